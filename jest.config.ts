@@ -1,0 +1,30 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest';
+
+const config: Config = {
+  testEnvironment: 'node',
+  // XState's warnings (unknown actions, stopped actors) are silent without its development build.
+  testEnvironmentOptions: { customExportConditions: ['development', 'node', 'node-addons'] },
+  roots: ['<rootDir>/test'],
+  moduleNameMapper: {
+    '^kintsugi$': '<rootDir>/src/index.ts',
+    '^kintsugi/testing$': '<rootDir>/src/testing/index.ts',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+        module: { type: 'commonjs', ignoreDynamic: false },
+        sourceMaps: 'inline',
+      },
+    ],
+    // Dependencies that ship ES modules alone, and the few packages they need.
+    '^.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' }],
+  },
+  transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hysnappy|fzstd)/)'],
+  collectCoverageFrom: ['src/**/*.ts'],
+  coverageProvider: 'v8',
+};
+
+export default config;

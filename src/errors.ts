@@ -1,0 +1,251 @@
+import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId } from './ids.ts';
+
+/** What the job master does about a failure: see `failover/failure-classifier.ts`. */
+export type Recovery = 'restart' | 'restart-producer' | 'never';
+
+/**
+ * Base of every error this library throws or reports. Its `code` and data survive what `instanceof` does not (workers,
+ * JSON, two copies of the library): decide by `code`, never by class.
+ */
+export abstract class KintsugiError extends Error {
+  abstract readonly code: string;
+  /** What the engine may do about it when a task fails with this error. */
+  readonly recovery: Recovery = 'restart';
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** An option or argument is out of its range. The message names it, what was given and what is allowed. */
+export class InvalidArgumentError extends KintsugiError {
+  readonly code = 'INVALID_ARGUMENT';
+  override readonly recovery = 'never';
+  readonly argument: string;
+  readonly given: unknown;
+
+  constructor(argument: string, given: unknown, expected: string) {
+    super(`${argument}: expected ${expected}, got ${show(given)}`);
+    this.argument = argument;
+    this.given = given;
+  }
+}
+
+/** The job graph cannot run as it was built. The message names the vertex and the remedy. */
+export class JobValidationError extends KintsugiError {
+  readonly code = 'JOB_INVALID';
+  override readonly recovery = 'never';
+  /** The vertices concerned, in graph order. */
+  readonly vertices: readonly string[];
+
+  constructor(vertices: readonly string[], problem: string, remedy: string) {
+    super(`${problem}. ${remedy}`);
+    this.vertices = vertices;
+  }
+}
+
+/** A call that must not happen in the present state: a bug of the caller (inside the engine: ours). */
+export class IllegalStateError extends KintsugiError {
+  readonly code = 'ILLEGAL_STATE';
+  override readonly recovery = 'never';
+}
+
+/** Wraps or marks a cause that a restart cannot cure: the job fails at once, whatever the restart backoff says. */
+export class UnrecoverableError extends KintsugiError {
+  readonly code = 'UNRECOVERABLE';
+  override readonly recovery = 'never';
+}
+
+/** Data that a consumer needs is gone or unreadable. Blames the *producer*, which runs again. */
+export class PartitionLostError extends KintsugiError {
+  readonly code = 'PARTITION_LOST';
+  override readonly recovery = 'restart-producer';
+  readonly partition: PartitionId;
+  readonly attempt: AttemptNumber;
+  /** File and byte offset of the bad bytes, where the partition was on disk. */
+  readonly location: { readonly file: string; readonly offset: number } | undefined;
+
+  constructor(
+    id: ResultPartitionId,
+    reason: string,
+    options?: { cause?: unknown; location?: { readonly file: string; readonly offset: number } },
+  ) {
+    const at = options?.location ? ` (${options.location.file} at byte ${options.location.offset})` : '';
+    super(`Result partition ${id.partition}#${id.attempt} is lost: ${reason}${at}`, options);
+    this.partition = id.partition;
+    this.attempt = id.attempt;
+    this.location = options?.location;
+  }
+}
+
+/** Bytes for intermediate results cannot be written (full or read-only disk). Names the directory and the remedy. */
+export class SpillError extends KintsugiError {
+  readonly code = 'SPILL_FAILED';
+  readonly directory: string;
+
+  constructor(directory: string, problem: string, options?: { cause?: unknown }) {
+    super(
+      `Cannot spill intermediate results to ${directory}: ${problem}. Free space there or set \`spillDirectory\``,
+      options,
+    );
+    this.directory = directory;
+  }
+}
+
+/** A record cannot be written to disk without changing it (a function, a class instance, …). Names the path in it. */
+export class RecordNotSerializableError extends KintsugiError {
+  readonly code = 'RECORD_NOT_SERIALIZABLE';
+  override readonly recovery = 'never';
+  /** Where in the record, as `$.a[2].b`. */
+  readonly path: string;
+
+  constructor(path: string, what: string) {
+    super(
+      `A record cannot be spilled: ${path} is ${what}. Map to plain data before the exchange, or make the edge pipelined`,
+    );
+    this.path = path;
+  }
+}
+
+/** Input that does not parse. Says where: file, 1-based line and column (or row group) as far as known. */
+export class MalformedInputError extends KintsugiError {
+  readonly code = 'MALFORMED_INPUT';
+  override readonly recovery = 'never';
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+
+  constructor(
+    at: { readonly file: string; readonly line?: number; readonly column?: number },
+    problem: string,
+    options?: { cause?: unknown },
+  ) {
+    const line = at.line === undefined ? '' : `:${at.line}`;
+    const column = at.column === undefined ? '' : `:${at.column}`;
+    super(`${at.file}${line}${column}: ${problem}`, options);
+    this.file = at.file;
+    this.line = at.line;
+    this.column = at.column;
+  }
+}
+
+/** A source was asked to read again from the start and cannot. Says how to build one that can. */
+export class SourceNotReplayableError extends KintsugiError {
+  readonly code = 'SOURCE_NOT_REPLAYABLE';
+  override readonly recovery = 'never';
+  readonly source: string;
+
+  constructor(source: string, remedy: string) {
+    super(`Source "${source}" cannot be read a second time. ${remedy}`);
+    this.source = source;
+  }
+}
+
+/** A user function threw or rejected with something that is not an `Error`; `thrown` is the value itself. */
+export class NonErrorThrownError extends KintsugiError {
+  readonly code = 'NON_ERROR_THROWN';
+  readonly thrown: unknown;
+
+  constructor(thrown: unknown) {
+    super(`A non-error was thrown: ${show(thrown)}`);
+    this.thrown = thrown;
+  }
+}
+
+/** A call to a user function or an outside service took longer than its limit. */
+export class OperationTimeoutError extends KintsugiError {
+  readonly code = 'TIMEOUT';
+  readonly operation: string;
+  readonly timeoutMs: number;
+
+  constructor(operation: string, timeoutMs: number) {
+    super(`${operation} did not finish within ${timeoutMs} ms`);
+    this.operation = operation;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** No executor offers the slots that a region needs. Names both numbers. */
+export class NoResourceAvailableError extends KintsugiError {
+  readonly code = 'NO_RESOURCE_AVAILABLE';
+  readonly neededSlots: number;
+  readonly offeredSlots: number;
+
+  constructor(neededSlots: number, offeredSlots: number, why: string) {
+    super(
+      `A region needs ${neededSlots} slots, ${offeredSlots} are offered: ${why}. Raise \`slots\` or lower the parallelism`,
+    );
+    this.neededSlots = neededSlots;
+    this.offeredSlots = offeredSlots;
+  }
+}
+
+/** The executor that ran a task is gone, with everything it held in memory. */
+export class ExecutorLostError extends KintsugiError {
+  readonly code = 'EXECUTOR_LOST';
+  readonly executor: ExecutorId;
+
+  constructor(executor: ExecutorId, why: string) {
+    super(`Task executor ${executor} is lost: ${why}`);
+    this.executor = executor;
+  }
+}
+
+/** The job ended without a result because its recovery was given up. `cause` is the failure that decided it. */
+export class JobFailedError extends KintsugiError {
+  readonly code = 'JOB_FAILED';
+  readonly job: string;
+  /** `map[2]`, where one task failed; undefined for a failure of the job as a whole. */
+  readonly task: string | undefined;
+
+  constructor(job: string, task: string | undefined, why: string, options: { cause: unknown }) {
+    super(`Job "${job}" failed${task === undefined ? '' : ` in ${task}`}: ${why}`, options);
+    this.job = job;
+    this.task = task;
+  }
+}
+
+/** The job was cancelled before it finished. */
+export class JobCanceledError extends KintsugiError {
+  readonly code = 'JOB_CANCELED';
+  readonly job: string;
+
+  constructor(job: string, options?: { cause?: unknown }) {
+    super(`Job "${job}" was cancelled`, options);
+    this.job = job;
+  }
+}
+
+/** Whatever was thrown, as an `Error`; an `Error` is returned as it is. */
+export function toError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  // Errors of another realm (Jest, vm, structuredClone) are not `instanceof Error` here.
+  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown && 'stack' in thrown) return thrown as Error;
+  return new NonErrorThrownError(thrown);
+}
+
+/** `error`, its cause, the cause of that, …: at most 32, and each once (causes may form a ring). */
+export function* causeChain(error: unknown): Generator<unknown> {
+  const seen = new Set<unknown>();
+  let current = error;
+  while (current !== undefined && current !== null && !seen.has(current) && seen.size < 32) {
+    seen.add(current);
+    yield current;
+    current = typeof current === 'object' ? (current as { cause?: unknown }).cause : undefined;
+  }
+}
+
+/** A short, safe rendering of any value for an error message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  try {
+    const text = JSON.stringify(value);
+    if (text === undefined) return String(value);
+    return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}

@@ -1,0 +1,120 @@
+import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import type { JobVertexId } from '../ids.ts';
+import type { DistributionPattern } from './distribution-pattern.ts';
+import type { ExchangeType } from './exchange-type.ts';
+
+/** The most subtasks one vertex may have: slot and partition indexes stay far inside 32 bits. */
+export const maxParallelism = 1 << 20;
+
+/** One step of a job, run as `parallelism` subtasks. What a subtask does is not the graph's business. */
+export interface JobVertex {
+  readonly id: JobVertexId;
+  readonly parallelism: number;
+}
+
+/** Results that go from one vertex to another. Each edge is a result of its own: two consumers are two edges. */
+export interface JobEdge {
+  readonly source: JobVertexId;
+  readonly target: JobVertexId;
+  readonly exchange: ExchangeType;
+  readonly pattern: DistributionPattern;
+}
+
+/** A validated, acyclic job: vertices in topological order, and its edges. Immutable. */
+export interface JobGraph {
+  readonly name: string;
+  /** Producers before consumers; otherwise in the order given. */
+  readonly vertices: readonly JobVertex[];
+  readonly edges: readonly JobEdge[];
+  readonly vertexIndexById: ReadonlyMap<JobVertexId, number>;
+}
+
+/**
+ * Checks and orders a job graph.
+ *
+ * @throws JobValidationError for duplicate ids, edges to unknown vertices, cycles and jobs without a vertex.
+ * @throws InvalidArgumentError for a parallelism that is not an integer from 1 to {@link maxParallelism}.
+ */
+export function createJobGraph(
+  name: string,
+  vertices: readonly { readonly id: string; readonly parallelism: number }[],
+  edges: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly exchange: ExchangeType;
+    readonly pattern: DistributionPattern;
+  }[],
+): JobGraph {
+  if (vertices.length === 0) {
+    throw new JobValidationError([], `Job "${name}" has no vertices`, 'Add a source and a sink');
+  }
+  const indexById = new Map<string, number>();
+  for (const [index, vertex] of vertices.entries()) {
+    if (indexById.has(vertex.id)) {
+      throw new JobValidationError(
+        [vertex.id],
+        `Two vertices of job "${name}" are called "${vertex.id}"`,
+        'Give each operator a uid of its own',
+      );
+    }
+    if (!Number.isInteger(vertex.parallelism) || vertex.parallelism < 1 || vertex.parallelism > maxParallelism) {
+      throw new InvalidArgumentError(
+        `parallelism of "${vertex.id}"`,
+        vertex.parallelism,
+        `an integer from 1 to ${maxParallelism}`,
+      );
+    }
+    indexById.set(vertex.id, index);
+  }
+  for (const edge of edges) {
+    for (const end of [edge.source, edge.target]) {
+      if (!indexById.has(end)) {
+        throw new JobValidationError(
+          [end],
+          `The edge "${edge.source}" → "${edge.target}" names "${end}", which is no vertex of job "${name}"`,
+          `Known vertices: ${vertices.map((vertex) => vertex.id).join(', ')}`,
+        );
+      }
+    }
+  }
+  const order = topologicalOrder(name, vertices, edges, indexById);
+  const sorted = order.map((index) => vertices[index] as JobVertex);
+  return {
+    name,
+    vertices: sorted,
+    edges: edges as readonly JobEdge[],
+    vertexIndexById: new Map(sorted.map((vertex, index) => [vertex.id, index])),
+  };
+}
+
+/** Kahn's algorithm; among vertices that are ready the one given first goes first. */
+function topologicalOrder(
+  name: string,
+  vertices: readonly { readonly id: string }[],
+  edges: readonly { readonly source: string; readonly target: string }[],
+  indexById: ReadonlyMap<string, number>,
+): number[] {
+  const missing = new Int32Array(vertices.length);
+  const targets: number[][] = vertices.map(() => []);
+  for (const edge of edges) {
+    const target = indexById.get(edge.target) as number;
+    targets[indexById.get(edge.source) as number]?.push(target);
+    missing[target] = (missing[target] as number) + 1;
+  }
+  const order = [...vertices.keys()].filter((index) => missing[index] === 0);
+  for (const index of order) {
+    for (const target of targets[index] as number[]) {
+      missing[target] = (missing[target] as number) - 1;
+      if (missing[target] === 0) order.push(target);
+    }
+  }
+  if (order.length < vertices.length) {
+    const cycle = vertices.filter((_, index) => (missing[index] as number) > 0).map((vertex) => vertex.id);
+    throw new JobValidationError(
+      cycle,
+      `Job "${name}" has a cycle through ${cycle.map((id) => `"${id}"`).join(', ')}`,
+      'Dataflow goes one way: remove the edge that leads back',
+    );
+  }
+  return order;
+}

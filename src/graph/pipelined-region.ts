@@ -1,0 +1,150 @@
+import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import type { ExecutionGraph } from './execution-graph.ts';
+import { stronglyConnectedComponents } from './strongly-connected-components.ts';
+
+/** The pipelined regions of a job: a partition of its execution vertices into the units that restart together. */
+export interface PipelinedRegions {
+  readonly count: number;
+  regionOf(vertex: ExecutionVertexId): RegionId;
+  /** The vertices of a region in topological order; a view, not a copy. */
+  verticesOf(region: RegionId): Int32Array;
+}
+
+/**
+ * Computes pipelined regions in O(vertices + groups), almost linear by union-find.
+ *
+ * Vertices joined by an exchange that joins regions are one region. Regions that need each other's results in a ring
+ * would wait for each other forever, so they are merged too (FLINK-17330). Regions are numbered by their first vertex.
+ * (Flink: `SchedulingPipelinedRegionComputeUtil`.)
+ */
+export function pipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
+  const sets = new UnionFind(graph.vertexCount);
+  joinPipelined(graph, sets);
+  joinCycles(graph, sets);
+  return collect(sets);
+}
+
+/** The regions before rings are merged; for those who want to see the step. */
+export function rawPipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
+  const sets = new UnionFind(graph.vertexCount);
+  joinPipelined(graph, sets);
+  return collect(sets);
+}
+
+function joinPipelined(graph: ExecutionGraph, sets: UnionFind): void {
+  for (let group = 0; group < graph.groupCount; group++) {
+    if (!graph.exchangeOfGroup(group).joinsRegions) continue;
+    const first = graph.producerStart(group);
+    for (let vertex = first + 1; vertex < graph.producerEnd(group); vertex++) sets.union(first, vertex);
+    for (let vertex = graph.consumerStart(group); vertex < graph.consumerEnd(group); vertex++)
+      sets.union(first, vertex);
+  }
+}
+
+/**
+ * Merges the regions of each ring. A group stands in the graph as a node of its own between producers and consumers,
+ * so that it costs producers + consumers, not their product; it closes no ring that was not one.
+ */
+function joinCycles(graph: ExecutionGraph, sets: UnionFind): void {
+  const cutting: number[] = [];
+  for (let group = 0; group < graph.groupCount; group++) {
+    if (!graph.exchangeOfGroup(group).joinsRegions) cutting.push(group);
+  }
+  if (cutting.length === 0) return;
+  const nodeOf = new Int32Array(graph.vertexCount).fill(-1);
+  const anchors: number[] = [];
+  for (let vertex = 0; vertex < graph.vertexCount; vertex++) {
+    const anchor = sets.find(vertex);
+    if (nodeOf[anchor] === -1) nodeOf[anchor] = anchors.push(anchor) - 1;
+    nodeOf[vertex] = nodeOf[anchor] as number;
+  }
+  const edges: number[][] = anchors.map(() => []);
+  for (const group of cutting) {
+    const node = edges.push([]) - 1;
+    const into = distinct(nodeOf, graph.producerStart(group), graph.producerEnd(group));
+    const from = distinct(nodeOf, graph.consumerStart(group), graph.consumerEnd(group));
+    for (const producer of into) (edges[producer] as number[]).push(node);
+    edges[node] = from;
+  }
+  const { componentOf } = stronglyConnectedComponents(edges.length, (node) => edges[node] as number[]);
+  const firstOf = new Map<number, number>();
+  for (const [node, anchor] of anchors.entries()) {
+    const component = componentOf[node] as number;
+    const first = firstOf.get(component);
+    if (first === undefined) firstOf.set(component, anchor);
+    else sets.union(first, anchor);
+  }
+}
+
+/** The distinct values of `nodeOf` over a range. Neighbours are mostly equal, so runs are skipped first. */
+function distinct(nodeOf: Int32Array, start: number, end: number): number[] {
+  const seen = new Set<number>();
+  let last = -1;
+  for (let vertex = start; vertex < end; vertex++) {
+    const node = nodeOf[vertex] as number;
+    if (node !== last) seen.add(node);
+    last = node;
+  }
+  return [...seen];
+}
+
+function collect(sets: UnionFind): PipelinedRegions {
+  const size = sets.size;
+  const regionOf = new Int32Array(size);
+  const regionOfAnchor = new Int32Array(size).fill(-1);
+  let count = 0;
+  for (let vertex = 0; vertex < size; vertex++) {
+    const anchor = sets.find(vertex);
+    if (regionOfAnchor[anchor] === -1) regionOfAnchor[anchor] = count++;
+    regionOf[vertex] = regionOfAnchor[anchor] as number;
+  }
+  const starts = new Int32Array(count + 1);
+  for (const region of regionOf) starts[region + 1] = (starts[region + 1] as number) + 1;
+  for (let region = 0; region < count; region++) {
+    starts[region + 1] = (starts[region + 1] as number) + (starts[region] as number);
+  }
+  const members = new Int32Array(size);
+  const next = starts.slice(0, count);
+  for (let vertex = 0; vertex < size; vertex++) {
+    const region = regionOf[vertex] as number;
+    members[next[region] as number] = vertex;
+    next[region] = (next[region] as number) + 1;
+  }
+  return {
+    count,
+    regionOf: (vertex) => regionOf[vertex] as RegionId,
+    verticesOf: (region) => members.subarray(starts[region] as number, starts[region + 1] as number),
+  };
+}
+
+/** Disjoint sets with union by size and path halving. */
+class UnionFind {
+  readonly size: number;
+  readonly #parents: Int32Array;
+  readonly #sizes: Int32Array;
+
+  constructor(size: number) {
+    this.size = size;
+    this.#parents = Int32Array.from({ length: size }, (_, index) => index);
+    this.#sizes = new Int32Array(size).fill(1);
+  }
+
+  find(item: number): number {
+    const parents = this.#parents;
+    let current = item;
+    while (parents[current] !== current) {
+      parents[current] = parents[parents[current] as number] as number;
+      current = parents[current] as number;
+    }
+    return current;
+  }
+
+  union(a: number, b: number): void {
+    let [large, small] = [this.find(a), this.find(b)];
+    if (large === small) return;
+    const sizes = this.#sizes;
+    if ((sizes[large] as number) < (sizes[small] as number)) [large, small] = [small, large];
+    this.#parents[small] = large;
+    sizes[large] = (sizes[large] as number) + (sizes[small] as number);
+  }
+}

@@ -1,0 +1,34 @@
+/** A primitive that cannot be confused with another of the same representation. Costs nothing at run time. */
+export type Brand<Value, Name extends string> = Value & { readonly __brand: Name };
+
+/** Name of a JobVertex, unique in its job and stable across runs. */
+export type JobVertexId = Brand<string, 'JobVertexId'>;
+
+/** Dense index of an ExecutionVertex (one subtask of a JobVertex) in its ExecutionGraph, from 0. */
+export type ExecutionVertexId = Brand<number, 'ExecutionVertexId'>;
+
+/** Dense index of a PipelinedRegion, from 0. */
+export type RegionId = Brand<number, 'RegionId'>;
+
+/** Dense index of a result partition (one JobEdge × one producing subtask), from 0. */
+export type PartitionId = Brand<number, 'PartitionId'>;
+
+/** One attempt to run an ExecutionVertex: 0 for the first, grows by one at each restart. */
+export type AttemptNumber = Brand<number, 'AttemptNumber'>;
+
+/** Number of a failover decision; grows by one with each failure that is handled. A greater one is newer. */
+export type FailoverId = Brand<number, 'FailoverId'>;
+
+/** Name of a TaskExecutor, unique in a run. */
+export type ExecutorId = Brand<string, 'ExecutorId'>;
+
+/** A result partition *as produced by one attempt*: what another attempt wrote under the same index is not this. */
+export interface ResultPartitionId {
+  readonly partition: PartitionId;
+  readonly attempt: AttemptNumber;
+}
+
+/** `partition#attempt`: the key of a {@link ResultPartitionId} in maps, file names and logs. */
+export function resultPartitionKey(id: ResultPartitionId): string {
+  return `${id.partition}#${id.attempt}`;
+}

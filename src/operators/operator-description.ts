@@ -1,0 +1,91 @@
+import type { Observable } from 'rxjs';
+import type { Sink } from './sink.ts';
+import type { Source } from './source.ts';
+
+/** Options of `mapAsync`. */
+export interface AsyncMapOptions {
+  /** Calls under way at once, per subtask. Default 16. */
+  readonly concurrency?: number;
+  /** Results in the order of the input (default), or as they arrive. */
+  readonly ordered?: boolean;
+  /** Limit of one call, in ms; the call's signal is aborted then and the call counts as failed. Default: none. */
+  readonly timeoutMs?: number;
+  /** Retries of one record before its error fails the task. Default 0. */
+  readonly retries?: number;
+  /** Wait before retry number `retry` (from 1), in ms. Default: 100 · 2^(retry−1), at most 10 000, with ±20 % jitter. */
+  readonly retryDelayMs?: (retry: number, error: Error) => number;
+  /** Whether an error is worth a retry. Default: every error but `UnrecoverableError`. */
+  readonly retryIf?: (error: Error) => boolean;
+  /** The most calls started per interval, per subtask, retries included. Default: no limit. */
+  readonly rateLimit?: { readonly calls: number; readonly perMs: number };
+}
+
+/** What the function of `mapAsync` gets beside the record. */
+export interface AsyncCallContext {
+  /** Aborted when the call times out or its task is cancelled or fails. */
+  readonly signal: AbortSignal;
+  /** 0 for the first try of this record in this attempt. */
+  readonly retry: number;
+}
+
+/** State of one key in `process`: a value of the user's, kept between records of that key. */
+export interface KeyedProcessContext<Key, State> {
+  readonly key: Key;
+  /** The state of this key; undefined before it was first set. */
+  get(): State | undefined;
+  set(state: State): void;
+  clear(): void;
+}
+
+/** A step inside a task, as data: what it does, not how it is run. Keyed steps see only records of their subtask's keys. */
+export type OperatorDescription =
+  | { readonly kind: 'map'; readonly fn: (record: never) => unknown }
+  | { readonly kind: 'filter'; readonly predicate: (record: never) => boolean }
+  | { readonly kind: 'flatMap'; readonly fn: (record: never) => Iterable<unknown> }
+  | {
+      readonly kind: 'asyncMap';
+      readonly fn: (record: never, context: AsyncCallContext) => PromiseLike<unknown> | unknown;
+      readonly options: AsyncMapOptions;
+    }
+  | { readonly kind: 'pipe'; readonly operator: (source: Observable<never>) => Observable<unknown> }
+  | {
+      /** Folds the records of a key: `emit: 'final'` one result per key at the end, `'updates'` one per record. */
+      readonly kind: 'aggregate';
+      readonly keyOf: (record: never) => unknown;
+      readonly create: (record: never) => unknown;
+      /** Returns the next accumulator; may change and return the one it was given, which nobody else sees. */
+      readonly add: (accumulator: never, record: never) => unknown;
+      readonly result: (accumulator: never, key: never) => unknown;
+      readonly emit: 'final' | 'updates';
+    }
+  | {
+      readonly kind: 'process';
+      readonly keyOf: (record: never) => unknown;
+      readonly onRecord: (
+        record: never,
+        context: KeyedProcessContext<never, never>,
+        emit: (out: unknown) => void,
+      ) => void;
+      /** Called once per key that has state, when the input ended. */
+      readonly onEnd?: (context: KeyedProcessContext<never, never>, emit: (out: unknown) => void) => void;
+    };
+
+/** How a record chooses among the subpartitions of an edge. */
+export type Partitioning =
+  /** To the consumer(s) that the pointwise pattern names; round robin among several. */
+  | { readonly kind: 'forward' }
+  /** Round robin over all consumers, starting at the producer's own index. */
+  | { readonly kind: 'rebalance' }
+  | { readonly kind: 'broadcast' }
+  /** By hash of the key: the same key always goes to the same consumer. */
+  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown };
+
+/** What a subtask of a job vertex runs: an input, a chain of operators, and where the results go. */
+export interface VertexProgram {
+  /** undefined: reads an input gate over all incoming edges. */
+  readonly source: Source<unknown> | undefined;
+  readonly operators: readonly OperatorDescription[];
+  /** Parallel to the vertex' outgoing edges in the job graph. */
+  readonly outputs: readonly { readonly edge: number; readonly partitioning: Partitioning }[];
+  readonly sink: Sink<unknown> | undefined;
+}

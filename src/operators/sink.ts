@@ -1,0 +1,24 @@
+import type { RuntimeContext } from './runtime-context.ts';
+
+/** Writes what one subtask hands over. */
+export interface SinkWriter<In> {
+  /** Takes a batch; a promise holds the task back until it settles. */
+  write(records: readonly In[]): void | Promise<void>;
+  /** Everything was written: make it visible. Called at most once; then the task finishes. */
+  commit(): void | Promise<void>;
+  /** The attempt failed or was cancelled: undo what is not committed. Called at most once, never after `commit`. */
+  abort(): void | Promise<void>;
+}
+
+/** What a sink promises when tasks restart. */
+export type DeliveryGuarantee = 'exactly-once' | 'at-least-once';
+
+/** Where records go to. */
+export interface Sink<In> {
+  /** What it writes to, for messages. */
+  readonly name: string;
+  readonly guarantee: DeliveryGuarantee;
+  /** The most subtasks it takes; undefined for any number. */
+  readonly maxParallelism?: number;
+  open(context: RuntimeContext): SinkWriter<In> | Promise<SinkWriter<In>>;
+}

@@ -1,0 +1,57 @@
+import type { Observable } from 'rxjs';
+import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { ResultPartitionId } from '../ids.ts';
+import type { Batch, StreamElement } from './stream-element.ts';
+
+/** What a partition holds and has moved; all counts since it was created. */
+export interface PartitionStatistics {
+  readonly records: number;
+  readonly batches: number;
+  /** Estimated bytes held in memory now. */
+  readonly memoryBytes: number;
+  /** Bytes held on disk now. */
+  readonly spilledBytes: number;
+}
+
+/**
+ * One reader's place in one subpartition. Elements are *asked for*: each credit is room for one element at the reader,
+ * and nothing is emitted without one. Unsubscribing from `elements$` ends the reading.
+ */
+export interface SubpartitionView {
+  /**
+   * The elements in order, the last one `end`; then it completes. One subscriber. Errors with a `PartitionLostError`
+   * when what was asked for is gone or unreadable. Emits synchronously inside `request` or inside the producer's write.
+   */
+  readonly elements$: Observable<StreamElement>;
+  /** Grants room for `credits` more elements. `end` needs no credit. */
+  request(credits: number): void;
+}
+
+/**
+ * What one attempt of one task writes for one edge: `subpartitionCount` queues, one per consumer. One writer.
+ * Kinds differ in what they keep and in when a reader may start; all pass one suite (`test/partitions`).
+ */
+export interface ResultPartition {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+
+  /** Whether one more batch may be written to *any* subpartition. A full partition stops its producer. */
+  readonly isWritable: boolean;
+  /** Calls `listener` whenever the partition becomes writable again or fails. One listener: the writing task. */
+  onWritable(listener: () => void): void;
+  /**
+   * Appends a batch to a subpartition; takes ownership of the array.
+   * @throws SpillError | RecordNotSerializableError when an earlier or this batch could not be kept.
+   */
+  write(subpartition: number, records: Batch): void;
+  /** Ends every subpartition. Calls `done` when everything that must outlive the task is safe, or with the error. */
+  finish(done: (error?: Error) => void): void;
+
+  /** Opens a reader at the start of a subpartition. @throws PartitionLostError if the partition was released or lost. */
+  read(subpartition: number): SubpartitionView;
+
+  statistics(): PartitionStatistics;
+  /** Gives up everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
+  release(): void;
+}

@@ -1,0 +1,33 @@
+import type { Observable } from 'rxjs';
+import type { Batch, StreamElement } from './stream-element.ts';
+
+/**
+ * Where a task takes its elements from: an input gate over many channels, or a source.
+ * The task asks for one element at a time; everything happens inside `emitNext`, on the caller's stack.
+ */
+export interface TaskInput {
+  /** Hot. Emits one element per successful `emitNext`; `end` once, when everything was read; errors at most once. */
+  readonly elements$: Observable<StreamElement>;
+  /** Emits the next waiting element; false when none waits (then `onAvailable` will be called). */
+  emitNext(): boolean;
+  /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
+  onAvailable(listener: () => void): void;
+  /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */
+  close(done: () => void): void;
+}
+
+/** Where a task puts its results: one per outgoing edge, or a sink. */
+export interface TaskOutput {
+  /** Whether a batch may be written now. */
+  readonly isWritable: boolean;
+  /** Calls `listener` whenever it becomes writable again or fails. One listener. */
+  onWritable(listener: () => void): void;
+  /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */
+  write(records: Batch): void;
+  /** Hands on what is still buffered (a partly filled batch) although nothing follows yet. */
+  flush(): void;
+  /** Everything was written: commit. Calls `done` when it is safe, or with the error. */
+  finish(done: (error?: Error) => void): void;
+  /** The attempt failed or was cancelled: give up what is not committed. Calls `done` when nothing of it runs. */
+  abort(done: () => void): void;
+}
