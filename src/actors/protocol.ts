@@ -1,4 +1,14 @@
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { TaskFailure } from '../failover/failover-strategy.ts';
+import type { Slot } from '../scheduling/slot-pool.ts';
+import type {
+  AttemptNumber,
+  ExecutionVertexId,
+  ExecutorId,
+  FailoverId,
+  PartitionId,
+  RegionId,
+  ResultPartitionId,
+} from '../ids.ts';
 
 /**
  * Messages between the job master and the task executors: plain data by direction, so that an executor may live in
@@ -86,3 +96,130 @@ export interface PartitionSummary {
   readonly records: number;
   readonly bytes: number;
 }
+
+/** Commands of a region to one of its executions. */
+export type RegionToExecutionEvent =
+  /** The region is scheduled; `slot` where one was granted at once. */
+  | { readonly type: 'execution.schedule'; readonly slot: Slot | undefined }
+  | { readonly type: 'execution.assignSlot'; readonly slot: Slot }
+  | { readonly type: 'execution.deploy' }
+  | { readonly type: 'execution.cancel' }
+  /** As cancel, but nobody waits for the task. */
+  | { readonly type: 'execution.suspend' }
+  /** The master knows that the attempt failed: no slot, no partition, executor lost. */
+  | { readonly type: 'execution.fail'; readonly cause: Error };
+
+/** What an execution tells its region. */
+export type ExecutionToRegionEvent =
+  | { readonly type: 'execution.running'; readonly vertex: ExecutionVertexId }
+  | { readonly type: 'execution.finished'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  | { readonly type: 'execution.canceled'; readonly vertex: ExecutionVertexId }
+  | {
+      readonly type: 'execution.failed';
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly cause: Error;
+    }
+  /** Something happened that no state explains: a bug, answered by a global failure. */
+  | { readonly type: 'execution.inexplicable'; readonly vertex: ExecutionVertexId; readonly cause: Error };
+
+/** Commands of the job master to a region. */
+export type MasterToRegionEvent =
+  /** Its inputs are there: run. `slots` (one per vertex, in order) where they were granted at once. */
+  | { readonly type: 'region.schedule'; readonly slots: readonly Slot[] | undefined }
+  | { readonly type: 'region.slotsGranted'; readonly slots: readonly Slot[] }
+  | { readonly type: 'region.partitionsRegistered'; readonly token: number }
+  | {
+      readonly type: 'region.partitionRegistrationFailed';
+      readonly token: number;
+      readonly producer: ExecutionVertexId;
+      readonly cause: Error;
+    }
+  /** Failover `failover` restarts it, not before `restartAtMs` of the environment's clock. */
+  | { readonly type: 'region.restart'; readonly failover: FailoverId; readonly restartAtMs: number }
+  | { readonly type: 'region.cancel' }
+  | { readonly type: 'region.suspend' };
+
+/** What a region tells the job master. */
+export type RegionToMasterEvent =
+  /** The first failure of a run of the region; those that follow it complete the cancellation. */
+  | {
+      readonly type: 'region.taskFailed';
+      readonly region: RegionId;
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly cause: Error;
+    }
+  | { readonly type: 'region.taskFinished'; readonly region: RegionId; readonly vertex: ExecutionVertexId }
+  | { readonly type: 'region.finished'; readonly region: RegionId }
+  /** It began to restart; `wasFinished` if all its tasks had finished. */
+  | {
+      readonly type: 'region.restarting';
+      readonly region: RegionId;
+      readonly failover: FailoverId;
+      readonly wasFinished: boolean;
+    }
+  /** A newer failover took the region over from `failover`. */
+  | { readonly type: 'region.overtaken'; readonly region: RegionId; readonly failover: FailoverId }
+  /** Every old attempt has ended, the backoff is over: new attempts are created and wait for their inputs. */
+  | { readonly type: 'region.restarted'; readonly region: RegionId; readonly failover: FailoverId }
+  /** It runs (or has already finished) after a restart. */
+  | { readonly type: 'region.recovered'; readonly region: RegionId; readonly failover: FailoverId }
+  /** Told to end, and every attempt has ended. */
+  | { readonly type: 'region.halted'; readonly region: RegionId }
+  | {
+      readonly type: 'region.cancellationTimedOut';
+      readonly region: RegionId;
+      readonly vertices: readonly ExecutionVertexId[];
+    }
+  | { readonly type: 'region.inexplicable'; readonly region: RegionId; readonly cause: Error };
+
+/** What a failover hears: the answers of the strategy and the backoff, and of its regions. */
+export type MasterToFailoverEvent =
+  /** `decision` is whatever the strategy emitted: it may be the user's, and nonsense. */
+  | { readonly type: 'failover.strategyDecided'; readonly decision: unknown }
+  | { readonly type: 'failover.strategyFailed'; readonly cause: unknown }
+  | {
+      readonly type: 'failover.backoffDecided';
+      readonly canRestart: boolean;
+      readonly delayMs: number;
+      readonly newAttempt: boolean;
+    }
+  | { readonly type: 'failover.backoffFailed'; readonly cause: unknown }
+  /** One of its regions runs again, or was taken over. */
+  | { readonly type: 'failover.regionSettled' };
+
+/** What a failover tells the job master. */
+export type FailoverToMasterEvent =
+  | {
+      readonly type: 'failover.decided';
+      readonly failover: FailoverId;
+      readonly failure: TaskFailure;
+      readonly regions: readonly RegionId[];
+      readonly restartAtMs: number;
+      /** False if the failure was merged into a restart that was already planned. */
+      readonly newAttempt: boolean;
+      /** Why more restarts than the strategy asked for, or whatever it wants to say. */
+      readonly why: string | undefined;
+    }
+  | {
+      readonly type: 'failover.refused';
+      readonly failover: FailoverId;
+      readonly failure: TaskFailure;
+      readonly unrecoverable: boolean;
+      readonly cause: Error;
+      readonly why: string;
+    }
+  | {
+      readonly type: 'failover.overruled';
+      readonly failover: FailoverId;
+      readonly part: 'failoverStrategy' | 'restartBackoff';
+      readonly problem: string;
+      readonly instead: string;
+    }
+  | {
+      readonly type: 'failover.completed';
+      readonly failover: FailoverId;
+      readonly regions: readonly RegionId[];
+      readonly failedAtMs: number;
+    };

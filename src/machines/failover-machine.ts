@@ -1,0 +1,237 @@
+import { type ActorRef, type ActorRefFrom, type Snapshot, setup } from 'xstate';
+import type { DelayElapsedEvent, DelayInput } from '../actors/delay-actor.ts';
+import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/protocol.ts';
+import type { Clock } from '../environment.ts';
+import { OperationTimeoutError, toError } from '../errors.ts';
+import type { FailoverDecision, TaskFailure } from '../failover/failover-strategy.ts';
+import type { FailoverId, RegionId } from '../ids.ts';
+import { placeholder, placeholderActor } from './placeholder.ts';
+
+/**
+ * The failover chart: one failure, from the question which regions restart until the last of them runs again.
+ *
+ * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
+ * F2 An unrecoverable failure is refused without asking the backoff.
+ * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does,
+ *    by `fallbackDelayMs`. Both are said in a warning. Extension never costs correctness.
+ * F4 What is restarted is closed under the rules of recovery, whatever the strategy named.
+ * F5 It is completed when each of its regions runs again or was taken over by a newer failover.
+ */
+export interface FailoverInput {
+  readonly failover: FailoverId;
+  readonly failure: TaskFailure;
+  /** Why no restart can help; undefined if one may. */
+  readonly unrecoverable: string | undefined;
+  readonly master: ActorRef<Snapshot<unknown>, FailoverToMasterEvent>;
+  readonly clock: Clock;
+  /** How long a strategy or a backoff may take to answer. */
+  readonly deadlineMs: number;
+  readonly fallbackDelayMs: number;
+  /** Checks an answer: the sound set of regions and why it is larger than asked for, or what is wrong with the answer. */
+  readonly soundDecision: (decision: unknown, failure: TaskFailure) => SoundDecision;
+  readonly allRegions: () => readonly RegionId[];
+}
+
+export type SoundDecision =
+  | { readonly kind: 'restart'; readonly regions: readonly RegionId[]; readonly why: string | undefined }
+  | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
+  | { readonly kind: 'nonsense'; readonly problem: string };
+
+export interface FailoverContext extends FailoverInput {
+  regions: readonly RegionId[];
+  why: string | undefined;
+  /** Set when the strategy or the backoff refused. */
+  refusal: { readonly cause: Error; readonly why: string } | undefined;
+  restartAtMs: number;
+  newAttempt: boolean;
+  /** Regions that neither run again nor were taken over. */
+  pendingCount: number;
+}
+
+export type FailoverEvent = MasterToFailoverEvent | DelayElapsedEvent;
+
+const base = setup({
+  types: {} as { context: FailoverContext; events: FailoverEvent; input: FailoverInput },
+  actors: { delay: placeholderActor<DelayInput>('failover', 'delay') },
+  actions: {
+    /** Puts the question to the failover strategy; the answer comes back as `failover.strategyDecided` or `…Failed`. */
+    askStrategy: () => placeholder('failover', 'askStrategy'),
+    /** Puts the question to the restart backoff of the failed region. */
+    askBackoff: () => placeholder('failover', 'askBackoff'),
+  },
+  guards: {
+    isGlobal: ({ context }) => context.failure.vertex === undefined,
+    isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
+    isSoundRestart: ({ context, event }) =>
+      event.type === 'failover.strategyDecided' &&
+      context.soundDecision(event.decision, context.failure).kind === 'restart',
+    isSoundRefusal: ({ context, event }) =>
+      event.type === 'failover.strategyDecided' &&
+      context.soundDecision(event.decision, context.failure).kind === 'fail',
+    mayRestart: ({ event }) => event.type === 'failover.backoffDecided' && event.canRestart,
+    isInsaneBackoff: ({ event }) =>
+      event.type === 'failover.backoffDecided' &&
+      (typeof event.canRestart !== 'boolean' || !Number.isFinite(event.delayMs) || event.delayMs < 0),
+    isLastRegion: ({ context }) => context.pendingCount <= 1,
+  },
+});
+
+const { assign, sendTo } = base;
+
+const toMaster = ({ context }: { context: FailoverContext }): FailoverInput['master'] => context.master;
+
+const failoverSetup = base.extend({
+  actions: {
+    takeDecision: assign(({ context, event }) => {
+      if (event.type !== 'failover.strategyDecided') return {};
+      const sound = context.soundDecision(event.decision, context.failure);
+      if (sound.kind === 'restart') return { regions: sound.regions, why: sound.why };
+      if (sound.kind === 'fail') {
+        return { refusal: { cause: sound.cause, why: sound.why ?? 'the failover strategy decided to fail the job' } };
+      }
+      return {};
+    }),
+    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions() })),
+    warnOfStrategy: sendTo(toMaster, ({ context, event }) => ({
+      type: 'failover.overruled',
+      failover: context.failover,
+      part: 'failoverStrategy' as const,
+      problem: problemOf(context, event),
+      instead: 'restart all',
+    })),
+    warnOfBackoff: sendTo(toMaster, ({ context, event }) => ({
+      type: 'failover.overruled',
+      failover: context.failover,
+      part: 'restartBackoff' as const,
+      problem: problemOf(context, event),
+      instead: `restart after ${context.fallbackDelayMs} ms`,
+    })),
+    takeBackoff: assign(({ context, event }) =>
+      event.type === 'failover.backoffDecided' && event.delayMs >= 0
+        ? { restartAtMs: context.clock.now() + event.delayMs, newAttempt: event.newAttempt }
+        : { restartAtMs: context.clock.now() + context.fallbackDelayMs, newAttempt: true },
+    ),
+    refuseAsUnrecoverable: assign(({ context }) => ({
+      refusal: { cause: context.failure.cause, why: context.unrecoverable ?? '' },
+    })),
+    refuseByBackoff: assign(({ context }) => ({
+      refusal: { cause: context.failure.cause, why: 'the restart backoff allows no more restarts' },
+    })),
+    announceDecision: sendTo(toMaster, ({ context }) => ({
+      type: 'failover.decided',
+      failover: context.failover,
+      failure: context.failure,
+      regions: context.regions,
+      restartAtMs: context.restartAtMs,
+      newAttempt: context.newAttempt,
+      why: context.why,
+    })),
+    announceRefusal: sendTo(toMaster, ({ context }) => ({
+      type: 'failover.refused',
+      failover: context.failover,
+      failure: context.failure,
+      unrecoverable: context.unrecoverable !== undefined,
+      ...(context.refusal as NonNullable<FailoverContext['refusal']>),
+    })),
+    announceCompletion: sendTo(toMaster, ({ context }) => ({
+      type: 'failover.completed',
+      failover: context.failover,
+      regions: context.regions,
+      failedAtMs: context.failure.atMs,
+    })),
+    awaitRegions: assign(({ context }) => ({ pendingCount: context.regions.length })),
+    countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
+  },
+});
+
+function problemOf(context: FailoverContext, event: FailoverEvent): string {
+  switch (event.type) {
+    case 'failover.strategyDecided': {
+      const sound = context.soundDecision(event.decision, context.failure);
+      return sound.kind === 'nonsense' ? sound.problem : 'no problem';
+    }
+    case 'failover.strategyFailed':
+    case 'failover.backoffFailed':
+      return `it threw: ${toError(event.cause).message}`;
+    case 'failover.backoffDecided':
+      return `it answered canRestart ${String(event.canRestart)}, delayMs ${String(event.delayMs)}`;
+    default:
+      return new OperationTimeoutError('the decision', context.deadlineMs).message;
+  }
+}
+
+const deadline = {
+  src: 'delay',
+  input: ({ context }: { context: FailoverContext }): DelayInput => ({
+    clock: context.clock,
+    untilMs: context.clock.now() + context.deadlineMs,
+  }),
+} as const;
+
+const overruleStrategy = { target: 'checking', actions: ['takeAllRegions', 'warnOfStrategy'] } as const;
+const overruleBackoff = { target: 'restarting', actions: ['takeBackoff', 'warnOfBackoff'] } as const;
+
+export const failoverMachine = failoverSetup.createMachine({
+  id: 'failover',
+  context: ({ input }) => ({
+    ...input,
+    regions: [],
+    why: undefined,
+    refusal: undefined,
+    restartAtMs: 0,
+    newAttempt: true,
+    pendingCount: 0,
+  }),
+  initial: 'opened',
+  states: {
+    /** A global failure takes every region and bypasses the strategy. */
+    opened: {
+      always: [{ guard: 'isGlobal', target: 'checking', actions: 'takeAllRegions' }, { target: 'askingStrategy' }],
+    },
+    askingStrategy: {
+      entry: 'askStrategy',
+      invoke: deadline,
+      on: {
+        'failover.strategyDecided': [
+          { guard: 'isSoundRestart', target: 'checking', actions: 'takeDecision' },
+          { guard: 'isSoundRefusal', target: 'refused', actions: 'takeDecision' },
+          overruleStrategy,
+        ],
+        'failover.strategyFailed': overruleStrategy,
+        'delay.elapsed': overruleStrategy,
+      },
+    },
+    checking: {
+      always: [
+        { guard: 'isUnrecoverable', target: 'refused', actions: 'refuseAsUnrecoverable' },
+        { target: 'askingBackoff' },
+      ],
+    },
+    askingBackoff: {
+      entry: 'askBackoff',
+      invoke: deadline,
+      on: {
+        'failover.backoffDecided': [
+          { guard: 'isInsaneBackoff', ...overruleBackoff },
+          { guard: 'mayRestart', target: 'restarting', actions: 'takeBackoff' },
+          { target: 'refused', actions: 'refuseByBackoff' },
+        ],
+        'failover.backoffFailed': overruleBackoff,
+        'delay.elapsed': overruleBackoff,
+      },
+    },
+    restarting: {
+      entry: ['awaitRegions', 'announceDecision'],
+      on: {
+        'failover.regionSettled': [
+          { guard: 'isLastRegion', target: 'completed', actions: 'countRegion' },
+          { actions: 'countRegion' },
+        ],
+      },
+    },
+    completed: { type: 'final', entry: 'announceCompletion' },
+    refused: { type: 'final', entry: 'announceRefusal' },
+  },
+});
+
+export type FailoverActorRef = ActorRefFrom<typeof failoverMachine>;

@@ -1,0 +1,221 @@
+import { type ActorRefFrom, setup } from 'xstate';
+import type { ExecutorToMasterMessage, FailoverToMasterEvent, RegionToMasterEvent } from '../actors/protocol.ts';
+import { placeholder } from './placeholder.ts';
+
+/**
+ * The job master chart: the life of one job. It owns the job's status and decides when regions run, restart and end; it
+ * talks to regions, failovers, task executors and whoever holds the run. What it needs to know of single tasks stays
+ * with their regions: it holds counts, and hands each event to the one actor concerned.
+ *
+ * J1 The job stays `running` while regions restart; the tag `restarting` says that some do.
+ * J2 It is finished when every region is finished and none restarts.
+ * J3 The last explicit decision wins: a cancel while failing cancels, a global failure while canceling fails.
+ * J4 A terminal status is never left, and is entered only after the last attempt has ended; `suspended` alone waits
+ *    for nobody.
+ * J5 A failure counts when it happens: it is recorded before anyone decides about it.
+ */
+export const jobStatuses = [
+  'initializing',
+  'created',
+  'running',
+  'failing',
+  'failed',
+  'canceling',
+  'canceled',
+  'finished',
+  'suspended',
+] as const;
+
+export type JobStatus = (typeof jobStatuses)[number];
+
+/** Whether a job in this status has ended for good, at least for this master. */
+export function isTerminalJobStatus(status: JobStatus): boolean {
+  return status === 'failed' || status === 'canceled' || status === 'finished' || status === 'suspended';
+}
+
+/** Commands of whoever holds the run. */
+export type JobCommand =
+  | { readonly type: 'job.start' }
+  | { readonly type: 'job.cancel' }
+  | { readonly type: 'job.suspend'; readonly cause: Error }
+  /** Something failed that no task stands for: every region restarts, if the backoff allows. */
+  | { readonly type: 'job.globalFailure'; readonly cause: Error };
+
+export type JobMasterEvent =
+  | JobCommand
+  | RegionToMasterEvent
+  | FailoverToMasterEvent
+  | Exclude<ExecutorToMasterMessage, { type: `task.${string}` | `partitions.${string}` }>;
+
+export interface JobMasterInput {
+  readonly regionCount: number;
+}
+
+export interface JobMasterContext extends JobMasterInput {
+  finishedCount: number;
+  restartingCount: number;
+  /** Regions that were told to end and have. */
+  haltedCount: number;
+  /** Why the job failed or was suspended. */
+  failure: { readonly cause: Error; readonly vertex: number | undefined; readonly why: string } | undefined;
+}
+
+const base = setup({
+  types: {} as {
+    context: JobMasterContext;
+    events: JobMasterEvent;
+    input: JobMasterInput;
+    tags: 'terminal' | 'restarting';
+  },
+  actions: {
+    /** Tells observers that a status was entered. */
+    recordStatus: (_, _params: { status: JobStatus }) => placeholder('job master', 'recordStatus'),
+    createRegions: () => placeholder('job master', 'createRegions'),
+    /** Schedules every region whose inputs are ready. */
+    startScheduling: () => placeholder('job master', 'startScheduling'),
+    /** Notes a finished task's results and schedules the regions that waited for them. */
+    scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
+    /** Schedules a restarted region as soon as its inputs are ready. */
+    rescheduleRegion: () => placeholder('job master', 'rescheduleRegion'),
+    /** Opens a failover for a failure of a task or of the job. */
+    openFailover: () => placeholder('job master', 'openFailover'),
+    /** Restarts the regions of a decided failover. */
+    restartRegions: () => placeholder('job master', 'restartRegions'),
+    /** Tells a failover that one of its regions runs again or was taken over. */
+    settleRegion: () => placeholder('job master', 'settleRegion'),
+    /** Closes the books of a failover and reports what it cost. */
+    closeFailover: () => placeholder('job master', 'closeFailover'),
+    reportOverruled: () => placeholder('job master', 'reportOverruled'),
+    addExecutor: () => placeholder('job master', 'addExecutor'),
+    removeExecutor: () => placeholder('job master', 'removeExecutor'),
+    /** Declares the executors of tasks that do not end unusable. */
+    abandonHangingTasks: () => placeholder('job master', 'abandonHangingTasks'),
+    /** Notes that a result is lost, although nobody failed on it yet. */
+    losePartition: () => placeholder('job master', 'losePartition'),
+    cancelRegions: () => placeholder('job master', 'cancelRegions'),
+    suspendRegions: () => placeholder('job master', 'suspendRegions'),
+  },
+  guards: {
+    hasFinished: ({ context }) => context.finishedCount === context.regionCount && context.restartingCount === 0,
+    hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
+    isRestarting: ({ context }) => context.restartingCount > 0,
+  },
+});
+
+const { assign } = base;
+
+const masterSetup = base.extend({
+  actions: {
+    countFinished: assign({ finishedCount: ({ context }) => context.finishedCount + 1 }),
+    countHalted: assign({ haltedCount: ({ context }) => context.haltedCount + 1 }),
+    countRestarting: assign(({ context, event }) => ({
+      restartingCount: context.restartingCount + 1,
+      finishedCount: context.finishedCount - (event.type === 'region.restarting' && event.wasFinished ? 1 : 0),
+    })),
+    countRestarted: assign({ restartingCount: ({ context }) => context.restartingCount - 1 }),
+    recordFailure: assign(({ event }) => {
+      switch (event.type) {
+        case 'failover.refused':
+          return { failure: { cause: event.cause, vertex: event.failure.vertex, why: event.why } };
+        case 'job.suspend':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'the job was suspended' } };
+        case 'job.globalFailure':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'the job failed as a whole' } };
+        default:
+          return {};
+      }
+    }),
+    forgetFailure: assign({ failure: undefined }),
+  },
+});
+
+const suspend = { 'job.suspend': { target: 'suspended', actions: 'recordFailure' } } as const;
+const cancel = { 'job.cancel': { target: 'canceling', actions: 'forgetFailure' } } as const;
+const failGlobally = { 'job.globalFailure': { target: 'failing', actions: 'recordFailure' } } as const;
+
+/** Regions report their end; failovers that were under way come to nothing. */
+const ending = {
+  'region.finished': { actions: 'countFinished' },
+  'region.halted': { actions: 'countHalted' },
+  'region.restarting': { actions: 'countRestarting' },
+} as const;
+
+export const jobMasterMachine = masterSetup.createMachine({
+  id: 'jobMaster',
+  context: ({ input }) => ({
+    ...input,
+    finishedCount: 0,
+    restartingCount: 0,
+    haltedCount: 0,
+    failure: undefined,
+  }),
+  on: {
+    'executor.registered': { actions: 'addExecutor' },
+    'executor.lost': { actions: 'removeExecutor' },
+    'region.cancellationTimedOut': { actions: 'abandonHangingTasks' },
+  },
+  initial: 'initializing',
+  states: {
+    initializing: {
+      entry: [{ type: 'recordStatus', params: { status: 'initializing' } }, 'createRegions'],
+      always: 'created',
+    },
+    created: {
+      entry: { type: 'recordStatus', params: { status: 'created' } },
+      on: { ...cancel, ...suspend, ...failGlobally, 'job.start': 'running' },
+    },
+    running: {
+      entry: [{ type: 'recordStatus', params: { status: 'running' } }, 'startScheduling'],
+      on: {
+        ...cancel,
+        ...suspend,
+        'job.globalFailure': { actions: 'openFailover' },
+        'region.inexplicable': { actions: 'openFailover' },
+        'region.taskFailed': { actions: 'openFailover' },
+        'region.taskFinished': { actions: 'scheduleConsumers' },
+        'region.finished': { actions: 'countFinished' },
+        'region.restarting': { actions: 'countRestarting' },
+        'region.restarted': { actions: ['countRestarted', 'rescheduleRegion'] },
+        'region.recovered': { actions: 'settleRegion' },
+        'region.overtaken': { actions: 'settleRegion' },
+        'failover.decided': { actions: 'restartRegions' },
+        'failover.refused': { target: 'failing', actions: ['recordFailure', 'closeFailover'] },
+        'failover.overruled': { actions: 'reportOverruled' },
+        'failover.completed': { actions: 'closeFailover' },
+        'partition.lost': { actions: 'losePartition' },
+      },
+      initial: 'undisturbed',
+      states: {
+        undisturbed: {
+          always: [
+            { guard: 'hasFinished', target: '#jobMaster.finished' },
+            { guard: 'isRestarting', target: 'restarting' },
+          ],
+        },
+        restarting: {
+          tags: 'restarting',
+          always: { guard: ({ context }) => context.restartingCount === 0, target: 'undisturbed' },
+        },
+      },
+    },
+    failing: {
+      entry: [{ type: 'recordStatus', params: { status: 'failing' } }, 'cancelRegions'],
+      always: { guard: 'hasHalted', target: 'failed' },
+      on: { ...ending, ...cancel, ...suspend },
+    },
+    canceling: {
+      entry: [{ type: 'recordStatus', params: { status: 'canceling' } }, 'cancelRegions'],
+      always: { guard: 'hasHalted', target: 'canceled' },
+      on: { ...ending, ...suspend, ...failGlobally },
+    },
+    failed: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'failed' } } },
+    canceled: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'canceled' } } },
+    finished: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'finished' } } },
+    suspended: {
+      tags: 'terminal',
+      entry: [{ type: 'recordStatus', params: { status: 'suspended' } }, 'suspendRegions'],
+    },
+  },
+});
+
+export type JobMasterActorRef = ActorRefFrom<typeof jobMasterMachine>;

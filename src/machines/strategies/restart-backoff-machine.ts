@@ -1,0 +1,69 @@
+import { type ActorRef, type MachineContext, type Snapshot, setup } from 'xstate';
+import type { Environment } from '../../environment.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import type { RestartBackoffRule } from '../../failover/restart-backoff.ts';
+import type { FailoverId } from '../../ids.ts';
+
+/** What a restart backoff is started with. One actor serves one region, unless the run says one for the job. */
+export interface RestartBackoffInput {
+  readonly environment: Environment;
+}
+
+/** What a restart backoff is told: a failure, to be answered with `backoff.decided` for this failover, once. */
+export interface RestartBackoffEvent {
+  readonly type: 'backoff.requested';
+  readonly failover: FailoverId;
+  readonly failure: TaskFailure;
+  /** On the environment's clock. */
+  readonly nowMs: number;
+}
+
+/** What a restart backoff emits. */
+export interface RestartBackoffEmitted {
+  readonly type: 'backoff.decided';
+  readonly failover: FailoverId;
+  readonly canRestart: boolean;
+  /** How long to wait from now; 0 or more. */
+  readonly delayMs: number;
+  /** False if the failure was merged into the restart that is already planned. */
+  readonly newAttempt: boolean;
+}
+
+export type RestartBackoffActorRef = ActorRef<Snapshot<unknown>, RestartBackoffEvent, RestartBackoffEmitted>;
+
+/** The pre-typed `setup` of a restart backoff: machines made from it fit `restartBackoff` of a run. */
+export function restartBackoffSetup<Context extends MachineContext = MachineContext>() {
+  return setup({
+    types: {} as {
+      context: Context;
+      input: RestartBackoffInput;
+      events: RestartBackoffEvent;
+      emitted: RestartBackoffEmitted;
+    },
+  });
+}
+
+/** A rule as a backoff machine. */
+export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
+  const ruleSetup = restartBackoffSetup<{ environment: Environment; state: State; newAttempt: boolean }>();
+  return ruleSetup.createMachine({
+    id: 'restartBackoff',
+    context: ({ input }) => ({ environment: input.environment, state: rule.initial, newAttempt: true }),
+    on: {
+      'backoff.requested': {
+        actions: [
+          ruleSetup.assign(({ context, event }) =>
+            rule.onFailure(context.state, event.nowMs, context.environment.random),
+          ),
+          ruleSetup.emit(({ context, event }) => ({
+            type: 'backoff.decided',
+            failover: event.failover,
+            canRestart: rule.canRestart(context.state, event.nowMs),
+            delayMs: rule.delayMs(context.state, event.nowMs),
+            newAttempt: context.newAttempt,
+          })),
+        ],
+      },
+    },
+  });
+}
