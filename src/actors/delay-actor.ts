@@ -1,4 +1,4 @@
-import { fromCallback } from 'xstate';
+import { type EventObject, fromCallback } from 'xstate';
 import type { Clock } from '../environment.ts';
 
 export interface DelayInput {
@@ -16,7 +16,7 @@ export interface DelayElapsedEvent {
  * A delay as an actor of its own. XState's `after` keeps the timers of a whole system in one record that every stop of
  * any actor scans; a delay that is an actor costs its own start and stop alone.
  */
-export const delayActor = fromCallback<never, DelayInput>(({ input, sendBack }) => {
+export const delayActor = fromCallback<EventObject, DelayInput>(({ input, sendBack }) => {
   const elapsed: DelayElapsedEvent = { type: 'delay.elapsed' };
   const handle = input.clock.setTimeout(() => sendBack(elapsed), Math.max(0, input.untilMs - input.clock.now()));
   return () => input.clock.clearTimeout(handle);

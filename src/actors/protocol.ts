@@ -23,11 +23,11 @@ export interface TaskDeployment {
   readonly jobVertex: number;
   readonly subtask: number;
   readonly parallelism: number;
-  /** Per incoming edge: the partitions to read, as produced by these attempts, and which subpartition of each is ours. */
+  /** Per incoming edge: the partitions to read, as produced by these attempts, and which subpartition of them is ours. */
   readonly inputs: readonly {
     readonly edge: number;
     readonly partitions: readonly ResultPartitionId[];
-    readonly subpartitions: readonly number[];
+    readonly subpartition: number;
   }[];
   /** Per outgoing edge: the partition to write, registered before. */
   readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];
@@ -40,16 +40,6 @@ export interface PartitionRegistration {
   readonly producer: ExecutionVertexId;
   readonly subpartitionCount: number;
 }
-
-export type MasterToExecutorMessage =
-  | {
-      readonly type: 'partition.register';
-      readonly partitions: readonly PartitionRegistration[];
-      readonly token: number;
-    }
-  | { readonly type: 'partition.release'; readonly ids: readonly ResultPartitionId[] }
-  | { readonly type: 'task.deploy'; readonly deployment: TaskDeployment }
-  | { readonly type: 'task.cancel'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber };
 
 /** What a task reports of itself. A cause has been made an `Error` where the task runs. */
 export type TaskReport =
@@ -79,23 +69,8 @@ export type ExecutorToMasterMessage =
   | TaskReport
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
-  | { readonly type: 'partitions.registered'; readonly executor: ExecutorId; readonly token: number }
-  | {
-      readonly type: 'partitions.registrationFailed';
-      readonly executor: ExecutorId;
-      readonly token: number;
-      readonly producer: ExecutionVertexId;
-      readonly cause: Error;
-    }
   /** A complete result became unreadable, found while nobody was reading it. */
   | { readonly type: 'partition.lost'; readonly id: ResultPartitionId; readonly cause: Error };
-
-/** What a partition that outlives its producer holds, for the receipt. */
-export interface PartitionSummary {
-  readonly partition: PartitionId;
-  readonly records: number;
-  readonly bytes: number;
-}
 
 /** Commands of a region to one of its executions. */
 export type RegionToExecutionEvent =

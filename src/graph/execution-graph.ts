@@ -207,8 +207,12 @@ export class ExecutionGraph {
     return edge;
   }
 
+  edgeOfPartition(partition: PartitionId): JobEdge {
+    return this.jobGraph.edges[this.edgeIndexOfPartition(partition)] as JobEdge;
+  }
+
   exchangeOfPartition(partition: PartitionId): ExchangeType {
-    return (this.jobGraph.edges[this.edgeIndexOfPartition(partition)] as JobEdge).exchange;
+    return this.edgeOfPartition(partition).exchange;
   }
 
   producerOf(partition: PartitionId): ExecutionVertexId {

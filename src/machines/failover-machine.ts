@@ -3,9 +3,13 @@ import type { DelayElapsedEvent, DelayInput } from '../actors/delay-actor.ts';
 import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
-import type { FailoverDecision, TaskFailure } from '../failover/failover-strategy.ts';
+import type { TaskFailure } from '../failover/failover-strategy.ts';
+import type { SoundDecision } from '../failover/sound-decision.ts';
 import type { FailoverId, RegionId } from '../ids.ts';
 import { placeholder, placeholderActor } from './placeholder.ts';
+
+/** Whoever opens failovers: the job master. */
+export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEvent>;
 
 /**
  * The failover chart: one failure, from the question which regions restart until the last of them runs again.
@@ -22,7 +26,7 @@ export interface FailoverInput {
   readonly failure: TaskFailure;
   /** Why no restart can help; undefined if one may. */
   readonly unrecoverable: string | undefined;
-  readonly master: ActorRef<Snapshot<unknown>, FailoverToMasterEvent>;
+  readonly master: FailoverParentRef;
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
   readonly deadlineMs: number;
@@ -31,11 +35,6 @@ export interface FailoverInput {
   readonly soundDecision: (decision: unknown, failure: TaskFailure) => SoundDecision;
   readonly allRegions: () => readonly RegionId[];
 }
-
-export type SoundDecision =
-  | { readonly kind: 'restart'; readonly regions: readonly RegionId[]; readonly why: string | undefined }
-  | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
-  | { readonly kind: 'nonsense'; readonly problem: string };
 
 export interface FailoverContext extends FailoverInput {
   regions: readonly RegionId[];

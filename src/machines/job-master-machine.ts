@@ -45,6 +45,8 @@ export type JobMasterEvent =
   | JobCommand
   | RegionToMasterEvent
   | FailoverToMasterEvent
+  /** Slots came free while regions wait for some. */
+  | { readonly type: 'slots.returned' }
   | Exclude<ExecutorToMasterMessage, { type: `task.${string}` | `partitions.${string}` }>;
 
 export interface JobMasterInput {
@@ -86,6 +88,8 @@ const base = setup({
     /** Closes the books of a failover and reports what it cost. */
     closeFailover: () => placeholder('job master', 'closeFailover'),
     reportOverruled: () => placeholder('job master', 'reportOverruled'),
+    /** Gives slots that came free to the regions that wait for them. */
+    grantSlots: () => placeholder('job master', 'grantSlots'),
     addExecutor: () => placeholder('job master', 'addExecutor'),
     removeExecutor: () => placeholder('job master', 'removeExecutor'),
     /** Declares the executors of tasks that do not end unusable. */
@@ -93,6 +97,8 @@ const base = setup({
     /** Notes that a result is lost, although nobody failed on it yet. */
     losePartition: () => placeholder('job master', 'losePartition'),
     cancelRegions: () => placeholder('job master', 'cancelRegions'),
+    /** Ends the failover strategy and the backoffs. */
+    stopAdvisors: () => placeholder('job master', 'stopAdvisors'),
     suspendRegions: () => placeholder('job master', 'suspendRegions'),
   },
   guards: {
@@ -182,6 +188,7 @@ export const jobMasterMachine = masterSetup.createMachine({
         'failover.refused': { target: 'failing', actions: ['recordFailure', 'closeFailover'] },
         'failover.overruled': { actions: 'reportOverruled' },
         'failover.completed': { actions: 'closeFailover' },
+        'slots.returned': { actions: 'grantSlots' },
         'partition.lost': { actions: 'losePartition' },
       },
       initial: 'undisturbed',
@@ -208,12 +215,12 @@ export const jobMasterMachine = masterSetup.createMachine({
       always: { guard: 'hasHalted', target: 'canceled' },
       on: { ...ending, ...suspend, ...failGlobally },
     },
-    failed: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'failed' } } },
-    canceled: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'canceled' } } },
-    finished: { tags: 'terminal', entry: { type: 'recordStatus', params: { status: 'finished' } } },
+    failed: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'failed' } }] },
+    canceled: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'canceled' } }] },
+    finished: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'finished' } }] },
     suspended: {
       tags: 'terminal',
-      entry: [{ type: 'recordStatus', params: { status: 'suspended' } }, 'suspendRegions'],
+      entry: ['stopAdvisors', 'suspendRegions', { type: 'recordStatus', params: { status: 'suspended' } }],
     },
   },
 });

@@ -1,0 +1,77 @@
+import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../ids.ts';
+
+/**
+ * What a run tells those who watch it, in the order it happened. Plain data; tasks and vertices by name. `atMs` is on
+ * the environment's clock.
+ */
+export type JobEvent =
+  | { readonly type: 'job.statusChanged'; readonly atMs: number; readonly status: string }
+  | {
+      readonly type: 'task.stateChanged';
+      readonly atMs: number;
+      /** `map[2]` */
+      readonly task: string;
+      readonly vertex: number;
+      readonly attempt: AttemptNumber;
+      readonly state: string;
+    }
+  | { readonly type: 'region.stateChanged'; readonly atMs: number; readonly region: RegionId; readonly state: string }
+  /** A failure, when it happened; what is done about it follows as `failover.decided` or `failover.refused`. */
+  | {
+      readonly type: 'task.failed';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      /** undefined for a failure of the job as a whole. */
+      readonly task: string | undefined;
+      readonly attempt: AttemptNumber | undefined;
+      readonly cause: Error;
+      readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost';
+      readonly labels: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly type: 'failover.decided';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      readonly regions: readonly RegionId[];
+      readonly taskCount: number;
+      readonly delayMs: number;
+      /** False if it was merged into a restart that was already planned. */
+      readonly newAttempt: boolean;
+      readonly why: string | undefined;
+    }
+  | { readonly type: 'failover.refused'; readonly atMs: number; readonly failover: FailoverId; readonly why: string }
+  /** A warning: the user's strategy or backoff did not do its part. */
+  | {
+      readonly type: 'failover.overruled';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      readonly part: 'failoverStrategy' | 'restartBackoff';
+      readonly problem: string;
+      readonly instead: string;
+    }
+  /** A warning: the user's classifier or enricher threw. */
+  | {
+      readonly type: 'failure.extensionFailed';
+      readonly atMs: number;
+      readonly extension: string;
+      readonly cause: Error;
+    }
+  /** Every region of the failover runs again or was taken over by a newer one. */
+  | {
+      readonly type: 'failover.completed';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      readonly regions: readonly RegionId[];
+      /** From the failure to the last region running again. */
+      readonly durationMs: number;
+    }
+  | { readonly type: 'partition.lost'; readonly atMs: number; readonly partition: string; readonly cause: Error }
+  | {
+      readonly type: 'executor.registered';
+      readonly atMs: number;
+      readonly executor: ExecutorId;
+      readonly slots: number;
+    }
+  | { readonly type: 'executor.lost'; readonly atMs: number; readonly executor: ExecutorId; readonly cause: Error };
+
+export type JobEventType = JobEvent['type'];

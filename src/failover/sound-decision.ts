@@ -1,0 +1,53 @@
+import { show } from '../errors.ts';
+import type { Topology } from '../graph/topology.ts';
+import type { PartitionId, RegionId } from '../ids.ts';
+import { affectedRegions } from './affected-regions.ts';
+import type { TaskFailure } from './failover-strategy.ts';
+
+/** A strategy's answer after it was checked: a set of regions that is sound to restart, a refusal, or neither. */
+export type SoundDecision =
+  | { readonly kind: 'restart'; readonly regions: readonly RegionId[]; readonly why: string | undefined }
+  | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
+  | { readonly kind: 'nonsense'; readonly problem: string };
+
+/**
+ * Checks what a failover strategy answered, which may be the user's code. A restart must name existing regions and the
+ * failed task's own; what correctness needs beyond them is added, and `why` says so.
+ */
+export function soundDecision(decision: unknown, failure: TaskFailure, topology: Topology): SoundDecision {
+  if (typeof decision !== 'object' || decision === null) return nonsense(`it answered ${show(decision)}`);
+  const { kind, regions, cause, why } = decision as Record<string, unknown>;
+  const said = typeof why === 'string' ? why : undefined;
+  if (kind === 'fail') {
+    return { kind: 'fail', cause: isError(cause) ? cause : failure.cause, why: said };
+  }
+  if (kind !== 'restart') return nonsense(`it answered kind ${show(kind)}, neither "restart" nor "fail"`);
+  if (!isIterable(regions)) return nonsense('it named no regions');
+  const asked = new Set<RegionId>();
+  for (const region of regions) {
+    if (!Number.isInteger(region) || (region as number) < 0 || (region as number) >= topology.regions.count) {
+      return nonsense(`it named region ${show(region)}, regions are 0 to ${topology.regions.count - 1}`);
+    }
+    asked.add(region as RegionId);
+  }
+  if (failure.vertex !== undefined) {
+    const failed = topology.regions.regionOf(failure.vertex);
+    if (!asked.has(failed)) return nonsense(`it left out region ${failed}, in which the task failed`);
+  }
+  const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
+  if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], why: said };
+  const added = `${sound.size - asked.size} more regions were added because they consume what is produced anew or produce what is lost`;
+  return { kind: 'restart', regions: [...sound], why: said === undefined ? added : `${said}; ${added}` };
+}
+
+function nonsense(problem: string): SoundDecision {
+  return { kind: 'nonsense', problem };
+}
+
+function isError(value: unknown): value is Error {
+  return typeof value === 'object' && value !== null && 'message' in value;
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}

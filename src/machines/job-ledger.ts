@@ -1,0 +1,133 @@
+import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { PipelinedRegions } from '../graph/pipelined-region.ts';
+import type { Topology } from '../graph/topology.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
+import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
+import { SlotPool } from '../scheduling/slot-pool.ts';
+import type { ExecutionActorRef } from './execution-machine.ts';
+
+/**
+ * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
+ * charts; every entry is O(1) or O(what it concerns).
+ */
+export class JobLedger implements Topology {
+  readonly graph: ExecutionGraph;
+  readonly regions: PipelinedRegions;
+  readonly scheduling: PipelinedRegionScheduling;
+  readonly slots = new SlotPool();
+  /** The present attempt of each execution vertex. */
+  readonly executions: (ExecutionActorRef | undefined)[] = [];
+  readonly #attempts: Uint32Array;
+  readonly #available: Uint8Array;
+
+  constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
+    this.graph = graph;
+    this.regions = regions;
+    this.scheduling = new PipelinedRegionScheduling(graph, regions);
+    this.#attempts = new Uint32Array(graph.vertexCount);
+    this.#available = new Uint8Array(graph.partitionCount);
+  }
+
+  isPartitionAvailable(partition: PartitionId): boolean {
+    return this.#available[partition] === 1;
+  }
+
+  attemptOf(vertex: ExecutionVertexId): AttemptNumber {
+    return this.#attempts[vertex] as AttemptNumber;
+  }
+
+  /** Enters the actor of a new attempt. */
+  beginAttempt(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
+    this.#attempts[vertex] = attempt;
+    this.executions[vertex] = execution;
+  }
+
+  /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
+  finishTask(vertex: ExecutionVertexId): RegionId[] {
+    for (const partition of this.graph.partitionsOf(vertex)) {
+      if (!this.graph.exchangeOfPartition(partition).joinsRegions) this.#available[partition] = 1;
+    }
+    return this.scheduling.vertexFinished(vertex);
+  }
+
+  losePartition(partition: PartitionId): void {
+    this.#available[partition] = 0;
+  }
+
+  /** Regions will restart: nothing they produced counts any more, and they wait in no queue. */
+  invalidate(regions: readonly RegionId[]): void {
+    for (const region of regions) {
+      this.slots.cancelRequest(region);
+      for (const vertex of this.regions.verticesOf(region)) {
+        for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId)) this.#available[partition] = 0;
+      }
+    }
+    this.scheduling.invalidate(regions);
+  }
+
+  taskCount(regions: readonly RegionId[]): number {
+    let count = 0;
+    for (const region of regions) count += this.regions.verticesOf(region).length;
+    return count;
+  }
+
+  /** Whether other regions read what a region produces. */
+  feedsRegions(region: RegionId): boolean {
+    const { graph } = this;
+    let lastJobVertex = -1;
+    for (const vertex of this.regions.verticesOf(region)) {
+      const jobVertex = graph.jobVertexIndexOf(vertex as ExecutionVertexId);
+      if (jobVertex === lastJobVertex) continue;
+      lastJobVertex = jobVertex;
+      if (graph.edgesOutOf(jobVertex).some((edge) => !graph.jobGraph.edges[edge]?.exchange.joinsRegions)) return true;
+    }
+    return false;
+  }
+
+  /** The partitions that an attempt writes. */
+  resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): ResultPartitionId[] {
+    return this.graph.partitionsOf(vertex).map((partition) => ({ partition, attempt }));
+  }
+
+  registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): PartitionRegistration[] {
+    const { graph } = this;
+    return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
+      const group = graph.producedGroup(edge, vertex);
+      return {
+        id: { partition: graph.partitionOf(edge, vertex), attempt },
+        edge,
+        producer: vertex,
+        subpartitionCount: graph.consumerEnd(group) - graph.consumerStart(group),
+      };
+    });
+  }
+
+  /** What an executor needs to run an attempt: inputs as produced by their present attempts. */
+  deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber): TaskDeployment {
+    const { graph } = this;
+    const jobVertex = graph.jobVertexIndexOf(vertex);
+    return {
+      vertex,
+      attempt,
+      jobVertex,
+      subtask: graph.subtaskOf(vertex),
+      parallelism: graph.jobVertexOf(vertex).parallelism,
+      inputs: graph.edgesInto(jobVertex).map((edge) => {
+        const group = graph.consumedGroup(edge, vertex);
+        const partitions: ResultPartitionId[] = [];
+        for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+          partitions.push({
+            partition: graph.partitionOf(edge, producer as ExecutionVertexId),
+            attempt: this.attemptOf(producer as ExecutionVertexId),
+          });
+        }
+        return { edge, partitions, subpartition: vertex - graph.consumerStart(group) };
+      }),
+      outputs: graph.edgesOutOf(jobVertex).map((edge) => ({
+        edge,
+        partition: { partition: graph.partitionOf(edge, vertex), attempt },
+      })),
+    };
+  }
+}
