@@ -1,0 +1,75 @@
+import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
+import { getShortestPaths } from 'xstate/graph';
+
+/** `running` or `restarting.halting`: the state value as one word. */
+export function stateName(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const [[parent, child] = ['', '']] = Object.entries(value as Record<string, unknown>);
+  return `${parent}.${stateName(child)}`;
+}
+
+/** A machine brought to life with everything it names replaced by a recorder. */
+export interface RecordedActor {
+  readonly actor: AnyActorRef;
+  /** What it did since the last `take`: provided actions by name, messages as `→ type`. */
+  take(): string[];
+}
+
+/**
+ * Replaces the named actions of a machine by recorders.
+ * @param names the actions the composition root provides
+ */
+export function recorded(
+  machine: AnyStateMachine,
+  names: readonly string[],
+  input: (log: (entry: string) => void) => Record<string, unknown>,
+  extra: { readonly actors?: Record<string, never> } = {},
+): RecordedActor {
+  const log: string[] = [];
+  const actions = Object.fromEntries(
+    names.map((name) => [
+      name,
+      (_: unknown, params: { state?: string; status?: string } | undefined) => {
+        const what = params?.state ?? params?.status;
+        log.push(what === undefined ? name : `${name} ${what}`);
+      },
+    ]),
+  );
+  const actor = createActor(machine.provide({ actions, ...extra } as never), {
+    input: input((entry) => log.push(entry)),
+  });
+  actor.start();
+  return { actor, take: () => log.splice(0) };
+}
+
+/** An actor that only notes what it is sent. */
+export function listener(log: (entry: string) => void): AnyActorRef {
+  const silent = createActor({
+    transition: (snapshot: never, event: { type: string }) => {
+      log(`→ ${event.type}`);
+      return snapshot;
+    },
+    getInitialSnapshot: () => ({ status: 'active', output: undefined, error: undefined }) as never,
+    getPersistedSnapshot: (snapshot: never) => snapshot,
+  });
+  silent.start();
+  return silent as AnyActorRef;
+}
+
+/** Every shortest path of a machine over the given events, as the list of events that leads to each state. */
+export function walks(
+  machine: AnyStateMachine,
+  events: readonly { readonly type: string }[],
+  input: Record<string, unknown>,
+  serialize: (snapshot: AnyMachineSnapshot) => string,
+): { readonly state: string; readonly events: readonly { readonly type: string }[] }[] {
+  return getShortestPaths(machine, {
+    events: [...events] as never,
+    input: input as never,
+    serializeState: ((snapshot: AnyMachineSnapshot) => serialize(snapshot)) as never,
+    limit: 20_000,
+  }).map((path) => ({
+    state: stateName((path.state as AnyMachineSnapshot).value),
+    events: path.steps.map((step) => step.event as { type: string }).filter((event) => event.type !== 'xstate.init'),
+  }));
+}
