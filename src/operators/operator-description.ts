@@ -52,6 +52,7 @@ export type OperatorDescription =
       /** Folds the records of a key: `emit: 'final'` one result per key at the end, `'updates'` one per record. */
       readonly kind: 'aggregate';
       readonly keyOf: (record: never) => unknown;
+      /** The accumulator of a key after its first record, which `add` is not called with. */
       readonly create: (record: never) => unknown;
       /** Returns the next accumulator; may change and return the one it was given, which nobody else sees. */
       readonly add: (accumulator: never, record: never) => unknown;

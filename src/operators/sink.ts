@@ -3,7 +3,7 @@ import type { RuntimeContext } from './runtime-context.ts';
 /** Writes what one subtask hands over. */
 export interface SinkWriter<In> {
   /** Takes a batch; a promise holds the task back until it settles. */
-  write(records: readonly In[]): void | Promise<void>;
+  readonly write: (records: readonly In[]) => void | Promise<void>;
   /** Everything was written: make it visible. Called at most once; then the task finishes. */
   commit(): void | Promise<void>;
   /** The attempt failed or was cancelled: undo what is not committed. Called at most once, never after `commit`. */
