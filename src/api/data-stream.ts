@@ -1,0 +1,375 @@
+import type { OperatorFunction } from 'rxjs';
+import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import type {
+  AsyncCallContext,
+  AsyncMapOptions,
+  KeyedProcessContext,
+  OperatorDescription,
+  Partitioning,
+} from '../operators/operator-description.ts';
+import type { Sink } from '../operators/sink.ts';
+import {
+  checkExchange,
+  type ExchangeOptions,
+  type OperatorOptions,
+  type StreamGraph,
+  type StreamInput,
+  type StreamStep,
+  withPartitioning,
+} from './stream-graph.ts';
+
+/** What a key may be: compared by value. Build one string of several fields: `` `${f.origin}/${f.day}` ``. */
+export type Key = string | number | bigint | boolean | null | undefined;
+
+/** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
+export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
+
+/** Options of operators that fold the records of a key. */
+export interface FoldOptions extends OperatorOptions {
+  /**
+   * `final`: one result per key, when the input has ended (default of batch jobs). `updates`: one per record (default of
+   * streaming jobs).
+   */
+  readonly emit?: 'final' | 'updates';
+}
+
+/** Three functions that fold the records of a key into a result. */
+export interface Aggregation<Record, Of, Accumulator, Result> {
+  /** A new, empty accumulator. */
+  readonly create: () => Accumulator;
+  /** Adds a record. Returns the next accumulator, which may be the one it was given, changed. */
+  readonly add: (accumulator: Accumulator, record: Record) => NoInfer<Accumulator>;
+  /** What is emitted: a value of its own where `add` changes its accumulator in place. */
+  readonly result: (accumulator: Accumulator, key: Of) => Result;
+}
+
+/** A function with a state per key, for what `reduce` and `aggregate` cannot say. */
+export interface KeyedProcess<Record, Of, State, Out> {
+  readonly onRecord: (record: Record, context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
+  /** Called when the input has ended, once per key that has a state. */
+  readonly onEnd?: (context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
+}
+
+/**
+ * Records of one type on their way through a job. Every method adds a step and returns a new stream; a stream that is
+ * used twice is read twice, by both users in full. Every stream must end in a sink.
+ *
+ * Neighbouring steps of equal parallelism run in one task, as one loop ("chained"), unless the stream has several
+ * readers, comes from a union, or names its exchange. Where parallelism changes and nothing else is said, records are
+ * rebalanced.
+ *
+ * Functions run again when their task restarts: they must not keep a state of their own, and must not change a record
+ * they were given.
+ *
+ * @example
+ * ```ts
+ * import { Job, fromIterable, collect } from 'kintsugi';
+ *
+ * const job = Job.create('lengths');
+ * const lengths = collect<number>();
+ * job.source('words', fromIterable(['gold', 'lacquer', 'dust']))
+ *    .filter((word) => word.length > 4)
+ *    .map((word) => word.length)
+ *    .sink('lengths', lengths);
+ * ```
+ */
+export class DataStream<out Out> {
+  readonly #graph: StreamGraph;
+  readonly #inputs: readonly StreamInput[];
+
+  /** @internal Streams come from `job.source` and from other streams. */
+  constructor(graph: StreamGraph, inputs: readonly StreamInput[]) {
+    this.#graph = graph;
+    this.#inputs = inputs;
+  }
+
+  /**
+   * One record for each record.
+   *
+   * @example
+   * ```ts
+   * import { Job, fromIterable, collect } from 'kintsugi';
+   *
+   * Job.create('double')
+   *   .source('numbers', fromIterable([1, 2, 3]))
+   *   .map((n) => n * 2, { uid: 'double' })
+   *   .sink('doubled', collect<number>());
+   * ```
+   */
+  map<Result>(fn: (record: Out) => Result, options: OperatorOptions = {}): DataStream<Result> {
+    return this.#operator<Result>('map', { kind: 'map', fn: checkFunction('map', fn) }, options);
+  }
+
+  /** The records that `predicate` holds for; a type guard narrows the stream. */
+  filter<Kept extends Out>(predicate: (record: Out) => record is Kept, options?: OperatorOptions): DataStream<Kept>;
+  filter(predicate: (record: Out) => boolean, options?: OperatorOptions): DataStream<Out>;
+  filter(predicate: (record: Out) => boolean, options: OperatorOptions = {}): DataStream<Out> {
+    return this.#operator('filter', { kind: 'filter', predicate: checkFunction('filter', predicate) }, options);
+  }
+
+  /** Any number of records for each record. */
+  flatMap<Result>(fn: (record: Out) => Iterable<Result>, options: OperatorOptions = {}): DataStream<Result> {
+    return this.#operator<Result>('flatMap', { kind: 'flatMap', fn: checkFunction('flatMap', fn) }, options);
+  }
+
+  /**
+   * One record for each record, by a call that takes time: several run at once, results keep their order unless
+   * `ordered: false`.
+   *
+   * @example
+   * ```ts
+   * import { Job, fromIterable, collect } from 'kintsugi';
+   *
+   * const fetchPrice = async (id: string, signal: AbortSignal) => (signal.aborted ? 0 : id.length);
+   *
+   * Job.create('prices')
+   *   .source('ids', fromIterable(['a1', 'b22']))
+   *   .mapAsync((id, { signal }) => fetchPrice(id, signal), { concurrency: 8, timeoutMs: 5_000, retries: 3 })
+   *   .sink('prices', collect<number>());
+   * ```
+   */
+  mapAsync<Result>(
+    fn: (record: Out, context: AsyncCallContext) => Result,
+    options: AsyncMapOptions & OperatorOptions = {},
+  ): DataStream<Awaited<Result>> {
+    const { uid, parallelism, exchange, ...asyncOptions } = options;
+    checkAsyncOptions(uid ?? 'mapAsync', asyncOptions);
+    const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: asyncOptions } as const;
+    return this.#operator<Awaited<Result>>('mapAsync', operator, options);
+  }
+
+  /**
+   * Passes the records through RxJS operators of your own. Each attempt of each subtask subscribes once; what the pipe
+   * holds back (a buffer, a debounce) is lost when its task restarts and is built anew from the replayed input.
+   *
+   * @example
+   * ```ts
+   * import { pairwise } from 'rxjs';
+   * import { Job, fromIterable, collect } from 'kintsugi';
+   *
+   * Job.create('differences')
+   *   .source('numbers', fromIterable([1, 4, 9]))
+   *   .through(pairwise())
+   *   .map(([before, after]) => after - before)
+   *   .sink('differences', collect<number>());
+   * ```
+   */
+  through<Result>(operator: OperatorFunction<Out, Result>, options: OperatorOptions = {}): DataStream<Result> {
+    const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
+    return this.#operator<Result>('through', { kind: 'pipe', operator: pipe }, options);
+  }
+
+  /**
+   * Brings the records of a key together in one subtask. Follow it with `reduce`, `aggregate` or `process`.
+   *
+   * Between two single subtasks there is nothing to bring together: they are chained, unless the exchange is named.
+   */
+  keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: ExchangeOptions = {}): KeyedStream<Out, Of> {
+    checkFunction('keyBy', keyOf);
+    const inputs = this.#distributed({ kind: 'hash', keyOf }, options);
+    return new KeyedStream(this.#graph, inputs, keyOf);
+  }
+
+  /** The records of this and of other streams of the same job, in no particular order. */
+  union<Others extends readonly DataStream<unknown>[]>(...others: Others): DataStream<Out | RecordOf<Others[number]>> {
+    const inputs = [...this.#inputs];
+    for (const other of others as readonly DataStream<unknown>[]) {
+      if (!(other instanceof DataStream)) throw new InvalidArgumentError('union', other, 'streams of the same job');
+      if (other.#graph !== this.#graph) {
+        const [mine, theirs] = [namesOf(this.#inputs), namesOf(other.#inputs)];
+        throw new JobValidationError(
+          [...mine, ...theirs],
+          `The union of "${mine.join('", "')}" with "${theirs.join('", "')}" mixes the jobs "${this.#graph.name}" and "${other.#graph.name}"`,
+          'Build both streams from the same job, or write the one to a sink that the other job reads',
+        );
+      }
+      inputs.push(...other.#inputs);
+    }
+    return new DataStream(this.#graph, inputs);
+  }
+
+  /** Spreads the records evenly, in turn, over all subtasks of the next operator. */
+  rebalance(options: ExchangeOptions = {}): DataStream<Out> {
+    return new DataStream(this.#graph, this.#distributed({ kind: 'rebalance' }, options));
+  }
+
+  /** Gives every record to every subtask of the next operator. */
+  broadcast(options: ExchangeOptions = {}): DataStream<Out> {
+    return new DataStream(this.#graph, this.#distributed({ kind: 'broadcast' }, options));
+  }
+
+  /**
+   * Keeps the records of a subtask together: subtask *n* feeds subtask *n* of the next operator, which must have the
+   * same parallelism. With an exchange named, the two run in tasks of their own.
+   */
+  forward(options: ExchangeOptions = {}): DataStream<Out> {
+    return new DataStream(this.#graph, this.#distributed({ kind: 'forward' }, options));
+  }
+
+  /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
+  sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid'> = {}): void {
+    if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
+    this.#graph.add('sink', { kind: 'sink', sink }, this.#inputs, { ...options, uid: name });
+  }
+
+  #distributed(partitioning: Partitioning, options: ExchangeOptions): readonly StreamInput[] {
+    const call = partitioning.kind === 'hash' ? 'keyBy' : partitioning.kind;
+    const exchange = checkExchange(`exchange of ${call}`, options.exchange);
+    return this.#inputs.map((input) => withPartitioning(input, partitioning, exchange));
+  }
+
+  #operator<Result>(method: string, operator: OperatorDescription, options: OperatorOptions): DataStream<Result> {
+    return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
+  }
+}
+
+/**
+ * Records brought together by key. Each method folds or handles the records of a key in the order of arrival.
+ *
+ * @example
+ * ```ts
+ * import { Job, fromIterable, collect } from 'kintsugi';
+ *
+ * const flights = [
+ *   { origin: 'OSL', delay: 4 },
+ *   { origin: 'TRD', delay: 9 },
+ *   { origin: 'OSL', delay: 7 },
+ * ];
+ * Job.create('delays')
+ *   .source('flights', fromIterable(flights))
+ *   .keyBy((flight) => flight.origin)
+ *   .aggregate({
+ *     create: () => ({ count: 0, sum: 0 }),
+ *     add: (total, flight) => ({ count: total.count + 1, sum: total.sum + flight.delay }),
+ *     result: (total, origin) => ({ origin, mean: total.sum / total.count }),
+ *   })
+ *   .sink('means', collect<{ origin: string; mean: number }>());
+ * ```
+ */
+export class KeyedStream<out Out, out Of extends Key> {
+  readonly #graph: StreamGraph;
+  readonly #inputs: readonly StreamInput[];
+  readonly #keyOf: (record: never) => unknown;
+
+  /** @internal Keyed streams come from `keyBy`. */
+  constructor(graph: StreamGraph, inputs: readonly StreamInput[], keyOf: (record: never) => unknown) {
+    this.#graph = graph;
+    this.#inputs = inputs;
+    this.#keyOf = keyOf;
+  }
+
+  /** Combines the records of a key two by two. `combine` must not change what it is given. */
+  reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
+    checkFunction('reduce', combine);
+    return this.#fold(
+      'reduce',
+      (record: Out) => record,
+      combine,
+      (reduced: Out) => reduced,
+      options,
+    );
+  }
+
+  /**
+   * Folds the records of a key into a result of another type. Where the type of the accumulator is wider than what
+   * `create` returns, say so there: `create: () => new Map<string, number>()`.
+   */
+  aggregate<Accumulator, Result>(
+    aggregation: Aggregation<Out, Of, Accumulator, Result>,
+    options: FoldOptions = {},
+  ): DataStream<Result> {
+    const { create, add, result } = aggregation;
+    checkFunction('create of aggregate', create);
+    checkFunction('add of aggregate', add);
+    checkFunction('result of aggregate', result);
+    return this.#fold('aggregate', (record: Out) => add(create(), record), add, result, options);
+  }
+
+  /**
+   * Handles each record with a state per key. TypeScript cannot infer what `emit` takes: annotate the parameters or
+   * name both types, `process<State, Out>(…)`.
+   *
+   * @example
+   * ```ts
+   * import { Job, fromIterable, collect } from 'kintsugi';
+   *
+   * Job.create('firsts')
+   *   .source('words', fromIterable(['gold', 'glue', 'dust']))
+   *   .keyBy((word) => word.charAt(0))
+   *   .process<true, string>({
+   *     onRecord: (word, seen, emit) => {
+   *       if (seen.get() === undefined) emit(word);
+   *       seen.set(true);
+   *     },
+   *   })
+   *   .sink('firsts', collect<string>());
+   * ```
+   */
+  process<State, Result>(
+    process: KeyedProcess<Out, Of, State, Result>,
+    options: OperatorOptions = {},
+  ): DataStream<Result> {
+    const { onRecord, onEnd } = process;
+    checkFunction('onRecord of process', onRecord);
+    if (onEnd !== undefined) checkFunction('onEnd of process', onEnd);
+    const operator = { kind: 'process', keyOf: this.#keyOf, onRecord, ...(onEnd && { onEnd }) } as OperatorDescription;
+    return streamOf(this.#graph, 'process', { kind: 'operator', operator }, this.#inputs, options);
+  }
+
+  #fold<Result>(
+    method: string,
+    create: (record: never) => unknown,
+    add: (accumulator: never, record: never) => unknown,
+    result: (accumulator: never, key: never) => unknown,
+    options: FoldOptions,
+  ): DataStream<Result> {
+    const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
+    if (emit !== 'final' && emit !== 'updates') {
+      throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
+    }
+    const operator = { kind: 'aggregate', keyOf: this.#keyOf, create, add, result, emit } as const;
+    return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
+  }
+}
+
+function streamOf<Out>(
+  graph: StreamGraph,
+  method: string,
+  step: StreamStep,
+  inputs: readonly StreamInput[],
+  options: OperatorOptions,
+): DataStream<Out> {
+  const from = graph.add(method, step, inputs, options);
+  return new DataStream<Out>(graph, [{ from, partitioning: undefined, exchange: undefined }]);
+}
+
+function namesOf(inputs: readonly StreamInput[]): string[] {
+  return inputs.map((input) => input.from.uid);
+}
+
+function checkFunction<Fn>(what: string, fn: Fn): Fn {
+  if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
+  return fn;
+}
+
+function checkAsyncOptions(name: string, options: AsyncMapOptions): void {
+  const { concurrency, timeoutMs, retries, rateLimit, retryDelayMs, retryIf } = options;
+  const check = (option: string, given: unknown, isValid: boolean, expected: string): void => {
+    if (given !== undefined && !isValid) throw new InvalidArgumentError(`${option} of "${name}"`, given, expected);
+  };
+  check('concurrency', concurrency, isIntegerFrom(1, concurrency), 'an integer from 1');
+  check('retries', retries, isIntegerFrom(0, retries), 'an integer from 0');
+  check('timeoutMs', timeoutMs, isPositive(timeoutMs), 'a number of milliseconds above 0');
+  check('rateLimit.calls', rateLimit?.calls, isIntegerFrom(1, rateLimit?.calls), 'an integer from 1');
+  check('rateLimit.perMs', rateLimit?.perMs, isPositive(rateLimit?.perMs), 'a number of milliseconds above 0');
+  check('retryDelayMs', retryDelayMs, typeof retryDelayMs === 'function', 'a function');
+  check('retryIf', retryIf, typeof retryIf === 'function', 'a function');
+}
+
+function isIntegerFrom(least: number, value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= least;
+}
+
+function isPositive(value: unknown): boolean {
+  return Number.isFinite(value) && (value as number) > 0;
+}

@@ -1,0 +1,306 @@
+import { BehaviorSubject, type Observable, Subject } from 'rxjs';
+import type { JobEvent } from '../actors/job-event.ts';
+import { JobCanceledError, JobFailedError } from '../errors.ts';
+import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
+import type { JobLedger } from '../machines/job-ledger.ts';
+import { isTerminalJobStatus, type JobMasterActorRef, type JobStatus } from '../machines/job-master-machine.ts';
+import { type RegionState, regionStates } from '../machines/region-machine.ts';
+import type { ExceptionHistory } from '../failover/exception-history.ts';
+import { produce } from 'immer';
+import type { JobReceipt, ReceiptBook } from './job-receipt.ts';
+
+/** A job at one instant: an immutable value. */
+export interface JobSnapshot {
+  readonly status: JobStatus;
+  /** Whether some regions restart at the moment; the job is `running` all the same. */
+  readonly restarting: boolean;
+  readonly tasks: Readonly<Record<ExecutionState, number>>;
+  readonly regions: Readonly<Record<RegionState, number>>;
+  readonly failures: number;
+}
+
+/** What a finished job leaves: its records are in its sinks. */
+export interface JobResult {
+  readonly job: string;
+  readonly receipt: JobReceipt;
+}
+
+/** What the composition root hands to the run. */
+export interface JobRunParts {
+  readonly job: string;
+  readonly ledger: JobLedger;
+  readonly book: ReceiptBook;
+  readonly history: ExceptionHistory;
+  /** Frees whatever the run holds, once the job has ended. */
+  readonly dispose: () => Promise<void>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * The handle of a running job. Watch it (`events$`, `status$`, `events()`), end it (`cancel`, an `AbortSignal`,
+ * `await using`), and await its `result`.
+ */
+export class JobRun implements AsyncDisposable {
+  readonly job: string;
+  readonly #parts: JobRunParts;
+  readonly #events = new Subject<JobEvent>();
+  readonly #snapshots: BehaviorSubject<JobSnapshot>;
+  readonly #stateOfTask: Uint8Array;
+  readonly #stateOfRegion: Uint8Array;
+  readonly #tasks: Record<ExecutionState, number>;
+  readonly #regions: Record<RegionState, number>;
+  readonly #settled: Promise<JobResult>;
+  #resolve!: (result: JobResult) => void;
+  #reject!: (error: Error) => void;
+  #status: JobStatus = 'initializing';
+  #failures = 0;
+  #isSnapshotDue = false;
+  #master: JobMasterActorRef | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(parts: JobRunParts) {
+    this.#parts = parts;
+    this.job = parts.job;
+    this.#stateOfTask = new Uint8Array(parts.ledger.graph.vertexCount).fill(none);
+    this.#stateOfRegion = new Uint8Array(parts.ledger.regions.count).fill(none);
+    this.#tasks = zeroes(executionStates);
+    this.#regions = zeroes(regionStates);
+    this.#snapshots = new BehaviorSubject<JobSnapshot>(this.#snapshot(emptySnapshot));
+    this.#settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // A run that is only watched must not end the process; whoever awaits `result` gets the error all the same.
+    this.#settled.catch(() => {});
+  }
+
+  /** The job's status now. */
+  get status(): JobStatus {
+    return this.#status;
+  }
+
+  /** Counts by state now. O(states). */
+  snapshot(): JobSnapshot {
+    return this.#snapshot(this.#snapshots.value);
+  }
+
+  /**
+   * The job's snapshots: the present one at once, then one per turn of the event loop in which something changed;
+   * completes when the job has ended.
+   */
+  get status$(): Observable<JobSnapshot> {
+    return this.#snapshots.asObservable();
+  }
+
+  /** What happens, as it happens; completes when the job has ended. A listener that throws is not heard again. */
+  get events$(): Observable<JobEvent> {
+    return this.#events.asObservable();
+  }
+
+  /** What happens from now on, for `for await`. Keeps what is not yet consumed; ends with the job. */
+  events(): AsyncIterableIterator<JobEvent> {
+    return iterate(this.#events, this.#events.closed);
+  }
+
+  /** The failures so far, oldest first, each with those that were merged into it; the latest 16. */
+  get failures(): ReturnType<ExceptionHistory['entries']> {
+    return this.#parts.history.entries();
+  }
+
+  /**
+   * Settles when the job has ended and nothing of it runs any more.
+   * @throws JobFailedError | JobCanceledError (as a rejection)
+   */
+  get result(): Promise<JobResult> {
+    return this.#settled;
+  }
+
+  /** What the run did so far and what its recovery cost. */
+  receipt(): JobReceipt {
+    return this.#parts.book.receipt();
+  }
+
+  /** Cancels the job, in whatever state; resolves when nothing of it runs any more. Does nothing once it has ended. */
+  async cancel(): Promise<void> {
+    this.#master?.send({ type: 'job.cancel' });
+    await this.#settled.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel();
+  }
+
+  /** For the composition root: hears every event of the job. */
+  observe(event: JobEvent): void {
+    this.#parts.book.note(event);
+    switch (event.type) {
+      case 'job.statusChanged':
+        this.#status = event.status as JobStatus;
+        break;
+      case 'task.stateChanged':
+        recount(this.#tasks, executionStates, this.#stateOfTask, event.vertex, event.state as ExecutionState);
+        break;
+      case 'region.stateChanged':
+        recount(this.#regions, regionStates, this.#stateOfRegion, event.region, event.state as RegionState);
+        break;
+      case 'task.failed':
+        this.#failures++;
+        break;
+    }
+    this.#events.next(event);
+    this.#scheduleSnapshot();
+    if (event.type === 'job.statusChanged' && isTerminalJobStatus(this.#status)) this.#end();
+  }
+
+  /** For the composition root: starts the job. */
+  start(master: JobMasterActorRef, immediate: (callback: () => void) => void): void {
+    this.#master = master;
+    this.#immediate = immediate;
+    master.subscribe({ error: (error) => this.#fail(error as Error) });
+    master.start();
+    const { signal } = this.#parts;
+    if (signal?.aborted) {
+      master.send({ type: 'job.cancel' });
+      return;
+    }
+    if (signal !== undefined) {
+      this.#onAbort = () => master.send({ type: 'job.cancel' });
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    master.send({ type: 'job.start' });
+  }
+
+  #immediate: (callback: () => void) => void = (callback) => callback();
+
+  #end(): void {
+    const { ledger } = this.#parts;
+    const failure = this.#master?.getSnapshot().context.failure;
+    // The terminal status is reported from inside a transition of the master: let it come to rest first.
+    this.#immediate(() => {
+      const failed = this.#master?.getSnapshot().context.failure ?? failure;
+      switch (this.#status) {
+        case 'finished':
+          return this.#close(() => this.#resolve({ job: this.job, receipt: this.receipt() }));
+        case 'canceled':
+          return this.#close(() => this.#reject(new JobCanceledError(this.job, reasonOf(this.#parts.signal))));
+        default: {
+          const task = failed?.vertex === undefined ? undefined : ledger.graph.nameOf(failed.vertex as never);
+          const cause = failed?.cause ?? new Error('unknown');
+          const why = `${failed?.why ?? this.#status}: ${cause.message}`;
+          return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause })));
+        }
+      }
+    });
+  }
+
+  /** The job master itself threw: a bug of the engine. */
+  #fail(error: Error): void {
+    this.#status = 'failed';
+    this.#close(() =>
+      this.#reject(new JobFailedError(this.job, undefined, `internal error: ${error.message}`, { cause: error })),
+    );
+  }
+
+  #close(settle: () => void): void {
+    if (this.#onAbort !== undefined) this.#parts.signal?.removeEventListener('abort', this.#onAbort);
+    this.#parts.dispose().then(
+      () => this.#complete(settle),
+      (error: unknown) => this.#complete(() => this.#reject(error as Error)),
+    );
+  }
+
+  #complete(settle: () => void): void {
+    this.#master?.stop();
+    this.#snapshots.next(this.snapshot());
+    this.#snapshots.complete();
+    this.#events.complete();
+    settle();
+  }
+
+  #scheduleSnapshot(): void {
+    if (this.#isSnapshotDue || !this.#snapshots.observed) return;
+    this.#isSnapshotDue = true;
+    this.#immediate(() => {
+      this.#isSnapshotDue = false;
+      if (!this.#snapshots.closed) this.#snapshots.next(this.snapshot());
+    });
+  }
+
+  #snapshot(previous: JobSnapshot): JobSnapshot {
+    return produce(previous, (draft) => {
+      draft.status = this.#status;
+      draft.restarting = this.#regions.restarting > 0;
+      draft.failures = this.#failures;
+      Object.assign(draft.tasks, this.#tasks);
+      Object.assign(draft.regions, this.#regions);
+    });
+  }
+}
+
+const none = 255;
+
+const emptySnapshot: JobSnapshot = {
+  status: 'initializing',
+  restarting: false,
+  tasks: zeroes(executionStates),
+  regions: zeroes(regionStates),
+  failures: 0,
+};
+
+function zeroes<State extends string>(states: readonly State[]): Record<State, number> {
+  return Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
+}
+
+function recount<State extends string>(
+  counts: Record<State, number>,
+  states: readonly State[],
+  stateOf: Uint8Array,
+  index: number,
+  state: State,
+): void {
+  const before = stateOf[index] as number;
+  if (before !== none) counts[states[before] as State]--;
+  stateOf[index] = states.indexOf(state);
+  counts[state]++;
+}
+
+function reasonOf(signal: AbortSignal | undefined): { cause?: unknown } {
+  return signal?.aborted ? { cause: signal.reason } : {};
+}
+
+/** A subject as an async iterator that keeps what nobody has taken yet. */
+function iterate<Item>(source: Observable<Item>, isClosed: boolean): AsyncIterableIterator<Item> {
+  const waiting: Item[] = [];
+  let wake: (() => void) | undefined;
+  let isDone = isClosed;
+  const subscription = source.subscribe({
+    next: (item) => {
+      waiting.push(item);
+      wake?.();
+    },
+    complete: () => {
+      isDone = true;
+      wake?.();
+    },
+  });
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      while (waiting.length === 0) {
+        if (isDone) return { done: true, value: undefined };
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return { done: false, value: waiting.shift() as Item };
+    },
+    async return() {
+      subscription.unsubscribe();
+      isDone = true;
+      waiting.length = 0;
+      return { done: true, value: undefined };
+    },
+  };
+}

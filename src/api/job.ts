@@ -1,0 +1,74 @@
+import { InvalidArgumentError } from '../errors.ts';
+import type { Source } from '../operators/source.ts';
+import { DataStream } from './data-stream.ts';
+import { type JobDefinition, type JobMode, StreamGraph, type StreamNode } from './stream-graph.ts';
+
+/** Options of a job. */
+export interface JobOptions {
+  /** Default: `batch`. */
+  readonly mode?: JobMode;
+  /**
+   * Subtasks of sources, and of operators after a shuffle, that do not name their own; a source or sink that takes
+   * fewer gets fewer. Default 1.
+   */
+  readonly parallelism?: number;
+}
+
+/** Options of a source. */
+export interface SourceOptions {
+  /** Subtasks that read it. Default: the job's parallelism, or as many as the source can be split for. */
+  readonly parallelism?: number;
+}
+
+/**
+ * A dataflow job: described once, as streams from sources to sinks, and run as often as you like.
+ *
+ * @example
+ * ```ts
+ * import { Job, fromIterable, collect } from 'kintsugi';
+ *
+ * const job = Job.create('flights', { parallelism: 2 });
+ * const worst = collect<{ origin: string; delay: number }>();
+ * job.source('flights', fromIterable([{ origin: 'OSL', delay: 4 }, { origin: 'OSL', delay: 9 }]))
+ *    .filter((flight) => flight.delay > 0)
+ *    .keyBy((flight) => flight.origin)
+ *    .reduce((a, b) => (a.delay > b.delay ? a : b), { uid: 'worst' })
+ *    .sink('delays', worst);
+ * ```
+ */
+export class Job implements JobDefinition {
+  readonly #graph: StreamGraph;
+
+  private constructor(graph: StreamGraph) {
+    this.#graph = graph;
+  }
+
+  /** @throws InvalidArgumentError for an empty name, an unknown mode or a parallelism out of range. */
+  static create(name: string, options: JobOptions = {}): Job {
+    return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1));
+  }
+
+  get name(): string {
+    return this.#graph.name;
+  }
+
+  get mode(): JobMode {
+    return this.#graph.mode;
+  }
+
+  get parallelism(): number {
+    return this.#graph.parallelism;
+  }
+
+  /** The steps described so far, inputs before the steps that read them. */
+  get steps(): readonly StreamNode[] {
+    return this.#graph.steps;
+  }
+
+  /** Starts a stream: the records of `source`. The name is the source's uid. */
+  source<Out>(name: string, source: Source<Out>, options: SourceOptions = {}): DataStream<Out> {
+    if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
+    const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
+    return new DataStream<Out>(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
+  }
+}

@@ -1,0 +1,177 @@
+import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
+import { maxParallelism } from '../graph/job-graph.ts';
+import type { OperatorDescription, Partitioning } from '../operators/operator-description.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
+
+/**
+ * How a job treats its shuffles where nothing else is said: `batch` completes a result before it is read (exchange
+ * `blocking`), `streaming` hands it on at once (`pipelined`).
+ */
+export type JobMode = 'batch' | 'streaming';
+
+/** The exchanges a job may ask for in this version. */
+export type AvailableExchange = Extract<ExchangeName, 'pipelined' | 'blocking'>;
+
+/** Options of calls that say how records travel to the next operator. */
+export interface ExchangeOptions {
+  /**
+   * How the results travel. Default: `blocking` for shuffles of a batch job, else `pipelined`. An operator after an
+   * explicit exchange is never chained to the one before.
+   */
+  readonly exchange?: AvailableExchange;
+}
+
+/** Options of every operator. */
+export interface OperatorOptions extends ExchangeOptions {
+  /** Name of the operator, unique in its job and stable across runs. Default: kind and number, as `map-3`. */
+  readonly uid?: string;
+  /** Subtasks that run it. Default: as many as its input has; the job's parallelism after a shuffle. */
+  readonly parallelism?: number;
+}
+
+/** What one step of a stream graph does. */
+export type StreamStep =
+  | { readonly kind: 'source'; readonly source: Source<unknown> }
+  | { readonly kind: 'operator'; readonly operator: OperatorDescription }
+  | { readonly kind: 'sink'; readonly sink: Sink<unknown> };
+
+/** One stream that flows into a step, and what was said about the way there; undefined where nothing was. */
+export interface StreamInput {
+  readonly from: StreamNode;
+  readonly partitioning: Partitioning | undefined;
+  readonly exchange: ExchangeName | undefined;
+}
+
+/** One step as the user wrote it, before chaining. */
+export interface StreamNode {
+  readonly uid: string;
+  /** The method that made it: `map`, `reduce`, `source`. */
+  readonly method: string;
+  readonly step: StreamStep;
+  readonly inputs: readonly StreamInput[];
+  /** undefined: the planner chooses. */
+  readonly parallelism: number | undefined;
+}
+
+/** A job as it was described: what the planner needs of it. */
+export interface JobDefinition {
+  readonly name: string;
+  readonly mode: JobMode;
+  /** Of operators that do not name theirs. */
+  readonly parallelism: number;
+  /** Every step so far, inputs before the steps that read them. */
+  readonly steps: readonly StreamNode[];
+}
+
+/** The growing list of a job's steps: gives each a name and refuses what is wrong with a step by itself. */
+export class StreamGraph implements JobDefinition {
+  readonly name: string;
+  readonly mode: JobMode;
+  readonly parallelism: number;
+  readonly #nodes: StreamNode[] = [];
+  readonly #nodeByUid = new Map<string, StreamNode>();
+  readonly #countByMethod = new Map<string, number>();
+
+  constructor(name: string, mode: JobMode, parallelism: number) {
+    this.name = checkName('name of a job', name);
+    if (mode !== 'batch' && mode !== 'streaming') {
+      throw new InvalidArgumentError(`mode of job "${name}"`, mode, '"batch" or "streaming"');
+    }
+    this.mode = mode;
+    this.parallelism = checkParallelism(`parallelism of job "${name}"`, parallelism);
+  }
+
+  get steps(): readonly StreamNode[] {
+    return this.#nodes;
+  }
+
+  /** @throws JobValidationError for a uid that is taken. @throws InvalidArgumentError for options out of range. */
+  add(method: string, step: StreamStep, inputs: readonly StreamInput[], options: OperatorOptions): StreamNode {
+    const uid = options.uid === undefined ? this.#defaultUid(method) : checkName(`uid of a ${method}`, options.uid);
+    const taken = this.#nodeByUid.get(uid);
+    if (taken !== undefined) {
+      throw new JobValidationError(
+        [taken.uid, uid],
+        `Two operators of job "${this.name}" are called "${uid}": a ${taken.method} and a ${method}`,
+        'Give one of them another name or uid',
+      );
+    }
+    const { parallelism } = options;
+    if (parallelism !== undefined) checkParallelism(`parallelism of "${uid}"`, parallelism);
+    const exchange = checkExchange(`exchange of "${uid}"`, options.exchange);
+    const node: StreamNode = Object.freeze({
+      uid,
+      method,
+      step,
+      parallelism,
+      inputs: exchange === undefined ? inputs : inputs.map((input) => withExchange(input, exchange, `"${uid}"`)),
+    });
+    this.#nodes.push(node);
+    this.#nodeByUid.set(uid, node);
+    return node;
+  }
+
+  #defaultUid(method: string): string {
+    for (;;) {
+      const number = (this.#countByMethod.get(method) ?? 0) + 1;
+      this.#countByMethod.set(method, number);
+      const uid = `${method}-${number}`;
+      if (!this.#nodeByUid.has(uid)) return uid;
+    }
+  }
+}
+
+/** `input` with a way to distribute its records. @throws JobValidationError if it has another one already. */
+export function withPartitioning(
+  input: StreamInput,
+  partitioning: Partitioning,
+  exchange: ExchangeName | undefined,
+): StreamInput {
+  if (input.partitioning !== undefined) {
+    const [first, second] = [callOf(input.partitioning), callOf(partitioning)];
+    throw new JobValidationError(
+      [input.from.uid],
+      `The stream of "${input.from.uid}" is given to ${second} right after ${first}, which would have no effect`,
+      `Remove ${first}, or put an operator between the two`,
+    );
+  }
+  const next = { ...input, partitioning };
+  return exchange === undefined ? next : withExchange(next, exchange, callOf(partitioning));
+}
+
+function withExchange(input: StreamInput, exchange: ExchangeName, place: string): StreamInput {
+  if (input.exchange !== undefined && input.exchange !== exchange) {
+    throw new JobValidationError(
+      [input.from.uid],
+      `The stream of "${input.from.uid}" is to travel ${input.exchange}, and ${place} wants it ${exchange}`,
+      'Name the exchange in one place',
+    );
+  }
+  return { ...input, exchange };
+}
+
+function callOf(partitioning: Partitioning): string {
+  return partitioning.kind === 'hash' ? 'keyBy()' : `${partitioning.kind}()`;
+}
+
+/** @throws InvalidArgumentError unless `exchange` is undefined or one of the four exchanges. */
+export function checkExchange(what: string, exchange: ExchangeName | undefined): ExchangeName | undefined {
+  if (exchange !== undefined && !Object.hasOwn(exchangeTypes, exchange)) {
+    throw new InvalidArgumentError(what, exchange, '"pipelined" or "blocking"');
+  }
+  return exchange;
+}
+
+function checkName(what: string, name: unknown): string {
+  if (typeof name !== 'string' || name.trim() === '') throw new InvalidArgumentError(what, name, 'a non-empty string');
+  return name;
+}
+
+function checkParallelism(what: string, parallelism: number): number {
+  if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > maxParallelism) {
+    throw new InvalidArgumentError(what, parallelism, `an integer from 1 to ${maxParallelism}`);
+  }
+  return parallelism;
+}

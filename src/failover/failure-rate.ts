@@ -1,0 +1,26 @@
+import { InvalidArgumentError } from '../errors.ts';
+import type { RestartBackoffRule } from './restart-backoff.ts';
+
+/**
+ * Restarts after `delayMs` unless more than `maxFailuresPerInterval` failures fall into `intervalMs` (the interval's
+ * end included). The verdict is of the moment it is asked for.
+ */
+export function failureRate(options: {
+  readonly maxFailuresPerInterval: number;
+  readonly intervalMs: number;
+  readonly delayMs: number;
+}): RestartBackoffRule<readonly number[]> {
+  const { maxFailuresPerInterval, intervalMs, delayMs } = options;
+  if (!(maxFailuresPerInterval > 0)) {
+    throw new InvalidArgumentError('failureRate maxFailuresPerInterval', maxFailuresPerInterval, 'a number > 0');
+  }
+  if (!(intervalMs > 0)) throw new InvalidArgumentError('failureRate intervalMs', intervalMs, 'a number > 0');
+  if (!(delayMs >= 0)) throw new InvalidArgumentError('failureRate delayMs', delayMs, 'a number ≥ 0');
+  return {
+    name: 'failure-rate',
+    initial: [],
+    onFailure: (times, nowMs) => ({ state: [...times, nowMs].slice(-(maxFailuresPerInterval + 1)), newAttempt: true }),
+    canRestart: (times, nowMs) => times.length <= maxFailuresPerInterval || nowMs - (times[0] as number) > intervalMs,
+    delayMs: () => delayMs,
+  };
+}

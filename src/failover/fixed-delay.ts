@@ -1,0 +1,19 @@
+import { InvalidArgumentError } from '../errors.ts';
+import type { RestartBackoffRule } from './restart-backoff.ts';
+
+/** Restarts `maxAttempts` times, each after `delayMs`. Every failure is an attempt. */
+export function fixedDelay(options: {
+  readonly maxAttempts: number;
+  readonly delayMs: number;
+}): RestartBackoffRule<number> {
+  const { maxAttempts, delayMs } = options;
+  if (!(maxAttempts >= 0)) throw new InvalidArgumentError('fixedDelay maxAttempts', maxAttempts, 'a number ≥ 0');
+  if (!(delayMs >= 0)) throw new InvalidArgumentError('fixedDelay delayMs', delayMs, 'a number ≥ 0');
+  return {
+    name: 'fixed-delay',
+    initial: 0,
+    onFailure: (failures) => ({ state: failures + 1, newAttempt: true }),
+    canRestart: (failures) => failures <= maxAttempts,
+    delayMs: () => delayMs,
+  };
+}

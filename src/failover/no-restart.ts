@@ -1,0 +1,12 @@
+import type { RestartBackoffRule } from './restart-backoff.ts';
+
+/** Never restarts: the first failure fails the job. */
+export function noRestart(): RestartBackoffRule<null> {
+  return {
+    name: 'none',
+    initial: null,
+    onFailure: (state) => ({ state, newAttempt: true }),
+    canRestart: () => false,
+    delayMs: () => 0,
+  };
+}

@@ -1,0 +1,180 @@
+import { IllegalStateError } from '../errors.ts';
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { PipelinedRegions } from '../graph/pipelined-region.ts';
+import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import { defaultInputConsumable, type InputConsumableDecider } from './input-consumable.ts';
+
+/** Progress of the producers of one group, and whether its consumers may read. */
+interface Progress {
+  total: number;
+  scheduled: number;
+  finished: number;
+  isConsumable: boolean;
+}
+
+const absent = 0;
+const waiting = 1;
+const scheduled = 2;
+
+/**
+ * Decides when regions run: a region is scheduled, as one batch, when every result it reads from outside itself may be
+ * consumed. (Flink: `PipelinedRegionSchedulingStrategy`.)
+ *
+ * Counters per group make each event cost what it concerns: one more finished producer among 10 000 costs O(1), the
+ * last one O(consumers). A region that holds some of the producers of a group it reads waits only for the others.
+ */
+export class PipelinedRegionScheduling {
+  readonly #graph: ExecutionGraph;
+  readonly #regions: PipelinedRegions;
+  readonly #decide: InputConsumableDecider;
+  /** Groups that cut regions; undefined for those that join them. */
+  readonly #progress: (Progress | undefined)[] = [];
+  /** The regions that read a group; those that also produce for it are in `#ownProgress` instead. */
+  readonly #readers: (readonly RegionId[])[] = [];
+  /** Per group: the progress of the producers *outside* a region that both produces for the group and reads it. */
+  readonly #ownProgress = new Map<number, Map<RegionId, Progress>>();
+  /** How many groups a region waits for. */
+  readonly #missing: Int32Array;
+  readonly #state: Uint8Array;
+  readonly #isFinished: Uint8Array;
+
+  constructor(
+    graph: ExecutionGraph,
+    regions: PipelinedRegions,
+    decide: InputConsumableDecider = defaultInputConsumable,
+  ) {
+    this.#graph = graph;
+    this.#regions = regions;
+    this.#decide = decide;
+    this.#missing = new Int32Array(regions.count);
+    this.#state = new Uint8Array(regions.count);
+    this.#isFinished = new Uint8Array(graph.vertexCount);
+    for (let group = 0; group < graph.groupCount; group++) this.#addGroup(group);
+  }
+
+  /**
+   * These regions are created and wait for their inputs. Returns the regions to schedule now, and notes that they are:
+   * those offered, and those that waited for one of them to be scheduled; producers before consumers.
+   * @throws IllegalStateError for a region that already waits or was scheduled and not invalidated
+   */
+  offer(offered: Iterable<RegionId>): RegionId[] {
+    const ready: RegionId[] = [];
+    for (const region of offered) {
+      if (this.#state[region] !== absent) throw new IllegalStateError(`Region ${region} was already offered`);
+      this.#state[region] = waiting;
+      if (this.#missing[region] === 0) ready.push(region);
+    }
+    return this.#schedule(ready);
+  }
+
+  /** A task finished. Returns the regions to schedule because of it, and notes that they are. */
+  vertexFinished(vertex: ExecutionVertexId): RegionId[] {
+    if (this.#isFinished[vertex] === 1) return [];
+    this.#isFinished[vertex] = 1;
+    const ready: RegionId[] = [];
+    this.#advance(vertex, 0, 1, ready);
+    return this.#schedule(ready);
+  }
+
+  /** These regions will restart: their tasks count as neither scheduled nor finished until they are offered again. */
+  invalidate(regions: Iterable<RegionId>): void {
+    for (const region of regions) {
+      const wasScheduled = this.#state[region] === scheduled;
+      this.#state[region] = absent;
+      if (!wasScheduled) continue;
+      for (const member of this.#regions.verticesOf(region)) {
+        this.#advance(member as ExecutionVertexId, -1, this.#isFinished[member] === 1 ? -1 : 0, undefined);
+        this.#isFinished[member] = 0;
+      }
+    }
+  }
+
+  /** Marks regions as scheduled, wave by wave, until nothing more becomes ready. */
+  #schedule(ready: RegionId[]): RegionId[] {
+    const order: RegionId[] = [];
+    let wave = ready;
+    while (wave.length > 0) {
+      wave.sort((a, b) => a - b);
+      const next: RegionId[] = [];
+      for (const region of wave) {
+        if (this.#state[region] !== waiting) continue;
+        this.#state[region] = scheduled;
+        order.push(region);
+        for (const vertex of this.#regions.verticesOf(region)) this.#advance(vertex as ExecutionVertexId, 1, 0, next);
+      }
+      wave = next;
+    }
+    return order;
+  }
+
+  /** Counts a producer in every group it feeds; collects regions that wait for nothing more. */
+  #advance(vertex: ExecutionVertexId, scheduledBy: number, finishedBy: number, ready: RegionId[] | undefined): void {
+    this.#graph.forEachProducedGroup(vertex, (group) => {
+      const progress = this.#progress[group];
+      if (progress === undefined) return;
+      if (this.#count(group, progress, scheduledBy, finishedBy)) {
+        for (const reader of this.#readers[group] as readonly RegionId[]) this.#flip(reader, progress, ready);
+      }
+      const own = this.#ownProgress.get(group);
+      if (own === undefined) return;
+      const home = this.#regions.regionOf(vertex);
+      for (const [reader, outside] of own) {
+        if (reader !== home && this.#count(group, outside, scheduledBy, finishedBy)) this.#flip(reader, outside, ready);
+      }
+    });
+  }
+
+  /** Returns whether it changed if the group may be consumed. */
+  #count(group: number, progress: Progress, scheduledBy: number, finishedBy: number): boolean {
+    progress.scheduled += scheduledBy;
+    progress.finished += finishedBy;
+    const isConsumable = this.#decide(this.#graph.exchangeOfGroup(group).consumption, progress);
+    if (isConsumable === progress.isConsumable) return false;
+    progress.isConsumable = isConsumable;
+    return true;
+  }
+
+  #flip(reader: RegionId, { isConsumable }: Progress, ready: RegionId[] | undefined): void {
+    const missing = (this.#missing[reader] as number) + (isConsumable ? -1 : 1);
+    this.#missing[reader] = missing;
+    if (missing === 0 && this.#state[reader] === waiting) ready?.push(reader);
+  }
+
+  #addGroup(group: number): void {
+    const graph = this.#graph;
+    const exchange = graph.exchangeOfGroup(group);
+    if (exchange.joinsRegions) {
+      this.#progress.push(undefined);
+      this.#readers.push([]);
+      return;
+    }
+    const [start, end] = [graph.producerStart(group), graph.producerEnd(group)];
+    const progress: Progress = { total: end - start, scheduled: 0, finished: 0, isConsumable: false };
+    progress.isConsumable = this.#decide(exchange.consumption, progress);
+    const producersIn = this.#countByRegion(start, end);
+    const readers: RegionId[] = [];
+    for (const reader of this.#countByRegion(graph.consumerStart(group), graph.consumerEnd(group)).keys()) {
+      const inside = producersIn.get(reader);
+      let concerned = progress;
+      if (inside === undefined) readers.push(reader);
+      else {
+        concerned = { total: progress.total - inside, scheduled: 0, finished: 0, isConsumable: false };
+        concerned.isConsumable = this.#decide(exchange.consumption, concerned);
+        const own = this.#ownProgress.get(group) ?? new Map<RegionId, Progress>();
+        this.#ownProgress.set(group, own.set(reader, concerned));
+      }
+      if (!concerned.isConsumable) this.#missing[reader] = (this.#missing[reader] as number) + 1;
+    }
+    this.#progress.push(progress);
+    this.#readers.push(readers);
+  }
+
+  #countByRegion(start: number, end: number): Map<RegionId, number> {
+    const counts = new Map<RegionId, number>();
+    for (let vertex = start; vertex < end; vertex++) {
+      const region = this.#regions.regionOf(vertex as ExecutionVertexId);
+      counts.set(region, (counts.get(region) ?? 0) + 1);
+    }
+    return counts;
+  }
+}
