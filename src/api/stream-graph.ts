@@ -35,7 +35,7 @@ export interface OperatorOptions extends ExchangeOptions {
 export type StreamStep =
   | { readonly kind: 'source'; readonly source: Source<unknown> }
   | { readonly kind: 'operator'; readonly operator: OperatorDescription }
-  | { readonly kind: 'sink'; readonly sink: Sink<unknown> };
+  | { readonly kind: 'sink'; readonly sink: Sink<never> };
 
 /** One stream that flows into a step, and what was said about the way there; undefined where nothing was. */
 export interface StreamInput {

@@ -1,0 +1,363 @@
+import { InvalidArgumentError } from '../errors.ts';
+import { affectedRegions } from '../failover/affected-regions.ts';
+import type { FailoverRule, TaskFailure } from '../failover/failover-strategy.ts';
+import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
+import type { SubtaskRange } from '../graph/distribution-pattern.ts';
+import type { ExchangeName } from '../graph/exchange-type.ts';
+import { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { JobEdge } from '../graph/job-graph.ts';
+import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import type { Topology } from '../graph/topology.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
+import type { Partitioning } from '../operators/operator-description.ts';
+import { type JobPlan, planJob } from './job-planner.ts';
+import type { JobDefinition, JobMode } from './stream-graph.ts';
+
+/** Options of `explain`. */
+export interface ExplainOptions {
+  /** Decides `whatRestarts`. Default: `restartPipelinedRegion()`. */
+  readonly failoverRule?: FailoverRule;
+}
+
+/** Subtasks of one vertex, as ranges in ascending order. */
+export interface SubtasksOfVertex {
+  readonly vertex: string;
+  readonly subtasks: readonly SubtaskRange[];
+}
+
+/** Regions of the same make: as many subtasks of the same vertices. */
+export interface RegionGroup {
+  readonly count: number;
+  /** Tasks of one region. */
+  readonly size: number;
+  /** The tasks of all of them. */
+  readonly tasks: readonly SubtasksOfVertex[];
+}
+
+/** What one failure costs. */
+export interface RestartScope {
+  /** What failed, as it was asked for. */
+  readonly failed: string;
+  /** `fail`: the rule gives the job up instead. */
+  readonly kind: 'restart' | 'fail';
+  readonly regionCount: number;
+  /** Tasks that restart, those that wait included. */
+  readonly taskCount: number;
+  /** Those of them that read, over an exchange that completes first, what the failure cut short: they had not begun. */
+  readonly waitingTaskCount: number;
+  readonly totalTaskCount: number;
+  readonly tasks: readonly SubtasksOfVertex[];
+  /** What the rule said, if anything. */
+  readonly why: string | undefined;
+  toString(): string;
+}
+
+/** A job, seen by its regions: a plain value that draws itself as text. */
+export interface JobExplanation {
+  readonly job: string;
+  readonly mode: JobMode;
+  readonly taskCount: number;
+  readonly regionCount: number;
+  readonly vertices: readonly {
+    readonly id: string;
+    readonly parallelism: number;
+    /** The steps that run in it as one loop. */
+    readonly operators: readonly string[];
+  }[];
+  readonly edges: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly exchange: ExchangeName;
+    readonly pattern: JobEdge['pattern'];
+    readonly partitioning: Partitioning['kind'];
+  }[];
+  readonly regions: readonly RegionGroup[];
+  /**
+   * What would restart if a task failed while every complete result could still be read.
+   *
+   * @param name a task (`map-1[2]`), or a vertex or an operator in it for all its tasks at once
+   * @throws InvalidArgumentError for a name that is none.
+   */
+  whatRestarts(name: string): RestartScope;
+  toString(): string;
+}
+
+/**
+ * Shows how a job will run before it does: which steps are chained, how results travel, which tasks restart together.
+ * The text has a few lines whatever the parallelism.
+ *
+ * @example
+ * ```ts
+ * import { Job, collect, explain, fromIterable } from 'kintsugi';
+ *
+ * const job = Job.create('count', { parallelism: 1 });
+ * job.source('words', fromIterable(['gold', 'dust', 'gold']))
+ *    .map((word) => ({ word, count: 1 }))
+ *    .keyBy((entry) => entry.word, { exchange: 'blocking' })
+ *    .reduce((a, b) => ({ word: a.word, count: a.count + b.count }), { uid: 'sum', parallelism: 4 })
+ *    .sink('counts', collect<{ word: string; count: number }>());
+ *
+ * console.log(`${explain(job)}`);
+ * console.log(explain(job).whatRestarts('sum[2]').taskCount); // 1
+ * ```
+ *
+ * @throws JobValidationError where the job cannot run as described.
+ */
+export function explain(job: JobDefinition, options: ExplainOptions = {}): JobExplanation {
+  return new PlanExplanation(planJob(job), options.failoverRule ?? restartPipelinedRegion());
+}
+
+class PlanExplanation implements JobExplanation {
+  readonly job: string;
+  readonly mode: JobMode;
+  readonly taskCount: number;
+  readonly regionCount: number;
+  readonly vertices: JobExplanation['vertices'];
+  readonly edges: JobExplanation['edges'];
+  readonly regions: readonly RegionGroup[];
+  readonly #topology: Topology;
+  readonly #rule: FailoverRule;
+
+  constructor(plan: JobPlan, rule: FailoverRule) {
+    const { jobGraph, programs, chains } = plan;
+    const graph = new ExecutionGraph(jobGraph);
+    this.#rule = rule;
+    this.#topology = {
+      graph,
+      regions: pipelinedRegions(graph),
+      isPartitionAvailable: (partition) => graph.exchangeOfPartition(partition).reconsumable,
+    };
+    this.job = plan.name;
+    this.mode = plan.mode;
+    this.taskCount = graph.vertexCount;
+    this.regionCount = this.#topology.regions.count;
+    this.vertices = jobGraph.vertices.map(({ id, parallelism }, index) => {
+      return { id, parallelism, operators: chains[index] as readonly string[] };
+    });
+    this.edges = jobGraph.edges.map(({ source, target, exchange, pattern }, edge) => {
+      const outputs = programs[jobGraph.vertexIndexById.get(source) as number]?.outputs ?? [];
+      const { kind } = outputs.find((output) => output.edge === edge)?.partitioning ?? { kind: 'forward' };
+      return { source, target, exchange: exchange.name as ExchangeName, pattern, partitioning: kind };
+    });
+    this.regions = regionGroups(this.#topology);
+  }
+
+  whatRestarts(name: string): RestartScope {
+    const { regions } = this.#topology;
+    const failedTasks = this.#tasksCalled(name);
+    const restarted = new Set<RegionId>();
+    const failedRegions = new Set<RegionId>();
+    let why: string | undefined;
+    for (const vertex of failedTasks) {
+      const region = regions.regionOf(vertex);
+      if (failedRegions.has(region)) continue;
+      failedRegions.add(region);
+      if (restarted.size === regions.count) continue;
+      const decision = this.#rule(failureOf(name, vertex), this.#topology);
+      why ??= decision.why;
+      if (decision.kind === 'fail') return restartScope(this.#topology, name, 'fail', new Set(), failedRegions, why);
+      for (const each of decision.regions) restarted.add(each);
+    }
+    return restartScope(this.#topology, name, 'restart', restarted, failedRegions, why);
+  }
+
+  toString(): string {
+    const { vertices, edges, regions } = this;
+    const lines = [
+      `Job "${this.job}" (${this.mode}): ${counted(vertices.length, 'vertex', 'vertices')}, ${counted(this.taskCount, 'task')}, ${counted(this.regionCount, 'region')}`,
+      '',
+      'Vertices',
+      ...table(vertices.map((vertex) => [vertex.id, `×${vertex.parallelism}`, vertex.operators.join(' → ')])),
+    ];
+    if (edges.length > 0) {
+      lines.push(
+        '',
+        'Edges',
+        ...table(
+          edges.map((edge) => {
+            const arrow = edge.exchange === 'pipelined' ? '──▶' : '─┤├▶';
+            return [edge.source, arrow, edge.target, edge.exchange, `${edge.partitioning}, ${edge.pattern}`];
+          }),
+        ),
+      );
+    }
+    lines.push(
+      '',
+      'Regions (tasks that restart together)',
+      ...table(regions.map((group) => [String(group.count), `× ${counted(group.size, 'task')}`, listed(group.tasks)])),
+      '',
+      'If one task fails',
+      ...table(vertices.map(({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))])),
+    );
+    return lines.join('\n');
+  }
+
+  #tasksCalled(name: string): ExecutionVertexId[] {
+    const { graph } = this.#topology;
+    const indexOf = (called: string): number => this.vertices.findIndex(({ operators }) => operators.includes(called));
+    const whole = indexOf(name);
+    if (whole !== -1) {
+      const { parallelism } = this.vertices[whole] as JobExplanation['vertices'][number];
+      return Array.from({ length: parallelism }, (_, subtask) => graph.vertexAt(whole, subtask));
+    }
+    const [, called = '', digits = ''] = /^(.*)\[(\d+)\]$/su.exec(name) ?? [];
+    const index = indexOf(called);
+    const subtask = Number(digits);
+    const vertex = this.vertices[index];
+    if (vertex === undefined) {
+      const known = this.vertices.flatMap(({ operators }) => operators).join(', ');
+      throw new InvalidArgumentError('name', name, `a task, vertex or operator of job "${this.job}" (${known})`);
+    }
+    if (subtask >= vertex.parallelism) {
+      throw new InvalidArgumentError(
+        'name',
+        name,
+        `a subtask from ${called}[0] to ${called}[${vertex.parallelism - 1}]`,
+      );
+    }
+    return [graph.vertexAt(index, subtask)];
+  }
+}
+
+function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
+  const cause = new Error(`${name} is imagined to fail`);
+  return { vertex, attempt: 0 as AttemptNumber, cause, atMs: 0, lostPartitions: [] };
+}
+
+function restartScope(
+  topology: Topology,
+  failed: string,
+  kind: RestartScope['kind'],
+  restarted: ReadonlySet<RegionId>,
+  failedRegions: ReadonlySet<RegionId>,
+  why: string | undefined,
+): RestartScope {
+  const { graph, regions } = topology;
+  const downstream = affectedRegions(failedRegions, topology, new Set());
+  const tasks = new TaskList(graph);
+  let taskCount = 0;
+  let waitingTaskCount = 0;
+  for (const region of restarted) {
+    const vertices = regions.verticesOf(region);
+    tasks.add(vertices);
+    taskCount += vertices.length;
+    if (downstream.has(region) && !failedRegions.has(region)) waitingTaskCount += vertices.length;
+  }
+  const scope: RestartScope = {
+    failed,
+    kind,
+    regionCount: restarted.size,
+    taskCount,
+    waitingTaskCount,
+    totalTaskCount: graph.vertexCount,
+    tasks: tasks.byVertex(),
+    why,
+    toString: () => `${failed}: ${consequence(scope)}`,
+  };
+  return scope;
+}
+
+/** Groups regions by make, in the order of their first region. O(tasks). */
+function regionGroups({ graph, regions }: Topology): RegionGroup[] {
+  const groups = new Map<string, { count: number; readonly size: number; readonly tasks: TaskList }>();
+  for (let region = 0; region < regions.count; region++) {
+    const vertices = regions.verticesOf(region as RegionId);
+    const make = makeOf(graph, vertices);
+    let group = groups.get(make);
+    if (group === undefined) {
+      group = { count: 0, size: vertices.length, tasks: new TaskList(graph) };
+      groups.set(make, group);
+    }
+    group.count++;
+    group.tasks.add(vertices);
+  }
+  return Array.from(groups.values(), ({ count, size, tasks }) => ({ count, size, tasks: tasks.byVertex() }));
+}
+
+/** How many subtasks of which vertices, as a key. */
+function makeOf(graph: ExecutionGraph, vertices: Int32Array): string {
+  let make = '';
+  let current = -1;
+  let size = 0;
+  for (const vertex of vertices) {
+    const jobVertex = graph.jobVertexIndexOf(vertex as ExecutionVertexId);
+    if (jobVertex !== current) {
+      if (size > 0) make += `${current}×${size} `;
+      current = jobVertex;
+      size = 0;
+    }
+    size++;
+  }
+  return `${make}${current}×${size}`;
+}
+
+/** Collects tasks and lists them as ranges per vertex. */
+class TaskList {
+  readonly #graph: ExecutionGraph;
+  readonly #rangesByVertex = new Map<number, { start: number; end: number }[]>();
+
+  constructor(graph: ExecutionGraph) {
+    this.#graph = graph;
+  }
+
+  add(vertices: Int32Array): void {
+    for (const each of vertices) {
+      const vertex = each as ExecutionVertexId;
+      const jobVertex = this.#graph.jobVertexIndexOf(vertex);
+      const subtask = this.#graph.subtaskOf(vertex);
+      let ranges = this.#rangesByVertex.get(jobVertex);
+      if (ranges === undefined) this.#rangesByVertex.set(jobVertex, (ranges = []));
+      const last = ranges.at(-1);
+      if (last?.end === subtask) last.end++;
+      else ranges.push({ start: subtask, end: subtask + 1 });
+    }
+  }
+
+  byVertex(): SubtasksOfVertex[] {
+    const entries = [...this.#rangesByVertex].toSorted(([a], [b]) => a - b);
+    return entries.map(([jobVertex, ranges]) => {
+      const subtasks: { start: number; end: number }[] = [];
+      for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
+        const last = subtasks.at(-1);
+        if (last?.end === start) last.end = end;
+        else subtasks.push({ start, end });
+      }
+      return { vertex: this.#graph.jobGraph.vertices[jobVertex]?.id ?? '', subtasks };
+    });
+  }
+}
+
+function consequence(scope: RestartScope): string {
+  const because = scope.why === undefined ? '' : ` (${scope.why})`;
+  if (scope.kind === 'fail') return `the job fails${because}`;
+  const { taskCount, waitingTaskCount, totalTaskCount, regionCount } = scope;
+  const began = taskCount - waitingTaskCount;
+  const waiting = waitingTaskCount === 0 ? '' : `, ${waitingTaskCount} that had not begun go on waiting`;
+  const regions = counted(regionCount, 'region');
+  return `${began} of ${counted(totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}${waiting} (${regions})${because}`;
+}
+
+/** `flights[0..3], sum[0], sum[2]`; a list longer than six ranges is cut. */
+function listed(tasks: readonly SubtasksOfVertex[]): string {
+  const names = tasks.flatMap(({ vertex, subtasks }) => {
+    return subtasks.map(({ start, end }) =>
+      end - start === 1 ? `${vertex}[${start}]` : `${vertex}[${start}..${end - 1}]`,
+    );
+  });
+  return names.length <= 6 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more ranges`;
+}
+
+function counted(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** Lines with their columns aligned, indented by two. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  return rows.map((row) => {
+    return `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd();
+  });
+}

@@ -1,0 +1,307 @@
+import { assert } from '../assert.ts';
+import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import type { DistributionPattern } from '../graph/distribution-pattern.ts';
+import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
+import { ExecutionGraph } from '../graph/execution-graph.ts';
+import { createJobGraph, type JobEdge, type JobGraph } from '../graph/job-graph.ts';
+import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import type { ExecutionVertexId } from '../ids.ts';
+import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { AvailableExchange, JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
+
+/** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */
+export interface JobPlan {
+  readonly name: string;
+  readonly mode: JobMode;
+  readonly jobGraph: JobGraph;
+  /** By index of the job vertex. */
+  readonly programs: readonly VertexProgram[];
+  /** By index of the job vertex: the uids of the steps that were chained into it. The first is the vertex' id. */
+  readonly chains: readonly (readonly string[])[];
+  /** By index of the edge: `flights → sum`. */
+  readonly edgeNames: readonly string[];
+}
+
+/** A step at its place: how many subtasks run it, and in which vertex. */
+interface PlacedStep {
+  readonly node: StreamNode;
+  readonly parallelism: number;
+  readonly vertex: PlannedVertex;
+}
+
+/** Steps that run as one loop. */
+interface PlannedVertex {
+  readonly id: string;
+  readonly parallelism: number;
+  readonly nodes: StreamNode[];
+}
+
+interface PlannedEdge {
+  readonly source: string;
+  readonly target: string;
+  readonly partitioning: Partitioning;
+  readonly pattern: DistributionPattern;
+  exchange: AvailableExchange;
+  /** The user named the exchange. */
+  readonly isExplicit: boolean;
+}
+
+/**
+ * Turns a job as described into a graph of chained vertices and the program of each. Pure: the same job gives the same
+ * plan.
+ *
+ * Two steps are chained when the second is the only reader of the first and reads nothing else, both have the same
+ * parallelism, no exchange is named between them, and records stay in their subtask (which they always do between two
+ * single subtasks).
+ *
+ * A blocking edge whose ends would run in one pipelined region could wait for itself: on the way round it, edges whose
+ * exchange the user did not name become blocking too.
+ *
+ * @throws JobValidationError where the job cannot run as described; it names the steps and the remedy.
+ */
+export function planJob(job: JobDefinition): JobPlan {
+  const steps = [...job.steps];
+  const readers = countReaders(job, steps);
+  const placed = new Map<StreamNode, PlacedStep>();
+  const vertices: PlannedVertex[] = [];
+  const edges: PlannedEdge[] = [];
+  for (const node of steps) {
+    const parallelism = parallelismOf(job, node, placed);
+    const host = chainable(node, parallelism, placed, readers);
+    if (host !== undefined) {
+      host.nodes.push(node);
+      placed.set(node, { node, parallelism, vertex: host });
+      continue;
+    }
+    const vertex: PlannedVertex = { id: node.uid, parallelism, nodes: [node] };
+    vertices.push(vertex);
+    placed.set(node, { node, parallelism, vertex });
+    for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex));
+  }
+  openRings(job, vertices, edges);
+
+  const jobGraph = createJobGraph(
+    job.name,
+    vertices.map(({ id, parallelism }) => ({ id, parallelism })),
+    edges.map(({ source, target, pattern, exchange }) => ({
+      source,
+      target,
+      pattern,
+      exchange: exchangeTypes[exchange],
+    })),
+  );
+  const vertexById = new Map(vertices.map((vertex) => [vertex.id, vertex]));
+  const ordered = jobGraph.vertices.map((vertex) => vertexById.get(vertex.id) as PlannedVertex);
+  const outputsById = new Map(vertices.map((vertex) => [vertex.id, [] as VertexProgram['outputs'][number][]]));
+  for (const [edge, { source, partitioning }] of edges.entries()) {
+    outputsById.get(source)?.push(Object.freeze({ edge, partitioning }));
+  }
+  return Object.freeze({
+    name: job.name,
+    mode: job.mode,
+    jobGraph,
+    programs: Object.freeze(ordered.map((vertex) => programOf(vertex, outputsById.get(vertex.id) ?? []))),
+    chains: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.uid)))),
+    edgeNames: Object.freeze(edges.map(({ source, target }) => `${source} → ${target}`)),
+  });
+}
+
+/** How many times each step is read. @throws JobValidationError for streams that nobody reads. */
+function countReaders(job: JobDefinition, steps: readonly StreamNode[]): ReadonlyMap<StreamNode, number> {
+  if (steps.length === 0) {
+    throw new JobValidationError(
+      [],
+      `Job "${job.name}" has no source`,
+      'Start a stream with job.source(…) and end it with .sink(…)',
+    );
+  }
+  const readers = new Map<StreamNode, number>();
+  for (const { inputs } of steps) for (const { from } of inputs) readers.set(from, (readers.get(from) ?? 0) + 1);
+  const dangling = steps.filter((node) => node.step.kind !== 'sink' && !readers.has(node));
+  if (dangling.length > 0) {
+    const names = dangling.map(({ uid, method }) => `"${uid}" (${method})`).join(', ');
+    throw new JobValidationError(
+      dangling.map((node) => node.uid),
+      `Nothing reads ${names} of job "${job.name}"`,
+      'End every stream in a sink, or remove it',
+    );
+  }
+  return readers;
+}
+
+/** What the step asks for, else as much as its input has and, after a shuffle, as much as the job has. */
+function parallelismOf(job: JobDefinition, node: StreamNode, placed: ReadonlyMap<StreamNode, PlacedStep>): number {
+  const limit = limitOf(node);
+  const asked = node.parallelism;
+  if (asked === undefined) return Math.min(inheritedParallelism(job, node, placed), limit?.most ?? Infinity);
+  if (limit !== undefined && asked > limit.most) {
+    const why = limit.why === undefined ? '' : `: ${limit.why}`;
+    const elsewhere =
+      node.step.kind === 'source' ? ' and give the next operator a greater one, or use rebalance()' : '';
+    throw new JobValidationError(
+      [node.uid],
+      `The ${node.method} "${node.uid}" (${limit.of}) is to run at parallelism ${asked}, but takes at most ${limit.most}${why}`,
+      `Lower its parallelism to ${limit.most}${elsewhere}`,
+    );
+  }
+  return asked;
+}
+
+function inheritedParallelism(
+  job: JobDefinition,
+  node: StreamNode,
+  placed: ReadonlyMap<StreamNode, PlacedStep>,
+): number {
+  const [first, ...others] = node.inputs;
+  if (first === undefined || !node.inputs.every(staysInSubtask)) return job.parallelism;
+  const { parallelism } = placedStep(placed, first.from);
+  return others.every((input) => placedStep(placed, input.from).parallelism === parallelism)
+    ? parallelism
+    : job.parallelism;
+}
+
+function staysInSubtask({ partitioning }: StreamInput): boolean {
+  return partitioning === undefined || partitioning.kind === 'forward';
+}
+
+/** How many subtasks the thing outside takes. */
+function limitOf({ uid, step }: StreamNode): { most: number; of: string; why: string | undefined } | undefined {
+  if (step.kind === 'operator') return undefined;
+  const outside = step.kind === 'source' ? step.source : step.sink;
+  const most = outside.maxParallelism ?? Infinity;
+  if (most !== Infinity && !(Number.isInteger(most) && most >= 1)) {
+    throw new InvalidArgumentError(`maxParallelism of ${step.kind} "${uid}"`, most, 'an integer from 1, or Infinity');
+  }
+  return { most, of: outside.name, why: step.kind === 'source' ? step.source.splitLimit : undefined };
+}
+
+/** The vertex that `node` can run in together with what it reads; undefined if it needs one of its own. */
+function chainable(
+  node: StreamNode,
+  parallelism: number,
+  placed: ReadonlyMap<StreamNode, PlacedStep>,
+  readers: ReadonlyMap<StreamNode, number>,
+): PlannedVertex | undefined {
+  const [input, ...others] = node.inputs;
+  if (input === undefined || others.length > 0) return undefined;
+  const upstream = placedStep(placed, input.from);
+  const isChained =
+    readers.get(input.from) === 1 &&
+    input.exchange === undefined &&
+    upstream.parallelism === parallelism &&
+    (parallelism === 1 || staysInSubtask(input));
+  return isChained ? upstream.vertex : undefined;
+}
+
+function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, target: PlannedVertex): PlannedEdge {
+  const isEven = upstream.parallelism === target.parallelism;
+  if (input.partitioning?.kind === 'forward' && !isEven) {
+    throw new JobValidationError(
+      [upstream.node.uid, target.id],
+      `forward() from "${upstream.node.uid}" (parallelism ${upstream.parallelism}) to "${target.id}" (parallelism ${target.parallelism}) cannot be`,
+      'Give both the same parallelism, or use rebalance()',
+    );
+  }
+  const partitioning: Partitioning = input.partitioning ?? { kind: isEven ? 'forward' : 'rebalance' };
+  const isShuffle = partitioning.kind !== 'forward';
+  return {
+    source: upstream.vertex.id,
+    target: target.id,
+    partitioning: Object.freeze(partitioning),
+    pattern: isShuffle ? 'all-to-all' : 'pointwise',
+    exchange:
+      input.exchange === undefined
+        ? isShuffle && job.mode === 'batch'
+          ? 'blocking'
+          : 'pipelined'
+        : available(input.exchange, upstream.vertex.id, target.id),
+    isExplicit: input.exchange !== undefined,
+  };
+}
+
+function available(exchange: ExchangeName, source: string, target: string): AvailableExchange {
+  if (exchange === 'pipelined' || exchange === 'blocking') return exchange;
+  throw new JobValidationError(
+    [source, target],
+    `The edge "${source}" → "${target}" asks for the exchange "${exchange}", which is not available yet: use blocking`,
+    'It cuts regions like blocking, and will start its consumer earlier',
+  );
+}
+
+/** Makes edges blocking until no blocking edge has both ends in one pipelined region. See {@link planJob}. */
+function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges: readonly PlannedEdge[]): void {
+  const ids = vertices.map(({ id }) => ({ id, parallelism: 1 }));
+  const inputCounts = new Map<string, number>();
+  for (const { target } of edges) inputCounts.set(target, (inputCounts.get(target) ?? 0) + 1);
+  const remedies: readonly ((edge: PlannedEdge) => boolean)[] = [
+    // Every way round ends where two edges meet; to cut there keeps the pipelines before it whole.
+    (edge) => (inputCounts.get(edge.target) ?? 0) > 1,
+    () => true,
+  ];
+  let ring = ringedEdges(job, ids, edges);
+  for (const isCandidate of remedies) {
+    if (ring.length === 0) return;
+    for (const edge of ring) if (!edge.isExplicit && isCandidate(edge)) edge.exchange = 'blocking';
+    ring = ringedEdges(job, ids, edges);
+  }
+  const [stuck, way] = [ring.find((edge) => edge.exchange === 'blocking'), ring.filter((edge) => edge.isExplicit)];
+  if (stuck === undefined) return;
+  throw new JobValidationError(
+    [stuck.source, stuck.target],
+    `The edge "${stuck.source}" → "${stuck.target}" is blocking, but pipelined edges tie its two ends into one region, which would wait for itself`,
+    `Make one of these blocking: ${way
+      .filter((edge) => edge.exchange === 'pipelined')
+      .map((edge) => `"${edge.source}" → "${edge.target}"`)
+      .join(', ')}`,
+  );
+}
+
+/** All edges inside regions that hold a blocking edge, taking each vertex as a whole. */
+function ringedEdges(
+  job: JobDefinition,
+  ids: readonly { readonly id: string; readonly parallelism: number }[],
+  edges: readonly PlannedEdge[],
+): PlannedEdge[] {
+  if (!edges.some((edge) => edge.exchange === 'blocking') || edges.every((edge) => edge.exchange === 'blocking')) {
+    return [];
+  }
+  const graph = createJobGraph(
+    job.name,
+    ids,
+    edges.map(({ source, target, pattern, exchange }): JobEdge => {
+      return { source, target, pattern, exchange: exchangeTypes[exchange] } as JobEdge;
+    }),
+  );
+  const regions = pipelinedRegions(new ExecutionGraph(graph));
+  const regionOf = (id: string): number =>
+    regions.regionOf(graph.vertexIndexById.get(id as JobEdge['source']) as number as ExecutionVertexId);
+  const isInside = (edge: PlannedEdge): boolean => regionOf(edge.source) === regionOf(edge.target);
+  const ringed = new Set(
+    edges.filter((edge) => edge.exchange === 'blocking' && isInside(edge)).map((edge) => regionOf(edge.source)),
+  );
+  return edges.filter((edge) => isInside(edge) && ringed.has(regionOf(edge.source)));
+}
+
+function programOf(vertex: PlannedVertex, outputs: VertexProgram['outputs']): VertexProgram {
+  let source: VertexProgram['source'];
+  let sink: VertexProgram['sink'];
+  const operators: VertexProgram['operators'][number][] = [];
+  for (const { step } of vertex.nodes) {
+    if (step.kind === 'source') source = step.source;
+    else if (step.kind === 'sink') sink = step.sink as Sink<unknown>;
+    else operators.push(step.operator);
+  }
+  return Object.freeze({
+    source,
+    operators: Object.freeze(operators),
+    outputs: Object.freeze(outputs),
+    sink,
+  });
+}
+
+function placedStep(placed: ReadonlyMap<StreamNode, PlacedStep>, node: StreamNode): PlacedStep {
+  const step = placed.get(node);
+  assert(step !== undefined, `"${node.uid}" is read before it was described`);
+  return step;
+}
