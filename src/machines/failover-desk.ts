@@ -1,4 +1,4 @@
-import { type AnyActorLogic, createActor } from 'xstate';
+import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
 import { toError } from '../errors.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
@@ -17,15 +17,13 @@ import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/re
  */
 export class FailoverDesk {
   readonly #services: JobServices;
-  readonly #send: (event: JobMasterEvent) => void;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #strategy: Advisor<FailoverStrategyEvent, FailoverStrategyEmitted>;
   readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, RestartBackoffEmitted>>();
   #lastId = 0;
 
-  constructor(services: JobServices, send: (event: JobMasterEvent) => void) {
+  constructor(services: JobServices) {
     this.#services = services;
-    this.#send = send;
     this.#strategy = this.#advisor('failoverStrategy', services.failureHandling.failoverStrategy, 'failover.decided');
   }
 
@@ -55,8 +53,9 @@ export class FailoverDesk {
     });
   }
 
-  settleRegion(failover: FailoverId): void {
-    this.#open.get(failover)?.send({ type: 'failover.regionSettled' });
+  /** The failover of this number, while it is open. */
+  failoverOf(failover: FailoverId): FailoverActorRef | undefined {
+    return this.#open.get(failover);
   }
 
   close(event: JobMasterEvent): void {
@@ -130,24 +129,23 @@ export class FailoverDesk {
       failoverMachine.provide({
         actors: { delay },
         actions: {
-          askStrategy: ({ self }) =>
-            this.#strategy.ask(
-              { type: 'failover.requested', failover, failure, topology: ledger },
-              (emitted) =>
-                self.send({
-                  type: 'failover.strategyDecided',
-                  decision: emitted.decision,
-                }),
+          askStrategy: enqueueActions(({ self, enqueue }) => {
+            const strategy = this.#strategy.expect(
+              failover,
+              ({ decision }) => self.send({ type: 'failover.strategyDecided', decision }),
               (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
-            ),
-          askBackoff: ({ self }) =>
-            this.#backoffFor(failed.vertex).ask(
-              { type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() },
-              ({ canRestart, delayMs, newAttempt }) => {
-                self.send({ type: 'failover.backoffDecided', canRestart, delayMs, newAttempt });
-              },
+            );
+            enqueue.sendTo(strategy, { type: 'failover.requested', failover, failure, topology: ledger });
+          }),
+          askBackoff: enqueueActions(({ self, enqueue }) => {
+            const backoff = this.#backoffFor(failed.vertex).expect(
+              failover,
+              ({ canRestart, delayMs, newAttempt }) =>
+                self.send({ type: 'failover.backoffDecided', canRestart, delayMs, newAttempt }),
               (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
-            ),
+            );
+            enqueue.sendTo(backoff, { type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
+          }),
         },
       }),
       {

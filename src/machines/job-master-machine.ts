@@ -110,7 +110,8 @@ const base = setup({
 
 const { assign } = base;
 
-const masterSetup = base.extend({
+/** The set-up of the chart, for whoever provides its actions. */
+export const jobMasterSetup = base.extend({
   actions: {
     countFinished: assign({ finishedCount: ({ context }) => context.finishedCount + 1 }),
     countHalted: assign({ haltedCount: ({ context }) => context.haltedCount + 1 }),
@@ -146,7 +147,7 @@ const ending = {
   'region.restarting': { actions: 'countRestarting' },
 } as const;
 
-export const jobMasterMachine = masterSetup.createMachine({
+export const jobMasterMachine = jobMasterSetup.createMachine({
   id: 'jobMaster',
   context: ({ input }) => ({
     ...input,

@@ -1,19 +1,21 @@
 import { createActor, enqueueActions } from 'xstate';
-import type { PartitionRegistration } from '../actors/protocol.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
+import type { MasterToRegionEvent, PartitionRegistration } from '../actors/protocol.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
 import { FailoverDesk } from './failover-desk.ts';
 import type { JobServices } from './job-services.ts';
-import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
-import { type RegionActorRef, regionMachine } from './region-machine.ts';
+import type { JobLedger } from './job-ledger.ts';
+import { type JobMasterActorRef, type JobMasterEvent, jobMasterMachine, jobMasterSetup } from './job-master-machine.ts';
+import { type RegionActorRef, type RegionParentRef, regionMachine } from './region-machine.ts';
 
 /** The executions of a job: what their chart names, done. */
-function provideExecution({ ledger, environment, gateway, observe }: JobServices, slotsReturned: () => void) {
-  const release = (slot: Slot | undefined): void => {
+function provideExecution({ ledger, environment, gateway, observe }: JobServices, masterRef: () => JobMasterActorRef) {
+  /** Gives a slot back; if regions wait for some, the master hears of it. */
+  const release = (slot: Slot | undefined, tell: (master: JobMasterActorRef) => void): void => {
     if (slot === undefined) return;
     ledger.slots.release([slot]);
-    slotsReturned();
+    if (ledger.slots.pendingRequests > 0) tell(masterRef());
   };
   return executionMachine.provide({
     actions: {
@@ -33,8 +35,12 @@ function provideExecution({ ledger, environment, gateway, observe }: JobServices
       cancelTask: ({ context: { vertex, attempt, slot } }) => {
         if (slot !== undefined) gateway.cancel(slot.executor, vertex, attempt);
       },
-      returnSlot: ({ context: { slot } }) => release(slot),
-      returnLateSlot: (_, { slot }) => release(slot),
+      returnSlot: enqueueActions(({ context: { slot }, enqueue }) => {
+        release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
+      }),
+      returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
+        release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
+      }),
       releasePartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(ledger.resultsOf(vertex, attempt));
       },
@@ -74,16 +80,35 @@ function provideRegion({ ledger, environment, gateway, delay, observe }: JobServ
   });
 }
 
+interface Command {
+  readonly to: RegionActorRef;
+  readonly command: MasterToRegionEvent;
+}
+
+/** An action of the job master that books something and then tells regions. */
+function sending(commandsFor: (event: JobMasterEvent) => readonly Command[]) {
+  return jobMasterSetup.enqueueActions(({ event, enqueue }) => {
+    for (const { to, command } of commandsFor(event)) enqueue.sendTo(to, command);
+  });
+}
+
+/** Tasks that do not end, by the executor they hang on. */
+function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
+  const tasks = new Map<ExecutorId, string[]>();
+  for (const vertex of vertices) {
+    const executor = ledger.executions[vertex]?.getSnapshot().context.slot?.executor;
+    if (executor !== undefined) tasks.set(executor, [...(tasks.get(executor) ?? []), ledger.graph.nameOf(vertex)]);
+  }
+  return tasks;
+}
+
 /** Makes the job master of a job, with everything its chart names. Start it, send it `job.start`. */
 export function createJobMaster(services: JobServices): JobMasterActorRef {
   const { ledger, environment, gateway, observe, inspect } = services;
   const regions: RegionActorRef[] = [];
   const now = (): number => environment.clock.now();
 
-  const slotsReturned = (): void => {
-    if (ledger.slots.pendingRequests > 0) master.send({ type: 'slots.returned' });
-  };
-  const execution = provideExecution(services, slotsReturned);
+  const execution = provideExecution(services, () => master);
   const region = provideRegion(services);
 
   const spawnExecutions = (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) => {
@@ -102,105 +127,107 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     return spawned;
   };
 
-  const schedule = (ready: readonly RegionId[]): void => {
-    for (const id of ready) {
-      const slots = ledger.slots.request(id, ledger.regions.verticesOf(id).length);
-      regions[id]?.send({ type: 'region.schedule', slots });
-    }
-  };
-  const grantSlots = (): void => {
-    for (const { region: id, slots } of ledger.slots.grants())
-      regions[id]?.send({ type: 'region.slotsGranted', slots });
+  /** What is to be sent where: scheduling is decided here, sent by the chart. */
+  const scheduled = (ready: readonly RegionId[]): Command[] =>
+    ready.map((id) => ({
+      to: regions[id] as RegionActorRef,
+      command: { type: 'region.schedule', slots: ledger.slots.request(id, ledger.regions.verticesOf(id).length) },
+    }));
+  const granted = (): Command[] =>
+    ledger.slots.grants().map(({ region: id, slots }) => ({
+      to: regions[id] as RegionActorRef,
+      command: { type: 'region.slotsGranted', slots },
+    }));
+  const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
+  const startRegion = (id: RegionId, parent: RegionParentRef): RegionActorRef => {
+    const vertices = ledger.regions.verticesOf(id);
+    const actor = createActor(region, {
+      parent,
+      id: `region/${id}`,
+      input: {
+        region: id,
+        vertices,
+        master: parent,
+        clock: environment.clock,
+        feedsRegions: ledger.feedsRegions(id),
+        slotRequestTimeoutMs: services.slotRequestTimeoutMs,
+        cancellationTimeoutMs: services.cancellationTimeoutMs,
+        spawnExecutions: (regionRef, attempt) => spawnExecutions(regionRef, vertices, attempt),
+      },
+    });
+    actor.start();
+    return actor;
   };
 
-  const desk = new FailoverDesk(services, (event) => master.send(event));
+  const desk = new FailoverDesk(services);
 
   const provided = jobMasterMachine.provide({
     actions: {
       recordStatus: (_, { status }) => {
         observe({ type: 'job.statusChanged', atMs: now(), status });
       },
-      createRegions: ({ self }) => {
+      // Actors are made where XState makes them, in assigners and enqueuers: from inside a custom action its development
+      // build takes their own actions for misplaced ones.
+      createRegions: enqueueActions(({ self }) => {
         for (let id = 0 as RegionId; id < ledger.regions.count; id++) {
-          const vertices = ledger.regions.verticesOf(id);
-          const actor = createActor(region, {
-            parent: self,
-            id: `region/${id}`,
-            input: {
-              region: id,
-              vertices,
-              master: self,
-              clock: environment.clock,
-              feedsRegions: ledger.feedsRegions(id),
-              slotRequestTimeoutMs: services.slotRequestTimeoutMs,
-              cancellationTimeoutMs: services.cancellationTimeoutMs,
-              spawnExecutions: (parent, attempt) => spawnExecutions(parent, vertices, attempt),
-            },
-          });
-          regions.push(actor);
-          actor.start();
+          regions.push(startRegion(id, self));
         }
-      },
-      startScheduling: () => schedule(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)),
-      scheduleConsumers: ({ event }) => {
-        if (event.type === 'region.taskFinished') schedule(ledger.finishTask(event.vertex));
-      },
-      rescheduleRegion: ({ event }) => {
-        if (event.type === 'region.restarted') schedule(ledger.scheduling.offer([event.region]));
-      },
-      grantSlots,
-      openFailover: ({ event, self }) => desk.open(event, self),
-      restartRegions: ({ event }) => {
-        if (event.type !== 'failover.decided') return;
+      }),
+      startScheduling: sending(() => scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>))),
+      scheduleConsumers: sending((event) =>
+        event.type === 'region.taskFinished' ? scheduled(ledger.finishTask(event.vertex)) : [],
+      ),
+      rescheduleRegion: sending((event) =>
+        event.type === 'region.restarted' ? scheduled(ledger.scheduling.offer([event.region])) : [],
+      ),
+      grantSlots: sending(granted),
+      openFailover: enqueueActions(({ event, self }) => {
+        desk.open(event, self);
+      }),
+      restartRegions: sending((event) => {
+        if (event.type !== 'failover.decided') return [];
         desk.recordDecision(event);
         ledger.invalidate(event.regions);
         const { failover, restartAtMs } = event;
-        for (const id of event.regions) regions[id]?.send({ type: 'region.restart', failover, restartAtMs });
-      },
-      settleRegion: ({ event }) => {
-        if (event.type === 'region.recovered' || event.type === 'region.overtaken') desk.settleRegion(event.failover);
-      },
-      closeFailover: ({ event }) => desk.close(event),
+        return event.regions.map((id) => ({
+          to: regions[id] as RegionActorRef,
+          command: { type: 'region.restart', failover, restartAtMs },
+        }));
+      }),
+      settleRegion: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'region.recovered' && event.type !== 'region.overtaken') return;
+        const failover = desk.failoverOf(event.failover);
+        if (failover !== undefined) enqueue.sendTo(failover, { type: 'failover.regionSettled' });
+      }),
+      closeFailover: enqueueActions(({ event }) => {
+        desk.close(event);
+      }),
       reportOverruled: ({ event }) => {
         if (event.type === 'failover.overruled') observe({ ...event, atMs: now() });
       },
-      addExecutor: ({ event }) => {
-        if (event.type !== 'executor.registered') return;
+      addExecutor: sending((event) => {
+        if (event.type !== 'executor.registered') return [];
         ledger.slots.addExecutor(event.executor, event.slots);
         observe({ ...event, atMs: now() });
-        grantSlots();
-      },
+        return granted();
+      }),
       removeExecutor: ({ event }) => {
         if (event.type !== 'executor.lost') return;
         ledger.slots.removeExecutor(event.executor);
         observe({ ...event, atMs: now() });
       },
-      abandonHangingTasks: ({ event }) => {
+      abandonHangingTasks: enqueueActions(({ event }) => {
         if (event.type !== 'region.cancellationTimedOut') return;
-        const executors = new Map<string, { readonly slot: Slot; readonly tasks: string[] }>();
-        for (const vertex of event.vertices) {
-          const slot = ledger.executions[vertex]?.getSnapshot().context.slot;
-          if (slot === undefined) continue;
-          const hanging = executors.get(slot.executor) ?? { slot, tasks: [] };
-          hanging.tasks.push(ledger.graph.nameOf(vertex));
-          executors.set(slot.executor, hanging);
+        for (const [executor, tasks] of hangingTasks(ledger, event.vertices)) {
+          const within = `within ${services.cancellationTimeoutMs} ms of being cancelled`;
+          gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
         }
-        for (const { slot, tasks } of executors.values()) {
-          gateway.declareLost(
-            slot.executor,
-            `${tasks.join(', ')} did not end within ${services.cancellationTimeoutMs} ms of being cancelled`,
-          );
-        }
-      },
+      }),
       losePartition: ({ event }) => {
         if (event.type === 'partition.lost') desk.losePartition(event.id.partition, event.cause);
       },
-      cancelRegions: () => {
-        for (const actor of regions) actor.send({ type: 'region.cancel' });
-      },
-      suspendRegions: () => {
-        for (const actor of regions) actor.send({ type: 'region.suspend' });
-      },
+      cancelRegions: sending(() => everyRegion({ type: 'region.cancel' })),
+      suspendRegions: sending(() => everyRegion({ type: 'region.suspend' })),
       stopAdvisors: enqueueActions(({ enqueue }) => {
         for (const failover of desk.stop()) enqueue.stopChild(failover);
       }),

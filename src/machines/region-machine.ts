@@ -37,11 +37,14 @@ export const regionStates = [
 
 export type RegionState = (typeof regionStates)[number];
 
+/** Whoever runs regions: the job master. */
+export type RegionParentRef = ActorRef<Snapshot<unknown>, RegionToMasterEvent>;
+
 export interface RegionInput {
   readonly region: RegionId;
   /** In topological order. */
   readonly vertices: ArrayLike<number>;
-  readonly master: ActorRef<Snapshot<unknown>, RegionToMasterEvent>;
+  readonly master: RegionParentRef;
   readonly clock: Clock;
   /** Whether other regions wait for single tasks of this one to finish. */
   readonly feedsRegions: boolean;

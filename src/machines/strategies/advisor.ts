@@ -32,14 +32,13 @@ export class Advisor<Asked extends Question, Answer extends { readonly failover:
     this.#options = options;
   }
 
-  /** Asks; exactly one of `answer` and `fail` is called, if either; perhaps at once. */
-  ask(question: Asked, answer: (emitted: Answer) => void, fail: (cause: unknown) => void): void {
-    this.#waiting.set(question.failover, { answer, fail });
-    try {
-      this.#running().send(question);
-    } catch (cause) {
-      this.#failAll(cause);
-    }
+  /**
+   * The actor to send the question of a failover to; exactly one of `answer` and `fail` will be called, if either.
+   * A logic that cannot even be started fails at once.
+   */
+  expect(failover: FailoverId, answer: (emitted: Answer) => void, fail: (cause: unknown) => void): AnyActorRef {
+    this.#waiting.set(failover, { answer, fail });
+    return this.#running();
   }
 
   /** Tells something that needs no answer, if there is anybody to tell. */
