@@ -110,8 +110,7 @@ const base = setup({
 
 const { assign } = base;
 
-/** The set-up of the chart, for whoever provides its actions. */
-export const jobMasterSetup = base.extend({
+const masterSetup = base.extend({
   actions: {
     countFinished: assign({ finishedCount: ({ context }) => context.finishedCount + 1 }),
     countHalted: assign({ haltedCount: ({ context }) => context.haltedCount + 1 }),
@@ -147,7 +146,7 @@ const ending = {
   'region.restarting': { actions: 'countRestarting' },
 } as const;
 
-export const jobMasterMachine = jobMasterSetup.createMachine({
+export const jobMasterMachine = masterSetup.createMachine({
   id: 'jobMaster',
   context: ({ input }) => ({
     ...input,

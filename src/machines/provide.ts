@@ -85,11 +85,12 @@ interface Command {
   readonly command: MasterToRegionEvent;
 }
 
-/** An action of the job master that books something and then tells regions. */
-function sending(commandsFor: (event: JobMasterEvent) => readonly Command[]) {
-  return jobMasterSetup.enqueueActions(({ event, enqueue }) => {
-    for (const { to, command } of commandsFor(event)) enqueue.sendTo(to, command);
-  });
+/** Tells regions, by the enqueuer of the action at work. */
+function tell(
+  enqueue: { sendTo(target: RegionActorRef, event: MasterToRegionEvent): void },
+  commands: readonly Command[],
+): void {
+  for (const { to, command } of commands) enqueue.sendTo(to, command);
 }
 
 /** Tasks that do not end, by the executor they hang on. */
@@ -173,26 +174,26 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
           regions.push(startRegion(id, self));
         }
       }),
-      startScheduling: sending(() => scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>))),
-      scheduleConsumers: sending((event) =>
-        event.type === 'region.taskFinished' ? scheduled(ledger.finishTask(event.vertex)) : [],
-      ),
-      rescheduleRegion: sending((event) =>
-        event.type === 'region.restarted' ? scheduled(ledger.scheduling.offer([event.region])) : [],
-      ),
-      grantSlots: sending(granted),
+      startScheduling: enqueueActions(({ enqueue }) => {
+        tell(enqueue, scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)));
+      }),
+      scheduleConsumers: enqueueActions(({ event, enqueue }) => {
+        if (event.type === 'region.taskFinished') tell(enqueue, scheduled(ledger.finishTask(event.vertex)));
+      }),
+      rescheduleRegion: enqueueActions(({ event, enqueue }) => {
+        if (event.type === 'region.restarted') tell(enqueue, scheduled(ledger.scheduling.offer([event.region])));
+      }),
+      grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
       openFailover: enqueueActions(({ event, self }) => {
         desk.open(event, self);
       }),
-      restartRegions: sending((event) => {
-        if (event.type !== 'failover.decided') return [];
+      restartRegions: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'failover.decided') return;
         desk.recordDecision(event);
         ledger.invalidate(event.regions);
         const { failover, restartAtMs } = event;
-        return event.regions.map((id) => ({
-          to: regions[id] as RegionActorRef,
-          command: { type: 'region.restart', failover, restartAtMs },
-        }));
+        const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
+        for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);
       }),
       settleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.recovered' && event.type !== 'region.overtaken') return;
@@ -205,11 +206,11 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       reportOverruled: ({ event }) => {
         if (event.type === 'failover.overruled') observe({ ...event, atMs: now() });
       },
-      addExecutor: sending((event) => {
-        if (event.type !== 'executor.registered') return [];
+      addExecutor: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'executor.registered') return;
         ledger.slots.addExecutor(event.executor, event.slots);
         observe({ ...event, atMs: now() });
-        return granted();
+        tell(enqueue, granted());
       }),
       removeExecutor: ({ event }) => {
         if (event.type !== 'executor.lost') return;
@@ -226,8 +227,8 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       losePartition: ({ event }) => {
         if (event.type === 'partition.lost') desk.losePartition(event.id.partition, event.cause);
       },
-      cancelRegions: sending(() => everyRegion({ type: 'region.cancel' })),
-      suspendRegions: sending(() => everyRegion({ type: 'region.suspend' })),
+      cancelRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.cancel' }))),
+      suspendRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.suspend' }))),
       stopAdvisors: enqueueActions(({ enqueue }) => {
         for (const failover of desk.stop()) enqueue.stopChild(failover);
       }),
