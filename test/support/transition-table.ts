@@ -23,7 +23,7 @@ export function recorded(
   machine: AnyStateMachine,
   names: readonly string[],
   input: (log: (entry: string) => void) => Record<string, unknown>,
-  extra: { readonly actors?: Record<string, never> } = {},
+  extra: { readonly actors?: Record<string, unknown> } = {},
 ): RecordedActor {
   const log: string[] = [];
   const actions = Object.fromEntries(
@@ -43,15 +43,27 @@ export function recorded(
 }
 
 /** An actor that only notes what it is sent. */
-export function listener(log: (entry: string) => void): AnyActorRef {
-  const silent = createActor({
-    transition: (snapshot: never, event: { type: string }) => {
-      log(`→ ${event.type}`);
-      return snapshot;
+export function listener(
+  log: (entry: string) => void,
+  { tags = [], parent }: { readonly tags?: readonly string[]; readonly parent?: AnyActorRef } = {},
+): AnyActorRef {
+  const silent = createActor(
+    {
+      transition: (snapshot: never, event: { type: string }) => {
+        log(`→ ${event.type}`);
+        return snapshot;
+      },
+      getInitialSnapshot: () =>
+        ({
+          status: 'active',
+          output: undefined,
+          error: undefined,
+          hasTag: (tag: string) => tags.includes(tag),
+        }) as never,
+      getPersistedSnapshot: (snapshot: never) => snapshot,
     },
-    getInitialSnapshot: () => ({ status: 'active', output: undefined, error: undefined }) as never,
-    getPersistedSnapshot: (snapshot: never) => snapshot,
-  });
+    parent === undefined ? {} : { parent },
+  );
   silent.start();
   return silent as AnyActorRef;
 }

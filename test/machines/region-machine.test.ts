@@ -1,0 +1,270 @@
+import type { AnyActorRef } from 'xstate';
+import { delayActor } from '../../src/actors/delay-actor.ts';
+import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
+import { regionMachine, regionStates } from '../../src/machines/region-machine.ts';
+import { HandClock } from '../support/manual-cluster.ts';
+import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
+
+const region = 5 as RegionId;
+const vertices = [10, 11] as ExecutionVertexId[];
+const [first, second] = vertices as [ExecutionVertexId, ExecutionVertexId];
+const slots = [
+  { executor: 'here', index: 0 },
+  { executor: 'here', index: 1 },
+];
+const cause = new Error('boom');
+const provided = ['recordState', 'registerPartitions', 'releaseFinishedPartitions'];
+
+/** A region of two tasks whose executions only note what they are told. */
+interface TestRegion extends RecordedActor {
+  readonly clock: HandClock;
+}
+
+function regionOfTwo(): TestRegion {
+  const clock = new HandClock();
+  const it = recorded(
+    regionMachine,
+    provided,
+    (log) => ({
+      region,
+      vertices,
+      master: listener(log),
+      clock,
+      feedsRegions: true,
+      slotRequestTimeoutMs: 50,
+      cancellationTimeoutMs: 70,
+      spawnExecutions: (parent: AnyActorRef, attempt: AttemptNumber) =>
+        vertices.map((vertex) =>
+          listener((entry) => log(`${vertex}#${attempt} ${entry}`), { tags: ['active'], parent }),
+        ),
+    }),
+    { actors: { delay: delayActor } },
+  );
+  return { ...it, clock };
+}
+
+const failover = 1 as FailoverId;
+const events = {
+  schedule: { type: 'region.schedule', slots },
+  queue: { type: 'region.schedule', slots: undefined },
+  grant: { type: 'region.slotsGranted', slots },
+  registered: { type: 'region.partitionsRegistered', token: 0 },
+  unregistered: { type: 'region.partitionRegistrationFailed', token: 0, producer: second, cause },
+  restart: { type: 'region.restart', failover, restartAtMs: 0 },
+  later: { type: 'region.restart', failover, restartAtMs: 1_000 },
+  cancel: { type: 'region.cancel' },
+  suspend: { type: 'region.suspend' },
+  up: { type: 'execution.running', vertex: first },
+  finished: { type: 'execution.finished', vertex: first, attempt: 0 },
+  failed: { type: 'execution.failed', vertex: first, attempt: 0, cause },
+  canceled: { type: 'execution.canceled', vertex: second },
+  delay: { type: 'delay.elapsed' },
+} as const;
+
+type EventName = keyof typeof events;
+
+const running = ['schedule', 'registered', 'up', 'up'] as const;
+
+const reach: Record<string, readonly EventName[]> = {
+  created: [],
+  'scheduled.allocating': ['queue'],
+  'scheduled.registering': ['schedule'],
+  deploying: ['schedule', 'registered'],
+  running: [...running],
+  finished: [...running, 'finished', 'finished'],
+  'failed.halting': [...running, 'failed'],
+  'failed.halted': [...running, 'failed', 'canceled'],
+  'restarting.halting': [...running, 'restart'],
+  'restarting.backingOff': [...running, 'later', 'canceled', 'canceled'],
+  'canceling.halting': [...running, 'cancel'],
+  canceled: [...running, 'cancel', 'canceled', 'canceled'],
+};
+
+// The whole table: state × event → state, `-` where it stays. Two tasks: a second `up`, `finished`, … is another matter.
+const table = `
+                       schedule              queue                 grant                  registered unregistered restart               later                  cancel             suspend  up      finished               failed         canceled              delay
+created                scheduled.registering scheduled.allocating  -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+scheduled.allocating   -                     -                     scheduled.registering  -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+scheduled.registering  -                     -                     -                      deploying  -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+deploying              -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+running                -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+finished               -                     -                     -                      -          -            created               restarting.backingOff  -                  -        -       -                      -              -                     -
+failed.halting         -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       failed.halted          failed.halted  failed.halted         -
+failed.halted          -                     -                     -                      -          -            created               restarting.backingOff  canceled           canceled -       -                      -              -                     -
+restarting.halting     -                     -                     -                      -          -            -                     -                      canceling.halting  canceled -       -                      -              -                     -
+restarting.backingOff  -                     -                     -                      -          -            created               -                      canceled           canceled -       -                      -              -                     created
+canceling.halting      -                     -                     -                      -          -            -                     -                      -                  canceled -       -                      -              -                     -
+canceled               -                     -                     -                      -          -            -                     -                      -                  -        -       -                      -              -                     -
+`;
+
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+
+function inState(state: string): TestRegion {
+  const it = regionOfTwo();
+  for (const name of reach[state] as readonly EventName[]) it.actor.send(events[name]);
+  expect(stateOf(it)).toBe(state);
+  it.take();
+  return it;
+}
+
+describe('region machine', () => {
+  const [head, ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const columns = head as EventName[];
+
+  it('the table has a row for every state a region rests in and a column for every event', () => {
+    expect(new Set(rows.map(([state]) => (state as string).split('.')[0]))).toEqual(new Set(regionStates));
+    expect([...columns].sort()).toEqual(Object.keys(events).sort());
+    const known = new Set<string>([...columns.map((name) => events[name].type), 'execution.inexplicable']);
+    const inChart = [...regionMachine.events].filter((type) => !type.startsWith('xstate.'));
+    expect(inChart.filter((type) => !known.has(type))).toEqual([]);
+  });
+
+  describe.each(rows.map(([state, ...cells]) => ({ state: state as string, cells })))('$state', ({ state, cells }) => {
+    it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
+      'on $name: $expected',
+      ({ name, expected }) => {
+        const it = inState(state);
+        it.actor.send(events[name]);
+        expect(stateOf(it)).toBe(expected === '-' ? state : expected);
+        expect(it.actor.getSnapshot().status).toBe('active');
+      },
+    );
+  });
+
+  it('R1: deploys nothing before it has slots and registered partitions', () => {
+    const it = inState('created');
+    it.actor.send(events.queue);
+    expect(it.take()).toEqual(['recordState scheduled', '10#0 → execution.schedule', '11#0 → execution.schedule']);
+    it.actor.send(events.grant);
+    expect(it.take()).toEqual(['registerPartitions', '10#0 → execution.assignSlot', '11#0 → execution.assignSlot']);
+    it.actor.send({ ...events.registered, token: 7 });
+    expect(stateOf(it)).toBe('scheduled.registering');
+    it.actor.send(events.registered);
+    expect(it.take()).toEqual(['recordState deploying', '10#0 → execution.deploy', '11#0 → execution.deploy']);
+  });
+
+  it('R1: fails the first task when no slot comes, the producer when its partition cannot be registered', () => {
+    const waiting = inState('scheduled.allocating');
+    waiting.clock.advance(50);
+    expect(waiting.take()).toEqual(['10#0 → execution.fail']);
+    const registering = inState('scheduled.registering');
+    registering.actor.send(events.unregistered);
+    expect(registering.take()).toEqual(['11#0 → execution.fail']);
+  });
+
+  it('R2, R6: makes new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
+    const it = inState('running');
+    it.actor.send(events.failed);
+    expect(it.take()).toEqual([
+      'recordState failed',
+      '→ region.taskFailed',
+      '10#0 → execution.cancel',
+      '11#0 → execution.cancel',
+    ]);
+    it.actor.send({ ...events.restart, restartAtMs: 40 });
+    expect(it.take()).toEqual([
+      'recordState restarting',
+      '→ region.restarting',
+      '10#0 → execution.cancel',
+      '11#0 → execution.cancel',
+    ]);
+    it.actor.send(events.canceled);
+    expect(stateOf(it)).toBe('restarting.backingOff');
+    it.clock.advance(39);
+    expect(it.take()).toEqual([]);
+    it.clock.advance(1);
+    expect(it.take()).toEqual([
+      'releaseFinishedPartitions',
+      'recordState created',
+      '10#0 → xstate.stop',
+      '11#0 → xstate.stop',
+      '→ region.restarted',
+    ]);
+    it.actor.send(events.schedule);
+    expect(it.take()).toContain('10#1 → execution.schedule');
+  });
+
+  it('R3: reports only the first failure of a run', () => {
+    const it = inState('running');
+    it.actor.send(events.failed);
+    it.actor.send({ ...events.failed, vertex: second });
+    expect(it.take().filter((entry) => entry === '→ region.taskFailed')).toHaveLength(1);
+    expect(stateOf(it)).toBe('failed.halted');
+  });
+
+  it('R4: follows the newest failover and tells the one it took over from', () => {
+    const it = inState('restarting.halting');
+    it.actor.send({ ...events.later, failover: 2 });
+    expect(it.take()).toEqual(['→ region.overtaken']);
+    it.actor.send(events.canceled);
+    it.actor.send(events.canceled);
+    expect(stateOf(it)).toBe('restarting.backingOff');
+    it.actor.send({ ...events.restart, failover: 3 });
+    expect(stateOf(it)).toBe('created');
+    expect(it.actor.getSnapshot().context.failover).toBe(3);
+  });
+
+  it('R4: is recovered when all tasks run again, once', () => {
+    const it = inState('failed.halted');
+    for (const event of [events.restart, events.schedule, { ...events.registered, token: 1 }, events.up]) {
+      it.actor.send(event);
+    }
+    expect(it.take()).not.toContain('→ region.recovered');
+    it.actor.send(events.up);
+    expect(it.take()).toEqual(['recordState running', '→ region.recovered']);
+  });
+
+  it.each(['failed.halting', 'restarting.halting', 'canceling.halting'])(
+    'R5: complains of a cancellation that hangs in %s',
+    (state) => {
+      const it = inState(state);
+      it.clock.advance(70);
+      expect(it.take()).toEqual(['→ region.cancellationTimedOut']);
+      it.clock.advance(1_000);
+      expect(it.take()).toEqual([]);
+      expect(stateOf(it)).toBe(state);
+    },
+  );
+
+  it('finishes with its last task, whoever that is', () => {
+    const it = inState('running');
+    it.actor.send(events.finished);
+    expect(it.take()).toEqual(['→ region.taskFinished']);
+    it.actor.send({ ...events.finished, vertex: second });
+    expect(it.take()).toEqual(['recordState finished', '→ region.taskFinished', '→ region.finished']);
+  });
+
+  it('finishes although a task had finished before the last one ran', () => {
+    const it = inState('deploying');
+    for (const event of [events.up, events.finished, events.up, events.finished]) it.actor.send(event);
+    expect(stateOf(it)).toBe('finished');
+  });
+
+  it('every reachable path ends where it says when a live region replays it', () => {
+    const { actor } = regionOfTwo();
+    const paths = walks(
+      regionMachine.provide({ actors: { delay: delayActor } } as never),
+      Object.values(events),
+      { ...actor.getSnapshot().context, spawnExecutions: () => vertices.map(() => listener(() => {})) },
+      (snapshot) => {
+        const { upCount, finishedCount, endedCount, attempt } = snapshot.context;
+        return [
+          stateName(snapshot.value),
+          Math.min(upCount, 3),
+          Math.min(finishedCount, 3),
+          Math.min(endedCount, 3),
+          Math.min(attempt, 1),
+        ].join();
+      },
+    );
+    expect(new Set(paths.map((path) => path.state.split('.')[0]))).toEqual(new Set(regionStates));
+    for (const path of paths) {
+      const it = regionOfTwo();
+      for (const event of path.events) it.actor.send(event);
+      expect(stateOf(it)).toBe(path.state);
+    }
+  });
+});
