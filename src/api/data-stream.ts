@@ -132,9 +132,8 @@ export class DataStream<out Out> {
     fn: (record: Out, context: AsyncCallContext) => Result,
     options: AsyncMapOptions & OperatorOptions = {},
   ): DataStream<Awaited<Result>> {
-    const { uid, parallelism, exchange, ...asyncOptions } = options;
-    checkAsyncOptions(uid ?? 'mapAsync', asyncOptions);
-    const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: asyncOptions } as const;
+    checkAsyncOptions(options.uid ?? 'mapAsync', options);
+    const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
     return this.#operator<Awaited<Result>>('mapAsync', operator, options);
   }
 
