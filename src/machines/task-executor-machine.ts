@@ -34,7 +34,7 @@ const base = setup({
   types: {} as { context: TaskExecutorContext; events: TaskExecutorEvent; input: TaskExecutorInput },
   actions: {
     recordState: (_, _params: { state: TaskExecutorState }) => placeholder('task executor', 'recordState'),
-    /** Ends its tasks as failed: their code may still run, what it reports is void. */
+    /** Ends its tasks as failed: their code may still run, what it reports is void. To be sent, so that T2 holds. */
     failTasks: () => placeholder('task executor', 'failTasks'),
     /** Ends its tasks and frees what it holds. */
     stopTasks: () => placeholder('task executor', 'stopTasks'),

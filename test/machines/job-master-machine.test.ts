@@ -1,5 +1,164 @@
+import type { AnyStateMachine } from 'xstate';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
+import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
+
+const cause = new Error('boom');
+const failure = { vertex: 0, attempt: 0, cause, atMs: 0, lostPartitions: [] };
+
+const events = {
+  start: { type: 'job.start' },
+  cancel: { type: 'job.cancel' },
+  suspend: { type: 'job.suspend', cause },
+  globalFailure: { type: 'job.globalFailure', cause },
+  taskFailed: { type: 'region.taskFailed', region: 0, vertex: 0, attempt: 0, cause },
+  inexplicable: { type: 'region.inexplicable', region: 0, cause },
+  taskFinished: { type: 'region.taskFinished', region: 0, vertex: 0 },
+  finished: { type: 'region.finished', region: 0 },
+  restarting: { type: 'region.restarting', region: 0, failover: 1, wasFinished: false },
+  reopened: { type: 'region.restarting', region: 0, failover: 1, wasFinished: true },
+  restarted: { type: 'region.restarted', region: 0, failover: 1 },
+  recovered: { type: 'region.recovered', region: 0, failover: 1 },
+  overtaken: { type: 'region.overtaken', region: 0, failover: 1 },
+  halted: { type: 'region.halted', region: 0 },
+  hangs: { type: 'region.cancellationTimedOut', region: 0, vertices: [0] },
+  decided: {
+    type: 'failover.decided',
+    failover: 1,
+    failure,
+    regions: [0],
+    restartAtMs: 0,
+    newAttempt: true,
+    why: undefined,
+  },
+  refused: { type: 'failover.refused', failover: 1, failure, unrecoverable: false, cause, why: 'enough' },
+  overruled: { type: 'failover.overruled', failover: 1, part: 'failoverStrategy', problem: 'it threw', instead: 'all' },
+  completed: { type: 'failover.completed', failover: 1, regions: [0], failedAtMs: 0 },
+  registered: { type: 'executor.registered', executor: 'here', slots: 1 },
+  lost: { type: 'executor.lost', executor: 'here', cause },
+  slots: { type: 'slots.returned' },
+  partitionLost: { type: 'partition.lost', id: { partition: 0, attempt: 0 }, cause },
+} as const;
+
+type EventName = keyof typeof events;
+
+const provided = [
+  'recordStatus',
+  'createRegions',
+  'startScheduling',
+  'scheduleConsumers',
+  'rescheduleRegion',
+  'openFailover',
+  'restartRegions',
+  'settleRegion',
+  'closeFailover',
+  'reportOverruled',
+  'grantSlots',
+  'addExecutor',
+  'removeExecutor',
+  'abandonHangingTasks',
+  'losePartition',
+  'cancelRegions',
+  'stopAdvisors',
+  'suspendRegions',
+];
+
+const reach: Record<string, readonly EventName[]> = {
+  created: [],
+  'running.undisturbed': ['start'],
+  'running.restarting': ['start', 'restarting'],
+  failing: ['start', 'refused'],
+  failed: ['start', 'refused', 'halted', 'halted'],
+  canceling: ['start', 'cancel'],
+  canceled: ['start', 'cancel', 'halted', 'halted'],
+  finished: ['start', 'finished', 'finished'],
+  suspended: ['start', 'suspend'],
+};
+
+/** Where an event leads from a status, for a job of two regions. What is not named leads nowhere. */
+const leads: Record<string, Partial<Record<EventName, string>>> = {
+  created: { start: 'running.undisturbed', cancel: 'canceling', suspend: 'suspended', globalFailure: 'failing' },
+  'running.undisturbed': {
+    cancel: 'canceling',
+    suspend: 'suspended',
+    restarting: 'running.restarting',
+    reopened: 'running.restarting',
+    refused: 'failing',
+  },
+  'running.restarting': {
+    cancel: 'canceling',
+    suspend: 'suspended',
+    restarted: 'running.undisturbed',
+    refused: 'failing',
+  },
+  failing: { cancel: 'canceling', suspend: 'suspended' },
+  canceling: { globalFailure: 'failing', suspend: 'suspended' },
+  failed: {},
+  canceled: {},
+  finished: {},
+  suspended: {},
+};
+
+const jobOfTwo = (): RecordedActor =>
+  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2 }));
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+
+describe('job master machine', () => {
+  it('the table has every status it rests in and every event', () => {
+    const statuses = new Set(Object.keys(reach).map((state) => state.split('.')[0]));
+    expect(statuses).toEqual(new Set(jobStatuses.filter((status) => status !== 'initializing')));
+    expect(Object.keys(leads)).toEqual(expect.arrayContaining(Object.keys(reach)));
+    const types = new Set<string>(Object.values(events).map(({ type }) => type));
+    expect([...(jobMasterMachine as AnyStateMachine).events].filter((type) => !types.has(type))).toEqual([]);
+  });
+
+  const cases = Object.keys(reach).flatMap((state) =>
+    (Object.keys(events) as EventName[]).map((name) => ({ state, name, expected: leads[state]?.[name] ?? state })),
+  );
+  it.each(cases)('$state on $name: $expected', ({ state, name, expected }) => {
+    const it = jobOfTwo();
+    for (const step of reach[state] as readonly EventName[]) it.actor.send(events[step]);
+    expect(stateOf(it)).toBe(state);
+    it.actor.send(events[name]);
+    expect(stateOf(it)).toBe(expected);
+  });
+
+  it('J3: the last explicit decision wins', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'refused', 'cancel', 'globalFailure', 'cancel', 'halted', 'halted'] as const) {
+      it.actor.send(events[name]);
+    }
+    expect(stateOf(it)).toBe('canceled');
+  });
+
+  it('J2: a finished region that is reopened must finish again', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'finished', 'reopened', 'finished', 'restarted'] as const) it.actor.send(events[name]);
+    expect(stateOf(it)).toBe('running.undisturbed');
+    it.actor.send(events.finished);
+    expect(stateOf(it)).toBe('finished');
+  });
+
+  it('J4: every reachable path ends where it says when a live master replays it, and no terminal status is left', () => {
+    const paths = walks(jobMasterMachine as AnyStateMachine, Object.values(events), { regionCount: 2 }, (snapshot) => {
+      const { finishedCount, restartingCount, haltedCount } = snapshot.context;
+      const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 3)));
+      return [stateName(snapshot.value), ...bounded].join();
+    });
+    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(Object.keys(reach)));
+    for (const path of paths) {
+      const it = jobOfTwo();
+      let ended: string | undefined;
+      for (const event of path.events) {
+        it.actor.send(event);
+        ended ??= isTerminalJobStatus(stateOf(it) as never) ? stateOf(it) : undefined;
+      }
+      expect(stateOf(it)).toBe(path.state);
+      if (ended !== undefined) expect(stateOf(it)).toBe(ended);
+    }
+  });
+});
 
 describe('job master', () => {
   it('J2: is finished when every task is', () => {

@@ -1,0 +1,185 @@
+import { delayActor } from '../../src/actors/delay-actor.ts';
+import type { SoundDecision } from '../../src/failover/sound-decision.ts';
+import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
+import { failoverMachine } from '../../src/machines/failover-machine.ts';
+import { HandClock } from '../support/manual-cluster.ts';
+import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
+
+const cause = new Error('boom');
+const regions = [1, 2] as RegionId[];
+const allRegions = [0, 1, 2, 3] as RegionId[];
+
+interface TestFailover extends RecordedActor {
+  readonly clock: HandClock;
+}
+
+const soundDecision = (decision: unknown): SoundDecision => decision as SoundDecision;
+
+function input(clock: HandClock, log: (entry: string) => void, overrides: Record<string, unknown> = {}) {
+  return {
+    failover: 1 as FailoverId,
+    failure: {
+      vertex: 7 as ExecutionVertexId,
+      attempt: 0 as AttemptNumber,
+      cause,
+      atMs: 0,
+      lostPartitions: [],
+    },
+    unrecoverable: undefined,
+    master: listener(log),
+    clock,
+    deadlineMs: 50,
+    fallbackDelayMs: 200,
+    soundDecision,
+    allRegions: () => allRegions,
+    ...overrides,
+  };
+}
+
+function opened(overrides: Record<string, unknown> = {}): TestFailover {
+  const clock = new HandClock();
+  const it = recorded(failoverMachine, ['askStrategy', 'askBackoff'], (log) => input(clock, log, overrides), {
+    actors: { delay: delayActor },
+  });
+  return { ...it, clock };
+}
+
+const events = {
+  restart: { type: 'failover.strategyDecided', decision: { kind: 'restart', regions, why: 'said' } },
+  fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
+  nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
+  threw: { type: 'failover.strategyFailed', cause },
+  yes: { type: 'failover.backoffDecided', canRestart: true, delayMs: 30, newAttempt: true },
+  no: { type: 'failover.backoffDecided', canRestart: false, delayMs: 0, newAttempt: true },
+  insane: { type: 'failover.backoffDecided', canRestart: true, delayMs: Number.NaN, newAttempt: true },
+  backoffThrew: { type: 'failover.backoffFailed', cause },
+  settled: { type: 'failover.regionSettled' },
+  delay: { type: 'delay.elapsed' },
+} as const;
+
+type EventName = keyof typeof events;
+
+const reach: Record<string, readonly EventName[]> = {
+  askingStrategy: [],
+  askingBackoff: ['restart'],
+  restarting: ['restart', 'yes'],
+  completed: ['restart', 'yes', 'settled', 'settled'],
+  refused: ['restart', 'no'],
+};
+
+const table = `
+                restart        fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
+askingStrategy  askingBackoff  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
+askingBackoff   -              -        -              -              restarting  refused  restarting  restarting    -        restarting
+restarting      -              -        -              -              -           -        -           -             -        -
+completed       -              -        -              -              -           -        -           -             -        -
+refused         -              -        -              -              -           -        -           -             -        -
+`;
+
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+
+describe('failover machine', () => {
+  const [head, ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const columns = head as EventName[];
+
+  it('the table has a column for every event', () => {
+    expect([...columns].sort()).toEqual(Object.keys(events).sort());
+    const inTable = new Set<string>(columns.map((name) => events[name].type));
+    expect(failoverMachine.events.filter((type) => !type.startsWith('xstate.') && !inTable.has(type))).toEqual([]);
+  });
+
+  describe.each(rows.map(([state, ...cells]) => ({ state: state as string, cells })))('$state', ({ state, cells }) => {
+    it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
+      'on $name: $expected',
+      ({ name, expected }) => {
+        const it = opened();
+        for (const step of reach[state] as readonly EventName[]) it.actor.send(events[step]);
+        expect(stateOf(it)).toBe(state);
+        if (it.actor.getSnapshot().status === 'active') it.actor.send(events[name]);
+        expect(stateOf(it)).toBe(expected === '-' ? state : expected);
+      },
+    );
+  });
+
+  it('F1: asks the strategy before the backoff', () => {
+    const it = opened();
+    expect(it.take()).toEqual(['askStrategy']);
+    it.actor.send(events.restart);
+    expect(it.take()).toEqual(['askBackoff']);
+  });
+
+  it('F2: refuses what is beyond help after the strategy answered, without asking the backoff', () => {
+    const it = opened({ unrecoverable: 'bad input' });
+    it.actor.send(events.restart);
+    expect(it.take()).toEqual(['askStrategy', '→ failover.refused']);
+    expect(stateOf(it)).toBe('refused');
+  });
+
+  it.each(['nonsense', 'threw', 'delay'] as const)(
+    'F3: restarts all, with a warning, on %s of the strategy',
+    (name) => {
+      const it = opened();
+      it.take();
+      it.actor.send(events[name]);
+      expect(it.take()).toEqual(['askBackoff', '→ failover.overruled']);
+      expect(it.actor.getSnapshot().context.regions).toEqual(allRegions);
+    },
+  );
+
+  it.each(['insane', 'backoffThrew', 'delay'] as const)(
+    'F3: waits the fallback delay, with a warning, on %s of the backoff',
+    (name) => {
+      const it = opened();
+      it.actor.send(events.restart);
+      it.take();
+      it.actor.send(events[name]);
+      expect(it.take()).toEqual(['→ failover.overruled', '→ failover.decided']);
+      expect(it.actor.getSnapshot().context.restartAtMs).toBe(200);
+    },
+  );
+
+  it('F3: has a deadline for each answer, and none once it is decided', () => {
+    const it = opened();
+    it.clock.advance(50);
+    expect(stateOf(it)).toBe('askingBackoff');
+    it.clock.advance(50);
+    expect(stateOf(it)).toBe('restarting');
+    expect(it.clock.pendingCount).toBe(0);
+  });
+
+  it('a global failure takes every region and bypasses the strategy', () => {
+    const it = opened({ failure: { vertex: undefined, attempt: undefined, cause, atMs: 0, lostPartitions: [] } });
+    expect(it.take()).toEqual(['askBackoff']);
+    expect(it.actor.getSnapshot().context.regions).toEqual(allRegions);
+  });
+
+  it('F5: is completed when the last of its regions has settled', () => {
+    const it = opened();
+    for (const name of ['restart', 'yes', 'settled'] as const) it.actor.send(events[name]);
+    expect(stateOf(it)).toBe('restarting');
+    it.take();
+    it.actor.send(events.settled);
+    expect(it.take()).toEqual(['→ failover.completed']);
+    expect(it.actor.getSnapshot().status).toBe('done');
+  });
+
+  it('every reachable path ends where it says when a live failover replays it', () => {
+    const paths = walks(
+      failoverMachine.provide({ actors: { delay: delayActor } } as never),
+      Object.values(events),
+      input(new HandClock(), () => {}),
+      (snapshot) => `${stateName(snapshot.value)} ${snapshot.context.pendingCount} ${snapshot.context.regions.length}`,
+    );
+    expect(new Set(paths.map((path) => path.state))).toEqual(
+      new Set(['askingStrategy', 'askingBackoff', 'restarting', 'completed', 'refused']),
+    );
+    for (const path of paths) {
+      const it = opened();
+      for (const event of path.events) it.actor.send(event);
+      expect(stateOf(it)).toBe(path.state);
+    }
+  });
+});

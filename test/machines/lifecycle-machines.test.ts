@@ -1,0 +1,146 @@
+import type { AnyStateMachine } from 'xstate';
+import { partitionMachine, partitionStates } from '../../src/machines/partition-machine.ts';
+import { taskExecutorMachine, taskExecutorStates } from '../../src/machines/task-executor-machine.ts';
+import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
+
+const cause = new Error('boom');
+
+/** The two small charts of things that come and go, each with its whole table. */
+const machines: {
+  name: string;
+  machine: AnyStateMachine;
+  states: readonly string[];
+  provided: readonly string[];
+  events: Record<string, { readonly type: string }>;
+  reach: Record<string, readonly string[]>;
+  input: (log: (entry: string) => void) => Record<string, unknown>;
+  table: string;
+}[] = [
+  {
+    name: 'partition machine',
+    machine: partitionMachine,
+    states: partitionStates,
+    provided: ['recordState', 'freeStorage'],
+    events: {
+      produce: { type: 'partition.produce' },
+      finish: { type: 'partition.finish' },
+      lose: { type: 'partition.lose', cause } as { type: string },
+      release: { type: 'partition.release' },
+    },
+    reach: {
+      created: [],
+      producing: ['produce'],
+      finished: ['produce', 'finish'],
+      lost: ['lose'],
+      released: ['release'],
+    },
+    input: () => ({ id: { partition: 0, attempt: 0 } }),
+    table: `
+               produce    finish    lose  release
+    created    producing  -         lost  released
+    producing  -          finished  lost  released
+    finished   -          -         lost  released
+    lost       -          -         -     released
+    released   -          -         -     -
+    `,
+  },
+  {
+    name: 'task executor machine',
+    machine: taskExecutorMachine,
+    states: taskExecutorStates,
+    provided: ['recordState', 'failTasks', 'stopTasks'],
+    events: {
+      connected: { type: 'executor.connected' },
+      lose: { type: 'executor.declareLost', why: 'a task hangs' } as { type: string },
+      stop: { type: 'executor.stop' },
+    },
+    reach: { connecting: [], registered: ['connected'], lost: ['lose'], stopped: ['stop'] },
+    input: (log) => ({ executor: 'here', slots: 4, master: listener(log) }),
+    table: `
+                connected   lose  stop
+    connecting  registered  lost  stopped
+    registered  -           lost  stopped
+    lost        -           -     -
+    stopped     -           -     -
+    `,
+  },
+];
+
+describe.each(machines)('$name', ({ machine, states, provided, events, reach, input, table }) => {
+  const [head, ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const columns = head as string[];
+  const start = (path: readonly { readonly type: string }[]) => {
+    const it = recorded(machine, provided, input);
+    for (const event of path) it.actor.send(event);
+    return it;
+  };
+  const eventsOf = (names: readonly string[]) => names.map((name) => events[name] as { type: string });
+
+  it('the table is complete', () => {
+    expect(rows.map(([state]) => state)).toEqual([...states]);
+    expect(columns).toEqual(Object.keys(events));
+    expect([...machine.events].sort()).toEqual(
+      Object.values(events)
+        .map(({ type }) => type)
+        .sort(),
+    );
+  });
+
+  describe.each(rows.map(([state, ...cells]) => ({ state: state as string, cells })))('$state', ({ state, cells }) => {
+    it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
+      'on $name: $expected',
+      ({ name, expected }) => {
+        const it = start(eventsOf(reach[state] as string[]));
+        expect(stateName(it.actor.getSnapshot().value)).toBe(state);
+        it.actor.send(events[name] as { type: string });
+        expect(stateName(it.actor.getSnapshot().value)).toBe(expected === '-' ? state : expected);
+      },
+    );
+  });
+
+  it('every reachable path ends where it says when a live actor replays it', () => {
+    const paths = walks(
+      machine,
+      Object.values(events),
+      input(() => {}),
+      (snapshot) => stateName(snapshot.value),
+    );
+    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(states));
+    for (const path of paths) expect(stateName(start(path.events).actor.getSnapshot().value)).toBe(path.state);
+  });
+});
+
+describe('partition machine', () => {
+  it('P1: frees what it holds exactly once, whichever way it ends', () => {
+    for (const path of [
+      ['release'],
+      ['lose', 'release'],
+      ['produce', 'lose', 'release'],
+      ['produce', 'finish', 'release', 'lose'],
+    ]) {
+      const it = recorded(partitionMachine, ['recordState', 'freeStorage'], () => ({
+        id: { partition: 0, attempt: 0 },
+      }));
+      for (const name of [...path, 'release', 'lose']) {
+        it.actor.send({ type: `partition.${name}`, cause });
+      }
+      expect(it.take().filter((entry) => entry === 'freeStorage')).toHaveLength(1);
+    }
+  });
+});
+
+describe('task executor machine', () => {
+  it('T1: announces its slots when it is registered, not before', () => {
+    const it = recorded(taskExecutorMachine, ['recordState', 'failTasks', 'stopTasks'], (log) => ({
+      executor: 'here',
+      slots: 4,
+      master: listener(log),
+    }));
+    expect(it.take()).toEqual(['recordState connecting']);
+    it.actor.send({ type: 'executor.connected' });
+    expect(it.take()).toEqual(['recordState registered', '→ executor.registered']);
+  });
+});
