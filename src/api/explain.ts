@@ -330,11 +330,10 @@ class TaskList {
 function consequence(scope: RestartScope): string {
   const because = scope.why === undefined ? '' : ` (${scope.why})`;
   if (scope.kind === 'fail') return `the job fails${because}`;
-  const { taskCount, waitingTaskCount, totalTaskCount, regionCount } = scope;
-  const began = taskCount - waitingTaskCount;
-  const waiting = waitingTaskCount === 0 ? '' : `, ${waitingTaskCount} that had not begun go on waiting`;
-  const regions = counted(regionCount, 'region');
-  return `${began} of ${counted(totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}${waiting} (${regions})${because}`;
+  const began = scope.taskCount - scope.waitingTaskCount;
+  const restarts = `${began} of ${counted(scope.totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}`;
+  if (scope.waitingTaskCount === 0) return `${restarts}${because}`;
+  return `${restarts}, ${scope.waitingTaskCount} ${scope.waitingTaskCount === 1 ? 'keeps' : 'keep'} waiting for results${because}`;
 }
 
 /** `flights[0..3], sum[0], sum[2]`; a list longer than six ranges is cut. */

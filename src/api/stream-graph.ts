@@ -110,16 +110,14 @@ export class StreamGraph implements JobDefinition {
     });
     this.#nodes.push(node);
     this.#nodeByUid.set(uid, node);
+    this.#countByMethod.set(method, (this.#countByMethod.get(method) ?? 0) + 1);
     return node;
   }
 
   #defaultUid(method: string): string {
-    for (;;) {
-      const number = (this.#countByMethod.get(method) ?? 0) + 1;
-      this.#countByMethod.set(method, number);
-      const uid = `${method}-${number}`;
-      if (!this.#nodeByUid.has(uid)) return uid;
-    }
+    let number = (this.#countByMethod.get(method) ?? 0) + 1;
+    while (this.#nodeByUid.has(`${method}-${number}`)) number++;
+    return `${method}-${number}`;
   }
 }
 

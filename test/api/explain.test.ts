@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { explain, type JobExplanation, type SubtasksOfVertex } from '../../src/api/explain.ts';
+import { Job, type JobOptions } from '../../src/api/job.ts';
+import { InvalidArgumentError } from '../../src/errors.ts';
+import { restartAll } from '../../src/failover/restart-all.ts';
+import { add, type Flight, flights, sinkOf } from './outside.ts';
+
+function delays(options: JobOptions = {}): Job {
+  const job = Job.create('flights', { parallelism: 2, ...options });
+  job
+    .source('flights', flights())
+    .filter((flight) => flight.delay > 0)
+    .keyBy((flight) => flight.origin)
+    .reduce(add, { uid: 'sum', parallelism: 4 })
+    .sink('delays', sinkOf());
+  return job;
+}
+
+/** `parallelism` pipelines of two tasks, each with a copy of its input that is kept complete. */
+function pipelines(parallelism: number): Job {
+  const job = Job.create('pipelines', { parallelism });
+  const source = job.source('in', flights());
+  source.map((flight) => flight, { uid: 'a' }).sink('out', sinkOf());
+  source.forward({ exchange: 'blocking' }).sink('copy', sinkOf());
+  return job;
+}
+
+const named = (tasks: readonly SubtasksOfVertex[]): string =>
+  tasks.map(({ vertex, subtasks }) => `${vertex}${subtasks.map((r) => `[${r.start},${r.end})`).join('')}`).join(' ');
+
+describe('explain', () => {
+  it('draws vertices, edges, regions and what a failure costs', () => {
+    expect(explain(delays()).toString()).toBe(
+      `
+Job "flights" (batch): 2 vertices, 6 tasks, 6 regions
+
+Vertices
+  flights  ×2  flights → filter-1
+  sum      ×4  sum → delays
+
+Edges
+  flights  ─┤├▶  sum  blocking  hash, all-to-all
+
+Regions (tasks that restart together)
+  2  × 1 task  flights[0..1]
+  4  × 1 task  sum[0..3]
+
+If one task fails
+  flights[0]  1 of 6 tasks restarts, 4 keep waiting for results
+  sum[0]      1 of 6 tasks restarts
+`.trim(),
+    );
+  });
+
+  it('is a plain value', () => {
+    const { job, mode, taskCount, regionCount, vertices, edges, regions } = explain(delays({ mode: 'streaming' }));
+    expect({ job, mode, taskCount, regionCount }).toEqual({
+      job: 'flights',
+      mode: 'streaming',
+      taskCount: 6,
+      regionCount: 1,
+    });
+    expect(vertices).toEqual([
+      { id: 'flights', parallelism: 2, operators: ['flights', 'filter-1'] },
+      { id: 'sum', parallelism: 4, operators: ['sum', 'delays'] },
+    ]);
+    expect(edges).toEqual([
+      { source: 'flights', target: 'sum', exchange: 'pipelined', pattern: 'all-to-all', partitioning: 'hash' },
+    ]);
+    expect(regions).toEqual([
+      {
+        count: 1,
+        size: 6,
+        tasks: [
+          { vertex: 'flights', subtasks: [{ start: 0, end: 2 }] },
+          { vertex: 'sum', subtasks: [{ start: 0, end: 4 }] },
+        ],
+      },
+    ]);
+  });
+
+  it('takes as many lines for 10 000 pipelines as for two', () => {
+    const lines = (job: Job) => explain(job).toString().split('\n').length;
+    expect(lines(pipelines(10_000))).toBe(lines(pipelines(2)));
+    expect(explain(pipelines(10_000)).regions).toEqual([
+      {
+        count: 10_000,
+        size: 2,
+        tasks: [
+          { vertex: 'in', subtasks: [{ start: 0, end: 10_000 }] },
+          { vertex: 'a', subtasks: [{ start: 0, end: 10_000 }] },
+        ],
+      },
+      { count: 10_000, size: 1, tasks: [{ vertex: 'copy', subtasks: [{ start: 0, end: 10_000 }] }] },
+    ]);
+  });
+
+  it('counts every task in exactly one region', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ parallelism: fc.integer({ min: 1, max: 5 }), isBlocking: fc.boolean() }), {
+          maxLength: 5,
+        }),
+        (steps) => {
+          const job = Job.create('any', { parallelism: 3 });
+          let stream = job.source('in', flights());
+          for (const { parallelism, isBlocking } of steps) {
+            const exchange = isBlocking ? 'blocking' : 'pipelined';
+            stream = stream.keyBy((flight: Flight) => flight.origin, { exchange }).reduce(add, { parallelism });
+          }
+          stream.sink('out', sinkOf());
+          const { regions, taskCount, regionCount, vertices } = explain(job);
+          expect(regions.reduce((sum, { count }) => sum + count, 0)).toBe(regionCount);
+          expect(regions.reduce((sum, { count, size }) => sum + count * size, 0)).toBe(taskCount);
+          const listed = regions
+            .flatMap(({ tasks }) => tasks)
+            .flatMap(({ vertex, subtasks }) =>
+              subtasks.flatMap(({ start, end }) =>
+                Array.from({ length: end - start }, (_, i) => `${vertex}[${start + i}]`),
+              ),
+            );
+          const expected = vertices.flatMap(({ id, parallelism }) =>
+            Array.from({ length: parallelism }, (_, subtask) => `${id}[${subtask}]`),
+          );
+          expect(listed.toSorted()).toEqual(expected.toSorted());
+        },
+      ),
+    );
+  });
+});
+
+describe('whatRestarts', () => {
+  it.each<[job: string, explained: JobExplanation, failed: string, tasks: string, waiting: number]>([
+    ['a blocking shuffle', explain(delays()), 'flights[1]', 'flights[1,2) sum[0,4)', 4],
+    ['a blocking shuffle', explain(delays()), 'sum[2]', 'sum[2,3)', 0],
+    ['a blocking shuffle', explain(delays()), 'delays[2]', 'sum[2,3)', 0],
+    ['a blocking shuffle', explain(delays()), 'filter-1', 'flights[0,2) sum[0,4)', 4],
+    ['a blocking shuffle', explain(delays()), 'sum', 'sum[0,4)', 0],
+    ['a pipelined shuffle', explain(delays({ mode: 'streaming' })), 'sum[2]', 'flights[0,2) sum[0,4)', 0],
+    ['pipelines', explain(pipelines(50)), 'a[7]', 'in[7,8) a[7,8) copy[7,8)', 1],
+    ['pipelines', explain(pipelines(50)), 'copy[7]', 'copy[7,8)', 0],
+    ['restartAll', explain(delays(), { failoverRule: restartAll() }), 'sum[2]', 'flights[0,2) sum[0,4)', 0],
+    ['restartAll', explain(delays(), { failoverRule: restartAll() }), 'flights[0]', 'flights[0,2) sum[0,4)', 4],
+  ])('over %s', (_, explained, failed, tasks, waiting) => {
+    const scope = explained.whatRestarts(failed);
+    expect(named(scope.tasks)).toBe(tasks);
+    expect(scope).toMatchObject({ failed, kind: 'restart', waitingTaskCount: waiting, why: undefined });
+    expect(scope.taskCount).toBe(
+      scope.tasks.flatMap(({ subtasks }) => subtasks).reduce((sum, { start, end }) => sum + end - start, 0),
+    );
+  });
+
+  it('says what a rule of the user says', () => {
+    const gaveUp = explain(delays(), {
+      failoverRule: ({ cause }) => ({ kind: 'fail', cause, why: 'the budget is spent' }),
+    }).whatRestarts('sum[0]');
+    expect(gaveUp).toMatchObject({ kind: 'fail', taskCount: 0, regionCount: 0 });
+    expect(gaveUp.toString()).toBe('sum[0]: the job fails (the budget is spent)');
+  });
+
+  it.each([
+    ['nobody', /a task, vertex or operator of job "flights" \(flights, filter-1, sum, delays\)/],
+    ['sum[4]', /a subtask from sum\[0\] to sum\[3\]/],
+    ['sum[-1]', /a task, vertex or operator/],
+    ['nobody[0]', /a task, vertex or operator/],
+  ])('refuses %s', (name, message) => {
+    const explained = explain(delays());
+    expect(() => explained.whatRestarts(name)).toThrow(InvalidArgumentError);
+    expect(() => explained.whatRestarts(name)).toThrow(message);
+  });
+});
