@@ -1,0 +1,254 @@
+import { bufferCount, map as rxMap, type Observable } from 'rxjs';
+import type { DataStream, KeyedStream, RecordOf } from '../../src/api/data-stream.ts';
+import { Job } from '../../src/api/job.ts';
+import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
+import type { Sink } from '../../src/operators/sink.ts';
+import type { Source } from '../../src/operators/source.ts';
+
+// Checked by the compiler: what these lines say is in their types. Jest runs them to see that they can be called.
+
+interface Flight {
+  readonly origin: string;
+  readonly delay: number | null;
+}
+interface Delayed extends Flight {
+  readonly delay: number;
+}
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Does not compile unless the records of `stream` are exactly `Expected`. */
+function holds<Expected>() {
+  return <Actual>(stream: DataStream<Actual>, _isSame: Same<Actual, Expected>): DataStream<Actual> => stream;
+}
+
+const source = <Out>(): Source<Out> => ({
+  name: 'memory',
+  maxParallelism: 1,
+  open: () => ({ read: () => null, close() {} }),
+});
+const sink = <In>(): Sink<In> => ({
+  name: 'void',
+  guarantee: 'at-least-once',
+  open: () => ({ write() {}, commit() {}, abort() {} }),
+});
+const flights = () => Job.create('flights').source('flights', source<Flight>());
+/** Never called: holds what must not compile. */
+const refused = (_lines: () => unknown): void => {};
+
+describe('records are inferred', () => {
+  it('from the source', () => {
+    holds<Flight>()(flights(), true);
+    refused(() => holds<Delayed>()(flights(), false));
+  });
+
+  it('through map and flatMap', () => {
+    holds<number | null>()(
+      flights().map((flight) => flight.delay),
+      true,
+    );
+    holds<string>()(
+      flights().flatMap((flight) => flight.origin.split('-')),
+      true,
+    );
+    holds<readonly [string, 1]>()(
+      flights().map((flight) => [flight.origin, 1] as const),
+      true,
+    );
+    refused(() =>
+      flights().map((flight) => {
+        // @ts-expect-error a flight has no speed
+        return flight.speed;
+      }),
+    );
+    refused(() =>
+      flights().flatMap(
+        // @ts-expect-error a number is not iterable
+        (flight) => flight.delay,
+      ),
+    );
+  });
+
+  it('narrowed by a type guard, also by one that is inferred', () => {
+    holds<Delayed>()(
+      flights().filter((flight): flight is Delayed => flight.delay !== null),
+      true,
+    );
+    holds<number>()(
+      flights()
+        .map((flight) => flight.delay)
+        .filter((delay) => delay !== null),
+      true,
+    );
+    holds<Flight>()(
+      flights().filter((flight) => flight.origin === 'OSL', { uid: 'oslo' }),
+      true,
+    );
+    refused(() =>
+      flights().filter(
+        // @ts-expect-error a number is no answer to a yes-or-no question
+        (flight) => flight.origin.length,
+      ),
+    );
+  });
+
+  it('awaited by mapAsync', () => {
+    holds<number>()(
+      flights().mapAsync(async (flight) => flight.origin.length),
+      true,
+    );
+    holds<string>()(
+      flights().mapAsync((flight, { signal }) => (signal.aborted ? '' : Promise.resolve(flight.origin))),
+      true,
+    );
+    refused(() =>
+      flights().mapAsync(
+        async (flight) => flight,
+        // @ts-expect-error the option is called concurrency
+        { parallel: 3 },
+      ),
+    );
+  });
+
+  it('through RxJS operators', () => {
+    holds<Flight[]>()(flights().through(bufferCount(2)), true);
+    holds<string>()(flights().through(rxMap((flight) => flight.origin)), true);
+    holds<1>()(
+      flights().through((flight$: Observable<Flight>) => flight$.pipe(rxMap(() => 1 as const))),
+      true,
+    );
+    refused(() =>
+      flights().through(
+        // @ts-expect-error it takes numbers
+        (number$: Observable<number>) => number$,
+      ),
+    );
+  });
+
+  it('through a shuffle', () => {
+    holds<Flight>()(flights().rebalance(), true);
+    holds<Flight>()(flights().broadcast({ exchange: 'pipelined' }), true);
+    holds<Flight>()(flights().forward(), true);
+    refused(() =>
+      flights().rebalance({
+        // @ts-expect-error not in this version
+        exchange: 'memory',
+      }),
+    );
+  });
+
+  it('as a union type', () => {
+    const job = Job.create('all');
+    const words = job.source('words', source<string>());
+    const numbers = job.source('numbers', source<number>());
+    const dates = job.source('dates', source<Date>());
+    holds<string | number | Date>()(words.union(numbers, dates), true);
+    holds<string>()(words.union(words), true);
+    refused(() =>
+      words.union(
+        // @ts-expect-error not a stream
+        [1, 2],
+      ),
+    );
+  });
+});
+
+describe('keys and results are inferred', () => {
+  const keyed = () => flights().keyBy((flight) => flight.origin);
+
+  it('by keyBy', () => {
+    const check = <Actual>(_stream: Actual, _isSame: Same<Actual, KeyedStream<Flight, string>>): void => {};
+    check(keyed(), true);
+    const late = flights().keyBy((flight) => (flight.delay === null ? 'unknown' : 'known'));
+    const checkKey = <Of extends string>(
+      _stream: KeyedStream<Flight, Of>,
+      _isSame: Same<Of, 'unknown' | 'known'>,
+    ): void => {};
+    checkKey(late, true);
+    refused(() =>
+      flights().keyBy(
+        // @ts-expect-error two objects are never the same key
+        (flight) => ({ origin: flight.origin }),
+      ),
+    );
+  });
+
+  it('by reduce, which gives what it takes', () => {
+    holds<Flight>()(
+      keyed().reduce((a, b) => ({ ...a, delay: (a.delay ?? 0) + (b.delay ?? 0) })),
+      true,
+    );
+    refused(() =>
+      keyed().reduce(
+        // @ts-expect-error a reduced flight is a flight
+        (a) => a.origin,
+      ),
+    );
+  });
+
+  it('by aggregate', () => {
+    const means = keyed().aggregate({
+      create: () => ({ count: 0, sum: 0 }),
+      add: (total, flight) => ({ count: total.count + 1, sum: total.sum + (flight.delay ?? 0) }),
+      result: (total, origin) => ({ origin, mean: total.sum / total.count }),
+    });
+    holds<{ origin: string; mean: number }>()(means, true);
+    holds<number>()(keyed().aggregate({ create: () => 0, add: (n) => n + 1, result: (n) => n }), true);
+    refused(() =>
+      keyed().aggregate({
+        create: () => 0,
+        // @ts-expect-error the accumulator is a number
+        add: (count) => `${count}`,
+        result: (count) => count,
+      }),
+    );
+  });
+
+  it('by process, from named types or annotations', () => {
+    const named = keyed().process<number, string>({
+      onRecord: (flight, context, emit) => {
+        context.set((context.get() ?? 0) + (flight.delay ?? 0));
+        emit(context.key.toUpperCase());
+        // @ts-expect-error it emits strings
+        refused(() => emit(1));
+      },
+      onEnd: (context, emit) => emit(`${context.key} ${context.get()?.toFixed(1)}`),
+    });
+    holds<string>()(named, true);
+    const annotated = keyed().process({
+      onRecord: (flight, context: KeyedProcessContext<string, Flight>, emit: (out: [Flight, Flight]) => void) => {
+        const before = context.get();
+        if (before !== undefined) emit([before, flight]);
+        context.set(flight);
+      },
+    });
+    holds<[Flight, Flight]>()(annotated, true);
+  });
+});
+
+describe('what flows where it does not fit', () => {
+  it('does not compile into a sink', () => {
+    flights().sink('any', sink<unknown>());
+    flights().sink('wider', sink<Flight | string>());
+    flights().sink('inferred', sink());
+    refused(() => {
+      // @ts-expect-error a flight is not a string
+      flights().sink('other', sink<string>());
+      // @ts-expect-error the delay may be null
+      flights().sink('narrower', sink<Delayed>());
+      // @ts-expect-error the uid of a sink is its name
+      flights().sink('out', sink<Flight>(), { uid: 'other' });
+    });
+  });
+
+  it('does not compile as another stream', () => {
+    const wider: DataStream<Flight> = flights().map((flight): Delayed => ({ ...flight, delay: 0 }));
+    refused(() => {
+      // @ts-expect-error a delay may be null
+      const narrower: DataStream<Delayed> = flights();
+      return narrower;
+    });
+    holds<Flight>()(wider, true);
+    const origin: RecordOf<ReturnType<typeof flights>>['origin'] = 'OSL';
+    expect(origin).toBe('OSL');
+  });
+});
