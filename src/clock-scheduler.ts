@@ -1,0 +1,73 @@
+import { type SchedulerAction, type SchedulerLike, Subscription } from 'rxjs';
+import type { Clock } from './environment.ts';
+
+/**
+ * An RxJS scheduler whose work runs on `clock`, in one order with every other timer there. Work without a delay is an
+ * immediate of that clock: never on the caller's stack.
+ */
+export function asScheduler(clock: Clock): SchedulerLike {
+  return {
+    now: () => clock.now(),
+    schedule<State>(
+      work: (this: SchedulerAction<State>, state?: State) => void,
+      delayMs = 0,
+      state?: State,
+    ): Subscription {
+      return new ClockAction(clock, work).schedule(state, delayMs);
+    },
+  };
+}
+
+/** One piece of scheduled work; it may schedule itself again, and replaces what it had scheduled before. */
+class ClockAction<State> extends Subscription implements SchedulerAction<State> {
+  readonly #clock: Clock;
+  readonly #work: (this: SchedulerAction<State>, state?: State) => void;
+  #state: State | undefined;
+  #timer: unknown;
+  /** Voids an immediate that was replaced or unsubscribed: those cannot be taken back from a clock. */
+  #scheduled = 0;
+
+  constructor(clock: Clock, work: (this: SchedulerAction<State>, state?: State) => void) {
+    super();
+    this.#clock = clock;
+    this.#work = work;
+  }
+
+  schedule(state?: State, delayMs = 0): Subscription {
+    if (this.closed) return this;
+    this.#forget();
+    this.#state = state;
+    const scheduled = this.#scheduled;
+    const run = (): void => {
+      if (this.#scheduled === scheduled) this.#run(scheduled);
+    };
+    if (delayMs > 0) this.#timer = this.#clock.setTimeout(run, delayMs);
+    else this.#clock.setImmediate(run);
+    return this;
+  }
+
+  override unsubscribe(): void {
+    if (this.closed) return;
+    this.#forget();
+    super.unsubscribe();
+  }
+
+  #run(scheduled: number): void {
+    this.#timer = undefined;
+    try {
+      this.#work.call(this, this.#state);
+    } catch (error) {
+      this.unsubscribe();
+      throw error;
+    }
+    // Done unless it scheduled itself again.
+    if (this.#scheduled === scheduled) this.#state = undefined;
+  }
+
+  #forget(): void {
+    this.#scheduled++;
+    if (this.#timer === undefined) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import type { FaultPoints } from '../environment.ts';
+import { KintsugiError } from '../errors.ts';
+
+/** Where a fault point was reached: what the code that reaches it says about itself. */
+export type FaultPlace = Readonly<Record<string, unknown>>;
+
+/** Which of the times a fault point is reached a fault fires. */
+export interface FaultTrigger {
+  /** Only places for which it holds count. Default: every place. */
+  readonly when?: (place: FaultPlace) => boolean;
+  /** How many that count are let through first. Default 0. */
+  readonly skip?: number;
+  /** How often it fires, then it is spent. Default 1. */
+  readonly times?: number;
+}
+
+/** A fault that was armed. */
+export interface Fault {
+  /** The fault point it waits at. */
+  readonly name: string;
+  /** Reaches that met `when` so far. */
+  readonly matched: number;
+  readonly fired: number;
+  /** It fires no more. */
+  disarm(): void;
+}
+
+/** What a fault throws unless it was armed with an error of its own. A restart cures it. */
+export class InjectedFaultError extends KintsugiError {
+  readonly code = 'INJECTED_FAULT';
+  readonly fault: string;
+  readonly place: FaultPlace;
+
+  constructor(fault: string, place: FaultPlace) {
+    super(`The fault armed at "${fault}" fired${describePlace(place)}`);
+    this.fault = fault;
+    this.place = place;
+  }
+}
+
+/**
+ * Faults, armed by the name of the point where they happen. Knows what was reached and what fired, so that a test can
+ * show that its fault happened at all. Without an armed fault `reach` counts and does no more.
+ */
+export class FaultPlan implements FaultPoints {
+  readonly #pointByName = new Map<string, FaultPoint>();
+
+  /** Throws at the point `name`: `error`, what it returns for the place, or an {@link InjectedFaultError}. */
+  fail(name: string, options: FaultTrigger & { readonly error?: Error | ((place: FaultPlace) => Error) } = {}): Fault {
+    const { error } = options;
+    return this.#arm(name, options, (place) => {
+      if (error === undefined) throw new InjectedFaultError(name, place);
+      throw typeof error === 'function' ? error(place) : error;
+    });
+  }
+
+  /** Calls `action` at the point `name`, on the stack of the code that reaches it. */
+  call(name: string, action: (place: FaultPlace) => void, trigger: FaultTrigger = {}): Fault {
+    return this.#arm(name, trigger, action);
+  }
+
+  reach(name: string, place: FaultPlace = nowhere): void {
+    const point = this.#pointByName.get(name);
+    if (point === undefined) {
+      this.#pointByName.set(name, { reached: 1, faults: undefined });
+      return;
+    }
+    point.reached++;
+    if (point.faults === undefined) return;
+    for (const fault of point.faults) fault.reach(place);
+  }
+
+  /** How often each point was reached, by name, in the order they were first reached. */
+  get reached(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const [name, { reached }] of this.#pointByName) if (reached > 0) counts.set(name, reached);
+    return counts;
+  }
+
+  /** Every fault that was armed, by point. */
+  get armed(): readonly Fault[] {
+    return [...this.#pointByName.values()].flatMap(({ faults }) => faults ?? []);
+  }
+
+  /** How often the faults at the point `name` fired; at all points, without a name. */
+  fired(name?: string): number {
+    return this.armed.reduce((sum, fault) => sum + (name === undefined || fault.name === name ? fault.fired : 0), 0);
+  }
+
+  /** The faults that never fired: a test that armed them shows nothing. */
+  unfired(): readonly Fault[] {
+    return this.armed.filter((fault) => fault.fired === 0);
+  }
+
+  #arm(name: string, trigger: FaultTrigger, action: (place: FaultPlace) => void): Fault {
+    const fault = new ArmedFault(name, trigger, action);
+    const point = this.#pointByName.get(name);
+    if (point === undefined) this.#pointByName.set(name, { reached: 0, faults: [fault] });
+    else point.faults = [...(point.faults ?? []), fault];
+    return fault;
+  }
+}
+
+/** Creates a {@link FaultPlan} with nothing armed. */
+export function faultPlan(): FaultPlan {
+  return new FaultPlan();
+}
+
+interface FaultPoint {
+  reached: number;
+  faults: readonly ArmedFault[] | undefined;
+}
+
+const nowhere: FaultPlace = Object.freeze({});
+
+class ArmedFault implements Fault {
+  readonly name: string;
+  matched = 0;
+  fired = 0;
+  readonly #when: ((place: FaultPlace) => boolean) | undefined;
+  readonly #skip: number;
+  readonly #action: (place: FaultPlace) => void;
+  #left: number;
+
+  constructor(name: string, { when, skip = 0, times = 1 }: FaultTrigger, action: (place: FaultPlace) => void) {
+    this.name = name;
+    this.#when = when;
+    this.#skip = skip;
+    this.#left = times;
+    this.#action = action;
+  }
+
+  reach(place: FaultPlace): void {
+    if (this.#left === 0) return;
+    if (this.#when !== undefined && !this.#when(place)) return;
+    if (++this.matched <= this.#skip) return;
+    this.#left--;
+    this.fired++;
+    this.#action(place);
+  }
+
+  disarm(): void {
+    this.#left = 0;
+  }
+}
+
+function describePlace(place: FaultPlace): string {
+  const parts = Object.entries(place).map(([key, value]) => `${key} ${String(value)}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}

@@ -1,0 +1,216 @@
+import type { Clock } from '../environment.ts';
+import { KintsugiError } from '../errors.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** Virtual time cannot go on: nothing is left that could happen, or it stands still for ever. */
+export class VirtualTimeError extends KintsugiError {
+  readonly code = 'VIRTUAL_TIME';
+  override readonly recovery = 'never';
+}
+
+/** How many callbacks may run at one instant before the clock says that time stands still. */
+const livelockLimit = 2_000_000;
+
+/** Something that waits to be run. `callback` is undefined once it was cancelled or has run. */
+interface Entry {
+  callback: (() => void) | undefined;
+  readonly dueMs: number;
+  /** Order of insertion among timers. */
+  readonly sequence: number;
+  /** Whether it lies in the heap of timers. */
+  isArmed: boolean;
+}
+
+/**
+ * A clock that moves only when it is driven. Work runs in turns: the timers that are due (by due time, then in the order
+ * they were set), then the immediates; what they set in motion waits for the next turn, as in Node. Time moves on to the
+ * next timer when no turn is left. With `order`, what is ready at the same instant runs in an order drawn from it.
+ *
+ * Timers cost O(log n); a cancelled one is dropped lazily, so cancelling is O(1) amortised.
+ */
+export class VirtualClock implements Clock {
+  #nowMs: number;
+  #sequence = 0;
+  #timers: Entry[] = [];
+  #armedTimers = 0;
+  #immediates: Entry[] = [];
+  #turn: Entry[] = [];
+  #turnAt = 0;
+  #ranAtInstant = 0;
+  #ran = 0;
+  readonly #order: SeededRandom | undefined;
+
+  constructor(options: { readonly startMs?: number; readonly order?: SeededRandom | undefined } = {}) {
+    this.#nowMs = options.startMs ?? 0;
+    this.#order = options.order;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  /** A delay that is not a number or negative counts as 0; one of `Infinity` never fires. */
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    const dueMs = this.#nowMs + (delayMs > 0 ? delayMs : 0);
+    const isArmed = dueMs < Number.POSITIVE_INFINITY;
+    const entry: Entry = { callback, dueMs, sequence: this.#sequence++, isArmed };
+    if (isArmed) {
+      this.#armedTimers++;
+      push(this.#timers, entry);
+    }
+    return entry;
+  }
+
+  clearTimeout(handle: unknown): void {
+    const entry = handle as Entry | undefined;
+    if (entry?.callback === undefined) return;
+    entry.callback = undefined;
+    if (!entry.isArmed) return;
+    this.#armedTimers--;
+    if (this.#timers.length > 64 && this.#timers.length > 2 * this.#armedTimers) this.#compact();
+  }
+
+  setImmediate(callback: () => void): unknown {
+    const entry: Entry = { callback, dueMs: this.#nowMs, sequence: this.#sequence++, isArmed: false };
+    this.#immediates.push(entry);
+    return entry;
+  }
+
+  /** Timers that will fire. */
+  get timerCount(): number {
+    return this.#armedTimers;
+  }
+
+  /** Callbacks that have run. */
+  get ranCount(): number {
+    return this.#ran;
+  }
+
+  /** When the next timer is due; undefined without one. */
+  get nextDueMs(): number | undefined {
+    return this.#peek()?.dueMs;
+  }
+
+  /** Whether something can run without time moving. */
+  get isReady(): boolean {
+    if (this.#turnAt < this.#turn.length || this.#immediates.length > 0) return true;
+    const next = this.#peek();
+    return next !== undefined && next.dueMs <= this.#nowMs;
+  }
+
+  /** Whether the present turn has run: what is ready now belongs to the next one. */
+  get isBetweenTurns(): boolean {
+    return this.#turnAt >= this.#turn.length;
+  }
+
+  /** Runs the next callback that is ready now. False if there is none. Passes on what the callback throws. */
+  step(): boolean {
+    for (;;) {
+      if (this.#turnAt >= this.#turn.length && !this.#beginTurn()) return false;
+      const entry = this.#turn[this.#turnAt++] as Entry;
+      const { callback } = entry;
+      if (callback === undefined) continue;
+      entry.callback = undefined;
+      if (++this.#ranAtInstant > livelockLimit) {
+        throw new VirtualTimeError(
+          `Virtual time stands still at ${this.#nowMs} ms: ${livelockLimit} callbacks ran there and more are ready. Something reschedules itself without a delay`,
+        );
+      }
+      this.#ran++;
+      callback();
+      return true;
+    }
+  }
+
+  /** Moves to the next timer, if it is due until `limitMs`. False if there is none, or while something is ready. */
+  skip(limitMs = Number.POSITIVE_INFINITY): boolean {
+    if (this.isReady) return false;
+    const next = this.#peek();
+    if (next === undefined || next.dueMs > limitMs) return false;
+    this.#moveTo(next.dueMs);
+    return true;
+  }
+
+  /** Runs everything that becomes due within the next `ms`, and ends that much later. */
+  advance(ms: number): void {
+    const untilMs = this.#nowMs + ms;
+    do while (this.step());
+    while (this.skip(untilMs));
+    this.#moveTo(untilMs);
+  }
+
+  #moveTo(ms: number): void {
+    if (ms <= this.#nowMs) return;
+    this.#nowMs = ms;
+    this.#ranAtInstant = 0;
+  }
+
+  #beginTurn(): boolean {
+    const turn = this.#turn;
+    turn.length = 0;
+    this.#turnAt = 0;
+    for (let next = this.#peek(); next !== undefined && next.dueMs <= this.#nowMs; next = this.#peek()) {
+      pop(this.#timers);
+      next.isArmed = false;
+      this.#armedTimers--;
+      turn.push(next);
+    }
+    if (turn.length === 0) {
+      this.#turn = this.#immediates;
+      this.#immediates = turn;
+    } else {
+      for (const entry of this.#immediates) turn.push(entry);
+      this.#immediates.length = 0;
+    }
+    this.#order?.shuffle(this.#turn);
+    return this.#turn.length > 0;
+  }
+
+  /** The first timer that was not cancelled. */
+  #peek(): Entry | undefined {
+    const timers = this.#timers;
+    while (timers.length > 0 && (timers[0] as Entry).callback === undefined) pop(timers);
+    return timers[0];
+  }
+
+  #compact(): void {
+    const timers = this.#timers.filter((entry) => entry.callback !== undefined);
+    // A sorted array is a heap.
+    this.#timers = timers.sort((a, b) => a.dueMs - b.dueMs || a.sequence - b.sequence);
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence);
+}
+
+function push(heap: Entry[], entry: Entry): void {
+  let index = heap.length;
+  heap.push(entry);
+  while (index > 0) {
+    const parentIndex = (index - 1) >> 1;
+    const parent = heap[parentIndex] as Entry;
+    if (!isBefore(entry, parent)) break;
+    heap[index] = parent;
+    index = parentIndex;
+  }
+  heap[index] = entry;
+}
+
+function pop(heap: Entry[]): void {
+  const last = heap.pop() as Entry;
+  const { length } = heap;
+  if (length === 0) return;
+  let index = 0;
+  for (;;) {
+    let childIndex = 2 * index + 1;
+    if (childIndex >= length) break;
+    const right = childIndex + 1;
+    if (right < length && isBefore(heap[right] as Entry, heap[childIndex] as Entry)) childIndex = right;
+    const child = heap[childIndex] as Entry;
+    if (!isBefore(child, last)) break;
+    heap[index] = child;
+    index = childIndex;
+  }
+  heap[index] = last;
+}

@@ -1,0 +1,172 @@
+import type { SchedulerLike } from 'rxjs';
+import { asScheduler } from '../clock-scheduler.ts';
+import { type Environment, type Logger, silentLogger } from '../environment.ts';
+import { faultPlan, type FaultPlan } from './fault-plan.ts';
+import { type SeededRandom, seededRandom } from './seeded-random.ts';
+import { VirtualClock, VirtualTimeError } from './virtual-clock.ts';
+
+/** The one real timer of the testing door: lets the promises of user code, and finished file operations, go on. */
+const nextMacrotask = (
+  (schedule) => () =>
+    new Promise<void>((resolve) => schedule(resolve))
+)(setImmediate);
+
+const defaultLimitMs = 24 * 60 * 60 * 1_000;
+
+export interface VirtualEnvironmentOptions {
+  /** Draws everything there is to draw. Default 1. */
+  readonly seed?: number;
+  /** What the clock says first, in ms. Default 0. */
+  readonly startMs?: number;
+  /**
+   * `fifo` runs what is ready at one instant in the order it was scheduled, as Node does. `shuffled` draws another order
+   * from the seed: for work that must not depend on it. Default `fifo`.
+   */
+  readonly order?: 'fifo' | 'shuffled';
+  readonly logger?: Logger;
+  /** Default: a new {@link FaultPlan} with nothing armed. */
+  readonly faults?: FaultPlan;
+  readonly freezeRecords?: boolean;
+}
+
+/** How far to drive, and what to say if it does not get there. */
+export interface DriveOptions {
+  /** Names what is waited for, in the error. */
+  readonly what?: string;
+  /** How much virtual time it may take; a job with heartbeats never runs out of timers. Default: 24 hours. */
+  readonly limitMs?: number;
+  /** More to say about a standstill, asked for when it happens. */
+  readonly describe?: () => string;
+}
+
+/**
+ * An environment without a clock, chance or timers of the machine: time is virtual and moves when it is driven, and the
+ * seed decides the rest. XState (`createActor(logic, { clock })`), RxJS (`scheduler`) and the engine share its one
+ * clock, in one order.
+ *
+ * `advance` and `runUntilIdle` drive synchronously: no promise goes on meanwhile. `runUntil`, `drive` and `settle` let
+ * promises go on after every turn of the clock, and wait for file operations before time moves.
+ */
+export class VirtualEnvironment implements Environment {
+  readonly seed: number;
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly logger: Logger;
+  readonly faults: FaultPlan;
+  readonly freezeRecords: boolean;
+  /** RxJS's scheduler on this clock. */
+  readonly scheduler: SchedulerLike;
+  #holds = 0;
+
+  constructor(options: VirtualEnvironmentOptions = {}) {
+    const { seed = 1, startMs = 0, order = 'fifo', logger = silentLogger, freezeRecords = true } = options;
+    const random = seededRandom(seed);
+    this.seed = seed;
+    this.random = random.fork('environment');
+    this.clock = new VirtualClock({ startMs, order: order === 'shuffled' ? random.fork('order') : undefined });
+    this.logger = logger;
+    this.faults = options.faults ?? faultPlan();
+    this.freezeRecords = freezeRecords;
+    this.scheduler = asScheduler(this.clock);
+  }
+
+  /** Runs everything that becomes due within the next `ms`, and ends that much later. */
+  advance(ms: number): void {
+    this.clock.advance(ms);
+  }
+
+  /**
+   * Runs until nothing is ready and no timer is armed.
+   *
+   * @throws VirtualTimeError if that is not reached within `limitMs` of virtual time.
+   */
+  runUntilIdle(limitMs = defaultLimitMs): void {
+    const untilMs = this.clock.now() + limitMs;
+    do while (this.clock.step());
+    while (this.clock.skip(untilMs));
+    if (this.clock.timerCount > 0) throw this.#standstill({ what: 'the clock', limitMs });
+  }
+
+  /**
+   * Runs until `predicate` holds; it is asked after every callback and after every turn.
+   *
+   * @throws VirtualTimeError if nothing is left that could make it true, or not within `limitMs` of virtual time.
+   */
+  async runUntil(predicate: () => boolean, options: DriveOptions = {}): Promise<void> {
+    const { clock } = this;
+    const untilMs = clock.now() + (options.limitMs ?? defaultLimitMs);
+    if (predicate()) return;
+    for (;;) {
+      while (clock.step()) {
+        if (predicate()) return;
+        if (clock.isBetweenTurns) break;
+      }
+      await nextMacrotask();
+      if (predicate()) return;
+      if (clock.isReady || this.#holds > 0 || isFileOperationPending()) continue;
+      if (!clock.skip(untilMs)) throw this.#standstill(options);
+    }
+  }
+
+  /** Runs until `promise` is settled, and is what it became. Fails as {@link runUntil} does. */
+  async drive<Value>(promise: PromiseLike<Value>, options: DriveOptions = {}): Promise<Value> {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await this.runUntil(() => isSettled, { what: 'the promise', ...options });
+    return promise;
+  }
+
+  /** Runs until nothing is ready, no timer is armed and no promise goes on. */
+  async settle(options: DriveOptions = {}): Promise<void> {
+    const { clock } = this;
+    let ranCount = -1;
+    await this.runUntil(
+      () => {
+        // Promises went on since it was last asked, and set nothing in motion.
+        const isStill = ranCount === clock.ranCount && !clock.isReady && clock.timerCount === 0;
+        ranCount = clock.ranCount;
+        return isStill && this.#holds === 0 && !isFileOperationPending();
+      },
+      { what: 'the clock', ...options },
+    );
+  }
+
+  /**
+   * Time stands still until the returned function is called: for real work that the environment cannot see, such as a
+   * worker or a socket.
+   */
+  hold(): () => void {
+    let isHeld = true;
+    this.#holds++;
+    return () => {
+      if (isHeld) this.#holds--;
+      isHeld = false;
+    };
+  }
+
+  #standstill({ what = 'what is waited for', limitMs = defaultLimitMs, describe }: DriveOptions): VirtualTimeError {
+    const { clock } = this;
+    const nextMs = clock.nextDueMs;
+    const why =
+      nextMs === undefined
+        ? `Virtual time stands still at ${clock.now()} ms: nothing is ready, no timer is armed, and ${what} is not done. Either it waits for something that nobody will do, or for real work that was not announced with \`hold()\``
+        : `Virtual time reached ${clock.now()} ms and ${what} is not done within ${limitMs} ms: ${clock.timerCount} timers are armed, the next is due at ${nextMs} ms`;
+    const more = describe?.();
+    return new VirtualTimeError(
+      `${why}. ${clock.ranCount} callbacks ran (seed ${this.seed})${more ? `\n${more}` : ''}`,
+    );
+  }
+}
+
+/** Creates a {@link VirtualEnvironment}. */
+export function virtualEnvironment(options: VirtualEnvironmentOptions = {}): VirtualEnvironment {
+  return new VirtualEnvironment(options);
+}
+
+/** Whether Node works on a file for somebody: real work whose end virtual time has to wait for. */
+function isFileOperationPending(): boolean {
+  return process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq') || resource === 'CloseReq');
+}
