@@ -20,6 +20,8 @@ export class JobLedger implements Topology {
   readonly executions: (ExecutionActorRef | undefined)[] = [];
   readonly #attempts: Uint32Array;
   readonly #available: Uint8Array;
+  /** The results that a group's consumers read, as they are now: one list for all of them. */
+  readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
   constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
     this.graph = graph;
@@ -41,6 +43,7 @@ export class JobLedger implements Topology {
   beginAttempt(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
     this.#attempts[vertex] = attempt;
     this.executions[vertex] = execution;
+    if (attempt > 0) this.graph.forEachProducedGroup(vertex, (group) => this.#resultsOfGroup.delete(group));
   }
 
   /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
@@ -115,19 +118,25 @@ export class JobLedger implements Topology {
       parallelism: graph.jobVertexOf(vertex).parallelism,
       inputs: graph.edgesInto(jobVertex).map((edge) => {
         const group = graph.consumedGroup(edge, vertex);
-        const partitions: ResultPartitionId[] = [];
-        for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
-          partitions.push({
-            partition: graph.partitionOf(edge, producer as ExecutionVertexId),
-            attempt: this.attemptOf(producer as ExecutionVertexId),
-          });
-        }
-        return { edge, partitions, subpartition: vertex - graph.consumerStart(group) };
+        return { edge, partitions: this.#groupResults(edge, group), subpartition: vertex - graph.consumerStart(group) };
       }),
       outputs: graph.edgesOutOf(jobVertex).map((edge) => ({
         edge,
         partition: { partition: graph.partitionOf(edge, vertex), attempt },
       })),
     };
+  }
+
+  #groupResults(edge: number, group: number): readonly ResultPartitionId[] {
+    const known = this.#resultsOfGroup.get(group);
+    if (known !== undefined) return known;
+    const { graph } = this;
+    const results: ResultPartitionId[] = [];
+    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+      const vertex = producer as ExecutionVertexId;
+      results.push({ partition: graph.partitionOf(edge, vertex), attempt: this.attemptOf(vertex) });
+    }
+    this.#resultsOfGroup.set(group, results);
+    return results;
   }
 }

@@ -1,4 +1,4 @@
-import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
+import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor, fromTransition } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 
 /** `running` or `restarting.halting`: the state value as one word. */
@@ -47,23 +47,19 @@ export function listener(
   log: (entry: string) => void,
   { tags = [], parent }: { readonly tags?: readonly string[]; readonly parent?: AnyActorRef } = {},
 ): AnyActorRef {
-  const silent = createActor(
-    {
-      transition: (snapshot: never, event: { type: string }) => {
-        log(`→ ${event.type}`);
-        return snapshot;
-      },
-      getInitialSnapshot: () =>
-        ({
-          status: 'active',
-          output: undefined,
-          error: undefined,
-          hasTag: (tag: string) => tags.includes(tag),
-        }) as never,
-      getPersistedSnapshot: (snapshot: never) => snapshot,
-    },
-    parent === undefined ? {} : { parent },
-  );
+  const logic = fromTransition((state: object, event: { type: string }) => {
+    log(`→ ${event.type}`);
+    return state;
+  }, {});
+  const initial = logic.getInitialSnapshot;
+  const tagged = {
+    ...logic,
+    getInitialSnapshot: (...args: Parameters<typeof initial>) => ({
+      ...initial(...args),
+      hasTag: (tag: string) => tags.includes(tag),
+    }),
+  };
+  const silent = createActor(tagged, parent === undefined ? {} : { parent });
   silent.start();
   return silent as AnyActorRef;
 }
