@@ -1,7 +1,8 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError, toError } from '../errors.ts';
 import { affectedRegions } from '../failover/affected-regions.ts';
 import type { FailoverRule, TaskFailure } from '../failover/failover-strategy.ts';
 import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
+import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
 import type { SubtaskRange } from '../graph/distribution-pattern.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
@@ -47,7 +48,7 @@ export interface RestartScope {
   readonly waitingTaskCount: number;
   readonly totalTaskCount: number;
   readonly tasks: readonly SubtasksOfVertex[];
-  /** What the rule said, if anything. */
+  /** What the rule said, if anything, and what had to be added to its answer. */
   readonly why: string | undefined;
   toString(): string;
 }
@@ -153,7 +154,7 @@ class PlanExplanation implements JobExplanation {
       if (failedRegions.has(region)) continue;
       failedRegions.add(region);
       if (restarted.size === regions.count) continue;
-      const decision = this.#rule(failureOf(name, vertex), this.#topology);
+      const decision = decide(this.#rule, failureOf(name, vertex), this.#topology);
       why ??= decision.why;
       if (decision.kind === 'fail') return restartScope(this.#topology, name, 'fail', new Set(), failedRegions, why);
       for (const each of decision.regions) restarted.add(each);
@@ -217,6 +218,24 @@ class PlanExplanation implements JobExplanation {
     }
     return [graph.vertexAt(index, subtask)];
   }
+}
+
+/** What the engine would do: a rule that throws or answers nonsense restarts everything. */
+function decide(
+  rule: FailoverRule,
+  failure: TaskFailure,
+  topology: Topology,
+): Exclude<SoundDecision, { readonly kind: 'nonsense' }> {
+  let problem: string;
+  try {
+    const decision = soundDecision(rule(failure, topology), failure, topology);
+    if (decision.kind !== 'nonsense') return decision;
+    ({ problem } = decision);
+  } catch (error) {
+    problem = `it threw: ${toError(error).message}`;
+  }
+  const regions = Array.from({ length: topology.regions.count }, (_, region) => region as RegionId);
+  return { kind: 'restart', regions, why: `everything, because the failover rule is of no use: ${problem}` };
 }
 
 function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {

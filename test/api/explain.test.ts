@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { explain, type JobExplanation, type SubtasksOfVertex } from '../../src/api/explain.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
+import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
+import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { add, type Flight, flights, sinkOf } from './outside.ts';
 
 function delays(options: JobOptions = {}): Job {
@@ -156,6 +158,38 @@ describe('whatRestarts', () => {
     }).whatRestarts('sum[0]');
     expect(gaveUp).toMatchObject({ kind: 'fail', taskCount: 0, regionCount: 0 });
     expect(gaveUp.toString()).toBe('sum[0]: the job fails (the budget is spent)');
+  });
+
+  it('lists tasks in order, whatever the order of the rule’s answer', () => {
+    const explained = explain(delays(), {
+      failoverRule: () => ({ kind: 'restart', regions: [4, 2, 5, 3] as RegionId[] }),
+    });
+    expect(named(explained.whatRestarts('sum[0]').tasks)).toBe('sum[0,4)');
+  });
+
+  it('adds what a rule left out and correctness needs, as the engine does', () => {
+    const failoverRule: FailoverRule = ({ vertex }, { regions }) => ({
+      kind: 'restart',
+      regions: [regions.regionOf(vertex as ExecutionVertexId)],
+    });
+    const scope = explain(delays(), { failoverRule }).whatRestarts('flights[0]');
+    expect(named(scope.tasks)).toBe('flights[0,1) sum[0,4)');
+    expect(scope.why).toMatch(/4 more regions were added/);
+  });
+
+  it.each<[string, FailoverRule, RegExp]>([
+    ['answers nonsense', () => 'all' as never, /the failover rule is of no use: it answered "all"/],
+    [
+      'throws',
+      () => {
+        throw new Error('no idea');
+      },
+      /the failover rule is of no use: it threw: no idea/,
+    ],
+  ])('restarts everything where the rule %s', (_, failoverRule, why) => {
+    const scope = explain(delays(), { failoverRule }).whatRestarts('sum[0]');
+    expect(scope.taskCount).toBe(6);
+    expect(scope.why).toMatch(why);
   });
 
   it.each([
