@@ -1,7 +1,6 @@
 import { InvalidArgumentError, toError } from '../errors.ts';
 import { affectedRegions } from '../failover/affected-regions.ts';
 import type { FailoverRule, TaskFailure } from '../failover/failover-strategy.ts';
-import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
 import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
 import type { SubtaskRange } from '../graph/distribution-pattern.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
@@ -16,7 +15,7 @@ import type { JobDefinition, JobMode } from './stream-graph.ts';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
-  /** Decides `whatRestarts`. Default: `restartPipelinedRegion()`. */
+  /** Decides `whatRestarts`; asked once per region that fails. Default: as `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule;
 }
 
@@ -85,7 +84,7 @@ export interface JobExplanation {
 
 /**
  * Shows how a job will run before it does: which steps are chained, how results travel, which tasks restart together.
- * The text has a few lines whatever the parallelism.
+ * The text has a few lines whatever the parallelism, and shows the first of many vertices.
  *
  * @example
  * ```ts
@@ -105,7 +104,7 @@ export interface JobExplanation {
  * @throws JobValidationError where the job cannot run as described.
  */
 export function explain(job: JobDefinition, options: ExplainOptions = {}): JobExplanation {
-  return new PlanExplanation(planJob(job), options.failoverRule ?? restartPipelinedRegion());
+  return new PlanExplanation(planJob(job), options.failoverRule);
 }
 
 class PlanExplanation implements JobExplanation {
@@ -117,9 +116,11 @@ class PlanExplanation implements JobExplanation {
   readonly edges: JobExplanation['edges'];
   readonly regions: readonly RegionGroup[];
   readonly #topology: Topology;
-  readonly #rule: FailoverRule;
+  /** undefined: the default, which can be asked for many regions at once. */
+  readonly #rule: FailoverRule | undefined;
+  readonly #vertexByOperator: ReadonlyMap<string, number>;
 
-  constructor(plan: JobPlan, rule: FailoverRule) {
+  constructor(plan: JobPlan, rule: FailoverRule | undefined) {
     const { jobGraph, programs, chains } = plan;
     const graph = new ExecutionGraph(jobGraph);
     this.#rule = rule;
@@ -135,6 +136,7 @@ class PlanExplanation implements JobExplanation {
     this.vertices = jobGraph.vertices.map(({ id, parallelism }, index) => {
       return { id, parallelism, operators: chains[index] as readonly string[] };
     });
+    this.#vertexByOperator = new Map(chains.flatMap((uids, index) => uids.map((uid) => [uid, index] as const)));
     this.edges = jobGraph.edges.map(({ source, target, exchange, pattern }, edge) => {
       const outputs = programs[jobGraph.vertexIndexById.get(source) as number]?.outputs ?? [];
       const { kind } = outputs.find((output) => output.edge === edge)?.partitioning ?? { kind: 'forward' };
@@ -145,15 +147,17 @@ class PlanExplanation implements JobExplanation {
 
   whatRestarts(name: string): RestartScope {
     const { regions } = this.#topology;
-    const failedTasks = this.#tasksCalled(name);
+    const taskByRegion = new Map<RegionId, ExecutionVertexId>();
+    for (const vertex of this.#tasksCalled(name)) taskByRegion.set(regions.regionOf(vertex), vertex);
+    const failedRegions = new Set(taskByRegion.keys());
+    if (this.#rule === undefined) {
+      const restarted = affectedRegions(failedRegions, this.#topology, new Set());
+      return restartScope(this.#topology, name, 'restart', restarted, failedRegions, undefined);
+    }
     const restarted = new Set<RegionId>();
-    const failedRegions = new Set<RegionId>();
     let why: string | undefined;
-    for (const vertex of failedTasks) {
-      const region = regions.regionOf(vertex);
-      if (failedRegions.has(region)) continue;
-      failedRegions.add(region);
-      if (restarted.size === regions.count) continue;
+    for (const vertex of taskByRegion.values()) {
+      if (restarted.size === regions.count) break;
       const decision = decide(this.#rule, failureOf(name, vertex), this.#topology);
       why ??= decision.why;
       if (decision.kind === 'fail') return restartScope(this.#topology, name, 'fail', new Set(), failedRegions, why);
@@ -164,49 +168,38 @@ class PlanExplanation implements JobExplanation {
 
   toString(): string {
     const { vertices, edges, regions } = this;
-    const lines = [
-      `Job "${this.job}" (${this.mode}): ${counted(vertices.length, 'vertex', 'vertices')}, ${counted(this.taskCount, 'task')}, ${counted(this.regionCount, 'region')}`,
-      '',
-      'Vertices',
-      ...table(vertices.map((vertex) => [vertex.id, `×${vertex.parallelism}`, vertex.operators.join(' → ')])),
+    const counts = [
+      counted(vertices.length, 'vertex', 'vertices'),
+      counted(this.taskCount, 'task'),
+      counted(this.regionCount, 'region'),
     ];
-    if (edges.length > 0) {
-      lines.push(
-        '',
-        'Edges',
-        ...table(
-          edges.map((edge) => {
-            const arrow = edge.exchange === 'pipelined' ? '──▶' : '─┤├▶';
-            return [edge.source, arrow, edge.target, edge.exchange, `${edge.partitioning}, ${edge.pattern}`];
-          }),
-        ),
-      );
-    }
-    lines.push(
-      '',
-      'Regions (tasks that restart together)',
-      ...table(regions.map((group) => [String(group.count), `× ${counted(group.size, 'task')}`, listed(group.tasks)])),
-      '',
-      'If one task fails',
-      ...table(vertices.map(({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))])),
-    );
-    return lines.join('\n');
+    return [
+      `Job "${this.job}" (${this.mode}): ${counts.join(', ')}`,
+      ...section('Vertices', vertices, (vertex) => [vertex.id, `×${vertex.parallelism}`, vertex.operators.join(' → ')]),
+      ...section('Edges', edges, (edge) => {
+        const arrow = edge.exchange === 'pipelined' ? '──▶' : '─┤├▶';
+        return [edge.source, arrow, edge.target, edge.exchange, `${edge.partitioning}, ${edge.pattern}`];
+      }),
+      ...section('Regions (tasks that restart together)', regions, ({ count, size, tasks }) => {
+        return [String(count), `× ${counted(size, 'task')}`, listed(tasks)];
+      }),
+      ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
+    ].join('\n');
   }
 
   #tasksCalled(name: string): ExecutionVertexId[] {
     const { graph } = this.#topology;
-    const indexOf = (called: string): number => this.vertices.findIndex(({ operators }) => operators.includes(called));
-    const whole = indexOf(name);
-    if (whole !== -1) {
+    const whole = this.#vertexByOperator.get(name);
+    if (whole !== undefined) {
       const { parallelism } = this.vertices[whole] as JobExplanation['vertices'][number];
       return Array.from({ length: parallelism }, (_, subtask) => graph.vertexAt(whole, subtask));
     }
     const [, called = '', digits = ''] = /^(.*)\[(\d+)\]$/su.exec(name) ?? [];
-    const index = indexOf(called);
+    const index = this.#vertexByOperator.get(called);
     const subtask = Number(digits);
-    const vertex = this.vertices[index];
-    if (vertex === undefined) {
-      const known = this.vertices.flatMap(({ operators }) => operators).join(', ');
+    const vertex = index === undefined ? undefined : this.vertices[index];
+    if (index === undefined || vertex === undefined) {
+      const known = cut([...this.#vertexByOperator.keys()], 20).join(', ');
       throw new InvalidArgumentError('name', name, `a task, vertex or operator of job "${this.job}" (${known})`);
     }
     if (subtask >= vertex.parallelism) {
@@ -355,14 +348,27 @@ function consequence(scope: RestartScope): string {
   return `${restarts}, ${scope.waitingTaskCount} ${scope.waitingTaskCount === 1 ? 'keeps' : 'keep'} waiting for results${because}`;
 }
 
-/** `flights[0..3], sum[0], sum[2]`; a list longer than six ranges is cut. */
+/** `flights[0..3], sum[0], sum[2]`. */
 function listed(tasks: readonly SubtasksOfVertex[]): string {
   const names = tasks.flatMap(({ vertex, subtasks }) => {
-    return subtasks.map(({ start, end }) =>
-      end - start === 1 ? `${vertex}[${start}]` : `${vertex}[${start}..${end - 1}]`,
-    );
+    return subtasks.map(({ start, end }) => {
+      return end - start === 1 ? `${vertex}[${start}]` : `${vertex}[${start}..${end - 1}]`;
+    });
   });
-  return names.length <= 6 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more ranges`;
+  return cut(names, 6).join(', ');
+}
+
+/** The first `limit` of `names`, and how many there are beside. */
+function cut(names: readonly string[], limit: number): readonly string[] {
+  return names.length <= limit ? names : [...names.slice(0, limit), `… ${names.length - limit} more`];
+}
+
+/** A title and a line per item with columns aligned; only the first lines of many. Nothing at all for no items. */
+function section<Item>(title: string, items: readonly Item[], rowOf: (item: Item) => readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const limit = 24;
+  const lines = table(items.slice(0, limit).map(rowOf));
+  return ['', title, ...lines, ...(items.length > limit ? [`  … ${items.length - limit} more`] : [])];
 }
 
 function counted(number: number, one: string, many = `${one}s`): string {

@@ -4,6 +4,7 @@ import { Job, type JobOptions } from '../../src/api/job.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
+import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { add, type Flight, flights, sinkOf } from './outside.ts';
 
@@ -97,6 +98,15 @@ If one task fails
     ]);
   });
 
+  it('shows the first of many vertices', () => {
+    const job = Job.create('many');
+    for (let i = 0; i < 1_000; i++) job.source(`in-${i}`, flights()).sink(`out-${i}`, sinkOf());
+    const text = explain(job).toString();
+    expect(text.split('\n').length).toBeLessThan(100);
+    expect(text).toContain('  … 976 more');
+    expect(() => explain(job).whatRestarts('nobody')).toThrow(/in-0, out-0, in-1, .* 1980 more/);
+  });
+
   it('counts every task in exactly one region', () => {
     fc.assert(
       fc.property(
@@ -150,6 +160,18 @@ describe('whatRestarts', () => {
     expect(scope.taskCount).toBe(
       scope.tasks.flatMap(({ subtasks }) => subtasks).reduce((sum, { start, end }) => sum + end - start, 0),
     );
+  });
+
+  it('answers by default as restartPipelinedRegion() does', () => {
+    for (const job of [delays(), delays({ mode: 'streaming' }), pipelines(5)]) {
+      const [byDefault, byRule] = [explain(job), explain(job, { failoverRule: restartPipelinedRegion() })];
+      for (const { operators } of byDefault.vertices) {
+        for (const name of operators.flatMap((operator) => [operator, `${operator}[1]`])) {
+          const scope = { ...byDefault.whatRestarts(name), toString: expect.any(Function) };
+          expect(byRule.whatRestarts(name)).toEqual(scope);
+        }
+      }
+    }
   });
 
   it('says what a rule of the user says', () => {
