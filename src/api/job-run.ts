@@ -5,6 +5,7 @@ import { type ExecutionState, executionStates } from '../machines/execution-mach
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { isTerminalJobStatus, type JobMasterActorRef, type JobStatus } from '../machines/job-master-machine.ts';
 import { type RegionState, regionStates } from '../machines/region-machine.ts';
+import type { FailoverId } from '../ids.ts';
 import type { ExceptionHistory } from '../failover/exception-history.ts';
 import { produce } from 'immer';
 import type { JobReceipt, ReceiptBook } from './job-receipt.ts';
@@ -53,6 +54,7 @@ export class JobRun implements AsyncDisposable {
   #resolve!: (result: JobResult) => void;
   #reject!: (error: Error) => void;
   #status: JobStatus = 'initializing';
+  readonly #undecided = new Map<FailoverId, Extract<JobEvent, { type: 'task.failed' }>>();
   #failures = 0;
   #isSnapshotDue = false;
   #master: JobMasterActorRef | undefined;
@@ -145,6 +147,13 @@ export class JobRun implements AsyncDisposable {
         break;
       case 'task.failed':
         this.#failures++;
+        this.#undecided.set(event.failover, event);
+        break;
+      case 'failover.decided':
+        this.#remember(event.failover, event.newAttempt);
+        break;
+      case 'failover.refused':
+        this.#remember(event.failover, true);
         break;
     }
     this.#events.next(event);
@@ -153,11 +162,15 @@ export class JobRun implements AsyncDisposable {
   }
 
   /** For the composition root: starts the job. */
-  start(master: JobMasterActorRef, immediate: (callback: () => void) => void): void {
+  start(
+    master: JobMasterActorRef,
+    { immediate, connect }: { immediate: (callback: () => void) => void; connect: () => void },
+  ): void {
     this.#master = master;
     this.#immediate = immediate;
     master.subscribe({ error: (error) => this.#fail(error as Error) });
     master.start();
+    connect();
     const { signal } = this.#parts;
     if (signal?.aborted) {
       master.send({ type: 'job.cancel' });
@@ -217,6 +230,15 @@ export class JobRun implements AsyncDisposable {
     settle();
   }
 
+  /** A failure becomes history when it is known whether it was one of its own. */
+  #remember(failover: FailoverId, isRoot: boolean): void {
+    const failure = this.#undecided.get(failover);
+    if (failure === undefined) return;
+    this.#undecided.delete(failover);
+    const { atMs, task, cause, labels } = failure;
+    this.#parts.history.add({ atMs, task, cause, labels }, isRoot);
+  }
+
   #scheduleSnapshot(): void {
     if (this.#isSnapshotDue || !this.#snapshots.observed) return;
     this.#isSnapshotDue = true;
@@ -271,6 +293,7 @@ function reasonOf(signal: AbortSignal | undefined): { cause?: unknown } {
 /** A subject as an async iterator that keeps what nobody has taken yet. */
 function iterate<Item>(source: Observable<Item>, isClosed: boolean): AsyncIterableIterator<Item> {
   const waiting: Item[] = [];
+  let taken = 0;
   let wake: (() => void) | undefined;
   let isDone = isClosed;
   const subscription = source.subscribe({
@@ -288,18 +311,23 @@ function iterate<Item>(source: Observable<Item>, isClosed: boolean): AsyncIterab
       return this;
     },
     async next() {
-      while (waiting.length === 0) {
+      while (taken === waiting.length) {
         if (isDone) return { done: true, value: undefined };
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      return { done: false, value: waiting.shift() as Item };
+      const value = waiting[taken++] as Item;
+      if (taken === waiting.length || taken >= 1_024) {
+        waiting.splice(0, taken);
+        taken = 0;
+      }
+      return { done: false, value };
     },
     async return() {
       subscription.unsubscribe();
       isDone = true;
-      waiting.length = 0;
+      waiting.length = taken = 0;
       return { done: true, value: undefined };
     },
   };

@@ -1,0 +1,77 @@
+import { delayActor } from '../actors/delay-actor.ts';
+import { LocalCluster } from '../cluster/local-cluster.ts';
+import { type DataPlane } from '../cluster/data-plane.ts';
+import { LocalDataPlane } from '../cluster/local-data-plane.ts';
+import { ExceptionHistory } from '../failover/exception-history.ts';
+import { ExecutionGraph } from '../graph/execution-graph.ts';
+import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import { JobLedger } from '../machines/job-ledger.ts';
+import { createJobMaster } from '../machines/provide.ts';
+import type { JobPlan } from './job-planner.ts';
+import { ReceiptBook } from './job-receipt.ts';
+import { JobRun } from './job-run.ts';
+import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
+
+/** What a test may put in place of the machine's own. */
+export interface RunSeams {
+  readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions) => DataPlane;
+}
+
+/**
+ * Runs a planned job in this process: joins the charts, the cluster and the data plane, and starts them.
+ * @throws InvalidArgumentError for an option out of range.
+ */
+export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: RunSeams = {}): JobRun {
+  const options = resolveRunOptions(runOptions);
+  const { environment } = options;
+  const graph = new ExecutionGraph(plan.jobGraph);
+  const ledger = new JobLedger(graph, pipelinedRegions(graph));
+  const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
+  const isSource = plan.programs.map((program) => program.source !== undefined);
+  const cluster = new LocalCluster({
+    ledger,
+    clock: environment.clock,
+    dataPlane,
+    executors: options.executors,
+    slots: options.slots,
+    onTaskEnded: (vertex, statistics) => {
+      if (isSource[graph.jobVertexIndexOf(vertex)]) book.noteSourceRead(vertex, statistics.recordsIn);
+    },
+  });
+  const book = new ReceiptBook(plan.name, ledger, (partition) => {
+    const held = cluster.resultOf(partition)?.statistics();
+    return held && { records: held.records, bytes: held.memoryBytes + held.spilledBytes };
+  });
+  const run = new JobRun({
+    job: plan.name,
+    ledger,
+    book,
+    history: new ExceptionHistory(options.exceptionHistorySize),
+    dispose: () => cluster.dispose(),
+    signal: options.signal,
+  });
+  const master = createJobMaster({
+    ledger,
+    environment,
+    gateway: cluster,
+    delay: delayActor,
+    observe: (event) => run.observe(event),
+    inspect: options.inspect,
+    failureHandling: {
+      failoverStrategy: options.failoverStrategy,
+      restartBackoff: options.restartBackoff,
+      backoffScope: options.backoffScope,
+      classifiers: options.failureClassifiers,
+      enrichers: options.failureEnrichers,
+      decisionDeadlineMs: options.decisionDeadlineMs,
+      fallbackDelayMs: 1_000,
+    },
+    slotRequestTimeoutMs: options.slotRequestTimeoutMs,
+    cancellationTimeoutMs: options.cancellationTimeoutMs,
+  });
+  run.start(master, {
+    immediate: (callback) => environment.clock.setImmediate(callback),
+    connect: () => cluster.connect(master),
+  });
+  return run;
+}

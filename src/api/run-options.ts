@@ -1,0 +1,156 @@
+import type { AnyActorLogic, InspectionEvent } from 'xstate';
+import { type Environment, systemEnvironment } from '../environment.ts';
+import { InvalidArgumentError } from '../errors.ts';
+import { exponentialDelay } from '../failover/exponential-delay.ts';
+import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
+import type { FailureClassifier } from '../failover/failure-classifier.ts';
+import type { RestartBackoffRule } from '../failover/restart-backoff.ts';
+import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
+import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
+
+/** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
+export interface JobRunOptions {
+  /**
+   * Which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
+   * `restartIndividual()`; a function of yours) or a machine made with `failoverStrategySetup`.
+   */
+  readonly failoverStrategy?: FailoverRule | AnyActorLogic;
+  /**
+   * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
+   * made with `restartBackoffSetup`. Default: `exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 })`.
+   */
+  readonly restartBackoff?: RestartBackoffRule<never> | AnyActorLogic;
+  /** Whether each failing region has a backoff of its own (default) or all share one. */
+  readonly backoffScope?: 'region' | 'job';
+  /** Asked in order what kind of failure a cause is, before the built-in answer. */
+  readonly failureClassifiers?: readonly FailureClassifier[];
+  /** Label failures in events and history; change nothing about the recovery. */
+  readonly failureEnrichers?: readonly FailureEnricher[];
+  /** How long a strategy or backoff may take to decide, in ms. Default 10 000. */
+  readonly decisionDeadlineMs?: number;
+  /** Tasks that run at once, per executor. Default: no limit. */
+  readonly slots?: number;
+  /** Task executors in this process. A task that cannot be cancelled costs the tasks of its executor. Default 1. */
+  readonly executors?: number;
+  /** How long a region waits for slots before it fails, in ms. Default 300 000. */
+  readonly slotRequestTimeoutMs?: number;
+  /** How long a cancelled task may take to end before its executor is declared unusable, in ms. Default 30 000. */
+  readonly cancellationTimeoutMs?: number;
+  /** Records per batch. Default 1 024. */
+  readonly batchSize?: number;
+  /** Bytes of intermediate results of blocking exchanges kept in memory, per run; more is spilled. Default 256 MiB. */
+  readonly memoryBudgetBytes?: number;
+  /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
+  readonly spillDirectory?: string;
+  /** How many failures the run remembers. Default 16. */
+  readonly exceptionHistorySize?: number;
+  /** Cancels the job when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Receives XState's inspection events of every actor of the run. Costly: about doubles the price of a transition. */
+  readonly inspect?: (event: InspectionEvent) => void;
+  /** Clock, chance, logger, fault points. Default: the machine's. */
+  readonly environment?: Environment;
+}
+
+/** The options of a run with every default filled in. */
+export interface ResolvedRunOptions {
+  readonly failoverStrategy: AnyActorLogic;
+  readonly restartBackoff: AnyActorLogic;
+  readonly backoffScope: 'region' | 'job';
+  readonly failureClassifiers: readonly FailureClassifier[];
+  readonly failureEnrichers: readonly FailureEnricher[];
+  readonly decisionDeadlineMs: number;
+  readonly slots: number;
+  readonly executors: number;
+  readonly slotRequestTimeoutMs: number;
+  readonly cancellationTimeoutMs: number;
+  readonly batchSize: number;
+  readonly memoryBudgetBytes: number;
+  readonly spillDirectory: string | undefined;
+  readonly exceptionHistorySize: number;
+  readonly signal: AbortSignal | undefined;
+  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  readonly environment: Environment;
+}
+
+/**
+ * Fills in the defaults and checks every option.
+ * @throws InvalidArgumentError naming the option, what was given and what is allowed.
+ */
+export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
+  const strategy = options.failoverStrategy ?? restartPipelinedRegion();
+  const backoff = options.restartBackoff ?? exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 });
+  const { backoffScope = 'region' } = options;
+  if (backoffScope !== 'region' && backoffScope !== 'job') {
+    throw new InvalidArgumentError('backoffScope', backoffScope, '"region" or "job"');
+  }
+  return {
+    failoverStrategy:
+      typeof strategy === 'function' ? failoverStrategyMachine(strategy) : actorLogic('failoverStrategy', strategy),
+    restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
+    backoffScope,
+    failureClassifiers: functions('failureClassifiers', options.failureClassifiers),
+    failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
+    decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
+    slots: count('slots', options.slots, Number.POSITIVE_INFINITY),
+    executors: count('executors', options.executors, 1, 1_000),
+    slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
+    cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
+    batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
+    memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
+    spillDirectory: options.spillDirectory,
+    exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
+    signal: options.signal,
+    inspect: options.inspect,
+    environment: options.environment ?? systemEnvironment(),
+  };
+}
+
+function isRule(backoff: object): backoff is RestartBackoffRule<never> {
+  return 'onFailure' in backoff;
+}
+
+function actorLogic(option: string, given: unknown): AnyActorLogic {
+  if (typeof given === 'object' && given !== null && 'transition' in given && 'getInitialSnapshot' in given) {
+    return given as AnyActorLogic;
+  }
+  throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
+}
+
+function functions<Fn>(option: string, given: readonly Fn[] | undefined): readonly Fn[] {
+  for (const item of given ?? []) {
+    if (typeof item !== 'function') throw new InvalidArgumentError(option, item, 'functions');
+  }
+  return given ?? [];
+}
+
+/** The longest delay a timer of Node takes. */
+const longestTimerMs = 2 ** 31 - 1;
+
+function milliseconds(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(value > 0 && value <= longestTimerMs)) {
+    throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
+  }
+  return value;
+}
+
+function count(option: string, given: number | undefined, otherwise: number, most = Number.POSITIVE_INFINITY): number {
+  const value = given ?? otherwise;
+  const isUnlimited = value === Number.POSITIVE_INFINITY && most === Number.POSITIVE_INFINITY;
+  if (!isUnlimited && !(Number.isInteger(value) && value >= 1 && value <= most)) {
+    throw new InvalidArgumentError(
+      option,
+      value,
+      most === Number.POSITIVE_INFINITY ? 'an integer ≥ 1 or Infinity' : `an integer from 1 to ${most}`,
+    );
+  }
+  return value;
+}
+
+function budget(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(value >= 0)) throw new InvalidArgumentError(option, value, 'bytes ≥ 0; 0 spills everything, Infinity nothing');
+  return value;
+}

@@ -1,0 +1,228 @@
+import { createActor, enqueueActions } from 'xstate';
+import type { ExecutorGateway } from '../actors/executor-gateway.ts';
+import type { TaskDeployment, TaskReport, TaskStatistics } from '../actors/protocol.ts';
+import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
+import type { Clock } from '../environment.ts';
+import { ExecutorLostError, toError } from '../errors.ts';
+import { type AttemptNumber, type ExecutionVertexId, type ExecutorId, resultPartitionKey } from '../ids.ts';
+import type { JobLedger } from '../machines/job-ledger.ts';
+import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
+import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
+import { type TaskExecutorActorRef, taskExecutorMachine } from '../machines/task-executor-machine.ts';
+import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { DataPlane } from './data-plane.ts';
+
+export interface LocalClusterOptions {
+  readonly ledger: JobLedger;
+  readonly clock: Clock;
+  readonly dataPlane: DataPlane;
+  /** How many executors, and how many slots each offers; Infinity for no limit. */
+  readonly executors: number;
+  readonly slots: number;
+  /** Hears what each attempt has moved, when it ends in whatever way. */
+  readonly onTaskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
+}
+
+/** An attempt that was deployed and has not ended. */
+interface DeployedTask {
+  readonly deployment: TaskDeployment;
+  readonly executor: ExecutorId;
+  readonly actor: TaskActorRef;
+}
+
+interface StoredPartition {
+  readonly partition: ResultPartition;
+  readonly actor: PartitionActorRef;
+}
+
+/**
+ * Task executors in this process. Results belong to the run, not to an executor: when one is lost because a task on it
+ * does not end, what finished tasks have written is still there and is re-used. A lost executor is replaced.
+ */
+export class LocalCluster implements ExecutorGateway {
+  readonly #options: LocalClusterOptions;
+  readonly #executors = new Map<ExecutorId, TaskExecutorActorRef>();
+  readonly #tasks = new Map<string, DeployedTask>();
+  readonly #partitions = new Map<string, StoredPartition>();
+  #master: JobMasterActorRef | undefined;
+  #executorCount = 0;
+
+  constructor(options: LocalClusterOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the executors; they register with the master. */
+  connect(master: JobMasterActorRef): void {
+    this.#master = master;
+    for (let index = 0; index < this.#options.executors; index++) this.#startExecutor();
+  }
+
+  /** The result that `partition` holds now, if it is still there. */
+  resultOf(partition: number): ResultPartition | undefined {
+    const { ledger } = this.#options;
+    const attempt = ledger.attemptOf(ledger.graph.producerOf(partition as never));
+    return this.#partitions.get(resultPartitionKey({ partition: partition as never, attempt }))?.partition;
+  }
+
+  /** How much is held for consumers, in bytes. */
+  heldBytes(): { readonly memory: number; readonly disk: number } {
+    let memory = 0;
+    let disk = 0;
+    for (const { partition } of this.#partitions.values()) {
+      const { memoryBytes, spilledBytes } = partition.statistics();
+      memory += memoryBytes;
+      disk += spilledBytes;
+    }
+    return { memory, disk };
+  }
+
+  /** Gives up every task and every result. */
+  async dispose(): Promise<void> {
+    for (const executor of this.#executors.values()) executor.send({ type: 'executor.stop' });
+    for (const { actor } of this.#partitions.values()) actor.send({ type: 'partition.release' });
+    this.#partitions.clear();
+    await this.#options.dataPlane.dispose();
+  }
+
+  // The gateway
+
+  deploy(executor: ExecutorId, deployment: TaskDeployment): void {
+    const { vertex, attempt } = deployment;
+    const key = taskKey(vertex, attempt);
+    const actor = createActor(taskActor, {
+      id: `task/${this.#options.ledger.graph.nameOf(vertex)}#${attempt}`,
+      input: {
+        createTask: () => this.#createTask(key, deployment),
+        failed: (cause) => {
+          // Never on the stack of the deployment: the chart is in the middle of a transition.
+          this.#options.clock.setImmediate(() => {
+            this.#end(key, { recordsIn: 0, recordsOut: 0 });
+            this.#report({ type: 'task.failed', vertex, attempt, cause: toError(cause) });
+          });
+        },
+      },
+    });
+    this.#tasks.set(key, { deployment, executor, actor });
+    actor.start();
+  }
+
+  cancel(_executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
+    const task = this.#tasks.get(taskKey(vertex, attempt));
+    task?.actor.send({ type: 'task.cancel' });
+  }
+
+  registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
+    for (const registration of registrations) {
+      try {
+        const partition = this.#options.dataPlane.createPartition(registration);
+        const actor = createActor(storedPartition(partition), {
+          id: `partition/${resultPartitionKey(registration.id)}`,
+          input: { id: registration.id },
+        });
+        actor.start();
+        this.#partitions.set(resultPartitionKey(registration.id), { partition, actor });
+      } catch (cause) {
+        this.releasePartitions(registrations.map(({ id }) => id));
+        done({ producer: registration.producer, cause: toError(cause) });
+        return;
+      }
+    }
+    done();
+  }
+
+  releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
+    for (const id of ids) {
+      const key = resultPartitionKey(id);
+      this.#partitions.get(key)?.actor.send({ type: 'partition.release' });
+      this.#partitions.delete(key);
+    }
+  }
+
+  declareLost(executor: ExecutorId, why: string): void {
+    if (!this.#executors.has(executor)) return;
+    this.#executors.get(executor)?.send({ type: 'executor.declareLost', why });
+    this.#executors.delete(executor);
+    this.#startExecutor();
+  }
+
+  #startExecutor(): void {
+    const executor = `local-${this.#executorCount++}` as ExecutorId;
+    const actor = createActor(this.#executorMachine(), {
+      id: `executor/${executor}`,
+      input: { executor, slots: this.#options.slots, master: this.#master as JobMasterActorRef },
+    });
+    this.#executors.set(executor, actor);
+    actor.start();
+    actor.send({ type: 'executor.connected' });
+  }
+
+  #executorMachine() {
+    return taskExecutorMachine.provide({
+      actions: {
+        recordState: () => {},
+        failTasks: enqueueActions(({ context, event, enqueue }) => {
+          const why = event.type === 'executor.declareLost' ? event.why : 'it stopped answering';
+          const cause = new ExecutorLostError(context.executor, why);
+          for (const [key, { executor, deployment }] of this.#tasks) {
+            if (executor !== context.executor) continue;
+            this.#tasks.delete(key);
+            const execution = this.#options.ledger.executions[deployment.vertex];
+            if (execution !== undefined) enqueue.sendTo(execution, { type: 'execution.fail', cause });
+          }
+        }),
+        stopTasks: ({ context }) => {
+          for (const { executor, actor } of [...this.#tasks.values()]) {
+            if (executor === context.executor) actor.send({ type: 'task.cancel' });
+          }
+        },
+      },
+    });
+  }
+
+  #createTask(key: string, deployment: TaskDeployment): RunningTask {
+    const { vertex, attempt } = deployment;
+    const outputs = deployment.outputs.map(({ partition }) => this.#partitions.get(resultPartitionKey(partition)));
+    return this.#options.dataPlane.createTask(deployment, {
+      partition: (id) => this.#partitions.get(resultPartitionKey(id))?.partition,
+      initializing: () => this.#report({ type: 'task.initializing', vertex, attempt }),
+      running: () => {
+        for (const output of outputs) output?.actor.send({ type: 'partition.produce' });
+        this.#report({ type: 'task.running', vertex, attempt });
+      },
+      finished: (statistics) => {
+        for (const output of outputs) output?.actor.send({ type: 'partition.finish' });
+        this.#end(key, statistics);
+        this.#report({ type: 'task.finished', vertex, attempt, statistics });
+      },
+      failed: (cause, statistics) => {
+        this.#end(key, statistics);
+        this.#report({ type: 'task.failed', vertex, attempt, cause });
+      },
+      canceled: (statistics) => {
+        this.#end(key, statistics);
+        this.#report({ type: 'task.canceled', vertex, attempt });
+      },
+    });
+  }
+
+  #end(key: string, statistics: TaskStatistics): void {
+    const task = this.#tasks.get(key);
+    this.#tasks.delete(key);
+    if (task !== undefined) this.#options.onTaskEnded(task.deployment.vertex, statistics);
+  }
+
+  /** To the present attempt of the vertex, which drops what another attempt reports. */
+  #report(report: TaskReport): void {
+    this.#options.ledger.executions[report.vertex]?.send(report);
+  }
+}
+
+function taskKey(vertex: ExecutionVertexId, attempt: AttemptNumber): string {
+  return `${vertex}#${attempt}`;
+}
+
+function storedPartition(partition: ResultPartition) {
+  return partitionMachine.provide({
+    actions: { recordState: () => {}, freeStorage: () => partition.release() },
+  });
+}
