@@ -12,6 +12,7 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
  * O(vertices and groups of the answer). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`.)
  *
  * @param lost results that the present failure blames, whatever the topology says of them
+ * @throws IllegalStateError for a region that the job does not have
  */
 export function affectedRegions(
   seed: Iterable<RegionId>,
@@ -26,14 +27,10 @@ export function affectedRegions(
   const involveProducers = (group: number): void => {
     if (consumed.has(group)) return;
     consumed.add(group);
-    const exchange = graph.exchangeOfGroup(group);
     const edge = graph.edgeIndexOfGroup(group);
     for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
       const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
-      const isReadable =
-        !lost.has(partition) &&
-        (exchange.reconnectsWithLoss || (exchange.reconsumable && topology.isPartitionAvailable(partition)));
-      if (!isReadable) involved.add(regions.regionOf(producer as ExecutionVertexId));
+      if (!isReadableAgain(partition, topology, lost)) involved.add(regions.regionOf(producer as ExecutionVertexId));
     }
   };
   const involveConsumers = (group: number): void => {
@@ -45,12 +42,20 @@ export function affectedRegions(
   };
 
   for (const region of involved) {
-    if (!(region >= 0 && region < regions.count))
-      throw new IllegalStateError(`There is no region ${region} in this job`);
+    if (!(region >= 0 && region < regions.count)) {
+      throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
+    }
     for (const vertex of regions.verticesOf(region)) {
       graph.forEachConsumedGroup(vertex as ExecutionVertexId, involveProducers);
       graph.forEachProducedGroup(vertex as ExecutionVertexId, involveConsumers);
     }
   }
   return involved;
+}
+
+/** Whether a consumer that restarts finds what it needs of a result without its producer. */
+export function isReadableAgain(partition: PartitionId, topology: Topology, lost: ReadonlySet<PartitionId>): boolean {
+  if (lost.has(partition)) return false;
+  const { reconsumable, reconnectsWithLoss } = topology.graph.exchangeOfPartition(partition);
+  return reconnectsWithLoss || (reconsumable && topology.isPartitionAvailable(partition));
 }

@@ -1,6 +1,7 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
+/** What {@link exponentialDelay} can be told; every option has Flink's default. */
 export interface ExponentialDelayOptions {
   /** First delay, at least 1 ms. Default 1 000. */
   readonly initialDelayMs?: number;
@@ -40,8 +41,13 @@ export function exponentialDelay(options: ExponentialDelayOptions = {}): Restart
     if (!isValid) throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);
   };
   check('initialDelayMs', initialDelayMs, initialDelayMs >= 1, 'a number ≥ 1');
-  check('maxDelayMs', maxDelayMs, maxDelayMs >= initialDelayMs, `a number ≥ initialDelayMs (${initialDelayMs})`);
-  check('multiplier', multiplier, multiplier > 1, 'a number > 1');
+  check(
+    'maxDelayMs',
+    maxDelayMs,
+    maxDelayMs >= initialDelayMs && Number.isFinite(maxDelayMs),
+    `a finite number ≥ initialDelayMs (${initialDelayMs})`,
+  );
+  check('multiplier', multiplier, multiplier > 1 && Number.isFinite(multiplier), 'a finite number > 1');
   check('resetThresholdMs', resetThresholdMs, resetThresholdMs >= 1, 'a number ≥ 1');
   check('jitterFactor', jitterFactor, jitterFactor >= 0 && jitterFactor <= 1, 'a number from 0 to 1');
   check('maxAttempts', maxAttempts, maxAttempts >= 1, 'a number ≥ 1');

@@ -1,4 +1,4 @@
-import { causeChain } from '../errors.ts';
+import { causeChain, InvalidArgumentError } from '../errors.ts';
 import type { PartitionId } from '../ids.ts';
 
 /** What kind of failure a cause is: worth a restart, beyond help, or somebody else's fault. */
@@ -8,36 +8,66 @@ export type FailureClass =
   | { readonly kind: 'partition-lost'; readonly partitions: readonly PartitionId[] };
 
 /** Says what kind of failure a cause is, or undefined if it does not know. */
-export type FailureClassifier = (cause: Error) => FailureClass | undefined;
+export type FailureClassifier = (
+  cause: Error,
+  /** The task that failed (`map[2]`); undefined for the job as a whole. */
+  failed: { readonly task: string | undefined },
+) => FailureClass | undefined;
 
 /**
- * Asks the user's classifiers in order, then the built-in one. A classifier that throws is passed over.
- * @param onClassifierError hears of each that threw
+ * Asks the user's classifiers in order, then the built-in one. A classifier that throws, or answers what is no
+ * {@link FailureClass}, is passed over.
+ *
+ * @param onClassifierError hears of each that was passed over
+ * @param context `partitionCount`: partitions of the job; others cannot be blamed, whoever names them
  */
 export function classifyFailure(
   cause: Error,
   classifiers: readonly FailureClassifier[],
   onClassifierError: (error: unknown) => void = () => {},
+  context: { readonly task?: string | undefined; readonly partitionCount?: number } = {},
 ): FailureClass {
+  const { task, partitionCount = Number.POSITIVE_INFINITY } = context;
   for (const classify of classifiers) {
     try {
-      const verdict = classify(cause);
-      if (verdict !== undefined) return verdict;
+      const verdict = classify(cause, { task });
+      if (verdict === undefined) continue;
+      if (isFailureClass(verdict, partitionCount)) return verdict;
+      onClassifierError(new InvalidArgumentError('failure class', verdict, 'a FailureClass or undefined'));
     } catch (error) {
       onClassifierError(error);
     }
   }
-  return classifyByRecovery(cause);
+  return classifyByRecovery(cause, partitionCount);
 }
 
-/** Searches the cause chain by what errors say of themselves: `recovery` and data, never their class. */
-function classifyByRecovery(cause: Error): FailureClass {
-  const lost: PartitionId[] = [];
+/**
+ * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class. The outermost
+ * opinion wins: a lost partition stays one although its bytes were lost by something that no restart cures.
+ */
+function classifyByRecovery(cause: Error, partitionCount: number): FailureClass {
+  const partitions = new Set<PartitionId>();
   for (const link of causeChain(cause)) {
     if (typeof link !== 'object' || link === null) continue;
     const { recovery, partition, message } = link as { recovery?: unknown; partition?: unknown; message?: unknown };
-    if (recovery === 'never') return { kind: 'unrecoverable', why: String(message) };
-    if (recovery === 'restart-producer' && typeof partition === 'number') lost.push(partition as PartitionId);
+    if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: String(message) };
+    if (recovery === 'restart-producer' && isPartition(partition, partitionCount)) partitions.add(partition);
   }
-  return lost.length > 0 ? { kind: 'partition-lost', partitions: lost } : { kind: 'recoverable' };
+  return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
+}
+
+function isFailureClass(verdict: unknown, partitionCount: number): verdict is FailureClass {
+  if (typeof verdict !== 'object' || verdict === null) return false;
+  const { kind, why, partitions } = verdict as Record<string, unknown>;
+  if (kind === 'recoverable') return true;
+  if (kind === 'unrecoverable') return typeof why === 'string';
+  return (
+    kind === 'partition-lost' &&
+    Array.isArray(partitions) &&
+    partitions.every((partition) => isPartition(partition, partitionCount))
+  );
+}
+
+function isPartition(value: unknown, partitionCount: number): value is PartitionId {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < partitionCount;
 }

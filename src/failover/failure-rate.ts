@@ -3,7 +3,7 @@ import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /**
  * Restarts after `delayMs` unless more than `maxFailuresPerInterval` failures fall into `intervalMs` (the interval's
- * end included). The verdict is of the moment it is asked for.
+ * end included). The verdict is of the moment it is asked for. (Flink: `FailureRateRestartBackoffTimeStrategy`.)
  */
 export function failureRate(options: {
   readonly maxFailuresPerInterval: number;
@@ -11,11 +11,13 @@ export function failureRate(options: {
   readonly delayMs: number;
 }): RestartBackoffRule<readonly number[]> {
   const { maxFailuresPerInterval, intervalMs, delayMs } = options;
-  if (!(maxFailuresPerInterval > 0)) {
-    throw new InvalidArgumentError('failureRate maxFailuresPerInterval', maxFailuresPerInterval, 'a number > 0');
+  if (!Number.isSafeInteger(maxFailuresPerInterval) || maxFailuresPerInterval < 1) {
+    throw new InvalidArgumentError('failureRate maxFailuresPerInterval', maxFailuresPerInterval, 'an integer ≥ 1');
   }
   if (!(intervalMs > 0)) throw new InvalidArgumentError('failureRate intervalMs', intervalMs, 'a number > 0');
-  if (!(delayMs >= 0)) throw new InvalidArgumentError('failureRate delayMs', delayMs, 'a number ≥ 0');
+  if (!(delayMs >= 0 && Number.isFinite(delayMs))) {
+    throw new InvalidArgumentError('failureRate delayMs', delayMs, 'a finite number ≥ 0');
+  }
   return {
     name: 'failure-rate',
     initial: [],

@@ -1,14 +1,16 @@
 import { InvalidArgumentError } from '../errors.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
-/** Restarts `maxAttempts` times, each after `delayMs`. Every failure is an attempt. */
+/** Restarts `maxAttempts` times, each after `delayMs`. Every failure is an attempt. (Flink: `FixedDelayRestartBackoffTimeStrategy`.) */
 export function fixedDelay(options: {
   readonly maxAttempts: number;
   readonly delayMs: number;
 }): RestartBackoffRule<number> {
   const { maxAttempts, delayMs } = options;
   if (!(maxAttempts >= 0)) throw new InvalidArgumentError('fixedDelay maxAttempts', maxAttempts, 'a number ≥ 0');
-  if (!(delayMs >= 0)) throw new InvalidArgumentError('fixedDelay delayMs', delayMs, 'a number ≥ 0');
+  if (!(delayMs >= 0 && Number.isFinite(delayMs))) {
+    throw new InvalidArgumentError('fixedDelay delayMs', delayMs, 'a finite number ≥ 0');
+  }
   return {
     name: 'fixed-delay',
     initial: 0,

@@ -1,56 +1,88 @@
+import { IllegalStateError } from '../errors.ts';
+import type { JobEdge } from '../graph/job-graph.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
-import { affectedRegions } from './affected-regions.ts';
+import { affectedRegions, isReadableAgain } from './affected-regions.ts';
 import type { FailoverRule } from './failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 
 /**
- * Restarts only the failed task, where that is sound: its region is itself, its inputs can be read again and nobody has
- * read its results. Elsewhere it restarts the smallest sound set and `why` names an edge that forced it.
+ * Restarts only the failed task, where that is sound: it shares its region with nobody, can read all its inputs again
+ * and feeds no other region. Elsewhere it restarts the smallest sound set, and `why` names the edge and the task that
+ * forced it.
  */
 export function restartIndividual(): FailoverRule {
   return (failure, topology) => {
     const { vertex } = failure;
     if (vertex === undefined) return restartAll()(failure, topology);
     const failed = topology.regions.regionOf(vertex);
+    if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
     const lost = new Set(failure.lostPartitions);
-    const regions = affectedRegions([failed], topology, lost);
-    const isAlone = regions.size === 1 && topology.regions.verticesOf(failed).length === 1;
-    if (isAlone) return { kind: 'restart', regions: [failed] };
-    return { kind: 'restart', regions: [...regions], why: forcedBy(vertex, failed, topology, lost) };
+    const regions = [...affectedRegions([failed], topology, lost)];
+    if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
+    const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost)}`;
+    return { kind: 'restart', regions, why };
   };
 }
 
-/** Names one edge because of which the failed task cannot restart alone. */
+/** What of the failed task's own inputs and outputs, or else of its region's, forces others to restart with it. */
 function forcedBy(
   vertex: ExecutionVertexId,
   failed: RegionId,
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
 ): string {
-  const { graph, regions } = topology;
-  const name = graph.nameOf(vertex);
-  let why: string | undefined;
-  for (const member of [vertex, ...regions.verticesOf(failed)] as ExecutionVertexId[]) {
-    graph.forEachConsumedGroup(member, (group) => {
-      const { source, target, exchange } = graph.edgeOfGroup(group);
-      const edge = `the ${exchange.name} edge ${source} → ${target}`;
-      if (exchange.joinsRegions)
-        why ??= `${name} cannot restart alone: ${edge} keeps nothing, so both its ends restart`;
-      for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
-        const partition = graph.partitionOf(graph.edgeIndexOfGroup(group), producer as ExecutionVertexId);
-        if (lost.has(partition) || !topology.isPartitionAvailable(partition)) {
-          why ??= `${name} cannot restart alone: what ${graph.nameOf(producer as ExecutionVertexId)} wrote over ${edge} is lost`;
-        }
-      }
-    });
-    graph.forEachProducedGroup(member, (group) => {
-      const { source, target, exchange } = graph.edgeOfGroup(group);
-      const edge = `the ${exchange.name} edge ${source} → ${target}`;
-      why ??= exchange.joinsRegions
-        ? `${name} cannot restart alone: ${edge} keeps nothing, so both its ends restart`
-        : `${name} cannot restart alone: its consumers over ${edge} would read other data`;
-    });
+  const own = inputThatForces(vertex, topology, lost) ?? outputThatForces(vertex, topology);
+  if (own !== undefined) return own;
+  for (const member of topology.regions.verticesOf(failed)) {
+    const name = topology.graph.nameOf(member as ExecutionVertexId);
+    const shared =
+      inputThatForces(member as ExecutionVertexId, topology, lost) ??
+      outputThatForces(member as ExecutionVertexId, topology);
+    if (shared !== undefined) return `${name} is in its region, and ${shared}`;
   }
-  return why ?? `${name} cannot restart alone: regions that need each other's results restart together`;
+  throw new IllegalStateError(`Nothing forces others to restart with region ${failed}`);
+}
+
+function inputThatForces(
+  vertex: ExecutionVertexId,
+  topology: Topology,
+  lost: ReadonlySet<PartitionId>,
+): string | undefined {
+  const { graph } = topology;
+  for (const edge of graph.edgesInto(graph.jobVertexIndexOf(vertex))) {
+    const group = graph.consumedGroup(edge, vertex);
+    const { exchange } = graph.edgeOfGroup(group);
+    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+      const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
+      if (!exchange.joinsRegions && isReadableAgain(partition, topology, lost)) continue;
+      const name = graph.nameOf(producer as ExecutionVertexId);
+      const over = edgeName(graph.edgeOfGroup(group));
+      if (lost.has(partition)) return `what ${name} wrote over ${over} is lost`;
+      if (exchange.joinsRegions) return `it reads from ${name} over ${over}, which keeps nothing`;
+      if (!exchange.reconsumable) return `what ${name} wrote over ${over} cannot be read twice`;
+      return `what ${name} wrote over ${over} is not available`;
+    }
+  }
+  return undefined;
+}
+
+function outputThatForces(vertex: ExecutionVertexId, topology: Topology): string | undefined {
+  const { graph, regions } = topology;
+  for (const edge of graph.edgesOutOf(graph.jobVertexIndexOf(vertex))) {
+    const group = graph.producedGroup(edge, vertex);
+    const over = edgeName(graph.edgeOfGroup(group));
+    for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+      const name = graph.nameOf(consumer as ExecutionVertexId);
+      if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which keeps nothing`;
+      if (regions.regionOf(consumer as ExecutionVertexId) !== regions.regionOf(vertex)) {
+        return `${name} reads from it over ${over}, and might have read other data than a second run gives`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function edgeName({ source, target, exchange }: JobEdge): string {
+  return `the ${exchange.name} edge ${source} → ${target}`;
 }

@@ -12,6 +12,7 @@ interface Progress {
   isConsumable: boolean;
 }
 
+const nobody: readonly RegionId[] = [];
 const absent = 0;
 const waiting = 1;
 const scheduled = 2;
@@ -31,7 +32,10 @@ export class PipelinedRegionScheduling {
   readonly #progress: (Progress | undefined)[] = [];
   /** The regions that read a group; those that also produce for it are in `#ownProgress` instead. */
   readonly #readers: (readonly RegionId[])[] = [];
-  /** Per group: the progress of the producers *outside* a region that both produces for the group and reads it. */
+  /**
+   * Per group: the progress of the producers *outside* a region that both produces for the group and reads it. There is
+   * one such region at the most, since two would need each other and be one.
+   */
   readonly #ownProgress = new Map<number, Map<RegionId, Progress>>();
   /** How many groups a region waits for. */
   readonly #missing: Int32Array;
@@ -60,16 +64,26 @@ export class PipelinedRegionScheduling {
   offer(offered: Iterable<RegionId>): RegionId[] {
     const ready: RegionId[] = [];
     for (const region of offered) {
-      if (this.#state[region] !== absent) throw new IllegalStateError(`Region ${region} was already offered`);
+      const state = this.#state[region];
+      if (state === undefined) throw new IllegalStateError(`There is no region ${region} in this job`);
+      if (state !== absent) throw new IllegalStateError(`Region ${region} was already offered`);
       this.#state[region] = waiting;
       if (this.#missing[region] === 0) ready.push(region);
     }
     return this.#schedule(ready);
   }
 
-  /** A task finished. Returns the regions to schedule because of it, and notes that they are. */
+  /** Whether a region was scheduled and not invalidated since. */
+  isScheduled(region: RegionId): boolean {
+    return this.#state[region] === scheduled;
+  }
+
+  /**
+   * A task finished. Returns the regions to schedule because of it, and notes that they are. Nothing changes if it had
+   * finished already, or if its region is not scheduled: a report that crossed the decision to restart.
+   */
   vertexFinished(vertex: ExecutionVertexId): RegionId[] {
-    if (this.#isFinished[vertex] === 1) return [];
+    if (this.#isFinished[vertex] === 1 || !this.isScheduled(this.#regions.regionOf(vertex))) return [];
     this.#isFinished[vertex] = 1;
     const ready: RegionId[] = [];
     this.#advance(vertex, 0, 1, ready);
@@ -87,6 +101,17 @@ export class PipelinedRegionScheduling {
         this.#isFinished[member] = 0;
       }
     }
+  }
+
+  /** Groups that several regions feed, one of which reads it: that one waits only for the others. */
+  get crossRegionGroups(): number[] {
+    const groups: number[] = [];
+    for (const [group, own] of this.#ownProgress) {
+      for (const { total } of own.values()) {
+        if (total > 0) groups.push(group);
+      }
+    }
+    return groups;
   }
 
   /** Marks regions as scheduled, wave by wave, until nothing more becomes ready. */
@@ -145,7 +170,7 @@ export class PipelinedRegionScheduling {
     const exchange = graph.exchangeOfGroup(group);
     if (exchange.joinsRegions) {
       this.#progress.push(undefined);
-      this.#readers.push([]);
+      this.#readers.push(nobody);
       return;
     }
     const [start, end] = [graph.producerStart(group), graph.producerEnd(group)];

@@ -4,24 +4,30 @@ import type { ExecutorId, RegionId } from '../ids.ts';
 /** Room for one task on one executor. */
 export interface Slot {
   readonly executor: ExecutorId;
+  /** Not used twice at a time. An executor that went and came back counts on: its old slots are not its new ones. */
   readonly index: number;
 }
 
 interface Offer {
   readonly size: number;
-  used: number;
+  readonly used: Set<number>;
   /** Indexes below `next` that are free again. */
   readonly returned: number[];
+  /** The first index that was never used. */
   next: number;
 }
 
 /**
  * The slots that executors offer, given to regions all or nothing: a region that got half of what it needs would hold
- * it against another that holds the other half. Requests that cannot be met wait in line; nobody overtakes.
+ * it against another that holds the other half. Requests that cannot be met wait in line, and nobody overtakes, unless
+ * who is first needs more than all executors offer together.
  */
 export class SlotPool {
   readonly #offers = new Map<ExecutorId, Offer>();
+  /** Where the indexes of an executor that went would go on. */
+  readonly #nextIndexes = new Map<ExecutorId, number>();
   readonly #queue = new Map<RegionId, number>();
+  #total = 0;
   #free = 0;
 
   addExecutor(executor: ExecutorId, slots: number): void {
@@ -29,37 +35,50 @@ export class SlotPool {
     if (slots !== Number.POSITIVE_INFINITY && !(Number.isInteger(slots) && slots >= 1)) {
       throw new InvalidArgumentError(`slots of executor ${executor}`, slots, 'an integer ≥ 1 or Infinity');
     }
-    this.#offers.set(executor, { size: slots, used: 0, returned: [], next: 0 });
-    this.#free += slots;
+    const next = this.#nextIndexes.get(executor) ?? 0;
+    this.#offers.set(executor, { size: slots, used: new Set(), returned: [], next });
+    this.#recount();
   }
 
   /** Withdraws an executor with all its slots; those in use need not be released, but may be. */
   removeExecutor(executor: ExecutorId): void {
-    if (!this.#offers.delete(executor)) return;
-    this.#free = 0;
-    for (const offer of this.#offers.values()) this.#free += offer.size - offer.used;
+    const offer = this.#offers.get(executor);
+    if (offer === undefined) return;
+    this.#offers.delete(executor);
+    this.#nextIndexes.set(executor, offer.next);
+    this.#recount();
   }
 
-  /** The slots of a region at once, or undefined: then it waits in line, and {@link grants} will name it. */
+  /**
+   * The slots of a region at once, or undefined: then it waits in line, and {@link grants} will name it.
+   * @throws IllegalStateError if the region waits already
+   */
   request(region: RegionId, count: number): readonly Slot[] | undefined {
     if (this.#queue.has(region)) throw new IllegalStateError(`Region ${region} is already waiting for slots`);
-    if (this.#queue.size === 0 && count <= this.#free) return this.#take(count);
+    if (!Number.isInteger(count) || count < 1) {
+      throw new InvalidArgumentError(`slots for region ${region}`, count, 'an integer ≥ 1');
+    }
+    if (count <= this.#free && !this.#isAnyoneServable()) return this.#take(count);
     this.#queue.set(region, count);
     return undefined;
   }
 
+  /** A region waits no longer. Who stood behind it may be served now: see {@link grants}. */
   cancelRequest(region: RegionId): void {
     this.#queue.delete(region);
   }
 
-  /** Takes slots back. Slots of an executor that was removed are forgotten. */
+  /**
+   * Takes slots back. Slots of an executor that was removed are forgotten.
+   * @throws IllegalStateError for a slot that is free already
+   */
   release(slots: readonly Slot[]): void {
     for (const { executor, index } of slots) {
       const offer = this.#offers.get(executor);
-      if (offer === undefined || index >= offer.next) continue;
+      if (offer === undefined || index < (this.#nextIndexes.get(executor) ?? 0)) continue;
+      if (!offer.used.delete(index)) throw new IllegalStateError(`Slot ${executor}/${index} was released twice`);
       offer.returned.push(index);
-      offer.used--;
-      if (offer.size !== Number.POSITIVE_INFINITY) this.#free++;
+      this.#free++;
     }
   }
 
@@ -67,6 +86,7 @@ export class SlotPool {
   grants(): { readonly region: RegionId; readonly slots: readonly Slot[] }[] {
     const granted: { region: RegionId; slots: readonly Slot[] }[] = [];
     for (const [region, count] of this.#queue) {
+      if (count > this.#total) continue;
       if (count > this.#free) break;
       this.#queue.delete(region);
       granted.push({ region, slots: this.#take(count) });
@@ -75,9 +95,7 @@ export class SlotPool {
   }
 
   get totalSlots(): number {
-    let total = 0;
-    for (const offer of this.#offers.values()) total += offer.size;
-    return total;
+    return this.#total;
   }
 
   get freeSlots(): number {
@@ -88,6 +106,21 @@ export class SlotPool {
     return this.#queue.size;
   }
 
+  /** Whether somebody in line could be served by the executors there are, now or when slots come back. */
+  #isAnyoneServable(): boolean {
+    for (const count of this.#queue.values()) if (count <= this.#total) return true;
+    return false;
+  }
+
+  #recount(): void {
+    this.#total = 0;
+    this.#free = 0;
+    for (const offer of this.#offers.values()) {
+      this.#total += offer.size;
+      this.#free += offer.size - offer.used.size;
+    }
+  }
+
   /** Takes from the executor with the fewest slots in use, one by one. */
   #take(count: number): Slot[] {
     const slots: Slot[] = [];
@@ -95,16 +128,18 @@ export class SlotPool {
       let best: ExecutorId | undefined;
       let bestOffer: Offer | undefined;
       for (const [executor, offer] of this.#offers) {
-        if (offer.used < offer.size && (bestOffer === undefined || offer.used < bestOffer.used)) {
+        if (offer.used.size < offer.size && (bestOffer === undefined || offer.used.size < bestOffer.used.size)) {
           [best, bestOffer] = [executor, offer];
         }
       }
-      if (best === undefined || bestOffer === undefined)
+      if (best === undefined || bestOffer === undefined) {
         throw new IllegalStateError('There are fewer slots than counted');
-      bestOffer.used++;
-      slots.push({ executor: best, index: bestOffer.returned.pop() ?? bestOffer.next++ });
+      }
+      const index = bestOffer.returned.pop() ?? bestOffer.next++;
+      bestOffer.used.add(index);
+      slots.push({ executor: best, index });
     }
-    if (this.#free !== Number.POSITIVE_INFINITY) this.#free -= count;
+    this.#free -= count;
     return slots;
   }
 }
