@@ -1,0 +1,87 @@
+/** What one part of `src/` may know of the others and of the two libraries. */
+export interface Part {
+  readonly floor: number | 'door';
+  /** Parts it may import, besides itself. */
+  readonly imports: readonly string[];
+  /** Parts of `imports` that it knows by type alone. */
+  readonly byTypeAlone?: readonly string[];
+  readonly xstate: boolean;
+  readonly rxjs: boolean;
+  /** Pure rules and charts: nothing of Node. */
+  readonly isPure: boolean;
+}
+
+const rules = ['failover', 'checkpoint', 'scheduling'];
+const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
+const below4 = ['kernel', 'graph', ...rules, ...streams];
+const engine = [...below4, 'actors', 'machines', 'api', 'cluster', 'inspector'];
+
+const rule: Part = { floor: 2, imports: ['kernel', 'graph'], xstate: false, rxjs: false, isPure: true };
+const stream: Part = { floor: 3, imports: below4, xstate: false, rxjs: true, isPure: false };
+const top: Part = { floor: 6, imports: engine, xstate: true, rxjs: true, isPure: false };
+
+/** The floors of the house. A part is a folder of `src/`; files beside the folders are named one by one below. */
+export const partByName: Readonly<Record<string, Part>> = {
+  kernel: { floor: 0, imports: [], xstate: false, rxjs: false, isPure: true },
+  graph: { floor: 1, imports: ['kernel'], xstate: false, rxjs: false, isPure: true },
+  failover: rule,
+  checkpoint: rule,
+  scheduling: rule,
+  partitions: stream,
+  operators: stream,
+  connectors: stream,
+  'clock-scheduler': { ...stream, imports: ['kernel'] },
+  actors: { floor: 4, imports: below4, xstate: true, rxjs: true, isPure: false },
+  machines: {
+    floor: 5,
+    imports: ['kernel', 'graph', ...rules, 'actors'],
+    byTypeAlone: ['actors'],
+    xstate: true,
+    rxjs: false,
+    isPure: true,
+  },
+  api: top,
+  cluster: top,
+  inspector: top,
+  index: top,
+  testing: { floor: 'door', imports: [...engine, 'index'], xstate: true, rxjs: true, isPure: false },
+};
+
+/** The part of each file that lies in `src/` itself. */
+export const partByRootFile: Readonly<Record<string, string>> = {
+  'ids.ts': 'kernel',
+  'errors.ts': 'kernel',
+  'environment.ts': 'kernel',
+  'assert.ts': 'kernel',
+  'clock-scheduler.ts': 'clock-scheduler',
+  'index.ts': 'index',
+};
+
+/** Where time, chance and timers may come from the machine. */
+export const exemptFromEnvironment = ['environment.ts', 'testing/virtual-environment.ts'];
+
+/** Globals that only an exempt file may touch. `Date` stands for reading the clock: `Date.now()`, `new Date()`. */
+export const environmentGlobals = [
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'clearTimeout',
+  'clearInterval',
+  'clearImmediate',
+  'queueMicrotask',
+  'performance',
+  'crypto',
+];
+
+/** Properties that read the clock, draw, or start a timer. */
+export const environmentProperties = [
+  ['Date', 'now'],
+  ['Math', 'random'],
+  ['AbortSignal', 'timeout'],
+  ['process', 'hrtime'],
+  ['process', 'nextTick'],
+  ['process', 'uptime'],
+] as const;
+
+/** Modules of Node that do so. */
+export const environmentModules = ['node:timers', 'node:timers/promises', 'node:perf_hooks'];

@@ -1,0 +1,198 @@
+import { posix } from 'node:path';
+import { parseSync } from '@swc/core';
+import {
+  environmentGlobals,
+  environmentModules,
+  environmentProperties,
+  exemptFromEnvironment,
+  type Part,
+  partByName,
+  partByRootFile,
+} from './floors.ts';
+
+/** Source texts by their path below `src/`, with forward slashes. */
+export type SourceTree = ReadonlyMap<string, string>;
+
+interface Import {
+  readonly specifier: string;
+  readonly isTypeOnly: boolean;
+}
+
+/** What the rules ask of one file. */
+interface ParsedFile {
+  readonly path: string;
+  readonly lineCount: number;
+  readonly imports: readonly Import[];
+  readonly hasDefaultExport: boolean;
+  /** What it takes from the machine past the Environment: `Date.now`, `setTimeout`, … */
+  readonly environmentUses: readonly string[];
+}
+
+type Node = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** Every rule that `tree` breaks, one line each, in the order of the files. */
+export function architectureViolations(tree: SourceTree, doors: readonly string[]): string[] {
+  const files = [...tree].map(([path, source]) => parse(path, source));
+  return [
+    ...files.flatMap((file) => [
+      ...nameViolations(file, doors),
+      ...importViolations(file, tree),
+      ...file.environmentUses
+        .filter(() => !exemptFromEnvironment.includes(file.path))
+        .map((use) => `${file.path} uses ${use}: time, chance and timers come from Environment`),
+      ...(file.hasDefaultExport ? [`${file.path} has a default export`] : []),
+      ...(file.lineCount > 500 ? [`${file.path} has ${file.lineCount} lines, more than 500: split it`] : []),
+    ]),
+    ...importCycles(files).map((cycle) => `These files import each other in a ring: ${cycle.join(' → ')}`),
+  ];
+}
+
+function nameViolations({ path }: ParsedFile, doors: readonly string[]): string[] {
+  const name = posix.basename(path, '.ts');
+  if (name === 'index') return doors.includes(path) ? [] : [`${path} is no published door: import the files directly`];
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return [`${path} is not in kebab-case`];
+  if (/(^|-)(utils?|helpers?|types|common|manager)$/.test(name)) return [`${path} does not say what is in it`];
+  return [];
+}
+
+function partOf(path: string): [name: string, part: Part | undefined] {
+  const name = path.includes('/') ? path.slice(0, path.indexOf('/')) : (partByRootFile[path] ?? path);
+  return [name, partByName[name]];
+}
+
+function importViolations({ path, imports }: ParsedFile, tree: SourceTree): string[] {
+  const [name, part] = partOf(path);
+  if (part === undefined) return [`${path} belongs to no part: give it a floor in test/architecture/floors.ts`];
+  return imports.flatMap(({ specifier, isTypeOnly }) => {
+    if (!specifier.startsWith('.')) return packageViolations(path, name, part, specifier);
+    const target = resolve(path, specifier);
+    if (!tree.has(target)) return [`${path} imports ${specifier}, which is not in src`];
+    const [targetName] = partOf(target);
+    if (targetName === name) return [];
+    if (!part.imports.includes(targetName)) return [`${path} imports ${target}: ${name} must not know ${targetName}`];
+    if (!isTypeOnly && part.byTypeAlone?.includes(targetName)) {
+      return [`${path} imports ${target}: ${name} knows ${targetName} by \`import type\` alone`];
+    }
+    return [];
+  });
+}
+
+function packageViolations(path: string, name: string, part: Part, specifier: string): string[] {
+  const library = specifier.split('/')[0];
+  if ((library === 'xstate' && !part.xstate) || (library === 'rxjs' && !part.rxjs)) {
+    return [`${path} imports ${specifier}: ${name} must not know ${library}`];
+  }
+  if (specifier.startsWith('node:')) {
+    if (part.isPure) return [`${path} imports ${specifier}: ${name} is pure`];
+    if (environmentModules.includes(specifier)) return [`${path} imports ${specifier}: timers come from Environment`];
+  }
+  return [];
+}
+
+function resolve(path: string, specifier: string): string {
+  return posix.normalize(posix.join(posix.dirname(path), specifier));
+}
+
+/** One ring for each group of files that import each other, through types too; the first file stands at both ends. */
+function importCycles(files: readonly ParsedFile[]): string[][] {
+  const targets = new Map(
+    files.map(({ path, imports }) => [
+      path,
+      imports.filter(({ specifier }) => specifier.startsWith('.')).map(({ specifier }) => resolve(path, specifier)),
+    ]),
+  );
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const trail: string[] = [];
+  const visit = (path: string): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) cycles.push([...trail.slice(start), path]);
+    if (start >= 0 || done.has(path)) return;
+    trail.push(path);
+    for (const target of targets.get(path) ?? []) visit(target);
+    trail.pop();
+    done.add(path);
+  };
+  for (const path of targets.keys()) visit(path);
+  return cycles;
+}
+
+/** Reads what the rules ask for off the syntax tree, so that comments and strings cannot deceive them. */
+function parse(path: string, source: string): ParsedFile {
+  const imports: Import[] = [];
+  const environmentUses: string[] = [];
+  let hasDefaultExport = false;
+  const visit = (node: Node, role: string): void => {
+    switch (node.type) {
+      case 'ImportDeclaration':
+      case 'ExportNamedDeclaration':
+      case 'ExportAllDeclaration': {
+        if (isNode(node['source'])) {
+          const specifiers = (node['specifiers'] ?? []) as readonly { readonly isTypeOnly?: boolean }[];
+          const isTypeOnly =
+            node['typeOnly'] === true || (specifiers.length > 0 && specifiers.every((one) => one.isTypeOnly === true));
+          imports.push({ specifier: textOf(node['source']), isTypeOnly });
+        }
+        return;
+      }
+      case 'ExportDefaultDeclaration':
+      case 'ExportDefaultExpression':
+        hasDefaultExport = true;
+        break;
+      case 'TsImportType':
+        imports.push({ specifier: textOf(node['argument']), isTypeOnly: true });
+        break;
+      case 'CallExpression': {
+        const [first] = node['arguments'] as readonly { readonly expression: Node }[];
+        if ((node['callee'] as Node).type === 'Import' && first?.expression.type === 'StringLiteral') {
+          imports.push({ specifier: textOf(first.expression), isTypeOnly: false });
+        }
+        break;
+      }
+      case 'NewExpression':
+        if (textOf(node['callee']) === 'Date' && (node['arguments'] as readonly unknown[] | null)?.length === 0) {
+          environmentUses.push('new Date()');
+        }
+        break;
+      case 'MemberExpression': {
+        const [object, property] = [textOf(node['object']), textOf(node['property'])];
+        if (environmentProperties.some(([from, name]) => from === object && name === property)) {
+          environmentUses.push(`${object}.${property}`);
+        }
+        if (object === 'globalThis' && environmentGlobals.includes(property)) environmentUses.push(property);
+        break;
+      }
+      case 'Identifier':
+        // `clock.setTimeout` and `setTimeout(…) {` in a class name a property, not the global.
+        if (role !== 'property' && role !== 'key' && environmentGlobals.includes(textOf(node))) {
+          environmentUses.push(textOf(node));
+        }
+        return;
+    }
+    for (const [key, value] of Object.entries(node)) {
+      if (isNode(value)) visit(value, key);
+      else if (Array.isArray(value)) {
+        for (const item of value as readonly unknown[]) {
+          if (isNode(item)) visit(item, key);
+          // Arguments and elements of arrays come wrapped: `{ spread, expression }`.
+          else if (typeof item === 'object' && item !== null && 'expression' in item && isNode(item.expression)) {
+            visit(item.expression, key);
+          }
+        }
+      }
+    }
+  };
+  visit(parseSync(source, { syntax: 'typescript', target: 'es2022' }) as unknown as Node, 'module');
+  return { path, lineCount: source.split('\n').length - 1, imports, hasDefaultExport, environmentUses };
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+}
+
+/** The name or the text of an identifier or string; empty for anything else. */
+function textOf(node: unknown): string {
+  if (!isNode(node)) return '';
+  const text = node.type === 'Computed' ? textOf(node['expression']) : node['value'];
+  return typeof text === 'string' ? text : '';
+}
