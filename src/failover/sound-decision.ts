@@ -36,7 +36,8 @@ export function soundDecision(decision: unknown, failure: TaskFailure, topology:
   }
   const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
   if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], why: said };
-  const added = `${sound.size - asked.size} more regions were added because they consume what is produced anew or produce what is lost`;
+  const more = sound.size - asked.size;
+  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read what is produced anew, or produce what is lost`;
   return { kind: 'restart', regions: [...sound], why: said === undefined ? added : `${said}; ${added}` };
 }
 
