@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { floorOverrides } from './lint-floors.ts';
 import { architectureViolations, type SourceTree } from './source-tree.ts';
 
 const root = join(__dirname, '../..');
@@ -297,4 +298,9 @@ describe('the checker', () => {
       }),
     ).toEqual(['These files import each other in a ring: graph/a.ts → graph/b.ts → graph/c.ts → graph/a.ts']);
   });
+});
+
+it('tells in the editor what it tells here: the linter is configured with the same floors', () => {
+  const { overrides } = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as { overrides: unknown[] };
+  expect(overrides).toEqual(expect.arrayContaining(floorOverrides()));
 });

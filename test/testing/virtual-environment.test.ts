@@ -262,11 +262,12 @@ describe('promises', () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
-    clock.setTimeout(async () => {
+    const user = async (): Promise<void> => {
       for (let hop = 0; hop < 50; hop++) await Promise.resolve();
       clock.setImmediate(() => note('immediate'));
       clock.setTimeout(() => void Promise.resolve().then(() => note('end')), 7);
-    }, 3);
+    };
+    clock.setTimeout(() => void user(), 3);
     await environment.settle();
     expect(log).toEqual(['3 immediate', '10 end']);
   });
