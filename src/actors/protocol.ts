@@ -1,14 +1,6 @@
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
-import type {
-  AttemptNumber,
-  ExecutionVertexId,
-  ExecutorId,
-  FailoverId,
-  PartitionId,
-  RegionId,
-  ResultPartitionId,
-} from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../ids.ts';
 
 /**
  * Messages between the job master and the task executors: plain data by direction, so that an executor may live in

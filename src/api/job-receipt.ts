@@ -121,6 +121,8 @@ export class ReceiptBook {
         if (entry !== undefined) entry.recoveryMs = event.durationMs;
         break;
       }
+      default:
+        break;
     }
   }
 

@@ -155,6 +155,8 @@ export class JobRun implements AsyncDisposable {
       case 'failover.refused':
         this.#remember(event.failover, true);
         break;
+      default:
+        break;
     }
     this.#events.next(event);
     this.#scheduleSnapshot();

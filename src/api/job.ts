@@ -1,6 +1,10 @@
 import { InvalidArgumentError } from '../errors.ts';
 import type { Source } from '../operators/source.ts';
 import { DataStream } from './data-stream.ts';
+import { planJob } from './job-planner.ts';
+import type { JobRun } from './job-run.ts';
+import { runJob } from './run-job.ts';
+import type { JobRunOptions } from './run-options.ts';
 import { type JobDefinition, type JobMode, StreamGraph, type StreamNode } from './stream-graph.ts';
 
 /** Options of a job. */
@@ -70,5 +74,15 @@ export class Job implements JobDefinition {
     if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
     const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
     return new DataStream<Out>(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
+  }
+
+  /**
+   * Plans and starts the job in this process, and returns the handle of the run at once. A job may be run as often as
+   * its sources can be read; each run is independent.
+   *
+   * @throws JobValidationError | InvalidArgumentError for a job or an option that cannot be; nothing has run then.
+   */
+  run(options: JobRunOptions = {}): JobRun {
+    return runJob(planJob(this), options);
   }
 }

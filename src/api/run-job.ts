@@ -1,6 +1,6 @@
 import { delayActor } from '../actors/delay-actor.ts';
 import { LocalCluster } from '../cluster/local-cluster.ts';
-import { type DataPlane } from '../cluster/data-plane.ts';
+import type { DataPlane } from '../cluster/data-plane.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
 import { ExceptionHistory } from '../failover/exception-history.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';

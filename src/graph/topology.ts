@@ -1,4 +1,4 @@
-import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
+import type { PartitionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 

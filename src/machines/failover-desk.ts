@@ -1,5 +1,5 @@
 import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
-import { toError } from '../errors.ts';
+import { IllegalStateError, toError } from '../errors.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { soundDecision } from '../failover/sound-decision.ts';
@@ -35,6 +35,8 @@ export class FailoverDesk {
       case 'region.inexplicable':
       case 'job.globalFailure':
         return this.#openFor({ vertex: undefined, attempt: undefined }, event.cause, master);
+      default:
+        throw new IllegalStateError(`No failover can be opened for "${event.type}"`);
     }
   }
 

@@ -6,7 +6,7 @@ import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } fro
 import { FailoverDesk } from './failover-desk.ts';
 import type { JobServices } from './job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
-import { type JobMasterActorRef, type JobMasterEvent, jobMasterMachine } from './job-master-machine.ts';
+import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { type RegionActorRef, type RegionParentRef, regionMachine } from './region-machine.ts';
 
 /** The executions of a job: what their chart names, done. */

@@ -5,7 +5,7 @@ import { noRestart } from '../../src/failover/no-restart.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, RegionId } from '../../src/ids.ts';
+import type { AttemptNumber, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import {
   failoverStrategyMachine,
   failoverStrategySetup,
@@ -27,6 +27,12 @@ function running(options: ManualClusterOptions): ManualCluster {
 function finish(cluster: ManualCluster, ...tasks: string[]): void {
   for (const task of tasks) cluster.report(task, 'finished');
   cluster.runAll();
+}
+
+/** What the first attempt of a task wrote. */
+function resultOf(cluster: ManualCluster, task: string): ResultPartitionId {
+  const [partition] = cluster.ledger.graph.partitionsOf(cluster.vertex(task));
+  return { partition: partition as ResultPartitionId['partition'], attempt: 0 as AttemptNumber };
 }
 
 /** What was deployed since the last look. */
@@ -78,8 +84,8 @@ describe('recovery', () => {
     const cluster = running(threeStages);
     finish(cluster, 'read[0]');
     const deployed = looker(cluster);
-    const [lost] = cluster.ledger.resultsOf(cluster.vertex('read[0]'), 0 as AttemptNumber);
-    cluster.fail('parse[0]', new Error('cannot read', { cause: new PartitionLostError(lost!, 'file is gone') }));
+    const lost = resultOf(cluster, 'read[0]');
+    cluster.fail('parse[0]', new Error('cannot read', { cause: new PartitionLostError(lost, 'file is gone') }));
     cluster.clock.advance(100);
     expect(deployed()).toEqual(['read[0]']);
     cluster.runAll();
@@ -94,8 +100,8 @@ describe('recovery', () => {
     const cluster = running(threeStages);
     finish(cluster, 'read[0]', 'parse[0]');
     const deployed = looker(cluster);
-    const [lost] = cluster.ledger.resultsOf(cluster.vertex('parse[0]'), 0 as AttemptNumber);
-    cluster.fail('store[0]', new PartitionLostError(lost!, 'bad checksum'));
+    const lost = resultOf(cluster, 'parse[0]');
+    cluster.fail('store[0]', new PartitionLostError(lost, 'bad checksum'));
     cluster.clock.advance(100);
     expect(deployed()).toEqual(['parse[0]']);
     finishAll(cluster);
@@ -319,12 +325,12 @@ describe('recovery', () => {
         ...threeStages,
         failoverStrategy: failoverStrategyMachine((failure, { regions }) => ({
           kind: 'restart',
-          regions: [regions.regionOf(failure.vertex!)],
+          regions: failure.vertex === undefined ? [] : [regions.regionOf(failure.vertex)],
         })),
       });
       finish(cluster, 'read[0]', 'parse[0]');
-      const [lost] = cluster.ledger.resultsOf(cluster.vertex('parse[0]'), 0 as AttemptNumber);
-      cluster.fail('store[0]', new PartitionLostError(lost!, 'gone'));
+      const lost = resultOf(cluster, 'parse[0]');
+      cluster.fail('store[0]', new PartitionLostError(lost, 'gone'));
       const decided = cluster.events.find((event) => event.type === 'failover.decided');
       expect(decided).toMatchObject({ regions: [2, 1], taskCount: 2, why: expect.stringContaining('1 more') });
     });
