@@ -1,0 +1,183 @@
+/** What a number has to reach. */
+export type Goal = { readonly atLeast: number } | { readonly atMost: number };
+
+/** One line of the report. */
+export interface BenchRow {
+  readonly name: string;
+  /** Median of what was measured. */
+  readonly ours: number;
+  /** Median of the same done by hand, in the same run; where there is something to compare with. */
+  readonly baseline?: number;
+  /** Unit of `ours` and `baseline`. */
+  readonly unit: string;
+  /** What the goal is about: how many times as fast as the baseline (1 is as fast); without one, `ours`. */
+  readonly value: number;
+  /** First and third quartile of `value` over the rounds. */
+  readonly spread: readonly [number, number];
+  readonly goal?: Goal;
+}
+
+/** A group of measurements; a file of this folder exports some as `benches`. */
+export interface Bench {
+  readonly name: string;
+  run(options: BenchOptions): Promise<readonly BenchRow[]> | readonly BenchRow[];
+}
+
+export interface BenchOptions {
+  /** Multiplies the rounds that are measured: 1 unless the caller wants more certainty, or less time. */
+  readonly effort: number;
+}
+
+/** Work to be timed. What it returns is kept, so that nothing is optimised away. */
+export type Work = () => unknown;
+
+interface Rounds {
+  /** Default 15. */
+  readonly rounds?: number;
+  /** Rounds before that, not measured. Default 5. */
+  readonly warmUp?: number;
+  readonly effort?: number;
+}
+
+/** Median time of `run`, in ms. */
+export async function measure(
+  measurement: Rounds & { readonly name: string; readonly run: Work; readonly goal?: Goal },
+): Promise<BenchRow> {
+  const samples = await timed([measurement.run], measurement);
+  const times = (samples[0] as number[]).sort(ascending);
+  return row(measurement.name, 'ms', median(times), undefined, times, measurement.goal);
+}
+
+/**
+ * How `ours` compares with `baseline`: `value` is the time of the baseline divided by ours, so 0.5 is half as fast. Both
+ * run in every round, in alternating order, and are compared round by round: what disturbs the machine disturbs both.
+ */
+export async function compare(
+  comparison: Rounds & { readonly name: string; readonly ours: Work; readonly baseline: Work; readonly goal?: Goal },
+): Promise<BenchRow> {
+  const samples = await timed([comparison.ours, comparison.baseline], comparison);
+  const [ours, baseline] = samples as [number[], number[]];
+  const ratios = ours.map((time, round) => (baseline[round] as number) / time).sort(ascending);
+  return row(
+    comparison.name,
+    'ms',
+    median(ours.sort(ascending)),
+    median(baseline.sort(ascending)),
+    ratios,
+    comparison.goal,
+  );
+}
+
+/** A row for numbers that were gathered otherwise: bytes, instants on a job's own clock, … */
+export function reading(
+  name: string,
+  unit: string,
+  values: readonly number[],
+  goal?: Goal,
+  baseline?: number,
+): BenchRow {
+  const sorted = [...values].sort(ascending);
+  return row(name, unit, median(sorted), baseline, sorted, goal);
+}
+
+/** Whether a row reached its goal; undefined without one. */
+export function isReached({ value, goal }: BenchRow): boolean | undefined {
+  if (goal === undefined) return undefined;
+  return 'atLeast' in goal ? value >= goal.atLeast : value <= goal.atMost;
+}
+
+/** The rows as a table for people. */
+export function formatTable(rows: readonly BenchRow[]): string {
+  const cells = rows.map((one) => {
+    const reached = isReached(one);
+    const isRatio = one.baseline !== undefined;
+    const inUnit = (value: number): string => `${short(value)} ${one.unit}`;
+    const inValue = (value: number): string => (isRatio ? `${short(value)}×` : inUnit(value));
+    return [
+      one.name,
+      inUnit(one.ours),
+      one.baseline === undefined ? '' : inUnit(one.baseline),
+      `${inValue(one.value)} (${short(one.spread[0])}–${short(one.spread[1])})`,
+      one.goal === undefined
+        ? ''
+        : 'atLeast' in one.goal
+          ? `≥ ${inValue(one.goal.atLeast)}`
+          : `≤ ${inValue(one.goal.atMost)}`,
+      reached === undefined ? '' : reached ? 'yes' : 'NO',
+    ];
+  });
+  const table = [['bench', 'ours', 'baseline', 'value (quartiles)', 'goal', 'reached'], ...cells];
+  const widths = (table[0] as string[]).map((_, column) =>
+    Math.max(...table.map((line) => (line[column] as string).length)),
+  );
+  return table
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] as number))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+let kept: unknown;
+
+/** Times in ms, one list for each work. All of them run in each round, the order reversed every other round. */
+async function timed(works: readonly Work[], { rounds = 15, warmUp = 5, effort = 1 }: Rounds): Promise<number[][]> {
+  const samples = works.map((): number[] => []);
+  const measured = Math.max(3, Math.round(rounds * effort));
+  for (let round = -warmUp; round < measured; round++) {
+    const order = [...works.keys()];
+    if (round % 2 !== 0) order.reverse();
+    for (const index of order) {
+      globalThis.gc?.();
+      const work = works[index] as Work;
+      const startMs = performance.now();
+      const result = work();
+      kept = result instanceof Promise ? await result : result;
+      const elapsedMs = performance.now() - startMs;
+      if (round >= 0) (samples[index] as number[]).push(elapsedMs);
+    }
+  }
+  if (kept === samples) throw new Error('unreachable: keeps the results of the work alive');
+  return samples;
+}
+
+function row(
+  name: string,
+  unit: string,
+  ours: number,
+  baseline: number | undefined,
+  values: readonly number[],
+  goal: Goal | undefined,
+): BenchRow {
+  return {
+    name,
+    ours,
+    ...(baseline === undefined ? {} : { baseline }),
+    unit,
+    value: median(values),
+    spread: [quantile(values, 0.25), quantile(values, 0.75)],
+    ...(goal === undefined ? {} : { goal }),
+  };
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}
+
+function median(sorted: readonly number[]): number {
+  return quantile(sorted, 0.5);
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  const position = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(position)] as number;
+  const above = sorted[Math.ceil(position)] as number;
+  return below + (above - below) * (position - Math.floor(position));
+}
+
+/** Three digits that matter. */
+function short(value: number): string {
+  return Math.abs(value) >= 1_000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,66 @@
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';
+
+const usage = `Measures what the engine costs, baselines beside it in the same run.
+
+  --only NAME    only benches whose name contains NAME; may be given several times
+  --effort N     N times as many rounds (default 1; 0.2 for a quick look)
+  --json         the rows as JSON instead of a table
+  --list         the names alone
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    effort: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const effort = Number(options.effort);
+if (options.help || !(effort > 0)) {
+  console.log(usage);
+  process.exit(options.help ? 0 : 1);
+}
+
+/** The benches of the files beside this one. */
+async function siblings(): Promise<Bench[]> {
+  const files = readdirSync(import.meta.dirname)
+    .filter((file) => file.endsWith('.ts') && !['main.ts', 'harness.ts'].includes(file))
+    .sort();
+  const benches: Bench[] = [];
+  for (const file of files) {
+    const module = (await import(`./${file}`)) as { readonly benches?: readonly Bench[] };
+    benches.push(...(module.benches ?? []));
+  }
+  return benches;
+}
+
+const { only } = options;
+const chosen = (await siblings()).filter(({ name }) => only === undefined || only.some((part) => name.includes(part)));
+if (options.list) {
+  console.log(chosen.map(({ name }) => name).join('\n'));
+  process.exit(0);
+}
+if (chosen.length === 0) {
+  console.error(`No bench is called ${only?.join(' or ') ?? 'anything'}. --list shows the names`);
+  process.exit(1);
+}
+const rows: BenchRow[] = [];
+for (const bench of chosen) {
+  if (!options.json) process.stderr.write(`${bench.name} …\n`);
+  rows.push(...(await bench.run({ effort })));
+}
+if (options.json) {
+  console.log(
+    JSON.stringify(
+      rows.map((row) => ({ ...row, reached: isReached(row) })),
+      undefined,
+      2,
+    ),
+  );
+} else {
+  console.log(formatTable(rows));
+}

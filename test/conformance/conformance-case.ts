@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util';
+
+/** One fact about how recovery behaves, as it stands in a file of the catalogue. Unknown fields are kept. */
+export interface ConformanceCase {
+  readonly id: string;
+  readonly area: string;
+  readonly kind?: string;
+  readonly generation?: string;
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly when: readonly Readonly<Record<string, unknown>>[];
+  readonly expect: Readonly<Record<string, unknown>>;
+}
+
+/** How one expected field fared. */
+export type Verdict =
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'failed'; readonly expected: unknown; readonly actual: unknown }
+  | { readonly kind: 'skipped'; readonly why: string };
+
+/** Judges what a case expects of one field. */
+export type Judge = (expected: unknown) => Verdict;
+
+/** Runs a case; answers with a judge for each field of `expect` that it knows. Fields without one are skipped by name. */
+export type Handler = (given: ConformanceCase) => Readonly<Record<string, Judge>>;
+
+/** Thrown where a case asks for something a handler does not know: the case counts as skipped, with this reason. */
+export class CannotRun extends Error {}
+
+/** The value is what is expected. */
+export function equals(actual: unknown): Judge {
+  return (expected) =>
+    isDeepStrictEqual(actual, expected) ? { kind: 'passed' } : { kind: 'failed', expected, actual };
+}
+
+/** The same as {@link equals} after both sides were brought into one form, for what has no order of its own. */
+export function equalsAs(normalize: (value: never) => unknown, actual: unknown): Judge {
+  return (expected) => {
+    const verdict = equals(normalize(actual as never))(normalize(expected as never));
+    return verdict.kind === 'failed' ? { kind: 'failed', expected, actual } : verdict;
+  };
+}
+
+/** Judges a list that is aligned with the steps of the case; `null` asserts nothing. */
+export function perStep(judges: readonly Judge[]): Judge {
+  return (expected) => {
+    if (!Array.isArray(expected)) return { kind: 'skipped', why: 'a list with one entry per step was expected' };
+    if (expected.length !== judges.length) {
+      return { kind: 'skipped', why: `${expected.length} entries for ${judges.length} steps` };
+    }
+    const verdicts = expected.map(
+      (entry, step): Verdict => (entry === null ? { kind: 'passed' } : (judges[step] as Judge)(entry)),
+    );
+    return worst(
+      verdicts.map((verdict, step) =>
+        verdict.kind === 'failed'
+          ? { ...verdict, expected: { step, is: verdict.expected }, actual: { step, is: verdict.actual } }
+          : verdict,
+      ),
+    );
+  };
+}
+
+/** Judges the fields of an object; a field without a judge is skipped by name. */
+export function fields(judges: Readonly<Record<string, Judge>>): Judge {
+  return (expected) => {
+    if (typeof expected !== 'object' || expected === null) {
+      return { kind: 'skipped', why: `${JSON.stringify(expected)} is no object` };
+    }
+    return worst(
+      Object.entries(expected).map(([field, value]): Verdict => {
+        const judge = Object.hasOwn(judges, field) ? judges[field] : undefined;
+        if (judge === undefined) return { kind: 'skipped', why: `\`${field}\` is not known to the handler` };
+        const verdict = judge(value);
+        return verdict.kind === 'failed'
+          ? { kind: 'failed', expected: { [field]: verdict.expected }, actual: { [field]: verdict.actual } }
+          : verdict;
+      }),
+    );
+  };
+}
+
+/** For fields that explain and assert nothing that could be checked. */
+export const prose: Judge = () => ({ kind: 'passed' });
+
+/** A failure before a skip, a skip before a pass. */
+export function worst(verdicts: readonly Verdict[]): Verdict {
+  return (
+    verdicts.find(({ kind }) => kind === 'failed') ??
+    verdicts.find(({ kind }) => kind === 'skipped') ?? { kind: 'passed' }
+  );
+}
+
+/** A set of names, whatever their order. */
+export function sorted(names: readonly string[]): string[] {
+  if (!Array.isArray(names)) throw new CannotRun(`${JSON.stringify(names)} is no list of names`);
+  return [...names].sort();
+}
+
+/** A set of sets of names, whatever their order. */
+export function sortedSets(sets: readonly (readonly string[])[]): string[] {
+  if (!Array.isArray(sets)) throw new CannotRun(`${JSON.stringify(sets)} is no list of lists`);
+  return sets.map((set) => sorted(set).join(' ')).sort();
+}
+
+/** A multiset of numbers. */
+export function sortedNumbers(numbers: readonly number[]): number[] {
+  if (!Array.isArray(numbers)) throw new CannotRun(`${JSON.stringify(numbers)} is no list of numbers`);
+  return [...numbers].sort((a, b) => a - b);
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { show } from '../../src/errors.ts';
+import { CannotRun, type ConformanceCase, fields, type Handler, type Judge, type Verdict } from './conformance-case.ts';
+
+/** What came of a case. */
+export interface Outcome {
+  readonly id: string;
+  readonly area: string;
+  readonly kind: string;
+  readonly verdict: Verdict;
+}
+
+/** Handlers by area and kind; a case without a kind is of the kind `default`. */
+export type Handlers = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+
+/** Reasons for differing on purpose, by case id or by `area/kind`. */
+export type Deviations = ReadonlyMap<string, string>;
+
+const errorKinds: Readonly<Record<string, string>> = {
+  ILLEGAL_STATE: 'illegal-state',
+  INVALID_ARGUMENT: 'invalid-argument',
+};
+
+/** The name the catalogue has for an error, or undefined. */
+export function errorKindOf(error: unknown): string | undefined {
+  return errorKinds[String((error as { code?: unknown } | null)?.code)];
+}
+
+/** Reads the cases of a file. @throws if it is no JSON array. */
+export function readCases(file: string): unknown[] {
+  const cases: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  if (!Array.isArray(cases)) throw new Error(`${file} holds no array of cases`);
+  return cases;
+}
+
+/** Reads the table of `deviations.md`: rows of `| id or area/kind | reason |`. */
+export function readDeviations(file: string): Deviations {
+  const deviations = new Map<string, string>();
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [, name, reason] = /^\|\s*`([^`]+)`\s*\|\s*(.+?)\s*\|\s*$/.exec(line) ?? [];
+    if (name !== undefined && reason !== undefined) deviations.set(name, reason);
+  }
+  return deviations;
+}
+
+/** Runs one case, whatever it holds: a case that makes no sense is skipped, an engine that throws has failed. */
+export function runCase(raw: unknown, handlers: Handlers, deviations: Deviations): Outcome {
+  const { id = '(no id)', area = '(no area)', kind = 'default' } = (raw ?? {}) as Partial<ConformanceCase>;
+  const outcome = (verdict: Verdict): Outcome => ({ id, area, kind, verdict });
+  const skipped = (why: string): Outcome => outcome({ kind: 'skipped', why });
+
+  const reason = deviations.get(id) ?? deviations.get(`${area}/${kind}`);
+  if (reason !== undefined) return skipped(`differs on purpose: ${reason}`);
+  const handler = ownEntry(ownEntry(handlers, area), kind);
+  if (handler === undefined) return skipped(`kind ${area}/${kind} is not run`);
+  const { given = {}, when = [], expect, generation = 'current' } = raw as ConformanceCase;
+  if (typeof expect !== 'object' || expect === null || Object.keys(expect).length === 0)
+    return skipped('expects nothing');
+  if (generation === 'proposal') return skipped('a proposal, in no release');
+  const saysWhatHoldsNow = Object.keys(expect).some((field) => field.startsWith('current'));
+  if (generation === 'legacy' && !saysWhatHoldsNow) return skipped('holds for an older version only');
+  const { error: expectedError, ...expectedFields } = expect;
+  let judges: Readonly<Record<string, Judge>>;
+  try {
+    judges = handler({ id, area, kind, generation, given, when, expect });
+  } catch (error) {
+    if (error instanceof CannotRun) return skipped(error.message);
+    const actual = errorKindOf(error) ?? String((error as Error)?.stack ?? error);
+    if (actual === expectedError) return outcome(fields({ why: () => ({ kind: 'passed' }) })(expectedFields));
+    return outcome({ kind: 'failed', expected: expect, actual: { error: actual } });
+  }
+  try {
+    if (expectedError !== undefined && !Object.hasOwn(judges, 'error')) {
+      return outcome({ kind: 'failed', expected: { error: expectedError }, actual: 'no error' });
+    }
+    return outcome(fields(judges)(expect));
+  } catch (error) {
+    if (error instanceof CannotRun) return skipped(error.message);
+    throw error;
+  }
+}
+
+/** A report in lines: each failure, each reason to skip (with the cases it holds for), and the sums last. */
+export function report(outcomes: readonly Outcome[]): string[] {
+  const lines: string[] = [];
+  const skippedFor = new Map<string, string[]>();
+  const sums = { passed: 0, failed: 0, skipped: 0 };
+  for (const { id, verdict } of outcomes) {
+    sums[verdict.kind]++;
+    if (verdict.kind === 'failed') {
+      lines.push(`FAILED ${id}: expected ${render(verdict.expected)}, actual ${render(verdict.actual)}`);
+    } else if (verdict.kind === 'skipped') {
+      skippedFor.set(verdict.why, [...(skippedFor.get(verdict.why) ?? []), id]);
+    }
+  }
+  for (const [why, ids] of skippedFor) lines.push(`skipped ${ids.length} (${why}): ${ids.join(', ')}`);
+  lines.push(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
+  return lines;
+}
+
+function render(value: unknown): string {
+  return JSON.stringify(value) ?? show(value);
+}
+
+function ownEntry<Value>(table: Readonly<Record<string, Value>> | undefined, key: string): Value | undefined {
+  return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
+}

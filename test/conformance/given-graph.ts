@@ -1,0 +1,104 @@
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { type PipelinedRegions, pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
+import { CannotRun } from './conformance-case.ts';
+import { flinkExchangeTypes } from './flink-exchange-types.ts';
+
+interface GivenVertex {
+  readonly id: string;
+  readonly parallelism?: number;
+}
+
+interface GivenEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly partition?: string;
+}
+
+/** The graph of a case, and the names its subtasks and partitions have there. */
+export interface GivenGraph {
+  readonly graph: ExecutionGraph;
+  readonly regions: PipelinedRegions;
+  nameOf(vertex: number): string;
+  /** Undefined for a name that is not in the graph. */
+  vertexNamed(name: string): ExecutionVertexId | undefined;
+  /** Every partition of that name: a result with two consumers is two of ours. Empty for an unknown name. */
+  partitionsNamed(name: string): readonly PartitionId[];
+  namesIn(region: number): string[];
+}
+
+/**
+ * Builds the graph that a case describes by `vertices` and `edges`. At level `execution` vertices are single subtasks
+ * and called by their id; at level `job` subtasks are called `v[i]`.
+ */
+export function givenGraph(given: Readonly<Record<string, unknown>>): GivenGraph {
+  const vertices = listOf<GivenVertex | string>(given['vertices'], 'vertices').map((vertex) =>
+    typeof vertex === 'string' ? { id: vertex } : vertex,
+  );
+  const edges = givenEdges(given['edges']);
+  // A case may ask about a job of nothing, which we refuse to build: it gets one vertex that nobody names.
+  const graph = new ExecutionGraph(
+    createJobGraph(
+      'case',
+      vertices.length > 0
+        ? vertices.map(({ id, parallelism = 1 }) => ({ id, parallelism }))
+        : [{ id: '(nobody)', parallelism: 1 }],
+      edges.map(({ from, to, type = 'PIPELINED', pattern = 'pointwise' }) => {
+        const exchange = Object.hasOwn(flinkExchangeTypes, type) ? flinkExchangeTypes[type] : undefined;
+        if (exchange === undefined) throw new CannotRun(`result type ${type} is not known`);
+        if (pattern !== 'pointwise' && pattern !== 'all-to-all') throw new CannotRun(`pattern ${pattern} is not known`);
+        return { source: from, target: to, exchange, pattern };
+      }),
+    ),
+  );
+  const regions = pipelinedRegions(graph);
+
+  const bare = given['level'] !== 'job' && vertices.every(({ parallelism = 1 }) => parallelism === 1);
+  const indexed = Array.from({ length: graph.vertexCount }, (_, vertex) => graph.nameOf(vertex as ExecutionVertexId));
+  const names = bare ? indexed.map((_, vertex) => graph.jobVertexOf(vertex as ExecutionVertexId).id) : indexed;
+  const vertexByName = new Map<string, number>();
+  for (const spelling of [indexed, names])
+    for (const [vertex, name] of spelling.entries()) vertexByName.set(name, vertex);
+  const partitionsByName = new Map<string, PartitionId[]>();
+  for (const [index, { from, to, partition }] of edges.entries()) {
+    const jobVertex = graph.jobGraph.vertexIndexById.get(from as never) as number;
+    const subtasks = (graph.jobGraph.vertices[jobVertex] as { parallelism: number }).parallelism;
+    for (let subtask = 0; subtask < subtasks; subtask++) {
+      const id = graph.partitionOf(index, graph.vertexAt(jobVertex, subtask));
+      const names = bare ? [partition ?? `${from}->${to}`] : [`${from}[${subtask}]->${to}`];
+      for (const name of names) partitionsByName.set(name, [...(partitionsByName.get(name) ?? []), id]);
+    }
+  }
+  return {
+    graph,
+    regions,
+    nameOf: (vertex) => names[vertex] as string,
+    vertexNamed: (name) => vertexByName.get(name) as ExecutionVertexId | undefined,
+    partitionsNamed: (name) => partitionsByName.get(name) ?? [],
+    namesIn: (region) => Array.from(regions.verticesOf(region as RegionId), (vertex) => names[vertex] as string),
+  };
+}
+
+/** The vertex of that name. @throws CannotRun if there is none. */
+export function knownVertex({ vertexNamed }: GivenGraph, name: unknown): ExecutionVertexId {
+  const vertex = vertexNamed(String(name));
+  if (vertex === undefined) throw new CannotRun(`there is no subtask ${JSON.stringify(name)} in the graph of the case`);
+  return vertex;
+}
+
+/** A list that may be left out. */
+export function listOf<Item>(value: unknown, what: string): readonly Item[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new CannotRun(`${what} is no list: ${JSON.stringify(value)}`);
+  return value as Item[];
+}
+
+/** Edges as a list, or in short: `source>map>sink`. */
+function givenEdges(value: unknown): readonly GivenEdge[] {
+  if (typeof value !== 'string') return listOf<GivenEdge>(value, 'edges');
+  const chain = value.split('>').map((id) => id.trim());
+  return chain.slice(1).map((to, index) => ({ from: chain[index] as string, to }));
+}

@@ -1,0 +1,13 @@
+import { backoffHandlers } from './backoff.ts';
+import type { Handlers } from './conformance-runner.ts';
+import { failoverHandlers } from './failover.ts';
+import { regionBuildingHandlers } from './region-building.ts';
+import { schedulingHandlers } from './scheduling.ts';
+
+/** Who runs which kind of case. A kind that is not here is skipped by name. */
+export const handlers: Handlers = {
+  'region-building': regionBuildingHandlers,
+  failover: failoverHandlers,
+  backoff: backoffHandlers,
+  scheduling: schedulingHandlers,
+};

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { handlers } from './handlers.ts';
+import { type Outcome, readCases, readDeviations, report, runCase } from './conformance-runner.ts';
+
+/** Runs files of cases, prints a report; the exit code is 1 if a case failed or a file could not be read. */
+function main(files: readonly string[]): number {
+  if (files.length === 0) {
+    console.error('Usage: npm run conformance -- FILE…');
+    return 1;
+  }
+  const deviations = readDeviations(join(import.meta.dirname, 'deviations.md'));
+  const outcomes: Outcome[] = [];
+  let unreadable = 0;
+  for (const file of files) {
+    try {
+      for (const raw of readCases(file)) outcomes.push(runCase(raw, handlers, deviations));
+    } catch (error) {
+      unreadable++;
+      console.log(`FAILED to read ${file}: ${(error as Error).message}`);
+    }
+  }
+  for (const line of report(outcomes)) console.log(line);
+  return unreadable > 0 || outcomes.some(({ verdict }) => verdict.kind === 'failed') ? 1 : 0;
+}
+
+process.exitCode = main(process.argv.slice(2));
