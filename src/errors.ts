@@ -130,6 +130,17 @@ export class MalformedInputError extends KintsugiError {
   }
 }
 
+/** A file that a connector reads or writes is missing, changed or refused. Names the file; a restart may find it well. */
+export class FileAccessError extends KintsugiError {
+  readonly code = 'FILE_ACCESS';
+  readonly file: string;
+
+  constructor(file: string, problem: string, options?: { cause?: unknown }) {
+    super(`${file}: ${problem}`, options);
+    this.file = file;
+  }
+}
+
 /** A source was asked to read again from the start and cannot. Says how to build one that can. */
 export class SourceNotReplayableError extends KintsugiError {
   readonly code = 'SOURCE_NOT_REPLAYABLE';
