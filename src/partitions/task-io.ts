@@ -20,6 +20,8 @@ export interface TaskInput {
 export interface TaskOutput {
   /** Whether a batch may be written now. */
   readonly isWritable: boolean;
+  /** What went wrong with an earlier batch, where that shows between writes. */
+  readonly failure: Error | undefined;
   /** Calls `listener` whenever it becomes writable again or fails. One listener. */
   onWritable(listener: () => void): void;
   /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */

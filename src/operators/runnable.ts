@@ -1,0 +1,14 @@
+/** Work that is done in steps on the one thread there is. */
+export interface Runnable {
+  /**
+   * Works until `shouldYield` says that it is somebody else's turn (`ready`: there is more to do) or until it has to wait
+   * (`blocked`: whoever it waits for wakes it). Never throws.
+   */
+  run(shouldYield: () => boolean): 'ready' | 'blocked';
+}
+
+/** Runs runnables in turn. */
+export interface Wakeable {
+  /** Gives `runnable` a turn soon, never on this stack. Several calls before the turn are one. */
+  wake(runnable: Runnable): void;
+}

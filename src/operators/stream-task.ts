@@ -1,0 +1,250 @@
+import type { Subscription } from 'rxjs';
+import { toError } from '../errors.ts';
+import type { Batch, StreamElement } from '../partitions/stream-element.ts';
+import type { TaskInput, TaskOutput } from '../partitions/task-io.ts';
+import { taskFaultPoints } from './fault-points.ts';
+import type { OperatorStage } from './operator-stage.ts';
+import type { Runnable, Wakeable } from './runnable.ts';
+import type { TaskContext } from './task-context.ts';
+
+/** What a task works with once it was opened. */
+export interface TaskParts {
+  readonly input: TaskInput;
+  readonly chain: OperatorStage;
+  readonly outputs: readonly TaskOutput[];
+}
+
+/** What an attempt moved so far. */
+export interface TaskCounts {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+}
+
+/** What a task tells whoever runs it: `running` once, then one of the three ends, once. */
+export interface TaskListener {
+  readonly initializing: () => void;
+  readonly running: () => void;
+  readonly finished: (counts: TaskCounts) => void;
+  readonly failed: (cause: Error, counts: TaskCounts) => void;
+  readonly canceled: (counts: TaskCounts) => void;
+}
+
+export interface StreamTaskOptions {
+  readonly context: TaskContext;
+  readonly scheduler: Wakeable;
+  readonly listener: TaskListener;
+  /**
+   * Opens input, chain and outputs; `wake` is for what becomes ready by itself. May take its time; what it has opened
+   * when it fails it closes itself.
+   */
+  readonly open: (wake: () => void) => TaskParts | Promise<TaskParts>;
+}
+
+/**
+ * One attempt of one task: takes elements from its input, runs them through its chain, writes the results. Reports and
+ * works only in turns of its own that the scheduler gives it, or when something it waited for answers.
+ *
+ * Invariants:
+ * - ST1 It takes no input while results wait that the outputs have no room for.
+ * - ST2 It reports an end when nothing of it runs any more: input closed, outputs committed or aborted.
+ * - ST3 What fails while it ends changes nothing: the first reason counts.
+ */
+export class StreamTask implements Runnable {
+  readonly #options: StreamTaskOptions;
+  readonly #wake: () => void;
+  #phase: 'created' | 'opening' | 'running' | 'committing' | 'ending' | 'ended' = 'created';
+  #parts: TaskParts | undefined;
+  #subscription: Subscription | undefined;
+  /** Why it ends early. The first reason counts. */
+  #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
+  #isInputOver = false;
+  #batches = 0;
+  #recordsIn = 0;
+  #recordsOut = 0;
+
+  constructor(options: StreamTaskOptions) {
+    this.#options = options;
+    this.#wake = () => options.scheduler.wake(this);
+  }
+
+  start(): void {
+    this.#wake();
+  }
+
+  cancel(): void {
+    if (this.#phase === 'ended') return;
+    this.#end ??= { kind: 'canceled' };
+    this.#wake();
+  }
+
+  run(shouldYield: () => boolean): 'ready' | 'blocked' {
+    try {
+      if (this.#end !== undefined) return this.#endEarly();
+      if (this.#phase === 'created') this.#open();
+      if (this.#phase === 'running') return this.#work(shouldYield);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return 'blocked';
+  }
+
+  #open(): void {
+    this.#options.listener.initializing();
+    this.#reach(taskFaultPoints.open);
+    if (this.#end !== undefined) return;
+    const parts = this.#options.open(this.#wake);
+    if (!('then' in parts)) {
+      this.#opened(parts);
+      return;
+    }
+    this.#phase = 'opening';
+    parts.then(
+      (opened) => this.#attempt(() => this.#opened(opened)),
+      (error: unknown) => {
+        this.#phase = 'created';
+        this.#fail(error);
+      },
+    );
+  }
+
+  #opened(parts: TaskParts): void {
+    this.#parts = parts;
+    this.#phase = 'running';
+    this.#wake();
+    if (this.#end !== undefined) return;
+    const { input, outputs } = parts;
+    input.onAvailable(this.#wake);
+    for (const output of outputs) output.onWritable(this.#wake);
+    this.#subscription = input.elements$.subscribe({
+      next: (element) => this.#attempt(() => this.#take(element)),
+      error: (error: unknown) => this.#fail(error),
+    });
+    this.#options.listener.running();
+  }
+
+  #work(shouldYield: () => boolean): 'ready' | 'blocked' {
+    const { input, chain, outputs } = this.#parts as TaskParts;
+    do {
+      for (const { failure } of outputs) if (failure !== undefined) throw failure;
+      if (!outputs.every(({ isWritable }) => isWritable)) return 'blocked';
+      const results = chain.poll();
+      if (results !== undefined) {
+        this.#write(results);
+        continue;
+      }
+      if (chain.isDone) {
+        this.#commit();
+        return 'blocked';
+      }
+      if (!this.#isInputOver && chain.isAccepting && input.emitNext()) {
+        if (this.#end !== undefined) return this.#endEarly();
+        continue;
+      }
+      // Nothing to do for now: what is there must not wait for more.
+      for (const output of outputs) output.flush();
+      return 'blocked';
+    } while (!shouldYield());
+    return 'ready';
+  }
+
+  #take(element: StreamElement): void {
+    const { chain } = this.#parts as TaskParts;
+    if (element.kind === 'end') {
+      this.#reach(taskFaultPoints.end);
+      this.#isInputOver = true;
+      chain.end();
+      return;
+    }
+    const { records } = element;
+    if (records.length === 0) return;
+    this.#reach(taskFaultPoints.batch);
+    this.#batches++;
+    this.#recordsIn += records.length;
+    chain.push(records);
+  }
+
+  #write(results: Batch): void {
+    this.#recordsOut += results.length;
+    for (const output of (this.#parts as TaskParts).outputs) output.write(results);
+  }
+
+  /** ST2: the last of the outputs that is safe lets the input be closed, and then it has finished. */
+  #commit(): void {
+    this.#phase = 'committing';
+    const { input, outputs } = this.#parts as TaskParts;
+    let open = outputs.length;
+    const finished = (): void => {
+      this.#attempt(() => {
+        this.#subscription?.unsubscribe();
+        this.#reach(taskFaultPoints.finish);
+        input.close(() => {
+          if (this.#end === undefined) this.#report();
+        });
+      });
+    };
+    if (open === 0) finished();
+    for (const output of outputs) {
+      output.finish((error) => {
+        if (error !== undefined) this.#fail(error);
+        else if (--open === 0 && this.#end === undefined) finished();
+      });
+    }
+  }
+
+  #endEarly(): 'blocked' {
+    if (this.#phase === 'ending' || this.#phase === 'ended') return 'blocked';
+    this.#options.context.abort();
+    // What is being opened is closed when it is there; until then, only its signal can hurry it.
+    if (this.#phase === 'opening') return 'blocked';
+    this.#phase = 'ending';
+    this.#subscription?.unsubscribe();
+    if (this.#parts === undefined) {
+      this.#report();
+      return 'blocked';
+    }
+    const { input, chain, outputs } = this.#parts;
+    chain.close();
+    let open = outputs.length + 1;
+    const closed = (): void => {
+      if (--open === 0) this.#report();
+    };
+    input.close(closed);
+    for (const output of outputs) output.abort(closed);
+    return 'blocked';
+  }
+
+  /** Runs what may throw: the error ends the task, on a turn of its own. */
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#end ??= { kind: 'failed', cause: toError(error) };
+    this.#wake();
+  }
+
+  #report(): void {
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    const { listener } = this.#options;
+    const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+    if (this.#end === undefined) listener.finished(counts);
+    else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts);
+    else listener.canceled(counts);
+  }
+
+  #reach(point: string): void {
+    const { context } = this.#options;
+    context.environment.faults.reach(point, {
+      vertex: context.vertex,
+      subtask: context.subtask,
+      attempt: context.attempt,
+      batches: this.#batches,
+      records: this.#recordsIn,
+    });
+  }
+}

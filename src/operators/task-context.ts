@@ -1,0 +1,42 @@
+import type { Environment } from '../environment.ts';
+import type { AttemptNumber } from '../ids.ts';
+import type { RuntimeContext } from './runtime-context.ts';
+
+/** The runtime context of one attempt. Its signal is made when somebody asks for it. */
+export class TaskContext implements RuntimeContext {
+  readonly job: string;
+  readonly vertex: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly attempt: AttemptNumber;
+  readonly environment: Environment;
+  #controller: AbortController | undefined;
+  #isAborted = false;
+
+  constructor(about: Omit<RuntimeContext, 'signal'>) {
+    this.job = about.job;
+    this.vertex = about.vertex;
+    this.subtask = about.subtask;
+    this.parallelism = about.parallelism;
+    this.attempt = about.attempt;
+    this.environment = about.environment;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#isAborted;
+  }
+
+  /** The attempt ends early: whoever works for it should stop. Safe to call twice. */
+  abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+  }
+}

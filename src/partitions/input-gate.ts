@@ -1,0 +1,114 @@
+import { type Observable, Subject, type Subscription } from 'rxjs';
+import type { SubpartitionView } from './result-partition.ts';
+import { endOfPartition, type StreamElement } from './stream-element.ts';
+import type { TaskInput } from './task-io.ts';
+
+/** Elements a channel may have under way: one is worked on while the next arrives. */
+const creditsPerChannel = 2;
+
+/**
+ * Merges the channels of one task, whatever edge they belong to, one element at a time and in turn. What it costs to
+ * take an element does not depend on how many channels there are.
+ *
+ * Invariants:
+ * - IG1 Order is kept within a channel.
+ * - IG2 A channel holds at most two elements here; the next is asked for when one was taken.
+ * - IG3 A channel that always has elements does not starve the others.
+ */
+export class InputGate implements TaskInput {
+  readonly elements$: Observable<StreamElement>;
+  readonly #elements = new Subject<StreamElement>();
+  readonly #views: readonly SubpartitionView[];
+  readonly #queues: StreamElement[][];
+  readonly #subscriptions: Subscription[] = [];
+  /** Channels with elements, each once, in the order they are served. */
+  readonly #ready = new ReadyList();
+  #openCount: number;
+  #listener: (() => void) | undefined;
+  #failure: Error | undefined;
+  #phase: 'open' | 'ended' | 'failed' | 'closed' = 'open';
+
+  constructor(views: readonly SubpartitionView[]) {
+    this.elements$ = this.#elements.asObservable();
+    this.#views = views;
+    this.#queues = views.map(() => []);
+    this.#openCount = views.length;
+    for (const [channel, view] of views.entries()) {
+      this.#subscriptions.push(
+        view.elements$.subscribe({
+          next: (element) => this.#arrived(channel, element),
+          error: (error: unknown) => {
+            this.#failure ??= error as Error;
+            this.#listener?.();
+          },
+        }),
+      );
+      view.request(creditsPerChannel);
+    }
+  }
+
+  emitNext(): boolean {
+    if (this.#phase !== 'open') return false;
+    if (this.#failure !== undefined) {
+      this.#phase = 'failed';
+      this.#elements.error(this.#failure);
+      return true;
+    }
+    for (let channel = this.#ready.take(); channel !== undefined; channel = this.#ready.take()) {
+      const queue = this.#queues[channel] as StreamElement[];
+      const element = queue.shift() as StreamElement;
+      if (element.kind === 'end') {
+        this.#openCount--;
+        continue;
+      }
+      if (queue.length > 0) this.#ready.add(channel);
+      this.#views[channel]?.request(1);
+      this.#elements.next(element);
+      return true;
+    }
+    if (this.#openCount > 0) return false;
+    this.#phase = 'ended';
+    this.#elements.next(endOfPartition);
+    return true;
+  }
+
+  onAvailable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  close(done: () => void): void {
+    this.#phase = 'closed';
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#subscriptions.length = 0;
+    done();
+  }
+
+  #arrived(channel: number, element: StreamElement): void {
+    const queue = this.#queues[channel] as StreamElement[];
+    queue.push(element);
+    if (queue.length > 1) return;
+    this.#ready.add(channel);
+    if (this.#ready.size === 1) this.#listener?.();
+  }
+}
+
+/** A queue of channel numbers in constant time: one list is filled while the other is emptied. */
+class ReadyList {
+  #taking: number[] = [];
+  #adding: number[] = [];
+
+  get size(): number {
+    return this.#taking.length + this.#adding.length;
+  }
+
+  add(channel: number): void {
+    this.#adding.push(channel);
+  }
+
+  take(): number | undefined {
+    if (this.#taking.length === 0) {
+      [this.#taking, this.#adding] = [this.#adding.reverse(), this.#taking];
+    }
+    return this.#taking.pop();
+  }
+}

@@ -1,0 +1,196 @@
+import { Observable, type Subscriber } from 'rxjs';
+import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { ResultPartitionId } from '../ids.ts';
+import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
+import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
+
+export interface PipelinedResultPartitionOptions {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  /** Batches that wait in one subpartition before the producer has to stop. Default 4. */
+  readonly queueCapacity?: number;
+}
+
+/**
+ * A result that is read while it is written, once, and kept no longer than it takes to read it. Each subpartition is a
+ * bounded queue; one that is full stops the producer.
+ *
+ * Invariants:
+ * - PP1 Nothing is emitted without a credit, except the end.
+ * - PP2 The producer is told when the last full queue has room again, and not before.
+ * - PP3 What a reader that went away would have read is dropped, and holds nobody up.
+ */
+export class PipelinedResultPartition implements ResultPartition {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  /** Made on first use: of 10 000 subpartitions a short producer may touch three. */
+  readonly #subpartitions: (Subpartition | undefined)[] = [];
+  readonly #capacity: number;
+  #fullCount = 0;
+  #listener: (() => void) | undefined;
+  #records = 0;
+  #batches = 0;
+  #phase: 'open' | 'finished' | 'released' = 'open';
+
+  constructor(options: PipelinedResultPartitionOptions) {
+    this.id = options.id;
+    this.exchange = options.exchange;
+    this.subpartitionCount = options.subpartitionCount;
+    this.#capacity = options.queueCapacity ?? 4;
+  }
+
+  get isWritable(): boolean {
+    return this.#fullCount === 0;
+  }
+
+  onWritable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  write(subpartition: number, records: Batch): void {
+    if (this.#phase !== 'open') {
+      throw new IllegalStateError(`A batch was written to partition ${this.id.partition}, which is ${this.#phase}`);
+    }
+    this.#records += records.length;
+    this.#batches++;
+    this.#subpartition(subpartition).append({ kind: 'records', records });
+  }
+
+  finish(done: (error?: Error) => void): void {
+    if (this.#phase === 'open') {
+      this.#phase = 'finished';
+      for (const subpartition of this.#subpartitions) subpartition?.append(endOfPartition);
+    }
+    done();
+  }
+
+  read(subpartition: number): SubpartitionView {
+    if (this.#phase === 'released') throw new PartitionLostError(this.id, 'it was released');
+    return this.#subpartition(subpartition).open();
+  }
+
+  statistics(): PartitionStatistics {
+    return { records: this.#records, batches: this.#batches, memoryBytes: 0, spilledBytes: 0 };
+  }
+
+  release(): void {
+    if (this.#phase === 'released') return;
+    this.#phase = 'released';
+    for (const subpartition of this.#subpartitions) subpartition?.lose(new PartitionLostError(this.id, 'it was released'));
+    this.#subpartitions.length = 0;
+  }
+
+  #subpartition(index: number): Subpartition {
+    const known = this.#subpartitions[index];
+    if (known !== undefined) return known;
+    if (!(index >= 0 && index < this.subpartitionCount)) {
+      throw new IllegalStateError(
+        `Partition ${this.id.partition} has ${this.subpartitionCount} subpartitions, and no number ${index}`,
+      );
+    }
+    const made = new Subpartition(this.id, this.#capacity, (full) => this.#noteFull(full));
+    if (this.#phase === 'finished') made.append(endOfPartition);
+    this.#subpartitions[index] = made;
+    return made;
+  }
+
+  #noteFull(full: boolean): void {
+    this.#fullCount += full ? 1 : -1;
+    if (this.#fullCount === 0) this.#listener?.();
+  }
+}
+
+/** One bounded queue and, once it was opened, the view of its one reader. */
+class Subpartition implements SubpartitionView {
+  readonly elements$: Observable<StreamElement>;
+  readonly #id: ResultPartitionId;
+  readonly #capacity: number;
+  readonly #noteFull: (full: boolean) => void;
+  readonly #queue: StreamElement[] = [];
+  #reader: 'none' | 'opened' | 'gone' | Subscriber<StreamElement> = 'none';
+  #credits = 0;
+  #isEmitting = false;
+  #isFull = false;
+  #lost: Error | undefined;
+
+  constructor(id: ResultPartitionId, capacity: number, noteFull: (full: boolean) => void) {
+    this.#id = id;
+    this.#capacity = capacity;
+    this.#noteFull = noteFull;
+    this.elements$ = new Observable((subscriber) => {
+      if (this.#reader !== 'opened') throw new IllegalStateError('A subpartition has one reader');
+      this.#reader = subscriber;
+      this.#emit();
+      return () => this.#forget();
+    });
+  }
+
+  open(): SubpartitionView {
+    if (this.#reader !== 'none') {
+      throw new PartitionLostError(this.#id, 'it was read before, and a pipelined result is kept for one reading');
+    }
+    this.#reader = 'opened';
+    return this;
+  }
+
+  request(credits: number): void {
+    this.#credits += credits;
+    this.#emit();
+  }
+
+  append(element: StreamElement): void {
+    if (this.#reader === 'gone') return;
+    this.#queue.push(element);
+    this.#updateFull();
+    this.#emit();
+  }
+
+  /** The data is gone before it was read. */
+  lose(error: Error): void {
+    this.#lost = error;
+    this.#emit();
+  }
+
+  #emit(): void {
+    // A reader that asks for more, or a producer that writes, while it is handed an element is served by the loop below.
+    if (this.#isEmitting || typeof this.#reader === 'string') return;
+    const reader = this.#reader;
+    this.#isEmitting = true;
+    for (;;) {
+      const next = this.#queue[0];
+      if (this.#lost !== undefined && next?.kind !== 'end') {
+        reader.error(this.#lost);
+        break;
+      }
+      if (next === undefined) break;
+      if (next.kind === 'end') {
+        reader.next(next);
+        reader.complete();
+        break;
+      }
+      if (this.#credits === 0) break;
+      this.#credits--;
+      this.#queue.shift();
+      this.#updateFull();
+      reader.next(next);
+      if (reader.closed) break;
+    }
+    this.#isEmitting = false;
+  }
+
+  #forget(): void {
+    this.#reader = 'gone';
+    this.#queue.length = 0;
+    this.#updateFull();
+  }
+
+  #updateFull(): void {
+    const isFull = this.#queue.length >= this.#capacity;
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    this.#noteFull(isFull);
+  }
+}
