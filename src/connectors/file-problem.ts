@@ -1,0 +1,22 @@
+import { toError, FileAccessError } from '../errors.ts';
+
+const problemByCode: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EMFILE: 'too many open files',
+  ENOSPC: 'no space left on the device',
+  EROFS: 'the file system is read-only',
+};
+
+/** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */
+export function fileProblem(file: string, verb: 'read' | 'write', thrown: unknown): Error {
+  const error = toError(thrown);
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === undefined || error instanceof FileAccessError || !('syscall' in error)) return error;
+  return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,166 @@
+import { truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
+import { contextOf, drain, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
+
+const at = scratchDirectory();
+
+function fileOf(content: string | Buffer, name = 'records.ndjson'): string {
+  const path = at(name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('what a file holds', () => {
+  const bom = '\uFEFF';
+  it.each<[title: string, content: string, records: unknown[]]>([
+    ['nothing', '', []],
+    ['blank lines alone', '\n \r\n\t\n', []],
+    ['one line', '{"a":1}\n', [{ a: 1 }]],
+    ['no newline at the end', '1\n2', [1, 2]],
+    ['CRLF', '1\r\n2\r\n', [1, 2]],
+    ['blank lines between', '1\n\n\n2\n \n3', [1, 2, 3]],
+    ['a byte order mark', `${bom}{"a":1}\n2\n`, [{ a: 1 }, 2]],
+    ['a byte order mark alone', bom, []],
+    ['every kind of value', 'null\ntrue\n"x"\n[1]\n-0.5e3\n', [null, true, 'x', [1], -500]],
+    ['characters of 2, 3 and 4 bytes', '"é"\n"縫"\n"🏺"\n', ['é', '縫', '🏺']],
+    ['a line separator inside a string', '"a\u2028b"\n', ['a\u2028b']],
+    ['space around values', '  1  \n\t2\t\n', [1, 2]],
+  ])('%s', async (_title, content, records) => {
+    const source = jsonLinesFile(fileOf(content));
+    expect(await readSubtasks(source)).toEqual([records]);
+    expect((await readSubtasks(source, 3)).flat()).toEqual(records);
+  });
+});
+
+describe('the subtasks together read each line once', () => {
+  const recordsOf = (count: number, width: number) =>
+    Array.from({ length: count }, (_, id) => ({ id, text: '継'.repeat((id * 7) % width) }));
+  const cases = [
+    { count: 1, width: 1 },
+    { count: 10, width: 4 },
+    { count: 3_000, width: 200 },
+    { count: 5, width: 400_000 },
+  ].flatMap((size) => [1, 2, 3, 7, 16, 100].map((parallelism) => ({ ...size, parallelism })));
+
+  it.each(cases)('$count lines of up to $width characters, $parallelism subtasks', async (sizes) => {
+    const records = recordsOf(sizes.count, sizes.width);
+    const source = jsonLinesFile(fileOf(records.map((record) => `${JSON.stringify(record)}\n`).join('')));
+    expect((await readSubtasks(source, sizes.parallelism, 64)).flat()).toEqual(records);
+  });
+
+  it('for any lines, line ends and parallelism', async () => {
+    const line = fc.oneof(fc.json({ maxDepth: 1, stringUnit: 'binary' }), fc.constant(''));
+    const ending = fc.constantFrom('\n', '\r\n');
+    const content = fc.record({
+      lines: fc.array(fc.tuple(line, ending), { maxLength: 30 }),
+      last: line,
+      mark: fc.constantFrom('', '\uFEFF'),
+    });
+    await fc.assert(
+      fc.asyncProperty(content, fc.integer({ min: 1, max: 40 }), async ({ lines, last, mark }, parallelism) => {
+        const texts = [...lines.map(([text]) => text), last].filter((text) => text !== '');
+        const source = jsonLinesFile(fileOf(mark + lines.map(([text, end]) => text + end).join('') + last));
+        expect((await readSubtasks(source, parallelism, 3)).flat()).toEqual(texts.map((text) => JSON.parse(text)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('and a subtask gets the same share again', async () => {
+    const source = jsonLinesFile(
+      fileOf(
+        recordsOf(500, 40)
+          .map((record) => `${JSON.stringify(record)}\n`)
+          .join(''),
+      ),
+    );
+    const place = { subtask: 1, parallelism: 3 };
+    const share = await readSubtask(source, place);
+    expect(share.length).toBeGreaterThan(100);
+    expect(await readSubtask(source, { ...place, attempt: 1 })).toEqual(share);
+  });
+
+  it('and shares are of equal size to within a line', async () => {
+    const source = jsonLinesFile(fileOf('"0123456789"\n'.repeat(1_000)));
+    const counts = (await readSubtasks(source, 7)).map((share) => share.length);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('malformed lines', () => {
+  const many = '{"ok":true}\n'.repeat(30_000);
+  it.each<[title: string, content: string | Buffer, parallelism: number, where: string, problem: string]>([
+    ['a missing value', '1\n{"a":}\n', 1, '2:6', 'not valid JSON: unexpected "}"'],
+    ['a line that is cut off', '1\n2\n{"a":[1,', 1, '3:9', 'not valid JSON: it ends too early'],
+    ['a bare word', 'hello\n', 1, '1:1', 'not valid JSON: unexpected "h"'],
+    ['two values', '1\r\n1 2\r\n', 1, '2:3', 'not valid JSON: unexpected "2"'],
+    ['after a byte order mark', '\uFEFF1\nx', 1, '2:1', 'not valid JSON: unexpected "x"'],
+    ['after characters of several bytes', '"🏺"\n"é" !\n', 1, '2:5', 'not valid JSON: unexpected "!"'],
+    ['after blank lines', '\n\n1\n\n]\n', 1, '5:1', 'not valid JSON: unexpected "]"'],
+    ['beyond the first block', `${many}[1}\n`, 1, '30001:3', 'not valid JSON: unexpected "}"'],
+    ['in the share of the last subtask', `${many}[1}\n`, 4, '30001:3', 'not valid JSON: unexpected "}"'],
+    ['bytes that are not UTF-8', Buffer.from([0x31, 0x0a, 0x22, 0xc3, 0xa9, 0xff, 0x22]), 1, '2:3', 'not valid UTF-8'],
+    ['UTF-16', Buffer.from('\uFEFF1\n', 'utf16le'), 1, '1:1', 'not valid UTF-8'],
+  ])('%s', async (_title, content, parallelism, where, problem) => {
+    const path = fileOf(content);
+    const failure = await failureOf(readSubtasks(jsonLinesFile(path), parallelism));
+    expect(failure).toMatchObject({ code: 'MALFORMED_INPUT', recovery: 'never', file: path });
+    expect(failure.message).toBe(`${path}:${where}: ${problem}`);
+  });
+
+  it('and values that `parse` refuses', async () => {
+    const path = fileOf('1\n2\n');
+    const parse = (value: unknown) => {
+      if (value === 2) throw new TypeError('two is not allowed');
+      return value;
+    };
+    const failure = await failureOf(readSubtasks(jsonLinesFile(path, { parse })));
+    expect(failure.message).toBe(`${path}:2:1: two is not allowed`);
+    expect(failure.cause).toBeInstanceOf(TypeError);
+  });
+});
+
+describe('files that go away', () => {
+  it('a missing file is named, and may be there after a restart', async () => {
+    const path = at('missing.ndjson');
+    const source = jsonLinesFile(path);
+    const failure = await failureOf(readSubtasks(source));
+    expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'restart', file: path });
+    expect(failure.message).toBe(`${path}: cannot read: no such file or directory (ENOENT)`);
+    fileOf('1\n', 'missing.ndjson');
+    expect(await readSubtasks(source)).toEqual([[1]]);
+  });
+
+  it('a directory is not a file', async () => {
+    const path = at('.');
+    expect(await failureOf(readSubtasks(jsonLinesFile(path)))).toMatchObject({ code: 'FILE_ACCESS', file: path });
+  });
+
+  it('a file that was deleted after it was opened is read to its end', async () => {
+    const path = fileOf('1\n2\n');
+    const reader = await jsonLinesFile(path).open(contextOf());
+    unlinkSync(path);
+    expect(await drain(reader)).toEqual([1, 2]);
+  });
+
+  it('a file that shrinks while it is read is an error, not a short result', async () => {
+    const path = fileOf('{"ok":true}\n'.repeat(60_000));
+    const reader = await jsonLinesFile(path).open(contextOf());
+    await reader.read(10);
+    truncateSync(path, 300_000);
+    const failure = await failureOf(drain(reader, 10_000));
+    expect(failure.message).toBe(
+      `${path}: is shorter than when it was opened (720000 bytes). Do not change a file that a job reads`,
+    );
+  });
+});
+
+it('reads no more than asked for, and waits only for the next block', async () => {
+  const reader = await jsonLinesFile(fileOf('1\n2\n3\n')).open(contextOf());
+  expect(await reader.read(1)).toEqual([1]);
+  expect(reader.read(1)).toEqual([2]);
+  expect(reader.read(5)).toEqual([3]);
+  expect(await reader.read(5)).toBeNull();
+  await reader.close();
+});

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Environment, systemEnvironment } from '../../src/environment.ts';
+import type { AttemptNumber } from '../../src/ids.ts';
+import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
+import type { Sink } from '../../src/operators/sink.ts';
+import type { Source, SourceReader } from '../../src/operators/source.ts';
+
+export interface Place {
+  readonly vertex?: string;
+  readonly subtask?: number;
+  readonly parallelism?: number;
+  readonly attempt?: number;
+  readonly signal?: AbortSignal;
+  readonly environment?: Environment;
+}
+
+/** Who runs, where a test does not care. */
+export function contextOf(place: Place = {}): RuntimeContext {
+  return {
+    job: 'test',
+    vertex: place.vertex ?? 'vertex',
+    subtask: place.subtask ?? 0,
+    parallelism: place.parallelism ?? 1,
+    attempt: (place.attempt ?? 0) as AttemptNumber,
+    signal: place.signal ?? new AbortController().signal,
+    environment: place.environment ?? systemEnvironment(),
+  };
+}
+
+/** Everything one reader gives, batch by batch. */
+export async function drain<Out>(reader: SourceReader<Out>, maxRecords = 100): Promise<Out[]> {
+  const records: Out[] = [];
+  try {
+    for (;;) {
+      const batch = await reader.read(maxRecords);
+      if (batch === null) return records;
+      expect(batch.length).toBeLessThanOrEqual(maxRecords);
+      for (const record of batch) records.push(record);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+export async function readSubtask<Out>(source: Source<Out>, place: Place = {}, maxRecords = 100): Promise<Out[]> {
+  return drain(await source.open(contextOf(place)), maxRecords);
+}
+
+/** What each subtask reads, in their order. */
+export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, maxRecords = 100): Promise<Out[][]> {
+  const shares: Out[][] = [];
+  for (let subtask = 0; subtask < parallelism; subtask++) {
+    shares.push(await readSubtask(source, { subtask, parallelism }, maxRecords));
+  }
+  return shares;
+}
+
+/** Writes `records` as one subtask and commits. */
+export async function writeSubtask<In>(sink: Sink<In>, records: readonly In[], place: Place = {}): Promise<void> {
+  const writer = await sink.open(contextOf(place));
+  await writer.write(records);
+  await writer.commit();
+}
+
+/** The error that `promise` is rejected with. */
+export async function failureOf(promise: PromiseLike<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('expected a failure');
+}
+
+/** A directory of the test file's own, gone after its last test. Call it at the top of the file. */
+export function scratchDirectory(): (name: string) => string {
+  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  return (name) => join(directory, name);
+}
