@@ -251,6 +251,7 @@ export function* causeChain(error: unknown): Generator<unknown> {
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'number') return String(value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   try {
     const text = JSON.stringify(value);

@@ -57,10 +57,15 @@ export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, ma
   return shares;
 }
 
-/** Writes `records` as one subtask and commits. */
+/** Writes `records` as one subtask and commits, or aborts if they cannot be written. */
 export async function writeSubtask<In>(sink: Sink<In>, records: readonly In[], place: Place = {}): Promise<void> {
   const writer = await sink.open(contextOf(place));
-  await writer.write(records);
+  try {
+    await writer.write(records);
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
   await writer.commit();
 }
 

@@ -1,0 +1,49 @@
+import type { Sink } from '../operators/sink.ts';
+
+/** A sink that keeps what it was given, in memory. */
+export interface Collected<In> extends Sink<In> {
+  /** Records of the subtasks that finished, in the order of the subtasks. */
+  readonly records: readonly In[];
+}
+
+/**
+ * Keeps records in memory, for tests and small results: `collected.records` after the job has finished.
+ *
+ * Exactly once: records of a subtask become visible when it finishes, and replace those it committed before. A run with
+ * another parallelism starts anew.
+ */
+export function collect<In>(): Collected<In> {
+  const commits = new Map<string, Commits<In>>();
+  let records: readonly In[] | undefined;
+  return {
+    name: 'collect',
+    guarantee: 'exactly-once',
+    get records() {
+      records ??= [...commits.values()].flatMap((vertex) => vertex.bySubtask.flat(1) as In[]);
+      return records;
+    },
+    open: ({ vertex, subtask, parallelism }) => {
+      const written: In[] = [];
+      return {
+        write: (batch) => {
+          for (const record of batch) written.push(record);
+        },
+        commit: () => {
+          let own = commits.get(vertex);
+          if (own?.parallelism !== parallelism) {
+            own = { parallelism, bySubtask: Array.from({ length: parallelism }, () => []) };
+            commits.set(vertex, own);
+          }
+          own.bySubtask[subtask] = written;
+          records = undefined;
+        },
+        abort: () => {},
+      };
+    },
+  };
+}
+
+interface Commits<In> {
+  readonly parallelism: number;
+  readonly bySubtask: (readonly In[])[];
+}

@@ -1,0 +1,59 @@
+import type { Source, SourceReader } from '../operators/source.ts';
+import { InvalidArgumentError } from '../errors.ts';
+import { shareOf } from './byte-range.ts';
+
+/**
+ * Reads the elements of an array, which must not change while a job runs.
+ *
+ * Splittable to any parallelism, in contiguous shares. Replayable: a restarted subtask reads its share again.
+ */
+export function fromArray<Out>(records: readonly Out[]): Source<Out> {
+  if (!Array.isArray(records)) throw new InvalidArgumentError('records', records, 'an array');
+  return {
+    name: 'array',
+    maxParallelism: Number.MAX_SAFE_INTEGER,
+    open: ({ subtask, parallelism }) => {
+      const { start, end } = shareOf(subtask, parallelism, records.length);
+      return counting(start, end, (from, to) => records.slice(from, to));
+    },
+  };
+}
+
+/**
+ * Counts from `start` up to and without `end`, both whole numbers.
+ *
+ * Splittable to any parallelism, in contiguous shares. Replayable: a restarted subtask counts through its share again.
+ */
+export function range(start: number, end: number): Source<number> {
+  if (!Number.isSafeInteger(start)) throw new InvalidArgumentError('start', start, 'a whole number');
+  if (!Number.isSafeInteger(end) || end < start) {
+    throw new InvalidArgumentError('end', end, `a whole number, at least ${start}`);
+  }
+  return {
+    name: `range(${start}, ${end})`,
+    maxParallelism: Number.MAX_SAFE_INTEGER,
+    open: ({ subtask, parallelism }) => {
+      const share = shareOf(subtask, parallelism, end - start);
+      return counting(start + share.start, start + share.end, numbersBetween);
+    },
+  };
+}
+
+function numbersBetween(from: number, to: number): number[] {
+  const numbers: number[] = [];
+  for (let number = from; number < to; number++) numbers.push(number);
+  return numbers;
+}
+
+function counting<Out>(start: number, end: number, between: (from: number, to: number) => Out[]): SourceReader<Out> {
+  let at = start;
+  return {
+    read: (maxRecords) => {
+      if (at >= end) return null;
+      const from = at;
+      at = Math.min(end, at + maxRecords);
+      return between(from, at);
+    },
+    close: () => {},
+  };
+}

@@ -1,0 +1,75 @@
+import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
+import type { Source, SourceReader } from '../operators/source.ts';
+import { fromArray } from './from-array.ts';
+
+/**
+ * Reads an iterable, or what a function makes anew each time it is called. It is pulled as far as records are asked for
+ * and may be endless.
+ *
+ * An array is splittable to any parallelism, see {@link fromArray}; anything else has one subtask. Replayable, from the
+ * start, if it can be iterated again: on a generator object a restarted subtask fails with a
+ * `SourceNotReplayableError`, since what was taken from it is gone. Pass the generator function instead.
+ */
+export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>)): Source<Out> {
+  if (Array.isArray(iterable)) return fromArray(iterable as readonly Out[]);
+  if (typeof iterable !== 'function' && !isIterable(iterable)) {
+    throw new InvalidArgumentError('iterable', iterable, 'an iterable or a function that returns one');
+  }
+  const make = typeof iterable === 'function' ? iterable : () => iterable;
+  const name = (typeof iterable === 'function' && iterable.name) || 'iterable';
+  const used = new WeakSet<object>();
+  return {
+    name,
+    maxParallelism: 1,
+    splitLimit: 'an iterable has one reader',
+    open: () => {
+      const iterator = make()[Symbol.iterator]();
+      if (used.has(iterator)) {
+        throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromIterable(() => …)');
+      }
+      used.add(iterator);
+      return new IteratorReader(iterator);
+    },
+  };
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function';
+}
+
+class IteratorReader<Out> implements SourceReader<Out> {
+  readonly #iterator: Iterator<Out>;
+  #isDone = false;
+
+  constructor(iterator: Iterator<Out>) {
+    this.#iterator = iterator;
+  }
+
+  read(maxRecords: number): readonly Out[] | null {
+    if (this.#isDone) return null;
+    const records: Out[] = [];
+    while (records.length < maxRecords) {
+      const item = this.#next();
+      if (item.done === true) return records.length > 0 ? records : null;
+      records.push(item.value);
+    }
+    return records;
+  }
+
+  close(): void {
+    if (!this.#isDone) this.#iterator.return?.();
+    this.#isDone = true;
+  }
+
+  /** An iterator that threw is done: it is not asked to return. */
+  #next(): IteratorResult<Out> {
+    let isDone = true;
+    try {
+      const item = this.#iterator.next();
+      isDone = item.done === true;
+      return item;
+    } finally {
+      this.#isDone = isDone;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { basename } from 'node:path';
+import { toError, UnrecoverableError } from '../errors.ts';
+import type { Sink } from '../operators/sink.ts';
+import { PartFile } from './part-file.ts';
+
+/**
+ * Writes records as JSON, one a line, ended by LF: to `path` itself when the sink has one subtask, otherwise each subtask
+ * to its own file beside it, `name-00000-of-00004.ext`. Directories are created. Part files that a run of another
+ * parallelism left are not touched.
+ *
+ * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
+ * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ */
+export function toJsonLinesFile<In = unknown>(path: string): Sink<In> {
+  return {
+    name: basename(path),
+    guarantee: 'exactly-once',
+    open: async (context) => {
+      const file = await PartFile.open(path, context);
+      return {
+        write: (records) => file.append(toLines(records, file.path)),
+        commit: () => file.commit(),
+        abort: () => file.abort(),
+      };
+    },
+  };
+}
+
+function toLines(records: readonly unknown[], file: string): string {
+  let lines = '';
+  for (const record of records) {
+    lines += toJson(record, file);
+    lines += '\n';
+  }
+  return lines;
+}
+
+function toJson(record: unknown, file: string): string {
+  let problem = `${typeof record} has no JSON`;
+  let cause: Error | undefined;
+  try {
+    const json = JSON.stringify(record) as string | undefined;
+    if (json !== undefined) return json;
+  } catch (error) {
+    cause = toError(error);
+    problem = cause.message;
+  }
+  throw new UnrecoverableError(
+    `${file}: a record cannot be written as JSON: ${problem}. Map to plain data before the sink`,
+    { cause },
+  );
+}
