@@ -79,7 +79,8 @@ export class PipelinedResultPartition implements ResultPartition {
   release(): void {
     if (this.#phase === 'released') return;
     this.#phase = 'released';
-    for (const subpartition of this.#subpartitions) subpartition?.lose(new PartitionLostError(this.id, 'it was released'));
+    for (const subpartition of this.#subpartitions)
+      subpartition?.lose(new PartitionLostError(this.id, 'it was released'));
     this.#subpartitions.length = 0;
   }
 

@@ -33,7 +33,8 @@ export class RecordWriter implements TaskOutput {
 
   constructor({ partition, selection, batchSize, subtask, freeze }: RecordWriterOptions) {
     this.#partition = partition;
-    this.#selection = partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
+    this.#selection =
+      partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
     this.#batchSize = batchSize;
     this.#freeze = freeze;
     this.#next = subtask % partition.subpartitionCount;
@@ -48,6 +49,7 @@ export class RecordWriter implements TaskOutput {
   }
 
   write(records: Batch): void {
+    if (records.length === 0) return;
     if (this.#freeze) freezeRecords(records);
     const { subpartitionCount } = this.#partition;
     const selection = this.#selection;
@@ -99,7 +101,7 @@ export class RecordWriter implements TaskOutput {
   /** One batch being filled serves all subpartitions. */
   #writeToAll(records: Batch): void {
     const waiting = this.#batches[0];
-    if (waiting === undefined && records.length >= this.#batchSize >> 1) {
+    if (waiting === undefined && records.length * 2 > this.#batchSize) {
       this.#handToAll(records);
       return;
     }

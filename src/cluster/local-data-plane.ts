@@ -1,0 +1,109 @@
+import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import type { RunningTask } from '../actors/task-actor.ts';
+import { TaskScheduler } from '../actors/task-scheduler.ts';
+import type { Environment } from '../environment.ts';
+import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
+import type { ResultPartitionId } from '../ids.ts';
+import { openTask } from '../operators/open-task.ts';
+import type { VertexProgram } from '../operators/operator-description.ts';
+import { StreamTask } from '../operators/stream-task.ts';
+import { TaskContext } from '../operators/task-context.ts';
+import { BlockingResultPartition } from '../partitions/blocking-result-partition.ts';
+import { FileSpillStore } from '../partitions/file-spill-store.ts';
+import { MemoryBudget } from '../partitions/memory-budget.ts';
+import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
+import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
+import type { SpillStore } from '../partitions/spill-store.ts';
+import type { DataPlane, TaskSurroundings } from './data-plane.ts';
+
+/** What is to run. */
+export interface LocalDataPlanePlan {
+  readonly name: string;
+  readonly jobGraph: JobGraph;
+  readonly programs: readonly VertexProgram[];
+}
+
+export interface LocalDataPlaneOptions {
+  readonly environment: Environment;
+  readonly batchSize: number;
+  readonly memoryBudgetBytes: number;
+  /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
+  readonly spillDirectory: string | undefined;
+  /** Default: files in `spillDirectory`. */
+  readonly spillStore?: SpillStore;
+  /** The most steps of a task per turn; see {@link TaskScheduler}. */
+  readonly maxSteps?: () => number;
+}
+
+/** Runs tasks on this thread and keeps their results in this process and its spill directory. */
+export class LocalDataPlane implements DataPlane {
+  readonly #plan: LocalDataPlanePlan;
+  readonly #options: LocalDataPlaneOptions;
+  readonly #scheduler: TaskScheduler;
+  readonly #budget: MemoryBudget;
+  readonly #spillStore: SpillStore;
+
+  constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    const { maxSteps } = options;
+    this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
+    this.#budget = new MemoryBudget(options.memoryBudgetBytes);
+    this.#spillStore = options.spillStore ?? new FileSpillStore({ directory: options.spillDirectory });
+  }
+
+  createPartition(registration: PartitionRegistration): ResultPartition {
+    const { id, edge, subpartitionCount } = registration;
+    const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
+    if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
+    return exchange.consumption === 'after-producer-finished'
+      ? new BlockingResultPartition({
+          id,
+          exchange,
+          subpartitionCount,
+          budget: this.#budget,
+          spillStore: this.#spillStore,
+        })
+      : new PipelinedResultPartition({ id, exchange, subpartitionCount });
+  }
+
+  createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
+    const { name, jobGraph, programs } = this.#plan;
+    const { environment, batchSize } = this.#options;
+    const { jobVertex, subtask, parallelism, attempt } = deployment;
+    const program = programs[jobVertex] as VertexProgram;
+    const vertex = jobGraph.vertices[jobVertex]?.id as string;
+    const context = new TaskContext({ job: name, vertex, subtask, parallelism, attempt, environment });
+    return new StreamTask({
+      context,
+      scheduler: this.#scheduler,
+      listener: surroundings,
+      open: (wake) =>
+        openTask({
+          program,
+          context,
+          batchSize,
+          openChannels: () => openChannels(deployment, surroundings),
+          partitions: deployment.outputs.map(({ partition }) => held(partition, surroundings)),
+          wake,
+        }),
+    });
+  }
+
+  async dispose(): Promise<void> {
+    await this.#spillStore.dispose();
+  }
+}
+
+function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings): SubpartitionView[] {
+  return deployment.inputs.flatMap(({ partitions, subpartition }) =>
+    partitions.map((id) => held(id, surroundings).read(subpartition)),
+  );
+}
+
+function held(id: ResultPartitionId, surroundings: TaskSurroundings): ResultPartition {
+  const partition = surroundings.partition(id);
+  if (partition === undefined) throw new PartitionLostError(id, 'it is no longer held');
+  return partition;
+}

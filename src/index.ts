@@ -1,0 +1,129 @@
+// Jobs
+export { Job, type JobOptions, type SourceOptions } from './api/job.ts';
+export {
+  type Aggregation,
+  DataStream,
+  type FoldOptions,
+  type Key,
+  type KeyedProcess,
+  KeyedStream,
+  type RecordOf,
+} from './api/data-stream.ts';
+export type {
+  AvailableExchange,
+  ExchangeOptions,
+  JobDefinition,
+  JobMode,
+  OperatorOptions,
+} from './api/stream-graph.ts';
+export {
+  explain,
+  type ExplainOptions,
+  type JobExplanation,
+  type RegionGroup,
+  type RestartScope,
+} from './api/explain.ts';
+
+// Runs
+export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
+export type { JobRunOptions } from './api/run-options.ts';
+export { type FailoverReceipt, formatBytes, type JobReceipt } from './api/job-receipt.ts';
+export type { JobEvent, JobEventType } from './actors/job-event.ts';
+
+// Which tasks restart
+export type { FailoverDecision, FailoverRule, FailureEnricher, TaskFailure } from './failover/failover-strategy.ts';
+export type { FailureClass, FailureClassifier } from './failover/failure-classifier.ts';
+export { affectedRegions } from './failover/affected-regions.ts';
+export { restartAll } from './failover/restart-all.ts';
+export { restartIndividual } from './failover/restart-individual.ts';
+export { restartPipelinedRegion } from './failover/restart-pipelined-region.ts';
+export {
+  failoverStrategyMachine,
+  failoverStrategySetup,
+  type FailoverStrategyActorRef,
+  type FailoverStrategyEmitted,
+  type FailoverStrategyEvent,
+  type FailoverStrategyInput,
+} from './machines/strategies/failover-strategy-machine.ts';
+export type { Topology } from './graph/topology.ts';
+
+// Whether and when they restart
+export type { RestartBackoffRule } from './failover/restart-backoff.ts';
+export { exponentialDelay, type ExponentialDelayOptions } from './failover/exponential-delay.ts';
+export { failureRate } from './failover/failure-rate.ts';
+export { fixedDelay } from './failover/fixed-delay.ts';
+export { noRestart } from './failover/no-restart.ts';
+export {
+  type RestartBackoffActorRef,
+  type RestartBackoffEmitted,
+  type RestartBackoffEvent,
+  type RestartBackoffInput,
+  restartBackoffMachine,
+  restartBackoffSetup,
+} from './machines/strategies/restart-backoff-machine.ts';
+
+// Statecharts, to be drawn and walked
+export { executionMachine, type ExecutionState, executionStates } from './machines/execution-machine.ts';
+export { failoverMachine } from './machines/failover-machine.ts';
+export { jobMasterMachine, type JobStatus, jobStatuses } from './machines/job-master-machine.ts';
+export { partitionMachine, type PartitionState, partitionStates } from './machines/partition-machine.ts';
+export { regionMachine, type RegionState, regionStates } from './machines/region-machine.ts';
+export {
+  taskExecutorMachine,
+  type TaskExecutorState,
+  taskExecutorStates,
+} from './machines/task-executor-machine.ts';
+
+// Exchanges and the graph
+export { type ExchangeName, type ExchangeType, exchangeTypes } from './graph/exchange-type.ts';
+export type { ExecutionGraph } from './graph/execution-graph.ts';
+export type { JobEdge, JobGraph, JobVertex } from './graph/job-graph.ts';
+export type { PipelinedRegions } from './graph/pipelined-region.ts';
+
+// Sources, sinks and what user functions get
+export type { Source, SourceReader } from './operators/source.ts';
+export type { DeliveryGuarantee, Sink, SinkWriter } from './operators/sink.ts';
+export type { RuntimeContext } from './operators/runtime-context.ts';
+export type { AsyncCallContext, AsyncMapOptions, KeyedProcessContext } from './operators/operator-description.ts';
+export { taskFaultPoints } from './operators/fault-points.ts';
+
+// Environment
+export {
+  type Clock,
+  type Environment,
+  type FaultPoints,
+  type Logger,
+  type Random,
+  systemEnvironment,
+} from './environment.ts';
+
+// Errors
+export {
+  ExecutorLostError,
+  IllegalStateError,
+  InvalidArgumentError,
+  JobCanceledError,
+  JobFailedError,
+  JobValidationError,
+  KintsugiError,
+  MalformedInputError,
+  NonErrorThrownError,
+  NoResourceAvailableError,
+  OperationTimeoutError,
+  PartitionLostError,
+  type Recovery,
+  RecordNotSerializableError,
+  SourceNotReplayableError,
+  SpillError,
+  UnrecoverableError,
+} from './errors.ts';
+export type {
+  AttemptNumber,
+  ExecutionVertexId,
+  ExecutorId,
+  FailoverId,
+  JobVertexId,
+  PartitionId,
+  RegionId,
+  ResultPartitionId,
+} from './ids.ts';

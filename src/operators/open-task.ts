@@ -1,0 +1,85 @@
+import type { Partitioning, VertexProgram } from './operator-description.ts';
+import { createOperatorChain } from './operator-chain.ts';
+import { SinkOutput } from './sink-output.ts';
+import type { SinkWriter } from './sink.ts';
+import { SourceInput } from './source-input.ts';
+import type { SourceReader } from './source.ts';
+import type { TaskParts } from './stream-task.ts';
+import type { TaskContext } from './task-context.ts';
+import { InputGate } from '../partitions/input-gate.ts';
+import { type ChannelSelection, RecordWriter } from '../partitions/record-writer.ts';
+import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
+
+export interface OpenTaskOptions {
+  readonly program: VertexProgram;
+  readonly context: TaskContext;
+  readonly batchSize: number;
+  /** Opens the channels of its inputs, in order. @throws PartitionLostError */
+  readonly openChannels: () => readonly SubpartitionView[];
+  /** The partitions it writes, parallel to the program's outputs. */
+  readonly partitions: readonly ResultPartition[];
+  readonly wake: () => void;
+}
+
+/** Opens what a subtask works with: at once, or later where it has a source or a sink. Closes all if one part fails. */
+export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskParts> {
+  const { source, sink } = options.program;
+  return source === undefined && sink === undefined ? join(options, undefined, undefined) : openEnds(options);
+}
+
+async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
+  const { program, context } = options;
+  const [reader, writer] = await Promise.allSettled([
+    (async () => program.source?.open(context))(),
+    (async () => program.sink?.open(context))(),
+  ]);
+  try {
+    return join(options, valueOf(reader), valueOf(writer));
+  } catch (error) {
+    await Promise.allSettled([
+      (async () => (reader.status === 'fulfilled' ? reader.value?.close() : undefined))(),
+      (async () => (writer.status === 'fulfilled' ? writer.value?.abort() : undefined))(),
+    ]);
+    throw error;
+  }
+}
+
+function valueOf<Value>(result: PromiseSettledResult<Value>): Value {
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
+}
+
+function join(
+  options: OpenTaskOptions,
+  reader: SourceReader<unknown> | undefined,
+  writer: SinkWriter<unknown> | undefined,
+): TaskParts {
+  const { program, context, batchSize, partitions, openChannels, wake } = options;
+  const chain = createOperatorChain(program.operators, context, { batchSize, wake });
+  const outputs = program.outputs.map(
+    ({ partitioning }, index) =>
+      new RecordWriter({
+        partition: partitions[index] as ResultPartition,
+        selection: selectionOf(partitioning),
+        batchSize,
+        subtask: context.subtask,
+        freeze: context.environment.freezeRecords,
+      }),
+  );
+  return {
+    // Channels last: what was opened before may fail, and a pipelined result is read once.
+    input: reader === undefined ? new InputGate(openChannels()) : new SourceInput(reader, batchSize),
+    chain,
+    outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
+  };
+}
+
+function selectionOf(partitioning: Partitioning): ChannelSelection {
+  switch (partitioning.kind) {
+    case 'hash':
+    case 'broadcast':
+      return partitioning;
+    default:
+      return { kind: 'round-robin' };
+  }
+}

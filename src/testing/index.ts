@@ -1,0 +1,19 @@
+// An environment that a test drives
+export {
+  type DriveOptions,
+  VirtualEnvironment,
+  virtualEnvironment,
+  type VirtualEnvironmentOptions,
+} from './virtual-environment.ts';
+export { VirtualClock, VirtualTimeError } from './virtual-clock.ts';
+export { type SeededRandom, seededRandom } from './seeded-random.ts';
+
+// Faults
+export {
+  type Fault,
+  FaultPlan,
+  faultPlan,
+  type FaultPlace,
+  type FaultTrigger,
+  InjectedFaultError,
+} from './fault-plan.ts';
