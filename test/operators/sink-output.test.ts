@@ -1,0 +1,105 @@
+import { SinkOutput } from '../../src/operators/sink-output.ts';
+import type { SinkWriter } from '../../src/operators/sink.ts';
+
+/** A sink whose calls answer when the test says. */
+function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
+  const log: unknown[] = [];
+  const pending: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  const later = (entry: unknown) => {
+    log.push(entry);
+    return new Promise<void>((resolve, reject) => pending.push({ resolve, reject }));
+  };
+  const writer: SinkWriter<unknown> = {
+    write: (records) => later([...records]),
+    commit: () => later('commit'),
+    abort: () => later('abort'),
+    ...over,
+  };
+  const settle = async (error?: unknown): Promise<void> => {
+    const call = pending.shift();
+    if (error === undefined) call?.resolve();
+    else call?.reject(error);
+    for (let hop = 0; hop < 5; hop++) await Promise.resolve();
+  };
+  const output = new SinkOutput(writer);
+  let wakes = 0;
+  output.onWritable(() => wakes++);
+  return { output, log, settle, wakes: () => wakes };
+}
+
+describe('SinkOutput', () => {
+  it('takes no batch while the sink is busy with one, and wakes its task after it', async () => {
+    const { output, settle, wakes } = slowSink();
+    output.write([1]);
+    expect(output.isWritable).toBe(false);
+    await settle();
+    expect([output.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('commits after the last write, and is safe when that is done', async () => {
+    const { output, log, settle } = slowSink();
+    const done: unknown[] = [];
+    output.write([1]);
+    output.finish((error) => done.push(error));
+    expect(log).toEqual([[1]]);
+    await settle();
+    expect(log).toEqual([[1], 'commit']);
+    expect(done).toEqual([]);
+    await settle();
+    expect(done).toEqual([undefined]);
+  });
+
+  it('aborts after the write that is under way, and only once', async () => {
+    const { output, log, settle } = slowSink();
+    let aborted = 0;
+    output.write([1]);
+    output.abort(() => aborted++);
+    expect(log).toEqual([[1]]);
+    await settle();
+    await settle();
+    output.abort(() => aborted++);
+    expect([log, aborted]).toEqual([[[1], 'abort'], 2]);
+  });
+
+  it('never aborts what it has committed', async () => {
+    const { output, log, settle } = slowSink();
+    output.finish(() => {});
+    output.abort(() => {});
+    await settle();
+    expect(log).toEqual(['commit']);
+  });
+
+  it.each<[string, Partial<SinkWriter<unknown>>]>([
+    [
+      'throws',
+      {
+        write: () => {
+          throw new Error('full');
+        },
+      },
+    ],
+    ['rejects', { write: () => Promise.reject(new Error('full')) }],
+  ])('does not commit after a write that %s, and says why', async (_, over) => {
+    const { output, log, settle } = slowSink(over);
+    try {
+      output.write([1]);
+    } catch (error) {
+      expect((error as Error).message).toBe('full');
+    }
+    await settle();
+    expect(output.failure?.message).toBe('full');
+    expect(() => output.write([2])).toThrow('full');
+    const done: (Error | undefined)[] = [];
+    output.finish((error) => done.push(error));
+    expect(done.map((error) => error?.message)).toEqual(['full']);
+    expect(log).toEqual([]);
+  });
+
+  it('reports a commit that fails, whatever it was thrown', async () => {
+    const { output } = slowSink({ commit: () => Promise.reject('a text') });
+    const done: (Error | undefined)[] = [];
+    output.finish((error) => done.push(error));
+    for (let hop = 0; hop < 8; hop++) await Promise.resolve();
+    expect(done[0]?.message).toBe('A non-error was thrown: "a text"');
+  });
+});

@@ -1,0 +1,93 @@
+import { SourceInput } from '../../src/operators/source-input.ts';
+import type { SourceReader } from '../../src/operators/source.ts';
+
+type Answer = ReturnType<SourceReader<unknown>['read']>;
+
+function inputOver(...answers: (Answer | Error)[]) {
+  const asked: number[] = [];
+  let closes = 0;
+  const reader: SourceReader<unknown> = {
+    read: (maxRecords) => {
+      asked.push(maxRecords);
+      const answer = answers.shift() as Answer | Error;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    close: () => {
+      closes++;
+    },
+  };
+  const input = new SourceInput(reader, 10);
+  const taken: unknown[] = [];
+  input.elements$.subscribe({
+    next: (element) => taken.push(element.kind === 'end' ? 'end' : element.records),
+    error: (error: Error) => taken.push(error.message),
+  });
+  let wakes = 0;
+  input.onAvailable(() => wakes++);
+  return { input, asked, taken, wakes: () => wakes, closes: () => closes };
+}
+
+const closed = (input: SourceInput): Promise<void> => new Promise((resolve) => input.close(resolve));
+const turn = (): Promise<void> => Promise.resolve().then(() => {});
+
+describe('SourceInput', () => {
+  it('reads one batch per element, and nothing ahead', () => {
+    const { input, asked, taken } = inputOver([1], [2], null);
+    expect(asked).toEqual([]);
+    expect(input.emitNext()).toBe(true);
+    expect(asked).toEqual([10]);
+    while (input.emitNext());
+    expect(taken).toEqual([[1], [2], 'end']);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('waits for a promise, is asked for nothing meanwhile, and wakes its task', async () => {
+    const { input, asked, taken, wakes } = inputOver(Promise.resolve([1]), Promise.resolve(null));
+    expect(input.emitNext()).toBe(false);
+    expect(input.emitNext()).toBe(false);
+    expect(asked).toHaveLength(1);
+    await turn();
+    expect(wakes()).toBe(1);
+    expect(input.emitNext()).toBe(true);
+    expect(input.emitNext()).toBe(false);
+    await turn();
+    expect(input.emitNext()).toBe(true);
+    expect(taken).toEqual([[1], 'end']);
+  });
+
+  it.each<[string, Answer | Error]>([
+    ['throws', new Error('broken')],
+    ['rejects', Promise.reject(new Error('broken'))],
+  ])('fails once when the reader %s', async (_, answer) => {
+    const { input, taken } = inputOver(answer);
+    input.emitNext();
+    await turn();
+    input.emitNext();
+    expect(taken).toEqual(['broken']);
+    expect(input.emitNext()).toBe(false);
+  });
+
+  it('is closed without waiting for a read that never ends, and drops what it answers late', async () => {
+    let answer!: (records: unknown[]) => void;
+    const { input, taken, wakes, closes } = inputOver(new Promise((resolve) => (answer = resolve)));
+    input.emitNext();
+    await closed(input);
+    await closed(input);
+    expect(closes()).toBe(1);
+    answer([1]);
+    await turn();
+    expect([taken, wakes()]).toEqual([[], 0]);
+    expect(input.emitNext()).toBe(false);
+  });
+
+  it('swallows a rejection after it was closed', async () => {
+    let reject!: (error: Error) => void;
+    const { input, taken } = inputOver(new Promise((_, fail) => (reject = fail)));
+    input.emitNext();
+    await closed(input);
+    reject(new Error('late'));
+    await turn();
+    expect(taken).toEqual([]);
+  });
+});

@@ -1,0 +1,391 @@
+import { Subject } from 'rxjs';
+import { toError } from '../../src/errors.ts';
+import type { AttemptNumber } from '../../src/ids.ts';
+import { TaskScheduler } from '../../src/actors/task-scheduler.ts';
+import type { OperatorStage } from '../../src/operators/operator-stage.ts';
+import { StreamTask, type TaskParts } from '../../src/operators/stream-task.ts';
+import { TaskContext } from '../../src/operators/task-context.ts';
+import type { Batch, StreamElement } from '../../src/partitions/stream-element.ts';
+import type { TaskInput, TaskOutput } from '../../src/partitions/task-io.ts';
+import { faultPlan } from '../../src/testing/fault-plan.ts';
+import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+
+/** An input that a test feeds. */
+class HandInput implements TaskInput {
+  readonly #elements = new Subject<StreamElement>();
+  readonly elements$ = this.#elements.asObservable();
+  readonly waiting: (StreamElement | Error)[] = [];
+  #listener: (() => void) | undefined;
+  #finishClosing: (() => void) | undefined;
+  closed = 0;
+  closesLater = false;
+
+  emitNext(): boolean {
+    const next = this.waiting.shift();
+    if (next === undefined) return false;
+    if (next instanceof Error) this.#elements.error(next);
+    else this.#elements.next(next);
+    return true;
+  }
+
+  onAvailable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  close(done: () => void): void {
+    this.closed++;
+    if (this.closesLater) this.#finishClosing = done;
+    else done();
+  }
+
+  finishClosing(): void {
+    this.#finishClosing?.();
+  }
+
+  feed(...records: unknown[]): void {
+    this.waiting.push({ kind: 'records', records });
+    this.#listener?.();
+  }
+
+  end(): void {
+    this.waiting.push({ kind: 'end' });
+    this.#listener?.();
+  }
+
+  fail(error: Error): void {
+    this.waiting.push(error);
+    this.#listener?.();
+  }
+}
+
+/** A chain that hands on what it gets, and does what the test says on the way. */
+class HandChain implements OperatorStage {
+  #waiting: Batch | undefined;
+  #isOver = false;
+  isClosed = false;
+  onPush: (records: Batch) => void = () => {};
+
+  get isAccepting(): boolean {
+    return this.#waiting === undefined;
+  }
+
+  push(records: Batch): void {
+    this.onPush(records);
+    this.#waiting = records;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  poll(): Batch | undefined {
+    const results = this.#waiting;
+    this.#waiting = undefined;
+    return results;
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.#waiting === undefined;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+/** An output that notes what is done to it. */
+class HandOutput implements TaskOutput {
+  readonly log: unknown[] = [];
+  isWritable = true;
+  failure: Error | undefined;
+  finishesLater = false;
+  #listener: (() => void) | undefined;
+  #finishing: ((error?: Error) => void) | undefined;
+
+  onWritable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  write(records: Batch): void {
+    this.log.push([...records]);
+  }
+
+  flush(): void {
+    if (this.log.at(-1) !== 'flush') this.log.push('flush');
+  }
+
+  finish(done: (error?: Error) => void): void {
+    this.log.push('finish');
+    if (this.finishesLater) this.#finishing = done;
+    else done();
+  }
+
+  abort(done: () => void): void {
+    this.log.push('abort');
+    done();
+  }
+
+  becomeWritable(): void {
+    this.isWritable = true;
+    this.#listener?.();
+  }
+
+  becomeFailed(error: Error): void {
+    this.failure = error;
+    this.#listener?.();
+  }
+
+  finishNow(error?: Error): void {
+    this.#finishing?.(error);
+  }
+}
+
+function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>) {
+  const faults = faultPlan();
+  const environment = virtualEnvironment({ faults });
+  const context = new TaskContext({
+    job: 'job',
+    vertex: 'map',
+    subtask: 1,
+    parallelism: 2,
+    attempt: 0 as AttemptNumber,
+    environment,
+  });
+  const reports: string[] = [];
+  const [input, chain, output] = [new HandInput(), new HandChain(), new HandOutput()];
+  const parts = { input, chain, outputs: [output] };
+  const task = new StreamTask({
+    context,
+    scheduler: new TaskScheduler(environment.clock),
+    listener: {
+      initializing: () => reports.push('initializing'),
+      running: () => reports.push('running'),
+      finished: ({ recordsIn, recordsOut }) => reports.push(`finished ${recordsIn} ${recordsOut}`),
+      failed: (cause, { recordsIn }) => reports.push(`failed ${recordsIn}: ${cause.message}`),
+      canceled: ({ recordsIn }) => reports.push(`canceled ${recordsIn}`),
+    },
+    open: () => open?.(parts) ?? parts,
+  });
+  return {
+    task,
+    input,
+    chain,
+    output,
+    reports,
+    faults,
+    context,
+    environment,
+    idle: () => environment.runUntilIdle(),
+    settle: () => environment.settle(),
+  };
+}
+
+const lastOf = (reports: readonly string[]): string | undefined => reports.at(-1);
+
+describe('StreamTask', () => {
+  it('runs from its input through its chain to its outputs, commits, and says so', () => {
+    const { task, input, output, reports, idle } = setUp();
+    task.start();
+    expect(reports).toEqual([]);
+    input.feed(1, 2);
+    input.feed(3);
+    input.end();
+    idle();
+    expect(output.log).toEqual([[1, 2], [3], 'finish']);
+    expect(reports).toEqual(['initializing', 'running', 'finished 3 3']);
+    expect(input.closed).toBe(1);
+  });
+
+  it('flushes what is partial while it waits for input', () => {
+    const { task, input, output, idle } = setUp();
+    task.start();
+    input.feed(1);
+    idle();
+    expect(output.log).toEqual([[1], 'flush']);
+    input.feed(2);
+    idle();
+    expect(output.log).toEqual([[1], 'flush', [2], 'flush']);
+  });
+
+  it('ST1: takes no input while an output has no room', () => {
+    const { task, input, output, idle } = setUp();
+    output.isWritable = false;
+    task.start();
+    input.feed(1);
+    input.feed(2);
+    idle();
+    expect(output.log).toEqual([]);
+    expect(input.waiting).toHaveLength(2);
+    output.becomeWritable();
+    idle();
+    expect(output.log).toEqual([[1], [2], 'flush']);
+  });
+
+  it('ST2: finishes when the outputs are safe and the input is closed', () => {
+    const { task, input, output, reports, idle } = setUp();
+    output.finishesLater = true;
+    input.closesLater = true;
+    task.start();
+    input.end();
+    idle();
+    expect(lastOf(reports)).toBe('running');
+    output.finishNow();
+    expect(lastOf(reports)).toBe('running');
+    input.finishClosing();
+    expect(lastOf(reports)).toBe('finished 0 0');
+  });
+
+  describe('what fails it, and leaves nothing open', () => {
+    const boom = new Error('boom');
+    it.each<[string, (parts: ReturnType<typeof setUp>) => void, string]>([
+      ['a function of the user', ({ chain }) => (chain.onPush = () => throwIt(boom)), 'failed 1: boom'],
+      [
+        'a function that throws no error',
+        ({ chain }) => (chain.onPush = () => throwIt('text')),
+        'failed 1: A non-error was thrown: "text"',
+      ],
+      ['its input', ({ input }) => input.fail(boom), 'failed 0: boom'],
+      ['a full disk under an output', ({ output }) => (output.write = () => throwIt(boom)), 'failed 1: boom'],
+      ['an output that fails between writes', ({ output }) => output.becomeFailed(boom), 'failed 0: boom'],
+      ['a fault when it opens', ({ faults }) => faults.fail('task.open', { error: boom }), 'failed 0: boom'],
+      ['a fault at a batch', ({ faults }) => faults.fail('task.batch', { error: boom }), 'failed 0: boom'],
+      ['a fault at the end', ({ faults }) => faults.fail('task.end', { error: boom }), 'failed 1: boom'],
+      ['a fault after the commit', ({ faults }) => faults.fail('task.finish', { error: boom }), 'failed 1: boom'],
+    ])('%s', (_, breakIt, report) => {
+      const parts = setUp();
+      breakIt(parts);
+      parts.task.start();
+      parts.input.feed(1);
+      parts.input.end();
+      parts.idle();
+      expect(lastOf(parts.reports)).toBe(report);
+      expect(parts.context.isAborted).toBe(true);
+      if (parts.reports.includes('running')) {
+        expect(parts.chain.isClosed).toBe(true);
+        expect(parts.input.closed).toBeGreaterThan(0);
+        expect(parts.output.log).toContain('abort');
+      }
+    });
+
+    it('an output that cannot be made safe', () => {
+      const { task, input, output, reports, idle } = setUp();
+      output.finishesLater = true;
+      task.start();
+      input.end();
+      idle();
+      output.finishNow(boom);
+      idle();
+      expect(lastOf(reports)).toBe('failed 0: boom');
+      expect(output.log.at(-1)).toBe('abort');
+    });
+
+    it('what it could not open, at once or later', async () => {
+      const atOnce = setUp(() => throwIt(boom));
+      atOnce.task.start();
+      atOnce.idle();
+      expect(atOnce.reports).toEqual(['initializing', 'failed 0: boom']);
+
+      const later = setUp(() => Promise.reject(boom));
+      later.task.start();
+      await later.settle();
+      expect(later.reports).toEqual(['initializing', 'failed 0: boom']);
+    });
+  });
+
+  describe('cancel', () => {
+    it.each<[string, (parts: ReturnType<typeof setUp>) => void, string]>([
+      ['before it starts', ({ task }) => task.start(), 'canceled 0'],
+      ['while it waits for input', ({ task, idle }) => (task.start(), idle()), 'canceled 0'],
+      [
+        'while it waits for room',
+        ({ task, output, input, idle }) => ((output.isWritable = false), task.start(), input.feed(1), idle()),
+        'canceled 0',
+      ],
+      [
+        'while it works',
+        ({ task, input, chain, idle }) => ((chain.onPush = () => task.cancel()), task.start(), input.feed(1), idle()),
+        'canceled 1',
+      ],
+      [
+        'while it commits',
+        ({ task, input, output, idle }) => ((output.finishesLater = true), task.start(), input.end(), idle()),
+        'canceled 0',
+      ],
+    ])('%s, twice', (_, before, report) => {
+      const parts = setUp();
+      before(parts);
+      parts.task.cancel();
+      parts.task.cancel();
+      parts.idle();
+      expect(lastOf(parts.reports)).toBe(report);
+      expect(parts.reports.filter((each) => /canceled|finished|failed/.test(each))).toHaveLength(1);
+      expect(parts.context.signal.aborted).toBe(true);
+    });
+
+    it('while it is being opened: what was opened in the end is closed', async () => {
+      let opened!: () => void;
+      const parts = setUp((made) => new Promise((resolve) => (opened = () => resolve(made))));
+      parts.task.start();
+      parts.idle();
+      parts.task.cancel();
+      parts.idle();
+      expect(parts.context.signal.aborted).toBe(true);
+      expect(parts.reports).toEqual(['initializing']);
+      opened();
+      await parts.settle();
+      expect(parts.reports).toEqual(['initializing', 'canceled 0']);
+      expect(parts.input.closed).toBe(1);
+      expect(parts.output.log).toEqual(['abort']);
+    });
+
+    it('while it is being opened, and that fails', async () => {
+      const parts = setUp(() => Promise.reject(new Error('late')));
+      parts.task.start();
+      parts.idle();
+      parts.task.cancel();
+      await parts.settle();
+      expect(parts.reports).toEqual(['initializing', 'canceled 0']);
+    });
+
+    it('ST3: after a failure changes nothing', () => {
+      const { task, input, reports, idle } = setUp();
+      input.closesLater = true;
+      task.start();
+      input.fail(new Error('first'));
+      idle();
+      task.cancel();
+      idle();
+      expect(lastOf(reports)).toBe('running');
+      input.finishClosing();
+      expect(lastOf(reports)).toBe('failed 0: first');
+    });
+
+    it('after it has finished says nothing more', () => {
+      const { task, input, reports, idle } = setUp();
+      task.start();
+      input.end();
+      idle();
+      task.cancel();
+      idle();
+      expect(lastOf(reports)).toBe('finished 0 0');
+    });
+  });
+
+  it('tells a fault point where it is', () => {
+    const { task, input, faults, idle } = setUp();
+    const places: unknown[] = [];
+    faults.call('task.batch', (place) => places.push(place), { times: 2 });
+    task.start();
+    input.feed(1, 2, 3);
+    input.feed(4);
+    idle();
+    expect(places).toEqual([
+      { vertex: 'map', subtask: 1, attempt: 0, batches: 0, records: 0 },
+      { vertex: 'map', subtask: 1, attempt: 0, batches: 1, records: 3 },
+    ]);
+  });
+});
+
+function throwIt(thrown: unknown): never {
+  throw thrown instanceof Error ? toError(thrown) : thrown;
+}
