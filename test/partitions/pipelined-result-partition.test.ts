@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { PartitionLostError } from '../../src/errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
+import { Reading, somePartition } from '../support/partition-harness.ts';
+
+function pipelined(subpartitionCount: number, queueCapacity = 2) {
+  const partition = new PipelinedResultPartition({
+    id: somePartition,
+    exchange: exchangeTypes.pipelined,
+    subpartitionCount,
+    queueCapacity,
+  });
+  let wakes = 0;
+  partition.onWritable(() => wakes++);
+  return { partition, wakes: () => wakes };
+}
+
+describe('PipelinedResultPartition', () => {
+  it('hands a batch to a waiting reader inside the write', () => {
+    const { partition } = pipelined(1);
+    const reading = new Reading(partition.read(0), 1);
+    partition.write(0, ['a']);
+    expect(reading.records).toEqual(['a']);
+  });
+
+  it('PP2: is full when any queue is, and wakes its producer when the last full one has room', () => {
+    const { partition, wakes } = pipelined(2);
+    const [first, second] = [new Reading(partition.read(0)), new Reading(partition.read(1))];
+    for (const subpartition of [0, 0, 1]) partition.write(subpartition, ['a']);
+    expect(partition.isWritable).toBe(false);
+    partition.write(1, ['b']);
+    first.request(1);
+    expect([partition.isWritable, wakes()]).toEqual([false, 0]);
+    second.request(1);
+    expect([partition.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('PP3: a reader that goes away holds nobody up, whenever it goes', () => {
+    const { partition, wakes } = pipelined(1);
+    const reading = new Reading(partition.read(0));
+    partition.write(0, ['a']);
+    partition.write(0, ['b']);
+    expect(partition.isWritable).toBe(false);
+    reading.stop();
+    expect([partition.isWritable, wakes()]).toEqual([true, 1]);
+    for (const record of 'cdefg') partition.write(0, [record]);
+    expect(partition.isWritable).toBe(true);
+  });
+
+  it('is read once: a second reader is told that its producer has to run again', () => {
+    const { partition } = pipelined(1);
+    new Reading(partition.read(0)).stop();
+    expect(() => partition.read(0)).toThrow(PartitionLostError);
+  });
+
+  it('property: the producer is never told that there is room while a queue is full, and always in the end', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 80 }), (steps) => {
+        const { partition, wakes } = pipelined(3);
+        const readings = [0, 1, 2].map((subpartition) => new Reading(partition.read(subpartition)));
+        const waiting = [0, 0, 0];
+        let told = 0;
+        for (const step of steps) {
+          const [subpartition, isWrite] = [step % 3, step >= 3];
+          const wasWritable = partition.isWritable;
+          if (isWrite) {
+            partition.write(subpartition, [step]);
+            (waiting[subpartition] as number)++;
+          } else if ((waiting[subpartition] as number) > 0) {
+            readings[subpartition]?.request(1);
+            (waiting[subpartition] as number)--;
+          }
+          const isWritable = waiting.every((length) => length < 2);
+          expect(partition.isWritable).toBe(isWritable);
+          if (!wasWritable && isWritable) told++;
+          expect(wakes()).toBe(told);
+        }
+      }),
+    );
+  });
+});
