@@ -1,0 +1,60 @@
+import { basename } from 'node:path';
+import { stringify } from 'csv-stringify/sync';
+import { InvalidArgumentError, toError, UnrecoverableError } from '../errors.ts';
+import type { Sink } from '../operators/sink.ts';
+import { PartFile } from './part-file.ts';
+
+export interface ToCsvFileOptions<In> {
+  /** Names of the properties to write, in the order of the columns. */
+  readonly columns: readonly (keyof In & string)[];
+  /** Whether the first line of each file holds the names. Default: yes. */
+  readonly header?: boolean;
+  /** Default `,`. */
+  readonly delimiter?: string;
+}
+
+/**
+ * Writes records as CSV (RFC 4180, lines ended by LF): dates as ISO 8601, booleans as `true` and `false`, null and
+ * undefined as nothing, objects as JSON. To `path` itself when the sink has one subtask, otherwise each subtask to its
+ * own file beside it, `name-00000-of-00004.ext`, each with a header. Directories are created. Part files that a run of
+ * another parallelism left are not touched.
+ *
+ * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
+ * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ */
+export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
+  const { columns, header = true, delimiter = ',' } = options;
+  if (!Array.isArray(columns) || columns.length === 0) {
+    throw new InvalidArgumentError('columns', columns, 'the names of the columns');
+  }
+  const format = {
+    columns: columns.map((key) => ({ key })),
+    delimiter,
+    cast: {
+      boolean: (value: boolean) => String(value),
+      date: (value: Date) => value.toISOString(),
+    },
+  };
+  return {
+    name: basename(path),
+    guarantee: 'exactly-once',
+    open: async (context) => {
+      const file = await PartFile.open(path, context);
+      if (header) await file.append(stringify([columns], { delimiter }));
+      return {
+        write: (records) => file.append(toRows(records)),
+        commit: () => file.commit(),
+        abort: () => file.abort(),
+      };
+
+      function toRows(records: readonly In[]): string {
+        try {
+          return stringify(records as In[], format);
+        } catch (error) {
+          const cause = toError(error);
+          throw new UnrecoverableError(`${file.path}: a record cannot be written as CSV: ${cause.message}`, { cause });
+        }
+      }
+    },
+  };
+}

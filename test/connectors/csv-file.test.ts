@@ -1,0 +1,281 @@
+import { writeFileSync } from 'node:fs';
+import { parse as parseWhole } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { csvFile, type CsvFileOptions } from '../../src/connectors/csv-file.ts';
+import { toCsvFile } from '../../src/connectors/to-csv-file.ts';
+import { failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
+
+const at = scratchDirectory();
+
+function fileOf(content: string, name = 'rows.csv'): string {
+  const path = at(name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const splittable = { newlinesInValues: false };
+
+describe('what a file holds', () => {
+  it.each<[title: string, content: string, options: CsvFileOptions<unknown>, rows: object[]]>([
+    ['nothing', '', {}, []],
+    ['a header alone', 'a,b\n', {}, []],
+    [
+      'rows',
+      'a,b\n1,2\n3,4\n',
+      {},
+      [
+        { a: '1', b: '2' },
+        { a: '3', b: '4' },
+      ],
+    ],
+    ['no newline at the end', 'a,b\n1,2', {}, [{ a: '1', b: '2' }]],
+    [
+      'CRLF',
+      'a,b\r\n1,2\r\n"3",4\r\n',
+      {},
+      [
+        { a: '1', b: '2' },
+        { a: '3', b: '4' },
+      ],
+    ],
+    [
+      'CRLF and LF mixed',
+      'a,b\n1,2\r\n"3",4\n5,6\r\n',
+      {},
+      [
+        { a: '1', b: '2' },
+        { a: '3', b: '4' },
+        { a: '5', b: '6' },
+      ],
+    ],
+    ['empty lines', 'a,b\n\n1,2\r\n\r\n\n', {}, [{ a: '1', b: '2' }]],
+    ['a byte order mark', '\uFEFFa,b\n1,2\n', {}, [{ a: '1', b: '2' }]],
+    [
+      'empty values',
+      'a,b,c\n,,\n"",1,\n',
+      {},
+      [
+        { a: '', b: '', c: '' },
+        { a: '', b: '1', c: '' },
+      ],
+    ],
+    ['quotes', 'a,b\n"x,y","say ""hi"""\n', {}, [{ a: 'x,y', b: 'say "hi"' }]],
+    ['a quoted header', '"a,1","b"\n1,2\n', {}, [{ 'a,1': '1', b: '2' }]],
+    ['another delimiter', 'a;b\n1,5;"2;3"\n', { delimiter: ';' }, [{ a: '1,5', b: '2;3' }]],
+    [
+      'columns for no header',
+      '1,2\n3,4\n',
+      { columns: ['x', 'y'] },
+      [
+        { x: '1', y: '2' },
+        { x: '3', y: '4' },
+      ],
+    ],
+    ['columns for a header', 'a,b,c\n1,2\n', { columns: ['x', 'y'], header: true }, [{ x: '1', y: '2' }]],
+    ['characters of several bytes', 'é,縫\n🏺,"ü"\n', {}, [{ é: '🏺', 縫: 'ü' }]],
+  ])('%s', async (_title, content, options, rows) => {
+    const path = fileOf(content);
+    expect(await readSubtasks(csvFile(path, options))).toEqual([rows]);
+    expect((await readSubtasks(csvFile(path, { ...options, ...splittable }), 4)).flat()).toEqual(rows);
+  });
+
+  it('newlines in values, in one subtask', async () => {
+    const source = csvFile(fileOf('a,b\n"1\n2\r\n","x""\n"\n3,4\n'));
+    expect(await readSubtasks(source)).toEqual([
+      [
+        { a: '1\n2\r\n', b: 'x"\n' },
+        { a: '3', b: '4' },
+      ],
+    ]);
+    expect(source).toMatchObject({
+      maxParallelism: 1,
+      splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
+    });
+  });
+
+  it('what `parse` makes of a row', async () => {
+    const source = csvFile(fileOf('a\n1\n2\n'), { parse: (row) => Number(row['a']) });
+    expect(await readSubtasks(source)).toEqual([[1, 2]]);
+  });
+});
+
+describe('the subtasks together read each record once', () => {
+  const value = fc.oneof(
+    fc.string({ unit: fc.constantFrom('a', '1', ' ', 'é', '🏺', '"', ',', ';'), maxLength: 8 }),
+    fc.string({ unit: fc.constantFrom('a', '縫'), maxLength: 8 }),
+  );
+  const rowsOf = (values: fc.Arbitrary<string>) => fc.array(fc.tuple(values, values), { maxLength: 30 });
+  const quoteAs = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const contentOf = (rows: readonly [string, string][], end: string) =>
+    ['a,b', ...rows.map((row) => row.map(quoteAs).join(','))].map((line) => line + end).join('');
+
+  it('for any values, line ends and parallelism', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        rowsOf(value),
+        fc.constantFrom('\n', '\r\n'),
+        fc.integer({ min: 1, max: 40 }),
+        async (rows, end, parallelism) => {
+          const source = csvFile(fileOf(contentOf(rows, end)), splittable);
+          const expected = rows.map(([a, b]) => ({ a, b }));
+          expect((await readSubtasks(source, parallelism, 3)).flat()).toEqual(expected);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('and with newlines in values one subtask reads what the parser makes of the whole file', async () => {
+    const withNewlines = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r\n', '縫'), maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(rowsOf(withNewlines), fc.constantFrom('\n', '\r\n'), async (rows, end) => {
+        const content = contentOf(rows, end);
+        const whole: unknown = parseWhole(content, { columns: true, record_delimiter: ['\r\n', '\n'] });
+        expect((await readSubtasks(csvFile(fileOf(content)), 1, 3)).flat()).toEqual(whole);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each([1, 2, 5, 16])('of a file of many blocks, %i subtasks', async (parallelism) => {
+    const rows = Array.from({ length: 30_000 }, (_, id) => ({
+      id: String(id),
+      text: id % 1_000 === 0 ? '"a, b' : '縫い目',
+    }));
+    const path = at('many.csv');
+    await writeSubtask(toCsvFile<(typeof rows)[number]>(path, { columns: ['id', 'text'] }), rows);
+    expect((await readSubtasks(csvFile(path, splittable), parallelism, 1_000)).flat()).toEqual(rows);
+    if (parallelism === 1) expect((await readSubtasks(csvFile(path), 1, 1_000)).flat()).toEqual(rows);
+  });
+});
+
+describe('malformed files', () => {
+  const many = 'ok,"ok"\n'.repeat(50_000);
+  const hint = '. If values hold newlines, leave out `newlinesInValues: false`';
+  it.each<[title: string, content: string, parallelism: number, where: string, problem: string]>([
+    ['too few values', 'a,b\n1,2\n3\n', 0, '3:2', 'expected 2 values, got 1'],
+    ['too many values', 'a,b\n1,"2",3\n', 0, '2:7', 'expected 2 values, got 3'],
+    ['too few values, without quotes', 'a,b\n\n1\n', 2, '3:2', 'expected 2 values, got 1'],
+    [
+      'a quote in a value',
+      'a,b\n1,2"x\n3,4\n',
+      0,
+      '2:3',
+      'a quote in a value that does not begin with one in column "b"',
+    ],
+    ['a quote in quotes', 'a,b\n"é","3"x\n', 0, '2:5', 'a quote inside quotes that is not doubled in column "b"'],
+    ['a quote left open', 'a,b\n1,2\n"3,4\n5,6', 0, '3:1', 'a quote that is not closed in column "a"'],
+    ['a quote left open', 'a,b\n1,2\n3,"4\n5,6"', 2, '3:3', `a quote that is not closed in column "b"${hint}`],
+    ['a newline in a value', 'a,b\n"1\n2",3\n', 1, '2:1', `a quote that is not closed in column "a"${hint}`],
+    ['a line of its own in quotes', 'a\n"1\n"\n', 1, '2:1', `a quote that is not closed in column "a"${hint}`],
+    [
+      'after a value of several lines',
+      'a,b\n"1\n\n2",3\n4,"5"x\n',
+      0,
+      '5:3',
+      'a quote inside quotes that is not doubled in column "b"',
+    ],
+    ['beyond the first block', `a,b\n${many}1,2,3\n`, 0, '50002:5', 'expected 2 values, got 3'],
+    ['in the share of the last subtask', `a,b\n${many}1,2,3\n`, 5, '50002:5', 'expected 2 values, got 3'],
+    ['two columns of one name', 'a,b,a\n', 0, '1:1', 'the header cannot be used: there are two called "a"'],
+    ['an empty first line', '\na,b\n1,2\n', 3, '1:1', 'the header cannot be used: the first line is empty'],
+    [
+      'a header with a broken quote',
+      '"a"b,c\n',
+      2,
+      '1:1',
+      'the header cannot be used: a quote inside quotes that is not doubled',
+    ],
+    [
+      'a name that objects cannot have',
+      '__proto__\n1\n',
+      0,
+      '1:1',
+      'the header cannot be used: no column can be called "__proto__"',
+    ],
+  ])('%s (%#)', async (_title, content, parallelism, where, problem) => {
+    const path = fileOf(content);
+    const source = csvFile(path, parallelism === 0 ? {} : splittable);
+    const failure = await failureOf(readSubtasks(source, Math.max(1, parallelism)));
+    expect(failure.message).toBe(`${path}:${where}: ${problem}`);
+    expect(failure).toMatchObject({ code: 'MALFORMED_INPUT', recovery: 'never', file: path });
+  });
+
+  it('and rows that `parse` refuses', async () => {
+    const path = fileOf('a,b\n\n1,"2\n3"\n4,5\n');
+    const parse = (row: Readonly<Record<string, string>>) => {
+      if (row['a'] === '4') throw new TypeError('four is not allowed');
+      return row;
+    };
+    const failure = await failureOf(readSubtasks(csvFile(path, { parse })));
+    expect(failure.message).toBe(`${path}:5:1: four is not allowed`);
+    expect(failure.cause).toBeInstanceOf(TypeError);
+  });
+
+  it('a missing file is named, and may be there after a restart', async () => {
+    const path = at('missing.csv');
+    const failure = await failureOf(readSubtasks(csvFile(path)));
+    expect(failure).toMatchObject({
+      code: 'FILE_ACCESS',
+      recovery: 'restart',
+      message: `${path}: cannot read: no such file or directory (ENOENT)`,
+    });
+  });
+});
+
+it.each<[title: string, make: () => unknown, message: string]>([
+  [
+    'an empty delimiter',
+    () => csvFile('x', { delimiter: '' }),
+    'delimiter: expected some characters other than quotes and newlines, got ""',
+  ],
+  [
+    'no names',
+    () => csvFile('x', { header: false }),
+    'columns: expected the names of the columns, as there is no header, got undefined',
+  ],
+  [
+    'one name twice',
+    () => csvFile('x', { columns: ['a', 'a'] }),
+    'columns: expected names of columns, but there are two called "a", got ["a","a"]',
+  ],
+  ['no columns to write', () => toCsvFile('x', { columns: [] }), 'columns: expected the names of the columns, got []'],
+])('%s is refused', (_title, make, message) => {
+  expect(make).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
+});
+
+describe('toCsvFile', () => {
+  interface Row {
+    readonly text: string | null | undefined;
+    readonly at: Date | number | boolean | object;
+  }
+  const contentOf = async (rows: readonly Row[], options = {}) => {
+    const path = at('out.csv');
+    await writeSubtask(toCsvFile<Row>(path, { columns: ['text', 'at'], ...options }), rows);
+    return (await import('node:fs')).readFileSync(path, 'utf8');
+  };
+
+  it.each<[title: string, row: Row, line: string]>([
+    ['plain values', { text: 'a', at: 1.5 }, 'a,1.5'],
+    ['what needs quotes', { text: 'a,"b"\n', at: 0 }, '"a,""b""\n",0'],
+    ['dates and nothing', { text: null, at: new Date(0) }, ',1970-01-01T00:00:00.000Z'],
+    ['booleans', { text: undefined, at: false }, ',false'],
+    ['objects', { text: '', at: { x: 1 } }, ',"{""x"":1}"'],
+  ])('%s', async (_title, row, line) => {
+    expect(await contentOf([row])).toBe(`text,at\n${line}\n`);
+  });
+
+  it('a header, also without rows, unless it is switched off', async () => {
+    expect(await contentOf([])).toBe('text,at\n');
+    expect(await contentOf([], { header: false })).toBe('');
+    expect(await contentOf([{ text: 'a', at: 1 }], { header: false, delimiter: ';' })).toBe('a;1\n');
+  });
+
+  it('a value that cannot be written is an error that names the file', async () => {
+    const ring: { self?: unknown } = {};
+    ring.self = ring;
+    const failure = await failureOf(contentOf([{ text: '', at: ring }]));
+    expect(failure).toMatchObject({ code: 'UNRECOVERABLE' });
+    expect(failure.message).toContain(`${at('out.csv')}: a record cannot be written as CSV: `);
+  });
+});
