@@ -20,7 +20,7 @@ export interface JobRunOptions {
    * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
    * made with `restartBackoffSetup`. Default: `exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 })`.
    */
-  readonly restartBackoff?: RestartBackoffRule<never> | AnyActorLogic;
+  readonly restartBackoff?: RestartBackoffRule | AnyActorLogic;
   /** Whether each failing region has a backoff of its own (default) or all share one. */
   readonly backoffScope?: 'region' | 'job';
   /** Asked in order what kind of failure a cause is, before the built-in answer. */
@@ -107,7 +107,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   };
 }
 
-function isRule(backoff: object): backoff is RestartBackoffRule<never> {
+function isRule(backoff: object): backoff is RestartBackoffRule {
   return 'onFailure' in backoff;
 }
 

@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module';
+import { Job, parquetFile, toCsvFile } from 'kintsugi';
+
+/** 3 000 000 flights in 11 row groups: date, delay in minutes, distance in miles, origin and destination airport. */
+export const flightsFile: string = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet');
+
+export interface Flight {
+  readonly origin: string;
+  readonly delay: number;
+}
+
+/** One line of the result. */
+export interface Airport {
+  readonly origin: string;
+  readonly flights: number;
+  readonly meanDelay: number;
+  readonly worstDelay: number;
+}
+
+/** What the job is built with. */
+export interface FlightsJobOptions {
+  readonly parallelism: number;
+  /** Where the result is written: one CSV file per subtask. */
+  readonly output: string;
+  /** Called for every row that is read, once more for every row that is read again. */
+  readonly onRow: () => void;
+}
+
+/**
+ * By origin airport: flights, mean and worst delay.
+ *
+ * ```
+ *  flights[0] ─┬─▶ by-airport[0] ──▶ airports[0]      ─┬─▶ complete batch: read again after a failure
+ *              ╳                                      ──▶ pipelined: fails and restarts together
+ *  flights[1] ─┴─▶ by-airport[1] ──▶ airports[1]
+ * ```
+ */
+export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): Job {
+  const job = Job.create('flights', { parallelism });
+  job
+    .source('flights', parquetFile<Flight>(flightsFile, { columns: ['origin', 'delay'] }))
+    .map((flight) => {
+      onRow();
+      return flight;
+    })
+    .keyBy((flight) => flight.origin)
+    .aggregate(
+      {
+        create: () => ({ flights: 0, sum: 0, worst: Number.NEGATIVE_INFINITY }),
+        add: (total, { delay }) => {
+          total.flights++;
+          total.sum += delay;
+          if (delay > total.worst) total.worst = delay;
+          return total;
+        },
+        result: ({ flights, sum, worst }, origin): Airport => ({
+          origin,
+          flights,
+          meanDelay: sum / flights,
+          worstDelay: worst,
+        }),
+      },
+      { uid: 'by-airport' },
+    )
+    .forward({ exchange: 'pipelined' })
+    .sink('airports', toCsvFile<Airport>(output, { columns: ['origin', 'flights', 'meanDelay', 'worstDelay'] }));
+  return job;
+}

@@ -1,0 +1,49 @@
+import type { JobRun, JobSnapshot, RegionState } from 'kintsugi';
+
+const [grey, cyan, yellow, green, red] = [90, 36, 33, 32, 31];
+
+const colourOf: Readonly<Record<RegionState, number>> = {
+  created: grey,
+  scheduled: grey,
+  deploying: cyan,
+  running: cyan,
+  canceling: yellow,
+  restarting: yellow,
+  finished: green,
+  failed: red,
+  canceled: red,
+};
+
+/**
+ * Shows how a run goes, quietly: one line on a terminal that is redrawn, with a square per region in the colour of its
+ * state. Says nothing where there is no terminal.
+ */
+export function showProgress(label: string, run: JobRun, rows: () => number): void {
+  const { stdout } = process;
+  if (!stdout.isTTY) return;
+  let lastMs = 0;
+  const draw = (snapshot: JobSnapshot): void => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < 80) return;
+    lastMs = nowMs;
+    stdout.write(`\r\u001b[2K${describe(label, snapshot, rows())}`);
+  };
+  run.status$.subscribe({
+    next: draw,
+    complete: () => {
+      stdout.write('\r\u001b[2K');
+    },
+  });
+}
+
+function describe(label: string, { tasks, regions }: JobSnapshot, rows: number): string {
+  const regionBar = (Object.entries(regions) as [RegionState, number][])
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `\u001b[${colourOf[state]}m${'■'.repeat(count)}\u001b[0m`)
+    .join('');
+  const taskText = Object.entries(tasks)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ');
+  return `  ${label.padEnd(24)} ${(rows / 1e6).toFixed(2)} M rows  ${regionBar}  ${taskText}`;
+}

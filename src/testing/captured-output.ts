@@ -1,0 +1,40 @@
+import type { RuntimeContext } from '../operators/runtime-context.ts';
+import type { Sink, SinkWriter } from '../operators/sink.ts';
+
+/** What the sinks of a run would have written: a stand-in for each sink keeps what is committed, in memory. */
+export class CapturedOutput {
+  /** Committed records by sink, then by subtask: a subtask that runs again replaces what it wrote before. */
+  readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
+
+  /** A sink to run in the place of the one called `name`. */
+  sink(name: string): Sink<unknown> {
+    const committed = new Map<number, readonly unknown[]>();
+    this.#recordsBySink.set(name, committed);
+    return {
+      name: `${name} (captured)`,
+      guarantee: 'exactly-once',
+      open: ({ subtask }: RuntimeContext): SinkWriter<unknown> => {
+        const records: unknown[] = [];
+        return {
+          write: (batch) => {
+            for (const record of batch) records.push(record);
+          },
+          commit: () => {
+            committed.set(subtask, records);
+          },
+          abort: () => {},
+        };
+      },
+    };
+  }
+
+  /** The committed records of each sink, subtask after subtask. */
+  records(): ReadonlyMap<string, readonly unknown[]> {
+    return new Map(
+      [...this.#recordsBySink].map(([name, bySubtask]) => [
+        name,
+        [...bySubtask].sort(([a], [b]) => a - b).flatMap(([, records]) => [...records]),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,103 @@
+import type { JobEvent } from '../actors/job-event.ts';
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { PipelinedRegions } from '../graph/pipelined-region.ts';
+import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import { type ExecutionState, isTerminalExecutionState } from '../machines/execution-machine.ts';
+
+/** From which states an execution may come into a state. (Flink: `ExecutionState`.) */
+const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | 'none')[]>> = {
+  created: ['none'],
+  scheduled: ['created'],
+  deploying: ['scheduled'],
+  initializing: ['deploying'],
+  running: ['initializing'],
+  finished: ['deploying', 'initializing', 'running'],
+  canceling: ['deploying', 'initializing', 'running'],
+  canceled: ['created', 'scheduled', 'deploying', 'initializing', 'running', 'canceling'],
+  failed: ['created', 'scheduled', 'deploying', 'initializing', 'running'],
+};
+
+/**
+ * What happened in a run, and the rules that hold for every run.
+ *
+ * Rules:
+ * - H1 An execution goes only along the arrows of its chart.
+ * - H2 The attempts of a task are numbered from 0 without a gap, and a new one begins after the old one has ended.
+ * - H3 A region restarts only if a failover decided so; one that no failover named runs each task once.
+ * - H4 A task starts when every complete result it reads was produced by the present attempt of its producer.
+ * - H5 When the job has finished, every task's last attempt has finished.
+ */
+export class JobHistory {
+  readonly events: JobEvent[] = [];
+
+  add(event: JobEvent): void {
+    this.events.push(event);
+  }
+
+  /** Every rule that the history breaks, one line each. */
+  violations(graph: ExecutionGraph, regions: PipelinedRegions): string[] {
+    const found: string[] = [];
+    const tasks = new Map<number, { attempt: number; state: ExecutionState; finishedAttempt: number }>();
+    const restarts = new Map<RegionId, number>();
+    let status = '';
+    for (const [index, event] of this.events.entries()) {
+      const complain = (rule: string, problem: string): void => {
+        found.push(`${rule} at event ${index}: ${problem}`);
+      };
+      if (event.type === 'job.statusChanged') status = event.status;
+      if (event.type === 'failover.decided') {
+        for (const region of event.regions) restarts.set(region, (restarts.get(region) ?? 0) + 1);
+      }
+      if (event.type !== 'task.stateChanged') continue;
+      const { vertex, attempt, task } = event;
+      const state = event.state as ExecutionState;
+      const before = tasks.get(vertex);
+      const isNew = before === undefined || before.attempt !== attempt;
+      if (isNew) {
+        const expected = before === undefined ? 0 : before.attempt + 1;
+        if (attempt !== expected) complain('H2', `${task} begins attempt ${attempt}, not ${expected}`);
+        if (before !== undefined && !isTerminalExecutionState(before.state)) {
+          complain('H2', `${task} begins attempt ${attempt} while the one before is ${before.state}`);
+        }
+        const region = regions.regionOf(vertex as ExecutionVertexId);
+        if (attempt > (restarts.get(region) ?? 0)) {
+          complain('H3', `${task} restarts, and no failover decided that for region ${region}`);
+        }
+      }
+      const from = isNew ? 'none' : before.state;
+      if (!predecessors[state].includes(from)) complain('H1', `${task}#${attempt} goes from ${from} to ${state}`);
+      if (state === 'deploying') {
+        for (const missing of missingInputs(graph, vertex as ExecutionVertexId, tasks)) {
+          complain('H4', `${task}#${attempt} is deployed before ${missing} has finished`);
+        }
+      }
+      const finishedAttempt = state === 'finished' ? attempt : (before?.finishedAttempt ?? -1);
+      tasks.set(vertex, { attempt, state, finishedAttempt });
+    }
+    if (status === 'finished') {
+      for (const [vertex, { state }] of tasks) {
+        if (state === 'finished') continue;
+        found.push(`H5: the job finished, and ${graph.nameOf(vertex as ExecutionVertexId)} is ${state}`);
+      }
+      if (tasks.size !== graph.vertexCount) found.push(`H5: ${tasks.size} of ${graph.vertexCount} tasks were seen`);
+    }
+    return found;
+  }
+}
+
+/** Producers of complete results whose present attempt has not finished. */
+function missingInputs(
+  graph: ExecutionGraph,
+  vertex: ExecutionVertexId,
+  tasks: ReadonlyMap<number, { readonly attempt: number; readonly finishedAttempt: number }>,
+): string[] {
+  const missing: string[] = [];
+  graph.forEachConsumedGroup(vertex, (group) => {
+    if (graph.exchangeOfGroup(group).consumption !== 'after-producer-finished') return;
+    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+      const task = tasks.get(producer);
+      if (task === undefined || task.finishedAttempt !== task.attempt) missing.push(graph.nameOf(producer as never));
+    }
+  });
+  return missing;
+}

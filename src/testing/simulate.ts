@@ -1,0 +1,246 @@
+import { inspect } from 'node:util';
+import { planJob, type JobPlan } from '../api/job-planner.ts';
+import type { JobReceipt } from '../api/job-receipt.ts';
+import { runJob } from '../api/run-job.ts';
+import type { JobRunOptions } from '../api/run-options.ts';
+import type { JobDefinition } from '../api/stream-graph.ts';
+import { LocalDataPlane } from '../cluster/local-data-plane.ts';
+import { KintsugiError, toError } from '../errors.ts';
+import { fixedDelay } from '../failover/fixed-delay.ts';
+import { restartAll } from '../failover/restart-all.ts';
+import { restartIndividual } from '../failover/restart-individual.ts';
+import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
+import { ExecutionGraph } from '../graph/execution-graph.ts';
+import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import { CapturedOutput } from './captured-output.ts';
+import { faultPlan, type FaultPlace, type FaultPlan } from './fault-plan.ts';
+import { JobHistory } from './job-history.ts';
+import { MemorySpillStore } from './memory-spill-store.ts';
+import { type DrawnFault, type DrawnRun, drawRun } from './drawn-run.ts';
+import { seededRandom } from './seeded-random.ts';
+import { type VirtualEnvironment, virtualEnvironment } from './virtual-environment.ts';
+
+/** How a job is simulated. */
+export interface SimulationOptions {
+  /** Draws everything there is to draw: the same seed is the same run. */
+  readonly seed: number;
+  /** The most subtasks of operators that do not name theirs. Default 4. */
+  readonly maxParallelism?: number;
+  /** The most faults. Default 4. */
+  readonly maxFaults?: number;
+  /** Run options that are not drawn, such as a strategy of your own. What is given here is not drawn. */
+  readonly options?: Pick<
+    JobRunOptions,
+    | 'failoverStrategy'
+    | 'restartBackoff'
+    | 'failureClassifiers'
+    | 'batchSize'
+    | 'memoryBudgetBytes'
+    | 'slots'
+    | 'executors'
+  >;
+  /**
+   * How a record is compared with those of the undisturbed run, where equal records may differ in form: sums of
+   * fractions come out differently in another order. Default: by its value.
+   */
+  readonly comparedAs?: (record: unknown) => unknown;
+}
+
+/** What a simulated run did. */
+export interface SimulationReport {
+  readonly seed: number;
+  /** Everything that was drawn. */
+  readonly drawn: DrawnRun;
+  /** Faults that were reached and fired. */
+  readonly firedFaults: number;
+  readonly receipt: JobReceipt;
+  readonly history: JobHistory;
+  /** Committed records by sink. */
+  readonly output: ReadonlyMap<string, readonly unknown[]>;
+}
+
+/** A simulated run went wrong. The message holds everything that was drawn, and the call that repeats it. */
+export class SimulationError extends KintsugiError {
+  readonly code = 'SIMULATION_FAILED';
+  readonly seed: number;
+  readonly drawn: DrawnRun;
+  readonly problems: readonly string[];
+
+  constructor(job: string, drawn: DrawnRun, problems: readonly string[], options?: { cause?: unknown }) {
+    const shown = inspect(drawn, { depth: 5, breakLength: 120 });
+    super(
+      `Job "${job}" went wrong with seed ${drawn.seed}:\n  ${problems.join('\n  ')}\ndrawn: ${shown}\n` +
+        `repeat with: simulate(job, { seed: ${drawn.seed} })`,
+      options,
+    );
+    this.seed = drawn.seed;
+    this.drawn = drawn;
+    this.problems = problems;
+  }
+}
+
+/**
+ * Runs a job on virtual time with faults, batch sizes, parallelism, mode, strategy and interleavings drawn from a seed,
+ * and compares what its sinks would have written (as multisets) with a run without faults. Checks the rules of
+ * {@link JobHistory} as well.
+ *
+ * Nothing is written: stand-ins in memory take the place of the sinks, and of the spill files. Sources are read, at least
+ * twice. Functions must depend on their records alone.
+ *
+ * @throws SimulationError (as a rejection) when the output differs, a rule is broken, or the run does not finish.
+ */
+export async function simulate(job: JobDefinition, options: SimulationOptions): Promise<SimulationReport> {
+  const { seed } = options;
+  const random = seededRandom(seed);
+  const undisturbed = await undisturbedOutput(job, options);
+  const probe = planJob(job);
+  const drawn = drawRun(random, probe, undisturbed.recordsIn, options);
+  const plan = planJob(withMode(job, drawn));
+  const environment = virtualEnvironment({ seed, order: 'shuffled' });
+  const firedFaults = armFaults(environment.faults, drawn.faults);
+  const { output, history, receipt, failure } = await runCaptured(plan, environment, drawn, options);
+  const graph = new ExecutionGraph(plan.jobGraph);
+  const problems = [
+    ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
+    ...history.violations(graph, pipelinedRegions(graph)),
+    ...(failure === undefined ? differences(undisturbed.output, output, options.comparedAs) : []),
+  ];
+  if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
+  return { seed, drawn, firedFaults: firedFaults(), receipt, history, output };
+}
+
+type Captured = Pick<SimulationReport, 'output' | 'history' | 'receipt'> & { readonly failure: Error | undefined };
+
+async function runCaptured(
+  plan: JobPlan,
+  environment: VirtualEnvironment,
+  drawn: Omit<DrawnRun, 'faults'>,
+  { options = {} }: SimulationOptions,
+): Promise<Captured> {
+  const captured = new CapturedOutput();
+  const history = new JobHistory();
+  const programs = plan.programs.map((program, index) => ({
+    ...program,
+    sink: program.sink && captured.sink(plan.jobGraph.vertices[index]?.id as string),
+  }));
+  const interleaving = seededRandom(drawn.seed).fork('interleaving');
+  const run = runJob(
+    { ...plan, programs },
+    {
+      failoverStrategy: strategies[drawn.failoverStrategy](),
+      restartBackoff: fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: drawn.delayMs }),
+      batchSize: drawn.batchSize,
+      memoryBudgetBytes: drawn.memoryBudgetBytes,
+      executors: drawn.executors,
+      ...options,
+      environment,
+    },
+    {
+      dataPlane: (given, resolved) =>
+        new LocalDataPlane(given, {
+          ...resolved,
+          spillStore: new MemorySpillStore(environment.clock, { faults: environment.faults }),
+          maxSteps: () => interleaving.integer(0, drawn.maxSteps),
+        }),
+    },
+  );
+  run.events$.subscribe((event) => history.add(event));
+  let failure: Error | undefined;
+  try {
+    await environment.drive(run.result, { what: `job "${plan.name}"`, limitMs: 60 * 60 * 1_000 });
+  } catch (error) {
+    failure = toError(error);
+  }
+  return { output: captured.records(), history, receipt: run.receipt(), failure };
+}
+
+const strategies = { restartPipelinedRegion, restartAll, restartIndividual };
+
+/** The output without faults, and how much each vertex reads: once per job. */
+const undisturbedByJob = new WeakMap<JobDefinition, Promise<Undisturbed>>();
+
+interface Undisturbed {
+  readonly output: ReadonlyMap<string, readonly unknown[]>;
+  readonly recordsIn: ReadonlyMap<string, number>;
+}
+
+function undisturbedOutput(job: JobDefinition, options: SimulationOptions): Promise<Undisturbed> {
+  const known = undisturbedByJob.get(job);
+  if (known !== undefined) return known;
+  const running = runUndisturbed(job, options);
+  undisturbedByJob.set(job, running);
+  return running;
+}
+
+async function runUndisturbed(job: JobDefinition, options: SimulationOptions): Promise<Undisturbed> {
+  const plan = planJob(job);
+  const recordsIn = new Map<string, number>();
+  const faults = faultPlan();
+  faults.call(
+    'task.end',
+    ({ vertex, records }: FaultPlace) => {
+      recordsIn.set(String(vertex), (recordsIn.get(String(vertex)) ?? 0) + Number(records));
+    },
+    { times: Number.POSITIVE_INFINITY },
+  );
+  const environment = virtualEnvironment({ seed: 0, faults });
+  const { output, failure } = await runCaptured(
+    plan,
+    environment,
+    {
+      seed: 0,
+      mode: job.mode,
+      parallelism: job.parallelism,
+      batchSize: 1_024,
+      memoryBudgetBytes: Number.POSITIVE_INFINITY,
+      failoverStrategy: 'restartPipelinedRegion',
+      delayMs: 0,
+      executors: 1,
+      maxSteps: 64,
+    },
+    options,
+  );
+  if (failure !== undefined) throw failure;
+  return { output, recordsIn };
+}
+
+function withMode(job: JobDefinition, { mode, parallelism }: DrawnRun): JobDefinition {
+  return { name: job.name, mode, parallelism, steps: job.steps };
+}
+
+/** Arms what was drawn; the answer counts what fired. */
+function armFaults(faults: FaultPlan, drawn: readonly DrawnFault[]): () => number {
+  const armed = drawn.map(({ point, vertex, subtask, skip }) =>
+    faults.fail(point, {
+      skip,
+      when: (place) => place['vertex'] === undefined || (place['vertex'] === vertex && place['subtask'] === subtask),
+    }),
+  );
+  return () => armed.filter(({ fired }) => fired > 0).length;
+}
+
+/** How two outputs differ as multisets, sink by sink. */
+function differences(
+  expected: ReadonlyMap<string, readonly unknown[]>,
+  actual: ReadonlyMap<string, readonly unknown[]>,
+  comparedAs: (record: unknown) => unknown = (record) => record,
+): string[] {
+  const keyOf = (record: unknown): string =>
+    inspect(comparedAs(record), {
+      depth: Number.POSITIVE_INFINITY,
+      maxArrayLength: null,
+      maxStringLength: null,
+      sorted: true,
+    });
+  return [...expected].flatMap(([sink, records]) => {
+    const counts = new Map<string, number>();
+    for (const record of records) counts.set(keyOf(record), (counts.get(keyOf(record)) ?? 0) + 1);
+    for (const record of actual.get(sink) ?? []) counts.set(keyOf(record), (counts.get(keyOf(record)) ?? 0) - 1);
+    const wrong = [...counts].filter(([, count]) => count !== 0);
+    return wrong
+      .slice(0, 5)
+      .map(([record, count]) =>
+        count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too often ${record}`,
+      );
+  });
+}

@@ -1,0 +1,220 @@
+import fc from 'fast-check';
+import { IllegalStateError, PartitionLostError } from '../../src/errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { BlockingResultPartition } from '../../src/partitions/blocking-result-partition.ts';
+import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
+import type { ResultPartition } from '../../src/partitions/result-partition.ts';
+import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { Reading, somePartition } from '../support/partition-harness.ts';
+
+interface Exchange {
+  readonly name: string;
+  readonly create: (subpartitionCount: number) => ResultPartition;
+  /** Lets what was put off happen. */
+  readonly settle: () => void;
+}
+
+function blocking(name: string, budgetBytes: number): () => Exchange {
+  return () => {
+    const environment = virtualEnvironment();
+    const budget = new MemoryBudget(budgetBytes);
+    const spillStore = new MemorySpillStore(environment.clock);
+    return {
+      name,
+      create: (subpartitionCount) =>
+        new BlockingResultPartition({
+          id: somePartition,
+          exchange: exchangeTypes.blocking,
+          subpartitionCount,
+          budget,
+          spillStore,
+        }),
+      settle: () => environment.runUntilIdle(),
+    };
+  };
+}
+
+/** Every kind of result. What is asked here holds for all of them. */
+const exchanges: [string, () => Exchange][] = [
+  [
+    'pipelined',
+    () => ({
+      name: 'pipelined',
+      create: (subpartitionCount) =>
+        new PipelinedResultPartition({ id: somePartition, exchange: exchangeTypes.pipelined, subpartitionCount }),
+      settle: () => {},
+    }),
+  ],
+  ['blocking, in memory', blocking('blocking', Number.POSITIVE_INFINITY)],
+  ['blocking, partly spilled', blocking('blocking', 4_000)],
+  ['blocking, spilled', blocking('blocking', 0)],
+];
+
+describe.each(exchanges)('%s', (_, exchange) => {
+  /** Writes and finishes; a partition that is full is given time, or a reader. */
+  const fill = (partition: ResultPartition, settle: () => void, writes: readonly (readonly [number, unknown[]])[]) => {
+    for (const [subpartition, records] of writes) {
+      if (!partition.isWritable) settle();
+      partition.write(subpartition, records);
+    }
+    const ends: (Error | undefined)[] = [];
+    partition.finish((error) => ends.push(error));
+    settle();
+    expect(ends).toEqual([undefined]);
+  };
+
+  const filled = (subpartitionCount: number, writes: readonly (readonly [number, unknown[]])[]) => {
+    const { create, settle } = exchange();
+    const partition = create(subpartitionCount);
+    fill(partition, settle, writes);
+    return {
+      partition,
+      settle,
+      read: (subpartition: number, credits: number): Reading => {
+        const reading = new Reading(partition.read(subpartition), credits);
+        settle();
+        return reading;
+      },
+    };
+  };
+
+  it('hands a subpartition to its reader in the order it was written, the end last', () => {
+    const { read } = filled(2, [
+      [0, [1, 2]],
+      [1, [3]],
+      [0, [4]],
+    ]);
+    const reading = read(0, 5);
+    expect(reading.elements).toEqual([
+      { kind: 'records', records: [1, 2] },
+      { kind: 'records', records: [4] },
+      { kind: 'end' },
+    ]);
+    expect([reading.isComplete, reading.error]).toEqual([true, undefined]);
+    expect(read(1, 5).records).toEqual([3]);
+  });
+
+  it('emits nothing without a credit, but the end needs none', () => {
+    const { read, settle } = filled(1, [
+      [0, [1]],
+      [0, [2]],
+      [0, [3]],
+    ]);
+    const reading = read(0, 0);
+    expect(reading.elements).toEqual([]);
+    reading.request(1);
+    settle();
+    expect(reading.records).toEqual([1]);
+    reading.request(2);
+    settle();
+    expect(reading.records).toEqual([1, 2, 3]);
+    expect(reading.isComplete).toBe(true);
+  });
+
+  it('ends at once for a subpartition that nothing was written to', () => {
+    const reading = filled(3, [[0, [1]]]).read(2, 0);
+    expect([reading.elements, reading.isComplete]).toEqual([[{ kind: 'end' }], true]);
+  });
+
+  it('serves a reader that asks for more while it is handed an element', () => {
+    const { partition, settle } = filled(
+      1,
+      [1, 2, 3, 4].map((record) => [0, [record]] as const),
+    );
+    const view = partition.read(0);
+    const records: unknown[] = [];
+    let ended = false;
+    view.elements$.subscribe((element) => {
+      if (element.kind === 'end') {
+        ended = true;
+        return;
+      }
+      records.push(...element.records);
+      view.request(1);
+    });
+    view.request(1);
+    settle();
+    expect([records, ended]).toEqual([[1, 2, 3, 4], true]);
+  });
+
+  it('stops for a reader that goes away, and the others read on', () => {
+    const { read, settle } = filled(2, [
+      [0, [1]],
+      [0, [2]],
+      [1, [3]],
+    ]);
+    const [first, second] = [read(0, 1), read(1, 0)];
+    first.stop();
+    first.request(1);
+    second.request(1);
+    settle();
+    expect([first.records, second.records]).toEqual([[1], [3]]);
+  });
+
+  it('counts records and batches', () => {
+    const { partition } = filled(2, [
+      [0, [1, 2]],
+      [1, [3]],
+    ]);
+    expect(partition.statistics()).toMatchObject({ records: 3, batches: 2 });
+  });
+
+  it('once it is released: loses its readers and everything it held, and may be released again', () => {
+    const { partition, read, settle } = filled(1, [
+      [0, [1]],
+      [0, [2]],
+    ]);
+    const reading = read(0, 1);
+    partition.release();
+    partition.release();
+    reading.request(1);
+    settle();
+    expect(reading.records).toEqual([1]);
+    expect(reading.error).toBeInstanceOf(PartitionLostError);
+    expect(() => partition.read(0)).toThrow(PartitionLostError);
+    expect(partition.statistics()).toMatchObject({ memoryBytes: 0, spilledBytes: 0 });
+  });
+
+  it('refuses what is a bug of the caller', () => {
+    const { partition } = filled(2, []);
+    expect(() => partition.write(0, [1])).toThrow(IllegalStateError);
+    expect(() => partition.read(2)).toThrow(IllegalStateError);
+    expect(() => partition.read(-1)).toThrow(IllegalStateError);
+  });
+
+  it('property: every record reaches its reader once, in order, however the credits come', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 30 })), { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 10 }),
+        (count, writes, credits) => {
+          let next = 0;
+          const batches = writes.map(
+            ([subpartition, size]) =>
+              [subpartition % count, Array.from({ length: size }, () => ({ id: next++, text: 'some text' }))] as const,
+          );
+          const { partition, settle } = filled(count, batches);
+          for (let subpartition = 0; subpartition < count; subpartition++) {
+            const reading = new Reading(partition.read(subpartition));
+            for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
+              const before = reading.batchCount;
+              const granted = credits[turn % credits.length] as number;
+              reading.request(granted);
+              settle();
+              expect(reading.batchCount - before).toBeLessThanOrEqual(granted);
+            }
+            expect(reading.records).toEqual(
+              batches.filter(([to]) => to === subpartition).flatMap(([, records]) => records),
+            );
+            expect(reading.isComplete).toBe(true);
+          }
+          partition.release();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
