@@ -1,0 +1,164 @@
+import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
+import { subpartitionOfKey } from '../src/partitions/key-hash.ts';
+import { type Bench, type BenchOptions, type BenchRow, compare } from './harness.ts';
+
+/** A record as pipelines see them: a string key, two numbers. */
+interface Reading {
+  readonly sensor: string;
+  readonly value: number;
+  readonly quality: number;
+}
+
+const recordCount = 1_000_000;
+const batchSize = 1_024;
+const ways = 4;
+
+const readings: readonly Reading[] = Array.from({ length: recordCount }, (_, index) => ({
+  sensor: `sensor-${(index * 7_919) % 1_000}`,
+  value: index % 1_013,
+  quality: index % 10,
+}));
+
+const scale = (reading: Reading): { sensor: string; value: number } => ({
+  sensor: reading.sensor,
+  value: reading.quality > 4 ? reading.value * 2 : reading.value,
+});
+const isUseful = (reading: { value: number }): boolean => reading.value % 5 !== 0;
+
+/** Hands out batches without copying them, so that what is measured is the engine. */
+const source: Source<Reading> = {
+  name: 'readings',
+  maxParallelism: 1,
+  open: () => {
+    let next = 0;
+    return {
+      read: (max) => {
+        if (next >= recordCount) return null;
+        const batch = readings.slice(next, next + max);
+        next += max;
+        return batch;
+      },
+      close: () => {},
+    };
+  },
+};
+
+interface Total {
+  readonly sensor: string;
+  readonly sum: number;
+}
+
+/** map → filter → keyed sum as a job, to the sum of all sums. */
+async function asJob(parallelism: number): Promise<number> {
+  let check = 0;
+  const sink: Sink<Total> = {
+    name: 'check',
+    guarantee: 'at-least-once',
+    open: () => ({
+      write: (totals) => {
+        for (const { sum } of totals) check += sum;
+      },
+      commit: () => {},
+      abort: () => {},
+    }),
+  };
+  const job = Job.create('bench', { mode: 'streaming' });
+  job
+    .source('readings', source)
+    .map(scale)
+    .filter(isUseful)
+    .keyBy((reading) => reading.sensor)
+    .aggregate(
+      {
+        create: () => ({ sum: 0 }),
+        add: (total, { value }) => {
+          total.sum += value;
+          return total;
+        },
+        result: ({ sum }, sensor): Total => ({ sensor, sum }),
+      },
+      { emit: 'final', parallelism },
+    )
+    .sink('check', sink);
+  await job.run({ batchSize, environment: systemEnvironment({ freezeRecords: false }) }).result;
+  return check;
+}
+
+/** The same by hand, on batches of the same size. */
+function byHand(): number {
+  const sums = new Map<string, { sum: number }>();
+  for (let start = 0; start < recordCount; start += batchSize) {
+    for (const reading of readings.slice(start, start + batchSize)) add(sums, reading);
+  }
+  return total([sums]);
+}
+
+/** The same by hand with a shuffle: each record is routed to one of four batches, each batch is summed when it is full. */
+function byHandRouted(): number {
+  const sums = Array.from({ length: ways }, () => new Map<string, { sum: number }>());
+  const batches = Array.from({ length: ways }, (): { sensor: string; value: number }[] => []);
+  const sumUp = (way: number): void => {
+    const own = sums[way] as Map<string, { sum: number }>;
+    for (const { sensor, value } of batches[way] as { sensor: string; value: number }[]) {
+      const cell = own.get(sensor);
+      if (cell === undefined) own.set(sensor, { sum: value });
+      else cell.sum += value;
+    }
+    batches[way] = [];
+  };
+  for (let start = 0; start < recordCount; start += batchSize) {
+    for (const reading of readings.slice(start, start + batchSize)) {
+      const scaled = scale(reading);
+      if (!isUseful(scaled)) continue;
+      const way = subpartitionOfKey(scaled.sensor, ways);
+      const batch = batches[way] as { sensor: string; value: number }[];
+      batch.push(scaled);
+      if (batch.length === batchSize) sumUp(way);
+    }
+  }
+  for (let way = 0; way < ways; way++) sumUp(way);
+  return total(sums);
+}
+
+function add(sums: Map<string, { sum: number }>, reading: Reading): void {
+  const scaled = scale(reading);
+  if (!isUseful(scaled)) return;
+  const cell = sums.get(scaled.sensor);
+  if (cell === undefined) sums.set(scaled.sensor, { sum: scaled.value });
+  else cell.sum += scaled.value;
+}
+
+function total(maps: readonly ReadonlyMap<string, { sum: number }>[]): number {
+  let check = 0;
+  for (const map of maps) for (const { sum } of map.values()) check += sum;
+  return check;
+}
+
+async function agree(ours: () => Promise<number>, baseline: () => number): Promise<void> {
+  const [mine, theirs] = [await ours(), baseline()];
+  if (mine !== theirs || mine === 0) throw new Error(`the job sums to ${mine}, the loop to ${theirs}`);
+}
+
+async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
+  await agree(() => asJob(1), byHand);
+  await agree(() => asJob(ways), byHandRouted);
+  return [
+    await compare({
+      name: `fused chain: map → filter → keyed sum of ${recordCount / 1e6} M records, a whole job`,
+      ours: () => asJob(1),
+      baseline: byHand,
+      goal: { atLeast: 0.77 },
+      effort,
+    }),
+    await compare({
+      name: `the same through a ${ways}-way hash shuffle`,
+      ours: () => asJob(ways),
+      baseline: byHandRouted,
+      goal: { atLeast: 0.5 },
+      effort,
+    }),
+  ];
+}
+
+/** What it costs to have records carried by the engine instead of by a loop. */
+export const benches: readonly Bench[] = [{ name: 'data-plane', run }];
