@@ -1,0 +1,227 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import { FileAccessError, InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
+import type { Source, SourceReader } from '../operators/source.ts';
+import { shareOf } from './byte-range.ts';
+import { fileProblem } from './file-problem.ts';
+import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './parquet-column.ts';
+
+export interface ParquetFileOptions<Out> {
+  /** Names of the columns to read; only these are decoded. Default: all. */
+  readonly columns?: readonly string[];
+  /**
+   * What 64-bit integers become. Default `number`; then a value that a number cannot hold exactly fails the job as
+   * malformed input.
+   */
+  readonly int64?: 'number' | 'bigint';
+  /** Checks or converts a row. What it throws is reported as malformed input, with file and row. */
+  readonly parse?: (row: Readonly<Record<string, unknown>>) => Out;
+}
+
+/**
+ * Reads a Parquet file as objects, one a row, with the columns as properties. Needs the packages `hyparquet` and
+ * `hyparquet-compressors`. Holds one row group in memory per subtask.
+ *
+ * Splittable, by row group: a subtask reads contiguous groups, and none if there are more subtasks than groups.
+ * Replayable: a restarted subtask reads its groups again and no others, so the file must not change while a job runs.
+ *
+ * Reading fails with a {@link MalformedInputError} that names the row group when the file is broken, and with a
+ * {@link FileAccessError}, which a restart may cure, when it is missing.
+ */
+export function parquetFile<Out = Readonly<Record<string, unknown>>>(
+  path: string,
+  options: ParquetFileOptions<Out> = {},
+): Source<Out> {
+  const { columns, int64 = 'number', parse } = options;
+  if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
+  if (int64 !== 'number' && int64 !== 'bigint') {
+    throw new InvalidArgumentError('int64', int64, '"number" or "bigint"');
+  }
+  return {
+    name: basename(path),
+    maxParallelism: Number.MAX_SAFE_INTEGER,
+    open: async ({ subtask, parallelism }) => {
+      const library = await loadLibrary();
+      const handle = await openFile(path);
+      try {
+        const file = await bufferOf(handle, path);
+        const metadata = await readMetadata(library, file, path);
+        const groups = groupsOf(metadata, subtask, parallelism);
+        const names = columnsOf(library, metadata, path, columns);
+        return new ParquetReader({ path, library, file, metadata, int64 }, handle, groups, names, parse);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    },
+  };
+}
+
+async function loadLibrary(): Promise<ParquetLibrary> {
+  try {
+    const [hyparquet, { compressors }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors')]);
+    return { ...hyparquet, compressors };
+  } catch (cause) {
+    throw new UnrecoverableError(
+      `parquetFile needs two more packages: npm install hyparquet hyparquet-compressors (${toError(cause).message})`,
+      { cause },
+    );
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    throw fileProblem(path, 'read', error);
+  }
+}
+
+async function bufferOf(handle: FileHandle, path: string): Promise<AsyncBuffer> {
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file');
+  return {
+    byteLength: stat.size,
+    slice: async (start, end = stat.size) => {
+      const bytes = new Uint8Array(Math.max(0, end - start));
+      let length = 0;
+      while (length < bytes.length) {
+        const { bytesRead } = await handle
+          .read(bytes, length, bytes.length - length, start + length)
+          .catch((error: unknown) => Promise.reject(fileProblem(path, 'read', error)));
+        if (bytesRead === 0) {
+          if (end <= stat.size) throw new FileAccessError(path, 'is shorter than when it was opened');
+          throw new MalformedInputError({ file: path }, `refers to byte ${end}, but has ${stat.size}`);
+        }
+        length += bytesRead;
+      }
+      return bytes.buffer;
+    },
+  };
+}
+
+async function readMetadata(library: ParquetLibrary, file: AsyncBuffer, path: string): Promise<FileMetaData> {
+  try {
+    return await library.parquetMetadataAsync(file);
+  } catch (cause) {
+    if (cause instanceof FileAccessError) throw cause;
+    throw new MalformedInputError({ file: path }, `not a Parquet file: ${toError(cause).message}`, { cause });
+  }
+}
+
+function groupsOf(metadata: FileMetaData, subtask: number, parallelism: number): RowGroupShare[] {
+  const groups: RowGroupShare[] = [];
+  let rowStart = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const rowEnd = rowStart + Number(num_rows);
+    groups.push({ number: groups.length + 1, rowStart, rowEnd });
+    rowStart = rowEnd;
+  }
+  const { start, end } = shareOf(subtask, parallelism, groups.length);
+  return groups.slice(start, end);
+}
+
+function columnsOf(
+  library: ParquetLibrary,
+  metadata: FileMetaData,
+  path: string,
+  wanted: readonly string[] | undefined,
+): readonly string[] {
+  const names = library.parquetSchema(metadata).children.map(({ element }) => element.name);
+  const unknown = wanted?.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError('columns', unknown, `columns of ${path}, which are ${names.join(', ')}`);
+  }
+  return wanted ?? names;
+}
+
+class ParquetReader<Out> implements SourceReader<Out> {
+  readonly #input: ParquetInput;
+  readonly #handle: FileHandle;
+  readonly #groups: readonly RowGroupShare[];
+  readonly #names: readonly string[];
+  readonly #parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
+  #nextGroup = 0;
+  /** Values of the present row group, parallel to `#names`. */
+  #columns: readonly ArrayLike<unknown>[] = [];
+  #rowCount = 0;
+  #at = 0;
+  #isClosed = false;
+
+  constructor(
+    input: ParquetInput,
+    handle: FileHandle,
+    groups: readonly RowGroupShare[],
+    names: readonly string[],
+    parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined,
+  ) {
+    this.#input = input;
+    this.#handle = handle;
+    this.#groups = groups;
+    this.#names = names;
+    this.#parse = parse;
+  }
+
+  read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
+    if (this.#at >= this.#rowCount) return this.#readGroup(maxRecords);
+    const end = Math.min(this.#rowCount, this.#at + maxRecords);
+    const rows = this.#rows(this.#at, end);
+    const records = this.#parse === undefined ? (rows as Out[]) : this.#parsed(rows, this.#parse);
+    this.#at = end;
+    return records;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#columns = [];
+    await this.#handle.close();
+  }
+
+  async #readGroup(maxRecords: number): Promise<readonly Out[] | null> {
+    this.#columns = [];
+    const group = this.#groups[this.#nextGroup++];
+    if (group === undefined) return null;
+    const columns: ArrayLike<unknown>[] = [];
+    try {
+      for (const name of this.#names) columns.push(await readColumn(this.#input, group, name));
+    } catch (error) {
+      if (!this.#isClosed) throw error;
+    }
+    if (this.#isClosed) return null;
+    this.#columns = columns;
+    this.#rowCount = group.rowEnd - group.rowStart;
+    this.#at = 0;
+    return this.read(maxRecords);
+  }
+
+  #rows(from: number, to: number): Record<string, unknown>[] {
+    const names = this.#names;
+    const columns = this.#columns;
+    const rows: Record<string, unknown>[] = [];
+    for (let at = from; at < to; at++) {
+      const row: Record<string, unknown> = {};
+      for (let column = 0; column < names.length; column++) {
+        row[names[column] as string] = (columns[column] as ArrayLike<unknown>)[at];
+      }
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  #parsed(rows: Record<string, unknown>[], parse: (row: Readonly<Record<string, unknown>>) => Out): Out[] {
+    const records: Out[] = [];
+    try {
+      for (const row of rows) records.push(parse(row));
+      return records;
+    } catch (cause) {
+      const group = this.#groups[this.#nextGroup - 1];
+      const row = this.#at + records.length + 1;
+      throw new MalformedInputError(
+        { file: this.#input.path },
+        `row group ${group?.number}, row ${row}: ${toError(cause).message}`,
+        { cause },
+      );
+    }
+  }
+}
