@@ -153,6 +153,25 @@ export class SourceNotReplayableError extends KintsugiError {
   }
 }
 
+/** What is pushed at a source came faster than the job took it, and its buffer is full. */
+export class BufferOverflowError extends KintsugiError {
+  readonly code = 'BUFFER_OVERFLOW';
+  readonly source: string;
+  /** Records that the buffer holds. */
+  readonly capacity: number;
+  /** Records that came so far, the one that did not fit included. */
+  readonly receivedCount: number;
+
+  constructor(source: string, capacity: number, receivedCount: number) {
+    super(
+      `Source "${source}": record ${receivedCount} does not fit, ${capacity} are waiting already. Raise \`capacity\`, or choose to lose records with \`overflow\``,
+    );
+    this.source = source;
+    this.capacity = capacity;
+    this.receivedCount = receivedCount;
+  }
+}
+
 /** A user function threw or rejected with something that is not an `Error`; `thrown` is the value itself. */
 export class NonErrorThrownError extends KintsugiError {
   readonly code = 'NON_ERROR_THROWN';

@@ -1,0 +1,175 @@
+import type { Readable, Writable } from 'node:stream';
+import { SourceNotReplayableError, toError } from '../errors.ts';
+import type { RuntimeContext } from '../operators/runtime-context.ts';
+import type { Sink, SinkWriter } from '../operators/sink.ts';
+import type { Source, SourceReader } from '../operators/source.ts';
+
+/**
+ * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding. It
+ * is pulled as far as records are asked for, so it is held back when the job is.
+ *
+ * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
+ * `SourceNotReplayableError` if it returns a stream that was read before.
+ */
+export function fromNodeStream<Out = unknown>(create: (context: RuntimeContext) => Readable): Source<Out> {
+  const name = create.name || 'Node stream';
+  const used = new WeakSet<Readable>();
+  return {
+    name,
+    maxParallelism: 1,
+    splitLimit: 'a Node stream has one reader',
+    open: (context) => {
+      const stream = create(context);
+      if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
+      used.add(stream);
+      return new ReadableReader<Out>(stream, name);
+    },
+  };
+}
+
+class ReadableReader<Out> implements SourceReader<Out> {
+  readonly #stream: Readable;
+  #outcome: { readonly error: Error | undefined } | undefined;
+  #isClosed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(stream: Readable, name: string) {
+    this.#stream = stream;
+    const settle = (error: Error | undefined): void => {
+      this.#outcome ??= { error };
+      this.#wake?.();
+    };
+    if (stream.readableEnded) settle(undefined);
+    if (stream.destroyed) settle(stream.errored ?? new Error(`${name} was destroyed before it was read`));
+    stream.on('readable', () => this.#wake?.());
+    stream.on('end', () => settle(undefined));
+    stream.on('error', (error: unknown) => settle(toError(error)));
+    stream.on('close', () => settle(new Error(`${name} was closed before it ended`)));
+  }
+
+  read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
+    if (this.#isClosed) return null;
+    const records: Out[] = [];
+    while (records.length < maxRecords) {
+      const chunk: unknown = this.#stream.read();
+      if (chunk === null) break;
+      records.push(chunk as Out);
+    }
+    if (records.length > 0) return records;
+    if (this.#outcome === undefined) return this.#wait(maxRecords);
+    if (this.#outcome.error !== undefined) throw this.#outcome.error;
+    return null;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stream.destroy();
+    this.#wake?.();
+  }
+
+  async #wait(maxRecords: number): Promise<readonly Out[] | null> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+    return this.read(maxRecords);
+  }
+}
+
+export interface ToNodeWritableOptions {
+  /** Whether the stream is ended when the subtask finishes, and destroyed when it fails. Default: yes. */
+  readonly end?: boolean;
+}
+
+/**
+ * Writes records to a Node stream, which `create` makes for each attempt of each subtask. The task is held back while the
+ * stream is full.
+ *
+ * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
+ */
+export function toNodeWritable<In = unknown>(
+  create: (context: RuntimeContext) => Writable,
+  options: ToNodeWritableOptions = {},
+): Sink<In> {
+  return {
+    name: create.name || 'Node stream',
+    guarantee: 'at-least-once',
+    open: (context) => new WritableWriter<In>(create(context), options.end ?? true),
+  };
+}
+
+class WritableWriter<In> implements SinkWriter<In> {
+  readonly #stream: Writable;
+  readonly #isEnding: boolean;
+  readonly #forget: () => void;
+  /** Records given to the stream that it has not reported as written. */
+  #pendingCount = 0;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(stream: Writable, isEnding: boolean) {
+    this.#stream = stream;
+    this.#isEnding = isEnding;
+    const wake = (): void => this.#wake?.();
+    const fail = (thrown: unknown): void => this.#fail(thrown);
+    const close = (): void => {
+      if (!stream.writableFinished) fail(new Error('The stream was closed before it finished'));
+    };
+    stream.on('drain', wake).on('finish', wake).on('error', fail).on('close', close);
+    this.#forget = () => {
+      stream.off('drain', wake).off('finish', wake).off('close', close);
+      // A stream of ours may still fail while it is destroyed: nobody else listens.
+      if (!isEnding) stream.off('error', fail);
+    };
+  }
+
+  readonly write = (records: readonly In[]): void | Promise<void> => this.#writeFrom(records, 0);
+
+  async commit(): Promise<void> {
+    if (this.#isEnding) {
+      this.#stream.end();
+      await this.#until(() => this.#stream.writableFinished);
+    } else {
+      await this.#until(() => this.#pendingCount === 0);
+    }
+    this.#forget();
+  }
+
+  abort(): void {
+    if (this.#isEnding) this.#stream.destroy();
+    this.#forget();
+  }
+
+  #writeFrom(records: readonly In[], from: number): void | Promise<void> {
+    for (let index = from; index < records.length; index++) {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#pendingCount++;
+      if (!this.#stream.write(records[index], this.#written)) return this.#drain(records, index + 1);
+    }
+  }
+
+  readonly #written = (error: unknown): void => {
+    this.#pendingCount--;
+    if (error !== undefined && error !== null) this.#fail(error);
+    else if (this.#pendingCount === 0) this.#wake?.();
+  };
+
+  #fail(thrown: unknown): void {
+    this.#failure ??= toError(thrown);
+    this.#wake?.();
+  }
+
+  async #drain(records: readonly In[], from: number): Promise<void> {
+    await this.#until(() => !this.#stream.writableNeedDrain);
+    return this.#writeFrom(records, from);
+  }
+
+  async #until(isDone: () => boolean): Promise<void> {
+    while (this.#failure === undefined && !isDone()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

@@ -1,0 +1,61 @@
+import { SourceNotReplayableError } from '../errors.ts';
+import type { RuntimeContext } from '../operators/runtime-context.ts';
+import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
+import { PullReader } from './pull-reader.ts';
+
+/**
+ * Reads the chunks of a web stream. It is pulled one chunk at a time, as far as records are asked for, and a partial
+ * batch goes on as soon as the next chunk keeps it waiting.
+ *
+ * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
+ * `SourceNotReplayableError` if it returns a stream that was read before.
+ */
+export function fromWebStream<Out = unknown>(create: (context: RuntimeContext) => ReadableStream<Out>): Source<Out> {
+  const name = create.name || 'web stream';
+  const used = new WeakSet<ReadableStream<Out>>();
+  return {
+    name,
+    maxParallelism: 1,
+    splitLimit: 'a web stream has one reader',
+    open: (context) => {
+      const stream = create(context);
+      if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
+      used.add(stream);
+      const reader = stream.getReader();
+      return new PullReader<Out>(
+        { next: () => reader.read() as Promise<IteratorResult<Out, unknown>>, stop: () => reader.cancel() },
+        context.environment.clock,
+      );
+    },
+  };
+}
+
+/**
+ * Writes records to a web stream, which `create` makes for each attempt of each subtask; it is closed when the subtask
+ * finishes and aborted when it fails. The task is held back while the stream is full.
+ *
+ * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
+ */
+export function toWebWritable<In = unknown>(create: (context: RuntimeContext) => WritableStream<In>): Sink<In> {
+  return {
+    name: create.name || 'web stream',
+    guarantee: 'at-least-once',
+    open: (context) => {
+      const writer = create(context).getWriter();
+      // A failure is told by `ready` and `close`, which are awaited.
+      writer.closed.catch(() => {});
+      return {
+        write: async (records) => {
+          for (const record of records) {
+            if ((writer.desiredSize ?? 0) <= 0) await writer.ready;
+            writer.write(record).catch(() => {});
+          }
+          await writer.ready;
+        },
+        commit: () => writer.close(),
+        abort: () => writer.abort(),
+      };
+    },
+  };
+}
