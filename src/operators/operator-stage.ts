@@ -17,7 +17,7 @@ export interface OperatorStage {
    * @throws what a user's function threw or rejected with.
    */
   poll(): Batch | undefined;
-  /** The input ended, and every result was polled. */
+  /** Nothing more will come: the input ended, or is not wanted any more, and every result was polled. */
   readonly isDone: boolean;
   /** Ends it early: calls under way are told to abort, what they still answer is dropped. Safe to call twice. */
   close(): void;

@@ -1,0 +1,267 @@
+import type { Clock, Random } from '../environment.ts';
+import { causeChain, OperationTimeoutError, toError } from '../errors.ts';
+import type { Batch } from '../partitions/stream-element.ts';
+import { CallRate } from './call-rate.ts';
+import type { AsyncCallContext, AsyncMapOptions, OperatorDescription } from './operator-description.ts';
+import type { OperatorStage, StageContext } from './operator-stage.ts';
+import type { RuntimeContext } from './runtime-context.ts';
+
+type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
+
+/** A record on its way through the user's function: under way, waiting for a retry, or answered. */
+interface Entry {
+  readonly record: unknown;
+  retry: number;
+  call: Call | undefined;
+  isAnswered: boolean;
+  result: unknown;
+}
+
+/**
+ * `mapAsync`: several calls of the user's function at once, with a limit of time for each, retries, and a limit per
+ * interval.
+ *
+ * Invariants:
+ * - AM1 Never more than `concurrency` records are under way; one that waits for its retry counts.
+ * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
+ * - AM3 What is answered and not taken is bounded: by the batch size, or twice the concurrency if that is more.
+ * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
+ */
+export class AsyncMapStage implements OperatorStage {
+  readonly #operator: AsyncMap;
+  readonly #context: StageContext;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #concurrency: number;
+  readonly #isOrdered: boolean;
+  readonly #most: number;
+  readonly #rate: CallRate | undefined;
+  /** What came in and is not begun. */
+  #records: Batch = [];
+  #begun = 0;
+  /** Ordered: everything begun and not taken, in order. Unordered: what is answered. */
+  #entries: Entry[] = [];
+  readonly #underWay = new Set<Entry>();
+  /** Retries whose wait is over. */
+  #dueRetries: Entry[] = [];
+  #rateTimer: unknown;
+  #retryTimers = new Set<unknown>();
+  #failure: Error | undefined;
+  #isOver = false;
+  #isClosed = false;
+
+  constructor(operator: AsyncMap, runtime: RuntimeContext, context: StageContext) {
+    const { concurrency = 16, ordered = true, rateLimit } = operator.options;
+    this.#operator = operator;
+    this.#context = context;
+    this.#clock = runtime.environment.clock;
+    this.#random = runtime.environment.random;
+    this.#concurrency = concurrency;
+    this.#isOrdered = ordered;
+    this.#most = Math.max(context.batchSize, 2 * concurrency);
+    this.#rate = rateLimit && new CallRate(this.#clock, rateLimit);
+  }
+
+  get isAccepting(): boolean {
+    return this.#begun === this.#records.length;
+  }
+
+  push(records: Batch): void {
+    this.#records = records;
+    this.#begun = 0;
+    this.#begin();
+    this.#throwIfFailed();
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  poll(): Batch | undefined {
+    this.#throwIfFailed();
+    const results = this.#takeResults();
+    if (results.length > 0) this.#begin();
+    return results.length > 0 ? results : undefined;
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#underWay.size === 0;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#clock.clearTimeout(this.#rateTimer);
+    for (const timer of this.#retryTimers) this.#clock.clearTimeout(timer);
+    for (const { call } of this.#underWay) call?.abandon();
+    this.#underWay.clear();
+    this.#entries = [];
+    this.#records = [];
+    this.#begun = 0;
+  }
+
+  #takeResults(): unknown[] {
+    const { batchSize } = this.#context;
+    let ready = 0;
+    while (ready < this.#entries.length && ready < batchSize && this.#entries[ready]?.isAnswered === true) ready++;
+    return this.#entries.splice(0, ready).map(({ result }) => result);
+  }
+
+  /** Begins as many calls as the limits allow: retries first. */
+  #begin(): void {
+    while (!this.#isClosed && this.#failure === undefined) {
+      const isRetry = this.#dueRetries.length > 0;
+      if (!isRetry && !this.#mayBeginAnother()) return;
+      if (this.#rate !== undefined && this.#rate.waitMs > 0) {
+        this.#waitForRate(this.#rate.waitMs);
+        return;
+      }
+      this.#rate?.note();
+      this.#call(isRetry ? (this.#dueRetries.shift() as Entry) : this.#nextEntry());
+    }
+  }
+
+  #mayBeginAnother(): boolean {
+    return (
+      this.#begun < this.#records.length && this.#underWay.size < this.#concurrency && this.#entries.length < this.#most
+    );
+  }
+
+  #nextEntry(): Entry {
+    const record = this.#records[this.#begun++];
+    const entry: Entry = { record, retry: 0, call: undefined, isAnswered: false, result: undefined };
+    this.#underWay.add(entry);
+    if (this.#isOrdered) this.#entries.push(entry);
+    return entry;
+  }
+
+  #call(entry: Entry): void {
+    const { fn, options } = this.#operator;
+    const call = new Call(entry.retry);
+    entry.call = call;
+    let answer: unknown;
+    try {
+      answer = (fn as (record: unknown, context: AsyncCallContext) => unknown)(entry.record, call);
+    } catch (error) {
+      this.#failed(entry, error);
+      return;
+    }
+    if (!isThenable(answer)) {
+      this.#answered(entry, answer);
+      return;
+    }
+    if (options.timeoutMs !== undefined) this.#limitTime(entry, call, options.timeoutMs);
+    answer.then(
+      (result) => this.#settle(entry, call, () => this.#answered(entry, result)),
+      (error: unknown) => this.#settle(entry, call, () => this.#failed(entry, error)),
+    );
+  }
+
+  #limitTime(entry: Entry, call: Call, timeoutMs: number): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#settle(entry, call, () => {
+        call.abandon();
+        this.#failed(entry, new OperationTimeoutError('A call of mapAsync', timeoutMs));
+      });
+    }, timeoutMs);
+    call.onSettled = () => this.#clock.clearTimeout(timer);
+  }
+
+  /** AM4: the first answer of the present call counts, once. */
+  #settle(entry: Entry, call: Call, act: () => void): void {
+    if (this.#isClosed || entry.call !== call) return;
+    call.onSettled?.();
+    act();
+    this.#begin();
+    this.#context.wake();
+  }
+
+  #answered(entry: Entry, result: unknown): void {
+    entry.call = undefined;
+    entry.result = result;
+    entry.isAnswered = true;
+    this.#underWay.delete(entry);
+    if (!this.#isOrdered) this.#entries.push(entry);
+  }
+
+  #failed(entry: Entry, thrown: unknown): void {
+    entry.call = undefined;
+    const error = toError(thrown);
+    const {
+      retries = 0,
+      retryIf = isWorthARetry,
+      retryDelayMs = (retry: number) => this.#defaultDelayMs(retry),
+    } = this.#operator.options;
+    try {
+      if (entry.retry >= retries || !retryIf(error)) {
+        this.#failure ??= error;
+        return;
+      }
+      entry.retry++;
+      this.#retryLater(entry, retryDelayMs(entry.retry, error));
+    } catch (thrownByOption) {
+      this.#failure ??= toError(thrownByOption);
+    }
+  }
+
+  #retryLater(entry: Entry, delayMs: number): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#retryTimers.delete(timer);
+      this.#dueRetries.push(entry);
+      this.#begin();
+      this.#context.wake();
+    }, delayMs);
+    this.#retryTimers.add(timer);
+  }
+
+  #waitForRate(waitMs: number): void {
+    this.#rateTimer ??= this.#clock.setTimeout(() => {
+      this.#rateTimer = undefined;
+      this.#begin();
+      this.#context.wake();
+    }, waitMs);
+  }
+
+  #defaultDelayMs(retry: number): number {
+    return Math.min(10_000, 100 * 2 ** (retry - 1)) * (0.8 + 0.4 * this.#random.next());
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** One call of the user's function. Its signal is made when it is asked for. */
+class Call implements AsyncCallContext {
+  readonly retry: number;
+  onSettled: (() => void) | undefined;
+  #controller: AbortController | undefined;
+  #isAbandoned = false;
+
+  constructor(retry: number) {
+    this.retry = retry;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAbandoned) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  /** Nobody waits for it any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.onSettled?.();
+    this.#controller?.abort();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+function isWorthARetry(error: Error): boolean {
+  for (const cause of causeChain(error)) if ((cause as { code?: unknown }).code === 'UNRECOVERABLE') return false;
+  return true;
+}

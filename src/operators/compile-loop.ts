@@ -1,0 +1,172 @@
+import type { Batch } from '../partitions/stream-element.ts';
+import { checkKey } from './key-identity.ts';
+import type { OperatorDescription } from './operator-description.ts';
+
+/** An operator that needs nothing but the record: it can be a step of a loop. */
+export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter' | 'flatMap' | 'aggregate' }>;
+
+/** Runs a batch through a stretch of operators and appends the results. */
+export type Loop = (records: Batch, out: unknown[]) => void;
+
+/** Accumulators by key, in the order in which the keys appeared. */
+export type Accumulators = Map<unknown, unknown>;
+
+type Fn = (...given: unknown[]) => unknown;
+
+/**
+ * One loop for a stretch of operators, generated for it: it has its own type feedback, so that V8 inlines the user's
+ * functions, which code shared by all chains cannot have. An aggregate with `emit: 'final'` may only come last.
+ *
+ * Where code must not be generated from strings, the same as nested closures.
+ */
+export function compileLoop(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]): Loop {
+  const code = new LoopCode(operators, accumulators);
+  try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- no text of the user's is in it, only numbers of operators
+    const make = new Function(...code.names, code.text) as (...values: unknown[]) => Loop;
+    return make(...code.values);
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error;
+    return closureLoop(operators, accumulators);
+  }
+}
+
+/** The text of a loop, and what it refers to by name. */
+class LoopCode {
+  readonly names: string[] = ['checkKey'];
+  readonly values: unknown[] = [checkKey];
+  readonly text: string;
+
+  constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]) {
+    const lines = [
+      '"use strict";',
+      'return function loop(records, out) {',
+      'for (let i = 0; i < records.length; i++) {',
+    ];
+    let openLoops = 1;
+    let folds = 0;
+    let value = 'records[i]';
+    for (const [index, operator] of operators.entries()) {
+      const result = `v${index}`;
+      switch (operator.kind) {
+        case 'map':
+          lines.push(`const ${result} = ${this.#name(index, 'map', operator.fn)}(${value});`);
+          value = result;
+          break;
+        case 'filter':
+          lines.push(`const ${result} = ${value};`);
+          lines.push(`if (!${this.#name(index, 'holds', operator.predicate)}(${result})) continue;`);
+          value = result;
+          break;
+        case 'flatMap':
+          lines.push(`for (const ${result} of ${this.#name(index, 'many', operator.fn)}(${value})) {`);
+          openLoops++;
+          value = result;
+          break;
+        case 'aggregate':
+          lines.push(...this.#fold(index, operator, value, accumulators[folds++] as Accumulators));
+          value = result;
+          break;
+      }
+    }
+    const last = operators.at(-1);
+    if (last?.kind !== 'aggregate' || last.emit === 'updates') lines.push(`out.push(${value});`);
+    lines.push('}'.repeat(openLoops), '}');
+    this.text = lines.join('\n');
+  }
+
+  #fold(
+    index: number,
+    { keyOf, create, add, result, emit }: Extract<LoopOperator, { kind: 'aggregate' }>,
+    value: string,
+    accumulators: Accumulators,
+  ): string[] {
+    const cells = this.#name(index, 'cells', accumulators);
+    const addName = this.#name(index, 'add', add);
+    return [
+      `const r${index} = ${value};`,
+      `const k${index} = ${this.#name(index, 'keyOf', keyOf)}(r${index});`,
+      `let a${index} = ${cells}.get(k${index});`,
+      `if (a${index} === undefined && !${cells}.has(k${index})) {`,
+      `checkKey(k${index});`,
+      `${cells}.set(k${index}, a${index} = ${this.#name(index, 'create', create)}(r${index}));`,
+      '} else {',
+      `const n${index} = ${addName}(a${index}, r${index});`,
+      `if (n${index} !== a${index}) ${cells}.set(k${index}, a${index} = n${index});`,
+      '}',
+      ...(emit === 'updates'
+        ? [`const v${index} = ${this.#name(index, 'result', result)}(a${index}, k${index});`]
+        : []),
+    ];
+  }
+
+  #name(index: number, what: string, value: unknown): string {
+    const name = `${what}${index}`;
+    this.names.push(name);
+    this.values.push(value);
+    return name;
+  }
+}
+
+/** The same by closures: each operator calls the next. */
+export function closureLoop(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]): Loop {
+  let out: unknown[] = [];
+  let folds = accumulators.length;
+  let next: (record: unknown) => void = (record) => {
+    out.push(record);
+  };
+  for (const operator of [...operators].reverse()) {
+    const then = next;
+    if (operator.kind === 'aggregate') next = foldStep(operator, accumulators[--folds] as Accumulators, then);
+    else next = step(operator, then);
+  }
+  const first = next;
+  return (records, target) => {
+    out = target;
+    for (const record of records) first(record);
+  };
+}
+
+function step(
+  operator: Exclude<LoopOperator, { kind: 'aggregate' }>,
+  then: (record: unknown) => void,
+): (record: unknown) => void {
+  switch (operator.kind) {
+    case 'map': {
+      const fn = operator.fn as Fn;
+      return (record) => then(fn(record));
+    }
+    case 'filter': {
+      const predicate = operator.predicate as Fn;
+      return (record) => {
+        if (predicate(record)) then(record);
+      };
+    }
+    default: {
+      const fn = operator.fn as (record: unknown) => Iterable<unknown>;
+      return (record) => {
+        for (const result of fn(record)) then(result);
+      };
+    }
+  }
+}
+
+function foldStep(
+  operator: Extract<LoopOperator, { kind: 'aggregate' }>,
+  cells: Accumulators,
+  then: (record: unknown) => void,
+): (record: unknown) => void {
+  const { keyOf, create, add, result } = operator as unknown as Record<'keyOf' | 'create' | 'add' | 'result', Fn>;
+  return (record) => {
+    const key = keyOf(record);
+    let cell = cells.get(key);
+    if (cell === undefined && !cells.has(key)) {
+      checkKey(key);
+      cells.set(key, (cell = create(record)));
+    } else {
+      const changed = add(cell, record);
+      if (changed !== cell) cells.set(key, (cell = changed));
+    }
+    if (operator.emit === 'updates') then(result(cell, key));
+  };
+}
