@@ -121,7 +121,7 @@ describe('the subtasks together read each record once', () => {
           expect((await readSubtasks(source, parallelism, 3)).flat()).toEqual(expected);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -133,7 +133,7 @@ describe('the subtasks together read each record once', () => {
         const whole: unknown = parseWhole(content, { columns: true, record_delimiter: ['\r\n', '\n'] });
         expect((await readSubtasks(csvFile(fileOf(content)), 1, 3)).flat()).toEqual(whole);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

@@ -95,7 +95,7 @@ describe('malformed lines', () => {
     ['a line that is cut off', '1\n2\n{"a":[1,', 1, '3:9', 'not valid JSON: it ends too early'],
     ['a bare word', 'hello\n', 1, '1:1', 'not valid JSON: unexpected "h"'],
     ['two values', '1\r\n1 2\r\n', 1, '2:3', 'not valid JSON: unexpected "2"'],
-    ['after a byte order mark', '\uFEFF1\nx', 1, '2:1', 'not valid JSON: unexpected "x"'],
+    ['after a byte order mark', '\uFEFF1\nx\n', 1, '2:1', 'not valid JSON: unexpected "x"'],
     ['after characters of several bytes', '"🏺"\n"é" !\n', 1, '2:5', 'not valid JSON: unexpected "!"'],
     ['after blank lines', '\n\n1\n\n]\n', 1, '5:1', 'not valid JSON: unexpected "]"'],
     ['beyond the first block', `${many}[1}\n`, 1, '30001:3', 'not valid JSON: unexpected "}"'],
