@@ -80,6 +80,21 @@ export type { ExecutionGraph } from './graph/execution-graph.ts';
 export type { JobEdge, JobGraph, JobVertex } from './graph/job-graph.ts';
 export type { PipelinedRegions } from './graph/pipelined-region.ts';
 
+// Connectors
+export { collect, type Collected } from './connectors/collect.ts';
+export { csvFile, type CsvFileOptions } from './connectors/csv-file.ts';
+export { forEach } from './connectors/for-each.ts';
+export { fromArray, range } from './connectors/from-array.ts';
+export { fromAsyncIterable } from './connectors/from-async-iterable.ts';
+export { fromIterable } from './connectors/from-iterable.ts';
+export { fromObservable, type FromObservableOptions, type ObservableBuffer } from './connectors/from-observable.ts';
+export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json-lines-file.ts';
+export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/node-stream.ts';
+export { parquetFile, type ParquetFileOptions } from './connectors/parquet-file.ts';
+export { toCsvFile, type ToCsvFileOptions } from './connectors/to-csv-file.ts';
+export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
+export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
+
 // Sources, sinks and what user functions get
 export type { Source, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkWriter } from './operators/sink.ts';
@@ -99,7 +114,9 @@ export {
 
 // Errors
 export {
+  BufferOverflowError,
   ExecutorLostError,
+  FileAccessError,
   IllegalStateError,
   InvalidArgumentError,
   JobCanceledError,

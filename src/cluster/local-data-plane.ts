@@ -50,7 +50,9 @@ export class LocalDataPlane implements DataPlane {
     const { maxSteps } = options;
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#budget = new MemoryBudget(options.memoryBudgetBytes);
-    this.#spillStore = options.spillStore ?? new FileSpillStore({ directory: options.spillDirectory });
+    this.#spillStore =
+      options.spillStore ??
+      new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
   }
 
   createPartition(registration: PartitionRegistration): ResultPartition {
@@ -64,6 +66,7 @@ export class LocalDataPlane implements DataPlane {
           subpartitionCount,
           budget: this.#budget,
           spillStore: this.#spillStore,
+          freeze: this.#options.environment.freezeRecords,
         })
       : new PipelinedResultPartition({ id, exchange, subpartitionCount });
   }

@@ -22,3 +22,11 @@ export interface SpillFile {
   /** Deletes the file; reads that are under way end with an error. Safe to call twice. */
   remove(): void;
 }
+
+/** Where a fault can be armed in a spill store (`environment.faults`). The place says `file`, and `offset` of a read. */
+export const spillFaultPoints = {
+  /** Before bytes are appended: the disk is full. */
+  append: 'spill.append',
+  /** Before bytes are read: the file is gone. */
+  read: 'spill.read',
+} as const;

@@ -2,7 +2,7 @@ import type { JobPlan } from '../api/job-planner.ts';
 import type { JobMode } from '../api/stream-graph.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import { spillFaultPoints } from './memory-spill-store.ts';
+import { spillFaultPoints } from '../partitions/spill-store.ts';
 
 /** A fault that a seed drew. */
 export interface DrawnFault {

@@ -1,0 +1,41 @@
+import type { Batch } from './stream-element.ts';
+
+/** Records of a batch that are looked at. */
+const samples = 4;
+
+/**
+ * About how many bytes a batch takes in memory, from a few of its records: right within a factor of two for records
+ * that look alike.
+ */
+export function estimateBytes(records: Batch): number {
+  const count = Math.min(samples, records.length);
+  if (count === 0) return 0;
+  let sum = 0;
+  for (let sample = 0; sample < count; sample++) {
+    sum += 8 + sizeOf(records[Math.floor((sample * records.length) / count)], 0);
+  }
+  return Math.ceil((sum / count) * records.length);
+}
+
+function sizeOf(value: unknown, depth: number): number {
+  switch (typeof value) {
+    case 'string':
+      return 16 + value.length;
+    case 'number':
+      return 8;
+    case 'bigint':
+      return 24;
+    case 'object':
+      return value === null || depth > 8 ? 0 : 24 + sizeOfParts(value, depth);
+    default:
+      return 0;
+  }
+}
+
+function sizeOfParts(value: object, depth: number): number {
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
+  let sum = 0;
+  const parts = value instanceof Map || value instanceof Set ? [...value].flat() : Object.values(value);
+  for (const part of parts) sum += 8 + sizeOf(part, depth + 1);
+  return sum;
+}
