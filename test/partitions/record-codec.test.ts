@@ -1,0 +1,213 @@
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { RecordNotSerializableError } from '../../src/errors.ts';
+import { assertSerializable } from '../../src/partitions/plain-data.ts';
+import { decodeBatch, encodeBatch } from '../../src/partitions/record-codec.ts';
+import { difference } from '../support/difference.ts';
+
+const roundTrip = (records: readonly unknown[]): readonly unknown[] => decodeBatch(encodeBatch(records));
+
+const bare = (entries: object): object => Object.assign(Object.create(null) as object, entries);
+const nested = (levels: number): unknown => (levels === 0 ? 'core' : { inner: nested(levels - 1) });
+
+const exact: [string, unknown][] = [
+  ['undefined in an object', { a: undefined, b: null }],
+  ['undefined in an array', [undefined, null, undefined]],
+  ['NaN and the infinities', [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]],
+  ['−0', { delay: -0, other: 0 }],
+  ['integers at the edges', [2 ** 31, -(2 ** 31) - 1, 2 ** 32, 2 ** 53, -(2 ** 53), 0x7f, -0x20, -0x21]],
+  ['small and large doubles', [Number.MIN_VALUE, Number.MAX_VALUE, 0.1]],
+  ['bigints', [0n, -1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n, -(2n ** 70n), 2n ** 3_000n]],
+  [
+    'dates',
+    ['1970-01-01', '1969-12-31T23:59:59.999Z', '2024-02-29T12:00:00.001Z', '-271821-04-20'].map((d) => new Date(d)),
+  ],
+  ['an invalid date', new Date(Number.NaN)],
+  ['strings of all lengths', [0, 1, 31, 32, 63, 64, 255, 256, 65_535, 65_536].map((length) => 'ä'.repeat(length))],
+  ['pairs of surrogates', '👩‍🚀 and 𝒳'],
+  ['a lone surrogate', ['👩'.slice(0, 1), `${'x'.repeat(80)}\udc00`]],
+  ['a lone surrogate in a key', { ['\ud800']: 1 }],
+  [
+    'a Map with keys of all kinds',
+    new Map<unknown, unknown>([
+      [{ a: 1 }, new Set([1, [2]])],
+      [1n, 'one'],
+      ['1', new Map()],
+    ]),
+  ],
+  [
+    'typed arrays',
+    [new Float64Array([1.5, -0]), new Uint8Array([1, 2]), new BigInt64Array([-1n]), new Uint8ClampedArray(3)],
+  ],
+  ['a part of a larger buffer', new Uint16Array(new Uint16Array([1, 2, 3, 4]).buffer, 2, 2)],
+  ['an ArrayBuffer and a DataView', [new Uint8Array([7, 8]).buffer, new DataView(new ArrayBuffer(4), 1, 2)]],
+  ['a Buffer', { body: Buffer.from('hello') }],
+  ['a hole in an array', Object.assign([], { length: 3, 1: 'b' })],
+  ['an object without a prototype', bare({ a: bare({ b: 1 }), c: { d: [bare({})] } })],
+  ['no prototype in a Map and a Set', [new Map([[bare({ k: 1 }), bare({ v: 1 })]]), new Set([bare({})])]],
+  ['a key that hides the constructor', { driver: 'Senna', constructor: 'McLaren' }],
+  ['a key toJSON', { toJSON: 'text' }],
+  ['a key __proto__', JSON.parse('{"__proto__": {"a": 1}, "b": 2}')],
+  ['keys that are numbers, and no names', { 2: 'b', 1: 'a', 'x y': 1, '': 2, ä: 3 }],
+  ['an empty object and an empty array', [{}, []]],
+  ['more shapes than there are short codes', Array.from({ length: 300 }, (_, index) => ({ [`key${index}`]: index }))],
+  ['an object of many keys', Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`k${index}`, index]))],
+  ['as deep as allowed', nested(200)],
+  ['one object twice', ((shared) => [shared, shared])({ a: 1 })],
+];
+
+class Point {
+  readonly x = 1;
+}
+class Extent extends Map {}
+const ring: { name: string; next?: unknown } = { name: 'ring' };
+ring.next = { back: [ring] };
+
+const refused: [string, unknown, string, RegExp][] = [
+  ['a function', { a: [0, 0, { b: () => 1 }] }, '$.a[2].b', /is a function/],
+  ['a symbol', { a: Symbol('s') }, '$.a', /is a symbol/],
+  ['an instance of a class', { at: new Point() }, '$.at', /is an instance of Point/],
+  ['an instance of a class made from a built-in one', [new Extent()], '$[0]', /is an instance of Extent/],
+  ['an array of a class', { rows: new (class Rows extends Array {})() }, '$.rows', /is an instance of Rows/],
+  ['an object made from an object', { a: Object.create({ inherited: 1 }) }, '$.a', /is an instance of Object/],
+  ['an error', { cause: new TypeError('t') }, '$.cause', /is an instance of TypeError/],
+  ['a regular expression', /x/, '$', /is an instance of RegExp/],
+  ['a promise', { 'of who': Promise.resolve() }, '$["of who"]', /is an instance of Promise/],
+  ['a boxed number', [Object(1)], '$[0]', /is an instance of Number/],
+  ['an instance of a nameless class', { a: new (class {})() }, '$.a', /is an instance of a class without a name/],
+  ['shared memory', { a: new Int32Array(new SharedArrayBuffer(4)) }, '$.a', /is a view of shared memory/],
+  [
+    'a key of a Map',
+    new Map<unknown, unknown>([
+      [1, 1],
+      [() => 1, 1],
+    ]),
+    '$.key(1)',
+    /is a function/,
+  ],
+  ['a value of a Map', new Map([[1, Symbol.iterator]]), '$.value(0)', /is a symbol/],
+  ['an item of a Set', { tags: new Set([() => 1]) }, '$.tags.value(0)', /is a function/],
+  ['a ring', { ring }, '$.ring.next.back[0]', /is \$\.ring again \(a cycle\)/],
+  ['too deep', nested(201), `$${'.inner'.repeat(200)}`, /more than 200 levels deep/],
+];
+
+describe('a batch that is written and read', () => {
+  it.each(exact)('comes back as it was: %s', (_, record) => {
+    assertSerializable([record]);
+    expect(difference(roundTrip([record]), [record])).toBeUndefined();
+    const among = [{ plain: 1 }, record, { plain: 2 }, record];
+    expect(difference(roundTrip(among), among)).toBeUndefined();
+  });
+
+  it.each([[[]], [[undefined]], [[null, 1, 'a', true]]])('holds any records, or none: %j', (records) => {
+    expect(difference(roundTrip(records), records)).toBeUndefined();
+  });
+
+  it('comes back in this realm, whatever realm it is from', () => {
+    const source = '({ list: [1, [2]], when: new Date(5), map: new Map([[1, { a: 1 }]]), bytes: new Uint8Array([1]) })';
+    const [here] = [{ list: [1, [2]], when: new Date(5), map: new Map([[1, { a: 1 }]]), bytes: new Uint8Array([1]) }];
+    expect(roundTrip([runInNewContext(source)])).toEqual([here]);
+  });
+
+  it('is left as it was', () => {
+    const record = Object.freeze({ a: Object.freeze([-0, bare({})]) });
+    roundTrip([record]);
+    expect(difference(record, { a: [-0, bare({})] })).toBeUndefined();
+  });
+
+  it('property: comes back as it was', () => {
+    const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('id', 'constructor', 'toJSON', '__proto__', 'length', '0'));
+    const anything = fc.anything({
+      key,
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      withNullPrototype: true,
+      withSparseArray: true,
+      maxDepth: 4,
+    });
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 8 }), (records) => {
+        expect(difference(roundTrip(records), records)).toBeUndefined();
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('property: any date comes back', () => {
+    fc.assert(
+      fc.property(fc.date({ noInvalidDate: false }), (date) => {
+        expect(difference(roundTrip([date]), [date])).toBeUndefined();
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('what is no plain data', () => {
+  it.each(refused)('is refused, written or not, with its path: %s', (_, record, path, message) => {
+    for (const look of [assertSerializable, encodeBatch]) {
+      const failure = thrownBy(() => look([{ fine: 1 }, record]));
+      expect(failure).toBeInstanceOf(RecordNotSerializableError);
+      expect((failure as RecordNotSerializableError).path).toBe(path);
+      expect((failure as Error).message).toMatch(message);
+    }
+  });
+
+  it('is refused with the reason when only the writing shows it', () => {
+    const bytes = new Uint8Array(8);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    const thrower = {
+      a: -0,
+      get b() {
+        throw new Error('not now');
+      },
+    };
+    expect(() => encodeBatch([thrower])).toThrow('not now');
+  });
+});
+
+describe('a frame', () => {
+  const records = [
+    { id: 1, name: 'one' },
+    { id: 2, name: 'two', when: new Date(0) },
+  ];
+
+  it.each([
+    ['plain', records],
+    ['escaped', [...records, -0]],
+  ])('is never read when a byte of it changed: %s', (_, batch) => {
+    const frame = encodeBatch(batch);
+    for (let index = 0; index < frame.length; index++) {
+      const bad = Uint8Array.from(frame);
+      bad[index] = (bad[index] as number) ^ 0x10;
+      expect(() => decodeBatch(bad)).toThrow(/the checksum is|the header announces/);
+    }
+  });
+
+  it('is never read when its end is missing or bytes follow it', () => {
+    const frame = encodeBatch(records);
+    for (let length = 0; length < frame.length; length++) {
+      const expected = length < 13 ? `${length} bytes are fewer than the 13 of a header` : 'the header announces';
+      expect(() => decodeBatch(frame.subarray(0, length))).toThrow(expected);
+    }
+    expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('the header announces');
+  });
+
+  it('may lie anywhere in a buffer', () => {
+    const frame = encodeBatch(records);
+    const around = Buffer.concat([Buffer.from('abc'), frame, Buffer.from('def')]);
+    expect(decodeBatch(around.subarray(3, 3 + frame.length))).toEqual(records);
+  });
+});
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
