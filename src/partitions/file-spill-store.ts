@@ -1,5 +1,5 @@
-import fs from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FaultPoints } from '../environment.ts';
@@ -14,16 +14,23 @@ export interface FileSpillStoreOptions {
   readonly faults?: FaultPoints;
 }
 
-/** Files that are open at once, at the most, beside those that are being written or read. */
-const mostOpenFiles = 64;
+/** Files that are kept open while nobody writes or reads them. */
+const mostIdle = 64;
+
+/** Files that are written or read at once: thousands of partitions must not need thousands of open files. */
+const mostBusy = 32;
 
 /** Spill files in a directory of the run's own, made with the first file and removed at the end. */
 export class FileSpillStore implements SpillStore {
   readonly #parent: string;
   readonly #faults: FaultPoints;
-  #directory: Promise<string> | undefined;
-  readonly #idle = new Set<AppendOnlyFile>();
   readonly #files = new Set<AppendOnlyFile>();
+  /** Open for nothing, the one that has been for longest first. */
+  readonly #idle = new Set<AppendOnlyFile>();
+  readonly #waiting: (() => void)[] = [];
+  #busyCount = 0;
+  #directory: Promise<string> | undefined;
+  #isDisposed = false;
 
   constructor({ directory, faults = noFaults }: FileSpillStoreOptions) {
     this.#parent = directory ?? tmpdir();
@@ -31,49 +38,78 @@ export class FileSpillStore implements SpillStore {
   }
 
   create({ partition, attempt }: ResultPartitionId): SpillFile {
-    const file = new AppendOnlyFile({
+    const file: AppendOnlyFile = new AppendOnlyFile({
       parent: this.#parent,
       name: `partition-${partition}-${attempt}`,
-      directory: () => this.#makeDirectory(),
       faults: this.#faults,
-      idle: (idle) => this.#noteIdle(idle),
-      busy: (busy) => this.#idle.delete(busy),
+      directory: () => this.#makeDirectory(),
+      turn: (work) => this.#takeTurn(work),
+      noteBusy: () => this.#idle.delete(file),
+      noteIdle: () => this.#keepIdle(file),
+      noteGone: () => this.#files.delete(file),
     });
     this.#files.add(file);
     return file;
   }
 
   async dispose(): Promise<void> {
-    for (const file of this.#files) file.remove();
-    await Promise.all([...this.#files].map((file) => file.closed));
-    this.#files.clear();
+    this.#isDisposed = true;
+    const files = [...this.#files];
+    for (const file of files) file.remove();
+    await Promise.all(files.map(({ gone }) => gone));
     const directory = await this.#directory?.catch(() => undefined);
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   }
 
   #makeDirectory(): Promise<string> {
-    this.#directory ??= mkdir(this.#parent, { recursive: true }).then(() => mkdtemp(join(this.#parent, 'kintsugi-')));
+    if (this.#isDisposed) return Promise.reject(new Error('the run is over'));
+    this.#directory ??= this.#makeFreshDirectory();
     return this.#directory;
   }
 
-  /** Closes the file that was used longest ago when too many are open for nothing. */
-  #noteIdle(file: AppendOnlyFile): void {
+  async #makeFreshDirectory(): Promise<string> {
+    try {
+      await mkdir(this.#parent, { recursive: true });
+      return await mkdtemp(join(this.#parent, 'kintsugi-'));
+    } catch (error) {
+      // A restarted task tries again: the disk may be writable by then.
+      this.#directory = undefined;
+      throw error;
+    }
+  }
+
+  async #takeTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#busyCount === mostBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#busyCount++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#busyCount--;
+      else next();
+    }
+  }
+
+  async #keepIdle(file: AppendOnlyFile): Promise<void> {
     this.#idle.add(file);
-    if (this.#idle.size <= mostOpenFiles) return;
-    const [oldest] = this.#idle;
-    if (oldest === undefined) return;
-    this.#idle.delete(oldest);
-    oldest.closeHandle();
+    if (this.#idle.size <= mostIdle) return;
+    const [longest] = this.#idle;
+    if (longest === undefined) return;
+    this.#idle.delete(longest);
+    await longest.close();
   }
 }
 
+/** What a file needs of its store. */
 interface AppendOnlyFileOptions {
   readonly parent: string;
   readonly name: string;
-  readonly directory: () => Promise<string>;
   readonly faults: FaultPoints;
-  readonly idle: (file: AppendOnlyFile) => void;
-  readonly busy: (file: AppendOnlyFile) => void;
+  readonly directory: () => Promise<string>;
+  readonly turn: <Result>(work: () => Promise<Result>) => Promise<Result>;
+  readonly noteBusy: () => void;
+  readonly noteIdle: () => Promise<void>;
+  readonly noteGone: () => void;
 }
 
 interface Append {
@@ -83,35 +119,42 @@ interface Append {
 
 /** One file: what is appended while a write is under way is written together by the next. */
 class AppendOnlyFile implements SpillFile {
+  /** Settles when it is removed and its handle closed. */
+  readonly gone: Promise<void>;
   readonly #options: AppendOnlyFileOptions;
+  #settleGone: () => void = () => {};
   #path: string;
-  #handle: Promise<fs.promises.FileHandle> | undefined;
+  #handle: Promise<FileHandle> | undefined;
+  #closing: Promise<void> = Promise.resolve();
   #exists = false;
   #waiting: Append[] = [];
   #size = 0;
+  /** Writes and reads that run, or wait for their turn. */
   #uses = 0;
+  /** Those that run. */
+  #active = 0;
   #isWriting = false;
   #isRemoved = false;
 
   constructor(options: AppendOnlyFileOptions) {
     this.#options = options;
     this.#path = join(options.parent, options.name);
+    this.gone = new Promise((resolve) => {
+      this.#settleGone = resolve;
+    });
   }
 
   get name(): string {
     return this.#path;
   }
 
-  /** Settles when its handle is closed. */
-  closed: Promise<void> = Promise.resolve();
-
   append(bytes: Uint8Array, done: Append['done']): void {
     this.#waiting.push({ bytes, done });
-    if (!this.#isWriting) void this.#write();
+    if (!this.#isWriting) void this.#writeAll();
   }
 
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void {
-    this.#read(offset, length).then(
+    void this.#use((handle) => this.#readRange(handle, offset, length)).then(
       (bytes) => done(undefined, bytes),
       (error: unknown) => done(toError(error), new Uint8Array()),
     );
@@ -120,100 +163,119 @@ class AppendOnlyFile implements SpillFile {
   remove(): void {
     if (this.#isRemoved) return;
     this.#isRemoved = true;
-    if (this.#uses === 0) this.closeHandle();
+    if (this.#uses === 0) void this.#disappear();
   }
 
-  /** Frees the handle; the next use opens it again. */
-  closeHandle(): void {
+  /** Gives up its handle; the next use opens it again. */
+  close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
-    this.#options.busy(this);
-    const isRemoved = this.#isRemoved && this.#exists;
-    this.closed = this.closed.then(async () => {
-      await handle?.then((open) => open.close()).catch(() => {});
-      if (isRemoved) await rm(this.#path, { force: true }).catch(() => {});
+    this.#closing = this.#closing.then(async () => {
+      await handle?.then((opened) => opened.close()).catch(() => {});
     });
+    return this.#closing;
   }
 
-  async #write(): Promise<void> {
+  async #disappear(): Promise<void> {
+    this.#options.noteBusy();
+    await this.close();
+    if (this.#exists) await rm(this.#path, { force: true }).catch(() => {});
+    this.#options.noteGone();
+    this.#settleGone();
+  }
+
+  async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const appends = this.#waiting;
       this.#waiting = [];
+      const failure = await this.#write(appends);
       let offset = this.#size;
-      let failure: Error | undefined;
-      try {
-        this.#options.faults.reach(spillFaultPoints.append, { file: this.#path });
-        await this.#use((handle) =>
-          writeAll(
-            handle,
-            appends.map(({ bytes }) => bytes),
-            offset,
-          ),
-        );
-        this.#size += appends.reduce((sum, { bytes }) => sum + bytes.length, 0);
-      } catch (error) {
-        failure = this.#spillError(toError(error));
-      }
       for (const { bytes, done } of appends) {
         done(failure, offset);
         offset += bytes.length;
       }
+      if (failure === undefined) this.#size = offset;
     }
     this.#isWriting = false;
   }
 
-  async #read(offset: number, length: number): Promise<Uint8Array> {
-    this.#options.faults.reach(spillFaultPoints.read, { file: this.#path, offset });
-    return this.#use(async (handle) => {
-      const bytes = new Uint8Array(length);
-      let read = 0;
-      while (read < length) {
-        const { bytesRead } = await handle.read(bytes, read, length - read, offset + read);
-        if (bytesRead === 0) throw new Error(`the file ends ${length - read} bytes too early`);
-        read += bytesRead;
-      }
-      return bytes;
-    });
-  }
-
-  async #use<Result>(work: (handle: fs.promises.FileHandle) => Promise<Result>): Promise<Result> {
-    if (this.#isRemoved) throw new Error('the file was removed');
-    this.#uses++;
-    this.#options.busy(this);
+  async #write(appends: readonly Append[]): Promise<SpillError | undefined> {
     try {
-      this.#handle ??= this.#open();
-      return await work(await this.#handle);
-    } catch (error) {
-      // A file that could not be opened is tried again by the next use.
-      await this.#handle?.catch(() => {
-        this.#handle = undefined;
+      await this.#use(async (handle) => {
+        this.#options.faults.reach(spillFaultPoints.append, { file: this.#path });
+        await writeChunks(
+          handle,
+          appends.map(({ bytes }) => bytes),
+          this.#size,
+        );
       });
-      throw error;
-    } finally {
-      this.#uses--;
-      if (this.#uses === 0 && this.#isRemoved) this.closeHandle();
-      else if (this.#uses === 0 && this.#handle !== undefined) this.#options.idle(this);
+      return undefined;
+    } catch (error) {
+      const cause = toError(error);
+      return new SpillError(this.#options.parent, cause.message, { cause });
     }
   }
 
-  async #open(): Promise<fs.promises.FileHandle> {
+  async #readRange(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+    this.#options.faults.reach(spillFaultPoints.read, { file: this.#path, offset });
+    const bytes = new Uint8Array(length);
+    for (let read = 0; read < length; ) {
+      const { bytesRead } = await handle.read(bytes, read, length - read, offset + read);
+      if (bytesRead === 0) throw new Error(`the file ends ${length - read} bytes too early`);
+      read += bytesRead;
+    }
+    return bytes;
+  }
+
+  async #use<Result>(work: (handle: FileHandle) => Promise<Result>): Promise<Result> {
+    if (this.#isRemoved) throw new Error('the file was removed');
+    this.#uses++;
+    return this.#options.turn(async () => {
+      this.#options.noteBusy();
+      this.#active++;
+      try {
+        return await work(await this.#opened());
+      } finally {
+        this.#uses--;
+        this.#active--;
+        await this.#rest();
+      }
+    });
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#isRemoved && this.#uses === 0) await this.#disappear();
+    else if (this.#active === 0 && this.#handle !== undefined) await this.#options.noteIdle();
+  }
+
+  async #opened(): Promise<FileHandle> {
+    const handle = (this.#handle ??= this.#open());
+    try {
+      return await handle;
+    } catch (error) {
+      if (this.#handle === handle) this.#handle = undefined;
+      throw error;
+    }
+  }
+
+  async #open(): Promise<FileHandle> {
     this.#path = join(await this.#options.directory(), this.#options.name);
-    const handle = await fs.promises.open(this.#path, this.#exists ? 'r+' : 'wx+');
+    const handle = await open(this.#path, this.#exists ? 'r+' : 'wx+');
     this.#exists = true;
     return handle;
   }
-
-  #spillError(cause: Error): SpillError {
-    return new SpillError(this.#options.parent, cause.message, { cause });
-  }
 }
 
-async function writeAll(handle: fs.promises.FileHandle, chunks: readonly Uint8Array[], offset: number): Promise<void> {
-  const { bytesWritten } = await handle.writev(chunks, offset);
-  const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : undefined;
-  const total = bytes?.length ?? chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  // A disk that is nearly full writes a part: the rest says why.
-  if (bytesWritten < total)
-    await handle.write(Buffer.concat(chunks), bytesWritten, total - bytesWritten, offset + bytesWritten);
+async function writeChunks(handle: FileHandle, chunks: Uint8Array[], offset: number): Promise<void> {
+  const total = chunks.reduce((sum, { length }) => sum + length, 0);
+  let { bytesWritten: written } = await handle.writev(chunks, offset);
+  if (written === total) return;
+  // A disk that is nearly full takes a part; writing the rest says why.
+  const all = Buffer.concat(chunks);
+  while (written < total) {
+    const { bytesWritten } = await handle.write(all, written, total - written, offset + written);
+    if (bytesWritten === 0) throw new Error(`${total - written} bytes were not taken`);
+    written += bytesWritten;
+  }
 }

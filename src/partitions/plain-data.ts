@@ -100,6 +100,7 @@ function kindOfArray(value: readonly unknown[], depth: number): Kind {
 }
 
 function kindOfBuiltIn(value: object, depth: number): Kind {
+  if (value.constructor === Date && types.isDate(value)) return rankOf(value) === 2 ? usual : foreign;
   if (!isDirectInstance(value)) return foreign;
   let worst: Kind = hasUsualConstructor(value) ? usual : unusual;
   if (types.isMap(value) || types.isSet(value)) {

@@ -32,10 +32,26 @@ function sizeOf(value: unknown, depth: number): number {
   }
 }
 
+/** Of a long list only the first items are looked at. */
+const longest = 32;
+
 function sizeOfParts(value: object, depth: number): number {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
+  if (Array.isArray(value)) return sizeOfItems(value, value.length, depth);
+  if (value instanceof Map)
+    return sizeOfItems(value.keys(), value.size, depth) + sizeOfItems(value.values(), value.size, depth);
+  if (value instanceof Set) return sizeOfItems(value, value.size, depth);
   let sum = 0;
-  const parts = value instanceof Map || value instanceof Set ? [...value].flat() : Object.values(value);
-  for (const part of parts) sum += 8 + sizeOf(part, depth + 1);
+  for (const key in value) sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
   return sum;
+}
+
+function sizeOfItems(items: Iterable<unknown>, count: number, depth: number): number {
+  let sum = 0;
+  let seen = 0;
+  for (const item of items) {
+    sum += 8 + sizeOf(item, depth + 1);
+    if (++seen === longest) break;
+  }
+  return seen === 0 ? 0 : (sum / seen) * count;
 }

@@ -5,11 +5,11 @@ import { type ResultPartitionId, resultPartitionKey } from '../ids.ts';
 import { type SpillFile, spillFaultPoints, type SpillStore } from '../partitions/spill-store.ts';
 
 /**
- * Spill files in memory, on the clock of a test: for runs that repeat, and for disks that are full, files that vanish,
- * bytes that rot.
+ * Spill files in memory, on the clock of a test: for runs that repeat, and for disks that are full (arm
+ * `spillFaultPoints.append`), files that vanish, bytes that rot (change `files`).
  */
 export class MemorySpillStore implements SpillStore {
-  /** The files there are, by name. A test may change their bytes. */
+  /** The files there are, as they were appended, by name. A test may change their bytes. */
   readonly files = new Map<string, Uint8Array[]>();
   readonly #clock: Clock;
   readonly #faults: FaultPoints;
@@ -20,53 +20,85 @@ export class MemorySpillStore implements SpillStore {
   }
 
   create(id: ResultPartitionId): SpillFile {
-    const name = `memory/${resultPartitionKey(id)}`;
-    this.files.set(name, []);
-    return {
-      name,
-      append: (bytes, done) => this.#later(() => this.#append(name, bytes, done)),
-      read: (offset, length, done) => this.#later(() => this.#read(name, offset, length, done)),
-      remove: () => this.files.delete(name),
-    };
+    return new MemoryFile(`memory/${resultPartitionKey(id)}`, this.files, this.#clock, this.#faults);
   }
 
   dispose(): Promise<void> {
     this.files.clear();
     return Promise.resolve();
   }
+}
 
-  #append(name: string, bytes: Uint8Array, done: (error: Error | undefined, offset: number) => void): void {
-    const chunks = this.files.get(name);
-    const offset = chunks?.reduce((sum, chunk) => sum + chunk.length, 0) ?? 0;
-    try {
-      this.#faults.reach(spillFaultPoints.append, { file: name });
-      chunks?.push(bytes);
-      done(undefined, offset);
-    } catch (error) {
-      done(new SpillError('memory', toError(error).message, { cause: error }), offset);
-    }
+class MemoryFile implements SpillFile {
+  readonly name: string;
+  readonly #files: Map<string, Uint8Array[]>;
+  readonly #clock: Clock;
+  readonly #faults: FaultPoints;
+  #size = 0;
+  #isRemoved = false;
+
+  constructor(name: string, files: Map<string, Uint8Array[]>, clock: Clock, faults: FaultPoints) {
+    this.name = name;
+    this.#files = files;
+    this.#clock = clock;
+    this.#faults = faults;
   }
 
-  #read(
-    name: string,
-    offset: number,
-    length: number,
-    done: (error: Error | undefined, bytes: Uint8Array) => void,
-  ): void {
-    const chunks = this.files.get(name);
-    let failure: Error | undefined = chunks === undefined ? new Error('the file is gone') : undefined;
-    try {
-      this.#faults.reach(spillFaultPoints.read, { file: name, offset });
-    } catch (error) {
-      failure ??= toError(error);
-    }
-    const all = Buffer.concat(chunks ?? []);
-    if (all.length < offset + length)
-      failure ??= new Error(`the file ends ${offset + length - all.length} bytes too early`);
-    done(failure, failure === undefined ? Uint8Array.from(all.subarray(offset, offset + length)) : new Uint8Array());
+  append(bytes: Uint8Array, done: (error: Error | undefined, offset: number) => void): void {
+    this.#clock.setImmediate(() => {
+      const offset = this.#size;
+      const failure = failureOf(() => this.#append(bytes));
+      done(failure && new SpillError('memory', failure.message, { cause: failure }), offset);
+    });
   }
 
-  #later(action: () => void): void {
-    this.#clock.setImmediate(action);
+  read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void {
+    this.#clock.setImmediate(() => {
+      let bytes = new Uint8Array();
+      const failure = failureOf(() => {
+        bytes = this.#read(offset, length);
+      });
+      done(failure, bytes);
+    });
+  }
+
+  remove(): void {
+    this.#isRemoved = true;
+    this.#files.delete(this.name);
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#isRemoved) throw new Error('the file was removed');
+    this.#faults.reach(spillFaultPoints.append, { file: this.name });
+    const chunks = this.#files.get(this.name);
+    if (chunks === undefined) this.#files.set(this.name, [bytes]);
+    else chunks.push(bytes);
+    this.#size += bytes.length;
+  }
+
+  #read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    this.#faults.reach(spillFaultPoints.read, { file: this.name, offset });
+    const chunks = this.#files.get(this.name);
+    if (chunks === undefined) throw new Error('the file is gone');
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    let start = 0;
+    for (const chunk of chunks) {
+      const part = chunk.subarray(Math.max(0, offset + filled - start), Math.max(0, offset + length - start));
+      bytes.set(part, filled);
+      filled += part.length;
+      start += chunk.length;
+    }
+    if (filled < length) throw new Error(`the file ends ${length - filled} bytes too early`);
+    return bytes;
+  }
+}
+
+function failureOf(action: () => void): Error | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return toError(error);
   }
 }

@@ -1,0 +1,284 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { SpillError } from '../../src/errors.ts';
+import type { ResultPartitionId } from '../../src/ids.ts';
+import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
+import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/partitions/spill-store.ts';
+import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
+import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+
+const idOf = (partition: number, attempt = 0): ResultPartitionId => ({ partition, attempt }) as ResultPartitionId;
+
+let scratch = '';
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'spill-store-test-'));
+});
+afterEach(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** Where `/proc` tells which files are open. */
+const onLinux = process.platform === 'linux' ? it : it.skip;
+
+/** Everything below a directory. */
+const contents = (directory: string): string[] => readdirSync(directory, { recursive: true }) as string[];
+const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = faultPlan()): FileSpillStore =>
+  new FileSpillStore({ directory, faults });
+
+interface Bench {
+  readonly store: SpillStore;
+  readonly faults: FaultPlan;
+  /** Lets what was put off happen until `promise` is settled. */
+  readonly settle: <Value>(promise: Promise<Value>) => Promise<Value>;
+}
+
+const stores: [string, () => Bench][] = [
+  [
+    'files',
+    () => {
+      const faults = faultPlan();
+      return { store: fileStore(scratch, faults), faults, settle: (promise) => promise };
+    },
+  ],
+  [
+    'memory',
+    () => {
+      const environment = virtualEnvironment();
+      const { faults } = environment;
+      const store = new MemorySpillStore(environment.clock, { faults });
+      return { store, faults, settle: (promise) => environment.drive(promise) };
+    },
+  ],
+];
+
+const append = (file: SpillFile, bytes: Uint8Array): Promise<number> =>
+  new Promise((resolve, reject) => {
+    file.append(bytes, (error, offset) => (error === undefined ? resolve(offset) : reject(error)));
+  });
+
+const read = (file: SpillFile, offset: number, length: number): Promise<number[]> =>
+  new Promise((resolve, reject) => {
+    file.read(offset, length, (error, bytes) => (error === undefined ? resolve([...bytes]) : reject(error)));
+  });
+
+describe.each(stores)('a spill store: %s', (_, create) => {
+  it('says where each append starts, and reads any range of what was appended', async () => {
+    const { store, settle } = create();
+    const file = store.create(idOf(1));
+    const appends = [[1, 2, 3], [4], [], [5, 6]].map((bytes) => append(file, Uint8Array.from(bytes)));
+    expect(await settle(Promise.all(appends))).toEqual([0, 3, 4, 4]);
+    expect(await settle(append(file, Uint8Array.from([7])))).toBe(6);
+    expect(await settle(read(file, 0, 7))).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(await settle(read(file, 2, 3))).toEqual([3, 4, 5]);
+    await store.dispose();
+  });
+
+  it('property: files do not touch each other, whatever the order of appends and reads', async () => {
+    const step = fc.record({ file: fc.nat(2), length: fc.nat(40), waits: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { store, settle } = create();
+        const files = [0, 1, 2].map((partition) => ({ file: store.create(idOf(partition)), bytes: [] as number[] }));
+        const pending: Promise<void>[] = [];
+        let next = 0;
+        for (const { file: index, length, waits } of steps) {
+          const { file, bytes } = files[index] as (typeof files)[number];
+          const added = Array.from({ length }, () => next++ % 256);
+          const expectedOffset = bytes.length;
+          bytes.push(...added);
+          pending.push(
+            append(file, Uint8Array.from(added)).then(async (offset) => {
+              expect(offset).toBe(expectedOffset);
+              expect(await read(file, offset, length)).toEqual(added);
+            }),
+          );
+          if (waits) await settle(Promise.all(pending));
+        }
+        await settle(Promise.all(pending));
+        for (const { file, bytes } of files) {
+          if (bytes.length > 0) expect(await settle(read(file, 0, bytes.length))).toEqual(bytes);
+        }
+        await store.dispose();
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('calls back later, also with an error', async () => {
+    const { store, faults, settle } = create();
+    faults.fail(spillFaultPoints.append, { skip: 1 });
+    faults.fail(spillFaultPoints.read);
+    const file = store.create(idOf(1));
+    let isOnStack = true;
+    const outcomes = [append(file, Uint8Array.of(1)), append(file, Uint8Array.of(2)), read(file, 0, 1)].map((outcome) =>
+      outcome.then(
+        () => isOnStack,
+        () => isOnStack,
+      ),
+    );
+    isOnStack = false;
+    expect(await settle(Promise.all(outcomes))).toEqual([false, false, false]);
+    await store.dispose();
+  });
+
+  it('reports a full disk as a SpillError, and what was written before is still there', async () => {
+    const { store, faults, settle } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1, 2)));
+    faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC: no space left on device, write') });
+    const failure = await settle(append(file, Uint8Array.of(3)).catch((error: unknown) => error));
+    expect(failure).toBeInstanceOf(SpillError);
+    expect((failure as Error).message).toContain('ENOSPC: no space left on device, write');
+    expect((failure as SpillError).cause).toBeInstanceOf(Error);
+    expect(await settle(append(file, Uint8Array.of(4)))).toBe(2);
+    expect(await settle(read(file, 0, 3))).toEqual([1, 2, 4]);
+    await store.dispose();
+  });
+
+  it.each([
+    ['beyond the end', 2, 3, /the file ends 2 bytes too early/],
+    ['after the end', 9, 1, /the file ends 1 bytes too early/],
+  ])('a short read is an error: %s', async (__, offset, length, message) => {
+    const { store, settle } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1, 2, 3)));
+    await expect(settle(read(file, offset, length))).rejects.toThrow(message);
+    await store.dispose();
+  });
+
+  it('a removed file takes and gives nothing more, and may be removed again', async () => {
+    const { store, settle } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1)));
+    file.remove();
+    file.remove();
+    await expect(settle(read(file, 0, 1))).rejects.toThrow(/removed|gone/);
+    await expect(settle(append(file, Uint8Array.of(1)))).rejects.toThrow(SpillError);
+    await store.dispose();
+  });
+});
+
+describe('FileSpillStore', () => {
+  it('makes nothing on disk before the first append, and leaves nothing', async () => {
+    const store = fileStore();
+    const file = store.create(idOf(3, 2));
+    store.create(idOf(4));
+    expect(contents(scratch)).toEqual([]);
+    await append(file, Uint8Array.of(1));
+    expect(contents(scratch)).toEqual([
+      expect.stringMatching(/^kintsugi-\w+$/),
+      expect.stringMatching(/^kintsugi-\w+\/partition-3-2$/),
+    ]);
+    expect(file.name).toBe(join(scratch, contents(scratch)[1] as string));
+    await store.dispose();
+    expect(contents(scratch)).toEqual([]);
+  });
+
+  it('makes the directory it is given if there is none, and shares it with other runs', async () => {
+    const [directory, first] = [join(scratch, 'a', 'b'), fileStore(join(scratch, 'a', 'b'))];
+    const second = fileStore(directory);
+    const [one, other] = [first.create(idOf(1)), second.create(idOf(1))];
+    await Promise.all([append(one, Uint8Array.of(1)), append(other, Uint8Array.of(2))]);
+    await first.dispose();
+    expect(await read(other, 0, 1)).toEqual([2]);
+    await second.dispose();
+    expect(contents(directory)).toEqual([]);
+  });
+
+  it('leaves nothing of writes and reads that were under way when it was disposed of', async () => {
+    const store = fileStore();
+    const outcomes = Array.from({ length: 200 }, (_, partition) => {
+      const file = store.create(idOf(partition));
+      return Promise.allSettled([
+        append(file, new Uint8Array(10_000)).then(() => read(file, 0, 10)),
+        append(file, new Uint8Array(10)),
+      ]);
+    });
+    await append(store.create(idOf(1_000)), Uint8Array.of(1));
+    await store.dispose();
+    expect(contents(scratch)).toEqual([]);
+    await Promise.all(outcomes);
+    await expect(append(store.create(idOf(1)), Uint8Array.of(1))).rejects.toThrow('the run is over');
+    expect(contents(scratch)).toEqual([]);
+  });
+
+  it('deletes a file that is removed while it is written or read, when that is over', async () => {
+    const store = fileStore();
+    const file = store.create(idOf(1));
+    const written = append(file, new Uint8Array(100_000));
+    file.remove();
+    await Promise.allSettled([written]);
+    const other = store.create(idOf(2));
+    await append(other, new Uint8Array(100_000));
+    const reading = read(other, 0, 100_000);
+    other.remove();
+    await Promise.allSettled([reading]);
+    await store.dispose();
+    expect(contents(scratch)).toEqual([]);
+  });
+
+  onLinux('keeps few files open, however many there are and however they are used', async () => {
+    const store = fileStore();
+    const files = Array.from({ length: 500 }, (_, partition) => store.create(idOf(partition)));
+    let mostOpen = 0;
+    const look = (): void => {
+      mostOpen = Math.max(mostOpen, openFilesBelow(scratch));
+    };
+    const someLook = (_: unknown, index: number) => (index % 5 === 0 ? look : () => {});
+    await Promise.all(files.map((file, index) => append(file, Uint8Array.of(index % 256)).then(someLook(file, index))));
+    // Two at a time of each file: one of them waits while the other is served.
+    const twice = [...files, ...files];
+    const back = await Promise.all(twice.map((file, index) => read(file, 0, 1).finally(someLook(file, index))));
+    expect(back).toEqual(twice.map((_, index) => [(index % 500) % 256]));
+    expect(mostOpen).toBeGreaterThan(32);
+    expect(mostOpen).toBeLessThanOrEqual(128);
+    await store.dispose();
+    expect(openFilesBelow(scratch)).toBe(0);
+  });
+
+  it('names the directory and the remedy when nothing can be written there, and tries again later', async () => {
+    const occupied = join(scratch, 'occupied');
+    writeFileSync(occupied, 'a file, and no directory');
+    const store = fileStore(join(occupied, 'below'));
+    const failure = await append(store.create(idOf(1)), Uint8Array.of(1)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(SpillError);
+    expect((failure as SpillError).directory).toBe(join(occupied, 'below'));
+    expect((failure as Error).message).toMatch(/ENOTDIR.*set `spillDirectory`/);
+    unlinkSync(occupied);
+    await append(store.create(idOf(1, 1)), Uint8Array.of(1));
+    await store.dispose();
+  });
+
+  it('fails an append when its directory was deleted', async () => {
+    const store = fileStore();
+    await append(store.create(idOf(1)), Uint8Array.of(1));
+    for (const entry of readdirSync(scratch)) rmSync(join(scratch, entry), { recursive: true });
+    await expect(append(store.create(idOf(2)), Uint8Array.of(1))).rejects.toThrow(SpillError);
+    await store.dispose();
+  });
+
+  it('fails a read of a file that was shortened', async () => {
+    const store = fileStore();
+    const file = store.create(idOf(1));
+    await append(file, new Uint8Array(100));
+    truncateSync(file.name, 60);
+    await expect(read(file, 50, 50)).rejects.toThrow('the file ends 40 bytes too early');
+    await store.dispose();
+  });
+});
+
+/** Files of this process that are open below a directory. */
+function openFilesBelow(directory: string): number {
+  let count = 0;
+  for (const entry of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${entry}`).startsWith(directory)) count++;
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return count;
+}
