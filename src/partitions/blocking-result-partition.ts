@@ -1,7 +1,7 @@
-import { Observable, type Subscriber } from 'rxjs';
-import { IllegalStateError, PartitionLostError, RecordNotSerializableError, toError } from '../errors.ts';
+import { IllegalStateError, PartitionLostError, toError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import { BlockingView } from './blocking-view.ts';
 import { freezeRecords } from './freeze-records.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { assertSerializable } from './plain-data.ts';
@@ -9,7 +9,7 @@ import { decodeBatch, encodeBatch } from './record-codec.ts';
 import { estimateBytes } from './record-size.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
-import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
+import type { Batch } from './stream-element.ts';
 
 /** Batches that may be on their way to the disk before the producer has to wait. */
 const mostUnwritten = 8;
@@ -24,10 +24,10 @@ export interface BlockingResultPartitionOptions {
   readonly freeze?: boolean;
 }
 
-/** Where a batch is. */
+/** Where a batch is. Readers see none that is unwritten: they come after the end. */
 type Place =
-  | { readonly kind: 'memory'; readonly records: Batch; readonly bytes: number }
-  | { readonly kind: 'unwritten'; readonly bytes: number }
+  | { readonly kind: 'memory'; readonly records: Batch }
+  | { readonly kind: 'unwritten' }
   | { readonly kind: 'file'; readonly offset: number; readonly bytes: number };
 
 /**
@@ -82,34 +82,33 @@ export class BlockingResultPartition implements ResultPartition {
       throw new IllegalStateError(`A batch was written to partition ${this.id.partition}, which is ${this.#phase}`);
     }
     if (this.#failure !== undefined) throw this.#failure;
-    assertSerializable(records);
-    this.#records += records.length;
-    this.#batches++;
     const places = this.#placesOf(subpartition);
     const bytes = estimateBytes(records);
-    if (this.#budget.tryReserve(bytes)) {
-      this.#memoryBytes += bytes;
-      places.push({ kind: 'memory', records, bytes });
-    } else {
-      this.#spill(places, encode(records));
-    }
+    if (this.#budget.tryReserve(bytes)) this.#keep(places, records, bytes);
+    else this.#spill(places, encodeBatch(records));
+    this.#records += records.length;
+    this.#batches++;
   }
 
   finish(done: (error?: Error) => void): void {
+    if (this.#phase === 'released') {
+      done(this.#released());
+      return;
+    }
     if (this.#phase === 'open') this.#phase = 'finishing';
     this.#finished = done;
     this.#finishIfWritten();
   }
 
   read(subpartition: number): SubpartitionView {
-    if (this.#phase === 'released') throw new PartitionLostError(this.id, 'it was released');
+    if (this.#phase === 'released') throw this.#released();
     const places = this.#placesOf(subpartition);
     if (this.#phase !== 'finished') {
       throw new IllegalStateError(`Partition ${this.id.partition} is read before it has finished`);
     }
     const view = new BlockingView({
-      places,
-      fetch: (place, done) => this.#fetch(place, done),
+      batchCount: places.length,
+      fetch: (index, done) => this.#fetch(places[index] as Place, done),
       closed: (closed) => this.#views.delete(closed),
     });
     this.#views.add(view);
@@ -133,9 +132,16 @@ export class BlockingResultPartition implements ResultPartition {
     this.#spilledBytes = 0;
     this.#subpartitions.length = 0;
     this.#file?.remove();
-    const lost = new PartitionLostError(this.id, 'it was released');
+    const lost = this.#released();
     for (const view of [...this.#views]) view.lose(lost);
     this.#views.clear();
+    const finished = this.#finished;
+    this.#finished = undefined;
+    finished?.(lost);
+  }
+
+  #released(): PartitionLostError {
+    return new PartitionLostError(this.id, 'it was released');
   }
 
   #placesOf(subpartition: number): Place[] {
@@ -151,11 +157,23 @@ export class BlockingResultPartition implements ResultPartition {
     return places;
   }
 
+  /** BP4. */
+  #keep(places: Place[], records: Batch, bytes: number): void {
+    try {
+      assertSerializable(records);
+    } catch (error) {
+      this.#budget.release(bytes);
+      throw error;
+    }
+    this.#memoryBytes += bytes;
+    places.push({ kind: 'memory', records });
+  }
+
   #spill(places: Place[], frame: Uint8Array): void {
     this.#file ??= this.#store.create(this.id);
     const index = places.length;
     const bytes = frame.length;
-    places.push({ kind: 'unwritten', bytes });
+    places.push({ kind: 'unwritten' });
     this.#unwritten++;
     this.#file.append(frame, (error, offset) => {
       const wasWritable = this.isWritable;
@@ -208,103 +226,5 @@ export class BlockingResultPartition implements ResultPartition {
       }
       done(undefined, records);
     });
-  }
-}
-
-interface BlockingViewOptions {
-  readonly places: readonly Place[];
-  readonly fetch: (place: Place, done: (error: Error | undefined, records: Batch) => void) => void;
-  readonly closed: (view: BlockingView) => void;
-}
-
-/** One reading of one subpartition. Fetches as many batches as it has credits for, and emits them in order. */
-class BlockingView implements SubpartitionView {
-  readonly elements$: Observable<StreamElement>;
-  readonly #options: BlockingViewOptions;
-  #subscriber: Subscriber<StreamElement> | undefined;
-  #state: 'unread' | 'reading' | 'over' = 'unread';
-  #credits = 0;
-  #next = 0;
-  /** Batches asked for and not emitted, in order; empty slots are still being read. */
-  #fetched: { records: Batch | undefined }[] = [];
-  #isEmitting = false;
-  #lost: Error | undefined;
-
-  constructor(options: BlockingViewOptions) {
-    this.#options = options;
-    this.elements$ = new Observable((subscriber) => {
-      if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
-      this.#state = 'reading';
-      this.#subscriber = subscriber;
-      this.#emit();
-      return () => this.#close();
-    });
-  }
-
-  request(credits: number): void {
-    this.#credits += credits;
-    this.#emit();
-  }
-
-  /** What it reads is gone. */
-  lose(error: Error): void {
-    this.#lost ??= error;
-    this.#fetched = [];
-    this.#emit();
-  }
-
-  #emit(): void {
-    const subscriber = this.#subscriber;
-    // A reader that asks for more while it is handed a batch, or a batch that is there at once, is served by the loop.
-    if (this.#isEmitting || subscriber === undefined || this.#state !== 'reading') return;
-    this.#isEmitting = true;
-    while (!subscriber.closed) {
-      if (this.#lost !== undefined) {
-        subscriber.error(this.#lost);
-        break;
-      }
-      this.#fetchMore();
-      const head = this.#fetched[0];
-      if (head?.records !== undefined) {
-        this.#fetched.shift();
-        this.#credits--;
-        subscriber.next({ kind: 'records', records: head.records });
-        continue;
-      }
-      if (head === undefined && this.#next === this.#options.places.length) {
-        subscriber.next(endOfPartition);
-        subscriber.complete();
-      }
-      break;
-    }
-    this.#isEmitting = false;
-  }
-
-  #fetchMore(): void {
-    const { places, fetch } = this.#options;
-    while (this.#fetched.length < this.#credits && this.#next < places.length) {
-      const slot: { records: Batch | undefined } = { records: undefined };
-      this.#fetched.push(slot);
-      fetch(places[this.#next++] as Place, (error, records) => {
-        if (this.#state === 'over') return;
-        if (error === undefined) slot.records = records;
-        else this.#lost ??= error;
-        this.#emit();
-      });
-    }
-  }
-
-  #close(): void {
-    this.#state = 'over';
-    this.#fetched = [];
-    this.#options.closed(this);
-  }
-}
-
-function encode(records: Batch): Uint8Array {
-  try {
-    return encodeBatch(records);
-  } catch (cause) {
-    throw new RecordNotSerializableError('$', `not writable (${toError(cause).message})`);
   }
 }

@@ -1,5 +1,8 @@
 import type { Batch } from './stream-element.ts';
 
+/** What a batch takes besides its records: the array, and what whoever keeps it notes about it. */
+const batchBytes = 64;
+
 /** Records of a batch that are looked at. */
 const samples = 4;
 
@@ -9,12 +12,12 @@ const samples = 4;
  */
 export function estimateBytes(records: Batch): number {
   const count = Math.min(samples, records.length);
-  if (count === 0) return 0;
+  if (count === 0) return batchBytes;
   let sum = 0;
   for (let sample = 0; sample < count; sample++) {
     sum += 8 + sizeOf(records[Math.floor((sample * records.length) / count)], 0);
   }
-  return Math.ceil((sum / count) * records.length);
+  return batchBytes + Math.ceil((sum / count) * records.length);
 }
 
 function sizeOf(value: unknown, depth: number): number {

@@ -1,0 +1,96 @@
+import { Observable, type Subscriber } from 'rxjs';
+import { IllegalStateError } from '../errors.ts';
+import type { SubpartitionView } from './result-partition.ts';
+import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
+
+export interface BlockingViewOptions {
+  readonly batchCount: number;
+  /** Gets a batch, at once if it is there. */
+  readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
+  /** The reading is over, or given up. */
+  readonly closed: (view: BlockingView) => void;
+}
+
+/** One reading of one subpartition. Fetches as many batches as it has credits for, and emits them in order. */
+export class BlockingView implements SubpartitionView {
+  readonly elements$: Observable<StreamElement>;
+  readonly #options: BlockingViewOptions;
+  #subscriber: Subscriber<StreamElement> | undefined;
+  #state: 'unread' | 'reading' | 'over' = 'unread';
+  #credits = 0;
+  #next = 0;
+  /** Batches asked for and not emitted, in order; empty slots are still being read. */
+  #fetched: { records: Batch | undefined }[] = [];
+  #isEmitting = false;
+  #lost: Error | undefined;
+
+  constructor(options: BlockingViewOptions) {
+    this.#options = options;
+    this.elements$ = new Observable((subscriber) => {
+      if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
+      this.#state = 'reading';
+      this.#subscriber = subscriber;
+      this.#emit();
+      return () => this.#close();
+    });
+  }
+
+  request(credits: number): void {
+    this.#credits += credits;
+    this.#emit();
+  }
+
+  /** What it reads is gone. */
+  lose(error: Error): void {
+    this.#lost ??= error;
+    this.#fetched = [];
+    this.#emit();
+  }
+
+  #emit(): void {
+    const subscriber = this.#subscriber;
+    // A reader that asks for more while it is handed a batch, or a batch that is there at once, is served by the loop.
+    if (this.#isEmitting || subscriber === undefined || this.#state !== 'reading') return;
+    this.#isEmitting = true;
+    while (!subscriber.closed) {
+      if (this.#lost !== undefined) {
+        subscriber.error(this.#lost);
+        break;
+      }
+      this.#fetchMore();
+      const head = this.#fetched[0];
+      if (head?.records !== undefined) {
+        this.#fetched.shift();
+        this.#credits--;
+        subscriber.next({ kind: 'records', records: head.records });
+        continue;
+      }
+      if (head === undefined && this.#next === this.#options.batchCount) {
+        subscriber.next(endOfPartition);
+        subscriber.complete();
+      }
+      break;
+    }
+    this.#isEmitting = false;
+  }
+
+  #fetchMore(): void {
+    const { batchCount, fetch } = this.#options;
+    while (this.#fetched.length < this.#credits && this.#next < batchCount) {
+      const slot: { records: Batch | undefined } = { records: undefined };
+      this.#fetched.push(slot);
+      fetch(this.#next++, (error, records) => {
+        if (this.#state === 'over') return;
+        if (error === undefined) slot.records = records;
+        else this.#lost ??= error;
+        this.#emit();
+      });
+    }
+  }
+
+  #close(): void {
+    this.#state = 'over';
+    this.#fetched = [];
+    this.#options.closed(this);
+  }
+}

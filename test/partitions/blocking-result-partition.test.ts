@@ -1,0 +1,509 @@
+import { mkdtempSync, readdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { IllegalStateError, PartitionLostError, RecordNotSerializableError, SpillError } from '../../src/errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { BlockingResultPartition } from '../../src/partitions/blocking-result-partition.ts';
+import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
+import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/partitions/spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { Reading, somePartition } from '../support/partition-harness.ts';
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** One partition on a store in memory. */
+function partitionOf({ subpartitionCount = 1, budgetBytes = 0, freeze = false } = {}) {
+  const environment = virtualEnvironment();
+  const budget = new MemoryBudget(budgetBytes);
+  const store = new MemorySpillStore(environment.clock, { faults: environment.faults });
+  const partition = new BlockingResultPartition({
+    id: somePartition,
+    exchange: exchangeTypes.blocking,
+    subpartitionCount,
+    budget,
+    spillStore: store,
+    freeze,
+  });
+  const ends: (Error | undefined)[] = [];
+  let wakes = 0;
+  partition.onWritable(() => wakes++);
+  return {
+    partition,
+    budget,
+    files: store.files,
+    faults: environment.faults,
+    wakes: () => wakes,
+    ends,
+    settle: () => environment.runUntilIdle(),
+    finish: () => {
+      partition.finish((error) => ends.push(error));
+      environment.runUntilIdle();
+    },
+    read: (subpartition: number, credits: number): Reading => {
+      const reading = new Reading(partition.read(subpartition), credits);
+      environment.runUntilIdle();
+      return reading;
+    },
+  };
+}
+
+const sumOf = (files: Map<string, Uint8Array[]>): number =>
+  [...files.values()].flat().reduce((sum, { length }) => sum + length, 0);
+
+describe('BlockingResultPartition', () => {
+  it('BP1: cannot be read before it has finished, and again and again afterwards', () => {
+    const { partition, finish, read, settle } = partitionOf();
+    partition.write(0, ['a']);
+    expect(() => partition.read(0)).toThrow(IllegalStateError);
+    partition.finish(() => {});
+    expect(() => partition.read(0)).toThrow(IllegalStateError);
+    settle();
+    finish();
+    expect([read(0, 1), read(0, 1), read(0, 1)].map(({ records }) => records)).toEqual([['a'], ['a'], ['a']]);
+  });
+
+  it('keeps batches in memory while the budget has room, and hands out the very same', () => {
+    const { partition, budget, files, finish, read } = partitionOf({ budgetBytes: 1_000 });
+    const [first, second, third] = [['a'], Array.from({ length: 500 }, () => 'b'), ['c']];
+    for (const batch of [first, second, third]) partition.write(0, batch);
+    finish();
+    const batches = read(0, 3).elements.map((element) => (element.kind === 'records' ? element.records : undefined));
+    expect(batches).toEqual([first, second, third, undefined]);
+    expect([batches[0] === first, batches[1] === second, batches[2] === third]).toEqual([true, false, true]);
+    expect(partition.statistics()).toEqual({
+      records: 502,
+      batches: 3,
+      memoryBytes: budget.reservedBytes,
+      spilledBytes: sumOf(files),
+    });
+    expect(sumOf(files)).toBeGreaterThan(500);
+  });
+
+  it('emits what is in memory inside the request', () => {
+    const { partition, finish } = partitionOf({ budgetBytes: unlimited });
+    partition.write(0, ['a']);
+    finish();
+    const reading = new Reading(partition.read(0));
+    reading.request(1);
+    expect([reading.records, reading.isComplete]).toEqual([['a'], true]);
+  });
+
+  it('stops its producer while eight batches are on their way to the disk, and wakes it', () => {
+    const { partition, wakes, settle } = partitionOf();
+    for (let batch = 0; batch < 8; batch++) {
+      expect(partition.isWritable).toBe(true);
+      partition.write(0, [batch]);
+    }
+    expect([partition.isWritable, wakes()]).toEqual([false, 0]);
+    settle();
+    expect([partition.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('has finished when everything is on the disk, and not before', () => {
+    const { partition, ends, settle } = partitionOf();
+    partition.write(0, ['a']);
+    partition.finish((error) => ends.push(error));
+    expect(ends).toEqual([]);
+    settle();
+    expect(ends).toEqual([undefined]);
+  });
+
+  it('reads ahead no more than it has credits for', () => {
+    const { partition, faults, finish, read } = partitionOf();
+    for (let batch = 0; batch < 6; batch++) partition.write(0, [batch]);
+    finish();
+    let reads = 0;
+    faults.call(spillFaultPoints.read, () => reads++, { times: unlimited });
+    const reading = read(0, 2);
+    expect([reading.records, reads]).toEqual([[0, 1], 2]);
+  });
+
+  it('freezes what comes back from a file if what was written was frozen', () => {
+    const written = Object.freeze([Object.freeze({ a: Object.freeze([1]) })]);
+    for (const freeze of [true, false]) {
+      const { partition, finish, read } = partitionOf({ freeze });
+      partition.write(0, written);
+      finish();
+      const [element] = read(0, 1).elements;
+      const records = element?.kind === 'records' ? (element.records as [{ a: number[] }]) : undefined;
+      expect([records, records?.[0], records?.[0].a].map(Object.isFrozen)).toEqual([freeze, freeze, freeze]);
+    }
+  });
+
+  it.each([unlimited, 0])('BP4: refuses a record that is no plain data, with a budget of %d', (budgetBytes) => {
+    const { partition, budget, finish, read, ends } = partitionOf({ budgetBytes });
+    partition.write(0, ['a']);
+    const before = [partition.statistics(), budget.reservedBytes];
+    expect(() => partition.write(0, [1, { call: () => 1 }])).toThrow(RecordNotSerializableError);
+    expect([partition.statistics(), budget.reservedBytes]).toEqual(before);
+    finish();
+    expect([ends, read(0, 1).records]).toEqual([[undefined], ['a']]);
+  });
+});
+
+describe('a full disk', () => {
+  const fullDisk = { error: new Error('ENOSPC: no space left on device') };
+
+  it('wakes the producer, fails its next write and the end, and nobody reads a part', () => {
+    const { partition, faults, wakes, settle, ends, finish } = partitionOf();
+    faults.fail(spillFaultPoints.append, { ...fullDisk, skip: 1 });
+    for (const record of ['a', 'b', 'c']) partition.write(0, [record]);
+    settle();
+    expect(wakes()).toBe(1);
+    expect(() => partition.write(0, ['d'])).toThrow(SpillError);
+    finish();
+    expect(ends).toEqual([expect.any(SpillError)]);
+    expect(ends[0]?.message).toContain('ENOSPC');
+    expect(() => partition.read(0)).toThrow(IllegalStateError);
+  });
+
+  it('that shows after the end was asked for fails the end', () => {
+    const { partition, faults, ends, finish, budget, files } = partitionOf();
+    faults.fail(spillFaultPoints.append, fullDisk);
+    partition.write(0, ['a']);
+    partition.write(0, ['b']);
+    finish();
+    expect(ends).toEqual([expect.any(SpillError)]);
+    partition.release();
+    expect([files.size, budget.reservedBytes]).toEqual([0, 0]);
+  });
+});
+
+describe('BP2: a bad file', () => {
+  /** Two frames, of one subpartition each; the first one is touched. */
+  function spilled() {
+    const made = partitionOf({ subpartitionCount: 2 });
+    made.partition.write(0, [{ id: 1, name: 'one' }]);
+    made.partition.write(1, [{ id: 2, name: 'two' }]);
+    made.finish();
+    const [chunks] = made.files.values();
+    return { ...made, chunks: chunks as Uint8Array[] };
+  }
+
+  const flip = (at: number) => (chunks: Uint8Array[]) => {
+    const frame = chunks[0] as Uint8Array;
+    frame[at] = (frame[at] as number) ^ 1;
+  };
+  const cases: [string, (chunks: Uint8Array[], files: Map<string, Uint8Array[]>) => void, RegExp, boolean][] = [
+    ['its checksum changed', flip(0), /the checksum is/, true],
+    ['its length changed', flip(4), /the header announces/, true],
+    ['its record count changed', flip(8), /the checksum is/, true],
+    ['its format changed', flip(12), /the checksum is/, true],
+    ['its payload changed', flip(20), /the checksum is/, true],
+    ['its last byte changed', (chunks) => flip((chunks[0]?.length as number) - 1)(chunks), /the checksum is/, true],
+    [
+      'it was cut off',
+      (chunks) => chunks.splice(0, 2, (chunks[0] as Uint8Array).subarray(0, 9)),
+      /ends \d+ bytes too early/,
+      false,
+    ],
+    ['it is empty', (chunks) => chunks.splice(0, 2), /ends \d+ bytes too early/, false],
+    ['it is gone', (_, files) => files.clear(), /the file is gone/, false],
+  ];
+
+  it.each(cases)('is a lost partition, with file and offset: %s', (_, damage, reason, isOtherFine) => {
+    const { partition, chunks, files, read } = spilled();
+    damage(chunks, files);
+    const reading = read(0, 2);
+    expect([reading.records, reading.isComplete]).toEqual([[], false]);
+    expect(reading.error).toBeInstanceOf(PartitionLostError);
+    const error = reading.error as PartitionLostError;
+    expect(error.location).toEqual({ file: 'memory/0#0', offset: 0 });
+    expect(error.message).toMatch(reason);
+    expect([error.partition, error.attempt, error.recovery]).toEqual([0, 0, 'restart-producer']);
+    const other = read(1, 1);
+    expect(other.isComplete).toBe(isOtherFine);
+    partition.release();
+  });
+
+  it('is a lost partition when a frame is not where it was written', () => {
+    const { partition, finish, files, read } = partitionOf();
+    partition.write(0, ['a']);
+    partition.write(0, ['longer']);
+    finish();
+    for (const chunks of files.values()) chunks.reverse();
+    expect(read(0, 2).error).toBeInstanceOf(PartitionLostError);
+  });
+
+  it('tells the readers that read the bad part, and only them', () => {
+    const { partition, finish, read, faults } = partitionOf({ subpartitionCount: 2 });
+    partition.write(0, ['a']);
+    partition.write(0, ['b']);
+    partition.write(1, ['c']);
+    finish();
+    faults.fail(spillFaultPoints.read, { skip: 1 });
+    const [first, second] = [read(0, 2), read(1, 1)];
+    expect(first.error).toBeInstanceOf(PartitionLostError);
+    expect([second.records, second.error]).toEqual([['c'], undefined]);
+    expect(read(0, 2).records).toEqual(['a', 'b']);
+  });
+});
+
+describe('BP3: a release', () => {
+  it.each([
+    ['while it is written', 0],
+    ['while it is written to memory', unlimited],
+    ['while a part of it is in memory', 200],
+  ])('frees memory and file %s, and what is under way changes nothing', (_, budgetBytes) => {
+    const { partition, budget, files, settle, ends } = partitionOf({ budgetBytes });
+    for (const record of ['a', 'b', 'c']) partition.write(0, [record]);
+    partition.release();
+    settle();
+    expect([budget.reservedBytes, files.size]).toEqual([0, 0]);
+    expect(partition.statistics()).toEqual({ records: 3, batches: 3, memoryBytes: 0, spilledBytes: 0 });
+    expect(() => partition.write(0, ['d'])).toThrow(IllegalStateError);
+    expect(() => partition.read(0)).toThrow(PartitionLostError);
+    partition.finish((error) => ends.push(error));
+    expect(ends).toEqual([expect.any(PartitionLostError)]);
+  });
+
+  it('fails an end that waits for the disk, once', () => {
+    const { partition, settle, ends } = partitionOf();
+    partition.write(0, ['a']);
+    partition.finish((error) => ends.push(error));
+    partition.release();
+    settle();
+    expect(ends).toEqual([expect.any(PartitionLostError)]);
+  });
+
+  it('fails every reader that is not at the end, also one that nobody listens to yet', () => {
+    const { partition, finish, read, settle } = partitionOf();
+    partition.write(0, ['a']);
+    partition.write(0, ['b']);
+    finish();
+    const [done, waiting, unread] = [read(0, 2), read(0, 1), partition.read(0)];
+    const asking = new Reading(partition.read(0), 2);
+    partition.release();
+    settle();
+    expect(done.error).toBeUndefined();
+    for (const reading of [waiting, asking, new Reading(unread)]) {
+      expect([reading.isComplete, reading.error]).toEqual([false, expect.any(PartitionLostError)]);
+    }
+  });
+
+  it('gives its share of the budget to others', () => {
+    const budget = new MemoryBudget(300);
+    const { clock } = virtualEnvironment();
+    const create = (attempt: number): BlockingResultPartition =>
+      new BlockingResultPartition({
+        id: { ...somePartition, attempt } as typeof somePartition,
+        exchange: exchangeTypes.blocking,
+        subpartitionCount: 1,
+        budget,
+        spillStore: new MemorySpillStore(clock),
+      });
+    const [first, second] = [create(0), create(1)];
+    first.write(0, ['a', 'b', 'c']);
+    first.write(0, ['d', 'e', 'f']);
+    expect(first.statistics().memoryBytes).toBe(budget.reservedBytes);
+    first.release();
+    second.write(0, ['a', 'b', 'c']);
+    expect(second.statistics().memoryBytes).toBe(budget.reservedBytes);
+  });
+});
+
+describe('on a real disk', () => {
+  let scratch = '';
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'blocking-test-'));
+  });
+  afterEach(() => {
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const create = (
+    spillStore: SpillStore,
+    budget = new MemoryBudget(0),
+    subpartitionCount = 1,
+  ): BlockingResultPartition =>
+    new BlockingResultPartition({
+      id: somePartition,
+      exchange: exchangeTypes.blocking,
+      subpartitionCount,
+      budget,
+      spillStore,
+    });
+  const finish = (partition: BlockingResultPartition): Promise<Error | undefined> =>
+    new Promise((resolve) => partition.finish(resolve));
+  const readAll = (partition: BlockingResultPartition, credits = 1_000): Promise<unknown[]> =>
+    new Promise((resolve, reject) => {
+      const records: unknown[] = [];
+      const view = partition.read(0);
+      view.elements$.subscribe({
+        next: (element) => {
+          if (element.kind === 'records') records.push(...element.records);
+          view.request(1);
+        },
+        error: reject,
+        complete: () => resolve(records),
+      });
+      view.request(credits);
+    });
+  const below = (directory: string): string[] => readdirSync(directory, { recursive: true }) as string[];
+
+  it('fails with the directory and the remedy where it cannot write, and leaves nothing', async () => {
+    const directory = join(scratch, 'a-file');
+    writeFileSync(directory, '');
+    const store = new FileSpillStore({ directory });
+    const partition = create(store);
+    partition.write(0, ['a']);
+    const error = await finish(partition);
+    expect(error).toBeInstanceOf(SpillError);
+    expect(error?.message).toMatch(`Cannot spill intermediate results to ${directory}: `);
+    partition.release();
+    await store.dispose();
+    expect(below(scratch)).toEqual(['a-file']);
+  });
+
+  it.each([
+    ['cut off', (path: string) => truncateSync(path, 30)],
+    ['overwritten', (path: string) => writeFileSync(path, Buffer.alloc(100))],
+  ])('is lost when its file was %s', async (_, damage) => {
+    const store = new FileSpillStore({ directory: scratch });
+    const partition = create(store);
+    partition.write(0, ['some text', 'and more']);
+    partition.write(0, ['some text', 'and more']);
+    expect(await finish(partition)).toBeUndefined();
+    const [path] = below(scratch).filter((name) => name.includes('partition'));
+    damage(join(scratch, path as string));
+    await expect(readAll(partition)).rejects.toMatchObject({
+      code: 'PARTITION_LOST',
+      location: { file: join(scratch, path as string) },
+    });
+    await store.dispose();
+  });
+
+  it('is lost when its file is gone by the time that it has to be opened again', async () => {
+    const store = new FileSpillStore({ directory: scratch });
+    const partition = create(store);
+    partition.write(0, ['a']);
+    expect(await finish(partition)).toBeUndefined();
+    for (const name of below(scratch)) if (name.includes('partition')) unlinkSync(join(scratch, name));
+    // Seventy others: the handle of the first is given up.
+    for (let other = 1; other <= 70; other++) {
+      await new Promise<void>((resolve) => {
+        const file: SpillFile = store.create({ ...somePartition, partition: other } as typeof somePartition);
+        file.append(Uint8Array.of(1), () => resolve());
+      });
+    }
+    await expect(readAll(partition)).rejects.toThrow(/ENOENT/);
+    await store.dispose();
+  });
+
+  it('leaves no file after its release, and no directory after the end of the run', async () => {
+    const store = new FileSpillStore({ directory: scratch });
+    const partition = create(store);
+    partition.write(0, ['a']);
+    await finish(partition);
+    const reading = readAll(partition);
+    partition.release();
+    await expect(reading).rejects.toThrow(PartitionLostError);
+    await store.dispose();
+    expect(below(scratch)).toEqual([]);
+  });
+
+  it.each([0, 3_000, unlimited])('property: is read as it was written, with a budget of %d', async (budgetBytes) => {
+    const batch = fc.array(fc.record({ id: fc.nat(), text: fc.string(), value: fc.double() }), {
+      minLength: 1,
+      maxLength: 20,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(batch, { maxLength: 30 }),
+        fc.integer({ min: 1, max: 40 }),
+        async (batches, credits) => {
+          const [store, budget] = [new FileSpillStore({ directory: scratch }), new MemoryBudget(budgetBytes)];
+          const partition = create(store, budget);
+          for (const records of batches) {
+            if (!partition.isWritable) await new Promise<void>((resolve) => partition.onWritable(resolve));
+            partition.write(0, records);
+          }
+          expect(await finish(partition)).toBeUndefined();
+          const all = batches.flat();
+          expect(await Promise.all([readAll(partition, credits), readAll(partition, 1)])).toEqual([all, all]);
+          partition.release();
+          expect(budget.reservedBytes).toBe(0);
+          await store.dispose();
+          expect(below(scratch)).toEqual([]);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('any order of writes, turns, reads and credits', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('write' as const), to: fc.nat(2), size: fc.integer({ min: 0, max: 40 }) }),
+    fc.record({ kind: fc.constant('settle' as const) }),
+  );
+  const readStep = fc.oneof(
+    fc.record({ kind: fc.constant('open' as const), from: fc.nat(2) }),
+    fc.record({ kind: fc.constant('request' as const), reader: fc.nat(9), credits: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({ kind: fc.constant('stop' as const), reader: fc.nat(9) }),
+    fc.record({ kind: fc.constant('settle' as const) }),
+  );
+
+  it.each([0, 1_500, unlimited])(
+    'property: gives each reader its part of the whole, with a budget of %d',
+    (budgetBytes) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 40 }), fc.array(readStep, { maxLength: 40 }), (steps, readSteps) => {
+          const made = partitionOf({ subpartitionCount: 3, budgetBytes });
+          const { partition, budget, files, settle, finish, ends } = made;
+          const written: string[][][] = [[], [], []];
+          for (const next of steps) {
+            if (next.kind === 'settle' || !partition.isWritable) settle();
+            if (next.kind === 'settle') continue;
+            const records = Array.from({ length: next.size }, (_, index) => `${written.flat().length}/${index}`);
+            (written[next.to] as string[][]).push(records);
+            partition.write(next.to, records);
+            expect(budget.reservedBytes).toBeLessThanOrEqual(budgetBytes);
+          }
+          finish();
+          expect(ends).toEqual([undefined]);
+          expect(partition.statistics()).toEqual({
+            records: written.flat(2).length,
+            batches: written.flat().length,
+            memoryBytes: budget.reservedBytes,
+            spilledBytes: sumOf(files),
+          });
+
+          const readers: { reading: Reading; from: number; credits: number; atStop?: [number, boolean] }[] = [];
+          for (const next of readSteps) {
+            if (next.kind === 'settle') settle();
+            else if (next.kind === 'open') {
+              readers.push({ reading: new Reading(partition.read(next.from)), from: next.from, credits: 0 });
+            } else {
+              const reader = readers[next.reader % Math.max(1, readers.length)];
+              if (reader === undefined || reader.atStop !== undefined) continue;
+              const { reading } = reader;
+              if (next.kind === 'stop') {
+                reading.stop();
+                reader.atStop = [reading.batchCount, reading.isComplete];
+              } else {
+                reading.request(next.credits);
+                reader.credits += next.credits;
+              }
+            }
+          }
+          settle();
+          for (const { reading, from, credits, atStop } of readers) {
+            const batches = written[from] as string[][];
+            const whole = [Math.min(credits, batches.length), credits >= batches.length];
+            expect([reading.batchCount, reading.isComplete]).toEqual(atStop ?? whole);
+            expect(reading.records).toEqual(batches.slice(0, reading.batchCount).flat());
+            expect(reading.batchCount).toBeLessThanOrEqual(credits);
+            expect(reading.error).toBeUndefined();
+          }
+          partition.release();
+          expect([budget.reservedBytes, files.size]).toEqual([0, 0]);
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
+});

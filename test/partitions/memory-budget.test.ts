@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { estimateBytes } from '../../src/partitions/record-size.ts';
+
+describe('MemoryBudget', () => {
+  it('gives all or nothing, up to the last byte', () => {
+    const budget = new MemoryBudget(100);
+    expect([budget.tryReserve(60), budget.tryReserve(41), budget.tryReserve(40), budget.tryReserve(1)]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(budget.reservedBytes).toBe(100);
+    budget.release(60);
+    expect([budget.tryReserve(60), budget.reservedBytes]).toEqual([true, 100]);
+  });
+
+  it('without a limit, never refuses; of nothing, gives nothing', () => {
+    expect(new MemoryBudget(Number.POSITIVE_INFINITY).tryReserve(Number.MAX_SAFE_INTEGER)).toBe(true);
+    expect(new MemoryBudget(0).tryReserve(1)).toBe(false);
+  });
+
+  it('property: never has given more than it has', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 }), (requests) => {
+        const budget = new MemoryBudget(100);
+        const held: number[] = [];
+        for (const bytes of requests) {
+          const reserved = held.reduce((sum, next) => sum + next, 0);
+          expect(budget.tryReserve(bytes)).toBe(reserved + bytes <= 100);
+          if (reserved + bytes <= 100) held.push(bytes);
+          else budget.release(held.shift() as number);
+          expect(budget.reservedBytes).toBe(held.reduce((sum, next) => sum + next, 0));
+        }
+      }),
+    );
+  });
+});
+
+describe('estimateBytes', () => {
+  const text = 'x'.repeat(1_000);
+  /** What these records take, counted by hand: references 8, numbers 8, headers 16 to 24, characters 1. */
+  const batches: [string, unknown[], number][] = [
+    ['numbers', Array.from({ length: 1_000 }, (_, index) => index), 16_000],
+    ['flat records', Array.from({ length: 1_000 }, (_, id) => ({ id, text: 'abcdefgh' })), 80_000],
+    ['long texts', Array.from({ length: 100 }, () => text), 102_400],
+    ['long lists', Array.from({ length: 10 }, () => Array.from({ length: 10_000 }, () => 1)), 1_600_000],
+    ['typed arrays', Array.from({ length: 10 }, () => new Float64Array(1_000)), 80_000],
+    ['maps', Array.from({ length: 10 }, () => new Map(Array.from({ length: 100 }, (_, at) => [at, at]))), 32_000],
+    ['sets', Array.from({ length: 10 }, () => new Set(Array.from({ length: 100 }, (_, at) => at))), 16_000],
+    ['bigints, dates, nothing', Array.from({ length: 100 }, () => [1n, new Date(), null, undefined, true]), 12_000],
+  ];
+
+  it.each(batches)('is right within a factor of two: %s', (_, records, expected) => {
+    const estimate = estimateBytes(records);
+    expect(estimate).toBeGreaterThan(expected / 2);
+    expect(estimate).toBeLessThan(expected * 2);
+  });
+
+  it('grows with the batch, and is more than nothing for an empty one', () => {
+    const record = { id: 1, text: 'abc' };
+    const [none, ten, twenty] = [0, 10, 20].map((length) => estimateBytes(Array.from({ length }, () => record)));
+    expect(none).toBeGreaterThan(0);
+    expect((twenty as number) - (none as number)).toBe(2 * ((ten as number) - (none as number)));
+  });
+
+  it('looks at a few records only, and not endlessly into a ring', () => {
+    let looks = 0;
+    const record = {
+      get a() {
+        looks++;
+        return 1;
+      },
+    };
+    estimateBytes(Array.from({ length: 10_000 }, () => record));
+    expect(looks).toBe(4);
+    const ring: unknown[] = [];
+    ring.push(ring);
+    expect(estimateBytes(ring)).toBeLessThan(1_000);
+  });
+});
