@@ -1,4 +1,5 @@
 import { runInNewContext } from 'node:vm';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors.ts';
 import { assertSerializable } from '../../src/partitions/plain-data.ts';
@@ -116,7 +117,10 @@ describe('a batch that is written and read', () => {
   });
 
   it('property: comes back as it was', () => {
-    const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('id', 'constructor', 'toJSON', '__proto__', 'length', '0'));
+    const key = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('id', 'constructor', 'toJSON', '__proto__', 'length', '0'),
+    );
     const anything = fc.anything({
       key,
       withBigInt: true,
@@ -194,6 +198,13 @@ describe('a frame', () => {
       expect(() => decodeBatch(frame.subarray(0, length))).toThrow(expected);
     }
     expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('the header announces');
+  });
+
+  it('is never read when it holds another number of records than it says', () => {
+    const forged = Buffer.from(encodeBatch(records));
+    forged.writeUInt32LE(3, 8);
+    forged.writeUInt32LE(crc32(forged.subarray(4)), 0);
+    expect(() => decodeBatch(forged)).toThrow('it does not hold 3 records');
   });
 
   it('may lie anywhere in a buffer', () => {

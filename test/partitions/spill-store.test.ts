@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -199,7 +200,7 @@ describe('FileSpillStore', () => {
     });
     await append(store.create(idOf(1_000)), Uint8Array.of(1));
     await store.dispose();
-    expect(contents(scratch)).toEqual([]);
+    expect([contents(scratch), openFilesBelow(scratch)]).toEqual([[], 0]);
     await Promise.all(outcomes);
     await expect(append(store.create(idOf(1)), Uint8Array.of(1))).rejects.toThrow('the run is over');
     expect(contents(scratch)).toEqual([]);
@@ -216,6 +217,9 @@ describe('FileSpillStore', () => {
     const reading = read(other, 0, 100_000);
     other.remove();
     await Promise.allSettled([reading]);
+    await untilGone(file.name);
+    await untilGone(other.name);
+    expect(contents(scratch)).toHaveLength(1);
     await store.dispose();
     expect(contents(scratch)).toEqual([]);
   });
@@ -270,8 +274,21 @@ describe('FileSpillStore', () => {
   });
 });
 
+/** Waits until a file is deleted, without a timer: each look is an operation on the disk. */
+async function untilGone(path: string): Promise<void> {
+  for (let look = 0; look < 10_000; look++) {
+    try {
+      await access(path);
+    } catch {
+      return;
+    }
+  }
+  throw new Error(`${path} is still there`);
+}
+
 /** Files of this process that are open below a directory. */
 function openFilesBelow(directory: string): number {
+  if (process.platform !== 'linux') return 0;
   let count = 0;
   for (const entry of readdirSync('/proc/self/fd')) {
     try {
