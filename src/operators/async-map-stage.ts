@@ -1,8 +1,10 @@
-import type { Clock, Random } from '../environment.ts';
-import { causeChain, OperationTimeoutError, toError } from '../errors.ts';
+import type { Clock } from '../environment.ts';
+import { OperationTimeoutError, toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import { CallRate } from './call-rate.ts';
-import type { AsyncCallContext, AsyncMapOptions, OperatorDescription } from './operator-description.ts';
+import { isThenable } from './is-thenable.ts';
+import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
@@ -24,16 +26,15 @@ interface Entry {
  * Invariants:
  * - AM1 Never more than `concurrency` records are under way; one that waits for its retry counts.
  * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
- * - AM3 What is answered and not taken is bounded: by the batch size, or twice the concurrency if that is more.
+ * - AM3 What is begun and not taken is bounded: by the batch size, or twice the concurrency if that is more.
  * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
  */
 export class AsyncMapStage implements OperatorStage {
-  readonly #operator: AsyncMap;
+  readonly #name: string;
+  readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
+  readonly #options: ResolvedAsyncMapOptions;
   readonly #context: StageContext;
   readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #concurrency: number;
-  readonly #isOrdered: boolean;
   readonly #most: number;
   readonly #rate: CallRate | undefined;
   /** What came in and is not begun. */
@@ -51,15 +52,15 @@ export class AsyncMapStage implements OperatorStage {
   #isClosed = false;
 
   constructor(operator: AsyncMap, runtime: RuntimeContext, context: StageContext) {
-    const { concurrency = 16, ordered = true, rateLimit } = operator.options;
-    this.#operator = operator;
+    const { clock, random } = runtime.environment;
+    this.#name = runtime.vertex;
+    this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
+    this.#options = resolveAsyncMapOptions(runtime.vertex, operator.options, random);
     this.#context = context;
-    this.#clock = runtime.environment.clock;
-    this.#random = runtime.environment.random;
-    this.#concurrency = concurrency;
-    this.#isOrdered = ordered;
+    this.#clock = clock;
+    const { concurrency, rateLimit } = this.#options;
     this.#most = Math.max(context.batchSize, 2 * concurrency);
-    this.#rate = rateLimit && new CallRate(this.#clock, rateLimit);
+    this.#rate = rateLimit && new CallRate(clock, rateLimit);
   }
 
   get isAccepting(): boolean {
@@ -92,11 +93,13 @@ export class AsyncMapStage implements OperatorStage {
     this.#isClosed = true;
     this.#clock.clearTimeout(this.#rateTimer);
     for (const timer of this.#retryTimers) this.#clock.clearTimeout(timer);
-    for (const { call } of this.#underWay) call?.abandon();
+    const calls = [...this.#underWay].map(({ call }) => call);
     this.#underWay.clear();
+    this.#dueRetries = [];
     this.#entries = [];
     this.#records = [];
     this.#begun = 0;
+    for (const call of calls) call?.abandon();
   }
 
   #takeResults(): unknown[] {
@@ -121,46 +124,51 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #mayBeginAnother(): boolean {
-    return (
-      this.#begun < this.#records.length && this.#underWay.size < this.#concurrency && this.#entries.length < this.#most
-    );
+    if (this.#begun === this.#records.length || this.#underWay.size >= this.#options.concurrency) return false;
+    const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#underWay.size;
+    return heldCount < this.#most;
   }
 
   #nextEntry(): Entry {
     const record = this.#records[this.#begun++];
     const entry: Entry = { record, retry: 0, call: undefined, isAnswered: false, result: undefined };
     this.#underWay.add(entry);
-    if (this.#isOrdered) this.#entries.push(entry);
+    if (this.#options.ordered) this.#entries.push(entry);
     return entry;
   }
 
   #call(entry: Entry): void {
-    const { fn, options } = this.#operator;
     const call = new Call(entry.retry);
     entry.call = call;
     let answer: unknown;
+    let isLater: boolean;
     try {
-      answer = (fn as (record: unknown, context: AsyncCallContext) => unknown)(entry.record, call);
+      answer = this.#fn(entry.record, call);
+      isLater = isThenable(answer);
     } catch (error) {
       this.#failed(entry, error);
       return;
     }
-    if (!isThenable(answer)) {
+    if (!isLater) {
       this.#answered(entry, answer);
       return;
     }
-    if (options.timeoutMs !== undefined) this.#limitTime(entry, call, options.timeoutMs);
-    answer.then(
+    this.#limitTime(entry, call);
+    // `resolve` for what is only like a promise: that may call back at once, or twice, or throw.
+    Promise.resolve(answer).then(
       (result) => this.#settle(entry, call, () => this.#answered(entry, result)),
       (error: unknown) => this.#settle(entry, call, () => this.#failed(entry, error)),
     );
   }
 
-  #limitTime(entry: Entry, call: Call, timeoutMs: number): void {
+  #limitTime(entry: Entry, call: Call): void {
+    const { timeoutMs } = this.#options;
+    if (timeoutMs === undefined) return;
     const timer = this.#clock.setTimeout(() => {
       this.#settle(entry, call, () => {
-        call.abandon();
-        this.#failed(entry, new OperationTimeoutError('A call of mapAsync', timeoutMs));
+        const error = new OperationTimeoutError(`A call of mapAsync in "${this.#name}"`, timeoutMs);
+        this.#failed(entry, error);
+        call.abandon(error);
       });
     }, timeoutMs);
     call.onSettled = () => this.#clock.clearTimeout(timer);
@@ -180,17 +188,13 @@ export class AsyncMapStage implements OperatorStage {
     entry.result = result;
     entry.isAnswered = true;
     this.#underWay.delete(entry);
-    if (!this.#isOrdered) this.#entries.push(entry);
+    if (!this.#options.ordered) this.#entries.push(entry);
   }
 
   #failed(entry: Entry, thrown: unknown): void {
     entry.call = undefined;
     const error = toError(thrown);
-    const {
-      retries = 0,
-      retryIf = isWorthARetry,
-      retryDelayMs = (retry: number) => this.#defaultDelayMs(retry),
-    } = this.#operator.options;
+    const { retries, retryIf, retryDelayMs } = this.#options;
     try {
       if (entry.retry >= retries || !retryIf(error)) {
         this.#failure ??= error;
@@ -221,10 +225,6 @@ export class AsyncMapStage implements OperatorStage {
     }, waitMs);
   }
 
-  #defaultDelayMs(retry: number): number {
-    return Math.min(10_000, 100 * 2 ** (retry - 1)) * (0.8 + 0.4 * this.#random.next());
-  }
-
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -236,6 +236,7 @@ class Call implements AsyncCallContext {
   onSettled: (() => void) | undefined;
   #controller: AbortController | undefined;
   #isAbandoned = false;
+  #reason: Error | undefined;
 
   constructor(retry: number) {
     this.retry = retry;
@@ -244,24 +245,16 @@ class Call implements AsyncCallContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#isAbandoned) this.#controller.abort();
+      if (this.#isAbandoned) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
   }
 
   /** Nobody waits for it any more. */
-  abandon(): void {
+  abandon(reason?: Error): void {
     this.#isAbandoned = true;
+    this.#reason = reason;
     this.onSettled?.();
-    this.#controller?.abort();
+    this.#controller?.abort(reason);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
-}
-
-function isWorthARetry(error: Error): boolean {
-  for (const cause of causeChain(error)) if ((cause as { code?: unknown }).code === 'UNRECOVERABLE') return false;
-  return true;
 }

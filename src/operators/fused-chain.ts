@@ -3,6 +3,7 @@ import { type Accumulators, compileLoop, type LoopOperator } from './compile-loo
 import { KeyedState } from './keyed-state.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
+import { ResultBuffer } from './result-buffer.ts';
 import type { Segment } from './segment.ts';
 
 /** An operator that answers at once. */
@@ -10,28 +11,32 @@ export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap
 
 /**
  * A run of synchronous operators as one stage: a loop per stretch, and a new stretch after each operator that has
- * something to say at the end. Final results come in batches of about the batch size, however many keys there are.
+ * something to say at the end.
+ *
+ * Invariants:
+ * - FC1 A poll at the end asks about so many keys as a batch has records, and no more: however many keys there are, the
+ *   thread is given back in between, also where nothing comes of them.
+ * - FC2 What an operator says at the end goes through the operators after it, before those say their last.
  */
 export class FusedChain implements OperatorStage {
-  readonly #batchSize: number;
+  readonly #context: StageContext;
   readonly #segments: readonly Segment[];
-  #results: unknown[] = [];
-  #taken = 0;
+  readonly #results = new ResultBuffer();
   #isOver = false;
   /** The first segment that is not drained. */
   #draining = 0;
 
-  constructor(operators: readonly SynchronousOperator[], { batchSize }: StageContext, compile = compileLoop) {
-    this.#batchSize = batchSize;
+  constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
+    this.#context = context;
     this.#segments = segmentsOf(operators, compile);
   }
 
   get isAccepting(): boolean {
-    return this.#results.length === 0;
+    return this.#results.isEmpty;
   }
 
   push(records: Batch): void {
-    this.#results = this.#runFrom(0, records);
+    this.#runFrom(0, records);
   }
 
   end(): void {
@@ -39,48 +44,45 @@ export class FusedChain implements OperatorStage {
   }
 
   poll(): Batch | undefined {
-    if (this.#results.length === 0 && this.#isOver) this.#drain();
-    const { length } = this.#results;
-    if (length === 0) return undefined;
-    if (length - this.#taken <= this.#batchSize) {
-      const rest = this.#taken === 0 ? this.#results : this.#results.slice(this.#taken);
-      this.#forgetResults();
-      return rest;
+    const { batchSize, wake } = this.#context;
+    if (this.#isOver && this.#results.isEmpty) {
+      this.#drain(batchSize);
+      if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();
     }
-    const start = this.#taken;
-    this.#taken += this.#batchSize;
-    return this.#results.slice(start, this.#taken);
+    return this.#results.take(batchSize);
   }
 
   get isDone(): boolean {
-    return this.#isOver && this.#results.length === 0 && this.#draining === this.#segments.length;
+    return this.#isOver && this.#results.isEmpty && this.#draining === this.#segments.length;
   }
 
   close(): void {
-    this.#forgetResults();
+    this.#results.clear();
+    this.#draining = this.#segments.length;
   }
 
-  #forgetResults(): void {
-    this.#results = [];
-    this.#taken = 0;
-  }
-
-  #runFrom(first: number, records: Batch): unknown[] {
-    let results = records as unknown[];
-    for (let index = first; index < this.#segments.length && results.length > 0; index++) {
+  #runFrom(first: number, records: Batch): void {
+    let results = records;
+    for (let index = first; index < this.#segments.length; index++) {
+      if (results.length === 0) return;
       const out: unknown[] = [];
       (this.#segments[index] as Segment).run(results, out);
       results = out;
     }
-    return results;
+    this.#results.fill(results as unknown[]);
   }
 
-  #drain(): void {
-    while (this.#results.length === 0 && this.#draining < this.#segments.length) {
+  #drain(keyCount: number): void {
+    for (; this.#draining < this.#segments.length; this.#draining++) {
+      const segment = this.#segments[this.#draining] as Segment;
       const out: unknown[] = [];
-      const hasMore = this.#segments[this.#draining]?.drain?.(out) ?? false;
-      if (!hasMore) this.#draining++;
-      if (out.length > 0) this.#results = this.#runFrom(hasMore ? this.#draining + 1 : this.#draining, out);
+      const hasMore = segment.drain?.(out, keyCount) === true;
+      this.#runFrom(this.#draining + 1, out);
+      if (hasMore) return;
+      if (!this.#results.isEmpty) {
+        this.#draining++;
+        return;
+      }
     }
   }
 }
@@ -105,9 +107,6 @@ function segmentsOf(operators: readonly SynchronousOperator[], compile: typeof c
   return segments;
 }
 
-/** How many keys are handed out at a time at the end. */
-const keysPerDrain = 1_024;
-
 function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop): Segment {
   const accumulators: Accumulators[] = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
   const run = compile(operators, accumulators);
@@ -115,18 +114,15 @@ function loopSegment(operators: readonly LoopOperator[], compile: typeof compile
   if (last?.kind !== 'aggregate' || last.emit !== 'final') return { run };
   const cells = accumulators.at(-1) as Accumulators;
   const result = last.result as (accumulator: unknown, key: unknown) => unknown;
-  let entries: Iterator<[unknown, unknown]> | undefined;
+  let entries: ReturnType<Accumulators['entries']> | undefined;
   return {
     run,
-    drain: (out) => {
+    drain: (out, keyCount) => {
       entries ??= cells.entries();
-      for (let count = 0; count < keysPerDrain; count++) {
+      for (let count = 0; count < keyCount; count++) {
         const next = entries.next();
-        if (next.done === true) {
-          cells.clear();
-          return false;
-        }
-        out.push(result(next.value[1], next.value[0]));
+        if (next.done === true) return false;
+        out.push(result(next.value[1].accumulator, next.value[0]));
       }
       return true;
     },

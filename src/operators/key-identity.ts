@@ -2,15 +2,15 @@ import { InvalidArgumentError } from '../errors.ts';
 
 /**
  * Refuses keys that have no value of their own: two objects that look alike are two keys to a `Map`, and a restart would
- * make others. What is allowed is told apart as a `Map` does (−0 is 0, NaN is NaN).
+ * make others. What is allowed is told apart as a `Map` does (−0 is 0, NaN is NaN). `operator` is for the message.
  *
  * @throws InvalidArgumentError for objects, functions and symbols.
  */
-export function checkKey(key: unknown): void {
+export function checkKey(key: unknown, operator: string): void {
   if ((typeof key === 'object' && key !== null) || typeof key === 'function' || typeof key === 'symbol') {
     throw new InvalidArgumentError(
-      'key',
-      typeof key === 'symbol' ? String(key) : key,
+      `key of ${operator}`,
+      key,
       'a string, number, bigint, boolean, null or undefined (build one string of several parts)',
     );
   }

@@ -1,71 +1,104 @@
+import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import type { Segment } from './segment.ts';
+import { isThenable, swallowRejection } from './is-thenable.ts';
 import { checkKey } from './key-identity.ts';
 import type { KeyedProcessContext, OperatorDescription } from './operator-description.ts';
+import type { Segment } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
 type Emit = (out: unknown) => void;
-type OnRecord = (record: unknown, context: Context, emit: Emit) => void;
-type OnEnd = (context: Context, emit: Emit) => void;
+type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
+type OnEnd = (context: Context, emit: Emit) => unknown;
 
-/** How many keys are asked for their last word at a time. */
-const keysPerDrain = 1_024;
-
-/** `process`: a user's function with a state per key, which one context shows it key by key. */
-export class KeyedState implements Segment, Context {
+/**
+ * `process`: a user's function with a state per key. One context shows it key by key, so it is good for as long as a
+ * call lasts; whoever uses it later, or is asynchronous, gets an error instead of another key's state.
+ */
+export class KeyedState implements Segment {
   readonly #keyOf: (record: unknown) => unknown;
   readonly #onRecord: OnRecord;
   readonly #onEnd: OnEnd | undefined;
   readonly #states = new Map<unknown, unknown>();
   #keysAtEnd: Iterator<unknown> | undefined;
   #key: unknown;
+  /** Where results go; undefined while no function of the user's runs. */
+  #out: unknown[] | undefined;
+  readonly #context: Context;
+  readonly #emit: Emit = (result) => {
+    (this.#out ?? tooLate('emit')).push(result);
+  };
 
   constructor({ keyOf, onRecord, onEnd }: Process) {
     this.#keyOf = keyOf as (record: unknown) => unknown;
     this.#onRecord = onRecord as OnRecord;
     this.#onEnd = onEnd as OnEnd | undefined;
-  }
-
-  get key(): unknown {
-    return this.#key;
-  }
-
-  get(): unknown {
-    return this.#states.get(this.#key);
-  }
-
-  set(state: unknown): void {
-    this.#states.set(this.#key, state);
-  }
-
-  clear(): void {
-    this.#states.delete(this.#key);
+    this.#context = this.#createContext();
   }
 
   run(records: Batch, out: unknown[]): void {
-    const emit: Emit = (result) => {
-      out.push(result);
-    };
-    for (const record of records) {
-      this.#key = this.#keyOf(record);
-      checkKey(this.#key);
-      this.#onRecord(record, this, emit);
+    this.#out = out;
+    try {
+      for (const record of records) {
+        this.#key = this.#keyOf(record);
+        checkKey(this.#key, 'process');
+        const answer = this.#onRecord(record, this.#context, this.#emit);
+        if (answer !== undefined) mustNotWait('onRecord', answer);
+      }
+    } finally {
+      this.#out = undefined;
     }
   }
 
-  readonly drain = (out: unknown[]): boolean => {
+  readonly drain = (out: unknown[], keyCount: number): boolean => {
     if (this.#onEnd === undefined) return false;
-    const emit: Emit = (result) => {
-      out.push(result);
-    };
-    this.#keysAtEnd ??= [...this.#states.keys()][Symbol.iterator]();
-    for (let count = 0; count < keysPerDrain; count++) {
-      const next = this.#keysAtEnd.next();
-      if (next.done === true) return false;
-      this.#key = next.value;
-      this.#onEnd(this, emit);
+    // A copy: a key that is cleared and set again goes to the end of the map, again and again.
+    this.#keysAtEnd ??= [...this.#states.keys()].values();
+    this.#out = out;
+    try {
+      for (let count = 0; count < keyCount; count++) {
+        const next = this.#keysAtEnd.next();
+        if (next.done === true) return false;
+        this.#key = next.value;
+        const answer = this.#onEnd(this.#context, this.#emit);
+        if (answer !== undefined) mustNotWait('onEnd', answer);
+      }
+      return true;
+    } finally {
+      this.#out = undefined;
     }
-    return true;
   };
+
+  #createContext(): Context {
+    const states = this.#states;
+    const currentKey = (): unknown => (this.#out === undefined ? tooLate('its context') : this.#key);
+    return {
+      get key() {
+        return currentKey();
+      },
+      get: () => states.get(currentKey()),
+      set: (state) => {
+        states.set(currentKey(), state);
+      },
+      clear: () => {
+        states.delete(currentKey());
+      },
+    };
+  }
+}
+
+function tooLate(what: string): never {
+  throw new IllegalStateError(
+    `A function of process used ${what} after it returned. Do what takes time in mapAsync, before or after`,
+  );
+}
+
+function mustNotWait(what: string, answer: unknown): void {
+  if (!isThenable(answer)) return;
+  swallowRejection(answer);
+  throw new InvalidArgumentError(
+    `${what} of process`,
+    'a function that returns a promise',
+    'a function that is done when it returns (do what takes time in mapAsync)',
+  );
 }

@@ -6,54 +6,62 @@ import type { OperatorStage, StageContext } from './operator-stage.ts';
 import { PipeStage } from './pipe-stage.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
-/** What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone. */
+/**
+ * What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone.
+ * Without operators, what comes in goes out.
+ *
+ * @throws what a function of `through` threw, and InvalidArgumentError for options of `mapAsync`.
+ */
 export function createOperatorChain(
   operators: readonly OperatorDescription[],
   runtime: RuntimeContext,
   context: StageContext,
 ): OperatorStage {
   const stages: OperatorStage[] = [];
-  let fused: SynchronousOperator[] = [];
-  const closeFused = (): void => {
-    if (fused.length > 0) stages.push(new FusedChain(fused, context));
-    fused = [];
-  };
-  for (const operator of operators) {
-    if (operator.kind === 'asyncMap') {
-      closeFused();
-      stages.push(new AsyncMapStage(operator, runtime, context));
-    } else if (operator.kind === 'pipe') {
-      closeFused();
-      stages.push(new PipeStage(operator, context));
-    } else {
-      fused.push(operator);
-    }
+  try {
+    for (const group of groupsOf(operators)) stages.push(createStage(group, runtime, context));
+  } catch (error) {
+    for (const stage of stages) stage.close();
+    throw error;
   }
-  closeFused();
-  return stages.length === 1 ? (stages[0] as OperatorStage) : new StageChain(stages);
+  const [only = new PassingStage()] = stages;
+  return stages.length > 1 ? new StageChain(stages) : only;
 }
 
-/** Stages in a row: what one gives the next takes, when it does. Without stages, what comes in goes out. */
-class StageChain implements OperatorStage {
-  readonly #stages: readonly OperatorStage[];
-  /** What came in while there is no stage to take it. */
-  #passing: Batch | undefined;
-  /** How many stages have been told that their input ended. */
-  #endedCount = 0;
+type Group = Extract<OperatorDescription, { kind: 'asyncMap' | 'pipe' }> | readonly SynchronousOperator[];
+
+function groupsOf(operators: readonly OperatorDescription[]): Group[] {
+  const groups: Group[] = [];
+  let run: SynchronousOperator[] | undefined;
+  for (const operator of operators) {
+    if (operator.kind === 'asyncMap' || operator.kind === 'pipe') {
+      groups.push(operator);
+      run = undefined;
+    } else if (run === undefined) {
+      groups.push((run = [operator]));
+    } else {
+      run.push(operator);
+    }
+  }
+  return groups;
+}
+
+function createStage(group: Group, runtime: RuntimeContext, context: StageContext): OperatorStage {
+  if (!('kind' in group)) return new FusedChain(group, context);
+  return group.kind === 'pipe' ? new PipeStage(group, context) : new AsyncMapStage(group, runtime, context);
+}
+
+/** No operator at all. */
+class PassingStage implements OperatorStage {
+  #waiting: Batch | undefined;
   #isOver = false;
 
-  constructor(stages: readonly OperatorStage[]) {
-    this.#stages = stages;
-  }
-
   get isAccepting(): boolean {
-    return this.#stages[0]?.isAccepting ?? this.#passing === undefined;
+    return this.#waiting === undefined;
   }
 
   push(records: Batch): void {
-    const [first] = this.#stages;
-    if (first === undefined) this.#passing = records;
-    else first.push(records);
+    this.#waiting = records;
   }
 
   end(): void {
@@ -61,47 +69,86 @@ class StageChain implements OperatorStage {
   }
 
   poll(): Batch | undefined {
-    const last = this.#stages.length - 1;
-    if (last < 0) {
-      const passing = this.#passing;
-      this.#passing = undefined;
-      return passing;
-    }
-    // Until nothing moves: from the last stage to the first, so that each has room for what comes from above.
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.#waiting === undefined;
+  }
+
+  close(): void {
+    this.#waiting = undefined;
+  }
+}
+
+/**
+ * Stages in a row: what one gives the next takes, when it does.
+ *
+ * Invariants:
+ * - SC1 A stage gets a batch only while it accepts one, and its end once, when the stage before it is done.
+ * - SC2 A stage that is done before its input is needs nothing more: what comes before it is closed, and no input taken.
+ */
+class StageChain implements OperatorStage {
+  readonly #stages: readonly OperatorStage[];
+  /** The first stage that is not done; those before it do not matter any more. */
+  #first = 0;
+
+  constructor(stages: readonly OperatorStage[]) {
+    this.#stages = stages;
+  }
+
+  get isAccepting(): boolean {
+    return this.#first === 0 && (this.#stages[0] as OperatorStage).isAccepting;
+  }
+
+  push(records: Batch): void {
+    (this.#stages[0] as OperatorStage).push(records);
+  }
+
+  end(): void {
+    if (this.#first === 0) this.#stages[0]?.end();
+  }
+
+  poll(): Batch | undefined {
     for (;;) {
-      const results = this.#stages[last]?.poll();
+      const results = this.#stages.at(-1)?.poll();
       if (results !== undefined) return results;
-      if (!this.#moveOn(last)) return undefined;
+      // A stage may be done because it was just polled in vain.
+      if (!this.#skipDone() && !this.#moveOn() && !this.#skipDone()) return undefined;
     }
   }
 
   get isDone(): boolean {
-    return this.#stages.at(-1)?.isDone ?? (this.#isOver && this.#passing === undefined);
+    return this.#first === this.#stages.length;
   }
 
   close(): void {
     for (const stage of this.#stages) stage.close();
-    this.#passing = undefined;
   }
 
-  /** Hands batches from each stage to the next where there are some and there is room. */
-  #moveOn(last: number): boolean {
+  /** Leaves behind every stage up to the last one that is done, and tells the next that its input ended. */
+  #skipDone(): boolean {
+    let next = this.#stages.length;
+    while (next > this.#first && !(this.#stages[next - 1] as OperatorStage).isDone) next--;
+    if (next === this.#first) return false;
+    for (const stage of this.#stages.slice(this.#first, next)) stage.close();
+    this.#first = next;
+    this.#stages[next]?.end();
+    return true;
+  }
+
+  /** Hands a batch from each stage to the next, where there is one and there is room: the last first, to make room. */
+  #moveOn(): boolean {
     let hasMoved = false;
-    for (let index = last; index > 0; index--) {
+    for (let index = this.#stages.length - 1; index > this.#first; index--) {
       const [from, to] = [this.#stages[index - 1] as OperatorStage, this.#stages[index] as OperatorStage];
       const results = to.isAccepting ? from.poll() : undefined;
       if (results === undefined) continue;
       to.push(results);
       hasMoved = true;
     }
-    while (this.#endedCount <= last && this.#isInputDone(this.#endedCount)) {
-      this.#stages[this.#endedCount++]?.end();
-      hasMoved = true;
-    }
     return hasMoved;
-  }
-
-  #isInputDone(index: number): boolean {
-    return index === 0 ? this.#isOver : (this.#stages[index - 1] as OperatorStage).isDone;
   }
 }

@@ -3,27 +3,32 @@ import { toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
+import { ResultBuffer } from './result-buffer.ts';
 
 /**
  * `through`: the records of a subtask as an Observable of the user's. Records go in one by one, results are gathered in
- * batches; what comes later than its record (a debounce, a delay) wakes the task. A pipe that completes early (`take`) is
- * done: nothing more is read for it.
+ * batches; what comes later than its record (a debounce, a delay) wakes the task.
+ *
+ * Invariants:
+ * - PS1 A pipe that completes early (`take`) is done when its results were polled: nothing more is read for it.
+ * - PS2 After `close` nothing of the pipe is subscribed.
  */
 export class PipeStage implements OperatorStage {
   readonly #context: StageContext;
   readonly #records = new Subject<unknown>();
   readonly #subscription: Subscription;
-  #results: unknown[] = [];
+  readonly #results = new ResultBuffer();
   #error: Error | undefined;
   #isComplete = false;
-  #isFeeding = false;
+  /** Whether the pipe works because it was called: then nobody has to be woken. */
+  #isCalled = true;
 
   constructor({ operator }: Extract<OperatorDescription, { kind: 'pipe' }>, context: StageContext) {
     this.#context = context;
     const results$ = (operator as (source: Observable<unknown>) => Observable<unknown>)(this.#records.asObservable());
     this.#subscription = results$.subscribe({
       next: (result) => {
-        this.#results.push(result);
+        this.#results.add(result);
         this.#wakeIfLate();
       },
       error: (error: unknown) => {
@@ -35,49 +40,45 @@ export class PipeStage implements OperatorStage {
         this.#wakeIfLate();
       },
     });
+    this.#isCalled = false;
   }
 
   get isAccepting(): boolean {
-    return this.#results.length === 0;
+    return this.#results.isEmpty;
   }
 
   push(records: Batch): void {
-    this.#isFeeding = true;
-    try {
-      for (const record of records) {
-        if (this.#error !== undefined) break;
-        this.#records.next(record);
-      }
-    } finally {
-      this.#isFeeding = false;
+    this.#isCalled = true;
+    for (const record of records) {
+      if (this.#isComplete || this.#error !== undefined) break;
+      this.#records.next(record);
     }
+    this.#isCalled = false;
     this.#throwIfFailed();
   }
 
   end(): void {
-    this.#isFeeding = true;
+    this.#isCalled = true;
     this.#records.complete();
-    this.#isFeeding = false;
+    this.#isCalled = false;
   }
 
   poll(): Batch | undefined {
     this.#throwIfFailed();
-    const { batchSize } = this.#context;
-    if (this.#results.length === 0) return undefined;
-    return this.#results.splice(0, batchSize);
+    return this.#results.take(this.#context.batchSize);
   }
 
   get isDone(): boolean {
-    return this.#isComplete && this.#results.length === 0;
+    return this.#isComplete && this.#results.isEmpty;
   }
 
   close(): void {
     this.#subscription.unsubscribe();
-    this.#results = [];
+    this.#results.clear();
   }
 
   #wakeIfLate(): void {
-    if (!this.#isFeeding) this.#context.wake();
+    if (!this.#isCalled) this.#context.wake();
   }
 
   #throwIfFailed(): void {

@@ -1,0 +1,93 @@
+import type { Random } from '../environment.ts';
+import { causeChain, InvalidArgumentError } from '../errors.ts';
+import type { AsyncMapOptions } from './operator-description.ts';
+
+/** Options of `mapAsync` with every default filled in. */
+export interface ResolvedAsyncMapOptions {
+  readonly concurrency: number;
+  readonly ordered: boolean;
+  /** undefined: a call may take for ever. */
+  readonly timeoutMs: number | undefined;
+  readonly retries: number;
+  /** @throws InvalidArgumentError where a function of the user's answered something that is not a delay. */
+  readonly retryDelayMs: (retry: number, error: Error) => number;
+  readonly retryIf: (error: Error) => boolean;
+  readonly rateLimit: { readonly calls: number; readonly perMs: number } | undefined;
+}
+
+/** The longest time that a timer of Node keeps: 24.8 days. */
+const longestMs = 2 ** 31 - 1;
+
+/**
+ * Checks options of `mapAsync` and fills in the defaults; `operator` is for the messages.
+ *
+ * @throws InvalidArgumentError for the first option out of its range: its name, what was given, what is allowed.
+ */
+export function resolveAsyncMapOptions(
+  operator: string,
+  options: AsyncMapOptions,
+  random: Random,
+): ResolvedAsyncMapOptions {
+  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit } = options;
+  const check = (option: string, given: unknown, isValid: (given: unknown) => boolean, expected: string): void => {
+    if (!isValid(given)) throw new InvalidArgumentError(`${option} of "${operator}"`, given, expected);
+  };
+  const checkOptional: typeof check = (option, given, isValid, expected) => {
+    if (given !== undefined) check(option, given, isValid, expected);
+  };
+  const aDuration = `a number of milliseconds above 0, at most ${longestMs}`;
+  checkOptional('concurrency', concurrency, isIntegerFrom(1), 'an integer from 1');
+  checkOptional('ordered', ordered, (given) => typeof given === 'boolean', 'true or false');
+  checkOptional('timeoutMs', timeoutMs, isDuration, aDuration);
+  checkOptional('retries', retries, isIntegerFrom(0), 'an integer from 0');
+  checkOptional('retryDelayMs', retryDelayMs, isFunction, 'a function');
+  checkOptional('retryIf', retryIf, isFunction, 'a function');
+  checkOptional('rateLimit', rateLimit, isObject, '{ calls, perMs }');
+  if (rateLimit !== undefined) {
+    check('rateLimit.calls', rateLimit.calls, isIntegerFrom(1), 'an integer from 1');
+    check('rateLimit.perMs', rateLimit.perMs, isDuration, aDuration);
+  }
+  return {
+    concurrency: concurrency ?? 16,
+    ordered: ordered ?? true,
+    timeoutMs,
+    retries: retries ?? 0,
+    retryDelayMs: (retry, error) => {
+      if (retryDelayMs === undefined) return defaultRetryDelayMs(retry, random);
+      const delayMs = retryDelayMs(retry, error);
+      check('result of retryDelayMs', delayMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
+      return delayMs;
+    },
+    retryIf: retryIf ?? isWorthARetry,
+    rateLimit,
+  };
+}
+
+function defaultRetryDelayMs(retry: number, random: Random): number {
+  return Math.min(10_000, 100 * 2 ** (retry - 1)) * (0.8 + 0.4 * random.next());
+}
+
+function isWorthARetry(error: Error): boolean {
+  for (const cause of causeChain(error)) if ((cause as { code?: unknown }).code === 'UNRECOVERABLE') return false;
+  return true;
+}
+
+function isIntegerFrom(least: number): (given: unknown) => boolean {
+  return (given) => Number.isSafeInteger(given) && (given as number) >= least;
+}
+
+function isDelay(given: unknown): boolean {
+  return typeof given === 'number' && given >= 0 && given <= longestMs;
+}
+
+function isDuration(given: unknown): boolean {
+  return isDelay(given) && (given as number) > 0;
+}
+
+function isFunction(given: unknown): boolean {
+  return typeof given === 'function';
+}
+
+function isObject(given: unknown): boolean {
+  return typeof given === 'object' && given !== null;
+}
