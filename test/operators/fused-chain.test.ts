@@ -1,0 +1,253 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { InvalidArgumentError } from '../../src/errors.ts';
+import { closureLoop, compileLoop } from '../../src/operators/compile-loop.ts';
+import { FusedChain, type SynchronousOperator } from '../../src/operators/fused-chain.ts';
+import { inBatches, StageHarness } from './stage-driver.ts';
+
+const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });
+const filter = (predicate: (record: number) => boolean): SynchronousOperator => ({ kind: 'filter', predicate });
+const flatMap = (fn: (record: number) => Iterable<unknown>): SynchronousOperator => ({ kind: 'flatMap', fn });
+
+/** What was added up per key, and how it came to be. */
+const trace = (emit: 'final' | 'updates', keyOf = (record: number): unknown => record % 2): SynchronousOperator => ({
+  kind: 'aggregate',
+  keyOf,
+  create: (record: number) => `create ${record}`,
+  add: (sofar: string, record: number) => `${sofar} + ${record}`,
+  result: (sofar: string, key: unknown) => `${String(key)}: ${sofar}`,
+  emit,
+});
+
+describe.each([
+  ['a generated loop', compileLoop],
+  ['closures', closureLoop],
+])('a fused chain by %s', (_, compile) => {
+  const run = async (operators: SynchronousOperator[], input: unknown[], batchSize = 3): Promise<unknown[][]> => {
+    const harness = new StageHarness(batchSize);
+    const results = await harness.run(new FusedChain(operators, harness, compile), inBatches(input, batchSize));
+    return results.map((batch) => [...batch]);
+  };
+
+  it.each<[string, SynchronousOperator[], unknown[], unknown[]]>([
+    ['map', [map((n) => n * 2)], [1, 2], [2, 4]],
+    ['map to undefined', [map(() => undefined)], [1], [undefined]],
+    ['filter', [filter((n) => n > 1)], [1, 2, 3], [2, 3]],
+    ['flatMap of an array', [flatMap((n) => [n, -n])], [1, 2], [1, -1, 2, -2]],
+    ['flatMap of a string', [flatMap((n) => String(n))], [12], ['1', '2']],
+    [
+      'flatMap of a generator',
+      [
+        flatMap(function* (n) {
+          for (let i = 0; i < n; i++) yield i;
+        }),
+      ],
+      [0, 2, 1],
+      [0, 1, 0],
+    ],
+    [
+      'a filter in a flatMap in a flatMap skips the innermost record only',
+      [flatMap((n) => [n, n + 1]), filter((n) => n !== 2), flatMap((n) => [n, n * 10]), filter((n) => n !== 10)],
+      [1, 2],
+      [1, 3, 30],
+    ],
+    ['the same function twice', ((twice) => [map(twice), map(twice)])((n: number) => n * 2), [1], [4]],
+  ])('%s', async (_name, operators, input, expected) => {
+    expect((await run(operators, input)).flat()).toEqual(expected);
+  });
+
+  it('creates an accumulator from the first record of a key, which is not added again', async () => {
+    expect((await run([trace('final')], [1, 2, 3, 5])).flat()).toEqual(['1: create 1 + 3 + 5', '0: create 2']);
+  });
+
+  it('emits updates for each record, at once', async () => {
+    const harness = new StageHarness();
+    const chain = new FusedChain([trace('updates')], harness, compile);
+    chain.push([1, 2, 3]);
+    expect(harness.pollAll(chain)).toEqual([['1: create 1', '0: create 2', '1: create 1 + 3']]);
+    chain.end();
+    expect(harness.pollAll(chain)).toEqual([]);
+    expect(chain.isDone).toBe(true);
+  });
+
+  it('emits final results not before the end', () => {
+    const harness = new StageHarness();
+    const chain = new FusedChain([trace('final')], harness, compile);
+    chain.push([1, 2, 3]);
+    expect(chain.isAccepting).toBe(true);
+    expect(harness.pollAll(chain)).toEqual([]);
+    chain.end();
+    expect(chain.isDone).toBe(false);
+    expect(harness.pollAll(chain)).toHaveLength(1);
+    expect(chain.isDone).toBe(true);
+  });
+
+  it('FC2: sends final results through the operators after it, before those end', async () => {
+    const sum = (keyOf: (record: number) => unknown): SynchronousOperator => ({
+      kind: 'aggregate',
+      keyOf,
+      create: (record: number) => record,
+      add: (total: number, record: number) => total + record,
+      result: (total: number) => total,
+      emit: 'final',
+    });
+    const operators = [sum((n) => n % 5), map((n) => n + 1), sum((n) => n % 2), map((n) => n * 100)];
+    // Sums by remainder: 20 1 2 3 4; plus one: 21 2 3 4 5; sums of the odd and of the even ones: 29 6.
+    expect((await run(operators, [0, 1, 2, 3, 4, 5, 5, 5, 5], 2)).flat()).toEqual([2900, 600]);
+  });
+
+  it.each([
+    ['undefined', () => undefined],
+    ['null', () => null],
+    ['NaN', () => Number.NaN],
+    ['a negative zero', (n: number) => (n > 0 ? 0 : -0)],
+    ['false', () => false],
+    ['a bigint', () => 12n],
+    ['an empty string', () => ''],
+  ])('takes %s as one key', async (_name, keyOf) => {
+    const [results] = await run([trace('final', keyOf)], [-1, 1, 2]);
+    expect(results).toHaveLength(1);
+  });
+
+  it('keeps keys of different types apart', async () => {
+    const keys = [0, '0', 0n, false, null, undefined, '', 'null', Number.NaN];
+    const results = await run([trace('final', (index) => keys[index])], [...keys.keys()]);
+    expect(results.flat()).toHaveLength(keys.length);
+  });
+
+  it.each([
+    ['an object', {}],
+    ['an array', [1]],
+    ['a function', () => {}],
+    ['a symbol', Symbol('s')],
+  ])('refuses %s as a key, names operator and remedy', (_name, key) => {
+    const chain = new FusedChain([trace('final', () => key)], new StageHarness(), compile);
+    expect(() => chain.push([1])).toThrow(InvalidArgumentError);
+    expect(() => chain.push([1])).toThrow(/key of aggregate: .*build one string/);
+  });
+
+  it.each([undefined, null, Number.NaN, -0, 0, ''])('keeps the accumulator %p as it is', async (value) => {
+    const seen: unknown[] = [];
+    const operator: SynchronousOperator = {
+      kind: 'aggregate',
+      keyOf: () => 'k',
+      create: () => value,
+      add: (accumulator: unknown) => {
+        seen.push(accumulator);
+        return value === 0 ? -(accumulator as number) : accumulator;
+      },
+      result: (accumulator: unknown) => accumulator,
+      emit: 'updates',
+    };
+    const results = (await run([operator], [1, 2, 3])).flat();
+    const negated = typeof value === 'number' ? -value : value;
+    expect(results).toEqual(value === 0 ? [value, negated, value] : [value, value, value]);
+    expect(seen).toEqual(value === 0 ? [value, negated] : [value, value]);
+  });
+
+  it('hands a long result out in slices, and takes nothing meanwhile', () => {
+    const harness = new StageHarness(3);
+    const chain = new FusedChain([flatMap((n) => Array.from({ length: n }, (__, i) => i))], harness, compile);
+    chain.push([8]);
+    expect(chain.isAccepting).toBe(false);
+    expect(chain.poll()).toEqual([0, 1, 2]);
+    expect(chain.isAccepting).toBe(false);
+    chain.end();
+    expect(chain.poll()).toEqual([3, 4, 5]);
+    expect(chain.isDone).toBe(false);
+    expect(chain.poll()).toEqual([6, 7]);
+    expect(chain.poll()).toBeUndefined();
+    expect(chain.isDone).toBe(true);
+  });
+
+  it('gives its batches away: what is done to them does not come back', () => {
+    const harness = new StageHarness(3);
+    const chain = new FusedChain([map((n) => n)], harness, compile);
+    chain.push([1, 2]);
+    const first = chain.poll();
+    Object.freeze(first);
+    chain.push([3]);
+    expect(chain.poll()).toEqual([3]);
+    expect(first).toEqual([1, 2]);
+  });
+
+  it('emits the results of many keys in batches', async () => {
+    const input = Array.from({ length: 25 }, (__, i) => i);
+    const batches = await run([trace('final', (n) => n)], input, 10);
+    expect(batches.map(({ length }) => length)).toEqual([10, 10, 5]);
+  });
+
+  it('FC1: gives the thread back in between, also where nothing comes of the keys', () => {
+    const harness = new StageHarness(10);
+    let asked = 0;
+    const counting = { ...trace('final', (n) => n), result: () => asked++ } as SynchronousOperator;
+    const chain = new FusedChain([counting, filter(() => false)], harness, compile);
+    chain.push(Array.from({ length: 25 }, (__, i) => i));
+    chain.end();
+    const askedPerPoll: number[] = [];
+    for (let before = 0; !chain.isDone; before = asked) {
+      harness.wakes = 0;
+      expect(chain.poll()).toBeUndefined();
+      askedPerPoll.push(asked - before);
+      expect(harness.wakes).toBe(chain.isDone ? 0 : 1);
+    }
+    expect(askedPerPoll).toEqual([10, 10, 5]);
+  });
+
+  it.each([['a string'], [undefined], [new Error('an error')]])('passes on what was thrown: %p', (thrown) => {
+    const chain = new FusedChain(
+      [
+        map(() => {
+          throw thrown;
+        }),
+      ],
+      new StageHarness(),
+      compile,
+    );
+    let caught: unknown = 'nothing';
+    try {
+      chain.push([1]);
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toBe(thrown);
+  });
+
+  it('has nothing more to say after close', () => {
+    const harness = new StageHarness();
+    const chain = new FusedChain([trace('final')], harness, compile);
+    chain.push([1]);
+    chain.end();
+    chain.close();
+    chain.close();
+    expect(chain.poll()).toBeUndefined();
+    expect(harness.wakes).toBe(0);
+  });
+
+  it('shares nothing with another chain of the same operators', async () => {
+    const operators = [trace('final')];
+    expect(await run(operators, [1])).toEqual([['1: create 1']]);
+    expect(await run(operators, [3])).toEqual([['1: create 3']]);
+  });
+});
+
+it('works where code must not be generated from strings', () => {
+  const module = join(__dirname, '../../src/operators/fused-chain.ts');
+  const script = `
+    import assert from 'node:assert';
+    import { FusedChain } from ${JSON.stringify(module)};
+    assert.throws(() => new Function('return 1'), EvalError);
+    const chain = new FusedChain(
+      [
+        { kind: 'map', fn: (n) => n + 1 },
+        { kind: 'aggregate', keyOf: (n) => n % 2, create: (n) => n, add: (a, n) => a + n, result: (a) => a, emit: 'final' },
+      ],
+      { batchSize: 8, wake: () => {} },
+    );
+    chain.push([1, 2, 3, 4]);
+    chain.end();
+    console.log(JSON.stringify(chain.poll()));`;
+  const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx', '--input-type=module', '--eval'];
+  const printed = execFileSync(process.execPath, [...flags, script], { cwd: join(__dirname, '../..') });
+  expect(printed.toString().trim()).toBe('[6,8]');
+});

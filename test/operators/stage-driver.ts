@@ -1,0 +1,91 @@
+import type { AttemptNumber } from '../../src/ids.ts';
+import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
+import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
+import { TaskContext } from '../../src/operators/task-context.ts';
+import type { Batch } from '../../src/partitions/stream-element.ts';
+import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+
+/** What a stage gets of a task, with a count of its wakes. */
+export class StageHarness implements StageContext {
+  readonly environment: VirtualEnvironment;
+  readonly batchSize: number;
+  readonly runtime: RuntimeContext;
+  wakes = 0;
+
+  constructor(batchSize = 4, environment = virtualEnvironment()) {
+    this.batchSize = batchSize;
+    this.environment = environment;
+    this.runtime = new TaskContext({
+      job: 'job',
+      vertex: 'step',
+      subtask: 0,
+      parallelism: 1,
+      attempt: 0 as AttemptNumber,
+      environment,
+    });
+  }
+
+  readonly wake = (): void => {
+    this.wakes++;
+  };
+
+  /** Polls until nothing waits. */
+  pollAll(stage: OperatorStage): Batch[] {
+    const batches: Batch[] = [];
+    for (let batch = stage.poll(); batch !== undefined; batch = stage.poll()) batches.push(batch);
+    return batches;
+  }
+
+  /**
+   * Runs a stage as a task does, to its end: `prefersPush` chooses where both may be done. Where nothing can be done it
+   * waits for a wake and for nothing else, so that a stage which forgets one stands still.
+   */
+  async run(stage: OperatorStage, input: readonly Batch[], prefersPush = (): boolean => false): Promise<Batch[]> {
+    const waiting = [...input];
+    const results: Batch[] = [];
+    let hasEnded = false;
+    for (;;) {
+      const wakesBefore = this.wakes;
+      const mayPush = (): boolean => !hasEnded && waiting.length > 0 && stage.isAccepting;
+      if (mayPush() && prefersPush()) {
+        stage.push(waiting.shift() as Batch);
+        continue;
+      }
+      const batch = stage.poll();
+      if (batch !== undefined) results.push(batch);
+      else if (stage.isDone) return results;
+      else if (mayPush()) stage.push(waiting.shift() as Batch);
+      else if (!hasEnded && waiting.length === 0 && stage.isAccepting) {
+        hasEnded = true;
+        stage.end();
+      } else {
+        await this.environment.runUntil(() => this.wakes > wakesBefore, { what: 'a wake' });
+      }
+    }
+  }
+}
+
+/** `records` in batches of `size`. */
+export function inBatches(records: readonly unknown[], size: number): Batch[] {
+  const batches: Batch[] = [];
+  for (let start = 0; start < records.length; start += size) {
+    batches.push(Object.freeze(records.slice(start, start + size)));
+  }
+  return batches;
+}
+
+/** The rejections that nobody handled while `action` ran, and in the turns after it. */
+export async function unhandledDuring(action: () => Promise<void>): Promise<unknown[]> {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown): void => {
+    unhandled.push(reason);
+  };
+  process.on('unhandledRejection', listener);
+  try {
+    await action();
+    for (let turn = 0; turn < 3; turn++) await virtualEnvironment().settle();
+  } finally {
+    process.off('unhandledRejection', listener);
+  }
+  return unhandled;
+}
