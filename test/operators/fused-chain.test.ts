@@ -198,6 +198,7 @@ describe.each([
     const chain = new FusedChain(
       [
         map(() => {
+          // oxlint-disable-next-line typescript/only-throw-error -- what it is about
           throw thrown;
         }),
       ],
