@@ -9,7 +9,7 @@ import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts';
  *
  * A group is a set of partitions that are consumed together, and the consumers that read them: both contiguous ranges
  * of execution vertices. An all-to-all edge of 10 000 × 10 000 is one group, not 10⁸ edges; a pointwise edge has
- * max(sources, targets) at the most. Every rule walks groups, each once. (Flink: `ConsumedPartitionGroup`,
+ * min(sources, targets). Every rule walks groups, each once. (Flink: `ConsumedPartitionGroup`,
  * `ConsumerVertexGroup`, EdgeManager.)
  *
  * Each producer is in exactly one group per outgoing edge, each consumer in exactly one per incoming edge. Execution

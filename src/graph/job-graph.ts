@@ -2,6 +2,7 @@ import { InvalidArgumentError, JobValidationError } from '../errors.ts';
 import type { JobVertexId } from '../ids.ts';
 import type { DistributionPattern } from './distribution-pattern.ts';
 import type { ExchangeType } from './exchange-type.ts';
+import { stronglyConnectedComponents } from './strongly-connected-components.ts';
 
 /** The most subtasks one vertex may have: slot and partition indexes stay far inside 32 bits. */
 export const maxParallelism = 1 << 20;
@@ -23,7 +24,7 @@ export interface JobEdge {
 /** A validated, acyclic job: vertices in topological order, and its edges. Immutable. */
 export interface JobGraph {
   readonly name: string;
-  /** Producers before consumers; otherwise in the order given. */
+  /** Producers before consumers: sources in the order given, then each as soon as its last producer is there. */
   readonly vertices: readonly JobVertex[];
   readonly edges: readonly JobEdge[];
   readonly vertexIndexById: ReadonlyMap<JobVertexId, number>;
@@ -82,12 +83,12 @@ export function createJobGraph(
   return {
     name,
     vertices: sorted,
-    edges: edges as readonly JobEdge[],
+    edges: edges.map((edge) => edge as JobEdge),
     vertexIndexById: new Map(sorted.map((vertex, index) => [vertex.id, index])),
   };
 }
 
-/** Kahn's algorithm; among vertices that are ready the one given first goes first. */
+/** Kahn's algorithm, with a queue. */
 function topologicalOrder(
   name: string,
   vertices: readonly { readonly id: string }[],
@@ -109,7 +110,7 @@ function topologicalOrder(
     }
   }
   if (order.length < vertices.length) {
-    const cycle = vertices.filter((_, index) => (missing[index] as number) > 0).map((vertex) => vertex.id);
+    const cycle = firstCycle(targets).map((index) => vertices[index]?.id as string);
     throw new JobValidationError(
       cycle,
       `Job "${name}" has a cycle through ${cycle.map((id) => `"${id}"`).join(', ')}`,
@@ -117,4 +118,15 @@ function topologicalOrder(
     );
   }
   return order;
+}
+
+/** The vertices of the cycle that holds the first vertex which is on one: not those that merely feed or read it. */
+function firstCycle(targets: readonly (readonly number[])[]): number[] {
+  const { componentOf } = stronglyConnectedComponents(targets.length, (index) => targets[index] as readonly number[]);
+  const sizes = new Int32Array(targets.length);
+  for (const component of componentOf) sizes[component] = (sizes[component] as number) + 1;
+  const isOnCycle = (index: number): boolean =>
+    (sizes[componentOf[index] as number] as number) > 1 || (targets[index] as readonly number[]).includes(index);
+  const first = componentOf[[...targets.keys()].findIndex((index) => isOnCycle(index))];
+  return [...targets.keys()].filter((index) => componentOf[index] === first);
 }
