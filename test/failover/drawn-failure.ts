@@ -1,0 +1,61 @@
+import type { FailoverDecision, FailoverRule, TaskFailure } from '../../src/failover/failover-strategy.ts';
+import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { Topology } from '../../src/graph/topology.ts';
+import type { AttemptNumber, PartitionId } from '../../src/ids.ts';
+import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
+
+/** A topology in which the results `isGone` names were lost before; none without it. */
+export function topologyOf(graph: ExecutionGraph, isGone: (partition: PartitionId) => boolean = () => false): Topology {
+  return { graph, regions: pipelinedRegions(graph), isPartitionAvailable: (partition) => !isGone(partition) };
+}
+
+/** The topology of a drawing; what the tasks in `gone` wrote was lost before. */
+export function drawnTopology(drawing: readonly string[], gone: readonly string[] = []): Topology {
+  const graph = drawn(...drawing);
+  const lost = new Set(resultsOf(graph, gone));
+  return topologyOf(graph, (partition) => lost.has(partition));
+}
+
+function resultsOf(graph: ExecutionGraph, tasks: readonly string[]): PartitionId[] {
+  return tasks.flatMap((task) => graph.partitionsOf(taskOf(graph, task)));
+}
+
+/** The failure of a task, blamed on the loss of what the tasks in `lost` wrote; of the whole job without a task. */
+export function failureOf({ graph }: Topology, task?: string, lost: readonly string[] = []): TaskFailure {
+  return {
+    vertex: task === undefined ? undefined : taskOf(graph, task),
+    attempt: task === undefined ? undefined : (0 as AttemptNumber),
+    cause: new Error(`${task ?? 'the job'} broke`),
+    atMs: 0,
+    lostPartitions: resultsOf(graph, lost),
+  };
+}
+
+/** The tasks that a decision restarts, in topological order. */
+export function restarted({ graph, regions }: Topology, decision: FailoverDecision): string {
+  if (decision.kind !== 'restart') throw new Error(`It decided to fail: ${decision.cause.message}`);
+  const tasks = decision.regions.flatMap((region) => [...regions.verticesOf(region)]);
+  return namesOf(
+    graph,
+    tasks.toSorted((a, b) => a - b),
+  ).join(' ');
+}
+
+/** A failure and what must restart because of it. */
+export interface FailureStory {
+  readonly rule: string;
+  readonly drawing: readonly string[];
+  readonly failed: string;
+  /** Whose results the failure blames. */
+  readonly lost?: readonly string[];
+  /** Whose results were lost before. */
+  readonly gone?: readonly string[];
+  readonly restarts: string;
+}
+
+/** What `rule` restarts in a story. */
+export function told(rule: FailoverRule, { drawing, failed, lost, gone }: Omit<FailureStory, 'restarts'>): string {
+  const topology = drawnTopology(drawing, gone);
+  return restarted(topology, rule(failureOf(topology, failed, lost), topology));
+}

@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { affectedRegions } from '../../src/failover/affected-regions.ts';
+import { soundDecision } from '../../src/failover/sound-decision.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
+import { anyGraph } from '../graph/naive-graph.ts';
+import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
+
+//  (a) ═▶ (b) ═▶ (c)      regions 0, 1, 2
+const stages = drawnTopology(['a => b => c']);
+const failureOfB = failureOf(stages, 'b');
+const refusal = new Error('enough');
+
+describe('a sound decision', () => {
+  it.each([
+    { answer: undefined, problem: 'it answered undefined' },
+    { answer: null, problem: 'it answered null' },
+    { answer: 'restart', problem: 'it answered "restart"' },
+    { answer: {}, problem: 'it answered kind undefined, neither "restart" nor "fail"' },
+    { answer: { kind: 'ignore' }, problem: 'it answered kind "ignore", neither "restart" nor "fail"' },
+    { answer: { kind: 'restart' }, problem: 'it named no regions' },
+    { answer: { kind: 'restart', regions: 1 }, problem: 'it named no regions' },
+    { answer: { kind: 'restart', regions: '1' }, problem: 'it named no regions' },
+    { answer: { kind: 'restart', regions: [1, 3] }, problem: 'it named region 3, regions are 0 to 2' },
+    { answer: { kind: 'restart', regions: [-1] }, problem: 'it named region -1, regions are 0 to 2' },
+    { answer: { kind: 'restart', regions: [1.5] }, problem: 'it named region 1.5, regions are 0 to 2' },
+    { answer: { kind: 'restart', regions: ['1'] }, problem: 'it named region "1", regions are 0 to 2' },
+    { answer: { kind: 'restart', regions: [0, 2] }, problem: 'it left out region 1, in which the task failed' },
+    { answer: { kind: 'restart', regions: [] }, problem: 'it left out region 1, in which the task failed' },
+  ])('is not $answer: $problem', ({ answer, problem }) => {
+    expect(soundDecision(answer, failureOfB, stages)).toEqual({ kind: 'nonsense', problem });
+  });
+
+  const added = 'added: they read what is produced anew, or produce what is lost';
+  it.each([
+    { answer: [1, 2], why: undefined, regions: [1, 2], says: undefined },
+    { answer: [2, 1, 2], why: 'both', regions: [2, 1], says: 'both' },
+    { answer: [1], why: undefined, regions: [1, 2], says: `1 more region was ${added}` },
+    { answer: [1], why: 'my choice', regions: [1, 2], says: `my choice; 1 more region was ${added}` },
+    { answer: [1, 0], why: undefined, regions: [1, 0, 2], says: `1 more region was ${added}` },
+    { answer: new Set([1, 2]), why: 7, regions: [1, 2], says: undefined },
+  ])('restart of $answer becomes $regions', ({ answer, why, regions, says }) => {
+    expect(soundDecision({ kind: 'restart', regions: answer, why }, failureOfB, stages)).toEqual({
+      kind: 'restart',
+      regions,
+      why: says,
+    });
+  });
+
+  it('counts all that were added', () => {
+    const failure = failureOf(stages, 'a');
+    expect(soundDecision({ kind: 'restart', regions: [0] }, failure, stages)).toEqual({
+      kind: 'restart',
+      regions: [0, 1, 2],
+      why: `2 more regions were ${added}`,
+    });
+  });
+
+  it('adds the producer of a lost result', () => {
+    const failure = failureOf(stages, 'c', ['b']);
+    expect(soundDecision({ kind: 'restart', regions: [2] }, failure, stages)).toMatchObject({ regions: [2, 1] });
+  });
+
+  it.each([
+    { cause: refusal, kept: refusal },
+    { cause: undefined, kept: failureOfB.cause },
+    { cause: 'because', kept: failureOfB.cause },
+  ])('a refusal stays one, with a cause: $cause', ({ cause, kept }) => {
+    const decision = soundDecision({ kind: 'fail', cause, why: 'enough' }, failureOfB, stages);
+    expect(decision).toEqual({ kind: 'fail', cause: kept, why: 'enough' });
+  });
+
+  it('holds all that was asked for and is closed: checking it again adds nothing', () => {
+    const anyLoss = fc.array(fc.nat(40), { maxLength: 4 });
+    fc.assert(
+      fc.property(anyGraph, fc.nat(29), fc.array(fc.nat(29)), anyLoss, (graph, task, more, lost) => {
+        const topology = topologyOf(graph);
+        const vertex = (task % graph.vertexCount) as ExecutionVertexId;
+        const failure = { ...failureOf(topology), vertex, lostPartitions: lost as PartitionId[] };
+        const asked = [
+          topology.regions.regionOf(vertex),
+          ...more.map((region) => (region % topology.regions.count) as RegionId),
+        ];
+        const decision = soundDecision({ kind: 'restart', regions: asked }, failure, topology);
+        if (decision.kind !== 'restart') throw new Error(`It became ${decision.kind}`);
+        const regions = new Set(decision.regions);
+        expect(regions.size).toBe(decision.regions.length);
+        for (const region of asked) expect(regions.has(region)).toBe(true);
+        expect(affectedRegions(regions, topology, new Set(failure.lostPartitions))).toEqual(regions);
+        expect(decision.why === undefined).toBe(regions.size === new Set(asked).size);
+      }),
+    );
+  });
+});
