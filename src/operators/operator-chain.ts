@@ -108,7 +108,7 @@ class StageChain implements OperatorStage {
   }
 
   end(): void {
-    if (this.#first === 0) this.#stages[0]?.end();
+    (this.#stages[0] as OperatorStage).end();
   }
 
   poll(): Batch | undefined {

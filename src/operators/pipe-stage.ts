@@ -49,10 +49,7 @@ export class PipeStage implements OperatorStage {
 
   push(records: Batch): void {
     this.#isCalled = true;
-    for (const record of records) {
-      if (this.#isComplete || this.#error !== undefined) break;
-      this.#records.next(record);
-    }
+    for (const record of records) this.#records.next(record);
     this.#isCalled = false;
     this.#throwIfFailed();
   }

@@ -186,6 +186,16 @@ describe('mapAsync: how much at once', () => {
     expect(harness.calls).toHaveLength(8);
   });
 
+  it.each([true, false])('AM3: counts what is answered and what is under way (ordered: %p)', async (ordered) => {
+    const harness = new AsyncHarness(2);
+    const stage = harness.stage({ concurrency: 4, ordered }, harness.byHand);
+    stage.push(Array.from({ length: 50 }, (_, i) => i));
+    for (let record = 0; record < 8; record++) await harness.answer(record);
+    expect(harness.calls).toHaveLength(8);
+    expect(stage.poll()).toHaveLength(2);
+    expect(harness.calls).toHaveLength(10);
+  });
+
   it('AM3: one slow call does not let the others run away', async () => {
     const harness = new AsyncHarness(2);
     const stage = harness.stage({ concurrency: 4 }, (record) => (record === 1 ? new Promise(() => {}) : record));
@@ -312,6 +322,18 @@ describe('mapAsync: retries', () => {
           : {
               // oxlint-disable-next-line unicorn/no-thenable -- what it is about
               get then(): unknown {
+                throw new Error('busy');
+              },
+            },
+    ],
+    [
+      'answers with what throws when it is waited for',
+      (record, { retry }) =>
+        retry > 0
+          ? record
+          : {
+              // oxlint-disable-next-line unicorn/no-thenable -- what it is about
+              then: () => {
                 throw new Error('busy');
               },
             },
@@ -536,11 +558,13 @@ describe('mapAsync: close', () => {
     expect(harness.calls).toHaveLength(2);
   });
 
-  it('throws what a function throws at once from push', () => {
-    const stage = new AsyncHarness().stage({}, () => {
+  it('throws what a function throws at once from push, and calls it no more', () => {
+    const harness = new AsyncHarness();
+    const stage = harness.stage({}, () => {
       throw new Error('at once');
     });
-    expect(() => stage.push([1])).toThrow('at once');
+    expect(() => stage.push([1, 2, 3])).toThrow('at once');
+    expect(harness.calls).toHaveLength(1);
   });
 });
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import { closureLoop, compileLoop } from '../../src/operators/compile-loop.ts';
+import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
 import { FusedChain, type SynchronousOperator } from '../../src/operators/fused-chain.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
@@ -158,6 +159,26 @@ describe.each([
     expect(chain.poll()).toEqual([6, 7]);
     expect(chain.poll()).toBeUndefined();
     expect(chain.isDone).toBe(true);
+  });
+
+  it('is done when the last slice of what the last key gave was polled', () => {
+    const harness = new StageHarness(3);
+    const chain = new FusedChain(
+      [
+        {
+          kind: 'process',
+          keyOf: (n: number) => n,
+          onRecord: (_n, state: KeyedProcessContext<never, true>) => state.set(true),
+          onEnd: (_state, emit) => [1, 2, 3, 4].forEach(emit),
+        },
+      ],
+      harness,
+      compile,
+    );
+    chain.push([1]);
+    chain.end();
+    expect([chain.poll(), chain.isDone]).toEqual([[1, 2, 3], false]);
+    expect([chain.poll(), chain.isDone]).toEqual([[4], true]);
   });
 
   it('gives its batches away: what is done to them does not come back', () => {

@@ -119,6 +119,19 @@ describe('an operator chain', () => {
     expect(harness.environment.clock.timerCount).toBe(0);
   });
 
+  it('SC2: begins no call for a pipe that ended early', () => {
+    const harness = new StageHarness(1);
+    const called: number[] = [];
+    const counted = mapAsync((n) => called.push(n));
+    const chain = chainOf(harness, counted, pipe(take(1)));
+    chain.push(Array.from({ length: 20 }, (_, i) => i));
+    const calledBefore = called.length;
+    expect(chain.poll()).toEqual([1]);
+    expect([chain.poll(), chain.isDone]).toEqual([undefined, true]);
+    // Taking the one result makes room for one call.
+    expect(called.length).toBe(calledBefore + 1);
+  });
+
   it('tells every stage of a close', () => {
     const harness = new StageHarness(2);
     let signal: AbortSignal | undefined;
