@@ -245,7 +245,7 @@ describe('selection of a restart backoff', () => {
   it.each<{ config: RestartBackoffConfig; failuresAtMs: number[]; says: string }>([
     { config: { type: 'fixed-delay' }, failuresAtMs: [0, 1], says: '+1000 stop' },
     { config: { type: 'fixed-delay', maxAttempts: 2, delayMs: 7 }, failuresAtMs: [0, 1, 2], says: '+7 +7 stop' },
-    { config: { type: 'failure-rate' }, failuresAtMs: [0, 60_001, 60_002], says: '+1000 +1000 stop' },
+    { config: { type: 'failure-rate' }, failuresAtMs: [0, 60_001, 120_001], says: '+1000 +1000 stop' },
     {
       config: { type: 'failure-rate', maxFailuresPerInterval: 2, intervalMs: 10, delayMs: 3 },
       failuresAtMs: [0, 1, 10],
