@@ -36,6 +36,10 @@ describe('scheduling by region', () => {
     expect(scheduler('a:2 -> b:2').offerAll()).toBe('a[0] b[0], a[1] b[1]');
   });
 
+  it('regions that are ready together go by their number, in whatever order they are offered', () => {
+    expect(scheduler('a', 'b', 'c').offer('c', 'a', 'b')).toBe('a, b, c');
+  });
+
   //  (p[0]) ═┬═▶ (c[0])
   //          ╳
   //  (p[1]) ═┴═▶ (c[1])

@@ -1,0 +1,255 @@
+import * as errors from '../../src/errors.ts';
+import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+
+const { KintsugiError } = errors;
+const lost = { partition: 3 as PartitionId, attempt: 1 as AttemptNumber };
+const file = 'data.csv';
+
+interface Row {
+  readonly make: () => errors.KintsugiError;
+  readonly code: string;
+  readonly recovery: errors.Recovery;
+  readonly message: string;
+}
+
+const table: Readonly<Record<string, Row>> = {
+  InvalidArgumentError: {
+    make: () => new errors.InvalidArgumentError('slots', 0, 'an integer ≥ 1'),
+    code: 'INVALID_ARGUMENT',
+    recovery: 'never',
+    message: 'slots: expected an integer ≥ 1, got 0',
+  },
+  JobValidationError: {
+    make: () => new errors.JobValidationError(['map'], '"map" reads nothing', 'Connect it'),
+    code: 'JOB_INVALID',
+    recovery: 'never',
+    message: '"map" reads nothing. Connect it',
+  },
+  IllegalStateError: {
+    make: () => new errors.IllegalStateError('no'),
+    code: 'ILLEGAL_STATE',
+    recovery: 'never',
+    message: 'no',
+  },
+  UnrecoverableError: {
+    make: () => new errors.UnrecoverableError('no'),
+    code: 'UNRECOVERABLE',
+    recovery: 'never',
+    message: 'no',
+  },
+  PartitionLostError: {
+    make: () => new errors.PartitionLostError(lost, 'bad checksum', { location: { file, offset: 12 } }),
+    code: 'PARTITION_LOST',
+    recovery: 'restart-producer',
+    message: 'Result partition 3#1 is lost: bad checksum (data.csv at byte 12)',
+  },
+  SpillError: {
+    make: () => new errors.SpillError('/spill', 'disk full'),
+    code: 'SPILL_FAILED',
+    recovery: 'restart',
+    message: 'Cannot spill intermediate results to /spill: disk full. Free space there or set `spillDirectory`',
+  },
+  RecordNotSerializableError: {
+    make: () => new errors.RecordNotSerializableError('$.a', 'a function'),
+    code: 'RECORD_NOT_SERIALIZABLE',
+    recovery: 'never',
+    message:
+      'A record cannot be spilled: $.a is a function. Map to plain data before the exchange, or make the edge pipelined',
+  },
+  MalformedInputError: {
+    make: () => new errors.MalformedInputError({ file, line: 7, column: 2 }, 'a quote is missing'),
+    code: 'MALFORMED_INPUT',
+    recovery: 'never',
+    message: 'data.csv:7:2: a quote is missing',
+  },
+  FileAccessError: {
+    make: () => new errors.FileAccessError(file, 'not found'),
+    code: 'FILE_ACCESS',
+    recovery: 'restart',
+    message: 'data.csv: not found',
+  },
+  SourceNotReplayableError: {
+    make: () => new errors.SourceNotReplayableError('stdin', 'Pass a function'),
+    code: 'SOURCE_NOT_REPLAYABLE',
+    recovery: 'never',
+    message: 'Source "stdin" cannot be read a second time. Pass a function',
+  },
+  BufferOverflowError: {
+    make: () => new errors.BufferOverflowError('clicks', 2, 9),
+    code: 'BUFFER_OVERFLOW',
+    recovery: 'restart',
+    message:
+      'Source "clicks": record 9 does not fit, 2 are waiting already. Raise `capacity`, or choose to lose records with `overflow`',
+  },
+  NonErrorThrownError: {
+    make: () => new errors.NonErrorThrownError({ a: 1 }),
+    code: 'NON_ERROR_THROWN',
+    recovery: 'restart',
+    message: 'A non-error was thrown: {"a":1}',
+  },
+  OperationTimeoutError: {
+    make: () => new errors.OperationTimeoutError('fetch', 50),
+    code: 'TIMEOUT',
+    recovery: 'restart',
+    message: 'fetch did not finish within 50 ms',
+  },
+  NoResourceAvailableError: {
+    make: () => new errors.NoResourceAvailableError(4, 2, 'nobody came'),
+    code: 'NO_RESOURCE_AVAILABLE',
+    recovery: 'restart',
+    message: 'A region needs 4 slots, 2 are offered: nobody came. Raise `slots` or lower the parallelism',
+  },
+  ExecutorLostError: {
+    make: () => new errors.ExecutorLostError('e1' as ExecutorId, 'no heartbeat'),
+    code: 'EXECUTOR_LOST',
+    recovery: 'restart',
+    message: 'Task executor e1 is lost: no heartbeat',
+  },
+  JobFailedError: {
+    make: () => new errors.JobFailedError('etl', 'map[2]', 'no restart left', { cause: new Error('x') }),
+    code: 'JOB_FAILED',
+    recovery: 'restart',
+    message: 'Job "etl" failed in map[2]: no restart left',
+  },
+  JobCanceledError: {
+    make: () => new errors.JobCanceledError('etl'),
+    code: 'JOB_CANCELED',
+    recovery: 'restart',
+    message: 'Job "etl" was cancelled',
+  },
+};
+
+const exported = Object.entries(errors)
+  .filter(([, value]) => typeof value === 'function' && value.prototype instanceof KintsugiError)
+  .map(([name]) => name);
+
+describe('errors', () => {
+  it('every class that is exported is in the table', () => {
+    expect(Object.keys(table).sort()).toEqual(exported.sort());
+  });
+
+  it.each(Object.entries(table))('%s says its name, code, what it asks for and what happened', (name, row) => {
+    const error = row.make();
+    const { code, recovery, message } = row;
+    expect({ name: error.name, code: error.code, recovery: error.recovery, message: error.message }).toEqual({
+      name,
+      code,
+      recovery,
+      message,
+    });
+  });
+
+  it('no two have the same code', () => {
+    const codes = Object.values(table).map(({ code }) => code);
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it.each(Object.entries(table))('%s keeps code and recovery as data of its own, for who copies it', (_, { make }) => {
+    const error = make();
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: error.code, recovery: error.recovery });
+  });
+
+  it('keep their cause', () => {
+    const cause = new Error('x');
+    expect(new errors.SpillError('/', 'full', { cause }).cause).toBe(cause);
+    expect(new errors.JobFailedError('etl', undefined, 'over', { cause }).cause).toBe(cause);
+    expect(new errors.PartitionLostError(lost, 'gone', { cause }).cause).toBe(cause);
+  });
+
+  it.each([
+    { at: { file }, says: 'data.csv: bad' },
+    { at: { file, line: 3 }, says: 'data.csv:3: bad' },
+    { at: { file, line: 3, column: 4 }, says: 'data.csv:3:4: bad' },
+  ])('malformed input is told as far as it is known: $says', ({ at, says }) => {
+    expect(new errors.MalformedInputError(at, 'bad').message).toBe(says);
+  });
+
+  it('a job that fails as a whole names no task', () => {
+    expect(new errors.JobFailedError('etl', undefined, 'over', { cause: 1 }).message).toBe('Job "etl" failed: over');
+  });
+});
+
+describe('toError', () => {
+  it('returns an error as it is, of another realm too', () => {
+    const own = new Error('x');
+    const foreign = { message: 'x', stack: 'at y' };
+    expect(errors.toError(own)).toBe(own);
+    expect(errors.toError(foreign)).toBe(foreign);
+  });
+
+  it.each([undefined, null, 0, 'text', { message: 'no stack' }, Symbol('s'), () => 1])('wraps %p', (thrown) => {
+    const error = errors.toError(thrown);
+    expect(error).toBeInstanceOf(errors.NonErrorThrownError);
+    expect((error as errors.NonErrorThrownError).thrown).toBe(thrown);
+  });
+});
+
+describe('the chain of causes', () => {
+  const chain = (error: unknown) => [...errors.causeChain(error)];
+
+  it('goes from an error to its last cause, whatever those are', () => {
+    const inner = new Error('inner', { cause: 'text' });
+    const outer = new Error('outer', { cause: inner });
+    expect(chain(outer)).toEqual([outer, inner, 'text']);
+    expect(chain(undefined)).toEqual([]);
+    expect(chain(null)).toEqual([]);
+  });
+
+  it('ends in a ring', () => {
+    const a = new Error('a');
+    const b = new Error('b', { cause: a });
+    a.cause = b;
+    expect(chain(a)).toEqual([a, b]);
+  });
+
+  it('ends after 32 links', () => {
+    let error = new Error('0');
+    for (let link = 1; link < 100; link++) error = new Error(String(link), { cause: error });
+    expect(chain(error)).toHaveLength(32);
+  });
+});
+
+describe('show', () => {
+  const circular: Record<string, unknown> = {};
+  circular['self'] = circular;
+
+  it.each<[unknown, string]>([
+    ['a "quoted" text', '"a \\"quoted\\" text"'],
+    [12n, '12n'],
+    [-1.5, '-1.5'],
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [true, 'true'],
+    [Symbol('s'), 'Symbol(s)'],
+    [function named() {}, 'function named'],
+    [
+      (
+        () => () =>
+          1
+      )(),
+      'function (anonymous)',
+    ],
+    [{ a: [1] }, '{"a":[1]}'],
+    [{ big: 1n }, '[object Object]'],
+    [circular, '[object Object]'],
+  ])('%p as %s', (value, text) => {
+    expect(errors.show(value)).toBe(text);
+  });
+
+  it('does not throw where the value does', () => {
+    const rude = {
+      toJSON() {
+        throw new Error('no');
+      },
+    };
+    expect(errors.show(rude)).toBe('[object Object]');
+  });
+
+  it('cuts what is long', () => {
+    const text = errors.show(Array.from({ length: 1_000 }, (_, index) => index));
+    expect(text).toHaveLength(120);
+    expect(text).toMatch(/^\[0,1,2,.+\.\.\.$/);
+  });
+});
