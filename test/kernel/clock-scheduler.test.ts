@@ -31,6 +31,26 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['work@0']);
   });
 
+  it('work without a delay is an immediate: after the timers that are due', () => {
+    const { clock, scheduler, log, note } = recorded();
+    scheduler.schedule(() => note('work'));
+    clock.setTimeout(() => note('timer'), 0);
+    clock.advance(0);
+    expect(log).toEqual(['timer@0', 'work@0']);
+  });
+
+  it('work that is taken back or replaced leaves no timer behind', () => {
+    const { clock, scheduler } = recorded();
+    const cleared = jest.spyOn(clock, 'clearTimeout');
+    const action = scheduler.schedule(() => {}, 10) as SchedulerAction<unknown>;
+    action.schedule(undefined, 20);
+    expect(cleared).toHaveBeenCalledTimes(1);
+    action.unsubscribe();
+    expect(cleared).toHaveBeenCalledTimes(2);
+    action.unsubscribe();
+    expect(cleared).toHaveBeenCalledTimes(2);
+  });
+
   it('drives operators: timer, interval, observeOn', () => {
     const { clock, scheduler, log, note } = recorded();
     timer(30, scheduler).subscribe(() => note('timer'));
