@@ -1,0 +1,47 @@
+import type { JobGraph } from '../src/graph/job-graph.ts';
+import { type Bench, type BenchOptions, type BenchRow, reading } from './harness.ts';
+import { inWords, pipelinedShuffle, pipelines } from './job-shapes.ts';
+import { NoOpCluster } from './no-op-cluster.ts';
+
+const taskCount = 20_000;
+
+/** Bytes in use: the heap of JavaScript and what lies beside it for array buffers. */
+function usedBytes(): number {
+  // Twice: what the first collection finalises, the second frees.
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** What a job takes while all its tasks run and nothing happens, divided by its tasks. */
+async function bytesPerTask(jobGraph: () => JobGraph): Promise<number> {
+  const before = usedBytes();
+  const cluster = new NoOpCluster(jobGraph());
+  await cluster.start();
+  const bytes = (usedBytes() - before) / cluster.ledger.graph.vertexCount;
+  await cluster.end();
+  return bytes;
+}
+
+async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
+  if (globalThis.gc === undefined) throw new Error('Bytes can be counted only with node --expose-gc');
+  const shapes = [
+    { name: 'pipelines of two (half a region each)', jobGraph: () => pipelines(taskCount / 2) },
+    { name: 'all in one region', jobGraph: () => pipelinedShuffle(taskCount / 2) },
+  ];
+  const rows: BenchRow[] = [];
+  for (const { name, jobGraph } of shapes) {
+    await bytesPerTask(jobGraph);
+    const samples: number[] = [];
+    while (samples.length < Math.max(3, Math.round(5 * effort))) samples.push(await bytesPerTask(jobGraph));
+    rows.push(reading(`bytes per idle execution, ${inWords(taskCount)}, ${name}`, 'B', samples, { atMost: 4_096 }));
+  }
+  return rows;
+}
+
+/**
+ * Bytes that a running task costs the control plane: execution actor, its share of the region actor, job graph,
+ * execution graph, regions, ledger, slots and scheduling. Not what runs the task: reader, writer, queues, the user's state.
+ */
+export const benches: readonly Bench[] = [{ name: 'memory', run }];
