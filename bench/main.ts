@@ -4,13 +4,14 @@ import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts'
 
 const usage = `Measures what the engine costs, baselines beside it in the same run.
 
-  --only NAME    only benches whose name contains NAME; may be given several times
+  NAME …         only benches whose name contains one of these (--only NAME says the same)
   --effort N     N times as many rounds (default 1; 0.2 for a quick look)
   --json         the rows as JSON instead of a table
   --list         the names alone
 `;
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string', multiple: true },
     effort: { type: 'string', default: '1' },
@@ -38,19 +39,21 @@ async function siblings(): Promise<Bench[]> {
   return benches;
 }
 
-const { only } = options;
-const chosen = (await siblings()).filter(({ name }) => only === undefined || only.some((part) => name.includes(part)));
+const wanted = [...positionals, ...(options.only ?? [])];
+const all = await siblings();
+const unknown = wanted.filter((part) => !all.some(({ name }) => name.includes(part)));
+if (unknown.length > 0) {
+  console.error(`No bench is called ${unknown.join(' or ')}. --list shows the names`);
+  process.exit(1);
+}
+const chosen = all.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 if (options.list) {
   console.log(chosen.map(({ name }) => name).join('\n'));
   process.exit(0);
 }
-if (chosen.length === 0) {
-  console.error(`No bench is called ${only?.join(' or ') ?? 'anything'}. --list shows the names`);
-  process.exit(1);
-}
 const rows: BenchRow[] = [];
 for (const bench of chosen) {
-  if (!options.json) process.stderr.write(`${bench.name} …\n`);
+  process.stderr.write(`${bench.name} …\n`);
   rows.push(...(await bench.run({ effort })));
 }
 if (options.json) {

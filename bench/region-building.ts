@@ -3,7 +3,7 @@ import { type ExchangeType, exchangeTypes } from '../src/graph/exchange-type.ts'
 import { ExecutionGraph } from '../src/graph/execution-graph.ts';
 import { createJobGraph } from '../src/graph/job-graph.ts';
 import { type PipelinedRegions, pipelinedRegions } from '../src/graph/pipelined-region.ts';
-import { type Bench, type BenchOptions, type BenchRow, measure, reading } from './harness.ts';
+import { type Bench, type BenchOptions, type BenchRow, compare, measure, reading } from './harness.ts';
 
 type Edge = readonly [source: string, target: string, exchange: ExchangeType, pattern: DistributionPattern];
 
@@ -65,7 +65,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const shape of shapes) {
     const perTaskNs: number[] = [];
-    for (const parallelism of [1_000, 10_000, 100_000]) {
+    for (const parallelism of [2_500, 5_000, 10_000, 100_000]) {
       const { count } = build(shape, parallelism);
       if (count !== shape.regions(parallelism)) {
         throw new Error(`${shape.name} × ${parallelism}: ${count} regions, expected ${shape.regions(parallelism)}`);
@@ -81,10 +81,37 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
       rows.push(row);
       perTaskNs.push((row.ours * 1e6) / (parallelism * shape.vertices.length));
     }
-    const [small, , large] = perTaskNs as [number, number, number];
-    rows.push(reading(`regions: ${shape.name}, growth 1,000 → 100,000 a task`, '×', [large / small], { atMost: 3 }));
+    const [small, , , large] = perTaskNs as [number, number, number, number];
+    rows.push(reading(`regions: ${shape.name}, growth 2,500 → 100,000 a task`, '×', [large / small], { atMost: 3 }));
   }
+  rows.push(await besidePairs(effort));
   return rows;
+}
+
+/** Beside what would be natural to write: a plain union of the ends of each connection, one by one. */
+async function besidePairs(effort: number): Promise<BenchRow> {
+  const shape = shapes[0] as Shape;
+  const parallelism = 2_500;
+  const pairByPair = (): number => {
+    const parents = Int32Array.from({ length: 2 * parallelism }, (_, task) => task);
+    const find = (task: number): number => {
+      let root = task;
+      while (parents[root] !== root) root = parents[root] = parents[parents[root] as number] as number;
+      return root;
+    };
+    for (let producer = 0; producer < parallelism; producer++) {
+      for (let consumer = parallelism; consumer < 2 * parallelism; consumer++) parents[find(consumer)] = find(producer);
+    }
+    return parents.filter((parent, task) => parent === task).length;
+  };
+  if (pairByPair() !== shape.regions(parallelism)) throw new Error('The baseline found other regions');
+  return await compare({
+    name: 'regions: all-to-all, pipelined, 2,500 × 2,500, beside a union pair by pair',
+    ours: () => build(shape, parallelism),
+    baseline: pairByPair,
+    rounds: 7,
+    effort,
+  });
 }
 
 /** Building the execution graph of a job and its pipelined regions. */
