@@ -4,7 +4,7 @@ import type { Runnable, Wakeable } from '../operators/runnable.ts';
 export interface TaskSchedulerOptions {
   /** How long tasks may work before timers, I/O and messages get their turn, in ms. Default 2. */
   readonly sliceMs?: number;
-  /** The most steps of one task per turn; a clock that stands still (a virtual one) needs it. Default 512. */
+  /** The most steps per turn, of all tasks together; a clock that stands still (a virtual one) needs it. Default 1 024. */
   readonly maxSteps?: () => number;
 }
 
@@ -22,7 +22,7 @@ export class TaskScheduler implements Wakeable {
   constructor(clock: Clock, options: TaskSchedulerOptions = {}) {
     this.#clock = clock;
     this.#sliceMs = options.sliceMs ?? 2;
-    this.#maxSteps = options.maxSteps ?? (() => 512);
+    this.#maxSteps = options.maxSteps ?? (() => 1_024);
   }
 
   wake(runnable: Runnable): void {
@@ -42,15 +42,16 @@ export class TaskScheduler implements Wakeable {
   }
 
   #runWaiting(turnEndsMs: number): void {
+    let steps = this.#maxSteps();
     // A set hands out what is added while it is walked: a task woken by another runs in the same turn.
     for (const runnable of this.#waiting) {
       this.#waiting.delete(runnable);
       const nowMs = this.#clock.now();
       const taskEndsMs = nowMs + Math.max(this.#sliceMs / 16, (turnEndsMs - nowMs) / (this.#waiting.size + 1));
-      let steps = this.#maxSteps();
       const shouldYield = (): boolean => --steps < 0 || this.#clock.now() >= taskEndsMs;
       if (runnable.run(shouldYield) === 'ready') this.#waiting.add(runnable);
-      if (steps < 0 || this.#clock.now() >= turnEndsMs) break;
+      // A task that is woken and has nothing to do has taken a step too: two may wake each other for ever.
+      if (--steps < 0 || this.#clock.now() >= turnEndsMs) break;
     }
   }
 }

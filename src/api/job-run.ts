@@ -163,7 +163,7 @@ export class JobRun implements AsyncDisposable {
     if (event.type === 'job.statusChanged' && isTerminalJobStatus(this.#status)) this.#end();
   }
 
-  /** For the composition root: starts the job. */
+  /** For the composition root: starts the job, on a turn of its own, so that whoever watches it misses nothing. */
   start(
     master: JobMasterActorRef,
     { immediate, connect }: { immediate: (callback: () => void) => void; connect: () => void },
@@ -171,18 +171,20 @@ export class JobRun implements AsyncDisposable {
     this.#master = master;
     this.#immediate = immediate;
     master.subscribe({ error: (error) => this.#fail(error as Error) });
-    master.start();
-    connect();
     const { signal } = this.#parts;
     if (signal?.aborted) {
       master.send({ type: 'job.cancel' });
-      return;
-    }
-    if (signal !== undefined) {
+    } else if (signal !== undefined) {
       this.#onAbort = () => master.send({ type: 'job.cancel' });
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
-    master.send({ type: 'job.start' });
+    immediate(() => {
+      master.start();
+      // Cancelled before it began.
+      if (isTerminalJobStatus(this.#status)) return;
+      connect();
+      master.send({ type: 'job.start' });
+    });
   }
 
   #immediate: (callback: () => void) => void = (callback) => callback();

@@ -44,6 +44,8 @@ export class LocalCluster implements ExecutorGateway {
   readonly #executors = new Map<ExecutorId, TaskExecutorActorRef>();
   readonly #tasks = new Map<string, DeployedTask>();
   readonly #partitions = new Map<string, StoredPartition>();
+  /** Commands of the master that are not yet carried out. */
+  readonly #commands: (() => void)[] = [];
   #master: JobMasterActorRef | undefined;
   #executorCount = 0;
 
@@ -87,6 +89,40 @@ export class LocalCluster implements ExecutorGateway {
   // The gateway
 
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {
+    this.#post(() => this.#deploy(executor, deployment));
+  }
+
+  cancel(_executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
+    this.#post(() => this.#tasks.get(taskKey(vertex, attempt))?.actor.send({ type: 'task.cancel' }));
+  }
+
+  registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
+    this.#post(() => this.#registerPartitions(registrations, done));
+  }
+
+  releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
+    if (ids.length > 0) this.#post(() => this.#releasePartitions(ids));
+  }
+
+  declareLost(executor: ExecutorId, why: string): void {
+    this.#post(() => this.#declareLost(executor, why));
+  }
+
+  /**
+   * Commands are messages, here as between machines: they are carried out in their order, and never inside the
+   * transition of the chart that sends them.
+   */
+  #post(command: () => void): void {
+    this.#commands.push(command);
+    if (this.#commands.length > 1) return;
+    this.#options.clock.setImmediate(() => {
+      // What a command gives rise to is posted while this list is walked, and carried out in the same turn.
+      for (const next of this.#commands) next();
+      this.#commands.length = 0;
+    });
+  }
+
+  #deploy(executor: ExecutorId, deployment: TaskDeployment): void {
     const { vertex, attempt } = deployment;
     const key = taskKey(vertex, attempt);
     const actor = createActor(taskActor, {
@@ -94,11 +130,8 @@ export class LocalCluster implements ExecutorGateway {
       input: {
         createTask: () => this.#createTask(key, deployment),
         failed: (cause) => {
-          // Never on the stack of the deployment: the chart is in the middle of a transition.
-          this.#options.clock.setImmediate(() => {
-            this.#end(key, { recordsIn: 0, recordsOut: 0 });
-            this.#report({ type: 'task.failed', vertex, attempt, cause: toError(cause) });
-          });
+          this.#end(key, { recordsIn: 0, recordsOut: 0 });
+          this.#report({ type: 'task.failed', vertex, attempt, cause: toError(cause) });
         },
       },
     });
@@ -106,12 +139,7 @@ export class LocalCluster implements ExecutorGateway {
     actor.start();
   }
 
-  cancel(_executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
-    const task = this.#tasks.get(taskKey(vertex, attempt));
-    task?.actor.send({ type: 'task.cancel' });
-  }
-
-  registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
+  #registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
     for (const registration of registrations) {
       try {
         const partition = this.#options.dataPlane.createPartition(registration);
@@ -122,7 +150,7 @@ export class LocalCluster implements ExecutorGateway {
         actor.start();
         this.#partitions.set(resultPartitionKey(registration.id), { partition, actor });
       } catch (cause) {
-        this.releasePartitions(registrations.map(({ id }) => id));
+        this.#releasePartitions(registrations.map(({ id }) => id));
         done({ producer: registration.producer, cause: toError(cause) });
         return;
       }
@@ -130,7 +158,7 @@ export class LocalCluster implements ExecutorGateway {
     done();
   }
 
-  releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
+  #releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
     for (const id of ids) {
       const key = resultPartitionKey(id);
       this.#partitions.get(key)?.actor.send({ type: 'partition.release' });
@@ -138,7 +166,7 @@ export class LocalCluster implements ExecutorGateway {
     }
   }
 
-  declareLost(executor: ExecutorId, why: string): void {
+  #declareLost(executor: ExecutorId, why: string): void {
     if (!this.#executors.has(executor)) return;
     this.#executors.get(executor)?.send({ type: 'executor.declareLost', why });
     this.#executors.delete(executor);

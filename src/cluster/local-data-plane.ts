@@ -32,7 +32,7 @@ export interface LocalDataPlaneOptions {
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
   readonly spillStore?: SpillStore;
-  /** The most steps of a task per turn; see {@link TaskScheduler}. */
+  /** The most steps of tasks per turn; see {@link TaskScheduler}. */
   readonly maxSteps?: () => number;
 }
 

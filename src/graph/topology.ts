@@ -10,7 +10,8 @@ export interface Topology {
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
   /**
-   * Whether the present result of a partition is complete and can be read again.
+   * Whether the result of a partition's present attempt is complete or still to come; false once it was lost. A consumer
+   * that restarts need not drag along a producer that is at work: it waits for it.
    * (Flink: `ResultPartitionAvailabilityChecker`.)
    */
   isPartitionAvailable(partition: PartitionId): boolean;

@@ -1,4 +1,5 @@
 import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import { IllegalStateError } from '../errors.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { Topology } from '../graph/topology.ts';
@@ -6,6 +7,11 @@ import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPar
 import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
 import { SlotPool } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from './execution-machine.ts';
+
+/** It will be complete when its producer finishes. */
+const expected = 0;
+const complete = 1;
+const lost = 2;
 
 /**
  * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
@@ -19,7 +25,8 @@ export class JobLedger implements Topology {
   /** The present attempt of each execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
   readonly #attempts: Uint32Array;
-  readonly #available: Uint8Array;
+  /** What became of the result of each partition's present attempt. */
+  readonly #results: Uint8Array;
   /** The results that a group's consumers read, as they are now: one list for all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
@@ -28,19 +35,34 @@ export class JobLedger implements Topology {
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
     this.#attempts = new Uint32Array(graph.vertexCount);
-    this.#available = new Uint8Array(graph.partitionCount);
+    this.#results = new Uint8Array(graph.partitionCount);
   }
 
   isPartitionAvailable(partition: PartitionId): boolean {
-    return this.#available[partition] === 1;
+    return this.#results[partition] !== lost;
+  }
+
+  /** Whether the result of a partition's present attempt is there to be read. */
+  isPartitionComplete(partition: PartitionId): boolean {
+    return this.#results[partition] === complete;
   }
 
   attemptOf(vertex: ExecutionVertexId): AttemptNumber {
     return this.#attempts[vertex] as AttemptNumber;
   }
 
-  /** Enters the actor of a new attempt. */
+  /**
+   * Enters the actor of a new attempt.
+   * @throws IllegalStateError while the attempt before it has not ended
+   */
   beginAttempt(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
+    const before = this.executions[vertex]?.getSnapshot();
+    if (before !== undefined && !before.hasTag('terminal')) {
+      const name = this.graph.nameOf(vertex);
+      throw new IllegalStateError(
+        `Attempt ${attempt} of ${name} cannot begin while the one before is ${before.value}: wait for its end`,
+      );
+    }
     this.#attempts[vertex] = attempt;
     this.executions[vertex] = execution;
     if (attempt > 0) this.graph.forEachProducedGroup(vertex, (group) => this.#resultsOfGroup.delete(group));
@@ -49,13 +71,13 @@ export class JobLedger implements Topology {
   /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
   finishTask(vertex: ExecutionVertexId): RegionId[] {
     for (const partition of this.graph.partitionsOf(vertex)) {
-      if (!this.graph.exchangeOfPartition(partition).joinsRegions) this.#available[partition] = 1;
+      if (!this.graph.exchangeOfPartition(partition).joinsRegions) this.#results[partition] = complete;
     }
     return this.scheduling.vertexFinished(vertex);
   }
 
   losePartition(partition: PartitionId): void {
-    this.#available[partition] = 0;
+    this.#results[partition] = lost;
   }
 
   /** Regions will restart: nothing they produced counts any more, and they wait in no queue. */
@@ -63,7 +85,8 @@ export class JobLedger implements Topology {
     for (const region of regions) {
       this.slots.cancelRequest(region);
       for (const vertex of this.regions.verticesOf(region)) {
-        for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId)) this.#available[partition] = 0;
+        for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId))
+          this.#results[partition] = expected;
       }
     }
     this.scheduling.invalidate(regions);

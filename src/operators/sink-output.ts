@@ -29,9 +29,9 @@ export class SinkOutput implements TaskOutput {
   }
 
   write(records: Batch): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     this.#call(() => this.#writer.write(records));
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
   }
 
   flush(): void {}
@@ -58,6 +58,10 @@ export class SinkOutput implements TaskOutput {
       this.#call(() => this.#writer.abort());
       this.#afterwards(done);
     });
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #call(action: () => void | Promise<void>): void {

@@ -116,7 +116,24 @@ describe('TaskScheduler', () => {
     scheduler.wake(steps('a', 10, 0));
     scheduler.wake(steps('b', 2, 0));
     while (clock.turn());
-    expect(log).toEqual(['a', 'b', 'a', 'a']);
+    expect(log).toEqual(['a', 'b', 'a', 'a', 'a']);
+  });
+
+  it('yields to the event loop where the clock stands still and tasks wake each other', () => {
+    const { clock, log, scheduler } = setUp(() => 10);
+    const waking = (name: string, other: () => Runnable): Runnable => ({
+      run: () => {
+        log.push(name);
+        scheduler.wake(other());
+        return 'blocked';
+      },
+    });
+    const ping: Runnable = waking('ping', () => pong);
+    const pong: Runnable = waking('pong', () => ping);
+    scheduler.wake(ping);
+    clock.turn();
+    expect(log).toHaveLength(11);
+    expect(clock.turns).toHaveLength(1);
   });
 
   it('goes on with the others when a task throws in spite of its contract', () => {

@@ -17,7 +17,7 @@ const strategies: Readonly<Record<string, FailoverRule>> = {
 
 /** Independent failures of a graph at rest, through classification and strategy. */
 const restartSet: Handler = ({ given, when, expect }) => {
-  const strategy = String(given['strategy'] ?? 'region');
+  const { strategy = 'region' } = given as { strategy?: string };
   const rule = Object.hasOwn(strategies, strategy) ? strategies[strategy] : undefined;
   if (rule === undefined) throw new CannotRun(`strategy ${strategy} is not known`);
   const named = givenGraph(given);
@@ -56,7 +56,7 @@ export const failoverHandlers: Readonly<Record<string, Handler>> = { 'restart-se
 
 /** `{ dataConsumptionError: { partition }, wrappedIn: [outermost, …] }`, or nothing in particular. */
 function causeOf(cause: unknown, named: GivenGraph): Error {
-  if (cause === undefined || cause === null || typeof cause === 'string') return new Error(String(cause ?? 'failed'));
+  if (cause === undefined || cause === null || typeof cause === 'string') return new Error(cause ?? 'failed');
   const { dataConsumptionError, wrappedIn, ...rest } = cause as {
     dataConsumptionError?: { partition?: unknown };
     wrappedIn?: unknown;

@@ -1,5 +1,6 @@
 import { backoffHandlers } from './backoff.ts';
 import type { Handlers } from './conformance-runner.ts';
+import { executionHandlers } from './execution.ts';
 import { failoverHandlers } from './failover.ts';
 import { regionBuildingHandlers } from './region-building.ts';
 import { schedulingHandlers } from './scheduling.ts';
@@ -10,4 +11,5 @@ export const handlers: Handlers = {
   failover: failoverHandlers,
   backoff: backoffHandlers,
   scheduling: schedulingHandlers,
+  'state-machine': { ...executionHandlers },
 };

@@ -124,7 +124,7 @@ export const regionBuildingHandlers: Readonly<Record<string, Handler>> = {
  */
 function generatedGraph(given: ConformanceCase['given']): GivenGraph {
   const { shape, levels, leaves, type } = given as { shape?: string; levels?: number; leaves?: number; type?: string };
-  if (!/tree/.test(String(shape))) throw new CannotRun(`generated shape ${JSON.stringify(shape)} is not known`);
+  if (!shape?.includes('tree')) throw new CannotRun(`generated shape ${JSON.stringify(shape)} is not known`);
   if (typeof levels !== 'number' || typeof leaves !== 'number' || typeof type !== 'string') {
     throw new CannotRun('a generated tree needs `levels`, `leaves` and `type`');
   }

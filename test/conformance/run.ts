@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { handlers } from './handlers.ts';
 import { type Outcome, readCases, readDeviations, report, runCase } from './conformance-runner.ts';
 
+const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+
 /** Runs files of cases, prints a report; the exit code is 1 if a case failed or a file could not be read. */
 function main(files: readonly string[]): number {
   if (files.length === 0) {
-    console.error('Usage: npm run conformance -- FILE…');
+    process.stderr.write('Usage: npm run conformance -- FILE…\n');
     return 1;
   }
   const deviations = readDeviations(join(import.meta.dirname, 'deviations.md'));
@@ -16,10 +18,10 @@ function main(files: readonly string[]): number {
       for (const raw of readCases(file)) outcomes.push(runCase(raw, handlers, deviations));
     } catch (error) {
       unreadable++;
-      console.log(`FAILED to read ${file}: ${(error as Error).message}`);
+      print(`FAILED to read ${file}: ${(error as Error).message}`);
     }
   }
-  for (const line of report(outcomes)) console.log(line);
+  for (const line of report(outcomes)) print(line);
   return unreadable > 0 || outcomes.some(({ verdict }) => verdict.kind === 'failed') ? 1 : 0;
 }
 

@@ -14,7 +14,11 @@ const keys = fc.oneof(
 describe('hashKey', () => {
   it('is the same for keys that a Map holds equal, and says so in every process', () => {
     fc.assert(
-      fc.property(keys, (key) => new Set([hashKey(key), hashKey(typeof key === 'string' ? `${key}` : key)]).size === 1),
+      fc.property(
+        keys,
+        (key) =>
+          new Set([hashKey(key), hashKey(typeof key === 'string' ? key.slice(0, 1) + key.slice(1) : key)]).size === 1,
+      ),
     );
     expect(hashKey(-0)).toBe(hashKey(0));
     expect(hashKey(Number.NaN)).toBe(hashKey(0 / 0));
@@ -34,7 +38,7 @@ describe('hashKey', () => {
     ['bigints', (index: number) => BigInt(index) * 1_000_003n],
   ])('spreads %s evenly over subpartitions', (_, keyAt) => {
     for (const count of [2, 3, 7, 16]) {
-      const sizes = new Array<number>(count).fill(0);
+      const sizes = Array.from({ length: count }, () => 0);
       const total = 16_000;
       for (let index = 0; index < total; index++) {
         const subpartition = subpartitionOfKey(keyAt(index), count);

@@ -1,0 +1,155 @@
+import type { ExecutorId } from '../../src/ids.ts';
+import type { ExecutionState } from '../../src/machines/execution-machine.ts';
+import type { Slot } from '../../src/scheduling/slot-pool.ts';
+import {
+  CannotRun,
+  type ConformanceCase,
+  equals,
+  equalsAs,
+  type Handler,
+  perStep,
+  sorted,
+} from './conformance-case.ts';
+import { errorKindOf } from './conformance-runner.ts';
+import { type ExecutionEffects, ExecutionRig, executionStateNamed } from './execution-rig.ts';
+import { listOf } from './given-graph.ts';
+
+type Step = ConformanceCase['when'][number];
+
+const slotNamed = (name: unknown): Slot => ({ executor: String(name) as ExecutorId, index: 0 });
+const shown = (state: ExecutionState): string => state.toUpperCase();
+
+const operations: Readonly<Record<string, (rig: ExecutionRig, step: Step, slots: readonly string[]) => void>> = {
+  schedule: (rig, step, slots) =>
+    rig.send({ type: 'execution.schedule', slot: slotNamed(step['slot'] ?? slots[0] ?? 'slot') }),
+  assignSlot: (rig, step) => rig.send({ type: 'execution.assignSlot', slot: slotNamed(step['slot'] ?? 'slot') }),
+  deploy: (rig) => rig.send({ type: 'execution.deploy' }),
+  cancel: (rig) => rig.send({ type: 'execution.cancel' }),
+  suspend: (rig) => rig.send({ type: 'execution.suspend' }),
+  resetForNewExecution: (rig) => rig.beginNextAttempt(),
+  failByMaster: (rig, step) => rig.send({ type: 'execution.fail', cause: causeOf(step) }),
+  reportInitializing: (rig) => rig.report('initializing'),
+  reportRunning: (rig) => rig.report('running'),
+  reportFinished: (rig) => rig.report('finished'),
+  reportCanceled: (rig) => rig.report('canceled'),
+  reportFailed: (rig, step) => rig.report('failed', causeOf(step)),
+};
+
+/** One step and what it did. */
+interface StepTaken {
+  readonly state: ExecutionState;
+  readonly effects: ExecutionEffects;
+  readonly error: string | undefined;
+}
+
+const executionOp: Handler = ({ given, when }) => {
+  const [step, ...more] = when;
+  if (step === undefined || more.length > 0) throw new CannotRun(`${when.length} operations instead of one`);
+  const { rig, slots } = givenExecution(given);
+  const before = { state: rig.state, attempt: rig.attempt };
+  const { state, effects, error } = take(rig, step, slots);
+  const did = (action: string): boolean => effects.actions.includes(action);
+  const said = (type: string): boolean => effects.toRegion.some((event) => event.type === type);
+  return {
+    executionState: equals(shown(state)),
+    attemptNumberDelta: equals(rig.attempt - before.attempt),
+    cancelRpc: equals(did('cancelTask')),
+    submitRpc: equals(did('deployTask')),
+    slotReleased: equals(did('returnSlot')),
+    releasePartitions: equals(did('releasePartitions')),
+    releaseUpstreamReleasedPartitions: equals(did('releaseTransientPartitions')),
+    failoverTriggered: equals(said('execution.failed')),
+    globalFailureRaised: equals(said('execution.inexplicable')),
+    ignored: equals(state === before.state && effects.actions.length + effects.toRegion.length === 0),
+    ...(error === undefined ? {} : { error: equals(error) }),
+  };
+};
+
+const executionSequence: Handler = ({ given, when }) => {
+  const { rig, slots } = givenExecution(given);
+  const ledIn = rig.entered.length;
+  const taken = when.map((step) => take(rig, step, slots));
+  const said = taken.flatMap(({ effects }) => effects.toRegion);
+  const failure = said.find((event) => event.type === 'execution.failed');
+  const errors = taken.map(({ error }) => error).filter((error) => error !== undefined);
+  const states = perStep(taken.map(({ state }) => equals(shown(state))));
+  const returned = taken.map(({ effects }) => effects.returnedSlots);
+  const did = (action: string): boolean => taken.some(({ effects }) => effects.actions.includes(action));
+  return {
+    executionStates: states,
+    currentExecutionStates: states,
+    executionState: equals(shown(rig.state)),
+    attemptNumberDelta: equals(Number(rig.attempt)),
+    failureCause: equals(failure === undefined ? null : failure.cause.message),
+    timestampsSet: (expected) => {
+      // A case may list none of the states that lie before the one it begins with.
+      const later = new Set<unknown>([...listOf(expected, 'timestampsSet'), ...rig.entered.slice(ledIn).map(shown)]);
+      return equalsAs(
+        sorted,
+        [...new Set(rig.entered.map(shown))].filter((state) => later.has(state)),
+      )(expected);
+    },
+    slotReleased: equals(returned.flat().length > 0),
+    returnedSlots: equals(returned.flat()),
+    returnedSlotsPerStep: perStep(returned.map((names) => equals(names))),
+    cancelRpc: equals(did('cancelTask')),
+    cancelRpcs: equals(taken.flatMap(({ effects }) => effects.actions).filter((name) => name === 'cancelTask').length),
+    submitRpc: equals(did('deployTask')),
+    releasePartitions: equals(did('releasePartitions')),
+    failoverTriggered: equals(failure !== undefined),
+    globalFailureRaised: equals(said.some(({ type }) => type === 'execution.inexplicable')),
+    ...(errors.length === 0 ? {} : { error: equals(errors[0]) }),
+  };
+};
+
+/** Handlers of single executions, of the area `state-machine`. */
+export const executionHandlers: Readonly<Record<string, Handler>> = {
+  'execution-op': executionOp,
+  'execution-sequence': executionSequence,
+};
+
+function givenExecution(given: ConformanceCase['given']): { rig: ExecutionRig; slots: readonly string[] } {
+  const { executionState, slotAssigned, slots: named, attemptNumber = 0, ...unknown } = given;
+  if (Object.keys(unknown).length > 0) throw new CannotRun(`given ${Object.keys(unknown).join(', ')} is not known`);
+  if (attemptNumber !== 0) throw new CannotRun(`an execution begins with attempt 0, not ${String(attemptNumber)}`);
+  const state = executionStateNamed(executionState ?? 'CREATED');
+  const slots = listOf<string>(named, 'slots');
+  const hasSlot = slotAssigned ?? (slots.length > 0 || needsSlot(state));
+  const rig = new ExecutionRig();
+  // A slot that was scheduled for is there before anything else happens; what led to the given state is not judged.
+  rig.lead(state, hasSlot === true ? slotNamed(slots[0] ?? 'slot') : undefined);
+  rig.take();
+  if (rig.state !== state) throw new CannotRun(`an execution cannot be led to ${state}`);
+  return { rig, slots };
+}
+
+function needsSlot(state: ExecutionState): boolean {
+  return state !== 'created' && state !== 'scheduled';
+}
+
+/**
+ * A command that is a programming error is not thrown across actors: it is raised as a global failure, with the error
+ * that a caller would get as its cause. What a task reports is no call of ours and has no such error.
+ */
+function take(rig: ExecutionRig, step: Step, slots: readonly string[]): StepTaken {
+  const { op, slot: _slot, cause: _cause, ...unknown } = step;
+  const run = Object.hasOwn(operations, String(op)) ? operations[String(op)] : undefined;
+  if (run === undefined || Object.keys(unknown).length > 0) {
+    throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
+  }
+  let error: string | undefined;
+  try {
+    run(rig, step, slots);
+  } catch (thrown) {
+    error = errorKindOf(thrown);
+    if (error === undefined) throw thrown;
+  }
+  const effects = rig.take();
+  const raised = effects.toRegion.find((event) => event.type === 'execution.inexplicable');
+  if (raised !== undefined && !String(op).startsWith('report')) error = errorKindOf(raised.cause);
+  return { state: rig.state, effects, error };
+}
+
+function causeOf(step: Step): Error {
+  return new Error(String(step['cause'] ?? step['op']));
+}
