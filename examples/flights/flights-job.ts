@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { Job, parquetFile, toCsvFile } from 'kintsugi';
 
 /** 3 000 000 flights in 11 row groups: date, delay in minutes, distance in miles, origin and destination airport. */
-export const flightsFile: string = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet');
+export const flightsFile: string = join(dataDirectory(), 'flights-3m.parquet');
 
 export interface Flight {
   readonly origin: string;
@@ -65,4 +66,9 @@ export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): J
     .forward({ exchange: 'pipelined' })
     .sink('airports', toCsvFile<Airport>(output, { columns: ['origin', 'flights', 'meanDelay', 'worstDelay'] }));
   return job;
+}
+
+/** The package exports its code alone: its data lies beside. */
+function dataDirectory(): string {
+  return join(createRequire(import.meta.url).resolve('vega-datasets'), '..', '..', 'data');
 }

@@ -43,6 +43,8 @@ export type JobCommand =
 
 export type JobMasterEvent =
   | JobCommand
+  /** From itself, once it is started: XState works out an initial state before anybody can listen. */
+  | { readonly type: 'job.initialize' }
   | RegionToMasterEvent
   | FailoverToMasterEvent
   /** Slots came free while regions wait for some. */
@@ -108,7 +110,7 @@ const base = setup({
   },
 });
 
-const { assign } = base;
+const { assign, sendTo } = base;
 
 const masterSetup = base.extend({
   actions: {
@@ -163,8 +165,17 @@ export const jobMasterMachine = masterSetup.createMachine({
   initial: 'initializing',
   states: {
     initializing: {
-      entry: [{ type: 'recordStatus', params: { status: 'initializing' } }, 'createRegions'],
-      always: 'created',
+      entry: [
+        { type: 'recordStatus', params: { status: 'initializing' } },
+        sendTo(({ self }) => self, { type: 'job.initialize' }),
+      ],
+      on: {
+        'job.initialize': { target: 'created', actions: 'createRegions' },
+        // Told before it began: there is nothing to wait for.
+        'job.cancel': 'canceled',
+        'job.suspend': { target: 'suspended', actions: 'recordFailure' },
+        'job.globalFailure': { target: 'failed', actions: 'recordFailure' },
+      },
     },
     created: {
       entry: { type: 'recordStatus', params: { status: 'created' } },

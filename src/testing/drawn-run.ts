@@ -1,8 +1,11 @@
-import type { JobPlan } from '../api/job-planner.ts';
-import type { JobMode } from '../api/stream-graph.ts';
+import { type JobPlan, planJob } from '../api/job-planner.ts';
+import type { JobDefinition, JobMode } from '../api/stream-graph.ts';
+import { JobValidationError } from '../errors.ts';
+import { ExecutionGraph } from '../graph/execution-graph.ts';
+import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
-import type { SeededRandom } from './seeded-random.ts';
 import { spillFaultPoints } from '../partitions/spill-store.ts';
+import type { SeededRandom } from './seeded-random.ts';
 
 /** A fault that a seed drew. */
 export interface DrawnFault {
@@ -14,8 +17,8 @@ export interface DrawnFault {
   readonly skip: number;
 }
 
-/** Everything that a seed drew for a run. */
-export interface DrawnRun {
+/** How a run is set up, as a seed drew it. */
+export interface DrawnShape {
   readonly seed: number;
   readonly mode: JobMode;
   readonly parallelism: number;
@@ -25,42 +28,33 @@ export interface DrawnRun {
   /** Wait before a restart. */
   readonly delayMs: number;
   readonly executors: number;
-  /** The most steps a task makes before another has its turn. */
+  /** Per executor; enough for the largest region. */
+  readonly slots: number;
+  /** The most steps tasks make before timers and messages have their turn. */
   readonly maxSteps: number;
+}
+
+/** Everything that a seed drew for a run. */
+export interface DrawnRun extends DrawnShape {
   readonly faults: readonly DrawnFault[];
 }
 
-/** Draws a run of `plan`; `recordsIn` says how many records each vertex reads, so that faults strike while it does. */
-export function drawRun(
+/** Draws how a run of `job` is set up. */
+export function drawShape(
   random: SeededRandom,
-  plan: JobPlan,
-  recordsIn: ReadonlyMap<string, number>,
-  { maxParallelism = 4, maxFaults = 4 }: { readonly maxParallelism?: number; readonly maxFaults?: number },
-): DrawnRun {
+  job: JobDefinition,
+  { maxParallelism = 4 }: { readonly maxParallelism?: number },
+): DrawnShape {
   const shape = random.fork('shape');
-  const parallelism = shape.integer(1, maxParallelism);
-  const batchSize = shape.pick([1, 2, 7, 64, 1_024]);
-  const faultRandom = random.fork('faults');
-  const faults = Array.from({ length: faultRandom.integer(0, maxFaults) }, (): DrawnFault => {
-    const point = faultRandom.pick(points);
-    if (!taskPoints.has(point))
-      return { point, vertex: undefined, subtask: undefined, skip: faultRandom.integer(0, 20) };
-    const vertex = faultRandom.pick(plan.jobGraph.vertices).id;
-    const batches = Math.ceil((recordsIn.get(vertex) ?? 0) / parallelism / batchSize);
-    return {
-      point,
-      vertex,
-      subtask: faultRandom.integer(0, parallelism - 1),
-      // Now and then in a later attempt.
-      skip:
-        point === taskFaultPoints.batch ? faultRandom.integer(0, Math.max(0, batches)) : faultRandom.pick([0, 0, 0, 1]),
-    };
-  });
+  const mode = shape.pick<JobMode>(['batch', 'streaming']);
+  const parallelism = fittingParallelism(job, mode, shape.integer(1, maxParallelism));
+  const executors = shape.integer(1, 2);
+  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksOfLargestRegion(job, mode, parallelism);
   return {
     seed: random.seed,
-    mode: shape.pick(['batch', 'streaming']),
+    mode,
     parallelism,
-    batchSize,
+    batchSize: shape.pick([1, 2, 7, 64, 1_024]),
     memoryBudgetBytes: shape.pick([0, 2_000, Number.POSITIVE_INFINITY]),
     failoverStrategy: shape.pick([
       'restartPipelinedRegion',
@@ -69,10 +63,54 @@ export function drawRun(
       'restartIndividual',
     ]),
     delayMs: shape.pick([0, 10, 1_000]),
-    executors: shape.integer(1, 2),
+    executors,
+    slots,
     maxSteps: shape.pick([1, 4, 32]),
-    faults,
   };
+}
+
+/** Draws faults for `plan`; `recordsIn` says how many records each vertex reads, so that they strike while it does. */
+export function drawFaults(
+  random: SeededRandom,
+  plan: JobPlan,
+  recordsIn: ReadonlyMap<string, number>,
+  { batchSize }: DrawnShape,
+  { maxFaults = 4 }: { readonly maxFaults?: number },
+): DrawnFault[] {
+  const faults = random.fork('faults');
+  return Array.from({ length: faults.integer(0, maxFaults) }, (): DrawnFault => {
+    const point = faults.pick(points);
+    if (!taskPoints.has(point)) return { point, vertex: undefined, subtask: undefined, skip: faults.integer(0, 20) };
+    const { id, parallelism } = faults.pick(plan.jobGraph.vertices);
+    const batches = Math.ceil((recordsIn.get(id) ?? 0) / parallelism / batchSize);
+    return {
+      point,
+      vertex: id,
+      subtask: faults.integer(0, parallelism - 1),
+      // Now and then in a later attempt.
+      skip: point === taskFaultPoints.batch ? faults.integer(0, batches) : faults.pick([0, 0, 0, 1]),
+    };
+  });
+}
+
+/** What was drawn, unless operators of the job that name their own parallelism do not go with it. */
+function fittingParallelism({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): number {
+  try {
+    planJob({ name, steps, mode, parallelism: drawn });
+    return drawn;
+  } catch (error) {
+    if (error instanceof JobValidationError) return parallelism;
+    throw error;
+  }
+}
+
+function tasksOfLargestRegion({ name, steps }: JobDefinition, mode: JobMode, parallelism: number): number {
+  const regions = pipelinedRegions(new ExecutionGraph(planJob({ name, steps, mode, parallelism }).jobGraph));
+  let most = 0;
+  for (let region = 0; region < regions.count; region++) {
+    most = Math.max(most, [...regions.verticesOf(region as never)].length);
+  }
+  return most;
 }
 
 /** Batches are where most of the time is spent; the others are the edges where recovery goes wrong. */

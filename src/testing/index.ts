@@ -17,3 +17,9 @@ export {
   type FaultTrigger,
   InjectedFaultError,
 } from './fault-plan.ts';
+
+// Simulation
+export { simulate, SimulationError, type SimulationOptions, type SimulationReport } from './simulate.ts';
+export type { DrawnFault, DrawnRun, DrawnShape } from './drawn-run.ts';
+export { JobHistory } from './job-history.ts';
+export { MemorySpillStore } from './memory-spill-store.ts';

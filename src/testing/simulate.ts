@@ -16,7 +16,7 @@ import { CapturedOutput } from './captured-output.ts';
 import { faultPlan, type FaultPlace, type FaultPlan } from './fault-plan.ts';
 import { JobHistory } from './job-history.ts';
 import { MemorySpillStore } from './memory-spill-store.ts';
-import { type DrawnFault, type DrawnRun, drawRun } from './drawn-run.ts';
+import { type DrawnFault, type DrawnRun, type DrawnShape, drawFaults, drawShape } from './drawn-run.ts';
 import { seededRandom } from './seeded-random.ts';
 import { type VirtualEnvironment, virtualEnvironment } from './virtual-environment.ts';
 
@@ -40,10 +40,10 @@ export interface SimulationOptions {
     | 'executors'
   >;
   /**
-   * How a record is compared with those of the undisturbed run, where equal records may differ in form: sums of
-   * fractions come out differently in another order. Default: by its value.
+   * What of a sink's records is compared with the undisturbed run, where that is not the records themselves: the latest
+   * of each key, fractions rounded, without a time stamp. Default: the records.
    */
-  readonly comparedAs?: (record: unknown) => unknown;
+  readonly outcome?: (records: readonly unknown[], sink: string) => readonly unknown[];
 }
 
 /** What a simulated run did. */
@@ -93,28 +93,34 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const { seed } = options;
   const random = seededRandom(seed);
   const undisturbed = await undisturbedOutput(job, options);
-  const probe = planJob(job);
-  const drawn = drawRun(random, probe, undisturbed.recordsIn, options);
-  const plan = planJob(withMode(job, drawn));
+  const shape = drawShape(random, job, options);
+  const plan = planJob({ ...shape, name: job.name, steps: job.steps });
+  const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
+  const drawn: DrawnRun = { ...shape, faults };
   const environment = virtualEnvironment({ seed, order: 'shuffled' });
   const firedFaults = armFaults(environment.faults, drawn.faults);
-  const { output, history, receipt, failure } = await runCaptured(plan, environment, drawn, options);
+  const { output, history, receipt, failure, leftovers } = await runCaptured(plan, environment, drawn, options);
   const graph = new ExecutionGraph(plan.jobGraph);
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
     ...history.violations(graph, pipelinedRegions(graph)),
-    ...(failure === undefined ? differences(undisturbed.output, output, options.comparedAs) : []),
+    ...(failure === undefined ? differences(undisturbed.output, output, options.outcome) : []),
+    ...leftovers,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   return { seed, drawn, firedFaults: firedFaults(), receipt, history, output };
 }
 
-type Captured = Pick<SimulationReport, 'output' | 'history' | 'receipt'> & { readonly failure: Error | undefined };
+interface Captured extends Pick<SimulationReport, 'output' | 'history' | 'receipt'> {
+  readonly failure: Error | undefined;
+  /** What the run left behind although it had ended. */
+  readonly leftovers: readonly string[];
+}
 
 async function runCaptured(
   plan: JobPlan,
   environment: VirtualEnvironment,
-  drawn: Omit<DrawnRun, 'faults'>,
+  drawn: DrawnShape,
   { options = {} }: SimulationOptions,
 ): Promise<Captured> {
   const captured = new CapturedOutput();
@@ -123,6 +129,7 @@ async function runCaptured(
     ...program,
     sink: program.sink && captured.sink(plan.jobGraph.vertices[index]?.id as string),
   }));
+  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const interleaving = seededRandom(drawn.seed).fork('interleaving');
   const run = runJob(
     { ...plan, programs },
@@ -132,6 +139,7 @@ async function runCaptured(
       batchSize: drawn.batchSize,
       memoryBudgetBytes: drawn.memoryBudgetBytes,
       executors: drawn.executors,
+      slots: drawn.slots,
       ...options,
       environment,
     },
@@ -139,7 +147,7 @@ async function runCaptured(
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {
           ...resolved,
-          spillStore: new MemorySpillStore(environment.clock, { faults: environment.faults }),
+          spillStore,
           maxSteps: () => interleaving.integer(0, drawn.maxSteps),
         }),
     },
@@ -151,7 +159,18 @@ async function runCaptured(
   } catch (error) {
     failure = toError(error);
   }
-  return { output: captured.records(), history, receipt: run.receipt(), failure };
+  await nextTurn(environment);
+  const { timerCount } = environment.clock;
+  const leftovers = [
+    ...(timerCount > 0 ? [`it ended and left ${timerCount} timers armed`] : []),
+    ...[...spillStore.files.keys()].map((name) => `it ended and left the spill file ${name}`),
+  ];
+  return { output: captured.records(), history, receipt: run.receipt(), failure, leftovers };
+}
+
+/** Lets what was scheduled at the end of the run go on. */
+function nextTurn(environment: VirtualEnvironment): Promise<void> {
+  return environment.drive(new Promise<void>((resolve) => environment.clock.setImmediate(resolve)));
 }
 
 const strategies = { restartPipelinedRegion, restartAll, restartIndividual };
@@ -196,16 +215,13 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       failoverStrategy: 'restartPipelinedRegion',
       delayMs: 0,
       executors: 1,
+      slots: Number.POSITIVE_INFINITY,
       maxSteps: 64,
     },
     options,
   );
   if (failure !== undefined) throw failure;
   return { output, recordsIn };
-}
-
-function withMode(job: JobDefinition, { mode, parallelism }: DrawnRun): JobDefinition {
-  return { name: job.name, mode, parallelism, steps: job.steps };
 }
 
 /** Arms what was drawn; the answer counts what fired. */
@@ -223,19 +239,14 @@ function armFaults(faults: FaultPlan, drawn: readonly DrawnFault[]): () => numbe
 function differences(
   expected: ReadonlyMap<string, readonly unknown[]>,
   actual: ReadonlyMap<string, readonly unknown[]>,
-  comparedAs: (record: unknown) => unknown = (record) => record,
+  outcome: (records: readonly unknown[], sink: string) => readonly unknown[] = (records) => records,
 ): string[] {
-  const keyOf = (record: unknown): string =>
-    inspect(comparedAs(record), {
-      depth: Number.POSITIVE_INFINITY,
-      maxArrayLength: null,
-      maxStringLength: null,
-      sorted: true,
-    });
   return [...expected].flatMap(([sink, records]) => {
     const counts = new Map<string, number>();
-    for (const record of records) counts.set(keyOf(record), (counts.get(keyOf(record)) ?? 0) + 1);
-    for (const record of actual.get(sink) ?? []) counts.set(keyOf(record), (counts.get(keyOf(record)) ?? 0) - 1);
+    const count = (record: unknown, by: number): unknown =>
+      counts.set(shown(record), (counts.get(shown(record)) ?? 0) + by);
+    for (const record of outcome(records, sink)) count(record, 1);
+    for (const record of outcome(actual.get(sink) ?? [], sink)) count(record, -1);
     const wrong = [...counts].filter(([, count]) => count !== 0);
     return wrong
       .slice(0, 5)
@@ -243,4 +254,12 @@ function differences(
         count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too often ${record}`,
       );
   });
+}
+
+function shown(record: unknown): string {
+  // Numbers and texts, the common case, without the cost of an inspection.
+  if (typeof record === 'number' && record !== 0) return String(record);
+  if (typeof record === 'string') return JSON.stringify(record);
+  const depth = Number.POSITIVE_INFINITY;
+  return inspect(record, { depth, maxArrayLength: null, maxStringLength: null, sorted: true });
 }

@@ -8,6 +8,7 @@ const cause = new Error('boom');
 const failure = { vertex: 0, attempt: 0, cause, atMs: 0, lostPartitions: [] };
 
 const events = {
+  initialize: { type: 'job.initialize' },
   start: { type: 'job.start' },
   cancel: { type: 'job.cancel' },
   suspend: { type: 'job.suspend', cause },
@@ -100,8 +101,8 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
   suspended: {},
 };
 
-const jobOfTwo = (): RecordedActor =>
-  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2 }));
+const jobOfTwo = (options: { readonly isStarted?: boolean } = {}): RecordedActor =>
+  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2 }), options);
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
 
 describe('job master machine', () => {
@@ -122,6 +123,18 @@ describe('job master machine', () => {
     expect(stateOf(it)).toBe(state);
     it.actor.send(events[name]);
     expect(stateOf(it)).toBe(expected);
+  });
+
+  it.each([
+    ['cancel', 'canceled'],
+    ['suspend', 'suspended'],
+    ['globalFailure', 'failed'],
+  ] as const)('%s before it is started: %s, and no region is ever made', (name, status) => {
+    const it = jobOfTwo({ isStarted: false });
+    it.actor.send(events[name]);
+    it.actor.start();
+    expect(stateOf(it)).toBe(status);
+    expect(it.take()).not.toContain('createRegions');
   });
 
   it('J3: the last explicit decision wins', () => {
@@ -146,12 +159,16 @@ describe('job master machine', () => {
       const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 3)));
       return [stateName(snapshot.value), ...bounded].join();
     });
-    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(Object.keys(reach)));
+    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(['initializing', ...Object.keys(reach)]));
     for (const path of paths) {
-      const it = jobOfTwo();
+      // It initializes itself as soon as it is started: what comes before that is sent before.
+      if (path.state === 'initializing') continue;
+      const it = jobOfTwo({ isStarted: false });
+      if (path.events[0]?.type === 'job.initialize') it.actor.start();
       let ended: string | undefined;
       for (const event of path.events) {
         it.actor.send(event);
+        if (event === path.events.at(-1)) it.actor.start();
         ended ??= isTerminalJobStatus(stateOf(it) as never) ? stateOf(it) : undefined;
       }
       expect(stateOf(it)).toBe(path.state);

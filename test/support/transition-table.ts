@@ -23,7 +23,7 @@ export function recorded(
   machine: AnyStateMachine,
   names: readonly string[],
   input: (log: (entry: string) => void) => Record<string, unknown>,
-  extra: { readonly actors?: Record<string, unknown> } = {},
+  { isStarted = true, ...extra }: { readonly actors?: Record<string, unknown>; readonly isStarted?: boolean } = {},
 ): RecordedActor {
   const log: string[] = [];
   const actions = Object.fromEntries(
@@ -38,7 +38,7 @@ export function recorded(
   const actor = createActor(machine.provide({ actions, ...extra } as never), {
     input: input((entry) => log.push(entry)),
   });
-  actor.start();
+  if (isStarted) actor.start();
   return { actor, take: () => log.splice(0) };
 }
 

@@ -1,0 +1,156 @@
+import { map as rxMap } from 'rxjs';
+import { type DataStream, fromArray, fromAsyncIterable, fromIterable, Job, range, type Sink } from '../../src/index.ts';
+import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+
+/** What flows through drawn jobs. */
+interface Item {
+  readonly key: number;
+  readonly value: number;
+}
+
+/** Kept small, so that sums are exact in every order. */
+const modulus = 10_007;
+
+/**
+ * Draws a job: sources, a graph of operators over them, a sink on every stream that nothing reads. What its sinks get
+ * does not depend on order, batch sizes or parallelism.
+ */
+export function drawJob(seed: number): Job {
+  const random = seededRandom(seed).fork('job');
+  const job = Job.create(`drawn-${seed}`, {
+    mode: random.pick(['batch', 'streaming']),
+    parallelism: random.integer(1, 3),
+  });
+  const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) => drawSource(random, job, index));
+  for (let step = random.integer(1, 7); step > 0; step--) {
+    const at = random.integer(0, open.length - 1);
+    const stream = open[at] as DataStream<Item>;
+    const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
+    if (other === undefined) {
+      open[at] = drawOperator(random, stream);
+      // Read by two: the stream before stays open.
+      if (random.chance(0.15)) open.push(stream);
+    } else {
+      open[at] = stream.union(other).map((item) => item);
+      open.splice((at + 1) % open.length, 1);
+    }
+  }
+  for (const [index, stream] of open.entries()) stream.sink(`out-${index}`, nowhere);
+  return job;
+}
+
+/** A stand-in: simulation puts its own in the place of every sink. */
+const nowhere: Sink<Item> = {
+  name: 'nowhere',
+  guarantee: 'at-least-once',
+  open: () => {
+    throw new Error('a simulated run writes nothing');
+  },
+};
+
+function drawSource(random: SeededRandom, job: Job, index: number): DataStream<Item> {
+  const count = random.pick([0, 1, 10, 60, 200]);
+  const items = Array.from({ length: count }, (_, at): Item => ({ key: at % 7, value: (at * 31 + index) % modulus }));
+  const name = `source-${index}`;
+  switch (random.integer(0, 3)) {
+    case 0:
+      return job.source(name, fromArray(items));
+    case 1:
+      return job.source(
+        name,
+        fromIterable(() => items),
+      );
+    case 2:
+      return job.source(
+        name,
+        fromAsyncIterable(async function* () {
+          for (const item of items) {
+            await Promise.resolve();
+            yield item;
+          }
+        }),
+      );
+    default:
+      return job.source(name, range(0, count)).map((n) => ({ key: n % 5, value: (n * 17) % modulus }));
+  }
+}
+
+type Draw = (random: SeededRandom, stream: DataStream<Item>) => DataStream<Item>;
+
+const draws: readonly Draw[] = [
+  (random, stream) => {
+    const by = random.integer(1, 9);
+    return stream.map(({ key, value }) => ({ key, value: (value * by + 1) % modulus }));
+  },
+  (random, stream) => {
+    const by = random.integer(2, 5);
+    return stream.filter(({ value }) => value % by !== 0);
+  },
+  (random, stream) => {
+    const most = random.integer(1, 3);
+    return stream.flatMap(({ key, value }) =>
+      Array.from({ length: value % (most + 1) }, (_, copy) => ({ key, value: (value + copy) % modulus })),
+    );
+  },
+  (_random, stream) => stream.through(rxMap(({ key, value }) => ({ key: (key + 1) % 7, value }))),
+  (random, stream) =>
+    stream.mapAsync(
+      async ({ key, value }, { retry }) => {
+        await Promise.resolve();
+        if (retry === 0 && value % 13 === 0) throw new Error('busy');
+        return { key, value: (value + 5) % modulus };
+      },
+      { concurrency: random.integer(1, 8), ordered: random.chance(0.5), retries: 2 },
+    ),
+  (random, stream) => {
+    const buckets = random.integer(1, 9);
+    return stream
+      .keyBy(({ value }) => value % buckets, drawExchange(random))
+      .aggregate(
+        {
+          create: () => ({ count: 0, sum: 0 }),
+          add: ({ count, sum }, { value }) => ({ count: count + 1, sum: (sum + value) % modulus }),
+          result: ({ count, sum }, bucket): Item => ({ key: bucket, value: (count * 1_000 + sum) % modulus }),
+        },
+        { emit: 'final', ...drawParallelism(random) },
+      );
+  },
+  (random, stream) =>
+    stream
+      .keyBy(({ key }) => key, drawExchange(random))
+      .reduce((a, b) => ({ key: a.key, value: (a.value + b.value) % modulus }), {
+        emit: 'final',
+        ...drawParallelism(random),
+      }),
+  (random, stream) =>
+    stream
+      .keyBy(({ value }) => `${value % 50}`, drawExchange(random))
+      .process<number, Item>(
+        {
+          onRecord: ({ value }, seen, emit) => {
+            if (seen.get() === undefined) emit({ key: 0, value: value % 50 });
+            seen.set((seen.get() ?? 0) + 1);
+          },
+          onEnd: (seen, emit) => emit({ key: 1, value: seen.get() ?? 0 }),
+        },
+        drawParallelism(random),
+      ),
+  (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
+  (random, stream) =>
+    stream.forward({ exchange: random.pick(['pipelined', 'blocking'] as const) }).map((item) => ({ ...item })),
+  // Every record once per subtask: how many there are must not be drawn later.
+  (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
+];
+
+function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  return random.pick(draws)(random, stream);
+}
+
+function drawExchange(random: SeededRandom): { exchange?: 'pipelined' | 'blocking' } {
+  const exchange = random.pick([undefined, undefined, 'pipelined', 'blocking'] as const);
+  return exchange === undefined ? {} : { exchange };
+}
+
+function drawParallelism(random: SeededRandom): { parallelism?: number } {
+  return random.chance(0.25) ? { parallelism: random.integer(1, 3) } : {};
+}
