@@ -5,6 +5,8 @@ const config: Config = {
   testEnvironment: 'node',
   // XState's warnings (unknown actions, stopped actors) are silent without its development build.
   testEnvironmentOptions: { customExportConditions: ['development', 'node', 'node-addons'] },
+  // Jest leaves one core idle unless it is told otherwise.
+  maxWorkers: '100%',
   roots: ['<rootDir>/test'],
   moduleNameMapper: {
     '^kintsugi$': '<rootDir>/src/index.ts',

@@ -100,7 +100,12 @@ export type { Source, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkWriter } from './operators/sink.ts';
 export type { RuntimeContext } from './operators/runtime-context.ts';
 export type { AsyncCallContext, AsyncMapOptions, KeyedProcessContext } from './operators/operator-description.ts';
+
+// Fault points
 export { taskFaultPoints } from './operators/fault-points.ts';
+export { partitionFaultPoints } from './partitions/result-partition.ts';
+export { spillFaultPoints } from './partitions/spill-store.ts';
+export { partFileFaultPoints } from './connectors/part-file.ts';
 
 // Environment
 export {

@@ -5,6 +5,7 @@ import type { Environment } from '../environment.ts';
 import { IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { StreamTask } from '../operators/stream-task.ts';
@@ -13,7 +14,7 @@ import { BlockingResultPartition } from '../partitions/blocking-result-partition
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
 import { MemoryBudget } from '../partitions/memory-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
-import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
+import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
 import type { DataPlane, TaskSurroundings } from './data-plane.ts';
 
@@ -57,6 +58,7 @@ export class LocalDataPlane implements DataPlane {
 
   createPartition(registration: PartitionRegistration): ResultPartition {
     const { id, edge, subpartitionCount } = registration;
+    this.#options.environment.faults.reach(partitionFaultPoints.register, { ...id });
     const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     return exchange.consumption === 'after-producer-finished'
@@ -77,6 +79,7 @@ export class LocalDataPlane implements DataPlane {
     const { jobVertex, subtask, parallelism, attempt } = deployment;
     const program = programs[jobVertex] as VertexProgram;
     const vertex = jobGraph.vertices[jobVertex]?.id as string;
+    environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const context = new TaskContext({ job: name, vertex, subtask, parallelism, attempt, environment });
     return new StreamTask({
       context,

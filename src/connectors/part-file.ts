@@ -7,6 +7,12 @@ import { fileProblem } from './file-problem.ts';
 const flushLength = 256 * 1024;
 const indexDigits = 5;
 
+/** Where a fault can be armed in a sink that writes files (`environment.faults`). The place says `file` and `subtask`. */
+export const partFileFaultPoints = {
+  /** Everything is written, and nothing can be seen of it yet. */
+  beforeRename: 'part-file.before-rename',
+} as const;
+
 /** The file a subtask writes: `path` itself for one alone, otherwise `name-00000-of-00004.ext` beside it. */
 export function partPath(path: string, subtask: number, parallelism: number): string {
   if (parallelism === 1) return path;
@@ -60,7 +66,7 @@ export class PartFile {
       await this.#flush();
       await this.#handle.datasync();
       await this.#close();
-      this.#context.environment.faults.reach('part-file.before-rename', {
+      this.#context.environment.faults.reach(partFileFaultPoints.beforeRename, {
         file: this.path,
         subtask: this.#context.subtask,
       });

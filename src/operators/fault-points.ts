@@ -3,6 +3,8 @@
  * and how many `batches` and `records` the attempt has taken in so far.
  */
 export const taskFaultPoints = {
+  /** Before an executor builds it. */
+  deploy: 'task.deploy',
   /** Before its source, inputs and sink are opened. */
   open: 'task.open',
   /** Before a batch is worked on. */

@@ -3,6 +3,12 @@ import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { Batch, StreamElement } from './stream-element.ts';
 
+/** Where a fault can be armed around results (`environment.faults`). The place says `partition` and `attempt`. */
+export const partitionFaultPoints = {
+  /** Before room is made for the result of an attempt. */
+  register: 'partition.register',
+} as const;
+
 /** What a partition holds and has moved; all counts since it was created. */
 export interface PartitionStatistics {
   readonly records: number;

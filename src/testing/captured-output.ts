@@ -1,3 +1,4 @@
+import type { StreamNode } from '../api/stream-graph.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 
@@ -5,6 +6,13 @@ import type { Sink, SinkWriter } from '../operators/sink.ts';
 export class CapturedOutput {
   /** Committed records by sink, then by subtask: a subtask that runs again replaces what it wrote before. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
+
+  /** The steps of a job, with a stand-in in the place of each sink. */
+  inPlaceOfSinks(steps: readonly StreamNode[]): StreamNode[] {
+    return steps.map((node) =>
+      node.step.kind === 'sink' ? { ...node, step: { kind: 'sink', sink: this.sink(node.uid) } } : node,
+    );
+  }
 
   /** A sink to run in the place of the one called `name`. */
   sink(name: string): Sink<unknown> {

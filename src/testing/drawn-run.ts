@@ -4,6 +4,7 @@ import { JobValidationError } from '../errors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
+import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/spill-store.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -120,6 +121,7 @@ const points: readonly string[] = [
   taskFaultPoints.batch,
   ...Object.values(taskFaultPoints),
   ...Object.values(spillFaultPoints),
+  ...Object.values(partitionFaultPoints),
 ];
 
 const taskPoints: ReadonlySet<string> = new Set(Object.values(taskFaultPoints));

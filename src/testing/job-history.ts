@@ -12,7 +12,7 @@ const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | '
   initializing: ['deploying'],
   running: ['initializing'],
   finished: ['deploying', 'initializing', 'running'],
-  canceling: ['deploying', 'initializing', 'running'],
+  canceling: ['created', 'scheduled', 'deploying', 'initializing', 'running'],
   canceled: ['created', 'scheduled', 'deploying', 'initializing', 'running', 'canceling'],
   failed: ['created', 'scheduled', 'deploying', 'initializing', 'running'],
 };

@@ -7,6 +7,7 @@ import type { JobDefinition } from '../api/stream-graph.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
 import { KintsugiError, toError } from '../errors.ts';
 import { fixedDelay } from '../failover/fixed-delay.ts';
+import { noRestart } from '../failover/no-restart.ts';
 import { restartAll } from '../failover/restart-all.ts';
 import { restartIndividual } from '../failover/restart-individual.ts';
 import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
@@ -94,12 +95,14 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const random = seededRandom(seed);
   const undisturbed = await undisturbedOutput(job, options);
   const shape = drawShape(random, job, options);
-  const plan = planJob({ ...shape, name: job.name, steps: job.steps });
+  const captured = new CapturedOutput();
+  const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
   const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
   const drawn: DrawnRun = { ...shape, faults };
   const environment = virtualEnvironment({ seed, order: 'shuffled' });
   const firedFaults = armFaults(environment.faults, drawn.faults);
-  const { output, history, receipt, failure, leftovers } = await runCaptured(plan, environment, drawn, options);
+  const { history, receipt, failure, leftovers } = await runSimulated(plan, environment, drawn, options);
+  const output = captured.records();
   const graph = new ExecutionGraph(plan.jobGraph);
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
@@ -111,31 +114,28 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   return { seed, drawn, firedFaults: firedFaults(), receipt, history, output };
 }
 
-interface Captured extends Pick<SimulationReport, 'output' | 'history' | 'receipt'> {
+interface Ended extends Pick<SimulationReport, 'history' | 'receipt'> {
   readonly failure: Error | undefined;
   /** What the run left behind although it had ended. */
   readonly leftovers: readonly string[];
 }
 
-async function runCaptured(
+async function runSimulated(
   plan: JobPlan,
   environment: VirtualEnvironment,
-  drawn: DrawnShape,
+  drawn: DrawnShape | DrawnRun,
   { options = {} }: SimulationOptions,
-): Promise<Captured> {
-  const captured = new CapturedOutput();
+): Promise<Ended> {
   const history = new JobHistory();
-  const programs = plan.programs.map((program, index) => ({
-    ...program,
-    sink: program.sink && captured.sink(plan.jobGraph.vertices[index]?.id as string),
-  }));
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
+  let filesLeft: string[] = [];
   const interleaving = seededRandom(drawn.seed).fork('interleaving');
   const run = runJob(
-    { ...plan, programs },
+    plan,
     {
       failoverStrategy: strategies[drawn.failoverStrategy](),
-      restartBackoff: fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: drawn.delayMs }),
+      // A job that fails by itself is told at once; more restarts than faults are a fault of the engine.
+      restartBackoff: isDisturbed(drawn) ? fixedDelay({ maxAttempts: 50, delayMs: drawn.delayMs }) : noRestart(),
       batchSize: drawn.batchSize,
       memoryBudgetBytes: drawn.memoryBudgetBytes,
       executors: drawn.executors,
@@ -147,7 +147,13 @@ async function runCaptured(
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {
           ...resolved,
-          spillStore,
+          spillStore: {
+            create: (id) => spillStore.create(id),
+            dispose: () => {
+              filesLeft = [...spillStore.files.keys()];
+              return spillStore.dispose();
+            },
+          },
           maxSteps: () => interleaving.integer(0, drawn.maxSteps),
         }),
     },
@@ -163,9 +169,13 @@ async function runCaptured(
   const { timerCount } = environment.clock;
   const leftovers = [
     ...(timerCount > 0 ? [`it ended and left ${timerCount} timers armed`] : []),
-    ...[...spillStore.files.keys()].map((name) => `it ended and left the spill file ${name}`),
+    ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
-  return { output: captured.records(), history, receipt: run.receipt(), failure, leftovers };
+  return { history, receipt: run.receipt(), failure, leftovers };
+}
+
+function isDisturbed(drawn: DrawnShape | DrawnRun): drawn is DrawnRun {
+  return 'faults' in drawn;
 }
 
 /** Lets what was scheduled at the end of the run go on. */
@@ -192,7 +202,9 @@ function undisturbedOutput(job: JobDefinition, options: SimulationOptions): Prom
 }
 
 async function runUndisturbed(job: JobDefinition, options: SimulationOptions): Promise<Undisturbed> {
-  const plan = planJob(job);
+  const captured = new CapturedOutput();
+  const { name, mode, parallelism } = job;
+  const plan = planJob({ name, mode, parallelism, steps: captured.inPlaceOfSinks(job.steps) });
   const recordsIn = new Map<string, number>();
   const faults = faultPlan();
   faults.call(
@@ -203,13 +215,13 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
     { times: Number.POSITIVE_INFINITY },
   );
   const environment = virtualEnvironment({ seed: 0, faults });
-  const { output, failure } = await runCaptured(
+  const { failure } = await runSimulated(
     plan,
     environment,
     {
       seed: 0,
-      mode: job.mode,
-      parallelism: job.parallelism,
+      mode,
+      parallelism,
       batchSize: 1_024,
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
       failoverStrategy: 'restartPipelinedRegion',
@@ -221,7 +233,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
     options,
   );
   if (failure !== undefined) throw failure;
-  return { output, recordsIn };
+  return { output: captured.records(), recordsIn };
 }
 
 /** Arms what was drawn; the answer counts what fired. */

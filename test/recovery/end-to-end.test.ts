@@ -119,7 +119,7 @@ describe('a batch job', () => {
   });
 
   it('survives a failure at every point where a task can be struck, in every attempt of three', async () => {
-    for (const point of ['task.open', 'task.batch', 'task.end', 'task.finish']) {
+    for (const point of ['task.deploy', 'task.open', 'task.batch', 'task.end', 'task.finish']) {
       for (const vertex of ['numbers', 'sums-by-digit']) {
         const { job, result } = sumsJob('batch', 200);
         const faults = faultPlan();

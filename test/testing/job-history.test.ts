@@ -1,0 +1,119 @@
+import type { JobEvent } from '../../src/index.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import { JobHistory } from '../../src/testing/index.ts';
+
+//  (a) ══▶ (b)    blocking: two regions
+const graph = new ExecutionGraph(
+  createJobGraph(
+    'pair',
+    [
+      { id: 'a', parallelism: 1 },
+      { id: 'b', parallelism: 1 },
+    ],
+    [{ source: 'a', target: 'b', pattern: 'pointwise', exchange: exchangeTypes.blocking }],
+  ),
+);
+const regions = pipelinedRegions(graph);
+
+/** `a created scheduled …`: a task, its attempt after `#` (0 without), the states it enters. */
+function task(name: string, ...states: string[]): JobEvent[] {
+  const [id = '', attempt = '0'] = name.split('#');
+  const vertex = ['a', 'b'].indexOf(id);
+  return states.map((state) => ({
+    type: 'task.stateChanged',
+    atMs: 0,
+    task: `${id}[0]`,
+    vertex,
+    attempt: Number(attempt) as never,
+    state,
+  }));
+}
+
+const status = (name: string): JobEvent => ({ type: 'job.statusChanged', atMs: 0, status: name });
+const decided = (...regionIds: number[]): JobEvent => ({
+  type: 'failover.decided',
+  atMs: 0,
+  failover: 1 as never,
+  regions: regionIds as never,
+  taskCount: regionIds.length,
+  delayMs: 0,
+  newAttempt: true,
+  why: undefined,
+});
+
+const toDeployed = ['created', 'scheduled', 'deploying'];
+const whole = [...toDeployed, 'initializing', 'running', 'finished'];
+
+const sound: Readonly<Record<string, readonly JobEvent[]>> = {
+  'an undisturbed run': [...task('a', ...whole), ...task('b', ...whole), status('finished')],
+  'a consumer that restarts': [
+    ...task('a', ...whole),
+    ...task('b', ...toDeployed, 'failed'),
+    decided(1),
+    ...task('b#1', ...whole),
+    status('finished'),
+  ],
+  'a producer that restarts, and its consumer with it': [
+    ...task('a', ...whole),
+    ...task('b', ...toDeployed, 'canceling', 'canceled'),
+    decided(0, 1),
+    ...task('a#1', ...whole),
+    ...task('b#1', ...whole),
+    status('finished'),
+  ],
+  'a job that is cancelled before anything runs': [
+    ...task('a', 'created', 'canceling', 'canceled'),
+    ...task('b', 'created', 'canceling', 'canceled'),
+    status('canceled'),
+  ],
+};
+
+const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
+  ['a state is skipped', /^H1.*a\[0\]#0 goes from created to deploying/, task('a', 'created', 'deploying')],
+  ['a finished task runs on', /^H1.*from finished to running/, task('a', ...whole, 'running')],
+  ['an attempt begins in the middle', /^H1.*from none to running/, task('a', 'running')],
+  [
+    'an attempt number is left out',
+    /^H2.*attempt 2, not 1/,
+    [...task('a', ...whole), decided(0), decided(0), ...task('a#2', 'created')],
+  ],
+  [
+    'an attempt begins while the one before runs',
+    /^H2.*while the one before is deploying/,
+    [...task('a', ...toDeployed), decided(0), ...task('a#1', 'created')],
+  ],
+  ['a restart that nobody decided', /^H3.*region 0/, [...task('a', ...whole), decided(1), ...task('a#1', 'created')]],
+  ['a consumer of a result that is not there', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
+  [
+    'a consumer of the result of an old attempt',
+    /^H4.*b\[0\]#0 is deployed/,
+    [...task('a', ...whole), decided(0), ...task('a#1', 'created'), ...task('b', ...toDeployed)],
+  ],
+  [
+    'a job that finishes with a task under way',
+    /^H5.*b\[0\] is deploying/,
+    [...task('a', ...whole), ...task('b', ...toDeployed), status('finished')],
+  ],
+  ['a job that finishes without a task', /^H5.*1 of 2 tasks/, [...task('a', ...whole), status('finished')]],
+];
+
+const violations = (events: readonly JobEvent[]): string[] => {
+  const history = new JobHistory();
+  for (const event of events) history.add(event);
+  return history.violations(graph, regions);
+};
+
+describe('JobHistory', () => {
+  it.each(Object.entries(sound))('finds nothing wrong with %s', (_, events) => {
+    expect(violations(events)).toEqual([]);
+  });
+
+  it.each(broken)('complains about %s', (_, expected, events) => {
+    const found = violations(events);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(expected);
+  });
+});
