@@ -1,6 +1,6 @@
 import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
 import { subpartitionOfKey } from '../src/partitions/key-hash.ts';
-import { type Bench, type BenchOptions, type BenchRow, compare } from './harness.ts';
+import { type Bench, type BenchOptions, type BenchRow, compare, measure } from './harness.ts';
 
 /** A record as pipelines see them: a string key, two numbers. */
 interface Reading {
@@ -9,11 +9,13 @@ interface Reading {
   readonly quality: number;
 }
 
-const recordCount = 1_000_000;
-const batchSize = 1_024;
+const distinctCount = 1_000_000;
+/** Each is read so many times: what a job costs before its first record is a row of its own. */
+const recordCount = 5 * distinctCount;
+const batchSize = 1_000;
 const ways = 4;
 
-const readings: readonly Reading[] = Array.from({ length: recordCount }, (_, index) => ({
+const readings: readonly Reading[] = Array.from({ length: distinctCount }, (_, index) => ({
   sensor: `sensor-${(index * 7_919) % 1_000}`,
   value: index % 1_013,
   quality: index % 10,
@@ -26,22 +28,27 @@ const scale = (reading: Reading): { sensor: string; value: number } => ({
 const isUseful = (reading: { value: number }): boolean => reading.value % 5 !== 0;
 
 /** Hands out batches without copying them, so that what is measured is the engine. */
-const source: Source<Reading> = {
+const source = (count: number): Source<Reading> => ({
   name: 'readings',
   maxParallelism: 1,
   open: () => {
     let next = 0;
     return {
       read: (max) => {
-        if (next >= recordCount) return null;
-        const batch = readings.slice(next, next + max);
+        if (next >= count) return null;
+        const batch = batchAt(next, max);
         next += max;
         return batch;
       },
       close: () => {},
     };
   },
-};
+});
+
+function batchAt(start: number, max: number): Reading[] {
+  const at = start % distinctCount;
+  return readings.slice(at, at + max);
+}
 
 interface Total {
   readonly sensor: string;
@@ -49,7 +56,7 @@ interface Total {
 }
 
 /** map → filter → keyed sum as a job, to the sum of all sums. */
-async function asJob(parallelism: number): Promise<number> {
+async function asJob(parallelism: number, count = recordCount): Promise<number> {
   let check = 0;
   const sink: Sink<Total> = {
     name: 'check',
@@ -64,7 +71,7 @@ async function asJob(parallelism: number): Promise<number> {
   };
   const job = Job.create('bench', { mode: 'streaming' });
   job
-    .source('readings', source)
+    .source('readings', source(count))
     .map(scale)
     .filter(isUseful)
     .keyBy((reading) => reading.sensor)
@@ -88,7 +95,7 @@ async function asJob(parallelism: number): Promise<number> {
 function byHand(): number {
   const sums = new Map<string, { sum: number }>();
   for (let start = 0; start < recordCount; start += batchSize) {
-    for (const reading of readings.slice(start, start + batchSize)) add(sums, reading);
+    for (const reading of batchAt(start, batchSize)) add(sums, reading);
   }
   return total([sums]);
 }
@@ -107,7 +114,7 @@ function byHandRouted(): number {
     batches[way] = [];
   };
   for (let start = 0; start < recordCount; start += batchSize) {
-    for (const reading of readings.slice(start, start + batchSize)) {
+    for (const reading of batchAt(start, batchSize)) {
       const scaled = scale(reading);
       if (!isUseful(scaled)) continue;
       const way = subpartitionOfKey(scaled.sensor, ways);
@@ -143,11 +150,18 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   await agree(() => asJob(1), byHand);
   await agree(() => asJob(ways), byHandRouted);
   return [
+    await measure({
+      name: 'a whole job of no records, first line to last',
+      run: () => asJob(1, 0),
+      collectsBefore: false,
+      effort,
+    }),
     await compare({
       name: `fused chain: map → filter → keyed sum of ${recordCount / 1e6} M records, a whole job`,
       ours: () => asJob(1),
       baseline: byHand,
       goal: { atLeast: 0.77 },
+      collectsBefore: false,
       effort,
     }),
     await compare({
@@ -155,6 +169,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
       ours: () => asJob(ways),
       baseline: byHandRouted,
       goal: { atLeast: 0.5 },
+      collectsBefore: false,
       effort,
     }),
   ];
