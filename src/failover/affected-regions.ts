@@ -1,4 +1,5 @@
 import { IllegalStateError } from '../errors.ts';
+import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
@@ -20,42 +21,58 @@ export function affectedRegions(
   lost: ReadonlySet<PartitionId>,
 ): Set<RegionId> {
   const { graph, regions } = topology;
-  const involved = new Set<RegionId>(seed);
+  const involved = new Set<RegionId>();
+  const queue: RegionId[] = [];
   const consumed = new Set<number>();
   const produced = new Set<number>();
 
+  const involve = (region: RegionId): void => {
+    if (involved.has(region)) return;
+    involved.add(region);
+    queue.push(region);
+  };
   const involveProducers = (group: number): void => {
     if (consumed.has(group)) return;
     consumed.add(group);
     const edge = graph.edgeIndexOfGroup(group);
+    const exchange = graph.exchangeOfGroup(group);
     for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
       const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
-      if (!isReadableAgain(partition, topology, lost)) involved.add(regions.regionOf(producer as ExecutionVertexId));
+      if (!isReadableAgain(partition, exchange, topology, lost))
+        involve(regions.regionOf(producer as ExecutionVertexId));
     }
   };
   const involveConsumers = (group: number): void => {
     if (produced.has(group)) return;
     produced.add(group);
     for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-      involved.add(regions.regionOf(consumer as ExecutionVertexId));
+      involve(regions.regionOf(consumer as ExecutionVertexId));
     }
   };
 
-  for (const region of involved) {
+  const involveNeighbours = (vertex: ExecutionVertexId): void => {
+    graph.forEachConsumedGroup(vertex, involveProducers);
+    graph.forEachProducedGroup(vertex, involveConsumers);
+  };
+
+  for (const region of seed) involve(region);
+  for (let at = 0; at < queue.length; at++) {
+    const region = queue[at] as RegionId;
     if (!(region >= 0 && region < regions.count)) {
       throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
     }
-    for (const vertex of regions.verticesOf(region)) {
-      graph.forEachConsumedGroup(vertex as ExecutionVertexId, involveProducers);
-      graph.forEachProducedGroup(vertex as ExecutionVertexId, involveConsumers);
-    }
+    regions.forEachVertex(region, involveNeighbours);
   }
   return involved;
 }
 
 /** Whether a consumer that restarts finds what it needs of a result without its producer. */
-export function isReadableAgain(partition: PartitionId, topology: Topology, lost: ReadonlySet<PartitionId>): boolean {
+export function isReadableAgain(
+  partition: PartitionId,
+  { reconsumable, reconnectsWithLoss }: ExchangeType,
+  topology: Topology,
+  lost: ReadonlySet<PartitionId>,
+): boolean {
   if (lost.has(partition)) return false;
-  const { reconsumable, reconnectsWithLoss } = topology.graph.exchangeOfPartition(partition);
   return reconnectsWithLoss || (reconsumable && topology.isPartitionAvailable(partition));
 }

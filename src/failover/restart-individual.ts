@@ -55,7 +55,7 @@ function inputThatForces(
     const { exchange } = graph.edgeOfGroup(group);
     for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
       const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
-      if (!exchange.joinsRegions && isReadableAgain(partition, topology, lost)) continue;
+      if (!exchange.joinsRegions && isReadableAgain(partition, exchange, topology, lost)) continue;
       const name = graph.nameOf(producer as ExecutionVertexId);
       const over = edgeName(graph.edgeOfGroup(group));
       if (lost.has(partition)) return `what ${name} wrote over ${over} is lost`;

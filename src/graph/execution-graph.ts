@@ -166,12 +166,14 @@ export class ExecutionGraph {
 
   /** Calls `visit` for each group that `vertex` consumes: one per incoming edge. */
   forEachConsumedGroup(vertex: ExecutionVertexId, visit: (group: number) => void): void {
-    for (const edge of this.edgesInto(this.jobVertexIndexOf(vertex))) visit(this.consumedGroup(edge, vertex));
+    const edges = this.edgesInto(this.jobVertexIndexOf(vertex));
+    for (let index = 0; index < edges.length; index++) visit(this.consumedGroup(edges[index] as number, vertex));
   }
 
   /** Calls `visit` for each group that consumes from `vertex`: one per outgoing edge. */
   forEachProducedGroup(vertex: ExecutionVertexId, visit: (group: number) => void): void {
-    for (const edge of this.edgesOutOf(this.jobVertexIndexOf(vertex))) visit(this.producedGroup(edge, vertex));
+    const edges = this.edgesOutOf(this.jobVertexIndexOf(vertex));
+    for (let index = 0; index < edges.length; index++) visit(this.producedGroup(edges[index] as number, vertex));
   }
 
   /** The group of edge number `edge` that `consumer` reads. */

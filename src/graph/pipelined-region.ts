@@ -8,6 +8,8 @@ export interface PipelinedRegions {
   regionOf(vertex: ExecutionVertexId): RegionId;
   /** The vertices of a region in topological order; a view, not a copy. */
   verticesOf(region: RegionId): Int32Array;
+  /** Calls `visit` for each vertex of a region in topological order, without making a view. */
+  forEachVertex(region: RegionId, visit: (vertex: ExecutionVertexId) => void): void;
 }
 
 /**
@@ -114,6 +116,10 @@ function collect(sets: UnionFind): PipelinedRegions {
     count,
     regionOf: (vertex) => regionOf[vertex] as RegionId,
     verticesOf: (region) => members.subarray(starts[region] as number, starts[region + 1] as number),
+    forEachVertex: (region, visit) => {
+      const end = starts[region + 1] as number;
+      for (let at = starts[region] as number; at < end; at++) visit(members[at] as ExecutionVertexId);
+    },
   };
 }
 
