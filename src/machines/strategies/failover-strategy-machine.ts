@@ -41,6 +41,9 @@ export type FailoverStrategyActorRef = ActorRef<Snapshot<unknown>, FailoverStrat
  *
  * @example
  * ```ts
+ * import { failoverStrategySetup, restartPipelinedRegion } from 'kintsugi';
+ * import { assign, emit } from 'xstate';
+ *
  * const careful = failoverStrategySetup<{ failures: number }>().createMachine({
  *   context: { failures: 0 },
  *   on: {

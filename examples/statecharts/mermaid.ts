@@ -1,0 +1,43 @@
+import type { AnyStateMachine, AnyStateNode } from 'xstate';
+
+/** A state machine as a Mermaid state diagram: its states, nested as they are, and what leads from one to another. */
+export function mermaid(machine: AnyStateMachine): string {
+  return ['stateDiagram-v2', ...stateLines(machine.root, 1), ...transitionLines(machine.root)].join('\n');
+}
+
+function stateLines(node: AnyStateNode, depth: number): string[] {
+  const indent = '  '.repeat(depth);
+  const children = Object.values(node.states) as AnyStateNode[];
+  const initial = node.initial?.target[0];
+  return [
+    ...(initial === undefined ? [] : [`${indent}[*] --> ${idOf(initial)}`]),
+    ...children.flatMap((child) => {
+      const declared = `${indent}state "${child.key}" as ${idOf(child)}`;
+      const inner = stateLines(child, depth + 1);
+      return inner.length === 0 ? [declared] : [`${declared} {`, ...inner, `${indent}}`];
+    }),
+  ];
+}
+
+/** One arrow per pair of states, with everything that leads along it. What stays where it is is not drawn. */
+function transitionLines(root: AnyStateNode): string[] {
+  const labels = new Map<string, Set<string>>();
+  const visit = (node: AnyStateNode): void => {
+    const transitions = [...node.transitions.values(), node.always ?? []].flat();
+    for (const { target, eventType, guard } of transitions) {
+      for (const to of target ?? []) {
+        const arrow = `${idOf(node)} --> ${idOf(to)}`;
+        const condition = typeof guard === 'string' ? ` [${guard}]` : '';
+        const label = `${eventType === '' ? 'always' : eventType}${condition}`;
+        labels.set(arrow, (labels.get(arrow) ?? new Set<string>()).add(label));
+      }
+    }
+    for (const child of Object.values(node.states) as AnyStateNode[]) visit(child);
+  };
+  visit(root);
+  return [...labels].map(([arrow, names]) => `  ${arrow}: ${[...names].join('<br>')}`);
+}
+
+function idOf(node: AnyStateNode): string {
+  return node.path.length === 0 ? node.machine.id : node.path.join('_');
+}

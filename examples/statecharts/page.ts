@@ -1,0 +1,37 @@
+import {
+  executionMachine,
+  failoverMachine,
+  jobMasterMachine,
+  partitionMachine,
+  regionMachine,
+  taskExecutorMachine,
+} from 'kintsugi';
+import type { AnyStateMachine } from 'xstate';
+import { mermaid } from './mermaid.ts';
+
+const machines: readonly (readonly [AnyStateMachine, string])[] = [
+  [jobMasterMachine, 'One per run: the life of the job. It stays `running` while regions restart.'],
+  [regionMachine, 'One per pipelined region: the tasks that run, fail and restart together.'],
+  [
+    executionMachine,
+    'One per attempt of each task. Events `task.…` are reports of the task, fenced by the attempt number.',
+  ],
+  [
+    failoverMachine,
+    'One per failure: asks strategy and backoff, and follows the regions that restart until they run again.',
+  ],
+  [partitionMachine, 'One per result of an attempt.'],
+  [taskExecutorMachine, 'One per task executor: its slots and its connection to the job master.'],
+];
+
+/** The page `docs/statecharts.md`. */
+export function statechartsPage(): string {
+  const charts = machines.map(
+    ([machine, about]) => `## ${machine.id}\n\n${about}\n\n\`\`\`mermaid\n${mermaid(machine)}\n\`\`\`\n`,
+  );
+  return [
+    '# Statecharts\n',
+    'Drawn from the machines themselves by `npm run draw`. Actions and transitions that stay in their state are left out.\n',
+    ...charts,
+  ].join('\n');
+}
