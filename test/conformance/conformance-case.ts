@@ -47,6 +47,7 @@ export function perStep(judges: readonly Judge[]): Judge {
     if (expected.length !== judges.length) {
       return { kind: 'skipped', why: `${expected.length} entries for ${judges.length} steps` };
     }
+    if (expected.every((entry) => entry === null)) return { kind: 'skipped', why: 'expects nothing of any step' };
     const verdicts = expected.map(
       (entry, step): Verdict => (entry === null ? { kind: 'passed' } : (judges[step] as Judge)(entry)),
     );
@@ -77,6 +78,14 @@ export function fields(judges: Readonly<Record<string, Judge>>): Judge {
       }),
     );
   };
+}
+
+/** The same as {@link fields} for an object that must say something. */
+export function someFields(judges: Readonly<Record<string, Judge>>): Judge {
+  return (expected) =>
+    typeof expected === 'object' && expected !== null && Object.keys(expected).length === 0
+      ? { kind: 'skipped', why: 'expects nothing' }
+      : fields(judges)(expected);
 }
 
 /** For fields that explain and assert nothing that could be checked. */

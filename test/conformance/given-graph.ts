@@ -5,12 +5,14 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts'
 import { CannotRun } from './conformance-case.ts';
 import { flinkExchangeTypes } from './flink-exchange-types.ts';
 
-interface GivenVertex {
+/** A job vertex as a case writes it. */
+export interface GivenVertex {
   readonly id: string;
   readonly parallelism?: number;
 }
 
-interface GivenEdge {
+/** A result and who reads it, as a case writes them. */
+export interface GivenEdge {
   readonly from: string;
   readonly to: string;
   readonly type?: string;
@@ -87,6 +89,18 @@ export function knownVertex({ vertexNamed }: GivenGraph, name: unknown): Executi
   const vertex = vertexNamed(String(name));
   if (vertex === undefined) throw new CannotRun(`there is no subtask ${JSON.stringify(name)} in the graph of the case`);
   return vertex;
+}
+
+/** @throws CannotRun naming the fields that are left over once the known ones are taken out */
+export function onlyKnown(rest: Readonly<Record<string, unknown>>, where: string): void {
+  const [first, ...more] = Object.keys(rest);
+  if (first !== undefined) throw new CannotRun(`${where} ${[first, ...more].join(', ')} is not known`);
+}
+
+/** @throws CannotRun unless it is a text */
+export function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new CannotRun(`a name or text was expected instead of ${JSON.stringify(value)}`);
+  return value;
 }
 
 /** A list that may be left out. */

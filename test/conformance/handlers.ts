@@ -2,8 +2,11 @@ import { backoffHandlers } from './backoff.ts';
 import type { Handlers } from './conformance-runner.ts';
 import { executionHandlers } from './execution.ts';
 import { failoverHandlers } from './failover.ts';
+import { jobHandlers } from './job-sequences.ts';
 import { regionBuildingHandlers } from './region-building.ts';
 import { schedulingHandlers } from './scheduling.ts';
+import { chartHandlers } from './state-charts.ts';
+import { versionerHandlers } from './versioner.ts';
 
 /** Who runs which kind of case. A kind that is not here is skipped by name. */
 export const handlers: Handlers = {
@@ -11,5 +14,5 @@ export const handlers: Handlers = {
   failover: failoverHandlers,
   backoff: backoffHandlers,
   scheduling: schedulingHandlers,
-  'state-machine': { ...executionHandlers },
+  'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

@@ -1,0 +1,256 @@
+import { ExecutorLostError } from '../../src/errors.ts';
+import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
+import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
+import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import type { ExecutorId, RegionId } from '../../src/ids.ts';
+import type { ExecutionState } from '../../src/machines/execution-machine.ts';
+import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { ManualCluster } from '../support/manual-cluster.ts';
+import { CannotRun } from './conformance-case.ts';
+import { flinkExchangeTypes } from './flink-exchange-types.ts';
+import { type GivenEdge, type GivenVertex, listOf, onlyKnown, textOf } from './given-graph.ts';
+import { shownJobStatus } from './shown-status.ts';
+
+/** Failures of which a case tells one after the other do not happen in the same moment. Exact in binary. */
+const momentMs = 1 / 1_024;
+
+/** Vertices that no case knows, for failures that no task of the case can have. */
+const triggerVertex = '(trigger)';
+
+const reported = ['initializing', 'running', 'finished', 'canceled', 'failed'] as const;
+type Reported = (typeof reported)[number];
+
+const canFail: readonly ExecutionState[] = ['deploying', 'initializing', 'running'];
+
+/** Tasks that were handed to the scheduling strategy in one step, and the states it found them in. */
+interface Offer {
+  readonly step: number;
+  readonly tasks: readonly string[];
+  readonly states: readonly ExecutionState[];
+}
+
+export interface JobRigOptions {
+  readonly vertices: unknown;
+  readonly edges?: unknown;
+  readonly restart: RestartBackoffRule;
+  /** How many failures may come from outside the tasks of the case. */
+  readonly triggers?: number;
+}
+
+/** The real job master, its regions and executions; executors do what the steps of a case say. */
+export class JobRig {
+  readonly cluster: ManualCluster;
+  /** The tasks of the case, as `v[0]`. */
+  readonly tasks: readonly string[];
+  /** What the scheduling strategy was offered: first the start of the job, then restarts. */
+  readonly offers: Offer[] = [];
+  readonly #hasTriggers: boolean;
+  #step = 0;
+  #refuses = false;
+  #nextRestarts: readonly string[] | undefined;
+
+  constructor({ vertices, edges, restart, triggers = 0 }: JobRigOptions) {
+    this.#hasTriggers = triggers > 0;
+    this.cluster = new ManualCluster({
+      vertices: [...givenVertices(vertices), ...(triggers > 0 ? [{ id: triggerVertex, parallelism: triggers }] : [])],
+      edges: listOf<GivenEdge>(edges, 'edges').map(({ from, to, type = 'PIPELINED', pattern, ...more }) => {
+        onlyKnown(more, 'edge');
+        const exchange = Object.hasOwn(flinkExchangeTypes, type) ? flinkExchangeTypes[type] : undefined;
+        if (exchange === undefined) throw new CannotRun(`result type ${type} is not known`);
+        if (pattern !== undefined && pattern !== 'pointwise' && pattern !== 'all-to-all') {
+          throw new CannotRun(`pattern ${pattern} is not known`);
+        }
+        return { from, to, exchange, pattern: pattern ?? 'pointwise' };
+      }),
+      failoverStrategy: failoverStrategyMachine(this.#decide),
+      restartBackoff: restartBackoffMachine({
+        ...restart,
+        canRestart: (state, nowMs) => !this.#refuses && restart.canRestart(state, nowMs),
+      }),
+      // As in the catalogue, where one backoff counts for the job.
+      backoffScope: 'job',
+    });
+    this.tasks = this.cluster.tasks.filter((task) => !task.startsWith(triggerVertex));
+    this.#watchScheduling();
+  }
+
+  /** The status as the catalogue calls it. */
+  get status(): string {
+    const { cluster, tasks } = this;
+    const isRestarting = this.#hasTriggers
+      ? tasks.some((task) => cluster.regionStateOf(task) === 'restarting')
+      : cluster.isRestarting;
+    return shownJobStatus(cluster.status, isRestarting);
+  }
+
+  /** Everything that happens from here on belongs to the next step. */
+  beginStep(): void {
+    this.#step++;
+    this.#nextRestarts = undefined;
+  }
+
+  start(): void {
+    this.cluster.start();
+  }
+
+  cancel(): void {
+    this.cluster.master.send({ type: 'job.cancel' });
+  }
+
+  suspend(cause: string): void {
+    this.cluster.master.send({ type: 'job.suspend', cause: new Error(cause) });
+  }
+
+  failGlobally(cause: string): void {
+    this.cluster.clock.advance(momentMs);
+    this.cluster.master.send({ type: 'job.globalFailure', cause: new Error(cause) });
+  }
+
+  /** From now on the backoff allows no restart. */
+  refuseRestarts(): void {
+    this.#refuses = true;
+  }
+
+  /** The strategy answers the failure of a task, which comes next, with the regions of these tasks. */
+  answerFailureOf(failing: string, tasks: readonly string[]): void {
+    this.#nextRestarts = tasks.map((task) => this.taskNamed(task));
+    const region = this.cluster.regionOf(failing);
+    if (!this.#nextRestarts.some((task) => this.cluster.regionOf(task) === region)) {
+      throw new CannotRun(`a restart without ${failing}, which failed, is refused`);
+    }
+  }
+
+  /** `a` is `a[0]`. @throws CannotRun unless the case has the task */
+  taskNamed(name: unknown): string {
+    const task = [textOf(name), `${textOf(name)}[0]`].find((spelling) => this.tasks.includes(spelling));
+    if (task === undefined) throw new CannotRun(`there is no task ${JSON.stringify(name)} in the case`);
+    return task;
+  }
+
+  /** A report about a task, by default of its present attempt; executors report every state on the way to `running`. */
+  report(task: string, state: Reported, cause: string, attempt?: number): void {
+    if (state === 'failed') {
+      this.cluster.clock.advance(momentMs);
+      return this.cluster.fail(task, new Error(cause), attempt);
+    }
+    if (state === 'running' && attempt === undefined && this.cluster.stateOf(task) !== 'running') {
+      return this.cluster.runAll([task]);
+    }
+    this.cluster.report(task, state, attempt);
+  }
+
+  /** A report about every task that an executor has. */
+  reportAll(state: Reported): void {
+    if (state === 'running') return this.cluster.runAll();
+    for (const task of this.cluster.tasks) if (this.#isActive(task)) this.report(task, state, `${task} broke`);
+  }
+
+  confirmCancellations(): void {
+    for (const task of this.cluster.tasks) {
+      if (this.cluster.stateOf(task) === 'canceling') this.cluster.report(task, 'canceled');
+    }
+  }
+
+  /** Every executor is lost, with the tasks it had. */
+  loseExecutors(): void {
+    const { ledger, master } = this.cluster;
+    const executor = 'executor-0' as ExecutorId;
+    const cause = new ExecutorLostError(executor, 'the case says so');
+    for (const task of this.cluster.tasks) {
+      if (this.#isActive(task)) ledger.executions[this.cluster.vertex(task)]?.send({ type: 'execution.fail', cause });
+    }
+    master.send({ type: 'executor.lost', executor, cause });
+  }
+
+  /**
+   * A failure that restarts the regions of these tasks: one of theirs fails, or one that the case does not know.
+   * @param trigger the number of that one
+   */
+  failOver(tasks: readonly string[], trigger: number): void {
+    const failing = tasks.find((task) => canFail.includes(this.cluster.stateOf(task)));
+    const from = failing ?? `${triggerVertex}[${trigger}]`;
+    this.#nextRestarts = failing === undefined ? [...tasks, from] : tasks;
+    this.cluster.fail(from);
+  }
+
+  /** When the restarts are due that have been decided and not waited for, earliest first. */
+  get pendingRestarts(): number[] {
+    const now = this.cluster.clock.now();
+    return this.cluster.events
+      .flatMap((event) => (event.type === 'failover.decided' ? [event.atMs + event.delayMs] : []))
+      .filter((dueMs) => dueMs > now)
+      .sort((a, b) => a - b);
+  }
+
+  advanceTo(ms: number): void {
+    this.cluster.clock.advance(ms - this.cluster.clock.now());
+  }
+
+  /** Tasks whose regions take no notice if a restart that was decided before the job was last told anything is due. */
+  staleTasks(): string[] {
+    const { cluster } = this;
+    if (cluster.events.some(({ type }) => type === 'failover.decided')) {
+      throw new CannotRun('decisions reach regions in order: one from before another decision cannot come after it');
+    }
+    const before = cluster.events.length;
+    const vertex = cluster.vertex(this.tasks[0] as string);
+    cluster.master.send({
+      type: 'failover.decided',
+      failover: 1 as never,
+      failure: { vertex, attempt: 0 as never, cause: new Error('long ago'), atMs: 0, lostPartitions: [] },
+      regions: [...new Set(this.tasks.map((task) => cluster.regionOf(task)))],
+      restartAtMs: cluster.clock.now(),
+      newAttempt: true,
+      why: undefined,
+    });
+    const restarting = new Set<RegionId>();
+    for (const event of cluster.events.slice(before)) {
+      if (event.type === 'region.stateChanged' && event.state === 'restarting') restarting.add(event.region);
+    }
+    return this.tasks.filter((task) => !restarting.has(cluster.regionOf(task)));
+  }
+
+  readonly #decide: FailoverRule = (failure, topology) => {
+    const tasks = this.#nextRestarts;
+    this.#nextRestarts = undefined;
+    if (tasks === undefined) return restartPipelinedRegion()(failure, topology);
+    const regions = [...new Set(tasks.map((task) => this.cluster.regionOf(task)))];
+    return { kind: 'restart', regions };
+  };
+
+  #isActive(task: string): boolean {
+    return this.cluster.ledger.executions[this.cluster.vertex(task)]?.getSnapshot().hasTag('active') === true;
+  }
+
+  /** The strategy is a plain object of the ledger: what it is offered can be listened to. */
+  #watchScheduling(): void {
+    const { scheduling, regions, graph } = this.cluster.ledger;
+    const offer = scheduling.offer.bind(scheduling);
+    scheduling.offer = (ids) => {
+      const offered = [...ids];
+      const tasks = offered
+        .flatMap((region) => Array.from(regions.verticesOf(region), (vertex) => graph.nameOf(vertex as never)))
+        .filter((task) => this.tasks.includes(task));
+      this.offers.push({ step: this.#step, tasks, states: tasks.map((task) => this.cluster.stateOf(task)) });
+      return offer(offered);
+    };
+  }
+}
+
+function givenVertices(value: unknown): { readonly id: string; readonly parallelism: number }[] {
+  const vertices = listOf<GivenVertex | string>(value, 'vertices');
+  if (vertices.length === 0) throw new CannotRun('a job without vertices is not known');
+  return vertices.map((vertex) => {
+    const { id, parallelism = 1, ...more } = typeof vertex === 'string' ? { id: vertex } : vertex;
+    onlyKnown(more, 'vertex');
+    return { id: textOf(id), parallelism };
+  });
+}
+
+/** `FINISHED` in a case is `finished` with us. */
+export function reportedState(name: unknown): Reported {
+  const state = String(name).toLowerCase() as Reported;
+  if (!reported.includes(state)) throw new CannotRun(`nobody reports ${JSON.stringify(name)}`);
+  return state;
+}

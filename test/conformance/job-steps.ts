@@ -1,0 +1,71 @@
+import { CannotRun, type ConformanceCase } from './conformance-case.ts';
+import { listOf, onlyKnown, textOf } from './given-graph.ts';
+import { type JobRig, reportedState } from './job-rig.ts';
+
+type Step = ConformanceCase['when'][number];
+
+const operations: Readonly<Record<string, (rig: JobRig, cause: string) => void>> = {
+  startScheduling: (rig) => rig.start(),
+  cancelJob: (rig) => rig.cancel(),
+  suspendJob: (rig, cause) => rig.suspend(cause),
+  runNextDelayedRestart: (rig) => {
+    const [next] = rig.pendingRestarts;
+    if (next === undefined) throw new Error('no restart is planned');
+    rig.advanceTo(next);
+  },
+};
+
+/** Tells the rig what happens in one step of a case. @throws CannotRun for what it has no name for */
+export function runJobStep(rig: JobRig, step: Step): void {
+  rig.beginStep();
+  const take = (...known: string[]): void => {
+    onlyKnown(Object.fromEntries(Object.entries(step).filter(([field]) => !known.includes(field))), 'step');
+  };
+  if ('op' in step) {
+    take('op', 'cause');
+    const { op, cause = op } = step;
+    const run = Object.hasOwn(operations, String(op)) ? operations[String(op)] : undefined;
+    if (run === undefined) throw new CannotRun(`operation ${JSON.stringify(op)} is not known`);
+    run(rig, textOf(cause));
+  } else if ('report' in step) {
+    take('report', 'state', 'cause', 'attempt', 'restarts');
+    runReport(rig, step);
+  } else if ('reportAll' in step) {
+    take('reportAll');
+    rig.reportAll(reportedState(step['reportAll']));
+  } else if ('globalFailure' in step) {
+    take('globalFailure');
+    rig.failGlobally(textOf(step['globalFailure']));
+  } else if ('taskManagerLost' in step) {
+    take('taskManagerLost');
+    if (step['taskManagerLost'] !== 'all') throw new CannotRun('a single lost task manager is not known');
+    rig.loseExecutors();
+  } else if ('advanceRestartDelay' in step) {
+    take('advanceRestartDelay');
+    const last = rig.pendingRestarts.at(-1);
+    if (step['advanceRestartDelay'] !== true) throw new CannotRun('an advance by part of the delay is not known');
+    if (last !== undefined) rig.advanceTo(last);
+  } else throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
+}
+
+const ordinals = ['first', 'second', 'third', 'fourth', 'fifth'];
+
+/** `{ report: "v[0]", state: "FAILED" }`; the task may be `v[0] (first attempt)`. */
+function runReport(rig: JobRig, step: Step): void {
+  const [, name, ordinal] = /^(.*?)(?: \((\w+) attempt\))?$/.exec(textOf(step['report'])) ?? [];
+  const task = rig.taskNamed(name);
+  let attempt = step['attempt'];
+  if (ordinal !== undefined) {
+    attempt = ordinals.indexOf(ordinal);
+    if (attempt === -1) throw new CannotRun(`which is the ${ordinal} attempt is not known`);
+  }
+  if (attempt !== undefined && typeof attempt !== 'number') {
+    throw new CannotRun(`attempt ${JSON.stringify(attempt)} is not known`);
+  }
+  const state = reportedState(step['state']);
+  if (step['restarts'] !== undefined) {
+    if (state !== 'failed') throw new CannotRun('step restarts is not known but for a failure');
+    rig.answerFailureOf(task, listOf<string>(step['restarts'], 'restarts'));
+  }
+  rig.report(task, state, textOf(step['cause'] ?? `${task} broke`), attempt);
+}

@@ -1,0 +1,10 @@
+import type { JobStatus } from '../../src/machines/job-master-machine.ts';
+
+/**
+ * A status as the catalogue calls it. A job of ours stays `running` while regions of it restart; the catalogue calls
+ * that RESTARTING.
+ */
+export function shownJobStatus(status: JobStatus, isRestarting: boolean): string {
+  if (status === 'running' && isRestarting) return 'RESTARTING';
+  return status === 'canceling' ? 'CANCELLING' : status.toUpperCase();
+}
