@@ -6,7 +6,7 @@ import { mermaid } from '../../examples/statecharts/mermaid.ts';
 import { statechartsPage } from '../../examples/statecharts/page.ts';
 import * as kintsugi from '../../src/index.ts';
 
-const machines = Object.entries(kintsugi).filter(
+const machines = Object.entries<unknown>(kintsugi).filter(
   (entry): entry is [string, AnyStateMachine] => entry[0].endsWith('Machine') && typeof entry[1] === 'object',
 );
 

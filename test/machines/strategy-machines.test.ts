@@ -1,0 +1,112 @@
+import { type AnyStateMachine, createActor } from 'xstate';
+import { systemEnvironment } from '../../src/environment.ts';
+import type { FailoverDecision, TaskFailure } from '../../src/failover/failover-strategy.ts';
+import { fixedDelay } from '../../src/failover/fixed-delay.ts';
+import type { Topology } from '../../src/graph/topology.ts';
+import { Advisor } from '../../src/machines/strategies/advisor.ts';
+import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
+import { walks } from '../support/transition-table.ts';
+
+const topology = {} as Topology;
+const failure = {
+  vertex: 0,
+  attempt: 0,
+  cause: new Error('broke'),
+  atMs: 0,
+  lostPartitions: [],
+} as unknown as TaskFailure;
+const decision: FailoverDecision = { kind: 'restart', regions: [] };
+
+const requested = { type: 'failover.requested', failover: 7, failure, topology } as const;
+const completed = { type: 'failover.completed', failover: 7, regions: [] } as const;
+const backoff = { type: 'backoff.requested', failover: 7, nowMs: 0 } as const;
+
+/** What a machine emits when it is sent these events. */
+function emitted(machine: AnyStateMachine, input: unknown, events: readonly { readonly type: string }[]): unknown[] {
+  const actor = createActor(machine, { input });
+  const seen: unknown[] = [];
+  actor.on('*', (event) => seen.push(event));
+  actor.start();
+  for (const event of events) actor.send(event);
+  return seen;
+}
+
+describe('failover strategy machine', () => {
+  const machine = failoverStrategyMachine(() => decision) as AnyStateMachine;
+  const input = { topology, environment: systemEnvironment() };
+
+  it.each([
+    ['failover.requested', requested, [{ type: 'failover.decided', failover: 7, decision }]],
+    ['failover.completed', completed, []],
+  ])('%s', (_, event, expected) => {
+    expect(emitted(machine, input, [event])).toEqual(expected);
+  });
+
+  it('has one state, whatever it is told: each failure is decided on its own', () => {
+    const paths = walks(machine, [requested, completed], input, (snapshot) => JSON.stringify(snapshot.value));
+    expect(paths).toHaveLength(1);
+    expect(emitted(machine, input, [requested, completed, requested])).toHaveLength(2);
+  });
+});
+
+describe('restart backoff machine', () => {
+  const input = { environment: virtualEnvironment() };
+  const machine = restartBackoffMachine(fixedDelay({ maxAttempts: 2, delayMs: 50 })) as AnyStateMachine;
+  const answer = (canRestart: boolean) => expect.objectContaining({ type: 'backoff.decided', failover: 7, canRestart });
+
+  it('answers each question once, with what its rule says of all failures so far', () => {
+    expect(emitted(machine, input, [backoff, backoff, backoff])).toEqual([answer(true), answer(true), answer(false)]);
+  });
+
+  it('has one state', () => {
+    const paths = walks(machine, [backoff], input, (snapshot) => JSON.stringify(snapshot.value));
+    expect(paths).toHaveLength(1);
+  });
+});
+
+describe('Advisor', () => {
+  const advisorOf = (logic: AnyStateMachine) =>
+    new Advisor({
+      id: 'strategy',
+      logic,
+      input: { topology, environment: systemEnvironment() },
+      answerType: 'failover.decided',
+      clock: virtualEnvironment().clock,
+      inspect: undefined,
+    });
+
+  it('starts an actor that threw anew, with its context lost', () => {
+    let asked = 0;
+    const advisor = advisorOf(
+      failoverStrategyMachine(() => {
+        if (asked++ === 0) throw new Error('not today');
+        return decision;
+      }) as AnyStateMachine,
+    );
+    const answers: unknown[] = [];
+    const ask = (failover: number): void => {
+      const actor = advisor.expect(
+        failover as never,
+        () => answers.push(`answer ${failover}`),
+        (cause) => answers.push((cause as Error).message),
+      );
+      actor.send({ ...requested, failover });
+    };
+    ask(1);
+    ask(2);
+    expect(answers).toEqual(['not today', 'answer 2']);
+  });
+
+  it('drops an answer that nobody waits for, and every answer once it was stopped', () => {
+    const advisor = advisorOf(failoverStrategyMachine(() => decision) as AnyStateMachine);
+    const answers: unknown[] = [];
+    const actor = advisor.expect(1 as never, () => answers.push(1), String);
+    actor.send({ ...requested, failover: 99 });
+    expect(answers).toEqual([]);
+    advisor.stop();
+    expect(actor.getSnapshot().status).toBe('stopped');
+    expect(answers).toEqual([]);
+  });
+});
