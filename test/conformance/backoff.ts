@@ -12,6 +12,7 @@ import {
   fields,
   type Handler,
   type Judge,
+  knowing,
   perStep,
 } from './conformance-case.ts';
 import { errorKindOf } from './conformance-runner.ts';
@@ -75,9 +76,15 @@ const strategySelection: Handler = ({ given }) => {
 
 /** Handlers of the area `backoff`. */
 export const backoffHandlers: Readonly<Record<string, Handler>> = {
-  timeline,
-  'invalid-params': invalidParams,
-  'strategy-selection': strategySelection,
+  timeline: knowing(
+    { given: ['strategy', 'params', 'clockStartMs'], ops: ['failure', 'query'], steps: ['at', 'times'] },
+    timeline,
+  ),
+  'invalid-params': knowing({ given: ['strategy', 'params'], ops: ['create'] }, invalidParams),
+  'strategy-selection': knowing(
+    { given: ['executionConfig', 'jobConfig', 'clusterConfig', 'checkpointingEnabled'], ops: ['selectStrategy'] },
+    strategySelection,
+  ),
 };
 
 function runTimeline(rule: RestartBackoffRule, when: ConformanceCase['when'], random: Random): Reading[] {

@@ -26,6 +26,34 @@ export type Handler = (given: ConformanceCase) => Readonly<Record<string, Judge>
 /** Thrown where a case asks for something a handler does not know: the case counts as skipped, with this reason. */
 export class CannotRun extends Error {}
 
+/** What a handler reads of a case: fields of `given`, operations (undefined: steps have none), other fields of steps. */
+export interface Known {
+  readonly given: readonly string[];
+  readonly ops?: readonly string[];
+  readonly steps?: readonly string[];
+}
+
+/** A handler that runs no case with a field or an operation it does not know: what goes unread cannot be vouched for. */
+export function knowing({ given: fieldsOfGiven, ops, steps = [] }: Known, handler: Handler): Handler {
+  return (conformanceCase) => {
+    const { given, when } = conformanceCase;
+    onlyKnown(given, fieldsOfGiven, 'given');
+    for (const step of when) {
+      onlyKnown(step, ops === undefined ? steps : ['op', ...steps], 'step');
+      if (ops !== undefined && !ops.includes(step['op'] as string)) {
+        throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
+      }
+    }
+    return handler(conformanceCase);
+  };
+}
+
+/** @throws CannotRun naming the fields of an object that are not among the known ones */
+export function onlyKnown(object: Readonly<Record<string, unknown>>, known: readonly string[], where: string): void {
+  const unknown = Object.keys(object).filter((field) => !known.includes(field));
+  if (unknown.length > 0) throw new CannotRun(`${where} ${unknown.join(', ')} is not known`);
+}
+
 /** The value is what is expected. */
 export function equals(actual: unknown): Judge {
   return (expected) =>

@@ -54,8 +54,9 @@ export function runCase(raw: unknown, handlers: Handlers, deviations: Deviations
   const handler = ownEntry(ownEntry(handlers, area), kind);
   if (handler === undefined) return skipped(`kind ${area}/${kind} is not run`);
   const { given = {}, when = [], expect, generation = 'current' } = raw as Partial<ConformanceCase>;
-  if (typeof expect !== 'object' || expect === null || Object.keys(expect).length === 0)
-    return skipped('expects nothing');
+  if (!isObject(expect) || Object.keys(expect).length === 0) return skipped('expects nothing');
+  if (!isObject(given)) return skipped('`given` is no object');
+  if (!Array.isArray(when) || !when.every(isObject)) return skipped('`when` is no list of steps');
   if (generation === 'proposal') return skipped('a proposal, in no release');
   const saysWhatHoldsNow = Object.keys(expect).some((field) => field.startsWith('current'));
   if (generation === 'legacy' && !saysWhatHoldsNow) return skipped('holds for an older version only');
@@ -100,6 +101,10 @@ export function report(outcomes: readonly Outcome[]): string[] {
 
 function render(value: unknown): string {
   return JSON.stringify(value) ?? show(value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function ownEntry<Value>(table: Readonly<Record<string, Value>> | undefined, key: string): Value | undefined {

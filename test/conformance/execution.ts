@@ -7,6 +7,7 @@ import {
   equals,
   equalsAs,
   type Handler,
+  onlyKnown,
   perStep,
   sorted,
 } from './conformance-case.ts';
@@ -109,8 +110,8 @@ export const executionHandlers: Readonly<Record<string, Handler>> = {
 };
 
 function givenExecution(given: ConformanceCase['given']): { rig: ExecutionRig; slots: readonly string[] } {
-  const { executionState, slotAssigned, slots: named, attemptNumber = 0, ...unknown } = given;
-  if (Object.keys(unknown).length > 0) throw new CannotRun(`given ${Object.keys(unknown).join(', ')} is not known`);
+  onlyKnown(given, ['executionState', 'slotAssigned', 'slots', 'attemptNumber'], 'given');
+  const { executionState, slotAssigned, slots: named, attemptNumber = 0 } = given;
   if (attemptNumber !== 0) throw new CannotRun(`an execution begins with attempt 0, not ${String(attemptNumber)}`);
   const state = executionStateNamed(executionState ?? 'CREATED');
   const slots = listOf<string>(named, 'slots');
@@ -132,9 +133,10 @@ function needsSlot(state: ExecutionState): boolean {
  * that a caller would get as its cause. What a task reports is no call of ours and has no such error.
  */
 function take(rig: ExecutionRig, step: Step, slots: readonly string[]): StepTaken {
-  const { op, slot: _slot, cause: _cause, ...unknown } = step;
+  const { op } = step;
+  onlyKnown(step, ['op', 'slot', 'cause'], 'step');
   const run = Object.hasOwn(operations, String(op)) ? operations[String(op)] : undefined;
-  if (run === undefined || Object.keys(unknown).length > 0) {
+  if (run === undefined) {
     throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
   }
   let error: string | undefined;

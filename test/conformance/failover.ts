@@ -5,9 +5,9 @@ import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId } from '../../src/ids.ts';
-import { CannotRun, equalsAs, type Handler, perStep, sorted } from './conformance-case.ts';
+import { CannotRun, equalsAs, type Handler, knowing, perStep, sorted } from './conformance-case.ts';
 import { errorKindOf } from './conformance-runner.ts';
-import { type GivenGraph, givenGraph, listOf } from './given-graph.ts';
+import { type GivenGraph, givenGraph, graphFields, listOf } from './given-graph.ts';
 
 const strategies: Readonly<Record<string, FailoverRule>> = {
   region: restartPipelinedRegion(),
@@ -52,7 +52,12 @@ const restartSet: Handler = ({ given, when, expect }) => {
 };
 
 /** Handlers of the area `failover`. */
-export const failoverHandlers: Readonly<Record<string, Handler>> = { 'restart-set': restartSet };
+export const failoverHandlers: Readonly<Record<string, Handler>> = {
+  'restart-set': knowing(
+    { given: [...graphFields, 'strategy', 'unavailablePartitions', 'stepsIndependent'], steps: ['fail', 'cause'] },
+    restartSet,
+  ),
+};
 
 /** `{ dataConsumptionError: { partition }, wrappedIn: [outermost, …] }`, or nothing in particular. */
 function causeOf(cause: unknown, named: GivenGraph): Error {

@@ -1,24 +1,27 @@
+import type { DistributionPattern } from '../../src/graph/distribution-pattern.ts';
+import type { ExchangeType } from '../../src/graph/exchange-type.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { type PipelinedRegions, pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
-import { CannotRun } from './conformance-case.ts';
+import { CannotRun, onlyKnown } from './conformance-case.ts';
 import { flinkExchangeTypes } from './flink-exchange-types.ts';
 
-/** A job vertex as a case writes it. */
-export interface GivenVertex {
+interface GivenVertex {
   readonly id: string;
   readonly parallelism?: number;
 }
 
-/** A result and who reads it, as a case writes them. */
-export interface GivenEdge {
+interface GivenEdge {
   readonly from: string;
   readonly to: string;
   readonly type?: string;
   readonly pattern?: string;
   readonly partition?: string;
 }
+
+/** Fields of `given` that describe a graph. */
+export const graphFields: readonly string[] = ['level', 'vertices', 'edges'];
 
 /** The graph of a case, and the names its subtasks and partitions have there. */
 export interface GivenGraph {
@@ -37,28 +40,19 @@ export interface GivenGraph {
  * and called by their id; at level `job` subtasks are called `v[i]`.
  */
 export function givenGraph(given: Readonly<Record<string, unknown>>): GivenGraph {
-  const vertices = listOf<GivenVertex | string>(given['vertices'], 'vertices').map((vertex) =>
-    typeof vertex === 'string' ? { id: vertex } : vertex,
-  );
+  const vertices = givenVertices(given['vertices']);
   const edges = givenEdges(given['edges']);
   // A case may ask about a job of nothing, which we refuse to build: it gets one vertex that nobody names.
   const graph = new ExecutionGraph(
     createJobGraph(
       'case',
-      vertices.length > 0
-        ? vertices.map(({ id, parallelism = 1 }) => ({ id, parallelism }))
-        : [{ id: '(nobody)', parallelism: 1 }],
-      edges.map(({ from, to, type = 'PIPELINED', pattern = 'pointwise' }) => {
-        const exchange = Object.hasOwn(flinkExchangeTypes, type) ? flinkExchangeTypes[type] : undefined;
-        if (exchange === undefined) throw new CannotRun(`result type ${type} is not known`);
-        if (pattern !== 'pointwise' && pattern !== 'all-to-all') throw new CannotRun(`pattern ${pattern} is not known`);
-        return { source: from, target: to, exchange, pattern };
-      }),
+      vertices.length > 0 ? vertices : [{ id: '(nobody)', parallelism: 1 }],
+      edges.map(({ from, to, exchange, pattern }) => ({ source: from, target: to, exchange, pattern })),
     ),
   );
   const regions = pipelinedRegions(graph);
 
-  const bare = given['level'] !== 'job' && vertices.every(({ parallelism = 1 }) => parallelism === 1);
+  const bare = given['level'] !== 'job' && vertices.every(({ parallelism }) => parallelism === 1);
   const indexed = Array.from({ length: graph.vertexCount }, (_, vertex) => graph.nameOf(vertex as ExecutionVertexId));
   const names = bare ? indexed.map((_, vertex) => graph.jobVertexOf(vertex as ExecutionVertexId).id) : indexed;
   const vertexByName = new Map<string, number>();
@@ -91,12 +85,6 @@ export function knownVertex({ vertexNamed }: GivenGraph, name: unknown): Executi
   return vertex;
 }
 
-/** @throws CannotRun naming the fields that are left over once the known ones are taken out */
-export function onlyKnown(rest: Readonly<Record<string, unknown>>, where: string): void {
-  const [first, ...more] = Object.keys(rest);
-  if (first !== undefined) throw new CannotRun(`${where} ${[first, ...more].join(', ')} is not known`);
-}
-
 /** @throws CannotRun unless it is a text */
 export function textOf(value: unknown): string {
   if (typeof value !== 'string') throw new CannotRun(`a name or text was expected instead of ${JSON.stringify(value)}`);
@@ -110,9 +98,39 @@ export function listOf<Item>(value: unknown, what: string): readonly Item[] {
   return value as Item[];
 }
 
+/** Job vertices as a case writes them: with their parallelism, or by their ids alone. */
+export function givenVertices(value: unknown): { readonly id: string; readonly parallelism: number }[] {
+  return listOf<GivenVertex | string>(value, 'vertices').map((vertex) => {
+    if (typeof vertex === 'string') return { id: vertex, parallelism: 1 };
+    onlyKnown({ ...vertex }, ['id', 'parallelism', 'state'], 'vertex');
+    const { id, parallelism = 1 } = vertex;
+    return { id, parallelism };
+  });
+}
+
+/** A result and who reads it. */
+export interface JobEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly exchange: ExchangeType;
+  readonly pattern: DistributionPattern;
+  /** The name of the result where the case gives it one. */
+  readonly partition: string | undefined;
+}
+
 /** Edges as a list, or in short: `source>map>sink`. */
-function givenEdges(value: unknown): readonly GivenEdge[] {
-  if (typeof value !== 'string') return listOf<GivenEdge>(value, 'edges');
-  const chain = value.split('>').map((id) => id.trim());
-  return chain.slice(1).map((to, index) => ({ from: chain[index] as string, to }));
+export function givenEdges(value: unknown): JobEdge[] {
+  const chain = typeof value === 'string' ? value.split('>').map((id) => id.trim()) : [];
+  const edges =
+    typeof value === 'string'
+      ? chain.slice(1).map((to, index): GivenEdge => ({ from: chain[index] as string, to }))
+      : listOf<GivenEdge>(value, 'edges');
+  return edges.map((edge) => {
+    onlyKnown({ ...edge }, ['from', 'to', 'type', 'pattern', 'partition'], 'edge');
+    const { from, to, type = 'PIPELINED', pattern = 'pointwise', partition } = edge;
+    const exchange = Object.hasOwn(flinkExchangeTypes, type) ? flinkExchangeTypes[type] : undefined;
+    if (exchange === undefined) throw new CannotRun(`result type ${type} is not known`);
+    if (pattern !== 'pointwise' && pattern !== 'all-to-all') throw new CannotRun(`pattern ${pattern} is not known`);
+    return { from, to, exchange, pattern, partition };
+  });
 }

@@ -1,26 +1,19 @@
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { noRestart } from '../../src/failover/no-restart.ts';
 import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
-import { CannotRun, type ConformanceCase } from './conformance-case.ts';
-import { onlyKnown } from './given-graph.ts';
+import { CannotRun, type ConformanceCase, onlyKnown } from './conformance-case.ts';
+import { graphFields } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 
 /** Long enough to be noticed, over before anything else is due. */
 const someDelayMs = 1_000;
 
+/** Fields of `given` that {@link givenJob} reads. */
+export const jobFields: readonly string[] = [...graphFields, 'jobStatus', 'before', 'restart', 'canRestart'];
+
 /** The job a case begins with, led to its status. */
 export function givenJob(given: ConformanceCase['given'], beginsIn: string): JobRig {
-  const {
-    vertices,
-    edges,
-    jobStatus = beginsIn,
-    before,
-    restart,
-    canRestart,
-    recordedVersion: _recordedVersion,
-    ...unknown
-  } = given;
-  onlyKnown(unknown, 'given');
+  const { vertices, edges, jobStatus = beginsIn, before, restart, canRestart } = given;
   const rig = new JobRig({ vertices, edges, restart: restartOf(restart, canRestart) });
   leadJob(rig, String(jobStatus), before);
   return rig;
@@ -123,8 +116,8 @@ function restartOf(restart: unknown, canRestart: unknown): RestartBackoffRule {
   if (restart === undefined) return fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: someDelayMs });
   if (typeof restart !== 'object' || restart === null)
     throw new CannotRun(`restart ${JSON.stringify(restart)} is not known`);
-  const { type, maxAttempts = 1, delay, delayMs = someDelayMs, ...unknown } = restart as Record<string, unknown>;
-  onlyKnown(unknown, 'restart');
+  onlyKnown({ ...restart }, ['type', 'maxAttempts', 'delay', 'delayMs'], 'restart');
+  const { type, maxAttempts = 1, delay, delayMs = someDelayMs } = restart as Record<string, unknown>;
   if (type !== 'fixed-delay') throw new CannotRun(`restart of type ${JSON.stringify(type)} is not known`);
   if (delay !== undefined && delay !== 'long' && delay !== 'manual') {
     throw new CannotRun(`delay ${JSON.stringify(delay)} is not known`);

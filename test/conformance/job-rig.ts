@@ -8,8 +8,7 @@ import { failoverStrategyMachine } from '../../src/machines/strategies/failover-
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import { CannotRun } from './conformance-case.ts';
-import { flinkExchangeTypes } from './flink-exchange-types.ts';
-import { type GivenEdge, type GivenVertex, listOf, onlyKnown, textOf } from './given-graph.ts';
+import { givenEdges, givenVertices, textOf } from './given-graph.ts';
 import { shownJobStatus } from './shown-status.ts';
 
 /** Failures of which a case tells one after the other do not happen in the same moment. Exact in binary. */
@@ -52,17 +51,11 @@ export class JobRig {
 
   constructor({ vertices, edges, restart, triggers = 0 }: JobRigOptions) {
     this.#hasTriggers = triggers > 0;
+    const own = givenVertices(vertices);
+    if (own.length === 0) throw new CannotRun('a job without vertices is not known');
     this.cluster = new ManualCluster({
-      vertices: [...givenVertices(vertices), ...(triggers > 0 ? [{ id: triggerVertex, parallelism: triggers }] : [])],
-      edges: listOf<GivenEdge>(edges, 'edges').map(({ from, to, type = 'PIPELINED', pattern, ...more }) => {
-        onlyKnown(more, 'edge');
-        const exchange = Object.hasOwn(flinkExchangeTypes, type) ? flinkExchangeTypes[type] : undefined;
-        if (exchange === undefined) throw new CannotRun(`result type ${type} is not known`);
-        if (pattern !== undefined && pattern !== 'pointwise' && pattern !== 'all-to-all') {
-          throw new CannotRun(`pattern ${pattern} is not known`);
-        }
-        return { from, to, exchange, pattern: pattern ?? 'pointwise' };
-      }),
+      vertices: triggers > 0 ? [...own, { id: triggerVertex, parallelism: triggers }] : own,
+      edges: givenEdges(edges),
       failoverStrategy: failoverStrategyMachine(this.#decide),
       restartBackoff: restartBackoffMachine({
         ...restart,
@@ -236,16 +229,6 @@ export class JobRig {
       return offer(offered);
     };
   }
-}
-
-function givenVertices(value: unknown): { readonly id: string; readonly parallelism: number }[] {
-  const vertices = listOf<GivenVertex | string>(value, 'vertices');
-  if (vertices.length === 0) throw new CannotRun('a job without vertices is not known');
-  return vertices.map((vertex) => {
-    const { id, parallelism = 1, ...more } = typeof vertex === 'string' ? { id: vertex } : vertex;
-    onlyKnown(more, 'vertex');
-    return { id: textOf(id), parallelism };
-  });
 }
 
 /** `FINISHED` in a case is `finished` with us. */

@@ -6,13 +6,14 @@ import {
   equalsAs,
   type Handler,
   type Judge,
+  onlyKnown,
   perStep,
   someFields,
   sorted,
   sortedSets,
 } from './conformance-case.ts';
-import { givenJob } from './given-job.ts';
-import { listOf, onlyKnown, textOf } from './given-graph.ts';
+import { givenJob, jobFields } from './given-job.ts';
+import { graphFields, listOf, textOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 import { runJobStep } from './job-steps.ts';
 
@@ -38,6 +39,7 @@ function lookAt({ status, tasks, cluster }: JobRig): Look {
 const sequence =
   (beginsIn: string): Handler =>
   ({ given, when, expect }) => {
+    onlyKnown(given, [...jobFields, 'recordedVersion'], 'given');
     const rig = givenJob(given, beginsIn);
     const callsBefore = callCount(rig);
     const looks = when.map((step) => {
@@ -49,8 +51,8 @@ const sequence =
 
 /** Restarts that overlap: each is due when the case says so, in whatever order. */
 const concurrentFailover: Handler = ({ given, when, expect }) => {
-  const { vertices, edges, restartDelays: _explained, ...unknown } = given;
-  onlyKnown(unknown, 'given');
+  onlyKnown(given, [...graphFields, 'restartDelays'], 'given');
+  const { vertices, edges } = given;
   const dueMsOf = dueTimes(when);
   let nextDueMs = 0;
   const rig = new JobRig({
@@ -72,8 +74,8 @@ const concurrentFailover: Handler = ({ given, when, expect }) => {
   const names = [...dueMsOf.keys()];
   const looks = when.map((step) => {
     if ('failover' in step) {
-      const { failover, as, ...more } = step;
-      onlyKnown(more, 'step');
+      onlyKnown(step, ['failover', 'as'], 'step');
+      const { failover, as } = step;
       rig.beginStep();
       const name = textOf(as);
       nextDueMs = dueMsOf.get(name) as number;
@@ -82,9 +84,8 @@ const concurrentFailover: Handler = ({ given, when, expect }) => {
       rig.confirmCancellations();
       restartedBy[name] = [];
     } else if ('restartDue' in step) {
-      const { restartDue, ...more } = step;
-      onlyKnown(more, 'step');
-      const name = textOf(restartDue);
+      onlyKnown(step, ['restartDue'], 'step');
+      const name = textOf(step['restartDue']);
       if (!Object.hasOwn(restartedBy, name)) throw new CannotRun(`no failover before is called ${name}`);
       const { attempts } = lookAt(rig);
       rig.beginStep();

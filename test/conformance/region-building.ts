@@ -9,11 +9,12 @@ import {
   equalsAs,
   type Handler,
   type Judge,
+  knowing,
   prose,
   sortedNumbers,
   sortedSets,
 } from './conformance-case.ts';
-import { type GivenGraph, givenGraph, knownVertex, listOf } from './given-graph.ts';
+import { type GivenGraph, givenGraph, graphFields, knownVertex, listOf } from './given-graph.ts';
 
 const setsOfNumbers = (sets: readonly (readonly number[])[]): string[] =>
   sortedSets(sets.map((set) => set.map(String)));
@@ -112,10 +113,19 @@ const pointwiseMapping: Handler = ({ given }) => {
 
 /** Handlers of the area `region-building`. */
 export const regionBuildingHandlers: Readonly<Record<string, Handler>> = {
-  'scheduling-regions': schedulingRegions,
-  'logical-regions': logicalRegions,
-  scc,
-  'pointwise-mapping': pointwiseMapping,
+  'scheduling-regions': knowing(
+    {
+      given: [...graphFields, ...['shape', 'levels', 'leaves', 'type', 'subtaskNaming', 'coLocationGroups']],
+      ops: ['computeRegions'],
+    },
+    schedulingRegions,
+  ),
+  'logical-regions': knowing({ given: graphFields, ops: ['computeLogicalRegions'] }, logicalRegions),
+  scc: knowing({ given: ['level', 'nodes', 'outEdges', 'ring'], ops: ['computeScc'] }, scc),
+  'pointwise-mapping': knowing(
+    { given: ['level', 'pattern', 'sourceParallelism', 'targetParallelism'], ops: ['expandPointwise'] },
+    pointwiseMapping,
+  ),
 };
 
 /**

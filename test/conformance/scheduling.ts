@@ -11,12 +11,13 @@ import {
   equals,
   equalsAs,
   type Handler,
+  knowing,
   perStep,
   prose,
   sortedNumbers,
   sortedSets,
 } from './conformance-case.ts';
-import { givenGraph, knownVertex, listOf } from './given-graph.ts';
+import { givenGraph, graphFields, knownVertex, listOf } from './given-graph.ts';
 
 const deciders: Readonly<Record<string, InputConsumableDecider>> = {
   default: defaultInputConsumable,
@@ -116,6 +117,20 @@ const inputConsumable: Handler = ({ given, when }) => {
 
 /** Handlers of the area `scheduling`. */
 export const schedulingHandlers: Readonly<Record<string, Handler>> = {
-  'pipelined-region': pipelinedRegion,
-  'input-consumable': inputConsumable,
+  'pipelined-region': knowing(
+    {
+      given: [...graphFields, 'strategy', 'inputDecider'],
+      ops: ['startScheduling', 'finish', 'restartTasks'],
+      steps: ['vertex', 'vertices'],
+    },
+    pipelinedRegion,
+  ),
+  'input-consumable': knowing(
+    {
+      given: [...graphFields, 'decider', 'finishedPartitionsOf', 'scheduledVertices', 'verticesAboutToDeploy'],
+      ops: ['isInputConsumable'],
+      steps: ['vertices'],
+    },
+    inputConsumable,
+  ),
 };

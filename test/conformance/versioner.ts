@@ -1,13 +1,11 @@
 import type { ExecutionVertexId } from '../../src/ids.ts';
 import { RestartVersions, type VertexVersion } from '../../src/scheduling/restart-versions.ts';
-import { CannotRun, equals, equalsAs, type Handler, sorted } from './conformance-case.ts';
-import { listOf, onlyKnown, textOf } from './given-graph.ts';
+import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
+import { listOf, textOf } from './given-graph.ts';
 
 /** Versions that were recorded under a name, asked about later. */
 const versioner: Handler = ({ given, when }) => {
-  const { vertices, ...unknown } = given;
-  onlyKnown(unknown, 'given');
-  const names = listOf<string>(vertices, 'vertices');
+  const names = listOf<string>(given['vertices'], 'vertices');
   const versions = new RestartVersions(names.length);
   const vertexNamed = (name: unknown): ExecutionVertexId => {
     const vertex = names.indexOf(textOf(name));
@@ -29,11 +27,12 @@ const versioner: Handler = ({ given, when }) => {
   let modified: readonly boolean[] = [];
   let unmodified: readonly string[] | undefined;
   for (const step of when) {
-    const { op, vertices: _vertices, vertex: _vertex, as, record: _record, ...more } = step;
-    onlyKnown(more, 'step');
-    switch (op) {
+    switch (step['op']) {
       case 'record':
-        recorded.set(textOf(as), versions.record(listOf<string>(step['vertices'], 'vertices').map(vertexNamed)));
+        recorded.set(
+          textOf(step['as']),
+          versions.record(listOf<string>(step['vertices'], 'vertices').map(vertexNamed)),
+        );
         break;
       case 'isModified':
         modified = asked(step).map((version) => versions.isModified(version));
@@ -42,7 +41,7 @@ const versioner: Handler = ({ given, when }) => {
         unmodified = versions.unmodified(asked(step)).map((vertex) => names[vertex] as string);
         break;
       default:
-        throw new CannotRun(`operation ${JSON.stringify(op)} is not known`);
+        throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
     }
   }
   const distinct = [...new Set(modified)];
@@ -53,4 +52,13 @@ const versioner: Handler = ({ given, when }) => {
 };
 
 /** Handler of versions of decisions, of the area `state-machine`. */
-export const versionerHandlers: Readonly<Record<string, Handler>> = { versioner };
+export const versionerHandlers: Readonly<Record<string, Handler>> = {
+  versioner: knowing(
+    {
+      given: ['vertices'],
+      ops: ['record', 'isModified', 'unmodified'],
+      steps: ['vertices', 'vertex', 'record', 'as'],
+    },
+    versioner,
+  ),
+};

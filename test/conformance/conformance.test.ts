@@ -1,0 +1,256 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CannotRun, equals, type Handler, perStep, type Verdict } from './conformance-case.ts';
+import { type Handlers, type Outcome, readCases, readDeviations, report, runCase } from './conformance-runner.ts';
+import { handlers } from './handlers.ts';
+
+const folder = join(__dirname, 'cases');
+const deviations = readDeviations(join(__dirname, 'deviations.md'));
+const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+const cases = files.flatMap((file) => readCases(join(folder, file)));
+const outcomes = cases.map((raw) => runCase(raw, handlers, deviations));
+const of = (kind: Verdict['kind']): Outcome[] => outcomes.filter(({ verdict }) => verdict.kind === kind);
+
+/** How many cases pass at least, so that none stops to run unnoticed. Raise it with what is added. */
+const floors: Readonly<Record<string, number>> = {
+  'region-building': 36,
+  failover: 13,
+  backoff: 33,
+  scheduling: 19,
+  'state-machine': 95,
+};
+
+/** Kinds that nobody runs yet. */
+const notRun: Readonly<Record<string, readonly string[]>> = {
+  checkpoint: [
+    'activation',
+    'coordinator',
+    'failover-restore',
+    'failure-manager',
+    'lifecycle',
+    'request-decider',
+    'restoring',
+    'rules',
+    'scheduler-checkpoint',
+    'triggering',
+  ],
+  failover: ['end-to-end', 'scheduler-failover'],
+  'failure-handler': ['default', 'order'],
+  heartbeat: ['consequence', 'defaults', 'manager', 'reachability'],
+  'partition-release': [
+    'consumer-region-group',
+    'graph-release',
+    'producer-lifecycle',
+    'region-view',
+    'release-strategy',
+    'tracker',
+    'type-properties',
+  ],
+  scheduling: ['deployment', 'slot-sharing', 'vertexwise'],
+};
+
+/** Cases that are not skipped anyway. */
+const ran = new Set(outcomes.filter(({ verdict }) => verdict.kind !== 'skipped').map(({ id }) => id));
+
+/** Fields that explain, or say how others are to be read. */
+const prose: ReadonlySet<string> = new Set(['why', 'note', 'asserted', 'everyValueSeenInSamples']);
+
+describe('the catalogue', () => {
+  it.each(Object.entries(floors))('%s: nothing fails, at least %i cases pass', (area, floor) => {
+    const ofArea = outcomes.filter((outcome) => outcome.area === area);
+    expect(report(ofArea).filter((line) => line.startsWith('FAILED'))).toEqual([]);
+    expect(ofArea.filter(({ verdict }) => verdict.kind === 'passed').length).toBeGreaterThanOrEqual(floor);
+  });
+
+  it('every area that passes cases has a floor, nothing fails, no id is there twice', () => {
+    const passing = new Set(of('passed').map(({ area }) => area));
+    expect([...passing].sort()).toEqual(Object.keys(floors).sort());
+    expect(of('failed')).toEqual([]);
+    expect(new Set(outcomes.map(({ id }) => id)).size).toBe(outcomes.length);
+  });
+
+  it('kinds that are not run are those of the list', () => {
+    const listed = Object.entries(notRun).flatMap(([area, kinds]) => kinds.map((kind) => `${area}/${kind}`));
+    const kinds = of('skipped').filter(({ area, kind }) => !Object.hasOwn(handlers[area] ?? {}, kind));
+    expect([...new Set(kinds.map(({ area, kind }) => `${area}/${kind}`))].sort()).toEqual(listed.sort());
+  });
+
+  it('every deviation names a case or a kind that is there', () => {
+    const known = new Set(outcomes.flatMap(({ id, area, kind }) => [id, `${area}/${kind}`]));
+    expect([...deviations.keys()].filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it.each(Object.keys(floors))('%s: a case passes for what it expects; something else would not pass', (area) => {
+    const survivors: string[] = [];
+    for (const raw of cases as { id: string; area: string; expect: Record<string, unknown> }[]) {
+      if (raw.area !== area || !ran.has(raw.id)) continue;
+      for (const [field, value] of Object.entries(raw.expect)) {
+        if (prose.has(field)) continue;
+        const { verdict } = runCase({ ...raw, expect: { [field]: altered(field, value) } }, handlers, deviations);
+        if (verdict.kind === 'passed') survivors.push(`${raw.id}: ${field}`);
+      }
+    }
+    expect(survivors).toEqual([]);
+  });
+});
+
+describe('the runner', () => {
+  const isThree: Handler = () => ({ count: equals(3), perStep: perStep([equals(1), equals(2)]) });
+  const table: Handlers = {
+    demo: {
+      default: isThree,
+      unknown: () => {
+        throw new CannotRun('step {} is not known');
+      },
+      throws: () => {
+        throw new Error('the engine broke');
+      },
+      refuses: () => {
+        throw Object.assign(new Error('no'), { code: 'INVALID_ARGUMENT' });
+      },
+      late: () => ({
+        count: () => {
+          throw new CannotRun('who would count that');
+        },
+      }),
+    },
+  };
+  const differs = new Map([
+    ['on-purpose', 'we count otherwise'],
+    ['demo/odd', 'a kind of its own'],
+  ]);
+  const demo = (more: object): object => ({ id: 'it', area: 'demo', given: {}, when: [], ...more });
+  const skipped = (why: string): Verdict => ({ kind: 'skipped', why });
+  const failed = (expected: unknown, actual: unknown): Verdict => ({ kind: 'failed', expected, actual });
+  const passed: Verdict = { kind: 'passed' };
+
+  it.each<[string, unknown, Verdict]>([
+    ['no object', 3, skipped('kind (no area)/default is not run')],
+    ['null', null, skipped('kind (no area)/default is not run')],
+    ['a list', [], skipped('kind (no area)/default is not run')],
+    ['an unknown area', { id: 'x', area: 'y', expect: { z: 1 } }, skipped('kind y/default is not run')],
+    ['an unknown kind', demo({ kind: 'new', expect: { count: 3 } }), skipped('kind demo/new is not run')],
+    [
+      'a kind that every object has',
+      demo({ kind: 'toString', expect: { a: 1 } }),
+      skipped('kind demo/toString is not run'),
+    ],
+    ['no expectation', demo({}), skipped('expects nothing')],
+    ['an empty expectation', demo({ expect: {} }), skipped('expects nothing')],
+    ['an expectation that is no object', demo({ expect: 'much' }), skipped('expects nothing')],
+    ['a list of no expectation', demo({ expect: { perStep: [null, null] } }), skipped('expects nothing of any step')],
+    ['a list of another length', demo({ expect: { perStep: [1] } }), skipped('1 entries for 2 steps')],
+    ['an unknown field', demo({ expect: { count: 3, sum: 3 } }), skipped('`sum` is not known to the handler')],
+    [
+      'a field that every object has',
+      demo({ expect: { valueOf: 3 } }),
+      skipped('`valueOf` is not known to the handler'),
+    ],
+    ['a failure beside an unknown field', demo({ expect: { sum: 3, count: 4 } }), failed({ count: 4 }, { count: 3 })],
+    ['what is so', demo({ expect: { count: 3 } }), passed],
+    ['what is not so', demo({ expect: { count: 4 } }), failed({ count: 4 }, { count: 3 })],
+    [
+      'what is not so in a step',
+      demo({ expect: { perStep: [null, 1] } }),
+      failed({ perStep: { step: 1, is: 1 } }, { perStep: { step: 1, is: 2 } }),
+    ],
+    [
+      'an error that did not come',
+      demo({ expect: { error: 'illegal-state' } }),
+      failed({ error: 'illegal-state' }, 'no error'),
+    ],
+    ['the error', demo({ kind: 'refuses', expect: { error: 'invalid-argument' } }), passed],
+    [
+      'another error',
+      demo({ kind: 'refuses', expect: { error: 'illegal-state' } }),
+      failed({ error: 'illegal-state' }, { error: 'invalid-argument' }),
+    ],
+    ['a step that is not known', demo({ kind: 'unknown', expect: { count: 3 } }), skipped('step {} is not known')],
+    ['an expectation that is not known', demo({ kind: 'late', expect: { count: 3 } }), skipped('who would count that')],
+    ['a proposal', demo({ generation: 'proposal', expect: { count: 4 } }), skipped('a proposal, in no release')],
+    ['a legacy case', demo({ generation: 'legacy', expect: { count: 4 } }), skipped('holds for an older version only')],
+    [
+      'a deviation',
+      demo({ id: 'on-purpose', expect: { count: 4 } }),
+      skipped('differs on purpose: we count otherwise'),
+    ],
+    [
+      'a kind that deviates',
+      demo({ kind: 'odd', expect: { count: 4 } }),
+      skipped('differs on purpose: a kind of its own'),
+    ],
+  ])('%s', (_, raw, verdict) => {
+    expect(runCase(raw, table, differs).verdict).toEqual(verdict);
+  });
+
+  it('an engine that throws has failed, and the report says where', () => {
+    const outcome = runCase(demo({ kind: 'throws', expect: { count: 3 } }), table, differs);
+    expect(outcome.verdict).toMatchObject({ kind: 'failed', expected: { count: 3 } });
+    expect(report([outcome]).join('\n')).toMatch(/FAILED it: .*the engine broke[\s\S]*0 passed, 1 failed, 0 skipped/);
+  });
+
+  it('a report names each failure with expected and actual, groups what was skipped, and sums up', () => {
+    const lines = report(
+      [demo({ expect: { count: 4 } }), demo({}), demo({ id: 'other' }), demo({ expect: { count: 3 } })].map((raw) =>
+        runCase(raw, table, differs),
+      ),
+    );
+    expect(lines).toEqual([
+      'FAILED it: expected {"count":4}, actual {"count":3}',
+      'skipped 2 (expects nothing): it, other',
+      '1 passed, 1 failed, 2 skipped',
+    ]);
+  });
+
+  it.each([
+    ['given', [null, 3, 'text', [], [{}]], /^`given` is no object/],
+    ['given', [{ nonsense: 1 }], /^given nonsense is not known/],
+    ['when', [null, 3, 'text', {}, [null], [3], ['text'], [[]]], /^`when` is no list of steps/],
+    ['when', [[{ nonsense: 1 }], [{ op: 'nonsense' }]], /(nonsense|op).* is not known/],
+    ['expect', [undefined, null, 3, 'text', [], [{}], {}], /^expects nothing/],
+    ['expect', [{ nonsense: null }, { toString: 1 }], /^`(nonsense|toString)` is not known/],
+  ] as [string, unknown[], RegExp][])('no case is run with a `%s` that makes no sense: %j', (field, nonsense, why) => {
+    const wasRun: string[] = [];
+    for (const raw of cases as { id: string; expect: object }[]) {
+      // An engine that throws has failed, whatever else was expected of it.
+      if (!ran.has(raw.id) || 'error' in raw.expect) continue;
+      for (const value of nonsense) {
+        const { verdict } = runCase({ ...raw, [field]: value }, handlers, deviations);
+        if (verdict.kind !== 'skipped' || !why.test(verdict.why))
+          wasRun.push(`${raw.id} ${JSON.stringify([value, verdict])}`);
+      }
+    }
+    expect(wasRun).toEqual([]);
+  });
+
+  it.each([
+    ['no JSON', '[{', /JSON/],
+    ['no list', '{}', /holds no array of cases/],
+  ])('a file that is %s is refused', (_, text, message) => {
+    const place = mkdtempSync(join(tmpdir(), 'conformance-'));
+    try {
+      writeFileSync(join(place, 'cases.json'), text);
+      expect(() => readCases(join(place, 'cases.json'))).toThrow(message);
+      expect(() => readCases(join(place, 'nowhere.json'))).toThrow(/ENOENT/);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+});
+
+/** The same value with its last leaf changed; a bound so that nothing keeps it, a choice so that nothing is in it. */
+function altered(name: string, value: unknown): unknown {
+  if (typeof value === 'boolean') return !value;
+  if (typeof value === 'number') return -1 - value;
+  if (Array.isArray(value)) {
+    if (name.endsWith('OneOf')) return value.map((entry) => altered('', entry));
+    const last = value.findLastIndex((entry) => entry !== null);
+    return last === -1 ? ['~'] : value.with(last, altered('', value[last]));
+  }
+  if (typeof value === 'object' && value !== null) {
+    const [field, entry] = Object.entries(value).findLast(([key]) => !prose.has(key)) ?? ['~', true];
+    return { ...value, [field]: altered(field, entry) };
+  }
+  return `${JSON.stringify(value)}~`;
+}
