@@ -1,52 +1,91 @@
-import type { ExecutionVertexId } from '../../src/ids.ts';
-import { RestartVersions, type VertexVersion } from '../../src/scheduling/restart-versions.ts';
+import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
 import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
 import { listOf, textOf } from './given-graph.ts';
+import { JobRig } from './job-rig.ts';
 
-/** Versions that were recorded under a name, asked about later. */
+/** Each decision is due at a moment of its own, the later ones later. */
+const later: RestartBackoffRule<number> = {
+  name: 'later',
+  initial: 0,
+  onFailure: (decisions) => ({ state: decisions + 1, newAttempt: true }),
+  canRestart: () => true,
+  delayMs: (decisions) => 1_000 * decisions,
+};
+
+/** A decision to restart tasks, and when it is due. */
+interface Decision {
+  readonly tasks: readonly string[];
+  readonly dueMs: number;
+}
+
+/**
+ * Whether a decision is still the newest about a task: no counter is asked, its time is waited for, and the decision
+ * holds for the tasks that restart then. (Flink: `ExecutionVertexVersioner`; here every region follows its newest failover.)
+ */
 const versioner: Handler = ({ given, when }) => {
   const names = listOf<string>(given['vertices'], 'vertices');
-  const versions = new RestartVersions(names.length);
-  const vertexNamed = (name: unknown): ExecutionVertexId => {
-    const vertex = names.indexOf(textOf(name));
-    if (vertex < 0) throw new CannotRun(`there is no vertex ${JSON.stringify(name)} in the case`);
-    return vertex as ExecutionVertexId;
+  const records = when.filter(({ op }) => op === 'record').length;
+  const rig = new JobRig({
+    vertices: names.map((id) => ({ id, parallelism: 1 })),
+    restart: later as RestartBackoffRule,
+    triggers: Math.max(1, records),
+  });
+  rig.start();
+  rig.reportAll('running');
+  const { cluster } = rig;
+  const decisions = new Map<string, Decision>();
+  const decided = (step: Readonly<Record<string, unknown>>): Decision => {
+    const decision = decisions.get(textOf(step['record'] ?? ''));
+    if (decision === undefined) throw new CannotRun('a task that nothing was decided about has no decision to ask for');
+    return decision;
   };
-  const recorded = new Map<string, readonly VertexVersion[]>();
-  /** What a step asks about: a record by its name, or vertices no decision was ever recorded about. */
-  const asked = (step: Readonly<Record<string, unknown>>): readonly VertexVersion[] => {
-    if (step['record'] === undefined) {
-      const list = step['vertex'] === undefined ? listOf(step['vertices'], 'vertices') : [step['vertex']];
-      return list.map((name) => ({ vertex: vertexNamed(name), version: 0 }));
-    }
-    const record = recorded.get(textOf(step['record']));
-    if (record === undefined) throw new CannotRun(`nothing was recorded as ${JSON.stringify(step['record'])}`);
-    return record;
+  /** The tasks of a decision that it still restarts, found out by letting its time come. */
+  const restarted = ({ tasks, dueMs }: Decision): string[] => {
+    if (dueMs <= cluster.clock.now()) throw new CannotRun('a decision that is past cannot be waited for');
+    const before = cluster.events.length;
+    rig.advanceTo(dueMs);
+    const regions = new Set(
+      cluster.events
+        .slice(before)
+        .flatMap((event) =>
+          event.type === 'region.stateChanged' && event.state === 'created' && event.atMs === dueMs
+            ? [event.region]
+            : [],
+        ),
+    );
+    return tasks.filter((task) => regions.has(cluster.regionOf(task)));
   };
 
-  let modified: readonly boolean[] = [];
+  let modified: boolean | undefined;
   let unmodified: readonly string[] | undefined;
   for (const step of when) {
+    rig.beginStep();
     switch (step['op']) {
-      case 'record':
-        recorded.set(
-          textOf(step['as']),
-          versions.record(listOf<string>(step['vertices'], 'vertices').map(vertexNamed)),
-        );
+      case 'record': {
+        const tasks = listOf<string>(step['vertices'], 'vertices').map((name) => rig.taskNamed(name));
+        rig.failOver(tasks, decisions.size);
+        rig.confirmCancellations();
+        const dueMs = rig.pendingRestarts.at(-1);
+        if (dueMs === undefined) throw new Error('nothing was decided');
+        decisions.set(textOf(step['as']), { tasks, dueMs });
         break;
-      case 'isModified':
-        modified = asked(step).map((version) => versions.isModified(version));
+      }
+      case 'isModified': {
+        const decision = decided(step);
+        const left = restarted(decision).length;
+        if (left > 0 && left < decision.tasks.length) throw new CannotRun('one answer for several tasks is not known');
+        modified = left === 0;
         break;
+      }
       case 'unmodified':
-        unmodified = versions.unmodified(asked(step)).map((vertex) => names[vertex] as string);
+        unmodified = restarted(decided(step)).map((task) => task.replace(/\[0\]$/, ''));
         break;
       default:
         throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
     }
   }
-  const distinct = [...new Set(modified)];
   return {
-    modified: equals(distinct.length === 1 ? distinct[0] : modified),
+    modified: equals(modified),
     unmodified: unmodified === undefined ? equals(undefined) : equalsAs(sorted, unmodified),
   };
 };
@@ -57,7 +96,7 @@ export const versionerHandlers: Readonly<Record<string, Handler>> = {
     {
       given: ['vertices'],
       ops: ['record', 'isModified', 'unmodified'],
-      steps: ['vertices', 'vertex', 'record', 'as'],
+      steps: ['vertices', 'record', 'as'],
     },
     versioner,
   ),
