@@ -1,11 +1,11 @@
-import { IllegalStateError, PartitionLostError, toError } from '../errors.ts';
+import { IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
-import { BlockingView } from './blocking-view.ts';
-import { freezeRecords } from './freeze-records.ts';
+import { StoredView } from './stored-view.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { assertSerializable } from './plain-data.ts';
-import { decodeBatch, encodeBatch } from './record-codec.ts';
+import { readBack } from './read-back.ts';
+import { encodeBatch } from './record-codec.ts';
 import { estimateBytes } from './record-size.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
@@ -48,7 +48,7 @@ export class BlockingResultPartition implements ResultPartition {
   readonly #store: SpillStore;
   readonly #freeze: boolean;
   readonly #subpartitions: (Place[] | undefined)[] = [];
-  readonly #views = new Set<BlockingView>();
+  readonly #views = new Set<StoredView>();
   #file: SpillFile | undefined;
   #phase: 'open' | 'finishing' | 'finished' | 'released' = 'open';
   #unwritten = 0;
@@ -106,8 +106,9 @@ export class BlockingResultPartition implements ResultPartition {
     if (this.#phase !== 'finished') {
       throw new IllegalStateError(`Partition ${this.id.partition} is read before it has finished`);
     }
-    const view = new BlockingView({
-      batchCount: places.length,
+    const view = new StoredView({
+      batchCount: () => places.length,
+      isComplete: () => true,
       fetch: (index, done) => this.#fetch(places[index] as Place, done),
       closed: (closed) => this.#views.delete(closed),
     });
@@ -205,26 +206,6 @@ export class BlockingResultPartition implements ResultPartition {
       return;
     }
     const { offset, bytes } = place as Extract<Place, { kind: 'file' }>;
-    const file = this.#file as SpillFile;
-    const lost = (cause: unknown): PartitionLostError =>
-      new PartitionLostError(this.id, toError(cause).message, { cause, location: { file: file.name, offset } });
-    file.read(offset, bytes, (error, frame) => {
-      if (error !== undefined) {
-        done(lost(error), []);
-        return;
-      }
-      let records: Batch;
-      try {
-        records = decodeBatch(frame);
-      } catch (cause) {
-        done(lost(cause), []);
-        return;
-      }
-      if (this.#freeze) {
-        freezeRecords(records);
-        Object.freeze(records);
-      }
-      done(undefined, records);
-    });
+    readBack({ id: this.id, file: this.#file as SpillFile, offset, bytes, freeze: this.#freeze }, done);
   }
 }

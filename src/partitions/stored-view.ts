@@ -3,28 +3,37 @@ import { IllegalStateError } from '../errors.ts';
 import type { SubpartitionView } from './result-partition.ts';
 import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
 
-export interface BlockingViewOptions {
-  readonly batchCount: number;
+export interface StoredViewOptions {
+  /** How many batches there are now. */
+  readonly batchCount: () => number;
+  /** Whether there will be no more. */
+  readonly isComplete: () => boolean;
   /** Gets a batch, at once if it is there. */
   readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
   /** The reading is over, or given up. */
-  readonly closed: (view: BlockingView) => void;
+  readonly closed: (view: StoredView) => void;
+  /** A batch was taken. */
+  readonly taken?: () => void;
 }
 
-/** One reading of one subpartition. Fetches as many batches as it has credits for, and emits them in order. */
-export class BlockingView implements SubpartitionView {
+/**
+ * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, and emits them in order.
+ * One that comes to the last batch before the end waits to be told that there is more.
+ */
+export class StoredView implements SubpartitionView {
   readonly elements$: Observable<StreamElement>;
-  readonly #options: BlockingViewOptions;
+  readonly #options: StoredViewOptions;
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   #credits = 0;
   #next = 0;
+  #taken = 0;
   /** Batches asked for and not emitted, in order; empty slots are still being read. */
   #fetched: { records: Batch | undefined }[] = [];
   #isEmitting = false;
   #lost: Error | undefined;
 
-  constructor(options: BlockingViewOptions) {
+  constructor(options: StoredViewOptions) {
     this.#options = options;
     this.elements$ = new Observable((subscriber) => {
       if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
@@ -33,6 +42,21 @@ export class BlockingView implements SubpartitionView {
       this.#emit();
       return () => this.#close();
     });
+  }
+
+  /** Batches that were emitted. */
+  get position(): number {
+    return this.#taken;
+  }
+
+  /** Whether everything was read. */
+  get isComplete(): boolean {
+    return this.#options.isComplete() && this.#taken === this.#options.batchCount();
+  }
+
+  /** There is more to read, or the end is known. */
+  advance(): void {
+    this.#emit();
   }
 
   request(credits: number): void {
@@ -62,10 +86,12 @@ export class BlockingView implements SubpartitionView {
       if (head?.records !== undefined) {
         this.#fetched.shift();
         this.#credits--;
+        this.#taken++;
+        this.#options.taken?.();
         subscriber.next({ kind: 'records', records: head.records });
         continue;
       }
-      if (head === undefined && this.#next === this.#options.batchCount) {
+      if (head === undefined && this.isComplete) {
         subscriber.next(endOfPartition);
         subscriber.complete();
       }
@@ -76,7 +102,7 @@ export class BlockingView implements SubpartitionView {
 
   #fetchMore(): void {
     const { batchCount, fetch } = this.#options;
-    while (this.#fetched.length < this.#credits && this.#next < batchCount) {
+    while (this.#fetched.length < this.#credits && this.#next < batchCount()) {
       const slot: { records: Batch | undefined } = { records: undefined };
       this.#fetched.push(slot);
       fetch(this.#next++, (error, records) => {
