@@ -4,6 +4,7 @@ import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { BlockingResultPartition } from '../../src/partitions/blocking-result-partition.ts';
 import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
+import { RetainedResultPartition, type Retention } from '../../src/partitions/retained-result-partition.ts';
 import type { ResultPartition } from '../../src/partitions/result-partition.ts';
 import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
@@ -36,6 +37,27 @@ function blocking(name: string, budgetBytes: number): () => Exchange {
   };
 }
 
+function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY): () => Exchange {
+  return () => {
+    const environment = virtualEnvironment();
+    const budget = new MemoryBudget(budgetBytes);
+    const spillStore = new MemorySpillStore(environment.clock);
+    return {
+      name: retention,
+      create: (subpartitionCount) =>
+        new RetainedResultPartition({
+          id: somePartition,
+          exchange: retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory,
+          subpartitionCount,
+          retention,
+          budget,
+          spillStore,
+        }),
+      settle: () => environment.runUntilIdle(),
+    };
+  };
+}
+
 /** Every kind of result. What is asked here holds for all of them. */
 const exchanges: [string, () => Exchange][] = [
   [
@@ -50,6 +72,11 @@ const exchanges: [string, () => Exchange][] = [
   ['blocking, in memory', blocking('blocking', Number.POSITIVE_INFINITY)],
   ['blocking, partly spilled', blocking('blocking', 4_000)],
   ['blocking, spilled', blocking('blocking', 0)],
+  ['memory', retained('memory')],
+  ['memory, over its budget', retained('memory', 0)],
+  ['memory, then disk', retained('memory-then-disk', 4_000)],
+  ['memory, spilled', retained('memory-then-disk', 0)],
+  ['reliable', retained('disk')],
 ];
 
 describe.each(exchanges)('%s', (_, exchange) => {

@@ -1,0 +1,308 @@
+import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { ResultPartitionId } from '../ids.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { assertSerializable } from './plain-data.ts';
+import { readBack } from './read-back.ts';
+import { encodeBatch } from './record-codec.ts';
+import { estimateBytes } from './record-size.ts';
+import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
+import { type RetainedBatch, RetainedLog } from './retained-log.ts';
+import type { SpillFile, SpillStore } from './spill-store.ts';
+import { StoredView } from './stored-view.ts';
+import type { Batch } from './stream-element.ts';
+
+/** Batches that may be on their way to the disk before the producer has to wait. */
+const mostUnwritten = 8;
+
+/** Batches of a subpartition that nobody has taken, from which on it counts as crowded. */
+const crowded = 4;
+
+/** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
+const inStep = 4;
+
+/**
+ * Where batches are kept: in memory up to a budget, of which the oldest that were read are dropped; in memory, and on
+ * disk past the budget; on disk.
+ */
+export type Retention = 'memory' | 'memory-then-disk' | 'disk';
+
+export interface RetainedResultPartitionOptions {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  readonly retention: Retention;
+  /** Of the retentions that use memory. */
+  readonly budget: MemoryBudget;
+  /** Of the retentions that use the disk. */
+  readonly spillStore: SpillStore;
+  /** Whether records that come back from a file are frozen like those they were written from. */
+  readonly freeze?: boolean;
+  /** Hears, once, that the beginning was dropped: who starts to read from now on needs the producer to run again. */
+  readonly truncated?: () => void;
+}
+
+/**
+ * A result that is read while it is written, *and* kept: a reader that starts anew gets everything from the beginning.
+ *
+ * Invariants:
+ * - RP1 A reader that is in step gets the very batches that were written, without a read from the disk.
+ * - RP2 What a live reader has not taken is never dropped; with no reader nothing is.
+ * - RP3 What was dropped, or cannot be read back as it was written, is a lost partition, never a gap.
+ * - RP4 What it holds is what it has reserved; released, it holds nothing.
+ * - RP5 A budget that is used up stops the producer only while a reader lags: two exchanges never wait for each other's
+ *   memory.
+ */
+export class RetainedResultPartition implements ResultPartition {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  readonly #options: RetainedResultPartitionOptions;
+  readonly #logs: (RetainedLog | undefined)[] = [];
+  /** Logs in the order in which batches of theirs were taken: whose oldest may be dropped next. */
+  #taken: RetainedLog[] = [];
+  #takenAt = 0;
+  readonly #crowdedLogs = new Set<RetainedLog>();
+  #file: SpillFile | undefined;
+  #phase: 'open' | 'finishing' | 'finished' | 'released' = 'open';
+  #unwritten = 0;
+  #failure: Error | undefined;
+  #listener: (() => void) | undefined;
+  #wasWritable = true;
+  #finished: ((error?: Error) => void) | undefined;
+  #isTruncated = false;
+  #records = 0;
+  #batches = 0;
+  #memoryBytes = 0;
+  #spilledBytes = 0;
+
+  constructor(options: RetainedResultPartitionOptions) {
+    this.id = options.id;
+    this.exchange = options.exchange;
+    this.subpartitionCount = options.subpartitionCount;
+    this.#options = options;
+  }
+
+  get isWritable(): boolean {
+    if (this.#unwritten >= mostUnwritten) return false;
+    // RP5.
+    return this.#options.retention !== 'memory' || this.#crowdedLogs.size === 0 || !this.#options.budget.isExceeded;
+  }
+
+  /** Whether a reader that starts now finds the beginning. */
+  get isReadableFromStart(): boolean {
+    return this.#phase !== 'released' && !this.#isTruncated && this.#failure === undefined;
+  }
+
+  onWritable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  write(subpartition: number, records: Batch): void {
+    if (this.#phase !== 'open') {
+      throw new IllegalStateError(`A batch was written to partition ${this.id.partition}, which is ${this.#phase}`);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    const log = this.#log(subpartition);
+    const batch: RetainedBatch = { records, reservedBytes: 0, written: undefined };
+    if (!this.#keepInMemory(batch, records)) this.#writeToFile(log, batch, encodeBatch(records));
+    log.append(batch);
+    this.#records += records.length;
+    this.#batches++;
+    this.#noteCrowd(log);
+    log.advance();
+    this.#wasWritable = this.isWritable;
+  }
+
+  finish(done: (error?: Error) => void): void {
+    if (this.#phase === 'released') {
+      done(this.#released());
+      return;
+    }
+    if (this.#phase === 'open') this.#phase = 'finishing';
+    this.#finished = done;
+    this.#finishIfWritten();
+  }
+
+  read(subpartition: number): SubpartitionView {
+    if (this.#phase === 'released') throw this.#released();
+    const log = this.#log(subpartition);
+    if (log.first > 0) {
+      throw new PartitionLostError(
+        this.id,
+        `its first ${log.first} batches were dropped when the memory budget was used up`,
+      );
+    }
+    const view: StoredView = new StoredView({
+      batchCount: () => log.length,
+      isComplete: () => this.#phase === 'finished',
+      fetch: (index, done) => this.#fetch(log.batchAt(index), done),
+      taken: () => this.#noteTaken(log),
+      closed: (closed) => {
+        log.detach(closed);
+        this.#noteCrowd(log);
+        this.#wakeIfWritable();
+      },
+    });
+    log.attach(view);
+    this.#noteCrowd(log);
+    return view;
+  }
+
+  statistics(): PartitionStatistics {
+    return {
+      records: this.#records,
+      batches: this.#batches,
+      memoryBytes: this.#memoryBytes,
+      spilledBytes: this.#spilledBytes,
+    };
+  }
+
+  release(): void {
+    if (this.#phase === 'released') return;
+    this.#phase = 'released';
+    this.#options.budget.release(this.#memoryBytes);
+    this.#memoryBytes = 0;
+    this.#spilledBytes = 0;
+    const lost = this.#released();
+    for (const log of this.#logs) log?.lose(lost);
+    this.#logs.length = 0;
+    this.#taken = [];
+    this.#crowdedLogs.clear();
+    this.#file?.remove();
+    const finished = this.#finished;
+    this.#finished = undefined;
+    finished?.(lost);
+  }
+
+  #released(): PartitionLostError {
+    return new PartitionLostError(this.id, 'it was released');
+  }
+
+  #log(subpartition: number): RetainedLog {
+    const known = this.#logs[subpartition];
+    if (known !== undefined) return known;
+    if (!(subpartition >= 0 && subpartition < this.subpartitionCount)) {
+      throw new IllegalStateError(
+        `Partition ${this.id.partition} has ${this.subpartitionCount} subpartitions, and no number ${subpartition}`,
+      );
+    }
+    const log = new RetainedLog();
+    this.#logs[subpartition] = log;
+    return log;
+  }
+
+  /** Reserves what the batch takes; false if it has to go to the disk. */
+  #keepInMemory(batch: RetainedBatch, records: Batch): boolean {
+    const { retention, budget } = this.#options;
+    if (retention === 'disk') return false;
+    const bytes = estimateBytes(records);
+    if (!budget.tryReserve(bytes)) {
+      if (retention === 'memory-then-disk') return false;
+      while (!budget.hasRoomFor(bytes) && this.#dropOldest());
+      budget.reserve(bytes);
+    } else if (retention === 'memory-then-disk') {
+      // What might have to be written later is refused now. (Kept batches stay where they are, but be of one kind.)
+      this.#assertSerializable(records, bytes);
+    }
+    batch.reservedBytes = bytes;
+    this.#memoryBytes += bytes;
+    return true;
+  }
+
+  #assertSerializable(records: Batch, reservedBytes: number): void {
+    try {
+      assertSerializable(records);
+    } catch (error) {
+      this.#options.budget.release(reservedBytes);
+      throw error;
+    }
+  }
+
+  /** RP2. False if nothing can be dropped. */
+  #dropOldest(): boolean {
+    while (this.#takenAt < this.#taken.length) {
+      const dropped = (this.#taken[this.#takenAt++] as RetainedLog).dropFirst();
+      if (this.#takenAt * 2 > this.#taken.length) {
+        this.#taken = this.#taken.slice(this.#takenAt);
+        this.#takenAt = 0;
+      }
+      if (dropped === undefined) continue;
+      this.#options.budget.release(dropped.reservedBytes);
+      this.#memoryBytes -= dropped.reservedBytes;
+      if (!this.#isTruncated) {
+        this.#isTruncated = true;
+        this.#options.truncated?.();
+      }
+      return true;
+    }
+    return false;
+  }
+
+  #writeToFile(log: RetainedLog, batch: RetainedBatch, frame: Uint8Array): void {
+    this.#file ??= this.#options.spillStore.create(this.id);
+    const index = log.length;
+    this.#unwritten++;
+    this.#file.append(frame, (error, offset) => {
+      this.#unwritten--;
+      if (this.#phase === 'released') return;
+      if (error === undefined) {
+        batch.written = { offset, bytes: frame.length };
+        this.#spilledBytes += frame.length;
+        if (index < log.length - inStep) batch.records = undefined;
+      } else {
+        this.#failure ??= error;
+      }
+      this.#finishIfWritten();
+      if (error === undefined) this.#wakeIfWritable();
+      else this.#listener?.();
+    });
+    const old = log.batchAt(index - inStep);
+    if (old?.written !== undefined) old.records = undefined;
+  }
+
+  #finishIfWritten(): void {
+    if (this.#phase !== 'finishing' || this.#unwritten > 0) return;
+    const done = this.#finished;
+    this.#finished = undefined;
+    if (this.#failure === undefined) {
+      this.#phase = 'finished';
+      for (const log of this.#logs) log?.advance();
+    }
+    done?.(this.#failure);
+  }
+
+  #noteTaken(log: RetainedLog): void {
+    this.#noteCrowd(log);
+    const { retention, budget } = this.#options;
+    if (retention === 'memory') {
+      this.#taken.push(log);
+      while (budget.isExceeded && this.#dropOldest());
+    }
+    this.#wakeIfWritable();
+  }
+
+  #noteCrowd(log: RetainedLog): void {
+    if (log.length - log.position >= crowded) this.#crowdedLogs.add(log);
+    else this.#crowdedLogs.delete(log);
+  }
+
+  #wakeIfWritable(): void {
+    const isWritable = this.isWritable;
+    if (isWritable === this.#wasWritable) return;
+    this.#wasWritable = isWritable;
+    if (isWritable) this.#listener?.();
+  }
+
+  #fetch(batch: RetainedBatch | undefined, done: (error: Error | undefined, records: Batch) => void): void {
+    if (batch === undefined) {
+      done(new PartitionLostError(this.id, 'a batch was dropped'), []);
+    } else if (batch.records !== undefined) {
+      done(undefined, batch.records);
+    } else {
+      const { offset, bytes } = batch.written as NonNullable<RetainedBatch['written']>;
+      const file = this.#file as SpillFile;
+      readBack({ id: this.id, file, offset, bytes, freeze: this.#options.freeze ?? false }, done);
+    }
+  }
+}
