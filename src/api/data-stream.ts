@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { checkAsyncMapOptions } from '../operators/async-map-options.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,
@@ -132,7 +133,7 @@ export class DataStream<out Out> {
     fn: (record: Out, context: AsyncCallContext) => Result,
     options: AsyncMapOptions & OperatorOptions = {},
   ): DataStream<Awaited<Result>> {
-    checkAsyncOptions(options.uid ?? 'mapAsync', options);
+    checkAsyncMapOptions(options.uid ?? 'mapAsync', options);
     const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
     return this.#operator<Awaited<Result>>('mapAsync', operator, options);
   }
@@ -349,26 +350,4 @@ function namesOf(inputs: readonly StreamInput[]): string[] {
 function checkFunction<Fn>(what: string, fn: Fn): Fn {
   if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
   return fn;
-}
-
-function checkAsyncOptions(name: string, options: AsyncMapOptions): void {
-  const { concurrency, timeoutMs, retries, rateLimit, retryDelayMs, retryIf } = options;
-  const check = (option: string, given: unknown, isValid: boolean, expected: string): void => {
-    if (given !== undefined && !isValid) throw new InvalidArgumentError(`${option} of "${name}"`, given, expected);
-  };
-  check('concurrency', concurrency, isIntegerFrom(1, concurrency), 'an integer from 1');
-  check('retries', retries, isIntegerFrom(0, retries), 'an integer from 0');
-  check('timeoutMs', timeoutMs, isPositive(timeoutMs), 'a number of milliseconds above 0');
-  check('rateLimit.calls', rateLimit?.calls, isIntegerFrom(1, rateLimit?.calls), 'an integer from 1');
-  check('rateLimit.perMs', rateLimit?.perMs, isPositive(rateLimit?.perMs), 'a number of milliseconds above 0');
-  check('retryDelayMs', retryDelayMs, typeof retryDelayMs === 'function', 'a function');
-  check('retryIf', retryIf, typeof retryIf === 'function', 'a function');
-}
-
-function isIntegerFrom(least: number, value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= least;
-}
-
-function isPositive(value: unknown): boolean {
-  return Number.isFinite(value) && (value as number) > 0;
 }

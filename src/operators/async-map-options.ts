@@ -18,22 +18,27 @@ export interface ResolvedAsyncMapOptions {
 /** The longest time that a timer of Node keeps: 24.8 days. */
 const longestMs = 2 ** 31 - 1;
 
+function check(
+  operator: string,
+  option: string,
+  given: unknown,
+  isValid: (given: unknown) => boolean,
+  expected: string,
+): void {
+  if (!isValid(given)) throw new InvalidArgumentError(`${option} of "${operator}"`, given, expected);
+}
+
 /**
- * Checks options of `mapAsync` and fills in the defaults; `operator` is for the messages.
+ * Checks options of `mapAsync`; `operator` is for the messages.
  *
  * @throws InvalidArgumentError for the first option out of its range: its name, what was given, what is allowed.
  */
-export function resolveAsyncMapOptions(
-  operator: string,
-  options: AsyncMapOptions,
-  random: Random,
-): ResolvedAsyncMapOptions {
+export function checkAsyncMapOptions(operator: string, options: AsyncMapOptions): void {
   const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit } = options;
-  const check = (option: string, given: unknown, isValid: (given: unknown) => boolean, expected: string): void => {
-    if (!isValid(given)) throw new InvalidArgumentError(`${option} of "${operator}"`, given, expected);
-  };
-  const checkOptional: typeof check = (option, given, isValid, expected) => {
-    if (given !== undefined) check(option, given, isValid, expected);
+  const checkOptional = (
+    ...[option, given, isValid, expected]: [string, unknown, (given: unknown) => boolean, string]
+  ) => {
+    if (given !== undefined) check(operator, option, given, isValid, expected);
   };
   const aDuration = `a number of milliseconds above 0, at most ${longestMs}`;
   checkOptional('concurrency', concurrency, isIntegerFrom(1), 'an integer from 1');
@@ -44,9 +49,19 @@ export function resolveAsyncMapOptions(
   checkOptional('retryIf', retryIf, isFunction, 'a function');
   checkOptional('rateLimit', rateLimit, isObject, '{ calls, perMs }');
   if (rateLimit !== undefined) {
-    check('rateLimit.calls', rateLimit.calls, isIntegerFrom(1), 'an integer from 1');
-    check('rateLimit.perMs', rateLimit.perMs, isDuration, aDuration);
+    check(operator, 'rateLimit.calls', rateLimit.calls, isIntegerFrom(1), 'an integer from 1');
+    check(operator, 'rateLimit.perMs', rateLimit.perMs, isDuration, aDuration);
   }
+}
+
+/** Checks options of `mapAsync` as {@link checkAsyncMapOptions} does, and fills in the defaults. */
+export function resolveAsyncMapOptions(
+  operator: string,
+  options: AsyncMapOptions,
+  random: Random,
+): ResolvedAsyncMapOptions {
+  checkAsyncMapOptions(operator, options);
+  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit } = options;
   return {
     concurrency: concurrency ?? 16,
     ordered: ordered ?? true,
@@ -55,7 +70,7 @@ export function resolveAsyncMapOptions(
     retryDelayMs: (retry, error) => {
       if (retryDelayMs === undefined) return defaultRetryDelayMs(retry, random);
       const delayMs = retryDelayMs(retry, error);
-      check('result of retryDelayMs', delayMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
+      check(operator, 'result of retryDelayMs', delayMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
       return delayMs;
     },
     retryIf: retryIf ?? isWorthARetry,

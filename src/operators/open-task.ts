@@ -55,7 +55,6 @@ function join(
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
   const { program, context, batchSize, partitions, openChannels, wake } = options;
-  const chain = createOperatorChain(program.operators, context, { batchSize, wake });
   const outputs = program.outputs.map(
     ({ partitioning }, index) =>
       new RecordWriter({
@@ -66,12 +65,18 @@ function join(
         freeze: context.environment.freezeRecords,
       }),
   );
-  return {
-    // Channels last: what was opened before may fail, and a pipelined result is read once.
-    input: reader === undefined ? new InputGate(openChannels()) : new SourceInput(reader, batchSize),
-    chain,
-    outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
-  };
+  const chain = createOperatorChain(program.operators, context, { batchSize, wake });
+  try {
+    return {
+      // Channels last: what was opened before may fail, and a pipelined result is read once.
+      input: reader === undefined ? new InputGate(openChannels()) : new SourceInput(reader, batchSize),
+      chain,
+      outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
+    };
+  } catch (error) {
+    chain.close();
+    throw error;
+  }
 }
 
 function selectionOf(partitioning: Partitioning): ChannelSelection {

@@ -165,6 +165,13 @@ describe('a step', () => {
     ['half a retry', () => source().mapAsync(call, { retries: 0.5 }), /retries .*from 0/],
     ['a rate of no calls', () => source().mapAsync(call, { rateLimit: { calls: 0, perMs: 10 } }), /rateLimit.calls/],
     ['a rate per no time', () => source().mapAsync(call, { rateLimit: { calls: 1, perMs: 0 } }), /rateLimit.perMs/],
+    [
+      'a rate that is a number',
+      () => source().mapAsync(call, { rateLimit: 5 as never }),
+      /rateLimit .*\{ calls, perMs \}/,
+    ],
+    ['an order that is a word', () => source().mapAsync(call, { ordered: 'no' as never }), /ordered .*true or false/],
+    ['a timeout past what Node keeps', () => source().mapAsync(call, { timeoutMs: 2 ** 31 }), /timeoutMs .*2147483647/],
     ['a fixed retry delay', () => source().mapAsync(call, { retryDelayMs: 5 as never }), /retryDelayMs/],
   ])('refuses %s', (_, build, message) => {
     expect(build).toThrow(InvalidArgumentError);

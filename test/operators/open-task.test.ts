@@ -1,0 +1,110 @@
+import { Observable } from 'rxjs';
+import { PartitionLostError } from '../../src/errors.ts';
+import type { AttemptNumber } from '../../src/ids.ts';
+import { openTask, type OpenTaskOptions } from '../../src/operators/open-task.ts';
+import type { Sink } from '../../src/operators/sink.ts';
+import type { Source } from '../../src/operators/source.ts';
+import { TaskContext } from '../../src/operators/task-context.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
+import { HandChannel, somePartition } from '../support/partition-harness.ts';
+
+const context = new TaskContext({
+  job: 'job',
+  vertex: 'step',
+  subtask: 0,
+  parallelism: 1,
+  attempt: 0 as AttemptNumber,
+  environment: virtualEnvironment(),
+});
+
+/** Notes what is opened and closed. */
+function opening(log: string[], { source, sink }: { source?: 'opens' | 'fails'; sink?: 'opens' | 'fails' } = {}) {
+  const attempt = (what: string, how: 'opens' | 'fails'): void => {
+    if (how === 'fails') throw new Error(`no ${what}`);
+    log.push(`${what} opened`);
+  };
+  const own: Source<unknown> = {
+    name: 'source',
+    maxParallelism: 1,
+    open: () => {
+      attempt('source', source ?? 'opens');
+      return { read: () => null, close: () => void log.push('source closed') };
+    },
+  };
+  const end: Sink<unknown> = {
+    name: 'sink',
+    guarantee: 'at-least-once',
+    open: () => {
+      attempt('sink', sink ?? 'opens');
+      return { write() {}, commit() {}, abort: () => void log.push('sink aborted') };
+    },
+  };
+  return { source: source && own, sink: sink && end };
+}
+
+/** A pipe notes when the chain that it is in is closed. */
+function optionsOf(
+  log: string[],
+  ends: ReturnType<typeof opening>,
+  more: Partial<OpenTaskOptions> = {},
+): OpenTaskOptions {
+  return {
+    program: {
+      ...ends,
+      operators: [
+        {
+          kind: 'pipe',
+          operator: () =>
+            new Observable(() => {
+              log.push('chain opened');
+              return () => log.push('chain closed');
+            }),
+        },
+      ],
+      outputs: [],
+    } as unknown as OpenTaskOptions['program'],
+    context,
+    batchSize: 4,
+    openChannels: () => [new HandChannel()],
+    partitions: [],
+    wake: () => {},
+    ...more,
+  };
+}
+
+describe('openTask', () => {
+  it('opens at once what has neither source nor sink', () => {
+    const log: string[] = [];
+    expect(openTask(optionsOf(log, opening(log)))).not.toBeInstanceOf(Promise);
+    expect(log).toEqual(['chain opened']);
+  });
+
+  it('closes the chain when a channel cannot be opened', () => {
+    const log: string[] = [];
+    const openChannels = (): never => {
+      throw new PartitionLostError(somePartition, 'it is gone');
+    };
+    expect(() => openTask(optionsOf(log, opening(log), { openChannels }))).toThrow(PartitionLostError);
+    expect(log).toEqual(['chain opened', 'chain closed']);
+  });
+
+  it.each([
+    ['a sink that fails', { source: 'opens', sink: 'fails' }, /no sink/, ['source opened', 'source closed']],
+    ['a source that fails', { source: 'fails', sink: 'opens' }, /no source/, ['sink opened', 'sink aborted']],
+    ['both', { source: 'fails', sink: 'fails' }, /no source/, []],
+  ] as const)('%s: closes what was opened', async (_, ends, message, expected) => {
+    const log: string[] = [];
+    await expect(openTask(optionsOf(log, opening(log, ends)))).rejects.toThrow(message);
+    expect(log).toEqual(expected);
+  });
+
+  it('closes source, sink and chain when a channel cannot be opened beside them', async () => {
+    const log: string[] = [];
+    const openChannels = (): never => {
+      throw new PartitionLostError(somePartition, 'it is gone');
+    };
+    const opened = openTask(optionsOf(log, opening(log, { sink: 'opens' }), { openChannels }));
+    await expect(opened).rejects.toThrow(PartitionLostError);
+    expect(log).toEqual(['sink opened', 'chain opened', 'chain closed', 'sink aborted']);
+  });
+});
