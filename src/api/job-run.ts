@@ -124,7 +124,7 @@ export class JobRun implements AsyncDisposable {
 
   /** Cancels the job, in whatever state; resolves when nothing of it runs any more. Does nothing once it has ended. */
   async cancel(): Promise<void> {
-    this.#master?.send({ type: 'job.cancel' });
+    if (!isTerminalJobStatus(this.#status)) this.#master?.send({ type: 'job.cancel' });
     await this.#settled.catch(() => {});
   }
 

@@ -32,6 +32,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ledger,
     clock: environment.clock,
     dataPlane,
+    inspect: options.inspect,
     executors: options.executors,
     slots: options.slots,
     onTaskEnded: (vertex, statistics) => {

@@ -1,4 +1,4 @@
-import { createActor, enqueueActions } from 'xstate';
+import { createActor, enqueueActions, type InspectionEvent } from 'xstate';
 import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { TaskDeployment, TaskReport, TaskStatistics } from '../actors/protocol.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
@@ -16,6 +16,8 @@ export interface LocalClusterOptions {
   readonly ledger: JobLedger;
   readonly clock: Clock;
   readonly dataPlane: DataPlane;
+  /** Receives XState's inspection events of its actors. */
+  readonly inspect: ((event: InspectionEvent) => void) | undefined;
   /** How many executors, and how many slots each offers; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
@@ -46,11 +48,13 @@ export class LocalCluster implements ExecutorGateway {
   readonly #partitions = new Map<string, StoredPartition>();
   /** Commands of the master that are not yet carried out. */
   readonly #commands: (() => void)[] = [];
+  readonly #inspected: { readonly inspect?: (event: InspectionEvent) => void };
   #master: JobMasterActorRef | undefined;
   #executorCount = 0;
 
   constructor(options: LocalClusterOptions) {
     this.#options = options;
+    this.#inspected = options.inspect === undefined ? {} : { inspect: options.inspect };
   }
 
   /** Starts the executors; they register with the master. */
@@ -126,6 +130,7 @@ export class LocalCluster implements ExecutorGateway {
     const { vertex, attempt } = deployment;
     const key = taskKey(vertex, attempt);
     const actor = createActor(taskActor, {
+      ...this.#inspected,
       id: `task/${this.#options.ledger.graph.nameOf(vertex)}#${attempt}`,
       input: {
         createTask: () => this.#createTask(key, deployment),
@@ -144,6 +149,7 @@ export class LocalCluster implements ExecutorGateway {
       try {
         const partition = this.#options.dataPlane.createPartition(registration);
         const actor = createActor(storedPartition(partition), {
+          ...this.#inspected,
           id: `partition/${resultPartitionKey(registration.id)}`,
           input: { id: registration.id },
         });
@@ -176,6 +182,7 @@ export class LocalCluster implements ExecutorGateway {
   #startExecutor(): void {
     const executor = `local-${this.#executorCount++}` as ExecutorId;
     const actor = createActor(this.#executorMachine(), {
+      ...this.#inspected,
       id: `executor/${executor}`,
       input: { executor, slots: this.#options.slots, master: this.#master as JobMasterActorRef },
     });

@@ -1,0 +1,311 @@
+import type { InspectionEvent } from 'xstate';
+import {
+  collect,
+  fixedDelay,
+  fromIterable,
+  Job,
+  JobCanceledError,
+  type JobEvent,
+  JobFailedError,
+  type JobRun,
+  type JobRunOptions,
+  type JobSnapshot,
+  noRestart,
+  range,
+} from '../../src/index.ts';
+import { type FaultPlan, faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+
+//  numbers[0..1] ══▶ sums[0..1]     complete batch: four regions
+function sumsJob(): Job {
+  const job = Job.create('sums', { parallelism: 2 });
+  job
+    .source('numbers', range(0, 200))
+    .keyBy((n) => n % 10)
+    .reduce((a, b) => a + b, { uid: 'sums' })
+    .sink('out', collect());
+  return job;
+}
+
+function* countUp(): Generator<number> {
+  for (let n = 0; ; n++) yield n;
+}
+
+function endlessJob(): Job {
+  const job = Job.create('endless', { mode: 'streaming' });
+  job
+    .source('numbers', fromIterable(countUp))
+    .filter(() => false)
+    .sink('out', collect());
+  return job;
+}
+
+interface Started {
+  readonly environment: VirtualEnvironment;
+  readonly run: JobRun;
+}
+
+function started(job: Job, faults: FaultPlan = faultPlan(), options: JobRunOptions = {}): Started {
+  const environment = virtualEnvironment({ faults });
+  const restartBackoff = fixedDelay({ maxAttempts: 3, delayMs: 100 });
+  return { environment, run: job.run({ batchSize: 16, restartBackoff, environment, ...options }) };
+}
+
+const failing = (vertex: string, times = 1): FaultPlan => {
+  const faults = faultPlan();
+  faults.fail('task.batch', { when: (place) => place['vertex'] === vertex && place['subtask'] === 0, times });
+  return faults;
+};
+
+/** Ended, in whatever way. */
+const settled = ({ environment, run }: Started): Promise<unknown> =>
+  environment.drive(
+    run.result.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+
+describe('status', () => {
+  it('goes from initializing to finished', async () => {
+    const it = started(sumsJob());
+    const seen = [it.run.status];
+    it.run.events$.subscribe(() => {
+      if (seen.at(-1) !== it.run.status) seen.push(it.run.status);
+    });
+    await settled(it);
+    expect(seen).toEqual(['initializing', 'created', 'running', 'finished']);
+  });
+
+  it('status$: the present at once, one snapshot per turn in which something changed, the end last', async () => {
+    const it = started(sumsJob());
+    const seen: JobSnapshot[] = [];
+    let isComplete = false;
+    it.run.status$.subscribe({ next: (snapshot) => seen.push(snapshot), complete: () => (isComplete = true) });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.status).toBe('initializing');
+    let events = 0;
+    it.run.events$.subscribe(() => events++);
+    await settled(it);
+    expect(isComplete).toBe(true);
+    expect(seen.length).toBeLessThan(events);
+    for (let index = 1; index < seen.length - 1; index++) expect(seen[index]).not.toEqual(seen[index - 1]);
+    expect(seen.at(-1)).toMatchObject({ status: 'finished', restarting: false, failures: 0 });
+    expect(seen.at(-1)?.tasks).toMatchObject({ finished: 4, running: 0 });
+    expect(seen.at(-1)?.regions).toMatchObject({ finished: 4 });
+  });
+
+  it('status$: says while regions restart that they do, and the job runs', async () => {
+    const it = started(sumsJob(), failing('sums'));
+    const restarting: JobSnapshot[] = [];
+    it.run.status$.subscribe((snapshot) => {
+      if (snapshot.restarting) restarting.push(snapshot);
+    });
+    await settled(it);
+    expect(restarting.length).toBeGreaterThan(0);
+    for (const snapshot of restarting) expect(snapshot).toMatchObject({ status: 'running', failures: 1 });
+  });
+
+  it('status$: whoever comes after the end gets the end', async () => {
+    const it = started(sumsJob());
+    await settled(it);
+    const seen: string[] = [];
+    it.run.status$.subscribe({ next: ({ status }) => seen.push(status), complete: () => seen.push('complete') });
+    expect(seen).toEqual(['complete']);
+    expect(it.run.snapshot().status).toBe('finished');
+  });
+});
+
+describe('events', () => {
+  it('for await gets what events$ emits, kept until it is taken, and ends with the job', async () => {
+    const it = started(sumsJob(), failing('sums'));
+    const emitted: JobEvent[] = [];
+    it.run.events$.subscribe((event) => emitted.push(event));
+    const events = it.run.events();
+    await settled(it);
+    const taken: JobEvent[] = [];
+    for await (const event of events) taken.push(event);
+    expect(taken).toEqual(emitted);
+    expect(taken.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['task.failed', 'failover.decided', 'failover.completed']),
+    );
+  });
+
+  it('for await can be left in the middle, and the job goes on', async () => {
+    const it = started(sumsJob());
+    const reading = (async () => {
+      for await (const event of it.run.events()) if (event.type === 'task.stateChanged') break;
+    })();
+    await it.environment.drive(reading);
+    await settled(it);
+    expect(it.run.status).toBe('finished');
+  });
+
+  it('for await after the end is over at once', async () => {
+    const it = started(sumsJob());
+    await settled(it);
+    expect(await it.run.events().next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('a listener that leaves harms nobody', async () => {
+    const it = started(sumsJob());
+    let heard = 0;
+    const subscription = it.run.events$.subscribe(() => {
+      if (++heard === 3) subscription.unsubscribe();
+    });
+    await settled(it);
+    expect([heard, it.run.status]).toEqual([3, 'finished']);
+  });
+});
+
+describe('result', () => {
+  it('is the receipt', async () => {
+    const it = started(sumsJob());
+    const { job, receipt } = await it.environment.drive(it.run.result);
+    expect(job).toBe('sums');
+    expect(receipt).toMatchObject({
+      job: 'sums',
+      tasks: { total: 4, reRun: 0, attempts: 4 },
+      attemptsByVertex: { numbers: 1, sums: 1 },
+      records: { read: 200, reRead: 0 },
+      failovers: [],
+    });
+  });
+
+  it('tells for each failure what was restarted, what was re-used, and how long it took', async () => {
+    const it = started(sumsJob(), failing('sums'));
+    await settled(it);
+    const receipt = it.run.receipt();
+    expect(receipt).toMatchObject({ tasks: { total: 4, reRun: 1, attempts: 5 }, attemptsByVertex: { sums: 2 } });
+    expect(receipt.failovers).toMatchObject([
+      {
+        task: 'sums[0]',
+        regionsRestarted: 1,
+        tasksRestarted: 1,
+        partitionsReused: 2,
+        recordsReused: 200,
+        delayMs: 100,
+        recoveryMs: 100,
+      },
+    ]);
+    expect(receipt.failovers[0]?.bytesReused).toBeGreaterThan(0);
+    expect(receipt.toString()).toMatch(/sums\[0\] failed .*\n.*restarted 1 of 4 tasks, 100\.0 ms to running/);
+  });
+
+  it('rejects with the task and the cause when the job fails', async () => {
+    const it = started(sumsJob(), failing('sums'), { restartBackoff: noRestart() });
+    const error = (await settled(it)) as JobFailedError;
+    expect(error).toBeInstanceOf(JobFailedError);
+    expect(error).toMatchObject({ job: 'sums', task: 'sums[0]' });
+    expect(error.message).toContain('sums[0]');
+    expect((error.cause as Error).message).toContain('task.batch');
+    expect(it.run.status).toBe('failed');
+    expect(it.run.snapshot().tasks).toMatchObject({ running: 0, failed: 1 });
+  });
+
+  it('may be left alone: a failure nobody awaits does not end the process', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const it = started(sumsJob(), failing('sums'), { restartBackoff: noRestart() });
+    await it.environment.runUntil(() => it.run.status === 'failed');
+    await it.environment.settle();
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('failures: the latest, with those that were merged into them', async () => {
+    const it = started(sumsJob(), failing('sums', 3), { exceptionHistorySize: 2 });
+    await settled(it);
+    expect(it.run.failures.map(({ task }) => task)).toEqual(['sums[0]', 'sums[0]']);
+  });
+});
+
+describe('cancel', () => {
+  const moments: readonly (readonly [string, (started: Started) => Promise<void>])[] = [
+    ['in the very tick of run()', async () => {}],
+    ['before a task runs', async ({ environment, run }) => environment.runUntil(() => run.status === 'running')],
+    [
+      'while a task initializes',
+      async ({ environment, run }) => environment.runUntil(() => run.snapshot().tasks.initializing > 0),
+    ],
+    ['while tasks run', async ({ environment, run }) => environment.runUntil(() => run.snapshot().tasks.running > 0)],
+  ];
+
+  it.each(moments)('%s', async (_, reach) => {
+    const it = started(endlessJob());
+    await reach(it);
+    await it.environment.drive(it.run.cancel());
+    expect(it.run.status).toBe('canceled');
+    await expect(it.run.result).rejects.toBeInstanceOf(JobCanceledError);
+    await it.environment.settle();
+  });
+
+  it('twice is once, and after the end nothing', async () => {
+    const it = started(endlessJob());
+    await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    await it.environment.drive(Promise.all([it.run.cancel(), it.run.cancel()]));
+    await it.run.cancel();
+    expect(it.run.status).toBe('canceled');
+    const finished = started(sumsJob());
+    await settled(finished);
+    await finished.run.cancel();
+    expect(finished.run.status).toBe('finished');
+  });
+
+  it('while a failing job is being ended: the last decision wins', async () => {
+    const job = Job.create('endless', { mode: 'streaming', parallelism: 2 });
+    job
+      .source('numbers', fromIterable(countUp), { parallelism: 1 })
+      .rebalance()
+      .filter(() => false, { uid: 'none' })
+      .sink('out', collect());
+    const it = started(job, failing('none'), { restartBackoff: noRestart() });
+    await it.environment.runUntil(() => it.run.status === 'failing');
+    await it.environment.drive(it.run.cancel());
+    expect(it.run.status).toBe('canceled');
+  });
+
+  it.each(['before', 'after'] as const)('by a signal that is aborted %s the start', async (when) => {
+    const controller = new AbortController();
+    if (when === 'before') controller.abort(new Error('enough'));
+    const it = started(endlessJob(), faultPlan(), { signal: controller.signal });
+    if (when === 'after') {
+      await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+      controller.abort(new Error('enough'));
+    }
+    const error = (await settled(it)) as JobCanceledError;
+    expect(error).toBeInstanceOf(JobCanceledError);
+    expect((error.cause as Error).message).toBe('enough');
+  });
+
+  it('by the end of its block', async () => {
+    const it = started(endlessJob());
+    await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    await it.environment.drive(it.run[Symbol.asyncDispose]());
+    expect(it.run.status).toBe('canceled');
+  });
+});
+
+describe('inspect', () => {
+  it('hears of actors of every kind, by their names', async () => {
+    const seen = new Set<string>();
+    const inspect = ({ actorRef }: InspectionEvent): void => {
+      if ('id' in actorRef) seen.add(String(actorRef.id).replace(/\d+/g, 'N'));
+    };
+    const it = started(sumsJob(), failing('sums'), { inspect });
+    await settled(it);
+    expect([...seen]).toEqual(
+      expect.arrayContaining([
+        'jobMaster',
+        'region/N',
+        'execution/sums[N]#N',
+        'failover',
+        'failoverStrategy',
+        'restartBackoff/N',
+        'executor/local-N',
+        'task/sums[N]#N',
+        'partition/N#N',
+      ]),
+    );
+  });
+});
