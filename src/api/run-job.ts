@@ -10,6 +10,7 @@ import { createJobMaster } from '../machines/provide.ts';
 import type { JobPlan } from './job-planner.ts';
 import { ReceiptBook } from './job-receipt.ts';
 import { JobRun } from './job-run.ts';
+import { logEvent } from './log-event.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 
 /** What a test may put in place of the machine's own. */
@@ -56,7 +57,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     environment,
     gateway: cluster,
     delay: delayActor,
-    observe: (event) => run.observe(event),
+    observe: (event) => {
+      logEvent(environment.logger, plan.name, event);
+      run.observe(event);
+    },
     inspect: options.inspect,
     failureHandling: {
       failoverStrategy: options.failoverStrategy,

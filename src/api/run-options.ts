@@ -1,6 +1,6 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { type Environment, systemEnvironment } from '../environment.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError, toError } from '../errors.ts';
 import { exponentialDelay } from '../failover/exponential-delay.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
@@ -81,7 +81,7 @@ export interface ResolvedRunOptions {
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   const strategy = options.failoverStrategy ?? restartPipelinedRegion();
   const backoff = options.restartBackoff ?? exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 });
-  const { backoffScope = 'region' } = options;
+  const { backoffScope = 'region', environment = systemEnvironment() } = options;
   if (backoffScope !== 'region' && backoffScope !== 'job') {
     throw new InvalidArgumentError('backoffScope', backoffScope, '"region" or "job"');
   }
@@ -102,8 +102,19 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: options.signal,
-    inspect: options.inspect,
-    environment: options.environment ?? systemEnvironment(),
+    inspect: options.inspect && harmless(options.inspect, environment),
+    environment,
+  };
+}
+
+/** An inspector that throws would be an error of the actor it looks at. */
+function harmless<Inspected>(inspect: (event: Inspected) => void, { logger }: Environment): (event: Inspected) => void {
+  return (event) => {
+    try {
+      inspect(event);
+    } catch (error) {
+      logger.warn('The inspector threw', { cause: toError(error) });
+    }
   };
 }
 

@@ -286,7 +286,48 @@ describe('cancel', () => {
   });
 });
 
+describe('the logger', () => {
+  const logged = async (faults: FaultPlan): Promise<string[]> => {
+    const lines: string[] = [];
+    const note =
+      (level: string) =>
+      (message: string): void =>
+        void lines.push(`${level} ${message}`);
+    const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    const environment = virtualEnvironment({ faults, logger });
+    const run = sumsJob().run({
+      batchSize: 16,
+      restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 100 }),
+      environment,
+    });
+    await settled({ environment, run });
+    return lines;
+  };
+
+  it('hears of failures and what is done about them', async () => {
+    const lines = await logged(failing('sums'));
+    expect(lines).toEqual([
+      'info Job "sums" is initializing',
+      'info Job "sums" is created',
+      'info Job "sums" is running',
+      expect.stringMatching(/^warn sums\[0\] failed: /),
+      'info 1 task restarts in 100 ms',
+      'info Everything runs again after 100 ms',
+      'info Job "sums" is finished',
+    ]);
+  });
+});
+
 describe('inspect', () => {
+  it('that throws changes nothing', async () => {
+    const inspect = (): void => {
+      throw new Error('no picture');
+    };
+    const it = started(sumsJob(), faultPlan(), { inspect });
+    await settled(it);
+    expect(it.run.status).toBe('finished');
+  });
+
   it('hears of actors of every kind, by their names', async () => {
     const seen = new Set<string>();
     const inspect = ({ actorRef }: InspectionEvent): void => {

@@ -1,0 +1,46 @@
+import type { JobEvent } from '../actors/job-event.ts';
+import type { Logger } from '../environment.ts';
+
+/** Logs what somebody who runs a job has to know of: failures, what is done about them, and how it ended. */
+export function logEvent(logger: Logger, job: string, event: JobEvent): void {
+  switch (event.type) {
+    case 'job.statusChanged':
+      return logger.info(`Job "${job}" is ${event.status}`);
+    case 'task.failed':
+      return logger.warn(`${event.task ?? `Job "${job}"`} failed: ${event.cause.message}`, {
+        job,
+        failover: event.failover,
+        attempt: event.attempt,
+        classification: event.classification,
+        cause: event.cause,
+        ...event.labels,
+      });
+    case 'failover.decided': {
+      const { failover, regions, taskCount, delayMs, why } = event;
+      const about = { job, failover, regions: regions.length, tasks: taskCount, delayMs, why };
+      return logger.info(
+        `${taskCount === 1 ? '1 task restarts' : `${taskCount} tasks restart`} in ${Math.round(delayMs)} ms`,
+        about,
+      );
+    }
+    case 'failover.completed': {
+      const { failover, durationMs } = event;
+      return logger.info(`Everything runs again after ${Math.round(durationMs)} ms`, { job, failover, durationMs });
+    }
+    case 'failover.refused':
+      return logger.error(`Job "${job}" fails: ${event.why}`, { job, failover: event.failover });
+    case 'failover.overruled':
+      return logger.warn(`The ${event.part} was overruled: ${event.problem}; instead: ${event.instead}`, {
+        job,
+        failover: event.failover,
+      });
+    case 'failure.extensionFailed':
+      return logger.warn(`${event.extension} threw: ${event.cause.message}`, { job, cause: event.cause });
+    case 'partition.lost':
+      return logger.warn(`The result ${event.partition} is lost: ${event.cause.message}`, { job, cause: event.cause });
+    case 'executor.lost':
+      return logger.warn(event.cause.message, { job, executor: event.executor });
+    default:
+      return undefined;
+  }
+}
