@@ -203,7 +203,8 @@ export class JobRun implements AsyncDisposable {
         default: {
           const task = failed?.vertex === undefined ? undefined : ledger.graph.nameOf(failed.vertex as never);
           const cause = failed?.cause ?? new Error('unknown');
-          const why = `${failed?.why ?? this.#status}: ${cause.message}`;
+          const said = failed?.why ?? this.#status;
+          const why = said.includes(cause.message) ? said : `${said}: ${cause.message}`;
           return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause })));
         }
       }

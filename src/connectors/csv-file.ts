@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { InvalidArgumentError, MalformedInputError, toError } from '../errors.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { checkPath } from './file-problem.ts';
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import { type LineBlock, LineBlocks } from './line-blocks.ts';
 
@@ -35,6 +36,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   path: string,
   options: CsvFileOptions<Out> = {},
 ): Source<Out> {
+  checkPath(path);
   const { columns, delimiter = ',', newlinesInValues = true, parse } = options;
   const header = options.header ?? columns === undefined;
   if (!isDelimiter(delimiter)) {

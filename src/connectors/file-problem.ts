@@ -1,4 +1,4 @@
-import { toError, FileAccessError } from '../errors.ts';
+import { FileAccessError, InvalidArgumentError, toError } from '../errors.ts';
 
 const problemByCode: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
@@ -10,6 +10,11 @@ const problemByCode: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
 };
+
+/** @throws InvalidArgumentError unless it is a path, of a file that need not be there */
+export function checkPath(path: unknown): void {
+  if (typeof path !== 'string' || path === '') throw new InvalidArgumentError('path', path, 'the path of a file');
+}
 
 /** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */
 export function fileProblem(file: string, verb: 'read' | 'write', thrown: unknown): Error {

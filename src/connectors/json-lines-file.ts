@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { toError, MalformedInputError } from '../errors.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { checkPath } from './file-problem.ts';
 import { findJsonFault } from './json-fault.ts';
 import { LineBlocks } from './line-blocks.ts';
 
@@ -20,6 +21,7 @@ export interface JsonLinesFileOptions<Out> {
  * restart may cure, when the file is missing.
  */
 export function jsonLinesFile<Out = unknown>(path: string, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
+  checkPath(path);
   return {
     name: basename(path),
     maxParallelism: Number.MAX_SAFE_INTEGER,

@@ -4,7 +4,7 @@ import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { FileAccessError, InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { shareOf } from './byte-range.ts';
-import { fileProblem } from './file-problem.ts';
+import { checkPath, fileProblem } from './file-problem.ts';
 import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './parquet-column.ts';
 
 export interface ParquetFileOptions<Out> {
@@ -33,6 +33,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   path: string,
   options: ParquetFileOptions<Out> = {},
 ): Source<Out> {
+  checkPath(path);
   const { columns, int64 = 'number', parse } = options;
   if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
   if (int64 !== 'number' && int64 !== 'bigint') {

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { InvalidArgumentError, toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
+import { checkPath } from './file-problem.ts';
 import { PartFile } from './part-file.ts';
 
 export interface ToCsvFileOptions<In> {
@@ -23,6 +24,7 @@ export interface ToCsvFileOptions<In> {
  * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
+  checkPath(path);
   const { columns, header = true, delimiter = ',' } = options;
   if (!Array.isArray(columns) || columns.length === 0) {
     throw new InvalidArgumentError('columns', columns, 'the names of the columns');

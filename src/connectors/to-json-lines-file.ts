@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
+import { checkPath } from './file-problem.ts';
 import { PartFile } from './part-file.ts';
 
 /**
@@ -12,6 +13,7 @@ import { PartFile } from './part-file.ts';
  * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
  */
 export function toJsonLinesFile<In = unknown>(path: string): Sink<In> {
+  checkPath(path);
   return {
     name: basename(path),
     guarantee: 'exactly-once',
