@@ -39,7 +39,14 @@ export type JobEvent =
       readonly newAttempt: boolean;
       readonly why: string | undefined;
     }
-  | { readonly type: 'failover.refused'; readonly atMs: number; readonly failover: FailoverId; readonly why: string }
+  | {
+      readonly type: 'failover.refused';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      /** False if the backoff had merged it into a restart that was already planned. */
+      readonly newAttempt: boolean;
+      readonly why: string;
+    }
   /** A warning: the user's strategy or backoff did not do its part. */
   | {
       readonly type: 'failover.overruled';

@@ -174,6 +174,7 @@ export type FailoverToMasterEvent =
       readonly failover: FailoverId;
       readonly failure: TaskFailure;
       readonly unrecoverable: boolean;
+      readonly newAttempt: boolean;
       readonly cause: Error;
       readonly why: string;
     }

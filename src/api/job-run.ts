@@ -153,7 +153,7 @@ export class JobRun implements AsyncDisposable {
         this.#remember(event.failover, event.newAttempt);
         break;
       case 'failover.refused':
-        this.#remember(event.failover, true);
+        this.#remember(event.failover, event.newAttempt);
         break;
       default:
         break;

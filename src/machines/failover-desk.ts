@@ -69,8 +69,9 @@ export class FailoverDesk {
       observe({ type: 'failover.completed', atMs, failover, regions, durationMs: atMs - failedAtMs });
       this.#strategy.tell({ type: 'failover.completed', failover, regions });
     } else if (event.type === 'failover.refused') {
-      this.#open.delete(event.failover);
-      observe({ type: 'failover.refused', atMs, failover: event.failover, why: event.why });
+      const { failover, newAttempt, why } = event;
+      this.#open.delete(failover);
+      observe({ type: 'failover.refused', atMs, failover, newAttempt, why });
     }
   }
 
@@ -110,8 +111,11 @@ export class FailoverDesk {
     const extensionFailed = (extension: string, reason: unknown): void =>
       observe({ type: 'failure.extensionFailed', atMs, extension, cause: toError(reason) });
 
-    const verdict = classifyFailure(cause, failureHandling.classifiers, (reason) =>
-      extensionFailed('failureClassifiers', reason),
+    const verdict = classifyFailure(
+      cause,
+      failureHandling.classifiers,
+      (reason) => extensionFailed('failureClassifiers', reason),
+      { task, partitionCount: ledger.graph.partitionCount },
     );
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
     const failure: TaskFailure = { ...failed, cause, atMs, lostPartitions };

@@ -113,7 +113,8 @@ const failoverSetup = base.extend({
     refuseAsUnrecoverable: assign(({ context }) => ({
       refusal: { cause: context.failure.cause, why: context.unrecoverable ?? '' },
     })),
-    refuseByBackoff: assign(({ context }) => ({
+    refuseByBackoff: assign(({ context, event }) => ({
+      newAttempt: event.type !== 'failover.backoffDecided' || event.newAttempt,
       refusal: { cause: context.failure.cause, why: 'the restart backoff allows no more restarts' },
     })),
     announceDecision: sendTo(toMaster, ({ context }) => ({
@@ -130,6 +131,7 @@ const failoverSetup = base.extend({
       failover: context.failover,
       failure: context.failure,
       unrecoverable: context.unrecoverable !== undefined,
+      newAttempt: context.newAttempt,
       ...(context.refusal as NonNullable<FailoverContext['refusal']>),
     })),
     announceCompletion: sendTo(toMaster, ({ context }) => ({
