@@ -1,5 +1,6 @@
 import { createActor, enqueueActions } from 'xstate';
 import type { MasterToRegionEvent, PartitionRegistration } from '../actors/protocol.ts';
+import { toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
@@ -29,8 +30,12 @@ function provideExecution({ ledger, environment, gateway, observe }: JobServices
           state,
         });
       },
-      deployTask: ({ context: { vertex, attempt, slot } }) => {
-        gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt));
+      deployTask: ({ context: { vertex, attempt, slot }, self }) => {
+        try {
+          gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt));
+        } catch (cause) {
+          self.send({ type: 'execution.fail', cause: toError(cause) });
+        }
       },
       cancelTask: ({ context: { vertex, attempt, slot } }) => {
         if (slot !== undefined) gateway.cancel(slot.executor, vertex, attempt);
@@ -66,10 +71,15 @@ function provideRegion({ ledger, environment, gateway, delay, observe }: JobServ
         for (let index = 0; index < vertices.length; index++) {
           partitions.push(...ledger.registrationsOf(vertices[index] as ExecutionVertexId, attempt));
         }
-        gateway.registerPartitions(partitions, (failed) => {
+        const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
           if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
           else self.send({ type: 'region.partitionRegistrationFailed', token: attempt, ...failed });
-        });
+        };
+        try {
+          gateway.registerPartitions(partitions, done);
+        } catch (thrown) {
+          done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
+        }
       },
       releaseFinishedPartitions: ({ context: { vertices, attempt } }) => {
         for (let index = 0; index < vertices.length; index++) {

@@ -1,6 +1,8 @@
 import { backoffHandlers } from './backoff.ts';
 import type { Handlers } from './conformance-runner.ts';
+import { deploymentHandlers, schedulerFailoverHandlers } from './deployment.ts';
 import { executionHandlers } from './execution.ts';
+import { failureHandlers } from './failure-handler.ts';
 import { failoverHandlers } from './failover.ts';
 import { jobHandlers } from './job-sequences.ts';
 import { regionBuildingHandlers } from './region-building.ts';
@@ -11,8 +13,9 @@ import { versionerHandlers } from './versioner.ts';
 /** Who runs which kind of case. A kind that is not here is skipped by name. */
 export const handlers: Handlers = {
   'region-building': regionBuildingHandlers,
-  failover: failoverHandlers,
+  failover: { ...failoverHandlers, ...schedulerFailoverHandlers },
   backoff: backoffHandlers,
-  scheduling: schedulingHandlers,
+  'failure-handler': failureHandlers,
+  scheduling: { ...schedulingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

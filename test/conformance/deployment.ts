@@ -1,0 +1,305 @@
+import type { JobEvent } from '../../src/actors/job-event.ts';
+import { NoResourceAvailableError, OperationTimeoutError } from '../../src/errors.ts';
+import { fixedDelay } from '../../src/failover/fixed-delay.ts';
+import { noRestart } from '../../src/failover/no-restart.ts';
+import type { RegionId } from '../../src/ids.ts';
+import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
+import {
+  CannotRun,
+  type ConformanceCase,
+  equals,
+  type Handler,
+  type Judge,
+  onlyKnown,
+  perStep,
+  someFields,
+  sortedSets,
+  equalsAs,
+} from './conformance-case.ts';
+import { givenEdges, givenVertices, graphFields, listOf, textOf } from './given-graph.ts';
+import { shownJobStatus } from './shown-status.ts';
+
+type Given = ConformanceCase['given'];
+type Step = ConformanceCase['when'][number];
+
+const restartDelayMs = 1_000;
+const slotRequestTimeoutMs = 10_000;
+
+const slotModes = ['granted manually', 'never granted', 'granted manually, later automatic'] as const;
+const registrationModes = ['fails', 'throws', 'times-out', 'manual'] as const;
+type RegistrationMode = (typeof registrationModes)[number];
+
+/** What a case scripts of the executors' side. */
+interface Script {
+  readonly registration: RegistrationMode | undefined;
+  readonly firstDeploymentFails: boolean;
+}
+
+/** The real job master over executors that refuse what the case says. */
+class ScriptedCluster extends ManualCluster {
+  readonly #script: Script;
+  #deployments = 0;
+  registeredCount = 0;
+
+  constructor(options: ManualClusterOptions, script: Script) {
+    super({ ...options, registration: script.registration === undefined ? 'automatic' : 'manual' });
+    this.#script = script;
+  }
+
+  override deploy(...deployment: Parameters<ManualCluster['deploy']>): void {
+    super.deploy(...deployment);
+    if (this.#script.firstDeploymentFails && this.#deployments++ === 0) throw new Error('the executor refuses it');
+  }
+
+  override registerPartitions(...[partitions, done]: Parameters<ManualCluster['registerPartitions']>): void {
+    const producer = partitions[0]?.producer;
+    if (producer === undefined) return done();
+    switch (this.#script.registration) {
+      case 'throws':
+        throw new Error('the shuffle service is broken');
+      case 'fails':
+        return done({ producer, cause: new Error('the shuffle service refuses it') });
+      // Whoever stands for remote executors answers for them: it never leaves the master without an answer.
+      case 'times-out':
+        return done({ producer, cause: new OperationTimeoutError('the registration of a result', 1_000) });
+      default:
+        return super.registerPartitions(partitions, (failed) => {
+          if (failed === undefined) this.registeredCount += partitions.length;
+          done(failed);
+        });
+    }
+  }
+
+  completeRegistrations(): void {
+    for (const { done } of this.registrations.splice(0)) done();
+  }
+}
+
+/** A job as a case of deployments describes it, and what it was told. */
+class DeploymentRig {
+  readonly cluster: ScriptedCluster;
+  readonly cancelCommands = new Set<string>();
+  readonly #slots: (typeof slotModes)[number] | undefined;
+  #grants = 0;
+
+  constructor(given: Given, when: readonly Step[] = []) {
+    const { vertices, edges, partitionRegistration, slots, deployFailsFirst, canRestart } = given;
+    // Where a request times out, none was granted.
+    const timesOut = when.some((step) => 'slotRequestTimeout' in step);
+    this.#slots = oneOf(slotModes, slots ?? (timesOut ? 'never granted' : undefined), 'slots');
+    this.cluster = new ScriptedCluster(
+      {
+        vertices: givenVertices(vertices),
+        edges: givenEdges(edges),
+        ...(this.#slots === undefined ? {} : { slots: 0 }),
+        restartBackoff: restartBackoffMachine(
+          canRestart === false
+            ? noRestart()
+            : fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: restartDelayMs }),
+        ),
+        inspect: (event) => {
+          if (event.type === '@xstate.event' && event.event.type === 'execution.cancel' && 'id' in event.actorRef) {
+            this.cancelCommands.add(String(event.actorRef.id));
+          }
+        },
+      },
+      {
+        registration: oneOf(registrationModes, partitionRegistration, 'partitionRegistration'),
+        firstDeploymentFails: deployFailsFirst === true,
+      },
+    );
+  }
+
+  take(step: Step): void {
+    const { cluster } = this;
+    if ('op' in step) this.#operate(step);
+    else if ('report' in step) {
+      onlyKnown(step, ['report', 'state'], 'step');
+      if (step['state'] !== 'FAILED') throw new CannotRun(`a report of ${JSON.stringify(step['state'])} is not known`);
+      cluster.fail(this.#task(step['report']));
+    } else if ('advanceRestartDelay' in step) {
+      onlyKnown(step, ['advanceRestartDelay'], 'step');
+      if (this.#slots === 'granted manually, later automatic')
+        cluster.addExecutor('automatic', Number.POSITIVE_INFINITY);
+      cluster.clock.advance(restartDelayMs);
+    } else if ('slotRequestTimeout' in step) {
+      onlyKnown(step, ['slotRequestTimeout'], 'step');
+      this.#timeOut(step['slotRequestTimeout']);
+    } else throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
+  }
+
+  /** Tasks that are scheduled and have no slot yet. */
+  get waitingForSlots(): string[] {
+    const { cluster } = this;
+    return cluster.tasks.filter((task) => {
+      const execution = cluster.ledger.executions[cluster.vertex(task)]?.getSnapshot();
+      return execution?.value === 'scheduled' && execution.context.slot === undefined;
+    });
+  }
+
+  #operate(step: Step): void {
+    const { cluster } = this;
+    switch (step['op']) {
+      case 'startScheduling':
+        onlyKnown(step, ['op'], 'step');
+        cluster.start();
+        break;
+      case 'schedule':
+        onlyKnown(step, ['op', 'vertices'], 'step');
+        this.#schedule(listOf<string>(step['vertices'], 'vertices').map((name) => this.#task(name)));
+        break;
+      case 'grantSlot':
+        onlyKnown(step, ['op', 'vertex'], 'step');
+        if (step['vertex'] !== 'rest') this.#task(step['vertex']);
+        cluster.addExecutor(`manual-${this.#grants++}`, step['vertex'] === 'rest' ? this.waitingForSlots.length : 1);
+        break;
+      case 'completeRegistrations':
+        onlyKnown(step, ['op'], 'step');
+        cluster.completeRegistrations();
+        break;
+      default:
+        throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
+    }
+  }
+
+  /** The scheduling strategy asks for these tasks, in this order: here the order of their regions. */
+  #schedule(tasks: readonly string[]): void {
+    const { ledger } = this.cluster;
+    const asked = tasks.map((task) => this.cluster.regionOf(task));
+    if (asked.some((region) => ledger.regions.verticesOf(region).length > 1) || this.#slots !== undefined) {
+      throw new CannotRun('a batch of tasks that is no region is not known');
+    }
+    const { scheduling } = ledger;
+    const offer = scheduling.offer.bind(scheduling);
+    scheduling.offer = (regions: Iterable<RegionId>) => {
+      scheduling.offer = offer;
+      const ready = new Set(offer(regions));
+      return asked.filter((region) => ready.has(region));
+    };
+    this.cluster.start();
+  }
+
+  #timeOut(name: unknown): void {
+    const { cluster } = this;
+    if (name === 'all') {
+      cluster.clock.advance(slotRequestTimeoutMs);
+      return;
+    }
+    // Requests are made for regions, all at the same time here: the one that the case means is told by hand.
+    const task = this.#task(name);
+    const execution = cluster.ledger.executions[cluster.vertex(task)];
+    execution?.send({ type: 'execution.fail', cause: new NoResourceAvailableError(1, 0, 'none came in time') });
+  }
+
+  #task(name: unknown): string {
+    const task = textOf(name);
+    if (!this.cluster.tasks.includes(task)) throw new CannotRun(`there is no task ${task} in the case`);
+    return task;
+  }
+}
+
+const deployment: Handler = ({ given, when }) => {
+  onlyKnown(given, [...graphFields, 'partitionRegistration', 'slots', 'deployFailsFirst', 'canRestart'], 'given');
+  const rig = new DeploymentRig(given, when);
+  const { cluster } = rig;
+  const looks = when.map((step) => {
+    rig.take(step);
+    return {
+      deployed: cluster.deployed.length,
+      registered: cluster.registeredCount,
+      waiting: rig.waitingForSlots.length,
+    };
+  });
+  const status = shownJobStatus(cluster.status, cluster.isRestarting);
+  const { failure } = cluster.master.getSnapshot().context;
+  const failed = new Set(cluster.events.flatMap((event) => (event.type === 'task.failed' ? [event.task] : [])));
+  return {
+    deployed: equals(cluster.deployed),
+    deployedInOrder: equals(cluster.deployed),
+    deployedContains: (expected) => {
+      const wanted = listOf<string>(expected, 'deployedContains');
+      return equals(wanted.filter((task) => cluster.deployed.includes(task)))(wanted);
+    },
+    deployedCounts: perStep(looks.map(({ deployed }) => equals(deployed))),
+    trackedPartitionCounts: perStep(looks.map(({ registered }) => equals(registered))),
+    pendingSlotRequests: perStep(looks.map(({ waiting }) => equals(waiting))),
+    failedVertices: equals(failed.size),
+    canceledVertices: equals(rig.cancelCommands.size),
+    states: someFields(
+      Object.fromEntries(
+        cluster.tasks.map((task): [string, Judge] => [task, equals(cluster.stateOf(task).toUpperCase())]),
+      ),
+    ),
+    jobStatus: equals(status),
+    rootCauseKind: equals(kindOf(failure?.cause)),
+    ...timestamps(cluster.events),
+  };
+};
+
+const schedulerFailover: Handler = ({ given, when }) => {
+  onlyKnown(given, [...graphFields, 'strategy', 'initialStates'], 'given');
+  const { strategy = 'region', initialStates, ...graph } = given;
+  if (strategy !== 'region') throw new CannotRun(`strategy ${JSON.stringify(strategy)} is not known`);
+  if (!/^SCHEDULED \(all \w+ waiting for slots\)$/.test(textOf(initialStates))) {
+    throw new CannotRun(`initialStates ${JSON.stringify(initialStates)} are not known`);
+  }
+  const rig = new DeploymentRig({ ...graph, slots: 'never granted' });
+  const { cluster } = rig;
+  cluster.start();
+  const [first, ...rest] = when;
+  if (first === undefined || !('slotRequestTimeout' in first)) {
+    throw new CannotRun(`step ${JSON.stringify(first)} is not known`);
+  }
+  rig.take(first);
+  const states = Object.fromEntries(cluster.tasks.map((task) => [task, cluster.stateOf(task).toUpperCase()]));
+  const waiting = rig.waitingForSlots.length;
+  const attempts = cluster.tasks.map((task) => cluster.attemptOf(task));
+  for (const step of rest) rig.take(step);
+  const restarted = cluster.tasks.filter((task, index) => cluster.attemptOf(task) !== attempts[index]);
+  return {
+    statesAfterFailure: someFields(
+      Object.fromEntries(Object.entries(states).map(([task, state]): [string, Judge] => [task, equals(state)])),
+    ),
+    pendingSlotRequestsAfterFailure: equals(waiting),
+    restarts: equalsAs(sortedSets, [restarted]),
+  };
+};
+
+/** Handler of deployments, of the area `scheduling`. */
+export const deploymentHandlers: Readonly<Record<string, Handler>> = { deployment };
+
+/** Handler of failovers before anything is deployed, of the area `failover`. */
+export const schedulerFailoverHandlers: Readonly<Record<string, Handler>> = { 'scheduler-failover': schedulerFailover };
+
+/** When statuses were entered: which were, and `A <= B`. */
+function timestamps(events: readonly JobEvent[]): Record<string, Judge> {
+  const atMs = new Map<string, number>();
+  for (const event of events) {
+    if (event.type === 'job.statusChanged') atMs.set(event.status.toUpperCase(), event.atMs);
+  }
+  return {
+    timestampsSet: (expected) => {
+      const wanted = listOf<string>(expected, 'timestampsSet');
+      return equals(wanted.filter((status) => atMs.has(status)))(wanted);
+    },
+    order: (expected) => {
+      const [, earlier, later] = /^(\w+) <= (\w+)$/.exec(textOf(expected)) ?? [];
+      const times = [earlier, later].map((status) => atMs.get(status ?? ''));
+      if (times.includes(undefined)) throw new CannotRun(`order ${JSON.stringify(expected)} is not known`);
+      return equals((times[0] as number) <= (times[1] as number))(true);
+    },
+  };
+}
+
+function kindOf(cause: Error | undefined): string | undefined {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code.toLowerCase().replaceAll('_', '-') : undefined;
+}
+
+function oneOf<Name extends string>(names: readonly Name[], given: unknown, what: string): Name | undefined {
+  if (given === undefined) return undefined;
+  const name = names.find((known) => known === given);
+  if (name === undefined) throw new CannotRun(`${what} ${JSON.stringify(given)} is not known`);
+  return name;
+}
