@@ -1,0 +1,305 @@
+import fc from 'fast-check';
+import { PartitionLostError, RecordNotSerializableError } from '../../src/errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { estimateBytes } from '../../src/partitions/record-size.ts';
+import { RetainedResultPartition, type Retention } from '../../src/partitions/retained-result-partition.ts';
+import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
+import { Reading, somePartition } from '../support/partition-harness.ts';
+
+const unlimited = Number.POSITIVE_INFINITY;
+const batchBytes = estimateBytes([{ n: 1 }]);
+const batch = (n: number): { n: number }[] => [{ n }];
+
+function partitionOf(retention: Retention, { subpartitionCount = 1, budgetBytes = unlimited, freeze = false } = {}) {
+  const environment = virtualEnvironment();
+  const budget = new MemoryBudget(budgetBytes);
+  const store = new MemorySpillStore(environment.clock, { faults: environment.faults });
+  let truncations = 0;
+  const partition = new RetainedResultPartition({
+    id: somePartition,
+    exchange: retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory,
+    subpartitionCount,
+    retention,
+    budget,
+    spillStore: store,
+    freeze,
+    truncated: () => truncations++,
+  });
+  let wakes = 0;
+  partition.onWritable(() => wakes++);
+  let reads = 0;
+  environment.faults.call(spillFaultPoints.read, () => reads++, { times: unlimited });
+  const settle = (): void => environment.runUntilIdle();
+  return {
+    partition,
+    budget,
+    faults: environment.faults,
+    files: store.files,
+    settle,
+    wakes: () => wakes,
+    reads: () => reads,
+    truncations: () => truncations,
+    write: (...numbers: number[]): void => {
+      for (const n of numbers) {
+        partition.write(0, batch(n));
+        settle();
+      }
+    },
+    read: (credits = unlimited, subpartition = 0): Reading => {
+      const reading = new Reading(partition.read(subpartition), credits);
+      settle();
+      return reading;
+    },
+    finish: (): (Error | undefined)[] => {
+      const ends: (Error | undefined)[] = [];
+      partition.finish((error) => ends.push(error));
+      settle();
+      return ends;
+    },
+  };
+}
+
+const numbersOf = (reading: Reading): number[] => reading.records.map((record) => (record as { n: number }).n);
+
+describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s', (retention) => {
+  it('is read while it is written, and again from the beginning', () => {
+    const { write, read, finish } = partitionOf(retention);
+    write(1, 2);
+    const first = read();
+    expect(numbersOf(first)).toEqual([1, 2]);
+    write(3);
+    expect(numbersOf(first)).toEqual([1, 2, 3]);
+    expect(first.isComplete).toBe(false);
+    first.stop();
+    const second = read();
+    expect(numbersOf(second)).toEqual([1, 2, 3]);
+    write(4);
+    expect(finish()).toEqual([undefined]);
+    expect(numbersOf(second)).toEqual([1, 2, 3, 4]);
+    expect(second.isComplete).toBe(true);
+    expect(numbersOf(read())).toEqual([1, 2, 3, 4]);
+  });
+
+  it('RP1: hands a reader in step the very batches that were written, without a read', () => {
+    const { partition, read, reads, settle } = partitionOf(retention);
+    const reading = read();
+    const written = [batch(1), batch(2), batch(3)];
+    for (const one of written) {
+      partition.write(0, one);
+      settle();
+    }
+    expect(reading.elements.map((element) => element.kind === 'records' && element.records)).toEqual(written);
+    for (const [index, element] of reading.elements.entries()) {
+      expect(element.kind === 'records' && element.records).toBe(written[index]);
+    }
+    expect(reads()).toBe(0);
+  });
+
+  it('RP4: released, it holds nothing, and its readers know', () => {
+    const { partition, write, read, budget, files, settle } = partitionOf(retention);
+    write(1, 2, 3, 4, 5, 6);
+    const reading = read(1);
+    partition.release();
+    settle();
+    expect(reading.error).toBeInstanceOf(PartitionLostError);
+    expect([budget.reservedBytes, files.size]).toEqual([0, 0]);
+    expect(partition.isReadableFromStart).toBe(false);
+  });
+});
+
+describe('memory', () => {
+  it('RP2: drops what was read, oldest first, when the budget is used up, and says so once', () => {
+    const { partition, write, read, budget, truncations, finish } = partitionOf('memory', {
+      budgetBytes: 3 * batchBytes,
+    });
+    const reading = read();
+    write(1, 2, 3);
+    expect([truncations(), partition.isReadableFromStart]).toEqual([0, true]);
+    write(4, 5);
+    expect([truncations(), partition.isReadableFromStart]).toEqual([1, false]);
+    expect(budget.reservedBytes).toBeLessThanOrEqual(budget.totalBytes);
+    expect(() => partition.read(0)).toThrow(PartitionLostError);
+    expect(() => partition.read(0)).toThrow(/first 2 batches were dropped/);
+    finish();
+    expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('RP2: drops nothing while nobody reads, and nothing that a lagging reader has not taken', () => {
+    const { write, read, truncations, budget } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
+    write(1, 2, 3, 4, 5, 6);
+    expect(truncations()).toBe(0);
+    expect(budget.isExceeded).toBe(true);
+    const reading = read(2);
+    expect(numbersOf(reading)).toEqual([1, 2]);
+    reading.request(unlimited);
+    expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(truncations()).toBe(1);
+    expect(budget.isExceeded).toBe(false);
+  });
+
+  it('RP2: what a reader took that went away is needed again', () => {
+    const { write, read, truncations } = partitionOf('memory', { budgetBytes: 3 * batchBytes });
+    const first = read();
+    write(1, 2, 3);
+    first.stop();
+    write(4, 5);
+    expect(truncations()).toBe(0);
+    expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('RP5: stops the producer when the budget is used up and a reader lags, and wakes it', () => {
+    const { partition, write, read, wakes } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
+    const reading = read(1);
+    write(1, 2, 3, 4, 5);
+    expect(partition.isWritable).toBe(true);
+    write(6);
+    expect([partition.isWritable, wakes()]).toEqual([false, 0]);
+    reading.request(3);
+    expect([partition.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('RP5: lets a producer go on whose readers are in step, whoever uses up the budget', () => {
+    const { partition, budget, write, read } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
+    budget.reserve(100 * batchBytes);
+    const reading = read();
+    for (let n = 0; n < 20; n++) {
+      expect(partition.isWritable).toBe(true);
+      write(n);
+    }
+    expect(numbersOf(reading)).toHaveLength(20);
+  });
+
+  it('keeps within the budget of its exchange and of the run', () => {
+    const run = new MemoryBudget(5 * batchBytes);
+    const [one, other] = [new MemoryBudget(4 * batchBytes, run), new MemoryBudget(4 * batchBytes, run)];
+    expect(one.tryReserve(3 * batchBytes)).toBe(true);
+    expect(other.tryReserve(3 * batchBytes)).toBe(false);
+    expect(other.tryReserve(2 * batchBytes)).toBe(true);
+    one.release(3 * batchBytes);
+    expect([run.reservedBytes, other.hasRoomFor(2 * batchBytes)]).toEqual([2 * batchBytes, true]);
+  });
+});
+
+describe('memory, then disk', () => {
+  it('writes to the disk what the budget has no room for, and loses nothing', () => {
+    const { write, read, truncations, files, finish, partition } = partitionOf('memory-then-disk', {
+      budgetBytes: 2 * batchBytes,
+    });
+    write(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    finish();
+    expect([truncations(), files.size]).toEqual([0, 1]);
+    expect(partition.statistics().spilledBytes).toBeGreaterThan(0);
+    expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('refuses what could not be written although there is room', () => {
+    const { partition, budget } = partitionOf('memory-then-disk');
+    expect(() => partition.write(0, [{ fn: () => 1 }])).toThrow(RecordNotSerializableError);
+    expect(budget.reservedBytes).toBe(0);
+  });
+});
+
+describe('disk', () => {
+  it('reads back what a late reader needs, and only the older part of it', () => {
+    const { write, read, reads } = partitionOf('disk');
+    write(1, 2, 3, 4, 5, 6, 7);
+    expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(reads()).toBe(3);
+  });
+
+  it('holds no memory but for the latest batches', () => {
+    const { write, partition, budget } = partitionOf('disk');
+    write(...Array.from({ length: 50 }, (_, n) => n));
+    expect(budget.reservedBytes).toBe(0);
+    expect(partition.statistics()).toMatchObject({ memoryBytes: 0, batches: 50 });
+  });
+
+  it('stops its producer while eight batches are on their way', () => {
+    const { partition, settle, wakes } = partitionOf('disk');
+    for (let n = 0; n < 8; n++) {
+      expect(partition.isWritable).toBe(true);
+      partition.write(0, batch(n));
+    }
+    expect(partition.isWritable).toBe(false);
+    settle();
+    expect([partition.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('RP3: a batch that comes back changed is a lost partition, and the error says where', () => {
+    const { write, read, files } = partitionOf('disk');
+    write(1, 2, 3, 4, 5, 6);
+    const chunk = [...files.values()][0]?.[0] as Uint8Array;
+    chunk[chunk.length - 1] = (chunk.at(-1) as number) ^ 0xff;
+    const reading = read();
+    expect(reading.records).toEqual([]);
+    expect(reading.error).toBeInstanceOf(PartitionLostError);
+    expect((reading.error as PartitionLostError).message).toMatch(/checksum .*memory\/0#0 at byte 0/);
+  });
+
+  it('a full disk fails the next write and the end, and nobody is told that it is complete', () => {
+    const { partition, faults, write, read, finish } = partitionOf('disk');
+    const reading = read();
+    faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC') });
+    write(1);
+    expect(() => partition.write(0, batch(2))).toThrow(/ENOSPC/);
+    expect(finish()).toEqual([expect.objectContaining({ message: expect.stringMatching(/ENOSPC/) })]);
+    expect(reading.isComplete).toBe(false);
+    expect(partition.isReadableFromStart).toBe(false);
+  });
+});
+
+describe('any order of writes, reads, credits and restarts of readers', () => {
+  it.each<Retention>(['memory', 'memory-then-disk', 'disk'])(
+    '%s: a reader gets everything in order, or knows that it does not',
+    (retention) => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.constantFrom('write', 'write', 'credit', 'restart', 'settle'), { maxLength: 60 }),
+          fc.integer({ min: 0, max: 8 }),
+          (steps, budget) => {
+            const it = partitionOf(retention, { budgetBytes: budget * batchBytes });
+            let written = 0;
+            let reading: Reading | undefined = it.read(0);
+            for (const step of steps) {
+              switch (step) {
+                case 'write':
+                  if (it.partition.isWritable) it.partition.write(0, batch(written++));
+                  break;
+                case 'credit':
+                  reading?.request(2);
+                  break;
+                case 'restart':
+                  reading?.stop();
+                  try {
+                    reading = it.read(0);
+                  } catch (error) {
+                    // Then its beginning was dropped, and it had been told.
+                    expect(error).toBeInstanceOf(PartitionLostError);
+                    expect([it.truncations(), retention]).toEqual([1, 'memory']);
+                    reading = undefined;
+                  }
+                  break;
+                default:
+                  it.settle();
+              }
+              expect(it.partition.isReadableFromStart).toBe(it.truncations() === 0);
+            }
+            it.finish();
+            reading?.request(unlimited);
+            it.settle();
+            if (reading !== undefined) {
+              expect(numbersOf(reading)).toEqual(Array.from({ length: written }, (_, n) => n));
+              expect(reading.isComplete).toBe(true);
+            }
+            it.partition.release();
+            it.settle();
+            expect([it.budget.reservedBytes, it.files.size]).toEqual([0, 0]);
+          },
+        ),
+        { numRuns: 300 },
+      );
+    },
+  );
+});
