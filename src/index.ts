@@ -10,7 +10,6 @@ export {
   type RecordOf,
 } from './api/data-stream.ts';
 export type {
-  AvailableExchange,
   ExchangeOptions,
   JobDefinition,
   JobMode,

@@ -8,7 +8,7 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
-import type { AvailableExchange, JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
+import type { JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
 
 /** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */
 export interface JobPlan {
@@ -42,7 +42,7 @@ interface PlannedEdge {
   readonly target: string;
   readonly partitioning: Partitioning;
   readonly pattern: DistributionPattern;
-  exchange: AvailableExchange;
+  exchange: ExchangeName;
   /** The user named the exchange. */
   readonly isExplicit: boolean;
 }
@@ -211,22 +211,9 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
     partitioning: Object.freeze(partitioning),
     pattern: isShuffle ? 'all-to-all' : 'pointwise',
     exchange:
-      input.exchange === undefined
-        ? isShuffle && job.mode === 'batch'
-          ? 'blocking'
-          : 'pipelined'
-        : available(input.exchange, upstream.vertex.id, target.id),
+      input.exchange === undefined ? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined') : input.exchange,
     isExplicit: input.exchange !== undefined,
   };
-}
-
-function available(exchange: ExchangeName, source: string, target: string): AvailableExchange {
-  if (exchange === 'pipelined' || exchange === 'blocking') return exchange;
-  throw new JobValidationError(
-    [source, target],
-    `The edge "${source}" → "${target}" asks for the exchange "${exchange}", which is not available yet: use blocking`,
-    'It cuts regions like blocking, and will start its consumer earlier',
-  );
 }
 
 /** Makes edges blocking until no blocking edge has both ends in one pipelined region. See {@link planJob}. */
@@ -251,7 +238,7 @@ function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges
     [stuck.source, stuck.target],
     `The edge "${stuck.source}" → "${stuck.target}" is blocking, but pipelined edges tie its two ends into one region, which would wait for itself`,
     `Make one of these blocking: ${way
-      .filter((edge) => edge.exchange === 'pipelined')
+      .filter((edge) => edge.exchange !== 'blocking')
       .map((edge) => `"${edge.source}" → "${edge.target}"`)
       .join(', ')}`,
   );

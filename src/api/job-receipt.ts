@@ -173,7 +173,7 @@ export class ReceiptBook {
           for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
             if (restarted.has(this.#ledger.regions.regionOf(producer as never))) continue;
             const partition = graph.partitionOf(graph.edgeIndexOfGroup(group), producer as never);
-            if (!this.#ledger.isPartitionComplete(partition)) continue;
+            if (!this.#ledger.isPartitionReadable(partition)) continue;
             const result = this.#resultOf(partition);
             reuse.partitionsReused++;
             reuse.bytesReused += result?.bytes ?? 0;

@@ -39,8 +39,14 @@ export interface JobRunOptions {
   readonly cancellationTimeoutMs?: number;
   /** Records per batch. Default 1 024. */
   readonly batchSize?: number;
-  /** Bytes of intermediate results of blocking exchanges kept in memory, per run; more is spilled. Default 256 MiB. */
+  /** Bytes of results that blocking and `memory` exchanges keep in memory, per run. Default 256 MiB. */
   readonly memoryBudgetBytes?: number;
+  /**
+   * What happens to a result of the exchange `memory` that the budget has no room for: `drop` (default) gives up the
+   * oldest part that was read, so that a consumer which fails restarts its producer too; `spill` writes the rest to disk.
+   * Results of blocking exchanges are spilled in any case.
+   */
+  readonly memoryOverflow?: 'drop' | 'spill';
   /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
   readonly spillDirectory?: string;
   /** How many failures the run remembers. Default 16. */
@@ -67,6 +73,7 @@ export interface ResolvedRunOptions {
   readonly cancellationTimeoutMs: number;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
+  readonly memoryOverflow: 'drop' | 'spill';
   readonly spillDirectory: string | undefined;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
@@ -99,6 +106,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
     memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
+    memoryOverflow: overflow(options.memoryOverflow),
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: options.signal,
@@ -116,6 +124,12 @@ function harmless<Inspected>(inspect: (event: Inspected) => void, { logger }: En
       logger.warn('The inspector threw', { cause: toError(error) });
     }
   };
+}
+
+function overflow(given: 'drop' | 'spill' = 'drop'): 'drop' | 'spill' {
+  if (given !== 'drop' && given !== 'spill')
+    throw new InvalidArgumentError('memoryOverflow', given, '"drop" or "spill"');
+  return given;
 }
 
 function isRule(backoff: object): backoff is RestartBackoffRule {

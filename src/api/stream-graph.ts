@@ -11,16 +11,13 @@ import type { Source } from '../operators/source.ts';
  */
 export type JobMode = 'batch' | 'streaming';
 
-/** The exchanges a job may ask for in this version. */
-export type AvailableExchange = Extract<ExchangeName, 'pipelined' | 'blocking'>;
-
 /** Options of calls that say how records travel to the next operator. */
 export interface ExchangeOptions {
   /**
    * How the results travel. Default: `blocking` for shuffles of a batch job, else `pipelined`. An operator after an
    * explicit exchange is never chained to the one before.
    */
-  readonly exchange?: AvailableExchange;
+  readonly exchange?: ExchangeName;
 }
 
 /** Options of every operator. */
@@ -157,7 +154,7 @@ function callOf(partitioning: Partitioning): string {
 /** @throws InvalidArgumentError unless `exchange` is undefined or one of the four exchanges. */
 export function checkExchange(what: string, exchange: ExchangeName | undefined): ExchangeName | undefined {
   if (exchange !== undefined && !Object.hasOwn(exchangeTypes, exchange)) {
-    throw new InvalidArgumentError(what, exchange, '"pipelined" or "blocking"');
+    throw new InvalidArgumentError(what, exchange, '"pipelined", "memory", "reliable" or "blocking"');
   }
   return exchange;
 }

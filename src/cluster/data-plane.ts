@@ -7,6 +7,8 @@ import type { ResultPartition } from '../partitions/result-partition.ts';
 export interface TaskSurroundings {
   /** A registered partition; undefined once it was given up. */
   readonly partition: (id: ResultPartitionId) => ResultPartition | undefined;
+  /** Settles when a partition is registered; rejects when the signal is aborted before. */
+  readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (statistics: TaskStatistics) => void;
@@ -16,7 +18,8 @@ export interface TaskSurroundings {
 
 /** Makes partitions and tasks. */
 export interface DataPlane {
-  createPartition(registration: PartitionRegistration): ResultPartition;
+  /** @param truncated hears that the beginning of the result was given up while it is still read */
+  createPartition(registration: PartitionRegistration, truncated: () => void): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
   dispose(): Promise<void>;
 }

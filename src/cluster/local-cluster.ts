@@ -46,6 +46,8 @@ export class LocalCluster implements ExecutorGateway {
   readonly #executors = new Map<ExecutorId, TaskExecutorActorRef>();
   readonly #tasks = new Map<string, DeployedTask>();
   readonly #partitions = new Map<string, StoredPartition>();
+  /** Tasks that wait for a result to be registered, by its key. */
+  readonly #awaited = new Map<string, Set<() => void>>();
   /** Commands of the master that are not yet carried out. */
   readonly #commands: (() => void)[] = [];
   readonly #inspected: { readonly inspect?: (event: InspectionEvent) => void };
@@ -147,14 +149,19 @@ export class LocalCluster implements ExecutorGateway {
   #registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
     for (const registration of registrations) {
       try {
-        const partition = this.#options.dataPlane.createPartition(registration);
+        const partition = this.#options.dataPlane.createPartition(registration, () =>
+          this.#options.ledger.truncatePartition(registration.id),
+        );
         const actor = createActor(storedPartition(partition), {
           ...this.#inspected,
           id: `partition/${resultPartitionKey(registration.id)}`,
           input: { id: registration.id },
         });
         actor.start();
-        this.#partitions.set(resultPartitionKey(registration.id), { partition, actor });
+        const key = resultPartitionKey(registration.id);
+        this.#partitions.set(key, { partition, actor });
+        for (const arrived of this.#awaited.get(key) ?? []) arrived();
+        this.#awaited.delete(key);
       } catch (cause) {
         this.#releasePartitions(registrations.map(({ id }) => id));
         done({ producer: registration.producer, cause: toError(cause) });
@@ -219,6 +226,7 @@ export class LocalCluster implements ExecutorGateway {
     const outputs = deployment.outputs.map(({ partition }) => this.#partitions.get(resultPartitionKey(partition)));
     return this.#options.dataPlane.createTask(deployment, {
       partition: (id) => this.#partitions.get(resultPartitionKey(id))?.partition,
+      registered: (id, signal) => this.#untilRegistered(resultPartitionKey(id), signal),
       initializing: () => this.#report({ type: 'task.initializing', vertex, attempt }),
       running: () => {
         for (const output of outputs) output?.actor.send({ type: 'partition.produce' });
@@ -237,6 +245,25 @@ export class LocalCluster implements ExecutorGateway {
         this.#end(key, statistics);
         this.#report({ type: 'task.canceled', vertex, attempt });
       },
+    });
+  }
+
+  #untilRegistered(key: string, signal: AbortSignal): Promise<void> {
+    if (this.#partitions.has(key)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) reject(new Error('The task has ended'));
+      const waiting = this.#awaited.get(key) ?? new Set();
+      this.#awaited.set(key, waiting);
+      const giveUp = (): void => {
+        waiting.delete(arrived);
+        reject(new Error(`The task ended before result ${key} was registered`));
+      };
+      const arrived = (): void => {
+        signal.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      waiting.add(arrived);
+      signal.addEventListener('abort', giveUp, { once: true });
     });
   }
 

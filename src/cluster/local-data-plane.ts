@@ -3,6 +3,7 @@ import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
 import type { Environment } from '../environment.ts';
 import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { ExchangeName } from '../graph/exchange-type.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
@@ -14,6 +15,7 @@ import { BlockingResultPartition } from '../partitions/blocking-result-partition
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
 import { MemoryBudget } from '../partitions/memory-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
+import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
 import type { DataPlane, TaskSurroundings } from './data-plane.ts';
@@ -29,6 +31,8 @@ export interface LocalDataPlaneOptions {
   readonly environment: Environment;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
+  /** What happens to results of the exchange `memory` that the budget has no room for. */
+  readonly memoryOverflow: 'drop' | 'spill';
   /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
@@ -56,21 +60,25 @@ export class LocalDataPlane implements DataPlane {
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
   }
 
-  createPartition(registration: PartitionRegistration): ResultPartition {
+  createPartition(registration: PartitionRegistration, truncated: () => void): ResultPartition {
     const { id, edge, subpartitionCount } = registration;
     this.#options.environment.faults.reach(partitionFaultPoints.register, { ...id });
     const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
-    return exchange.consumption === 'after-producer-finished'
-      ? new BlockingResultPartition({
-          id,
-          exchange,
-          subpartitionCount,
-          budget: this.#budget,
-          spillStore: this.#spillStore,
-          freeze: this.#options.environment.freezeRecords,
-        })
-      : new PipelinedResultPartition({ id, exchange, subpartitionCount });
+    const freeze = this.#options.environment.freezeRecords;
+    const kept = { id, exchange, subpartitionCount, budget: this.#budget, spillStore: this.#spillStore, freeze };
+    switch (exchange.name as ExchangeName) {
+      case 'pipelined':
+        return new PipelinedResultPartition({ id, exchange, subpartitionCount });
+      case 'blocking':
+        return new BlockingResultPartition(kept);
+      case 'memory': {
+        const retention = this.#options.memoryOverflow === 'spill' ? 'memory-then-disk' : 'memory';
+        return new RetainedResultPartition({ ...kept, retention, truncated });
+      }
+      case 'reliable':
+        return new RetainedResultPartition({ ...kept, retention: 'disk' });
+    }
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
@@ -85,16 +93,30 @@ export class LocalDataPlane implements DataPlane {
       context,
       scheduler: this.#scheduler,
       listener: surroundings,
-      open: (wake) =>
-        openTask({
-          program,
-          context,
-          batchSize,
-          openChannels: () => openChannels(deployment, surroundings),
-          partitions: deployment.outputs.map(({ partition }) => held(partition, surroundings)),
-          wake,
-        }),
+      open: (wake) => {
+        const open = () =>
+          openTask({
+            program,
+            context,
+            batchSize,
+            openChannels: () => openChannels(deployment, surroundings),
+            partitions: deployment.outputs.map(({ partition }) => held(partition, surroundings)),
+            wake,
+          });
+        const missing = this.#unregistered(deployment, surroundings);
+        if (missing.length === 0) return open();
+        return Promise.all(missing.map((id) => surroundings.registered(id, context.signal))).then(open);
+      },
     });
+  }
+
+  /** Results that may be read while they are written, and whose producers are not yet so far. */
+  #unregistered({ inputs }: TaskDeployment, surroundings: TaskSurroundings): ResultPartitionId[] {
+    return inputs.flatMap(({ edge, partitions }) =>
+      this.#plan.jobGraph.edges[edge]?.exchange.consumption === 'after-producer-scheduled'
+        ? partitions.filter((id) => surroundings.partition(id) === undefined)
+        : [],
+    );
   }
 
   async dispose(): Promise<void> {

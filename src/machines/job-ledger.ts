@@ -42,9 +42,11 @@ export class JobLedger implements Topology {
     return this.#results[partition] !== lost;
   }
 
-  /** Whether the result of a partition's present attempt is there to be read. */
-  isPartitionComplete(partition: PartitionId): boolean {
-    return this.#results[partition] === complete;
+  /** Whether the result of a partition's present attempt is there to be read, be it that more is to come. */
+  isPartitionReadable(partition: PartitionId): boolean {
+    if (this.#results[partition] === complete) return true;
+    const { consumption, joinsRegions } = this.graph.exchangeOfPartition(partition);
+    return this.#results[partition] === expected && !joinsRegions && consumption === 'after-producer-scheduled';
   }
 
   attemptOf(vertex: ExecutionVertexId): AttemptNumber {
@@ -71,9 +73,15 @@ export class JobLedger implements Topology {
   /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
   finishTask(vertex: ExecutionVertexId): RegionId[] {
     for (const partition of this.graph.partitionsOf(vertex)) {
-      if (!this.graph.exchangeOfPartition(partition).joinsRegions) this.#results[partition] = complete;
+      if (this.graph.exchangeOfPartition(partition).joinsRegions || this.#results[partition] === lost) continue;
+      this.#results[partition] = complete;
     }
     return this.scheduling.vertexFinished(vertex);
+  }
+
+  /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
+  truncatePartition({ partition, attempt }: ResultPartitionId): void {
+    if (this.attemptOf(this.graph.producerOf(partition)) === attempt) this.#results[partition] = lost;
   }
 
   losePartition(partition: PartitionId): void {

@@ -46,8 +46,16 @@ function provideExecution({ ledger, environment, gateway, observe }: JobServices
       returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
         release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
       }),
+      // What is read while it is written is released when the next attempt begins: its readers are told what to do by the
+      // failover, and not by an error of their own.
       releasePartitions: ({ context: { vertex, attempt } }) => {
-        gateway.releasePartitions(ledger.resultsOf(vertex, attempt));
+        gateway.releasePartitions(
+          ledger
+            .resultsOf(vertex, attempt)
+            .filter(
+              ({ partition }) => ledger.graph.exchangeOfPartition(partition).consumption !== 'after-producer-scheduled',
+            ),
+        );
       },
       releaseTransientPartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(

@@ -25,11 +25,12 @@ export interface DrawnShape {
   readonly parallelism: number;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
+  readonly memoryOverflow: 'drop' | 'spill';
   readonly failoverStrategy: 'restartPipelinedRegion' | 'restartAll' | 'restartIndividual';
   /** Wait before a restart. */
   readonly delayMs: number;
   readonly executors: number;
-  /** Per executor; enough for the largest region. */
+  /** Per executor; enough for what has to run together. */
   readonly slots: number;
   /** The most steps tasks make before timers and messages have their turn. */
   readonly maxSteps: number;
@@ -50,13 +51,14 @@ export function drawShape(
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
   const parallelism = fittingParallelism(job, mode, shape.integer(1, maxParallelism));
   const executors = shape.integer(1, 2);
-  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksOfLargestRegion(job, mode, parallelism);
+  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksThatRunTogether(job, mode, parallelism);
   return {
     seed: random.seed,
     mode,
     parallelism,
     batchSize: shape.pick([1, 2, 7, 64, 1_024]),
     memoryBudgetBytes: shape.pick([0, 2_000, Number.POSITIVE_INFINITY]),
+    memoryOverflow: shape.pick(['drop', 'spill']),
     failoverStrategy: shape.pick([
       'restartPipelinedRegion',
       'restartPipelinedRegion',
@@ -105,8 +107,12 @@ function fittingParallelism({ name, steps, parallelism }: JobDefinition, mode: J
   }
 }
 
-function tasksOfLargestRegion({ name, steps }: JobDefinition, mode: JobMode, parallelism: number): number {
-  const regions = pipelinedRegions(new ExecutionGraph(planJob({ name, steps, mode, parallelism }).jobGraph));
+/** The tasks of the largest region; all of them where a full memory would have producers wait for their consumers. */
+function tasksThatRunTogether({ name, steps }: JobDefinition, mode: JobMode, parallelism: number): number {
+  const { jobGraph } = planJob({ name, steps, mode, parallelism });
+  const graph = new ExecutionGraph(jobGraph);
+  if (jobGraph.edges.some(({ exchange }) => exchange.name === 'memory')) return graph.vertexCount;
+  const regions = pipelinedRegions(graph);
   let most = 0;
   for (let region = 0; region < regions.count; region++) {
     most = Math.max(most, [...regions.verticesOf(region as never)].length);

@@ -37,6 +37,7 @@ export interface SimulationOptions {
     | 'failureClassifiers'
     | 'batchSize'
     | 'memoryBudgetBytes'
+    | 'memoryOverflow'
     | 'slots'
     | 'executors'
   >;
@@ -138,6 +139,7 @@ async function runSimulated(
       restartBackoff: isDisturbed(drawn) ? fixedDelay({ maxAttempts: 50, delayMs: drawn.delayMs }) : noRestart(),
       batchSize: drawn.batchSize,
       memoryBudgetBytes: drawn.memoryBudgetBytes,
+      memoryOverflow: drawn.memoryOverflow,
       executors: drawn.executors,
       slots: drawn.slots,
       ...options,
@@ -224,6 +226,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       parallelism,
       batchSize: 1_024,
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
+      memoryOverflow: 'drop',
       failoverStrategy: 'restartPipelinedRegion',
       delayMs: 0,
       executors: 1,

@@ -292,16 +292,6 @@ describe('planJob', () => {
       vertices: ['in', 'map-1'],
     },
     {
-      title: 'an exchange of a later version',
-      build: (job) =>
-        job
-          .source('in', flights())
-          .rebalance({ exchange: 'memory' as 'blocking' })
-          .sink('out', sinkOf()),
-      message: /"in" → "out" asks for the exchange "memory", which is not available yet: use blocking/,
-      vertices: ['in', 'out'],
-    },
-    {
       title: 'a blocking edge within a region that the user named pipelined',
       build: (job) => {
         const s = job.source('in', flights());

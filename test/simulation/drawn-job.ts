@@ -1,5 +1,14 @@
 import { map as rxMap } from 'rxjs';
-import { type DataStream, fromArray, fromAsyncIterable, fromIterable, Job, range, type Sink } from '../../src/index.ts';
+import {
+  type DataStream,
+  type ExchangeName,
+  fromArray,
+  fromAsyncIterable,
+  fromIterable,
+  Job,
+  range,
+  type Sink,
+} from '../../src/index.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 
 /** What flows through drawn jobs. */
@@ -137,7 +146,9 @@ const draws: readonly Draw[] = [
       ),
   (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
   (random, stream) =>
-    stream.forward({ exchange: random.pick(['pipelined', 'blocking'] as const) }).map((item) => ({ ...item })),
+    stream
+      .forward({ exchange: random.pick(['pipelined', 'memory', 'reliable', 'blocking'] as const) })
+      .map((item) => ({ ...item })),
   // Every record once per subtask: how many there are must not be drawn later.
   (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
 ];
@@ -146,8 +157,8 @@ function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStrea
   return random.pick(draws)(random, stream);
 }
 
-function drawExchange(random: SeededRandom): { exchange?: 'pipelined' | 'blocking' } {
-  const exchange = random.pick([undefined, undefined, 'pipelined', 'blocking'] as const);
+function drawExchange(random: SeededRandom): { exchange?: ExchangeName } {
+  const exchange = random.pick([undefined, undefined, 'pipelined', 'memory', 'reliable', 'blocking'] as const);
   return exchange === undefined ? {} : { exchange };
 }
 

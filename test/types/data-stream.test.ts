@@ -130,8 +130,8 @@ describe('records are inferred', () => {
     holds<Flight>()(flights().forward(), true);
     refused(() =>
       flights().rebalance({
-        // @ts-expect-error not in this version
-        exchange: 'memory',
+        // @ts-expect-error no exchange
+        exchange: 'disk',
       }),
     );
   });
