@@ -210,8 +210,7 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
     target: target.id,
     partitioning: Object.freeze(partitioning),
     pattern: isShuffle ? 'all-to-all' : 'pointwise',
-    exchange:
-      input.exchange === undefined ? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined') : input.exchange,
+    exchange: input.exchange ?? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined'),
     isExplicit: input.exchange !== undefined,
   };
 }

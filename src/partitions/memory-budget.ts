@@ -2,6 +2,7 @@
 export class MemoryBudget {
   readonly totalBytes: number;
   readonly #parent: MemoryBudget | undefined;
+  readonly #waiting = new Set<() => void>();
   #reservedBytes = 0;
 
   constructor(totalBytes: number, parent?: MemoryBudget) {
@@ -16,6 +17,12 @@ export class MemoryBudget {
   /** Whether more is reserved than there is. */
   get isExceeded(): boolean {
     return this.#reservedBytes > this.totalBytes || this.#parent?.isExceeded === true;
+  }
+
+  /** Calls `relieved` whenever it was exceeded and is no longer, until the returned function is called. */
+  onRelief(relieved: () => void): () => void {
+    this.#waiting.add(relieved);
+    return () => this.#waiting.delete(relieved);
   }
 
   hasRoomFor(bytes: number): boolean {
@@ -36,7 +43,9 @@ export class MemoryBudget {
   }
 
   release(bytes: number): void {
+    const wasExceeded = this.isExceeded;
     this.#reservedBytes -= bytes;
     this.#parent?.release(bytes);
+    if (wasExceeded && !this.isExceeded) for (const relieved of [...this.#waiting]) relieved();
   }
 }

@@ -43,6 +43,11 @@ export class RetainedLog {
     return position;
   }
 
+  /** Whether somebody reads it now. */
+  get isRead(): boolean {
+    return this.#views.size > 0;
+  }
+
   append(batch: RetainedBatch): void {
     this.#batches.push(batch);
     this.#isReadToEnd = false;

@@ -52,6 +52,8 @@ export interface RetainedResultPartitionOptions {
  * - RP4 What it holds is what it has reserved; released, it holds nothing.
  * - RP5 A budget that is used up stops the producer only while a reader lags: two exchanges never wait for each other's
  *   memory.
+ * - RP6 What nobody reads yet and memory has no room for goes to the disk: who will read it may wait, by another way, for
+ *   this very producer to finish.
  */
 export class RetainedResultPartition implements ResultPartition {
   readonly id: ResultPartitionId;
@@ -68,7 +70,8 @@ export class RetainedResultPartition implements ResultPartition {
   #unwritten = 0;
   #failure: Error | undefined;
   #listener: (() => void) | undefined;
-  #wasWritable = true;
+  /** While a reader lags: others may make room. */
+  #leaveBudget: (() => void) | undefined;
   #finished: ((error?: Error) => void) | undefined;
   #isTruncated = false;
   #records = 0;
@@ -86,7 +89,7 @@ export class RetainedResultPartition implements ResultPartition {
   get isWritable(): boolean {
     if (this.#unwritten >= mostUnwritten) return false;
     // RP5.
-    return this.#options.retention !== 'memory' || this.#crowdedLogs.size === 0 || !this.#options.budget.isExceeded;
+    return this.#crowdedLogs.size === 0 || !this.#options.budget.isExceeded;
   }
 
   /** Whether a reader that starts now finds the beginning. */
@@ -105,13 +108,13 @@ export class RetainedResultPartition implements ResultPartition {
     if (this.#failure !== undefined) throw this.#failure;
     const log = this.#log(subpartition);
     const batch: RetainedBatch = { records, reservedBytes: 0, written: undefined };
-    if (!this.#keepInMemory(batch, records)) this.#writeToFile(log, batch, encodeBatch(records));
+    const frame = this.#keepInMemory(log, batch, records) ? undefined : this.#frameOf(records);
+    if (frame !== undefined) this.#writeToFile(log, batch, frame);
     log.append(batch);
     this.#records += records.length;
     this.#batches++;
     this.#noteCrowd(log);
     log.advance();
-    this.#wasWritable = this.isWritable;
   }
 
   finish(done: (error?: Error) => void): void {
@@ -141,7 +144,6 @@ export class RetainedResultPartition implements ResultPartition {
       closed: (closed) => {
         log.detach(closed);
         this.#noteCrowd(log);
-        this.#wakeIfWritable();
       },
     });
     log.attach(view);
@@ -161,6 +163,8 @@ export class RetainedResultPartition implements ResultPartition {
   release(): void {
     if (this.#phase === 'released') return;
     this.#phase = 'released';
+    this.#leaveBudget?.();
+    this.#leaveBudget = undefined;
     this.#options.budget.release(this.#memoryBytes);
     this.#memoryBytes = 0;
     this.#spilledBytes = 0;
@@ -193,13 +197,15 @@ export class RetainedResultPartition implements ResultPartition {
   }
 
   /** Reserves what the batch takes; false if it has to go to the disk. */
-  #keepInMemory(batch: RetainedBatch, records: Batch): boolean {
+  #keepInMemory(log: RetainedLog, batch: RetainedBatch, records: Batch): boolean {
     const { retention, budget } = this.#options;
     if (retention === 'disk') return false;
     const bytes = estimateBytes(records);
     if (!budget.tryReserve(bytes)) {
       if (retention === 'memory-then-disk') return false;
       while (!budget.hasRoomFor(bytes) && this.#dropOldest());
+      // RP6.
+      if (!log.isRead && !budget.hasRoomFor(bytes)) return false;
       budget.reserve(bytes);
     } else if (retention === 'memory-then-disk') {
       // What might have to be written later is refused now. (Kept batches stay where they are, but be of one kind.)
@@ -208,6 +214,16 @@ export class RetainedResultPartition implements ResultPartition {
     batch.reservedBytes = bytes;
     this.#memoryBytes += bytes;
     return true;
+  }
+
+  /** Undefined for records that cannot be written and need not be: they stay in memory. */
+  #frameOf(records: Batch): Uint8Array | undefined {
+    try {
+      return encodeBatch(records);
+    } catch (error) {
+      if (this.#options.retention === 'memory') return undefined;
+      throw error;
+    }
   }
 
   #assertSerializable(records: Batch, reservedBytes: number): void {
@@ -254,8 +270,7 @@ export class RetainedResultPartition implements ResultPartition {
         this.#failure ??= error;
       }
       this.#finishIfWritten();
-      if (error === undefined) this.#wakeIfWritable();
-      else this.#listener?.();
+      if (error !== undefined || this.#unwritten === mostUnwritten - 1) this.#listener?.();
     });
     const old = log.batchAt(index - inStep);
     if (old?.written !== undefined) old.records = undefined;
@@ -275,23 +290,21 @@ export class RetainedResultPartition implements ResultPartition {
   #noteTaken(log: RetainedLog): void {
     this.#noteCrowd(log);
     const { retention, budget } = this.#options;
-    if (retention === 'memory') {
-      this.#taken.push(log);
-      while (budget.isExceeded && this.#dropOldest());
-    }
-    this.#wakeIfWritable();
+    if (retention !== 'memory') return;
+    this.#taken.push(log);
+    while (budget.isExceeded && this.#dropOldest());
   }
 
   #noteCrowd(log: RetainedLog): void {
-    if (log.length - log.position >= crowded) this.#crowdedLogs.add(log);
-    else this.#crowdedLogs.delete(log);
-  }
-
-  #wakeIfWritable(): void {
-    const isWritable = this.isWritable;
-    if (isWritable === this.#wasWritable) return;
-    this.#wasWritable = isWritable;
-    if (isWritable) this.#listener?.();
+    if (this.#options.retention !== 'memory') return;
+    if (log.isRead && log.length - log.position >= crowded) {
+      this.#crowdedLogs.add(log);
+      this.#leaveBudget ??= this.#options.budget.onRelief(() => this.#listener?.());
+    } else if (this.#crowdedLogs.delete(log) && this.#crowdedLogs.size === 0) {
+      this.#leaveBudget?.();
+      this.#leaveBudget = undefined;
+      this.#listener?.();
+    }
   }
 
   #fetch(batch: RetainedBatch | undefined, done: (error: Error | undefined, records: Batch) => void): void {

@@ -128,15 +128,35 @@ describe('memory', () => {
 
   it('RP2: drops nothing while nobody reads, and nothing that a lagging reader has not taken', () => {
     const { write, read, truncations, budget } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
+    const lagging = read(1);
+    write(1, 2, 3, 4, 5);
+    expect(numbersOf(lagging)).toEqual([1]);
+    expect([truncations(), budget.isExceeded]).toEqual([1, true]);
+    lagging.request(unlimited);
+    expect(numbersOf(lagging)).toEqual([1, 2, 3, 4, 5]);
+    expect(budget.isExceeded).toBe(false);
+  });
+
+  it('RP6: while nobody reads, what there is no room for goes to the disk, and nothing is dropped', () => {
+    const { partition, write, read, truncations, budget, files } = partitionOf('memory', {
+      budgetBytes: 2 * batchBytes,
+    });
     write(1, 2, 3, 4, 5, 6);
-    expect(truncations()).toBe(0);
-    expect(budget.isExceeded).toBe(true);
+    expect([truncations(), budget.isExceeded, files.size, partition.isWritable]).toEqual([0, false, 1, true]);
     const reading = read(2);
     expect(numbersOf(reading)).toEqual([1, 2]);
     reading.request(unlimited);
     expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(truncations()).toBe(1);
-    expect(budget.isExceeded).toBe(false);
+    expect([truncations(), budget.isExceeded]).toEqual([0, false]);
+  });
+
+  it('RP6: what cannot be written stays in memory', () => {
+    const { partition, read, budget } = partitionOf('memory', { budgetBytes: 0 });
+    const record = { fn: () => 1 };
+    partition.write(0, [record]);
+    expect(read().records).toEqual([record]);
+    partition.release();
+    expect(budget.reservedBytes).toBe(0);
   });
 
   it('RP2: what a reader took that went away is needed again', () => {
@@ -157,6 +177,18 @@ describe('memory', () => {
     write(6);
     expect([partition.isWritable, wakes()]).toEqual([false, 0]);
     reading.request(3);
+    expect(partition.isWritable).toBe(true);
+    expect(wakes()).toBeGreaterThan(0);
+  });
+
+  it('RP5: wakes the producer when somebody else makes room', () => {
+    const { partition, budget, write, read, wakes } = partitionOf('memory', { budgetBytes: 8 * batchBytes });
+    read(1);
+    write(1, 2, 3, 4, 5, 6);
+    expect(partition.isWritable).toBe(true);
+    budget.reserve(8 * batchBytes);
+    expect([partition.isWritable, wakes()]).toEqual([false, 0]);
+    budget.release(8 * batchBytes);
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
