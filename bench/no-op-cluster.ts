@@ -53,6 +53,7 @@ export class NoOpCluster implements ExecutorGateway {
         decisionDeadlineMs: 1_000,
         fallbackDelayMs: 0,
       },
+      keepResults: 'until-consumers-finish',
       slotRequestTimeoutMs: 60_000,
       cancellationTimeoutMs: 60_000,
     });

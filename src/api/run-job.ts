@@ -71,6 +71,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       decisionDeadlineMs: options.decisionDeadlineMs,
       fallbackDelayMs: 1_000,
     },
+    keepResults: options.keepResults,
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
   });

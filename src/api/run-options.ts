@@ -6,6 +6,7 @@ import type { FailoverRule, FailureEnricher } from '../failover/failover-strateg
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { RestartBackoffRule } from '../failover/restart-backoff.ts';
 import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
+import type { KeepResults } from '../machines/job-services.ts';
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 
@@ -47,6 +48,11 @@ export interface JobRunOptions {
    * Results of blocking exchanges are spilled in any case.
    */
   readonly memoryOverflow?: 'drop' | 'spill';
+  /**
+   * How long results that can be read again are kept: `until-consumers-finish` (default), or `until-job-ends`, which spares
+   * their producers when a finished consumer has to restart, and costs memory or disk until then.
+   */
+  readonly keepResults?: KeepResults;
   /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
   readonly spillDirectory?: string;
   /** How many failures the run remembers. Default 16. */
@@ -74,6 +80,7 @@ export interface ResolvedRunOptions {
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
   readonly memoryOverflow: 'drop' | 'spill';
+  readonly keepResults: KeepResults;
   readonly spillDirectory: string | undefined;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
@@ -88,15 +95,12 @@ export interface ResolvedRunOptions {
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   const strategy = options.failoverStrategy ?? restartPipelinedRegion();
   const backoff = options.restartBackoff ?? exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 });
-  const { backoffScope = 'region', environment = systemEnvironment() } = options;
-  if (backoffScope !== 'region' && backoffScope !== 'job') {
-    throw new InvalidArgumentError('backoffScope', backoffScope, '"region" or "job"');
-  }
+  const { environment = systemEnvironment() } = options;
   return {
     failoverStrategy:
       typeof strategy === 'function' ? failoverStrategyMachine(strategy) : actorLogic('failoverStrategy', strategy),
     restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
-    backoffScope,
+    backoffScope: oneOf('backoffScope', options.backoffScope, ['region', 'job']),
     failureClassifiers: functions('failureClassifiers', options.failureClassifiers),
     failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
     decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
@@ -106,7 +110,8 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
     memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
-    memoryOverflow: overflow(options.memoryOverflow),
+    memoryOverflow: oneOf('memoryOverflow', options.memoryOverflow, ['drop', 'spill']),
+    keepResults: oneOf('keepResults', options.keepResults, ['until-consumers-finish', 'until-job-ends']),
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: options.signal,
@@ -126,10 +131,12 @@ function harmless<Inspected>(inspect: (event: Inspected) => void, { logger }: En
   };
 }
 
-function overflow(given: 'drop' | 'spill' = 'drop'): 'drop' | 'spill' {
-  if (given !== 'drop' && given !== 'spill')
-    throw new InvalidArgumentError('memoryOverflow', given, '"drop" or "spill"');
-  return given;
+/** One of some words, the first unless something was said. */
+function oneOf<Word extends string>(option: string, given: Word | undefined, words: readonly [Word, ...Word[]]): Word {
+  const value = given ?? words[0];
+  if (!words.includes(value))
+    throw new InvalidArgumentError(option, value, words.map((word) => `"${word}"`).join(' or '));
+  return value;
 }
 
 function isRule(backoff: object): backoff is RestartBackoffRule {

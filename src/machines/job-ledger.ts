@@ -4,13 +4,16 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
+import { PartitionRelease } from '../scheduling/partition-release.ts';
 import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
 import { SlotPool } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from './execution-machine.ts';
 
-/** It will be complete when its producer finishes. */
+/** What became of a result: it will be complete when its producer finishes, */
 const expected = 0;
+/** it is complete, */
 const complete = 1;
+/** it is gone, at least its beginning: lost, dropped, or released because nobody needed it. */
 const lost = 2;
 
 /**
@@ -24,6 +27,7 @@ export class JobLedger implements Topology {
   readonly slots = new SlotPool();
   /** The present attempt of each execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
+  readonly #release: PartitionRelease;
   readonly #attempts: Uint32Array;
   /** What became of the result of each partition's present attempt. */
   readonly #results: Uint8Array;
@@ -34,6 +38,7 @@ export class JobLedger implements Topology {
     this.graph = graph;
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
+    this.#release = new PartitionRelease(graph, regions);
     this.#attempts = new Uint32Array(graph.vertexCount);
     this.#results = new Uint8Array(graph.partitionCount);
   }
@@ -79,6 +84,14 @@ export class JobLedger implements Topology {
     return this.scheduling.vertexFinished(vertex);
   }
 
+  /** A region finished. Returns the results that nobody reads any more, and notes that they are given up. */
+  releaseResultsReadBy(region: RegionId): ResultPartitionId[] {
+    return this.#release.regionFinished(region).map((partition) => {
+      this.#results[partition] = lost;
+      return { partition, attempt: this.attemptOf(this.graph.producerOf(partition)) };
+    });
+  }
+
   /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
   truncatePartition({ partition, attempt }: ResultPartitionId): void {
     if (this.attemptOf(this.graph.producerOf(partition)) === attempt) this.#results[partition] = lost;
@@ -92,6 +105,7 @@ export class JobLedger implements Topology {
   invalidate(regions: readonly RegionId[]): void {
     for (const region of regions) {
       this.slots.cancelRequest(region);
+      this.#release.regionUnfinished(region);
       for (const vertex of this.regions.verticesOf(region)) {
         for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId))
           this.#results[partition] = expected;

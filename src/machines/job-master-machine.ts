@@ -81,6 +81,8 @@ const base = setup({
     scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
     /** Schedules a restarted region as soon as its inputs are ready. */
     rescheduleRegion: () => placeholder('job master', 'rescheduleRegion'),
+    /** Gives up results that every region which reads them has read to the end. */
+    releaseConsumedPartitions: () => placeholder('job master', 'releaseConsumedPartitions'),
     /** Opens a failover for a failure of a task or of the job. */
     openFailover: () => placeholder('job master', 'openFailover'),
     /** Restarts the regions of a decided failover. */
@@ -190,7 +192,7 @@ export const jobMasterMachine = masterSetup.createMachine({
         'region.inexplicable': { actions: 'openFailover' },
         'region.taskFailed': { actions: 'openFailover' },
         'region.taskFinished': { actions: 'scheduleConsumers' },
-        'region.finished': { actions: 'countFinished' },
+        'region.finished': { actions: ['countFinished', 'releaseConsumedPartitions'] },
         'region.restarting': { actions: 'countRestarting' },
         'region.restarted': { actions: ['countRestarted', 'rescheduleRegion'] },
         'region.recovered': { actions: 'settleRegion' },

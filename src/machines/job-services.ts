@@ -21,6 +21,12 @@ export interface FailureHandling {
   readonly fallbackDelayMs: number;
 }
 
+/**
+ * How long results of exchanges that keep them are kept: until the regions that read them have finished, or until the job
+ * ends. What is given up early has to be produced again when a finished consumer must restart.
+ */
+export type KeepResults = 'until-consumers-finish' | 'until-job-ends';
+
 /** What the charts of one job need from outside. */
 export interface JobServices {
   readonly ledger: JobLedger;
@@ -31,6 +37,8 @@ export interface JobServices {
   readonly observe: (event: JobEvent) => void;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
   readonly failureHandling: FailureHandling;
+  /** When results that can be read again are given up. */
+  readonly keepResults: KeepResults;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
 }

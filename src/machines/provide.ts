@@ -198,6 +198,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
         if (event.type === 'region.taskFinished') tell(enqueue, scheduled(ledger.finishTask(event.vertex)));
       }),
+      releaseConsumedPartitions: ({ event }) => {
+        if (event.type !== 'region.finished' || services.keepResults === 'until-job-ends') return;
+        gateway.releasePartitions(ledger.releaseResultsReadBy(event.region));
+      },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type === 'region.restarted') tell(enqueue, scheduled(ledger.scheduling.offer([event.region])));
       }),

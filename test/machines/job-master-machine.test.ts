@@ -58,6 +58,7 @@ const provided = [
   'startScheduling',
   'scheduleConsumers',
   'rescheduleRegion',
+  'releaseConsumedPartitions',
   'openFailover',
   'restartRegions',
   'settleRegion',

@@ -96,8 +96,25 @@ describe('recovery', () => {
     expect(cluster.status).toBe('finished');
   });
 
-  it('a producer that runs again takes finished consumers with it', () => {
+  it('a result is given up when the regions that read it have finished, and produced again with the one behind it', () => {
     const cluster = running(threeStages);
+    finish(cluster, 'read[0]');
+    expect(cluster.released).toEqual([]);
+    finish(cluster, 'parse[0]');
+    expect(cluster.released).toEqual([resultOf(cluster, 'read[0]')]);
+    const deployed = looker(cluster);
+    cluster.fail('store[0]', new PartitionLostError(resultOf(cluster, 'parse[0]'), 'bad checksum'));
+    cluster.clock.advance(100);
+    // Both are missing, and that is known at once: one failover, one restart.
+    expect(cluster.events.filter(({ type }) => type === 'failover.decided')).toMatchObject([{ taskCount: 3 }]);
+    expect(deployed()).toEqual(['read[0]']);
+    finishAll(cluster);
+    expect(cluster.status).toBe('finished');
+    expect(['read[0]', 'parse[0]', 'store[0]'].map((task) => cluster.attemptOf(task))).toEqual([1, 1, 1]);
+  });
+
+  it('a producer that runs again takes finished consumers with it', () => {
+    const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
     finish(cluster, 'read[0]', 'parse[0]');
     const deployed = looker(cluster);
     const lost = resultOf(cluster, 'parse[0]');
@@ -323,6 +340,7 @@ describe('recovery', () => {
     it('one that names too few is given what correctness needs', () => {
       const cluster = running({
         ...threeStages,
+        keepResults: 'until-job-ends',
         failoverStrategy: failoverStrategyMachine((failure, { regions }) => ({
           kind: 'restart',
           regions: failure.vertex === undefined ? [] : [regions.regionOf(failure.vertex)],

@@ -15,6 +15,7 @@ import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionState } from '../../src/machines/execution-machine.ts';
+import type { KeepResults } from '../../src/machines/job-services.ts';
 import { JobLedger } from '../../src/machines/job-ledger.ts';
 import type { JobMasterActorRef, JobStatus } from '../../src/machines/job-master-machine.ts';
 import { createJobMaster } from '../../src/machines/provide.ts';
@@ -80,6 +81,7 @@ export interface ManualClusterOptions {
   readonly slots?: number;
   readonly registration?: 'automatic' | 'manual';
   readonly inspect?: (event: InspectionEvent) => void;
+  readonly keepResults?: KeepResults;
 }
 
 /** The real job master and its regions over an executor that does only what the test says. */
@@ -144,6 +146,7 @@ export class ManualCluster implements ExecutorGateway {
         decisionDeadlineMs: 1_000,
         fallbackDelayMs: 1_000,
       },
+      keepResults: options.keepResults ?? 'until-consumers-finish',
       slotRequestTimeoutMs: 10_000,
       cancellationTimeoutMs: 30_000,
     });
