@@ -14,7 +14,7 @@ const ratings = collect<{ product: string; stars: number }>();
 job
   .source('reviews', fromArray(reviews))
   .mapAsync(async ({ product, text }) => ({ product, stars: await rate(text) }), { concurrency: 8, retries: 3 })
-  .keyBy(({ product }) => product) // A shuffle: its results are kept until the job ends.
+  .keyBy(({ product }) => product) // A shuffle: its results are kept for who has to read them again.
   .reduce((a, b) => ({ product: a.product, stars: a.stars + b.stars }))
   .map(({ product, stars }) => store({ product, stars }))
   .sink('ratings', ratings);

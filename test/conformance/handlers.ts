@@ -5,6 +5,7 @@ import { executionHandlers } from './execution.ts';
 import { failureHandlers } from './failure-handler.ts';
 import { failoverHandlers } from './failover.ts';
 import { jobHandlers } from './job-sequences.ts';
+import { partitionReleaseHandlers } from './partition-release.ts';
 import { regionBuildingHandlers } from './region-building.ts';
 import { schedulingHandlers } from './scheduling.ts';
 import { chartHandlers } from './state-charts.ts';
@@ -16,6 +17,7 @@ export const handlers: Handlers = {
   failover: { ...failoverHandlers, ...schedulerFailoverHandlers },
   backoff: backoffHandlers,
   'failure-handler': failureHandlers,
+  'partition-release': partitionReleaseHandlers,
   scheduling: { ...schedulingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

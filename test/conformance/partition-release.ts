@@ -1,0 +1,138 @@
+import { InvalidArgumentError } from '../../src/errors.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { PartitionId, RegionId } from '../../src/ids.ts';
+import { PartitionRelease } from '../../src/scheduling/partition-release.ts';
+import { ManualCluster } from '../support/manual-cluster.ts';
+import { CannotRun, equals, equalsAs, type Handler, knowing, onlyKnown, perStep, sorted } from './conformance-case.ts';
+import { givenEdges, givenGraph, givenVertices, graphFields, knownVertex, listOf, textOf } from './given-graph.ts';
+
+/** `p[0]->c` */
+function nameOf(graph: ExecutionGraph, partition: PartitionId): string {
+  return `${graph.nameOf(graph.producerOf(partition))}->${graph.edgeOfPartition(partition).target}`;
+}
+
+/**
+ * Tasks finish and restart; regions are told, as a region chart would, when the last of theirs finished and when one that
+ * had finished runs again.
+ */
+const releaseStrategy: Handler = ({ given, when }) => {
+  if (JSON.stringify(given['edges']).includes('PERSISTENT')) {
+    throw new CannotRun('results that outlive their job are not known');
+  }
+  const named = givenGraph({ level: 'job', ...given });
+  const { graph, regions } = named;
+  const release = new PartitionRelease(graph, regions);
+  const finished = new Set<number>();
+  const releasable = when.map((step) => {
+    const vertex = knownVertex(named, step['vertex']);
+    const region = regions.regionOf(vertex);
+    if (step['op'] === 'vertexUnfinished') {
+      finished.delete(vertex);
+      release.regionUnfinished(region);
+      return [];
+    }
+    // Told twice, the region is told twice as well.
+    finished.add(vertex);
+    const hasFinished = Array.from(regions.verticesOf(region)).every((member) => finished.has(member));
+    return hasFinished ? release.regionFinished(region).map((partition) => nameOf(graph, partition)) : [];
+  });
+  return { releasable: perStep(releasable.map((names) => equalsAs(sorted, names))) };
+};
+
+/** Regions by name, each of one task: `consumerRegions` read a result of the first of the others. */
+const consumerRegionGroup: Handler = ({ given, when }) => {
+  const { group, otherRegions } = given;
+  if (typeof group !== 'object' || group === null) throw new CannotRun('given group is no object');
+  onlyKnown({ ...group }, ['consumerRegions'], 'group');
+  const consumers = listOf<string>((group as Record<string, unknown>)['consumerRegions'], 'consumerRegions');
+  const [producer = 'producer', ...others] = listOf<string>(otherRegions, 'otherRegions');
+  const ids = [producer, ...others, ...consumers];
+  const graph = new ExecutionGraph(
+    createJobGraph(
+      'case',
+      ids.map((id) => ({ id, parallelism: 1 })),
+      consumers.map((target) => ({ source: producer, target, exchange: exchangeTypes.blocking, pattern: 'pointwise' })),
+    ),
+  );
+  const release = new PartitionRelease(graph, pipelinedRegions(graph));
+  const regionNamed = (name: unknown): RegionId => {
+    const region = ids.indexOf(textOf(name));
+    if (region < 0) throw new CannotRun(`there is no region ${JSON.stringify(name)} in the case`);
+    return region as RegionId;
+  };
+  const groupFinished = when.map((step) => {
+    const region = regionNamed(step['region']);
+    if (step['op'] === 'regionFinished') release.regionFinished(region);
+    else release.regionUnfinished(region);
+    return consumers.every((name) => release.isFinished(regionNamed(name)));
+  });
+  return { groupFinished: perStep(groupFinished.map((value) => equals(value))) };
+};
+
+/** One region of the real charts. */
+const regionView: Handler = ({ given, when }) => {
+  const names = listOf<string>(given['region'], 'region');
+  const cluster = new ManualCluster({ vertices: names.map((id) => ({ id, parallelism: 1 })) }).start();
+  if (names.length !== 1) throw new CannotRun('a region of several tasks without edges is not known');
+  cluster.runAll();
+  for (const { vertex } of when) {
+    if (!names.includes(textOf(vertex))) {
+      throw new InvalidArgumentError('vertex', vertex, `one of ${names.join(', ')}`);
+    }
+    cluster.report(`${textOf(vertex)}[0]`, 'finished');
+  }
+  return { regionFinished: equals(cluster.regionStateOf(`${names[0]}[0]`) === 'finished') };
+};
+
+/** A whole job: what the master gives up as its tasks finish. */
+const graphRelease: Handler = ({ given, when }) => {
+  const cluster = new ManualCluster({ vertices: givenVertices(given['vertices']), edges: givenEdges(given['edges']) });
+  cluster.start();
+  const { graph } = cluster.ledger;
+  const isKept = (partition: PartitionId): boolean => !graph.exchangeOfPartition(partition).joinsRegions;
+  const released = when.map((step) => {
+    const before = cluster.released.length;
+    if ('report' in step) {
+      onlyKnown(step, ['report', 'state'], 'step');
+      if (step['state'] !== 'FINISHED')
+        throw new CannotRun(`a report of ${JSON.stringify(step['state'])} is not known`);
+      const task = textOf(step['report']);
+      cluster.runAll();
+      cluster.report(task, 'finished');
+    } else if (step['op'] === 'resetForNewExecution') {
+      onlyKnown(step, ['op', 'vertex'], 'step');
+      // A task restarts with its region, here because another of it fails: none of them has finished then.
+      const region = cluster.regionOf(textOf(step['vertex']));
+      const failing = cluster.tasks.find(
+        (task) => cluster.regionOf(task) === region && cluster.stateOf(task) === 'running',
+      );
+      if (failing === undefined) throw new CannotRun('a finished region is not reset by itself');
+      cluster.fail(failing);
+      cluster.clock.advance(100);
+    } else throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
+    return cluster.released
+      .slice(before)
+      .flatMap(({ partition }) => (isKept(partition) ? [nameOf(graph, partition)] : []));
+  });
+  return { released: perStep(released.map((names) => equalsAs(sorted, names))) };
+};
+
+/** Handlers of the area `partition-release`. */
+export const partitionReleaseHandlers: Readonly<Record<string, Handler>> = {
+  'release-strategy': knowing(
+    { given: graphFields, ops: ['vertexFinished', 'vertexUnfinished'], steps: ['vertex'] },
+    releaseStrategy,
+  ),
+  'consumer-region-group': knowing(
+    { given: ['group', 'otherRegions'], ops: ['regionFinished', 'regionUnfinished'], steps: ['region'] },
+    consumerRegionGroup,
+  ),
+  'region-view': knowing({ given: ['region'], ops: ['vertexFinished'], steps: ['vertex'] }, regionView),
+  'graph-release': (conformanceCase) => {
+    onlyKnown(conformanceCase.given, graphFields, 'given');
+    return graphRelease(conformanceCase);
+  },
+};
