@@ -3,7 +3,7 @@ import type { PartitionRegistration, TaskDeployment } from './protocol.ts';
 
 /**
  * The way down from the job master to where tasks run and results lie. Nothing of it answers on the caller's stack but
- * `registerPartitions`; what tasks report comes back later, to the execution actor of the attempt it names.
+ * `registerPartitions` and `verifyResults`; what tasks report comes back later, to the execution actor of the attempt it names.
  */
 export interface ExecutorGateway {
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
@@ -13,6 +13,14 @@ export interface ExecutorGateway {
   registerPartitions(
     partitions: readonly PartitionRegistration[],
     done: (failed?: { readonly producer: ExecutionVertexId; readonly cause: Error }) => void,
+  ): void;
+  /**
+   * Looks whether results are still there to be read, without reading them: files exist and are as long as they were
+   * written. Calls `done` once with those that are not, and why.
+   */
+  verifyResults(
+    ids: readonly ResultPartitionId[],
+    done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
   ): void;
   /** Gives up results; unknown ones are ignored. */
   releasePartitions(ids: readonly ResultPartitionId[]): void;

@@ -143,6 +143,8 @@ export type RegionToMasterEvent =
 
 /** What a failover hears: the answers of the strategy and the backoff, and of its regions. */
 export type MasterToFailoverEvent =
+  /** The results that the restart will read were looked at; those that are gone are noted. */
+  | { readonly type: 'failover.resultsVerified'; readonly lostCount: number }
   /** `decision` is whatever the strategy emitted: it may be the user's, and nonsense. */
   | { readonly type: 'failover.strategyDecided'; readonly decision: unknown }
   | { readonly type: 'failover.strategyFailed'; readonly cause: unknown }

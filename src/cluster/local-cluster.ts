@@ -3,8 +3,14 @@ import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { TaskDeployment, TaskReport, TaskStatistics } from '../actors/protocol.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
-import { ExecutorLostError, toError } from '../errors.ts';
-import { type AttemptNumber, type ExecutionVertexId, type ExecutorId, resultPartitionKey } from '../ids.ts';
+import { ExecutorLostError, PartitionLostError, toError } from '../errors.ts';
+import {
+  type AttemptNumber,
+  type ExecutionVertexId,
+  type ExecutorId,
+  type ResultPartitionId,
+  resultPartitionKey,
+} from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
@@ -104,6 +110,21 @@ export class LocalCluster implements ExecutorGateway {
 
   registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
     this.#post(() => this.#registerPartitions(registrations, done));
+  }
+
+  verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
+    const lost: { id: ResultPartitionId; cause: Error }[] = [];
+    let open = ids.length;
+    if (open === 0) done(lost);
+    for (const id of ids) {
+      const answered = (error?: Error): void => {
+        if (error !== undefined) lost.push({ id, cause: error });
+        if (--open === 0) done(lost);
+      };
+      const held = this.#partitions.get(resultPartitionKey(id));
+      if (held === undefined) answered(new PartitionLostError(id, 'it is no longer held'));
+      else held.partition.verify(answered);
+    }
   }
 
   releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {

@@ -1,9 +1,10 @@
 import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
 import { IllegalStateError, toError } from '../errors.ts';
+import { affectedRegions } from '../failover/affected-regions.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { soundDecision } from '../failover/sound-decision.ts';
-import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import type { ExecutionVertexId, FailoverId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
 import { type FailoverActorRef, type FailoverParentRef, failoverMachine } from './failover-machine.ts';
 import type { JobMasterEvent } from './job-master-machine.ts';
 import type { JobServices } from './job-services.ts';
@@ -103,7 +104,7 @@ export class FailoverDesk {
     thrown: unknown,
     master: FailoverParentRef,
   ): void {
-    const { ledger, environment, observe, failureHandling, delay } = this.#services;
+    const { ledger, environment, observe, failureHandling, delay, gateway } = this.#services;
     const failover = ++this.#lastId as FailoverId;
     const cause = toError(thrown);
     const atMs = environment.clock.now();
@@ -135,6 +136,14 @@ export class FailoverDesk {
       failoverMachine.provide({
         actors: { delay },
         actions: {
+          verifyResults: enqueueActions(({ self }) => {
+            gateway.verifyResults(this.#resultsToRead(failure), (lost) => {
+              for (const { id, cause: reason } of lost) {
+                if (ledger.isPartitionReadable(id.partition)) this.losePartition(id.partition, reason);
+              }
+              self.send({ type: 'failover.resultsVerified', lostCount: lost.length });
+            });
+          }),
           askStrategy: enqueueActions(({ self, enqueue }) => {
             const strategy = this.#strategy.expect(
               failover,
@@ -161,6 +170,7 @@ export class FailoverDesk {
         input: {
           failover,
           failure,
+          readsResults: this.#resultsToRead(failure).length > 0,
           unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined,
           master,
           clock: environment.clock,
@@ -173,6 +183,32 @@ export class FailoverDesk {
     );
     this.#open.set(failover, actor);
     actor.start();
+  }
+
+  /** The kept results that the smallest sound restart reads, as far as they are known to be there. */
+  #resultsToRead({ vertex, lostPartitions }: TaskFailure): ResultPartitionId[] {
+    if (vertex === undefined) return [];
+    const { ledger } = this.#services;
+    const { graph, regions } = ledger;
+    const restarting = affectedRegions([regions.regionOf(vertex)], ledger, new Set(lostPartitions));
+    const seen = new Set<number>();
+    const ids: ResultPartitionId[] = [];
+    const visitGroup = (group: number): void => {
+      if (seen.has(group)) return;
+      seen.add(group);
+      if (graph.exchangeOfGroup(group).joinsRegions) return;
+      const edge = graph.edgeIndexOfGroup(group);
+      for (let at = graph.producerStart(group); at < graph.producerEnd(group); at++) {
+        const producer = at as ExecutionVertexId;
+        const partition = graph.partitionOf(edge, producer);
+        if (restarting.has(regions.regionOf(producer)) || !ledger.isPartitionReadable(partition)) continue;
+        ids.push({ partition, attempt: ledger.attemptOf(producer) });
+      }
+    };
+    for (const region of restarting) {
+      regions.forEachVertex(region, (member) => graph.forEachConsumedGroup(member, visitGroup));
+    }
+    return ids;
   }
 
   #labels(failure: TaskFailure, extensionFailed: (extension: string, reason: unknown) => void): Record<string, string> {

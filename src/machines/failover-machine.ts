@@ -14,6 +14,8 @@ export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEven
 /**
  * The failover chart: one failure, from the question which regions restart until the last of them runs again.
  *
+ * F0 Before anybody is asked, the results that the restart will read are looked at, until none more is found missing: a
+ *    chain of lost results costs one restart.
  * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
  * F2 An unrecoverable failure is refused without asking the backoff.
  * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does,
@@ -24,6 +26,8 @@ export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEven
 export interface FailoverInput {
   readonly failover: FailoverId;
   readonly failure: TaskFailure;
+  /** Whether the restart will read results that are kept somewhere. */
+  readonly readsResults: boolean;
   /** Why no restart can help; undefined if one may. */
   readonly unrecoverable: string | undefined;
   readonly master: FailoverParentRef;
@@ -53,6 +57,8 @@ const base = setup({
   types: {} as { context: FailoverContext; events: FailoverEvent; input: FailoverInput },
   actors: { delay: placeholderActor<DelayInput>('failover', 'delay') },
   actions: {
+    /** Looks at the results that the restart will read; the answer comes back as `failover.resultsVerified`. */
+    verifyResults: () => placeholder('failover', 'verifyResults'),
     /** Puts the question to the failover strategy; the answer comes back as `failover.strategyDecided` or `…Failed`. */
     askStrategy: () => placeholder('failover', 'askStrategy'),
     /** Puts the question to the restart backoff of the failed region. */
@@ -60,6 +66,8 @@ const base = setup({
   },
   guards: {
     isGlobal: ({ context }) => context.failure.vertex === undefined,
+    readsResults: ({ context }) => context.readsResults,
+    someAreLost: ({ event }) => event.type === 'failover.resultsVerified' && event.lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isSoundRestart: ({ context, event }) =>
       event.type === 'failover.strategyDecided' &&
@@ -187,7 +195,24 @@ export const failoverMachine = failoverSetup.createMachine({
   states: {
     /** A global failure takes every region and bypasses the strategy. */
     opened: {
-      always: [{ guard: 'isGlobal', target: 'checking', actions: 'takeAllRegions' }, { target: 'askingStrategy' }],
+      always: [
+        { guard: 'isGlobal', target: 'checking', actions: 'takeAllRegions' },
+        { guard: 'readsResults', target: 'verifying' },
+        { target: 'askingStrategy' },
+      ],
+    },
+    verifying: {
+      entry: 'verifyResults',
+      invoke: deadline,
+      on: {
+        // A lost result brings in its producer, and what that one reads.
+        'failover.resultsVerified': [
+          { guard: 'someAreLost', target: 'verifying', reenter: true },
+          { target: 'askingStrategy' },
+        ],
+        // What was not found out in time shows when it is read.
+        'delay.elapsed': 'askingStrategy',
+      },
     },
     askingStrategy: {
       entry: 'askStrategy',

@@ -116,6 +116,20 @@ export class BlockingResultPartition implements ResultPartition {
     return view;
   }
 
+  verify(done: (error?: Error) => void): void {
+    const file = this.#file;
+    if (this.#phase === 'released') done(this.#released());
+    else if (file === undefined) done();
+    else {
+      file.verify((error) => {
+        done(
+          error &&
+            new PartitionLostError(this.id, error.message, { cause: error, location: { file: file.name, offset: 0 } }),
+        );
+      });
+    }
+  }
+
   statistics(): PartitionStatistics {
     return {
       records: this.#records,

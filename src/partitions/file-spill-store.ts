@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FaultPoints } from '../environment.ts';
@@ -157,6 +157,15 @@ class AppendOnlyFile implements SpillFile {
     void this.#use((handle) => this.#readRange(handle, offset, length)).then(
       (bytes) => done(undefined, bytes),
       (error: unknown) => done(toError(error), new Uint8Array()),
+    );
+  }
+
+  verify(done: (error: Error | undefined) => void): void {
+    if (!this.#exists) return done(undefined);
+    const expected = this.#size;
+    void stat(this.#path).then(
+      ({ size }) => done(size < expected ? new Error(`the file has ${size} of ${expected} bytes`) : undefined),
+      (error: unknown) => done(toError(error)),
     );
   }
 

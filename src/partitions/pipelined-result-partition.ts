@@ -72,6 +72,10 @@ export class PipelinedResultPartition implements ResultPartition {
     return this.#subpartition(subpartition).open();
   }
 
+  verify(done: (error?: Error) => void): void {
+    done(this.#phase === 'released' ? new PartitionLostError(this.id, 'it was released') : undefined);
+  }
+
   statistics(): PartitionStatistics {
     return { records: this.#records, batches: this.#batches, memoryBytes: 0, spilledBytes: 0 };
   }

@@ -57,6 +57,8 @@ export interface ResultPartition {
   /** Opens a reader at the start of a subpartition. @throws PartitionLostError if the partition was released or lost. */
   read(subpartition: number): SubpartitionView;
 
+  /** Looks whether what it holds can still be read, without reading it: `done` gets what is wrong. At once if it can. */
+  verify(done: (error?: Error) => void): void;
   statistics(): PartitionStatistics;
   /** Gives up everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
   release(): void;

@@ -151,6 +151,20 @@ export class RetainedResultPartition implements ResultPartition {
     return view;
   }
 
+  verify(done: (error?: Error) => void): void {
+    const file = this.#file;
+    if (this.#phase === 'released') done(this.#released());
+    else if (file === undefined) done();
+    else {
+      file.verify((error) => {
+        done(
+          error &&
+            new PartitionLostError(this.id, error.message, { cause: error, location: { file: file.name, offset: 0 } }),
+        );
+      });
+    }
+  }
+
   statistics(): PartitionStatistics {
     return {
       records: this.#records,

@@ -17,6 +17,8 @@ export interface SpillFile {
   readonly name: string;
   /** Appends bytes; `done` gets the offset they start at, or what went wrong (a `SpillError`). Takes ownership of `bytes`. */
   append(bytes: Uint8Array, done: (error: Error | undefined, offset: number) => void): void;
+  /** Looks whether the file is there and as long as what was appended; `done` gets what is wrong. */
+  verify(done: (error: Error | undefined) => void): void;
   /** Reads exactly `length` bytes from `offset`; a short read is an error. */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
   /** Deletes the file; reads that are under way end with an error. Safe to call twice. */

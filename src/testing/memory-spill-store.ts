@@ -62,6 +62,13 @@ class MemoryFile implements SpillFile {
     });
   }
 
+  verify(done: (error: Error | undefined) => void): void {
+    this.#clock.setImmediate(() => {
+      const size = (this.#files.get(this.name) ?? []).reduce((sum, { length }) => sum + length, 0);
+      done(size < this.#size ? new Error(`the file has ${size} of ${this.#size} bytes`) : undefined);
+    });
+  }
+
   remove(): void {
     this.#isRemoved = true;
     this.#files.delete(this.name);

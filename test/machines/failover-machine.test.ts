@@ -25,6 +25,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
       atMs: 0,
       lostPartitions: [],
     },
+    readsResults: false,
     unrecoverable: undefined,
     master: listener(log),
     clock,
@@ -38,13 +39,20 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
 
 function opened(overrides: Record<string, unknown> = {}): TestFailover {
   const clock = new HandClock();
-  const it = recorded(failoverMachine, ['askStrategy', 'askBackoff'], (log) => input(clock, log, overrides), {
-    actors: { delay: delayActor },
-  });
+  const it = recorded(
+    failoverMachine,
+    ['verifyResults', 'askStrategy', 'askBackoff'],
+    (log) => input(clock, log, overrides),
+    {
+      actors: { delay: delayActor },
+    },
+  );
   return { ...it, clock };
 }
 
 const events = {
+  verified: { type: 'failover.resultsVerified', lostCount: 0 },
+  missing: { type: 'failover.resultsVerified', lostCount: 2 },
   restart: { type: 'failover.strategyDecided', decision: { kind: 'restart', regions, why: 'said' } },
   fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
   nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
@@ -60,20 +68,22 @@ const events = {
 type EventName = keyof typeof events;
 
 const reach: Record<string, readonly EventName[]> = {
-  askingStrategy: [],
-  askingBackoff: ['restart'],
-  restarting: ['restart', 'yes'],
-  completed: ['restart', 'yes', 'settled', 'settled'],
-  refused: ['restart', 'no'],
+  verifying: [],
+  askingStrategy: ['verified'],
+  askingBackoff: ['verified', 'restart'],
+  restarting: ['verified', 'restart', 'yes'],
+  completed: ['verified', 'restart', 'yes', 'settled', 'settled'],
+  refused: ['verified', 'restart', 'no'],
 };
 
 const table = `
-                restart        fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
-askingStrategy  askingBackoff  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
-askingBackoff   -              -        -              -              restarting  refused  restarting  restarting    -        restarting
-restarting      -              -        -              -              -           -        -           -             -        -
-completed       -              -        -              -              -           -        -           -             -        -
-refused         -              -        -              -              -           -        -           -             -        -
+                verified        missing    restart        fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
+verifying       askingStrategy  verifying  -              -        -              -              -           -        -           -             -        askingStrategy
+askingStrategy  -               -          askingBackoff  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
+askingBackoff   -               -          -              -        -              -              restarting  refused  restarting  restarting    -        restarting
+restarting      -               -          -              -        -              -              -           -        -           -             -        -
+completed       -               -          -              -        -              -              -           -        -           -             -        -
+refused         -               -          -              -        -              -              -           -        -           -             -        -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
@@ -95,13 +105,27 @@ describe('failover machine', () => {
     it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
       'on $name: $expected',
       ({ name, expected }) => {
-        const it = opened();
+        const it = opened({ readsResults: true });
         for (const step of reach[state] as readonly EventName[]) it.actor.send(events[step]);
         expect(stateOf(it)).toBe(state);
         if (it.actor.getSnapshot().status === 'active') it.actor.send(events[name]);
         expect(stateOf(it)).toBe(expected === '-' ? state : expected);
       },
     );
+  });
+
+  it('F0: looks at the results again until none is missing, then asks the strategy', () => {
+    const it = opened({ readsResults: true });
+    it.actor.send(events.missing);
+    it.actor.send(events.missing);
+    it.actor.send(events.verified);
+    expect(it.take()).toEqual(['verifyResults', 'verifyResults', 'verifyResults', 'askStrategy']);
+  });
+
+  it('F0: does not look longer than its deadline', () => {
+    const it = opened({ readsResults: true });
+    it.clock.advance(50);
+    expect(stateOf(it)).toBe('askingStrategy');
   });
 
   it('F1: asks the strategy before the backoff', () => {
@@ -170,14 +194,14 @@ describe('failover machine', () => {
     const paths = walks(
       failoverMachine.provide({ actors: { delay: delayActor } } as never),
       Object.values(events),
-      input(new HandClock(), () => {}),
+      input(new HandClock(), () => {}, { readsResults: true }),
       (snapshot) => `${stateName(snapshot.value)} ${snapshot.context.pendingCount} ${snapshot.context.regions.length}`,
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(
-      new Set(['askingStrategy', 'askingBackoff', 'restarting', 'completed', 'refused']),
+      new Set(['verifying', 'askingStrategy', 'askingBackoff', 'restarting', 'completed', 'refused']),
     );
     for (const path of paths) {
-      const it = opened();
+      const it = opened({ readsResults: true });
       for (const event of path.events) it.actor.send(event);
       expect(stateOf(it)).toBe(path.state);
     }

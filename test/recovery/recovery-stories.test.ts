@@ -113,6 +113,23 @@ describe('recovery', () => {
     expect(['read[0]', 'parse[0]', 'store[0]'].map((task) => cluster.attemptOf(task))).toEqual([1, 1, 1]);
   });
 
+  it('results that are lost along a chain are found in one pass, and cost one restart', () => {
+    const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
+    finish(cluster, 'read[0]', 'parse[0]');
+    cluster.missingResultsOf.add('read[0]').add('parse[0]');
+    const deployed = looker(cluster);
+    cluster.fail('store[0]');
+    expect(cluster.verified).toEqual(['parse[0]', 'read[0]']);
+    expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(2);
+    expect(cluster.events.filter(({ type }) => type === 'failover.decided')).toMatchObject([{ taskCount: 3 }]);
+    cluster.clock.advance(100);
+    expect(deployed()).toEqual(['read[0]']);
+    finishAll(cluster);
+    expect(cluster.status).toBe('finished');
+    expect(['read[0]', 'parse[0]', 'store[0]'].map((task) => cluster.attemptOf(task))).toEqual([1, 1, 1]);
+    expect(cluster.events.filter(({ type }) => type === 'task.failed')).toHaveLength(1);
+  });
+
   it('a producer that runs again takes finished consumers with it', () => {
     const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
     finish(cluster, 'read[0]', 'parse[0]');
