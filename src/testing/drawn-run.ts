@@ -16,6 +16,8 @@ export interface DrawnFault {
   readonly subtask: number | undefined;
   /** How often the point is passed before it strikes. */
   readonly skip: number;
+  /** What happens there: it throws; or every spill file vanishes, or has a byte changed, and it goes on. */
+  readonly effect: 'throws' | 'files vanish' | 'bytes rot';
 }
 
 /** How a run is set up, as a seed drew it. */
@@ -83,13 +85,17 @@ export function drawFaults(
   const faults = random.fork('faults');
   return Array.from({ length: faults.integer(0, maxFaults) }, (): DrawnFault => {
     const point = faults.pick(points);
-    if (!taskPoints.has(point)) return { point, vertex: undefined, subtask: undefined, skip: faults.integer(0, 20) };
+    const effect = faults.pick(['throws', 'throws', 'throws', 'files vanish', 'bytes rot'] as const);
+    if (!taskPoints.has(point)) {
+      return { point, vertex: undefined, subtask: undefined, skip: faults.integer(0, 20), effect };
+    }
     const { id, parallelism } = faults.pick(plan.jobGraph.vertices);
     const batches = Math.ceil((recordsIn.get(id) ?? 0) / parallelism / batchSize);
     return {
       point,
       vertex: id,
       subtask: faults.integer(0, parallelism - 1),
+      effect,
       // Now and then in a later attempt.
       skip: point === taskFaultPoints.batch ? faults.integer(0, batches) : faults.pick([0, 0, 0, 1]),
     };

@@ -101,8 +101,9 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
   const drawn: DrawnRun = { ...shape, faults };
   const environment = virtualEnvironment({ seed, order: 'shuffled' });
-  const firedFaults = armFaults(environment.faults, drawn.faults);
-  const { history, receipt, failure, leftovers } = await runSimulated(plan, environment, drawn, options);
+  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
+  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files);
+  const { history, receipt, failure, leftovers } = await runSimulated(plan, environment, drawn, spillStore, options);
   const output = captured.records();
   const graph = new ExecutionGraph(plan.jobGraph);
   const problems = [
@@ -125,10 +126,10 @@ async function runSimulated(
   plan: JobPlan,
   environment: VirtualEnvironment,
   drawn: DrawnShape | DrawnRun,
+  spillStore: MemorySpillStore,
   { options = {} }: SimulationOptions,
 ): Promise<Ended> {
   const history = new JobHistory();
-  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   let filesLeft: string[] = [];
   const interleaving = seededRandom(drawn.seed).fork('interleaving');
   const run = runJob(
@@ -233,6 +234,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       slots: Number.POSITIVE_INFINITY,
       maxSteps: 64,
     },
+    new MemorySpillStore(environment.clock),
     options,
   );
   if (failure !== undefined) throw failure;
@@ -240,14 +242,34 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
 }
 
 /** Arms what was drawn; the answer counts what fired. */
-function armFaults(faults: FaultPlan, drawn: readonly DrawnFault[]): () => number {
-  const armed = drawn.map(({ point, vertex, subtask, skip }) =>
-    faults.fail(point, {
+function armFaults(
+  faults: FaultPlan,
+  drawn: readonly DrawnFault[],
+  files: ReadonlyMap<string, Uint8Array[]> & { clear(): void },
+): () => number {
+  const armed = drawn.map(({ point, vertex, subtask, skip, effect }) => {
+    const trigger = {
       skip,
-      when: (place) => place['vertex'] === undefined || (place['vertex'] === vertex && place['subtask'] === subtask),
-    }),
-  );
+      when: (place: FaultPlace) =>
+        place['vertex'] === undefined || (place['vertex'] === vertex && place['subtask'] === subtask),
+    };
+    switch (effect) {
+      case 'throws':
+        return faults.fail(point, trigger);
+      case 'files vanish':
+        return faults.call(point, () => files.clear(), trigger);
+      case 'bytes rot':
+        return faults.call(point, () => rot(files), trigger);
+    }
+  });
   return () => armed.filter(({ fired }) => fired > 0).length;
+}
+
+/** Changes the last byte of everything that was written. */
+function rot(files: ReadonlyMap<string, Uint8Array[]>): void {
+  for (const chunks of files.values()) {
+    for (const chunk of chunks) chunk[chunk.length - 1] = (chunk.at(-1) ?? 0) ^ 0xff;
+  }
 }
 
 /** How two outputs differ as multisets, sink by sink. */
