@@ -11,7 +11,6 @@ import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
-import { BlockingResultPartition } from '../partitions/blocking-result-partition.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
 import { MemoryBudget } from '../partitions/memory-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
@@ -71,7 +70,7 @@ export class LocalDataPlane implements DataPlane {
       case 'pipelined':
         return new PipelinedResultPartition({ id, exchange, subpartitionCount });
       case 'blocking':
-        return new BlockingResultPartition(kept);
+        return new RetainedResultPartition({ ...kept, retention: 'memory-then-disk' });
       case 'memory': {
         const retention = this.#options.memoryOverflow === 'spill' ? 'memory-then-disk' : 'memory';
         return new RetainedResultPartition({ ...kept, retention, truncated });

@@ -43,13 +43,16 @@ export interface RetainedResultPartitionOptions {
 }
 
 /**
- * A result that is read while it is written, *and* kept: a reader that starts anew gets everything from the beginning.
+ * A result that is kept: a reader that starts anew gets everything from the beginning. Depending on its exchange it is read
+ * while it is written, or when it is complete.
  *
  * Invariants:
- * - RP1 A reader that is in step gets the very batches that were written, without a read from the disk.
+ * - RP1 A reader that is in step gets the very batches that were written, without a read from the disk. One that has to
+ *   wait for the end sees the whole result or an error, never a part that looks whole.
  * - RP2 What a live reader has not taken is never dropped; with no reader nothing is.
  * - RP3 What was dropped, or cannot be read back as it was written, is a lost partition, never a gap.
- * - RP4 What it holds is what it has reserved; released, it holds nothing.
+ * - RP4 What it holds is what it has reserved; released, it holds nothing. Records that might have to be written are
+ *   refused although there is room, if they cannot be.
  * - RP5 A budget that is used up stops the producer only while a reader lags: two exchanges never wait for each other's
  *   memory.
  * - RP6 What nobody reads yet and memory has no room for goes to the disk: who will read it may wait, by another way, for
@@ -60,6 +63,8 @@ export class RetainedResultPartition implements ResultPartition {
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
   readonly #options: RetainedResultPartitionOptions;
+  /** Whether readers may come before it is complete. */
+  readonly #isReadEarly: boolean;
   readonly #logs: (RetainedLog | undefined)[] = [];
   /** Logs in the order in which batches of theirs were taken: whose oldest may be dropped next. */
   #taken: RetainedLog[] = [];
@@ -84,6 +89,7 @@ export class RetainedResultPartition implements ResultPartition {
     this.exchange = options.exchange;
     this.subpartitionCount = options.subpartitionCount;
     this.#options = options;
+    this.#isReadEarly = options.exchange.consumption !== 'after-producer-finished';
   }
 
   get isWritable(): boolean {
@@ -130,6 +136,9 @@ export class RetainedResultPartition implements ResultPartition {
   read(subpartition: number): SubpartitionView {
     if (this.#phase === 'released') throw this.#released();
     const log = this.#log(subpartition);
+    if (!this.#isReadEarly && this.#phase !== 'finished') {
+      throw new IllegalStateError(`Partition ${this.id.partition} is read before it has finished`);
+    }
     if (log.first > 0) {
       throw new PartitionLostError(
         this.id,
@@ -272,6 +281,9 @@ export class RetainedResultPartition implements ResultPartition {
   #writeToFile(log: RetainedLog, batch: RetainedBatch, frame: Uint8Array): void {
     this.#file ??= this.#options.spillStore.create(this.id);
     const index = log.length;
+    const recent = this.#isReadEarly ? inStep : 0;
+    // Nobody can ask for it before it is written.
+    if (!this.#isReadEarly) batch.records = undefined;
     this.#unwritten++;
     this.#file.append(frame, (error, offset) => {
       this.#unwritten--;
@@ -279,14 +291,14 @@ export class RetainedResultPartition implements ResultPartition {
       if (error === undefined) {
         batch.written = { offset, bytes: frame.length };
         this.#spilledBytes += frame.length;
-        if (index < log.length - inStep) batch.records = undefined;
+        if (index < log.length - recent) batch.records = undefined;
       } else {
         this.#failure ??= error;
       }
       this.#finishIfWritten();
       if (error !== undefined || this.#unwritten === mostUnwritten - 1) this.#listener?.();
     });
-    const old = log.batchAt(index - inStep);
+    const old = log.batchAt(index - recent);
     if (old?.written !== undefined) old.records = undefined;
   }
 

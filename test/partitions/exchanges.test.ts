@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { IllegalStateError, PartitionLostError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import { BlockingResultPartition } from '../../src/partitions/blocking-result-partition.ts';
 import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition, type Retention } from '../../src/partitions/retained-result-partition.ts';
@@ -25,7 +24,8 @@ function blocking(name: string, budgetBytes: number): () => Exchange {
     return {
       name,
       create: (subpartitionCount) =>
-        new BlockingResultPartition({
+        new RetainedResultPartition({
+          retention: 'memory-then-disk',
           id: somePartition,
           exchange: exchangeTypes.blocking,
           subpartitionCount,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { IllegalStateError, PartitionLostError, RecordNotSerializableError, SpillError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import { BlockingResultPartition } from '../../src/partitions/blocking-result-partition.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
 import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
 import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
 import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/partitions/spill-store.ts';
@@ -19,7 +19,8 @@ function partitionOf({ subpartitionCount = 1, budgetBytes = 0, freeze = false } 
   const environment = virtualEnvironment();
   const budget = new MemoryBudget(budgetBytes);
   const store = new MemorySpillStore(environment.clock, { faults: environment.faults });
-  const partition = new BlockingResultPartition({
+  const partition = new RetainedResultPartition({
+    retention: 'memory-then-disk',
     id: somePartition,
     exchange: exchangeTypes.blocking,
     subpartitionCount,
@@ -53,7 +54,7 @@ function partitionOf({ subpartitionCount = 1, budgetBytes = 0, freeze = false } 
 const sumOf = (files: Map<string, Uint8Array[]>): number =>
   [...files.values()].flat().reduce((sum, { length }) => sum + length, 0);
 
-describe('BlockingResultPartition', () => {
+describe('blocking results', () => {
   it('BP1: cannot be read before it has finished, and again and again afterwards', () => {
     const { partition, finish, read, settle } = partitionOf();
     partition.write(0, ['a']);
@@ -287,8 +288,9 @@ describe('BP3: a release', () => {
   it('gives its share of the budget to others', () => {
     const budget = new MemoryBudget(300);
     const { clock } = virtualEnvironment();
-    const create = (attempt: number): BlockingResultPartition =>
-      new BlockingResultPartition({
+    const create = (attempt: number): RetainedResultPartition =>
+      new RetainedResultPartition({
+        retention: 'memory-then-disk',
         id: { ...somePartition, attempt } as typeof somePartition,
         exchange: exchangeTypes.blocking,
         subpartitionCount: 1,
@@ -318,17 +320,18 @@ describe('on a real disk', () => {
     spillStore: SpillStore,
     budget = new MemoryBudget(0),
     subpartitionCount = 1,
-  ): BlockingResultPartition =>
-    new BlockingResultPartition({
+  ): RetainedResultPartition =>
+    new RetainedResultPartition({
+      retention: 'memory-then-disk',
       id: somePartition,
       exchange: exchangeTypes.blocking,
       subpartitionCount,
       budget,
       spillStore,
     });
-  const finish = (partition: BlockingResultPartition): Promise<Error | undefined> =>
+  const finish = (partition: RetainedResultPartition): Promise<Error | undefined> =>
     new Promise((resolve) => partition.finish(resolve));
-  const readAll = (partition: BlockingResultPartition, credits = 1_000): Promise<unknown[]> =>
+  const readAll = (partition: RetainedResultPartition, credits = 1_000): Promise<unknown[]> =>
     new Promise((resolve, reject) => {
       const records: unknown[] = [];
       const view = partition.read(0);
