@@ -22,7 +22,7 @@ export interface ExchangeType {
   readonly consumption: ConsumptionConstraint;
 }
 
-/** The four exchanges of FLIP-1. `memory` and `reliable` are contracts of a later version: a job that uses them is refused. */
+/** The four exchanges of FLIP-1. */
 export const exchangeTypes = {
   pipelined: {
     name: 'pipelined',
