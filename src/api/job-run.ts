@@ -1,5 +1,6 @@
 import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
+import type { StorageUse } from '../cluster/local-cluster.ts';
 import { JobCanceledError, JobFailedError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
@@ -32,6 +33,7 @@ export interface JobRunParts {
   readonly ledger: JobLedger;
   readonly book: ReceiptBook;
   readonly history: ExceptionHistory;
+  readonly storage: () => readonly StorageUse[];
   /** Frees whatever the run holds, once the job has ended. */
   readonly dispose: () => Promise<void>;
   readonly signal: AbortSignal | undefined;
@@ -120,6 +122,11 @@ export class JobRun implements AsyncDisposable {
   /** What the run did so far and what its recovery cost. */
   receipt(): JobReceipt {
     return this.#parts.book.receipt();
+  }
+
+  /** What results take in memory and on disk now, by exchange; nothing once the job has ended. */
+  storage(): readonly StorageUse[] {
+    return this.#parts.storage();
   }
 
   /** Cancels the job, in whatever state; resolves when nothing of it runs any more. Does nothing once it has ended. */

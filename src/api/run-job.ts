@@ -49,6 +49,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ledger,
     book,
     history: new ExceptionHistory(options.exceptionHistorySize),
+    storage: () => cluster.storage(),
     dispose: () => cluster.dispose(),
     signal: options.signal,
   });

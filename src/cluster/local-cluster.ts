@@ -31,6 +31,21 @@ export interface LocalClusterOptions {
   readonly onTaskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
 }
 
+/** What the results of one exchange take at a moment. */
+export interface StorageUse {
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  readonly exchange: string;
+  /** Results of attempts that are held, one for each producing task. */
+  readonly results: number;
+  /** Records that were written to them. */
+  readonly records: number;
+  /** Estimated. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
 /** An attempt that was deployed and has not ended. */
 interface DeployedTask {
   readonly deployment: TaskDeployment;
@@ -78,16 +93,30 @@ export class LocalCluster implements ExecutorGateway {
     return this.#partitions.get(resultPartitionKey({ partition: partition as never, attempt }))?.partition;
   }
 
-  /** How much is held for consumers, in bytes. */
-  heldBytes(): { readonly memory: number; readonly disk: number } {
-    let memory = 0;
-    let disk = 0;
+  /** What is held for consumers now, by edge of the job graph. */
+  storage(): StorageUse[] {
+    const { graph } = this.#options.ledger;
+    const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
     for (const { partition } of this.#partitions.values()) {
-      const { memoryBytes, spilledBytes } = partition.statistics();
-      memory += memoryBytes;
-      disk += spilledBytes;
+      const edge = graph.edgeIndexOfPartition(partition.id.partition);
+      const { source, target, exchange } = graph.edgeOfPartition(partition.id.partition);
+      const use = byEdge.get(edge) ?? {
+        source,
+        target,
+        exchange: exchange.name,
+        results: 0,
+        records: 0,
+        memoryBytes: 0,
+        diskBytes: 0,
+      };
+      byEdge.set(edge, use);
+      const { records, memoryBytes, spilledBytes } = partition.statistics();
+      use.results++;
+      use.records += records;
+      use.memoryBytes += memoryBytes;
+      use.diskBytes += spilledBytes;
     }
-    return { memory, disk };
+    return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
   }
 
   /** Gives up every task and every result. */

@@ -286,6 +286,28 @@ describe('cancel', () => {
   });
 });
 
+describe('storage', () => {
+  it('tells what results take, by exchange, until they are given up', async () => {
+    const it = started(sumsJob());
+    await it.environment.runUntil(() => it.run.snapshot().tasks.finished === 2);
+    const [use, ...more] = it.run.storage();
+    expect(more).toEqual([]);
+    expect(use).toMatchObject({ source: 'numbers', target: 'sums', exchange: 'blocking', results: 2, records: 200 });
+    expect(use?.memoryBytes).toBeGreaterThan(200);
+    expect(use?.diskBytes).toBe(0);
+    await settled(it);
+    expect(it.run.storage()).toEqual([]);
+  });
+
+  it('says what was spilled', async () => {
+    const it = started(sumsJob(), faultPlan(), { memoryBudgetBytes: 0 });
+    await it.environment.runUntil(() => it.run.snapshot().tasks.finished === 2);
+    expect(it.run.storage()[0]).toMatchObject({ memoryBytes: 0 });
+    expect(it.run.storage()[0]?.diskBytes).toBeGreaterThan(200);
+    await settled(it);
+  });
+});
+
 describe('the logger', () => {
   const logged = async (faults: FaultPlan): Promise<string[]> => {
     const lines: string[] = [];

@@ -111,6 +111,7 @@ class FailureRig {
       ledger,
       book: new ReceiptBook('case', ledger, () => undefined),
       history: new ExceptionHistory(this.#historySize),
+      storage: () => [],
       dispose: () => Promise.resolve(),
       signal: undefined,
     });
