@@ -1,11 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FaultPoints } from '../environment.ts';
 import { noFaults } from '../environment.ts';
 import { SpillError, toError } from '../errors.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import { claimDirectory, sweepOrphans } from './run-directory.ts';
 import { type SpillFile, spillFaultPoints, type SpillStore } from './spill-store.ts';
 
 export interface FileSpillStoreOptions {
@@ -70,7 +71,8 @@ export class FileSpillStore implements SpillStore {
   async #makeFreshDirectory(): Promise<string> {
     try {
       await mkdir(this.#parent, { recursive: true });
-      return await mkdtemp(join(this.#parent, 'kintsugi-'));
+      await sweepOrphans(this.#parent);
+      return await claimDirectory(this.#parent);
     } catch (error) {
       // A restarted task tries again: the disk may be writable by then.
       this.#directory = undefined;

@@ -25,7 +25,9 @@ afterEach(() => {
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
 /** Everything below a directory. */
-const contents = (directory: string): string[] => readdirSync(directory, { recursive: true }) as string[];
+/** Everything below, but for the note whose directory it is. */
+const contents = (directory: string): string[] =>
+  (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.endsWith('owner.json'));
 const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = faultPlan()): FileSpillStore =>
   new FileSpillStore({ directory, faults });
 
