@@ -37,15 +37,16 @@ export class RetainedLog {
 
   /** Up to where every live reader has read; the beginning while nobody reads. */
   get position(): number {
-    if (this.#views.size === 0) return this.#isReadToEnd ? this.length : this.#first;
+    if (!this.isRead) return this.#isReadToEnd ? this.length : this.#first;
     let position = this.length;
-    for (const view of this.#views) position = Math.min(position, view.position);
+    for (const view of this.#views) if (view.isReading) position = Math.min(position, view.position);
     return position;
   }
 
   /** Whether somebody reads it now. */
   get isRead(): boolean {
-    return this.#views.size > 0;
+    for (const view of this.#views) if (view.isReading) return true;
+    return false;
   }
 
   append(batch: RetainedBatch): void {

@@ -149,6 +149,7 @@ export class RetainedResultPartition implements ResultPartition {
       batchCount: () => log.length,
       isComplete: () => this.#phase === 'finished',
       fetch: (index, done) => this.#fetch(log.batchAt(index), done),
+      opened: () => this.#noteCrowd(log),
       taken: () => this.#noteTaken(log),
       closed: (closed) => {
         log.detach(closed);
@@ -156,7 +157,6 @@ export class RetainedResultPartition implements ResultPartition {
       },
     });
     log.attach(view);
-    this.#noteCrowd(log);
     return view;
   }
 

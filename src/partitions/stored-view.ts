@@ -12,6 +12,8 @@ export interface StoredViewOptions {
   readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
   /** The reading is over, or given up. */
   readonly closed: (view: StoredView) => void;
+  /** Somebody reads it now. */
+  readonly opened?: () => void;
   /** A batch was taken. */
   readonly taken?: () => void;
 }
@@ -39,9 +41,15 @@ export class StoredView implements SubpartitionView {
       if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
       this.#state = 'reading';
       this.#subscriber = subscriber;
+      options.opened?.();
       this.#emit();
       return () => this.#close();
     });
+  }
+
+  /** Whether somebody listens; a view that was opened in vain never is. */
+  get isReading(): boolean {
+    return this.#state === 'reading';
   }
 
   /** Batches that were emitted. */

@@ -181,6 +181,15 @@ describe('memory', () => {
     expect(wakes()).toBeGreaterThan(0);
   });
 
+  it('RP5: a reader that was opened and never listened holds nobody up', () => {
+    const { partition, write, read } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
+    partition.read(0);
+    const reading = read();
+    write(1, 2, 3, 4, 5, 6, 7, 8);
+    expect(numbersOf(reading)).toHaveLength(8);
+    expect(partition.isWritable).toBe(true);
+  });
+
   it('RP5: wakes the producer when somebody else makes room', () => {
     const { partition, budget, write, read, wakes } = partitionOf('memory', { budgetBytes: 8 * batchBytes });
     read(1);
