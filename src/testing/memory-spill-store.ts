@@ -78,7 +78,9 @@ class MemoryFile implements SpillFile {
     if (this.#isRemoved) throw new Error('the file was removed');
     this.#faults.reach(spillFaultPoints.append, { file: this.name });
     const chunks = this.#files.get(this.name);
-    if (chunks === undefined) this.#files.set(this.name, [bytes]);
+    // A file that vanished meanwhile has a hole where its bytes were, as a file of a disk would.
+    if (chunks === undefined)
+      this.#files.set(this.name, this.#size === 0 ? [bytes] : [new Uint8Array(this.#size), bytes]);
     else chunks.push(bytes);
     this.#size += bytes.length;
   }
