@@ -53,7 +53,7 @@ export class NoOpCluster implements ExecutorGateway {
         decisionDeadlineMs: 1_000,
         fallbackDelayMs: 0,
       },
-      keepResults: 'until-consumers-finish',
+      keepResults: () => 'until-consumers-finish',
       slotRequestTimeoutMs: 60_000,
       cancellationTimeoutMs: 60_000,
     });
@@ -107,6 +107,8 @@ export class NoOpCluster implements ExecutorGateway {
   verifyResults(...[, done]: Parameters<ExecutorGateway['verifyResults']>): void {
     done([]);
   }
+
+  losePartition(): void {}
 
   releasePartitions(): void {}
 

@@ -2,6 +2,7 @@ import { affectedRegions } from '../src/failover/affected-regions.ts';
 import { exchangeTypes } from '../src/graph/exchange-type.ts';
 import { ExecutionGraph } from '../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../src/graph/pipelined-region.ts';
+import { ReproducibleRegions } from '../src/graph/reproducibility.ts';
 import type { Topology } from '../src/graph/topology.ts';
 import type { ExecutionVertexId, PartitionId } from '../src/ids.ts';
 import { type Bench, type BenchOptions, type BenchRow, measure, reading } from './harness.ts';
@@ -35,7 +36,13 @@ const parallelisms = [2_500, 5_000, 10_000] as const;
 function workOf({ exchange, failed, isLost = false, restarts, name }: Case, parallelism: number): () => number {
   const graph = new ExecutionGraph(pairOf(parallelism, exchangeTypes[exchange], 'all-to-all'));
   const regions = pipelinedRegions(graph);
-  const topology: Topology = { graph, regions, isPartitionAvailable: () => !isLost };
+  const reproducible = new ReproducibleRegions(graph, regions);
+  const topology: Topology = {
+    graph,
+    regions,
+    isPartitionAvailable: () => !isLost,
+    reproducibilityOf: (region) => reproducible.of(region),
+  };
   const vertex = (failed === 'producer' ? 0 : parallelism) as ExecutionVertexId;
   const nothing: ReadonlySet<PartitionId> = new Set();
   const work = (): number => affectedRegions([regions.regionOf(vertex)], topology, nothing).size;

@@ -1,7 +1,7 @@
 import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId } from './ids.ts';
 
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
-export type Recovery = 'restart' | 'restart-producer' | 'never';
+export type Recovery = 'restart' | 'restart-producer' | 'restart-consumers' | 'never';
 
 /**
  * Base of every error this library throws or reports. Its `code` and data survive what `instanceof` does not (workers,
@@ -76,6 +76,48 @@ export class PartitionLostError extends KintsugiError {
     this.partition = id.partition;
     this.attempt = id.attempt;
     this.location = options?.location;
+  }
+}
+
+/**
+ * A task that claims to be deterministic wrote something else when it ran again. What its consumers have read does not go
+ * on as they have it, so they restart too; the claim is not believed any more in this run.
+ */
+export class DeterminismBrokenError extends KintsugiError {
+  readonly code = 'DETERMINISM_BROKEN';
+  override readonly recovery = 'restart-consumers';
+  readonly partition: PartitionId;
+  readonly attempt: AttemptNumber;
+  readonly subpartition: number;
+  /** Number of the first record, in the subpartition, of the batch that differs, from 0. */
+  readonly sequence: number;
+
+  constructor(id: ResultPartitionId, subpartition: number, sequence: number, difference: string) {
+    super(
+      `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Remove \`deterministic\` from the operator that depends on more than its input`,
+    );
+    this.partition = id.partition;
+    this.attempt = id.attempt;
+    this.subpartition = subpartition;
+    this.sequence = sequence;
+  }
+}
+
+/** Results take all the disk they may. Says whose budget it is, how large, and the remedy. */
+export class DiskBudgetExceededError extends KintsugiError {
+  readonly code = 'DISK_BUDGET_EXCEEDED';
+  override readonly recovery: Recovery;
+  /** Of the budget that has no room. */
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+
+  constructor(budgetBytes: number, usedBytes: number, why: string, recovery: Recovery) {
+    super(
+      `Results take ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or let results go earlier with \`keepResults\``,
+    );
+    this.budgetBytes = budgetBytes;
+    this.usedBytes = usedBytes;
+    this.recovery = recovery;
   }
 }
 

@@ -26,7 +26,7 @@ export {
 // Runs
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
-export type { StorageUse } from './cluster/local-cluster.ts';
+export type { StorageUse } from './cluster/result-store.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt } from './api/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 

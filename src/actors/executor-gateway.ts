@@ -22,6 +22,8 @@ export interface ExecutorGateway {
     ids: readonly ResultPartitionId[],
     done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
   ): void;
+  /** A result turned out to be lost: nobody is to start reading it. Unknown ones are ignored. */
+  losePartition(id: ResultPartitionId, cause: Error): void;
   /** Gives up results; unknown ones are ignored. */
   releasePartitions(ids: readonly ResultPartitionId[]): void;
   /** Declares an executor unusable because a task on it does not end. */

@@ -25,7 +25,7 @@ export type JobEvent =
       readonly task: string | undefined;
       readonly attempt: AttemptNumber | undefined;
       readonly cause: Error;
-      readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost';
+      readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'claim-broken';
       readonly labels: Readonly<Record<string, string>>;
     }
   | {
@@ -33,6 +33,8 @@ export type JobEvent =
       readonly atMs: number;
       readonly failover: FailoverId;
       readonly regions: readonly RegionId[];
+      /** Those among them that produce again what they have produced: who reads it goes on. */
+      readonly again: readonly RegionId[];
       readonly taskCount: number;
       readonly delayMs: number;
       /** False if it was merged into a restart that was already planned. */
@@ -72,7 +74,31 @@ export type JobEvent =
       /** From the failure to the last region running again. */
       readonly durationMs: number;
     }
-  | { readonly type: 'partition.lost'; readonly atMs: number; readonly partition: string; readonly cause: Error }
+  | {
+      readonly type: 'partition.lost';
+      readonly atMs: number;
+      /** `map[2]→sums` */
+      readonly partition: string;
+      readonly cause: Error;
+      /** File and byte of it where the result is wrong, where it was on disk. */
+      readonly location: { readonly file: string; readonly offset: number } | undefined;
+    }
+  /**
+   * A warning: a task that claims to be deterministic wrote something else when it ran again. Its consumers restart as
+   * well, and its vertex is not believed any more in this run.
+   */
+  | {
+      readonly type: 'determinism.broken';
+      readonly atMs: number;
+      readonly task: string;
+      /** The steps that run in it, one of which broke its word. */
+      readonly operators: readonly string[];
+      readonly partition: string;
+      readonly subpartition: number;
+      /** Record of the subpartition, from 0, from which on it may differ. */
+      readonly sequence: number;
+      readonly cause: Error;
+    }
   | {
       readonly type: 'executor.registered';
       readonly atMs: number;

@@ -15,6 +15,11 @@ export interface TaskDeployment {
   readonly jobVertex: number;
   readonly subtask: number;
   readonly parallelism: number;
+  /**
+   * In which order it takes from its channels: any; one that is recorded (`new`); or the one that its last attempt
+   * recorded, as long as there is a record, so that it writes `again` what it wrote.
+   */
+  readonly channelOrder: 'any' | 'new' | 'again';
   /** Per incoming edge: the partitions to read, as produced by these attempts, and which subpartition of them is ours. */
   readonly inputs: readonly {
     readonly edge: number;
@@ -31,6 +36,13 @@ export interface PartitionRegistration {
   readonly edge: number;
   readonly producer: ExecutionVertexId;
   readonly subpartitionCount: number;
+  /**
+   * Whether it is written for the first time, or `again`: then what an earlier attempt left of it is taken over. `unread`:
+   * again, but nobody will read it.
+   */
+  readonly origin: 'new' | 'again' | 'unread';
+  /** Whether it may be produced again later, and what is dropped of it must leave a trace to be compared with. */
+  readonly isReproducible: boolean;
 }
 
 /** What a task reports of itself. A cause has been made an `Error` where the task runs. */
@@ -165,6 +177,8 @@ export type FailoverToMasterEvent =
       readonly failover: FailoverId;
       readonly failure: TaskFailure;
       readonly regions: readonly RegionId[];
+      /** Those among them that produce again what they have produced: their readers need not restart. */
+      readonly again: readonly RegionId[];
       readonly restartAtMs: number;
       /** False if the failure was merged into a restart that was already planned. */
       readonly newAttempt: boolean;

@@ -9,8 +9,8 @@ import type {
   Partitioning,
 } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
+import { checkExchange } from './exchange.ts';
 import {
-  checkExchange,
   type ExchangeOptions,
   type OperatorOptions,
   type StreamGraph,

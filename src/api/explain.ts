@@ -7,6 +7,7 @@ import type { ExchangeName } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { JobEdge } from '../graph/job-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import { ReproducibleRegions } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
 import type { Partitioning } from '../operators/operator-description.ts';
@@ -123,11 +124,14 @@ class PlanExplanation implements JobExplanation {
   constructor(plan: JobPlan, rule: FailoverRule | undefined) {
     const { jobGraph, programs, chains } = plan;
     const graph = new ExecutionGraph(jobGraph);
+    const regions = pipelinedRegions(graph);
+    const reproducible = new ReproducibleRegions(graph, regions);
     this.#rule = rule;
     this.#topology = {
       graph,
-      regions: pipelinedRegions(graph),
+      regions,
       isPartitionAvailable: (partition) => graph.exchangeOfPartition(partition).reconsumable,
+      reproducibilityOf: (region) => reproducible.of(region),
     };
     this.job = plan.name;
     this.mode = plan.mode;
@@ -151,7 +155,7 @@ class PlanExplanation implements JobExplanation {
     for (const vertex of this.#tasksCalled(name)) taskByRegion.set(regions.regionOf(vertex), vertex);
     const failedRegions = new Set(taskByRegion.keys());
     if (this.#rule === undefined) {
-      const restarted = affectedRegions(failedRegions, this.#topology, new Set());
+      const restarted = new Set(affectedRegions(failedRegions, this.#topology, new Set()).keys());
       return restartScope(this.#topology, name, 'restart', restarted, failedRegions, undefined);
     }
     const restarted = new Set<RegionId>();
@@ -228,7 +232,7 @@ function decide(
     problem = `it threw: ${toError(error).message}`;
   }
   const regions = Array.from({ length: topology.regions.count }, (_, region) => region as RegionId);
-  return { kind: 'restart', regions, why: `everything, because the failover rule is of no use: ${problem}` };
+  return { kind: 'restart', regions, again: [], why: `everything, because the failover rule is of no use: ${problem}` };
 }
 
 function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
@@ -245,7 +249,7 @@ function restartScope(
   why: string | undefined,
 ): RestartScope {
   const { graph, regions } = topology;
-  const downstream = affectedRegions(failedRegions, topology, new Set());
+  const waiting = waitingRegions(topology, restarted, failedRegions);
   const tasks = new TaskList(graph);
   let taskCount = 0;
   let waitingTaskCount = 0;
@@ -253,7 +257,7 @@ function restartScope(
     const vertices = regions.verticesOf(region);
     tasks.add(vertices);
     taskCount += vertices.length;
-    if (downstream.has(region) && !failedRegions.has(region)) waitingTaskCount += vertices.length;
+    if (waiting.has(region)) waitingTaskCount += vertices.length;
   }
   const scope: RestartScope = {
     failed,
@@ -267,6 +271,39 @@ function restartScope(
     toString: () => `${failed}: ${consequence(scope)}`,
   };
   return scope;
+}
+
+/** The restarted regions that had not begun: they read complete results, of which a failed region has a part to play. */
+function waitingRegions(
+  { graph, regions }: Topology,
+  restarted: ReadonlySet<RegionId>,
+  failedRegions: ReadonlySet<RegionId>,
+): Set<RegionId> {
+  const waiting = new Set<RegionId>();
+  const behind = new Set(failedRegions);
+  const [seen, seenWaiting] = [new Set<number>(), new Set<number>()];
+  // A set hands out what is added while it is walked; one that is found to wait is walked again.
+  for (const region of behind) {
+    regions.forEachVertex(region, (vertex) => {
+      graph.forEachProducedGroup(vertex, (group) => {
+        const { consumption } = graph.exchangeOfGroup(group);
+        const waits = consumption === 'after-producer-finished' || waiting.has(region);
+        const done = waits ? seenWaiting : seen;
+        if (done.has(group)) return;
+        done.add(group);
+        for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+          const reader = regions.regionOf(consumer as ExecutionVertexId);
+          if (!restarted.has(reader) || failedRegions.has(reader)) continue;
+          if (waits && !waiting.has(reader)) {
+            waiting.add(reader);
+            behind.delete(reader);
+          }
+          behind.add(reader);
+        }
+      });
+    });
+  }
+  return waiting;
 }
 
 /** Groups regions by make, in the order of their first region. O(tasks). */

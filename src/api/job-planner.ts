@@ -8,6 +8,7 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
+import type { ExchangeSettings } from './exchange.ts';
 import type { JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
 
 /** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */
@@ -19,6 +20,8 @@ export interface JobPlan {
   readonly programs: readonly VertexProgram[];
   /** By index of the job vertex: the uids of the steps that were chained into it. The first is the vertex' id. */
   readonly chains: readonly (readonly string[])[];
+  /** By index of the edge: its exchange, and what was said of it. */
+  readonly exchanges: readonly ExchangeSettings[];
   /** By index of the edge: `flights → sum`. */
   readonly edgeNames: readonly string[];
 }
@@ -43,8 +46,8 @@ interface PlannedEdge {
   readonly partitioning: Partitioning;
   readonly pattern: DistributionPattern;
   exchange: ExchangeName;
-  /** The user named the exchange. */
-  readonly isExplicit: boolean;
+  /** What the user said of it; undefined where nothing. */
+  readonly settings: ExchangeSettings | undefined;
 }
 
 /**
@@ -83,7 +86,12 @@ export function planJob(job: JobDefinition): JobPlan {
 
   const jobGraph = createJobGraph(
     job.name,
-    vertices.map(({ id, parallelism }) => ({ id, parallelism })),
+    vertices.map(({ id, parallelism, nodes }) => ({
+      id,
+      parallelism,
+      deterministic: nodes.every((node) => node.deterministic),
+      operators: nodes.map((node) => node.uid),
+    })),
     edges.map(({ source, target, pattern, exchange }) => ({
       source,
       target,
@@ -103,6 +111,7 @@ export function planJob(job: JobDefinition): JobPlan {
     jobGraph,
     programs: Object.freeze(ordered.map((vertex) => programOf(vertex, outputsById.get(vertex.id) ?? []))),
     chains: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.uid)))),
+    exchanges: Object.freeze(edges.map(({ exchange, settings }) => settings ?? { name: exchange })),
     edgeNames: Object.freeze(edges.map(({ source, target }) => `${source} → ${target}`)),
   });
 }
@@ -210,8 +219,8 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
     target: target.id,
     partitioning: Object.freeze(partitioning),
     pattern: isShuffle ? 'all-to-all' : 'pointwise',
-    exchange: input.exchange ?? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined'),
-    isExplicit: input.exchange !== undefined,
+    exchange: input.exchange?.name ?? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined'),
+    settings: input.exchange,
   };
 }
 
@@ -228,10 +237,13 @@ function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges
   let ring = ringedEdges(job, ids, edges);
   for (const isCandidate of remedies) {
     if (ring.length === 0) return;
-    for (const edge of ring) if (!edge.isExplicit && isCandidate(edge)) edge.exchange = 'blocking';
+    for (const edge of ring) if (edge.settings === undefined && isCandidate(edge)) edge.exchange = 'blocking';
     ring = ringedEdges(job, ids, edges);
   }
-  const [stuck, way] = [ring.find((edge) => edge.exchange === 'blocking'), ring.filter((edge) => edge.isExplicit)];
+  const [stuck, way] = [
+    ring.find((edge) => edge.exchange === 'blocking'),
+    ring.filter((edge) => edge.settings !== undefined),
+  ];
   if (stuck === undefined) return;
   throw new JobValidationError(
     [stuck.source, stuck.target],

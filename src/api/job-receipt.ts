@@ -1,4 +1,5 @@
 import type { JobEvent } from '../actors/job-event.ts';
+import type { PartitionId } from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 
 /** What one failure cost. */
@@ -54,7 +55,7 @@ export interface ReusableResult {
 export class ReceiptBook {
   readonly #job: string;
   readonly #ledger: JobLedger;
-  readonly #resultOf: (partition: number) => ReusableResult | undefined;
+  readonly #resultOf: (partition: PartitionId) => ReusableResult | undefined;
   readonly #attemptsOf: Uint32Array;
   readonly #failovers = new Map<number, { -readonly [Key in keyof FailoverReceipt]: FailoverReceipt[Key] }>();
   /** Per source vertex: records of the attempt that read most, and of all attempts. */
@@ -62,7 +63,7 @@ export class ReceiptBook {
   #startedMs: number | undefined;
   #endedMs = 0;
 
-  constructor(job: string, ledger: JobLedger, resultOf: (partition: number) => ReusableResult | undefined) {
+  constructor(job: string, ledger: JobLedger, resultOf: (partition: PartitionId) => ReusableResult | undefined) {
     this.#job = job;
     this.#ledger = ledger;
     this.#resultOf = resultOf;

@@ -1,6 +1,6 @@
 import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
-import type { StorageUse } from '../cluster/local-cluster.ts';
+import type { StorageUse } from '../cluster/result-store.ts';
 import { JobCanceledError, JobFailedError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';

@@ -16,12 +16,19 @@ export interface JobOptions {
    * fewer gets fewer. Default 1.
    */
   readonly parallelism?: number;
+  /**
+   * Whether operators that say nothing claim to be deterministic (see `deterministic` of an operator). Sources say it of
+   * themselves. Default false.
+   */
+  readonly deterministic?: boolean;
 }
 
 /** Options of a source. */
 export interface SourceOptions {
   /** Subtasks that read it. Default: the job's parallelism, or as many as the source can be split for. */
   readonly parallelism?: number;
+  /** Whether it hands out the same records in the same order when it is read again. Default: what the source says. */
+  readonly deterministic?: boolean;
 }
 
 /**
@@ -49,7 +56,7 @@ export class Job implements JobDefinition {
 
   /** @throws InvalidArgumentError for an empty name, an unknown mode or a parallelism out of range. */
   static create(name: string, options: JobOptions = {}): Job {
-    return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1));
+    return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1, options.deterministic));
   }
 
   get name(): string {

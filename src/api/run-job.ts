@@ -16,6 +16,10 @@ import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from '
 /** What a test may put in place of the machine's own. */
 export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions) => DataPlane;
+  /** Whether what an executor has written is lost with it, as if it were another machine. */
+  readonly resultsOfLostExecutors?: 'kept' | 'lost';
+  /** Gets the cluster before it starts. */
+  readonly cluster?: (cluster: LocalCluster) => void;
 }
 
 /**
@@ -36,10 +40,12 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     inspect: options.inspect,
     executors: options.executors,
     slots: options.slots,
+    ...(seams.resultsOfLostExecutors && { resultsOfLostExecutors: seams.resultsOfLostExecutors }),
     onTaskEnded: (vertex, statistics) => {
       if (isSource[graph.jobVertexIndexOf(vertex)]) book.noteSourceRead(vertex, statistics.recordsIn);
     },
   });
+  seams.cluster?.(cluster);
   const book = new ReceiptBook(plan.name, ledger, (partition) => {
     const held = cluster.resultOf(partition)?.statistics();
     return held && { records: held.records, bytes: held.memoryBytes + held.spilledBytes };
@@ -72,7 +78,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       decisionDeadlineMs: options.decisionDeadlineMs,
       fallbackDelayMs: 1_000,
     },
-    keepResults: options.keepResults,
+    keepResults: (edge) => plan.exchanges[edge]?.keepResults ?? options.keepResults,
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
   });

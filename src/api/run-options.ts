@@ -9,6 +9,8 @@ import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts'
 import type { KeepResults } from '../machines/job-services.ts';
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
+import type { DiskOverflow } from '../partitions/disk-room.ts';
+import { checkKeepResults } from './exchange.ts';
 
 /** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
 export interface JobRunOptions {
@@ -49,10 +51,20 @@ export interface JobRunOptions {
    */
   readonly memoryOverflow?: 'drop' | 'spill';
   /**
-   * How long results that can be read again are kept: `until-consumers-finish` (default), or `until-job-ends`, which spares
-   * their producers when a finished consumer has to restart, and costs memory or disk until then.
+   * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
+   * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
    */
   readonly keepResults?: KeepResults;
+  /** Bytes of disk that results may take, per run. Default: no limit. */
+  readonly diskBudgetBytes?: number;
+  /**
+   * What happens when they are used up: the producer waits until results are given up (`back-pressure`, the default);
+   * results that everybody has read and that are kept all the same are given up, those first that took the least time to
+   * produce, and the job fails when there are none (`drop-releasable`); or it fails at once (`fail`).
+   */
+  readonly diskOverflow?: DiskOverflow;
+  /** How long a producer waits for room on the disk before its task fails, in ms. Default 300 000. */
+  readonly diskWaitTimeoutMs?: number;
   /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
   readonly spillDirectory?: string;
   /** How many failures the run remembers. Default 16. */
@@ -81,6 +93,9 @@ export interface ResolvedRunOptions {
   readonly memoryBudgetBytes: number;
   readonly memoryOverflow: 'drop' | 'spill';
   readonly keepResults: KeepResults;
+  readonly diskBudgetBytes: number;
+  readonly diskOverflow: DiskOverflow;
+  readonly diskWaitTimeoutMs: number;
   readonly spillDirectory: string | undefined;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
@@ -111,7 +126,10 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
     memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
     memoryOverflow: oneOf('memoryOverflow', options.memoryOverflow, ['drop', 'spill']),
-    keepResults: oneOf('keepResults', options.keepResults, ['until-consumers-finish', 'until-job-ends']),
+    keepResults: checkKeepResults('keepResults', options.keepResults ?? 'until-consumers-finish'),
+    diskBudgetBytes: budget('diskBudgetBytes', options.diskBudgetBytes, Number.POSITIVE_INFINITY),
+    diskOverflow: oneOf('diskOverflow', options.diskOverflow, ['back-pressure', 'drop-releasable', 'fail']),
+    diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: options.signal,
@@ -183,6 +201,6 @@ function count(option: string, given: number | undefined, otherwise: number, mos
 
 function budget(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;
-  if (!(value >= 0)) throw new InvalidArgumentError(option, value, 'bytes ≥ 0; 0 spills everything, Infinity nothing');
+  if (!(value >= 0)) throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
   return value;
 }

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
-import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 import { maxParallelism } from '../graph/job-graph.ts';
 import type { OperatorDescription, Partitioning } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
+import { checkExchange, type Exchange, type ExchangeSettings } from './exchange.ts';
 
 /**
  * How a job treats its shuffles where nothing else is said: `batch` completes a result before it is read (exchange
@@ -14,10 +14,11 @@ export type JobMode = 'batch' | 'streaming';
 /** Options of calls that say how records travel to the next operator. */
 export interface ExchangeOptions {
   /**
-   * How the results travel. Default: `blocking` for shuffles of a batch job, else `pipelined`. An operator after an
-   * explicit exchange is never chained to the one before.
+   * How the results travel: `pipelined`, `memory`, `reliable`, `blocking`, or one of `memory()`, `reliable()`, `blocking()`
+   * with options. Default: `blocking` for shuffles of a batch job, else `pipelined`. An operator after an explicit exchange
+   * is never chained to the one before.
    */
-  readonly exchange?: ExchangeName;
+  readonly exchange?: Exchange;
 }
 
 /** Options of every operator. */
@@ -26,6 +27,13 @@ export interface OperatorOptions extends ExchangeOptions {
   readonly uid?: string;
   /** Subtasks that run it. Default: as many as its input has; the job's parallelism after a shuffle. */
   readonly parallelism?: number;
+  /**
+   * Claims that the operator writes the same records in the same order whenever it reads the same: no clock, no chance, no
+   * answers from outside that may differ. A task all of whose operators (and source) claim it restarts without those who
+   * read it over `memory`, `reliable` or `blocking`; what it writes again is compared with what it wrote. Default: what the
+   * job says.
+   */
+  readonly deterministic?: boolean;
 }
 
 /** What one step of a stream graph does. */
@@ -38,7 +46,7 @@ export type StreamStep =
 export interface StreamInput {
   readonly from: StreamNode;
   readonly partitioning: Partitioning | undefined;
-  readonly exchange: ExchangeName | undefined;
+  readonly exchange: ExchangeSettings | undefined;
 }
 
 /** One step as the user wrote it, before chaining. */
@@ -50,6 +58,8 @@ export interface StreamNode {
   readonly inputs: readonly StreamInput[];
   /** undefined: the planner chooses. */
   readonly parallelism: number | undefined;
+  /** Whether it claims to write the same whenever it reads the same. */
+  readonly deterministic: boolean;
 }
 
 /** A job as it was described: what the planner needs of it. */
@@ -67,16 +77,19 @@ export class StreamGraph implements JobDefinition {
   readonly name: string;
   readonly mode: JobMode;
   readonly parallelism: number;
+  /** Of operators that say nothing. */
+  readonly #deterministic: boolean;
   readonly #nodes: StreamNode[] = [];
   readonly #nodeByUid = new Map<string, StreamNode>();
   readonly #countByMethod = new Map<string, number>();
 
-  constructor(name: string, mode: JobMode, parallelism: number) {
+  constructor(name: string, mode: JobMode, parallelism: number, deterministic = false) {
     this.name = checkName('name of a job', name);
     if (mode !== 'batch' && mode !== 'streaming') {
       throw new InvalidArgumentError(`mode of job "${name}"`, mode, '"batch" or "streaming"');
     }
     this.mode = mode;
+    this.#deterministic = checkBoolean(`deterministic of job "${name}"`, deterministic);
     this.parallelism = checkParallelism(`parallelism of job "${name}"`, parallelism);
   }
 
@@ -103,12 +116,30 @@ export class StreamGraph implements JobDefinition {
       method,
       step,
       parallelism,
+      deterministic: this.#claimOf(uid, step, options.deterministic),
       inputs: exchange === undefined ? inputs : inputs.map((input) => withExchange(input, exchange, `"${uid}"`)),
     });
     this.#nodes.push(node);
     this.#nodeByUid.set(uid, node);
     this.#countByMethod.set(method, (this.#countByMethod.get(method) ?? 0) + 1);
     return node;
+  }
+
+  /** @throws InvalidArgumentError for a claim that cannot be true. */
+  #claimOf(uid: string, step: StreamStep, claimed: boolean | undefined): boolean {
+    if (claimed !== undefined) checkBoolean(`deterministic of "${uid}"`, claimed);
+    if (step.kind === 'source') return claimed ?? step.source.deterministic ?? false;
+    if (step.kind === 'sink') return true;
+    const { operator } = step;
+    const isUnordered = operator.kind === 'asyncMap' && operator.options.ordered === false;
+    if (isUnordered && claimed === true) {
+      throw new InvalidArgumentError(
+        `deterministic of "${uid}"`,
+        true,
+        'false, or `ordered: true`: results in the order in which calls happen to end are never the same',
+      );
+    }
+    return claimed ?? (this.#deterministic && !isUnordered);
   }
 
   #defaultUid(method: string): string {
@@ -122,7 +153,7 @@ export class StreamGraph implements JobDefinition {
 export function withPartitioning(
   input: StreamInput,
   partitioning: Partitioning,
-  exchange: ExchangeName | undefined,
+  exchange: ExchangeSettings | undefined,
 ): StreamInput {
   if (input.partitioning !== undefined) {
     const [first, second] = [callOf(input.partitioning), callOf(partitioning)];
@@ -136,27 +167,19 @@ export function withPartitioning(
   return exchange === undefined ? next : withExchange(next, exchange, callOf(partitioning));
 }
 
-function withExchange(input: StreamInput, exchange: ExchangeName, place: string): StreamInput {
-  if (input.exchange !== undefined && input.exchange !== exchange) {
+function withExchange(input: StreamInput, exchange: ExchangeSettings, place: string): StreamInput {
+  if (input.exchange !== undefined && input.exchange.name !== exchange.name) {
     throw new JobValidationError(
       [input.from.uid],
-      `The stream of "${input.from.uid}" is to travel ${input.exchange}, and ${place} wants it ${exchange}`,
+      `The stream of "${input.from.uid}" is to travel ${input.exchange.name}, and ${place} wants it ${exchange.name}`,
       'Name the exchange in one place',
     );
   }
-  return { ...input, exchange };
+  return { ...input, exchange: { ...input.exchange, ...exchange } };
 }
 
 function callOf(partitioning: Partitioning): string {
   return partitioning.kind === 'hash' ? 'keyBy()' : `${partitioning.kind}()`;
-}
-
-/** @throws InvalidArgumentError unless `exchange` is undefined or one of the four exchanges. */
-export function checkExchange(what: string, exchange: ExchangeName | undefined): ExchangeName | undefined {
-  if (exchange !== undefined && !Object.hasOwn(exchangeTypes, exchange)) {
-    throw new InvalidArgumentError(what, exchange, '"pipelined", "memory", "reliable" or "blocking"');
-  }
-  return exchange;
 }
 
 function checkName(what: string, name: unknown): string {
@@ -169,4 +192,9 @@ function checkParallelism(what: string, parallelism: number): number {
     throw new InvalidArgumentError(what, parallelism, `an integer from 1 to ${maxParallelism}`);
   }
   return parallelism;
+}
+
+function checkBoolean(what: string, given: boolean): boolean {
+  if (typeof given !== 'boolean') throw new InvalidArgumentError(what, given, 'true or false');
+  return given;
 }

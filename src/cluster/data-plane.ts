@@ -1,6 +1,8 @@
 import type { PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import type { ByteBudget } from '../partitions/byte-budget.ts';
+import type { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 
 /** What a task needs of the place it runs in, and what it reports to it; each report comes on a stack of its own. */
@@ -9,6 +11,8 @@ export interface TaskSurroundings {
   readonly partition: (id: ResultPartitionId) => ResultPartition | undefined;
   /** Settles when a partition is registered; rejects when the signal is aborted before. */
   readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
+  /** The order in which it is to take from its channels, which it continues; undefined: any. */
+  readonly channelOrder: ChannelOrder | undefined;
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (statistics: TaskStatistics) => void;
@@ -16,10 +20,19 @@ export interface TaskSurroundings {
   readonly canceled: (statistics: TaskStatistics) => void;
 }
 
+/** What a result needs of the place that holds it. */
+export interface PartitionSurroundings {
+  /** Hears that the beginning of the result was given up while it is still read. */
+  readonly truncated: () => void;
+  /** Gives up results that nobody needs now, to make room for `bytes` of the disk. */
+  readonly reclaim: (bytes: number, budget: ByteBudget) => void;
+  /** What an earlier attempt left, which is to be taken over, and whether what is in files is lost. */
+  readonly previous: { readonly partition: ResultPartition; readonly isLost: boolean } | undefined;
+}
+
 /** Makes partitions and tasks. */
 export interface DataPlane {
-  /** @param truncated hears that the beginning of the result was given up while it is still read */
-  createPartition(registration: PartitionRegistration, truncated: () => void): ResultPartition;
+  createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
   dispose(): Promise<void>;
 }

@@ -4,19 +4,13 @@ import type { TaskDeployment, TaskReport, TaskStatistics } from '../actors/proto
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { ExecutorLostError, PartitionLostError, toError } from '../errors.ts';
-import {
-  type AttemptNumber,
-  type ExecutionVertexId,
-  type ExecutorId,
-  type ResultPartitionId,
-  resultPartitionKey,
-} from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
-import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../machines/task-executor-machine.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { DataPlane } from './data-plane.ts';
+import { ResultStore, type StorageUse } from './result-store.ts';
 
 export interface LocalClusterOptions {
   readonly ledger: JobLedger;
@@ -27,23 +21,13 @@ export interface LocalClusterOptions {
   /** How many executors, and how many slots each offers; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
+  /**
+   * Whether what an executor has written outlasts it (the default: it is all in one process), or is lost with it, as if it
+   * were another machine.
+   */
+  readonly resultsOfLostExecutors?: 'kept' | 'lost';
   /** Hears what each attempt has moved, when it ends in whatever way. */
   readonly onTaskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
-}
-
-/** What the results of one exchange take at a moment. */
-export interface StorageUse {
-  /** The job vertices at the ends of the exchange. */
-  readonly source: string;
-  readonly target: string;
-  readonly exchange: string;
-  /** Results of attempts that are held, one for each producing task. */
-  readonly results: number;
-  /** Records that were written to them. */
-  readonly records: number;
-  /** Estimated. */
-  readonly memoryBytes: number;
-  readonly diskBytes: number;
 }
 
 /** An attempt that was deployed and has not ended. */
@@ -53,22 +37,16 @@ interface DeployedTask {
   readonly actor: TaskActorRef;
 }
 
-interface StoredPartition {
-  readonly partition: ResultPartition;
-  readonly actor: PartitionActorRef;
-}
-
 /**
- * Task executors in this process. Results belong to the run, not to an executor: when one is lost because a task on it
- * does not end, what finished tasks have written is still there and is re-used. A lost executor is replaced.
+ * Task executors in this process. Results belong to the run, not to an executor (unless told otherwise): when one is lost
+ * because a task on it does not end, what finished tasks have written is still there and is re-used. A lost executor is
+ * replaced.
  */
 export class LocalCluster implements ExecutorGateway {
   readonly #options: LocalClusterOptions;
   readonly #executors = new Map<ExecutorId, TaskExecutorActorRef>();
   readonly #tasks = new Map<string, DeployedTask>();
-  readonly #partitions = new Map<string, StoredPartition>();
-  /** Tasks that wait for a result to be registered, by its key. */
-  readonly #awaited = new Map<string, Set<() => void>>();
+  readonly #results: ResultStore;
   /** Commands of the master that are not yet carried out. */
   readonly #commands: (() => void)[] = [];
   readonly #inspected: { readonly inspect?: (event: InspectionEvent) => void };
@@ -77,6 +55,7 @@ export class LocalCluster implements ExecutorGateway {
 
   constructor(options: LocalClusterOptions) {
     this.#options = options;
+    this.#results = new ResultStore(options);
     this.#inspected = options.inspect === undefined ? {} : { inspect: options.inspect };
   }
 
@@ -87,43 +66,25 @@ export class LocalCluster implements ExecutorGateway {
   }
 
   /** The result that `partition` holds now, if it is still there. */
-  resultOf(partition: number): ResultPartition | undefined {
-    const { ledger } = this.#options;
-    const attempt = ledger.attemptOf(ledger.graph.producerOf(partition as never));
-    return this.#partitions.get(resultPartitionKey({ partition: partition as never, attempt }))?.partition;
+  resultOf(partition: PartitionId): ResultPartition | undefined {
+    return this.#results.resultOf(partition);
   }
 
   /** What is held for consumers now, by edge of the job graph. */
   storage(): StorageUse[] {
-    const { graph } = this.#options.ledger;
-    const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
-    for (const { partition } of this.#partitions.values()) {
-      const edge = graph.edgeIndexOfPartition(partition.id.partition);
-      const { source, target, exchange } = graph.edgeOfPartition(partition.id.partition);
-      const use = byEdge.get(edge) ?? {
-        source,
-        target,
-        exchange: exchange.name,
-        results: 0,
-        records: 0,
-        memoryBytes: 0,
-        diskBytes: 0,
-      };
-      byEdge.set(edge, use);
-      const { records, memoryBytes, spilledBytes } = partition.statistics();
-      use.results++;
-      use.records += records;
-      use.memoryBytes += memoryBytes;
-      use.diskBytes += spilledBytes;
-    }
-    return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
+    return this.#results.use();
+  }
+
+  /** The executor that a task runs on. */
+  executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
+    for (const { deployment, executor } of this.#tasks.values()) if (deployment.vertex === vertex) return executor;
+    return undefined;
   }
 
   /** Gives up every task and every result. */
   async dispose(): Promise<void> {
     for (const executor of this.#executors.values()) executor.send({ type: 'executor.stop' });
-    for (const { actor } of this.#partitions.values()) actor.send({ type: 'partition.release' });
-    this.#partitions.clear();
+    this.#results.releaseAll();
     await this.#options.dataPlane.dispose();
   }
 
@@ -138,26 +99,19 @@ export class LocalCluster implements ExecutorGateway {
   }
 
   registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    this.#post(() => this.#registerPartitions(registrations, done));
+    this.#post(() => done(this.#results.register(registrations)));
   }
 
   verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
-    const lost: { id: ResultPartitionId; cause: Error }[] = [];
-    let open = ids.length;
-    if (open === 0) done(lost);
-    for (const id of ids) {
-      const answered = (error?: Error): void => {
-        if (error !== undefined) lost.push({ id, cause: error });
-        if (--open === 0) done(lost);
-      };
-      const held = this.#partitions.get(resultPartitionKey(id));
-      if (held === undefined) answered(new PartitionLostError(id, 'it is no longer held'));
-      else held.partition.verify(answered);
-    }
+    this.#results.verify(ids, done);
+  }
+
+  losePartition(id: ResultPartitionId, cause: Error): void {
+    this.#post(() => this.#results.lose(id, cause));
   }
 
   releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
-    if (ids.length > 0) this.#post(() => this.#releasePartitions(ids));
+    if (ids.length > 0) this.#post(() => this.#results.release(ids));
   }
 
   declareLost(executor: ExecutorId, why: string): void {
@@ -193,44 +147,21 @@ export class LocalCluster implements ExecutorGateway {
       },
     });
     this.#tasks.set(key, { deployment, executor, actor });
+    this.#results.noteDeployed(
+      deployment.outputs.map(({ partition }) => partition),
+      executor,
+    );
     actor.start();
-  }
-
-  #registerPartitions(...[registrations, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    for (const registration of registrations) {
-      try {
-        const partition = this.#options.dataPlane.createPartition(registration, () =>
-          this.#options.ledger.truncatePartition(registration.id),
-        );
-        const actor = createActor(storedPartition(partition), {
-          ...this.#inspected,
-          id: `partition/${resultPartitionKey(registration.id)}`,
-          input: { id: registration.id },
-        });
-        actor.start();
-        const key = resultPartitionKey(registration.id);
-        this.#partitions.set(key, { partition, actor });
-        for (const arrived of this.#awaited.get(key) ?? []) arrived();
-        this.#awaited.delete(key);
-      } catch (cause) {
-        this.#releasePartitions(registrations.map(({ id }) => id));
-        done({ producer: registration.producer, cause: toError(cause) });
-        return;
-      }
-    }
-    done();
-  }
-
-  #releasePartitions(ids: Parameters<ExecutorGateway['releasePartitions']>[0]): void {
-    for (const id of ids) {
-      const key = resultPartitionKey(id);
-      this.#partitions.get(key)?.actor.send({ type: 'partition.release' });
-      this.#partitions.delete(key);
-    }
   }
 
   #declareLost(executor: ExecutorId, why: string): void {
     if (!this.#executors.has(executor)) return;
+    if (this.#options.resultsOfLostExecutors === 'lost') {
+      for (const id of this.#results.loseExecutor(executor)) {
+        const cause = new PartitionLostError(id, `executor ${executor} is lost, and its files with it`);
+        this.#master?.send({ type: 'partition.lost', id, cause });
+      }
+    }
     this.#executors.get(executor)?.send({ type: 'executor.declareLost', why });
     this.#executors.delete(executor);
     this.#startExecutor();
@@ -273,17 +204,19 @@ export class LocalCluster implements ExecutorGateway {
 
   #createTask(key: string, deployment: TaskDeployment): RunningTask {
     const { vertex, attempt } = deployment;
-    const outputs = deployment.outputs.map(({ partition }) => this.#partitions.get(resultPartitionKey(partition)));
+    const outputs = deployment.outputs.map(({ partition }) => partition);
+    const { channelOrder } = deployment;
     return this.#options.dataPlane.createTask(deployment, {
-      partition: (id) => this.#partitions.get(resultPartitionKey(id))?.partition,
-      registered: (id, signal) => this.#untilRegistered(resultPartitionKey(id), signal),
+      partition: (id) => this.#results.find(id),
+      registered: (id, signal) => this.#results.untilRegistered(id, signal),
+      channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
       initializing: () => this.#report({ type: 'task.initializing', vertex, attempt }),
       running: () => {
-        for (const output of outputs) output?.actor.send({ type: 'partition.produce' });
+        this.#results.noteRunning(outputs);
         this.#report({ type: 'task.running', vertex, attempt });
       },
       finished: (statistics) => {
-        for (const output of outputs) output?.actor.send({ type: 'partition.finish' });
+        this.#results.noteFinished(outputs);
         this.#end(key, statistics);
         this.#report({ type: 'task.finished', vertex, attempt, statistics });
       },
@@ -295,25 +228,6 @@ export class LocalCluster implements ExecutorGateway {
         this.#end(key, statistics);
         this.#report({ type: 'task.canceled', vertex, attempt });
       },
-    });
-  }
-
-  #untilRegistered(key: string, signal: AbortSignal): Promise<void> {
-    if (this.#partitions.has(key)) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) reject(new Error('The task has ended'));
-      const waiting = this.#awaited.get(key) ?? new Set();
-      this.#awaited.set(key, waiting);
-      const giveUp = (): void => {
-        waiting.delete(arrived);
-        reject(new Error(`The task ended before result ${key} was registered`));
-      };
-      const arrived = (): void => {
-        signal.removeEventListener('abort', giveUp);
-        resolve();
-      };
-      waiting.add(arrived);
-      signal.addEventListener('abort', giveUp, { once: true });
     });
   }
 
@@ -331,10 +245,4 @@ export class LocalCluster implements ExecutorGateway {
 
 function taskKey(vertex: ExecutionVertexId, attempt: AttemptNumber): string {
   return `${vertex}#${attempt}`;
-}
-
-function storedPartition(partition: ResultPartition) {
-  return partitionMachine.provide({
-    actions: { recordState: () => {}, freeStorage: () => partition.release() },
-  });
 }

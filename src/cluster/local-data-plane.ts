@@ -12,26 +12,49 @@ import type { VertexProgram } from '../operators/operator-description.ts';
 import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
-import { MemoryBudget } from '../partitions/memory-budget.ts';
+import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
+import type { SyncPolicy } from '../partitions/retained-result.ts';
+import { UnreadResultPartition } from '../partitions/unread-result-partition.ts';
+import type { DiskOverflow, DiskRoomOptions } from '../partitions/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
-import type { DataPlane, TaskSurroundings } from './data-plane.ts';
+import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
 
 /** What is to run. */
 export interface LocalDataPlanePlan {
   readonly name: string;
   readonly jobGraph: JobGraph;
   readonly programs: readonly VertexProgram[];
+  /** By index of the edge: what was said of its exchange. */
+  readonly exchanges: readonly LocalExchange[];
 }
+
+/** What may be said of one exchange beside its name. */
+export interface LocalExchange {
+  readonly memoryBudgetBytes?: number;
+  readonly diskBudgetBytes?: number;
+  readonly memoryOverflow?: MemoryOverflow;
+  readonly sync?: SyncPolicy;
+}
+
+/**
+ * What happens to results of the exchange `memory` that the budget has no room for: the oldest part that was read is
+ * dropped, or the rest is spilled to the disk.
+ */
+export type MemoryOverflow = 'drop' | 'spill';
 
 export interface LocalDataPlaneOptions {
   readonly environment: Environment;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
-  /** What happens to results of the exchange `memory` that the budget has no room for. */
-  readonly memoryOverflow: 'drop' | 'spill';
+  /** Where the exchange says nothing. */
+  readonly memoryOverflow: MemoryOverflow;
+  readonly diskBudgetBytes: number;
+  readonly diskOverflow: DiskOverflow;
+  /** How long a producer waits for room on the disk. */
+  readonly diskWaitTimeoutMs: number;
   /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
@@ -45,7 +68,10 @@ export class LocalDataPlane implements DataPlane {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalDataPlaneOptions;
   readonly #scheduler: TaskScheduler;
-  readonly #budget: MemoryBudget;
+  readonly #memory: ByteBudget;
+  readonly #disk: ByteBudget;
+  /** By edge: those of its exchange, which are parts of the run's. */
+  readonly #budgets = new Map<number, { readonly memory: ByteBudget; readonly disk: ByteBudget }>();
   readonly #spillStore: SpillStore;
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
@@ -53,30 +79,43 @@ export class LocalDataPlane implements DataPlane {
     this.#options = options;
     const { maxSteps } = options;
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
-    this.#budget = new MemoryBudget(options.memoryBudgetBytes);
+    this.#memory = new ByteBudget(options.memoryBudgetBytes);
+    this.#disk = new ByteBudget(options.diskBudgetBytes);
     this.#spillStore =
       options.spillStore ??
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
   }
 
-  createPartition(registration: PartitionRegistration, truncated: () => void): ResultPartition {
-    const { id, edge, subpartitionCount } = registration;
-    this.#options.environment.faults.reach(partitionFaultPoints.register, { ...id });
+  createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
+    const { id, edge, subpartitionCount, origin, isReproducible } = registration;
+    const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
+    const { clock, freezeRecords: freeze } = environment;
+    const { truncated, reclaim, previous } = surroundings;
+    environment.faults.reach(partitionFaultPoints.register, { ...id });
     const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
-    const freeze = this.#options.environment.freezeRecords;
-    const kept = { id, exchange, subpartitionCount, budget: this.#budget, spillStore: this.#spillStore, freeze };
-    switch (exchange.name as ExchangeName) {
-      case 'pipelined':
-        return new PipelinedResultPartition({ id, exchange, subpartitionCount });
+    const name = exchange.name as ExchangeName;
+    if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount });
+    if (origin === 'unread') return new UnreadResultPartition({ id, exchange, subpartitionCount });
+    const resumed = previous?.partition.resume?.(id, previous.isLost);
+    if (resumed !== undefined) return resumed;
+    const settings = this.#plan.exchanges[edge] ?? {};
+    const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);
+    const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
+    const spillStore = this.#spillStore;
+    const kept = { id, exchange, subpartitionCount, budget, disk, spillStore, freeze, isReproducible, truncated };
+    switch (name) {
       case 'blocking':
         return new RetainedResultPartition({ ...kept, retention: 'memory-then-disk' });
       case 'memory': {
-        const retention = this.#options.memoryOverflow === 'spill' ? 'memory-then-disk' : 'memory';
-        return new RetainedResultPartition({ ...kept, retention, truncated });
+        const overflow = settings.memoryOverflow ?? memoryOverflow;
+        return new RetainedResultPartition({
+          ...kept,
+          retention: overflow === 'spill' ? 'memory-then-disk' : 'memory',
+        });
       }
       case 'reliable':
-        return new RetainedResultPartition({ ...kept, retention: 'disk' });
+        return new RetainedResultPartition({ ...kept, retention: 'disk', sync: settings.sync ?? 'checkpoint' });
     }
   }
 
@@ -99,6 +138,7 @@ export class LocalDataPlane implements DataPlane {
             context,
             batchSize,
             openChannels: () => openChannels(deployment, surroundings),
+            channelOrder: surroundings.channelOrder,
             partitions: deployment.outputs.map(({ partition }) => held(partition, surroundings)),
             wake,
           });
@@ -116,6 +156,18 @@ export class LocalDataPlane implements DataPlane {
         ? partitions.filter((id) => surroundings.partition(id) === undefined)
         : [],
     );
+  }
+
+  #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: LocalExchange) {
+    let budgets = this.#budgets.get(edge);
+    if (budgets === undefined) {
+      budgets = {
+        memory: memoryBudgetBytes === undefined ? this.#memory : new ByteBudget(memoryBudgetBytes, this.#memory),
+        disk: diskBudgetBytes === undefined ? this.#disk : new ByteBudget(diskBudgetBytes, this.#disk),
+      };
+      this.#budgets.set(edge, budgets);
+    }
+    return budgets;
   }
 
   async dispose(): Promise<void> {

@@ -51,6 +51,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   return {
     name: basename(path),
     maxParallelism: newlinesInValues ? 1 : Number.MAX_SAFE_INTEGER,
+    deterministic: true,
     ...(newlinesInValues && {
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),

@@ -12,6 +12,7 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
   return {
     name: 'array',
     maxParallelism: Number.MAX_SAFE_INTEGER,
+    deterministic: true,
     open: ({ subtask, parallelism }) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
       return counting(start, end, (from, to) => records.slice(from, to));
@@ -32,6 +33,7 @@ export function range(start: number, end: number): Source<number> {
   return {
     name: `range(${start}, ${end})`,
     maxParallelism: Number.MAX_SAFE_INTEGER,
+    deterministic: true,
     open: ({ subtask, parallelism }) => {
       const share = shareOf(subtask, parallelism, end - start);
       return counting(start + share.start, start + share.end, numbersBetween);

@@ -25,6 +25,7 @@ export function jsonLinesFile<Out = unknown>(path: string, options: JsonLinesFil
   return {
     name: basename(path),
     maxParallelism: Number.MAX_SAFE_INTEGER,
+    deterministic: true,
     open: async ({ subtask, parallelism }) =>
       new JsonLinesReader(await LineBlocks.open(path, subtask, parallelism), options.parse),
   };

@@ -42,6 +42,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   return {
     name: basename(path),
     maxParallelism: Number.MAX_SAFE_INTEGER,
+    deterministic: true,
     open: async ({ subtask, parallelism }) => {
       const library = await loadLibrary();
       const handle = await openFile(path);

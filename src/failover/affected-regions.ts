@@ -4,13 +4,24 @@ import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
 /**
- * The rule of recovery: the regions that must restart if the `seed` regions do.
+ * How a region restarts: it produces `again` what it has produced, which its readers drop as far as they have it, or
+ * something `new`, for which they restart too.
+ */
+export type RestartMode = 'again' | 'new';
+
+/**
+ * The rule of recovery: the regions that must restart if the `seed` regions do, and how.
  *
  * 1. An involved region restarts.
  * 2. A result that an involved region reads and that cannot be read again involves its producer.
- * 3. Every region that reads what an involved region produces is involved: a second run may give other data.
+ * 3. Every region that reads what an involved region produces is involved, unless it is produced again: a second run may
+ *    give other data. Who reads something new produces something new.
  *
- * O(vertices and groups of the answer). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`.)
+ * A region that merges channels produces again only while none of its producers is involved: the order that is on record
+ * is that of results which stay where they are. Where everything restarts, everything is new.
+ *
+ * O(vertices and groups of the answer). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which
+ * knows no determinism; FLIP-1 version 2.)
  *
  * @param lost results that the present failure blames, whatever the topology says of them
  * @throws IllegalStateError for a region that the job does not have
@@ -19,18 +30,26 @@ export function affectedRegions(
   seed: Iterable<RegionId>,
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
-): Set<RegionId> {
+): Map<RegionId, RestartMode> {
   const { graph, regions } = topology;
-  const involved = new Set<RegionId>();
+  const involved = new Map<RegionId, RestartMode>();
   const queue: RegionId[] = [];
-  const consumed = new Set<number>();
-  const produced = new Set<number>();
+  /** Groups whose producers were looked at, whose producers run again, whose readers were involved. */
+  const [consumed, disturbed, renewed] = [new Set<number>(), new Set<number>(), new Set<number>()];
 
-  const involve = (region: RegionId): void => {
-    if (involved.has(region)) return;
-    involved.add(region);
+  const involve = (region: RegionId, mode: RestartMode): void => {
+    const known = involved.get(region);
+    if (known === 'new' || known === mode) return;
+    if (!(region >= 0 && region < regions.count)) {
+      throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
+    }
+    const isNew = mode === 'new' || topology.reproducibilityOf(region).kind === 'never';
+    involved.set(region, isNew ? 'new' : 'again');
     queue.push(region);
   };
+  const isDependentOnOrder = (region: RegionId): boolean =>
+    involved.get(region) === 'again' && topology.reproducibilityOf(region).kind === 'from-kept-results';
+
   const involveProducers = (group: number): void => {
     if (consumed.has(group)) return;
     consumed.add(group);
@@ -38,31 +57,39 @@ export function affectedRegions(
     const exchange = graph.exchangeOfGroup(group);
     for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
       const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
-      if (!isReadableAgain(partition, exchange, topology, lost))
-        involve(regions.regionOf(producer as ExecutionVertexId));
+      if (!isReadableAgain(partition, exchange, topology, lost)) {
+        involve(regions.regionOf(producer as ExecutionVertexId), 'again');
+      }
     }
   };
-  const involveConsumers = (group: number): void => {
-    if (produced.has(group)) return;
-    produced.add(group);
+  const forEachReader = (group: number, done: Set<number>, visit: (region: RegionId) => void): void => {
+    if (done.has(group)) return;
+    done.add(group);
     for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-      involve(regions.regionOf(consumer as ExecutionVertexId));
+      visit(regions.regionOf(consumer as ExecutionVertexId));
     }
   };
-
-  const involveNeighbours = (vertex: ExecutionVertexId): void => {
-    graph.forEachConsumedGroup(vertex, involveProducers);
-    graph.forEachProducedGroup(vertex, involveConsumers);
+  const disturbReader = (region: RegionId): void => {
+    if (isDependentOnOrder(region)) involve(region, 'new');
   };
+  const involveReader = (region: RegionId): void => involve(region, 'new');
 
-  for (const region of seed) involve(region);
+  for (const region of seed) involve(region, 'again');
   for (let at = 0; at < queue.length; at++) {
     const region = queue[at] as RegionId;
-    if (!(region >= 0 && region < regions.count)) {
-      throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
-    }
-    regions.forEachVertex(region, involveNeighbours);
+    const visit = (vertex: ExecutionVertexId): void => {
+      graph.forEachConsumedGroup(vertex, (group) => {
+        involveProducers(group);
+        if (disturbed.has(group)) disturbReader(region);
+      });
+      graph.forEachProducedGroup(vertex, (group) => {
+        if (involved.get(region) === 'new') forEachReader(group, renewed, involveReader);
+        forEachReader(group, disturbed, disturbReader);
+      });
+    };
+    regions.forEachVertex(region, visit);
   }
+  if (involved.size === regions.count) for (const region of involved.keys()) involved.set(region, 'new');
   return involved;
 }
 

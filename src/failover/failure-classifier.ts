@@ -1,11 +1,15 @@
 import { causeChain, InvalidArgumentError } from '../errors.ts';
-import type { PartitionId } from '../ids.ts';
+import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
 
-/** What kind of failure a cause is: worth a restart, beyond help, or somebody else's fault. */
+/**
+ * What kind of failure a cause is: worth a restart, beyond help, somebody else's fault, or a task that does not do again
+ * what it did.
+ */
 export type FailureClass =
   | { readonly kind: 'recoverable' }
   | { readonly kind: 'unrecoverable'; readonly why: string }
-  | { readonly kind: 'partition-lost'; readonly partitions: readonly PartitionId[] };
+  | { readonly kind: 'partition-lost'; readonly partitions: readonly PartitionId[] }
+  | { readonly kind: 'claim-broken' };
 
 /** Says what kind of failure a cause is, or undefined if it does not know. */
 export type FailureClassifier = (
@@ -19,15 +23,20 @@ export type FailureClassifier = (
  * {@link FailureClass}, is passed over.
  *
  * @param onClassifierError hears of each that was passed over
- * @param context `partitionCount`: partitions of the job; others cannot be blamed, whoever names them
+ * @param context `partitionCount`: partitions of the job; others cannot be blamed, whoever names them. `isPresent`: whether
+ * a result is that of a present attempt; what was lost of an earlier one is being produced already
  */
 export function classifyFailure(
   cause: Error,
   classifiers: readonly FailureClassifier[],
   onClassifierError: (error: unknown) => void = () => {},
-  context: { readonly task?: string | undefined; readonly partitionCount?: number } = {},
+  context: {
+    readonly task?: string | undefined;
+    readonly partitionCount?: number;
+    readonly isPresent?: (id: ResultPartitionId) => boolean;
+  } = {},
 ): FailureClass {
-  const { task, partitionCount = Number.POSITIVE_INFINITY } = context;
+  const { task, partitionCount = Number.POSITIVE_INFINITY, isPresent = () => true } = context;
   for (const classify of classifiers) {
     try {
       const verdict = classify(cause, { task });
@@ -38,20 +47,28 @@ export function classifyFailure(
       onClassifierError(error);
     }
   }
-  return classifyByRecovery(cause, partitionCount);
+  return classifyByRecovery(cause, partitionCount, isPresent);
 }
 
 /**
  * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class. The outermost
  * opinion wins: a lost partition stays one although its bytes were lost by something that no restart cures.
  */
-function classifyByRecovery(cause: Error, partitionCount: number): FailureClass {
+function classifyByRecovery(
+  cause: Error,
+  partitionCount: number,
+  isPresent: (id: ResultPartitionId) => boolean,
+): FailureClass {
   const partitions = new Set<PartitionId>();
   for (const link of causeChain(cause)) {
     if (typeof link !== 'object' || link === null) continue;
-    const { recovery, partition, message } = link as { recovery?: unknown; partition?: unknown; message?: unknown };
+    const { recovery, partition, attempt, message } = link as Readonly<Record<string, unknown>>;
     if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: String(message) };
-    if (recovery === 'restart-producer' && isPartition(partition, partitionCount)) partitions.add(partition);
+    if (recovery === 'restart-consumers') return { kind: 'claim-broken' };
+    if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
+    if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
+      partitions.add(partition);
+    }
   }
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
 }
@@ -59,7 +76,7 @@ function classifyByRecovery(cause: Error, partitionCount: number): FailureClass 
 function isFailureClass(verdict: unknown, partitionCount: number): verdict is FailureClass {
   if (typeof verdict !== 'object' || verdict === null) return false;
   const { kind, why, partitions } = verdict as Record<string, unknown>;
-  if (kind === 'recoverable') return true;
+  if (kind === 'recoverable' || kind === 'claim-broken') return true;
   if (kind === 'unrecoverable') return typeof why === 'string';
   return (
     kind === 'partition-lost' &&

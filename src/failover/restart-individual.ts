@@ -2,14 +2,14 @@ import { IllegalStateError } from '../errors.ts';
 import type { JobEdge } from '../graph/job-graph.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
-import { affectedRegions, isReadableAgain } from './affected-regions.ts';
+import { affectedRegions, isReadableAgain, type RestartMode } from './affected-regions.ts';
 import type { FailoverRule } from './failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 
 /**
- * Restarts only the failed task, where that is sound: it shares its region with nobody, can read all its inputs again
- * and feeds no other region. Elsewhere it restarts the smallest sound set, and `why` names the edge and the task that
- * forced it.
+ * Restarts only the failed task, where that is sound: it shares its region with nobody, can read all its inputs again,
+ * and produces again what it has produced, or feeds no other region. Elsewhere it restarts the smallest sound set, and
+ * `why` names the edge and the task that forced it.
  */
 export function restartIndividual(): FailoverRule {
   return (failure, topology) => {
@@ -18,9 +18,10 @@ export function restartIndividual(): FailoverRule {
     const failed = topology.regions.regionOf(vertex);
     if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
     const lost = new Set(failure.lostPartitions);
-    const regions = [...affectedRegions([failed], topology, lost)];
+    const affected = affectedRegions([failed], topology, lost);
+    const regions = [...affected.keys()];
     if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
-    const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost)}`;
+    const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost, affected.get(failed))}`;
     return { kind: 'restart', regions, why };
   };
 }
@@ -31,14 +32,15 @@ function forcedBy(
   failed: RegionId,
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
+  mode: RestartMode | undefined,
 ): string {
-  const own = inputThatForces(vertex, topology, lost) ?? outputThatForces(vertex, topology);
+  const own = inputThatForces(vertex, topology, lost) ?? outputThatForces(vertex, topology, mode);
   if (own !== undefined) return own;
   for (const member of topology.regions.verticesOf(failed)) {
     const name = topology.graph.nameOf(member as ExecutionVertexId);
     const shared =
       inputThatForces(member as ExecutionVertexId, topology, lost) ??
-      outputThatForces(member as ExecutionVertexId, topology);
+      outputThatForces(member as ExecutionVertexId, topology, mode);
     if (shared !== undefined) return `${name} is in its region, and ${shared}`;
   }
   throw new IllegalStateError(`Nothing forces others to restart with region ${failed}`);
@@ -67,7 +69,11 @@ function inputThatForces(
   return undefined;
 }
 
-function outputThatForces(vertex: ExecutionVertexId, topology: Topology): string | undefined {
+function outputThatForces(
+  vertex: ExecutionVertexId,
+  topology: Topology,
+  mode: RestartMode | undefined,
+): string | undefined {
   const { graph, regions } = topology;
   for (const edge of graph.edgesOutOf(graph.jobVertexIndexOf(vertex))) {
     const group = graph.producedGroup(edge, vertex);
@@ -75,8 +81,10 @@ function outputThatForces(vertex: ExecutionVertexId, topology: Topology): string
     for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
       const name = graph.nameOf(consumer as ExecutionVertexId);
       if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which keeps nothing`;
-      if (regions.regionOf(consumer as ExecutionVertexId) !== regions.regionOf(vertex)) {
-        return `${name} reads from it over ${over}, and might have read other data than a second run gives`;
+      if (mode === 'new' && regions.regionOf(consumer as ExecutionVertexId) !== regions.regionOf(vertex)) {
+        const reproducibility = topology.reproducibilityOf(regions.regionOf(vertex));
+        const because = reproducibility.kind === 'never' ? ` (${reproducibility.why})` : '';
+        return `${name} reads from it over ${over}, and might have read other data than a second run gives${because}`;
       }
     }
   }

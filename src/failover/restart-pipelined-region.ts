@@ -4,14 +4,17 @@ import type { FailoverRule } from './failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 
 /**
- * Restarts the region of the failed task, the producers of results it cannot read again, and every consumer of what is
- * produced anew: the smallest sound set without knowledge of determinism. The default. (Flink: `region`.)
+ * Restarts the region of the failed task, the producers of results it cannot read again, and every consumer of what may
+ * be something else the second time. The default. (Flink: `region`.)
  */
 export function restartPipelinedRegion(): FailoverRule {
   return (failure, topology) => {
     if (failure.vertex === undefined) return restartAll()(failure, topology);
     const failed = topology.regions.regionOf(failure.vertex);
     if (failed === undefined) throw new IllegalStateError(`There is no task ${failure.vertex} in this job`);
-    return { kind: 'restart', regions: [...affectedRegions([failed], topology, new Set(failure.lostPartitions))] };
+    return {
+      kind: 'restart',
+      regions: [...affectedRegions([failed], topology, new Set(failure.lostPartitions)).keys()],
+    };
   };
 }

@@ -6,7 +6,13 @@ import type { TaskFailure } from './failover-strategy.ts';
 
 /** A strategy's answer after it was checked: a set of regions that is sound to restart, a refusal, or neither. */
 export type SoundDecision =
-  | { readonly kind: 'restart'; readonly regions: readonly RegionId[]; readonly why: string | undefined }
+  | {
+      readonly kind: 'restart';
+      readonly regions: readonly RegionId[];
+      /** Those among them that produce again what they have produced. */
+      readonly again: readonly RegionId[];
+      readonly why: string | undefined;
+    }
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
   | { readonly kind: 'nonsense'; readonly problem: string };
 
@@ -35,10 +41,11 @@ export function soundDecision(decision: unknown, failure: TaskFailure, topology:
     if (!asked.has(failed)) return nonsense(`it left out region ${failed}, in which the task failed`);
   }
   const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
-  if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], why: said };
+  const again = [...sound].flatMap(([region, mode]) => (mode === 'again' ? [region] : []));
+  if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], again, why: said };
   const more = sound.size - asked.size;
   const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read what is produced anew, or produce what is lost`;
-  return { kind: 'restart', regions: [...sound], why: said === undefined ? added : `${said}; ${added}` };
+  return { kind: 'restart', regions: [...sound.keys()], again, why: said === undefined ? added : `${said}; ${added}` };
 }
 
 function nonsense(problem: string): SoundDecision {

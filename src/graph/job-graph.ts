@@ -11,6 +11,10 @@ export const maxParallelism = 1 << 20;
 export interface JobVertex {
   readonly id: JobVertexId;
   readonly parallelism: number;
+  /** Claims to write the same records in the same order, subpartition by subpartition, whenever it reads the same. */
+  readonly deterministic?: boolean;
+  /** Names of the steps that run in it, for messages. */
+  readonly operators?: readonly string[];
 }
 
 /** Results that go from one vertex to another. Each edge is a result of its own: two consumers are two edges. */
@@ -38,7 +42,7 @@ export interface JobGraph {
  */
 export function createJobGraph(
   name: string,
-  vertices: readonly { readonly id: string; readonly parallelism: number }[],
+  vertices: readonly (Omit<JobVertex, 'id'> & { readonly id: string })[],
   edges: readonly {
     readonly source: string;
     readonly target: string;

@@ -1,6 +1,7 @@
-import type { PartitionId } from '../ids.ts';
+import type { PartitionId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
+import type { Reproducibility } from './reproducibility.ts';
 
 /**
  * What failover rules and strategies see of a running job: its structure, and which results can still be read.
@@ -15,4 +16,6 @@ export interface Topology {
    * (Flink: `ResultPartitionAvailabilityChecker`.)
    */
   isPartitionAvailable(partition: PartitionId): boolean;
+  /** Whether a region that restarts writes again what it wrote, so that those who read it need not restart with it. */
+  reproducibilityOf(region: RegionId): Reproducibility;
 }

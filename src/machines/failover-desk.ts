@@ -1,5 +1,5 @@
 import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
-import { IllegalStateError, toError } from '../errors.ts';
+import { causeChain, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
 import { affectedRegions } from '../failover/affected-regions.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
@@ -19,6 +19,10 @@ import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/re
 export class FailoverDesk {
   readonly #services: JobServices;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
+  /** Results that failovers have looked at. */
+  readonly #verified = new Map<FailoverId, Set<PartitionId>>();
+  /** Made once: XState works a machine out anew each time that it is provided with something. */
+  readonly #failover: typeof failoverMachine;
   readonly #strategy: Advisor<FailoverStrategyEvent, FailoverStrategyEmitted>;
   readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, RestartBackoffEmitted>>();
   #lastId = 0;
@@ -26,6 +30,7 @@ export class FailoverDesk {
   constructor(services: JobServices) {
     this.#services = services;
     this.#strategy = this.#advisor('failoverStrategy', services.failureHandling.failoverStrategy, 'failover.decided');
+    this.#failover = this.#provideFailover();
   }
 
   /** Opens a failover for an event that tells of a failure. */
@@ -49,6 +54,7 @@ export class FailoverDesk {
       atMs,
       failover: event.failover,
       regions: event.regions,
+      again: event.again,
       taskCount: ledger.taskCount(event.regions),
       delayMs: Math.max(0, event.restartAtMs - atMs),
       newAttempt: event.newAttempt,
@@ -66,25 +72,26 @@ export class FailoverDesk {
     const atMs = environment.clock.now();
     if (event.type === 'failover.completed') {
       const { failover, regions, failedAtMs } = event;
-      this.#open.delete(failover);
+      this.#forget(failover);
       observe({ type: 'failover.completed', atMs, failover, regions, durationMs: atMs - failedAtMs });
       this.#strategy.tell({ type: 'failover.completed', failover, regions });
     } else if (event.type === 'failover.refused') {
       const { failover, newAttempt, why } = event;
-      this.#open.delete(failover);
+      this.#forget(failover);
       observe({ type: 'failover.refused', atMs, failover, newAttempt, why });
     }
   }
 
   losePartition(partition: PartitionId, cause: Error): void {
-    const { ledger, observe, environment } = this.#services;
+    const { ledger, observe, environment, gateway } = this.#services;
     ledger.losePartition(partition);
-    const producer = ledger.graph.nameOf(ledger.graph.producerOf(partition));
+    gateway.losePartition(ledger.presentResult(partition), cause);
     observe({
       type: 'partition.lost',
       atMs: environment.clock.now(),
-      partition: `${producer}→${ledger.graph.edgeOfPartition(partition).target}`,
+      partition: this.#nameOf(partition),
       cause,
+      location: locationIn(cause),
     });
   }
 
@@ -94,7 +101,18 @@ export class FailoverDesk {
     for (const backoff of this.#backoffs.values()) backoff.stop();
     const open = [...this.#open.values()];
     this.#open.clear();
+    this.#verified.clear();
     return open;
+  }
+
+  #forget(failover: FailoverId): void {
+    this.#open.delete(failover);
+    this.#verified.delete(failover);
+  }
+
+  #nameOf(partition: PartitionId): string {
+    const { graph } = this.#services.ledger;
+    return `${graph.nameOf(graph.producerOf(partition))}→${graph.edgeOfPartition(partition).target}`;
   }
 
   #openFor(
@@ -104,7 +122,7 @@ export class FailoverDesk {
     thrown: unknown,
     master: FailoverParentRef,
   ): void {
-    const { ledger, environment, observe, failureHandling, delay, gateway } = this.#services;
+    const { ledger, environment, observe, failureHandling } = this.#services;
     const failover = ++this.#lastId as FailoverId;
     const cause = toError(thrown);
     const atMs = environment.clock.now();
@@ -116,11 +134,12 @@ export class FailoverDesk {
       cause,
       failureHandling.classifiers,
       (reason) => extensionFailed('failureClassifiers', reason),
-      { task, partitionCount: ledger.graph.partitionCount },
+      { task, partitionCount: ledger.graph.partitionCount, isPresent: (id) => ledger.isPresent(id) },
     );
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
     const failure: TaskFailure = { ...failed, cause, atMs, lostPartitions };
     for (const partition of lostPartitions) this.losePartition(partition, cause);
+    if (verdict.kind === 'claim-broken' && failed.vertex !== undefined) this.#distrust(failed.vertex, cause);
     observe({
       type: 'task.failed',
       atMs,
@@ -132,65 +151,102 @@ export class FailoverDesk {
       labels: this.#labels(failure, extensionFailed),
     });
 
-    const actor: FailoverActorRef = createActor(
-      failoverMachine.provide({
-        actors: { delay },
-        actions: {
-          verifyResults: enqueueActions(({ self }) => {
-            gateway.verifyResults(this.#resultsToRead(failure), (lost) => {
-              for (const { id, cause: reason } of lost) {
-                if (ledger.isPartitionReadable(id.partition)) this.losePartition(id.partition, reason);
-              }
-              self.send({ type: 'failover.resultsVerified', lostCount: lost.length });
-            });
-          }),
-          askStrategy: enqueueActions(({ self, enqueue }) => {
-            const strategy = this.#strategy.expect(
-              failover,
-              ({ decision }) => self.send({ type: 'failover.strategyDecided', decision }),
-              (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
-            );
-            enqueue.sendTo(strategy, { type: 'failover.requested', failover, failure, topology: ledger });
-          }),
-          askBackoff: enqueueActions(({ self, enqueue }) => {
-            const backoff = this.#backoffFor(failed.vertex).expect(
-              failover,
-              ({ canRestart, delayMs, newAttempt }) =>
-                self.send({ type: 'failover.backoffDecided', canRestart, delayMs, newAttempt }),
-              (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
-            );
-            enqueue.sendTo(backoff, { type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
-          }),
-        },
-      }),
-      {
-        parent: master,
-        // One id for all: XState builds event types from ids, and keeps each type it has seen.
-        id: 'failover',
-        input: {
-          failover,
-          failure,
-          readsResults: this.#resultsToRead(failure).length > 0,
-          unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined,
-          master,
-          clock: environment.clock,
-          deadlineMs: failureHandling.decisionDeadlineMs,
-          fallbackDelayMs: failureHandling.fallbackDelayMs,
-          soundDecision: (decision, of) => soundDecision(decision, of, ledger),
-          allRegions: () => Array.from({ length: ledger.regions.count }, (_, region) => region as RegionId),
-        },
+    const actor: FailoverActorRef = createActor(this.#failover, {
+      parent: master,
+      // One id for all: XState builds event types from ids, and keeps each type it has seen.
+      id: 'failover',
+      input: {
+        failover,
+        failure,
+        readsUnverified: (regions) => this.#unverified(failover, failure, regions).length > 0,
+        unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined,
+        master,
+        clock: environment.clock,
+        deadlineMs: failureHandling.decisionDeadlineMs,
+        fallbackDelayMs: failureHandling.fallbackDelayMs,
+        soundDecision: (decision, of) => soundDecision(decision, of, ledger),
+        allRegions: () => Array.from({ length: ledger.regions.count }, (_, region) => region as RegionId),
       },
-    );
+    });
     this.#open.set(failover, actor);
     actor.start();
   }
 
-  /** The kept results that the smallest sound restart reads, as far as they are known to be there. */
-  #resultsToRead({ vertex, lostPartitions }: TaskFailure): ResultPartitionId[] {
+  #provideFailover(): typeof failoverMachine {
+    const { ledger, environment, delay, gateway } = this.#services;
+    return failoverMachine.provide({
+      actors: { delay },
+      actions: {
+        verifyResults: enqueueActions(({ context, self }) => {
+          const { failover, failure, regions } = context;
+          const unverified = this.#unverified(failover, failure, regions.length === 0 ? undefined : regions);
+          const verified = this.#verified.get(failover) ?? new Set();
+          this.#verified.set(failover, verified);
+          for (const { partition } of unverified) verified.add(partition);
+          gateway.verifyResults(unverified, (lost) => {
+            for (const { id, cause: reason } of lost) {
+              if (ledger.isPartitionReadable(id.partition)) this.losePartition(id.partition, reason);
+            }
+            self.send({ type: 'failover.resultsVerified', lostCount: lost.length });
+          });
+        }),
+        askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+          const strategy = this.#strategy.expect(
+            failover,
+            ({ decision }) => self.send({ type: 'failover.strategyDecided', decision }),
+            (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
+          );
+          enqueue.sendTo(strategy, { type: 'failover.requested', failover, failure, topology: ledger });
+        }),
+        askBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+          const backoff = this.#backoffFor(failure.vertex).expect(
+            failover,
+            ({ canRestart, delayMs, newAttempt }) =>
+              self.send({ type: 'failover.backoffDecided', canRestart, delayMs, newAttempt }),
+            (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
+          );
+          enqueue.sendTo(backoff, { type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
+        }),
+      },
+    });
+  }
+
+  /** A task wrote something else than before, although it claims that it does not. */
+  #distrust(vertex: ExecutionVertexId, cause: Error): void {
+    const { ledger, observe, environment } = this.#services;
+    ledger.distrust(vertex);
+    const broken = brokenClaimIn(cause);
+    if (broken === undefined) return;
+    const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);
+    observe({
+      type: 'determinism.broken',
+      atMs: environment.clock.now(),
+      task: ledger.graph.nameOf(vertex),
+      operators,
+      partition: this.#nameOf(broken.partition),
+      subpartition: broken.subpartition,
+      sequence: broken.sequence,
+      cause,
+    });
+  }
+
+  /**
+   * The kept results that a restart of `decided` (undefined: the smallest sound one) reads and nobody has looked at, as far
+   * as they are known to be there.
+   */
+  #unverified(
+    failover: FailoverId,
+    { vertex, lostPartitions }: TaskFailure,
+    decided: readonly RegionId[] | undefined,
+  ): ResultPartitionId[] {
     if (vertex === undefined) return [];
     const { ledger } = this.#services;
     const { graph, regions } = ledger;
-    const restarting = affectedRegions([regions.regionOf(vertex)], ledger, new Set(lostPartitions));
+    const restarting =
+      decided === undefined
+        ? affectedRegions([regions.regionOf(vertex)], ledger, new Set(lostPartitions))
+        : new Set(decided);
+    const verified = this.#verified.get(failover);
     const seen = new Set<number>();
     const ids: ResultPartitionId[] = [];
     const visitGroup = (group: number): void => {
@@ -202,10 +258,10 @@ export class FailoverDesk {
         const producer = at as ExecutionVertexId;
         const partition = graph.partitionOf(edge, producer);
         if (restarting.has(regions.regionOf(producer)) || !ledger.isPartitionReadable(partition)) continue;
-        ids.push({ partition, attempt: ledger.attemptOf(producer) });
+        if (verified?.has(partition) !== true) ids.push({ partition, attempt: ledger.attemptOf(producer) });
       }
     };
-    for (const region of restarting) {
+    for (const region of restarting.keys()) {
       regions.forEachVertex(region, (member) => graph.forEachConsumedGroup(member, visitGroup));
     }
     return ids;
@@ -250,4 +306,20 @@ export class FailoverDesk {
       input: { topology: ledger, environment },
     });
   }
+}
+
+/** Where on the disk a result is wrong, if the cause or what caused it says so. */
+function locationIn(cause: Error): { readonly file: string; readonly offset: number } | undefined {
+  for (const link of causeChain(cause)) {
+    const { location } = link as { location?: { file: string; offset: number } };
+    if (location !== undefined) return { file: location.file, offset: location.offset };
+  }
+  return undefined;
+}
+
+function brokenClaimIn(cause: Error): DeterminismBrokenError | undefined {
+  for (const link of causeChain(cause)) {
+    if ((link as { code?: unknown }).code === 'DETERMINISM_BROKEN') return link as DeterminismBrokenError;
+  }
+  return undefined;
 }

@@ -14,8 +14,9 @@ export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEven
 /**
  * The failover chart: one failure, from the question which regions restart until the last of them runs again.
  *
- * F0 Before anybody is asked, the results that the restart will read are looked at, until none more is found missing: a
- *    chain of lost results costs one restart.
+ * F0 The results that the restart will read are looked at, until none more is found missing: a chain of lost results costs
+ *    one restart. Those of the smallest sound restart before anybody is asked, those of what the strategy wants beyond it
+ *    when it has answered.
  * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
  * F2 An unrecoverable failure is refused without asking the backoff.
  * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does,
@@ -26,8 +27,8 @@ export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEven
 export interface FailoverInput {
   readonly failover: FailoverId;
   readonly failure: TaskFailure;
-  /** Whether the restart will read results that are kept somewhere. */
-  readonly readsResults: boolean;
+  /** Whether a restart of these regions (undefined: the smallest sound one) will read results that nobody has looked at. */
+  readonly readsUnverified: (regions: readonly RegionId[] | undefined) => boolean;
   /** Why no restart can help; undefined if one may. */
   readonly unrecoverable: string | undefined;
   readonly master: FailoverParentRef;
@@ -42,6 +43,10 @@ export interface FailoverInput {
 
 export interface FailoverContext extends FailoverInput {
   regions: readonly RegionId[];
+  /** Those that produce again what they have produced. */
+  again: readonly RegionId[];
+  /** What the strategy answered. */
+  decision: unknown;
   why: string | undefined;
   /** Set when the strategy or the backoff refused. */
   refusal: { readonly cause: Error; readonly why: string } | undefined;
@@ -66,7 +71,8 @@ const base = setup({
   },
   guards: {
     isGlobal: ({ context }) => context.failure.vertex === undefined,
-    readsResults: ({ context }) => context.readsResults,
+    readsUnverified: ({ context }) => context.readsUnverified(undefined),
+    decisionReadsUnverified: ({ context }) => context.readsUnverified(context.regions),
     someAreLost: ({ event }) => event.type === 'failover.resultsVerified' && event.lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isSoundRestart: ({ context, event }) =>
@@ -89,16 +95,17 @@ const toMaster = ({ context }: { context: FailoverContext }): FailoverInput['mas
 
 const failoverSetup = base.extend({
   actions: {
+    /** Also when more was found to be lost: then the same answer restarts more. */
     takeDecision: assign(({ context, event }) => {
-      if (event.type !== 'failover.strategyDecided') return {};
-      const sound = context.soundDecision(event.decision, context.failure);
-      if (sound.kind === 'restart') return { regions: sound.regions, why: sound.why };
+      const decision = event.type === 'failover.strategyDecided' ? event.decision : context.decision;
+      const sound = context.soundDecision(decision, context.failure);
+      if (sound.kind === 'restart') return { decision, regions: sound.regions, again: sound.again, why: sound.why };
       if (sound.kind === 'fail') {
         return { refusal: { cause: sound.cause, why: sound.why ?? 'the failover strategy decided to fail the job' } };
       }
       return {};
     }),
-    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions() })),
+    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions(), again: [] })),
     warnOfStrategy: sendTo(toMaster, ({ context, event }) => ({
       type: 'failover.overruled',
       failover: context.failover,
@@ -130,6 +137,7 @@ const failoverSetup = base.extend({
       failover: context.failover,
       failure: context.failure,
       regions: context.regions,
+      again: context.again,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
       why: context.why,
@@ -185,6 +193,8 @@ export const failoverMachine = failoverSetup.createMachine({
   context: ({ input }) => ({
     ...input,
     regions: [],
+    again: [],
+    decision: undefined,
     why: undefined,
     refusal: undefined,
     restartAtMs: 0,
@@ -197,7 +207,7 @@ export const failoverMachine = failoverSetup.createMachine({
     opened: {
       always: [
         { guard: 'isGlobal', target: 'checking', actions: 'takeAllRegions' },
-        { guard: 'readsResults', target: 'verifying' },
+        { guard: 'readsUnverified', target: 'verifying' },
         { target: 'askingStrategy' },
       ],
     },
@@ -219,12 +229,28 @@ export const failoverMachine = failoverSetup.createMachine({
       invoke: deadline,
       on: {
         'failover.strategyDecided': [
-          { guard: 'isSoundRestart', target: 'checking', actions: 'takeDecision' },
+          { guard: 'isSoundRestart', target: 'verifyingDecision', actions: 'takeDecision' },
           { guard: 'isSoundRefusal', target: 'refused', actions: 'takeDecision' },
           overruleStrategy,
         ],
         'failover.strategyFailed': overruleStrategy,
         'delay.elapsed': overruleStrategy,
+      },
+    },
+    verifyingDecision: {
+      initial: 'deciding',
+      states: {
+        deciding: {
+          always: [{ guard: 'decisionReadsUnverified', target: 'looking' }, { target: '#failover.checking' }],
+        },
+        looking: {
+          entry: 'verifyResults',
+          invoke: deadline,
+          on: {
+            'failover.resultsVerified': { target: 'deciding', actions: 'takeDecision' },
+            'delay.elapsed': '#failover.checking',
+          },
+        },
       },
     },
     checking: {

@@ -1,7 +1,9 @@
 import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
 import { IllegalStateError } from '../errors.ts';
+import type { RestartMode } from '../failover/affected-regions.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
+import { type Reproducibility, ReproducibleRegions } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
 import { PartitionRelease } from '../scheduling/partition-release.ts';
@@ -13,8 +15,13 @@ import type { ExecutionActorRef } from './execution-machine.ts';
 const expected = 0;
 /** it is complete, */
 const complete = 1;
-/** it is gone, at least its beginning: lost, dropped, or released because nobody needed it. */
+/** it is gone, at least its beginning: lost, or dropped; */
 const lost = 2;
+/** it was given up, because every region that reads it had finished. */
+const released = 3;
+
+const anew: Reproducibility = { kind: 'never', why: 'what it reads is being produced anew' };
+const outOfOrder: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
 
 /**
  * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
@@ -28,6 +35,14 @@ export class JobLedger implements Topology {
   /** The present attempt of each execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
   readonly #release: PartitionRelease;
+  readonly #reproducible: ReproducibleRegions;
+  /** How regions restart, as the latest failover decided; those in `#isDecided` have not begun to. */
+  readonly #modes = new Map<RegionId, RestartMode>();
+  readonly #isDecided = new Set<RegionId>();
+  /** Tasks whose channels were merged in an order that nobody knows any more. */
+  readonly #orderLost = new Set<ExecutionVertexId>();
+  /** Results that nobody reads any more and that are kept all the same. */
+  readonly #kept = new Set<PartitionId>();
   readonly #attempts: Uint32Array;
   /** What became of the result of each partition's present attempt. */
   readonly #results: Uint8Array;
@@ -39,12 +54,42 @@ export class JobLedger implements Topology {
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
     this.#release = new PartitionRelease(graph, regions);
+    this.#reproducible = new ReproducibleRegions(graph, regions);
     this.#attempts = new Uint32Array(graph.vertexCount);
     this.#results = new Uint8Array(graph.partitionCount);
   }
 
   isPartitionAvailable(partition: PartitionId): boolean {
-    return this.#results[partition] !== lost;
+    return this.#results[partition] === expected || this.#results[partition] === complete;
+  }
+
+  reproducibilityOf(region: RegionId): Reproducibility {
+    if (this.#isDecided.has(region) && this.#modes.get(region) === 'new') return anew;
+    const reproducibility = this.#reproducible.of(region);
+    if (this.#orderLost.size === 0 || reproducibility.kind !== 'from-kept-results') return reproducibility;
+    return this.regions.verticesOf(region).some((vertex) => this.#orderLost.has(vertex as ExecutionVertexId))
+      ? outOfOrder
+      : reproducibility;
+  }
+
+  /** Whether the results of a task may be produced again, and compared: what a failed attempt left of them is kept. */
+  mayProduceAgain(vertex: ExecutionVertexId): boolean {
+    return this.reproducibilityOf(this.regions.regionOf(vertex)).kind !== 'never';
+  }
+
+  /** Whether a region produces again what it has produced, or something new; new in its first attempt. */
+  modeOf(region: RegionId): RestartMode {
+    return this.#modes.get(region) ?? 'new';
+  }
+
+  /** A task claims to be deterministic and is not: no other of its job vertex is believed either. */
+  distrust(vertex: ExecutionVertexId): void {
+    this.#reproducible.distrust(this.graph.jobVertexIndexOf(vertex));
+  }
+
+  /** The order in which a task merged its channels is gone with its executor. */
+  loseOrder(vertex: ExecutionVertexId): void {
+    this.#orderLost.add(vertex);
   }
 
   /** Whether the result of a partition's present attempt is there to be read, be it that more is to come. */
@@ -78,37 +123,84 @@ export class JobLedger implements Topology {
   /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
   finishTask(vertex: ExecutionVertexId): RegionId[] {
     for (const partition of this.graph.partitionsOf(vertex)) {
-      if (this.graph.exchangeOfPartition(partition).joinsRegions || this.#results[partition] === lost) continue;
+      if (this.graph.exchangeOfPartition(partition).joinsRegions || this.#results[partition] !== expected) continue;
       this.#results[partition] = complete;
     }
     return this.scheduling.vertexFinished(vertex);
   }
 
-  /** A region finished. Returns the results that nobody reads any more, and notes that they are given up. */
-  releaseResultsReadBy(region: RegionId): ResultPartitionId[] {
-    return this.#release.regionFinished(region).map((partition) => {
-      this.#results[partition] = lost;
-      return { partition, attempt: this.attemptOf(this.graph.producerOf(partition)) };
-    });
+  /** A region finished. Returns the results that nobody reads any more; they are kept until they are given up. */
+  consumedBy(region: RegionId): PartitionId[] {
+    const consumed = this.#release.regionFinished(region);
+    for (const partition of consumed) this.#kept.add(partition);
+    return consumed;
+  }
+
+  /** Results that could be given up: nobody reads them any more. */
+  get releasable(): PartitionId[] {
+    return [...this.#kept].filter((partition) => this.#isConsumed(partition));
+  }
+
+  /** Gives results up, those among them that nobody reads. Returns which those are. */
+  giveUp(partitions: Iterable<PartitionId>): ResultPartitionId[] {
+    const given: ResultPartitionId[] = [];
+    for (const partition of partitions) {
+      if (!this.#isConsumed(partition) || !this.#kept.delete(partition)) continue;
+      this.#results[partition] = released;
+      given.push(this.presentResult(partition));
+    }
+    return given;
+  }
+
+  /** The tasks that have not read a result to their end. */
+  *readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
+    const group = this.graph.groupOfPartition(partition);
+    for (let vertex = this.graph.consumerStart(group); vertex < this.graph.consumerEnd(group); vertex++) {
+      if (!this.#release.isFinished(this.regions.regionOf(vertex as ExecutionVertexId)))
+        yield vertex as ExecutionVertexId;
+    }
+  }
+
+  /** A partition as its producer's present attempt writes it. */
+  presentResult(partition: PartitionId): ResultPartitionId {
+    return { partition, attempt: this.attemptOf(this.graph.producerOf(partition)) };
+  }
+
+  /** Whether a result is that of the present attempt, so that it can be blamed for what is wrong with it. */
+  isPresent({ partition, attempt }: ResultPartitionId): boolean {
+    return this.attemptOf(this.graph.producerOf(partition)) === attempt;
   }
 
   /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
-  truncatePartition({ partition, attempt }: ResultPartitionId): void {
-    if (this.attemptOf(this.graph.producerOf(partition)) === attempt) this.#results[partition] = lost;
+  truncatePartition(partition: PartitionId): void {
+    if (this.isPartitionAvailable(partition)) this.#results[partition] = lost;
   }
 
   losePartition(partition: PartitionId): void {
     this.#results[partition] = lost;
   }
 
-  /** Regions will restart: nothing they produced counts any more, and they wait in no queue. */
-  invalidate(regions: readonly RegionId[]): void {
+  /**
+   * Regions will restart, and wait in no queue. What those produced that do not produce it `again` counts no more.
+   */
+  invalidate(regions: readonly RegionId[], again: Iterable<RegionId> = []): void {
+    const repeating = new Set(again);
     for (const region of regions) {
       this.slots.cancelRequest(region);
       this.#release.regionUnfinished(region);
+      // What was to be new and has not begun stays so: its inputs have changed.
+      const isNew = !repeating.has(region) || (this.#isDecided.has(region) && this.#modes.get(region) === 'new');
+      this.#modes.set(region, isNew ? 'new' : 'again');
+      this.#isDecided.add(region);
+    }
+    for (const region of regions) {
+      const mode = this.modeOf(region);
       for (const vertex of this.regions.verticesOf(region)) {
-        for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId))
+        for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId)) {
+          if (mode === 'again' && this.#isSettled(partition)) continue;
           this.#results[partition] = expected;
+          this.#kept.delete(partition);
+        }
       }
     }
     this.scheduling.invalidate(regions);
@@ -138,12 +230,20 @@ export class JobLedger implements Topology {
     return this.graph.partitionsOf(vertex).map((partition) => ({ partition, attempt }));
   }
 
+  /** What an attempt will write; from now on its region is as its latest failover wanted it. */
   registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): PartitionRegistration[] {
     const { graph } = this;
+    const region = this.regions.regionOf(vertex);
+    const mode = this.modeOf(region);
+    this.#isDecided.delete(region);
+    if (mode === 'new') this.#orderLost.delete(vertex);
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);
+      const partition = graph.partitionOf(edge, vertex);
       return {
-        id: { partition: graph.partitionOf(edge, vertex), attempt },
+        id: { partition, attempt },
+        origin: mode === 'again' && this.#results[partition] === released ? 'unread' : mode,
+        isReproducible: this.#reproducible.of(region).kind !== 'never',
         edge,
         producer: vertex,
         subpartitionCount: graph.consumerEnd(group) - graph.consumerStart(group),
@@ -161,6 +261,7 @@ export class JobLedger implements Topology {
       jobVertex,
       subtask: graph.subtaskOf(vertex),
       parallelism: graph.jobVertexOf(vertex).parallelism,
+      channelOrder: this.#reproducible.keepsOrder(vertex) ? this.modeOf(this.regions.regionOf(vertex)) : 'any',
       inputs: graph.edgesInto(jobVertex).map((edge) => {
         const group = graph.consumedGroup(edge, vertex);
         return { edge, partitions: this.#groupResults(edge, group), subpartition: vertex - graph.consumerStart(group) };
@@ -170,6 +271,18 @@ export class JobLedger implements Topology {
         partition: { partition: graph.partitionOf(edge, vertex), attempt },
       })),
     };
+  }
+
+  /** Whether a result that is produced again need not be waited for: it is complete, or nobody will read it. */
+  #isSettled(partition: PartitionId): boolean {
+    return (
+      this.#results[partition] === complete || (this.#results[partition] === released && this.#isConsumed(partition))
+    );
+  }
+
+  /** Whether everybody who reads a result has read it to its end. */
+  #isConsumed(partition: PartitionId): boolean {
+    return this.#release.isConsumed(this.graph.groupOfPartition(partition));
   }
 
   #groupResults(edge: number, group: number): readonly ResultPartitionId[] {

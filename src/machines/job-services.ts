@@ -22,10 +22,10 @@ export interface FailureHandling {
 }
 
 /**
- * How long results of exchanges that keep them are kept: until the regions that read them have finished, or until the job
- * ends. What is given up early has to be produced again when a finished consumer must restart.
+ * How long results of exchanges that keep them are kept: until the regions that read them have finished, some time longer,
+ * or until the job ends. What is given up early has to be produced again when a finished consumer must restart.
  */
-export type KeepResults = 'until-consumers-finish' | 'until-job-ends';
+export type KeepResults = 'until-consumers-finish' | 'until-job-ends' | { readonly ttlMs: number };
 
 /** What the charts of one job need from outside. */
 export interface JobServices {
@@ -37,8 +37,8 @@ export interface JobServices {
   readonly observe: (event: JobEvent) => void;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
   readonly failureHandling: FailureHandling;
-  /** When results that can be read again are given up. */
-  readonly keepResults: KeepResults;
+  /** When results that can be read again are given up, by edge of the job graph. */
+  readonly keepResults: (edge: number) => KeepResults;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
 }

@@ -3,18 +3,24 @@ import type { ResultPartitionId } from '../ids.ts';
 import { placeholder } from './placeholder.ts';
 
 /**
- * The partition chart: what one attempt of one task writes for one edge, from its registration until nothing of it is
- * held any more. The place that holds the bytes drives it.
+ * The partition chart: what is written for one edge by one attempt of a task, and by those that produce the same again,
+ * from its registration until nothing of it is held any more. The place that holds the bytes drives it.
  *
  * P1 What it holds is given up exactly once, whichever way it ends.
- * P2 `released` is never left; `lost` only by its release.
+ * P2 `released` is never left; `lost` only by its release, or by an attempt that produces it again.
  */
 export const partitionStates = ['created', 'producing', 'finished', 'lost', 'released'] as const;
 
 export type PartitionState = (typeof partitionStates)[number];
 
+/** What holds the bytes. */
+export interface PartitionStorage {
+  release(): void;
+}
+
 export interface PartitionInput {
   readonly id: ResultPartitionId;
+  readonly storage: PartitionStorage;
 }
 
 export type PartitionContext = PartitionInput & { cause: Error | undefined };
@@ -26,6 +32,8 @@ export type PartitionEvent =
   | { readonly type: 'partition.finish' }
   /** Some of it is gone or unreadable. */
   | { readonly type: 'partition.lose'; readonly cause: Error }
+  /** The next attempt of its task produces it again. */
+  | { readonly type: 'partition.resume'; readonly id: ResultPartitionId; readonly storage: PartitionStorage }
   /** Nobody needs it any more. */
   | { readonly type: 'partition.release' };
 
@@ -34,14 +42,22 @@ const partitionSetup = setup({
   actions: {
     recordState: (_, _params: { state: PartitionState }) => placeholder('partition', 'recordState'),
     /** Frees memory and files. */
-    freeStorage: () => placeholder('partition', 'freeStorage'),
+    freeStorage: ({ context }) => {
+      context.storage.release();
+    },
   },
 });
 
-const loseOrRelease = {
+const anyEnd = {
   'partition.lose': {
     target: 'lost',
     actions: partitionSetup.assign(({ event }) => (event.type === 'partition.lose' ? { cause: event.cause } : {})),
+  },
+  'partition.resume': {
+    target: 'created',
+    actions: partitionSetup.assign(({ event }) =>
+      event.type === 'partition.resume' ? { id: event.id, storage: event.storage, cause: undefined } : {},
+    ),
   },
   'partition.release': { target: 'released', actions: 'freeStorage' },
 } as const;
@@ -53,20 +69,20 @@ export const partitionMachine = partitionSetup.createMachine({
   states: {
     created: {
       entry: { type: 'recordState', params: { state: 'created' } },
-      on: { ...loseOrRelease, 'partition.produce': 'producing' },
+      on: { ...anyEnd, 'partition.produce': 'producing' },
     },
     producing: {
       entry: { type: 'recordState', params: { state: 'producing' } },
-      on: { ...loseOrRelease, 'partition.finish': 'finished' },
+      on: { ...anyEnd, 'partition.finish': 'finished' },
     },
     finished: {
       tags: 'readable',
       entry: { type: 'recordState', params: { state: 'finished' } },
-      on: loseOrRelease,
+      on: anyEnd,
     },
     lost: {
-      entry: [{ type: 'recordState', params: { state: 'lost' } }, 'freeStorage'],
-      on: { 'partition.release': 'released' },
+      entry: { type: 'recordState', params: { state: 'lost' } },
+      on: { 'partition.resume': anyEnd['partition.resume'], 'partition.release': anyEnd['partition.release'] },
     },
     released: { entry: { type: 'recordState', params: { state: 'released' } } },
   },

@@ -8,6 +8,7 @@ import { FailoverDesk } from './failover-desk.ts';
 import type { JobServices } from './job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
+import { ResultKeeper } from './result-keeper.ts';
 import { type RegionActorRef, type RegionParentRef, regionMachine } from './region-machine.ts';
 
 /** The executions of a job: what their chart names, done. */
@@ -46,15 +47,14 @@ function provideExecution({ ledger, environment, gateway, observe }: JobServices
       returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
         release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
       }),
-      // What is read while it is written is released when the next attempt begins: its readers are told what to do by the
-      // failover, and not by an error of their own.
+      // What is read while it is written, or may be produced again, stays until the next attempt begins: its readers are told
+      // what to do by the failover, and not by an error of their own.
       releasePartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(
-          ledger
-            .resultsOf(vertex, attempt)
-            .filter(
-              ({ partition }) => ledger.graph.exchangeOfPartition(partition).consumption !== 'after-producer-scheduled',
-            ),
+          ledger.resultsOf(vertex, attempt).filter(({ partition }) => {
+            const { joinsRegions, consumption } = ledger.graph.exchangeOfPartition(partition);
+            return joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex));
+          }),
         );
       },
       releaseTransientPartitions: ({ context: { vertex, attempt } }) => {
@@ -89,9 +89,15 @@ function provideRegion({ ledger, environment, gateway, delay, observe }: JobServ
           done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
         }
       },
-      releaseFinishedPartitions: ({ context: { vertices, attempt } }) => {
+      releaseFinishedPartitions: ({ context: { region, vertices, attempt } }) => {
+        const isNew = ledger.modeOf(region) === 'new';
         for (let index = 0; index < vertices.length; index++) {
-          gateway.releasePartitions(ledger.resultsOf(vertices[index] as ExecutionVertexId, attempt));
+          const results = ledger.resultsOf(vertices[index] as ExecutionVertexId, attempt);
+          gateway.releasePartitions(
+            isNew
+              ? results
+              : results.filter(({ partition }) => ledger.graph.exchangeOfPartition(partition).joinsRegions),
+          );
         }
       },
     },
@@ -179,6 +185,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
   };
 
   const desk = new FailoverDesk(services);
+  const keeper = new ResultKeeper(services);
 
   const provided = jobMasterMachine.provide({
     actions: {
@@ -199,8 +206,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         if (event.type === 'region.taskFinished') tell(enqueue, scheduled(ledger.finishTask(event.vertex)));
       }),
       releaseConsumedPartitions: ({ event }) => {
-        if (event.type !== 'region.finished' || services.keepResults === 'until-job-ends') return;
-        gateway.releasePartitions(ledger.releaseResultsReadBy(event.region));
+        if (event.type === 'region.finished') keeper.noteConsumed(ledger.consumedBy(event.region));
       },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type === 'region.restarted') tell(enqueue, scheduled(ledger.scheduling.offer([event.region])));
@@ -212,7 +218,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
         desk.recordDecision(event);
-        ledger.invalidate(event.regions);
+        ledger.invalidate(event.regions, event.again);
         const { failover, restartAtMs } = event;
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
         for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);
@@ -253,6 +259,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       suspendRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.suspend' }))),
       stopAdvisors: enqueueActions(({ enqueue }) => {
         for (const failover of desk.stop()) enqueue.stopChild(failover);
+        keeper.stop();
       }),
     },
   });

@@ -6,6 +6,7 @@ import { SourceInput } from './source-input.ts';
 import type { SourceReader } from './source.ts';
 import type { TaskParts } from './stream-task.ts';
 import type { TaskContext } from './task-context.ts';
+import type { ChannelOrder } from '../partitions/channel-order.ts';
 import { InputGate } from '../partitions/input-gate.ts';
 import { type ChannelSelection, RecordWriter } from '../partitions/record-writer.ts';
 import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
@@ -16,6 +17,8 @@ export interface OpenTaskOptions {
   readonly batchSize: number;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
   readonly openChannels: () => readonly SubpartitionView[];
+  /** The order in which records are taken from the channels; undefined: any. */
+  readonly channelOrder?: ChannelOrder | undefined;
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
@@ -54,7 +57,7 @@ function join(
   reader: SourceReader<unknown> | undefined,
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
-  const { program, context, batchSize, partitions, openChannels, wake } = options;
+  const { program, context, batchSize, partitions, openChannels, channelOrder, wake } = options;
   const outputs = program.outputs.map(
     ({ partitioning }, index) =>
       new RecordWriter({
@@ -69,7 +72,7 @@ function join(
   try {
     return {
       // Channels last: what was opened before may fail, and a pipelined result is read once.
-      input: reader === undefined ? new InputGate(openChannels()) : new SourceInput(reader, batchSize),
+      input: reader === undefined ? new InputGate(openChannels(), channelOrder) : new SourceInput(reader, batchSize),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
     };

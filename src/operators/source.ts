@@ -25,6 +25,8 @@ export interface Source<Out> {
   readonly maxParallelism: number;
   /** Why it cannot be split further, for the error message; e.g. `an async iterable has one reader`. */
   readonly splitLimit?: string;
+  /** Whether a subtask that opens it again gets the same records in the same order. Default false. */
+  readonly deterministic?: boolean;
   /** @throws SourceNotReplayableError when it was opened before and what it reads is gone. */
   open(context: RuntimeContext): SourceReader<Out> | Promise<SourceReader<Out>>;
 }

@@ -1,4 +1,5 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
+import { type ChannelOrder, OrderReplay } from './channel-order.ts';
 import type { SubpartitionView } from './result-partition.ts';
 import { endOfPartition, type StreamElement } from './stream-element.ts';
 import type { TaskInput } from './task-io.ts';
@@ -14,6 +15,8 @@ const creditsPerChannel = 2;
  * - IG1 Order is kept within a channel.
  * - IG2 A channel holds at most two elements here; the next is asked for when one was taken.
  * - IG3 A channel that always has elements does not starve the others.
+ * - IG4 With an order on record, records are taken in that order, whatever batches they come in; then in turn, and that
+ *   is added to the record.
  */
 export class InputGate implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -23,16 +26,21 @@ export class InputGate implements TaskInput {
   readonly #subscriptions: Subscription[] = [];
   /** Channels with elements, each once, in the order they are served. */
   readonly #ready = new ReadyList();
+  readonly #order: ChannelOrder | undefined;
+  #replay: OrderReplay | undefined;
   #openCount: number;
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
   #phase: 'open' | 'ended' | 'failed' | 'closed' = 'open';
 
-  constructor(views: readonly SubpartitionView[]) {
+  /** @param order is kept to as far as it goes, and continued */
+  constructor(views: readonly SubpartitionView[], order?: ChannelOrder) {
     this.elements$ = this.#elements.asObservable();
     this.#views = views;
     this.#queues = views.map(() => []);
     this.#openCount = views.length;
+    this.#order = order;
+    this.#replay = order === undefined || order.length === 0 ? undefined : new OrderReplay(order);
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
@@ -54,6 +62,10 @@ export class InputGate implements TaskInput {
       this.#elements.error(this.#failure);
       return true;
     }
+    if (this.#replay !== undefined) {
+      const served = this.#serveReplay(this.#replay);
+      if (served !== undefined) return served;
+    }
     for (let channel = this.#ready.take(); channel !== undefined; channel = this.#ready.take()) {
       const queue = this.#queues[channel] as StreamElement[];
       const element = queue.shift() as StreamElement;
@@ -63,6 +75,7 @@ export class InputGate implements TaskInput {
       }
       if (queue.length > 0) this.#ready.add(channel);
       this.#views[channel]?.request(1);
+      this.#order?.note(channel, element.records.length);
       this.#elements.next(element);
       return true;
     }
@@ -83,10 +96,41 @@ export class InputGate implements TaskInput {
     done();
   }
 
+  /** IG4. Undefined when the record comes to its end: from then on it is anybody's turn. */
+  #serveReplay(replay: OrderReplay): boolean | undefined {
+    const { channel } = replay;
+    const queue = channel === undefined ? undefined : (this.#queues[channel] as StreamElement[]);
+    const element = queue?.[0];
+    if (queue !== undefined && element === undefined) return false;
+    // A channel that ends before its time is not what it was: what is made of it will differ and be found out.
+    if (channel === undefined || queue === undefined || element === undefined || element.kind === 'end') {
+      this.#replay = undefined;
+      for (const [index, waiting] of this.#queues.entries()) if (waiting.length > 0) this.#ready.add(index);
+      return undefined;
+    }
+    const { records } = element;
+    if (records.length <= replay.left) {
+      queue.shift();
+      this.#views[channel]?.request(1);
+      replay.take(records.length);
+      this.#elements.next(element);
+    } else {
+      const count = replay.left;
+      queue[0] = { kind: 'records', records: records.slice(count) };
+      replay.take(count);
+      this.#elements.next({ kind: 'records', records: records.slice(0, count) });
+    }
+    return true;
+  }
+
   #arrived(channel: number, element: StreamElement): void {
     const queue = this.#queues[channel] as StreamElement[];
     queue.push(element);
     if (queue.length > 1) return;
+    if (this.#replay !== undefined) {
+      this.#listener?.();
+      return;
+    }
     this.#ready.add(channel);
     if (this.#ready.size === 1) this.#listener?.();
   }

@@ -1,7 +1,7 @@
 import { PartitionLostError, toError } from '../errors.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { freezeRecords } from './freeze-records.ts';
-import { decodeBatch } from './record-codec.ts';
+import { type BatchPlace, decodeBatch } from './record-codec.ts';
 import type { SpillFile } from './spill-store.ts';
 import type { Batch } from './stream-element.ts';
 
@@ -11,17 +11,18 @@ export interface WrittenBatch {
   readonly file: SpillFile;
   readonly offset: number;
   readonly bytes: number;
+  readonly place: BatchPlace;
   /** Whether its records were frozen. */
   readonly freeze: boolean;
 }
 
 /** Reads a batch back. What does not come back as it was written is a lost partition: its producer runs again. */
 export function readBack(
-  { id, file, offset, bytes, freeze }: WrittenBatch,
+  { id, file, offset, bytes, place, freeze }: WrittenBatch,
   done: (error: PartitionLostError | undefined, records: Batch) => void,
 ): void {
   const lose = (cause: unknown): void => {
-    done(new PartitionLostError(id, toError(cause).message, { cause, location: { file: file.name, offset } }), []);
+    done(new PartitionLostError(id, toError(cause).message, { cause, location: file.locate(offset) }), []);
   };
   file.read(offset, bytes, (error, frame) => {
     if (error !== undefined) {
@@ -30,7 +31,7 @@ export function readBack(
     }
     let records: Batch;
     try {
-      records = decodeBatch(frame);
+      records = decodeBatch(frame, place);
     } catch (cause) {
       lose(cause);
       return;

@@ -9,7 +9,7 @@ export const partitionFaultPoints = {
   register: 'partition.register',
 } as const;
 
-/** What a partition holds and has moved; all counts since it was created. */
+/** What a partition holds and has moved; all counts since it was created, over every attempt that wrote it. */
 export interface PartitionStatistics {
   readonly records: number;
   readonly batches: number;
@@ -48,18 +48,29 @@ export interface ResultPartition {
   onWritable(listener: () => void): void;
   /**
    * Appends a batch to a subpartition; takes ownership of the array.
-   * @throws SpillError | RecordNotSerializableError when an earlier or this batch could not be kept.
+   * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier or this batch could not be
+   * kept.
+   * @throws DeterminismBrokenError when it is produced again and is not what it was.
    */
   write(subpartition: number, records: Batch): void;
   /** Ends every subpartition. Calls `done` when everything that must outlive the task is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
 
-  /** Opens a reader at the start of a subpartition. @throws PartitionLostError if the partition was released or lost. */
-  read(subpartition: number): SubpartitionView;
+  /**
+   * Opens a reader at the start of a subpartition, or at its record `fromRecord`.
+   * @throws PartitionLostError if the partition was released or lost, or no longer has that record.
+   */
+  read(subpartition: number, fromRecord?: number): SubpartitionView;
 
   /** Looks whether what it holds can still be read, without reading it: `done` gets what is wrong. At once if it can. */
   verify(done: (error?: Error) => void): void;
   statistics(): PartitionStatistics;
   /** Gives up everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
   release(): void;
+  /**
+   * Hands what it holds on to the next attempt of its producer, which produces it again: what is there is compared, what
+   * is missing is put back, what follows is appended. Its readers stay. Undefined where nothing is kept.
+   * @param isLost whether what is in files is to be given up
+   */
+  readonly resume?: (id: ResultPartitionId, isLost: boolean) => ResultPartition;
 }

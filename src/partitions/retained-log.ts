@@ -1,13 +1,21 @@
 import type { StoredView } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
 
-/** A batch that is kept. Has its records, or a place in the file, or both. */
+/**
+ * A batch of which at least the place is kept: its records, or where they are in the file, or both; or neither, until they
+ * are produced again.
+ */
 export interface RetainedBatch {
+  /** Number of its first record in the subpartition, from 0. */
+  readonly sequence: number;
+  readonly count: number;
   records: Batch | undefined;
   /** What it has reserved of the memory budget. */
   reservedBytes: number;
   /** Where it is in the file, once it was written. */
   written: { readonly offset: number; readonly bytes: number } | undefined;
+  /** Checksum of its frame, once it had one. */
+  checksum: number | undefined;
 }
 
 /**
@@ -15,19 +23,34 @@ export interface RetainedBatch {
  *
  * Invariants:
  * - RL1 Only what every live reader has taken can be dropped, oldest first; nothing can while nobody reads.
- * - RL2 A reader starts at the beginning, or not at all.
+ * - RL2 A reader finds every batch from where it starts, or does not start.
+ * - RL3 Batches that are not there (dropped, or lost and not yet produced again) hold a reader up; it sees no gap.
  */
 export class RetainedLog {
+  readonly subpartition: number;
   readonly #views = new Set<StoredView>();
   #batches: (RetainedBatch | undefined)[] = [];
   /** Batches before it were dropped. */
   #first = 0;
-  #dropped = 0;
+  /** Batches whose places are no longer kept either. */
+  #forgotten = 0;
+  /** The first batch from `#first` on that is not there; the length if all are. */
+  #gap = 0;
+  #recordCount = 0;
   #isReadToEnd = false;
+
+  constructor(subpartition: number) {
+    this.subpartition = subpartition;
+  }
 
   /** Batches that were ever written. */
   get length(): number {
-    return this.#dropped + this.#batches.length;
+    return this.#forgotten + this.#batches.length;
+  }
+
+  /** Records that were ever written. */
+  get recordCount(): number {
+    return this.#recordCount;
   }
 
   /** Batches that are gone. */
@@ -43,6 +66,11 @@ export class RetainedLog {
     return position;
   }
 
+  /** Batches that the slowest reader could take and has not. */
+  get lead(): number {
+    return this.#gap - this.position;
+  }
+
   /** Whether somebody reads it now. */
   get isRead(): boolean {
     for (const view of this.#views) if (view.isReading) return true;
@@ -50,27 +78,74 @@ export class RetainedLog {
   }
 
   append(batch: RetainedBatch): void {
+    if (this.#gap === this.length) this.#gap++;
     this.#batches.push(batch);
+    this.#recordCount += batch.count;
     this.#isReadToEnd = false;
   }
 
   batchAt(index: number): RetainedBatch | undefined {
-    return this.#batches[index - this.#dropped];
+    return this.#batches[index - this.#forgotten];
   }
 
-  /** RL1. The oldest batch, which is kept no longer; undefined if it is still needed. */
-  dropFirst(): RetainedBatch | undefined {
+  /** Where a batch can be had: in `memory` at once, from the `file` by reading it; undefined if it is not there. */
+  placeOf(index: number): 'memory' | 'file' | undefined {
+    const batch = this.batchAt(index);
+    if (batch?.records !== undefined) return 'memory';
+    return batch?.written === undefined ? undefined : 'file';
+  }
+
+  /** The batch that holds record `sequence`; the length if it is still to come. O(log batches). */
+  indexOf(sequence: number): number {
+    let [low, high] = [this.#forgotten, this.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { sequence: start, count } = this.batchAt(middle) ?? { sequence: 0, count: 0 };
+      if (start + count <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** RL1. The oldest batch, which is kept no longer; undefined if it is still needed. Its place is kept if `asPlace`. */
+  dropFirst(asPlace: boolean): RetainedBatch | undefined {
     if (this.#first >= this.position) return undefined;
-    const at = this.#first - this.#dropped;
-    const batch = this.#batches[at];
-    this.#batches[at] = undefined;
+    const batch = this.batchAt(this.#first);
+    if (!asPlace) this.#batches[this.#first - this.#forgotten] = undefined;
     this.#first++;
+    this.#findGap();
+    if (asPlace) return batch;
     // Cut off once it is as long as the rest, so that a batch is moved about once.
-    if ((at + 1) * 2 > this.#batches.length) {
-      this.#batches = this.#batches.slice(at + 1);
-      this.#dropped = this.#first;
+    const gone = this.#first - this.#forgotten;
+    if (gone * 2 > this.#batches.length) {
+      this.#batches = this.#batches.slice(gone);
+      this.#forgotten = this.#first;
     }
     return batch;
+  }
+
+  /** The batch that was missing is there again. */
+  noteFilled(): void {
+    this.#findGap();
+    this.advance();
+  }
+
+  /** Everything up to batch `end` is given up: it will not be complete again. Returns what was there of it. */
+  skipTo(end: number): RetainedBatch[] {
+    const skipped: RetainedBatch[] = [];
+    for (; this.#first < end; this.#first++) {
+      const batch = this.batchAt(this.#first);
+      if (batch !== undefined) skipped.push(batch);
+    }
+    this.#findGap();
+    return skipped;
+  }
+
+  /** It is produced again from the beginning: what was dropped may come back. */
+  restart(): void {
+    this.#first = this.#forgotten;
+    this.#gap = this.#first;
+    this.#findGap();
   }
 
   attach(view: StoredView): void {
@@ -94,8 +169,13 @@ export class RetainedLog {
     this.#batches = [];
   }
 
-  /** Every batch that is kept. */
+  /** Every batch of which something is kept. */
   *kept(): Iterable<RetainedBatch> {
     for (const batch of this.#batches) if (batch !== undefined) yield batch;
+  }
+
+  #findGap(): void {
+    this.#gap = Math.max(this.#gap, this.#first);
+    while (this.#gap < this.length && this.placeOf(this.#gap) !== undefined) this.#gap++;
   }
 }

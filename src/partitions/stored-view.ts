@@ -4,11 +4,15 @@ import type { SubpartitionView } from './result-partition.ts';
 import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
 
 export interface StoredViewOptions {
-  /** How many batches there are now. */
+  /** The batch to begin with, and how many records of it and of those that follow are not wanted. */
+  readonly start?: { readonly batch: number; readonly skippedRecords: number };
+  /** How many batches were written so far. */
   readonly batchCount: () => number;
+  /** Whether a batch can be had: `memory` at once, `file` by reading it; undefined if it has to be waited for. */
+  readonly placeOf: (index: number) => 'memory' | 'file' | undefined;
   /** Whether there will be no more. */
   readonly isComplete: () => boolean;
-  /** Gets a batch, at once if it is there. */
+  /** Gets a batch, at once if it is in memory. */
   readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
   /** The reading is over, or given up. */
   readonly closed: (view: StoredView) => void;
@@ -18,9 +22,18 @@ export interface StoredViewOptions {
   readonly taken?: () => void;
 }
 
+/** Batches that are read from a file before they are asked for: who is behind reads at the speed of the disk. */
+const readAhead = 6;
+
+/** A batch that was asked for; neither while it is being read. */
+interface Slot {
+  records: Batch | undefined;
+  error: Error | undefined;
+}
+
 /**
- * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, and emits them in order.
- * One that comes to the last batch before the end waits to be told that there is more.
+ * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, some more from a file,
+ * and emits them in order. One that comes to a batch that is not there, or to the last before the end, waits to be told.
  */
 export class StoredView implements SubpartitionView {
   readonly elements$: Observable<StreamElement>;
@@ -28,15 +41,19 @@ export class StoredView implements SubpartitionView {
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   #credits = 0;
-  #next = 0;
-  #taken = 0;
-  /** Batches asked for and not emitted, in order; empty slots are still being read. */
-  #fetched: { records: Batch | undefined }[] = [];
+  #next: number;
+  #taken: number;
+  #skippedRecords: number;
+  /** Batches asked for and not emitted, in order. */
+  #slots: Slot[] = [];
   #isEmitting = false;
   #lost: Error | undefined;
 
   constructor(options: StoredViewOptions) {
     this.#options = options;
+    const { start = { batch: 0, skippedRecords: 0 } } = options;
+    this.#next = this.#taken = start.batch;
+    this.#skippedRecords = start.skippedRecords;
     this.elements$ = new Observable((subscriber) => {
       if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
       this.#state = 'reading';
@@ -52,7 +69,7 @@ export class StoredView implements SubpartitionView {
     return this.#state === 'reading';
   }
 
-  /** Batches that were emitted. */
+  /** The batch that will be emitted next. */
   get position(): number {
     return this.#taken;
   }
@@ -75,7 +92,7 @@ export class StoredView implements SubpartitionView {
   /** What it reads is gone. */
   lose(error: Error): void {
     this.#lost ??= error;
-    this.#fetched = [];
+    this.#slots = [];
     this.#emit();
   }
 
@@ -85,18 +102,16 @@ export class StoredView implements SubpartitionView {
     if (this.#isEmitting || subscriber === undefined || this.#state !== 'reading') return;
     this.#isEmitting = true;
     while (!subscriber.closed) {
-      if (this.#lost !== undefined) {
-        subscriber.error(this.#lost);
+      if (this.#lost === undefined) this.#fetchMore();
+      const head = this.#slots[0];
+      const error = this.#lost ?? head?.error;
+      if (error !== undefined) {
+        subscriber.error(error);
         break;
       }
-      this.#fetchMore();
-      const head = this.#fetched[0];
-      if (head?.records !== undefined) {
-        this.#fetched.shift();
-        this.#credits--;
-        this.#taken++;
-        this.#options.taken?.();
-        subscriber.next({ kind: 'records', records: head.records });
+      if (head?.records !== undefined && this.#credits > 0) {
+        this.#slots.shift();
+        this.#take(head.records, subscriber);
         continue;
       }
       if (head === undefined && this.isComplete) {
@@ -108,15 +123,29 @@ export class StoredView implements SubpartitionView {
     this.#isEmitting = false;
   }
 
+  #take(batch: Batch, subscriber: Subscriber<StreamElement>): void {
+    const skipped = Math.min(this.#skippedRecords, batch.length);
+    this.#skippedRecords -= skipped;
+    const records = skipped === 0 ? batch : batch.slice(skipped);
+    this.#taken++;
+    this.#options.taken?.();
+    if (records.length === 0) return;
+    this.#credits--;
+    subscriber.next({ kind: 'records', records });
+  }
+
   #fetchMore(): void {
-    const { batchCount, fetch } = this.#options;
-    while (this.#fetched.length < this.#credits && this.#next < batchCount()) {
-      const slot: { records: Batch | undefined } = { records: undefined };
-      this.#fetched.push(slot);
+    const { placeOf, fetch } = this.#options;
+    for (;;) {
+      const place = placeOf(this.#next);
+      if (place === undefined) return;
+      if (this.#slots.length >= this.#credits + (place === 'file' ? readAhead : 0)) return;
+      const slot: Slot = { records: undefined, error: undefined };
+      this.#slots.push(slot);
       fetch(this.#next++, (error, records) => {
         if (this.#state === 'over') return;
         if (error === undefined) slot.records = records;
-        else this.#lost ??= error;
+        else slot.error = error;
         this.#emit();
       });
     }
@@ -124,7 +153,7 @@ export class StoredView implements SubpartitionView {
 
   #close(): void {
     this.#state = 'over';
-    this.#fetched = [];
+    this.#slots = [];
     this.#options.closed(this);
   }
 }

@@ -28,6 +28,11 @@ export class PartitionRelease {
     return this.#isFinished[region] === 1;
   }
 
+  /** Whether every region that reads a group has finished. */
+  isConsumed(group: number): boolean {
+    return this.#unfinished[group] === 0;
+  }
+
   /** Every task of a region has finished. Returns the results that can be released because of it. */
   regionFinished(region: RegionId): PartitionId[] {
     if (this.isFinished(region)) return [];

@@ -2,11 +2,17 @@ import type { Clock, FaultPoints } from '../environment.ts';
 import { noFaults } from '../environment.ts';
 import { SpillError, toError } from '../errors.ts';
 import { type ResultPartitionId, resultPartitionKey } from '../ids.ts';
-import { type SpillFile, spillFaultPoints, type SpillStore } from '../partitions/spill-store.ts';
+import {
+  type FilePlace,
+  type SpillFile,
+  spillFaultPoints,
+  type SpillStore,
+  UnreadableFileError,
+} from '../partitions/spill-store.ts';
 
 /**
  * Spill files in memory, on the clock of a test: for runs that repeat, and for disks that are full (arm
- * `spillFaultPoints.append`), files that vanish, bytes that rot (change `files`).
+ * `spillFaultPoints.append`), files that vanish, bytes that rot (change `files`). One file each, and no segments.
  */
 export class MemorySpillStore implements SpillStore {
   /** The files there are, as they were appended, by name. A test may change their bytes. */
@@ -34,6 +40,8 @@ class MemoryFile implements SpillFile {
   readonly #files: Map<string, Uint8Array[]>;
   readonly #clock: Clock;
   readonly #faults: FaultPoints;
+  /** Appends and syncs, in the order they were asked for: a clock may shuffle what is ready at one instant. */
+  readonly #pending: (() => void)[] = [];
   #size = 0;
   #isRemoved = false;
 
@@ -45,10 +53,23 @@ class MemoryFile implements SpillFile {
   }
 
   append(bytes: Uint8Array, done: (error: Error | undefined, offset: number) => void): void {
-    this.#clock.setImmediate(() => {
+    this.#enqueue(() => {
       const offset = this.#size;
-      const failure = failureOf(() => this.#append(bytes));
-      done(failure && new SpillError('memory', failure.message, { cause: failure }), offset);
+      done(
+        this.#failureOf(() => this.#append(bytes)),
+        offset,
+      );
+    });
+  }
+
+  sync(done: (error: Error | undefined) => void): void {
+    this.#enqueue(() => {
+      done(
+        this.#failureOf(() => {
+          this.#assertThere();
+          this.#faults.reach(spillFaultPoints.sync, { file: this.name });
+        }),
+      );
     });
   }
 
@@ -62,11 +83,19 @@ class MemoryFile implements SpillFile {
     });
   }
 
-  verify(done: (error: Error | undefined) => void): void {
+  verify(done: (error: UnreadableFileError | undefined) => void): void {
     this.#clock.setImmediate(() => {
-      const size = (this.#files.get(this.name) ?? []).reduce((sum, { length }) => sum + length, 0);
-      done(size < this.#size ? new Error(`the file has ${size} of ${this.#size} bytes`) : undefined);
+      const chunks = this.#files.get(this.name);
+      const size = sizeOf(chunks ?? []);
+      if (this.#isRemoved) done(this.#unreadable('the file was removed', 0));
+      else if (chunks === undefined && this.#size > 0) done(this.#unreadable('the file is missing', 0));
+      else if (size < this.#size) done(this.#unreadable(`the file has ${size} of ${this.#size} bytes`, size));
+      else done(undefined);
     });
+  }
+
+  locate(offset: number): FilePlace {
+    return { file: this.name, offset };
   }
 
   remove(): void {
@@ -74,8 +103,26 @@ class MemoryFile implements SpillFile {
     this.#files.delete(this.name);
   }
 
-  #append(bytes: Uint8Array): void {
+  #enqueue(work: () => void): void {
+    this.#pending.push(work);
+    this.#clock.setImmediate(() => this.#pending.shift()?.());
+  }
+
+  #failureOf(work: () => void): SpillError | undefined {
+    const failure = failureOf(work);
+    return failure && new SpillError('memory', failure.message, { cause: failure });
+  }
+
+  #unreadable(problem: string, offset: number): UnreadableFileError {
+    return new UnreadableFileError(this.locate(offset), problem);
+  }
+
+  #assertThere(): void {
     if (this.#isRemoved) throw new Error('the file was removed');
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#assertThere();
     this.#faults.reach(spillFaultPoints.append, { file: this.name });
     const chunks = this.#files.get(this.name);
     // A file that vanished meanwhile has a hole where its bytes were, as a file of a disk would.
@@ -88,7 +135,7 @@ class MemoryFile implements SpillFile {
   #read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     this.#faults.reach(spillFaultPoints.read, { file: this.name, offset });
     const chunks = this.#files.get(this.name);
-    if (chunks === undefined) throw new Error('the file is gone');
+    if (chunks === undefined) throw new Error(this.#isRemoved ? 'the file was removed' : 'the file is gone');
     const bytes = new Uint8Array(length);
     let filled = 0;
     let start = 0;
@@ -101,6 +148,10 @@ class MemoryFile implements SpillFile {
     if (filled < length) throw new Error(`the file ends ${length - filled} bytes too early`);
     return bytes;
   }
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
 }
 
 function failureOf(action: () => void): Error | undefined {

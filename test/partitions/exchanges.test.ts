@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { IllegalStateError, PartitionLostError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
-import { RetainedResultPartition, type Retention } from '../../src/partitions/retained-result-partition.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
+import type { Retention } from '../../src/partitions/memory-room.ts';
 import type { ResultPartition } from '../../src/partitions/result-partition.ts';
 import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
@@ -19,7 +20,7 @@ interface Exchange {
 function blocking(name: string, budgetBytes: number): () => Exchange {
   return () => {
     const environment = virtualEnvironment();
-    const budget = new MemoryBudget(budgetBytes);
+    const budget = new ByteBudget(budgetBytes);
     const spillStore = new MemorySpillStore(environment.clock);
     return {
       name,
@@ -40,7 +41,7 @@ function blocking(name: string, budgetBytes: number): () => Exchange {
 function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY): () => Exchange {
   return () => {
     const environment = virtualEnvironment();
-    const budget = new MemoryBudget(budgetBytes);
+    const budget = new ByteBudget(budgetBytes);
     const spillStore = new MemorySpillStore(environment.clock);
     return {
       name: retention,

@@ -194,7 +194,7 @@ describe('a frame', () => {
   it('is never read when its end is missing or bytes follow it', () => {
     const frame = encodeBatch(records);
     for (let length = 0; length < frame.length; length++) {
-      const expected = length < 13 ? `${length} bytes are fewer than the 13 of a header` : 'the header announces';
+      const expected = length < 25 ? `${length} bytes are fewer than the 25 of a header` : 'the header announces';
       expect(() => decodeBatch(frame.subarray(0, length))).toThrow(expected);
     }
     expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('the header announces');

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { PartitionLostError, RecordNotSerializableError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { estimateBytes } from '../../src/partitions/record-size.ts';
-import { RetainedResultPartition, type Retention } from '../../src/partitions/retained-result-partition.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
+import type { Retention } from '../../src/partitions/memory-room.ts';
 import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
@@ -14,7 +15,7 @@ const batch = (n: number): { n: number }[] => [{ n }];
 
 function partitionOf(retention: Retention, { subpartitionCount = 1, budgetBytes = unlimited, freeze = false } = {}) {
   const environment = virtualEnvironment();
-  const budget = new MemoryBudget(budgetBytes);
+  const budget = new ByteBudget(budgetBytes);
   const store = new MemorySpillStore(environment.clock, { faults: environment.faults });
   let truncations = 0;
   const partition = new RetainedResultPartition({
@@ -213,8 +214,8 @@ describe('memory', () => {
   });
 
   it('keeps within the budget of its exchange and of the run', () => {
-    const run = new MemoryBudget(5 * batchBytes);
-    const [one, other] = [new MemoryBudget(4 * batchBytes, run), new MemoryBudget(4 * batchBytes, run)];
+    const run = new ByteBudget(5 * batchBytes);
+    const [one, other] = [new ByteBudget(4 * batchBytes, run), new ByteBudget(4 * batchBytes, run)];
     expect(one.tryReserve(3 * batchBytes)).toBe(true);
     expect(other.tryReserve(3 * batchBytes)).toBe(false);
     expect(other.tryReserve(2 * batchBytes)).toBe(true);

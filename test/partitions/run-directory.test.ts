@@ -1,7 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type * as FileSystem from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type ProcessTable, startTimeIn, systemProcesses } from '../../src/partitions/process-table.ts';
 import { claimDirectory, sweepOrphans } from '../../src/partitions/run-directory.ts';
 
 let parent = '';
@@ -9,50 +13,218 @@ beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'runs-'));
 });
 afterEach(() => {
+  jest.restoreAllMocks();
   rmSync(parent, { recursive: true, force: true });
 });
+
+const onLinux = process.platform === 'linux' ? it : it.skip;
 
 /** The number of a process that was there and is no more. */
 const deadPid = spawnSync(process.execPath, ['-e', '']).pid;
 
+/** Processes of a machine that tells everything: number → time of its start. */
+function linux(
+  startTimeByPid: Readonly<Record<number, string>>,
+  overrides: Partial<ProcessTable> = {},
+): ProcessTable & { readonly pid: number } {
+  return {
+    host: 'here',
+    machineId: 'machine',
+    pidNamespace: 'pid:[1]',
+    bootId: 'today',
+    pid: 100,
+    has: (pid) => pid in startTimeByPid,
+    startTime: (pid) => startTimeByPid[pid],
+    ...overrides,
+  };
+}
+
+/** Processes of a machine that tells only which there are. */
+function mac(pids: readonly number[], overrides: Partial<ProcessTable> = {}): ProcessTable {
+  const nothing = { machineId: undefined, pidNamespace: undefined, bootId: undefined, startTime: () => undefined };
+  return { host: 'here', pid: 100, has: (pid) => pids.includes(pid), ...nothing, ...overrides };
+}
+
+/** A directory with a file, as it is left behind. */
 function directoryOf(name: string, owner: string | undefined): string {
   const directory = join(parent, name);
   mkdirSync(directory);
-  writeFileSync(join(directory, 'partition-0-0'), 'bytes');
+  writeFileSync(join(directory, 'partition-0-0.0'), 'bytes');
   if (owner !== undefined) writeFileSync(join(directory, 'owner.json'), owner);
   return directory;
 }
 
+const dead = JSON.stringify({ pid: deadPid, host: 'here' });
+
 describe('the directory of a run', () => {
-  it('notes whose it is', async () => {
-    const directory = await claimDirectory(parent);
-    expect(basename(directory)).toMatch(/^kintsugi-/);
+  it('notes whose it is, and has its name only then', async () => {
+    const directory = await claimDirectory(parent, linux({ 100: '7' }));
+    expect(basename(directory)).toMatch(/^kintsugi-\w{6}$/);
+    expect(readdirSync(parent)).toEqual([basename(directory)]);
     expect(JSON.parse(readFileSync(join(directory, 'owner.json'), 'utf8'))).toEqual({
-      pid: process.pid,
-      host: hostname(),
+      pid: 100,
+      startTime: '7',
+      host: 'here',
+      machineId: 'machine',
+      pidNamespace: 'pid:[1]',
+      bootId: 'today',
     });
   });
 
-  it('is swept when its process has died', async () => {
-    const orphan = directoryOf('kintsugi-dead', JSON.stringify({ pid: deadPid, host: hostname() }));
-    await sweepOrphans(parent);
-    expect(existsSync(orphan)).toBe(false);
+  it('is not left behind nameless when it cannot be noted whose it is', async () => {
+    const mute = linux(
+      {},
+      {
+        startTime: () => {
+          throw new Error('no');
+        },
+      },
+    );
+    await expect(claimDirectory(parent, mute)).rejects.toThrow('no');
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  const owner = linux({ 100: '7' });
+  const early = mac([100]);
+
+  it.each<readonly [string, ProcessTable, ProcessTable]>([
+    ['whose process is not there', owner, linux({ 200: '9' })],
+    ['whose number another process has got', owner, linux({ 100: '8' })],
+    ['from before the machine was started anew', owner, linux({ 100: '7' }, { bootId: 'tomorrow' })],
+    ['where the system tells no more than the numbers', early, mac([200])],
+  ])('is swept if it is one %s', async (_, claimant, sweeper) => {
+    const directory = await claimDirectory(parent, claimant);
+    mkdirSync(join(directory, 'below'));
+    writeFileSync(join(directory, 'below', 'partition-0-0.0'), 'bytes');
+    await sweepOrphans(parent, sweeper);
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it.each<readonly [string, ProcessTable, ProcessTable]>([
+    ['whose process is there', owner, linux({ 100: '7' })],
+    ['of another host', owner, linux({}, { host: 'there' })],
+    ['of another machine of that name', owner, linux({}, { machineId: 'other', bootId: 'other' })],
+    ['of another namespace', owner, linux({}, { pidNamespace: 'pid:[2]' })],
+    [
+      'of another namespace, noted before the machine was started anew',
+      owner,
+      linux({}, { pidNamespace: 'pid:[2]', bootId: 'tomorrow' }),
+    ],
+    [
+      'of a container, on a machine that may be another',
+      linux({}, { machineId: undefined }),
+      linux({}, { machineId: undefined, bootId: 'other' }),
+    ],
+    ['of a process whose start is not told', owner, linux({ 100: '7' }, { startTime: () => undefined })],
+    ['of a process that did not note its start', linux({}, { startTime: () => undefined }), linux({ 100: '7' })],
+    ['of a system that told less', early, linux({})],
+    ['of a system that told more', owner, mac([])],
+    ['where the system tells no more than the numbers, and it is there', early, mac([100])],
+  ])('is never swept if it is one %s', async (_, claimant, sweeper) => {
+    const directory = await claimDirectory(parent, claimant);
+    await sweepOrphans(parent, sweeper);
+    expect(readdirSync(directory)).toEqual(['owner.json']);
   });
 
   it.each<readonly [string, string, string | undefined]>([
-    ['of this process', 'kintsugi-mine', JSON.stringify({ pid: process.pid, host: hostname() })],
-    ['of a process that may not be signalled', 'kintsugi-init', JSON.stringify({ pid: 1, host: hostname() })],
-    ['of another host', 'kintsugi-far', JSON.stringify({ pid: deadPid, host: 'elsewhere' })],
-    ['that is being made', 'kintsugi-new', undefined],
+    ['that nobody has claimed', 'kintsugi-new', undefined],
+    ['that is being claimed', '.kintsugi-new', undefined],
     ['whose owner cannot be read', 'kintsugi-odd', '{'],
-    ['that is not ours', 'other-dead', JSON.stringify({ pid: deadPid, host: hostname() })],
-  ])('is never swept if it is one %s', async (_, name, owner) => {
-    const directory = directoryOf(name, owner);
-    await sweepOrphans(parent);
-    expect(readdirSync(directory)).toContain('partition-0-0');
+    ['whose owner is half written', '.kintsugi-odd', '{"pid":1'],
+    ['whose owner is no process', 'kintsugi-odd', JSON.stringify({ pid: 0, host: 'here' })],
+    ['whose owner is nothing', 'kintsugi-odd', 'null'],
+    ['that is not ours', 'other-dead', dead],
+  ])('is never swept if it is one %s', async (_, name, note) => {
+    const directory = directoryOf(name, note);
+    await sweepOrphans(parent, mac([]));
+    expect(readdirSync(directory)).toContain('partition-0-0.0');
+  });
+
+  it('is swept before it has its name, if it is noted whose it was', async () => {
+    const directory = directoryOf('.kintsugi-half', dead);
+    await sweepOrphans(parent, mac([]));
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  it('that cannot be swept to the end can be swept by the next', async () => {
+    const directory = directoryOf('kintsugi-dead', dead);
+    const files = jest.requireActual<typeof FileSystem>('node:fs/promises');
+    const { rm } = files;
+    const spy = jest.spyOn(files, 'rm').mockImplementation(async (path, options) => {
+      if (!String(path).includes('partition')) return rm(path, options);
+      // Long enough for the note to go first, if it did.
+      for (let look = 0; look < 20; look++) await files.stat(directory);
+      throw new Error('EBUSY');
+    });
+    await sweepOrphans(parent, mac([]));
+    expect(readdirSync(directory).sort()).toEqual(['owner.json', 'partition-0-0.0']);
+    spy.mockRestore();
+    await sweepOrphans(parent, mac([]));
+    expect(readdirSync(parent)).toEqual([]);
   });
 
   it('a parent that is not there is nothing to sweep', async () => {
     await expect(sweepOrphans(join(parent, 'nowhere'))).resolves.toBeUndefined();
+  });
+
+  it('of a process that is killed outlives it, and is swept then', async () => {
+    const source = pathToFileURL(join(__dirname, '../../src/partitions/run-directory.ts')).href;
+    const script = `
+      const { claimDirectory } = await import(${JSON.stringify(source)});
+      process.stdout.write(await claimDirectory(${JSON.stringify(parent)}));
+      process.stdin.resume();`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    try {
+      const [directory] = (await once(child.stdout, 'data')).map(String) as [string];
+      writeFileSync(join(directory, 'partition-0-0.0'), 'bytes');
+      await sweepOrphans(parent);
+      expect(readdirSync(directory).sort()).toEqual(['owner.json', 'partition-0-0.0']);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      await sweepOrphans(parent);
+      expect(readdirSync(parent)).toEqual([]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+});
+
+describe('the processes of this machine', () => {
+  it('are told apart from those that are gone', () => {
+    const processes = systemProcesses();
+    expect([processes.host, processes.pid]).toEqual([hostname(), process.pid]);
+    // The first may not be signalled by everybody.
+    expect([process.pid, 1, deadPid].map((pid) => processes.has(pid))).toEqual([
+      true,
+      process.platform !== 'win32',
+      false,
+    ]);
+    expect(processes.startTime(deadPid)).toBeUndefined();
+  });
+
+  onLinux('tell when they were started, and where their numbers count', async () => {
+    const processes = systemProcesses();
+    expect(processes.pidNamespace).toMatch(/^pid:\[\d+\]$/);
+    expect(processes.bootId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(processes.startTime(process.pid)).toMatch(/^\d+$/);
+    expect(systemProcesses().startTime(process.pid)).toBe(processes.startTime(process.pid));
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: 'pipe' });
+    try {
+      await once(child, 'spawn');
+      expect(Number(processes.startTime(child.pid as number))).toBeGreaterThan(
+        Number(processes.startTime(process.pid)),
+      );
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+
+  it('may have names that look like the rest of what is told of them', () => {
+    const fields = ['S', ...Array.from({ length: 40 }, (_, index) => String(index + 4))];
+    expect(startTimeIn(`12 (a) b (c)) ${fields.join(' ')}\n`)).toBe('22');
+    expect(startTimeIn('')).toBeUndefined();
   });
 });

@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +15,12 @@ import fc from 'fast-check';
 import { SpillError } from '../../src/errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
-import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/partitions/spill-store.ts';
+import {
+  type SpillFile,
+  spillFaultPoints,
+  type SpillStore,
+  UnreadableFileError,
+} from '../../src/partitions/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
 import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
@@ -24,8 +38,7 @@ afterEach(() => {
 /** Where `/proc` tells which files are open. */
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
-/** Everything below a directory. */
-/** Everything below, but for the note whose directory it is. */
+/** Everything below a directory, but for the note whose directory it is. */
 const contents = (directory: string): string[] =>
   (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.endsWith('owner.json'));
 const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = faultPlan()): FileSpillStore =>
@@ -36,6 +49,26 @@ interface Bench {
   readonly faults: FaultPlan;
   /** Lets what was put off happen until `promise` is settled. */
   readonly settle: <Value>(promise: Promise<Value>) => Promise<Value>;
+  /** Takes a file away behind the store's back. */
+  readonly lose: (file: SpillFile) => void;
+  /** Takes the last byte that was appended to a file. */
+  readonly shorten: (file: SpillFile) => void;
+}
+
+function memoryBench(order: 'fifo' | 'shuffled'): Bench {
+  const environment = virtualEnvironment({ order, seed: 4 });
+  const { faults } = environment;
+  const store = new MemorySpillStore(environment.clock, { faults });
+  return {
+    store,
+    faults,
+    settle: (promise) => environment.drive(promise),
+    lose: (file) => store.files.delete(pathOf(file)),
+    shorten: (file) => {
+      const chunks = store.files.get(pathOf(file)) as Uint8Array[];
+      chunks.push((chunks.pop() as Uint8Array).subarray(1));
+    },
+  };
 }
 
 const stores: [string, () => Bench][] = [
@@ -43,19 +76,20 @@ const stores: [string, () => Bench][] = [
     'files',
     () => {
       const faults = faultPlan();
-      return { store: fileStore(scratch, faults), faults, settle: (promise) => promise };
+      return {
+        store: fileStore(scratch, faults),
+        faults,
+        settle: (promise) => promise,
+        lose: (file) => unlinkSync(pathOf(file)),
+        shorten: (file) => truncateSync(pathOf(file), statSync(pathOf(file)).size - 1),
+      };
     },
   ],
-  [
-    'memory',
-    () => {
-      const environment = virtualEnvironment();
-      const { faults } = environment;
-      const store = new MemorySpillStore(environment.clock, { faults });
-      return { store, faults, settle: (promise) => environment.drive(promise) };
-    },
-  ],
+  ['memory', () => memoryBench('fifo')],
+  ['memory, whose clock shuffles what is ready', () => memoryBench('shuffled')],
 ];
+
+const pathOf = (file: SpillFile): string => file.locate(0).file;
 
 const append = (file: SpillFile, bytes: Uint8Array): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -66,6 +100,11 @@ const read = (file: SpillFile, offset: number, length: number): Promise<number[]
   new Promise((resolve, reject) => {
     file.read(offset, length, (error, bytes) => (error === undefined ? resolve([...bytes]) : reject(error)));
   });
+
+const sync = (file: SpillFile): Promise<Error | undefined> => new Promise((resolve) => file.sync(resolve));
+
+const verify = (file: SpillFile): Promise<UnreadableFileError | undefined> =>
+  new Promise((resolve) => file.verify(resolve));
 
 describe.each(stores)('a spill store: %s', (_, create) => {
   it('says where each append starts, and reads any range of what was appended', async () => {
@@ -152,14 +191,94 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
+  it('nothing is read anywhere', async () => {
+    const { store, settle } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1)));
+    for (const offset of [0, 1, 9]) expect(await settle(read(file, offset, 0))).toEqual([]);
+    await store.dispose();
+  });
+
   it('a removed file takes and gives nothing more, and may be removed again', async () => {
     const { store, settle } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1)));
+    const reading = read(file, 0, 1).catch((error: unknown) => error);
     file.remove();
     file.remove();
-    await expect(settle(read(file, 0, 1))).rejects.toThrow(/removed|gone/);
+    expect(await settle(reading)).toMatchObject({ message: 'the file was removed' });
+    await expect(settle(read(file, 0, 1))).rejects.toThrow('the file was removed');
     await expect(settle(append(file, Uint8Array.of(1)))).rejects.toThrow(SpillError);
+    expect(await settle(sync(file))).toBeInstanceOf(SpillError);
+    const untouched = store.create(idOf(2));
+    untouched.remove();
+    for (const removed of [file, untouched]) {
+      expect(await settle(verify(removed))).toMatchObject({ message: 'the file was removed', offset: 0 });
+    }
+    await store.dispose();
+  });
+
+  it('ends a sync when the appends asked for before it are done, and with nothing to do as well', async () => {
+    const { store, faults, settle } = create();
+    const file = store.create(idOf(1));
+    expect(await settle(sync(file))).toBeUndefined();
+    const heard: string[] = [];
+    const note = (what: string) => () => void heard.push(what);
+    const asked = [
+      ...[1, 2, 3].map((byte) => append(file, Uint8Array.of(byte)).then(note(`append ${byte}`))),
+      sync(file).then(note('sync')),
+      sync(file),
+    ];
+    await settle(Promise.all(asked));
+    expect(heard).toEqual(['append 1', 'append 2', 'append 3', 'sync']);
+    expect(await settle(read(file, 0, 3))).toEqual([1, 2, 3]);
+    expect(faults.reached.get(spillFaultPoints.sync)).toBe(3);
+    await store.dispose();
+  });
+
+  it('reports a sync that fails as a SpillError, later, and goes on', async () => {
+    const { store, faults, settle } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1)));
+    faults.fail(spillFaultPoints.sync, { error: new Error('EIO: i/o error, fdatasync') });
+    let isOnStack = true;
+    const failing = sync(file).then((error) => ({ error, isOnStack }));
+    isOnStack = false;
+    const { error, isOnStack: wasOnStack } = await settle(failing);
+    expect(error).toBeInstanceOf(SpillError);
+    expect([error?.message, wasOnStack]).toEqual([expect.stringContaining('EIO: i/o error, fdatasync'), false]);
+    expect(await settle(append(file, Uint8Array.of(2)))).toBe(1);
+    expect(await settle(sync(file))).toBeUndefined();
+    await store.dispose();
+  });
+
+  it('finds nothing wrong with what is there, or is not yet', async () => {
+    const { store, settle } = create();
+    const file = store.create(idOf(1));
+    let isOnStack = true;
+    const looked = verify(file).then((error) => [error, isOnStack]);
+    isOnStack = false;
+    expect(await settle(looked)).toEqual([undefined, false]);
+    await settle(Promise.all([append(file, Uint8Array.of(1, 2)), append(file, new Uint8Array(0))]));
+    expect(await settle(verify(file))).toBeUndefined();
+    await store.dispose();
+  });
+
+  it('finds a file that is shorter than it was, or missing, and says where', async () => {
+    const { store, settle, lose, shorten } = create();
+    const file = store.create(idOf(1));
+    await settle(append(file, Uint8Array.of(1, 2, 3)));
+    const { file: path, offset: end } = file.locate(3);
+    shorten(file);
+    const shortened = await settle(verify(file));
+    expect(shortened).toBeInstanceOf(UnreadableFileError);
+    expect(shortened).toMatchObject({
+      message: `the file has ${end - 1} of ${end} bytes`,
+      file: path,
+      offset: end - 1,
+    });
+    lose(file);
+    expect(await settle(verify(file))).toMatchObject({ message: 'the file is missing', file: path, offset: 0 });
     await store.dispose();
   });
 });
@@ -173,9 +292,10 @@ describe('FileSpillStore', () => {
     await append(file, Uint8Array.of(1));
     expect(contents(scratch)).toEqual([
       expect.stringMatching(/^kintsugi-\w+$/),
-      expect.stringMatching(/^kintsugi-\w+\/partition-3-2$/),
+      expect.stringMatching(/^kintsugi-\w+\/partition-3-2\.0$/),
     ]);
-    expect(file.name).toBe(join(scratch, contents(scratch)[1] as string));
+    expect(pathOf(file)).toBe(join(scratch, contents(scratch)[1] as string));
+    expect(pathOf(file)).toBe(`${file.name}.0`);
     await store.dispose();
     expect(contents(scratch)).toEqual([]);
   });
@@ -219,8 +339,8 @@ describe('FileSpillStore', () => {
     const reading = read(other, 0, 100_000);
     other.remove();
     await Promise.allSettled([reading]);
-    await untilGone(file.name);
-    await untilGone(other.name);
+    await untilGone(pathOf(file));
+    await untilGone(pathOf(other));
     expect(contents(scratch)).toHaveLength(1);
     await store.dispose();
     expect(contents(scratch)).toEqual([]);
@@ -270,7 +390,7 @@ describe('FileSpillStore', () => {
     const store = fileStore();
     const file = store.create(idOf(1));
     await append(file, new Uint8Array(100));
-    truncateSync(file.name, 60);
+    truncateSync(pathOf(file), file.locate(60).offset);
     await expect(read(file, 50, 50)).rejects.toThrow('the file ends 40 bytes too early');
     await store.dispose();
   });

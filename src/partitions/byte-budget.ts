@@ -1,13 +1,18 @@
-/** Bytes that results may keep in memory together: those of one run, or of one exchange, whose `parent` is then the run's. */
-export class MemoryBudget {
+/**
+ * Bytes that results may take together, of memory or of the disk: those of one run, or of one exchange, whose `parent` is
+ * then the run's.
+ */
+export class ByteBudget {
   readonly totalBytes: number;
-  readonly #parent: MemoryBudget | undefined;
+  readonly #parent: ByteBudget | undefined;
   readonly #waiting = new Set<() => void>();
+  readonly #children = new Set<ByteBudget>();
   #reservedBytes = 0;
 
-  constructor(totalBytes: number, parent?: MemoryBudget) {
+  constructor(totalBytes: number, parent?: ByteBudget) {
     this.totalBytes = totalBytes;
     this.#parent = parent;
+    if (parent !== undefined) parent.#children.add(this);
   }
 
   get reservedBytes(): number {
@@ -19,6 +24,11 @@ export class MemoryBudget {
     return this.#reservedBytes > this.totalBytes || this.#parent?.isExceeded === true;
   }
 
+  /** The budget that has no room for `bytes`: this one, or the one it is part of; undefined if there is room. */
+  tooSmallFor(bytes: number): ByteBudget | undefined {
+    return this.#reservedBytes + bytes > this.totalBytes ? this : this.#parent?.tooSmallFor(bytes);
+  }
+
   /** Calls `relieved` whenever it was exceeded and is no longer, until the returned function is called. */
   onRelief(relieved: () => void): () => void {
     this.#waiting.add(relieved);
@@ -26,7 +36,7 @@ export class MemoryBudget {
   }
 
   hasRoomFor(bytes: number): boolean {
-    return this.#reservedBytes + bytes <= this.totalBytes && this.#parent?.hasRoomFor(bytes) !== false;
+    return this.tooSmallFor(bytes) === undefined;
   }
 
   /** Takes `bytes` if there is room for all of them. */
@@ -43,9 +53,16 @@ export class MemoryBudget {
   }
 
   release(bytes: number): void {
-    const wasExceeded = this.isExceeded;
+    const wasExceeded = this.#reservedBytes > this.totalBytes;
     this.#reservedBytes -= bytes;
     this.#parent?.release(bytes);
-    if (wasExceeded && !this.isExceeded) for (const relieved of [...this.#waiting]) relieved();
+    if (wasExceeded && this.#reservedBytes <= this.totalBytes) this.#relieve();
+  }
+
+  /** Tells whoever waits, here and in the parts: room in the whole may be room for each. */
+  #relieve(): void {
+    if (this.isExceeded) return;
+    for (const relieved of [...this.#waiting]) relieved();
+    for (const child of this.#children) child.#relieve();
   }
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { MemoryBudget } from '../../src/partitions/memory-budget.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { estimateBytes } from '../../src/partitions/record-size.ts';
 
-describe('MemoryBudget', () => {
+describe('ByteBudget', () => {
   it('gives all or nothing, up to the last byte', () => {
-    const budget = new MemoryBudget(100);
+    const budget = new ByteBudget(100);
     expect([budget.tryReserve(60), budget.tryReserve(41), budget.tryReserve(40), budget.tryReserve(1)]).toEqual([
       true,
       false,
@@ -17,14 +17,14 @@ describe('MemoryBudget', () => {
   });
 
   it('without a limit, never refuses; of nothing, gives nothing', () => {
-    expect(new MemoryBudget(Number.POSITIVE_INFINITY).tryReserve(Number.MAX_SAFE_INTEGER)).toBe(true);
-    expect(new MemoryBudget(0).tryReserve(1)).toBe(false);
+    expect(new ByteBudget(Number.POSITIVE_INFINITY).tryReserve(Number.MAX_SAFE_INTEGER)).toBe(true);
+    expect(new ByteBudget(0).tryReserve(1)).toBe(false);
   });
 
   it('property: never has given more than it has', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 }), (requests) => {
-        const budget = new MemoryBudget(100);
+        const budget = new ByteBudget(100);
         const held: number[] = [];
         for (const bytes of requests) {
           const reserved = held.reduce((sum, next) => sum + next, 0);
@@ -35,6 +35,35 @@ describe('MemoryBudget', () => {
         }
       }),
     );
+  });
+});
+
+describe('ByteBudget of a part', () => {
+  it('is bounded by the whole as well, and says which of the two is too small', () => {
+    const run = new ByteBudget(100);
+    const [first, second] = [new ByteBudget(80, run), new ByteBudget(80, run)];
+    expect(first.tryReserve(60)).toBe(true);
+    expect(second.tooSmallFor(41)).toBe(run);
+    expect(first.tooSmallFor(30)).toBe(first);
+    expect([second.tryReserve(41), second.tryReserve(40), run.reservedBytes]).toEqual([false, true, 100]);
+  });
+
+  it('tells whoever waits in any part when the whole has room again, and only then', () => {
+    const run = new ByteBudget(100);
+    const [first, second] = [new ByteBudget(90, run), new ByteBudget(90, run)];
+    const told: string[] = [];
+    first.onRelief(() => told.push('first'));
+    const leave = second.onRelief(() => told.push('second'));
+    first.reserve(80);
+    second.reserve(80);
+    first.release(50);
+    expect(told).toEqual([]);
+    first.release(10);
+    expect(told).toEqual(['first', 'second']);
+    leave();
+    second.reserve(90);
+    second.release(90);
+    expect(told).toEqual(['first', 'second', 'first']);
   });
 });
 

@@ -1,0 +1,130 @@
+import { InvalidArgumentError } from '../errors.ts';
+import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
+import type { KeepResults } from '../machines/job-services.ts';
+import type { SyncPolicy } from '../partitions/retained-result.ts';
+
+/** How the results of one operator travel to the next: the name of an exchange, or one with options. */
+export type Exchange = ExchangeName | ExchangeSettings;
+
+/** An exchange and what was said of it; made by `memory()`, `reliable()` and `blocking()`. */
+export interface ExchangeSettings {
+  readonly name: ExchangeName;
+  readonly memoryBudgetBytes?: number;
+  readonly diskBudgetBytes?: number;
+  readonly memoryOverflow?: 'drop' | 'spill';
+  readonly sync?: SyncPolicy;
+  readonly keepResults?: KeepResults;
+}
+
+/** Options of every exchange that keeps its results. */
+export interface KeepOptions {
+  /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
+  readonly keepResults?: KeepResults;
+}
+
+export interface MemoryOptions extends KeepOptions {
+  /** Bytes that the results of this exchange may take, as a part of the run's `memoryBudgetBytes`. Default: all of them. */
+  readonly memoryBudgetBytes?: number;
+  /**
+   * Past the budget: `drop` the oldest part that was read, so that a consumer which fails restarts its producer too, or
+   * `spill` the rest to disk. Default: `memoryOverflow` of the run.
+   */
+  readonly memoryOverflow?: 'drop' | 'spill';
+}
+
+export interface ReliableOptions extends KeepOptions {
+  /**
+   * When what is written is made safe against a crash of the machine: `checkpoint` (default: at checkpoints and when the
+   * result is complete), with every `write`, or `never`.
+   */
+  readonly sync?: SyncPolicy;
+  /** Bytes of disk that the results of this exchange may take, as a part of the run's `diskBudgetBytes`. Default: all. */
+  readonly diskBudgetBytes?: number;
+}
+
+export interface BlockingOptions extends KeepOptions {
+  /** Bytes that the results of this exchange may take in memory, as a part of the run's `memoryBudgetBytes`. Default: all. */
+  readonly memoryBudgetBytes?: number;
+  /** Bytes of disk that they may take, as a part of the run's `diskBudgetBytes`. Default: all. */
+  readonly diskBudgetBytes?: number;
+}
+
+/**
+ * Read while it is written, and kept in memory as far as a budget reaches.
+ *
+ * @throws InvalidArgumentError for an option out of range
+ */
+export function memory(options: MemoryOptions = {}): ExchangeSettings {
+  return checked('memory', options);
+}
+
+/**
+ * Read while it is written, and kept on disk.
+ *
+ * @example
+ * ```ts
+ * import { collect, fromArray, Job, reliable } from 'kintsugi';
+ *
+ * Job.create('paid')
+ *   .source('texts', fromArray(['gold', 'dust']))
+ *   .mapAsync(async (text) => text.length, { uid: 'paid-by-the-call' })
+ *   .rebalance({ exchange: reliable({ sync: 'write' }) })
+ *   .map((length) => length * 2)
+ *   .sink('doubled', collect<number>());
+ * ```
+ *
+ * @throws InvalidArgumentError for an option out of range
+ */
+export function reliable(options: ReliableOptions = {}): ExchangeSettings {
+  return checked('reliable', options);
+}
+
+/**
+ * Read when it is complete, and kept in memory, past a budget on disk.
+ *
+ * @throws InvalidArgumentError for an option out of range
+ */
+export function blocking(options: BlockingOptions = {}): ExchangeSettings {
+  return checked('blocking', options);
+}
+
+/** @throws InvalidArgumentError unless `exchange` is undefined, the name of an exchange, or one with options. */
+export function checkExchange(what: string, exchange: Exchange | undefined): ExchangeSettings | undefined {
+  if (exchange === undefined) return undefined;
+  const settings = typeof exchange === 'string' ? { name: exchange } : exchange;
+  if (typeof settings !== 'object' || settings === null || !Object.hasOwn(exchangeTypes, settings.name)) {
+    throw new InvalidArgumentError(
+      what,
+      exchange,
+      '"pipelined", "memory", "reliable" or "blocking", or what memory(), reliable() or blocking() returns',
+    );
+  }
+  return settings;
+}
+
+/** @throws InvalidArgumentError unless it says how long results are kept. */
+export function checkKeepResults(what: string, keep: KeepResults): KeepResults {
+  const isTtl = typeof keep === 'object' && keep !== null && keep.ttlMs >= 0 && keep.ttlMs <= 2 ** 31 - 1;
+  if (keep === 'until-consumers-finish' || keep === 'until-job-ends' || isTtl) return keep;
+  throw new InvalidArgumentError(
+    what,
+    keep,
+    '"until-consumers-finish", "until-job-ends" or { ttlMs } with milliseconds from 0 to 2147483647',
+  );
+}
+
+function checked(name: ExchangeName, options: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
+  const { memoryBudgetBytes, diskBudgetBytes, memoryOverflow, sync, keepResults } = options;
+  for (const [option, bytes] of Object.entries({ memoryBudgetBytes, diskBudgetBytes })) {
+    if (bytes !== undefined && !(bytes >= 0))
+      throw new InvalidArgumentError(`${option} of ${name}`, bytes, 'bytes ≥ 0');
+  }
+  if (memoryOverflow !== undefined && memoryOverflow !== 'drop' && memoryOverflow !== 'spill') {
+    throw new InvalidArgumentError(`memoryOverflow of ${name}`, memoryOverflow, '"drop" or "spill"');
+  }
+  if (sync !== undefined && sync !== 'checkpoint' && sync !== 'write' && sync !== 'never') {
+    throw new InvalidArgumentError(`sync of ${name}`, sync, '"checkpoint", "write" or "never"');
+  }
+  if (keepResults !== undefined) checkKeepResults(`keepResults of ${name}`, keepResults);
+  return Object.freeze({ ...options, name });
+}

@@ -1,0 +1,302 @@
+import { createActor, type InspectionEvent } from 'xstate';
+import type { ExecutorGateway } from '../actors/executor-gateway.ts';
+import type { PartitionRegistration } from '../actors/protocol.ts';
+import type { Clock } from '../environment.ts';
+import { PartitionLostError, toError } from '../errors.ts';
+import type { ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { JobLedger } from '../machines/job-ledger.ts';
+import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
+import type { ByteBudget } from '../partitions/byte-budget.ts';
+import { ChannelOrder } from '../partitions/channel-order.ts';
+import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { DataPlane } from './data-plane.ts';
+
+export interface ResultStoreOptions {
+  readonly ledger: JobLedger;
+  readonly clock: Clock;
+  readonly dataPlane: Pick<DataPlane, 'createPartition'>;
+  /** Receives XState's inspection events of the partition charts. */
+  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+}
+
+/** What the results of one exchange take at a moment, and why they are still there. */
+export interface StorageUse {
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  readonly exchange: string;
+  /** Results of attempts that are held, one for each producing task. */
+  readonly results: number;
+  /** Records that were written to them. */
+  readonly records: number;
+  /** Estimated. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** How long ago the oldest of them was begun. */
+  readonly oldestMs: number;
+  /** How many tasks have yet to read them to their end; 0: they are kept by the policy of the exchange alone. */
+  readonly readerCount: number;
+  /** The first of those tasks, by name; at most eight. */
+  readonly readers: readonly string[];
+}
+
+/** A result, from the attempt on that began it to the one that writes it now. */
+interface HeldResult {
+  partition: ResultPartition;
+  readonly actor: PartitionActorRef;
+  readonly firstAttempt: number;
+  readonly sinceMs: number;
+  /** Where its producer runs or ran. */
+  executor: ExecutorId | undefined;
+  startedMs: number;
+  /** How long it took to produce: what it would cost to have it produced again. */
+  producedMs: number;
+}
+
+/** Whoever registers results for a task that then cannot be registered. */
+export interface FailedRegistration {
+  readonly producer: ExecutionVertexId;
+  readonly cause: Error;
+}
+
+const mostNames = 8;
+
+/** The results of one run in this process, at most one for each partition, and the orders in which tasks read them. */
+export class ResultStore {
+  readonly #options: ResultStoreOptions;
+  readonly #results = new Map<PartitionId, HeldResult>();
+  readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
+  /** Tasks that wait for a result to be registered. */
+  readonly #awaited = new Map<PartitionId, Set<() => void>>();
+  readonly #machine = partitionMachine.provide({ actions: { recordState: () => {} } });
+
+  constructor(options: ResultStoreOptions) {
+    this.#options = options;
+  }
+
+  /** The result that attempt holds or has handed on, if it is still there. */
+  find({ partition, attempt }: ResultPartitionId): ResultPartition | undefined {
+    const held = this.#results.get(partition);
+    if (held === undefined || attempt < held.firstAttempt || attempt > held.partition.id.attempt) return undefined;
+    return held.partition;
+  }
+
+  /** What is held of a partition now. */
+  resultOf(partition: PartitionId): ResultPartition | undefined {
+    return this.#results.get(partition)?.partition;
+  }
+
+  /** Prepares what tasks will write, all or nothing. */
+  register(registrations: readonly PartitionRegistration[]): FailedRegistration | undefined {
+    for (const { id, producer, origin } of registrations) {
+      if (origin === 'again') continue;
+      this.#drop(id.partition);
+      if (origin === 'new') this.#orders.delete(producer);
+    }
+    for (const registration of registrations) {
+      try {
+        this.#register(registration);
+      } catch (cause) {
+        for (const { id, origin } of registrations) if (origin !== 'again') this.#drop(id.partition);
+        return { producer: registration.producer, cause: toError(cause) };
+      }
+    }
+    for (const { id } of registrations) {
+      for (const arrived of this.#awaited.get(id.partition) ?? []) arrived();
+      this.#awaited.delete(id.partition);
+    }
+    return undefined;
+  }
+
+  /** Settles when a result is registered; rejects when the signal is aborted before. */
+  untilRegistered(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
+    if (this.find(id) !== undefined) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) reject(new Error('The task has ended'));
+      const waiting = this.#awaited.get(id.partition) ?? new Set();
+      this.#awaited.set(id.partition, waiting);
+      const giveUp = (): void => {
+        waiting.delete(arrived);
+        reject(new Error(`The task ended before result ${id.partition}#${id.attempt} was registered`));
+      };
+      const arrived = (): void => {
+        signal.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      waiting.add(arrived);
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
+  }
+
+  /** The order in which a task is to take from its channels: a new one, or that of its last attempt. */
+  orderOf(vertex: ExecutionVertexId, mode: 'new' | 'again'): ChannelOrder {
+    let order = mode === 'again' ? this.#orders.get(vertex) : undefined;
+    if (order === undefined) this.#orders.set(vertex, (order = new ChannelOrder()));
+    return order;
+  }
+
+  noteDeployed(ids: readonly ResultPartitionId[], executor: ExecutorId): void {
+    this.#forEachHeld(ids, (held) => {
+      held.executor = executor;
+    });
+  }
+
+  noteRunning(ids: readonly ResultPartitionId[]): void {
+    this.#forEachHeld(ids, (held) => {
+      held.startedMs = this.#options.clock.now();
+      held.actor.send({ type: 'partition.produce' });
+    });
+  }
+
+  noteFinished(ids: readonly ResultPartitionId[]): void {
+    this.#forEachHeld(ids, (held) => {
+      held.producedMs = Math.max(held.producedMs, this.#options.clock.now() - held.startedMs);
+      held.actor.send({ type: 'partition.finish' });
+    });
+  }
+
+  /** Looks whether results can still be read. Calls `done` once with those that cannot, and why. */
+  verify(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
+    const lost: { id: ResultPartitionId; cause: Error }[] = [];
+    let open = ids.length;
+    if (open === 0) done(lost);
+    for (const id of ids) {
+      const answered = (error?: Error): void => {
+        if (error !== undefined) lost.push({ id, cause: error });
+        if (--open === 0) done(lost);
+      };
+      const held = this.find(id);
+      if (held === undefined) answered(new PartitionLostError(id, 'it is no longer held'));
+      else held.verify(answered);
+    }
+  }
+
+  lose(id: ResultPartitionId, cause: Error): void {
+    this.#forEachHeld([id], (held) => held.actor.send({ type: 'partition.lose', cause }));
+  }
+
+  release(ids: readonly ResultPartitionId[]): void {
+    for (const id of ids) if (this.find(id) !== undefined) this.#drop(id.partition);
+  }
+
+  /** Everything that tasks on an executor have written is gone, and what they noted. Returns the results. */
+  loseExecutor(executor: ExecutorId): ResultPartitionId[] {
+    const { ledger } = this.#options;
+    const lost: ResultPartitionId[] = [];
+    for (const [partition, held] of [...this.#results]) {
+      if (held.executor !== executor) continue;
+      const producer = ledger.graph.producerOf(partition);
+      if (this.#orders.delete(producer)) ledger.loseOrder(producer);
+      lost.push(held.partition.id);
+      this.#drop(partition);
+    }
+    return lost;
+  }
+
+  releaseAll(): void {
+    for (const partition of [...this.#results.keys()]) this.#drop(partition);
+  }
+
+  /** What is held for consumers now, by edge of the job graph. */
+  use(): StorageUse[] {
+    const { ledger, clock } = this.#options;
+    const { graph } = ledger;
+    const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
+    const readers = new Map<number, Set<ExecutionVertexId>>();
+    for (const [id, { partition, sinceMs }] of this.#results) {
+      const edge = graph.edgeIndexOfPartition(id);
+      const { source, target, exchange } = graph.edgeOfPartition(id);
+      let use = byEdge.get(edge);
+      if (use === undefined) {
+        use = { source, target, exchange: exchange.name, ...nothingHeld };
+        byEdge.set(edge, use);
+      }
+      const { records, memoryBytes, spilledBytes } = partition.statistics();
+      use.results++;
+      use.records += records;
+      use.memoryBytes += memoryBytes;
+      use.diskBytes += spilledBytes;
+      use.oldestMs = Math.max(use.oldestMs, clock.now() - sinceMs);
+      const group = graph.groupOfPartition(id);
+      if (!readers.has(group)) readers.set(group, new Set(ledger.readersOf(id)));
+    }
+    for (const [group, tasks] of readers) {
+      const use = byEdge.get(graph.edgeIndexOfGroup(group));
+      if (use === undefined) continue;
+      const names = [...tasks].slice(0, mostNames - use.readers.length).map((task) => graph.nameOf(task));
+      use.readers = [...use.readers, ...names];
+      use.readerCount += tasks.size;
+    }
+    return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
+  }
+
+  /** Gives up results that nobody reads any more until `bytes` fit: those first that took the least time to produce. */
+  #reclaim(bytes: number, budget: ByteBudget): void {
+    const { ledger } = this.#options;
+    const releasable = ledger.releasable
+      .map((partition) => ({ partition, held: this.#results.get(partition) }))
+      .sort((a, b) => (a.held?.producedMs ?? 0) - (b.held?.producedMs ?? 0));
+    for (const { partition, held } of releasable) {
+      if (budget.hasRoomFor(bytes)) return;
+      if (held !== undefined && held.partition.statistics().spilledBytes > 0) this.release(ledger.giveUp([partition]));
+    }
+  }
+
+  #register(registration: PartitionRegistration): void {
+    const { ledger, dataPlane, inspect, clock } = this.#options;
+    const { id, origin } = registration;
+    const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
+    const previous = before && {
+      partition: before.partition,
+      isLost: before.actor.getSnapshot().matches('lost'),
+    };
+    const partition = dataPlane.createPartition(registration, {
+      truncated: () => ledger.truncatePartition(id.partition),
+      reclaim: (bytes, budget) => this.#reclaim(bytes, budget),
+      previous,
+    });
+    if (before !== undefined) {
+      before.partition = partition;
+      before.actor.send({ type: 'partition.resume', id, storage: partition });
+      return;
+    }
+    const actor = createActor(this.#machine, {
+      ...(inspect === undefined ? {} : { inspect }),
+      id: `partition/${id.partition}#${id.attempt}`,
+      input: { id, storage: partition },
+    });
+    const held: HeldResult = {
+      partition,
+      actor,
+      firstAttempt: id.attempt,
+      sinceMs: clock.now(),
+      executor: undefined,
+      startedMs: clock.now(),
+      producedMs: 0,
+    };
+    this.#results.set(id.partition, held);
+    actor.start();
+  }
+
+  #drop(partition: PartitionId): void {
+    this.#results.get(partition)?.actor.send({ type: 'partition.release' });
+    this.#results.delete(partition);
+  }
+
+  #forEachHeld(ids: readonly ResultPartitionId[], visit: (held: HeldResult) => void): void {
+    for (const id of ids) {
+      const held = this.#results.get(id.partition);
+      if (held !== undefined && held.partition.id.attempt === id.attempt) visit(held);
+    }
+  }
+}
+
+const nothingHeld = {
+  results: 0,
+  records: 0,
+  memoryBytes: 0,
+  diskBytes: 0,
+  oldestMs: 0,
+  readerCount: 0,
+  readers: [] as readonly string[],
+};

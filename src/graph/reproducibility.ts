@@ -1,0 +1,102 @@
+import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import type { ExecutionGraph } from './execution-graph.ts';
+import type { PipelinedRegions } from './pipelined-region.ts';
+
+/**
+ * Whether a region that restarts writes again what it wrote, record by record and subpartition by subpartition, given
+ * the same inputs:
+ * - `never`, and why not;
+ * - `from-kept-results`: it merges channels, in an order that is on record and is kept to as long as the producers of its
+ *   inputs do not run again themselves;
+ * - `always`.
+ */
+export type Reproducibility =
+  | { readonly kind: 'never'; readonly why: string }
+  | { readonly kind: 'from-kept-results' }
+  | { readonly kind: 'always' };
+
+const always: Reproducibility = { kind: 'always' };
+const fromKeptResults: Reproducibility = { kind: 'from-kept-results' };
+
+/** How many channels a task reads. */
+export function channelCount(graph: ExecutionGraph, vertex: ExecutionVertexId): number {
+  let count = 0;
+  graph.forEachConsumedGroup(vertex, (group) => {
+    count += graph.producerEnd(group) - graph.producerStart(group);
+  });
+  return count;
+}
+
+/**
+ * Which regions of a job write the same again, by what its vertices claim to be (`deterministic`) and by how many channels
+ * their tasks merge. Tasks that nothing reads from do not matter. Each region is looked at once: O(its tasks).
+ */
+export class ReproducibleRegions {
+  readonly #graph: ExecutionGraph;
+  readonly #regions: PipelinedRegions;
+  readonly #distrusted = new Set<number>();
+  readonly #known: (Reproducibility | undefined)[] = [];
+
+  constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
+    this.#graph = graph;
+    this.#regions = regions;
+  }
+
+  of(region: RegionId): Reproducibility {
+    return (this.#known[region] ??= this.#lookAt(region));
+  }
+
+  /** A job vertex was found out: it claims to be deterministic and is not. */
+  distrust(jobVertex: number): void {
+    this.#distrusted.add(jobVertex);
+    this.#known.length = 0;
+  }
+
+  /** Whether the tasks of a vertex are to keep the order in which they merge their channels. */
+  keepsOrder(vertex: ExecutionVertexId): boolean {
+    return (
+      this.of(this.#regions.regionOf(vertex)).kind === 'from-kept-results' && channelCount(this.#graph, vertex) > 1
+    );
+  }
+
+  #lookAt(region: RegionId): Reproducibility {
+    const graph = this.#graph;
+    let merges = false;
+    for (const member of this.#regions.verticesOf(region)) {
+      const vertex = member as ExecutionVertexId;
+      const jobVertex = graph.jobVertexIndexOf(vertex);
+      if (graph.edgesOutOf(jobVertex).length === 0) continue;
+      const { id, deterministic } = graph.jobVertexOf(vertex);
+      if (this.#distrusted.has(jobVertex)) return never(`"${id}" was declared deterministic, and wrote something else`);
+      if (deterministic !== true) return never(`"${id}" is not declared deterministic`);
+      if (channelCount(graph, vertex) < 2) continue;
+      merges = true;
+      const own = this.#ownInput(region, vertex);
+      if (own !== undefined)
+        return never(`${graph.nameOf(vertex)} merges channels of ${own} in whatever order they come`);
+    }
+    return merges ? fromKeptResults : always;
+  }
+
+  /** An input of a task that runs anew whenever the task does. */
+  #ownInput(region: RegionId, vertex: ExecutionVertexId): string | undefined {
+    let own: string | undefined;
+    this.#graph.forEachConsumedGroup(vertex, (group) => {
+      const { source, target, exchange } = this.#graph.edgeOfGroup(group);
+      if (exchange.joinsRegions || this.#isFedBy(region, group))
+        own = `the ${exchange.name} edge ${source} → ${target}`;
+    });
+    return own;
+  }
+
+  #isFedBy(region: RegionId, group: number): boolean {
+    for (let vertex = this.#graph.producerStart(group); vertex < this.#graph.producerEnd(group); vertex++) {
+      if (this.#regions.regionOf(vertex as ExecutionVertexId) === region) return true;
+    }
+    return false;
+  }
+}
+
+function never(why: string): Reproducibility {
+  return { kind: 'never', why };
+}

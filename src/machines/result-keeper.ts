@@ -1,0 +1,58 @@
+import type { PartitionId } from '../ids.ts';
+import type { JobServices } from './job-services.ts';
+
+/**
+ * Gives up results that everybody has read, when the policy of their exchange says so. What is read again meanwhile
+ * stays, and its time begins anew when it was read once more.
+ */
+export class ResultKeeper {
+  readonly #services: Pick<JobServices, 'ledger' | 'gateway' | 'keepResults' | 'environment'>;
+  /** One timer for all results that were consumed together and are kept as long. */
+  readonly #timers = new Set<unknown>();
+  /** The timer that ends the time of a result; earlier ones do not concern it any more. */
+  readonly #timerOf = new Map<PartitionId, unknown>();
+
+  constructor(services: Pick<JobServices, 'ledger' | 'gateway' | 'keepResults' | 'environment'>) {
+    this.#services = services;
+  }
+
+  /** Nobody reads these results any more. */
+  noteConsumed(partitions: readonly PartitionId[]): void {
+    const { ledger, keepResults } = this.#services;
+    const byTime = new Map<number, PartitionId[]>();
+    for (const partition of partitions) {
+      const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
+      const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-consumers-finish' ? 0 : Infinity;
+      const kept = byTime.get(forMs);
+      if (kept === undefined) byTime.set(forMs, [partition]);
+      else kept.push(partition);
+    }
+    for (const [forMs, kept] of byTime) {
+      if (forMs === 0) this.#giveUp(kept);
+      else if (forMs !== Infinity) this.#giveUpIn(forMs, kept);
+    }
+  }
+
+  /** The job has ended. */
+  stop(): void {
+    for (const timer of this.#timers) this.#services.environment.clock.clearTimeout(timer);
+    this.#timers.clear();
+    this.#timerOf.clear();
+  }
+
+  #giveUpIn(forMs: number, partitions: readonly PartitionId[]): void {
+    const { clock } = this.#services.environment;
+    const timer = clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      const due = partitions.filter((partition) => this.#timerOf.get(partition) === timer);
+      for (const partition of due) this.#timerOf.delete(partition);
+      this.#giveUp(due);
+    }, forMs);
+    this.#timers.add(timer);
+    for (const partition of partitions) this.#timerOf.set(partition, timer);
+  }
+
+  #giveUp(partitions: readonly PartitionId[]): void {
+    this.#services.gateway.releasePartitions(this.#services.ledger.giveUp(partitions));
+  }
+}
