@@ -24,6 +24,17 @@ export {
 } from './api/explain.ts';
 
 // Runs
+export {
+  blocking,
+  type BlockingOptions,
+  type Exchange,
+  type ExchangeSettings,
+  type KeepOptions,
+  memory,
+  type MemoryOptions,
+  reliable,
+  type ReliableOptions,
+} from './api/exchange.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
 export type { StorageUse } from './cluster/result-store.ts';

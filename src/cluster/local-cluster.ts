@@ -115,7 +115,7 @@ export class LocalCluster implements ExecutorGateway {
   }
 
   declareLost(executor: ExecutorId, why: string): void {
-    this.#post(() => this.#declareLost(executor, why));
+    this.#post(() => this.loseExecutor(executor, why));
   }
 
   /**
@@ -154,7 +154,8 @@ export class LocalCluster implements ExecutorGateway {
     actor.start();
   }
 
-  #declareLost(executor: ExecutorId, why: string): void {
+  /** An executor is gone, at once: a machine that is switched off waits for nobody. */
+  loseExecutor(executor: ExecutorId, why: string): void {
     if (!this.#executors.has(executor)) return;
     if (this.#options.resultsOfLostExecutors === 'lost') {
       for (const id of this.#results.loseExecutor(executor)) {
@@ -186,9 +187,10 @@ export class LocalCluster implements ExecutorGateway {
         failTasks: enqueueActions(({ context, event, enqueue }) => {
           const why = event.type === 'executor.declareLost' ? event.why : 'it stopped answering';
           const cause = new ExecutorLostError(context.executor, why);
-          for (const [key, { executor, deployment }] of this.#tasks) {
+          for (const [key, { executor, deployment, actor }] of [...this.#tasks]) {
             if (executor !== context.executor) continue;
             this.#tasks.delete(key);
+            actor.send({ type: 'task.cancel' });
             const execution = this.#options.ledger.executions[deployment.vertex];
             if (execution !== undefined) enqueue.sendTo(execution, { type: 'execution.fail', cause });
           }

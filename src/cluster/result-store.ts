@@ -108,9 +108,13 @@ export class ResultStore {
     return undefined;
   }
 
-  /** Settles when a result is registered; rejects when the signal is aborted before. */
+  /**
+   * Settles when a result is registered, or is known to be gone; rejects when the signal is aborted before.
+   */
   untilRegistered(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
-    if (this.find(id) !== undefined) return Promise.resolve();
+    const { ledger } = this.#options;
+    const isToCome = ledger.isPresent(id) && ledger.isPartitionAvailable(id.partition);
+    if (!isToCome || this.find(id) !== undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {
       if (signal.aborted) reject(new Error('The task has ended'));
       const waiting = this.#awaited.get(id.partition) ?? new Set();
@@ -130,8 +134,9 @@ export class ResultStore {
 
   /** The order in which a task is to take from its channels: a new one, or that of its last attempt. */
   orderOf(vertex: ExecutionVertexId, mode: 'new' | 'again'): ChannelOrder {
-    let order = mode === 'again' ? this.#orders.get(vertex) : undefined;
-    if (order === undefined) this.#orders.set(vertex, (order = new ChannelOrder()));
+    const before = mode === 'again' ? this.#orders.get(vertex) : undefined;
+    const order = before?.copy() ?? new ChannelOrder();
+    this.#orders.set(vertex, order);
     return order;
   }
 

@@ -84,7 +84,7 @@ export function affectedRegions(
       });
       graph.forEachProducedGroup(vertex, (group) => {
         if (involved.get(region) === 'new') forEachReader(group, renewed, involveReader);
-        forEachReader(group, disturbed, disturbReader);
+        if (!graph.exchangeOfGroup(group).joinsRegions) forEachReader(group, disturbed, disturbReader);
       });
     };
     regions.forEachVertex(region, visit);

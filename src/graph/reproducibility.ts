@@ -54,6 +54,8 @@ export class ReproducibleRegions {
 
   /** Whether the tasks of a vertex are to keep the order in which they merge their channels. */
   keepsOrder(vertex: ExecutionVertexId): boolean {
+    // Where nobody reads what it makes, its order does not matter, and it may merge what runs anew with it.
+    if (this.#graph.edgesOutOf(this.#graph.jobVertexIndexOf(vertex)).length === 0) return false;
     return (
       this.of(this.#regions.regionOf(vertex)).kind === 'from-kept-results' && channelCount(this.#graph, vertex) > 1
     );

@@ -3,7 +3,7 @@ import { causeChain, type DeterminismBrokenError, IllegalStateError, toError } f
 import { affectedRegions } from '../failover/affected-regions.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
-import { soundDecision } from '../failover/sound-decision.ts';
+import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
 import type { ExecutionVertexId, FailoverId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
 import { type FailoverActorRef, type FailoverParentRef, failoverMachine } from './failover-machine.ts';
 import type { JobMasterEvent } from './job-master-machine.ts';
@@ -139,6 +139,9 @@ export class FailoverDesk {
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
     const failure: TaskFailure = { ...failed, cause, atMs, lostPartitions };
     for (const partition of lostPartitions) this.losePartition(partition, cause);
+    if (failed.vertex !== undefined && hasCode(cause, 'NO_RESOURCE_AVAILABLE')) {
+      ledger.giveUpProducingAgain(ledger.regions.regionOf(failed.vertex));
+    }
     if (verdict.kind === 'claim-broken' && failed.vertex !== undefined) this.#distrust(failed.vertex, cause);
     observe({
       type: 'task.failed',
@@ -164,12 +167,23 @@ export class FailoverDesk {
         clock: environment.clock,
         deadlineMs: failureHandling.decisionDeadlineMs,
         fallbackDelayMs: failureHandling.fallbackDelayMs,
-        soundDecision: (decision, of) => soundDecision(decision, of, ledger),
+        soundDecision: (decision, of) => this.#soundDecision(decision, of),
         allRegions: () => Array.from({ length: ledger.regions.count }, (_, region) => region as RegionId),
       },
     });
     this.#open.set(failover, actor);
     actor.start();
+  }
+
+  /** Regions that have not begun, and wait for what is produced again, are put back; they have nothing to lose. */
+  #soundDecision(decision: unknown, failure: TaskFailure): SoundDecision {
+    const { ledger } = this.#services;
+    const sound = soundDecision(decision, failure, ledger);
+    if (sound.kind !== 'restart' || sound.again.length === 0) return sound;
+    const waiting = ledger.regionsToWaitAgain(new Set(sound.regions), sound.again);
+    return waiting.size === 0
+      ? sound
+      : { ...sound, regions: [...sound.regions, ...waiting], again: [...sound.again, ...waiting] };
   }
 
   #provideFailover(): typeof failoverMachine {
@@ -315,6 +329,11 @@ function locationIn(cause: Error): { readonly file: string; readonly offset: num
     if (location !== undefined) return { file: location.file, offset: location.offset };
   }
   return undefined;
+}
+
+function hasCode(cause: Error, code: string): boolean {
+  for (const link of causeChain(cause)) if ((link as { code?: unknown }).code === code) return true;
+  return false;
 }
 
 function brokenClaimIn(cause: Error): DeterminismBrokenError | undefined {

@@ -20,7 +20,7 @@ const lost = 2;
 /** it was given up, because every region that reads it had finished. */
 const released = 3;
 
-const anew: Reproducibility = { kind: 'never', why: 'what it reads is being produced anew' };
+const anew: Reproducibility = { kind: 'never', why: 'it is about to produce something new' };
 const outOfOrder: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
 
 /**
@@ -31,7 +31,7 @@ export class JobLedger implements Topology {
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
   readonly scheduling: PipelinedRegionScheduling;
-  readonly slots = new SlotPool();
+  readonly slots = new SlotPool((region) => this.scheduling.isReady(region));
   /** The present attempt of each execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
   readonly #release: PartitionRelease;
@@ -85,6 +85,12 @@ export class JobLedger implements Topology {
   /** A task claims to be deterministic and is not: no other of its job vertex is believed either. */
   distrust(vertex: ExecutionVertexId): void {
     this.#reproducible.distrust(this.graph.jobVertexIndexOf(vertex));
+  }
+
+  /** A region cannot run beside those who read what it has produced: they will restart with it. */
+  giveUpProducingAgain(region: RegionId): void {
+    this.#modes.set(region, 'new');
+    this.#isDecided.add(region);
   }
 
   /** The order in which a task merged its channels is gone with its executor. */
@@ -178,6 +184,29 @@ export class JobLedger implements Topology {
 
   losePartition(partition: PartitionId): void {
     this.#results[partition] = lost;
+  }
+
+  /**
+   * The regions that were to read what these produce `again`, and have not begun: they wait for it once more. Those that
+   * run read on.
+   */
+  regionsToWaitAgain(regions: ReadonlySet<RegionId>, again: Iterable<RegionId>): Set<RegionId> {
+    const { graph } = this;
+    const waiting = new Set<RegionId>();
+    const seen = new Set<number>();
+    const visitGroup = (group: number): void => {
+      if (seen.has(group) || graph.exchangeOfGroup(group).consumption !== 'after-producer-finished') return;
+      seen.add(group);
+      for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+        const region = this.regions.regionOf(consumer as ExecutionVertexId);
+        const hasBegun = this.executions[consumer]?.getSnapshot().matches('scheduled') !== true;
+        if (!hasBegun && !regions.has(region)) waiting.add(region);
+      }
+    };
+    for (const region of again) {
+      this.regions.forEachVertex(region, (vertex) => graph.forEachProducedGroup(vertex, visitGroup));
+    }
+    return waiting;
   }
 
   /**

@@ -163,6 +163,11 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       to: regions[id] as RegionActorRef,
       command: { type: 'region.slotsGranted', slots },
     }));
+  /** Who waits for slots may do so because what it reads was not there. */
+  const schedule = (enqueue: Parameters<typeof tell>[0], ready: readonly RegionId[]): void => {
+    tell(enqueue, scheduled(ready));
+    if (ready.length > 0 && ledger.slots.pendingRequests > 0) tell(enqueue, granted());
+  };
   const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
   const startRegion = (id: RegionId, parent: RegionParentRef): RegionActorRef => {
     const vertices = ledger.regions.verticesOf(id);
@@ -203,13 +208,13 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         tell(enqueue, scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)));
       }),
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
-        if (event.type === 'region.taskFinished') tell(enqueue, scheduled(ledger.finishTask(event.vertex)));
+        if (event.type === 'region.taskFinished') schedule(enqueue, ledger.finishTask(event.vertex));
       }),
       releaseConsumedPartitions: ({ event }) => {
         if (event.type === 'region.finished') keeper.noteConsumed(ledger.consumedBy(event.region));
       },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
-        if (event.type === 'region.restarted') tell(enqueue, scheduled(ledger.scheduling.offer([event.region])));
+        if (event.type === 'region.restarted') schedule(enqueue, ledger.scheduling.offer([event.region]));
       }),
       grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
       openFailover: enqueueActions(({ event, self }) => {

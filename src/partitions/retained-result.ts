@@ -110,6 +110,7 @@ export class RetainedResult {
   }
 
   write(subpartition: number, records: Batch): void {
+    if (this.#isUnread) return;
     if (this.#phase !== 'open') {
       throw new IllegalStateError(`A batch was written to partition ${this.#id.partition}, which is ${this.#phase}`);
     }
@@ -137,6 +138,10 @@ export class RetainedResult {
   }
 
   finish(done: (error?: Error) => void): void {
+    if (this.#isUnread) {
+      done();
+      return;
+    }
     if (this.#phase === 'released') {
       done(this.#released());
       return;
@@ -237,6 +242,11 @@ export class RetainedResult {
     const finished = this.#finished;
     this.#finished = undefined;
     finished?.(lost);
+  }
+
+  /** Whether everybody has read it, and it was given up, while its producer produces it again. */
+  get #isUnread(): boolean {
+    return this.#phase === 'released' && this.#isWhole;
   }
 
   #released(): PartitionLostError {

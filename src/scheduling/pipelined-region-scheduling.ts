@@ -73,6 +73,11 @@ export class PipelinedRegionScheduling {
     return this.#schedule(ready);
   }
 
+  /** Whether every result that a region reads may be consumed as things are. */
+  isReady(region: RegionId): boolean {
+    return this.#missing[region] === 0;
+  }
+
   /** Whether a region was scheduled and not invalidated since. */
   isScheduled(region: RegionId): boolean {
     return this.#state[region] === scheduled;

@@ -19,16 +19,25 @@ interface Offer {
 
 /**
  * The slots that executors offer, given to regions all or nothing: a region that got half of what it needs would hold
- * it against another that holds the other half. Requests that cannot be met wait in line, and nobody overtakes, unless
- * who is first needs more than all executors offer together.
+ * it against another that holds the other half. Requests that cannot be met wait in line, by the numbers of the regions,
+ * which are in topological order: a producer that runs again comes before those who wait for what it produces. Nobody
+ * overtakes, unless who is first needs more than all executors offer together, or is not ready.
  */
 export class SlotPool {
   readonly #offers = new Map<ExecutorId, Offer>();
   /** Where the indexes of an executor that went would go on. */
   readonly #nextIndexes = new Map<ExecutorId, number>();
   readonly #queue = new Map<RegionId, number>();
+  /** The regions in line, in their order. */
+  readonly #line: RegionId[] = [];
+  readonly #isReady: (region: RegionId) => boolean;
   #total = 0;
   #free = 0;
+
+  /** @param isReady whether a region that waits would run if it had its slots: what it reads may be produced anew */
+  constructor(isReady: (region: RegionId) => boolean = () => true) {
+    this.#isReady = isReady;
+  }
 
   addExecutor(executor: ExecutorId, slots: number): void {
     if (this.#offers.has(executor)) throw new IllegalStateError(`Executor ${executor} already offers slots`);
@@ -58,14 +67,15 @@ export class SlotPool {
     if (!Number.isInteger(count) || count < 1) {
       throw new InvalidArgumentError(`slots for region ${region}`, count, 'an integer ≥ 1');
     }
-    if (count <= this.#free && !this.#isAnyoneServable()) return this.#take(count);
+    if (count <= this.#free && !this.#isAnyoneServableBefore(region)) return this.#take(count);
     this.#queue.set(region, count);
+    this.#line.splice(this.#placeInLine(region), 0, region);
     return undefined;
   }
 
   /** A region waits no longer. Who stood behind it may be served now: see {@link grants}. */
   cancelRequest(region: RegionId): void {
-    this.#queue.delete(region);
+    if (this.#queue.delete(region)) this.#line.splice(this.#placeInLine(region), 1);
   }
 
   /**
@@ -85,12 +95,13 @@ export class SlotPool {
   /** Serves the line as far as it goes; whoever is named has its slots. */
   grants(): { readonly region: RegionId; readonly slots: readonly Slot[] }[] {
     const granted: { region: RegionId; slots: readonly Slot[] }[] = [];
-    for (const [region, count] of this.#queue) {
-      if (count > this.#total) continue;
+    for (const region of this.#line) {
+      const count = this.#queue.get(region) as number;
+      if (!this.#isServable(region, count)) continue;
       if (count > this.#free) break;
-      this.#queue.delete(region);
       granted.push({ region, slots: this.#take(count) });
     }
+    for (const { region } of granted) this.cancelRequest(region);
     return granted;
   }
 
@@ -106,10 +117,28 @@ export class SlotPool {
     return this.#queue.size;
   }
 
-  /** Whether somebody in line could be served by the executors there are, now or when slots come back. */
-  #isAnyoneServable(): boolean {
-    for (const count of this.#queue.values()) if (count <= this.#total) return true;
+  /** Whether somebody in line before `region` could be served by the executors there are, now or when slots come back. */
+  #isAnyoneServableBefore(region: RegionId): boolean {
+    for (const other of this.#line) {
+      if (other > region) return false;
+      if (this.#isServable(other, this.#queue.get(other) as number)) return true;
+    }
     return false;
+  }
+
+  #isServable(region: RegionId, count: number): boolean {
+    return count <= this.#total && this.#isReady(region);
+  }
+
+  /** Where a region stands in line, or would. */
+  #placeInLine(region: RegionId): number {
+    let [low, high] = [0, this.#line.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#line[middle] as RegionId) < region) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #recount(): void {

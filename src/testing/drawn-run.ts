@@ -1,5 +1,6 @@
 import { type JobPlan, planJob } from '../api/job-planner.ts';
 import type { JobDefinition, JobMode } from '../api/stream-graph.ts';
+import type { KeepResults } from '../machines/job-services.ts';
 import { JobValidationError } from '../errors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
@@ -16,8 +17,11 @@ export interface DrawnFault {
   readonly subtask: number | undefined;
   /** How often the point is passed before it strikes. */
   readonly skip: number;
-  /** What happens there: it throws; or every spill file vanishes, or has a byte changed, and it goes on. */
-  readonly effect: 'throws' | 'files vanish' | 'bytes rot';
+  /**
+   * What happens there: it throws; every spill file vanishes, has a byte changed, or loses its end, and it goes on; or the
+   * executor of the task is lost, and with it what tasks on it have written.
+   */
+  readonly effect: 'throws' | 'files vanish' | 'bytes rot' | 'files are cut' | 'executor is lost';
 }
 
 /** How a run is set up, as a seed drew it. */
@@ -28,6 +32,9 @@ export interface DrawnShape {
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
   readonly memoryOverflow: 'drop' | 'spill';
+  readonly diskBudgetBytes: number;
+  readonly diskOverflow: 'back-pressure' | 'drop-releasable';
+  readonly keepResults: KeepResults;
   readonly failoverStrategy: 'restartPipelinedRegion' | 'restartAll' | 'restartIndividual';
   /** Wait before a restart. */
   readonly delayMs: number;
@@ -61,6 +68,14 @@ export function drawShape(
     batchSize: shape.pick([1, 2, 7, 64, 1_024]),
     memoryBudgetBytes: shape.pick([0, 2_000, Number.POSITIVE_INFINITY]),
     memoryOverflow: shape.pick(['drop', 'spill']),
+    diskBudgetBytes: shape.pick([infinity, infinity, infinity, 20_000, 3_000]),
+    diskOverflow: shape.pick(['back-pressure', 'drop-releasable']),
+    keepResults: shape.pick<KeepResults>([
+      'until-consumers-finish',
+      'until-consumers-finish',
+      'until-job-ends',
+      { ttlMs: 5 },
+    ]),
     failoverStrategy: shape.pick([
       'restartPipelinedRegion',
       'restartPipelinedRegion',
@@ -85,8 +100,9 @@ export function drawFaults(
   const faults = random.fork('faults');
   return Array.from({ length: faults.integer(0, maxFaults) }, (): DrawnFault => {
     const point = faults.pick(points);
-    const effect = faults.pick(['throws', 'throws', 'throws', 'files vanish', 'bytes rot'] as const);
+    const drawnEffect = faults.pick(effects);
     if (!taskPoints.has(point)) {
+      const effect = drawnEffect === 'executor is lost' ? 'throws' : drawnEffect;
       return { point, vertex: undefined, subtask: undefined, skip: faults.integer(0, 20), effect };
     }
     const { id, parallelism } = faults.pick(plan.jobGraph.vertices);
@@ -95,7 +111,7 @@ export function drawFaults(
       point,
       vertex: id,
       subtask: faults.integer(0, parallelism - 1),
-      effect,
+      effect: drawnEffect,
       // Now and then in a later attempt.
       skip: point === taskFaultPoints.batch ? faults.integer(0, batches) : faults.pick([0, 0, 0, 1]),
     };
@@ -135,5 +151,19 @@ const points: readonly string[] = [
   ...Object.values(spillFaultPoints),
   ...Object.values(partitionFaultPoints),
 ];
+
+const infinity = Number.POSITIVE_INFINITY;
+
+/** Most faults are of tasks that throw. */
+const effects = [
+  'throws',
+  'throws',
+  'throws',
+  'throws',
+  'files vanish',
+  'bytes rot',
+  'files are cut',
+  'executor is lost',
+] as const;
 
 const taskPoints: ReadonlySet<string> = new Set(Object.values(taskFaultPoints));

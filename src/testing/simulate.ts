@@ -5,7 +5,9 @@ import { runJob } from '../api/run-job.ts';
 import type { JobRunOptions } from '../api/run-options.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
-import { KintsugiError, toError } from '../errors.ts';
+import { causeChain, KintsugiError, toError } from '../errors.ts';
+import type { LocalCluster } from '../cluster/local-cluster.ts';
+import type { JobVertexId } from '../ids.ts';
 import { fixedDelay } from '../failover/fixed-delay.ts';
 import { noRestart } from '../failover/no-restart.ts';
 import { restartAll } from '../failover/restart-all.ts';
@@ -38,6 +40,9 @@ export interface SimulationOptions {
     | 'batchSize'
     | 'memoryBudgetBytes'
     | 'memoryOverflow'
+    | 'diskBudgetBytes'
+    | 'diskOverflow'
+    | 'keepResults'
     | 'slots'
     | 'executors'
   >;
@@ -55,6 +60,8 @@ export interface SimulationReport {
   readonly drawn: DrawnRun;
   /** Faults that were reached and fired. */
   readonly firedFaults: number;
+  /** Whether it failed because the disk it was allowed was too small for it. */
+  readonly isTooLarge: boolean;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
   /** Committed records by sink. */
@@ -102,18 +109,30 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const drawn: DrawnRun = { ...shape, faults };
   const environment = virtualEnvironment({ seed, order: 'shuffled' });
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
-  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files);
-  const { history, receipt, failure, leftovers } = await runSimulated(plan, environment, drawn, spillStore, options);
-  const output = captured.records();
   const graph = new ExecutionGraph(plan.jobGraph);
+  let cluster: LocalCluster | undefined;
+  const loseExecutor = (vertex: string, subtask: number): void => {
+    const index = plan.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
+    const executor = cluster?.executorOf(graph.vertexAt(index, subtask));
+    if (executor !== undefined) cluster?.loseExecutor(executor, 'it was drawn');
+  };
+  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, loseExecutor);
+  const ended = await runSimulated(plan, environment, drawn, spillStore, options, (started) => {
+    cluster = started;
+  });
+  const { history, receipt, leftovers } = ended;
+  // A job that needs more disk than it may take is right to fail.
+  const isTooLarge = causedBy(ended.failure, 'DISK_BUDGET_EXCEEDED');
+  const failure = isTooLarge ? undefined : ended.failure;
+  const output = captured.records();
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
     ...history.violations(graph, pipelinedRegions(graph)),
-    ...(failure === undefined ? differences(undisturbed.output, output, options.outcome) : []),
+    ...(ended.failure === undefined ? differences(undisturbed.output, output, options.outcome) : []),
     ...leftovers,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
-  return { seed, drawn, firedFaults: firedFaults(), receipt, history, output };
+  return { seed, drawn, firedFaults: firedFaults(), isTooLarge, receipt, history, output };
 }
 
 interface Ended extends Pick<SimulationReport, 'history' | 'receipt'> {
@@ -128,6 +147,7 @@ async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {} }: SimulationOptions,
+  started: (cluster: LocalCluster) => void = () => {},
 ): Promise<Ended> {
   const history = new JobHistory();
   let filesLeft: string[] = [];
@@ -141,12 +161,18 @@ async function runSimulated(
       batchSize: drawn.batchSize,
       memoryBudgetBytes: drawn.memoryBudgetBytes,
       memoryOverflow: drawn.memoryOverflow,
+      diskBudgetBytes: drawn.diskBudgetBytes,
+      diskOverflow: drawn.diskOverflow,
+      diskWaitTimeoutMs: 1_000,
+      keepResults: drawn.keepResults,
       executors: drawn.executors,
       slots: drawn.slots,
       ...options,
       environment,
     },
     {
+      resultsOfLostExecutors: 'lost',
+      cluster: started,
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {
           ...resolved,
@@ -228,6 +254,9 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       batchSize: 1_024,
       memoryBudgetBytes: Number.POSITIVE_INFINITY,
       memoryOverflow: 'drop',
+      diskBudgetBytes: Number.POSITIVE_INFINITY,
+      diskOverflow: 'back-pressure',
+      keepResults: 'until-consumers-finish',
       failoverStrategy: 'restartPipelinedRegion',
       delayMs: 0,
       executors: 1,
@@ -246,6 +275,7 @@ function armFaults(
   faults: FaultPlan,
   drawn: readonly DrawnFault[],
   files: ReadonlyMap<string, Uint8Array[]> & { clear(): void },
+  loseExecutor: (vertex: string, subtask: number) => void,
 ): () => number {
   const armed = drawn.map(({ point, vertex, subtask, skip, effect }) => {
     const trigger = {
@@ -260,6 +290,10 @@ function armFaults(
         return faults.call(point, () => files.clear(), trigger);
       case 'bytes rot':
         return faults.call(point, () => rot(files), trigger);
+      case 'files are cut':
+        return faults.call(point, () => cut(files), trigger);
+      case 'executor is lost':
+        return faults.call(point, () => loseExecutor(vertex as string, subtask as number), trigger);
     }
   });
   return () => armed.filter(({ fired }) => fired > 0).length;
@@ -270,6 +304,19 @@ function rot(files: ReadonlyMap<string, Uint8Array[]>): void {
   for (const chunks of files.values()) {
     for (const chunk of chunks) chunk[chunk.length - 1] = (chunk.at(-1) ?? 0) ^ 0xff;
   }
+}
+
+/** Takes the last half of the last write from each file. */
+function cut(files: ReadonlyMap<string, Uint8Array[]>): void {
+  for (const chunks of files.values()) {
+    const last = chunks.pop();
+    if (last !== undefined) chunks.push(last.subarray(0, last.length >> 1));
+  }
+}
+
+function causedBy(failure: Error | undefined, code: string): boolean {
+  for (const link of causeChain(failure)) if ((link as { code?: unknown }).code === code) return true;
+  return false;
 }
 
 /** How two outputs differ as multisets, sink by sink. */

@@ -1,4 +1,12 @@
-import { collect, type ExchangeName, fixedDelay, Job, type JobEvent, type JobRunOptions, range } from '../../src/index.ts';
+import {
+  collect,
+  type ExchangeName,
+  fixedDelay,
+  Job,
+  type JobEvent,
+  type JobRunOptions,
+  range,
+} from '../../src/index.ts';
 import { type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 
 async function runToEnd(job: Job, faults: FaultPlan, options: JobRunOptions = {}) {
@@ -53,23 +61,26 @@ const expected = Array.from({ length: 10 }, (_, digit) => {
   return { digit, sum };
 });
 
-describe.each<ExchangeName>(['memory', 'reliable', 'blocking'])('a deterministic producer behind the exchange %s', (exchange) => {
-  it('restarts alone; its consumers never notice', async () => {
-    const { job, result } = jobOver(exchange);
-    const { attempts, receipt, unfired, events } = await runToEnd(job, killing('numbers', { subtask: 1, skip: 12 }));
-    expect(unfired).toEqual([]);
-    expect(result()).toEqual(expected);
-    expect(attempts).toEqual({ numbers: 2, sums: 1 });
-    expect(receipt.tasks).toEqual({ total: 4, reRun: 1, attempts: 5 });
-    expect(events.filter(({ type }) => type === 'determinism.broken')).toEqual([]);
-  });
+describe.each<ExchangeName>(['memory', 'reliable', 'blocking'])(
+  'a deterministic producer behind the exchange %s',
+  (exchange) => {
+    it('restarts alone; its consumers never notice', async () => {
+      const { job, result } = jobOver(exchange);
+      const { attempts, receipt, unfired, events } = await runToEnd(job, killing('numbers', { subtask: 1, skip: 12 }));
+      expect(unfired).toEqual([]);
+      expect(result()).toEqual(expected);
+      expect(attempts).toEqual({ numbers: 2, sums: 1 });
+      expect(receipt.tasks).toEqual({ total: 4, reRun: 1, attempts: 5 });
+      expect(events.filter(({ type }) => type === 'determinism.broken')).toEqual([]);
+    });
 
-  it('that breaks its word is found out: its consumers restart too, and the output is right', async () => {
-    let lies = 0;
-    const { job, result } = jobOver(exchange, (n) => (n === 205 && lies++ === 0 ? n * 3 + 10 : n * 3));
-    const { events, attempts } = await runToEnd(job, killing('numbers', { subtask: 1, skip: 12 }));
-    expect(events.filter(({ type }) => type === 'determinism.broken')).toHaveLength(1);
-    expect(attempts['sums']).toBe(exchange === 'blocking' ? 1 : 2);
-    expect(result()).toEqual(expected);
-  });
-});
+    it('that breaks its word is found out: its consumers restart too, and the output is right', async () => {
+      let lies = 0;
+      const { job, result } = jobOver(exchange, (n) => (n === 205 && lies++ === 0 ? n * 3 + 10 : n * 3));
+      const { events, attempts } = await runToEnd(job, killing('numbers', { subtask: 1, skip: 12 }));
+      expect(events.filter(({ type }) => type === 'determinism.broken')).toHaveLength(1);
+      expect(attempts['sums']).toBe(exchange === 'blocking' ? 1 : 2);
+      expect(result()).toEqual(expected);
+    });
+  },
+);

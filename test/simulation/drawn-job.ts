@@ -1,12 +1,15 @@
-import { map as rxMap } from 'rxjs';
+import { bufferCount, concatMap, map as rxMap } from 'rxjs';
 import {
   type DataStream,
-  type ExchangeName,
+  blocking,
+  type Exchange,
   fromArray,
   fromAsyncIterable,
   fromIterable,
   Job,
+  memory,
   range,
+  reliable,
   type Sink,
 } from '../../src/index.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
@@ -29,6 +32,8 @@ export function drawJob(seed: number): Job {
   const job = Job.create(`drawn-${seed}`, {
     mode: random.pick(['batch', 'streaming']),
     parallelism: random.integer(1, 3),
+    // What is true of every operator that says nothing, unless it is one that breaks its word.
+    deterministic: random.chance(0.5),
   });
   const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) => drawSource(random, job, index));
   for (let step = random.integer(1, 7); step > 0; step--) {
@@ -68,6 +73,7 @@ function drawSource(random: SeededRandom, job: Job, index: number): DataStream<I
       return job.source(
         name,
         fromIterable(() => items),
+        { deterministic: true },
       );
     case 2:
       return job.source(
@@ -147,19 +153,59 @@ const draws: readonly Draw[] = [
   (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
   (random, stream) =>
     stream
-      .forward({ exchange: random.pick(['pipelined', 'memory', 'reliable', 'blocking'] as const) })
+      .forward({ exchange: random.pick(exchanges)(random) })
       .map((item) => ({ ...item })),
+  inAnotherOrder,
+  withNoise,
   // Every record once per subtask: how many there are must not be drawn later.
   (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
 ];
+
+/** Claims to be deterministic, and hands on what it gets in another order each time that it is started. */
+function inAnotherOrder(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  let starts = 0;
+  return stream
+    .through(
+      (source) => {
+        const isReversed = starts++ % 2 === 1;
+        return source.pipe(
+          bufferCount(3),
+          concatMap((items) => (isReversed ? items.reverse() : items)),
+        );
+      },
+      { deterministic: true },
+    )
+    .rebalance(drawExchange(random))
+    .map((item) => item);
+}
+
+/** Claims to be deterministic, and marks each record with a number that never comes again. */
+function withNoise(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  let noise = 0;
+  return stream
+    .map((item) => ({ ...item, noise: noise++ }), { deterministic: true })
+    .forward({ exchange: random.pick(exchanges)(random) })
+    .map(({ key, value }) => ({ key, value }));
+}
 
 function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   return random.pick(draws)(random, stream);
 }
 
-function drawExchange(random: SeededRandom): { exchange?: ExchangeName } {
-  const exchange = random.pick([undefined, undefined, 'pipelined', 'memory', 'reliable', 'blocking'] as const);
-  return exchange === undefined ? {} : { exchange };
+/** The four exchanges, with budgets of their own now and then. */
+const exchanges: readonly ((random: SeededRandom) => Exchange)[] = [
+  () => 'pipelined',
+  (random) =>
+    memory({ memoryBudgetBytes: random.pick([200, 2_000, infinity]), memoryOverflow: random.pick(['drop', 'spill']) }),
+  (random) => reliable({ sync: random.pick(['checkpoint', 'write', 'never']) }),
+  (random) => blocking({ memoryBudgetBytes: random.pick([0, 500, infinity]) }),
+];
+
+const infinity = Number.POSITIVE_INFINITY;
+
+function drawExchange(random: SeededRandom): { exchange?: Exchange } {
+  const exchange = random.pick([undefined, undefined, ...exchanges]);
+  return exchange === undefined ? {} : { exchange: exchange(random) };
 }
 
 function drawParallelism(random: SeededRandom): { parallelism?: number } {

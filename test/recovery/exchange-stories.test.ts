@@ -1,0 +1,307 @@
+import {
+  collect,
+  type Exchange,
+  fixedDelay,
+  Job,
+  range,
+  reliable,
+  restartAll,
+  restartIndividual,
+} from '../../src/index.ts';
+import { faultPlan } from '../../src/testing/index.ts';
+import { killing, runStory } from '../support/run-story.ts';
+
+const count = 400;
+
+/** What the tasks of a story have done. */
+interface Log {
+  /** Calls that are paid: one for each number, if nothing is produced twice. */
+  paid: number;
+}
+
+//  numbers[0..1] ─▶ pay ─exchange─▶ sums[0..1] ─▶ out
+//
+// `pay` is chained to its source: one task. Whether it is deterministic is up to the story.
+function payAndSum(exchange: Exchange, { deterministic = false, log = { paid: 0 } as Log } = {}) {
+  const job = Job.create('pay and sum', { mode: 'streaming', parallelism: 2 });
+  const sums = collect<{ digit: number; sum: number }>();
+  job
+    .source('numbers', range(0, count))
+    .map((n) => (log.paid++, n * 3), { uid: 'pay', deterministic })
+    .keyBy((n) => n % 10, { exchange })
+    .aggregate(
+      {
+        create: () => ({ sum: 0 }),
+        add: ({ sum }, n) => ({ sum: sum + n }),
+        result: ({ sum }, digit) => ({ digit, sum }),
+      },
+      { uid: 'sums', emit: 'final' },
+    )
+    .sink('out', sums);
+  return { job, log, result: () => [...sums.records].sort((a, b) => a.digit - b.digit) };
+}
+
+const expected = Array.from({ length: 10 }, (_, digit) => {
+  let sum = 0;
+  for (let n = 0; n < count; n++) if ((n * 3) % 10 === digit) sum += n * 3;
+  return { digit, sum };
+});
+
+type Story = readonly [exchange: Exchange, ranAgain: Readonly<Record<string, number>>, paidTwice: 'none' | 'some'];
+
+const everybody = { 'numbers[0]': 2, 'numbers[1]': 2, 'sums[0]': 2, 'sums[1]': 2 };
+
+describe('X1–X3: a consumer that is killed half-way', () => {
+  //  numbers[0] ─┬─▶ sums[0]  ✗
+  //              ╳             what reads restarts; what was paid for is read again, unless nothing of it is kept
+  //  numbers[1] ─┴─▶ sums[1]
+  it.each<Story>([
+    ['pipelined', everybody, 'some'],
+    ['memory', { 'sums[0]': 2 }, 'none'],
+    ['reliable', { 'sums[0]': 2 }, 'none'],
+    ['blocking', { 'sums[0]': 2 }, 'none'],
+  ])('over %s', async (exchange, ranAgain, paidTwice) => {
+    const { job, log, result } = payAndSum(exchange);
+    const end = await runStory(job, { faults: killing('sums', { skip: 10 }) });
+    expect([end.unfired, end.ranAgain]).toEqual([[], ranAgain]);
+    expect(result()).toEqual(expected);
+    expect(log.paid > count ? 'some' : 'none').toBe(paidTwice);
+    expect([...end.disturbed].sort()).toEqual(Object.keys(ranAgain).sort());
+    expect(end.receipt.failovers).toHaveLength(1);
+  });
+
+  it.each<Exchange>(['memory', 'reliable', 'blocking'])(
+    'three times, at different places, over %s: each time it reads from the beginning, and nobody else notices',
+    async (exchange) => {
+      const { job, log, result } = payAndSum(exchange);
+      const faults = killing('sums', { skip: 2 });
+      killing('sums', { skip: 9 }, faults);
+      killing('sums', { skip: 20 }, faults);
+      const end = await runStory(job, { faults });
+      expect([end.unfired, end.ranAgain, log.paid]).toEqual([[], { 'sums[0]': 4 }, count]);
+      expect(result()).toEqual(expected);
+    },
+  );
+});
+
+describe('X4: a producer that is killed half-way', () => {
+  //  numbers[0] ───┬─▶ sums[0]
+  //                ╳            what it wrote is compared with what it writes again
+  //  numbers[1] ✗ ─┴─▶ sums[1]
+  it.each<Story>([
+    ['pipelined', everybody, 'some'],
+    ['memory', { 'numbers[1]': 2 }, 'some'],
+    ['reliable', { 'numbers[1]': 2 }, 'some'],
+    ['blocking', { 'numbers[1]': 2 }, 'some'],
+  ])('deterministic, over %s', async (exchange, ranAgain) => {
+    const { job, result } = payAndSum(exchange, { deterministic: true });
+    const end = await runStory(job, { faults: killing('numbers', { subtask: 1, skip: 12 }) });
+    expect([end.unfired, end.ranAgain]).toEqual([[], ranAgain]);
+    expect(result()).toEqual(expected);
+  });
+
+  it.each<Exchange>(['memory', 'reliable'])(
+    'not deterministic, over %s: its consumers restart with it',
+    async (exchange) => {
+      const { job, result } = payAndSum(exchange);
+      const end = await runStory(job, { faults: killing('numbers', { subtask: 1, skip: 12 }) });
+      expect(end.ranAgain).toEqual({ 'numbers[1]': 2, 'sums[0]': 2, 'sums[1]': 2 });
+      expect(result()).toEqual(expected);
+    },
+  );
+
+  it.each<Exchange>(['memory', 'reliable'])('together with a consumer, deterministic, over %s', async (exchange) => {
+    const { job, result } = payAndSum(exchange, { deterministic: true });
+    const faults = killing('numbers', { subtask: 1, skip: 12 });
+    killing('sums', { skip: 10 }, faults);
+    const end = await runStory(job, { faults });
+    expect([end.unfired, end.ranAgain]).toEqual([[], { 'numbers[1]': 2, 'sums[0]': 2 }]);
+    expect(result()).toEqual(expected);
+  });
+
+  it.each<Exchange>(['memory', 'reliable', 'blocking'])(
+    'killed again while it produces again, in other batches, over %s',
+    async (exchange) => {
+      const { job, result } = payAndSum(exchange, { deterministic: true });
+      const faults = killing('numbers', { subtask: 1, skip: 12 });
+      killing('numbers', { subtask: 1, skip: 17 }, faults);
+      const end = await runStory(job, { faults });
+      expect([end.unfired, end.ranAgain]).toEqual([[], { 'numbers[1]': 3 }]);
+      expect(result()).toEqual(expected);
+    },
+  );
+
+  it('restartIndividual: exactly one execution restarts, and no reason is given for more', async () => {
+    const { job, result } = payAndSum('reliable', { deterministic: true });
+    const end = await runStory(job, {
+      faults: killing('numbers', { subtask: 1, skip: 12 }),
+      failoverStrategy: restartIndividual(),
+    });
+    expect(end.receipt.tasks).toEqual({ total: 4, reRun: 1, attempts: 5 });
+    expect(end.receipt.failovers[0]).toMatchObject({ tasksRestarted: 1, why: undefined });
+    expect(result()).toEqual(expected);
+  });
+
+  it('restartIndividual says which edge forces more', async () => {
+    const { job } = payAndSum('reliable');
+    const end = await runStory(job, {
+      faults: killing('numbers', { subtask: 1, skip: 12 }),
+      failoverStrategy: restartIndividual(),
+    });
+    expect(end.receipt.failovers[0]?.why).toBe(
+      'numbers[1] cannot restart alone: sums[0] reads from it over the reliable edge numbers → sums, and might have read other data than a second run gives ("numbers" is not declared deterministic)',
+    );
+  });
+
+  it('restartAll produces everything anew, deterministic or not', async () => {
+    const { job, result } = payAndSum('reliable', { deterministic: true });
+    const end = await runStory(job, {
+      faults: killing('numbers', { subtask: 1, skip: 12 }),
+      failoverStrategy: restartAll(),
+    });
+    expect(end.ranAgain).toEqual(everybody);
+    expect(result()).toEqual(expected);
+  });
+});
+
+describe('a deterministic chain that merges what two tasks wrote', () => {
+  //  numbers[0] ─┬─reliable─▶ (keep ─reliable─▶ (last)        keep reads from both, in an order that chance made:
+  //  numbers[1] ─┘             ✗                               the order is on record, and kept to
+  it('restarts alone: it takes its inputs in the order it took them before', async () => {
+    const job = Job.create('merge', { mode: 'streaming', parallelism: 1 });
+    const out = collect<number>();
+    job
+      .source('numbers', range(0, count), { parallelism: 2 })
+      .rebalance({ exchange: 'reliable' })
+      .map((n) => n, { uid: 'keep', parallelism: 1, deterministic: true })
+      .forward({ exchange: 'reliable' })
+      .map((n) => n, { uid: 'last' })
+      .sink('out', out);
+    for (const skip of [1, 7, 19, 30, 45]) {
+      const end = await runStory(job, { faults: killing('keep', { skip }) });
+      expect([skip, end.unfired, end.ranAgain]).toEqual([skip, [], { 'keep[0]': 2 }]);
+      expect([...out.records].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n));
+    }
+  });
+});
+
+describe('a claim that is broken', () => {
+  it.each<Exchange>(['memory', 'reliable', 'blocking'])(
+    'over %s: is said, its consumers restart, the output is right',
+    async (exchange) => {
+      let told = 0;
+      const job = Job.create('liar', { mode: 'streaming', parallelism: 1 });
+      const out = collect<number>();
+      job
+        .source('numbers', range(0, count))
+        .map((n) => (n === 20 && told++ === 0 ? -1 : n), { uid: 'liar', deterministic: true })
+        .forward({ exchange })
+        .map((n) => n, { uid: 'honest' })
+        .sink('out', out);
+      const end = await runStory(job, { faults: killing('numbers', { skip: 12 }) });
+      const [event, ...more] = end.events.filter(({ type }) => type === 'determinism.broken');
+      expect(more).toEqual([]);
+      expect(event).toMatchObject({
+        task: 'numbers[0]',
+        operators: ['numbers', 'liar'],
+        partition: 'numbers[0]→honest',
+        subpartition: 0,
+        sequence: 16,
+      });
+      expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n));
+      expect(end.ranAgain['numbers[0]']).toBe(3);
+      // It is not believed again in this run.
+      expect(end.receipt.failovers.map(({ tasksRestarted }) => tasksRestarted)).toEqual([1, 2]);
+    },
+  );
+
+  it('by an attempt that ends too early', async () => {
+    let runs = 0;
+    const job = Job.create('forgetful', { mode: 'streaming', parallelism: 1 });
+    const out = collect<number>();
+    job
+      .source('numbers', range(0, count))
+      .filter((n) => n > 0 || runs++ !== 1, { uid: 'forgetful', deterministic: true })
+      .filter((n) => runs !== 2 || n < 40, { uid: 'short', deterministic: true })
+      .forward({ exchange: 'reliable' })
+      .map((n) => n, { uid: 'last' })
+      .sink('out', out);
+    const end = await runStory(job, { faults: killing('numbers', { skip: 20 }) });
+    expect(end.events.filter(({ type }) => type === 'determinism.broken')).toHaveLength(1);
+    expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n));
+  });
+});
+
+describe('X5: three lost results in a chain', () => {
+  //  a ═══▶ b ═══▶ c ═══▶ d        d fails, and finds what c wrote lost; so is what b and a wrote
+  //  ✗      ✗      ✗      ✗ fails  → one restart of all that is needed, charged once
+  const chain = (exchange: Exchange) => {
+    const job = Job.create('chain', { mode: 'streaming', parallelism: 1 });
+    const out = collect<number>();
+    job
+      .source('a', range(0, count))
+      .forward({ exchange })
+      .map((n) => n + 1, { uid: 'b' })
+      .forward({ exchange })
+      .map((n) => n + 1, { uid: 'c' })
+      .forward({ exchange })
+      .map((n) => n + 1, { uid: 'd' })
+      .sink('out', out);
+    return { job, out };
+  };
+
+  it.each<Exchange>(['reliable', 'blocking'])('their files vanish, over %s', async (exchange) => {
+    const { job, out } = chain(exchange);
+    const faults = faultPlan();
+    const end = await runStory(
+      job,
+      {
+        faults,
+        memoryBudgetBytes: 0,
+        keepResults: 'until-job-ends',
+        restartBackoff: fixedDelay({ maxAttempts: 1, delayMs: 10 }),
+        resultsOfLostExecutors: 'lost',
+      },
+      // All ran on the one executor there is; when `d` is at its end, the others have finished.
+      ({ loseExecutorOf }) =>
+        void faults.call('task.end', () => loseExecutorOf('d[0]'), { when: (place) => place['vertex'] === 'd' }),
+    );
+    expect(end.unfired).toEqual([]);
+    expect(end.receipt.failovers).toHaveLength(1);
+    expect(end.ranAgain).toEqual({ 'a[0]': 2, 'b[0]': 2, 'c[0]': 2, 'd[0]': 2 });
+    expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n + 3));
+  });
+});
+
+describe('X6: an executor is lost with its files', () => {
+  //  local-0: numbers[0] ─┬─▶ sums[0]     one of two executors goes, with what its tasks wrote
+  //  local-1: numbers[1] ─┴─▶ sums[1]     what ran elsewhere goes on, where it can
+  it.each<Exchange>(['memory', 'reliable', 'blocking'])('over %s', async (exchange) => {
+    const { job, log, result } = payAndSum(exchange, { deterministic: true });
+    const faults = faultPlan();
+    const end = await runStory(
+      job,
+      { faults, executors: 2, slots: 2, resultsOfLostExecutors: 'lost' },
+      ({ loseExecutorOf }) =>
+        void faults.call('task.batch', () => loseExecutorOf('sums[0]'), {
+          when: (place) => place['vertex'] === 'sums' && place['subtask'] === 0,
+          skip: 10,
+        }),
+    );
+    expect(end.unfired).toEqual([]);
+    expect(result()).toEqual(expected);
+    // One of the two producers ran there and produced again; the other was left alone.
+    const producers = ['numbers[0]', 'numbers[1]'].filter((task) => end.ranAgain[task] !== undefined);
+    expect(producers).toHaveLength(1);
+    expect(log.paid).toBeLessThanOrEqual(count + count / 2);
+  });
+});
+
+describe('an own budget', () => {
+  it('of an exchange on disk that is used up fails the job at once, with what to do about it', async () => {
+    const { job } = payAndSum(reliable({ diskBudgetBytes: 500 }));
+    await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(
+      /Results take \d+ of 500 bytes of disk: \d+ more do not fit\. Raise `diskBudgetBytes`/,
+    );
+  });
+});

@@ -1,0 +1,92 @@
+import { fixedDelay, type Job, type JobEvent, type JobReceipt, type JobRunOptions } from '../../src/index.ts';
+import { planJob } from '../../src/api/job-planner.ts';
+import { runJob } from '../../src/api/run-job.ts';
+import type { LocalCluster } from '../../src/cluster/local-cluster.ts';
+import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+
+/** What a run did, as a story tells it. */
+export interface StoryEnd {
+  readonly receipt: JobReceipt;
+  readonly events: readonly JobEvent[];
+  /** Attempts by vertex: the most of any of its subtasks. */
+  readonly attempts: Readonly<Record<string, number>>;
+  /** Faults that were armed and never struck: then the story shows nothing. */
+  readonly unfired: readonly Fault[];
+  /** Tasks that were told to stop or to run again, in the order in which they were first. */
+  readonly disturbed: readonly string[];
+  /** Tasks that ran at least twice, with the times they did. */
+  readonly ranAgain: Readonly<Record<string, number>>;
+}
+
+export interface StoryOptions extends JobRunOptions {
+  readonly faults?: FaultPlan;
+  /** As if executors were other machines: what they hold is lost with them. */
+  readonly resultsOfLostExecutors?: 'kept' | 'lost';
+}
+
+/** Plays a story on virtual time. `strike` may arm faults that need the cluster. */
+export async function runStory(
+  job: Job,
+  { faults = faultPlan(), resultsOfLostExecutors = 'kept', ...options }: StoryOptions = {},
+  strike: (story: { faults: FaultPlan; loseExecutorOf: (task: string) => void }) => void = () => {},
+): Promise<StoryEnd> {
+  const environment = virtualEnvironment({ faults });
+  const plan = planJob(job);
+  const graph = new ExecutionGraph(plan.jobGraph);
+  let cluster: LocalCluster | undefined;
+  const loseExecutorOf = (task: string): void => {
+    for (let vertex = 0; vertex < graph.vertexCount; vertex++) {
+      if (graph.nameOf(vertex as never) !== task) continue;
+      const executor = cluster?.executorOf(vertex as never);
+      if (executor === undefined) throw new Error(`${task} runs nowhere`);
+      cluster?.loseExecutor(executor, 'its machine is off');
+      return;
+    }
+    throw new Error(`There is no task ${task}`);
+  };
+  strike({ faults, loseExecutorOf });
+  const run = runJob(
+    plan,
+    {
+      restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 10 }),
+      batchSize: 8,
+      environment,
+      ...options,
+    },
+    {
+      resultsOfLostExecutors,
+      cluster: (made) => {
+        cluster = made;
+      },
+    },
+  );
+  const events: JobEvent[] = [];
+  run.events$.subscribe((event) => events.push(event));
+  const { receipt } = await environment.drive(run.result);
+  const disturbed = new Set<string>();
+  const starts = new Map<string, number>();
+  for (const event of events) {
+    if (event.type !== 'task.stateChanged') continue;
+    if (event.state === 'canceling' || event.attempt > 0) disturbed.add(event.task);
+    if (event.state === 'running') starts.set(event.task, (starts.get(event.task) ?? 0) + 1);
+  }
+  return {
+    receipt,
+    events,
+    attempts: receipt.attemptsByVertex,
+    unfired: faults.unfired(),
+    disturbed: [...disturbed],
+    ranAgain: Object.fromEntries([...starts].filter(([, count]) => count > 1)),
+  };
+}
+
+/** Kills a task when it has taken some batches, as often as told. */
+export function killing(vertex: string, { subtask = 0, skip = 3, times = 1 } = {}, faults = faultPlan()): FaultPlan {
+  faults.fail('task.batch', {
+    when: (place) => place['vertex'] === vertex && place['subtask'] === subtask,
+    skip,
+    times,
+  });
+  return faults;
+}
