@@ -121,6 +121,31 @@ export class DiskBudgetExceededError extends KintsugiError {
   }
 }
 
+/** A result that was kept beyond its job is not there, or not what it was. The job that wrote it has to run again. */
+export class KeptResultError extends KintsugiError {
+  readonly code = 'KEPT_RESULT_UNREADABLE';
+  override readonly recovery = 'never';
+  readonly directory: string;
+  /** Where it begins to be wrong. */
+  readonly file: string;
+  readonly offset: number;
+
+  constructor(
+    directory: string,
+    at: { readonly file: string; readonly offset: number },
+    problem: string,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `The result kept in ${directory} cannot be read: ${problem} (${at.file} at byte ${at.offset}). Run the job that writes it again`,
+      options,
+    );
+    this.directory = directory;
+    this.file = at.file;
+    this.offset = at.offset;
+  }
+}
+
 /** Bytes for intermediate results cannot be written (full or read-only disk). Names the directory and the remedy. */
 export class SpillError extends KintsugiError {
   readonly code = 'SPILL_FAILED';

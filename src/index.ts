@@ -35,6 +35,9 @@ export {
   reliable,
   type ReliableOptions,
 } from './api/exchange.ts';
+export type { KeptResult } from './cluster/data-plane.ts';
+export { releaseKeptResult } from './partitions/kept-result.ts';
+export type { KeepResults } from './machines/job-services.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
 export type { StorageUse } from './cluster/result-store.ts';
@@ -44,7 +47,7 @@ export type { JobEvent, JobEventType } from './actors/job-event.ts';
 // Which tasks restart
 export type { FailoverDecision, FailoverRule, FailureEnricher, TaskFailure } from './failover/failover-strategy.ts';
 export type { FailureClass, FailureClassifier } from './failover/failure-classifier.ts';
-export { affectedRegions } from './failover/affected-regions.ts';
+export { affectedRegions, type RestartMode } from './failover/affected-regions.ts';
 export { restartAll } from './failover/restart-all.ts';
 export { restartIndividual } from './failover/restart-individual.ts';
 export { restartPipelinedRegion } from './failover/restart-pipelined-region.ts';
@@ -56,6 +59,7 @@ export {
   type FailoverStrategyEvent,
   type FailoverStrategyInput,
 } from './machines/strategies/failover-strategy-machine.ts';
+export type { Reproducibility } from './graph/reproducibility.ts';
 export type { Topology } from './graph/topology.ts';
 
 // Whether and when they restart
@@ -101,6 +105,7 @@ export { fromIterable } from './connectors/from-iterable.ts';
 export { fromObservable, type FromObservableOptions, type ObservableBuffer } from './connectors/from-observable.ts';
 export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json-lines-file.ts';
 export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/node-stream.ts';
+export { keptResult } from './connectors/kept-result-source.ts';
 export { parquetFile, type ParquetFileOptions } from './connectors/parquet-file.ts';
 export { toCsvFile, type ToCsvFileOptions } from './connectors/to-csv-file.ts';
 export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
@@ -131,6 +136,8 @@ export {
 // Errors
 export {
   BufferOverflowError,
+  DeterminismBrokenError,
+  DiskBudgetExceededError,
   ExecutorLostError,
   FileAccessError,
   IllegalStateError,
@@ -138,6 +145,7 @@ export {
   JobCanceledError,
   JobFailedError,
   JobValidationError,
+  KeptResultError,
   KintsugiError,
   MalformedInputError,
   NonErrorThrownError,

@@ -16,13 +16,18 @@ export interface ExchangeSettings {
   readonly keepResults?: KeepResults;
 }
 
-/** Options of every exchange that keeps its results. */
+/** Options of exchanges whose results may stay on disk. */
 export interface KeepOptions {
-  /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
+  /**
+   * How long results stay when everybody has read them. Default: `keepResults` of the run. `{ directory }` keeps them on
+   * disk beyond the job, to be read by other jobs with `keptResult(directory)`; the directory must not exist before.
+   */
   readonly keepResults?: KeepResults;
 }
 
-export interface MemoryOptions extends KeepOptions {
+export interface MemoryOptions {
+  /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
+  readonly keepResults?: Exclude<KeepResults, { readonly directory: string }>;
   /** Bytes that the results of this exchange may take, as a part of the run's `memoryBudgetBytes`. Default: all of them. */
   readonly memoryBudgetBytes?: number;
   /**
@@ -103,13 +108,16 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
 }
 
 /** @throws InvalidArgumentError unless it says how long results are kept. */
-export function checkKeepResults(what: string, keep: KeepResults): KeepResults {
-  const isTtl = typeof keep === 'object' && keep !== null && keep.ttlMs >= 0 && keep.ttlMs <= 2 ** 31 - 1;
-  if (keep === 'until-consumers-finish' || keep === 'until-job-ends' || isTtl) return keep;
+export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive = false } = {}): KeepResults {
+  const { ttlMs, directory } = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
+  const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
+  const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '';
+  if (keep === 'until-consumers-finish' || keep === 'until-job-ends' || isTtl || isDirectory) return keep;
+  const beyond = mayOutlive ? ', or { directory }' : '';
   throw new InvalidArgumentError(
     what,
     keep,
-    '"until-consumers-finish", "until-job-ends" or { ttlMs } with milliseconds from 0 to 2147483647',
+    `"until-consumers-finish", "until-job-ends", or { ttlMs } with milliseconds from 0 to 2147483647${beyond}`,
   );
 }
 
@@ -125,6 +133,8 @@ function checked(name: ExchangeName, options: Omit<ExchangeSettings, 'name'>): E
   if (sync !== undefined && sync !== 'checkpoint' && sync !== 'write' && sync !== 'never') {
     throw new InvalidArgumentError(`sync of ${name}`, sync, '"checkpoint", "write" or "never"');
   }
-  if (keepResults !== undefined) checkKeepResults(`keepResults of ${name}`, keepResults);
+  if (keepResults !== undefined) {
+    checkKeepResults(`keepResults of ${name}`, keepResults, { mayOutlive: name !== 'memory' });
+  }
   return Object.freeze({ ...options, name });
 }

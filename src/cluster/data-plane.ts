@@ -1,6 +1,6 @@
 import type { PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
-import type { ResultPartitionId } from '../ids.ts';
+import type { PartitionId, ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import type { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
@@ -34,5 +34,24 @@ export interface PartitionSurroundings {
 export interface DataPlane {
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
+  /** Keeps the results of an exchange beyond the job, where its exchange says so; undefined where it does not. */
+  promote?(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined>;
   dispose(): Promise<void>;
+}
+
+/** A result that is to be kept beyond the job. */
+export interface PromotedPartition {
+  readonly partition: PartitionId;
+  readonly records: number;
+}
+
+/** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
+export interface KeptResult {
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  /** Read it with `keptResult(directory)`. */
+  readonly directory: string;
+  readonly records: number;
+  readonly bytes: number;
 }

@@ -9,7 +9,7 @@ import type { JobLedger } from '../machines/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../machines/task-executor-machine.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
-import type { DataPlane } from './data-plane.ts';
+import type { DataPlane, KeptResult } from './data-plane.ts';
 import { ResultStore, type StorageUse } from './result-store.ts';
 
 export interface LocalClusterOptions {
@@ -79,6 +79,11 @@ export class LocalCluster implements ExecutorGateway {
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
     for (const { deployment, executor } of this.#tasks.values()) if (deployment.vertex === vertex) return executor;
     return undefined;
+  }
+
+  /** Keeps what is to be kept beyond the job, which has finished. */
+  promote(): Promise<KeptResult[]> {
+    return this.#results.promote();
   }
 
   /** Gives up every task and every result. */

@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
 import type { Environment } from '../environment.ts';
-import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
-import type { JobGraph } from '../graph/job-graph.ts';
+import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
@@ -12,6 +14,7 @@ import type { VertexProgram } from '../operators/operator-description.ts';
 import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
+import { type KeptPartition, manifestOf } from '../partitions/kept-result.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
@@ -20,7 +23,13 @@ import { UnreadResultPartition } from '../partitions/unread-result-partition.ts'
 import type { DiskOverflow, DiskRoomOptions } from '../partitions/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
-import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
+import type {
+  DataPlane,
+  KeptResult,
+  PartitionSurroundings,
+  PromotedPartition,
+  TaskSurroundings,
+} from './data-plane.ts';
 
 /** What is to run. */
 export interface LocalDataPlanePlan {
@@ -37,6 +46,7 @@ export interface LocalExchange {
   readonly diskBudgetBytes?: number;
   readonly memoryOverflow?: MemoryOverflow;
   readonly sync?: SyncPolicy;
+  readonly keepResults?: unknown;
 }
 
 /**
@@ -73,6 +83,8 @@ export class LocalDataPlane implements DataPlane {
   /** By edge: those of its exchange, which are parts of the run's. */
   readonly #budgets = new Map<number, { readonly memory: ByteBudget; readonly disk: ByteBudget }>();
   readonly #spillStore: SpillStore;
+  /** By edge: files of results that are to outlive the job, which lie beside where they will be. */
+  readonly #keptStores = new Map<number, { readonly directory: string; readonly store: FileSpillStore }>();
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
     this.#plan = plan;
@@ -84,6 +96,8 @@ export class LocalDataPlane implements DataPlane {
     this.#spillStore =
       options.spillStore ??
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
+    // Whoever brings a store of their own keeps nothing beyond the run.
+    if (options.spillStore === undefined) this.#makeKeptStores();
   }
 
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
@@ -102,11 +116,12 @@ export class LocalDataPlane implements DataPlane {
     const settings = this.#plan.exchanges[edge] ?? {};
     const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);
     const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
-    const spillStore = this.#spillStore;
+    const keptStore = this.#keptStores.get(edge)?.store;
+    const spillStore = keptStore ?? this.#spillStore;
     const kept = { id, exchange, subpartitionCount, budget, disk, spillStore, freeze, isReproducible, truncated };
     switch (name) {
       case 'blocking':
-        return new RetainedResultPartition({ ...kept, retention: 'memory-then-disk' });
+        return new RetainedResultPartition({ ...kept, retention: keptStore ? 'disk' : 'memory-then-disk' });
       case 'memory': {
         const overflow = settings.memoryOverflow ?? memoryOverflow;
         return new RetainedResultPartition({
@@ -170,8 +185,48 @@ export class LocalDataPlane implements DataPlane {
     return budgets;
   }
 
+  async promote(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined> {
+    const kept = this.#keptStores.get(edge);
+    if (kept === undefined) return undefined;
+    const { directory, store } = kept;
+    const { name, jobGraph, programs } = this.#plan;
+    const { source, target } = jobGraph.edges[edge] as JobEdge;
+    const { outputs } = programs[jobGraph.vertexIndexById.get(source) as number] as VertexProgram;
+    const isBroadcast = outputs.some((output) => output.edge === edge && output.partitioning.kind === 'broadcast');
+    let bytes = 0;
+    await store.promote(directory, (files) => {
+      const partitions = results.flatMap(({ partition, records }): KeptPartition[] => {
+        const file = files.find(({ id }) => id.partition === partition);
+        bytes += file?.segments.reduce((sum, next) => sum + next, 0) ?? 0;
+        return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
+      });
+      return manifestOf({ job: name, source, target, isBroadcast, partitions });
+    });
+    this.#keptStores.delete(edge);
+    const records = results.reduce((sum, next) => sum + next.records, 0);
+    return { source, target, directory, records, bytes };
+  }
+
   async dispose(): Promise<void> {
-    await this.#spillStore.dispose();
+    const stores = [...this.#keptStores.values()].map(({ store }) => store);
+    await Promise.all([this.#spillStore, ...stores].map((store) => store.dispose()));
+  }
+
+  /** @throws FileAccessError where something is kept already: nothing is overwritten, nor produced in vain. */
+  #makeKeptStores(): void {
+    const { environment } = this.#options;
+    for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
+      if (typeof keepResults !== 'object' || keepResults === null || !('directory' in keepResults)) continue;
+      const directory = resolve(String(keepResults.directory));
+      if (existsSync(directory)) {
+        throw new FileAccessError(
+          directory,
+          'it exists already: release what is kept there with releaseKeptResult(), or name another directory',
+        );
+      }
+      const store = new FileSpillStore({ directory: dirname(directory), faults: environment.faults });
+      this.#keptStores.set(edge, { directory, store });
+    }
   }
 }
 

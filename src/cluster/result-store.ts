@@ -9,12 +9,12 @@ import { type PartitionActorRef, partitionMachine } from '../machines/partition-
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
-import type { DataPlane } from './data-plane.ts';
+import type { DataPlane, KeptResult } from './data-plane.ts';
 
 export interface ResultStoreOptions {
   readonly ledger: JobLedger;
   readonly clock: Clock;
-  readonly dataPlane: Pick<DataPlane, 'createPartition'>;
+  readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote'>;
   /** Receives XState's inspection events of the partition charts. */
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
 }
@@ -196,6 +196,25 @@ export class ResultStore {
       this.#drop(partition);
     }
     return lost;
+  }
+
+  /** Keeps the results of exchanges that say so beyond the job, if all of them can still be read. */
+  async promote(): Promise<KeptResult[]> {
+    const { ledger, dataPlane } = this.#options;
+    const { graph } = ledger;
+    const kept: KeptResult[] = [];
+    for (const edge of graph.jobGraph.edges.keys()) {
+      const held = [...this.#results].filter(([partition]) => graph.edgeIndexOfPartition(partition) === edge);
+      const results = held.map(([partition, result]) => ({
+        partition,
+        records: result.partition.statistics().records,
+      }));
+      const promoted = await dataPlane.promote?.(edge, results);
+      if (promoted === undefined) continue;
+      kept.push(promoted);
+      for (const [, { actor }] of held) actor.send({ type: 'partition.promote' });
+    }
+    return kept;
   }
 
   releaseAll(): void {

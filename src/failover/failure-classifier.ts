@@ -64,7 +64,7 @@ function classifyByRecovery(
     if (typeof link !== 'object' || link === null) continue;
     const { recovery, partition, attempt, message } = link as Readonly<Record<string, unknown>>;
     if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: String(message) };
-    if (recovery === 'restart-consumers') return { kind: 'claim-broken' };
+    if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'claim-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
       partitions.add(partition);

@@ -23,9 +23,14 @@ export interface FailureHandling {
 
 /**
  * How long results of exchanges that keep them are kept: until the regions that read them have finished, some time longer,
- * or until the job ends. What is given up early has to be produced again when a finished consumer must restart.
+ * until the job ends, or beyond it, in a directory, until they are released (`releaseKeptResult`). What is given up early
+ * has to be produced again when a finished consumer must restart.
  */
-export type KeepResults = 'until-consumers-finish' | 'until-job-ends' | { readonly ttlMs: number };
+export type KeepResults =
+  | 'until-consumers-finish'
+  | 'until-job-ends'
+  | { readonly ttlMs: number }
+  | { readonly directory: string };
 
 /** What the charts of one job need from outside. */
 export interface JobServices {

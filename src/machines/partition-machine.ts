@@ -8,8 +8,9 @@ import { placeholder } from './placeholder.ts';
  *
  * P1 What it holds is given up exactly once, whichever way it ends.
  * P2 `released` is never left; `lost` only by its release, or by an attempt that produces it again.
+ * P3 What is promoted belongs to the job no more, and stays.
  */
-export const partitionStates = ['created', 'producing', 'finished', 'lost', 'released'] as const;
+export const partitionStates = ['created', 'producing', 'finished', 'lost', 'released', 'promoted'] as const;
 
 export type PartitionState = (typeof partitionStates)[number];
 
@@ -34,6 +35,8 @@ export type PartitionEvent =
   | { readonly type: 'partition.lose'; readonly cause: Error }
   /** The next attempt of its task produces it again. */
   | { readonly type: 'partition.resume'; readonly id: ResultPartitionId; readonly storage: PartitionStorage }
+  /** It is kept beyond its job. */
+  | { readonly type: 'partition.promote' }
   /** Nobody needs it any more. */
   | { readonly type: 'partition.release' };
 
@@ -78,13 +81,14 @@ export const partitionMachine = partitionSetup.createMachine({
     finished: {
       tags: 'readable',
       entry: { type: 'recordState', params: { state: 'finished' } },
-      on: anyEnd,
+      on: { ...anyEnd, 'partition.promote': 'promoted' },
     },
     lost: {
       entry: { type: 'recordState', params: { state: 'lost' } },
       on: { 'partition.resume': anyEnd['partition.resume'], 'partition.release': anyEnd['partition.release'] },
     },
     released: { entry: { type: 'recordState', params: { state: 'released' } } },
+    promoted: { entry: { type: 'recordState', params: { state: 'promoted' } } },
   },
 });
 

@@ -22,7 +22,8 @@ export class ResultKeeper {
     const byTime = new Map<number, PartitionId[]>();
     for (const partition of partitions) {
       const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
-      const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-consumers-finish' ? 0 : Infinity;
+      const forMs =
+        keep === 'until-consumers-finish' ? 0 : typeof keep === 'object' && 'ttlMs' in keep ? keep.ttlMs : Infinity;
       const kept = byTime.get(forMs);
       if (kept === undefined) byTime.set(forMs, [partition]);
       else kept.push(partition);

@@ -1,10 +1,12 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FaultPoints } from '../environment.ts';
 import { noFaults } from '../environment.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { FilePool } from './file-pool.ts';
-import { claimDirectory, sweepOrphans } from './run-directory.ts';
+import { type KeptResultManifest, manifestFile } from './kept-result.ts';
+import { claimDirectory, disownDirectory, sweepOrphans } from './run-directory.ts';
 import { SegmentedFile } from './segmented-file.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 
@@ -15,6 +17,9 @@ export interface FileSpillStoreOptions {
   readonly segmentBytes?: number;
   readonly faults?: FaultPoints;
 }
+
+/** A file that a store has made. */
+export type FileOfStore = Pick<SegmentedFile, 'id' | 'segments'>;
 
 /** Spill files in a directory of the run's own, made with the first file and removed at the end. */
 export class FileSpillStore implements SpillStore {
@@ -51,6 +56,29 @@ export class FileSpillStore implements SpillStore {
     await Promise.all([...this.#files].map((file) => file.gone()));
     const directory = await this.#directory?.catch(() => undefined);
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+  }
+
+  /**
+   * Hands its directory over, with everything in it, to be there under the name `target` beyond the run.
+   *
+   * @param describe gets the files that are left, and gives what is written beside them
+   */
+  async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptResultManifest): Promise<void> {
+    const files = [...this.#files].filter((file) => !file.isRemoved);
+    await Promise.all([...this.#files].filter((file) => file.isRemoved).map((file) => file.gone()));
+    const directory = await this.#makeDirectory();
+    await Promise.all(files.map((file) => file.detach()));
+    const manifest = await open(join(directory, manifestFile), 'wx');
+    try {
+      await manifest.writeFile(JSON.stringify(describe(files), undefined, 2));
+      await manifest.sync();
+    } finally {
+      await manifest.close();
+    }
+    await rename(directory, target);
+    await disownDirectory(target);
+    this.#files.clear();
+    this.#directory = undefined;
   }
 
   #makeDirectory(): Promise<string> {

@@ -174,6 +174,7 @@ export class RetainedResult {
       start: { batch, skippedRecords: fromRecord - firstRecord },
       batchCount: () => log.length,
       placeOf: (index) => log.placeOf(index),
+      bytesOf: (index) => log.batchAt(index)?.written?.bytes ?? 0,
       isComplete: () => this.#isWhole,
       fetch: (index, done) => this.#fetch(subpartition, log.batchAt(index), done),
       opened: () => this.#memory.noteCrowd(log),

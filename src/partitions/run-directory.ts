@@ -26,6 +26,11 @@ export async function claimDirectory(parent: string, processes: ProcessTable = s
   }
 }
 
+/** The directory belongs to no run any more. */
+export async function disownDirectory(directory: string): Promise<void> {
+  await rm(join(directory, ownerFile), { force: true });
+}
+
 /**
  * Removes the directories of runs whose process has died. Only where that is certain: the owner is noted, its number means
  * the same to us, and its process is not there any more. What cannot be read or removed is left to others.

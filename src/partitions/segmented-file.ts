@@ -46,8 +46,29 @@ export class SegmentedFile implements SpillFile {
     this.#name = this.#nameIn(options.parent);
   }
 
+  get id(): ResultPartitionId {
+    return this.#options.id;
+  }
+
   get name(): string {
     return this.#name;
+  }
+
+  get isRemoved(): boolean {
+    return this.#removal !== undefined;
+  }
+
+  /** Bytes of each segment, without its header. */
+  get segments(): readonly number[] {
+    return this.#segments.map(({ start, end }) => end - start);
+  }
+
+  /** Has the disk keep it, and lets go of its files, which stay. Nothing can be done with it after that. */
+  async detach(): Promise<void> {
+    const failure = await this.#sync();
+    if (failure !== undefined) throw failure;
+    this.#removal = Promise.all(this.#segments.map((segment) => segment.close())).then(this.#options.noteGone);
+    await this.#removal;
   }
 
   append(bytes: Uint8Array, done: Append['done']): void {

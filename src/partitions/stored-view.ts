@@ -12,6 +12,8 @@ export interface StoredViewOptions {
   readonly placeOf: (index: number) => 'memory' | 'file' | undefined;
   /** Whether there will be no more. */
   readonly isComplete: () => boolean;
+  /** What a batch takes in the file. */
+  readonly bytesOf: (index: number) => number;
   /** Gets a batch, at once if it is in memory. */
   readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
   /** The reading is over, or given up. */
@@ -22,11 +24,16 @@ export interface StoredViewOptions {
   readonly taken?: () => void;
 }
 
-/** Batches that are read from a file before they are asked for: who is behind reads at the speed of the disk. */
-const readAhead = 6;
+/**
+ * What is read from a file before it is asked for: so many bytes (and the rest of a batch) or batches, whichever is less.
+ * More is read when half of it was taken: who is behind reads at the speed of the disk, many small batches at a time.
+ */
+const readAhead = { bytes: 256 * 1_024, batches: 64 } as const;
 
 /** A batch that was asked for; neither while it is being read. */
 interface Slot {
+  /** What it takes in the file that it is read from; 0 if it was in memory. */
+  readonly bytes: number;
   records: Batch | undefined;
   error: Error | undefined;
 }
@@ -46,6 +53,8 @@ export class StoredView implements SubpartitionView {
   #skippedRecords: number;
   /** Batches asked for and not emitted, in order. */
   #slots: Slot[] = [];
+  /** Of the slots together. */
+  #slotBytes = 0;
   #isEmitting = false;
   #lost: Error | undefined;
 
@@ -93,6 +102,7 @@ export class StoredView implements SubpartitionView {
   lose(error: Error): void {
     this.#lost ??= error;
     this.#slots = [];
+    this.#slotBytes = 0;
     this.#emit();
   }
 
@@ -111,6 +121,7 @@ export class StoredView implements SubpartitionView {
       }
       if (head?.records !== undefined && this.#credits > 0) {
         this.#slots.shift();
+        this.#slotBytes -= head.bytes;
         this.#take(head.records, subscriber);
         continue;
       }
@@ -121,6 +132,10 @@ export class StoredView implements SubpartitionView {
       break;
     }
     this.#isEmitting = false;
+  }
+
+  get #isFarAhead(): boolean {
+    return this.#slotBytes >= readAhead.bytes || this.#slots.length >= readAhead.batches;
   }
 
   #take(batch: Batch, subscriber: Subscriber<StreamElement>): void {
@@ -135,13 +150,16 @@ export class StoredView implements SubpartitionView {
   }
 
   #fetchMore(): void {
-    const { placeOf, fetch } = this.#options;
+    const { placeOf, bytesOf, fetch } = this.#options;
+    const isLow = this.#slotBytes * 2 <= readAhead.bytes && this.#slots.length * 2 <= readAhead.batches;
     for (;;) {
       const place = placeOf(this.#next);
       if (place === undefined) return;
-      if (this.#slots.length >= this.#credits + (place === 'file' ? readAhead : 0)) return;
-      const slot: Slot = { records: undefined, error: undefined };
+      const isAhead = this.#slots.length >= this.#credits;
+      if (isAhead && (place === 'memory' || !isLow || this.#isFarAhead)) return;
+      const slot: Slot = { bytes: place === 'file' ? bytesOf(this.#next) : 0, records: undefined, error: undefined };
       this.#slots.push(slot);
+      this.#slotBytes += slot.bytes;
       fetch(this.#next++, (error, records) => {
         if (this.#state === 'over') return;
         if (error === undefined) slot.records = records;

@@ -1,0 +1,159 @@
+import type { FileHandle } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KeptResultError, toError } from '../errors.ts';
+import type { AttemptNumber, PartitionId } from '../ids.ts';
+import { decodeBatch, readFrameHeader } from './record-codec.ts';
+import { headerBytes, headerProblem } from './segment-header.ts';
+import type { Batch } from './stream-element.ts';
+
+/** File of a kept result that says what the others are; written last. */
+export const manifestFile = 'manifest.json';
+
+const format = 1;
+
+/** What one task wrote. */
+export interface KeptPartition {
+  readonly partition: PartitionId;
+  /** The attempt that its files are named after. */
+  readonly attempt: AttemptNumber;
+  readonly records: number;
+  /** Bytes of each of its segments, in order. */
+  readonly segments: readonly number[];
+}
+
+/** A result that outlives its job, as its directory describes it. */
+export interface KeptResultManifest {
+  readonly format: number;
+  readonly job: string;
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  /** Whether every subpartition holds every record (`broadcast`), so that one is enough. */
+  readonly isBroadcast: boolean;
+  readonly partitions: readonly KeptPartition[];
+}
+
+/** The manifest of a result that is kept now. */
+export function manifestOf(about: Omit<KeptResultManifest, 'format'>): KeptResultManifest {
+  return { format, ...about };
+}
+
+/** @throws KeptResultError where there is no kept result, or one of another format */
+export async function readManifest(directory: string): Promise<KeptResultManifest> {
+  const file = join(directory, manifestFile);
+  let manifest: KeptResultManifest;
+  try {
+    manifest = JSON.parse(await readFile(file, 'utf8')) as KeptResultManifest;
+  } catch (cause) {
+    throw new KeptResultError(directory, { file, offset: 0 }, 'there is no kept result', { cause });
+  }
+  if (manifest.format !== format || !Array.isArray(manifest.partitions)) {
+    throw new KeptResultError(directory, { file, offset: 0 }, `it has format ${manifest.format}, and not ${format}`);
+  }
+  return manifest;
+}
+
+/**
+ * Gives up a result that was kept beyond its job.
+ * @throws KeptResultError (as a rejection) where there is none: nothing else is ever deleted
+ */
+export async function releaseKeptResult(directory: string): Promise<void> {
+  await readManifest(directory);
+  // Without its manifest it is no kept result any more, however far the deletion gets.
+  await rm(join(directory, manifestFile));
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** Bytes that are read at once. */
+const chunkBytes = 1 << 18;
+
+/**
+ * The batches of one partition of a kept result, each as it was written, in order within each subpartition.
+ * @throws KeptResultError where it is not what it was
+ */
+export async function* keptBatches(
+  directory: string,
+  { partition, attempt, records, segments }: KeptPartition,
+  isBroadcast: boolean,
+): AsyncGenerator<Batch> {
+  /** Record of each subpartition that comes next. What was written twice is there twice. */
+  const next = new Map<number, number>();
+  let start = 0;
+  let count = 0;
+  for (const [number, bytes] of segments.entries()) {
+    const file = join(directory, `partition-${partition}-${attempt}.${number}`);
+    const unreadable = (offset: number, problem: string, cause?: unknown): KeptResultError =>
+      new KeptResultError(directory, { file, offset }, problem, { cause });
+    let offset = 0;
+    try {
+      const handle = await open(file, 'r');
+      try {
+        const problem = headerProblem(await readRange(handle, 0, headerBytes), {
+          id: { partition, attempt },
+          number,
+          start,
+        });
+        if (problem !== undefined) throw new Error(problem);
+        offset = headerBytes;
+        for await (const frame of frames(handle, headerBytes, headerBytes + bytes)) {
+          const { subpartition, sequence } = readFrameHeader(frame);
+          const batch = decodeBatch(frame);
+          offset += frame.length;
+          const due = next.get(subpartition) ?? 0;
+          if (sequence < due) continue;
+          if (sequence > due)
+            throw new Error(`records ${due} to ${sequence - 1} of subpartition ${subpartition} are missing`);
+          next.set(subpartition, sequence + batch.length);
+          count += batch.length;
+          if (!isBroadcast || subpartition === 0) yield batch;
+        }
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      throw unreadable(offset, toError(cause).message, cause);
+    }
+    start += bytes;
+  }
+  if (count !== records) {
+    const at = { file: join(directory, manifestFile), offset: 0 };
+    throw new KeptResultError(directory, at, `partition ${partition} has ${count} of ${records} records`);
+  }
+}
+
+async function* frames(handle: FileHandle, from: number, end: number): AsyncGenerator<Uint8Array> {
+  let held = new Uint8Array();
+  let at = from;
+  while (at < end || held.length > 0) {
+    if (at < end) {
+      const chunk = await readRange(handle, at, Math.min(chunkBytes, end - at));
+      at += chunk.length;
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    }
+    let taken = 0;
+    for (;;) {
+      const rest = held.subarray(taken);
+      if (rest.length === 0) break;
+      if (at < end && rest.length < 64) break;
+      const { frameBytes } = readFrameHeader(rest);
+      if (frameBytes > rest.length) {
+        if (at >= end) throw new Error(`a batch ends ${frameBytes - rest.length} bytes too early`);
+        break;
+      }
+      yield rest.subarray(0, frameBytes);
+      taken += frameBytes;
+    }
+    held = held.subarray(taken);
+  }
+}
+
+async function readRange(handle: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let read = 0; read < length; ) {
+    const { bytesRead } = await handle.read(bytes, read, length - read, offset + read);
+    if (bytesRead === 0) throw new Error(`the file ends ${length - read} bytes too early`);
+    read += bytesRead;
+  }
+  return bytes;
+}
