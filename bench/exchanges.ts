@@ -1,93 +1,221 @@
-import { type ExchangeName, Job, range, type Sink, systemEnvironment } from 'kintsugi';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { encodeBatch } from '../src/partitions/record-codec.ts';
-import { type Bench, type BenchOptions, type BenchRow, compare } from './harness.ts';
-
-const count = 1_000_000;
-const batchSize = 1_024;
+import { type ExchangeName, Job, type JobRun, range, type Sink, systemEnvironment } from 'kintsugi';
+import { type Bench, type BenchOptions, type BenchRow, compare, reading } from './harness.ts';
+import { type Numbered, RawFrames, replayed, replayRow } from './retained-recovery.ts';
 
 interface Row {
   readonly id: number;
   readonly name: string;
 }
 
-const rowOf = (id: number): Row => ({ id, name: `row ${id % 1_000}` });
+/** Rows that cost next to nothing: what is measured is the exchange, and what the garbage collector has to do. */
+const rows: Numbered<Row> = {
+  count: 1_000_000,
+  recordOf: (id) => ({ id, name: `row ${id % 1_000}` }),
+  idOf: ({ id }) => id,
+};
 
-/** Rows through one exchange between two tasks, to their number. */
-async function through(exchange: ExchangeName): Promise<number> {
-  let rows = 0;
+/** Rows that cost about what a line of a file does. */
+const parsedRows: Numbered<Row> = {
+  count: 400_000,
+  recordOf: (id) =>
+    JSON.parse(`{"id":${id},"from":"ZRH","to":"JFK","name":"LX 14","delay":${id % 60},"price":120.5}`) as Row,
+  idOf: ({ id }) => id,
+};
+
+/** An exchange, and whether it has memory. */
+interface Way {
+  readonly exchange: ExchangeName;
+  readonly memoryBudgetBytes: number;
+}
+
+const plenty = 4e9;
+const pipelined: Way = { exchange: 'pipelined', memoryBudgetBytes: plenty };
+const memory: Way = { exchange: 'memory', memoryBudgetBytes: plenty };
+const reliable: Way = { exchange: 'reliable', memoryBudgetBytes: plenty };
+const blocking: Way = { exchange: 'blocking', memoryBudgetBytes: plenty };
+const spilled: Way = { exchange: 'blocking', memoryBudgetBytes: 0 };
+
+const kept: readonly { readonly name: string; readonly way: Way; readonly atLeast?: number }[] = [
+  { name: 'memory', way: memory, atLeast: 0.9 },
+  { name: 'reliable', way: reliable },
+  { name: 'blocking', way: blocking },
+  { name: 'blocking, spilled', way: spilled },
+];
+
+/** Rows through one exchange between two tasks, a whole job; `atEnd` is called when the consumer is about to finish. */
+async function through(
+  { exchange, memoryBudgetBytes }: Way,
+  { count, recordOf }: Numbered<Row> = rows,
+  atEnd: (run: JobRun) => void = () => {},
+): Promise<void> {
+  let [arrived, sum] = [0, 0];
   const sink: Sink<Row> = {
-    name: 'count',
+    name: 'check',
     guarantee: 'at-least-once',
     open: () => ({
       write: (batch) => {
-        rows += batch.length;
+        for (const { id } of batch) sum += id;
+        arrived += batch.length;
       },
-      commit: () => {},
+      commit: () => atEnd(run),
       abort: () => {},
     }),
   };
   const job = Job.create('exchange', { mode: 'streaming' });
-  job.source('ids', range(0, count)).map(rowOf).forward({ exchange }).sink('count', sink);
-  await job.run({ batchSize, memoryBudgetBytes: 4e9, environment: systemEnvironment({ freezeRecords: false }) }).result;
-  if (rows !== count) throw new Error(`${rows} of ${count} rows arrived`);
-  return rows;
+  job.source('ids', range(0, count)).map(recordOf).forward({ exchange }).sink('check', sink);
+  const run = job.run({ memoryBudgetBytes, environment: systemEnvironment({ freezeRecords: false }) });
+  await run.result;
+  if (arrived !== count || sum !== (count * (count - 1)) / 2) throw new Error(`${arrived} of ${count} rows arrived`);
 }
 
-/** The same bytes written to a file and read again, a batch at a time, by nobody else. */
-function rawFile(): number {
-  const directory = mkdtempSync(join(tmpdir(), 'bench-'));
-  try {
-    const file = openSync(join(directory, 'raw'), 'w+');
-    const sizes: number[] = [];
-    for (let start = 0; start < count; start += batchSize) {
-      const rows = Array.from({ length: Math.min(batchSize, count - start) }, (_, at) => rowOf(start + at));
-      const frame = encodeBatch(rows);
-      writeSync(file, frame);
-      sizes.push(frame.length);
-    }
-    let position = 0;
-    for (const size of sizes) {
-      readSync(file, Buffer.allocUnsafe(size), 0, size, position);
-      position += size;
-    }
-    closeSync(file);
-    return position;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+/** What is held for each record when the consumer has read the last and has not yet finished, in bytes. */
+interface Held {
+  /** As the run says. */
+  readonly memory: number;
+  readonly disk: number;
+  /** As the process says, of all that the job has. */
+  readonly heap: number;
+}
+
+async function heldBy(way: Way): Promise<Held> {
+  const before = usedBytes();
+  let held: Held | undefined;
+  await through(way, rows, (run) => {
+    const storage = run.storage();
+    const sumOf = (bytes: (use: (typeof storage)[number]) => number): number =>
+      storage.reduce((sum, use) => sum + bytes(use), 0) / rows.count;
+    held = {
+      memory: sumOf(({ memoryBytes }) => memoryBytes),
+      disk: sumOf(({ diskBytes }) => diskBytes),
+      heap: (usedBytes() - before) / rows.count,
+    };
+  });
+  if (held === undefined) throw new Error('The consumer has not committed');
+  return held;
+}
+
+/** Bytes in use: the heap of JavaScript and what lies beside it for array buffers. */
+function usedBytes(): number {
+  if (globalThis.gc === undefined) throw new Error('Bytes can be counted only with node --expose-gc');
+  // Twice: what the first collection finalises, the second frees.
+  globalThis.gc();
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** The same rows by hand, a batch at a time, kept in an array as long as the loop runs. */
+function keepByHand(): number {
+  const batches: Row[][] = [];
+  let sum = 0;
+  for (let start = 0; start < rows.count; start += 1_024) {
+    const batch: Row[] = [];
+    for (let id = start; id < Math.min(start + 1_024, rows.count); id++) batch.push(rows.recordOf(id));
+    for (const { id } of batch) sum += id;
+    batches.push(batch);
   }
+  return sum + batches.length;
+}
+
+/** Records per second in place of ms. */
+function perSecond(row: BenchRow, count = rows.count): BenchRow {
+  const { ours, baseline = Number.NaN } = row;
+  return { ...row, ours: count / ours / 1e3, baseline: count / baseline / 1e3, unit: 'M/s' };
+}
+
+/** Bytes per record, and how many times as many they are as those of its frame. */
+function bytesRow(name: string, bytes: number, frameBytes: number): BenchRow {
+  const times = reading(`held, ${name}, beside the encoded row`, 'B', [bytes / frameBytes], undefined, frameBytes);
+  return { ...times, ours: bytes };
 }
 
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
+  const report: BenchRow[] = [];
   const rounds = { rounds: 9, warmUp: 3, collectsBefore: false, effort };
-  for (const [exchange, goal] of [
-    ['memory', 0.9],
-    ['reliable', undefined],
-    ['blocking', undefined],
+  for (const [what, load] of [
+    ['1 M rows that cost nothing', rows],
+    ['0.4 M rows parsed from JSON', parsedRows],
   ] as const) {
-    rows.push(
-      await compare({
-        name: `${count / 1e6} M rows through the exchange ${exchange}, beside pipelined`,
-        ours: () => through(exchange),
-        baseline: () => through('pipelined'),
-        ...(goal === undefined ? {} : { goal: { atLeast: goal } }),
+    for (const { name, way, atLeast } of kept) {
+      const row = await compare({
+        name: `${what}, through ${name}, beside pipelined`,
+        ours: () => through(way, load),
+        baseline: () => through(pipelined, load),
+        ...(atLeast === undefined ? {} : { goal: { atLeast } }),
         ...rounds,
-      }),
-    );
+      });
+      report.push(perSecond(row, load.count));
+    }
   }
-  rows.push(
+  const byHand = await compare({
+    name: '1 M rows that cost nothing, through memory, beside a loop that makes and keeps them',
+    ours: () => through(memory),
+    baseline: keepByHand,
+    ...rounds,
+  });
+  report.push(perSecond(byHand));
+  const raw = new RawFrames(rows);
+  try {
+    report.push(...(await besideFile(raw, rounds)));
+    const frameBytes = raw.bytes / rows.count;
+    for (const { name, way } of [{ name: 'pipelined', way: pipelined }, ...kept]) {
+      const held = await heldBy(way);
+      report.push(
+        bytesRow(`${name}: memory as run.storage() has it`, held.memory, frameBytes),
+        bytesRow(`${name}: heap of the whole job`, held.heap, frameBytes),
+        bytesRow(`${name}: disk`, held.disk, frameBytes),
+      );
+    }
+  } finally {
+    raw.remove();
+  }
+  return report;
+}
+
+/** What is kept in files, beside the same frames in a file by hand. */
+async function besideFile(
+  raw: RawFrames<Row>,
+  rounds: {
+    readonly rounds: number;
+    readonly warmUp: number;
+    readonly effort: number;
+    readonly collectsBefore: boolean;
+  },
+): Promise<BenchRow[]> {
+  const writeAndRead = (): void => {
+    raw.write();
+    raw.read();
+  };
+  const report = [
     await compare({
-      name: `${count / 1e6} M rows through the exchange reliable, beside encoding, writing and reading the same bytes`,
-      ours: () => through('reliable'),
-      baseline: rawFile,
+      name: 'reliable, consumer in step, beside encode + write + sync + read + decode of the same frames by hand',
+      ours: () => through(reliable),
+      baseline: writeAndRead,
       goal: { atLeast: 0.5 },
       ...rounds,
     }),
-  );
-  return rows;
+    await compare({
+      name: 'the same, beside encode + write + sync alone (in step nothing is read)',
+      ours: () => through(reliable),
+      baseline: () => raw.write(),
+      ...rounds,
+    }),
+    await compare({
+      name: 'blocking, spilled (all is written, then all is read), beside encode + write + sync + read + decode',
+      ours: () => through(spilled),
+      baseline: writeAndRead,
+      ...rounds,
+    }),
+  ].map((row) => perSecond(row));
+  const { replay } = await replayed(rows, {
+    rounds: Math.max(3, Math.round(rounds.rounds * rounds.effort)),
+    warmUp: rounds.warmUp,
+    kills: 1,
+  });
+  return [
+    ...report,
+    replayRow('reliable, late consumer, beside read + decode of the same frames by hand', rows.count, replay),
+  ];
 }
 
 /** What it costs that results are kept. */

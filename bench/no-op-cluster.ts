@@ -112,6 +112,8 @@ export class NoOpCluster implements ExecutorGateway {
 
   releasePartitions(): void {}
 
+  giveUpPartitions(): void {}
+
   declareLost(executor: ExecutorId, why: string): void {
     throw new Error(`${executor} was declared lost: ${why}`);
   }

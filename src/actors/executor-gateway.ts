@@ -26,6 +26,8 @@ export interface ExecutorGateway {
   losePartition(id: ResultPartitionId, cause: Error): void;
   /** Gives up results; unknown ones are ignored. */
   releasePartitions(ids: readonly ResultPartitionId[]): void;
+  /** Gives up results that everybody has read; what their producers write again is compared with what they wrote. */
+  giveUpPartitions(ids: readonly ResultPartitionId[]): void;
   /** Declares an executor unusable because a task on it does not end. */
   declareLost(executor: ExecutorId, why: string): void;
 }

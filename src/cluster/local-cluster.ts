@@ -119,6 +119,10 @@ export class LocalCluster implements ExecutorGateway {
     if (ids.length > 0) this.#post(() => this.#results.release(ids));
   }
 
+  giveUpPartitions(ids: readonly ResultPartitionId[]): void {
+    if (ids.length > 0) this.#post(() => this.#results.giveUp(ids));
+  }
+
   declareLost(executor: ExecutorId, why: string): void {
     this.#post(() => this.loseExecutor(executor, why));
   }

@@ -104,13 +104,15 @@ export class LocalDataPlane implements DataPlane {
     const { id, edge, subpartitionCount, origin, isReproducible } = registration;
     const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
     const { clock, freezeRecords: freeze } = environment;
-    const { truncated, reclaim, previous } = surroundings;
+    const { truncated, reclaim, previous, trace: before } = surroundings;
     environment.faults.reach(partitionFaultPoints.register, { ...id });
     const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount });
-    if (origin === 'unread') return new UnreadResultPartition({ id, exchange, subpartitionCount });
+    if (origin === 'unread' && before !== undefined) {
+      return new UnreadResultPartition({ id, exchange, subpartitionCount }, before);
+    }
     const resumed = previous?.partition.resume?.(id, previous.isLost);
     if (resumed !== undefined) return resumed;
     const settings = this.#plan.exchanges[edge] ?? {};
@@ -118,7 +120,18 @@ export class LocalDataPlane implements DataPlane {
     const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
     const keptStore = this.#keptStores.get(edge)?.store;
     const spillStore = keptStore ?? this.#spillStore;
-    const kept = { id, exchange, subpartitionCount, budget, disk, spillStore, freeze, isReproducible, truncated };
+    const kept = {
+      id,
+      exchange,
+      subpartitionCount,
+      budget,
+      disk,
+      spillStore,
+      freeze,
+      isReproducible,
+      truncated,
+      ...(before && { before }),
+    };
     switch (name) {
       case 'blocking':
         return new RetainedResultPartition({ ...kept, retention: keptStore ? 'disk' : 'memory-then-disk' });

@@ -3,12 +3,13 @@ import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { PartitionRegistration } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
-import type { ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { DataPlane, KeptResult } from './data-plane.ts';
 
 export interface ResultStoreOptions {
@@ -44,7 +45,6 @@ export interface StorageUse {
 interface HeldResult {
   partition: ResultPartition;
   readonly actor: PartitionActorRef;
-  readonly firstAttempt: number;
   readonly sinceMs: number;
   /** Where its producer runs or ran. */
   executor: ExecutorId | undefined;
@@ -65,6 +65,10 @@ const mostNames = 8;
 export class ResultStore {
   readonly #options: ResultStoreOptions;
   readonly #results = new Map<PartitionId, HeldResult>();
+  /** What is left of results that were given up, and that their producers may have to produce again. */
+  readonly #traces = new Map<PartitionId, ResultTrace>();
+  /** The attempt that began what is held, or is about to be: those after it produce the same. */
+  readonly #firstAttempts = new Map<PartitionId, AttemptNumber>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
   /** Tasks that wait for a result to be registered. */
   readonly #awaited = new Map<PartitionId, Set<() => void>>();
@@ -77,7 +81,8 @@ export class ResultStore {
   /** The result that attempt holds or has handed on, if it is still there. */
   find({ partition, attempt }: ResultPartitionId): ResultPartition | undefined {
     const held = this.#results.get(partition);
-    if (held === undefined || attempt < held.firstAttempt || attempt > held.partition.id.attempt) return undefined;
+    const first = this.#firstAttempts.get(partition) ?? 0;
+    if (held === undefined || attempt < first || attempt > held.partition.id.attempt) return undefined;
     return held.partition;
   }
 
@@ -91,6 +96,10 @@ export class ResultStore {
     for (const { id, producer, origin } of registrations) {
       if (origin === 'again') continue;
       this.#drop(id.partition);
+      if (origin === 'new') {
+        this.#firstAttempts.set(id.partition, id.attempt);
+        this.#traces.delete(id.partition);
+      }
       if (origin === 'new') this.#orders.delete(producer);
     }
     for (const registration of registrations) {
@@ -184,18 +193,41 @@ export class ResultStore {
     for (const id of ids) if (this.find(id) !== undefined) this.#drop(id.partition);
   }
 
-  /** Everything that tasks on an executor have written is gone, and what they noted. Returns the results. */
+  /** Gives up what everybody has read. Its producer may have to produce it again: then it must be the same. */
+  giveUp(ids: readonly ResultPartitionId[]): void {
+    const { ledger } = this.#options;
+    for (const id of ids) {
+      const held = this.find(id);
+      if (held === undefined) continue;
+      if (ledger.mayProduceAgain(ledger.graph.producerOf(id.partition))) this.#leaveTrace(id.partition, held);
+      this.#drop(id.partition);
+    }
+  }
+
+  /** The results on an executor that outlive the tasks which wrote them. */
+  heldBy(executor: ExecutorId): ResultPartitionId[] {
+    const { graph } = this.#options.ledger;
+    return [...this.#results.values()]
+      .filter((held) => held.executor === executor)
+      .map(({ partition }) => partition.id)
+      .filter(({ partition }) => !graph.exchangeOfPartition(partition).joinsRegions);
+  }
+
+  /**
+   * Everything that tasks on an executor have written is gone, and what they noted. Returns the results that somebody may
+   * miss.
+   */
   loseExecutor(executor: ExecutorId): ResultPartitionId[] {
     const { ledger } = this.#options;
-    const lost: ResultPartitionId[] = [];
+    const missed = this.heldBy(executor).filter(({ partition }) => ledger.isPartitionReadable(partition));
     for (const [partition, held] of [...this.#results]) {
       if (held.executor !== executor) continue;
       const producer = ledger.graph.producerOf(partition);
       if (this.#orders.delete(producer)) ledger.loseOrder(producer);
-      lost.push(held.partition.id);
+      ledger.loseTrace(partition);
       this.#drop(partition);
     }
-    return lost;
+    return missed;
   }
 
   /** Keeps the results of exchanges that say so beyond the job, if all of them can still be read. */
@@ -262,7 +294,7 @@ export class ResultStore {
       .sort((a, b) => (a.held?.producedMs ?? 0) - (b.held?.producedMs ?? 0));
     for (const { partition, held } of releasable) {
       if (budget.hasRoomFor(bytes)) return;
-      if (held !== undefined && held.partition.statistics().spilledBytes > 0) this.release(ledger.giveUp([partition]));
+      if (held !== undefined && held.partition.statistics().spilledBytes > 0) this.giveUp(ledger.giveUp([partition]));
     }
   }
 
@@ -278,7 +310,9 @@ export class ResultStore {
       truncated: () => ledger.truncatePartition(id.partition),
       reclaim: (bytes, budget) => this.#reclaim(bytes, budget),
       previous,
+      trace: origin === 'new' ? undefined : this.#traces.get(id.partition),
     });
+    this.#traces.delete(id.partition);
     if (before !== undefined) {
       before.partition = partition;
       before.actor.send({ type: 'partition.resume', id, storage: partition });
@@ -292,7 +326,6 @@ export class ResultStore {
     const held: HeldResult = {
       partition,
       actor,
-      firstAttempt: id.attempt,
       sinceMs: clock.now(),
       executor: undefined,
       startedMs: clock.now(),
@@ -300,6 +333,12 @@ export class ResultStore {
     };
     this.#results.set(id.partition, held);
     actor.start();
+  }
+
+  #leaveTrace(partition: PartitionId, held: ResultPartition): void {
+    const trace = held.trace?.();
+    if (trace === undefined) this.#options.ledger.loseTrace(partition);
+    else this.#traces.set(partition, trace);
   }
 
   #drop(partition: PartitionId): void {

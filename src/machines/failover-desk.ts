@@ -139,7 +139,11 @@ export class FailoverDesk {
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
     const failure: TaskFailure = { ...failed, cause, atMs, lostPartitions };
     for (const partition of lostPartitions) this.losePartition(partition, cause);
-    if (failed.vertex !== undefined && hasCode(cause, 'NO_RESOURCE_AVAILABLE')) {
+    // Beside what it has produced, and those who read it, there is no room for it to produce it again.
+    if (
+      failed.vertex !== undefined &&
+      (hasCode(cause, 'NO_RESOURCE_AVAILABLE') || hasCode(cause, 'DISK_BUDGET_EXCEEDED'))
+    ) {
       ledger.giveUpProducingAgain(ledger.regions.regionOf(failed.vertex));
     }
     if (verdict.kind === 'claim-broken' && failed.vertex !== undefined) this.#distrust(failed.vertex, cause);

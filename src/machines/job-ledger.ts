@@ -21,6 +21,7 @@ const lost = 2;
 const released = 3;
 
 const anew: Reproducibility = { kind: 'never', why: 'it is about to produce something new' };
+const traceless: Reproducibility = { kind: 'never', why: 'nothing is left of what it wrote to compare with' };
 const outOfOrder: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
 
 /**
@@ -41,6 +42,8 @@ export class JobLedger implements Topology {
   readonly #isDecided = new Set<RegionId>();
   /** Tasks whose channels were merged in an order that nobody knows any more. */
   readonly #orderLost = new Set<ExecutionVertexId>();
+  /** Results of which nothing is left, not even what a second run could be compared with. */
+  readonly #traceless = new Set<PartitionId>();
   /** Results that nobody reads any more and that are kept all the same. */
   readonly #kept = new Set<PartitionId>();
   readonly #attempts: Uint32Array;
@@ -66,6 +69,8 @@ export class JobLedger implements Topology {
   reproducibilityOf(region: RegionId): Reproducibility {
     if (this.#isDecided.has(region) && this.#modes.get(region) === 'new') return anew;
     const reproducibility = this.#reproducible.of(region);
+    if (reproducibility.kind === 'never') return reproducibility;
+    if (this.#traceless.size > 0 && this.#hasTraceless(region)) return traceless;
     if (this.#orderLost.size === 0 || reproducibility.kind !== 'from-kept-results') return reproducibility;
     return this.regions.verticesOf(region).some((vertex) => this.#orderLost.has(vertex as ExecutionVertexId))
       ? outOfOrder
@@ -91,6 +96,11 @@ export class JobLedger implements Topology {
   giveUpProducingAgain(region: RegionId): void {
     this.#modes.set(region, 'new');
     this.#isDecided.add(region);
+  }
+
+  /** A result is gone, and nothing of it is left: if it has to be produced again, everybody reads it anew. */
+  loseTrace(partition: PartitionId): void {
+    this.#traceless.add(partition);
   }
 
   /** The order in which a task merged its channels is gone with its executor. */
@@ -265,7 +275,10 @@ export class JobLedger implements Topology {
     const region = this.regions.regionOf(vertex);
     const mode = this.modeOf(region);
     this.#isDecided.delete(region);
-    if (mode === 'new') this.#orderLost.delete(vertex);
+    if (mode === 'new') {
+      this.#orderLost.delete(vertex);
+      for (const partition of graph.partitionsOf(vertex)) this.#traceless.delete(partition);
+    }
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);
       const partition = graph.partitionOf(edge, vertex);
@@ -300,6 +313,15 @@ export class JobLedger implements Topology {
         partition: { partition: graph.partitionOf(edge, vertex), attempt },
       })),
     };
+  }
+
+  #hasTraceless(region: RegionId): boolean {
+    for (const vertex of this.regions.verticesOf(region)) {
+      for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId)) {
+        if (this.#traceless.has(partition)) return true;
+      }
+    }
+    return false;
   }
 
   /** Whether a result that is produced again need not be waited for: it is complete, or nobody will read it. */

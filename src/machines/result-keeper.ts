@@ -54,6 +54,6 @@ export class ResultKeeper {
   }
 
   #giveUp(partitions: readonly PartitionId[]): void {
-    this.#services.gateway.releasePartitions(this.#services.ledger.giveUp(partitions));
+    this.#services.gateway.giveUpPartitions(this.#services.ledger.giveUp(partitions));
   }
 }

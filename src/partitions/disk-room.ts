@@ -67,9 +67,14 @@ export class DiskRoom {
     this.giveBack(this.#usedBytes);
   }
 
+  /** Whoever waited needs no room any more. */
+  stopWaiting(): void {
+    this.#stopWaiting?.();
+  }
+
   /** Gives everything back, and waits no longer. */
   close(): void {
-    this.#stopWaiting?.();
+    this.stopWaiting();
     this.giveBackAll();
   }
 

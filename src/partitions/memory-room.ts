@@ -136,9 +136,15 @@ export class MemoryRoom {
     }
   }
 
-  /** What was dropped may come back. */
-  restart(): void {
+  /** What was dropped of these logs, all there are, may come back, and be dropped again. */
+  restart(logs: readonly RetainedLog[]): void {
     this.#isTruncated = false;
+    this.#taken = [];
+    this.#takenAt = 0;
+    for (const log of logs) {
+      for (let index = log.first; index < log.position; index++) this.#taken.push(log);
+      this.noteCrowd(log);
+    }
   }
 
   /** Gives everything back, and holds nobody up. */

@@ -67,8 +67,11 @@ export class PipelinedResultPartition implements ResultPartition {
     done();
   }
 
-  read(subpartition: number): SubpartitionView {
+  read(subpartition: number, fromRecord = 0): SubpartitionView {
     if (this.#phase === 'released') throw new PartitionLostError(this.id, 'it was released');
+    if (fromRecord > 0) {
+      throw new IllegalStateError(`Partition ${this.id.partition} is pipelined, and read from its beginning alone`);
+    }
     return this.#subpartition(subpartition).open();
   }
 

@@ -3,9 +3,9 @@ import type { Batch } from './stream-element.ts';
 /** What was produced before, by subpartition. */
 export interface ProducedBefore {
   /** Batches of a subpartition, when the producing again began. */
-  readonly batchCount: (subpartition: number) => number;
+  batchCount(subpartition: number): number;
   /** Records of a batch. */
-  readonly recordCount: (subpartition: number, batch: number) => number;
+  recordCount(subpartition: number, batch: number): number;
 }
 
 /** How far a subpartition was produced again. */
@@ -34,15 +34,14 @@ export class Reproduction {
 
   /** Takes what was written; returns the records that were not produced before. */
   take(subpartition: number, records: Batch): Batch {
-    const { batchCount, recordCount } = this.#before;
     const cursor = (this.#cursors[subpartition] ??= { batch: 0, pending: nothing });
-    const end = batchCount(subpartition);
+    const end = this.#before.batchCount(subpartition);
     if (cursor.batch >= end) return records;
     const all = cursor.pending.length === 0 ? records : [...cursor.pending, ...records];
     cursor.pending = nothing;
     let at = 0;
     while (cursor.batch < end) {
-      const next = at + recordCount(subpartition, cursor.batch);
+      const next = at + this.#before.recordCount(subpartition, cursor.batch);
       if (next > all.length) {
         cursor.pending = all.slice(at);
         return nothing;

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import type { ResultTrace } from './result-trace.ts';
 import type { Batch, StreamElement } from './stream-element.ts';
 
 /** Where a fault can be armed around results (`environment.faults`). The place says `partition` and `attempt`. */
@@ -73,4 +74,6 @@ export interface ResultPartition {
    * @param isLost whether what is in files is to be given up
    */
   readonly resume?: (id: ResultPartitionId, isLost: boolean) => ResultPartition;
+  /** What will be left of it to compare with when it is released; undefined if that would be too little. */
+  readonly trace?: () => ResultTrace | undefined;
 }

@@ -2,6 +2,7 @@ import { IllegalStateError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
+import type { ResultTrace } from './result-trace.ts';
 import { RetainedResult, type RetainedResultOptions } from './retained-result.ts';
 import type { Batch } from './stream-element.ts';
 
@@ -71,6 +72,10 @@ export class RetainedResultPartition implements ResultPartition {
     this.#result.onWritable(undefined);
     this.#isHandedOn = true;
     return new RetainedResultPartition({ ...this.#options, id }, this.#result);
+  }
+
+  trace(): ResultTrace | undefined {
+    return this.#result.trace();
   }
 
   release(): void {

@@ -9,6 +9,7 @@ import { readBack } from './read-back.ts';
 import { type BatchPlace, encodeBatch, frameChecksum } from './record-codec.ts';
 import { Reproduction } from './reproduction.ts';
 import type { PartitionStatistics, SubpartitionView } from './result-partition.ts';
+import { ResultTrace } from './result-trace.ts';
 import { type RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 import { StoredView } from './stored-view.ts';
@@ -43,6 +44,8 @@ export interface RetainedResultOptions {
   readonly freeze?: boolean;
   /** Hears that the beginning was dropped: who starts to read from now on needs the producer to run again. */
   readonly truncated?: () => void;
+  /** What is left of it from earlier attempts, which were complete and given up: it is produced again. */
+  readonly before?: ResultTrace;
 }
 
 /**
@@ -72,6 +75,8 @@ export class RetainedResult {
   /** Whether some attempt has produced all of it, so that its end is known. */
   #isWhole = false;
   #reproduction: Reproduction | undefined;
+  /** Batches on their way into the file. */
+  #underWay = new Set<RetainedBatch>();
   /** Readings that failed on bytes which are being produced again. */
   readonly #stalled = new Map<RetainedBatch, (() => void)[]>();
   #unwritten = 0;
@@ -92,9 +97,11 @@ export class RetainedResult {
       this.#failure ??= failure;
       this.#listener?.();
     });
+    if (options.before !== undefined) this.#follow(options.before);
   }
 
   get isWritable(): boolean {
+    if (this.#isUnread) return true;
     if (this.#unwritten >= mostUnwritten) return false;
     if (this.#failure === undefined && this.#memory.needsDisk && this.#disk.isFull) return false;
     return !this.#memory.isFull;
@@ -117,7 +124,8 @@ export class RetainedResult {
     if (this.#failure !== undefined) throw this.#failure;
     const log = this.#log(subpartition);
     const fresh = this.#reproduction?.take(subpartition, records) ?? records;
-    if (fresh.length === 0) return;
+    // A reader of what was put back may have been the last.
+    if (fresh.length === 0 || this.#isUnread) return;
     const { recordCount: sequence } = log;
     if (this.#isWhole) throw new DeterminismBrokenError(this.#id, subpartition, sequence, 'more records than before');
     const count = fresh.length;
@@ -152,6 +160,7 @@ export class RetainedResult {
       return;
     }
     if (this.#phase === 'open') this.#phase = 'finishing';
+    this.#disk.stopWaiting();
     this.#finished = done;
     this.#finishIfWritten();
   }
@@ -177,7 +186,11 @@ export class RetainedResult {
       bytesOf: (index) => log.batchAt(index)?.written?.bytes ?? 0,
       isComplete: () => this.#isWhole,
       fetch: (index, done) => this.#fetch(subpartition, log.batchAt(index), done),
-      opened: () => this.#memory.noteCrowd(log),
+      opened: () => {
+        // RL2.
+        if (view.position < log.first) view.lose(new PartitionLostError(this.#id, 'its beginning was dropped'));
+        else this.#memory.noteCrowd(log);
+      },
       taken: () => this.#memory.noteTaken(log),
       closed: (closed) => {
         log.detach(closed);
@@ -207,6 +220,25 @@ export class RetainedResult {
     };
   }
 
+  /**
+   * What another attempt can be compared with when this is released: nothing if it is not complete, or if some of it was
+   * never written, so that it has no checksum.
+   */
+  trace(): ResultTrace | undefined {
+    if (!this.#isWhole || this.#phase === 'released') return undefined;
+    const batches: { readonly count: number; readonly checksum: number }[][] = [];
+    for (const log of this.#logs) {
+      if (log === undefined) continue;
+      const those: { readonly count: number; readonly checksum: number }[] = [];
+      for (const { count, checksum } of log.kept()) {
+        if (checksum === undefined) return undefined;
+        those.push({ count, checksum });
+      }
+      batches[log.subpartition] = those;
+    }
+    return new ResultTrace(Array.from(batches));
+  }
+
   /** RP4. A new attempt writes it from the beginning; readers stay where they are. */
   resume(id: ResultPartitionId, isLost: boolean): void {
     if (this.#phase === 'released') throw this.#released();
@@ -214,20 +246,12 @@ export class RetainedResult {
     this.#phase = 'open';
     this.#failure = undefined;
     this.#finished = undefined;
-    this.#memory.restart();
+    this.#disk.stopWaiting();
     if (isLost) this.#giveUpFile();
-    const lengths = this.#logs.map((log) => log?.length ?? 0);
-    for (const log of this.#logs) {
-      log?.restart();
-      if (log !== undefined) this.#memory.noteCrowd(log);
-    }
-    this.#reproduction = new Reproduction(
-      {
-        batchCount: (subpartition) => lengths[subpartition] ?? 0,
-        recordCount: (subpartition, index) => this.#batchAt(subpartition, index).count,
-      },
-      (subpartition, index, records) => this.#putBack(subpartition, index, records),
-    );
+    const logs = this.#logs.filter((log) => log !== undefined);
+    for (const log of logs) log.restart();
+    this.#memory.restart(logs);
+    this.#reproduction = this.#reproductionOf();
   }
 
   release(): void {
@@ -243,6 +267,40 @@ export class RetainedResult {
     const finished = this.#finished;
     this.#finished = undefined;
     finished?.(lost);
+    if (this.#isWhole) this.#listener?.();
+  }
+
+  /** Everything that was there is missing, and will come again. */
+  #follow(before: ResultTrace): void {
+    for (let subpartition = 0; subpartition < before.subpartitionCount; subpartition++) {
+      const log = this.#log(subpartition);
+      for (let batch = 0; batch < before.batchCount(subpartition); batch++) {
+        log.append({
+          sequence: log.recordCount,
+          count: before.recordCount(subpartition, batch),
+          records: undefined,
+          reservedBytes: 0,
+          written: undefined,
+          checksum: before.checksum(subpartition, batch),
+        });
+      }
+      log.restart();
+      this.#records += log.recordCount;
+      this.#batches += log.length;
+    }
+    this.#isWhole = true;
+    this.#reproduction = this.#reproductionOf();
+  }
+
+  #reproductionOf(): Reproduction {
+    const lengths = this.#logs.map((log) => log?.length ?? 0);
+    return new Reproduction(
+      {
+        batchCount: (subpartition) => lengths[subpartition] ?? 0,
+        recordCount: (subpartition, index) => this.#log(subpartition).batchAt(index)?.count ?? 0,
+      },
+      (subpartition, index, records) => this.#putBack(subpartition, index, records),
+    );
   }
 
   /** Whether everybody has read it, and it was given up, while its producer produces it again. */
@@ -295,11 +353,13 @@ export class RetainedResult {
     const recent = this.#isReadEarly ? inStep : 0;
     batch.checksum = frameChecksum(frame);
     this.#unwritten++;
+    this.#underWay.add(batch);
     const settle = (error: Error | undefined, offset: number): void => {
       this.#unwritten--;
       if (this.#phase === 'released') return;
       // Otherwise it was given up while it was written.
       if (file === this.#file) {
+        this.#underWay.delete(batch);
         if (error === undefined) {
           batch.written = { offset, bytes: frame.length };
           if (index < log.length - recent) batch.records = undefined;
@@ -323,19 +383,20 @@ export class RetainedResult {
     if (this.#phase !== 'finishing' || this.#unwritten > 0) return;
     const done = this.#finished;
     if (done === undefined) return;
-    this.#finished = undefined;
     if (this.#failure !== undefined || this.#file === undefined || this.#options.sync !== 'checkpoint') {
       this.#complete(done);
       return;
     }
     this.#file.sync((error) => {
-      if (this.#phase !== 'finishing') return;
+      // Otherwise it was released, or the next attempt has taken over.
+      if (this.#finished !== done) return;
       this.#failure ??= error;
       this.#complete(done);
     });
   }
 
   #complete(done: (error?: Error) => void): void {
+    this.#finished = undefined;
     if (this.#failure === undefined) {
       this.#phase = 'finished';
       this.#isWhole = true;
@@ -378,18 +439,21 @@ export class RetainedResult {
   #giveUpFile(): void {
     this.#file?.remove();
     this.#file = undefined;
+    this.#underWay = new Set();
     this.#disk.giveBackAll();
     for (const log of this.#logs) for (const batch of log?.kept() ?? []) batch.written = undefined;
   }
 
   /** RP4. A batch that was produced before is there again: the same, or the claim is broken. */
   #putBack(subpartition: number, index: number, records: Batch): void {
+    if (this.#phase === 'released') return;
     const log = this.#log(subpartition);
     const batch = this.#batchAt(subpartition, index);
     if (!this.#isSame(batch, records, { subpartition, sequence: batch.sequence })) {
       throw new DeterminismBrokenError(this.#id, subpartition, batch.sequence, 'other records');
     }
-    if (batch.reservedBytes > 0 || batch.written !== undefined || index < log.first) return;
+    const isThere = batch.reservedBytes > 0 || batch.written !== undefined || this.#underWay.has(batch);
+    if (isThere || index < log.first) return;
     if (!this.#memory.isWorthKeeping(log, index, records)) {
       for (const skipped of log.skipTo(index + 1)) this.#memory.forget(log, skipped);
       return;

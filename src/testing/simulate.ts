@@ -122,7 +122,9 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   });
   const { history, receipt, leftovers } = ended;
   // A job that needs more disk than it may take is right to fail.
-  const isTooLarge = causedBy(ended.failure, 'DISK_BUDGET_EXCEEDED');
+  const isTooLarge =
+    ended.failure !== undefined &&
+    history.events.some((event) => event.type === 'task.failed' && causedBy(event.cause, 'DISK_BUDGET_EXCEEDED'));
   const failure = isTooLarge ? undefined : ended.failure;
   const output = captured.records();
   const problems = [

@@ -65,7 +65,11 @@ export class HandClock implements Clock {
 }
 
 export interface ManualClusterOptions {
-  readonly vertices: readonly { readonly id: string; readonly parallelism: number }[];
+  readonly vertices: readonly {
+    readonly id: string;
+    readonly parallelism: number;
+    readonly deterministic?: boolean;
+  }[];
   readonly edges?: readonly {
     readonly from: string;
     readonly to: string;
@@ -96,6 +100,7 @@ export class ManualCluster implements ExecutorGateway {
   /** Cancel calls, as `map[2]`. */
   readonly canceled: string[] = [];
   readonly released: ResultPartitionId[] = [];
+  readonly lost: ResultPartitionId[] = [];
   readonly declaredLost: { readonly executor: ExecutorId; readonly why: string }[] = [];
   readonly registrations: {
     readonly partitions: readonly PartitionRegistration[];
@@ -146,7 +151,7 @@ export class ManualCluster implements ExecutorGateway {
         decisionDeadlineMs: 1_000,
         fallbackDelayMs: 1_000,
       },
-      keepResults: options.keepResults ?? 'until-consumers-finish',
+      keepResults: () => options.keepResults ?? 'until-consumers-finish',
       slotRequestTimeoutMs: 10_000,
       cancellationTimeoutMs: 30_000,
     });
@@ -258,8 +263,16 @@ export class ManualCluster implements ExecutorGateway {
     );
   }
 
+  losePartition(id: ResultPartitionId): void {
+    this.lost.push(id);
+  }
+
   releasePartitions(ids: readonly ResultPartitionId[]): void {
     this.released.push(...ids);
+  }
+
+  giveUpPartitions(ids: readonly ResultPartitionId[]): void {
+    this.releasePartitions(ids);
   }
 
   declareLost(executor: ExecutorId, why: string): void {

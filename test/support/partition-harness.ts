@@ -2,6 +2,13 @@ import type { Batch, StreamElement } from '../../src/partitions/stream-element.t
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from '../../src/partitions/result-partition.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
+import type { DiskOverflow } from '../../src/partitions/disk-room.ts';
+import type { Retention } from '../../src/partitions/memory-room.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
+import type { SyncPolicy } from '../../src/partitions/retained-result.ts';
+import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { MemorySpillStore, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { Subject } from 'rxjs';
 
 export const somePartition = { partition: 0, attempt: 0 } as ResultPartitionId;
@@ -123,4 +130,130 @@ export class HandChannel implements SubpartitionView {
   fail(error: Error): void {
     this.#elements.error(error);
   }
+}
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** Record `index` of a subpartition, as every attempt of a deterministic producer writes it. */
+export const recordOf = (subpartition: number, index: number): unknown => ({ subpartition, index });
+
+export interface RetainedRigOptions {
+  readonly retention?: Retention;
+  readonly exchange?: ExchangeType;
+  readonly subpartitionCount?: number;
+  readonly memoryBytes?: number;
+  readonly diskBytes?: number;
+  readonly overflow?: DiskOverflow;
+  readonly timeoutMs?: number;
+  readonly sync?: SyncPolicy;
+  readonly freeze?: boolean;
+  readonly isReproducible?: boolean;
+  /** Draws the order of what is ready at one instant. */
+  readonly seed?: number;
+}
+
+/** A kept result on files in memory and virtual time, written by one attempt after the other. */
+export class RetainedRig {
+  readonly environment: VirtualEnvironment;
+  readonly memory: ByteBudget;
+  readonly disk: ByteBudget;
+  readonly store: MemorySpillStore;
+  /** In the hands of the latest attempt. */
+  partition: ResultPartition;
+  readonly ends: (Error | undefined)[] = [];
+  appends = 0;
+  reads = 0;
+  syncs = 0;
+  truncations = 0;
+  wakes = 0;
+  /** Records that the latest attempt has written, by subpartition. */
+  #produced: number[] = [];
+  #attempt = 0;
+
+  constructor(options: RetainedRigOptions = {}) {
+    const { retention = 'disk', memoryBytes = unlimited, diskBytes = unlimited, timeoutMs = 1_000 } = options;
+    const early = retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory;
+    const { exchange = early, subpartitionCount = 1, overflow = 'back-pressure', seed, sync = 'never' } = options;
+    const { freeze = false, isReproducible = true } = options;
+    this.environment = virtualEnvironment(seed === undefined ? {} : { seed, order: 'shuffled' });
+    const { clock, faults } = this.environment;
+    this.memory = new ByteBudget(memoryBytes);
+    this.disk = new ByteBudget(diskBytes);
+    this.store = new MemorySpillStore(clock, { faults });
+    this.partition = new RetainedResultPartition({
+      id: somePartition,
+      exchange,
+      subpartitionCount,
+      retention,
+      budget: this.memory,
+      disk: { budget: this.disk, overflow, clock, timeoutMs },
+      spillStore: this.store,
+      sync,
+      freeze,
+      isReproducible,
+      truncated: () => this.truncations++,
+    });
+    this.#listen();
+    const always = { times: unlimited };
+    faults.call(spillFaultPoints.append, () => this.appends++, always);
+    faults.call(spillFaultPoints.read, () => this.reads++, always);
+    faults.call(spillFaultPoints.sync, () => this.syncs++, always);
+  }
+
+  /** Lets everything happen that needs no time. */
+  settle(): void {
+    this.environment.advance(0);
+  }
+
+  /** Writes the next records of a subpartition in batches of these sizes. */
+  write(sizes: readonly number[], { subpartition = 0, isSettled = true } = {}): this {
+    for (const size of sizes) {
+      const from = this.producedOf(subpartition);
+      this.#produced[subpartition] = from + size;
+      this.partition.write(subpartition, recordsOf(subpartition, from, from + size));
+      if (isSettled) this.settle();
+    }
+    return this;
+  }
+
+  producedOf(subpartition: number): number {
+    return this.#produced[subpartition] ?? 0;
+  }
+
+  finish(): this {
+    this.partition.finish((error) => this.ends.push(error));
+    this.settle();
+    return this;
+  }
+
+  /** The next attempt takes over. Returns the handle of the one before. */
+  resume(isLost = false): ResultPartition {
+    const before = this.partition;
+    const resumed = before.resume?.({ ...somePartition, attempt: ++this.#attempt } as ResultPartitionId, isLost);
+    if (resumed === undefined) throw new Error('nothing is kept');
+    this.partition = resumed;
+    this.#produced = [];
+    this.#listen();
+    return before;
+  }
+
+  read({ subpartition = 0, from = 0, credits = unlimited } = {}): Reading {
+    const reading = new Reading(this.partition.read(subpartition, from), credits);
+    this.settle();
+    return reading;
+  }
+
+  /** Bytes of its files. */
+  get fileBytes(): number {
+    return [...this.store.files.values()].flat().reduce((sum, { length }) => sum + length, 0);
+  }
+
+  #listen(): void {
+    this.partition.onWritable(() => this.wakes++);
+  }
+}
+
+/** Records `from` to `to` of a subpartition. */
+export function recordsOf(subpartition: number, from: number, to: number): unknown[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, at) => recordOf(subpartition, from + at));
 }
