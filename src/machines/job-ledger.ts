@@ -152,6 +152,11 @@ export class JobLedger implements Topology {
     return consumed;
   }
 
+  /** Results that outlive the job are not given up to make room for others. */
+  keepForGood(partitions: readonly PartitionId[]): void {
+    for (const partition of partitions) this.#kept.delete(partition);
+  }
+
   /** Results that could be given up: nobody reads them any more. */
   get releasable(): PartitionId[] {
     return [...this.#kept].filter((partition) => this.#isConsumed(partition));

@@ -22,8 +22,11 @@ export class ResultKeeper {
     const byTime = new Map<number, PartitionId[]>();
     for (const partition of partitions) {
       const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
-      const forMs =
-        keep === 'until-consumers-finish' ? 0 : typeof keep === 'object' && 'ttlMs' in keep ? keep.ttlMs : Infinity;
+      if (typeof keep === 'object' && 'directory' in keep) {
+        ledger.keepForGood([partition]);
+        continue;
+      }
+      const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-job-ends' ? Infinity : 0;
       const kept = byTime.get(forMs);
       if (kept === undefined) byTime.set(forMs, [partition]);
       else kept.push(partition);

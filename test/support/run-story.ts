@@ -1,4 +1,11 @@
-import { fixedDelay, type Job, type JobEvent, type JobReceipt, type JobRunOptions } from '../../src/index.ts';
+import {
+  fixedDelay,
+  type Job,
+  type JobEvent,
+  type JobReceipt,
+  type JobRunOptions,
+  type KeptResult,
+} from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { runJob } from '../../src/api/run-job.ts';
 import type { LocalCluster } from '../../src/cluster/local-cluster.ts';
@@ -8,6 +15,7 @@ import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 /** What a run did, as a story tells it. */
 export interface StoryEnd {
   readonly receipt: JobReceipt;
+  readonly kept: readonly KeptResult[];
   readonly events: readonly JobEvent[];
   /** Attempts by vertex: the most of any of its subtasks. */
   readonly attempts: Readonly<Record<string, number>>;
@@ -63,7 +71,7 @@ export async function runStory(
   );
   const events: JobEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
-  const { receipt } = await environment.drive(run.result);
+  const { receipt, kept } = await environment.drive(run.result);
   const disturbed = new Set<string>();
   const starts = new Map<string, number>();
   for (const event of events) {
@@ -73,6 +81,7 @@ export async function runStory(
   }
   return {
     receipt,
+    kept,
     events,
     attempts: receipt.attemptsByVertex,
     unfired: faults.unfired(),

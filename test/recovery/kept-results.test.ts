@@ -1,0 +1,150 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  blocking,
+  collect,
+  type Exchange,
+  fromArray,
+  Job,
+  keptResult,
+  range,
+  releaseKeptResult,
+  reliable,
+} from '../../src/index.ts';
+import { killing, runStory } from '../support/run-story.ts';
+
+let scratch: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'kept-'));
+});
+
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+const count = 300;
+
+//  numbers[0..1] ─▶ pay ─exchange─▶ sums ─▶ out         what `pay` wrote is kept in a directory beyond the job
+function paying(exchange: Exchange, log = { paid: 0 }) {
+  const job = Job.create('paying', { mode: 'streaming', parallelism: 2, deterministic: true });
+  const out = collect<number>();
+  job
+    .source('numbers', range(0, count))
+    .map((n) => (log.paid++, { n, price: n * 3 }), { uid: 'pay' })
+    .rebalance({ exchange })
+    .map(({ price }) => price, { uid: 'prices' })
+    .sink('out', out);
+  return { job, log, out };
+}
+
+/** A second job, which reads what the first has kept. */
+async function readAgain(directory: string, parallelism: number): Promise<number[]> {
+  const job = Job.create('reading', { parallelism });
+  const out = collect<number>();
+  job
+    .source('kept', keptResult<{ n: number; price: number }>(directory))
+    .map(({ n }) => n)
+    .sink('out', out);
+  await runStory(job);
+  return [...out.records].sort((a, b) => a - b);
+}
+
+const everyNumber = Array.from({ length: count }, (_, n) => n);
+
+describe.each<[string, (directory: string) => Exchange]>([
+  ['reliable', (directory) => reliable({ keepResults: { directory } })],
+  ['blocking', (directory) => blocking({ keepResults: { directory } })],
+])('a result of the exchange %s that is kept beyond its job', (_, keeping) => {
+  it('is read by other jobs, of any parallelism, until it is released', async () => {
+    const directory = join(scratch, 'prices');
+    const { job, log } = paying(keeping(directory));
+    const { kept } = await runStory(job);
+    expect(kept).toEqual([
+      { source: 'numbers', target: 'prices', directory, records: count, bytes: expect.any(Number) },
+    ]);
+    for (const parallelism of [1, 2, 5]) expect(await readAgain(directory, parallelism)).toEqual(everyNumber);
+    expect(log.paid).toBe(count);
+    expect(readdirSync(scratch)).toEqual(['prices']);
+    await releaseKeptResult(directory);
+    expect(readdirSync(scratch)).toEqual([]);
+    await expect(readAgain(directory, 1)).rejects.toThrow(/there is no kept result/);
+  });
+
+  it('is whole and right after failures, also when its producer wrote it twice', async () => {
+    const directory = join(scratch, 'prices');
+    const { job } = paying(keeping(directory));
+    const faults = killing('numbers', { subtask: 1, skip: 9 });
+    killing('prices', { skip: 4 }, faults);
+    const { unfired } = await runStory(job, { faults });
+    expect(unfired).toEqual([]);
+    expect(await readAgain(directory, 2)).toEqual(everyNumber);
+  });
+
+  it('leaves nothing behind when the job fails', async () => {
+    const { job } = paying(keeping(join(scratch, 'prices')));
+    await expect(runStory(job, { faults: killing('numbers', { times: 100 }) })).rejects.toThrow(
+      /allows no more restarts/,
+    );
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('is not written over: the job says so before it runs', async () => {
+    const directory = join(scratch, 'prices');
+    const { job, log } = paying(keeping(directory));
+    await runStory(job);
+    const again = paying(keeping(directory), log);
+    await expect(runStory(again.job)).rejects.toThrow(/prices: it exists already: release what is kept there/);
+    expect(log.paid).toBe(count);
+  });
+
+  it.each<[string, (file: string) => void, RegExp]>([
+    ['a byte is changed', (file) => flip(file), /the checksum is [0-9a-f]{8}, and was/],
+    [
+      'its end is missing',
+      (file) => writeFileSync(file, readFileSync(file).subarray(0, -5)),
+      /the file ends \d+ bytes too early/,
+    ],
+    ['a file is gone', (file) => rmSync(file), /no such file/],
+    ['a file is another one', (file) => writeFileSync(file, 'x'.repeat(1_000)), /the header is not that of a segment/],
+  ])('%s: the job that reads it fails, and says which file and what to do', async (__, damage, problem) => {
+    const directory = join(scratch, 'prices');
+    await runStory(paying(keeping(directory)).job);
+    const [file] = readdirSync(directory).filter((name) => name.startsWith('partition-'));
+    damage(join(directory, file as string));
+    await expect(readAgain(directory, 1)).rejects.toThrow(problem);
+    await expect(readAgain(directory, 1)).rejects.toThrow(/Run the job that writes it again/);
+  });
+});
+
+describe('a broadcast that is kept', () => {
+  it('is read once, not once for each that was to read it', async () => {
+    const directory = join(scratch, 'all');
+    const job = Job.create('broadcasting', { parallelism: 2 });
+    job
+      .source('words', fromArray(['a', 'b', 'c']))
+      .broadcast({ exchange: reliable({ keepResults: { directory } }) })
+      .map((word) => word, { parallelism: 3 })
+      .sink('out', collect());
+    await runStory(job);
+    const reading = Job.create('reading');
+    const out = collect<string>();
+    reading.source('kept', keptResult<string>(directory)).sink('out', out);
+    await runStory(reading);
+    expect([...out.records].sort()).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('releaseKeptResult', () => {
+  it('deletes nothing that is no kept result', async () => {
+    writeFileSync(join(scratch, 'mine.txt'), 'mine');
+    await expect(releaseKeptResult(scratch)).rejects.toThrow(/there is no kept result/);
+    expect(existsSync(join(scratch, 'mine.txt'))).toBe(true);
+  });
+});
+
+function flip(file: string): void {
+  const bytes = readFileSync(file);
+  const at = bytes.length - 3;
+  bytes[at] = (bytes[at] as number) ^ 0xff;
+  writeFileSync(file, bytes);
+}

@@ -1,0 +1,160 @@
+import {
+  collect,
+  type Exchange,
+  Job,
+  type JobEvent,
+  type JobRun,
+  range,
+  reliable,
+  type StorageUse,
+} from '../../src/index.ts';
+import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { runStory } from '../support/run-story.ts';
+
+const count = 400;
+
+//  a ─▶ b ─▶ c ─▶ d ─▶ out          each arrow an exchange of its own; every task doubles nothing, it only passes on
+function chain(exchanges: readonly Exchange[]) {
+  const job = Job.create('chain', { mode: 'batch', parallelism: 1 });
+  const out = collect<number>();
+  let stream = job.source('a', range(0, count)).map((n) => n);
+  for (const [index, exchange] of exchanges.entries()) {
+    stream = stream.forward({ exchange }).map((n) => n, { uid: 'bcdefg'.charAt(index) });
+  }
+  stream.sink('out', out);
+  return { job, out };
+}
+
+const everyNumber = Array.from({ length: count }, (_, n) => n);
+
+/** Bytes of `count` numbers on disk, in batches of eight. */
+const diskBytes = async (): Promise<number> => {
+  const { uses } = await storageSeen(chain(['reliable']).job, 'b');
+  return uses[0]?.diskBytes as number;
+};
+
+/** What results take when a vertex is at its end. */
+async function storageSeen(job: Job, vertex: string, options = {}) {
+  const faults = faultPlan();
+  const environment = virtualEnvironment({ faults });
+  let run: JobRun | undefined;
+  let uses: readonly StorageUse[] = [];
+  faults.call('task.end', () => (uses = run?.storage() ?? []), { when: (place) => place['vertex'] === vertex });
+  run = job.run({ batchSize: 8, environment, ...options });
+  const events: JobEvent[] = [];
+  run.events$.subscribe((event) => events.push(event));
+  await environment.drive(run.result);
+  return { uses, after: run.storage(), events };
+}
+
+describe('what results take', () => {
+  it('is seen by exchange, with who has yet to read them; nothing is left at the end', async () => {
+    const { uses, after } = await storageSeen(chain(['blocking', 'reliable']).job, 'c', {
+      keepResults: 'until-job-ends',
+    });
+    expect(uses).toEqual([
+      {
+        source: 'a',
+        target: 'b',
+        exchange: 'blocking',
+        results: 1,
+        records: count,
+        memoryBytes: expect.any(Number),
+        diskBytes: 0,
+        oldestMs: expect.any(Number),
+        readerCount: 0,
+        readers: [],
+      },
+      {
+        source: 'b',
+        target: 'c',
+        exchange: 'reliable',
+        results: 1,
+        records: count,
+        memoryBytes: 0,
+        diskBytes: expect.any(Number),
+        oldestMs: expect.any(Number),
+        readerCount: 1,
+        readers: ['c[0]'],
+      },
+    ]);
+    expect(uses[0]?.memoryBytes).toBeGreaterThan(count * 8);
+    expect(uses[1]?.diskBytes).toBeGreaterThan(count);
+    expect(after).toEqual([]);
+  });
+
+  it.each<[string, object, number]>([
+    ['until-consumers-finish', { keepResults: 'until-consumers-finish' }, 1],
+    ['until-job-ends', { keepResults: 'until-job-ends' }, 3],
+    ['a time that is over', { keepResults: { ttlMs: 1 } }, 1],
+    ['a time that is not', { keepResults: { ttlMs: 1_000_000 } }, 3],
+  ])('is given up as the policy says: %s', async (_, options, held) => {
+    const slow = Job.create('slow', { mode: 'batch', parallelism: 1 });
+    const out = collect<number>();
+    slow
+      .source('a', range(0, 40))
+      .forward({ exchange: 'blocking' })
+      .map((n) => n, { uid: 'b' })
+      .forward({ exchange: 'blocking' })
+      .map((n) => n, { uid: 'c' })
+      .forward({ exchange: 'blocking' })
+      .mapAsync(async (n, { signal }) => later(n, signal), { uid: 'd', concurrency: 1, timeoutMs: 10_000 })
+      .sink('out', out);
+    let wake: (() => void)[] = [];
+    async function later(n: number, signal: AbortSignal): Promise<number> {
+      if (n === 0 && !signal.aborted) await new Promise<void>((resolve) => wake.push(resolve));
+      return n;
+    }
+    const environment = virtualEnvironment();
+    const run = slow.run({ batchSize: 8, environment, ...options });
+    let uses: readonly StorageUse[] = [];
+    environment.clock.setTimeout(() => {
+      uses = run.storage();
+      for (const resolve of wake) resolve();
+      wake = [];
+    }, 100);
+    await environment.drive(run.result);
+    expect(uses.map(({ target }) => target)).toHaveLength(held);
+    expect(uses.at(-1)).toMatchObject({ target: 'd', readers: ['d[0]'] });
+    expect(out.records).toHaveLength(40);
+  });
+});
+
+describe('a disk budget', () => {
+  it('that has room for one result at a time: who has no room waits until one is given up', async () => {
+    const { job, out } = chain(['blocking', 'blocking', 'blocking']);
+    const one = await diskBytes();
+    const end = await runStory(job, {
+      memoryBudgetBytes: 0,
+      diskBudgetBytes: one * 2.5,
+      diskOverflow: 'back-pressure',
+    });
+    expect(out.records).toEqual(everyNumber);
+    expect(end.receipt.failovers).toEqual([]);
+  });
+
+  it('that is too small for what has to be there at once: says so after some time, and what to do', async () => {
+    const { job } = chain(['blocking', 'blocking', 'blocking']);
+    const one = await diskBytes();
+    await expect(
+      runStory(job, { memoryBudgetBytes: 0, diskBudgetBytes: one * 1.5, diskWaitTimeoutMs: 50 }),
+    ).rejects.toThrow(
+      /Results take \d+ of \d+(\.\d+)? bytes of disk: a producer has waited 50 ms .* Raise `diskBudgetBytes`/,
+    );
+  });
+
+  it('gives up what everybody has read, although it was to be kept, before it refuses: cheapest first', async () => {
+    const { job, out } = chain(['blocking', 'blocking', 'blocking', 'blocking']);
+    const one = await diskBytes();
+    const options = { memoryBudgetBytes: 0, keepResults: 'until-job-ends' as const, diskBudgetBytes: one * 2.5 };
+    await expect(runStory(job, { ...options, diskOverflow: 'fail' })).rejects.toThrow(/more do not fit/);
+    const end = await runStory(job, { ...options, diskOverflow: 'drop-releasable' });
+    expect(end.receipt.failovers).toEqual([]);
+    expect(out.records).toEqual(everyNumber);
+  });
+
+  it('of one exchange is a part of the whole', async () => {
+    const { job } = chain([reliable({ diskBudgetBytes: 100 }), 'reliable']);
+    await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(/of 100 bytes of disk/);
+  });
+});
