@@ -12,6 +12,8 @@ export interface FailoverReceipt {
   readonly why: string | undefined;
   readonly regionsRestarted: number;
   readonly tasksRestarted: number;
+  /** Regions among them that produced again what they had produced, so that who reads it went on. */
+  readonly regionsAgain: number;
   /** Complete results that restarted tasks read again instead of having them produced again. */
   readonly partitionsReused: number;
   readonly bytesReused: number;
@@ -95,6 +97,7 @@ export class ReceiptBook {
           why: undefined,
           regionsRestarted: 0,
           tasksRestarted: 0,
+          regionsAgain: 0,
           partitionsReused: 0,
           bytesReused: 0,
           recordsReused: 0,
@@ -107,6 +110,7 @@ export class ReceiptBook {
         if (entry === undefined) break;
         entry.regionsRestarted = event.regions.length;
         entry.tasksRestarted = event.taskCount;
+        entry.regionsAgain = event.again.length;
         entry.delayMs = event.delayMs;
         entry.why = event.why;
         Object.assign(entry, this.#reuse(event));

@@ -36,6 +36,11 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
       });
     case 'failure.extensionFailed':
       return logger.warn(`${event.extension} threw: ${event.cause.message}`, { job, cause: event.cause });
+    case 'determinism.broken': {
+      const { task, operators, partition, subpartition, sequence, cause } = event;
+      const about = { job, operators, partition, subpartition, sequence, cause };
+      return logger.warn(`${task} is not deterministic, although it claims to be: its consumers restart`, about);
+    }
     case 'partition.lost':
       return logger.warn(`The result ${event.partition} is lost: ${event.cause.message}`, { job, cause: event.cause });
     case 'executor.lost':

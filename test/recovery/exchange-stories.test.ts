@@ -305,3 +305,84 @@ describe('an own budget', () => {
     );
   });
 });
+
+describe('a running stream', () => {
+  it.each<Exchange>(['memory', 'reliable'])('is read while it is produced, over %s', async (exchange) => {
+    const { job } = payAndSum(exchange);
+    const { events } = await runStory(job);
+    const order = events.flatMap((event) =>
+      event.type === 'task.stateChanged' && ['running', 'finished'].includes(event.state)
+        ? [`${event.task} ${event.state}`]
+        : [],
+    );
+    expect(order.indexOf('sums[0] running')).toBeLessThan(order.indexOf('numbers[0] finished'));
+  });
+});
+
+describe('memory over its budget', () => {
+  const small = { memoryBudgetBytes: 200 };
+
+  it('drops what was read; a consumer that fails then restarts its producers too', async () => {
+    const { job, result } = payAndSum('memory');
+    const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small });
+    expect(end.attempts).toEqual({ numbers: 2, sums: 2 });
+    expect(result()).toEqual(expected);
+  });
+
+  it('drops what was read; deterministic producers put it back, and the other consumer never notices', async () => {
+    const { job, result } = payAndSum('memory', { deterministic: true });
+    const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small });
+    expect(end.ranAgain).toEqual({ 'numbers[0]': 2, 'numbers[1]': 2, 'sums[0]': 2 });
+    expect(result()).toEqual(expected);
+  });
+
+  it('spilled, costs the disk and no producer', async () => {
+    const { job, log, result } = payAndSum('memory');
+    const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small, memoryOverflow: 'spill' });
+    expect([end.ranAgain, log.paid]).toEqual([{ 'sums[0]': 2 }, count]);
+    expect(result()).toEqual(expected);
+  });
+});
+
+describe('a chain of kept exchanges', () => {
+  //  numbers ─reliable─▶ scaled ✗ ─memory─▶ last
+  it.each([
+    [false, { 'scaled[0]': 2, 'last[0]': 2 }],
+    [true, { 'scaled[0]': 2 }],
+  ])(
+    'only the broken link restarts, and what reads it unless it is deterministic (%s)',
+    async (deterministic, ranAgain) => {
+      const job = Job.create('chain', { mode: 'streaming', parallelism: 1 });
+      const out = collect<number>();
+      job
+        .source('numbers', range(0, count))
+        .forward({ exchange: 'reliable' })
+        .map((n) => n * 2, { uid: 'scaled', deterministic })
+        .forward({ exchange: 'memory' })
+        .map((n) => n + 1, { uid: 'last' })
+        .sink('out', out);
+      const end = await runStory(job, { faults: killing('scaled', { skip: 10 }) });
+      expect([end.unfired, end.ranAgain]).toEqual([[], ranAgain]);
+      expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n * 2 + 1));
+    },
+  );
+});
+
+describe('bytes that rot in a file', () => {
+  //  numbers[0] ═╗                  sums[0] reads from the beginning and comes to a bad byte:
+  //  numbers[1] ═╩═▶ sums[0..1]     the result is lost, its file and byte are told, its producer produces it again
+  it('blame the producer, and say where', async () => {
+    const { job, result } = payAndSum('blocking');
+    const faults = faultPlan();
+    faults.fail('spill.read', { skip: 3, error: new Error('the checksum is 00000000, and was 11111111') });
+    const end = await runStory(job, { faults, memoryBudgetBytes: 0 });
+    const [lost, ...more] = end.events.filter(({ type }) => type === 'partition.lost');
+    expect(more).toEqual([]);
+    expect(lost).toMatchObject({
+      partition: expect.stringMatching(/^numbers\[[01]\]→sums$/),
+      location: { file: expect.stringContaining('partition-'), offset: expect.any(Number) },
+    });
+    expect(end.attempts['numbers']).toBe(2);
+    expect(result()).toEqual(expected);
+  });
+});
