@@ -7,12 +7,18 @@ const mostIdle = 64;
 /** Files that are written or read at once: thousands of partitions must not need thousands of open files. */
 const mostBusy = 32;
 
-/** Limits how many files are open. */
+/**
+ * Syncs at once. The system's threads that do them also read, write and open files (four, unless UV_THREADPOOL_SIZE says
+ * otherwise): a task that restarts must not wait until the disk has kept all that was written.
+ */
+const mostSyncing = 2;
+
+/** Limits how many files are open, and how many are made safe at once. */
 export class FilePool {
   /** Open for nothing, the one that has been for longest first. */
   readonly #idle = new Set<PooledFile>();
-  readonly #waiting: (() => void)[] = [];
-  #busyCount = 0;
+  readonly #busy = new Turns(mostBusy);
+  readonly #syncing = new Turns(mostSyncing);
 
   /** A file that is not there yet; `path` is asked for when it is opened. */
   add(path: () => Promise<string>): PooledFile {
@@ -20,16 +26,13 @@ export class FilePool {
   }
 
   /** Does `work` when there are not too many at work. */
-  async turn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#busyCount === mostBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#busyCount++;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#busyCount--;
-      else next();
-    }
+  turn<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#busy.take(work);
+  }
+
+  /** Does `work`, which has the disk keep something, when there are not too many that do. */
+  syncTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#syncing.take(work);
   }
 
   noteBusy(file: PooledFile): void {
@@ -42,6 +45,29 @@ export class FilePool {
     if (this.#idle.size <= mostIdle) return;
     const [longest] = this.#idle;
     await longest?.close();
+  }
+}
+
+/** Lets some work at once, and the others in the order in which they came. */
+class Turns {
+  readonly #most: number;
+  readonly #waiting: (() => void)[] = [];
+  #count = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  async take<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#count === this.#most) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#count++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#count--;
+      else next();
+    }
   }
 }
 

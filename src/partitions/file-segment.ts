@@ -93,21 +93,9 @@ export class FileSegment {
   }
 
   /** Has the disk keep what was written so far. */
-  async sync(): Promise<void> {
-    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+  sync(): Promise<void> {
     const end = this.#end;
-    if (end <= this.#syncedEnd) return;
-    await this.#file.use(async (handle) => {
-      try {
-        await handle.datasync();
-        if (this.#syncedEnd === this.start) await syncDirectory(dirname(this.#options.path()));
-      } catch (error) {
-        // FS3: a system may forget what it could not write, and say of the next attempt that all is well.
-        this.#syncFailure = toError(error);
-        throw error;
-      }
-      this.#syncedEnd = Math.max(this.#syncedEnd, end);
-    });
+    return this.#options.pool.syncTurn(() => this.#syncTo(end));
   }
 
   /** @throws UnreadableFileError (as a rejection) if the file is not as it was written, as far as its length and header tell. */
@@ -146,6 +134,22 @@ export class FileSegment {
 
   get #header(): SegmentHeader {
     return this.#options;
+  }
+
+  async #syncTo(end: number): Promise<void> {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    if (end <= this.#syncedEnd) return;
+    await this.#file.use(async (handle) => {
+      try {
+        await handle.datasync();
+        if (this.#syncedEnd === this.start) await syncDirectory(dirname(this.#options.path()));
+      } catch (error) {
+        // FS3: a system may forget what it could not write, and say of the next attempt that all is well.
+        this.#syncFailure = toError(error);
+        throw error;
+      }
+      this.#syncedEnd = Math.max(this.#syncedEnd, end);
+    });
   }
 
   async #readWaiting(): Promise<void> {

@@ -172,6 +172,26 @@ describe('a step', () => {
     ],
     ['an order that is a word', () => source().mapAsync(call, { ordered: 'no' as never }), /ordered .*true or false/],
     ['a timeout past what Node keeps', () => source().mapAsync(call, { timeoutMs: 2 ** 31 }), /timeoutMs .*2147483647/],
+    [
+      'a claim of a job that is a word',
+      () => Job.create('a', { deterministic: 'yes' as never }),
+      /deterministic of job "a": expected true or false, got "yes"/,
+    ],
+    [
+      'a claim of a source that is a word',
+      () => Job.create('a').source('in', flights(), { deterministic: 1 as never }),
+      /deterministic of "in"/,
+    ],
+    [
+      'a claim of an operator that is a word',
+      () => source().map(same, { uid: 'm', deterministic: 'no' as never }),
+      /deterministic of "m": expected true or false/,
+    ],
+    [
+      'a claim that cannot be true',
+      () => source().mapAsync(call, { uid: 'ask', ordered: false, deterministic: true }),
+      /deterministic of "ask": expected false, or `ordered: true`/,
+    ],
     ['a fixed retry delay', () => source().mapAsync(call, { retryDelayMs: 5 as never }), /retryDelayMs/],
   ])('refuses %s', (_, build, message) => {
     expect(build).toThrow(InvalidArgumentError);
@@ -206,4 +226,55 @@ describe('a step', () => {
     source.map(same).sink('out', sinkOf() as Sink<Flight>);
     expect(uidsOf(job)).toEqual(['in', 'map-1', 'out']);
   });
+});
+
+describe('the claim to be deterministic', () => {
+  const call = async (flight: Flight) => flight;
+
+  it.each<{ rule: string; options?: JobOptions; build: (source: DataStream<Flight>) => void; claims: string }>([
+    { rule: 'nobody makes it unasked', build: (s) => s.map(same), claims: '' },
+    { rule: 'an operator makes it', build: (s) => s.map(same, { deterministic: true }).map(same), claims: 'map-1' },
+    {
+      rule: 'a job makes it for operators that say nothing',
+      options: { deterministic: true },
+      build: (s) => s.map(same).filter(() => true, { deterministic: false }),
+      claims: 'map-1',
+    },
+    { rule: 'a job does not make it', options: { deterministic: false }, build: (s) => s.map(same), claims: '' },
+    {
+      rule: 'calls answered in order can make it',
+      options: { deterministic: true },
+      build: (s) => s.mapAsync(call).mapAsync(call, { ordered: true, deterministic: true }),
+      claims: 'mapAsync-1 mapAsync-2',
+    },
+    {
+      rule: 'calls answered as they end cannot',
+      options: { deterministic: true },
+      build: (s) => s.mapAsync(call, { ordered: false }).mapAsync(call, { ordered: false, deterministic: false }),
+      claims: '',
+    },
+    { rule: 'of a sink nobody reads', build: (s) => s.sink('out', sinkOf()), claims: 'out' },
+  ])('$rule: $claims', ({ options = {}, build, claims }) => {
+    const job = Job.create('flights', options);
+    build(job.source('in', flights()));
+    const claiming = job.steps.filter((step) => step.deterministic).map((step) => step.uid);
+    expect(claiming.join(' ')).toBe(claims);
+  });
+
+  it.each<{ source: boolean | undefined; asked: boolean | undefined; claims: boolean }>([
+    { source: undefined, asked: undefined, claims: false },
+    { source: true, asked: undefined, claims: true },
+    { source: true, asked: false, claims: false },
+    { source: false, asked: true, claims: true },
+  ])(
+    'of a source that says $source, asked for $asked, is $claims, whatever the job says',
+    ({ source, asked, claims }) => {
+      for (const deterministic of [true, false]) {
+        const job = Job.create('flights', { deterministic });
+        const given = { ...flights(), ...(source !== undefined && { deterministic: source }) };
+        job.source('in', given, asked === undefined ? {} : { deterministic: asked });
+        expect(job.steps[0]?.deterministic).toBe(claims);
+      }
+    },
+  );
 });

@@ -4,6 +4,7 @@ import { Job, type JobOptions } from '../../src/api/job.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
+import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { add, type Flight, flights, sinkOf } from './outside.ts';
@@ -27,6 +28,47 @@ function pipelines(parallelism: number): Job {
   source.forward({ exchange: 'blocking' }).sink('copy', sinkOf());
   return job;
 }
+
+/** The same as `delays`, but every step claims to be deterministic. */
+function claimed(options: JobOptions = {}): Job {
+  const job = Job.create('claimed', { parallelism: 2, deterministic: true, ...options });
+  job
+    .source('in', flights(), { deterministic: true })
+    .keyBy((flight) => flight.origin)
+    .reduce(add, { uid: 'sum', parallelism: 4 })
+    .rebalance({ exchange: 'blocking' })
+    .sink('out', sinkOf(), { parallelism: 1 });
+  return job;
+}
+
+type Exchange = 'memory' | 'blocking';
+
+/** `a`, `b`, `c`, …, each a region of its own that reads the one before over the next of these exchanges. */
+function line(...exchanges: readonly Exchange[]): Job {
+  const job = Job.create('line');
+  let stream = job.source('a', flights());
+  for (const [index, exchange] of exchanges.entries()) {
+    stream = stream.map((flight: Flight) => flight, { uid: 'bcdefg'[index] as string, exchange });
+  }
+  stream.sink('out', sinkOf(), { exchange: 'blocking' });
+  return job;
+}
+
+/** Two ways from `a` to `d`: the direct one, and one by way of `b` and `c`; `e` reads `d`. */
+function detour(exchange: Record<'direct' | 'toB' | 'toC' | 'fromC' | 'toE', Exchange>): Job {
+  const job = Job.create('detour');
+  const same = (flight: Flight) => flight;
+  const a = job.source('a', flights());
+  const c = a.map(same, { uid: 'b', exchange: exchange.toB }).map(same, { uid: 'c', exchange: exchange.toC });
+  a.forward({ exchange: exchange.direct })
+    .union(c.forward({ exchange: exchange.fromC }))
+    .map(same, { uid: 'd' })
+    .sink('e', sinkOf(), { exchange: exchange.toE });
+  return job;
+}
+
+/** Everything is read while it is written. */
+const meanwhile = { direct: 'memory', toB: 'memory', toC: 'memory', fromC: 'memory', toE: 'memory' } as const;
 
 const named = (tasks: readonly SubtasksOfVertex[]): string =>
   tasks.map(({ vertex, subtasks }) => `${vertex}${subtasks.map((r) => `[${r.start},${r.end})`).join('')}`).join(' ');
@@ -162,11 +204,94 @@ describe('whatRestarts', () => {
     );
   });
 
+  it.each<{ rule: string; explained: JobExplanation; failed: string; tasks: string }>([
+    { rule: 'those who read it go on', explained: explain(claimed()), failed: 'in[1]', tasks: 'in[1,2)' },
+    { rule: 'whole vertices too', explained: explain(claimed()), failed: 'in', tasks: 'in[0,2)' },
+    { rule: 'who merges what is kept, too', explained: explain(claimed()), failed: 'sum[2]', tasks: 'sum[2,3)' },
+    { rule: 'the end, alone as ever', explained: explain(claimed()), failed: 'out', tasks: 'out[0,1)' },
+    {
+      rule: 'who merges what runs anew with it, not',
+      explained: explain(claimed({ mode: 'streaming' })),
+      failed: 'sum[2]',
+      tasks: 'in[0,2) sum[0,4) out[0,1)',
+    },
+    {
+      rule: 'without the claim, not',
+      explained: explain(claimed({ deterministic: false })),
+      failed: 'sum[2]',
+      tasks: 'sum[2,3) out[0,1)',
+    },
+    {
+      rule: 'where everything restarts, everything does',
+      explained: explain(claimed(), { failoverRule: restartAll() }),
+      failed: 'sum[2]',
+      tasks: 'in[0,2) sum[0,4) out[0,1)',
+    },
+  ])('of deterministic steps, $rule: $tasks', ({ explained, failed, tasks }) => {
+    expect(named(explained.whatRestarts(failed).tasks)).toBe(tasks);
+  });
+
+  it('says who claims nothing where others restart because of it', () => {
+    const explained = explain(claimed({ deterministic: false }), { failoverRule: restartIndividual() });
+    expect(explained.whatRestarts('sum[2]').why).toMatch(/\("sum" is not declared deterministic\)$/);
+  });
+
+  it.each<{ rule: string; explained: JobExplanation; failed: string; restarted: number; waiting: number }>([
+    { rule: 'who reads what is complete', explained: explain(line('blocking')), failed: 'a', restarted: 3, waiting: 2 },
+    { rule: 'not who reads meanwhile', explained: explain(line('memory')), failed: 'a', restarted: 3, waiting: 1 },
+    {
+      rule: 'and who reads meanwhile what one of them makes',
+      explained: explain(line('blocking', 'memory')),
+      failed: 'a',
+      restarted: 4,
+      waiting: 3,
+    },
+    {
+      rule: 'who reads what is complete of one that had begun',
+      explained: explain(line('memory', 'memory', 'blocking')),
+      failed: 'a',
+      restarted: 5,
+      waiting: 2,
+    },
+    { rule: 'nobody before it', explained: explain(line('blocking', 'memory')), failed: 'b', restarted: 3, waiting: 1 },
+    { rule: 'nobody, over any way', explained: explain(detour(meanwhile)), failed: 'a', restarted: 5, waiting: 0 },
+    {
+      rule: 'who reads both directly and by way of one that waits, and who is behind',
+      explained: explain(detour({ ...meanwhile, toB: 'blocking' })),
+      failed: 'a',
+      restarted: 5,
+      waiting: 4,
+    },
+    {
+      rule: 'the end of two ways of which one is complete first, and who is behind',
+      explained: explain(detour({ ...meanwhile, fromC: 'blocking' })),
+      failed: 'a',
+      restarted: 5,
+      waiting: 2,
+    },
+    {
+      rule: 'not what the ways have in common',
+      explained: explain(detour({ ...meanwhile, toE: 'blocking' })),
+      failed: 'a',
+      restarted: 5,
+      waiting: 1,
+    },
+    {
+      rule: 'not who failed as well',
+      explained: explain(line('blocking'), { failoverRule: restartAll() }),
+      failed: 'out',
+      restarted: 3,
+      waiting: 0,
+    },
+  ])('had not begun: $rule ($waiting of $restarted)', ({ explained, failed, restarted, waiting }) => {
+    expect(explained.whatRestarts(failed)).toMatchObject({ taskCount: restarted, waitingTaskCount: waiting });
+  });
+
   it('answers by default as restartPipelinedRegion() does', () => {
-    for (const job of [delays(), delays({ mode: 'streaming' }), pipelines(5)]) {
+    for (const job of [delays(), delays({ mode: 'streaming' }), pipelines(5), claimed()]) {
       const [byDefault, byRule] = [explain(job), explain(job, { failoverRule: restartPipelinedRegion() })];
-      for (const { operators } of byDefault.vertices) {
-        for (const name of operators.flatMap((operator) => [operator, `${operator}[1]`])) {
+      for (const { operators, parallelism } of byDefault.vertices) {
+        for (const name of operators.flatMap((operator) => [operator, `${operator}[${parallelism - 1}]`])) {
           const scope = { ...byDefault.whatRestarts(name), toString: expect.any(Function) };
           expect(byRule.whatRestarts(name)).toEqual(scope);
         }

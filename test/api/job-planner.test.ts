@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { DataStream } from '../../src/api/data-stream.ts';
+import { reliable } from '../../src/api/exchange.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
 import { type JobPlan, planJob } from '../../src/api/job-planner.ts';
 import type { StreamNode } from '../../src/api/stream-graph.ts';
@@ -348,6 +349,58 @@ describe('planJob', () => {
     expect(program.source).toBe(source);
     expect(program.sink).toBe(sink);
     expect(program.operators.map((operator) => operator.kind)).toEqual(['map', 'aggregate', 'filter']);
+  });
+
+  it.each<{ title: string; build: (job: Job) => void; claims: Record<string, boolean> }>([
+    {
+      title: 'all of whose steps do',
+      build: (job) =>
+        job.source('in', flights(), { deterministic: true }).map(same, { deterministic: true }).sink('out', sinkOf()),
+      claims: { in: true },
+    },
+    {
+      title: 'unless one of its steps does not',
+      build: (job) =>
+        job
+          .source('in', flights(), { deterministic: true })
+          .map(same, { deterministic: true })
+          .map(same)
+          .sink('out', sinkOf()),
+      claims: { in: false },
+    },
+    {
+      title: 'by itself, not by what it reads',
+      build: (job) =>
+        job
+          .source('in', flights())
+          .map(same, { uid: 'm', exchange: 'blocking', deterministic: true })
+          .sink('out', sinkOf(), { exchange: 'memory' }),
+      claims: { in: false, m: true, out: true },
+    },
+  ])('a vertex claims to be deterministic $title', ({ build, claims }) => {
+    const job = Job.create('flights');
+    build(job);
+    const { vertices } = planJob(job).jobGraph;
+    expect(Object.fromEntries(vertices.map(({ id, deterministic }) => [id, deterministic]))).toEqual(claims);
+  });
+
+  it('tells the job graph which steps run in a vertex', () => {
+    const { jobGraph, chains } = planOf({}, (s) => s.map(same).rebalance({ exchange: 'memory' }).sink('out', sinkOf()));
+    expect(jobGraph.vertices.map(({ operators }) => operators)).toEqual([['in', 'map-1'], ['out']]);
+    expect(jobGraph.vertices.map(({ operators }) => operators)).toEqual(chains);
+  });
+
+  it('keeps what was said of the exchange of an edge, and names that of the others', () => {
+    const { exchanges, edgeNames } = planOf({ parallelism: 2 }, (s) =>
+      s
+        .keyBy(origin)
+        .reduce(add, { uid: 'sum' })
+        .forward({ exchange: reliable({ sync: 'write' }) })
+        .map(same, { uid: 'm' })
+        .sink('out', sinkOf(), { exchange: 'pipelined' }),
+    );
+    expect(edgeNames).toEqual(['in → sum', 'sum → m', 'm → out']);
+    expect(exchanges).toEqual([{ name: 'blocking' }, { name: 'reliable', sync: 'write' }, { name: 'pipelined' }]);
   });
 
   describe('any job', () => {

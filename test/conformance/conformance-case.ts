@@ -20,8 +20,11 @@ export type Verdict =
 /** Judges what a case expects of one field. */
 export type Judge = (expected: unknown) => Verdict;
 
-/** Runs a case; answers with a judge for each field of `expect` that it knows. Fields without one are skipped by name. */
-export type Handler = (given: ConformanceCase) => Readonly<Record<string, Judge>>;
+/** A judge for each field of `expect` that a handler knows. Fields without one are skipped by name. */
+export type Judges = Readonly<Record<string, Judge>>;
+
+/** Runs a case, at once or on virtual time. */
+export type Handler = (given: ConformanceCase) => Judges | Promise<Judges>;
 
 /** Thrown where a case asks for something a handler does not know: the case counts as skipped, with this reason. */
 export class CannotRun extends Error {}
@@ -90,7 +93,7 @@ export function perStep(judges: readonly Judge[]): Judge {
 }
 
 /** Judges the fields of an object; a field without a judge is skipped by name. */
-export function fields(judges: Readonly<Record<string, Judge>>): Judge {
+export function fields(judges: Judges): Judge {
   return (expected) => {
     if (typeof expected !== 'object' || expected === null) {
       return { kind: 'skipped', why: `${JSON.stringify(expected)} is no object` };
@@ -109,7 +112,7 @@ export function fields(judges: Readonly<Record<string, Judge>>): Judge {
 }
 
 /** The same as {@link fields} for an object that must say something. */
-export function someFields(judges: Readonly<Record<string, Judge>>): Judge {
+export function someFields(judges: Judges): Judge {
   return (expected) =>
     typeof expected === 'object' && expected !== null && Object.keys(expected).length === 0
       ? { kind: 'skipped', why: 'expects nothing' }

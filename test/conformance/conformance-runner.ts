@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { show } from '../../src/errors.ts';
-import { CannotRun, type ConformanceCase, fields, type Handler, type Judge, type Verdict } from './conformance-case.ts';
+import {
+  CannotRun,
+  type ConformanceCase,
+  fields,
+  type Handler,
+  type Judges,
+  type Verdict,
+} from './conformance-case.ts';
 
 /** What came of a case. */
 export interface Outcome {
@@ -13,13 +20,16 @@ export interface Outcome {
 /** Handlers by area and kind; a case without a kind is of the kind `default`. */
 export type Handlers = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
-/** Reasons for differing on purpose, by case id or by `area/kind`. */
+/** Reasons for differing on purpose, by case id, by `id.field` or by `area/kind`. */
 export type Deviations = ReadonlyMap<string, string>;
 
 const errorKinds: Readonly<Record<string, string>> = {
   ILLEGAL_STATE: 'illegal-state',
   INVALID_ARGUMENT: 'invalid-argument',
 };
+
+/** How the reason begins to skip a case that was run, and differs in a field. */
+export const differsIn = 'differs on purpose in';
 
 /** The name the catalogue has for an error, or undefined. */
 export function errorKindOf(error: unknown): string | undefined {
@@ -33,7 +43,7 @@ export function readCases(file: string): unknown[] {
   return cases;
 }
 
-/** Reads the table of `deviations.md`: rows of `| id or area/kind | reason |`. */
+/** Reads the table of `deviations.md`: rows of `| id, id.field or area/kind | reason |`. */
 export function readDeviations(file: string): Deviations {
   const deviations = new Map<string, string>();
   for (const line of readFileSync(file, 'utf8').split('\n')) {
@@ -43,8 +53,11 @@ export function readDeviations(file: string): Deviations {
   return deviations;
 }
 
-/** Runs one case, whatever it holds: a case that makes no sense is skipped, an engine that throws has failed. */
-export function runCase(raw: unknown, handlers: Handlers, deviations: Deviations): Outcome {
+/**
+ * Runs one case, whatever it holds: a case that makes no sense is skipped, an engine that throws has failed. One that
+ * differs on purpose in a field is skipped for it, and fails all the same if another field is not what is expected.
+ */
+export async function runCase(raw: unknown, handlers: Handlers, deviations: Deviations): Promise<Outcome> {
   const { id = '(no id)', area = '(no area)', kind = 'default' } = (raw ?? {}) as Partial<ConformanceCase>;
   const outcome = (verdict: Verdict): Outcome => ({ id, area, kind, verdict });
   const skipped = (why: string): Outcome => outcome({ kind: 'skipped', why });
@@ -61,9 +74,9 @@ export function runCase(raw: unknown, handlers: Handlers, deviations: Deviations
   const saysWhatHoldsNow = Object.keys(expect).some((field) => field.startsWith('current'));
   if (generation === 'legacy' && !saysWhatHoldsNow) return skipped('holds for an older version only');
   const { error: expectedError, ...expectedFields } = expect;
-  let judges: Readonly<Record<string, Judge>>;
+  let judges: Judges;
   try {
-    judges = handler({ id, area, kind, generation, given, when, expect });
+    judges = await handler({ id, area, kind, generation, given, when, expect });
   } catch (error) {
     if (error instanceof CannotRun) return skipped(error.message);
     const actual = errorKindOf(error) ?? String((error as Error)?.stack ?? error);
@@ -74,11 +87,22 @@ export function runCase(raw: unknown, handlers: Handlers, deviations: Deviations
     if (expectedError !== undefined && !Object.hasOwn(judges, 'error')) {
       return outcome({ kind: 'failed', expected: { error: expectedError }, actual: 'no error' });
     }
-    return outcome(fields(judges)(expect));
+    return outcome(fields({ ...judges, ...differing(id, judges, deviations) })(expect));
   } catch (error) {
     if (error instanceof CannotRun) return skipped(error.message);
     throw error;
   }
+}
+
+/** For the fields of a case that differ on purpose. */
+function differing(id: string, judges: Judges, deviations: Deviations): Judges {
+  return Object.fromEntries(
+    Object.keys(judges).flatMap((field) => {
+      const reason = deviations.get(`${id}.${field}`);
+      const why = `${differsIn} \`${field}\`: ${reason}`;
+      return reason === undefined ? [] : [[field, (): Verdict => ({ kind: 'skipped', why })]];
+    }),
+  );
 }
 
 /** A report in lines: each failure, each reason to skip (with the cases it holds for), and the sums last. */

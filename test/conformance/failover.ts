@@ -1,10 +1,12 @@
 import { PartitionLostError } from '../../src/errors.ts';
+import { ReproducibleRegions } from '../../src/graph/reproducibility.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { classifyFailure } from '../../src/failover/failure-classifier.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId } from '../../src/ids.ts';
+import type { Topology } from '../../src/graph/topology.ts';
+import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
 import { CannotRun, equalsAs, type Handler, knowing, perStep, sorted } from './conformance-case.ts';
 import { errorKindOf } from './conformance-runner.ts';
 import { type GivenGraph, givenGraph, graphFields, listOf } from './given-graph.ts';
@@ -29,7 +31,13 @@ const restartSet: Handler = ({ given, when, expect }) => {
       return partitions;
     }),
   );
-  const topology = { graph, regions, isPartitionAvailable: (partition: PartitionId) => !unavailable.has(partition) };
+  const reproducible = new ReproducibleRegions(graph, regions);
+  const topology: Topology = {
+    graph,
+    regions,
+    isPartitionAvailable: (partition) => !unavailable.has(partition),
+    reproducibilityOf: (region) => reproducible.of(region),
+  };
 
   const restarts = when.map((step) => {
     if (typeof step['fail'] !== 'string') throw new CannotRun(`step ${JSON.stringify(step)} is not known`);

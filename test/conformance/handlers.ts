@@ -1,11 +1,15 @@
 import { backoffHandlers } from './backoff.ts';
 import type { Handlers } from './conformance-runner.ts';
 import { deploymentHandlers, schedulerFailoverHandlers } from './deployment.ts';
+import { endToEndHandlers } from './end-to-end.ts';
+import { exchangePropertyHandlers } from './exchange-properties.ts';
 import { executionHandlers } from './execution.ts';
 import { failureHandlers } from './failure-handler.ts';
 import { failoverHandlers } from './failover.ts';
 import { jobHandlers } from './job-sequences.ts';
 import { partitionReleaseHandlers } from './partition-release.ts';
+import { partitionTrackerHandlers } from './partition-tracker.ts';
+import { producerLifecycleHandlers } from './producer-lifecycle.ts';
 import { regionBuildingHandlers } from './region-building.ts';
 import { schedulingHandlers } from './scheduling.ts';
 import { chartHandlers } from './state-charts.ts';
@@ -14,10 +18,15 @@ import { versionerHandlers } from './versioner.ts';
 /** Who runs which kind of case. A kind that is not here is skipped by name. */
 export const handlers: Handlers = {
   'region-building': regionBuildingHandlers,
-  failover: { ...failoverHandlers, ...schedulerFailoverHandlers },
+  failover: { ...failoverHandlers, ...schedulerFailoverHandlers, ...endToEndHandlers },
   backoff: backoffHandlers,
   'failure-handler': failureHandlers,
-  'partition-release': partitionReleaseHandlers,
+  'partition-release': {
+    ...partitionReleaseHandlers,
+    ...partitionTrackerHandlers,
+    ...producerLifecycleHandlers,
+    ...exchangePropertyHandlers,
+  },
   scheduling: { ...schedulingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

@@ -193,6 +193,7 @@ export class JobRig {
       failover: 1 as never,
       failure: { vertex, attempt: 0 as never, cause: new Error('long ago'), atMs: 0, lostPartitions: [] },
       regions: [...new Set(this.tasks.map((task) => cluster.regionOf(task)))],
+      again: [],
       restartAtMs: cluster.clock.now(),
       newAttempt: true,
       why: undefined,

@@ -1,12 +1,18 @@
+import type { ExecutorGateway } from '../../src/actors/executor-gateway.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { PartitionId, RegionId } from '../../src/ids.ts';
+import { JobLedger } from '../../src/machines/job-ledger.ts';
+import type { KeepResults } from '../../src/machines/job-services.ts';
+import { ResultKeeper } from '../../src/machines/result-keeper.ts';
 import { PartitionRelease } from '../../src/scheduling/partition-release.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import { CannotRun, equals, equalsAs, type Handler, knowing, onlyKnown, perStep, sorted } from './conformance-case.ts';
+import { flinkExchangeTypes } from './flink-exchange-types.ts';
 import { givenEdges, givenGraph, givenVertices, graphFields, knownVertex, listOf, textOf } from './given-graph.ts';
 
 /** `p[0]->c` */
@@ -14,30 +20,53 @@ function nameOf(graph: ExecutionGraph, partition: PartitionId): string {
   return `${graph.nameOf(graph.producerOf(partition))}->${graph.edgeOfPartition(partition).target}`;
 }
 
+const longMs = 24 * 60 * 60 * 1_000;
+
+/** Keeps the results of an exchange as its type says: those that outlive their job lie in a directory. */
+function keepOf(graph: ExecutionGraph): (edge: number) => KeepResults {
+  return (edge) =>
+    graph.jobGraph.edges[edge]?.exchange === flinkExchangeTypes['BLOCKING_PERSISTENT']
+      ? { directory: 'kept' }
+      : 'until-consumers-finish';
+}
+
 /**
- * Tasks finish and restart; regions are told, as a region chart would, when the last of theirs finished and when one that
- * had finished runs again.
+ * Tasks finish and restart; the books are told, as by a job master, when the last task of a region finished and when a
+ * region that had finished runs again.
  */
 const releaseStrategy: Handler = ({ given, when }) => {
-  if (JSON.stringify(given['edges']).includes('PERSISTENT')) {
-    throw new CannotRun('results that outlive their job are not known');
-  }
   const named = givenGraph({ level: 'job', ...given });
   const { graph, regions } = named;
-  const release = new PartitionRelease(graph, regions);
+  const ledger = new JobLedger(graph, regions);
+  const environment = virtualEnvironment();
+  let released: PartitionId[] = [];
+  const keeper = new ResultKeeper({
+    ledger,
+    keepResults: keepOf(graph),
+    gateway: {
+      giveUpPartitions: (ids) => {
+        released.push(...ids.map(({ partition }) => partition));
+      },
+    } as ExecutorGateway,
+    environment,
+  });
   const finished = new Set<number>();
   const releasable = when.map((step) => {
     const vertex = knownVertex(named, step['vertex']);
     const region = regions.regionOf(vertex);
     if (step['op'] === 'vertexUnfinished') {
       finished.delete(vertex);
-      release.regionUnfinished(region);
+      ledger.invalidate([region]);
       return [];
     }
     // Told twice, the region is told twice as well.
     finished.add(vertex);
     const hasFinished = Array.from(regions.verticesOf(region)).every((member) => finished.has(member));
-    return hasFinished ? release.regionFinished(region).map((partition) => nameOf(graph, partition)) : [];
+    released = [];
+    if (hasFinished) keeper.noteConsumed(ledger.consumedBy(region));
+    // What is kept for some time only is not kept.
+    environment.advance(longMs);
+    return released.map((partition) => nameOf(graph, partition));
   });
   return { releasable: perStep(releasable.map((names) => equalsAs(sorted, names))) };
 };

@@ -5,7 +5,7 @@ import { type Outcome, readCases, readDeviations, report, runCase } from './conf
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 /** Runs files of cases, prints a report; the exit code is 1 if a case failed or a file could not be read. */
-function main(files: readonly string[]): number {
+async function main(files: readonly string[]): Promise<number> {
   if (files.length === 0) {
     process.stderr.write('Usage: npm run conformance -- FILE…\n');
     return 1;
@@ -15,7 +15,7 @@ function main(files: readonly string[]): number {
   let unreadable = 0;
   for (const file of files) {
     try {
-      for (const raw of readCases(file)) outcomes.push(runCase(raw, handlers, deviations));
+      for (const raw of readCases(file)) outcomes.push(await runCase(raw, handlers, deviations));
     } catch (error) {
       unreadable++;
       print(`FAILED to read ${file}: ${(error as Error).message}`);
@@ -25,4 +25,4 @@ function main(files: readonly string[]): number {
   return unreadable > 0 || outcomes.some(({ verdict }) => verdict.kind === 'failed') ? 1 : 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -1,13 +1,21 @@
 import type { FailoverDecision, FailoverRule, TaskFailure } from '../../src/failover/failover-strategy.ts';
 import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import { ReproducibleRegions } from '../../src/graph/reproducibility.ts';
 import type { Topology } from '../../src/graph/topology.ts';
 import type { AttemptNumber, PartitionId } from '../../src/ids.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
 /** A topology in which the results `isGone` names were lost before; none without it. */
 export function topologyOf(graph: ExecutionGraph, isGone: (partition: PartitionId) => boolean = () => false): Topology {
-  return { graph, regions: pipelinedRegions(graph), isPartitionAvailable: (partition) => !isGone(partition) };
+  const regions = pipelinedRegions(graph);
+  const reproducible = new ReproducibleRegions(graph, regions);
+  return {
+    graph,
+    regions,
+    isPartitionAvailable: (partition) => !isGone(partition),
+    reproducibilityOf: (region) => reproducible.of(region),
+  };
 }
 
 /** The topology of a drawing; what the tasks in `gone` wrote was lost before. */

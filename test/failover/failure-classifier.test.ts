@@ -1,9 +1,19 @@
-import { InvalidArgumentError, PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
+import {
+  DeterminismBrokenError,
+  InvalidArgumentError,
+  PartitionLostError,
+  UnrecoverableError,
+} from '../../src/errors.ts';
 import { classifyFailure, type FailureClass, type FailureClassifier } from '../../src/failover/failure-classifier.ts';
-import type { AttemptNumber, PartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, PartitionId, ResultPartitionId } from '../../src/ids.ts';
 
-const lost = (partition: number, cause?: unknown) =>
-  new PartitionLostError({ partition: partition as PartitionId, attempt: 0 as AttemptNumber }, 'gone', { cause });
+const result = (partition: number, attempt = 0): ResultPartitionId => ({
+  partition: partition as PartitionId,
+  attempt: attempt as AttemptNumber,
+});
+const lost = (partition: number, cause?: unknown, attempt = 0) =>
+  new PartitionLostError(result(partition, attempt), 'gone', { cause });
+const different = () => new DeterminismBrokenError(result(1), 0, 7, 'other records');
 const plain = (cause?: unknown) => new Error('plain', { cause });
 const hopeless = (cause?: unknown) => new UnrecoverableError('hopeless', { cause });
 
@@ -13,6 +23,7 @@ let deep: Error = hopeless();
 for (let link = 0; link < 40; link++) deep = plain(deep);
 
 const recoverable: FailureClass = { kind: 'recoverable' };
+const claimBroken: FailureClass = { kind: 'claim-broken' };
 const unrecoverable = (why: string): FailureClass => ({ kind: 'unrecoverable', why });
 const blames = (...partitions: number[]): FailureClass => ({
   kind: 'partition-lost',
@@ -31,6 +42,15 @@ describe('the class of a failure by what its causes say of themselves', () => {
     { chain: 'hopeless ← lost 3: the outermost opinion', cause: hopeless(lost(3)), says: unrecoverable('hopeless') },
     { chain: 'lost 5, which the job does not have', cause: lost(5), says: recoverable },
     { chain: 'lost 5 ← hopeless', cause: lost(5, hopeless()), says: unrecoverable('hopeless') },
+    { chain: 'different', cause: different(), says: claimBroken },
+    { chain: 'plain ← different', cause: plain(different()), says: claimBroken },
+    { chain: 'lost 3 ← different: who reads it has broken no claim', cause: lost(3, different()), says: blames(3) },
+    { chain: 'hopeless ← different', cause: hopeless(different()), says: unrecoverable('hopeless') },
+    {
+      chain: 'different, of another realm: no class, its data alone',
+      cause: Object.assign(new Error('different'), { recovery: 'restart-consumers' }),
+      says: claimBroken,
+    },
     { chain: 'lost -1', cause: lost(-1), says: recoverable },
     { chain: 'lost 0.5', cause: lost(0.5), says: recoverable },
     { chain: 'a ring of causes', cause: ring, says: blames(1) },
@@ -44,6 +64,33 @@ describe('the class of a failure by what its causes say of themselves', () => {
     { chain: 'a plain object', cause: plain({ recovery: 'never', message: 'no' }), says: unrecoverable('no') },
   ])('$chain', ({ cause, says }) => {
     expect(classifyFailure(cause, [], undefined, { partitionCount: 5 })).toEqual(says);
+  });
+});
+
+describe('a result that is blamed', () => {
+  /** Of every partition, attempt 1 is the present one. */
+  const isPresent = ({ attempt }: ResultPartitionId): boolean => attempt === 1;
+
+  it.each<{ chain: string; cause: Error; says: FailureClass }>([
+    { chain: 'the present attempt', cause: lost(3, undefined, 1), says: blames(3) },
+    { chain: 'an earlier one: it is being produced already', cause: lost(3, undefined, 0), says: recoverable },
+    { chain: 'a present one ← an earlier one', cause: lost(3, lost(2, undefined, 0), 1), says: blames(3) },
+    { chain: 'an earlier one ← a present one', cause: lost(3, lost(2, undefined, 1), 0), says: blames(2) },
+    { chain: 'an earlier one ← hopeless', cause: lost(3, hopeless(), 0), says: unrecoverable('hopeless') },
+    {
+      chain: 'one that does not say which attempt',
+      cause: Object.assign(new Error('gone'), { recovery: 'restart-producer', partition: 2 }),
+      says: blames(2),
+    },
+  ])('is that of $chain', ({ cause, says }) => {
+    expect(classifyFailure(cause, [], undefined, { partitionCount: 5, isPresent })).toEqual(says);
+  });
+
+  it('is not asked for where it is none of the job', () => {
+    const asked: ResultPartitionId[] = [];
+    const noting = (id: ResultPartitionId): boolean => asked.push(id) > 0;
+    classifyFailure(lost(9, lost(3)), [], undefined, { partitionCount: 5, isPresent: noting });
+    expect(asked).toEqual([result(3)]);
   });
 });
 
@@ -70,6 +117,7 @@ describe('the class of a failure by classifiers', () => {
       says: unrecoverable('mine'),
     },
     { rule: 'nobody knows: the error is asked', classifiers: [says(undefined)], cause: lost(1), says: blames(1) },
+    { rule: 'it may say that a claim is broken', classifiers: [says(claimBroken)], cause: plain(), says: claimBroken },
     { rule: 'it may blame results', classifiers: [says(blames(4, 0))], cause: plain(), says: blames(4, 0) },
   ])('$rule', ({ classifiers, cause, says: expected }) => {
     const problems: unknown[] = [];

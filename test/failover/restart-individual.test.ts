@@ -3,7 +3,7 @@ import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId } from '../../src/ids.ts';
-import { anyGraph } from '../graph/naive-graph.ts';
+import { anyClaimingGraph } from '../graph/naive-graph.ts';
 import { drawnTopology, failureOf, restarted, topologyOf } from './drawn-failure.ts';
 
 interface Story {
@@ -23,7 +23,45 @@ const stories: readonly Story[] = [
     drawing: ['a => b'],
     failed: 'a',
     restarts: 'a b',
-    why: 'a[0] cannot restart alone: b[0] reads from it over the blocking edge a → b, and might have read other data than a second run gives',
+    why: 'a[0] cannot restart alone: b[0] reads from it over the blocking edge a → b, and might have read other data than a second run gives ("a" is not declared deterministic)',
+  },
+  { drawing: ['a! => b => c'], failed: 'a', restarts: 'a', why: undefined },
+  { drawing: ['a => b! => c'], failed: 'b', restarts: 'b', why: undefined },
+  {
+    drawing: ['a! => b! => c'],
+    failed: 'b',
+    lost: ['a'],
+    restarts: 'a b',
+    why: 'b[0] cannot restart alone: what a[0] wrote over the blocking edge a → b is lost',
+  },
+  {
+    //  b merges: without its record of the order in which a[0] and a[1] came it writes something else
+    drawing: ['a!:2 =x> b! => c', 'd'],
+    failed: 'b',
+    lost: ['a[1]'],
+    restarts: 'a[1] b c',
+    why: 'b[0] cannot restart alone: what a[1] wrote over the blocking edge a → b is lost',
+  },
+  {
+    drawing: ['a! -> b => c'],
+    failed: 'a',
+    restarts: 'a b c',
+    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which keeps nothing',
+  },
+  {
+    //  (a) ─▶ (b)     c goes on, so it is not c that forces b to restart
+    //   ╚═▶ (c)
+    drawing: ['a! => c', 'a -> b'],
+    failed: 'a',
+    restarts: 'a b',
+    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which keeps nothing',
+  },
+  {
+    //  (a[0]) (a[1]) ─▶ (b)     b merges what runs anew with it, so c reads something else
+    drawing: ['a!:2 -> b! => c'],
+    failed: 'b',
+    restarts: 'a[0] a[1] b c',
+    why: 'b[0] cannot restart alone: it reads from a[0] over the pipelined edge a → b, which keeps nothing',
   },
   {
     drawing: ['a -> b'],
@@ -83,7 +121,7 @@ describe('restart of the individual task', () => {
   it('restarts what the region rule does, and says why exactly if that is more than the task', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 4 });
     fc.assert(
-      fc.property(anyGraph, fc.nat(29), anyLoss, anyLoss, (graph, task, gone, lost) => {
+      fc.property(anyClaimingGraph, fc.nat(29), anyLoss, anyLoss, (graph, task, gone, lost) => {
         const topology = topologyOf(graph, (partition) => gone.includes(partition));
         const failure = {
           ...failureOf(topology),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { affectedRegions } from '../../src/failover/affected-regions.ts';
 import { soundDecision } from '../../src/failover/sound-decision.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
-import { anyGraph } from '../graph/naive-graph.ts';
+import { anyClaimingGraph } from '../graph/naive-graph.ts';
 import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
 
 //  (a) ═▶ (b) ═▶ (c)      regions 0, 1, 2
@@ -42,6 +42,7 @@ describe('a sound decision', () => {
     expect(soundDecision({ kind: 'restart', regions: answer, why }, failureOfB, stages)).toEqual({
       kind: 'restart',
       regions,
+      again: [],
       why: says,
     });
   });
@@ -51,9 +52,26 @@ describe('a sound decision', () => {
     expect(soundDecision({ kind: 'restart', regions: [0] }, failure, stages)).toEqual({
       kind: 'restart',
       regions: [0, 1, 2],
+      again: [],
       why: `2 more regions were ${added}`,
     });
   });
+
+  it.each<{ failed: string; lost: string[]; asked: number[]; regions: number[]; again: number[] }>([
+    { failed: 'a', lost: [], asked: [0], regions: [0], again: [0] },
+    { failed: 'b', lost: [], asked: [1], regions: [1, 2], again: [] },
+    { failed: 'c', lost: ['b'], asked: [2], regions: [2, 1], again: [] },
+    { failed: 'b', lost: ['a'], asked: [1], regions: [1, 0, 2], again: [] },
+    { failed: 'a', lost: [], asked: [0, 2], regions: [0, 2], again: [0, 2] },
+    { failed: 'a', lost: [], asked: [0, 1], regions: [0, 1, 2], again: [] },
+  ])(
+    'a! => b => c!: $failed fails, $lost are lost, $asked are asked for: $regions restart, of them $again again',
+    ({ failed, lost, asked, regions, again }) => {
+      const claiming = drawnTopology(['a! => b => c!']);
+      const decision = soundDecision({ kind: 'restart', regions: asked }, failureOf(claiming, failed, lost), claiming);
+      expect(decision).toMatchObject({ kind: 'restart', regions, again });
+    },
+  );
 
   it('adds the producer of a lost result', () => {
     const failure = failureOf(stages, 'c', ['b']);
@@ -72,7 +90,7 @@ describe('a sound decision', () => {
   it('holds all that was asked for and is closed: checking it again adds nothing', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 4 });
     fc.assert(
-      fc.property(anyGraph, fc.nat(29), fc.array(fc.nat(29)), anyLoss, (graph, task, more, lost) => {
+      fc.property(anyClaimingGraph, fc.nat(29), fc.array(fc.nat(29)), anyLoss, (graph, task, more, lost) => {
         const topology = topologyOf(graph);
         const vertex = (task % graph.vertexCount) as ExecutionVertexId;
         const failure = { ...failureOf(topology), vertex, lostPartitions: lost as PartitionId[] };
@@ -85,7 +103,11 @@ describe('a sound decision', () => {
         const regions = new Set(decision.regions);
         expect(regions.size).toBe(decision.regions.length);
         for (const region of asked) expect(regions.has(region)).toBe(true);
-        expect(affectedRegions(regions, topology, new Set(failure.lostPartitions))).toEqual(regions);
+        const checked = affectedRegions(regions, topology, new Set(failure.lostPartitions));
+        expect([...checked.keys()].sort()).toEqual([...regions].sort());
+        expect(decision.again.toSorted()).toEqual(
+          [...regions].filter((region) => checked.get(region) === 'again').sort(),
+        );
         expect(decision.why === undefined).toBe(regions.size === new Set(asked).size);
       }),
     );

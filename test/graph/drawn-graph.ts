@@ -9,6 +9,7 @@ const exchangeBySign: Readonly<Record<string, ExchangeType>> = {
   '-': exchangeTypes.pipelined,
   '=': exchangeTypes.blocking,
   '~': exchangeTypes.memory,
+  '^': exchangeTypes.reliable,
   '+': {
     name: 'approximate',
     joinsRegions: false,
@@ -36,11 +37,12 @@ interface DrawnEdge {
 /**
  * The job graph of a drawing: `a:2 -> b:2 =x> c` is two pipelines that feed one task by a blocking exchange.
  *
- * Each line is a chain. `->` is pipelined, `=>` blocking, `~>` memory, `.>` read once, `+>` reconnects with loss; an
- * `x` before the point (`=x>`) makes the edge all-to-all. A vertex has its parallelism where it is drawn first.
+ * Each line is a chain. `->` is pipelined, `=>` blocking, `~>` memory, `^>` reliable, `.>` read once, `+>` reconnects with
+ * loss; an `x` before the point (`=x>`) makes the edge all-to-all. A vertex has its parallelism, and the `!` of one that is
+ * declared deterministic (`a!:2`), where it is drawn first.
  */
 export function drawn(...lines: readonly string[]): ExecutionGraph {
-  const parallelismById = new Map<string, number>();
+  const vertexById = new Map<string, { id: string; parallelism: number; deterministic: boolean }>();
   const edges: DrawnEdge[] = [];
   for (const line of lines) {
     let source: string | undefined;
@@ -50,14 +52,15 @@ export function drawn(...lines: readonly string[]): ExecutionGraph {
         arrow = token;
         continue;
       }
-      const [id, parallelism] = token.split(':') as [string, string | undefined];
-      if (!parallelismById.has(id)) parallelismById.set(id, Number(parallelism ?? 1));
+      const [name, parallelism] = token.split(':') as [string, string | undefined];
+      const deterministic = name.endsWith('!');
+      const id = deterministic ? name.slice(0, -1) : name;
+      if (!vertexById.has(id)) vertexById.set(id, { id, parallelism: Number(parallelism ?? 1), deterministic });
       if (source !== undefined && arrow !== undefined) edges.push(edgeOf(source, arrow, id));
       source = id;
     }
   }
-  const vertices = [...parallelismById].map(([id, parallelism]) => ({ id, parallelism }));
-  return new ExecutionGraph(createJobGraph('drawn', vertices, edges));
+  return new ExecutionGraph(createJobGraph('drawn', [...vertexById.values()], edges));
 }
 
 function edgeOf(source: string, arrow: string, target: string): DrawnEdge {

@@ -94,31 +94,42 @@ export function naiveRegions(taskCount: number, edges: readonly ExplicitEdge[]):
 const readOnce: ExchangeType = { ...exchangeTypes.memory, name: 'read once', reconsumable: false };
 const withLoss: ExchangeType = { ...readOnce, name: 'with loss', reconnectsWithLoss: true };
 
-/** Small jobs of every shape and exchange, their vertices in no particular order. */
-export const anyJob: fc.Arbitrary<JobGraph> = fc
-  .record({
-    parallelisms: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 6 }),
-    edges: fc.array(
-      fc.record({
-        ends: fc.tuple(fc.nat(5), fc.nat(5)),
-        exchange: fc.constantFrom(...Object.values(exchangeTypes), readOnce, withLoss),
-        pattern: fc.constantFrom<DistributionPattern>('pointwise', 'all-to-all'),
-      }),
-      { maxLength: 9 },
-    ),
-    reversed: fc.boolean(),
-  })
-  .map(({ parallelisms, edges, reversed }) => {
-    const vertices = parallelisms.map((parallelism, index) => ({ id: `v${index}`, parallelism }));
-    return createJobGraph(
-      'any',
-      reversed ? vertices.toReversed() : vertices,
-      edges
-        .map(({ ends, ...rest }) => ({ low: Math.min(...ends), high: Math.max(...ends), ...rest }))
-        .filter(({ low, high }) => low < high && high < vertices.length)
-        .map(({ low, high, ...rest }) => ({ source: `v${low}`, target: `v${high}`, ...rest })),
-    );
-  });
+const anyVertex = (deterministic: fc.Arbitrary<boolean>) =>
+  fc.record({ parallelism: fc.integer({ min: 1, max: 5 }), deterministic });
+
+const jobsOf = (deterministic: fc.Arbitrary<boolean>): fc.Arbitrary<JobGraph> =>
+  fc
+    .record({
+      drawn: fc.array(anyVertex(deterministic), { minLength: 1, maxLength: 6 }),
+      edges: fc.array(
+        fc.record({
+          ends: fc.tuple(fc.nat(5), fc.nat(5)),
+          exchange: fc.constantFrom(...Object.values(exchangeTypes), readOnce, withLoss),
+          pattern: fc.constantFrom<DistributionPattern>('pointwise', 'all-to-all'),
+        }),
+        { maxLength: 9 },
+      ),
+      reversed: fc.boolean(),
+    })
+    .map(({ drawn, edges, reversed }) => {
+      const vertices = drawn.map((vertex, index) => ({ id: `v${index}`, ...vertex }));
+      return createJobGraph(
+        'any',
+        reversed ? vertices.toReversed() : vertices,
+        edges
+          .map(({ ends, ...rest }) => ({ low: Math.min(...ends), high: Math.max(...ends), ...rest }))
+          .filter(({ low, high }) => low < high && high < vertices.length)
+          .map(({ low, high, ...rest }) => ({ source: `v${low}`, target: `v${high}`, ...rest })),
+      );
+    });
+
+/** Small jobs of every shape and exchange, their vertices in no particular order; nobody claims to be deterministic. */
+export const anyJob = jobsOf(fc.constant(false));
 
 /** {@link anyJob} as execution graph. */
 export const anyGraph: fc.Arbitrary<ExecutionGraph> = anyJob.map((job) => new ExecutionGraph(job));
+
+/** {@link anyGraph}, in which most vertices claim to be deterministic. */
+export const anyClaimingGraph: fc.Arbitrary<ExecutionGraph> = jobsOf(
+  fc.integer({ min: 0, max: 4 }).map((chance) => chance > 0),
+).map((job) => new ExecutionGraph(job));

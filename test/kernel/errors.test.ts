@@ -43,6 +43,27 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'restart-producer',
     message: 'Result partition 3#1 is lost: bad checksum (data.csv at byte 12)',
   },
+  DeterminismBrokenError: {
+    make: () => new errors.DeterminismBrokenError(lost, 4, 96, 'other records'),
+    code: 'DETERMINISM_BROKEN',
+    recovery: 'restart-consumers',
+    message:
+      'Attempt 1 did not write again what was written before: other records (from record 96 of subpartition 4 of result partition 3). Remove `deterministic` from the operator that depends on more than its input',
+  },
+  DiskBudgetExceededError: {
+    make: () => new errors.DiskBudgetExceededError(100, 90, 'nothing can go', 'never'),
+    code: 'DISK_BUDGET_EXCEEDED',
+    recovery: 'never',
+    message:
+      'Results take 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or let results go earlier with `keepResults`',
+  },
+  KeptResultError: {
+    make: () => new errors.KeptResultError('/kept', { file, offset: 12 }, 'bad checksum'),
+    code: 'KEPT_RESULT_UNREADABLE',
+    recovery: 'never',
+    message:
+      'The result kept in /kept cannot be read: bad checksum (data.csv at byte 12). Run the job that writes it again',
+  },
   SpillError: {
     make: () => new errors.SpillError('/spill', 'disk full'),
     code: 'SPILL_FAILED',
@@ -154,6 +175,10 @@ describe('errors', () => {
     expect(new errors.SpillError('/', 'full', { cause }).cause).toBe(cause);
     expect(new errors.JobFailedError('etl', undefined, 'over', { cause }).cause).toBe(cause);
     expect(new errors.PartitionLostError(lost, 'gone', { cause }).cause).toBe(cause);
+  });
+
+  it.each<errors.Recovery>(['never', 'restart'])('who is out of disk says what helps: %s', (recovery) => {
+    expect(new errors.DiskBudgetExceededError(100, 90, 'nothing can go', recovery).recovery).toBe(recovery);
   });
 
   it.each([

@@ -25,7 +25,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
       atMs: 0,
       lostPartitions: [],
     },
-    readsResults: false,
+    readsUnverified: () => false,
     unrecoverable: undefined,
     master: listener(log),
     clock,
@@ -53,7 +53,7 @@ function opened(overrides: Record<string, unknown> = {}): TestFailover {
 const events = {
   verified: { type: 'failover.resultsVerified', lostCount: 0 },
   missing: { type: 'failover.resultsVerified', lostCount: 2 },
-  restart: { type: 'failover.strategyDecided', decision: { kind: 'restart', regions, why: 'said' } },
+  restart: { type: 'failover.strategyDecided', decision: { kind: 'restart', regions, again: [2], why: 'said' } },
   fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
   nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
   threw: { type: 'failover.strategyFailed', cause },
@@ -70,20 +70,22 @@ type EventName = keyof typeof events;
 const reach: Record<string, readonly EventName[]> = {
   verifying: [],
   askingStrategy: ['verified'],
-  askingBackoff: ['verified', 'restart'],
-  restarting: ['verified', 'restart', 'yes'],
-  completed: ['verified', 'restart', 'yes', 'settled', 'settled'],
-  refused: ['verified', 'restart', 'no'],
+  'verifyingDecision.looking': ['verified', 'restart'],
+  askingBackoff: ['verified', 'restart', 'verified'],
+  restarting: ['verified', 'restart', 'verified', 'yes'],
+  completed: ['verified', 'restart', 'verified', 'yes', 'settled', 'settled'],
+  refused: ['verified', 'restart', 'verified', 'no'],
 };
 
 const table = `
-                verified        missing    restart        fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
-verifying       askingStrategy  verifying  -              -        -              -              -           -        -           -             -        askingStrategy
-askingStrategy  -               -          askingBackoff  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
-askingBackoff   -               -          -              -        -              -              restarting  refused  restarting  restarting    -        restarting
-restarting      -               -          -              -        -              -              -           -        -           -             -        -
-completed       -               -          -              -        -              -              -           -        -           -             -        -
-refused         -               -          -              -        -              -              -           -        -           -             -        -
+                           verified        missing    restart                    fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
+verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -           -             -        askingStrategy
+askingStrategy             -               -          verifyingDecision.looking  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
+verifyingDecision.looking  askingBackoff   -          -                          -        -              -              -           -        -           -             -        askingBackoff
+askingBackoff              -               -          -                          -        -              -              restarting  refused  restarting  restarting    -        restarting
+restarting                 -               -          -                          -        -              -              -           -        -           -             -        -
+completed                  -               -          -                          -        -              -              -           -        -           -             -        -
+refused                    -               -          -                          -        -              -              -           -        -           -             -        -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
@@ -95,6 +97,16 @@ describe('failover machine', () => {
     .map((line) => line.trim().split(/\s+/));
   const columns = head as EventName[];
 
+  it('the table has a row for every state in which it waits', () => {
+    const waits = (path: string, states: Record<string, { states: object }>): string[] =>
+      Object.entries(states).flatMap(([name, { states: inner }]) =>
+        Object.keys(inner).length === 0 ? [`${path}${name}`] : waits(`${path}${name}.`, inner as typeof states),
+      );
+    const passedThrough = ['opened', 'verifyingDecision.deciding', 'checking'];
+    const listed = rows.map(([state]) => state as string);
+    expect([...listed, ...passedThrough].sort()).toEqual(waits('', failoverMachine.states as never).sort());
+  });
+
   it('the table has a column for every event', () => {
     expect([...columns].sort()).toEqual(Object.keys(events).sort());
     const inTable = new Set<string>(columns.map((name) => events[name].type));
@@ -105,17 +117,23 @@ describe('failover machine', () => {
     it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
       'on $name: $expected',
       ({ name, expected }) => {
-        const it = opened({ readsResults: true });
-        for (const step of reach[state] as readonly EventName[]) it.actor.send(events[step]);
+        // What the failed task reads, and then what its decision reads, is looked at once.
+        let isUnverified = true;
+        const it = opened({ readsUnverified: () => isUnverified });
+        const send = (step: EventName): void => {
+          if (step === 'verified' || step === 'restart') isUnverified = step === 'restart';
+          it.actor.send(events[step]);
+        };
+        for (const step of reach[state] as readonly EventName[]) send(step);
         expect(stateOf(it)).toBe(state);
-        if (it.actor.getSnapshot().status === 'active') it.actor.send(events[name]);
+        if (it.actor.getSnapshot().status === 'active') send(name);
         expect(stateOf(it)).toBe(expected === '-' ? state : expected);
       },
     );
   });
 
   it('F0: looks at the results again until none is missing, then asks the strategy', () => {
-    const it = opened({ readsResults: true });
+    const it = opened({ readsUnverified: (of: unknown) => of === undefined });
     it.actor.send(events.missing);
     it.actor.send(events.missing);
     it.actor.send(events.verified);
@@ -123,9 +141,54 @@ describe('failover machine', () => {
   });
 
   it('F0: does not look longer than its deadline', () => {
-    const it = opened({ readsResults: true });
+    const it = opened({ readsUnverified: () => true });
     it.clock.advance(50);
     expect(stateOf(it)).toBe('askingStrategy');
+    it.actor.send(events.restart);
+    it.clock.advance(50);
+    expect(stateOf(it)).toBe('askingBackoff');
+  });
+
+  it('F0: asks about the smallest sound restart before the strategy, about what that wants after it', () => {
+    const asked: unknown[] = [];
+    const it = opened({
+      readsUnverified: (of: unknown) => {
+        asked.push(of);
+        return false;
+      },
+    });
+    it.actor.send(events.restart);
+    expect(asked).toEqual([undefined, regions]);
+  });
+
+  it('F0: looks at what the decision reads until none is unverified; the same answer then restarts more', () => {
+    // Each look finds the producer of what the regions so far read to be lost.
+    let found = 0;
+    const wanted: unknown[] = [];
+    const it = opened({
+      readsUnverified: (of: readonly RegionId[] | undefined) => of !== undefined && of.length < 4,
+      soundDecision: (decision: unknown) => {
+        wanted.push(decision);
+        const all = [1, 2, 3, 0].slice(0, 2 + found) as RegionId[];
+        return { kind: 'restart', regions: all, again: all.slice(2), why: `${found} found` };
+      },
+    });
+    it.take();
+    it.actor.send(events.restart);
+    for (found = 1; found <= 2; found++) it.actor.send(events.missing);
+    expect(it.take()).toEqual(['verifyResults', 'verifyResults', 'askBackoff']);
+    expect(it.actor.getSnapshot().context).toMatchObject({ regions: [1, 2, 3, 0], again: [3, 0], why: '2 found' });
+    expect(new Set(wanted)).toEqual(new Set([events.restart.decision]));
+  });
+
+  it('F4: announces which regions produce again what they have produced; none when it is overruled', () => {
+    const again = (name: EventName): unknown => {
+      const it = opened();
+      it.actor.send(events[name]);
+      return it.actor.getSnapshot().context.again;
+    };
+    expect(again('restart')).toEqual([2]);
+    expect(again('nonsense')).toEqual([]);
   });
 
   it('F1: asks the strategy before the backoff', () => {
@@ -194,14 +257,12 @@ describe('failover machine', () => {
     const paths = walks(
       failoverMachine.provide({ actors: { delay: delayActor } } as never),
       Object.values(events),
-      input(new HandClock(), () => {}, { readsResults: true }),
+      input(new HandClock(), () => {}, { readsUnverified: () => true }),
       (snapshot) => `${stateName(snapshot.value)} ${snapshot.context.pendingCount} ${snapshot.context.regions.length}`,
     );
-    expect(new Set(paths.map((path) => path.state))).toEqual(
-      new Set(['verifying', 'askingStrategy', 'askingBackoff', 'restarting', 'completed', 'refused']),
-    );
+    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(rows.map(([state]) => state)));
     for (const path of paths) {
-      const it = opened({ readsResults: true });
+      const it = opened({ readsUnverified: () => true });
       for (const event of path.events) it.actor.send(event);
       expect(stateOf(it)).toBe(path.state);
     }

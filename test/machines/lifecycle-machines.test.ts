@@ -4,6 +4,7 @@ import { taskExecutorMachine, taskExecutorStates } from '../../src/machines/task
 import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const cause = new Error('boom');
+const idle = { release: () => {} };
 
 /** The two small charts of things that come and go, each with its whole table. */
 const machines: {
@@ -20,11 +21,13 @@ const machines: {
     name: 'partition machine',
     machine: partitionMachine,
     states: partitionStates,
-    provided: ['recordState', 'freeStorage'],
+    provided: ['recordState'],
     events: {
       produce: { type: 'partition.produce' },
       finish: { type: 'partition.finish' },
       lose: { type: 'partition.lose', cause } as { type: string },
+      resume: { type: 'partition.resume', id: { partition: 0, attempt: 1 }, storage: idle } as { type: string },
+      promote: { type: 'partition.promote' },
       release: { type: 'partition.release' },
     },
     reach: {
@@ -33,15 +36,17 @@ const machines: {
       finished: ['produce', 'finish'],
       lost: ['lose'],
       released: ['release'],
+      promoted: ['produce', 'finish', 'promote'],
     },
-    input: () => ({ id: { partition: 0, attempt: 0 } }),
+    input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle }),
     table: `
-               produce    finish    lose  release
-    created    producing  -         lost  released
-    producing  -          finished  lost  released
-    finished   -          -         lost  released
-    lost       -          -         -     released
-    released   -          -         -     -
+               produce    finish    lose  resume   promote   release
+    created    producing  -         lost  created  -         released
+    producing  -          finished  lost  created  -         released
+    finished   -          -         lost  created  promoted  released
+    lost       -          -         -     created  -         released
+    released   -          -         -     -        -         -
+    promoted   -          -         -     -        -         -
     `,
   },
   {
@@ -114,21 +119,60 @@ describe.each(machines)('$name', ({ machine, states, provided, events, reach, in
 });
 
 describe('partition machine', () => {
-  it('P1: frees what it holds exactly once, whichever way it ends', () => {
-    for (const path of [
-      ['release'],
-      ['lose', 'release'],
-      ['produce', 'lose', 'release'],
-      ['produce', 'finish', 'release', 'lose'],
-    ]) {
-      const it = recorded(partitionMachine, ['recordState', 'freeStorage'], () => ({
-        id: { partition: 0, attempt: 0 },
-      }));
-      for (const name of [...path, 'release', 'lose']) {
-        it.actor.send({ type: `partition.${name}`, cause });
-      }
-      expect(it.take().filter((entry) => entry === 'freeStorage')).toHaveLength(1);
-    }
+  function held() {
+    const freed: string[] = [];
+    const storage = (name: string) => ({ release: () => freed.push(name) });
+    const { actor } = recorded(partitionMachine, ['recordState'], () => ({
+      id: { partition: 0, attempt: 0 },
+      storage: storage('first'),
+    }));
+    const send = (name: string): void => {
+      actor.send({
+        type: `partition.${name}`,
+        cause,
+        ...(name === 'resume' && { id: { partition: 0, attempt: 1 }, storage: storage('second') }),
+      });
+    };
+    return { actor, freed, send };
+  }
+
+  it.each<{ path: readonly string[]; freed: string }>([
+    { path: ['release'], freed: 'first' },
+    { path: ['lose', 'release'], freed: 'first' },
+    { path: ['produce', 'lose', 'release'], freed: 'first' },
+    { path: ['produce', 'finish', 'release', 'lose'], freed: 'first' },
+    { path: ['release', 'resume'], freed: 'first' },
+    { path: ['resume', 'release'], freed: 'second' },
+    { path: ['lose', 'resume', 'release'], freed: 'second' },
+    { path: ['produce', 'finish', 'resume', 'produce', 'lose'], freed: 'second' },
+  ])('P1: after $path, frees what it holds ($freed) exactly once', ({ path, freed: expected }) => {
+    const { freed, send } = held();
+    for (const name of [...path, 'release', 'lose', 'release']) send(name);
+    expect(freed).toEqual([expected]);
+  });
+
+  it('P1: frees nothing before its release, not even what is lost', () => {
+    const { freed, send } = held();
+    for (const name of ['produce', 'finish', 'lose', 'resume', 'produce', 'lose']) send(name);
+    expect(freed).toEqual([]);
+  });
+
+  it('P3: what is promoted belongs to the job no more: whatever comes, nothing of it is freed', () => {
+    const { actor, freed, send } = held();
+    for (const name of ['produce', 'finish', 'promote', 'release', 'lose', 'resume', 'release']) send(name);
+    expect(freed).toEqual([]);
+    expect(actor.getSnapshot().value).toBe('promoted');
+  });
+
+  it('P2: who produces it again takes it over: id and storage are theirs, and it is lost no more', () => {
+    const { actor, send } = held();
+    for (const name of ['produce', 'lose']) send(name);
+    expect(actor.getSnapshot().context).toMatchObject({ id: { attempt: 0 }, cause });
+    send('resume');
+    expect(actor.getSnapshot()).toMatchObject({
+      value: 'created',
+      context: { id: { partition: 0, attempt: 1 }, cause: undefined },
+    });
   });
 });
 

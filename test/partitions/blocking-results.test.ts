@@ -55,7 +55,7 @@ const sumOf = (files: Map<string, Uint8Array[]>): number =>
   [...files.values()].flat().reduce((sum, { length }) => sum + length, 0);
 
 describe('blocking results', () => {
-  it('BP1: cannot be read before it has finished, and again and again afterwards', () => {
+  it('RP1: cannot be read before it has finished, and again and again afterwards', () => {
     const { partition, finish, read, settle } = partitionOf();
     partition.write(0, ['a']);
     expect(() => partition.read(0)).toThrow(IllegalStateError);
@@ -107,22 +107,52 @@ describe('blocking results', () => {
     const { partition, ends, settle } = partitionOf();
     partition.write(0, ['a']);
     partition.finish((error) => ends.push(error));
-    expect(ends).toEqual([]);
+    expect(ends).toStrictEqual([]);
     settle();
-    expect(ends).toEqual([undefined]);
+    expect(ends).toStrictEqual([undefined]);
   });
 
-  it('reads a few batches ahead of what it has credits for, and hands out no more than those', () => {
-    const { partition, faults, finish, read, settle } = partitionOf();
-    for (let batch = 0; batch < 20; batch++) {
-      partition.write(0, [batch]);
+  describe('reads ahead', () => {
+    const counted = (batchCount: number, records: (batch: number) => unknown[]) => {
+      const made = partitionOf();
+      for (let batch = 0; batch < batchCount; batch++) {
+        made.partition.write(0, records(batch));
+        made.settle();
+      }
+      made.finish();
+      let reads = 0;
+      made.faults.call(spillFaultPoints.read, () => reads++, { times: unlimited });
+      return { ...made, reads: () => reads };
+    };
+
+    it('up to 64 batches, more when half of them are taken, and hands out no more than asked for', () => {
+      const { read, reads, settle } = counted(200, (batch) => [batch]);
+      const reading = read(0, 2);
+      expect([reading.records, reads()]).toEqual([[0, 1], 64]);
+      reading.request(29);
       settle();
-    }
-    finish();
-    let reads = 0;
-    faults.call(spillFaultPoints.read, () => reads++, { times: unlimited });
-    const reading = read(0, 2);
-    expect([reading.records, reads]).toEqual([[0, 1], 8]);
+      expect([reading.records.length, reads()]).toEqual([31, 64]);
+      reading.request(1);
+      settle();
+      expect([reading.records.length, reads()]).toEqual([32, 96]);
+    });
+
+    it('up to 256 KiB, and the rest of a batch', () => {
+      const { read, reads, settle } = counted(20, () => ['x'.repeat(100 * 1_024)]);
+      const reading = read(0, 0);
+      expect([reading.records, reads()]).toEqual([[], 3]);
+      reading.request(1);
+      settle();
+      expect([reading.records.length, reads()]).toEqual([1, 3]);
+      reading.request(1);
+      settle();
+      expect([reading.records.length, reads()]).toEqual([2, 5]);
+    });
+
+    it('and as many as it has credits for', () => {
+      const { read, reads } = counted(200, (batch) => [batch]);
+      expect([read(0, 150).records.length, reads()]).toEqual([150, 200]);
+    });
   });
 
   it('freezes what comes back from a file if what was written was frozen', () => {
@@ -137,14 +167,14 @@ describe('blocking results', () => {
     }
   });
 
-  it.each([unlimited, 0])('BP4: refuses a record that is no plain data, with a budget of %d', (budgetBytes) => {
+  it.each([unlimited, 0])('RP3: refuses a record that is no plain data, with a budget of %d', (budgetBytes) => {
     const { partition, budget, finish, read, ends } = partitionOf({ budgetBytes });
     partition.write(0, ['a']);
     const before = [partition.statistics(), budget.reservedBytes];
     expect(() => partition.write(0, [1, { call: () => 1 }])).toThrow(RecordNotSerializableError);
     expect([partition.statistics(), budget.reservedBytes]).toEqual(before);
     finish();
-    expect([ends, read(0, 1).records]).toEqual([[undefined], ['a']]);
+    expect([ends, read(0, 1).records]).toStrictEqual([[undefined], ['a']]);
   });
 });
 
@@ -159,7 +189,7 @@ describe('a full disk', () => {
     expect(wakes()).toBe(1);
     expect(() => partition.write(0, ['d'])).toThrow(SpillError);
     finish();
-    expect(ends).toEqual([expect.any(SpillError)]);
+    expect(ends).toStrictEqual([expect.any(SpillError)]);
     expect(ends[0]?.message).toContain('ENOSPC');
     expect(() => partition.read(0)).toThrow(IllegalStateError);
   });
@@ -170,13 +200,13 @@ describe('a full disk', () => {
     partition.write(0, ['a']);
     partition.write(0, ['b']);
     finish();
-    expect(ends).toEqual([expect.any(SpillError)]);
+    expect(ends).toStrictEqual([expect.any(SpillError)]);
     partition.release();
     expect([files.size, budget.reservedBytes]).toEqual([0, 0]);
   });
 });
 
-describe('BP2: a bad file', () => {
+describe('RP2: a bad file', () => {
   /** Two frames, of one subpartition each; the first one is touched. */
   function spilled() {
     const made = partitionOf({ subpartitionCount: 2 });
@@ -195,8 +225,10 @@ describe('BP2: a bad file', () => {
     ['its checksum changed', flip(0), /the checksum is/, true],
     ['its length changed', flip(4), /the header announces/, true],
     ['its record count changed', flip(8), /the checksum is/, true],
-    ['its format changed', flip(12), /the checksum is/, true],
-    ['its payload changed', flip(20), /the checksum is/, true],
+    ['its subpartition changed', flip(12), /the checksum is/, true],
+    ['its sequence changed', flip(16), /the checksum is/, true],
+    ['its format changed', flip(24), /the checksum is/, true],
+    ['its payload changed', flip(30), /the checksum is/, true],
     ['its last byte changed', (chunks) => flip((chunks[0]?.length as number) - 1)(chunks), /the checksum is/, true],
     [
       'it was cut off',
@@ -232,6 +264,17 @@ describe('BP2: a bad file', () => {
     expect(read(0, 2).error).toBeInstanceOf(PartitionLostError);
   });
 
+  it('is a lost partition when a frame of the same length is in its place', () => {
+    const { partition, finish, files, read } = partitionOf();
+    partition.write(0, ['a']);
+    partition.write(0, ['b']);
+    finish();
+    for (const chunks of files.values()) chunks.reverse();
+    const { records, error } = read(0, 2);
+    expect([records, error]).toEqual([[], expect.any(PartitionLostError)]);
+    expect((error as Error).message).toMatch('it begins with record 1 of subpartition 0, not 0 of 0');
+  });
+
   it('tells the readers that read the bad part, and only them', () => {
     const { partition, finish, read, faults } = partitionOf({ subpartitionCount: 2 });
     partition.write(0, ['a']);
@@ -246,7 +289,7 @@ describe('BP2: a bad file', () => {
   });
 });
 
-describe('BP3: a release', () => {
+describe('RP3: a release', () => {
   it.each([
     ['while it is written', 0],
     ['while it is written to memory', unlimited],
@@ -261,7 +304,7 @@ describe('BP3: a release', () => {
     expect(() => partition.write(0, ['d'])).toThrow(IllegalStateError);
     expect(() => partition.read(0)).toThrow(PartitionLostError);
     partition.finish((error) => ends.push(error));
-    expect(ends).toEqual([expect.any(PartitionLostError)]);
+    expect(ends).toStrictEqual([expect.any(PartitionLostError)]);
   });
 
   it('fails an end that waits for the disk, once', () => {
@@ -270,7 +313,7 @@ describe('BP3: a release', () => {
     partition.finish((error) => ends.push(error));
     partition.release();
     settle();
-    expect(ends).toEqual([expect.any(PartitionLostError)]);
+    expect(ends).toStrictEqual([expect.any(PartitionLostError)]);
   });
 
   it('fails every reader that is not at the end, also one that nobody listens to yet', () => {
@@ -466,7 +509,7 @@ describe('any order of writes, turns, reads and credits', () => {
             expect(budget.reservedBytes).toBeLessThanOrEqual(budgetBytes);
           }
           finish();
-          expect(ends).toEqual([undefined]);
+          expect(ends).toStrictEqual([undefined]);
           expect(partition.statistics()).toEqual({
             records: written.flat(2).length,
             batches: written.flat().length,

@@ -12,6 +12,8 @@ import { Reading, somePartition } from '../support/partition-harness.ts';
 
 interface Exchange {
   readonly name: string;
+  /** Whether it is kept, and can be read from any record; and whether that can be before it is complete. */
+  readonly reading: 'once' | 'early' | 'at the end';
   readonly create: (subpartitionCount: number) => ResultPartition;
   /** Lets what was put off happen. */
   readonly settle: () => void;
@@ -24,6 +26,7 @@ function blocking(name: string, budgetBytes: number): () => Exchange {
     const spillStore = new MemorySpillStore(environment.clock);
     return {
       name,
+      reading: 'at the end',
       create: (subpartitionCount) =>
         new RetainedResultPartition({
           retention: 'memory-then-disk',
@@ -45,6 +48,7 @@ function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY):
     const spillStore = new MemorySpillStore(environment.clock);
     return {
       name: retention,
+      reading: 'early',
       create: (subpartitionCount) =>
         new RetainedResultPartition({
           id: somePartition,
@@ -65,6 +69,7 @@ const exchanges: [string, () => Exchange][] = [
     'pipelined',
     () => ({
       name: 'pipelined',
+      reading: 'once',
       create: (subpartitionCount) =>
         new PipelinedResultPartition({ id: somePartition, exchange: exchangeTypes.pipelined, subpartitionCount }),
       settle: () => {},
@@ -90,7 +95,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     const ends: (Error | undefined)[] = [];
     partition.finish((error) => ends.push(error));
     settle();
-    expect(ends).toEqual([undefined]);
+    expect(ends).toStrictEqual([undefined]);
   };
 
   const filled = (subpartitionCount: number, writes: readonly (readonly [number, unknown[]])[]) => {
@@ -100,8 +105,8 @@ describe.each(exchanges)('%s', (_, exchange) => {
     return {
       partition,
       settle,
-      read: (subpartition: number, credits: number): Reading => {
-        const reading = new Reading(partition.read(subpartition), credits);
+      read: (subpartition: number, credits: number, fromRecord?: number): Reading => {
+        const reading = new Reading(partition.read(subpartition, fromRecord), credits);
         settle();
         return reading;
       },
@@ -211,6 +216,107 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(() => partition.read(2)).toThrow(IllegalStateError);
     expect(() => partition.read(-1)).toThrow(IllegalStateError);
   });
+
+  const { reading: kind } = exchange();
+  if (kind === 'once') {
+    it('is read from its beginning, and nobody gets that who asks for more', () => {
+      const { partition, read } = filled(1, [[0, [1, 2]]]);
+      expect(() => partition.read(0, 1)).toThrow(IllegalStateError);
+      expect(read(0, 1, 0).records).toEqual([1, 2]);
+    });
+  } else {
+    describe('read from a record', () => {
+      const batches: [number, unknown[]][] = [
+        [0, ['a', 'b', 'c']],
+        [1, ['x']],
+        [0, ['d', 'e']],
+        [0, ['f']],
+      ];
+      const cases: [string, number, unknown[][]][] = [
+        ['the first', 0, [['a', 'b', 'c'], ['d', 'e'], ['f']]],
+        ['in the middle of a batch', 1, [['b', 'c'], ['d', 'e'], ['f']]],
+        ['the last of a batch', 2, [['c'], ['d', 'e'], ['f']]],
+        ['the first of a batch', 3, [['d', 'e'], ['f']]],
+        ['the last', 5, [['f']]],
+        ['the end', 6, []],
+        ['beyond the end', 9, []],
+      ];
+
+      it.each(cases)('%s (%d): gets what follows, and no credit is used for what it skips', (_, from, expected) => {
+        const reading = filled(2, batches).read(0, expected.length, from);
+        expect(reading.elements).toEqual([
+          ...expected.map((records) => ({ kind: 'records', records })),
+          { kind: 'end' },
+        ]);
+        expect([reading.isComplete, reading.error]).toEqual([true, undefined]);
+      });
+
+      it('many can, each from its own', () => {
+        const { read } = filled(2, batches);
+        const readings = cases.map(([, from]) => read(0, 0, from));
+        for (const reading of readings) reading.request(9);
+        const again = cases.map(([, from]) => read(0, 9, from));
+        const expected = cases.map(([, , batchesOf]) => batchesOf.flat());
+        expect(readings.map(({ records }) => records)).toEqual(expected);
+        expect(again.map(({ records }) => records)).toEqual(expected);
+      });
+
+      (kind === 'early' ? it : it.skip)(
+        'that is still to be written: waits for it (not before a blocking one ends)',
+        () => {
+          const { create, settle } = exchange();
+          const partition = create(2);
+          for (const batch of batches.slice(0, 3)) partition.write(...batch);
+          // No credit more than what follows takes: what is skipped takes none.
+          const readings = [
+            [4, 4],
+            [5, 3],
+            [6, 2],
+            [7, 2],
+            [20, 1],
+          ].map(([from, credits]) => new Reading(partition.read(0, from), credits));
+          settle();
+          expect(readings.map(({ records }) => records)).toEqual([['e'], [], [], [], []]);
+          for (const records of [['f'], ['g', 'h'], ['i']]) {
+            partition.write(0, records);
+            settle();
+          }
+          fill(partition, settle, []);
+          expect(readings.map(({ records }) => records.join(''))).toEqual(['efghi', 'fghi', 'ghi', 'hi', '']);
+          expect(readings.map(({ isComplete }) => isComplete)).toEqual([true, true, true, true, true]);
+        },
+      );
+
+      it('property: any record of any batches, however the credits come', () => {
+        fc.assert(
+          fc.property(
+            fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 20 }),
+            fc.nat(200),
+            fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 10 }),
+            (sizes, from, credits) => {
+              let next = 0;
+              const writes = sizes.map(
+                (size) => [0, Array.from({ length: size }, () => ({ id: next++, text: 'some text' }))] as const,
+              );
+              const { read, settle, partition } = filled(1, writes);
+              const reading = read(0, 0, from);
+              for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
+                const before = reading.batchCount;
+                const granted = credits[turn % credits.length] as number;
+                reading.request(granted);
+                settle();
+                expect(reading.batchCount - before).toBeLessThanOrEqual(granted);
+              }
+              expect(reading.records).toEqual(writes.flatMap(([, records]) => records).slice(from));
+              expect(reading.isComplete).toBe(true);
+              partition.release();
+            },
+          ),
+          { numRuns: 60 },
+        );
+      });
+    });
+  }
 
   it('property: every record reaches its reader once, in order, however the credits come', () => {
     fc.assert(

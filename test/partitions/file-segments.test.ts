@@ -522,7 +522,7 @@ describe('open files', () => {
       verify(file),
     ]);
     expect(back.map(([byte]) => byte)).toEqual([...whole]);
-    expect(errors).toEqual([undefined, undefined]);
+    expect(errors).toStrictEqual([undefined, undefined]);
     expect(mostOpen).toBeGreaterThan(32);
     expect(mostOpen).toBeLessThanOrEqual(160);
     file.remove();

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors.ts';
 import { assertSerializable } from '../../src/partitions/plain-data.ts';
-import { decodeBatch, encodeBatch } from '../../src/partitions/record-codec.ts';
+import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/record-codec.ts';
 import { difference } from '../support/difference.ts';
 
 const roundTrip = (records: readonly unknown[]): readonly unknown[] => decodeBatch(encodeBatch(records));
@@ -205,6 +205,77 @@ describe('a frame', () => {
     forged.writeUInt32LE(3, 8);
     forged.writeUInt32LE(crc32(forged.subarray(4)), 0);
     expect(() => decodeBatch(forged)).toThrow('it does not hold 3 records');
+  });
+
+  it.each([
+    [0, 0],
+    [7, 12],
+    [2 ** 32 - 1, Number.MAX_SAFE_INTEGER],
+  ])('carries its place: subpartition %d, record %d', (subpartition, sequence) => {
+    const place = { subpartition, sequence };
+    const frame = encodeBatch(records, place);
+    expect(readFrameHeader(frame)).toEqual({ ...place, count: 2, frameBytes: frame.length });
+    expect(decodeBatch(frame, place)).toEqual(records);
+    expect(decodeBatch(frame)).toEqual(records);
+  });
+
+  it.each([
+    ['another subpartition', { subpartition: 4, sequence: 12 }, 'record 12 of subpartition 3, not 12 of 4'],
+    ['another record', { subpartition: 3, sequence: 11 }, 'record 12 of subpartition 3, not 11 of 3'],
+    ['a record 2 ** 32 further on', { subpartition: 3, sequence: 12 + 2 ** 32 }, 'not 4294967308 of 3'],
+  ])('is never read in the place of %s', (_, expected, message) => {
+    const frame = encodeBatch(records, { subpartition: 3, sequence: 12 });
+    expect(() => decodeBatch(frame, expected)).toThrow(message);
+  });
+
+  it('tells its length by its header, whatever follows, and not by less than a header', () => {
+    const frame = encodeBatch(records, { subpartition: 1, sequence: 2 });
+    const around = Buffer.concat([Buffer.from('abc'), frame, frame]).subarray(3);
+    expect(readFrameHeader(around)).toEqual({ subpartition: 1, sequence: 2, count: 2, frameBytes: frame.length });
+    expect(readFrameHeader(frame.subarray(0, 25)).frameBytes).toBe(frame.length);
+    expect(() => readFrameHeader(frame.subarray(0, 24))).toThrow('24 bytes are fewer than the 25 of a header');
+  });
+
+  it('carries the checksum of all that follows it, wherever it lies in a buffer', () => {
+    const frame = encodeBatch(records);
+    const around = Buffer.concat([Buffer.from('abc'), frame]).subarray(3);
+    expect([frameChecksum(frame), frameChecksum(around)]).toEqual([crc32(frame.subarray(4)), crc32(frame.subarray(4))]);
+  });
+
+  it('has the same bytes for the same records at the same place, however much was packed in between', () => {
+    const batches = [records, [...records, -0], [new Map([[{ a: 1 }, new Set([1n])]])]];
+    const place = { subpartition: 1, sequence: 5 };
+    const first = batches.map((batch) => encodeBatch(batch, place));
+    for (let round = 0; round < 300; round++) {
+      encodeBatch(Array.from({ length: 100 }, (_, at) => ({ [`key${round}`]: 1, [`other${at}`]: 2, id: 3 })));
+    }
+    for (const [index, batch] of batches.entries()) {
+      expect(difference(encodeBatch(roundTrip(batch), place), first[index])).toBeUndefined();
+    }
+  });
+
+  it('property: has the same bytes for the same records, and others at another place', () => {
+    const record = fc.dictionary(fc.string({ maxLength: 3 }), fc.oneof(fc.integer(), fc.string(), fc.double()), {
+      noNullPrototype: true,
+    });
+    const seen: Uint8Array[] = [];
+    const batches: unknown[][] = [];
+    fc.assert(
+      fc.property(fc.array(record, { maxLength: 8 }), fc.nat(5), fc.nat(1_000), (batch, subpartition, sequence) => {
+        const frame = encodeBatch(batch, { subpartition, sequence });
+        expect(frameChecksum(encodeBatch(roundTrip(batch), { subpartition, sequence }))).toBe(frameChecksum(frame));
+        expect(frameChecksum(encodeBatch(batch, { subpartition: subpartition + 1, sequence }))).not.toBe(
+          frameChecksum(frame),
+        );
+        expect(frameChecksum(encodeBatch(batch, { subpartition, sequence: sequence + 1 }))).not.toBe(
+          frameChecksum(frame),
+        );
+        batches.push(batch);
+        seen.push(encodeBatch(batch));
+      }),
+      { numRuns: 300 },
+    );
+    expect(batches.map((batch) => frameChecksum(encodeBatch(batch)))).toEqual(seen.map(frameChecksum));
   });
 
   it('may lie anywhere in a buffer', () => {

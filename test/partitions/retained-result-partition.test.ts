@@ -77,7 +77,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
     const second = read();
     expect(numbersOf(second)).toEqual([1, 2, 3]);
     write(4);
-    expect(finish()).toEqual([undefined]);
+    expect(finish()).toStrictEqual([undefined]);
     expect(numbersOf(second)).toEqual([1, 2, 3, 4]);
     expect(second.isComplete).toBe(true);
     expect(numbersOf(read())).toEqual([1, 2, 3, 4]);
@@ -98,7 +98,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
     expect(reads()).toBe(0);
   });
 
-  it('RP4: released, it holds nothing, and its readers know', () => {
+  it('RP3: released, it holds nothing, and its readers know', () => {
     const { partition, write, read, budget, files, settle } = partitionOf(retention);
     write(1, 2, 3, 4, 5, 6);
     const reading = read(1);
@@ -111,7 +111,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
 });
 
 describe('memory', () => {
-  it('RP2: drops what was read, oldest first, when the budget is used up, and says so once', () => {
+  it('RL1, RP2: drops what was read, oldest first, when the budget is used up, and says so once', () => {
     const { partition, write, read, budget, truncations, finish } = partitionOf('memory', {
       budgetBytes: 3 * batchBytes,
     });
@@ -127,7 +127,7 @@ describe('memory', () => {
     expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('RP2: drops nothing while nobody reads, and nothing that a lagging reader has not taken', () => {
+  it('MR2: drops nothing while nobody reads, and nothing that a lagging reader has not taken', () => {
     const { write, read, truncations, budget } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
     const lagging = read(1);
     write(1, 2, 3, 4, 5);
@@ -138,7 +138,7 @@ describe('memory', () => {
     expect(budget.isExceeded).toBe(false);
   });
 
-  it('RP6: while nobody reads, what there is no room for goes to the disk, and nothing is dropped', () => {
+  it('MR4: while nobody reads, what there is no room for goes to the disk, and nothing is dropped', () => {
     const { partition, write, read, truncations, budget, files } = partitionOf('memory', {
       budgetBytes: 2 * batchBytes,
     });
@@ -151,7 +151,7 @@ describe('memory', () => {
     expect([truncations(), budget.isExceeded]).toEqual([0, false]);
   });
 
-  it('RP6: what cannot be written stays in memory', () => {
+  it('MR4: what cannot be written stays in memory', () => {
     const { partition, read, budget } = partitionOf('memory', { budgetBytes: 0 });
     const record = { fn: () => 1 };
     partition.write(0, [record]);
@@ -160,7 +160,7 @@ describe('memory', () => {
     expect(budget.reservedBytes).toBe(0);
   });
 
-  it('RP2: what a reader took that went away is needed again', () => {
+  it('RL1: what a reader took that went away is needed again', () => {
     const { write, read, truncations } = partitionOf('memory', { budgetBytes: 3 * batchBytes });
     const first = read();
     write(1, 2, 3);
@@ -170,7 +170,7 @@ describe('memory', () => {
     expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('RP5: stops the producer when the budget is used up and a reader lags, and wakes it', () => {
+  it('MR3: stops the producer when the budget is used up and a reader lags, and wakes it', () => {
     const { partition, write, read, wakes } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
     const reading = read(1);
     write(1, 2, 3, 4, 5);
@@ -182,7 +182,7 @@ describe('memory', () => {
     expect(wakes()).toBeGreaterThan(0);
   });
 
-  it('RP5: a reader that was opened and never listened holds nobody up', () => {
+  it('MR3: a reader that was opened and never listened holds nobody up', () => {
     const { partition, write, read } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
     partition.read(0);
     const reading = read();
@@ -191,7 +191,7 @@ describe('memory', () => {
     expect(partition.isWritable).toBe(true);
   });
 
-  it('RP5: wakes the producer when somebody else makes room', () => {
+  it('MR3: wakes the producer when somebody else makes room', () => {
     const { partition, budget, write, read, wakes } = partitionOf('memory', { budgetBytes: 8 * batchBytes });
     read(1);
     write(1, 2, 3, 4, 5, 6);
@@ -202,7 +202,7 @@ describe('memory', () => {
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
-  it('RP5: lets a producer go on whose readers are in step, whoever uses up the budget', () => {
+  it('MR3: lets a producer go on whose readers are in step, whoever uses up the budget', () => {
     const { partition, budget, write, read } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
     budget.reserve(100 * batchBytes);
     const reading = read();
@@ -213,7 +213,7 @@ describe('memory', () => {
     expect(numbersOf(reading)).toHaveLength(20);
   });
 
-  it('keeps within the budget of its exchange and of the run', () => {
+  it('MR1: keeps within the budget of its exchange and of the run', () => {
     const run = new ByteBudget(5 * batchBytes);
     const [one, other] = [new ByteBudget(4 * batchBytes, run), new ByteBudget(4 * batchBytes, run)];
     expect(one.tryReserve(3 * batchBytes)).toBe(true);
@@ -236,7 +236,7 @@ describe('memory, then disk', () => {
     expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('refuses what could not be written although there is room', () => {
+  it('RP3: refuses what could not be written although there is room', () => {
     const { partition, budget } = partitionOf('memory-then-disk');
     expect(() => partition.write(0, [{ fn: () => 1 }])).toThrow(RecordNotSerializableError);
     expect(budget.reservedBytes).toBe(0);
@@ -269,7 +269,7 @@ describe('disk', () => {
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
-  it('RP3: a batch that comes back changed is a lost partition, and the error says where', () => {
+  it('RP2: a batch that comes back changed is a lost partition, and the error says where', () => {
     const { write, read, files } = partitionOf('disk');
     write(1, 2, 3, 4, 5, 6);
     const chunk = [...files.values()][0]?.[0] as Uint8Array;
@@ -286,7 +286,7 @@ describe('disk', () => {
     faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC') });
     write(1);
     expect(() => partition.write(0, batch(2))).toThrow(/ENOSPC/);
-    expect(finish()).toEqual([expect.objectContaining({ message: expect.stringMatching(/ENOSPC/) })]);
+    expect(finish()).toStrictEqual([expect.objectContaining({ message: expect.stringMatching(/ENOSPC/) })]);
     expect(reading.isComplete).toBe(false);
     expect(partition.isReadableFromStart).toBe(false);
   });

@@ -151,10 +151,7 @@ const draws: readonly Draw[] = [
         drawParallelism(random),
       ),
   (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
-  (random, stream) =>
-    stream
-      .forward({ exchange: random.pick(exchanges)(random) })
-      .map((item) => ({ ...item })),
+  (random, stream) => stream.forward({ exchange: random.pick(exchanges)(random) }).map((item) => ({ ...item })),
   inAnotherOrder,
   withNoise,
   // Every record once per subtask: how many there are must not be drawn later.

@@ -1,29 +1,25 @@
 import { parseArgs } from 'node:util';
-import { simulate } from '../../src/testing/index.ts';
-import { drawJob } from './drawn-job.ts';
+import { runSeeds } from './run-seeds.ts';
 
-/** `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. */
+/**
+ * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With `--json`
+ * the summary as JSON, and nothing else.
+ */
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { seeds: { type: 'string' }, seed: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { seeds: { type: 'string' }, seed: { type: 'string' }, json: { type: 'boolean' } },
+  });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  let failed = 0;
-  let [fired, attempts, tasks] = [0, 0, 0];
-  for (let seed = first; seed < first + count; seed++) {
-    try {
-      const report = await simulate(drawJob(seed), { seed });
-      fired += report.firedFaults;
-      attempts += report.receipt.tasks.attempts;
-      tasks += report.receipt.tasks.total;
-    } catch (error) {
-      failed++;
-      print(`seed ${seed}: ${(error as Error).message}\n`);
-    }
-    if ((seed - first + 1) % 1_000 === 0) print(`… ${seed - first + 1} of ${count} seeds, ${failed} failed`);
+  const summary = await runSeeds(first, count, values.json === true ? () => {} : print);
+  if (values.json === true) print(JSON.stringify(summary));
+  else {
+    const { faults, tasks, attempts, again, brokenClaims, tooLarge, passed, failures } = summary;
+    print(`${faults} faults struck; ${tasks} tasks took ${attempts} attempts`);
+    print(`${again} regions produced again, ${brokenClaims} claims were broken, ${tooLarge} jobs were too large`);
+    print(`${passed} passed, ${failures.length} failed`);
   }
-  print(`${fired} faults struck; ${tasks} tasks took ${attempts} attempts`);
-  print(`${count - failed} passed, ${failed} failed`);
-  return failed > 0 ? 1 : 0;
+  return summary.failures.length > 0 ? 1 : 0;
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -38,6 +38,7 @@ const decided = (...regionIds: number[]): JobEvent => ({
   atMs: 0,
   failover: 1 as never,
   regions: regionIds as never,
+  again: [],
   taskCount: regionIds.length,
   delayMs: 0,
   newAttempt: true,

@@ -1,0 +1,111 @@
+import { LocalDataPlane } from '../../src/cluster/local-data-plane.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { type ConsumptionConstraint, type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
+import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
+import { CannotRun, equals, type Handler, type Judge, knowing, worst } from './conformance-case.ts';
+import { textOf } from './given-graph.ts';
+
+/** Exchanges of ours that stand for Flink's types. What is not here has no counterpart. */
+export const counterparts: Readonly<Record<string, readonly ExchangeType[]>> = {
+  BLOCKING: [exchangeTypes.blocking],
+  PIPELINED_BOUNDED: [exchangeTypes.pipelined],
+  HYBRID_FULL: [exchangeTypes.reliable, exchangeTypes.memory],
+};
+
+const constraints: Readonly<Record<ConsumptionConstraint, string>> = {
+  'with-producer': 'MUST_BE_PIPELINED',
+  'after-producer-scheduled': 'CAN_BE_PIPELINED',
+  'after-producer-finished': 'BLOCKING',
+};
+
+/** A producer that writes more than this while nobody reads is not stopped for that. */
+const manyBatches = 1_000;
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** What the table says of an exchange, and what the parts of the engine that ask the table do because of it. */
+async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<string, unknown>>> {
+  const jobGraph = createJobGraph(
+    'case',
+    [
+      { id: 'producer', parallelism: 1 },
+      { id: 'consumer', parallelism: 1 },
+    ],
+    [{ source: 'producer', target: 'consumer', exchange, pattern: 'pointwise' }],
+  );
+  const graph = new ExecutionGraph(jobGraph);
+  const regions = pipelinedRegions(graph);
+  const ledger = new JobLedger(graph, regions);
+  const producer = 0 as ExecutionVertexId;
+  const consumer = 1 as ExecutionVertexId;
+  const [registration] = ledger.registrationsOf(producer, 0 as AttemptNumber);
+  if (registration === undefined) throw new Error('the producer registers nothing');
+  const { consumption } = exchange;
+  const isPersistent = (await dataPlaneOf(jobGraph).plane.promote(registration.edge, [])) !== undefined;
+
+  const { plane, settle } = dataPlaneOf(jobGraph, 'in memory');
+  const partition = plane.createPartition(registration, {
+    truncated: () => {},
+    reclaim: () => {},
+    previous: undefined,
+    trace: undefined,
+  });
+  let written = 0;
+  while (partition.isWritable && written < manyBatches) {
+    partition.write(0, [written++]);
+    settle();
+  }
+  partition.release();
+
+  return {
+    reconsumable: exchange.reconsumable,
+    bounded: written < manyBatches,
+    persistent: isPersistent,
+    consumingConstraint: constraints[consumption],
+    mustBePipelinedConsumed: consumption === 'with-producer',
+    canBePipelinedConsumed: consumption !== 'after-producer-finished',
+    releasedBy: ledger.consumedBy(regions.regionOf(consumer)).length > 0 ? 'scheduler' : 'upstream',
+    joinsRegions: regions.regionOf(producer) === regions.regionOf(consumer),
+  };
+}
+
+/** Where results lie when nothing in particular was said of their exchange. */
+function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in memory') {
+  const environment = virtualEnvironment();
+  const plane = new LocalDataPlane(
+    { name: 'case', jobGraph, programs: [], exchanges: [{}] },
+    {
+      environment,
+      batchSize: 1,
+      memoryBudgetBytes: unlimited,
+      memoryOverflow: 'drop',
+      diskBudgetBytes: unlimited,
+      diskOverflow: 'back-pressure',
+      diskWaitTimeoutMs: 1_000,
+      spillDirectory: undefined,
+      ...(files && { spillStore: new MemorySpillStore(environment.clock) }),
+    },
+  );
+  return { plane, settle: () => environment.advance(0) };
+}
+
+const typeProperties: Handler = async ({ given }) => {
+  const type = textOf(given['type']);
+  const exchanges = Object.hasOwn(counterparts, type) ? counterparts[type] : undefined;
+  if (exchanges === undefined) throw new CannotRun(`an exchange like ${type} is not known`);
+  const rows = await Promise.all(exchanges.map(propertiesOf));
+  const everyRow =
+    (property: string): Judge =>
+    (expected) =>
+      worst(rows.map((row) => equals(row[property])(expected)));
+  return Object.fromEntries(Object.keys(rows[0] ?? {}).map((property) => [property, everyRow(property)]));
+};
+
+/** Handlers of the kind `type-properties` of the area `partition-release`. */
+export const exchangePropertyHandlers: Readonly<Record<string, Handler>> = {
+  'type-properties': knowing({ given: ['type'], ops: ['properties'] }, typeProperties),
+};

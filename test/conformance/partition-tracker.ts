@@ -1,0 +1,193 @@
+import type { PartitionRegistration } from '../../src/actors/protocol.ts';
+import type { DataPlane } from '../../src/cluster/data-plane.ts';
+import { ResultStore } from '../../src/cluster/result-store.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import type { ExchangeType } from '../../src/graph/exchange-type.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../../src/ids.ts';
+import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { HandClock } from '../support/manual-cluster.ts';
+import { NotingPartition } from '../support/partition-harness.ts';
+import {
+  CannotRun,
+  type ConformanceCase,
+  equals,
+  equalsAs,
+  type Handler,
+  knowing,
+  sorted,
+} from './conformance-case.ts';
+import { flinkExchangeTypes } from './flink-exchange-types.ts';
+import { listOf, textOf } from './given-graph.ts';
+
+/** A result of a case, and where it lies. */
+interface TrackedResult {
+  readonly name: string;
+  readonly type: string;
+  readonly exchange: ExchangeType;
+  readonly executor: ExecutorId;
+  /** False: it lies elsewhere, and the executor that wrote it has nothing of it. */
+  readonly isLocal: boolean;
+}
+
+/** A result that notes that it was given up. */
+class GivenUpPartition extends NotingPartition {
+  override readonly id: ResultPartitionId;
+  readonly #released: () => void;
+
+  constructor({ id, subpartitionCount }: PartitionRegistration, released: () => void) {
+    super(subpartitionCount);
+    this.id = id;
+    this.#released = released;
+  }
+
+  override release(): void {
+    this.#released();
+  }
+}
+
+/** The real store over results that hold nothing; each is written by a task of its own. */
+class TrackerRig {
+  readonly store: ResultStore;
+  readonly released: string[] = [];
+  readonly promoted: string[] = [];
+  readonly #results: readonly TrackedResult[];
+  readonly #ledger: JobLedger;
+
+  constructor(results: readonly TrackedResult[]) {
+    this.#results = results;
+    const graph = new ExecutionGraph(
+      createJobGraph(
+        'case',
+        results.flatMap(({ name }) => [writerOf(name), readerOf(name)].map((id) => ({ id, parallelism: 1 }))),
+        results.map(({ name, exchange }) => ({
+          source: writerOf(name),
+          target: readerOf(name),
+          exchange,
+          pattern: 'pointwise',
+        })),
+      ),
+    );
+    this.#ledger = new JobLedger(graph, pipelinedRegions(graph));
+    const dataPlane: Pick<DataPlane, 'createPartition' | 'promote'> = {
+      createPartition: (registration) =>
+        new GivenUpPartition(registration, () => this.released.push(this.nameOf(registration.id))),
+      promote: (edge, partitions) => {
+        const { name, type } = results[edge] as TrackedResult;
+        if (type !== 'BLOCKING_PERSISTENT') return Promise.resolve(undefined);
+        this.promoted.push(...partitions.map(({ partition }) => this.nameOf({ partition })));
+        const kept = { source: writerOf(name), target: readerOf(name), directory: name, records: 0, bytes: 0 };
+        return Promise.resolve(kept);
+      },
+    };
+    this.store = new ResultStore({ ledger: this.#ledger, clock: new HandClock(), dataPlane, inspect: undefined });
+  }
+
+  nameOf({ partition }: Pick<ResultPartitionId, 'partition'>): string {
+    return (this.#results[this.#ledger.graph.edgeIndexOfPartition(partition)] as TrackedResult).name;
+  }
+
+  idOf(name: unknown): ResultPartitionId {
+    const edge = this.#results.findIndex((result) => result.name === name);
+    if (edge === -1) throw new CannotRun(`there is no result ${JSON.stringify(name)} in the case`);
+    const partition: PartitionId = this.#ledger.graph.partitionOf(edge, this.#writer(edge));
+    return { partition, attempt: 0 as AttemptNumber };
+  }
+
+  /** A task is about to write it. */
+  start(name: string): void {
+    const id = this.idOf(name);
+    const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
+    const { executor, isLocal } = this.#results[edge] as TrackedResult;
+    const failed = this.store.register(this.#ledger.registrationsOf(this.#writer(edge), id.attempt));
+    if (failed !== undefined) throw failed.cause;
+    if (isLocal) this.store.noteDeployed([id], executor);
+  }
+
+  /** The job has finished, and with it every task. */
+  async endJob(names: readonly string[]): Promise<void> {
+    const ids = names.map((name) => this.idOf(name));
+    const isEverything = this.#results.every(
+      ({ name }) => this.store.find(this.idOf(name)) === undefined || names.includes(name),
+    );
+    if (!isEverything) throw new CannotRun('a job that ends for some of its results alone is not known');
+    this.store.noteRunning(ids);
+    this.store.noteFinished(ids);
+    await this.store.promote();
+    this.store.releaseAll();
+  }
+
+  #writer(edge: number): ExecutionVertexId {
+    const { graph } = this.#ledger;
+    return graph.vertexAt(
+      graph.jobGraph.vertexIndexById.get(writerOf(this.#results[edge]?.name) as never) as number,
+      0,
+    );
+  }
+}
+
+const writerOf = (name: string | undefined): string => `writer of ${name}`;
+const readerOf = (name: string): string => `reader of ${name}`;
+
+function trackedResult(step: ConformanceCase['when'][number]): TrackedResult {
+  const { partition, type, taskManager, localResources } = step;
+  const typeName = textOf(type);
+  const exchange = Object.hasOwn(flinkExchangeTypes, typeName) ? flinkExchangeTypes[typeName] : undefined;
+  if (exchange === undefined) throw new CannotRun(`result type ${typeName} is not known`);
+  if (typeof localResources !== 'boolean') throw new CannotRun('step localResources is no boolean');
+  return {
+    name: textOf(partition),
+    type: typeName,
+    exchange,
+    executor: textOf(taskManager) as ExecutorId,
+    isLocal: localResources,
+  };
+}
+
+/** What the results of a job are told when nobody keeps track of them any more, and who hears of it. */
+const tracker: Handler = async ({ when }) => {
+  const results = when.filter(({ op }) => op === 'startTracking').map(trackedResult);
+  if (new Set(results.map(({ name }) => name)).size !== results.length) {
+    throw new CannotRun('a result that is tracked twice is not known');
+  }
+  if (results.length === 0) throw new CannotRun('a job without results is not known');
+  const rig = new TrackerRig(results);
+  const executors = [...new Set(results.map(({ executor }) => executor))];
+  /** By executor: what it held before somebody was told to give it up. */
+  const held = new Map(executors.map((executor) => [executor, new Set<string>()]));
+  for (const step of when) {
+    if (step['op'] === 'startTracking') {
+      rig.start(textOf(step['partition']));
+      for (const [executor, names] of held) for (const id of rig.store.heldBy(executor)) names.add(rig.nameOf(id));
+    } else {
+      const names = listOf<string>(step['partitions'], 'partitions');
+      if (step['op'] === 'stopTrackingAndRelease') rig.store.release(names.map((name) => rig.idOf(name)));
+      else await rig.endJob(names);
+    }
+  }
+  const calls = [...held].map(([to, names]) => ({
+    to,
+    release: sorted(rig.released.filter((name) => names.has(name))),
+    promote: sorted(rig.promoted.filter((name) => names.has(name))),
+  }));
+  return {
+    taskManagerCalls: equals(calls.filter(({ release, promote }) => release.length + promote.length > 0)),
+    shuffleMasterReleases: equalsAs(sorted, rig.released),
+    tracksFor: equals(
+      Object.fromEntries(executors.map((executor) => [executor, rig.store.heldBy(executor).length > 0])),
+    ),
+  };
+};
+
+/** Handlers of the kind `tracker` of the area `partition-release`. */
+export const partitionTrackerHandlers: Readonly<Record<string, Handler>> = {
+  tracker: knowing(
+    {
+      given: [],
+      ops: ['startTracking', 'stopTrackingAndRelease', 'stopTrackingAndReleaseOrPromote'],
+      steps: ['partition', 'type', 'taskManager', 'localResources', 'partitions'],
+    },
+    tracker,
+  ),
+};

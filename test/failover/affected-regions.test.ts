@@ -1,0 +1,371 @@
+import fc from 'fast-check';
+import { affectedRegions, type RestartMode } from '../../src/failover/affected-regions.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import type { PipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { Reproducibility } from '../../src/graph/reproducibility.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
+import { namesOf, taskOf } from '../graph/drawn-graph.ts';
+import { anyClaimingGraph, type ExplicitEdge, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
+import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
+
+/** Who restarts because of a failure, and how: `again: a; new: b c`. */
+interface Story {
+  readonly rule: string;
+  readonly drawing: readonly string[];
+  readonly failed: readonly string[];
+  /** Whose results the failure blames. */
+  readonly lost?: readonly string[];
+  /** Whose results were lost before. */
+  readonly gone?: readonly string[];
+  readonly restarts: string;
+}
+
+function told({ drawing, failed, lost, gone }: Omit<Story, 'restarts'>): string {
+  const topology = drawnTopology(drawing, gone);
+  const { graph, regions } = topology;
+  const seed = failed.map((task) => regions.regionOf(taskOf(graph, task)));
+  const { lostPartitions } = failureOf(topology, undefined, lost);
+  const tasksByMode: Record<RestartMode, number[]> = { again: [], new: [] };
+  for (const [region, mode] of affectedRegions(seed, topology, new Set(lostPartitions))) {
+    tasksByMode[mode].push(...regions.verticesOf(region));
+  }
+  return Object.entries(tasksByMode)
+    .filter(([, tasks]) => tasks.length > 0)
+    .map(
+      ([mode, tasks]) =>
+        `${mode}: ${namesOf(
+          graph,
+          tasks.toSorted((a, b) => a - b),
+        ).join(' ')}`,
+    )
+    .join('; ');
+}
+
+//  (a) ═▶ (b) ═▶ (c)
+const stages = ['a! => b! => c!'];
+//  (p) ═┬═▶ (c[0])
+//       └═▶ (c[1])
+const fan = ['p! =x> c:2'];
+//  (p[0]) ═╦═▶ (m) ═▶ (d)     m merges: it writes the same again as long as it reads p[0] and p[1] as they are
+//  (p[1]) ═╝
+const merge = ['p!:2 =x> m! => d', 'x'];
+//  (k[0]) ═╦═▶ (m) ─▶ (n) ═▶ (d)
+//  (k[1]) ═╝
+const mergingPipeline = ['k!:2 =x> m! -> n! => d'];
+
+const stories: readonly Story[] = [
+  { rule: 'a producer that is deterministic restarts alone', drawing: fan, failed: ['p'], restarts: 'again: p' },
+  {
+    rule: 'one that is not takes its readers',
+    drawing: ['p =x> c:2', 'x'],
+    failed: ['p'],
+    restarts: 'new: p c[0] c[1]',
+  },
+  { rule: 'the middle, and nobody behind it', drawing: stages, failed: ['b'], restarts: 'again: b' },
+  { rule: 'its result is lost', drawing: fan, failed: ['c[1]'], lost: ['p'], restarts: 'again: p c[1]' },
+  { rule: 'its result was lost before', drawing: fan, failed: ['c[1]'], gone: ['p'], restarts: 'again: p c[1]' },
+  { rule: 'its result is lost, and nobody needs it', drawing: fan, failed: ['p'], gone: ['p'], restarts: 'again: p' },
+  {
+    rule: 'a chain of lost results',
+    drawing: [...stages, 'x'],
+    failed: ['c'],
+    gone: ['a', 'b'],
+    restarts: 'again: a b c',
+  },
+  {
+    rule: 'what is read once is read again when it is produced again',
+    drawing: ['p! .> c!', 'x'],
+    failed: ['c'],
+    restarts: 'again: p c',
+  },
+  {
+    rule: 'who claims nothing makes those behind it new, whatever they claim',
+    drawing: ['a => b! => c! => d!', 'x'],
+    failed: ['a'],
+    restarts: 'new: a b c d',
+  },
+  {
+    rule: 'found by way of a lost result, it takes its other readers too',
+    drawing: ['a => b! => c', 'a => e! => f', 'x'],
+    failed: ['b'],
+    lost: ['a'],
+    restarts: 'new: a b e c f',
+  },
+  {
+    rule: 'a chain of lost results that leads to one who claims nothing',
+    drawing: ['a => b! => c! => d', 'x'],
+    failed: ['c'],
+    gone: ['a', 'b'],
+    restarts: 'new: a b c d',
+  },
+  {
+    rule: 'who claims nothing among those that do',
+    drawing: ['a! => b => c! => d', 'x'],
+    failed: ['c'],
+    gone: ['b'],
+    restarts: 'new: b c d',
+  },
+  { rule: 'one who merges, with its order on record', drawing: merge, failed: ['m'], restarts: 'again: m' },
+  { rule: 'a producer of one who merges', drawing: merge, failed: ['p[0]'], restarts: 'again: p[0]' },
+  {
+    rule: 'one who merges, and a producer of it: the order is none of what comes now',
+    drawing: merge,
+    failed: ['m'],
+    lost: ['p[1]'],
+    restarts: 'again: p[1]; new: m d',
+  },
+  {
+    rule: 'the same, when both fail',
+    drawing: merge,
+    failed: ['m', 'p[0]'],
+    restarts: 'again: p[0]; new: m d',
+  },
+  {
+    rule: 'the same, in the other order',
+    drawing: merge,
+    failed: ['p[0]', 'm'],
+    restarts: 'again: p[0]; new: m d',
+  },
+  {
+    rule: 'one who merges, brought in by its lost result',
+    drawing: ['p!:2 =x> m! => d:2', 'x'],
+    failed: ['d[0]', 'p[0]'],
+    lost: ['m'],
+    restarts: 'again: p[0]; new: m d[0] d[1]',
+  },
+  {
+    rule: 'one who has a single channel is as good as what it reads',
+    drawing: ['p!:2 => m!:2 => d:2'],
+    failed: ['m[0]', 'p[0]'],
+    restarts: 'again: p[0] m[0]',
+  },
+  {
+    rule: 'a pipeline that begins with a merge: what it hands on within itself disturbs no order',
+    drawing: mergingPipeline,
+    failed: ['n'],
+    restarts: 'again: m n',
+  },
+  {
+    rule: 'a pipeline that begins with a merge, and a producer of it',
+    drawing: [...mergingPipeline, 'x'],
+    failed: ['n'],
+    lost: ['k[0]'],
+    restarts: 'again: k[0]; new: m n d',
+  },
+  {
+    rule: 'a pipelined merge claims in vain',
+    drawing: ['p!:2 -x> m! => d', 'x'],
+    failed: ['p[0]'],
+    restarts: 'new: p[0] p[1] m d',
+  },
+  { rule: 'a reader at the end restarts alone', drawing: ['a => b'], failed: ['b'], restarts: 'again: b' },
+  { rule: 'everything restarts: everything is new', drawing: stages, failed: ['a', 'b', 'c'], restarts: 'new: a b c' },
+  { rule: 'a job of one region: everything is new', drawing: ['a! -> b!'], failed: ['b'], restarts: 'new: a b' },
+  {
+    rule: 'everything restarts by way of lost results: everything is new',
+    drawing: stages,
+    failed: ['c'],
+    gone: ['a', 'b'],
+    restarts: 'new: a b c',
+  },
+  { rule: 'nobody failed', drawing: stages, failed: [], restarts: '' },
+];
+
+/** Whether what a region writes is the same whenever it reads the same: connection by connection. */
+function naiveReproducibility(
+  graph: ExecutionGraph,
+  edges: readonly ExplicitEdge[],
+  regionOf: readonly number[],
+  region: number,
+): Reproducibility['kind'] {
+  let kind: Reproducibility['kind'] = 'always';
+  for (const [task, of] of regionOf.entries()) {
+    const isRead = edges.some(({ producer }) => producer === task);
+    if (of !== region || !isRead) continue;
+    const vertices = graph.jobGraph.vertices.flatMap((vertex) =>
+      Array.from({ length: vertex.parallelism }, () => vertex),
+    );
+    if (vertices[task]?.deterministic !== true) return 'never';
+    const channels = edges.filter(({ consumer }) => consumer === task);
+    if (channels.length < 2) continue;
+    if (channels.some(({ producer }) => regionOf[producer] === region)) return 'never';
+    kind = 'from-kept-results';
+  }
+  return kind;
+}
+
+/** The rules, one connection after another until nothing changes. */
+function naiveModes(
+  graph: ExecutionGraph,
+  seed: Iterable<number>,
+  isLost: (partition: PartitionId) => boolean,
+  isGone: (partition: PartitionId) => boolean,
+): Map<number, RestartMode> {
+  const edges = explicitEdges(graph.jobGraph);
+  const regionOf = naiveRegions(graph.vertexCount, edges);
+  const kinds = regionOf.map((_, region) => naiveReproducibility(graph, edges, regionOf, region));
+  const modes = new Map<number, RestartMode>();
+  let isSettled = false;
+  const involve = (region: number, mode: RestartMode): void => {
+    const next = mode === 'new' || modes.get(region) === 'new' || kinds[region] === 'never' ? 'new' : 'again';
+    if (modes.get(region) === next) return;
+    modes.set(region, next);
+    isSettled = false;
+  };
+  for (const region of seed) involve(region, 'again');
+  while (!isSettled) {
+    isSettled = true;
+    for (const { edge, producer, consumer, exchange } of edges) {
+      const [from, to] = [regionOf[producer] as number, regionOf[consumer] as number];
+      const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
+      const canBeReadAgain =
+        !isLost(partition) && (exchange.reconnectsWithLoss || (exchange.reconsumable && !isGone(partition)));
+      if (modes.has(to) && !canBeReadAgain) involve(from, 'again');
+      if (modes.get(from) === 'new') involve(to, 'new');
+      const isDisturbed = modes.has(from) && modes.has(to) && !exchange.joinsRegions;
+      if (isDisturbed && kinds[to] === 'from-kept-results') involve(to, 'new');
+    }
+  }
+  const count = new Set(regionOf).size;
+  return modes.size < count ? modes : new Map([...modes.keys()].map((region) => [region, 'new']));
+}
+
+describe('the regions that a failure affects', () => {
+  it.each(stories)('$rule: $restarts', (story) => {
+    expect(told(story)).toBe(story.restarts);
+  });
+
+  it('what was distrusted or is new already counts as if it claimed nothing', () => {
+    const claiming = drawnTopology(['a! => b! => c!', 'x']);
+    const topology = { ...claiming, reproducibilityOf: (): Reproducibility => ({ kind: 'never', why: 'found out' }) };
+    expect([...affectedRegions([0 as RegionId], topology, new Set()).values()]).toEqual(['new', 'new', 'new']);
+  });
+
+  it('are the least that is closed under the rules, each as new as the rules make it, connection by connection', () => {
+    const anyLoss = fc.array(fc.nat(40), { maxLength: 6 });
+    const anySeeds = fc.array(fc.nat(29), { maxLength: 3 });
+    fc.assert(
+      fc.property(anyClaimingGraph, anySeeds, anyLoss, anyLoss, (graph, seeds, gone, lost) => {
+        const topology = topologyOf(graph, (partition) => gone.includes(partition));
+        const seed = seeds.map((task) => topology.regions.regionOf((task % graph.vertexCount) as ExecutionVertexId));
+        const expected = naiveModes(
+          graph,
+          seed,
+          (partition) => lost.includes(partition),
+          (partition) => gone.includes(partition),
+        );
+        const actual = affectedRegions(seed, topology, new Set(lost as PartitionId[]));
+        const sorted = (modes: ReadonlyMap<number, RestartMode>) => [...modes].toSorted(([a], [b]) => a - b);
+        expect(sorted(actual)).toEqual(sorted(expected));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('those that are taken along because they read something new are the same whoever is asked first', () => {
+    fc.assert(
+      fc.property(anyClaimingGraph, fc.array(fc.nat(29), { maxLength: 4 }), (graph, seeds) => {
+        const topology = topologyOf(graph);
+        const seed = seeds.map((task) => topology.regions.regionOf((task % graph.vertexCount) as ExecutionVertexId));
+        const sorted = (order: readonly RegionId[]) =>
+          [...affectedRegions(order, topology, new Set())].toSorted(([a], [b]) => a - b);
+        expect(sorted(seed.toReversed())).toEqual(sorted(seed));
+      }),
+    );
+  });
+});
+
+/** Counts what is asked of a graph and its regions. */
+class Meter {
+  operations = 0;
+
+  of<Asked extends object>(asked: Asked): Asked {
+    return new Proxy(asked, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          this.operations++;
+          return (value as (...args: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  }
+}
+
+describe('what it costs to find them', () => {
+  const width = 2_000;
+  const wide = (...claims: boolean[]): ExecutionGraph =>
+    new ExecutionGraph(
+      createJobGraph(
+        'wide',
+        claims.map((deterministic, index) => ({ id: `v${index}`, parallelism: width, deterministic })),
+        claims.slice(1).map((_, index) => ({
+          source: `v${index}`,
+          target: `v${index + 1}`,
+          exchange: exchangeTypes.blocking,
+          pattern: 'all-to-all' as const,
+        })),
+      ),
+    );
+  const allOf = (vertex: number): number[] => Array.from({ length: width }, (_, subtask) => vertex * width + subtask);
+
+  it.each<{ what: string; claims: boolean[]; failed: number[]; areResultsGone: boolean; restarted: number }>([
+    {
+      what: 'nobody claims',
+      claims: [false, false, false],
+      failed: [0],
+      areResultsGone: false,
+      restarted: 2 * width + 1,
+    },
+    {
+      what: 'all producers fail',
+      claims: [false, false, false],
+      failed: allOf(0),
+      areResultsGone: false,
+      restarted: 3 * width,
+    },
+    { what: 'all claim', claims: [true, true, true], failed: allOf(1), areResultsGone: false, restarted: width },
+    {
+      what: 'all claim, and their results are gone',
+      claims: [true, true, true],
+      failed: [2 * width],
+      areResultsGone: true,
+      restarted: 3 * width,
+    },
+    {
+      what: 'readers before their producers',
+      claims: [true, true, true],
+      failed: [...allOf(2), ...allOf(1), ...allOf(0)],
+      areResultsGone: false,
+      restarted: 3 * width,
+    },
+    {
+      what: 'again at first, new afterwards',
+      claims: [false, true, true],
+      failed: [...allOf(1), ...allOf(0)],
+      areResultsGone: false,
+      restarted: 3 * width,
+    },
+  ])('2 000 × 2 000 × 2 000, $what: a few questions for each task', ({ claims, failed, areResultsGone, restarted }) => {
+    const graph = wide(...claims);
+    const plain = topologyOf(graph, () => areResultsGone);
+    const meter = new Meter();
+    const topology = meter.of({
+      ...plain,
+      graph: meter.of(graph),
+      regions: meter.of<PipelinedRegions>(plain.regions),
+      // Answers at once: what it costs to know is another test's business.
+      reproducibilityOf: (region: RegionId): Reproducibility => {
+        const vertex = plain.regions.verticesOf(region)[0] as ExecutionVertexId;
+        if (graph.jobVertexOf(vertex).deterministic !== true) return { kind: 'never', why: 'it claims nothing' };
+        return { kind: vertex < width ? 'always' : 'from-kept-results' };
+      },
+    });
+    const affected = affectedRegions(failed as RegionId[], topology, new Set());
+    expect(affected.size).toBe(restarted);
+    expect(meter.operations).toBeLessThan(40 * graph.vertexCount);
+  });
+});

@@ -1,0 +1,614 @@
+import { IllegalStateError } from '../../src/errors.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
+
+const execution = (isTerminal: boolean) =>
+  ({ getSnapshot: () => ({ value: 'running', hasTag: () => isTerminal }) }) as unknown as ExecutionActorRef;
+
+/** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
+class Books {
+  readonly ledger: JobLedger;
+
+  constructor(...drawing: readonly string[]) {
+    const graph = drawn(...drawing);
+    this.ledger = new JobLedger(graph, pipelinedRegions(graph));
+    this.ledger.scheduling.offer(Array.from({ length: this.ledger.regions.count }, (_, region) => region as RegionId));
+  }
+
+  task(name: string): ExecutionVertexId {
+    return taskOf(this.ledger.graph, name);
+  }
+
+  region(task: string): RegionId {
+    return this.ledger.regions.regionOf(this.task(task));
+  }
+
+  /** The result that a task writes over its only edge. */
+  result(task: string): PartitionId {
+    return this.ledger.graph.partitionsOf(this.task(task))[0] as PartitionId;
+  }
+
+  /** Begins the next attempt of a task, the first if it had none. Returns what is registered for it. */
+  begin(task: string): string {
+    const { ledger } = this;
+    const vertex = this.task(task);
+    const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
+    ledger.beginAttempt(vertex, attempt, execution(true));
+    return ledger
+      .registrationsOf(vertex, attempt)
+      .map(({ id, origin }) => `#${id.attempt} ${origin}`)
+      .join(' ');
+  }
+
+  /** A task runs through, and with it its region. Returns whose results nobody reads any more. */
+  run(...tasks: readonly string[]): string {
+    const consumed = tasks.flatMap((task) => {
+      this.begin(task);
+      this.ledger.finishTask(this.task(task));
+      return this.ledger.consumedBy(this.region(task));
+    });
+    return this.producersOf(consumed);
+  }
+
+  /** A failover decides that the regions of these tasks restart; those in `again` produce the same again. */
+  restart(tasks: readonly string[], again: readonly string[] = []): void {
+    const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));
+    this.ledger.invalidate(regionsOf(tasks), regionsOf(again));
+    this.ledger.scheduling.offer(regionsOf(tasks));
+  }
+
+  producersOf(results: readonly (PartitionId | ResultPartitionId)[]): string {
+    const { graph } = this.ledger;
+    const partitionOf = (result: PartitionId | ResultPartitionId) =>
+      typeof result === 'object' ? result.partition : result;
+    return namesOf(
+      graph,
+      results.map((result) => graph.producerOf(partitionOf(result))),
+    ).join(' ');
+  }
+}
+
+//  (a) ═▶ (b) ═▶ (c)
+const stages = ['a! => b! => c'];
+//  (p) ═┬═▶ (c[0])
+//       └═▶ (c[1])
+const fan = ['p! =x> c:2'];
+//  (p[0]) ═╦═▶ (m) ═▶ (c)     m merges
+//  (p[1]) ═╝
+const merge = ['p!:2 =x> m! => c'];
+
+describe('how a region restarts', () => {
+  it.each<{ rule: string; failovers: readonly { tasks: string[]; again: string[]; begins?: boolean }[]; mode: string }>(
+    [
+      { rule: 'the first attempt is new', failovers: [], mode: 'new' },
+      { rule: 'again, if it is decided so', failovers: [{ tasks: ['b'], again: ['b'] }], mode: 'again' },
+      { rule: 'new, if nothing else is said', failovers: [{ tasks: ['b'], again: [] }], mode: 'new' },
+      { rule: 'again for others', failovers: [{ tasks: ['a', 'b'], again: ['a'] }], mode: 'new' },
+      {
+        rule: 'what was to be new and has not begun stays new',
+        failovers: [
+          { tasks: ['b'], again: [] },
+          { tasks: ['b'], again: ['b'] },
+        ],
+        mode: 'new',
+      },
+      {
+        rule: 'and stays it however often it is asked to do it again',
+        failovers: [
+          { tasks: ['b'], again: [] },
+          { tasks: ['b'], again: ['b'] },
+          { tasks: ['b'], again: ['b'] },
+        ],
+        mode: 'new',
+      },
+      {
+        rule: 'what was to be new and has begun can be produced again',
+        failovers: [
+          { tasks: ['b'], again: [], begins: true },
+          { tasks: ['b'], again: ['b'] },
+        ],
+        mode: 'again',
+      },
+      {
+        rule: 'what was to be produced again can become new',
+        failovers: [
+          { tasks: ['b'], again: ['b'] },
+          { tasks: ['b'], again: [] },
+        ],
+        mode: 'new',
+      },
+    ],
+  )('$rule: $mode', ({ failovers, mode }) => {
+    const books = new Books(...stages);
+    books.run('a', 'b');
+    for (const { tasks, again, begins = false } of failovers) {
+      books.restart(tasks, again);
+      if (begins) books.begin('b');
+    }
+    expect(books.ledger.modeOf(books.region('b'))).toBe(mode);
+    expect(books.begin('b')).toMatch(new RegExp(`^#\\d ${mode}$`));
+  });
+});
+
+describe('what is registered for an attempt', () => {
+  it('the first is new', () => {
+    expect(new Books(...stages).begin('a')).toBe('#0 new');
+  });
+
+  it.each<{ rule: string; decide: (books: Books) => void; origin: string }>([
+    { rule: 'what is read', decide: (books) => books.restart(['p'], ['p']), origin: 'again' },
+    { rule: 'what is not to be the same', decide: (books) => books.restart(['p', 'c[0]', 'c[1]']), origin: 'new' },
+    {
+      rule: 'what was given up, and everybody has read',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p'], ['p']);
+      },
+      origin: 'unread',
+    },
+    {
+      rule: 'what was given up, and is read again',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p', 'c[1]'], ['p', 'c[1]']);
+      },
+      origin: 'again',
+    },
+    {
+      rule: 'what was given up, and is read again because of a later failover',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p'], ['p']);
+        books.restart(['c[1]', 'p'], ['c[1]', 'p']);
+      },
+      origin: 'again',
+    },
+    {
+      rule: 'what everybody has read, and is kept',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.restart(['p'], ['p']);
+      },
+      origin: 'again',
+    },
+    {
+      rule: 'what was given up after the decision, before the attempt',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.restart(['p'], ['p']);
+        books.ledger.giveUp([books.result('p')]);
+      },
+      origin: 'unread',
+    },
+    {
+      rule: 'what was given up, and is to be new',
+      decide: (books) => {
+        books.run('c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p', 'c[0]', 'c[1]']);
+      },
+      origin: 'new',
+    },
+    {
+      rule: 'what was lost',
+      decide: (books) => {
+        books.ledger.losePartition(books.result('p'));
+        books.restart(['p'], ['p']);
+      },
+      origin: 'again',
+    },
+  ])('$rule: $origin', ({ decide, origin }) => {
+    const books = new Books(...fan, 'x');
+    books.run('p');
+    decide(books);
+    expect(books.begin('p')).toBe(`#1 ${origin}`);
+  });
+
+  it.each<{ drawing: string[]; task: string; isReproducible: boolean }>([
+    { drawing: ['a! => b'], task: 'a', isReproducible: true },
+    { drawing: ['a => b'], task: 'a', isReproducible: false },
+    { drawing: merge, task: 'm', isReproducible: true },
+    { drawing: ['p!:2 -x> m! => c'], task: 'm', isReproducible: false },
+  ])('$task of $drawing leaves traces to be compared with: $isReproducible', ({ drawing, task, isReproducible }) => {
+    const { ledger } = new Books(...drawing);
+    const [registration] = ledger.registrationsOf(taskOf(ledger.graph, task), 0 as AttemptNumber);
+    expect(registration?.isReproducible).toBe(isReproducible);
+  });
+
+  it('an attempt cannot begin while the one before has not ended', () => {
+    const { ledger } = new Books('a');
+    ledger.beginAttempt(0 as ExecutionVertexId, 0 as AttemptNumber, execution(false));
+    expect(() => ledger.beginAttempt(0 as ExecutionVertexId, 1 as AttemptNumber, execution(true))).toThrow(
+      IllegalStateError,
+    );
+  });
+});
+
+describe('the order in which a deployment takes from its channels', () => {
+  it.each<{ drawing: string[]; task: string; first: string; later: string }>([
+    { drawing: merge, task: 'm', first: 'new', later: 'again' },
+    { drawing: merge, task: 'c', first: 'any', later: 'any' },
+    { drawing: ['p:2 =x> m => c'], task: 'm', first: 'any', later: 'any' },
+    { drawing: ['p!:2 =x> m!'], task: 'm', first: 'any', later: 'any' },
+  ])('$task of $drawing: $first, and when it produces again: $later', ({ drawing, task, first, later }) => {
+    const books = new Books(...drawing);
+    const order = () => {
+      books.begin(task);
+      return books.ledger.deploymentOf(books.task(task), books.ledger.attemptOf(books.task(task))).channelOrder;
+    };
+    expect(order()).toBe(first);
+    books.restart([task], [task]);
+    expect(order()).toBe(later);
+    books.restart([task]);
+    expect(order()).toBe(first);
+  });
+
+  it('of an input, the present attempts of its producers are read', () => {
+    const books = new Books(...merge);
+    const read = () =>
+      books.ledger
+        .deploymentOf(books.task('m'), 0 as AttemptNumber)
+        .inputs.flatMap(({ partitions }) => partitions.map(({ attempt }) => attempt));
+    books.run('p[0]', 'p[1]');
+    expect(read()).toEqual([0, 0]);
+    books.restart(['p[1]'], ['p[1]']);
+    books.begin('p[1]');
+    expect(read()).toEqual([0, 1]);
+  });
+});
+
+describe('a result', () => {
+  const told = ({ ledger }: Books, partition: PartitionId): string =>
+    `${ledger.isPartitionAvailable(partition) ? '' : 'un'}available ${ledger.isPartitionReadable(partition) ? '' : 'un'}readable`;
+
+  it.each<{ rule: string; drawing?: string[]; steps: (books: Books) => void; is: string }>([
+    { rule: 'not written yet', steps: () => {}, is: 'available unreadable' },
+    { rule: 'not written yet, read meanwhile', drawing: ['p! ~x> c:2'], steps: () => {}, is: 'available readable' },
+    { rule: 'complete', steps: (books) => books.run('p'), is: 'available readable' },
+    {
+      rule: 'lost',
+      steps: (books) => {
+        books.run('p');
+        books.ledger.losePartition(books.result('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'whose beginning is gone while it is written',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.ledger.truncatePartition(books.result('p'));
+        books.ledger.finishTask(books.task('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'complete, to be produced again',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'complete, while it is produced again',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'complete, to be produced anew',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+      },
+      is: 'available unreadable',
+    },
+    {
+      rule: 'lost, to be produced again',
+      steps: (books) => {
+        books.run('p');
+        books.ledger.losePartition(books.result('p'));
+        books.restart(['p'], ['p']);
+      },
+      is: 'available unreadable',
+    },
+    {
+      rule: 'lost while it is produced again: what was kept is gone all the same',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+        books.ledger.losePartition(books.result('p'));
+        books.ledger.finishTask(books.task('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'given up',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'given up, and produced again for its other half: nobody reads it',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p'], ['p']);
+        books.run('p');
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'given up, and produced again for who reads it again',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.restart(['p', 'c[0]'], ['p', 'c[0]']);
+        books.run('p');
+      },
+      is: 'available readable',
+    },
+  ])('$rule is $is', ({ drawing = fan, steps, is }) => {
+    const books = new Books(...drawing, 'x');
+    steps(books);
+    expect(told(books, books.result('p'))).toBe(is);
+  });
+
+  it('is present as the present attempt of its producer wrote it', () => {
+    const books = new Books(...fan);
+    books.run('p');
+    books.restart(['p'], ['p']);
+    books.begin('p');
+    const partition = books.result('p');
+    expect(books.ledger.presentResult(partition)).toEqual({ partition, attempt: 1 });
+    expect(books.ledger.isPresent({ partition, attempt: 0 as AttemptNumber })).toBe(false);
+    expect(books.ledger.isPresent({ partition, attempt: 1 as AttemptNumber })).toBe(true);
+  });
+});
+
+describe('who reads a result', () => {
+  it('are the tasks that have not read it to their end', () => {
+    const books = new Books(...fan);
+    const readers = () => namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p'))).join(' ');
+    books.run('p');
+    expect(readers()).toBe('c[0] c[1]');
+    books.run('c[0]');
+    expect(readers()).toBe('c[1]');
+    books.restart(['c[0]']);
+    expect(readers()).toBe('c[0] c[1]');
+    books.run('c[0]', 'c[1]');
+    expect(readers()).toBe('');
+  });
+
+  it('is the whole region: a task that finished may have to read again', () => {
+    //  (p) ═▶ (c[0]) ─▶ (d)
+    //  (p) ═▶ (c[1]) ─▶ (d)
+    const books = new Books('p! =x> c:2 -x> d');
+    books.run('p');
+    for (const task of ['c[0]', 'c[1]']) {
+      books.begin(task);
+      books.ledger.finishTask(books.task(task));
+    }
+    expect(namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p')))).toEqual(['c[0]', 'c[1]']);
+    expect(books.run('d')).toBe('p');
+    expect([...books.ledger.readersOf(books.result('p'))]).toEqual([]);
+  });
+});
+
+describe('what nobody reads any more', () => {
+  it('is told with the last who read it, and is kept until it is given up', () => {
+    const books = new Books(...fan);
+    expect(books.run('p', 'c[0]')).toBe('');
+    expect(books.run('c[1]')).toBe('p');
+    expect(books.producersOf(books.ledger.releasable)).toBe('p');
+    expect(books.producersOf(books.ledger.giveUp([books.result('p')]))).toBe('p');
+    expect(books.ledger.releasable).toEqual([]);
+  });
+
+  it.each<{ rule: string; steps: (books: Books) => void }>([
+    { rule: 'who still reads it', steps: (books) => books.run('p', 'c[0]') },
+    {
+      rule: 'who reads it again',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['c[0]']);
+      },
+    },
+    {
+      rule: 'who reads it again and has begun to',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['c[0]']);
+        books.begin('c[0]');
+      },
+    },
+    {
+      rule: 'its producer, which makes another',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['p', 'c[0]', 'c[1]']);
+      },
+    },
+    {
+      rule: 'nobody, but it outlives the job',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.keepForGood([books.result('p')]);
+      },
+    },
+    {
+      rule: 'nobody, but it is gone already',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+      },
+    },
+  ])('is not given up while it is needed: $rule', ({ steps }) => {
+    const books = new Books(...fan);
+    steps(books);
+    expect(books.ledger.releasable).toEqual([]);
+    const before = books.ledger.isPartitionReadable(books.result('p'));
+    expect(books.ledger.giveUp([books.result('p')])).toEqual([]);
+    expect(books.ledger.isPartitionReadable(books.result('p'))).toBe(before);
+  });
+
+  it('can be given up once it was read once more, as the attempt that is there then', () => {
+    const books = new Books(...fan);
+    books.run('p', 'c[0]', 'c[1]');
+    books.restart(['p', 'c[0]'], ['p', 'c[0]']);
+    books.run('p');
+    expect(books.run('c[0]')).toBe('p');
+    const partition = books.result('p');
+    expect(books.ledger.giveUp([partition])).toEqual([{ partition, attempt: 1 }]);
+  });
+
+  it('of several, those that somebody reads stay', () => {
+    const books = new Books('p! => c', 'q! => d');
+    books.run('p', 'q', 'c', 'd');
+    books.restart(['d']);
+    expect(books.producersOf(books.ledger.giveUp([books.result('p'), books.result('q')]))).toBe('p');
+    expect(books.ledger.isPartitionReadable(books.result('q'))).toBe(true);
+  });
+});
+
+describe('whether a region produces again what it has produced', () => {
+  const told = ({ ledger }: Books, region: RegionId): string => {
+    const verdict = ledger.reproducibilityOf(region);
+    return verdict.kind === 'never' ? `never: ${verdict.why}` : verdict.kind;
+  };
+
+  it.each<{ rule: string; task: string; steps: (books: Books) => void; says: string }>([
+    { rule: 'as it claims', task: 'p[0]', steps: () => {}, says: 'always' },
+    { rule: 'as it claims, and merges', task: 'm', steps: () => {}, says: 'from-kept-results' },
+    {
+      rule: 'it will be new',
+      task: 'm',
+      steps: (books) => books.restart(['m', 'c']),
+      says: 'never: it is about to produce something new',
+    },
+    {
+      rule: 'it was to be new, and has begun',
+      task: 'm',
+      steps: (books) => {
+        books.restart(['m', 'c']);
+        books.begin('m');
+      },
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'it will produce again',
+      task: 'm',
+      steps: (books) => books.restart(['m'], ['m']),
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'a task of its vertex was found out',
+      task: 'p[1]',
+      steps: (books) => books.ledger.distrust(books.task('p[0]')),
+      says: 'never: "p" was declared deterministic, and wrote something else',
+    },
+    {
+      rule: 'a task of another was found out',
+      task: 'm',
+      steps: (books) => books.ledger.distrust(books.task('p[0]')),
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'nothing is left of what it wrote',
+      task: 'm',
+      steps: (books) => books.ledger.loseTrace(books.result('m')),
+      says: 'never: nothing is left of what it wrote to compare with',
+    },
+    {
+      rule: 'nothing is left of what another wrote',
+      task: 'm',
+      steps: (books) => books.ledger.loseTrace(books.result('p[0]')),
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'nothing was left of what it wrote, and it writes anew',
+      task: 'm',
+      steps: (books) => {
+        books.ledger.loseTrace(books.result('m'));
+        books.restart(['m', 'c']);
+        books.begin('m');
+      },
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'it cannot run beside those who read it',
+      task: 'm',
+      steps: (books) => {
+        books.restart(['m'], ['m']);
+        books.ledger.giveUpProducingAgain(books.region('m'));
+      },
+      says: 'never: it is about to produce something new',
+    },
+    {
+      rule: 'its order is lost',
+      task: 'm',
+      steps: (books) => books.ledger.loseOrder(books.task('m')),
+      says: 'never: the order in which it merged its channels is lost',
+    },
+    {
+      rule: 'the order of another is lost',
+      task: 'm',
+      steps: (books) => books.ledger.loseOrder(books.task('c')),
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'its order is lost, though it has none',
+      task: 'p[0]',
+      steps: (books) => books.ledger.loseOrder(books.task('p[0]')),
+      says: 'always',
+    },
+    {
+      rule: 'its order was lost, and it has a new one',
+      task: 'm',
+      steps: (books) => {
+        books.ledger.loseOrder(books.task('m'));
+        books.restart(['m', 'c']);
+        books.begin('m');
+      },
+      says: 'from-kept-results',
+    },
+    {
+      rule: 'its order was lost after it was decided to follow it',
+      task: 'm',
+      steps: (books) => {
+        books.restart(['m'], ['m']);
+        books.ledger.loseOrder(books.task('m'));
+        books.begin('m');
+      },
+      says: 'never: the order in which it merged its channels is lost',
+    },
+  ])('$rule: $says', ({ task, steps, says }) => {
+    const books = new Books(...merge, 'x');
+    books.run('p[0]', 'p[1]', 'm');
+    steps(books);
+    expect(told(books, books.region(task))).toBe(says);
+    expect(books.ledger.mayProduceAgain(books.task(task))).toBe(!says.startsWith('never'));
+  });
+
+  it('one order that is lost is enough for a whole region', () => {
+    //  (k) ═▶ (m[0]) ─▶ (n) ═▶ (d)
+    //  (k) ═▶ (m[1]) ─▶ (n)
+    const books = new Books('k:2 =x> m! -> n! => d');
+    books.ledger.loseOrder(books.task('m'));
+    expect(told(books, books.region('n'))).toMatch(/^never: the order/);
+  });
+});

@@ -1,0 +1,161 @@
+import { noFaults, silentLogger } from '../../src/environment.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { AttemptNumber, RegionId } from '../../src/ids.ts';
+import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-ledger.ts';
+import type { JobServices, KeepResults } from '../../src/machines/job-services.ts';
+import { ResultKeeper } from '../../src/machines/result-keeper.ts';
+import { drawn, taskOf } from '../graph/drawn-graph.ts';
+import { HandClock } from '../support/manual-cluster.ts';
+
+const ended = { getSnapshot: () => ({ value: 'finished', hasTag: () => true }) } as unknown as ExecutionActorRef;
+
+//  (p) ═▶ (c)     edge 0
+//  (q) ═▶ (d)     edge 1
+const drawing = ['p! => c', 'q! => d'];
+
+/** A keeper over the books of a job that has run once; `keep` by edge, the last for the rest. */
+function keeping(...keep: readonly KeepResults[]) {
+  const graph = drawn(...drawing);
+  const ledger = new JobLedger(graph, pipelinedRegions(graph));
+  const clock = new HandClock();
+  const released: string[] = [];
+  const services = {
+    ledger,
+    keepResults: (edge: number) => keep[Math.min(edge, keep.length - 1)] as KeepResults,
+    gateway: {
+      giveUpPartitions: (ids) => {
+        released.push(
+          ...ids.map(({ partition, attempt }) => `${graph.nameOf(graph.producerOf(partition))}#${attempt}`),
+        );
+      },
+    } as JobServices['gateway'],
+    environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
+  };
+  const keeper = new ResultKeeper(services);
+  const regionOf = (task: string): RegionId => ledger.regions.regionOf(taskOf(graph, task));
+  const restart = (...tasks: string[]): void => ledger.invalidate(tasks.map(regionOf), tasks.map(regionOf));
+  const finish = (...tasks: string[]): void => {
+    ledger.scheduling.offer(tasks.map(regionOf).filter((region) => !ledger.scheduling.isScheduled(region)));
+    const consumed = tasks.flatMap((task) => {
+      const vertex = taskOf(graph, task);
+      const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
+      ledger.beginAttempt(vertex, attempt, ended);
+      ledger.registrationsOf(vertex, attempt);
+      ledger.finishTask(vertex);
+      return ledger.consumedBy(regionOf(task));
+    });
+    keeper.noteConsumed(consumed);
+  };
+  finish('p', 'q');
+  return { keeper, ledger, clock, released, restart, finish };
+}
+
+describe('ResultKeeper', () => {
+  it.each<{ keep: KeepResults; atOnce: string[]; after: string[] }>([
+    { keep: 'until-consumers-finish', atOnce: ['p[0]#0'], after: ['p[0]#0'] },
+    { keep: 'until-job-ends', atOnce: [], after: [] },
+    { keep: { ttlMs: 100 }, atOnce: [], after: ['p[0]#0'] },
+    { keep: { ttlMs: 0 }, atOnce: ['p[0]#0'], after: ['p[0]#0'] },
+  ])('$keep: $atOnce are given up when everybody has read them, $after later', ({ keep, atOnce, after }) => {
+    const { clock, released, finish } = keeping(keep);
+    finish('c');
+    expect(released).toEqual(atOnce);
+    clock.advance(1_000_000);
+    expect(released).toEqual(after);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('keeps for good what outlives the job: not even to make room for others is it given up', () => {
+    const { ledger, clock, released, finish } = keeping({ directory: 'kept' }, 'until-job-ends');
+    finish('c', 'd');
+    expect(clock.pendingCount).toBe(0);
+    expect(ledger.releasable.map((partition) => ledger.graph.edgeOfPartition(partition).source)).toEqual(['q']);
+    expect(released).toEqual([]);
+  });
+
+  it('gives up to the millisecond', () => {
+    const { clock, released, finish } = keeping({ ttlMs: 100 });
+    finish('c');
+    clock.advance(99);
+    expect(released).toEqual([]);
+    clock.advance(1);
+    expect(released).toEqual(['p[0]#0']);
+  });
+
+  it('keeps the results of each edge as that says', () => {
+    const { clock, released, finish } = keeping({ ttlMs: 100 }, 'until-consumers-finish');
+    finish('c', 'd');
+    expect(released).toEqual(['q[0]#0']);
+    clock.advance(100);
+    expect(released).toEqual(['q[0]#0', 'p[0]#0']);
+  });
+
+  it('needs one timer for all that are consumed together and kept as long', () => {
+    const { clock, released, finish } = keeping({ ttlMs: 100 });
+    finish('c', 'd');
+    expect(clock.pendingCount).toBe(1);
+    clock.advance(100);
+    expect(released).toEqual(['p[0]#0', 'q[0]#0']);
+  });
+
+  it('needs one timer for each time, otherwise', () => {
+    const { clock, released, finish } = keeping({ ttlMs: 100 }, { ttlMs: 50 });
+    finish('c', 'd');
+    expect(clock.pendingCount).toBe(2);
+    clock.advance(50);
+    expect(released).toEqual(['q[0]#0']);
+  });
+
+  it('what is being read again when its time is over stays, and its time begins anew when it was read', () => {
+    const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
+    finish('c');
+    restart('c');
+    clock.advance(150);
+    expect(released).toEqual([]);
+    finish('c');
+    clock.advance(99);
+    expect(released).toEqual([]);
+    clock.advance(1);
+    expect(released).toEqual(['p[0]#0']);
+  });
+
+  it('what was read again before its time was over stays as long after that', () => {
+    const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
+    finish('c');
+    clock.advance(60);
+    restart('c');
+    finish('c');
+    clock.advance(60);
+    expect(released).toEqual([]);
+    clock.advance(40);
+    expect(released).toEqual(['p[0]#0']);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('what is read again does not keep the others that were consumed with it', () => {
+    const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
+    finish('c', 'd');
+    restart('c');
+    clock.advance(100);
+    expect(released).toEqual(['q[0]#0']);
+  });
+
+  it('gives up what was produced again meanwhile, as the attempt that is there', () => {
+    const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
+    finish('c');
+    restart('p');
+    finish('p');
+    clock.advance(100);
+    expect(released).toEqual(['p[0]#1']);
+  });
+
+  it('stop() leaves no timer, and what is kept to whoever ends the job', () => {
+    const { keeper, clock, released, finish } = keeping({ ttlMs: 100 }, { ttlMs: 50 });
+    finish('c', 'd');
+    keeper.stop();
+    expect(clock.pendingCount).toBe(0);
+    clock.advance(100);
+    expect(released).toEqual([]);
+  });
+});

@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { ChannelOrder, OrderReplay } from '../../src/partitions/channel-order.ts';
+
+type Run = readonly [channel: number, count: number];
+
+function noted(runs: readonly Run[]): ChannelOrder {
+  const order = new ChannelOrder();
+  for (const [channel, count] of runs) order.note(channel, count);
+  return order;
+}
+
+const runsOf = (order: ChannelOrder): Run[] =>
+  Array.from({ length: order.length }, (_, run) => [order.channelAt(run), order.countAt(run)]);
+
+/** The channel of each record. */
+const spelled = (runs: readonly Run[]): number[] =>
+  runs.flatMap(([channel, count]) => Array.from({ length: count }, () => channel));
+
+describe('ChannelOrder', () => {
+  it.each<{ rule: string; notes: Run[]; runs: Run[] }>([
+    { rule: 'nothing', notes: [], runs: [] },
+    { rule: 'one channel', notes: [[3, 5]], runs: [[3, 5]] },
+    {
+      rule: 'a run that goes on',
+      notes: [
+        [3, 5],
+        [3, 1],
+        [3, 2],
+      ],
+      runs: [[3, 8]],
+    },
+    {
+      rule: 'turns',
+      notes: [
+        [0, 1],
+        [1, 1],
+        [0, 1],
+      ],
+      runs: [
+        [0, 1],
+        [1, 1],
+        [0, 1],
+      ],
+    },
+    {
+      rule: 'a run as long as can be counted',
+      notes: [
+        [7, 2 ** 32 - 2],
+        [7, 1],
+      ],
+      runs: [[7, 2 ** 32 - 1]],
+    },
+    {
+      rule: 'a longer one, in two',
+      notes: [
+        [7, 2 ** 32 - 2],
+        [7, 3],
+      ],
+      runs: [
+        [7, 2 ** 32 - 2],
+        [7, 3],
+      ],
+    },
+  ])('notes runs: $rule', ({ notes, runs }) => {
+    expect(runsOf(noted(notes))).toEqual(runs);
+  });
+
+  it('grows without losing what was noted', () => {
+    const notes = Array.from({ length: 1_000 }, (_, at): Run => [at % 3, at + 1]);
+    expect(runsOf(noted(notes))).toEqual(notes);
+  });
+});
+
+describe('OrderReplay', () => {
+  it('is at its end at once where nothing is noted', () => {
+    const replay = new OrderReplay(new ChannelOrder());
+    expect([replay.channel, replay.left]).toEqual([undefined, 0]);
+  });
+
+  it('says whose turn it is, and for how long', () => {
+    const replay = new OrderReplay(
+      noted([
+        [2, 3],
+        [0, 1],
+      ]),
+    );
+    const seen = [[replay.channel, replay.left]];
+    for (const count of [1, 2, 1]) {
+      replay.take(count);
+      seen.push([replay.channel, replay.left]);
+    }
+    expect(seen).toEqual([
+      [2, 3],
+      [2, 2],
+      [0, 1],
+      [undefined, 0],
+    ]);
+  });
+
+  it('ends where the order ended when it began, whatever is noted meanwhile', () => {
+    const order = noted([[2, 1]]);
+    const replay = new OrderReplay(order);
+    order.note(1, 1);
+    replay.take(1);
+    expect(replay.channel).toBeUndefined();
+  });
+
+  it('property: goes through the same channels, record by record, in steps of any size', () => {
+    const anyRuns = fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 6 })), { maxLength: 200 });
+    const anySteps = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(anyRuns, anySteps, (runs, steps) => {
+        const replay = new OrderReplay(noted(runs));
+        const taken: Run[] = [];
+        for (let step = 0; replay.channel !== undefined; step++) {
+          const { channel } = replay;
+          const count = Math.min(replay.left, steps[step % steps.length] as number);
+          expect(count).toBeGreaterThan(0);
+          replay.take(count);
+          taken.push([channel, count]);
+        }
+        expect(spelled(taken)).toEqual(spelled(runs));
+      }),
+    );
+  });
+});

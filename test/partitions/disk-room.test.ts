@@ -1,0 +1,233 @@
+import fc from 'fast-check';
+import { DiskBudgetExceededError } from '../../src/errors.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
+import { type DiskOverflow, DiskRoom } from '../../src/partitions/disk-room.ts';
+import { VirtualClock } from '../../src/testing/index.ts';
+
+const timeoutMs = 1_000;
+
+function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSITIVE_INFINITY } = {}) {
+  const clock = new VirtualClock();
+  const run = new ByteBudget(whole);
+  const budget = new ByteBudget(totalBytes, run);
+  const asked: [bytes: number, budget: ByteBudget][] = [];
+  const heard: (Error | undefined)[] = [];
+  /** Bytes that `reclaim` makes room for. */
+  let releasable = 0;
+  const reclaim = (bytes: number, of: ByteBudget): void => {
+    asked.push([bytes, of]);
+    budget.release(releasable);
+    releasable = 0;
+  };
+  const room = new DiskRoom({ budget, overflow, reclaim, clock, timeoutMs }, (failure) => heard.push(failure));
+  return {
+    room,
+    run,
+    budget,
+    clock,
+    asked,
+    heard,
+    /** Others take so much, and can give it up. */
+    othersTake: (bytes: number) => {
+      budget.reserve(bytes);
+      releasable = bytes;
+    },
+  };
+}
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+describe('DiskRoom', () => {
+  /** What 100 bytes do with 60 of others, who can give them up or not, and 50 that are to be written. */
+  const policies: [DiskOverflow, boolean, { refused: boolean; asked: number; isFull: boolean; reserved: number }][] = [
+    ['back-pressure', false, { refused: false, asked: 0, isFull: true, reserved: 110 }],
+    ['back-pressure', true, { refused: false, asked: 0, isFull: true, reserved: 110 }],
+    ['drop-releasable', false, { refused: true, asked: 1, isFull: false, reserved: 60 }],
+    ['drop-releasable', true, { refused: false, asked: 1, isFull: false, reserved: 50 }],
+    ['fail', false, { refused: true, asked: 0, isFull: false, reserved: 60 }],
+    ['fail', true, { refused: true, asked: 0, isFull: false, reserved: 60 }],
+  ];
+
+  it.each(policies)('%s, what others take can be given up: %s: %j', (overflow, isReleasable, expected) => {
+    const { room, budget, asked, othersTake } = roomOf(overflow);
+    if (isReleasable) othersTake(60);
+    else budget.reserve(60);
+    const failure = thrownBy(() => room.take(50));
+    expect({
+      refused: failure instanceof DiskBudgetExceededError,
+      asked: asked.length,
+      isFull: room.isFull,
+      reserved: budget.reservedBytes,
+    }).toEqual(expected);
+    expect(room.usedBytes).toBe(expected.refused ? 0 : 50);
+    room.close();
+  });
+
+  it.each<DiskOverflow>(['back-pressure', 'drop-releasable', 'fail'])(
+    '%s: takes the last byte, and nobody waits or is asked for it',
+    (overflow) => {
+      const { room, budget, asked } = roomOf(overflow);
+      room.take(60);
+      room.take(40);
+      expect([room.usedBytes, budget.reservedBytes, room.isFull, asked]).toEqual([100, 100, false, []]);
+    },
+  );
+
+  it('without a budget has the whole disk', () => {
+    const room = new DiskRoom(undefined, () => {});
+    room.take(Number.MAX_SAFE_INTEGER);
+    expect([room.usedBytes, room.isFull]).toEqual([Number.MAX_SAFE_INTEGER, false]);
+    room.close();
+    expect(room.usedBytes).toBe(0);
+  });
+
+  it('drop-releasable: asks for what it needs, of the budget it needs it from', () => {
+    const { room, budget, asked, othersTake } = roomOf('drop-releasable');
+    othersTake(90);
+    room.take(11);
+    expect(asked).toStrictEqual([[11, budget]]);
+  });
+
+  it.each<[DiskOverflow, RegExp]>([
+    ['fail', /take 90 of 100 bytes of disk: 11 more do not fit\. Raise/],
+    ['drop-releasable', /take 90 of 100 bytes of disk: 11 more do not fit, and every result is still needed\. Raise/],
+  ])('%s: the error says whose budget it is, what it holds, and that a restart is no use', (overflow, message) => {
+    const { room, budget } = roomOf(overflow);
+    budget.reserve(90);
+    const failure = thrownBy(() => room.take(11));
+    expect(failure).toMatchObject({ budgetBytes: 100, usedBytes: 90, recovery: 'never' });
+    expect((failure as Error).message).toMatch(message);
+  });
+
+  it('the error names the budget of the run where that is the one without room', () => {
+    const { room, run } = roomOf('fail', { whole: 70 });
+    run.reserve(30);
+    expect(thrownBy(() => room.take(41))).toMatchObject({ budgetBytes: 70, usedBytes: 30 });
+    expect(thrownBy(() => room.take(40))).toBeUndefined();
+  });
+
+  describe('a producer that waits', () => {
+    const waiting = (options?: Parameters<typeof roomOf>[1]) => {
+      const made = roomOf('back-pressure', options);
+      made.budget.reserve(60);
+      made.room.take(50);
+      expect(made.room.isFull).toBe(true);
+      return made;
+    };
+
+    it('is told once when there is room again, and not before', () => {
+      const { room, budget, clock, heard } = waiting();
+      clock.advance(timeoutMs - 1);
+      budget.release(9);
+      expect([heard, room.isFull]).toStrictEqual([[], true]);
+      budget.release(1);
+      expect([heard, room.isFull]).toStrictEqual([[undefined], false]);
+      budget.reserve(50);
+      budget.release(100);
+      clock.advance(2 * timeoutMs);
+      expect(heard).toStrictEqual([undefined]);
+    });
+
+    it('is told when what it has itself is given back', () => {
+      const { room, heard } = waiting();
+      room.giveBack(50);
+      expect(heard).toStrictEqual([undefined]);
+    });
+
+    it('waits for the run as well', () => {
+      const { room, run, budget, heard } = waiting({ whole: 120 });
+      run.reserve(50);
+      budget.release(30);
+      expect([heard, room.isFull]).toStrictEqual([[], true]);
+      run.release(50);
+      expect([heard, room.isFull]).toStrictEqual([[undefined], false]);
+    });
+
+    it('DR2: gives up after a while, however often it is asked, and a restart may help', () => {
+      const { room, clock, heard } = waiting();
+      clock.advance(timeoutMs / 2);
+      expect(room.isFull).toBe(true);
+      expect(clock.timerCount).toBe(1);
+      clock.advance(timeoutMs / 2 - 1);
+      expect(heard).toStrictEqual([]);
+      clock.advance(1);
+      expect(heard).toStrictEqual([expect.any(DiskBudgetExceededError)]);
+      expect(heard[0]).toMatchObject({ budgetBytes: 100, usedBytes: 110, recovery: 'restart' });
+      expect(heard[0]?.message).toMatch(/a producer has waited 1000 ms/);
+    });
+
+    it('DR2: has its full time again when it has to wait again', () => {
+      const { room, budget, clock, heard } = waiting();
+      clock.advance(timeoutMs - 1);
+      budget.release(10);
+      budget.reserve(10);
+      expect(room.isFull).toBe(true);
+      clock.advance(timeoutMs - 1);
+      expect(heard).toStrictEqual([undefined]);
+      clock.advance(1);
+      expect(heard).toStrictEqual([undefined, expect.any(DiskBudgetExceededError)]);
+    });
+
+    it.each<['stopWaiting' | 'close', number]>([
+      ['stopWaiting', 50],
+      ['close', 0],
+    ])('%s: hears nothing any more', (end, used) => {
+      const { room, budget, clock, heard } = waiting();
+      room[end]();
+      expect([clock.timerCount, room.usedBytes]).toEqual([0, used]);
+      budget.release(60);
+      clock.advance(2 * timeoutMs);
+      expect(heard).toStrictEqual([]);
+    });
+  });
+
+  it('DR1, DR2: property: it has reserved what it took and has not given back, and exceeds by one batch at the most', () => {
+    const step = fc.record({
+      kind: fc.constantFrom('take', 'take', 'give back', 'others'),
+      bytes: fc.integer({ min: 1, max: 60 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.constantFrom<DiskOverflow>('back-pressure', 'drop-releasable', 'fail'),
+        fc.array(step, { maxLength: 40 }),
+        (overflow, steps) => {
+          const { room, run, budget } = roomOf(overflow);
+          const held: number[] = [];
+          let others = 0;
+          for (const { kind, bytes } of steps) {
+            if (kind === 'others') {
+              budget.release(others);
+              others = Math.min(bytes, budget.totalBytes - budget.reservedBytes);
+              others = Math.max(0, others);
+              budget.reserve(others);
+            } else if (kind === 'give back') {
+              const given = held.pop();
+              if (given !== undefined) room.giveBack(given);
+            } else if (!room.isFull) {
+              try {
+                room.take(bytes);
+                held.push(bytes);
+              } catch (error) {
+                expect(error).toBeInstanceOf(DiskBudgetExceededError);
+                expect([overflow, budget.hasRoomFor(bytes)]).not.toEqual(['back-pressure', true]);
+              }
+            }
+            const used = held.reduce((sum, taken) => sum + taken, 0);
+            expect([room.usedBytes, budget.reservedBytes]).toEqual([used, used + others]);
+            expect(budget.reservedBytes).toBeLessThanOrEqual(overflow === 'back-pressure' ? 160 : 100);
+          }
+          room.close();
+          expect([budget.reservedBytes, run.reservedBytes]).toEqual([others, others]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

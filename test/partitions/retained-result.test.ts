@@ -1,0 +1,797 @@
+import fc from 'fast-check';
+import { DiskBudgetExceededError, IllegalStateError, PartitionLostError, SpillError } from '../../src/errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { SyncPolicy } from '../../src/partitions/retained-result.ts';
+import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
+
+const unlimited = Number.POSITIVE_INFINITY;
+const { blocking } = exchangeTypes;
+
+/** Every way to keep a result; which of them put these tests' records into a file, and which are read early. */
+const kinds: { name: string; isRead: 'early' | 'at the end'; hasFile: boolean; options: RetainedRigOptions }[] = [
+  { name: 'memory', isRead: 'early', hasFile: false, options: { retention: 'memory' } },
+  { name: 'memory without room', isRead: 'early', hasFile: true, options: { retention: 'memory', memoryBytes: 0 } },
+  {
+    name: 'memory, then disk',
+    isRead: 'early',
+    hasFile: true,
+    options: { retention: 'memory-then-disk', memoryBytes: 700 },
+  },
+  {
+    name: 'memory, spilled',
+    isRead: 'early',
+    hasFile: true,
+    options: { retention: 'memory-then-disk', memoryBytes: 0 },
+  },
+  { name: 'reliable', isRead: 'early', hasFile: true, options: { retention: 'disk' } },
+  {
+    name: 'blocking, in memory',
+    isRead: 'at the end',
+    hasFile: false,
+    options: { exchange: blocking, retention: 'memory-then-disk' },
+  },
+  {
+    name: 'blocking, partly spilled',
+    isRead: 'at the end',
+    hasFile: true,
+    options: { exchange: blocking, retention: 'memory-then-disk', memoryBytes: 700 },
+  },
+  {
+    name: 'blocking, spilled',
+    isRead: 'at the end',
+    hasFile: true,
+    options: { exchange: blocking, retention: 'memory-then-disk', memoryBytes: 0 },
+  },
+];
+
+const times = (count: number, size: number): number[] => Array.from({ length: count }, () => size);
+const takenBy = (rig: RetainedRig): unknown => [rig.appends, rig.disk.reservedBytes, rig.memory.reservedBytes];
+
+/** What a reader has that got everything from a record on. */
+const whole = (count: number, from = 0): unknown => [recordsOf(0, from, count), true, undefined];
+const stateOf = ({ records, isComplete, error }: Reading): unknown => [records, isComplete, error];
+
+const brokenAt = (subpartition: number, sequence: number): unknown =>
+  expect.objectContaining({ name: 'DeterminismBrokenError', partition: 0, attempt: 1, subpartition, sequence });
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => {
+  const isReadEarly = isRead === 'early';
+
+  it('RP4: is written and reserved once, whatever the batches, and what follows is appended', () => {
+    const rig = new RetainedRig(options).write(times(5, 3));
+    const before = takenBy(rig);
+    rig.resume();
+    for (const size of [4, 1, 8, 2]) expect(takenBy(rig.write([size]))).toEqual(before);
+    rig.write([2, 9]).finish();
+    expect(rig.ends).toStrictEqual([undefined]);
+    expect(rig.partition.statistics()).toMatchObject({ records: 26, batches: 7 });
+    expect(stateOf(rig.read())).toEqual(whole(26));
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+  });
+
+  it('RP4: cuts what is partly new where the old part ended', () => {
+    const rig = new RetainedRig(options).write([3]);
+    rig.resume();
+    rig.write([2, 4]).finish();
+    expect(rig.read().elements.map((element) => element.kind === 'records' && element.records.length)).toEqual([
+      3,
+      3,
+      false,
+    ]);
+  });
+
+  it('RP4: readers stay where they are, and nothing is read again for it', () => {
+    const rig = new RetainedRig(options).write(times(12, 2));
+    if (!isReadEarly) rig.finish();
+    const readings = [rig.read({ credits: 3 }), rig.read(), rig.read({ from: 7, credits: 1 })];
+    const { reads } = rig;
+    rig.resume();
+    rig.write([5, 5, 5, 9]);
+    expect(rig.reads).toBe(reads);
+    rig.finish();
+    for (const reading of readings) reading.request(unlimited);
+    rig.settle();
+    expect(readings.map(stateOf)).toEqual([whole(24), whole(24), whole(24, 7)]);
+  });
+
+  it('RP4: resumed twice, by an attempt that came half-way, is still what it was', () => {
+    for (const [first, second] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ]) {
+      const rig = new RetainedRig(options).write(times(10, 2));
+      rig.resume(first);
+      rig.write([3, 3, 3]);
+      const reading = isReadEarly ? rig.read({ credits: 2 }) : undefined;
+      rig.resume(second);
+      rig.write([7, 7, 7, 7]).finish();
+      reading?.request(unlimited);
+      rig.settle();
+      expect(rig.ends).toStrictEqual([undefined]);
+      if (reading !== undefined) expect(stateOf(reading)).toEqual(whole(28));
+      // Read to its end without room in memory, it was dropped.
+      if (rig.truncations === 0) expect(stateOf(rig.read())).toEqual(whole(28));
+      expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+    }
+  });
+
+  it('RP4: appends that are under way are not made again', () => {
+    const rig = new RetainedRig(options).write(times(6, 2), { isSettled: false });
+    rig.resume();
+    rig.write([12], { isSettled: false }).finish();
+    expect(rig.ends).toStrictEqual([undefined]);
+    expect(rig.appends).toBe([...rig.store.files.values()].flat().length);
+    expect(rig.appends).toBeLessThanOrEqual(6);
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+    expect(rig.memory.reservedBytes).toBe(rig.partition.statistics().memoryBytes);
+    expect(stateOf(rig.read())).toEqual(whole(12));
+  });
+
+  it('once it is finished: is read while it is produced again, and to its end', () => {
+    const rig = new RetainedRig(options).write(times(8, 2)).finish();
+    rig.resume();
+    expect(stateOf(rig.read())).toEqual(whole(16));
+    rig.write([3]);
+    expect(stateOf(rig.read({ from: 15 }))).toEqual(whole(16, 15));
+  });
+
+  it('once it is finished: given up meanwhile, it swallows what is written, and finishes', () => {
+    const rig = new RetainedRig(options).write(times(8, 2)).finish();
+    rig.resume();
+    rig.write([3]);
+    rig.partition.release();
+    expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+    rig.write([3, 3, 7]).finish();
+    expect(rig.ends).toStrictEqual([undefined, undefined]);
+    expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+    expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
+  });
+
+  it('RP3: not finished, given up, it refuses what is written', () => {
+    const rig = new RetainedRig(options).write(times(8, 2));
+    rig.resume();
+    rig.partition.release();
+    expect(() => rig.write([2])).toThrow(IllegalStateError);
+    rig.finish();
+    expect(rig.ends).toStrictEqual([expect.any(PartitionLostError)]);
+    expect(() => rig.resume()).toThrow(PartitionLostError);
+  });
+
+  it('RA1: the attempt before is refused, and can neither give it up nor be woken', () => {
+    const rig = new RetainedRig(options).write(times(4, 2));
+    const before = rig.resume();
+    let wakes = 0;
+    before.onWritable(() => wakes++);
+    expect(before.isWritable).toBe(true);
+    expect(() => before.write(0, recordsOf(0, 8, 10))).toThrow(IllegalStateError);
+    expect(() => before.finish(() => {})).toThrow(/Attempt 0 has handed partition 0 on/);
+    expect(() => before.resume?.(rig.partition.id, true)).toThrow(IllegalStateError);
+    before.release();
+    rig.write(times(20, 1)).finish();
+    expect(stateOf(rig.read())).toEqual(whole(20));
+    expect(wakes).toBe(0);
+  });
+
+  it('RA1: the attempt before is not woken by what it had under way', () => {
+    const rig = new RetainedRig(options);
+    let wakes = 0;
+    rig.partition.onWritable(() => wakes++);
+    rig.write(times(8, 2), { isSettled: false });
+    rig.partition.resume?.({ ...rig.partition.id, attempt: 1 } as typeof rig.partition.id, false);
+    rig.settle();
+    expect(wakes).toBe(0);
+  });
+
+  it('RA1: an end that the attempt before asked for is not its successor’s', () => {
+    const rig = new RetainedRig({ ...options, sync: 'checkpoint' }).write(times(4, 2), { isSettled: false });
+    let ends = 0;
+    rig.partition.finish(() => ends++);
+    rig.resume();
+    rig.write([8]);
+    rig.finish();
+    expect([ends, rig.ends]).toStrictEqual([hasFile ? 0 : 1, [undefined]]);
+  });
+
+  it('RP4: without its files: they are given up, readers wait, and everything comes back', () => {
+    const rig = new RetainedRig(options).write(times(100, 2));
+    if (!isReadEarly) rig.finish();
+    const [middle, done] = [rig.read({ credits: 2 }), rig.read()];
+    expect(done.records).toHaveLength(200);
+    const kept = rig.memory.reservedBytes;
+    rig.resume(true);
+    expect([rig.store.files.size, rig.disk.reservedBytes, rig.memory.reservedBytes]).toEqual([0, 0, kept]);
+    const start = rig.read();
+    middle.request(unlimited);
+    rig.settle();
+    // The one has read ahead, the other has not.
+    for (const { records } of [middle, start]) expect(records.length === 200).toBe(!hasFile);
+    rig.write([5, 5, 5, 5]);
+    expect([middle.error, start.error]).toStrictEqual([undefined, undefined]);
+    rig.write([180]).finish();
+    expect([middle, done, start].map(stateOf)).toEqual([whole(200), whole(200), whole(200)]);
+    if (rig.truncations === 0) {
+      expect([rig.read(), rig.read({ from: 9 })].map(stateOf)).toEqual([whole(200), whole(200, 9)]);
+    }
+    expect([...rig.store.files.keys()]).toEqual(rig.fileBytes === 0 ? [] : ['memory/0#1']);
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+    expect(rig.partition.statistics()).toMatchObject({ records: 200, batches: 100, spilledBytes: rig.fileBytes });
+    rig.partition.release();
+    rig.settle();
+    expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+  });
+
+  it('RP4: without its files: appends that are under way into the old one change nothing', () => {
+    const rig = new RetainedRig(options).write(times(6, 2), { isSettled: false });
+    rig.resume(true);
+    rig.write([12], { isSettled: false }).finish();
+    expect(rig.ends).toStrictEqual([undefined]);
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+    expect(rig.partition.statistics().spilledBytes).toBe(rig.fileBytes);
+    expect(stateOf(rig.read())).toEqual(whole(12));
+  });
+
+  it('RP4: without its files: reads that are under way from the old one are made again from the new', () => {
+    const rig = new RetainedRig(options).write(times(14, 2));
+    if (!isReadEarly) rig.finish();
+    const readings = [rig.partition.read(0), rig.partition.read(0, 5)].map((view) => new Reading(view, unlimited));
+    rig.resume(true);
+    rig.settle();
+    expect(readings.map(({ error }) => error)).toStrictEqual([undefined, undefined]);
+    rig.write(times(4, 7)).finish();
+    expect(readings.map(stateOf)).toEqual([whole(28), whole(28, 5)]);
+  });
+
+  it('RP4: without its files: reads that fail after the batch was put back are made again from the new one', () => {
+    const rig = new RetainedRig(options).write(times(14, 2));
+    if (!isReadEarly) rig.finish();
+    const reading = new Reading(rig.partition.read(0), unlimited);
+    rig.resume(true);
+    rig.write(times(4, 7), { isSettled: false }).finish();
+    expect(stateOf(reading)).toEqual(whole(28));
+  });
+});
+
+describe('a claim that is broken', () => {
+  const places: { name: string; options: RetainedRigOptions; isDropped?: true }[] = [
+    { name: 'in memory', options: { retention: 'memory' } },
+    { name: 'on disk', options: { retention: 'disk' } },
+    { name: 'of a blocking result on disk', options: { exchange: blocking, retention: 'disk' } },
+    { name: 'dropped from memory', options: { retention: 'memory', memoryBytes: 1_000 }, isDropped: true },
+  ];
+
+  /** Twelve batches of two records in subpartition 1. */
+  function producedAgain(options: RetainedRigOptions, isLost = false): RetainedRig {
+    const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
+    if (options.exchange === undefined) rig.read({ subpartition: 1 });
+    rig.write(times(12, 2), { subpartition: 1 });
+    rig.resume(isLost);
+    return rig;
+  }
+
+  it.each(places)('RP4: by another record, $name, is an error that says where', ({ options, isDropped }) => {
+    const rig = producedAgain(options);
+    if (isDropped) expect(rig.truncations).toBe(1);
+    rig.write([3], { subpartition: 1 });
+    const other = [recordOf(1, 3), recordOf(1, 4), recordOf(1, 6)];
+    expect(thrownBy(() => rig.partition.write(1, other))).toEqual(brokenAt(1, 4));
+  });
+
+  it.each(places)('RP4: by records in another subpartition, $name, is an error at the end', ({ options }) => {
+    const rig = producedAgain(options);
+    rig.write([4], { subpartition: 1 });
+    rig.write([2], { subpartition: 0 });
+    rig.finish();
+    expect(rig.ends).toStrictEqual([brokenAt(1, 4)]);
+  });
+
+  it.each(places)('RP4: by fewer records, $name, is the error of the end, and nobody reads a part', ({ options }) => {
+    for (const [count, sequence] of [
+      [0, 0],
+      [5, 4],
+      [22, 22],
+      [23, 22],
+    ] as const) {
+      const rig = producedAgain(options);
+      if (count > 0) rig.write([count], { subpartition: 1 });
+      rig.finish();
+      expect(rig.ends).toStrictEqual([brokenAt(1, sequence)]);
+      expect(rig.ends[0]?.message).toMatch(count === 23 ? /ended 1 or more/ : /ended [12] or more records early/);
+    }
+  });
+
+  it.each(places)('RP4: by more records than a finished result has, $name, is an error', ({ options }) => {
+    const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
+    rig.write(times(12, 2), { subpartition: 1 }).finish();
+    rig.resume();
+    rig.write([23], { subpartition: 1 });
+    expect(thrownBy(() => rig.write([2], { subpartition: 1 }))).toEqual(brokenAt(1, 24));
+    rig.resume();
+    expect(thrownBy(() => rig.write([1], { subpartition: 0 }))).toMatchObject({
+      attempt: 2,
+      subpartition: 0,
+      sequence: 0,
+    });
+  });
+
+  it('RP4: is also seen where the file was given up', () => {
+    const rig = producedAgain({ retention: 'disk' }, true);
+    expect(thrownBy(() => rig.partition.write(1, [recordOf(1, 0), recordOf(1, 2)]))).toEqual(brokenAt(1, 0));
+  });
+
+  it('RP4: is not seen in what was dropped if nothing is known of it', () => {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000 });
+    rig.read();
+    const unwritable = (index: number): unknown => ({ index, fn: Math.max });
+    for (let index = 0; index < 20; index++) rig.partition.write(0, [unwritable(index)]);
+    expect(rig.truncations).toBe(1);
+    rig.resume();
+    expect(() => rig.partition.write(0, [unwritable(-1)])).not.toThrow();
+  });
+});
+
+describe('memory, of which the beginning was dropped, produced again', () => {
+  /** Room for five batches of two; twenty were written, to a reader in step. */
+  const batchBytes = 192;
+  function dropped(): { rig: RetainedRig; inStep: Reading } {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 5 * batchBytes });
+    const inStep = rig.read();
+    rig.write(times(20, 2));
+    expect([rig.truncations, rig.memory.reservedBytes]).toEqual([1, 5 * batchBytes]);
+    expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
+    return { rig, inStep };
+  }
+
+  it('stays dropped where there is no room and nobody needs it, and says so again', () => {
+    const { rig, inStep } = dropped();
+    rig.resume();
+    rig.write(times(10, 4)).finish();
+    expect(rig.truncations).toBe(2);
+    expect(stateOf(inStep)).toEqual(whole(40));
+    expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
+    expect([rig.appends, rig.memory.isExceeded]).toEqual([0, false]);
+    // What was there has not made way for it.
+    expect(stateOf(rig.read({ from: 30 }))).toEqual(whole(40, 30));
+  });
+
+  it('comes back for a reader that waits for it', () => {
+    const { rig, inStep } = dropped();
+    rig.resume();
+    const late = rig.read({ from: 3 });
+    expect(late.records).toEqual([]);
+    rig.write([1, 2]);
+    expect(late.records).toEqual([]);
+    rig.write([1]);
+    expect(late.records).toEqual([recordOf(0, 3)]);
+    rig.write([36]).finish();
+    expect([inStep, late].map(stateOf)).toEqual([whole(40), whole(40, 3)]);
+  });
+
+  it('MR4: comes back, if need be to the disk, where nobody reads', () => {
+    const { rig, inStep } = dropped();
+    inStep.stop();
+    rig.resume();
+    rig.write(times(10, 4)).finish();
+    expect([rig.truncations, rig.memory.isExceeded]).toEqual([1, false]);
+    expect(stateOf(rig.read())).toEqual(whole(40));
+    expect(rig.truncations).toBe(1);
+  });
+
+  it('MR2: is dropped again, the oldest first, when room is needed', () => {
+    const { rig, inStep } = dropped();
+    rig.resume();
+    rig.write(times(10, 4));
+    for (let count = 0; count < 20; count++) {
+      rig.write([2]);
+      expect(rig.memory.reservedBytes).toBeLessThanOrEqual(5 * batchBytes);
+      expect(rig.partition.isWritable).toBe(true);
+    }
+    expect(inStep.records).toHaveLength(80);
+  });
+
+  it('MR1: what came back into room that was free makes way again', () => {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 12 * batchBytes });
+    rig.memory.reserve(7 * batchBytes);
+    const inStep = rig.read();
+    rig.write(times(10, 2));
+    rig.memory.release(7 * batchBytes);
+    expect(rig.truncations).toBe(1);
+    rig.resume();
+    rig.write(times(10, 2));
+    expect([rig.memory.reservedBytes, rig.truncations]).toEqual([10 * batchBytes, 1]);
+    // Others need it all.
+    rig.memory.reserve(11 * batchBytes);
+    rig.write([2]);
+    expect(rig.memory.reservedBytes).toBe(12 * batchBytes);
+    expect(inStep.records).toHaveLength(22);
+  });
+
+  it('RL2: a reader that was opened before and listens only now is told that its beginning is gone', () => {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 5 * batchBytes });
+    const idle = rig.partition.read(0);
+    rig.read();
+    rig.write(times(20, 2));
+    const reading = new Reading(idle, unlimited);
+    rig.settle();
+    expect([reading.records, reading.error]).toEqual([[], expect.any(PartitionLostError)]);
+  });
+});
+
+describe('who waits while a result is produced again', () => {
+  it('for the disk: is woken when everybody has read it and it is given up', () => {
+    const rig = new RetainedRig({ retention: 'disk' }).write(times(12, 2)).finish();
+    rig.resume(true);
+    rig.write(times(8, 2), { isSettled: false });
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    rig.partition.release();
+    rig.settle();
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    rig.write([8]).finish();
+    expect(rig.ends).toStrictEqual([undefined, undefined]);
+  });
+
+  it('for room on the disk: is woken when it is given up, also if others still take all of it', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 1 }).write([2]);
+    rig.disk.reserve(100);
+    rig.finish();
+    rig.resume();
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    rig.partition.release();
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect(rig.environment.clock.timerCount).toBe(0);
+  });
+
+  it('for nothing: a reader that gives it up while it is handed a batch does not disturb its producer', () => {
+    const rig = new RetainedRig({ retention: 'disk' }).write(times(12, 2)).finish();
+    rig.resume(true);
+    const view = rig.partition.read(0);
+    view.elements$.subscribe({ complete: () => rig.partition.release() });
+    view.request(unlimited);
+    rig.write([15]);
+    expect(() => rig.write([9])).not.toThrow();
+    rig.finish();
+    expect(rig.ends).toStrictEqual([undefined, undefined]);
+    expect([rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0]);
+  });
+});
+
+describe('a disk that is used up', () => {
+  const timeoutMs = 1_000;
+
+  it('DR2: stops a producer until somebody makes room, and it goes on', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 100, timeoutMs });
+    rig.write([4]);
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 0]);
+    rig.disk.reserve(100);
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    rig.environment.advance(timeoutMs - 1);
+    rig.disk.release(100);
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    rig.environment.advance(timeoutMs);
+    rig.write([2]).finish();
+    expect(rig.ends).toStrictEqual([undefined]);
+    expect(stateOf(rig.read())).toEqual(whole(6));
+  });
+
+  it('DR2: fails a producer that has waited too long', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
+    expect(rig.partition.isWritable).toBe(false);
+    rig.environment.advance(timeoutMs);
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect(thrownBy(() => rig.write([2]))).toMatchObject({ name: 'DiskBudgetExceededError', recovery: 'restart' });
+    rig.finish();
+    expect(rig.ends).toStrictEqual([expect.any(DiskBudgetExceededError)]);
+  });
+
+  it('DR2: has no hold on a result that is complete', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
+    expect(rig.partition.isWritable).toBe(false);
+    rig.finish();
+    rig.environment.advance(2 * timeoutMs);
+    expect(rig.ends).toStrictEqual([undefined]);
+    expect(stateOf(rig.read())).toEqual(whole(2));
+    expect(rig.partition).toMatchObject({ isReadableFromStart: true });
+  });
+
+  it('DR2: gives the next attempt a time of its own', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
+    expect(rig.partition.isWritable).toBe(false);
+    rig.environment.advance(timeoutMs - 1);
+    rig.resume();
+    expect(rig.partition.isWritable).toBe(false);
+    rig.environment.advance(timeoutMs - 1);
+    expect(rig.wakes).toBe(0);
+    rig.environment.advance(1);
+    expect(rig.wakes).toBe(1);
+    expect(thrownBy(() => rig.write([2]))).toBeInstanceOf(DiskBudgetExceededError);
+  });
+
+  it.each(['fail', 'drop-releasable'] as const)('DR1: %s: what was refused is not reserved', (overflow) => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 100, overflow });
+    rig.write([2]);
+    const taken = rig.disk.reservedBytes;
+    expect(thrownBy(() => rig.write([20]))).toMatchObject({ name: 'DiskBudgetExceededError', recovery: 'never' });
+    expect([rig.disk.reservedBytes, rig.partition.statistics().spilledBytes]).toEqual([taken, taken]);
+    expect(rig.partition.statistics()).toMatchObject({ records: 2, batches: 1 });
+  });
+
+  it('DR1: an append that failed is given back', () => {
+    const rig = new RetainedRig({ retention: 'disk' });
+    rig.environment.faults.fail(spillFaultPoints.append, { skip: 1 });
+    rig.write([2, 2]);
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+  });
+
+  it('RP4: an attempt that had no room left puts back what it did not', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 1_000, overflow: 'fail' }).write(times(8, 2));
+    rig.resume(true);
+    rig.disk.reserve(900);
+    expect(thrownBy(() => rig.write(times(8, 2)))).toBeInstanceOf(DiskBudgetExceededError);
+    rig.disk.release(900);
+    rig.resume();
+    const reading = rig.read();
+    rig.write(times(8, 2)).finish();
+    expect(stateOf(reading)).toEqual(whole(16));
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+  });
+});
+
+describe('syncs', () => {
+  const policies: [SyncPolicy, { whileWritten: number; atTheEnd: number }][] = [
+    ['never', { whileWritten: 0, atTheEnd: 0 }],
+    ['checkpoint', { whileWritten: 0, atTheEnd: 1 }],
+    ['write', { whileWritten: 3, atTheEnd: 0 }],
+  ];
+
+  it.each(policies)('%s: %j', (sync, { whileWritten, atTheEnd }) => {
+    const rig = new RetainedRig({ sync }).write([1, 1, 1]);
+    expect(rig.syncs).toBe(whileWritten);
+    const syncsAtEnd: number[] = [];
+    rig.partition.finish(() => syncsAtEnd.push(rig.syncs));
+    rig.settle();
+    expect(syncsAtEnd).toEqual([whileWritten + atTheEnd]);
+  });
+
+  it('checkpoint: there is nothing to sync where nothing is in a file', () => {
+    const rig = new RetainedRig({ retention: 'memory', sync: 'checkpoint' }).write([1]).finish();
+    expect([rig.syncs, rig.ends]).toStrictEqual([0, [undefined]]);
+  });
+
+  it('write: a batch counts as written when it is synced', () => {
+    const rig = new RetainedRig({ sync: 'write' });
+    rig.write(times(8, 1), { isSettled: false });
+    const { faults } = rig.environment;
+    const writable: boolean[] = [];
+    faults.call(spillFaultPoints.sync, () => writable.push(rig.partition.isWritable));
+    rig.settle();
+    expect([writable, rig.partition.isWritable, rig.appends, rig.syncs]).toEqual([[false], true, 8, 8]);
+  });
+
+  it.each(['checkpoint', 'write'] as const)('%s: one that fails is the error of the end', (sync) => {
+    const rig = new RetainedRig({ sync });
+    const reading = rig.read();
+    rig.environment.faults.fail(spillFaultPoints.sync, { error: new Error('EIO') });
+    rig.write([1, 1], { isSettled: false }).finish();
+    expect(rig.ends).toStrictEqual([expect.any(SpillError)]);
+    expect(rig.ends[0]?.message).toMatch(/EIO/);
+    expect([reading.isComplete, reading.error]).toEqual([false, undefined]);
+  });
+
+  it('RP3: a release during the sync of the end fails the end, once', () => {
+    const rig = new RetainedRig({ sync: 'checkpoint' }).write([1]);
+    rig.partition.finish((error) => rig.ends.push(error));
+    rig.partition.release();
+    rig.settle();
+    expect(rig.ends).toStrictEqual([expect.any(PartitionLostError)]);
+  });
+
+  it('RA1: the sync of the attempt before does not end the next one', () => {
+    const rig = new RetainedRig({ sync: 'checkpoint' }).write([4]);
+    let ends = 0;
+    rig.partition.finish(() => ends++);
+    rig.resume();
+    rig.write([4], { isSettled: false }).finish();
+    expect([ends, rig.ends]).toStrictEqual([0, [undefined]]);
+  });
+});
+
+describe('any order of attempts, turns, readers and losses', () => {
+  const length = 24;
+  const subpartitionCount = 2;
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant('write' as const),
+        to: fc.nat(1),
+        size: fc.integer({ min: 1, max: 6 }),
+      }),
+    },
+    { weight: 3, arbitrary: fc.constant({ kind: 'settle' as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'turn' as const }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('open' as const), from: fc.nat(1), record: fc.nat(length + 2) }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('idle' as const), from: fc.nat(1), record: fc.nat(length + 2) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('request' as const),
+        reader: fc.nat(5),
+        credits: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('stop' as const), reader: fc.nat(5) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('resume' as const), isLost: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'finish' as const }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('others' as const), bytes: fc.nat(2_000) }) },
+  );
+
+  interface Reader {
+    readonly subpartition: number;
+    readonly from: number;
+    readonly view: ReturnType<RetainedRig['partition']['read']>;
+    /** Undefined until it listens. */
+    reading?: Reading;
+    isStopped: boolean;
+  }
+
+  it.each(kinds)(
+    '$name: RP4, DR1, MR1: readers get the records from where they start, once, in order, and all in the end',
+    ({ isRead, options }) => {
+      fc.assert(
+        fc.property(
+          fc.array(step, { maxLength: 50 }),
+          fc.nat(3_000),
+          fc.nat(),
+          fc.constantFrom<SyncPolicy>('never', 'checkpoint', 'write'),
+          (steps, memoryBytes, seed, sync) => {
+            const diskBytes = 3_000;
+            const isBounded = options.memoryBytes !== undefined && options.memoryBytes > 0;
+            const rig = new RetainedRig({
+              ...options,
+              ...(options.retention === 'memory' || isBounded ? { memoryBytes } : {}),
+              diskBytes,
+              subpartitionCount,
+              seed,
+              sync,
+              timeoutMs: 1e9,
+            });
+            const readers: Reader[] = [];
+            let others = 0;
+            let isFinished = false;
+            let wasFinished = false;
+            const others$ = (bytes: number): void => {
+              rig.disk.release(others);
+              rig.disk.reserve(bytes);
+              others = bytes;
+            };
+            const write = (subpartition: number, size: number): boolean => {
+              const count = Math.min(size, length - rig.producedOf(subpartition));
+              if (!rig.partition.isWritable) rig.settle();
+              if (isFinished || !rig.partition.isWritable) return false;
+              if (count > 0) rig.write([count], { subpartition, isSettled: false });
+              return true;
+            };
+            const finish = (): boolean => {
+              for (let to = 0; to < subpartitionCount; to++) {
+                while (rig.producedOf(to) < length) if (!write(to, 5)) return false;
+              }
+              if (isFinished) return true;
+              const ends: (Error | undefined)[] = [];
+              rig.partition.finish((error) => ends.push(error));
+              rig.settle();
+              expect(ends).toStrictEqual([undefined]);
+              isFinished = wasFinished = true;
+              return true;
+            };
+            const open = (subpartition: number, from: number): Reader | undefined => {
+              if (isRead === 'at the end' && !wasFinished) return undefined;
+              try {
+                const reader = { subpartition, from, view: rig.partition.read(subpartition, from), isStopped: false };
+                readers.push(reader);
+                return reader;
+              } catch (error) {
+                expect(error).toBeInstanceOf(PartitionLostError);
+                expect(rig.truncations).toBeGreaterThan(0);
+                return undefined;
+              }
+            };
+            const check = (): void => {
+              for (const { subpartition, from, reading } of readers) {
+                if (reading === undefined) continue;
+                const { records, error } = reading;
+                expect(records).toEqual(recordsOf(subpartition, from, Math.min(length, from + records.length)));
+                if (error === undefined) continue;
+                // It was opened, and listened when its beginning was gone.
+                expect([error, records.length]).toEqual([expect.any(PartitionLostError), 0]);
+                expect(rig.truncations).toBeGreaterThan(0);
+              }
+              const { memoryBytes: inMemory, spilledBytes } = rig.partition.statistics();
+              expect([rig.memory.reservedBytes, rig.disk.reservedBytes]).toEqual([inMemory, spilledBytes + others]);
+            };
+
+            for (const next of steps) {
+              switch (next.kind) {
+                case 'write':
+                  write(next.to, next.size);
+                  break;
+                case 'settle':
+                  rig.settle();
+                  expect(rig.disk.reservedBytes - others).toBe(rig.fileBytes);
+                  break;
+                case 'turn':
+                  rig.environment.clock.step();
+                  break;
+                case 'open': {
+                  const reader = open(next.from, next.record);
+                  if (reader !== undefined) reader.reading = new Reading(reader.view);
+                  break;
+                }
+                case 'idle':
+                  open(next.from, next.record);
+                  break;
+                case 'request':
+                case 'stop': {
+                  const reader = readers[next.reader];
+                  if (reader === undefined || reader.isStopped) break;
+                  reader.reading ??= new Reading(reader.view);
+                  if (next.kind === 'request') reader.reading.request(next.credits);
+                  else reader.reading.stop();
+                  reader.isStopped = next.kind === 'stop';
+                  break;
+                }
+                case 'resume':
+                  rig.resume(next.isLost);
+                  isFinished = false;
+                  break;
+                case 'finish':
+                  finish();
+                  break;
+                case 'others':
+                  others$(next.bytes * 2);
+              }
+              check();
+            }
+
+            others$(0);
+            for (const reader of readers) {
+              if (reader.isStopped) continue;
+              reader.reading ??= new Reading(reader.view);
+              reader.reading.request(unlimited);
+            }
+            rig.disk.release(1e6);
+            expect(finish()).toBe(true);
+            rig.disk.reserve(1e6);
+            rig.settle();
+            check();
+            for (const { subpartition, from, reading, isStopped } of readers) {
+              if (isStopped || reading === undefined || reading.error !== undefined) continue;
+              expect([reading.records, reading.isComplete]).toEqual([recordsOf(subpartition, from, length), true]);
+            }
+            rig.partition.release();
+            rig.settle();
+            expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+            expect(rig.environment.clock.timerCount).toBe(0);
+          },
+        ),
+        { numRuns: 150 },
+      );
+    },
+  );
+});
