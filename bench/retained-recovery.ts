@@ -204,7 +204,7 @@ const numbers = (count: number): Numbered<number> => ({ count, recordOf: (id) =>
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   const sizes = [
-    { millions: 1, rounds: Math.max(3, Math.round(7 * effort)), warmUp: 3 },
+    { millions: 1, rounds: Math.max(3, Math.round(15 * effort)), warmUp: 8 },
     { millions: 10, rounds: Math.max(1, Math.round(3 * effort)), warmUp: 0 },
     { millions: 100, rounds: effort < 1 ? 0 : Math.round(effort), warmUp: 0 },
   ];

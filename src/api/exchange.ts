@@ -104,7 +104,7 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
       '"pipelined", "memory", "reliable" or "blocking", or what memory(), reliable() or blocking() returns',
     );
   }
-  return settings;
+  return typeof exchange === 'string' ? settings : checked(settings.name, settings);
 }
 
 /** @throws InvalidArgumentError unless it says how long results are kept. */
@@ -121,10 +121,23 @@ export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive =
   );
 }
 
+/** The options that each exchange has. */
+const optionsOf: Readonly<Record<ExchangeName, readonly string[]>> = {
+  pipelined: [],
+  memory: ['memoryBudgetBytes', 'memoryOverflow', 'keepResults'],
+  reliable: ['sync', 'diskBudgetBytes', 'keepResults'],
+  blocking: ['memoryBudgetBytes', 'diskBudgetBytes', 'keepResults'],
+};
+
 function checked(name: ExchangeName, options: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
+  for (const [option, given] of Object.entries(options)) {
+    if (option === 'name' || given === undefined || optionsOf[name].includes(option)) continue;
+    const known = optionsOf[name].length === 0 ? 'no options' : `one of its options: ${optionsOf[name].join(', ')}`;
+    throw new InvalidArgumentError(`${option} of ${name}`, given, known);
+  }
   const { memoryBudgetBytes, diskBudgetBytes, memoryOverflow, sync, keepResults } = options;
   for (const [option, bytes] of Object.entries({ memoryBudgetBytes, diskBudgetBytes })) {
-    if (bytes !== undefined && !(bytes >= 0))
+    if (bytes !== undefined && !(typeof bytes === 'number' && bytes >= 0))
       throw new InvalidArgumentError(`${option} of ${name}`, bytes, 'bytes ≥ 0');
   }
   if (memoryOverflow !== undefined && memoryOverflow !== 'drop' && memoryOverflow !== 'spill') {

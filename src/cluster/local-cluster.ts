@@ -173,6 +173,12 @@ export class LocalCluster implements ExecutorGateway {
       }
     }
     this.#executors.get(executor)?.send({ type: 'executor.declareLost', why });
+    for (const vertex of this.#options.ledger.unableToProduceAgain()) {
+      const { ledger } = this.#options;
+      const [region, attempt] = [ledger.regions.regionOf(vertex), ledger.attemptOf(vertex)];
+      const cause = new ExecutorLostError(executor, why);
+      this.#master?.send({ type: 'region.taskFailed', region, vertex, attempt, cause });
+    }
     this.#executors.delete(executor);
     this.#startExecutor();
   }

@@ -64,6 +64,7 @@ export class ReproducibleRegions {
   #lookAt(region: RegionId): Reproducibility {
     const graph = this.#graph;
     let merges = false;
+    let own: Set<number> | undefined;
     for (const member of this.#regions.verticesOf(region)) {
       const vertex = member as ExecutionVertexId;
       const jobVertex = graph.jobVertexIndexOf(vertex);
@@ -71,32 +72,49 @@ export class ReproducibleRegions {
       const { id, deterministic } = graph.jobVertexOf(vertex);
       if (this.#distrusted.has(jobVertex)) return never(`"${id}" was declared deterministic, and wrote something else`);
       if (deterministic !== true) return never(`"${id}" is not declared deterministic`);
-      if (channelCount(graph, vertex) < 2) continue;
+      const { channels, lossy } = inputsOf(graph, vertex);
+      if (lossy !== undefined) return never(`${graph.nameOf(vertex)} may read something else over ${lossy}`);
+      if (channels < 2) continue;
       merges = true;
-      const own = this.#ownInput(region, vertex);
-      if (own !== undefined)
-        return never(`${graph.nameOf(vertex)} merges channels of ${own} in whatever order they come`);
+      own ??= this.#producedBy(region);
+      const input = ownInput(graph, vertex, own);
+      if (input !== undefined)
+        return never(`${graph.nameOf(vertex)} merges channels of ${input} in whatever order they come`);
     }
     return merges ? fromKeptResults : always;
   }
 
-  /** An input of a task that runs anew whenever the task does. */
-  #ownInput(region: RegionId, vertex: ExecutionVertexId): string | undefined {
-    let own: string | undefined;
-    this.#graph.forEachConsumedGroup(vertex, (group) => {
-      const { source, target, exchange } = this.#graph.edgeOfGroup(group);
-      if (exchange.joinsRegions || this.#isFedBy(region, group))
-        own = `the ${exchange.name} edge ${source} → ${target}`;
+  /** The groups that the tasks of a region feed. */
+  #producedBy(region: RegionId): Set<number> {
+    const groups = new Set<number>();
+    this.#regions.forEachVertex(region, (vertex) => {
+      this.#graph.forEachProducedGroup(vertex, (group) => groups.add(group));
     });
-    return own;
+    return groups;
   }
+}
 
-  #isFedBy(region: RegionId, group: number): boolean {
-    for (let vertex = this.#graph.producerStart(group); vertex < this.#graph.producerEnd(group); vertex++) {
-      if (this.#regions.regionOf(vertex as ExecutionVertexId) === region) return true;
-    }
-    return false;
-  }
+/** How many channels a task reads, and the edge, if there is one, over which it may read something else after a restart. */
+function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels: number; lossy: string | undefined } {
+  let lossy: string | undefined;
+  graph.forEachConsumedGroup(vertex, (group) => {
+    if (graph.exchangeOfGroup(group).reconnectsWithLoss) lossy = edgeName(graph, group);
+  });
+  return { channels: channelCount(graph, vertex), lossy };
+}
+
+/** An input of a task that runs anew whenever the task does, among the groups that its own region feeds. */
+function ownInput(graph: ExecutionGraph, vertex: ExecutionVertexId, own: ReadonlySet<number>): string | undefined {
+  let input: string | undefined;
+  graph.forEachConsumedGroup(vertex, (group) => {
+    if (own.has(group)) input = edgeName(graph, group);
+  });
+  return input;
+}
+
+function edgeName(graph: ExecutionGraph, group: number): string {
+  const { source, target, exchange } = graph.edgeOfGroup(group);
+  return `the ${exchange.name} edge ${source} → ${target}`;
 }
 
 function never(why: string): Reproducibility {

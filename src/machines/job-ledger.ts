@@ -42,8 +42,8 @@ export class JobLedger implements Topology {
   readonly #isDecided = new Set<RegionId>();
   /** Tasks whose channels were merged in an order that nobody knows any more. */
   readonly #orderLost = new Set<ExecutionVertexId>();
-  /** Results of which nothing is left, not even what a second run could be compared with. */
-  readonly #traceless = new Set<PartitionId>();
+  /** Regions of whose results nothing is left, not even what a second run could be compared with. */
+  readonly #traceless = new Set<RegionId>();
   /** Results that nobody reads any more and that are kept all the same. */
   readonly #kept = new Set<PartitionId>();
   readonly #attempts: Uint32Array;
@@ -70,7 +70,7 @@ export class JobLedger implements Topology {
     if (this.#isDecided.has(region) && this.#modes.get(region) === 'new') return anew;
     const reproducibility = this.#reproducible.of(region);
     if (reproducibility.kind === 'never') return reproducibility;
-    if (this.#traceless.size > 0 && this.#hasTraceless(region)) return traceless;
+    if (this.#traceless.has(region)) return traceless;
     if (this.#orderLost.size === 0 || reproducibility.kind !== 'from-kept-results') return reproducibility;
     return this.regions.verticesOf(region).some((vertex) => this.#orderLost.has(vertex as ExecutionVertexId))
       ? outOfOrder
@@ -100,7 +100,14 @@ export class JobLedger implements Topology {
 
   /** A result is gone, and nothing of it is left: if it has to be produced again, everybody reads it anew. */
   loseTrace(partition: PartitionId): void {
-    this.#traceless.add(partition);
+    this.#traceless.add(this.regions.regionOf(this.graph.producerOf(partition)));
+  }
+
+  /** Tasks, one of each region, that were to produce again and, as things are now, cannot: nobody is prepared for that. */
+  unableToProduceAgain(): ExecutionVertexId[] {
+    return [...this.#isDecided]
+      .filter((region) => this.#modes.get(region) === 'again' && this.reproducibilityOf(region).kind === 'never')
+      .map((region) => this.regions.verticesOf(region)[0] as ExecutionVertexId);
   }
 
   /** The order in which a task merged its channels is gone with its executor. */
@@ -148,6 +155,18 @@ export class JobLedger implements Topology {
   /** A region finished. Returns the results that nobody reads any more; they are kept until they are given up. */
   consumedBy(region: RegionId): PartitionId[] {
     const consumed = this.#release.regionFinished(region);
+    for (const partition of consumed) this.#kept.add(partition);
+    return consumed;
+  }
+
+  /** Results of a task that are complete although everybody had read them: produced again for another's sake. */
+  consumedResultsOf(vertex: ExecutionVertexId): PartitionId[] {
+    const consumed = this.graph
+      .partitionsOf(vertex)
+      .filter(
+        (partition) =>
+          this.#results[partition] === complete && !this.#kept.has(partition) && this.#isConsumed(partition),
+      );
     for (const partition of consumed) this.#kept.add(partition);
     return consumed;
   }
@@ -282,7 +301,7 @@ export class JobLedger implements Topology {
     this.#isDecided.delete(region);
     if (mode === 'new') {
       this.#orderLost.delete(vertex);
-      for (const partition of graph.partitionsOf(vertex)) this.#traceless.delete(partition);
+      this.#traceless.delete(region);
     }
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);
@@ -318,15 +337,6 @@ export class JobLedger implements Topology {
         partition: { partition: graph.partitionOf(edge, vertex), attempt },
       })),
     };
-  }
-
-  #hasTraceless(region: RegionId): boolean {
-    for (const vertex of this.regions.verticesOf(region)) {
-      for (const partition of this.graph.partitionsOf(vertex as ExecutionVertexId)) {
-        if (this.#traceless.has(partition)) return true;
-      }
-    }
-    return false;
   }
 
   /** Whether a result that is produced again need not be waited for: it is complete, or nobody will read it. */

@@ -208,7 +208,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         tell(enqueue, scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)));
       }),
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
-        if (event.type === 'region.taskFinished') schedule(enqueue, ledger.finishTask(event.vertex));
+        if (event.type !== 'region.taskFinished') return;
+        schedule(enqueue, ledger.finishTask(event.vertex));
+        const consumed = ledger.consumedResultsOf(event.vertex);
+        if (consumed.length > 0) keeper.noteConsumed(consumed);
       }),
       releaseConsumedPartitions: ({ event }) => {
         if (event.type === 'region.finished') keeper.noteConsumed(ledger.consumedBy(event.region));

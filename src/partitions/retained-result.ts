@@ -244,10 +244,12 @@ export class RetainedResult {
     if (this.#phase === 'released') throw this.#released();
     this.#id = id;
     this.#phase = 'open';
+    const failed = this.#failure !== undefined;
     this.#failure = undefined;
     this.#finished = undefined;
     this.#disk.stopWaiting();
-    if (isLost) this.#giveUpFile();
+    // What the disk did not take, or might have forgotten, is written anew.
+    if (isLost || failed) this.#giveUpFile();
     const logs = this.#logs.filter((log) => log !== undefined);
     for (const log of logs) log.restart();
     this.#memory.restart(logs);

@@ -189,6 +189,7 @@ function naiveReproducibility(
     );
     if (vertices[task]?.deterministic !== true) return 'never';
     const channels = edges.filter(({ consumer }) => consumer === task);
+    if (channels.some(({ exchange }) => exchange.reconnectsWithLoss)) return 'never';
     if (channels.length < 2) continue;
     if (channels.some(({ producer }) => regionOf[producer] === region)) return 'never';
     kind = 'from-kept-results';

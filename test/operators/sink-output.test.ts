@@ -46,7 +46,7 @@ describe('SinkOutput', () => {
     expect(log).toEqual([[1], 'commit']);
     expect(done).toEqual([]);
     await settle();
-    expect(done).toEqual([undefined]);
+    expect(done).toStrictEqual([undefined]);
   });
 
   it('aborts after the write that is under way, and only once', async () => {
