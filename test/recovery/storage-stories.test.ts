@@ -37,10 +37,11 @@ const diskBytes = async (): Promise<number> => {
 async function storageSeen(job: Job, vertex: string, options = {}) {
   const faults = faultPlan();
   const environment = virtualEnvironment({ faults });
-  let run: JobRun | undefined;
+  const seen: { run?: JobRun } = {};
   let uses: readonly StorageUse[] = [];
-  faults.call('task.end', () => (uses = run?.storage() ?? []), { when: (place) => place['vertex'] === vertex });
-  run = job.run({ batchSize: 8, environment, ...options });
+  faults.call('task.end', () => (uses = seen.run?.storage() ?? []), { when: (place) => place['vertex'] === vertex });
+  const run = job.run({ batchSize: 8, environment, ...options });
+  seen.run = run;
   const events: JobEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
   await environment.drive(run.result);
