@@ -4,6 +4,7 @@ import type { RestartMode } from '../failover/affected-regions.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import { type Reproducibility, ReproducibleRegions } from '../graph/reproducibility.ts';
+import { regionOrder } from '../graph/region-order.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
 import { PartitionRelease } from '../scheduling/partition-release.ts';
@@ -32,9 +33,14 @@ export class JobLedger implements Topology {
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
   readonly scheduling: PipelinedRegionScheduling;
-  readonly slots = new SlotPool((region) => this.scheduling.isReady(region));
+  readonly slots = new SlotPool(
+    (region) => this.scheduling.isReady(region),
+    (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
+  );
   /** The present attempt of each execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
+  /** Worked out when somebody has to wait for slots. */
+  #order: Int32Array | undefined;
   readonly #release: PartitionRelease;
   readonly #reproducible: ReproducibleRegions;
   /** How regions restart, as the latest failover decided; those in `#isDecided` have not begun to. */

@@ -332,11 +332,21 @@ export class RetainedResult {
     return this.#log(subpartition).batchAt(index) as RetainedBatch;
   }
 
-  /** Gives the batch its place: in memory, in the file, or (until it is written, and for a while longer) in both. */
-  #keep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): void {
-    if (this.#memory.tryKeep(log, index, batch, records)) return;
+  /**
+   * Gives the batch its place: in memory, in the file, or (until it is written, and for a while longer) in both. False if
+   * it was dropped at once, to make room for itself.
+   */
+  #keep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
+    const isInMemory = this.#memory.tryKeep(log, index, batch, records);
+    if (index < log.first) {
+      if (isInMemory) this.#memory.forget(log, batch);
+      return false;
+    }
+    batch.records = records;
+    if (isInMemory) return true;
     const frame = this.#frameOf(records, { subpartition: log.subpartition, sequence: batch.sequence });
     if (frame !== undefined) this.#writeToFile(log, index, batch, frame);
+    return true;
   }
 
   /** Undefined for records that cannot be written and need not be: they stay in memory. */
@@ -460,8 +470,7 @@ export class RetainedResult {
       for (const skipped of log.skipTo(index + 1)) this.#memory.forget(log, skipped);
       return;
     }
-    batch.records = records;
-    this.#keep(log, index, batch, records);
+    if (!this.#keep(log, index, batch, records)) return;
     const stalled = this.#stalled.get(batch) ?? [];
     this.#stalled.delete(batch);
     for (const go of stalled) go();

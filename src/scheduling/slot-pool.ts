@@ -19,9 +19,9 @@ interface Offer {
 
 /**
  * The slots that executors offer, given to regions all or nothing: a region that got half of what it needs would hold
- * it against another that holds the other half. Requests that cannot be met wait in line, by the numbers of the regions,
- * which are in topological order: a producer that runs again comes before those who wait for what it produces. Nobody
- * overtakes, unless who is first needs more than all executors offer together, or is not ready.
+ * it against another that holds the other half. Requests that cannot be met wait in line, by the places of the regions in
+ * the dataflow: a producer that runs again comes before those who wait for what it produces. Nobody overtakes, unless who is
+ * first needs more than all executors offer together, or is not ready.
  */
 export class SlotPool {
   readonly #offers = new Map<ExecutorId, Offer>();
@@ -31,12 +31,20 @@ export class SlotPool {
   /** The regions in line, in their order. */
   readonly #line: RegionId[] = [];
   readonly #isReady: (region: RegionId) => boolean;
+  readonly #placeOf: (region: RegionId) => number;
   #total = 0;
   #free = 0;
 
-  /** @param isReady whether a region that waits would run if it had its slots: what it reads may be produced anew */
-  constructor(isReady: (region: RegionId) => boolean = () => true) {
+  /**
+   * @param isReady whether a region that waits would run if it had its slots: what it reads may be produced anew
+   * @param placeOf where a region stands in the dataflow, producers before consumers
+   */
+  constructor(
+    isReady: (region: RegionId) => boolean = () => true,
+    placeOf: (region: RegionId) => number = (region) => region,
+  ) {
     this.#isReady = isReady;
+    this.#placeOf = placeOf;
   }
 
   addExecutor(executor: ExecutorId, slots: number): void {
@@ -120,7 +128,7 @@ export class SlotPool {
   /** Whether somebody in line before `region` could be served by the executors there are, now or when slots come back. */
   #isAnyoneServableBefore(region: RegionId): boolean {
     for (const other of this.#line) {
-      if (other > region) return false;
+      if (this.#placeOf(other) > this.#placeOf(region)) return false;
       if (this.#isServable(other, this.#queue.get(other) as number)) return true;
     }
     return false;
@@ -135,7 +143,7 @@ export class SlotPool {
     let [low, high] = [0, this.#line.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#line[middle] as RegionId) < region) low = middle + 1;
+      if (this.#placeOf(this.#line[middle] as RegionId) < this.#placeOf(region)) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import { regionOrder } from '../../src/graph/region-order.ts';
+import { drawn, drawnRegions } from './drawn-graph.ts';
+import { anyGraph, explicitEdges } from './naive-graph.ts';
+
+/** The regions of a drawing, in their order. */
+function ordered(...lines: readonly string[]): string {
+  const graph = drawn(...lines);
+  const regions = pipelinedRegions(graph);
+  const names = drawnRegions(graph, regions);
+  return [...regionOrder(graph, regions).entries()]
+    .toSorted(([, a], [, b]) => a - b)
+    .map(([region]) => names[region])
+    .join(' | ');
+}
+
+describe('the order of regions', () => {
+  it.each<[string, readonly string[], string]>([
+    ['a chain', ['a => b => c'], 'a | b | c'],
+    ['nothing to wait for', ['a', 'b'], 'a | b'],
+    ['of several tasks', ['a:2 =x> b:2'], 'a[0] | a[1] | b[0] | b[1]'],
+    // (b) is before (p) by its number, and its region reads what that of (p) writes.
+    ['against the numbers of the first vertices', ['b -> c', 'p ~> c'], 'p | b c'],
+    ['a long way round', ['x -> z', 'a => b => z'], 'a | b | x z'],
+    ['a ring is one region, which does not wait for itself', ['a -> c', 'a => b => c', 'c => d'], 'a b c | d'],
+  ])('%s', (_, lines, order) => {
+    expect(ordered(...lines)).toBe(order);
+  });
+
+  it('property: is one of all regions, producers before consumers', () => {
+    fc.assert(
+      fc.property(anyGraph, (graph) => {
+        const regions = pipelinedRegions(graph);
+        const places = regionOrder(graph, regions);
+        expect([...places].toSorted((a, b) => a - b)).toEqual([...places.keys()]);
+        for (const { producer, consumer } of explicitEdges(graph.jobGraph)) {
+          const [from, to] = [regions.regionOf(producer as never), regions.regionOf(consumer as never)];
+          if (from !== to) expect(places[from]).toBeLessThan(places[to] as number);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
