@@ -141,8 +141,9 @@ export class RetainedLog {
     return skipped;
   }
 
-  /** It is produced again from the beginning: what was dropped may come back. */
+  /** It is produced again from the beginning: what was dropped may come back, and so may who has read it to the end. */
   restart(): void {
+    this.#isReadToEnd = false;
     this.#first = this.#forgotten;
     this.#gap = this.#first;
     this.#findGap();

@@ -268,7 +268,8 @@ export class RetainedResult {
     this.#file?.remove();
     const finished = this.#finished;
     this.#finished = undefined;
-    finished?.(lost);
+    // Everything was compared; what is still on its way to the disk nobody needs.
+    finished?.(this.#isWhole ? undefined : lost);
     if (this.#isWhole) this.#listener?.();
   }
 
