@@ -94,7 +94,7 @@ export class DeterminismBrokenError extends KintsugiError {
 
   constructor(id: ResultPartitionId, subpartition: number, sequence: number, difference: string) {
     super(
-      `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Remove \`deterministic\` from the operator that depends on more than its input`,
+      `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Set \`deterministic: false\` on the operator or source that depends on more than what it reads`,
     );
     this.partition = id.partition;
     this.attempt = id.attempt;
@@ -169,7 +169,7 @@ export class RecordNotSerializableError extends KintsugiError {
 
   constructor(path: string, what: string) {
     super(
-      `A record cannot be spilled: ${path} is ${what}. Map to plain data before the exchange, or make the edge pipelined`,
+      `A record cannot be spilled: ${path} is ${what}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
     );
     this.path = path;
   }

@@ -21,22 +21,27 @@ export {
   type JobExplanation,
   type RegionGroup,
   type RestartScope,
+  type SubtasksOfVertex,
 } from './api/explain.ts';
 
 // Runs
 export {
   blocking,
-  type BlockingOptions,
+  type BlockingExchangeOptions,
   type Exchange,
   type ExchangeSettings,
+  type KeepInRun,
   type KeepOptions,
   memory,
-  type MemoryOptions,
+  type MemoryExchangeOptions,
   reliable,
-  type ReliableOptions,
+  type ReliableExchangeOptions,
 } from './api/exchange.ts';
 export type { KeptResult } from './cluster/data-plane.ts';
 export { releaseKeptResult } from './partitions/kept-result.ts';
+export type { DiskOverflow } from './partitions/disk-room.ts';
+export type { SyncPolicy } from './partitions/retained-result.ts';
+export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { KeepResults } from './machines/job-services.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';

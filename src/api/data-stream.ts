@@ -207,7 +207,7 @@ export class DataStream<out Out> {
   }
 
   /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
-  sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid'> = {}): void {
+  sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid' | 'deterministic'> = {}): void {
     if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
     this.#graph.add('sink', { kind: 'sink', sink }, this.#inputs, { ...options, uid: name });
   }

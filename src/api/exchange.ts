@@ -16,6 +16,9 @@ export interface ExchangeSettings {
   readonly keepResults?: KeepResults;
 }
 
+/** How long results are kept that do not outlive their job. */
+export type KeepInRun = Exclude<KeepResults, { readonly directory: string }>;
+
 /** Options of exchanges whose results may stay on disk. */
 export interface KeepOptions {
   /**
@@ -25,9 +28,9 @@ export interface KeepOptions {
   readonly keepResults?: KeepResults;
 }
 
-export interface MemoryOptions {
+export interface MemoryExchangeOptions {
   /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
-  readonly keepResults?: Exclude<KeepResults, { readonly directory: string }>;
+  readonly keepResults?: KeepInRun;
   /** Bytes that the results of this exchange may take, as a part of the run's `memoryBudgetBytes`. Default: all of them. */
   readonly memoryBudgetBytes?: number;
   /**
@@ -37,7 +40,7 @@ export interface MemoryOptions {
   readonly memoryOverflow?: 'drop' | 'spill';
 }
 
-export interface ReliableOptions extends KeepOptions {
+export interface ReliableExchangeOptions extends KeepOptions {
   /**
    * When what is written is made safe against a crash of the machine: `checkpoint` (default: at checkpoints and when the
    * result is complete), with every `write`, or `never`.
@@ -47,7 +50,7 @@ export interface ReliableOptions extends KeepOptions {
   readonly diskBudgetBytes?: number;
 }
 
-export interface BlockingOptions extends KeepOptions {
+export interface BlockingExchangeOptions extends KeepOptions {
   /** Bytes that the results of this exchange may take in memory, as a part of the run's `memoryBudgetBytes`. Default: all. */
   readonly memoryBudgetBytes?: number;
   /** Bytes of disk that they may take, as a part of the run's `diskBudgetBytes`. Default: all. */
@@ -59,7 +62,7 @@ export interface BlockingOptions extends KeepOptions {
  *
  * @throws InvalidArgumentError for an option out of range
  */
-export function memory(options: MemoryOptions = {}): ExchangeSettings {
+export function memory(options: MemoryExchangeOptions = {}): ExchangeSettings {
   return checked('memory', options);
 }
 
@@ -80,7 +83,7 @@ export function memory(options: MemoryOptions = {}): ExchangeSettings {
  *
  * @throws InvalidArgumentError for an option out of range
  */
-export function reliable(options: ReliableOptions = {}): ExchangeSettings {
+export function reliable(options: ReliableExchangeOptions = {}): ExchangeSettings {
   return checked('reliable', options);
 }
 
@@ -89,7 +92,7 @@ export function reliable(options: ReliableOptions = {}): ExchangeSettings {
  *
  * @throws InvalidArgumentError for an option out of range
  */
-export function blocking(options: BlockingOptions = {}): ExchangeSettings {
+export function blocking(options: BlockingExchangeOptions = {}): ExchangeSettings {
   return checked('blocking', options);
 }
 
@@ -112,8 +115,9 @@ export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive =
   const { ttlMs, directory } = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
   const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
   const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '';
-  if (keep === 'until-consumers-finish' || keep === 'until-job-ends' || isTtl || isDirectory) return keep;
-  const beyond = mayOutlive ? ', or { directory }' : '';
+  if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
+  if (directory === undefined ? isTtl : isDirectory && ttlMs === undefined) return keep;
+  const beyond = mayOutlive ? ', or { directory }' : ' (a directory is named at an exchange, reliable or blocking)';
   throw new InvalidArgumentError(
     what,
     keep,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { assert } from '../assert.ts';
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
 import type { DistributionPattern } from '../graph/distribution-pattern.ts';
@@ -83,6 +84,7 @@ export function planJob(job: JobDefinition): JobPlan {
     for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex));
   }
   openRings(job, vertices, edges);
+  checkDirectories(edges);
 
   const jobGraph = createJobGraph(
     job.name,
@@ -222,6 +224,25 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
     exchange: input.exchange?.name ?? (isShuffle && job.mode === 'batch' ? 'blocking' : 'pipelined'),
     settings: input.exchange,
   };
+}
+
+/** @throws JobValidationError for two exchanges that would keep their results in one directory */
+function checkDirectories(edges: readonly PlannedEdge[]): void {
+  const edgeByDirectory = new Map<string, PlannedEdge>();
+  for (const edge of edges) {
+    const keep = edge.settings?.keepResults;
+    if (typeof keep !== 'object' || !('directory' in keep)) continue;
+    const directory = resolve(keep.directory);
+    const other = edgeByDirectory.get(directory);
+    if (other !== undefined) {
+      throw new JobValidationError(
+        [...new Set([other.source, other.target, edge.source, edge.target])],
+        `The exchanges "${other.source}" → "${other.target}" and "${edge.source}" → "${edge.target}" are both to keep their results in ${directory}`,
+        'Name two directories, or put an operator between a union and its shuffle',
+      );
+    }
+    edgeByDirectory.set(directory, edge);
+  }
 }
 
 /** Makes edges blocking until no blocking edge has both ends in one pipelined region. See {@link planJob}. */

@@ -14,7 +14,7 @@ export interface FailoverReceipt {
   readonly tasksRestarted: number;
   /** Regions among them that produced again what they had produced, so that who reads it went on. */
   readonly regionsAgain: number;
-  /** Complete results that restarted tasks read again instead of having them produced again. */
+  /** Results that restarted tasks read again instead of having them produced again, complete or still being written. */
   readonly partitionsReused: number;
   readonly bytesReused: number;
   readonly recordsReused: number;
@@ -214,7 +214,10 @@ function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     lines.push(
       `  ${failover.task ?? 'the job'} failed (${failover.cause})`,
       `    restarted ${failover.tasksRestarted} of ${tasks.total} tasks, ${recovery}` +
-        (failover.delayMs > 0 ? ` (${Math.round(failover.delayMs)} ms of it backoff)` : ''),
+        (failover.delayMs > 0 ? ` (${Math.round(failover.delayMs)} ms of it backoff)` : '') +
+        (failover.regionsAgain > 0
+          ? `; ${failover.regionsAgain} of its regions as before: who reads them went on`
+          : ''),
       `    re-used ${failover.partitionsReused} partitions: ${failover.recordsReused} records, ${formatBytes(failover.bytesReused)}`,
     );
     if (failover.why !== undefined) lines.push(`    because ${failover.why}`);

@@ -111,7 +111,7 @@ export class JobRun implements AsyncDisposable {
     return iterate(this.#events, this.#events.closed);
   }
 
-  /** The failures so far, oldest first, each with those that were merged into it; the latest 16. */
+  /** The failures so far, oldest first, each with those that were merged into it; the latest `exceptionHistorySize`. */
   get failures(): ReturnType<ExceptionHistory['entries']> {
     return this.#parts.history.entries();
   }

@@ -16,8 +16,8 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
         ...event.labels,
       });
     case 'failover.decided': {
-      const { failover, regions, taskCount, delayMs, why } = event;
-      const about = { job, failover, regions: regions.length, tasks: taskCount, delayMs, why };
+      const { failover, regions, again, taskCount, delayMs, why } = event;
+      const about = { job, failover, regions: regions.length, again: again.length, tasks: taskCount, delayMs, why };
       return logger.info(
         `${taskCount === 1 ? '1 task restarts' : `${taskCount} tasks restart`} in ${Math.round(delayMs)} ms`,
         about,

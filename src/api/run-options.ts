@@ -10,7 +10,7 @@ import type { KeepResults } from '../machines/job-services.ts';
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/disk-room.ts';
-import { checkKeepResults } from './exchange.ts';
+import { checkKeepResults, type KeepInRun } from './exchange.ts';
 
 /** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
 export interface JobRunOptions {
@@ -54,7 +54,7 @@ export interface JobRunOptions {
    * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
    * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
    */
-  readonly keepResults?: KeepResults;
+  readonly keepResults?: KeepInRun;
   /** Bytes of disk that results may take, per run. Default: no limit. */
   readonly diskBudgetBytes?: number;
   /**

@@ -37,7 +37,9 @@ export interface PartitionSurroundings {
 export interface DataPlane {
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
-  /** Keeps the results of an exchange beyond the job, where its exchange says so; undefined where it does not. */
+  /** Edges whose results are to be kept beyond the job. */
+  readonly keptEdges?: readonly number[];
+  /** Keeps the results of such an edge, complete and readable as they are. */
   promote?(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined>;
   dispose(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { FileAccessError, IllegalStateError, PartitionLostError } from '../error
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import type { KeepResults } from '../machines/job-services.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
@@ -46,7 +47,7 @@ export interface LocalExchange {
   readonly diskBudgetBytes?: number;
   readonly memoryOverflow?: MemoryOverflow;
   readonly sync?: SyncPolicy;
-  readonly keepResults?: unknown;
+  readonly keepResults?: KeepResults;
 }
 
 /**
@@ -198,6 +199,10 @@ export class LocalDataPlane implements DataPlane {
     return budgets;
   }
 
+  get keptEdges(): readonly number[] {
+    return [...this.#keptStores.keys()];
+  }
+
   async promote(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined> {
     const kept = this.#keptStores.get(edge);
     if (kept === undefined) return undefined;
@@ -208,8 +213,9 @@ export class LocalDataPlane implements DataPlane {
     const isBroadcast = outputs.some((output) => output.edge === edge && output.partitioning.kind === 'broadcast');
     let bytes = 0;
     await store.promote(directory, (files) => {
+      const fileOf = new Map(files.map((file) => [file.id.partition, file]));
       const partitions = results.flatMap(({ partition, records }): KeptPartition[] => {
-        const file = files.find(({ id }) => id.partition === partition);
+        const file = fileOf.get(partition);
         bytes += file?.segments.reduce((sum, next) => sum + next, 0) ?? 0;
         return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
       });
@@ -229,8 +235,8 @@ export class LocalDataPlane implements DataPlane {
   #makeKeptStores(): void {
     const { environment } = this.#options;
     for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
-      if (typeof keepResults !== 'object' || keepResults === null || !('directory' in keepResults)) continue;
-      const directory = resolve(String(keepResults.directory));
+      if (typeof keepResults !== 'object' || !('directory' in keepResults)) continue;
+      const directory = resolve(keepResults.directory);
       if (existsSync(directory)) {
         throw new FileAccessError(
           directory,

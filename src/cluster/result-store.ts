@@ -3,6 +3,7 @@ import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { PartitionRegistration } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
+import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
@@ -15,7 +16,7 @@ import type { DataPlane, KeptResult } from './data-plane.ts';
 export interface ResultStoreOptions {
   readonly ledger: JobLedger;
   readonly clock: Clock;
-  readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote'>;
+  readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
   /** Receives XState's inspection events of the partition charts. */
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
 }
@@ -96,11 +97,10 @@ export class ResultStore {
     for (const { id, producer, origin } of registrations) {
       if (origin === 'again') continue;
       this.#drop(id.partition);
-      if (origin === 'new') {
-        this.#firstAttempts.set(id.partition, id.attempt);
-        this.#traces.delete(id.partition);
-      }
-      if (origin === 'new') this.#orders.delete(producer);
+      if (origin !== 'new') continue;
+      this.#firstAttempts.set(id.partition, id.attempt);
+      this.#traces.delete(id.partition);
+      this.#orders.delete(producer);
     }
     for (const registration of registrations) {
       try {
@@ -118,18 +118,22 @@ export class ResultStore {
   }
 
   /**
-   * Settles when a result is registered, or is known to be gone; rejects when the signal is aborted before.
+   * Settles when a result is registered, at once if it is known to be gone; rejects when the signal is aborted before.
    */
   untilRegistered(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#options;
     const isToCome = ledger.isPresent(id) && ledger.isPartitionAvailable(id.partition);
     if (!isToCome || this.find(id) !== undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      if (signal.aborted) reject(new Error('The task has ended'));
+      if (signal.aborted) {
+        reject(new Error('The task has ended'));
+        return;
+      }
       const waiting = this.#awaited.get(id.partition) ?? new Set();
       this.#awaited.set(id.partition, waiting);
       const giveUp = (): void => {
         waiting.delete(arrived);
+        if (waiting.size === 0 && this.#awaited.get(id.partition) === waiting) this.#awaited.delete(id.partition);
         reject(new Error(`The task ended before result ${id.partition}#${id.attempt} was registered`));
       };
       const arrived = (): void => {
@@ -230,21 +234,25 @@ export class ResultStore {
     return missed;
   }
 
-  /** Keeps the results of exchanges that say so beyond the job, if all of them can still be read. */
+  /**
+   * Keeps the results of exchanges that say so beyond the job.
+   * @throws PartitionLostError (as a rejection) where some of them cannot be read any more
+   */
   async promote(): Promise<KeptResult[]> {
     const { ledger, dataPlane } = this.#options;
     const { graph } = ledger;
     const kept: KeptResult[] = [];
-    for (const edge of graph.jobGraph.edges.keys()) {
-      const held = [...this.#results].filter(([partition]) => graph.edgeIndexOfPartition(partition) === edge);
-      const results = held.map(([partition, result]) => ({
-        partition,
-        records: result.partition.statistics().records,
+    for (const edge of dataPlane.keptEdges ?? []) {
+      const held = this.#heldOf(edge);
+      await this.#assertReadable(held.map(({ partition }) => partition.id));
+      const results = held.map(({ partition }) => ({
+        partition: partition.id.partition,
+        records: partition.statistics().records,
       }));
       const promoted = await dataPlane.promote?.(edge, results);
       if (promoted === undefined) continue;
       kept.push(promoted);
-      for (const [, { actor }] of held) actor.send({ type: 'partition.promote' });
+      for (const { actor } of held) actor.send({ type: 'partition.promote' });
     }
     return kept;
   }
@@ -286,21 +294,64 @@ export class ResultStore {
     return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
   }
 
-  /** Gives up results that nobody reads any more until `bytes` fit: those first that took the least time to produce. */
-  #reclaim(bytes: number, budget: ByteBudget): void {
+  /** What is held of every partition of an edge. */
+  #heldOf(edge: number): HeldResult[] {
+    const { graph } = this.#options.ledger;
+    const producer = graph.jobGraph.edges[edge] as JobEdge;
+    const { parallelism } = graph.jobGraph.vertices[
+      graph.jobGraph.vertexIndexById.get(producer.source) as number
+    ] as JobVertex;
+    const first = graph.partitionOf(
+      edge,
+      graph.vertexAt(graph.jobGraph.vertexIndexById.get(producer.source) as number, 0),
+    );
+    return Array.from({ length: parallelism }, (_, subtask) => {
+      const partition = (first + subtask) as PartitionId;
+      const held = this.#results.get(partition);
+      if (held?.actor.getSnapshot().matches('finished') === true) return held;
+      throw new PartitionLostError(this.#options.ledger.presentResult(partition), 'it is no longer held');
+    });
+  }
+
+  #assertReadable(ids: readonly ResultPartitionId[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.verify(ids, ([lost]) => {
+        if (lost === undefined) resolve();
+        else reject(lost.cause);
+      });
+    });
+  }
+
+  /**
+   * Gives up results that nobody reads any more until `bytes` fit: those first that took the least time to produce. None
+   * if all of them would not make room.
+   *
+   * @param edge that of the exchange that needs room
+   */
+  #reclaim(bytes: number, budget: ByteBudget, edge: number): void {
     const { ledger } = this.#options;
-    const releasable = ledger.releasable
+    const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;
+    const candidates = ledger.releasable
+      .filter((partition) => !isOwn || ledger.graph.edgeIndexOfPartition(partition) === edge)
       .map((partition) => ({ partition, held: this.#results.get(partition) }))
-      .sort((a, b) => (a.held?.producedMs ?? 0) - (b.held?.producedMs ?? 0));
-    for (const { partition, held } of releasable) {
+      .map(({ partition, held }) => ({
+        partition,
+        bytes: held?.partition.statistics().spilledBytes ?? 0,
+        producedMs: held?.producedMs ?? 0,
+      }))
+      .filter((candidate) => candidate.bytes > 0)
+      .sort((a, b) => a.producedMs - b.producedMs);
+    const most = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
+    if (!budget.hasRoomFor(bytes - most)) return;
+    for (const { partition } of candidates) {
       if (budget.hasRoomFor(bytes)) return;
-      if (held !== undefined && held.partition.statistics().spilledBytes > 0) this.giveUp(ledger.giveUp([partition]));
+      this.giveUp(ledger.giveUp([partition]));
     }
   }
 
   #register(registration: PartitionRegistration): void {
     const { ledger, dataPlane, inspect, clock } = this.#options;
-    const { id, origin } = registration;
+    const { id, origin, edge } = registration;
     const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
     const previous = before && {
       partition: before.partition,
@@ -308,7 +359,7 @@ export class ResultStore {
     };
     const partition = dataPlane.createPartition(registration, {
       truncated: () => ledger.truncatePartition(id.partition),
-      reclaim: (bytes, budget) => this.#reclaim(bytes, budget),
+      reclaim: (bytes, budget) => this.#reclaim(bytes, budget, edge),
       previous,
       trace: origin === 'new' ? undefined : this.#traces.get(id.partition),
     });

@@ -15,6 +15,11 @@ export class ByteBudget {
     if (parent !== undefined) parent.#children.add(this);
   }
 
+  /** Whether it is a part of another. */
+  get isPart(): boolean {
+    return this.#parent !== undefined;
+  }
+
   get reservedBytes(): number {
     return this.#reservedBytes;
   }

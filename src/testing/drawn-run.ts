@@ -1,6 +1,6 @@
 import { type JobPlan, planJob } from '../api/job-planner.ts';
 import type { JobDefinition, JobMode } from '../api/stream-graph.ts';
-import type { KeepResults } from '../machines/job-services.ts';
+import type { KeepInRun } from '../api/exchange.ts';
 import { JobValidationError } from '../errors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
@@ -34,7 +34,7 @@ export interface DrawnShape {
   readonly memoryOverflow: 'drop' | 'spill';
   readonly diskBudgetBytes: number;
   readonly diskOverflow: 'back-pressure' | 'drop-releasable';
-  readonly keepResults: KeepResults;
+  readonly keepResults: KeepInRun;
   readonly failoverStrategy: 'restartPipelinedRegion' | 'restartAll' | 'restartIndividual';
   /** Wait before a restart. */
   readonly delayMs: number;
@@ -70,7 +70,7 @@ export function drawShape(
     memoryOverflow: shape.pick(['drop', 'spill']),
     diskBudgetBytes: shape.pick([infinity, infinity, infinity, 20_000, 3_000]),
     diskOverflow: shape.pick(['back-pressure', 'drop-releasable']),
-    keepResults: shape.pick<KeepResults>([
+    keepResults: shape.pick<KeepInRun>([
       'until-consumers-finish',
       'until-consumers-finish',
       'until-job-ends',

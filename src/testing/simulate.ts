@@ -122,9 +122,10 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   });
   const { history, receipt, leftovers } = ended;
   // A job that needs more disk than it may take is right to fail.
-  const isTooLarge =
-    ended.failure !== undefined &&
-    history.events.some((event) => event.type === 'task.failed' && causedBy(event.cause, 'DISK_BUDGET_EXCEEDED'));
+  const wants = history.events.filter(
+    (event) => event.type === 'task.failed' && causedBy(event.cause, 'DISK_BUDGET_EXCEEDED'),
+  );
+  const isTooLarge = ended.failure !== undefined && wants.length > mostRestarts / 2;
   const failure = isTooLarge ? undefined : ended.failure;
   const output = captured.records();
   const problems = [
@@ -136,6 +137,9 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   return { seed, drawn, firedFaults: firedFaults(), isTooLarge, receipt, history, output };
 }
+
+/** More than any drawn run needs that is right. */
+const mostRestarts = 50;
 
 interface Ended extends Pick<SimulationReport, 'history' | 'receipt'> {
   readonly failure: Error | undefined;
@@ -159,7 +163,9 @@ async function runSimulated(
     {
       failoverStrategy: strategies[drawn.failoverStrategy](),
       // A job that fails by itself is told at once; more restarts than faults are a fault of the engine.
-      restartBackoff: isDisturbed(drawn) ? fixedDelay({ maxAttempts: 50, delayMs: drawn.delayMs }) : noRestart(),
+      restartBackoff: isDisturbed(drawn)
+        ? fixedDelay({ maxAttempts: mostRestarts, delayMs: drawn.delayMs })
+        : noRestart(),
       batchSize: drawn.batchSize,
       memoryBudgetBytes: drawn.memoryBudgetBytes,
       memoryOverflow: drawn.memoryOverflow,

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   collect,
   type Exchange,
@@ -88,11 +91,11 @@ describe('X4: a producer that is killed half-way', () => {
   //  numbers[0] ───┬─▶ sums[0]
   //                ╳            what it wrote is compared with what it writes again
   //  numbers[1] ✗ ─┴─▶ sums[1]
-  it.each<Story>([
-    ['pipelined', everybody, 'some'],
-    ['memory', { 'numbers[1]': 2 }, 'some'],
-    ['reliable', { 'numbers[1]': 2 }, 'some'],
-    ['blocking', { 'numbers[1]': 2 }, 'some'],
+  it.each<readonly [Exchange, Story[1]]>([
+    ['pipelined', everybody],
+    ['memory', { 'numbers[1]': 2 }],
+    ['reliable', { 'numbers[1]': 2 }],
+    ['blocking', { 'numbers[1]': 2 }],
   ])('deterministic, over %s', async (exchange, ranAgain) => {
     const { job, result } = payAndSum(exchange, { deterministic: true });
     const end = await runStory(job, { faults: killing('numbers', { subtask: 1, skip: 12 }) });
@@ -232,25 +235,26 @@ describe('a claim that is broken', () => {
   });
 });
 
+function chain(exchange: Exchange) {
+  const job = Job.create('chain', { mode: 'streaming', parallelism: 1 });
+  const out = collect<number>();
+  job
+    .source('a', range(0, count))
+    .forward({ exchange })
+    .map((n) => n + 1, { uid: 'b' })
+    .forward({ exchange })
+    .map((n) => n + 1, { uid: 'c' })
+    .forward({ exchange })
+    .map((n) => n + 1, { uid: 'd' })
+    .sink('out', out);
+  return { job, out };
+}
+
 describe('X5: three lost results in a chain', () => {
   //  a ═══▶ b ═══▶ c ═══▶ d        d fails, and finds what c wrote lost; so is what b and a wrote
   //  ✗      ✗      ✗      ✗ fails  → one restart of all that is needed, charged once
-  const chain = (exchange: Exchange) => {
-    const job = Job.create('chain', { mode: 'streaming', parallelism: 1 });
-    const out = collect<number>();
-    job
-      .source('a', range(0, count))
-      .forward({ exchange })
-      .map((n) => n + 1, { uid: 'b' })
-      .forward({ exchange })
-      .map((n) => n + 1, { uid: 'c' })
-      .forward({ exchange })
-      .map((n) => n + 1, { uid: 'd' })
-      .sink('out', out);
-    return { job, out };
-  };
 
-  it.each<Exchange>(['reliable', 'blocking'])('their files vanish, over %s', async (exchange) => {
+  it.each<Exchange>(['reliable', 'blocking'])('with the executor that held them, over %s', async (exchange) => {
     const { job, out } = chain(exchange);
     const faults = faultPlan();
     const end = await runStory(
@@ -271,6 +275,43 @@ describe('X5: three lost results in a chain', () => {
     expect(end.ranAgain).toEqual({ 'a[0]': 2, 'b[0]': 2, 'c[0]': 2, 'd[0]': 2 });
     expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n + 3));
   });
+});
+
+describe('X5, on a disk', () => {
+  let scratch: string;
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'chain-'));
+  });
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it.each<Exchange>(['reliable', 'blocking'])(
+    'their files vanish, over %s: found before anything restarts',
+    async (exchange) => {
+      const { job, out } = chain(exchange);
+      const faults = faultPlan();
+      faults.call(
+        'task.end',
+        () => {
+          for (const entry of readdirSync(scratch, { recursive: true, withFileTypes: true })) {
+            if (entry.name.startsWith('partition-')) rmSync(join(entry.parentPath, entry.name));
+          }
+          throw new Error('and then d fails');
+        },
+        { when: (place) => place['vertex'] === 'd' },
+      );
+      const end = await runStory(job, {
+        faults,
+        memoryBudgetBytes: 0,
+        spillDirectory: scratch,
+        keepResults: 'until-job-ends',
+        restartBackoff: fixedDelay({ maxAttempts: 1, delayMs: 10 }),
+      });
+      expect([end.unfired, end.receipt.failovers.length]).toEqual([[], 1]);
+      expect(end.ranAgain).toEqual({ 'a[0]': 2, 'b[0]': 2, 'c[0]': 2, 'd[0]': 2 });
+      expect(end.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(3);
+      expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n + 3));
+    },
+  );
 });
 
 describe('X6: an executor is lost with its files', () => {

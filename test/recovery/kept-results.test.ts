@@ -12,6 +12,7 @@ import {
   releaseKeptResult,
   reliable,
 } from '../../src/index.ts';
+import { faultPlan } from '../../src/testing/index.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
 let scratch: string;
@@ -116,6 +117,35 @@ describe.each<[string, (directory: string) => Exchange]>([
   });
 });
 
+describe('a result that is to be kept', () => {
+  it('and whose file is gone when the job is done: the job fails, and keeps nothing', async () => {
+    const directory = join(scratch, 'prices');
+    const { job } = paying(reliable({ keepResults: { directory } }));
+    const faults = faultPlan();
+    faults.call('task.end', () => removeFiles(scratch), {
+      when: (place) => place['vertex'] === 'prices' && place['subtask'] === 1,
+    });
+    await expect(runStory(job, { faults })).rejects.toThrow(
+      /its results could not be kept: Result partition \d+#0 is lost/,
+    );
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  it('in one directory with another is refused where the job is planned', () => {
+    const directory = join(scratch, 'both');
+    const job = Job.create('both', { parallelism: 2 });
+    const stream = (name: string) => job.source(name, fromArray([1, 2]));
+    stream('a')
+      .union(stream('b'))
+      .rebalance({ exchange: reliable({ keepResults: { directory } }) })
+      .map((n) => n, { uid: 'c' })
+      .sink('out', collect());
+    expect(() => job.run()).toThrow(
+      /The exchanges "a" → "c" and "b" → "c" are both to keep their results in .*both\. Name two directories, or put an operator between/,
+    );
+  });
+});
+
 describe('a broadcast that is kept', () => {
   it('is read once, not once for each that was to read it', async () => {
     const directory = join(scratch, 'all');
@@ -141,6 +171,13 @@ describe('releaseKeptResult', () => {
     expect(existsSync(join(scratch, 'mine.txt'))).toBe(true);
   });
 });
+
+/** Deletes the files that results are written to. */
+function removeFiles(directory: string): void {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.name.startsWith('partition-')) rmSync(join(entry.parentPath, entry.name));
+  }
+}
 
 function flip(file: string): void {
   const bytes = readFileSync(file);

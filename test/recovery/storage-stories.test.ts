@@ -154,6 +154,63 @@ describe('a disk budget', () => {
     expect(out.records).toEqual(everyNumber);
   });
 
+  it('gives up first what was quickest to produce', async () => {
+    //  slow ═▶ ┐                  both are read by `both`, and kept; then `last` needs more disk than there is
+    //  quick ═▶┴ both ═▶ last
+    const job = Job.create('costs', { mode: 'batch', parallelism: 1 });
+    const environment = virtualEnvironment();
+    const wait = (ms: number) => new Promise<void>((resolve) => environment.clock.setTimeout(resolve, ms));
+    const named = (name: string, ms: number) =>
+      job
+        .source(name, range(0, count))
+        .mapAsync(async (n) => (n === 0 ? (await wait(ms), n) : n), { uid: `wait-${name}`, concurrency: 1 })
+        .forward({ exchange: 'blocking' })
+        .map((n) => n, { uid: `read-${name}` });
+    const out = collect<number>();
+    named('slow', 500)
+      .union(named('quick', 5))
+      .rebalance({ exchange: 'blocking' })
+      .map((n) => n, { uid: 'last' })
+      .sink('out', out);
+    const one = await diskBytes();
+    const run = job.run({
+      batchSize: 8,
+      environment,
+      memoryBudgetBytes: 0,
+      keepResults: 'until-job-ends',
+      diskBudgetBytes: one * 3.3,
+      diskOverflow: 'drop-releasable',
+    });
+    let held: readonly string[] = [];
+    run.events$.subscribe((event) => {
+      if (event.type === 'task.stateChanged' && event.task === 'last[0]' && event.state === 'running') {
+        held = run.storage().map(({ source }) => source);
+      }
+    });
+    await environment.drive(run.result);
+    expect(held).toContain('slow');
+    expect(held).not.toContain('quick');
+    expect(out.records).toHaveLength(2 * count);
+  });
+
+  it('of one exchange that is used up costs no result of another', async () => {
+    const { job } = chain(['blocking', 'blocking', reliable({ diskBudgetBytes: 100 })]);
+    const held: string[][] = [];
+    const environment = virtualEnvironment();
+    const run = job.run({
+      batchSize: 8,
+      environment,
+      memoryBudgetBytes: 0,
+      keepResults: 'until-job-ends',
+      diskOverflow: 'drop-releasable',
+    });
+    run.events$.subscribe((event) => {
+      if (event.type === 'task.failed') held.push(run.storage().map(({ target }) => target));
+    });
+    await expect(environment.drive(run.result)).rejects.toThrow(/of 100 bytes of disk/);
+    expect(held).toEqual([['b', 'c', 'd']]);
+  });
+
   it('of one exchange is a part of the whole', async () => {
     const { job } = chain([reliable({ diskBudgetBytes: 100 }), 'reliable']);
     await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(/of 100 bytes of disk/);
