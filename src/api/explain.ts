@@ -33,6 +33,11 @@ export interface RegionGroup {
   readonly size: number;
   /** The tasks of all of them. */
   readonly tasks: readonly SubtasksOfVertex[];
+  /**
+   * What they produce when they restart, for those who read it in other regions: `again` the same, so that they go on; `new`,
+   * so that they restart too, and why. Undefined where nobody does.
+   */
+  readonly produces: { readonly kind: 'again' } | { readonly kind: 'new'; readonly why: string } | undefined;
 }
 
 /** What one failure costs. */
@@ -184,8 +189,14 @@ class PlanExplanation implements JobExplanation {
         const arrow = edge.exchange === 'pipelined' ? '──▶' : '─┤├▶';
         return [edge.source, arrow, edge.target, edge.exchange, `${edge.partitioning}, ${edge.pattern}`];
       }),
-      ...section('Regions (tasks that restart together)', regions, ({ count, size, tasks }) => {
-        return [String(count), `× ${counted(size, 'task')}`, listed(tasks)];
+      ...section('Regions (tasks that restart together)', regions, ({ count, size, tasks, produces }) => {
+        const repeats =
+          produces === undefined
+            ? ''
+            : produces.kind === 'again'
+              ? 'produces the same again'
+              : `produces anew: ${produces.why}`;
+        return [String(count), `× ${counted(size, 'task')}`, listed(tasks), repeats];
       }),
       ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
     ].join('\n');
@@ -307,20 +318,40 @@ function waitingRegions(
 }
 
 /** Groups regions by make, in the order of their first region. O(tasks). */
-function regionGroups({ graph, regions }: Topology): RegionGroup[] {
-  const groups = new Map<string, { count: number; readonly size: number; readonly tasks: TaskList }>();
+function regionGroups(topology: Topology): RegionGroup[] {
+  const { graph, regions } = topology;
+  const groups = new Map<
+    string,
+    { count: number; readonly size: number; readonly tasks: TaskList; readonly produces: RegionGroup['produces'] }
+  >();
   for (let region = 0; region < regions.count; region++) {
     const vertices = regions.verticesOf(region as RegionId);
     const make = makeOf(graph, vertices);
     let group = groups.get(make);
     if (group === undefined) {
-      group = { count: 0, size: vertices.length, tasks: new TaskList(graph) };
+      const produces = productionOf(topology, region as RegionId);
+      group = { count: 0, size: vertices.length, tasks: new TaskList(graph), produces };
       groups.set(make, group);
     }
     group.count++;
     group.tasks.add(vertices);
   }
-  return Array.from(groups.values(), ({ count, size, tasks }) => ({ count, size, tasks: tasks.byVertex() }));
+  return Array.from(groups.values(), ({ count, size, tasks, produces }) => {
+    return { count, size, tasks: tasks.byVertex(), produces };
+  });
+}
+
+function productionOf({ graph, regions, reproducibilityOf }: Topology, region: RegionId): RegionGroup['produces'] {
+  const isRead = regions
+    .verticesOf(region)
+    .some((vertex) =>
+      graph
+        .edgesOutOf(graph.jobVertexIndexOf(vertex as ExecutionVertexId))
+        .some((edge) => graph.jobGraph.edges[edge]?.exchange.joinsRegions === false),
+    );
+  if (!isRead) return undefined;
+  const reproducibility = reproducibilityOf(region);
+  return reproducibility.kind === 'never' ? { kind: 'new', why: reproducibility.why } : { kind: 'again' };
 }
 
 /** How many subtasks of which vertices, as a key. */

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { explain, type JobExplanation, type SubtasksOfVertex } from '../../src/api/explain.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
+import { collect } from '../../src/connectors/collect.ts';
+import { range } from '../../src/connectors/from-array.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
@@ -87,7 +89,7 @@ Edges
   flights  ─┤├▶  sum  blocking  hash, all-to-all
 
 Regions (tasks that restart together)
-  2  × 1 task  flights[0..1]
+  2  × 1 task  flights[0..1]  produces anew: "flights" is not declared deterministic
   4  × 1 task  sum[0..3]
 
 If one task fails
@@ -95,6 +97,23 @@ If one task fails
   sum[0]      1 of 6 tasks restarts
 `.trim(),
     );
+  });
+
+  it('says which regions produce the same again, and of a failure what that spares', () => {
+    const job = Job.create('numbers', { mode: 'streaming', parallelism: 2, deterministic: true });
+    job
+      .source('numbers', range(0, 10))
+      .map((n) => n, { uid: 'same' })
+      .rebalance({ exchange: 'reliable' })
+      .map((n) => n + Math.random(), { uid: 'chance', deterministic: false })
+      .rebalance({ exchange: 'reliable' })
+      .map((n) => n, { uid: 'last' })
+      .sink('out', collect());
+    const text = explain(job).toString();
+    expect(text).toContain('2  × 1 task  numbers[0..1]  produces the same again');
+    expect(text).toContain('2  × 1 task  chance[0..1]   produces anew: "chance" is not declared deterministic');
+    expect(text).toMatch(/numbers\[0\] +1 of 6 tasks restarts\n/);
+    expect(text).toMatch(/chance\[0\] +3 of 6 tasks restart\n/);
   });
 
   it('is a plain value', () => {
@@ -135,8 +154,14 @@ If one task fails
           { vertex: 'in', subtasks: [{ start: 0, end: 10_000 }] },
           { vertex: 'a', subtasks: [{ start: 0, end: 10_000 }] },
         ],
+        produces: { kind: 'new', why: '"in" is not declared deterministic' },
       },
-      { count: 10_000, size: 1, tasks: [{ vertex: 'copy', subtasks: [{ start: 0, end: 10_000 }] }] },
+      {
+        count: 10_000,
+        size: 1,
+        tasks: [{ vertex: 'copy', subtasks: [{ start: 0, end: 10_000 }] }],
+        produces: undefined,
+      },
     ]);
   });
 
