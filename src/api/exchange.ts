@@ -114,7 +114,7 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
 export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive = false } = {}): KeepResults {
   const { ttlMs, directory } = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
   const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
-  const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '';
+  const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '' && !directory.includes('\0');
   if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
   if (directory === undefined ? isTtl : isDirectory && ttlMs === undefined) return keep;
   const beyond = mayOutlive ? ', or { directory }' : ' (a directory is named at an exchange, reliable or blocking)';

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { assert } from '../assert.ts';
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
 import type { DistributionPattern } from '../graph/distribution-pattern.ts';
@@ -228,21 +228,26 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
 
 /** @throws JobValidationError for two exchanges that would keep their results in one directory */
 function checkDirectories(edges: readonly PlannedEdge[]): void {
-  const edgeByDirectory = new Map<string, PlannedEdge>();
+  const kept: { readonly edge: PlannedEdge; readonly directory: string }[] = [];
   for (const edge of edges) {
     const keep = edge.settings?.keepResults;
     if (typeof keep !== 'object' || !('directory' in keep)) continue;
     const directory = resolve(keep.directory);
-    const other = edgeByDirectory.get(directory);
+    const other = kept.find((one) => isWithin(one.directory, directory) || isWithin(directory, one.directory));
     if (other !== undefined) {
+      const [first, second] = [other.edge, edge];
       throw new JobValidationError(
-        [...new Set([other.source, other.target, edge.source, edge.target])],
-        `The exchanges "${other.source}" → "${other.target}" and "${edge.source}" → "${edge.target}" are both to keep their results in ${directory}`,
-        'Name two directories, or put an operator between a union and its shuffle',
+        [...new Set([first.source, first.target, second.source, second.target])],
+        `The exchanges "${first.source}" → "${first.target}" and "${second.source}" → "${second.target}" are both to keep their results in ${other.directory}`,
+        'Name two directories, neither of which is in the other, or put an operator between a union and its shuffle',
       );
     }
-    edgeByDirectory.set(directory, edge);
+    kept.push({ edge, directory });
   }
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer + sep);
 }
 
 /** Makes edges blocking until no blocking edge has both ends in one pipelined region. See {@link planJob}. */

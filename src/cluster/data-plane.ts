@@ -1,4 +1,4 @@
-import type { PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
+import type { KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { PartitionId, ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
@@ -10,6 +10,8 @@ import type { ResultPartition } from '../partitions/result-partition.ts';
 export interface TaskSurroundings {
   /** A registered partition; undefined once it was given up. */
   readonly partition: (id: ResultPartitionId) => ResultPartition | undefined;
+  /** A partition that the task writes. */
+  readonly output: (id: ResultPartitionId) => ResultPartition | undefined;
   /** Settles when a partition is registered; rejects when the signal is aborted before. */
   readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
   /** The order in which it is to take from its channels, which it continues; undefined: any. */
@@ -48,15 +50,4 @@ export interface DataPlane {
 export interface PromotedPartition {
   readonly partition: PartitionId;
   readonly records: number;
-}
-
-/** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
-export interface KeptResult {
-  /** The job vertices at the ends of the exchange. */
-  readonly source: string;
-  readonly target: string;
-  /** Read it with `keptResult(directory)`. */
-  readonly directory: string;
-  readonly records: number;
-  readonly bytes: number;
 }

@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import type { KeptResult, PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
+import { fileProblem } from '../connectors/file-problem.ts';
 import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
@@ -20,17 +21,11 @@ import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
 import type { SyncPolicy } from '../partitions/retained-result.ts';
-import { UnreadResultPartition } from '../partitions/unread-result-partition.ts';
+import { ConsumedResultPartition } from '../partitions/consumed-result-partition.ts';
 import type { DiskOverflow, DiskRoomOptions } from '../partitions/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
-import type {
-  DataPlane,
-  KeptResult,
-  PartitionSurroundings,
-  PromotedPartition,
-  TaskSurroundings,
-} from './data-plane.ts';
+import type { DataPlane, PartitionSurroundings, PromotedPartition, TaskSurroundings } from './data-plane.ts';
 
 /** What is to run. */
 export interface LocalDataPlanePlan {
@@ -112,7 +107,7 @@ export class LocalDataPlane implements DataPlane {
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount });
     if (origin === 'unread' && before !== undefined) {
-      return new UnreadResultPartition({ id, exchange, subpartitionCount }, before);
+      return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
     }
     const resumed = previous?.partition.resume?.(id, previous.isLost);
     if (resumed !== undefined) return resumed;
@@ -168,7 +163,9 @@ export class LocalDataPlane implements DataPlane {
             batchSize,
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
-            partitions: deployment.outputs.map(({ partition }) => held(partition, surroundings)),
+            partitions: deployment.outputs.map(({ partition }) =>
+              assertHeld(partition, surroundings.output(partition)),
+            ),
             wake,
           });
         const missing = this.#unregistered(deployment, surroundings);
@@ -237,12 +234,7 @@ export class LocalDataPlane implements DataPlane {
     for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
       if (typeof keepResults !== 'object' || !('directory' in keepResults)) continue;
       const directory = resolve(keepResults.directory);
-      if (existsSync(directory)) {
-        throw new FileAccessError(
-          directory,
-          'it exists already: release what is kept there with releaseKeptResult(), or name another directory',
-        );
-      }
+      assertFree(directory);
       const store = new FileSpillStore({ directory: dirname(directory), faults: environment.faults });
       this.#keptStores.set(edge, { directory, store });
     }
@@ -251,12 +243,33 @@ export class LocalDataPlane implements DataPlane {
 
 function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings): SubpartitionView[] {
   return deployment.inputs.flatMap(({ partitions, subpartition }) =>
-    partitions.map((id) => held(id, surroundings).read(subpartition)),
+    partitions.map((id) => assertHeld(id, surroundings.partition(id)).read(subpartition)),
   );
 }
 
-function held(id: ResultPartitionId, surroundings: TaskSurroundings): ResultPartition {
-  const partition = surroundings.partition(id);
+function assertHeld(id: ResultPartitionId, partition: ResultPartition | undefined): ResultPartition {
   if (partition === undefined) throw new PartitionLostError(id, 'it is no longer held');
   return partition;
+}
+
+/** @throws FileAccessError unless `directory` can be made and is not there: a job must not be paid for in vain */
+function assertFree(directory: string): void {
+  let isThere: boolean;
+  try {
+    mkdirSync(dirname(directory), { recursive: true });
+    isThere = lstatSync(directory, { throwIfNoEntry: false }) !== undefined;
+    // A name that is too long, a disk that cannot be written to: said before the job runs.
+    if (!isThere) {
+      mkdirSync(directory);
+      rmdirSync(directory);
+    }
+  } catch (error) {
+    throw fileProblem(directory, 'write', error);
+  }
+  if (isThere) {
+    throw new FileAccessError(
+      directory,
+      'it exists already: release what is kept there with releaseKeptResult(), or name another directory',
+    );
+  }
 }

@@ -1,6 +1,6 @@
 import { createActor, type InspectionEvent } from 'xstate';
 import type { ExecutorGateway } from '../actors/executor-gateway.ts';
-import type { PartitionRegistration } from '../actors/protocol.ts';
+import type { KeptResult, PartitionRegistration } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
@@ -9,9 +9,10 @@ import type { JobLedger } from '../machines/job-ledger.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
+import { releaseKeptResult } from '../partitions/kept-result.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
-import type { DataPlane, KeptResult } from './data-plane.ts';
+import type { DataPlane } from './data-plane.ts';
 
 export interface ResultStoreOptions {
   readonly ledger: JobLedger;
@@ -68,6 +69,8 @@ export class ResultStore {
   readonly #results = new Map<PartitionId, HeldResult>();
   /** What is left of results that were given up, and that their producers may have to produce again. */
   readonly #traces = new Map<PartitionId, ResultTrace>();
+  /** What was registered last of each partition, for whom writes it: it may be given up before that begins. */
+  readonly #outputs = new Map<PartitionId, ResultPartition>();
   /** The attempt that began what is held, or is about to be: those after it produce the same. */
   readonly #firstAttempts = new Map<PartitionId, AttemptNumber>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
@@ -85,6 +88,12 @@ export class ResultStore {
     const first = this.#firstAttempts.get(partition) ?? 0;
     if (held === undefined || attempt < first || attempt > held.partition.id.attempt) return undefined;
     return held.partition;
+  }
+
+  /** What an attempt is to write, once it is registered. Given up, because everybody has read it, it takes what is written. */
+  outputOf(id: ResultPartitionId): ResultPartition | undefined {
+    const output = this.#outputs.get(id.partition);
+    return output?.id.attempt === id.attempt ? output : undefined;
   }
 
   /** What is held of a partition now. */
@@ -235,13 +244,27 @@ export class ResultStore {
   }
 
   /**
-   * Keeps the results of exchanges that say so beyond the job.
+   * Keeps the results of exchanges that say so beyond the job, all of them or none.
    * @throws PartitionLostError (as a rejection) where some of them cannot be read any more
    */
   async promote(): Promise<KeptResult[]> {
-    const { ledger, dataPlane } = this.#options;
-    const { graph } = ledger;
     const kept: KeptResult[] = [];
+    try {
+      await this.#promote(kept);
+    } catch (error) {
+      await this.releaseKept(kept);
+      throw error;
+    }
+    return kept;
+  }
+
+  /** Gives up what was kept. What cannot be deleted stays: the next run that keeps something there says so. */
+  async releaseKept(kept: readonly KeptResult[]): Promise<void> {
+    await Promise.allSettled(kept.map(({ directory }) => releaseKeptResult(directory)));
+  }
+
+  async #promote(kept: KeptResult[]): Promise<void> {
+    const { dataPlane } = this.#options;
     for (const edge of dataPlane.keptEdges ?? []) {
       const held = this.#heldOf(edge);
       await this.#assertReadable(held.map(({ partition }) => partition.id));
@@ -254,7 +277,6 @@ export class ResultStore {
       kept.push(promoted);
       for (const { actor } of held) actor.send({ type: 'partition.promote' });
     }
-    return kept;
   }
 
   releaseAll(): void {
@@ -353,17 +375,19 @@ export class ResultStore {
     const { ledger, dataPlane, inspect, clock } = this.#options;
     const { id, origin, edge } = registration;
     const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
-    const previous = before && {
-      partition: before.partition,
-      isLost: before.actor.getSnapshot().matches('lost'),
-    };
+    const previous =
+      before?.partition.resume === undefined
+        ? undefined
+        : { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') };
     const partition = dataPlane.createPartition(registration, {
       truncated: () => ledger.truncatePartition(id.partition),
       reclaim: (bytes, budget) => this.#reclaim(bytes, budget, edge),
       previous,
-      trace: origin === 'new' ? undefined : this.#traces.get(id.partition),
+      trace: previous === undefined && origin !== 'new' ? this.#traces.get(id.partition) : undefined,
     });
-    this.#traces.delete(id.partition);
+    this.#outputs.set(id.partition, partition);
+    // What is kept again can be compared with itself; what nobody reads is compared with its trace once more.
+    if (partition.resume !== undefined) this.#traces.delete(id.partition);
     if (before !== undefined) {
       before.partition = partition;
       before.actor.send({ type: 'partition.resume', id, storage: partition });

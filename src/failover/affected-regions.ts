@@ -74,22 +74,29 @@ export function affectedRegions(
   };
   const involveReader = (region: RegionId): void => involve(region, 'new');
 
-  for (const region of seed) involve(region, 'again');
+  // One function for all regions and vertices: there may be ten thousand of either.
+  let region = -1 as RegionId;
+  let mode: RestartMode | undefined;
+  const visitInput = (group: number): void => {
+    involveProducers(group);
+    if (disturbed.has(group)) disturbReader(region);
+  };
+  const visitOutput = (group: number): void => {
+    if (mode === 'new') forEachReader(group, renewed, involveReader);
+    if (!graph.exchangeOfGroup(group).joinsRegions) forEachReader(group, disturbed, disturbReader);
+  };
+  const visit = (vertex: ExecutionVertexId): void => {
+    graph.forEachConsumedGroup(vertex, visitInput);
+    mode = involved.get(region);
+    graph.forEachProducedGroup(vertex, visitOutput);
+  };
+
+  for (const seeded of seed) involve(seeded, 'again');
   for (let at = 0; at < queue.length; at++) {
-    const region = queue[at] as RegionId;
-    const visit = (vertex: ExecutionVertexId): void => {
-      graph.forEachConsumedGroup(vertex, (group) => {
-        involveProducers(group);
-        if (disturbed.has(group)) disturbReader(region);
-      });
-      graph.forEachProducedGroup(vertex, (group) => {
-        if (involved.get(region) === 'new') forEachReader(group, renewed, involveReader);
-        if (!graph.exchangeOfGroup(group).joinsRegions) forEachReader(group, disturbed, disturbReader);
-      });
-    };
+    region = queue[at] as RegionId;
     regions.forEachVertex(region, visit);
   }
-  if (involved.size === regions.count) for (const region of involved.keys()) involved.set(region, 'new');
+  if (involved.size === regions.count) for (const each of involved.keys()) involved.set(each, 'new');
   return involved;
 }
 

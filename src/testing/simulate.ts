@@ -5,7 +5,7 @@ import { runJob } from '../api/run-job.ts';
 import type { JobRunOptions } from '../api/run-options.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
-import { causeChain, KintsugiError, toError } from '../errors.ts';
+import { causeWithCode, KintsugiError, toError } from '../errors.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { JobVertexId } from '../ids.ts';
 import { fixedDelay } from '../failover/fixed-delay.ts';
@@ -122,10 +122,8 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   });
   const { history, receipt, leftovers } = ended;
   // A job that needs more disk than it may take is right to fail.
-  const wants = history.events.filter(
-    (event) => event.type === 'task.failed' && causedBy(event.cause, 'DISK_BUDGET_EXCEEDED'),
-  );
-  const isTooLarge = ended.failure !== undefined && wants.length > mostRestarts / 2;
+  const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
+  const isTooLarge = ended.failure !== undefined && (isWant(ended.failure) || wants.length > mostRestarts / 2);
   const failure = isTooLarge ? undefined : ended.failure;
   const output = captured.records();
   const problems = [
@@ -322,9 +320,9 @@ function cut(files: ReadonlyMap<string, Uint8Array[]>): void {
   }
 }
 
-function causedBy(failure: Error | undefined, code: string): boolean {
-  for (const link of causeChain(failure)) if ((link as { code?: unknown }).code === code) return true;
-  return false;
+/** Whether the disk that was allowed was too small. */
+function isWant(error: Error): boolean {
+  return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
 }
 
 /** How two outputs differ as multisets, sink by sink. */
