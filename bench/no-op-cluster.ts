@@ -114,6 +114,12 @@ export class NoOpCluster implements ExecutorGateway {
 
   giveUpPartitions(): void {}
 
+  keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
+    done({ type: 'results.kept', kept: [] });
+  }
+
+  releaseKeptResults(): void {}
+
   declareLost(executor: ExecutorId, why: string): void {
     throw new Error(`${executor} was declared lost: ${why}`);
   }

@@ -333,6 +333,15 @@ export function* causeChain(error: unknown): Generator<unknown> {
   }
 }
 
+/** The first in the chain of causes that carries `code`, the error itself included. */
+export function causeWithCode<Cause extends KintsugiError = KintsugiError>(
+  error: unknown,
+  code: Cause['code'],
+): Cause | undefined {
+  for (const link of causeChain(error)) if ((link as { code?: unknown }).code === code) return link as Cause;
+  return undefined;
+}
+
 /** A short, safe rendering of any value for an error message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);

@@ -37,7 +37,7 @@ export {
   reliable,
   type ReliableExchangeOptions,
 } from './api/exchange.ts';
-export type { KeptResult } from './cluster/data-plane.ts';
+export type { KeptResult } from './actors/protocol.ts';
 export { releaseKeptResult } from './partitions/kept-result.ts';
 export type { DiskOverflow } from './partitions/disk-room.ts';
 export type { SyncPolicy } from './partitions/retained-result.ts';

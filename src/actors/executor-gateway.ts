@@ -1,9 +1,10 @@
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
-import type { PartitionRegistration, TaskDeployment } from './protocol.ts';
+import type { KeepingToMasterEvent, KeptResult, PartitionRegistration, TaskDeployment } from './protocol.ts';
 
 /**
- * The way down from the job master to where tasks run and results lie. Nothing of it answers on the caller's stack but
- * `registerPartitions` and `verifyResults`; what tasks report comes back later, to the execution actor of the attempt it names.
+ * The way down from the job master to where tasks run and results lie. Calls that take a `done` may answer on the caller's
+ * stack or later, nothing else answers there: what tasks report comes back later, to the execution actor of the attempt it
+ * names.
  */
 export interface ExecutorGateway {
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
@@ -15,8 +16,8 @@ export interface ExecutorGateway {
     done: (failed?: { readonly producer: ExecutionVertexId; readonly cause: Error }) => void,
   ): void;
   /**
-   * Looks whether results are still there to be read, without reading them: files exist and are as long as they were
-   * written. Calls `done` once with those that are not, and why.
+   * Looks whether results are still there to be read, without reading their records: files exist, are as long as they were
+   * written, and begin with the header they were given. Calls `done` once with those that are not, and why.
    */
   verifyResults(
     ids: readonly ResultPartitionId[],
@@ -28,6 +29,13 @@ export interface ExecutorGateway {
   releasePartitions(ids: readonly ResultPartitionId[]): void;
   /** Gives up results that everybody has read; what their producers write again is compared with what they wrote. */
   giveUpPartitions(ids: readonly ResultPartitionId[]): void;
+  /**
+   * Keeps what is to be kept beyond the job, every task of which has finished: all of it or nothing. Calls `done` once, with
+   * what became of it.
+   */
+  keepResults(done: (outcome: KeepingToMasterEvent) => void): void;
+  /** Gives up again what was kept: the job came to another end meanwhile. */
+  releaseKeptResults(kept: readonly KeptResult[]): void;
   /** Declares an executor unusable because a task on it does not end. */
   declareLost(executor: ExecutorId, why: string): void;
 }

@@ -99,6 +99,8 @@ export type JobEvent =
       readonly sequence: number;
       readonly cause: Error;
     }
+  /** Why a job that had done everything fails: what is to be kept beyond it could not be. */
+  | { readonly type: 'results.keepFailed'; readonly atMs: number; readonly cause: Error }
   | {
       readonly type: 'executor.registered';
       readonly atMs: number;

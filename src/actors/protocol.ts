@@ -73,8 +73,24 @@ export type ExecutorToMasterMessage =
   | TaskReport
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
-  /** A complete result became unreadable, found while nobody was reading it. */
+  /** A result became unreadable, found while nobody was reading it; with an executor also one that was still being written. */
   | { readonly type: 'partition.lost'; readonly id: ResultPartitionId; readonly cause: Error };
+
+/** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
+export interface KeptResult {
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  /** Read it with `keptResult(directory)`. */
+  readonly directory: string;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What became of the results that are to be kept beyond the job: all of them are kept, or none. */
+export type KeepingToMasterEvent =
+  | { readonly type: 'results.kept'; readonly kept: readonly KeptResult[] }
+  | { readonly type: 'results.keepFailed'; readonly cause: Error };
 
 /** Commands of a region to one of its executions. */
 export type RegionToExecutionEvent =
@@ -179,6 +195,8 @@ export type FailoverToMasterEvent =
       readonly regions: readonly RegionId[];
       /** Those among them that produce again what they have produced: their readers need not restart. */
       readonly again: readonly RegionId[];
+      /** Those that have not begun, and wait once more for what is produced again: they have nothing to lose. */
+      readonly waiting: readonly RegionId[];
       readonly restartAtMs: number;
       /** False if the failure was merged into a restart that was already planned. */
       readonly newAttempt: boolean;

@@ -1,8 +1,8 @@
 import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { StorageUse } from '../cluster/result-store.ts';
-import type { KeptResult } from '../cluster/data-plane.ts';
-import { JobCanceledError, JobFailedError, toError } from '../errors.ts';
+import type { KeptResult } from '../actors/protocol.ts';
+import { JobCanceledError, JobFailedError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { isTerminalJobStatus, type JobMasterActorRef, type JobStatus } from '../machines/job-master-machine.ts';
@@ -37,8 +37,6 @@ export interface JobRunParts {
   readonly book: ReceiptBook;
   readonly history: ExceptionHistory;
   readonly storage: () => readonly StorageUse[];
-  /** Keeps what is to be kept beyond the job, once it has finished. */
-  readonly promote: () => Promise<readonly KeptResult[]>;
   /** Frees whatever the run holds, once the job has ended. */
   readonly dispose: () => Promise<void>;
   readonly signal: AbortSignal | undefined;
@@ -206,10 +204,11 @@ export class JobRun implements AsyncDisposable {
     const failure = this.#master?.getSnapshot().context.failure;
     // The terminal status is reported from inside a transition of the master: let it come to rest first.
     this.#immediate(() => {
-      const failed = this.#master?.getSnapshot().context.failure ?? failure;
+      const ended = this.#master?.getSnapshot().context;
+      const failed = ended?.failure ?? failure;
       switch (this.#status) {
         case 'finished':
-          return this.#keepResults();
+          return this.#close(() => this.#resolve({ job: this.job, receipt: this.receipt(), kept: ended?.kept ?? [] }));
         case 'canceled':
           return this.#close(() => this.#reject(new JobCanceledError(this.job, reasonOf(this.#parts.signal))));
         default: {
@@ -221,17 +220,6 @@ export class JobRun implements AsyncDisposable {
         }
       }
     });
-  }
-
-  #keepResults(): void {
-    this.#parts.promote().then(
-      (kept) => this.#close(() => this.#resolve({ job: this.job, receipt: this.receipt(), kept })),
-      (error: unknown) => {
-        const cause = toError(error);
-        const why = `its results could not be kept: ${cause.message}`;
-        this.#close(() => this.#reject(new JobFailedError(this.job, undefined, why, { cause })));
-      },
-    );
   }
 
   /** The job master itself threw: a bug of the engine. */

@@ -43,6 +43,11 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
     }
     case 'partition.lost':
       return logger.warn(`The result ${event.partition} is lost: ${event.cause.message}`, { job, cause: event.cause });
+    case 'results.keepFailed':
+      return logger.error(`The results of job "${job}" cannot be kept: ${event.cause.message}`, {
+        job,
+        cause: event.cause,
+      });
     case 'executor.lost':
       return logger.warn(event.cause.message, { job, executor: event.executor });
     default:

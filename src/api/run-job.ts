@@ -56,7 +56,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     book,
     history: new ExceptionHistory(options.exceptionHistorySize),
     storage: () => cluster.storage(),
-    promote: () => cluster.promote(),
     dispose: () => cluster.dispose(),
     signal: options.signal,
   });

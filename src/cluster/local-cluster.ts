@@ -1,6 +1,6 @@
 import { createActor, enqueueActions, type InspectionEvent } from 'xstate';
 import type { ExecutorGateway } from '../actors/executor-gateway.ts';
-import type { TaskDeployment, TaskReport, TaskStatistics } from '../actors/protocol.ts';
+import type { KeptResult, TaskDeployment, TaskReport, TaskStatistics } from '../actors/protocol.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { ExecutorLostError, PartitionLostError, toError } from '../errors.ts';
@@ -9,7 +9,7 @@ import type { JobLedger } from '../machines/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../machines/task-executor-machine.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
-import type { DataPlane, KeptResult } from './data-plane.ts';
+import type { DataPlane } from './data-plane.ts';
 import { ResultStore, type StorageUse } from './result-store.ts';
 
 export interface LocalClusterOptions {
@@ -51,6 +51,8 @@ export class LocalCluster implements ExecutorGateway {
   readonly #commands: (() => void)[] = [];
   readonly #inspected: { readonly inspect?: (event: InspectionEvent) => void };
   #master: JobMasterActorRef | undefined;
+  /** Settles when nothing is being kept beyond the job, or given up again. */
+  #keeping: Promise<void> = Promise.resolve();
   #executorCount = 0;
 
   constructor(options: LocalClusterOptions) {
@@ -81,14 +83,10 @@ export class LocalCluster implements ExecutorGateway {
     return undefined;
   }
 
-  /** Keeps what is to be kept beyond the job, which has finished. */
-  promote(): Promise<KeptResult[]> {
-    return this.#results.promote();
-  }
-
   /** Gives up every task and every result. */
   async dispose(): Promise<void> {
     for (const executor of this.#executors.values()) executor.send({ type: 'executor.stop' });
+    await this.#untilKept();
     this.#results.releaseAll();
     await this.#options.dataPlane.dispose();
   }
@@ -123,8 +121,37 @@ export class LocalCluster implements ExecutorGateway {
     if (ids.length > 0) this.#post(() => this.#results.giveUp(ids));
   }
 
+  keepResults(done: Parameters<ExecutorGateway['keepResults']>[0]): void {
+    this.#post(() =>
+      this.#keep(() =>
+        this.#results.promote().then(
+          (kept) => done({ type: 'results.kept', kept }),
+          (error: unknown) => done({ type: 'results.keepFailed', cause: toError(error) }),
+        ),
+      ),
+    );
+  }
+
+  releaseKeptResults(kept: readonly KeptResult[]): void {
+    this.#keep(() => this.#results.releaseKept(kept));
+  }
+
   declareLost(executor: ExecutorId, why: string): void {
     this.#post(() => this.loseExecutor(executor, why));
+  }
+
+  /** Keeping and giving up again, one after the other; neither fails. */
+  #keep(next: () => Promise<void>): void {
+    this.#keeping = this.#keeping.then(next);
+  }
+
+  /** What ends well may be given up at once, if its job has ended meanwhile. */
+  async #untilKept(): Promise<void> {
+    let keeping: Promise<void>;
+    do {
+      keeping = this.#keeping;
+      await keeping;
+    } while (keeping !== this.#keeping);
   }
 
   /**
@@ -173,12 +200,6 @@ export class LocalCluster implements ExecutorGateway {
       }
     }
     this.#executors.get(executor)?.send({ type: 'executor.declareLost', why });
-    for (const vertex of this.#options.ledger.unableToProduceAgain()) {
-      const { ledger } = this.#options;
-      const [region, attempt] = [ledger.regions.regionOf(vertex), ledger.attemptOf(vertex)];
-      const cause = new ExecutorLostError(executor, why);
-      this.#master?.send({ type: 'region.taskFailed', region, vertex, attempt, cause });
-    }
     this.#executors.delete(executor);
     this.#startExecutor();
   }
@@ -225,6 +246,7 @@ export class LocalCluster implements ExecutorGateway {
     const { channelOrder } = deployment;
     return this.#options.dataPlane.createTask(deployment, {
       partition: (id) => this.#results.find(id),
+      output: (id) => this.#results.outputOf(id),
       registered: (id, signal) => this.#results.untilRegistered(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
       initializing: () => this.#report({ type: 'task.initializing', vertex, attempt }),

@@ -1,13 +1,18 @@
 import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
-import { causeChain, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
-import { affectedRegions } from '../failover/affected-regions.ts';
+import { causeChain, causeWithCode, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
-import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
-import type { ExecutionVertexId, FailoverId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
-import { type FailoverActorRef, type FailoverParentRef, failoverMachine } from './failover-machine.ts';
+import { soundDecision } from '../failover/sound-decision.ts';
+import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import {
+  type CompleteDecision,
+  type FailoverActorRef,
+  type FailoverParentRef,
+  failoverMachine,
+} from './failover-machine.ts';
 import type { JobMasterEvent } from './job-master-machine.ts';
 import type { JobServices } from './job-services.ts';
+import { ResultVerifier } from './result-verifier.ts';
 import { Advisor } from './strategies/advisor.ts';
 import type { FailoverStrategyEmitted, FailoverStrategyEvent } from './strategies/failover-strategy-machine.ts';
 import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/restart-backoff-machine.ts';
@@ -19,8 +24,7 @@ import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/re
 export class FailoverDesk {
   readonly #services: JobServices;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
-  /** Results that failovers have looked at. */
-  readonly #verified = new Map<FailoverId, Set<PartitionId>>();
+  readonly #verifier: ResultVerifier;
   /** Made once: XState works a machine out anew each time that it is provided with something. */
   readonly #failover: typeof failoverMachine;
   readonly #strategy: Advisor<FailoverStrategyEvent, FailoverStrategyEmitted>;
@@ -29,6 +33,7 @@ export class FailoverDesk {
 
   constructor(services: JobServices) {
     this.#services = services;
+    this.#verifier = new ResultVerifier(services, (partition, cause) => this.losePartition(partition, cause));
     this.#strategy = this.#advisor('failoverStrategy', services.failureHandling.failoverStrategy, 'failover.decided');
     this.#failover = this.#provideFailover();
   }
@@ -44,6 +49,11 @@ export class FailoverDesk {
       default:
         throw new IllegalStateError(`No failover can be opened for "${event.type}"`);
     }
+  }
+
+  /** Opens a failover for the region of a task, which has not failed and cannot do what it was told to. */
+  openFor(vertex: ExecutionVertexId, cause: Error, master: FailoverParentRef): void {
+    this.#openFor({ vertex, attempt: this.#services.ledger.attemptOf(vertex) }, cause, master);
   }
 
   recordDecision(event: Extract<JobMasterEvent, { type: 'failover.decided' }>): void {
@@ -100,14 +110,13 @@ export class FailoverDesk {
     this.#strategy.stop();
     for (const backoff of this.#backoffs.values()) backoff.stop();
     const open = [...this.#open.values()];
-    this.#open.clear();
-    this.#verified.clear();
+    for (const failover of [...this.#open.keys()]) this.#forget(failover);
     return open;
   }
 
   #forget(failover: FailoverId): void {
     this.#open.delete(failover);
-    this.#verified.delete(failover);
+    this.#verifier.forget(failover);
   }
 
   #nameOf(partition: PartitionId): string {
@@ -142,7 +151,7 @@ export class FailoverDesk {
     // Beside what it has produced, and those who read it, there is no room for it to produce it again.
     if (
       failed.vertex !== undefined &&
-      (hasCode(cause, 'NO_RESOURCE_AVAILABLE') || hasCode(cause, 'DISK_BUDGET_EXCEEDED'))
+      (causeWithCode(cause, 'NO_RESOURCE_AVAILABLE') ?? causeWithCode(cause, 'DISK_BUDGET_EXCEEDED')) !== undefined
     ) {
       ledger.giveUpProducingAgain(ledger.regions.regionOf(failed.vertex));
     }
@@ -165,13 +174,13 @@ export class FailoverDesk {
       input: {
         failover,
         failure,
-        readsUnverified: (regions) => this.#unverified(failover, failure, regions).length > 0,
+        readsUnverified: (regions) => this.#verifier.readsUnverified(failover, failure, regions),
         unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined,
         master,
         clock: environment.clock,
         deadlineMs: failureHandling.decisionDeadlineMs,
         fallbackDelayMs: failureHandling.fallbackDelayMs,
-        soundDecision: (decision, of) => this.#soundDecision(decision, of),
+        completeDecision: (decision) => this.#completeDecision(decision, failure),
         allRegions: () => Array.from({ length: ledger.regions.count }, (_, region) => region as RegionId),
       },
     });
@@ -179,34 +188,23 @@ export class FailoverDesk {
     actor.start();
   }
 
-  /** Regions that have not begun, and wait for what is produced again, are put back; they have nothing to lose. */
-  #soundDecision(decision: unknown, failure: TaskFailure): SoundDecision {
+  #completeDecision(decision: unknown, failure: TaskFailure): CompleteDecision {
     const { ledger } = this.#services;
     const sound = soundDecision(decision, failure, ledger);
-    if (sound.kind !== 'restart' || sound.again.length === 0) return sound;
-    const waiting = ledger.regionsToWaitAgain(new Set(sound.regions), sound.again);
-    return waiting.size === 0
-      ? sound
-      : { ...sound, regions: [...sound.regions, ...waiting], again: [...sound.again, ...waiting] };
+    if (sound.kind !== 'restart') return sound;
+    const waiting = [...ledger.regionsToWaitAgain(new Set(sound.regions), sound.again)];
+    return { ...sound, regions: [...sound.regions, ...waiting], waiting };
   }
 
   #provideFailover(): typeof failoverMachine {
-    const { ledger, environment, delay, gateway } = this.#services;
+    const { ledger, environment, delay } = this.#services;
     return failoverMachine.provide({
       actors: { delay },
       actions: {
-        verifyResults: enqueueActions(({ context, self }) => {
-          const { failover, failure, regions } = context;
-          const unverified = this.#unverified(failover, failure, regions.length === 0 ? undefined : regions);
-          const verified = this.#verified.get(failover) ?? new Set();
-          this.#verified.set(failover, verified);
-          for (const { partition } of unverified) verified.add(partition);
-          gateway.verifyResults(unverified, (lost) => {
-            for (const { id, cause: reason } of lost) {
-              if (ledger.isPartitionReadable(id.partition)) this.losePartition(id.partition, reason);
-            }
-            self.send({ type: 'failover.resultsVerified', lostCount: lost.length });
-          });
+        verifyResults: enqueueActions(({ context: { failover, failure }, self }, { regions }) => {
+          this.#verifier.verify(failover, failure, regions, (lostCount) =>
+            self.send({ type: 'failover.resultsVerified', lostCount }),
+          );
         }),
         askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
           const strategy = this.#strategy.expect(
@@ -233,7 +231,7 @@ export class FailoverDesk {
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
     ledger.distrust(vertex);
-    const broken = brokenClaimIn(cause);
+    const broken = causeWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN');
     if (broken === undefined) return;
     const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);
     observe({
@@ -246,43 +244,6 @@ export class FailoverDesk {
       sequence: broken.sequence,
       cause,
     });
-  }
-
-  /**
-   * The kept results that a restart of `decided` (undefined: the smallest sound one) reads and nobody has looked at, as far
-   * as they are known to be there.
-   */
-  #unverified(
-    failover: FailoverId,
-    { vertex, lostPartitions }: TaskFailure,
-    decided: readonly RegionId[] | undefined,
-  ): ResultPartitionId[] {
-    if (vertex === undefined) return [];
-    const { ledger } = this.#services;
-    const { graph, regions } = ledger;
-    const restarting =
-      decided === undefined
-        ? affectedRegions([regions.regionOf(vertex)], ledger, new Set(lostPartitions))
-        : new Set(decided);
-    const verified = this.#verified.get(failover);
-    const seen = new Set<number>();
-    const ids: ResultPartitionId[] = [];
-    const visitGroup = (group: number): void => {
-      if (seen.has(group)) return;
-      seen.add(group);
-      if (graph.exchangeOfGroup(group).joinsRegions) return;
-      const edge = graph.edgeIndexOfGroup(group);
-      for (let at = graph.producerStart(group); at < graph.producerEnd(group); at++) {
-        const producer = at as ExecutionVertexId;
-        const partition = graph.partitionOf(edge, producer);
-        if (restarting.has(regions.regionOf(producer)) || !ledger.isPartitionReadable(partition)) continue;
-        if (verified?.has(partition) !== true) ids.push({ partition, attempt: ledger.attemptOf(producer) });
-      }
-    };
-    for (const region of restarting.keys()) {
-      regions.forEachVertex(region, (member) => graph.forEachConsumedGroup(member, visitGroup));
-    }
-    return ids;
   }
 
   #labels(failure: TaskFailure, extensionFailed: (extension: string, reason: unknown) => void): Record<string, string> {
@@ -331,18 +292,6 @@ function locationIn(cause: Error): { readonly file: string; readonly offset: num
   for (const link of causeChain(cause)) {
     const { location } = link as { location?: { file: string; offset: number } };
     if (location !== undefined) return { file: location.file, offset: location.offset };
-  }
-  return undefined;
-}
-
-function hasCode(cause: Error, code: string): boolean {
-  for (const link of causeChain(cause)) if ((link as { code?: unknown }).code === code) return true;
-  return false;
-}
-
-function brokenClaimIn(cause: Error): DeterminismBrokenError | undefined {
-  for (const link of causeChain(cause)) {
-    if ((link as { code?: unknown }).code === 'DETERMINISM_BROKEN') return link as DeterminismBrokenError;
   }
   return undefined;
 }

@@ -37,16 +37,28 @@ export interface FailoverInput {
   readonly deadlineMs: number;
   readonly fallbackDelayMs: number;
   /** Checks an answer: the sound set of regions and why it is larger than asked for, or what is wrong with the answer. */
-  readonly soundDecision: (decision: unknown, failure: TaskFailure) => SoundDecision;
+  readonly completeDecision: (decision: unknown) => CompleteDecision;
   readonly allRegions: () => readonly RegionId[];
 }
+
+/** A sound decision with all whom it concerns. */
+export type CompleteDecision =
+  | (Extract<SoundDecision, { kind: 'restart' }> & {
+      /** Regions, among those that restart, that have not begun and wait once more for what is produced again. */
+      readonly waiting: readonly RegionId[];
+    })
+  | Exclude<SoundDecision, { kind: 'restart' }>;
 
 export interface FailoverContext extends FailoverInput {
   regions: readonly RegionId[];
   /** Those that produce again what they have produced. */
   again: readonly RegionId[];
-  /** What the strategy answered. */
+  /** Those that have not begun, and wait once more for what is produced again. */
+  waiting: readonly RegionId[];
+  /** What the strategy answered, */
   decision: unknown;
+  /** and what comes of it, as things are known to be. */
+  complete: CompleteDecision | undefined;
   why: string | undefined;
   /** Set when the strategy or the backoff refused. */
   refusal: { readonly cause: Error; readonly why: string } | undefined;
@@ -62,8 +74,12 @@ const base = setup({
   types: {} as { context: FailoverContext; events: FailoverEvent; input: FailoverInput },
   actors: { delay: placeholderActor<DelayInput>('failover', 'delay') },
   actions: {
-    /** Looks at the results that the restart will read; the answer comes back as `failover.resultsVerified`. */
-    verifyResults: () => placeholder('failover', 'verifyResults'),
+    /**
+     * Looks at the results that a restart of `regions` (undefined: the smallest sound one) will read; the answer comes
+     * back as `failover.resultsVerified`.
+     */
+    verifyResults: (_, _params: { regions: readonly RegionId[] | undefined }) =>
+      placeholder('failover', 'verifyResults'),
     /** Puts the question to the failover strategy; the answer comes back as `failover.strategyDecided` or `…Failed`. */
     askStrategy: () => placeholder('failover', 'askStrategy'),
     /** Puts the question to the restart backoff of the failed region. */
@@ -75,12 +91,8 @@ const base = setup({
     decisionReadsUnverified: ({ context }) => context.readsUnverified(context.regions),
     someAreLost: ({ event }) => event.type === 'failover.resultsVerified' && event.lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
-    isSoundRestart: ({ context, event }) =>
-      event.type === 'failover.strategyDecided' &&
-      context.soundDecision(event.decision, context.failure).kind === 'restart',
-    isSoundRefusal: ({ context, event }) =>
-      event.type === 'failover.strategyDecided' &&
-      context.soundDecision(event.decision, context.failure).kind === 'fail',
+    isSoundRestart: ({ context }) => context.complete?.kind === 'restart',
+    isSoundRefusal: ({ context }) => context.complete?.kind === 'fail',
     mayRestart: ({ event }) => event.type === 'failover.backoffDecided' && event.canRestart,
     isInsaneBackoff: ({ event }) =>
       event.type === 'failover.backoffDecided' &&
@@ -96,16 +108,21 @@ const toMaster = ({ context }: { context: FailoverContext }): FailoverInput['mas
 const failoverSetup = base.extend({
   actions: {
     /** Also when more was found to be lost: then the same answer restarts more. */
-    takeDecision: assign(({ context, event }) => {
+    judgeDecision: assign(({ context, event }) => {
       const decision = event.type === 'failover.strategyDecided' ? event.decision : context.decision;
-      const sound = context.soundDecision(decision, context.failure);
-      if (sound.kind === 'restart') return { decision, regions: sound.regions, again: sound.again, why: sound.why };
-      if (sound.kind === 'fail') {
-        return { refusal: { cause: sound.cause, why: sound.why ?? 'the failover strategy decided to fail the job' } };
-      }
-      return {};
+      return { decision, complete: context.completeDecision(decision) };
     }),
-    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions(), again: [] })),
+    takeDecision: assign(({ context: { complete } }) => {
+      if (complete?.kind !== 'restart') return {};
+      const { regions, again, waiting, why } = complete;
+      return { regions, again, waiting, why };
+    }),
+    refuseByStrategy: assign(({ context: { complete } }) => {
+      if (complete?.kind !== 'fail') return {};
+      const { cause, why = 'the failover strategy decided to fail the job' } = complete;
+      return { refusal: { cause, why } };
+    }),
+    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions(), again: [], waiting: [] })),
     warnOfStrategy: sendTo(toMaster, ({ context, event }) => ({
       type: 'failover.overruled',
       failover: context.failover,
@@ -138,6 +155,7 @@ const failoverSetup = base.extend({
       failure: context.failure,
       regions: context.regions,
       again: context.again,
+      waiting: context.waiting,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
       why: context.why,
@@ -163,10 +181,8 @@ const failoverSetup = base.extend({
 
 function problemOf(context: FailoverContext, event: FailoverEvent): string {
   switch (event.type) {
-    case 'failover.strategyDecided': {
-      const sound = context.soundDecision(event.decision, context.failure);
-      return sound.kind === 'nonsense' ? sound.problem : 'no problem';
-    }
+    case 'failover.strategyDecided':
+      return context.complete?.kind === 'nonsense' ? context.complete.problem : 'no problem';
     case 'failover.strategyFailed':
     case 'failover.backoffFailed':
       return `it threw: ${toError(event.cause).message}`;
@@ -194,7 +210,9 @@ export const failoverMachine = failoverSetup.createMachine({
     ...input,
     regions: [],
     again: [],
+    waiting: [],
     decision: undefined,
+    complete: undefined,
     why: undefined,
     refusal: undefined,
     restartAtMs: 0,
@@ -212,7 +230,7 @@ export const failoverMachine = failoverSetup.createMachine({
       ],
     },
     verifying: {
-      entry: 'verifyResults',
+      entry: { type: 'verifyResults', params: { regions: undefined } },
       invoke: deadline,
       on: {
         // A lost result brings in its producer, and what that one reads.
@@ -228,14 +246,17 @@ export const failoverMachine = failoverSetup.createMachine({
       entry: 'askStrategy',
       invoke: deadline,
       on: {
-        'failover.strategyDecided': [
-          { guard: 'isSoundRestart', target: 'verifyingDecision', actions: 'takeDecision' },
-          { guard: 'isSoundRefusal', target: 'refused', actions: 'takeDecision' },
-          overruleStrategy,
-        ],
+        'failover.strategyDecided': { target: 'judging', actions: 'judgeDecision' },
         'failover.strategyFailed': overruleStrategy,
         'delay.elapsed': overruleStrategy,
       },
+    },
+    judging: {
+      always: [
+        { guard: 'isSoundRestart', target: 'verifyingDecision', actions: 'takeDecision' },
+        { guard: 'isSoundRefusal', target: 'refused', actions: 'refuseByStrategy' },
+        overruleStrategy,
+      ],
     },
     verifyingDecision: {
       initial: 'deciding',
@@ -244,10 +265,10 @@ export const failoverMachine = failoverSetup.createMachine({
           always: [{ guard: 'decisionReadsUnverified', target: 'looking' }, { target: '#failover.checking' }],
         },
         looking: {
-          entry: 'verifyResults',
+          entry: { type: 'verifyResults', params: ({ context }) => ({ regions: context.regions }) },
           invoke: deadline,
           on: {
-            'failover.resultsVerified': { target: 'deciding', actions: 'takeDecision' },
+            'failover.resultsVerified': { target: '#failover.judging', actions: 'judgeDecision' },
             'delay.elapsed': '#failover.checking',
           },
         },

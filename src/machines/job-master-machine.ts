@@ -1,5 +1,11 @@
 import { type ActorRefFrom, setup } from 'xstate';
-import type { ExecutorToMasterMessage, FailoverToMasterEvent, RegionToMasterEvent } from '../actors/protocol.ts';
+import type {
+  ExecutorToMasterMessage,
+  FailoverToMasterEvent,
+  KeepingToMasterEvent,
+  KeptResult,
+  RegionToMasterEvent,
+} from '../actors/protocol.ts';
 import { placeholder } from './placeholder.ts';
 
 /**
@@ -13,6 +19,8 @@ import { placeholder } from './placeholder.ts';
  * J4 A terminal status is never left, and is entered only after the last attempt has ended; `suspended` alone waits
  *    for nobody.
  * J5 A failure counts when it happens: it is recorded before anyone decides about it.
+ * J6 Where results are to outlive the job, it is finished when all of them are kept, and `running` until then. Told to end
+ *    while they are being kept, it waits until that is over and gives them up: no other end leaves something behind.
  */
 export const jobStatuses = [
   'initializing',
@@ -47,12 +55,15 @@ export type JobMasterEvent =
   | { readonly type: 'job.initialize' }
   | RegionToMasterEvent
   | FailoverToMasterEvent
+  | KeepingToMasterEvent
   /** Slots came free while regions wait for some. */
   | { readonly type: 'slots.returned' }
   | Exclude<ExecutorToMasterMessage, { type: `task.${string}` | `partitions.${string}` }>;
 
 export interface JobMasterInput {
   readonly regionCount: number;
+  /** Whether results are to be kept beyond the job. */
+  readonly keepsResults: boolean;
 }
 
 export interface JobMasterContext extends JobMasterInput {
@@ -60,6 +71,10 @@ export interface JobMasterContext extends JobMasterInput {
   restartingCount: number;
   /** Regions that were told to end and have. */
   haltedCount: number;
+  /** Results are being kept, and nobody knows yet whether that works. */
+  isKeeping: boolean;
+  /** What outlives the job. */
+  kept: readonly KeptResult[];
   /** Why the job failed or was suspended. */
   failure: { readonly cause: Error; readonly vertex: number | undefined; readonly why: string } | undefined;
 }
@@ -96,10 +111,18 @@ const base = setup({
     grantSlots: () => placeholder('job master', 'grantSlots'),
     addExecutor: () => placeholder('job master', 'addExecutor'),
     removeExecutor: () => placeholder('job master', 'removeExecutor'),
+    /** Opens a failover for each region that was to produce again what, without the executor, it cannot. */
+    openFailoversOfUnable: () => placeholder('job master', 'openFailoversOfUnable'),
     /** Declares the executors of tasks that do not end unusable. */
     abandonHangingTasks: () => placeholder('job master', 'abandonHangingTasks'),
     /** Notes that a result is lost, although nobody failed on it yet. */
     losePartition: () => placeholder('job master', 'losePartition'),
+    /** Keeps results beyond the job; the answer comes back as `results.kept` or `results.keepFailed`. */
+    keepResults: () => placeholder('job master', 'keepResults'),
+    /** Gives up what was kept for a job that did not finish. */
+    releaseKeptResults: () => placeholder('job master', 'releaseKeptResults'),
+    /** Tells observers why results could not be kept. */
+    reportUnkept: () => placeholder('job master', 'reportUnkept'),
     cancelRegions: () => placeholder('job master', 'cancelRegions'),
     /** Ends the failover strategy and the backoffs. */
     stopAdvisors: () => placeholder('job master', 'stopAdvisors'),
@@ -107,7 +130,10 @@ const base = setup({
   },
   guards: {
     hasFinished: ({ context }) => context.finishedCount === context.regionCount && context.restartingCount === 0,
-    hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
+    hasResultsToKeep: ({ context }) =>
+      context.keepsResults && context.finishedCount === context.regionCount && context.restartingCount === 0,
+    hasHalted: ({ context }) =>
+      context.finishedCount + context.haltedCount === context.regionCount && !context.isKeeping,
     isRestarting: ({ context }) => context.restartingCount > 0,
   },
 });
@@ -123,13 +149,19 @@ const masterSetup = base.extend({
       finishedCount: context.finishedCount - (event.type === 'region.restarting' && event.wasFinished ? 1 : 0),
     })),
     countRestarted: assign({ restartingCount: ({ context }) => context.restartingCount - 1 }),
+    beginKeeping: assign({ isKeeping: true }),
+    endKeeping: assign({ isKeeping: false }),
+    takeKept: assign(({ event }) => (event.type === 'results.kept' ? { kept: event.kept } : {})),
     recordFailure: assign(({ event }) => {
       switch (event.type) {
+        case 'results.keepFailed':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'its results could not be kept' } };
         case 'failover.refused':
           return { failure: { cause: event.cause, vertex: event.failure.vertex, why: event.why } };
         case 'job.suspend':
           return { failure: { cause: event.cause, vertex: undefined, why: 'the job was suspended' } };
         case 'job.globalFailure':
+        case 'region.inexplicable':
           return { failure: { cause: event.cause, vertex: undefined, why: 'the job failed as a whole' } };
         default:
           return {};
@@ -143,8 +175,12 @@ const suspend = { 'job.suspend': { target: 'suspended', actions: 'recordFailure'
 const cancel = { 'job.cancel': { target: 'canceling', actions: 'forgetFailure' } } as const;
 const failGlobally = { 'job.globalFailure': { target: 'failing', actions: 'recordFailure' } } as const;
 
-/** Regions report their end; failovers that were under way come to nothing. */
+const failWhileKeeping = { target: '#jobMaster.failing', actions: 'recordFailure' } as const;
+
+/** Regions report their end; failovers that were under way come to nothing, and so does what was to be kept. */
 const ending = {
+  'results.kept': { actions: ['endKeeping', 'releaseKeptResults'] },
+  'results.keepFailed': { actions: 'endKeeping' },
   'region.finished': { actions: 'countFinished' },
   'region.halted': { actions: 'countHalted' },
   'region.restarting': { actions: 'countRestarting' },
@@ -157,6 +193,8 @@ export const jobMasterMachine = masterSetup.createMachine({
     finishedCount: 0,
     restartingCount: 0,
     haltedCount: 0,
+    isKeeping: false,
+    kept: [],
     failure: undefined,
   }),
   on: {
@@ -203,11 +241,13 @@ export const jobMasterMachine = masterSetup.createMachine({
         'failover.completed': { actions: 'closeFailover' },
         'slots.returned': { actions: 'grantSlots' },
         'partition.lost': { actions: 'losePartition' },
+        'executor.lost': { actions: ['removeExecutor', 'openFailoversOfUnable'] },
       },
       initial: 'undisturbed',
       states: {
         undisturbed: {
           always: [
+            { guard: 'hasResultsToKeep', target: 'keeping' },
             { guard: 'hasFinished', target: '#jobMaster.finished' },
             { guard: 'isRestarting', target: 'restarting' },
           ],
@@ -215,6 +255,19 @@ export const jobMasterMachine = masterSetup.createMachine({
         restarting: {
           tags: 'restarting',
           always: { guard: ({ context }) => context.restartingCount === 0, target: 'undisturbed' },
+        },
+        keeping: {
+          entry: ['beginKeeping', 'keepResults'],
+          on: {
+            // What a restart would read again is being handed over: there is nothing to restart from.
+            'job.globalFailure': failWhileKeeping,
+            'region.inexplicable': failWhileKeeping,
+            'results.kept': { target: '#jobMaster.finished', actions: ['endKeeping', 'takeKept'] },
+            'results.keepFailed': {
+              target: '#jobMaster.failing',
+              actions: ['endKeeping', 'recordFailure', 'reportUnkept'],
+            },
+          },
         },
       },
     },
@@ -234,6 +287,7 @@ export const jobMasterMachine = masterSetup.createMachine({
     suspended: {
       tags: 'terminal',
       entry: ['stopAdvisors', 'suspendRegions', { type: 'recordStatus', params: { status: 'suspended' } }],
+      on: { 'results.kept': { actions: 'releaseKeptResults' } },
     },
   },
 });

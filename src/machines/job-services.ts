@@ -32,6 +32,11 @@ export type KeepResults =
   | { readonly ttlMs: number }
   | { readonly directory: string };
 
+/** Whether results are kept in a directory, where they outlive the job. */
+export function isKeptBeyondJob(keep: KeepResults): keep is { readonly directory: string } {
+  return typeof keep === 'object' && 'directory' in keep;
+}
+
 /** What the charts of one job need from outside. */
 export interface JobServices {
   readonly ledger: JobLedger;

@@ -5,7 +5,7 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
 import { FailoverDesk } from './failover-desk.ts';
-import type { JobServices } from './job-services.ts';
+import { isKeptBeyondJob, type JobServices } from './job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { ResultKeeper } from './result-keeper.ts';
@@ -77,7 +77,7 @@ function provideRegion({ ledger, environment, gateway, delay, observe }: JobServ
       registerPartitions: ({ context: { vertices, attempt }, self }) => {
         const partitions: PartitionRegistration[] = [];
         for (let index = 0; index < vertices.length; index++) {
-          partitions.push(...ledger.registrationsOf(vertices[index] as ExecutionVertexId, attempt));
+          partitions.push(...ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt));
         }
         const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
           if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
@@ -210,11 +210,11 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.taskFinished') return;
         schedule(enqueue, ledger.finishTask(event.vertex));
-        const consumed = ledger.consumedResultsOf(event.vertex);
+        const consumed = ledger.takeConsumedAgain(event.vertex);
         if (consumed.length > 0) keeper.noteConsumed(consumed);
       }),
       releaseConsumedPartitions: ({ event }) => {
-        if (event.type === 'region.finished') keeper.noteConsumed(ledger.consumedBy(event.region));
+        if (event.type === 'region.finished') keeper.noteConsumed(ledger.finishRegion(event.region));
       },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type === 'region.restarted') schedule(enqueue, ledger.scheduling.offer([event.region]));
@@ -226,7 +226,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
         desk.recordDecision(event);
-        ledger.invalidate(event.regions, event.again);
+        ledger.invalidate(event.regions, event.again, event.waiting);
         const { failover, restartAtMs } = event;
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
         for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);
@@ -253,6 +253,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         ledger.slots.removeExecutor(event.executor);
         observe({ ...event, atMs: now() });
       },
+      openFailoversOfUnable: enqueueActions(({ event, self }) => {
+        if (event.type !== 'executor.lost') return;
+        for (const vertex of ledger.unableToProduceAgain()) desk.openFor(vertex, event.cause, self);
+      }),
       abandonHangingTasks: enqueueActions(({ event }) => {
         if (event.type !== 'region.cancellationTimedOut') return;
         for (const [executor, tasks] of hangingTasks(ledger, event.vertices)) {
@@ -262,6 +266,15 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       }),
       losePartition: ({ event }) => {
         if (event.type === 'partition.lost') desk.losePartition(event.id.partition, event.cause);
+      },
+      keepResults: enqueueActions(({ self }) => {
+        gateway.keepResults((outcome) => self.send(outcome));
+      }),
+      releaseKeptResults: ({ event }) => {
+        if (event.type === 'results.kept') gateway.releaseKeptResults(event.kept);
+      },
+      reportUnkept: ({ event }) => {
+        if (event.type === 'results.keepFailed') observe({ ...event, atMs: now() });
       },
       cancelRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.cancel' }))),
       suspendRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.suspend' }))),
@@ -274,7 +287,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
 
   const master: JobMasterActorRef = createActor(provided, {
     id: 'jobMaster',
-    input: { regionCount: ledger.regions.count },
+    input: {
+      regionCount: ledger.regions.count,
+      keepsResults: [...ledger.graph.jobGraph.edges.keys()].some((edge) => isKeptBeyondJob(services.keepResults(edge))),
+    },
     clock: environment.clock,
     ...(inspect === undefined ? {} : { inspect }),
   });

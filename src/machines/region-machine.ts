@@ -85,7 +85,10 @@ const base = setup({
     recordState: (_, _params: { state: RegionState }) => placeholder('region', 'recordState'),
     /** Registers the partitions of this attempt; answers with `region.partitionsRegistered` or `…Failed`, token = attempt. */
     registerPartitions: () => placeholder('region', 'registerPartitions'),
-    /** Gives up the results of the tasks that had finished, before their next attempt. */
+    /**
+     * Gives up the results of the tasks that had finished, before their next attempt; where they are produced again, only
+     * those that do not outlive their task.
+     */
     releaseFinishedPartitions: () => placeholder('region', 'releaseFinishedPartitions'),
   },
   guards: {

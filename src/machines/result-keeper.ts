@@ -1,5 +1,5 @@
 import type { PartitionId } from '../ids.ts';
-import type { JobServices } from './job-services.ts';
+import { isKeptBeyondJob, type JobServices } from './job-services.ts';
 
 /**
  * Gives up results that everybody has read, when the policy of their exchange says so. What is read again meanwhile
@@ -22,8 +22,8 @@ export class ResultKeeper {
     const byTime = new Map<number, PartitionId[]>();
     for (const partition of partitions) {
       const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
-      if (typeof keep === 'object' && 'directory' in keep) {
-        ledger.keepForGood([partition]);
+      if (isKeptBeyondJob(keep)) {
+        ledger.exemptFromRelease([partition]);
         continue;
       }
       const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-job-ends' ? Infinity : 0;

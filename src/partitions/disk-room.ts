@@ -23,7 +23,8 @@ export interface DiskRoomOptions {
  *
  * Invariants:
  * - DR1 What it has taken and not given back is what it has reserved of the budget.
- * - DR2 A result that waits exceeds the budget by no more than one batch of each subpartition, and not for ever.
+ * - DR2 An attempt that waits exceeds the budget by no more than one batch of each subpartition, and waits not for ever. One
+ *   that only repeats what is there does not wait.
  */
 export class DiskRoom {
   readonly #options: DiskRoomOptions | undefined;
@@ -47,9 +48,12 @@ export class DiskRoom {
 
   /** Whether a producer has to wait. */
   get isFull(): boolean {
-    if (this.#options?.overflow !== 'back-pressure' || !this.#options.budget.isExceeded) return false;
-    this.#stopWaiting ??= this.#wait(this.#options);
-    return true;
+    return this.#options?.overflow === 'back-pressure' && this.#options.budget.isExceeded;
+  }
+
+  /** A producer waits from now on, if it has to and does not yet: its time begins. */
+  waitForRoom(): void {
+    if (this.#options !== undefined && this.isFull) this.#stopWaiting ??= this.#wait(this.#options);
   }
 
   /** @throws DiskBudgetExceededError where it does not wait. */

@@ -207,7 +207,7 @@ async function writeChunks(handle: FileHandle, chunks: Uint8Array[], position: n
 }
 
 /** Has the disk keep which files are in a directory. Windows does so by itself, and opens no directories. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');
   try {

@@ -1,10 +1,11 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FaultPoints } from '../environment.ts';
 import { noFaults } from '../environment.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { FilePool } from './file-pool.ts';
+import { syncDirectory } from './file-segment.ts';
 import { type KeptResultManifest, manifestFile } from './kept-result.ts';
 import { claimDirectory, disownDirectory, sweepOrphans } from './run-directory.ts';
 import { SegmentedFile } from './segmented-file.ts';
@@ -59,7 +60,8 @@ export class FileSpillStore implements SpillStore {
   }
 
   /**
-   * Hands its directory over, with everything in it, to be there under the name `target` beyond the run.
+   * Hands its directory over, with everything in it, to be there under the name `target` beyond the run, and beyond a
+   * crash of the machine: whole and synced, or not at all.
    *
    * @param describe gets the files that are left, and gives what is written beside them
    */
@@ -75,8 +77,11 @@ export class FileSpillStore implements SpillStore {
     } finally {
       await manifest.close();
     }
+    await syncDirectory(directory);
     await rename(directory, target);
     await disownDirectory(target);
+    // Its name is kept by the directory it is in; and whose it was must not come back.
+    await Promise.all([target, dirname(target)].map(syncDirectory));
     this.#files.clear();
     this.#directory = undefined;
   }

@@ -1,10 +1,11 @@
-import type { FileHandle } from 'node:fs/promises';
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeptResultError, toError } from '../errors.ts';
 import type { AttemptNumber, PartitionId } from '../ids.ts';
+import { framesOf, readRange } from './frame-reader.ts';
 import { decodeBatch, readFrameHeader } from './record-codec.ts';
-import { headerBytes, headerProblem } from './segment-header.ts';
+import { headerBytes, headerProblem, segmentName } from './segment-header.ts';
+import type { FilePlace } from './spill-store.ts';
 import type { Batch } from './stream-element.ts';
 
 /** File of a kept result that says what the others are; written last. */
@@ -65,9 +66,6 @@ export async function releaseKeptResult(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** Bytes that are read at once. */
-const chunkBytes = 1 << 18;
-
 /**
  * The batches of one partition of a kept result, each as it was written, in order within each subpartition.
  * @throws KeptResultError where it is not what it was
@@ -82,7 +80,7 @@ export async function* keptBatches(
   let start = 0;
   let count = 0;
   for (const [number, bytes] of segments.entries()) {
-    const file = join(directory, `partition-${partition}-${attempt}.${number}`);
+    const file = join(directory, segmentName({ partition, attempt }, number));
     const unreadable = (offset: number, problem: string, cause?: unknown): KeptResultError =>
       new KeptResultError(directory, { file, offset }, problem, { cause });
     let offset = 0;
@@ -96,7 +94,7 @@ export async function* keptBatches(
         });
         if (problem !== undefined) throw new Error(problem);
         offset = headerBytes;
-        for await (const frame of frames(handle, headerBytes, headerBytes + bytes)) {
+        for await (const frame of framesOf(handle, headerBytes, headerBytes + bytes)) {
           const { subpartition, sequence } = readFrameHeader(frame);
           const batch = decodeBatch(frame);
           offset += frame.length;
@@ -117,43 +115,7 @@ export async function* keptBatches(
     start += bytes;
   }
   if (count !== records) {
-    const at = { file: join(directory, manifestFile), offset: 0 };
+    const at: FilePlace = { file: join(directory, manifestFile), offset: 0 };
     throw new KeptResultError(directory, at, `partition ${partition} has ${count} of ${records} records`);
   }
-}
-
-async function* frames(handle: FileHandle, from: number, end: number): AsyncGenerator<Uint8Array> {
-  let held = new Uint8Array();
-  let at = from;
-  while (at < end || held.length > 0) {
-    if (at < end) {
-      const chunk = await readRange(handle, at, Math.min(chunkBytes, end - at));
-      at += chunk.length;
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    }
-    let taken = 0;
-    for (;;) {
-      const rest = held.subarray(taken);
-      if (rest.length === 0) break;
-      if (at < end && rest.length < 64) break;
-      const { frameBytes } = readFrameHeader(rest);
-      if (frameBytes > rest.length) {
-        if (at >= end) throw new Error(`a batch ends ${frameBytes - rest.length} bytes too early`);
-        break;
-      }
-      yield rest.subarray(0, frameBytes);
-      taken += frameBytes;
-    }
-    held = held.subarray(taken);
-  }
-}
-
-async function readRange(handle: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let read = 0; read < length; ) {
-    const { bytesRead } = await handle.read(bytes, read, length - read, offset + read);
-    if (bytesRead === 0) throw new Error(`the file ends ${length - read} bytes too early`);
-    read += bytesRead;
-  }
-  return bytes;
 }

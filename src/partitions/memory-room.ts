@@ -1,6 +1,6 @@
 import type { ByteBudget } from './byte-budget.ts';
 import { assertSerializable } from './plain-data.ts';
-import { encodeBatch, frameChecksum } from './record-codec.ts';
+import { batchChecksum } from './record-codec.ts';
 import { estimateBytes } from './record-size.ts';
 import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { Batch } from './stream-element.ts';
@@ -106,7 +106,7 @@ export class MemoryRoom {
     this.#usedBytes -= batch.reservedBytes;
     batch.reservedBytes = 0;
     if (this.#options.isReproducible && batch.records !== undefined) {
-      batch.checksum ??= checksumOf(batch.records, { subpartition: log.subpartition, sequence: batch.sequence });
+      batch.checksum ??= batchChecksum(batch.records, { subpartition: log.subpartition, sequence: batch.sequence });
     }
     batch.records = undefined;
     if (this.#isTruncated) return;
@@ -171,17 +171,5 @@ export class MemoryRoom {
       return true;
     }
     return false;
-  }
-}
-
-/** Undefined for records that have none, because they cannot be written. */
-function checksumOf(
-  records: Batch,
-  place: { readonly subpartition: number; readonly sequence: number },
-): number | undefined {
-  try {
-    return frameChecksum(encodeBatch(records, place));
-  } catch {
-    return undefined;
   }
 }

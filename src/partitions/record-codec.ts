@@ -8,9 +8,9 @@ import type { Batch } from './stream-element.ts';
 /**
  * A frame is a CRC32 of all that follows it, the length of the payload, the number of records, the subpartition (32 bits
  * each, little endian), the number of its first record there (64 bits), the format of the payload (one byte), and the
- * payload. The same records at the same place give the same bytes.
+ * payload. The same records at the same place give the same bytes. This is how long all that before the payload is.
  */
-const headerBytes = 25;
+export const frameHeaderBytes = 25;
 const place = { checksum: 0, length: 4, count: 8, subpartition: 12, sequence: 16, format: 24 } as const;
 
 /** Where a batch belongs. */
@@ -36,33 +36,42 @@ const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension:
 export function encodeBatch(records: Batch, { subpartition, sequence }: BatchPlace = beginning): Uint8Array {
   const format = areUsual(records) ? plain : escaped;
   const payload = pack(format === plain ? records : escapeRecords(records));
-  const frame = new Uint8Array(headerBytes + payload.length);
-  const header = new DataView(frame.buffer, 0, headerBytes);
+  const frame = new Uint8Array(frameHeaderBytes + payload.length);
+  const header = new DataView(frame.buffer, 0, frameHeaderBytes);
   header.setUint32(place.length, payload.length, true);
   header.setUint32(place.count, records.length, true);
   header.setUint32(place.subpartition, subpartition, true);
   header.setBigUint64(place.sequence, BigInt(sequence), true);
   header.setUint8(place.format, format);
-  frame.set(payload, headerBytes);
+  frame.set(payload, frameHeaderBytes);
   header.setUint32(place.checksum, checksumOf(frame), true);
   return frame;
 }
 
 /** The checksum that a frame carries. */
 export function frameChecksum(frame: Uint8Array): number {
-  return new DataView(frame.buffer, frame.byteOffset, headerBytes).getUint32(place.checksum, true);
+  return new DataView(frame.buffer, frame.byteOffset, frameHeaderBytes).getUint32(place.checksum, true);
+}
+
+/** The checksum that the frame of a batch would carry; undefined where the records cannot be written. */
+export function batchChecksum(records: Batch, at: BatchPlace): number | undefined {
+  try {
+    return frameChecksum(encodeBatch(records, at));
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the header of a frame says; the bytes may go on behind it. @throws Error if they are too few for a header. */
 export function readFrameHeader(
   bytes: Uint8Array,
 ): BatchPlace & { readonly frameBytes: number; readonly count: number } {
-  if (bytes.length < headerBytes) {
-    throw new Error(`${bytes.length} bytes are fewer than the ${headerBytes} of a header`);
+  if (bytes.length < frameHeaderBytes) {
+    throw new Error(`${bytes.length} bytes are fewer than the ${frameHeaderBytes} of a header`);
   }
-  const header = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
+  const header = new DataView(bytes.buffer, bytes.byteOffset, frameHeaderBytes);
   return {
-    frameBytes: headerBytes + header.getUint32(place.length, true),
+    frameBytes: frameHeaderBytes + header.getUint32(place.length, true),
     count: header.getUint32(place.count, true),
     subpartition: header.getUint32(place.subpartition, true),
     sequence: Number(header.getBigUint64(place.sequence, true)),
@@ -76,19 +85,19 @@ export function readFrameHeader(
  * @throws Error saying what is wrong with the bytes.
  */
 export function decodeBatch(frame: Uint8Array, expected?: BatchPlace): Batch {
-  if (frame.length < headerBytes) {
-    throw new Error(`${frame.length} bytes are fewer than the ${headerBytes} of a header`);
+  if (frame.length < frameHeaderBytes) {
+    throw new Error(`${frame.length} bytes are fewer than the ${frameHeaderBytes} of a header`);
   }
-  const header = new DataView(frame.buffer, frame.byteOffset, headerBytes);
+  const header = new DataView(frame.buffer, frame.byteOffset, frameHeaderBytes);
   const length = header.getUint32(place.length, true);
-  if (length !== frame.length - headerBytes) {
-    throw new Error(`the header announces ${length} bytes, and ${frame.length - headerBytes} follow`);
+  if (length !== frame.length - frameHeaderBytes) {
+    throw new Error(`the header announces ${length} bytes, and ${frame.length - frameHeaderBytes} follow`);
   }
   const noted = header.getUint32(place.checksum, true);
   const actual = checksumOf(frame);
   if (noted !== actual) throw new Error(`the checksum is ${hex(actual)}, and was ${hex(noted)}`);
   if (expected !== undefined) assertPlace(readFrameHeader(frame), expected);
-  const payload = frame.subarray(headerBytes);
+  const payload = frame.subarray(frameHeaderBytes);
   const records: unknown = packr.unpack(payload);
   const count = header.getUint32(place.count, true);
   if (!Array.isArray(records) || records.length !== count) throw new Error(`it does not hold ${count} records`);

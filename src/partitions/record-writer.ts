@@ -41,7 +41,9 @@ export class RecordWriter implements TaskOutput {
   }
 
   get isWritable(): boolean {
-    return this.#partition.isWritable;
+    if (this.#partition.isWritable) return true;
+    this.#partition.waitForRoom?.();
+    return false;
   }
 
   onWritable(listener: () => void): void {

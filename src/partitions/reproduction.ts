@@ -22,12 +22,18 @@ const nothing: Batch = [];
  * one: batches of other sizes make no difference.
  */
 export class Reproduction {
-  readonly #before: ProducedBefore;
-  readonly #compare: (subpartition: number, batch: number, records: Batch) => void;
+  #before: ProducedBefore;
+  #compare: (subpartition: number, batch: number, records: Batch) => void;
   readonly #cursors: Cursor[] = [];
 
   /** @param compare gets each batch when all its records are there again. May throw. */
   constructor(before: ProducedBefore, compare: (subpartition: number, batch: number, records: Batch) => void) {
+    this.#before = before;
+    this.#compare = compare;
+  }
+
+  /** Goes on from where it is, also within a {@link take}, with the same batches told by somebody else. */
+  goOn(before: ProducedBefore, compare: (subpartition: number, batch: number, records: Batch) => void): void {
     this.#before = before;
     this.#compare = compare;
   }

@@ -43,8 +43,10 @@ export interface ResultPartition {
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
 
-  /** Whether one more batch may be written to *any* subpartition. A full partition stops its producer. */
+  /** Whether one more batch may be written to *any* subpartition. A full partition stops its producer. Looking is free. */
   readonly isWritable: boolean;
+  /** Its producer has stopped because it is full. Needed where nobody waits for ever: its time begins. */
+  readonly waitForRoom?: () => void;
   /** Calls `listener` whenever the partition becomes writable again or fails. One listener: the writing task. */
   onWritable(listener: () => void): void;
   /**

@@ -35,9 +35,8 @@ export class RetainedResultPartition implements ResultPartition {
     return this.#isHandedOn || this.#result.isWritable;
   }
 
-  /** Whether a reader that starts now finds the beginning. */
-  get isReadableFromStart(): boolean {
-    return this.#result.isReadableFromStart;
+  waitForRoom(): void {
+    if (!this.#isHandedOn) this.#result.waitForRoom();
   }
 
   onWritable(listener: () => void): void {

@@ -3,29 +3,23 @@ import { DeterminismBrokenError, IllegalStateError, PartitionLostError } from '.
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
+import { Comparison } from './comparison.ts';
+import type { DiskRoomOptions } from './disk-room.ts';
 import { MemoryRoom, type Retention } from './memory-room.ts';
-import { readBack } from './read-back.ts';
-import { type BatchPlace, encodeBatch, frameChecksum } from './record-codec.ts';
+import { batchChecksum, type BatchPlace, encodeBatch } from './record-codec.ts';
 import { Reproduction } from './reproduction.ts';
+import { ResultFile, type SyncPolicy } from './result-file.ts';
 import type { PartitionStatistics, SubpartitionView } from './result-partition.ts';
-import { ResultTrace } from './result-trace.ts';
+import { ResultTrace, type TracedBatch } from './result-trace.ts';
 import { type RetainedBatch, RetainedLog } from './retained-log.ts';
-import type { SpillFile, SpillStore } from './spill-store.ts';
+import type { SpillStore } from './spill-store.ts';
 import { StoredView } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
 
-/** Batches that may be on their way to the disk before the producer has to wait. */
-const mostUnwritten = 8;
+export type { SyncPolicy } from './result-file.ts';
 
 /** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
 const inStep = 4;
-
-/**
- * When what is written is made safe against a crash of the machine: when the result is complete (and at checkpoints),
- * with every write, or when the system sees fit.
- */
-export type SyncPolicy = 'checkpoint' | 'write' | 'never';
 
 export interface RetainedResultOptions {
   readonly exchange: ExchangeType;
@@ -48,19 +42,29 @@ export interface RetainedResultOptions {
   readonly before?: ResultTrace;
 }
 
+type Phase =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'finishing'; readonly done: (error?: Error) => void }
+  | { readonly kind: 'finished' }
+  /** What it was to end with could not be kept, and the attempt was told. */
+  | { readonly kind: 'failed' }
+  /** With a comparison if it was whole, and is still produced again. */
+  | { readonly kind: 'released'; readonly comparison: Comparison | undefined };
+
 /**
  * A result that is kept, whichever attempts of its producer write it: its batches in memory and in files, and its
  * readers. A reader that starts anew gets everything from the beginning, or from the record it asks for. Depending on the
  * exchange it is read while it is written, or when it is complete.
  *
- * Invariants (those of memory are MR1 to MR4, of the disk DR1 and DR2):
+ * Invariants (those of memory are MR1 to MR4, of the file RF1 and RF2, of the disk DR1 and DR2):
  * - RP1 A reader that is in step gets the very batches that were written, without a read from the disk. One that has to
  *   wait for the end sees the whole result or an error, never a part that looks whole.
  * - RP2 What was dropped, or cannot be read back as it was written, is a lost partition, never a gap.
  * - RP3 Released, it holds nothing. Records that might have to be written are refused although there is room, if they
  *   cannot be.
  * - RP4 Produced again, it is what it was, record by record, or the attempt that claims so fails; what is there already is
- *   written to nobody twice, and readers of what is missing wait for it.
+ *   written to nobody twice, and readers of what is missing wait for it. That holds also if everybody has read it meanwhile,
+ *   and it is released.
  */
 export class RetainedResult {
   readonly #options: RetainedResultOptions;
@@ -69,20 +73,17 @@ export class RetainedResult {
   readonly #isReadEarly: boolean;
   readonly #logs: (RetainedLog | undefined)[] = [];
   readonly #memory: MemoryRoom;
-  readonly #disk: DiskRoom;
-  #file: SpillFile | undefined;
-  #phase: 'open' | 'finishing' | 'finished' | 'released' = 'open';
+  readonly #file: ResultFile;
+  #phase: Phase = { kind: 'open' };
   /** Whether some attempt has produced all of it, so that its end is known. */
   #isWhole = false;
   #reproduction: Reproduction | undefined;
-  /** Batches on their way into the file. */
-  #underWay = new Set<RetainedBatch>();
+  /** Batches that were there when the producing again began, and those of them that are still to be put back. */
+  #batchesBefore = 0;
+  #missingBatches = 0;
   /** Readings that failed on bytes which are being produced again. */
   readonly #stalled = new Map<RetainedBatch, (() => void)[]>();
-  #unwritten = 0;
-  #failure: Error | undefined;
   #listener: (() => void) | undefined;
-  #finished: ((error?: Error) => void) | undefined;
   #records = 0;
   #batches = 0;
 
@@ -91,25 +92,29 @@ export class RetainedResult {
     this.#id = id;
     this.#options = options;
     this.#isReadEarly = exchange.consumption !== 'after-producer-finished';
-    const changed = (): void => this.#listener?.();
+    const changed = (): void => {
+      if (this.#phase.kind !== 'released') this.#listener?.();
+    };
     this.#memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
-    this.#disk = new DiskRoom(options.disk, (failure) => {
-      this.#failure ??= failure;
-      this.#listener?.();
+    const { spillStore, disk, sync = 'never', freeze = false } = options;
+    this.#file = new ResultFile(id, {
+      spillStore,
+      disk,
+      sync,
+      freeze,
+      inStep: this.#isReadEarly ? inStep : 0,
+      changed,
     });
     if (options.before !== undefined) this.#follow(options.before);
   }
 
   get isWritable(): boolean {
-    if (this.#isUnread) return true;
-    if (this.#unwritten >= mostUnwritten) return false;
-    if (this.#failure === undefined && this.#memory.needsDisk && this.#disk.isFull) return false;
-    return !this.#memory.isFull;
+    if (this.#comparison !== undefined) return true;
+    return !this.#file.isBusy && !this.#lacksDisk && !this.#memory.isFull;
   }
 
-  /** Whether a reader that starts now finds the beginning. */
-  get isReadableFromStart(): boolean {
-    return this.#phase !== 'released' && !this.#memory.isTruncated && this.#failure === undefined;
+  waitForRoom(): void {
+    if (this.#phase.kind === 'open' && !this.#file.isBusy && this.#lacksDisk) this.#file.waitForRoom();
   }
 
   onWritable(listener: (() => void) | undefined): void {
@@ -117,40 +122,22 @@ export class RetainedResult {
   }
 
   write(subpartition: number, records: Batch): void {
-    if (this.#isUnread) return;
-    if (this.#phase !== 'open') {
-      throw new IllegalStateError(`A batch was written to partition ${this.#id.partition}, which is ${this.#phase}`);
+    if (this.#comparison !== undefined) {
+      this.#comparison.take(subpartition, records);
+      return;
     }
-    if (this.#failure !== undefined) throw this.#failure;
-    const log = this.#log(subpartition);
+    this.#assertOpen();
+    if (this.#file.failure !== undefined) throw this.#file.failure;
     const fresh = this.#reproduction?.take(subpartition, records) ?? records;
-    // A reader of what was put back may have been the last.
-    if (fresh.length === 0 || this.#isUnread) return;
-    const { recordCount: sequence } = log;
-    if (this.#isWhole) throw new DeterminismBrokenError(this.#id, subpartition, sequence, 'more records than before');
-    const count = fresh.length;
-    const batch: RetainedBatch = {
-      sequence,
-      count,
-      records: fresh,
-      reservedBytes: 0,
-      written: undefined,
-      checksum: undefined,
-    };
-    this.#keep(log, log.length, batch, fresh);
-    log.append(batch);
-    this.#records += count;
-    this.#batches++;
-    this.#memory.noteCrowd(log);
-    log.advance();
+    if (fresh.length > 0) this.#append(subpartition, fresh);
   }
 
   finish(done: (error?: Error) => void): void {
-    if (this.#isUnread) {
-      done();
+    if (this.#comparison !== undefined) {
+      done(this.#comparison.shortfall());
       return;
     }
-    if (this.#phase === 'released') {
+    if (this.#phase.kind === 'released') {
       done(this.#released());
       return;
     }
@@ -159,14 +146,12 @@ export class RetainedResult {
       done(shortfall);
       return;
     }
-    if (this.#phase === 'open') this.#phase = 'finishing';
-    this.#disk.stopWaiting();
-    this.#finished = done;
-    this.#finishIfWritten();
+    this.#phase = { kind: 'finishing', done };
+    this.#file.finish((failure) => this.#complete(done, failure));
   }
 
   read(subpartition: number, fromRecord = 0): SubpartitionView {
-    if (this.#phase === 'released') throw this.#released();
+    if (this.#phase.kind === 'released') throw this.#released();
     const log = this.#log(subpartition);
     if (!this.#isReadEarly && !this.#isWhole) {
       throw new IllegalStateError(`Partition ${this.#id.partition} is read before it has finished`);
@@ -202,13 +187,8 @@ export class RetainedResult {
   }
 
   verify(done: (error?: Error) => void): void {
-    if (this.#phase === 'released') done(this.#released());
-    else if (this.#file === undefined) done();
-    else {
-      this.#file.verify((error) => {
-        done(error && new PartitionLostError(this.#id, error.message, { cause: error, location: error }));
-      });
-    }
+    if (this.#phase.kind === 'released') done(this.#released());
+    else this.#file.verify(done);
   }
 
   statistics(): PartitionStatistics {
@@ -216,7 +196,7 @@ export class RetainedResult {
       records: this.#records,
       batches: this.#batches,
       memoryBytes: this.#memory.usedBytes,
-      spilledBytes: this.#disk.usedBytes,
+      spilledBytes: this.#file.usedBytes,
     };
   }
 
@@ -225,11 +205,11 @@ export class RetainedResult {
    * never written, so that it has no checksum.
    */
   trace(): ResultTrace | undefined {
-    if (!this.#isWhole || this.#phase === 'released') return undefined;
-    const batches: { readonly count: number; readonly checksum: number }[][] = [];
+    if (!this.#isWhole || this.#phase.kind === 'released') return undefined;
+    const batches: TracedBatch[][] = [];
     for (const log of this.#logs) {
       if (log === undefined) continue;
-      const those: { readonly count: number; readonly checksum: number }[] = [];
+      const those: TracedBatch[] = [];
       for (const { count, checksum } of log.kept()) {
         if (checksum === undefined) return undefined;
         those.push({ count, checksum });
@@ -239,38 +219,40 @@ export class RetainedResult {
     return new ResultTrace(Array.from(batches));
   }
 
-  /** RP4. A new attempt writes it from the beginning; readers stay where they are. */
+  /**
+   * RP4. A new attempt writes it from the beginning; readers stay where they are.
+   * @throws IllegalStateError if nothing is left of a part that was dropped, so that it could not be compared
+   */
   resume(id: ResultPartitionId, isLost: boolean): void {
-    if (this.#phase === 'released') throw this.#released();
+    if (this.#phase.kind === 'released') throw this.#released();
+    if (!this.#options.isReproducible && this.#memory.isTruncated) {
+      throw new IllegalStateError(
+        `Partition ${id.partition} was not to be produced again, and nothing is left of the part that was dropped: it has to be begun anew`,
+      );
+    }
     this.#id = id;
-    this.#phase = 'open';
-    const failed = this.#failure !== undefined;
-    this.#failure = undefined;
-    this.#finished = undefined;
-    this.#disk.stopWaiting();
-    // What the disk did not take, or might have forgotten, is written anew.
-    if (isLost || failed) this.#giveUpFile();
+    this.#phase = { kind: 'open' };
     const logs = this.#logs.filter((log) => log !== undefined);
+    this.#file.restart(id, isLost, logs);
     for (const log of logs) log.restart();
     this.#memory.restart(logs);
     this.#reproduction = this.#reproductionOf();
   }
 
   release(): void {
-    if (this.#phase === 'released') return;
-    this.#phase = 'released';
-    this.#disk.close();
+    if (this.#phase.kind === 'released') return;
+    const before = this.#phase;
+    const comparison = before.kind === 'open' && this.#isWhole ? this.#comparisonOfRest() : undefined;
+    this.#phase = { kind: 'released', comparison };
+    this.#file.close();
     this.#memory.close();
     const lost = this.#released();
     for (const log of this.#logs) log?.lose(lost);
     this.#logs.length = 0;
     this.#stalled.clear();
-    this.#file?.remove();
-    const finished = this.#finished;
-    this.#finished = undefined;
     // Everything was compared; what is still on its way to the disk nobody needs.
-    finished?.(this.#isWhole ? undefined : lost);
-    if (this.#isWhole) this.#listener?.();
+    if (before.kind === 'finishing') before.done(this.#isWhole ? undefined : lost);
+    if (comparison !== undefined) this.#listener?.();
   }
 
   /** Everything that was there is missing, and will come again. */
@@ -297,6 +279,10 @@ export class RetainedResult {
 
   #reproductionOf(): Reproduction {
     const lengths = this.#logs.map((log) => log?.length ?? 0);
+    this.#batchesBefore = this.#batches;
+    this.#missingBatches = 0;
+    for (const log of this.#logs)
+      for (const batch of log?.kept() ?? []) if (!this.#isThere(batch)) this.#missingBatches++;
     return new Reproduction(
       {
         batchCount: (subpartition) => lengths[subpartition] ?? 0,
@@ -306,9 +292,71 @@ export class RetainedResult {
     );
   }
 
-  /** Whether everybody has read it, and it was given up, while its producer produces it again. */
-  get #isUnread(): boolean {
-    return this.#phase === 'released' && this.#isWhole;
+  /** What is written is only compared: it was given up, while its producer produces it again. */
+  get #comparison(): Comparison | undefined {
+    return this.#phase.kind === 'released' ? this.#phase.comparison : undefined;
+  }
+
+  /** Of what is in memory alone, and is still to come again, the checksums are made now. */
+  #comparisonOfRest(): Comparison | undefined {
+    const reproduction = this.#reproduction;
+    if (reproduction === undefined) return undefined;
+    const rest = this.#logs.map((log) => {
+      if (log === undefined) return undefined;
+      const { subpartition } = log;
+      const next = reproduction.missing(subpartition)?.batch ?? log.length;
+      return Array.from(log.kept(), ({ count, checksum, records, sequence }, index): TracedBatch => {
+        const isToCome = index >= next && records !== undefined;
+        return {
+          count,
+          checksum: checksum ?? (isToCome ? batchChecksum(records, { subpartition, sequence }) : undefined),
+        };
+      });
+    });
+    return new Comparison(this.#id, new ResultTrace(Array.from(rest)), reproduction);
+  }
+
+  /** Records that were not produced before. */
+  #append(subpartition: number, records: Batch): void {
+    // A reader of what was put back may have been the last.
+    this.#comparison?.assertNone(subpartition, records);
+    this.#assertOpen();
+    const log = this.#log(subpartition);
+    const { recordCount: sequence } = log;
+    if (this.#isWhole) throw new DeterminismBrokenError(this.#id, subpartition, sequence, 'more records than before');
+    const { length: count } = records;
+    const batch: RetainedBatch = {
+      sequence,
+      count,
+      records,
+      reservedBytes: 0,
+      written: undefined,
+      checksum: undefined,
+    };
+    this.#keep(log, log.length, batch, records);
+    log.append(batch);
+    this.#records += count;
+    this.#batches++;
+    this.#memory.noteCrowd(log);
+    log.advance();
+  }
+
+  #assertOpen(): void {
+    if (this.#phase.kind === 'open') return;
+    throw new IllegalStateError(`A batch was written to partition ${this.#id.partition}, which is ${this.#phase.kind}`);
+  }
+
+  /** Whether everything that came so far is there already, and so is what comes next, if anything does. */
+  get #isRepeating(): boolean {
+    return this.#reproduction !== undefined && this.#missingBatches === 0 && this.#batches === this.#batchesBefore;
+  }
+
+  get #lacksDisk(): boolean {
+    return !this.#isRepeating && this.#memory.needsDisk && this.#file.isDiskFull;
+  }
+
+  #isThere(batch: RetainedBatch): boolean {
+    return batch.reservedBytes > 0 || this.#file.holds(batch);
   }
 
   #released(): PartitionLostError {
@@ -346,7 +394,7 @@ export class RetainedResult {
     batch.records = records;
     if (isInMemory) return true;
     const frame = this.#frameOf(records, { subpartition: log.subpartition, sequence: batch.sequence });
-    if (frame !== undefined) this.#writeToFile(log, index, batch, frame);
+    if (frame !== undefined) this.#file.write(log, index, batch, frame);
     return true;
   }
 
@@ -360,62 +408,13 @@ export class RetainedResult {
     }
   }
 
-  #writeToFile(log: RetainedLog, index: number, batch: RetainedBatch, frame: Uint8Array): void {
-    const file = (this.#file ??= this.#options.spillStore.create(this.#id));
-    this.#disk.take(frame.length);
-    const recent = this.#isReadEarly ? inStep : 0;
-    batch.checksum = frameChecksum(frame);
-    this.#unwritten++;
-    this.#underWay.add(batch);
-    const settle = (error: Error | undefined, offset: number): void => {
-      this.#unwritten--;
-      if (this.#phase === 'released') return;
-      // Otherwise it was given up while it was written.
-      if (file === this.#file) {
-        this.#underWay.delete(batch);
-        if (error === undefined) {
-          batch.written = { offset, bytes: frame.length };
-          if (index < log.length - recent) batch.records = undefined;
-        } else {
-          this.#disk.giveBack(frame.length);
-          this.#failure ??= error;
-        }
-      }
-      this.#finishIfWritten();
-      if (error !== undefined || this.#unwritten === mostUnwritten - 1) this.#listener?.();
-    };
-    file.append(frame, (error, offset) => {
-      if (error !== undefined || this.#options.sync !== 'write') settle(error, offset);
-      else file.sync((unsynced) => settle(unsynced, offset));
-    });
-    const old = log.batchAt(index - recent);
-    if (old?.written !== undefined && old.reservedBytes === 0) old.records = undefined;
-  }
-
-  #finishIfWritten(): void {
-    if (this.#phase !== 'finishing' || this.#unwritten > 0) return;
-    const done = this.#finished;
-    if (done === undefined) return;
-    if (this.#failure !== undefined || this.#file === undefined || this.#options.sync !== 'checkpoint') {
-      this.#complete(done);
-      return;
-    }
-    this.#file.sync((error) => {
-      // Otherwise it was released, or the next attempt has taken over.
-      if (this.#finished !== done) return;
-      this.#failure ??= error;
-      this.#complete(done);
-    });
-  }
-
-  #complete(done: (error?: Error) => void): void {
-    this.#finished = undefined;
-    if (this.#failure === undefined) {
-      this.#phase = 'finished';
+  #complete(done: (error?: Error) => void, failure: Error | undefined): void {
+    this.#phase = { kind: failure === undefined ? 'finished' : 'failed' };
+    if (failure === undefined) {
       this.#isWhole = true;
       for (const log of this.#logs) log?.advance();
     }
-    done(this.#failure);
+    done(failure);
   }
 
   #fetch(
@@ -437,36 +436,24 @@ export class RetainedResult {
       this.#stalled.set(batch, [...stalled, () => this.#fetch(subpartition, batch, done)]);
       return;
     }
-    const { offset, bytes } = written;
-    const place = { subpartition, sequence: batch.sequence };
-    const freeze = this.#options.freeze ?? false;
-    readBack({ id: this.#id, file: this.#file as SpillFile, offset, bytes, place, freeze }, (error, records) => {
+    this.#file.read(subpartition, batch, (error, records) => {
       // RP4: what was given up meanwhile is on its way again.
-      if (error !== undefined && batch.written !== written && this.#phase !== 'released') {
+      if (error !== undefined && batch.written !== written && this.#phase.kind !== 'released') {
         this.#fetch(subpartition, batch, done);
       } else done(error, records);
     });
   }
 
-  /** Everything in the file is given up; what is in memory stays. */
-  #giveUpFile(): void {
-    this.#file?.remove();
-    this.#file = undefined;
-    this.#underWay = new Set();
-    this.#disk.giveBackAll();
-    for (const log of this.#logs) for (const batch of log?.kept() ?? []) batch.written = undefined;
-  }
-
   /** RP4. A batch that was produced before is there again: the same, or the claim is broken. */
   #putBack(subpartition: number, index: number, records: Batch): void {
-    if (this.#phase === 'released') return;
+    if (this.#phase.kind === 'released') return;
     const log = this.#log(subpartition);
     const batch = this.#batchAt(subpartition, index);
     if (!this.#isSame(batch, records, { subpartition, sequence: batch.sequence })) {
       throw new DeterminismBrokenError(this.#id, subpartition, batch.sequence, 'other records');
     }
-    const isThere = batch.reservedBytes > 0 || batch.written !== undefined || this.#underWay.has(batch);
-    if (isThere || index < log.first) return;
+    if (this.#isThere(batch) || index < log.first) return;
+    this.#missingBatches--;
     if (!this.#memory.isWorthKeeping(log, index, records)) {
       for (const skipped of log.skipTo(index + 1)) this.#memory.forget(log, skipped);
       return;
@@ -482,8 +469,7 @@ export class RetainedResult {
   #isSame({ records, checksum }: RetainedBatch, again: Batch, place: BatchPlace): boolean {
     if (records !== undefined) return isDeepStrictEqual(records, again);
     if (checksum === undefined) return true;
-    const frame = this.#frameOf(again, place);
-    return frame !== undefined && frameChecksum(frame) === checksum;
+    return batchChecksum(again, place) === checksum;
   }
 
   /** The claim is broken by an attempt that ends before it has produced everything again. */

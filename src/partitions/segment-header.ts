@@ -10,6 +10,16 @@ export interface SegmentHeader {
   readonly start: number;
 }
 
+/** What the files of a result are called, but for their number. */
+export function resultFileName({ partition, attempt }: ResultPartitionId): string {
+  return `partition-${partition}-${attempt}`;
+}
+
+/** What a segment is called in its directory. */
+export function segmentName(id: ResultPartitionId, number: number): string {
+  return `${resultFileName(id)}.${number}`;
+}
+
 /**
  * A header is the magic, the format version, partition, attempt and number of the segment (32 bits each, little endian),
  * the offset of its first byte (64 bits), and a CRC32 of all that.

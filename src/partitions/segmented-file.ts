@@ -4,6 +4,7 @@ import { SpillError, toError } from '../errors.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { FilePool } from './file-pool.ts';
 import { FileSegment } from './file-segment.ts';
+import { resultFileName, segmentName } from './segment-header.ts';
 import { type FilePlace, type SpillFile, spillFaultPoints, UnreadableFileError } from './spill-store.ts';
 
 export interface SegmentedFileOptions {
@@ -36,14 +37,15 @@ export class SegmentedFile implements SpillFile {
   readonly #options: SegmentedFileOptions;
   readonly #segments: FileSegment[] = [];
   readonly #pending: Pending[] = [];
-  #name: string;
+  /** Where its segments lie, or would as far as is known. */
+  #directory: string;
   #isWriting = false;
   /** Settles when it is gone. */
   #removal: Promise<void> | undefined;
 
   constructor(options: SegmentedFileOptions) {
     this.#options = options;
-    this.#name = this.#nameIn(options.parent);
+    this.#directory = options.parent;
   }
 
   get id(): ResultPartitionId {
@@ -51,7 +53,7 @@ export class SegmentedFile implements SpillFile {
   }
 
   get name(): string {
-    return this.#name;
+    return join(this.#directory, resultFileName(this.id));
   }
 
   get isRemoved(): boolean {
@@ -108,11 +110,6 @@ export class SegmentedFile implements SpillFile {
     return this.#removal;
   }
 
-  #nameIn(directory: string): string {
-    const { partition, attempt } = this.#options.id;
-    return join(directory, `partition-${partition}-${attempt}`);
-  }
-
   #enqueue(pending: Pending): void {
     this.#pending.push(pending);
     if (!this.#isWriting) void this.#writeAll();
@@ -136,7 +133,7 @@ export class SegmentedFile implements SpillFile {
     const appends = this.#takeAppends(segment);
     let offset = segment.end;
     const failure = await this.#failureOf(async () => {
-      this.#options.faults.reach(spillFaultPoints.append, { file: this.#name });
+      this.#options.faults.reach(spillFaultPoints.append, { file: this.name });
       this.#assertThere();
       await segment.write(appends.map(({ bytes }) => bytes));
     });
@@ -157,12 +154,12 @@ export class SegmentedFile implements SpillFile {
 
   #segment(number: number, start: number): FileSegment {
     const { id, pool } = this.#options;
-    const path = (): string => `${this.#name}.${number}`;
+    const path = (): string => join(this.#directory, segmentName(id, number));
     return new FileSegment({ id, number, start, pool, path, makeDirectory: () => this.#makeDirectory() });
   }
 
   async #makeDirectory(): Promise<void> {
-    this.#name = this.#nameIn(await this.#options.directory());
+    this.#directory = await this.#options.directory();
   }
 
   /** The next append, and those after it that the segment has room for. */
@@ -181,7 +178,7 @@ export class SegmentedFile implements SpillFile {
 
   #sync(): Promise<SpillError | undefined> {
     return this.#failureOf(async () => {
-      this.#options.faults.reach(spillFaultPoints.sync, { file: this.#name });
+      this.#options.faults.reach(spillFaultPoints.sync, { file: this.name });
       this.#assertThere();
       await Promise.all(this.#segments.map((segment) => segment.sync()));
     });
@@ -198,7 +195,7 @@ export class SegmentedFile implements SpillFile {
   }
 
   async #read(offset: number, length: number): Promise<Uint8Array> {
-    this.#options.faults.reach(spillFaultPoints.read, { file: this.#name, offset });
+    this.#options.faults.reach(spillFaultPoints.read, { file: this.name, offset });
     this.#assertThere();
     const end = offset + length;
     const missing = Math.min(length, end - (this.#segments.at(-1)?.end ?? 0));
@@ -217,7 +214,7 @@ export class SegmentedFile implements SpillFile {
 
   async #verify(): Promise<void> {
     if (this.#removal !== undefined) {
-      throw new UnreadableFileError({ file: this.#name, offset: 0 }, 'the file was removed');
+      throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
     }
     for (const segment of [...this.#segments]) await segment.verify();
   }

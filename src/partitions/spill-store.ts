@@ -1,7 +1,8 @@
 import type { ResultPartitionId } from '../ids.ts';
 
 /**
- * Where blocking results go that do not fit in memory: append-only files, one per result partition, read back by range.
+ * Where results go that are kept on the disk (reliable ones), or that memory has no room for (blocking ones, those of the
+ * exchange `memory`): append-only files, one per result partition, read back by range.
  * Calls back later, never on the stack of the call. (A file system, or memory with armed faults in tests.)
  */
 export interface SpillStore {

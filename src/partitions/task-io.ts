@@ -18,7 +18,7 @@ export interface TaskInput {
 
 /** Where a task puts its results: one per outgoing edge, or a sink. */
 export interface TaskOutput {
-  /** Whether a batch may be written now. */
+  /** Whether a batch may be written now. Asked by the task alone, which waits if not. */
   readonly isWritable: boolean;
   /** What went wrong with an earlier batch, where that shows between writes. */
   readonly failure: Error | undefined;

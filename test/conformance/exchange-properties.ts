@@ -42,7 +42,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   const ledger = new JobLedger(graph, regions);
   const producer = 0 as ExecutionVertexId;
   const consumer = 1 as ExecutionVertexId;
-  const [registration] = ledger.registrationsOf(producer, 0 as AttemptNumber);
+  const [registration] = ledger.beginRegistration(producer, 0 as AttemptNumber);
   if (registration === undefined) throw new Error('the producer registers nothing');
   const { consumption } = exchange;
   const isPersistent = (await dataPlaneOf(jobGraph).plane.promote(registration.edge, [])) !== undefined;
@@ -68,7 +68,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
     consumingConstraint: constraints[consumption],
     mustBePipelinedConsumed: consumption === 'with-producer',
     canBePipelinedConsumed: consumption !== 'after-producer-finished',
-    releasedBy: ledger.consumedBy(regions.regionOf(consumer)).length > 0 ? 'scheduler' : 'upstream',
+    releasedBy: ledger.finishRegion(regions.regionOf(consumer)).length > 0 ? 'scheduler' : 'upstream',
     joinsRegions: regions.regionOf(producer) === regions.regionOf(consumer),
   };
 }

@@ -112,7 +112,6 @@ class FailureRig {
       book: new ReceiptBook('case', ledger, () => undefined),
       history: new ExceptionHistory(this.#historySize),
       storage: () => [],
-      promote: () => Promise.resolve([]),
       dispose: () => Promise.resolve(),
       signal: undefined,
     });

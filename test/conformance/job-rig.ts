@@ -194,6 +194,7 @@ export class JobRig {
       failure: { vertex, attempt: 0 as never, cause: new Error('long ago'), atMs: 0, lostPartitions: [] },
       regions: [...new Set(this.tasks.map((task) => cluster.regionOf(task)))],
       again: [],
+      waiting: [],
       restartAtMs: cluster.clock.now(),
       newAttempt: true,
       why: undefined,

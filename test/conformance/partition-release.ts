@@ -63,7 +63,7 @@ const releaseStrategy: Handler = ({ given, when }) => {
     finished.add(vertex);
     const hasFinished = Array.from(regions.verticesOf(region)).every((member) => finished.has(member));
     released = [];
-    if (hasFinished) keeper.noteConsumed(ledger.consumedBy(region));
+    if (hasFinished) keeper.noteConsumed(ledger.finishRegion(region));
     // What is kept for some time only is not kept.
     environment.advance(longMs);
     return released.map((partition) => nameOf(graph, partition));

@@ -70,7 +70,8 @@ class TrackerRig {
       ),
     );
     this.#ledger = new JobLedger(graph, pipelinedRegions(graph));
-    const dataPlane: Pick<DataPlane, 'createPartition' | 'promote'> = {
+    const dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'> = {
+      keptEdges: results.flatMap(({ type }, edge) => (type === 'BLOCKING_PERSISTENT' ? [edge] : [])),
       createPartition: (registration) =>
         new GivenUpPartition(registration, () => this.released.push(this.nameOf(registration.id))),
       promote: (edge, partitions) => {
@@ -100,7 +101,7 @@ class TrackerRig {
     const id = this.idOf(name);
     const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
     const { executor, isLocal } = this.#results[edge] as TrackedResult;
-    const failed = this.store.register(this.#ledger.registrationsOf(this.#writer(edge), id.attempt));
+    const failed = this.store.register(this.#ledger.beginRegistration(this.#writer(edge), id.attempt));
     if (failed !== undefined) throw failed.cause;
     if (isLocal) this.store.noteDeployed([id], executor);
   }

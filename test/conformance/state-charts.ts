@@ -8,7 +8,7 @@ import { listOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 import { shownJobStatus } from './shown-status.ts';
 
-/** A way from one state to another: told by an event, or taken as soon as something holds. */
+/** A way from one state to another: by a command, or because something happened or holds. */
 interface Way {
   readonly to: string;
   readonly isTold: boolean;
@@ -28,14 +28,10 @@ function readChart(machine: AnyStateMachine, show: (leaf: AnyStateNode) => strin
     const ways = waysFrom.get(from) ?? [];
     waysFrom.set(from, ways);
     for (let node: AnyStateNode | undefined = leaf; node !== undefined; node = node.parent) {
-      const taken = [
-        ...[...node.transitions.values()].flat().map((transition) => ({ transition, isTold: true })),
-        ...(node.always ?? []).map((transition) => ({ transition, isTold: false })),
-      ];
-      for (const { transition, isTold } of taken) {
+      for (const transition of [...[...node.transitions.values()].flat(), ...(node.always ?? [])]) {
         for (const target of transition.target ?? []) {
           const to = show(entered(target));
-          if (to !== from) ways.push({ to, isTold: isTold && transition.eventType !== '' });
+          if (to !== from) ways.push({ to, isTold: transition.eventType.startsWith('job.') });
         }
       }
     }

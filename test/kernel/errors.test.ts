@@ -234,6 +234,29 @@ describe('the chain of causes', () => {
   });
 });
 
+describe('the cause with a code', () => {
+  const lost = new errors.ExecutorLostError('here' as never, 'it is off');
+
+  it.each<{ rule: string; error: unknown; found: unknown }>([
+    { rule: 'the error itself', error: lost, found: lost },
+    { rule: 'what it was caused by', error: new Error('outer', { cause: lost }), found: lost },
+    {
+      rule: 'the first of two',
+      error: new Error('outer', { cause: Object.assign(lost, { cause: { code: lost.code } }) }),
+      found: lost,
+    },
+    {
+      rule: 'an error of another realm',
+      error: { cause: { code: 'EXECUTOR_LOST' } },
+      found: { code: 'EXECUTOR_LOST' },
+    },
+    { rule: 'none', error: new Error('outer', { cause: 'text' }), found: undefined },
+    { rule: 'none of nothing', error: undefined, found: undefined },
+  ])('is $rule', ({ error, found }) => {
+    expect(errors.causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
+  });
+});
+
 describe('show', () => {
   const circular: Record<string, unknown> = {};
   circular['self'] = circular;

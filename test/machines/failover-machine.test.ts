@@ -1,7 +1,6 @@
 import { delayActor } from '../../src/actors/delay-actor.ts';
-import type { SoundDecision } from '../../src/failover/sound-decision.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
-import { failoverMachine } from '../../src/machines/failover-machine.ts';
+import { type CompleteDecision, failoverMachine } from '../../src/machines/failover-machine.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -13,7 +12,7 @@ interface TestFailover extends RecordedActor {
   readonly clock: HandClock;
 }
 
-const soundDecision = (decision: unknown): SoundDecision => decision as SoundDecision;
+const completeDecision = (decision: unknown): CompleteDecision => decision as CompleteDecision;
 
 function input(clock: HandClock, log: (entry: string) => void, overrides: Record<string, unknown> = {}) {
   return {
@@ -31,7 +30,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
     clock,
     deadlineMs: 50,
     fallbackDelayMs: 200,
-    soundDecision,
+    completeDecision,
     allRegions: () => allRegions,
     ...overrides,
   };
@@ -53,7 +52,10 @@ function opened(overrides: Record<string, unknown> = {}): TestFailover {
 const events = {
   verified: { type: 'failover.resultsVerified', lostCount: 0 },
   missing: { type: 'failover.resultsVerified', lostCount: 2 },
-  restart: { type: 'failover.strategyDecided', decision: { kind: 'restart', regions, again: [2], why: 'said' } },
+  restart: {
+    type: 'failover.strategyDecided',
+    decision: { kind: 'restart', regions, again: [2], waiting: [], why: 'said' },
+  },
   fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
   nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
   threw: { type: 'failover.strategyFailed', cause },
@@ -102,7 +104,7 @@ describe('failover machine', () => {
       Object.entries(states).flatMap(([name, { states: inner }]) =>
         Object.keys(inner).length === 0 ? [`${path}${name}`] : waits(`${path}${name}.`, inner as typeof states),
       );
-    const passedThrough = ['opened', 'verifyingDecision.deciding', 'checking'];
+    const passedThrough = ['opened', 'judging', 'verifyingDecision.deciding', 'checking'];
     const listed = rows.map(([state]) => state as string);
     expect([...listed, ...passedThrough].sort()).toEqual(waits('', failoverMachine.states as never).sort());
   });
@@ -167,10 +169,10 @@ describe('failover machine', () => {
     const wanted: unknown[] = [];
     const it = opened({
       readsUnverified: (of: readonly RegionId[] | undefined) => of !== undefined && of.length < 4,
-      soundDecision: (decision: unknown) => {
+      completeDecision: (decision: unknown) => {
         wanted.push(decision);
         const all = [1, 2, 3, 0].slice(0, 2 + found) as RegionId[];
-        return { kind: 'restart', regions: all, again: all.slice(2), why: `${found} found` };
+        return { kind: 'restart', regions: all, again: all.slice(2), waiting: [], why: `${found} found` };
       },
     });
     it.take();
@@ -189,6 +191,20 @@ describe('failover machine', () => {
     };
     expect(again('restart')).toEqual([2]);
     expect(again('nonsense')).toEqual([]);
+  });
+
+  it('works an answer out once', () => {
+    for (const name of ['restart', 'fail', 'nonsense'] as const) {
+      const judged: unknown[] = [];
+      const it = opened({
+        completeDecision: (decision: unknown) => {
+          judged.push(decision);
+          return decision;
+        },
+      });
+      it.actor.send(events[name]);
+      expect(judged).toEqual([events[name].decision]);
+    }
   });
 
   it('F1: asks the strategy before the backoff', () => {

@@ -38,7 +38,7 @@ class Books {
     const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
     ledger.beginAttempt(vertex, attempt, execution(true));
     return ledger
-      .registrationsOf(vertex, attempt)
+      .beginRegistration(vertex, attempt)
       .map(({ id, origin }) => `#${id.attempt} ${origin}`)
       .join(' ');
   }
@@ -48,15 +48,18 @@ class Books {
     const consumed = tasks.flatMap((task) => {
       this.begin(task);
       this.ledger.finishTask(this.task(task));
-      return this.ledger.consumedBy(this.region(task));
+      return this.ledger.finishRegion(this.region(task));
     });
     return this.producersOf(consumed);
   }
 
-  /** A failover decides that the regions of these tasks restart; those in `again` produce the same again. */
-  restart(tasks: readonly string[], again: readonly string[] = []): void {
+  /**
+   * A failover decides that the regions of these tasks restart; those in `again` produce the same again, those in
+   * `waiting` have not begun.
+   */
+  restart(tasks: readonly string[], again: readonly string[] = [], waiting: readonly string[] = []): void {
     const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));
-    this.ledger.invalidate(regionsOf(tasks), regionsOf(again));
+    this.ledger.invalidate(regionsOf(tasks), regionsOf(again), regionsOf(waiting));
     this.ledger.scheduling.offer(regionsOf(tasks));
   }
 
@@ -130,6 +133,64 @@ describe('how a region restarts', () => {
     }
     expect(books.ledger.modeOf(books.region('b'))).toBe(mode);
     expect(books.begin('b')).toMatch(new RegExp(`^#\\d ${mode}$`));
+  });
+});
+
+describe('a region that waits once more', () => {
+  interface Failover {
+    readonly again?: boolean;
+    readonly waits?: boolean;
+    readonly begins?: boolean;
+  }
+  const merging = (failovers: readonly Failover[]): Books => {
+    const books = new Books(...merge);
+    books.run('p[0]', 'p[1]');
+    for (const { again = false, waits = false, begins = false } of failovers) {
+      books.restart(['m'], again ? ['m'] : [], waits ? ['m'] : []);
+      if (begins) books.begin('m');
+    }
+    return books;
+  };
+  const unable = ({ ledger }: Books) => namesOf(ledger.graph, ledger.unableToProduceAgain()).join(' ');
+
+  it.each<{ rule: string; failovers: readonly Failover[]; mode: string; isBound: boolean }>([
+    { rule: 'before its first attempt', failovers: [{ waits: true }], mode: 'again', isBound: false },
+    {
+      rule: 'and is restarted by itself',
+      failovers: [{ waits: true }, { again: true }],
+      mode: 'again',
+      isBound: false,
+    },
+    { rule: 'and is to be new after all', failovers: [{ waits: true }, {}], mode: 'new', isBound: false },
+    { rule: 'and was to be new', failovers: [{}, { waits: true }], mode: 'new', isBound: false },
+    { rule: 'and was to produce again', failovers: [{ again: true }, { waits: true }], mode: 'again', isBound: true },
+    {
+      rule: 'and had begun to produce again',
+      failovers: [{ again: true, begins: true }, { waits: true }],
+      mode: 'again',
+      isBound: true,
+    },
+    { rule: 'and then begins', failovers: [{ waits: true, begins: true }], mode: 'again', isBound: false },
+    {
+      rule: 'begins, and is to produce that again',
+      failovers: [{ waits: true, begins: true }, { again: true }],
+      mode: 'again',
+      isBound: true,
+    },
+  ])('$rule: $mode, what it must write is known: $isBound', ({ failovers, mode, isBound }) => {
+    const books = merging(failovers);
+    expect(books.ledger.modeOf(books.region('m'))).toBe(mode);
+    expect(unable(books)).toBe('');
+    books.ledger.loseOrder(books.task('m'));
+    expect(unable(books)).toBe(isBound ? 'm' : '');
+  });
+
+  it('who was to produce again and cannot, is no longer unable once it is to be new', () => {
+    const books = merging([{ again: true }]);
+    books.ledger.loseTrace(books.result('m'));
+    expect(unable(books)).toBe('m');
+    books.restart(['m']);
+    expect(unable(books)).toBe('');
   });
 });
 
@@ -217,7 +278,7 @@ describe('what is registered for an attempt', () => {
     { drawing: ['p!:2 -x> m! => c'], task: 'm', isReproducible: false },
   ])('$task of $drawing leaves traces to be compared with: $isReproducible', ({ drawing, task, isReproducible }) => {
     const { ledger } = new Books(...drawing);
-    const [registration] = ledger.registrationsOf(taskOf(ledger.graph, task), 0 as AttemptNumber);
+    const [registration] = ledger.beginRegistration(taskOf(ledger.graph, task), 0 as AttemptNumber);
     expect(registration?.isReproducible).toBe(isReproducible);
   });
 
@@ -447,7 +508,7 @@ describe('what nobody reads any more', () => {
       rule: 'nobody, but it outlives the job',
       steps: (books) => {
         books.run('p', 'c[0]', 'c[1]');
-        books.ledger.keepForGood([books.result('p')]);
+        books.ledger.exemptFromRelease([books.result('p')]);
       },
     },
     {

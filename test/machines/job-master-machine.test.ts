@@ -1,4 +1,5 @@
 import type { AnyStateMachine } from 'xstate';
+import { ExecutorLostError, PartitionLostError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
@@ -29,6 +30,8 @@ const events = {
     failover: 1,
     failure,
     regions: [0],
+    again: [],
+    waiting: [],
     restartAtMs: 0,
     newAttempt: true,
     why: undefined,
@@ -47,6 +50,8 @@ const events = {
   registered: { type: 'executor.registered', executor: 'here', slots: 1 },
   lost: { type: 'executor.lost', executor: 'here', cause },
   slots: { type: 'slots.returned' },
+  kept: { type: 'results.kept', kept: [] },
+  keepFailed: { type: 'results.keepFailed', cause },
   partitionLost: { type: 'partition.lost', id: { partition: 0, attempt: 0 }, cause },
 } as const;
 
@@ -67,8 +72,12 @@ const provided = [
   'grantSlots',
   'addExecutor',
   'removeExecutor',
+  'openFailoversOfUnable',
   'abandonHangingTasks',
   'losePartition',
+  'keepResults',
+  'releaseKeptResults',
+  'reportUnkept',
   'cancelRegions',
   'stopAdvisors',
   'suspendRegions',
@@ -78,11 +87,12 @@ const reach: Record<string, readonly EventName[]> = {
   created: [],
   'running.undisturbed': ['start'],
   'running.restarting': ['start', 'restarting'],
+  'running.keeping': ['start', 'finished', 'finished'],
   failing: ['start', 'refused'],
   failed: ['start', 'refused', 'halted', 'halted'],
   canceling: ['start', 'cancel'],
   canceled: ['start', 'cancel', 'halted', 'halted'],
-  finished: ['start', 'finished', 'finished'],
+  finished: ['start', 'finished', 'finished', 'kept'],
   suspended: ['start', 'suspend'],
 };
 
@@ -102,6 +112,15 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
     restarted: 'running.undisturbed',
     refused: 'failing',
   },
+  'running.keeping': {
+    cancel: 'canceling',
+    suspend: 'suspended',
+    globalFailure: 'failing',
+    inexplicable: 'failing',
+    refused: 'failing',
+    kept: 'finished',
+    keepFailed: 'failed',
+  },
   failing: { cancel: 'canceling', suspend: 'suspended' },
   canceling: { globalFailure: 'failing', suspend: 'suspended' },
   failed: {},
@@ -110,8 +129,11 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
   suspended: {},
 };
 
-const jobOfTwo = (options: { readonly isStarted?: boolean } = {}): RecordedActor =>
-  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2 }), options);
+/** A job of two regions whose results are to outlive it. */
+const jobOfTwo = ({ keepsResults = true, isStarted = true } = {}): RecordedActor =>
+  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2, keepsResults }), {
+    isStarted,
+  });
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
 
 describe('job master machine', () => {
@@ -159,15 +181,84 @@ describe('job master machine', () => {
     for (const name of ['start', 'finished', 'reopened', 'finished', 'restarted'] as const) it.actor.send(events[name]);
     expect(stateOf(it)).toBe('running.undisturbed');
     it.actor.send(events.finished);
+    expect(stateOf(it)).toBe('running.keeping');
+  });
+
+  it('J2: without results to keep it is finished with its last region', () => {
+    const it = jobOfTwo({ keepsResults: false });
+    for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
     expect(stateOf(it)).toBe('finished');
+    expect(it.take()).not.toContain('keepResults');
+  });
+
+  it('J6: it is finished when its results are kept, and says which', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
+    expect(it.take()).toEqual(expect.arrayContaining(['keepResults']));
+    const kept = [{ source: 'a', target: 'b', directory: 'd', records: 1, bytes: 1 }];
+    it.actor.send({ type: 'results.kept', kept });
+    expect(it.actor.getSnapshot().context).toMatchObject({ kept, isKeeping: false });
+    expect(it.take()).toEqual(['stopAdvisors', 'recordStatus finished']);
+  });
+
+  it('J6: it fails when they cannot be kept, and says why', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
+    it.take();
+    it.actor.send(events.keepFailed);
+    expect(it.actor.getSnapshot().context.failure).toEqual({
+      cause,
+      vertex: undefined,
+      why: 'its results could not be kept',
+    });
+    expect(it.take()).toEqual([
+      'reportUnkept',
+      'recordStatus failing',
+      'cancelRegions',
+      'stopAdvisors',
+      'recordStatus failed',
+    ]);
+  });
+
+  it.each<{ told: readonly EventName[]; waits: string; ends: string }>([
+    { told: ['cancel'], waits: 'canceling', ends: 'canceled' },
+    { told: ['globalFailure'], waits: 'failing', ends: 'failed' },
+    { told: ['inexplicable'], waits: 'failing', ends: 'failed' },
+    { told: ['cancel', 'globalFailure'], waits: 'failing', ends: 'failed' },
+    { told: ['globalFailure', 'cancel'], waits: 'canceling', ends: 'canceled' },
+  ])('J6: told $told while results are being kept, it waits for them in $waits; then: $ends', (story) => {
+    for (const outcome of ['kept', 'keepFailed'] as const) {
+      const it = jobOfTwo();
+      for (const name of ['start', 'finished', 'finished', ...story.told] as const) it.actor.send(events[name]);
+      expect(stateOf(it)).toBe(story.waits);
+      it.take();
+      it.actor.send(events[outcome]);
+      expect(stateOf(it)).toBe(story.ends);
+      expect(it.take().includes('releaseKeptResults')).toBe(outcome === 'kept');
+    }
+  });
+
+  it('J4, J6: suspended, it waits for nobody, and what is kept afterwards is given up', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'finished', 'finished', 'suspend'] as const) it.actor.send(events[name]);
+    expect(stateOf(it)).toBe('suspended');
+    it.take();
+    it.actor.send(events.kept);
+    expect(it.take()).toEqual(['releaseKeptResults']);
+    expect(stateOf(it)).toBe('suspended');
   });
 
   it('J4: every reachable path ends where it says when a live master replays it, and no terminal status is left', () => {
-    const paths = walks(jobMasterMachine as AnyStateMachine, Object.values(events), { regionCount: 2 }, (snapshot) => {
-      const { finishedCount, restartingCount, haltedCount } = snapshot.context;
-      const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 3)));
-      return [stateName(snapshot.value), ...bounded].join();
-    });
+    const paths = walks(
+      jobMasterMachine as AnyStateMachine,
+      Object.values(events),
+      { regionCount: 2, keepsResults: true },
+      (snapshot) => {
+        const { finishedCount, restartingCount, haltedCount, isKeeping } = snapshot.context;
+        const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 2)));
+        return [stateName(snapshot.value), ...bounded, isKeeping].join();
+      },
+    );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(['initializing', ...Object.keys(reach)]));
     for (const path of paths) {
       // It initializes itself as soon as it is started: what comes before that is sent before.
@@ -187,6 +278,30 @@ describe('job master machine', () => {
 });
 
 describe('job master', () => {
+  it('J6: keeps results when every task is finished; the job is running until they are', () => {
+    const cluster = new ManualCluster({
+      vertices: [
+        { id: 'a', parallelism: 1 },
+        { id: 'b', parallelism: 1 },
+      ],
+      edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.blocking }],
+      keepResults: { directory: 'kept' },
+    }).start();
+    for (const task of ['a[0]', 'b[0]']) {
+      expect(cluster.endKeeping).toBeUndefined();
+      cluster.runAll();
+      cluster.report(task, 'finished');
+    }
+    expect(cluster.status).toBe('running');
+    expect(cluster.ledger.releasable).toEqual([]);
+    cluster.endKeeping?.({ type: 'results.keepFailed', cause });
+    expect(cluster.status).toBe('failed');
+    expect(cluster.events.filter(({ type }) => type === 'results.keepFailed')).toEqual([
+      { type: 'results.keepFailed', atMs: 0, cause },
+    ]);
+    expect(cluster.clock.pendingCount).toBe(0);
+  });
+
   it('J2: is finished when every task is', () => {
     const cluster = new ManualCluster({ vertices: [{ id: 'v', parallelism: 2 }] }).start();
     expect(cluster.deployed).toEqual(['v[0]', 'v[1]']);
@@ -247,5 +362,70 @@ describe('job master', () => {
     cluster.report('c[0]', 'finished');
     cluster.report('c[1]', 'finished');
     expect(cluster.status).toBe('finished');
+  });
+});
+
+describe('a result that is produced again', () => {
+  //  (p) ═▶ (c)
+  //   ╚═══▶ (d) ─▶ (e)     (x)     two slots, one of which x has: d and e need both
+  const fork = () =>
+    new ManualCluster({
+      vertices: [
+        { id: 'p', parallelism: 1, deterministic: true },
+        { id: 'c', parallelism: 1 },
+        { id: 'd', parallelism: 1 },
+        { id: 'e', parallelism: 1 },
+        { id: 'x', parallelism: 1 },
+      ],
+      edges: [
+        { from: 'p', to: 'c', exchange: exchangeTypes.blocking },
+        { from: 'p', to: 'd', exchange: exchangeTypes.blocking },
+        { from: 'd', to: 'e' },
+      ],
+      slots: 2,
+    }).start();
+
+  const losing = (cluster: ManualCluster) => {
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    const [partition] = cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'));
+    cluster.fail('c[0]', new PartitionLostError({ partition: partition as never, attempt: 0 as never }, 'it is gone'));
+  };
+
+  it('puts back who has not begun to read it, and does not count that as produced again', () => {
+    const cluster = fork();
+    losing(cluster);
+    const [decided] = cluster.events.filter((event) => event.type === 'failover.decided');
+    const [p, c, d] = ['p[0]', 'c[0]', 'd[0]'].map((task) => cluster.regionOf(task));
+    expect(new Set(decided?.regions)).toEqual(new Set([p, c, d]));
+    expect(new Set(decided?.again)).toEqual(new Set([p, c]));
+    cluster.clock.advance(100);
+    expect(cluster.deployed).toEqual(['p[0]', 'x[0]', 'c[0]', 'p[0]']);
+    for (const task of ['p[0]', 'c[0]', 'x[0]', 'd[0]', 'e[0]']) {
+      cluster.runAll();
+      cluster.report(task, 'finished');
+    }
+    expect(cluster.status).toBe('finished');
+  });
+
+  it('and cannot be without its executor: that is a failure of its own, while the job runs', () => {
+    const failures = (cluster: ManualCluster) =>
+      cluster.events.flatMap((event) =>
+        event.type === 'task.failed' ? [`${event.task} ${event.classification}`] : [],
+      );
+    for (const isRunning of [true, false]) {
+      const cluster = fork();
+      losing(cluster);
+      if (!isRunning) cluster.master.send({ type: 'job.cancel' });
+      cluster.ledger.loseTrace(cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[0] as never);
+      const executor = 'executor-0' as never;
+      cluster.master.send({ type: 'executor.lost', executor, cause: new ExecutorLostError(executor, 'it is off') });
+      expect(failures(cluster)).toEqual(['c[0] partition-lost', ...(isRunning ? ['p[0] recoverable'] : [])]);
+      if (!isRunning) continue;
+      const decided = cluster.events.filter((event) => event.type === 'failover.decided').at(-1);
+      expect(decided?.again).toEqual([]);
+      expect(decided?.regions).toContain(cluster.regionOf('p[0]'));
+    }
   });
 });

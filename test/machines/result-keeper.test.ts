@@ -41,9 +41,9 @@ function keeping(...keep: readonly KeepResults[]) {
       const vertex = taskOf(graph, task);
       const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
       ledger.beginAttempt(vertex, attempt, ended);
-      ledger.registrationsOf(vertex, attempt);
+      ledger.beginRegistration(vertex, attempt);
       ledger.finishTask(vertex);
-      return ledger.consumedBy(regionOf(task));
+      return ledger.finishRegion(regionOf(task));
     });
     keeper.noteConsumed(consumed);
   };

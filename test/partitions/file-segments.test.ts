@@ -13,11 +13,12 @@ import {
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { SpillError } from '../../src/errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
+import type { KeptResultManifest } from '../../src/partitions/kept-result.ts';
 import { headerBytes } from '../../src/partitions/segment-header.ts';
 import { type SpillFile, spillFaultPoints, type UnreadableFileError } from '../../src/partitions/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
@@ -470,6 +471,33 @@ describe('the calls that are made', () => {
     expect(syncs).toHaveBeenCalledTimes(1);
   });
 
+  it('at most two run at once, over all files, and the others when those are done', async () => {
+    const files = Array.from({ length: 6 }, (_, partition) =>
+      partition === 0 ? create(10, idOf(0)) : store.create(idOf(partition)),
+    );
+    await Promise.all(files.map((file) => append(file, counting(10))));
+    const waiting: (() => void)[] = [];
+    const started = jest.spyOn(handles, 'datasync').mockImplementation(
+      () =>
+        new Promise((resolve) => {
+          waiting.push(resolve);
+        }),
+    );
+    let synced = 0;
+    const syncing = Promise.all(files.map((file) => sync(file).then(() => synced++)));
+    // Appends and reads are done meanwhile, so that a third would have begun.
+    const rest = (): Promise<unknown> =>
+      Promise.all(files.map((file) => append(file, counting(2)).then((offset) => read(file, offset, 2))));
+    for (let done = 0; done < files.length; done++) {
+      await rest();
+      await rest();
+      expect([started.mock.calls.length, synced]).toEqual([Math.min(done + 2, files.length), done]);
+      waiting[done]?.();
+      while (synced === done) await rest();
+    }
+    await syncing;
+  });
+
   it('FS3: what the disk once failed to keep is never said to be kept', async () => {
     const file = create(10);
     await append(file, counting(10));
@@ -496,6 +524,34 @@ function openPaths(): string[] {
     }
   });
 }
+
+describe('a store that is promoted', () => {
+  onLinux('is on the disk before it has its name, and its name is', async () => {
+    const file = create(10);
+    for (const length of [10, 5]) await append(file, counting(length));
+    const target = join(scratch, 'kept');
+    const directory = dirname(file.name);
+    const steps: string[] = [];
+    const note = (kind: 'datasync' | 'sync') => {
+      const original = handles[kind];
+      jest.spyOn(handles, kind).mockImplementation(async function (this: FileHandle) {
+        await original.call(this);
+        steps.push(`${existsSync(target) ? 'after' : 'before'}: ${readlinkSync(`/proc/self/fd/${this.fd}`)}`);
+      });
+    };
+    note('datasync');
+    note('sync');
+    await store.promote(target, (files) => ({ files }) as unknown as KeptResultManifest);
+    const before = [0, 1].map((number) => `before: ${join(directory, `partition-4-1.${number}`)}`);
+    expect(steps).toEqual(expect.arrayContaining(before));
+    expect(steps.slice(-4)).toEqual([
+      `before: ${join(directory, 'manifest.json')}`,
+      `before: ${directory}`,
+      ...[`after: ${target}`, `after: ${scratch}`].sort((a, b) => steps.indexOf(a) - steps.indexOf(b)),
+    ]);
+    expect(readdirSync(target).sort()).toEqual(['manifest.json', 'partition-4-1.0', 'partition-4-1.1']);
+  });
+});
 
 describe('open files', () => {
   onLinux('a segment that is full keeps none, until it is read', async () => {

@@ -278,6 +278,35 @@ describe('a frame', () => {
     expect(batches.map((batch) => frameChecksum(encodeBatch(batch)))).toEqual(seen.map(frameChecksum));
   });
 
+  it.each<[string, unknown, (back: unknown) => ArrayBufferLike]>([
+    ['a Uint8Array', new Uint8Array(3), (back) => (back as Uint8Array).buffer],
+    ['a longer one', new Uint8Array(70_000), (back) => (back as Uint8Array).buffer],
+    ['a Float64Array', new Float64Array(2), (back) => (back as Float64Array).buffer],
+    ['a DataView', new DataView(new ArrayBuffer(4)), (back) => (back as DataView).buffer],
+    ['an ArrayBuffer', new ArrayBuffer(5), (back) => back as ArrayBuffer],
+    [
+      'a value of a Map',
+      new Map([[1, new Uint8Array(3)]]),
+      (back) => (back as Map<1, Uint8Array<ArrayBuffer>>).get(1)?.buffer as ArrayBuffer,
+    ],
+  ])('keeps no buffer that it lies in: %s is a copy of its own bytes', (_, record, bufferOf) => {
+    for (const records of [[record], [record, -0]]) {
+      const frame = encodeBatch(records);
+      const around = new Uint8Array(1 << 20);
+      around.set(frame, 5);
+      const [back] = decodeBatch(around.subarray(5, 5 + frame.length));
+      expect(bufferOf(back)).not.toBe(around.buffer);
+      expect(bufferOf(back).byteLength).toBeLessThanOrEqual(70_000);
+    }
+  });
+
+  it('keeps no buffer that it lies in: a Buffer is a copy of its own bytes', () => {
+    const frame = encodeBatch([Buffer.from('abc')]);
+    const around = new Uint8Array(1 << 20);
+    around.set(frame, 5);
+    expect((decodeBatch(around.subarray(5, 5 + frame.length))[0] as Buffer).buffer.byteLength).toBe(3);
+  });
+
   it('may lie anywhere in a buffer', () => {
     const frame = encodeBatch(records);
     const around = Buffer.concat([Buffer.from('abc'), frame, Buffer.from('def')]);

@@ -18,6 +18,13 @@ function writing(
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 describe('RecordWriter', () => {
+  it('tells a partition that is full that its producer waits, and no other', () => {
+    const { partition, writer } = writing(1, { kind: 'broadcast' });
+    expect([writer.isWritable, partition.waits]).toEqual([true, 0]);
+    partition.isWritable = false;
+    expect([writer.isWritable, partition.waits]).toEqual([false, 1]);
+  });
+
   it('rebalances record by record, starting at its own index', () => {
     const { partition, writer } = writing(3, { kind: 'round-robin' }, { subtask: 4 });
     writer.write(upTo(7));

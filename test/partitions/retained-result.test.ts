@@ -147,7 +147,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(stateOf(rig.read({ from: 15 }))).toEqual(whole(16, 15));
   });
 
-  it('once it is finished: given up meanwhile, it swallows what is written, and finishes', () => {
+  it('once it is finished: given up meanwhile, it keeps nothing of what is written, and finishes', () => {
     const rig = new RetainedRig(options).write(times(8, 2)).finish();
     rig.resume();
     rig.write([3]);
@@ -157,6 +157,53 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(rig.ends).toStrictEqual([undefined, undefined]);
     expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
     expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
+  });
+
+  describe('RP4: once it is finished, given up meanwhile, the claim is still looked at', () => {
+    /** Eight batches of two records in subpartition 1, given up when an attempt had repeated some. */
+    const givenUp = (repeated: number): RetainedRig => {
+      const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
+      rig.write(times(8, 2), { subpartition: 1 }).finish();
+      rig.resume();
+      if (repeated > 0) rig.write([repeated], { subpartition: 1 });
+      rig.partition.release();
+      expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+      return rig;
+    };
+
+    it.each([0, 1, 3, 4, 15, 16])('it holds: after %d records', (repeated) => {
+      const rig = givenUp(repeated);
+      if (repeated < 16) rig.write([16 - repeated], { subpartition: 1 });
+      rig.finish();
+      expect(rig.ends).toStrictEqual([undefined, undefined]);
+    });
+
+    it.each([
+      [0, 0],
+      [3, 2],
+      [4, 4],
+    ])('it is broken by another record: after %d records', (repeated, sequence) => {
+      for (const other of ['another', { fn: Math.max }]) {
+        const rig = givenUp(repeated);
+        const records = [...recordsOf(1, repeated, sequence + 1), other, ...recordsOf(1, sequence + 2, 16)];
+        expect(thrownBy(() => rig.partition.write(1, records))).toEqual(brokenAt(1, sequence));
+      }
+    });
+
+    it('it is broken by fewer records, by more, and by some where none were', () => {
+      for (const [count, sequence] of [
+        [3, 2],
+        [4, 4],
+        [15, 14],
+      ] as const) {
+        const fewer = givenUp(count);
+        fewer.finish();
+        expect(fewer.ends).toStrictEqual([undefined, brokenAt(1, sequence)]);
+      }
+      expect(thrownBy(() => givenUp(3).write([14], { subpartition: 1 }))).toEqual(brokenAt(1, 16));
+      expect(thrownBy(() => givenUp(16).write([1], { subpartition: 1 }))).toEqual(brokenAt(1, 16));
+      expect(thrownBy(() => givenUp(3).write([1], { subpartition: 0 }))).toEqual(brokenAt(0, 0));
+    });
   });
 
   it('RP3: not finished, given up, it refuses what is written', () => {
@@ -232,7 +279,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
   });
 
-  it('RP4: without its files: appends that are under way into the old one change nothing', () => {
+  it('RP4, RF1: without its files: appends that are under way into the old one change nothing', () => {
     const rig = new RetainedRig(options).write(times(6, 2), { isSettled: false });
     rig.resume(true);
     rig.write([12], { isSettled: false }).finish();
@@ -330,6 +377,62 @@ describe('a claim that is broken', () => {
     expect(thrownBy(() => rig.partition.write(1, [recordOf(1, 0), recordOf(1, 2)]))).toEqual(brokenAt(1, 0));
   });
 
+  it('RP4: is seen, of what cannot be written, by its number of records once it was given up', () => {
+    const unwritable = (): unknown => ({ fn: Math.max });
+    const givenUp = (): RetainedRig => {
+      const rig = new RetainedRig({ retention: 'memory' });
+      for (let index = 0; index < 4; index++) rig.partition.write(0, [unwritable()]);
+      rig.finish().resume();
+      rig.partition.write(0, [unwritable()]);
+      rig.partition.release();
+      return rig;
+    };
+    const same = givenUp();
+    for (let index = 1; index < 4; index++) same.partition.write(0, [unwritable()]);
+    expect(thrownBy(() => same.partition.write(0, [unwritable()]))).toEqual(brokenAt(0, 4));
+    expect(same.finish().ends).toStrictEqual([undefined, undefined]);
+    expect(givenUp().finish().ends).toStrictEqual([undefined, brokenAt(0, 1)]);
+  });
+
+  it.each([
+    ['the same', recordsOf(0, 14, 16), undefined],
+    ['another', [recordOf(0, 14), recordOf(0, 16)], 14],
+    ['one more', recordsOf(0, 14, 17), 16],
+  ])('RP4: is seen where the last reader gives it up in the middle of a write: %s', (_, end, sequence) => {
+    const rig = new RetainedRig({ retention: 'disk' }).write(times(8, 2)).finish();
+    rig.resume(true);
+    const view = rig.partition.read(0);
+    let heard = 0;
+    view.elements$.subscribe({ next: () => heard++ || rig.partition.release(), error: () => {} });
+    view.request(1);
+    expect(heard).toBe(0);
+    const failure = thrownBy(() => rig.partition.write(0, [...recordsOf(0, 0, 14), ...end]));
+    expect([heard, rig.disk.reservedBytes]).toEqual([1, 0]);
+    if (sequence === undefined) expect(failure).toBeUndefined();
+    else expect(failure).toEqual(brokenAt(0, sequence));
+  });
+
+  it('RP3: a result that is not complete, given up in the middle of a write, keeps nothing of it', () => {
+    const rig = new RetainedRig({ retention: 'disk' }).write(times(8, 2));
+    rig.resume(true);
+    const view = rig.partition.read(0);
+    view.elements$.subscribe({ next: () => rig.partition.release(), error: () => {} });
+    view.request(1);
+    expect(thrownBy(() => rig.write([20]))).toBeInstanceOf(IllegalStateError);
+    rig.settle();
+    expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
+  });
+
+  it('RP4: cannot be made for what was dropped without leaving its checksum', () => {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000, isReproducible: false });
+    rig.read();
+    rig.write([2]);
+    expect(() => rig.resume()).not.toThrow();
+    rig.write(times(12, 2));
+    expect(rig.truncations).toBe(1);
+    expect(() => rig.resume()).toThrow(/nothing is left of the part that was dropped: it has to be begun anew/);
+  });
+
   it('RP4: is not seen in what was dropped if nothing is known of it', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000 });
     rig.read();
@@ -395,7 +498,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     for (let count = 0; count < 20; count++) {
       rig.write([2]);
       expect(rig.memory.reservedBytes).toBeLessThanOrEqual(5 * batchBytes);
-      expect(rig.partition.isWritable).toBe(true);
+      expect(rig.mayWrite()).toBe(true);
     }
     expect(inStep.records).toHaveLength(80);
   });
@@ -433,10 +536,10 @@ describe('who waits while a result is produced again', () => {
     const rig = new RetainedRig({ retention: 'disk' }).write(times(12, 2)).finish();
     rig.resume(true);
     rig.write(times(8, 2), { isSettled: false });
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([false, 0]);
     rig.partition.release();
     rig.settle();
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([true, 1]);
     rig.write([8]).finish();
     expect(rig.ends).toStrictEqual([undefined, undefined]);
   });
@@ -445,10 +548,10 @@ describe('who waits while a result is produced again', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 1 }).write([2]);
     rig.disk.reserve(100);
     rig.finish();
-    rig.resume();
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    rig.resume(true);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([false, 0]);
     rig.partition.release();
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([true, 1]);
     expect(rig.environment.clock.timerCount).toBe(0);
   });
 
@@ -472,23 +575,36 @@ describe('a disk that is used up', () => {
   it('DR2: stops a producer until somebody makes room, and it goes on', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 100, timeoutMs });
     rig.write([4]);
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 0]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([true, 0]);
     rig.disk.reserve(100);
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([false, 0]);
     rig.environment.advance(timeoutMs - 1);
     rig.disk.release(100);
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([true, 1]);
     rig.environment.advance(timeoutMs);
     rig.write([2]).finish();
     expect(rig.ends).toStrictEqual([undefined]);
     expect(stateOf(rig.read())).toEqual(whole(6));
   });
 
+  it('DR2: is looked at for nothing: only a producer that waits has a time to wait, while it is written', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
+    expect([rig.partition.isWritable, rig.environment.clock.timerCount]).toEqual([false, 0]);
+    rig.environment.advance(2 * timeoutMs);
+    expect([rig.partition.isWritable, rig.wakes]).toEqual([false, 0]);
+    expect([rig.mayWrite(), rig.environment.clock.timerCount]).toEqual([false, 1]);
+    rig.finish();
+    expect([rig.mayWrite(), rig.environment.clock.timerCount]).toEqual([false, 0]);
+    rig.partition.release();
+    rig.mayWrite();
+    expect(rig.environment.clock.timerCount).toBe(0);
+  });
+
   it('DR2: fails a producer that has waited too long', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
-    expect(rig.partition.isWritable).toBe(false);
+    expect(rig.mayWrite()).toBe(false);
     rig.environment.advance(timeoutMs);
-    expect([rig.partition.isWritable, rig.wakes]).toEqual([true, 1]);
+    expect([rig.mayWrite(), rig.wakes]).toEqual([true, 1]);
     expect(thrownBy(() => rig.write([2]))).toMatchObject({ name: 'DiskBudgetExceededError', recovery: 'restart' });
     rig.finish();
     expect(rig.ends).toStrictEqual([expect.any(DiskBudgetExceededError)]);
@@ -496,20 +612,67 @@ describe('a disk that is used up', () => {
 
   it('DR2: has no hold on a result that is complete', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
-    expect(rig.partition.isWritable).toBe(false);
+    expect(rig.mayWrite()).toBe(false);
     rig.finish();
     rig.environment.advance(2 * timeoutMs);
     expect(rig.ends).toStrictEqual([undefined]);
     expect(stateOf(rig.read())).toEqual(whole(2));
-    expect(rig.partition).toMatchObject({ isReadableFromStart: true });
+  });
+
+  describe.each([
+    ['that was complete', true],
+    ['that was not', false],
+  ])('of a result %s', (_, isWhole) => {
+    const usedUp = (): RetainedRig => {
+      const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write(times(4, 2));
+      return isWhole ? rig.finish() : rig;
+    };
+
+    it('DR2: an attempt that only repeats what is there does not wait', () => {
+      const rig = usedUp();
+      rig.resume();
+      for (const size of [3, 1, 4]) {
+        expect([rig.mayWrite(), rig.environment.clock.timerCount]).toEqual([true, 0]);
+        rig.write([size]);
+      }
+      expect(rig.mayWrite()).toBe(true);
+      rig.environment.advance(2 * timeoutMs);
+      rig.finish();
+      expect(rig.ends.at(-1)).toBeUndefined();
+      expect(stateOf(rig.read())).toEqual(whole(8));
+    });
+
+    it('DR2: an attempt that has something to put back waits for that', () => {
+      const rig = usedUp();
+      rig.resume(true);
+      expect(rig.mayWrite()).toBe(true);
+      rig.write([2]);
+      expect(rig.mayWrite()).toBe(false);
+      rig.disk.release(1e6);
+      expect(rig.mayWrite()).toBe(true);
+      rig.write([6]);
+      rig.disk.reserve(1e6);
+      expect([rig.mayWrite(), rig.disk.isExceeded]).toEqual([true, true]);
+      rig.finish();
+      expect(rig.ends.at(-1)).toBeUndefined();
+    });
+  });
+
+  it('DR2: an attempt that has repeated everything writes one batch more, and waits', () => {
+    const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write(times(4, 2));
+    rig.resume();
+    rig.write([8, 1]);
+    expect([rig.mayWrite(), rig.environment.clock.timerCount]).toEqual([false, 1]);
+    rig.partition.release();
   });
 
   it('DR2: gives the next attempt a time of its own', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
-    expect(rig.partition.isWritable).toBe(false);
+    expect(rig.mayWrite()).toBe(false);
     rig.environment.advance(timeoutMs - 1);
     rig.resume();
-    expect(rig.partition.isWritable).toBe(false);
+    rig.write([2, 2]);
+    expect(rig.mayWrite()).toBe(false);
     rig.environment.advance(timeoutMs - 1);
     expect(rig.wakes).toBe(0);
     rig.environment.advance(1);
@@ -524,6 +687,30 @@ describe('a disk that is used up', () => {
     expect(thrownBy(() => rig.write([20]))).toMatchObject({ name: 'DiskBudgetExceededError', recovery: 'never' });
     expect([rig.disk.reservedBytes, rig.partition.statistics().spilledBytes]).toEqual([taken, taken]);
     expect(rig.partition.statistics()).toMatchObject({ records: 2, batches: 1 });
+  });
+
+  it('DR1: a result that is itself given up to make room holds nothing, and the rest of it is compared', () => {
+    for (const [end, failure] of [
+      [recordsOf(0, 4, 8), undefined],
+      [recordsOf(0, 5, 8), brokenAt(0, 4)],
+    ]) {
+      const rig = new RetainedRig({
+        retention: 'disk',
+        diskBytes: 1_000,
+        overflow: 'drop-releasable',
+        reclaim: ({ partition, disk }) => {
+          partition.release();
+          disk.release(900);
+        },
+      });
+      rig.write(times(4, 2)).finish();
+      rig.resume(true);
+      rig.write([2]);
+      rig.disk.reserve(900);
+      rig.write([2]);
+      expect([rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0]);
+      expect(thrownBy(() => rig.partition.write(0, end as unknown[]))).toEqual(failure);
+    }
   });
 
   it('DR1: an append that failed is given back', () => {
@@ -573,9 +760,9 @@ describe('syncs', () => {
     rig.write(times(8, 1), { isSettled: false });
     const { faults } = rig.environment;
     const writable: boolean[] = [];
-    faults.call(spillFaultPoints.sync, () => writable.push(rig.partition.isWritable));
+    faults.call(spillFaultPoints.sync, () => writable.push(rig.mayWrite()));
     rig.settle();
-    expect([writable, rig.partition.isWritable, rig.appends, rig.syncs]).toEqual([[false], true, 8, 8]);
+    expect([writable, rig.mayWrite(), rig.appends, rig.syncs]).toEqual([[false], true, 8, 8]);
   });
 
   it.each(['checkpoint', 'write'] as const)('%s: one that fails is the error of the end', (sync) => {
@@ -587,6 +774,25 @@ describe('syncs', () => {
     expect(rig.ends[0]?.message).toMatch(/EIO/);
     expect([reading.isComplete, reading.error]).toEqual([false, undefined]);
   });
+
+  it.each([
+    ['append', spillFaultPoints.append],
+    ['sync', spillFaultPoints.sync],
+  ])(
+    'RF2: after one that failed, an %s, the next attempt writes everything anew, into a file of its own',
+    (_, point) => {
+      const rig = new RetainedRig({ sync: 'checkpoint' }).write([2]);
+      rig.environment.faults.fail(point, { error: new Error('EIO') });
+      rig.write([2]).finish();
+      expect(rig.ends).toStrictEqual([expect.any(SpillError)]);
+      rig.resume();
+      rig.write([2, 2, 2]).finish();
+      expect(rig.ends).toStrictEqual([expect.any(SpillError), undefined]);
+      expect([...rig.store.files].map(([name, chunks]) => [name, chunks.length])).toEqual([['memory/0#1', 3]]);
+      expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+      expect(stateOf(rig.read())).toEqual(whole(6));
+    },
+  );
 
   it('RP3: a release during the sync of the end fails the end, once', () => {
     const rig = new RetainedRig({ sync: 'checkpoint' }).write([1]);
@@ -683,8 +889,8 @@ describe('any order of attempts, turns, readers and losses', () => {
             };
             const write = (subpartition: number, size: number): boolean => {
               const count = Math.min(size, length - rig.producedOf(subpartition));
-              if (!rig.partition.isWritable) rig.settle();
-              if (isFinished || !rig.partition.isWritable) return false;
+              if (!rig.mayWrite()) rig.settle();
+              if (isFinished || !rig.mayWrite()) return false;
               if (count > 0) rig.write([count], { subpartition, isSettled: false });
               return true;
             };

@@ -2,7 +2,12 @@ import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { ExecutorGateway } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import type { PartitionRegistration, TaskDeployment } from '../../src/actors/protocol.ts';
+import type {
+  KeepingToMasterEvent,
+  KeptResult,
+  PartitionRegistration,
+  TaskDeployment,
+} from '../../src/actors/protocol.ts';
 import { type Clock, type Environment, noFaults, silentLogger } from '../../src/environment.ts';
 import type { FailureClassifier } from '../../src/failover/failure-classifier.ts';
 import type { FailureEnricher } from '../../src/failover/failover-strategy.ts';
@@ -273,6 +278,18 @@ export class ManualCluster implements ExecutorGateway {
 
   giveUpPartitions(ids: readonly ResultPartitionId[]): void {
     this.releasePartitions(ids);
+  }
+
+  /** Ends the keeping of results, once it was asked for. */
+  endKeeping: ((outcome: KeepingToMasterEvent) => void) | undefined;
+  readonly releasedKept: KeptResult[] = [];
+
+  keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
+    this.endKeeping = done;
+  }
+
+  releaseKeptResults(kept: readonly KeptResult[]): void {
+    this.releasedKept.push(...kept);
   }
 
   declareLost(executor: ExecutorId, why: string): void {

@@ -63,11 +63,16 @@ export class NotingPartition implements ResultPartition {
   readonly written: Batch[][];
   isWritable = true;
   isFinished = false;
+  waits = 0;
   listener: (() => void) | undefined;
 
   constructor(subpartitionCount: number) {
     this.subpartitionCount = subpartitionCount;
     this.written = Array.from({ length: subpartitionCount }, () => []);
+  }
+
+  waitForRoom(): void {
+    this.waits++;
   }
 
   onWritable(listener: () => void): void {
@@ -144,6 +149,8 @@ export interface RetainedRigOptions {
   readonly memoryBytes?: number;
   readonly diskBytes?: number;
   readonly overflow?: DiskOverflow;
+  /** Gives up what it finds, to make room on the disk. */
+  readonly reclaim?: (rig: RetainedRig) => void;
   readonly timeoutMs?: number;
   readonly sync?: SyncPolicy;
   readonly freeze?: boolean;
@@ -174,7 +181,7 @@ export class RetainedRig {
     const { retention = 'disk', memoryBytes = unlimited, diskBytes = unlimited, timeoutMs = 1_000 } = options;
     const early = retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory;
     const { exchange = early, subpartitionCount = 1, overflow = 'back-pressure', seed, sync = 'never' } = options;
-    const { freeze = false, isReproducible = true } = options;
+    const { freeze = false, isReproducible = true, reclaim = () => {} } = options;
     this.environment = virtualEnvironment(seed === undefined ? {} : { seed, order: 'shuffled' });
     const { clock, faults } = this.environment;
     this.memory = new ByteBudget(memoryBytes);
@@ -186,7 +193,7 @@ export class RetainedRig {
       subpartitionCount,
       retention,
       budget: this.memory,
-      disk: { budget: this.disk, overflow, clock, timeoutMs },
+      disk: { budget: this.disk, overflow, reclaim: () => reclaim(this), clock, timeoutMs },
       spillStore: this.store,
       sync,
       freeze,
@@ -214,6 +221,13 @@ export class RetainedRig {
       if (isSettled) this.settle();
     }
     return this;
+  }
+
+  /** Asks as its producer does, which waits if it may not write. */
+  mayWrite(): boolean {
+    if (this.partition.isWritable) return true;
+    this.partition.waitForRoom?.();
+    return false;
   }
 
   producedOf(subpartition: number): number {

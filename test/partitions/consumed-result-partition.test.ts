@@ -3,7 +3,7 @@ import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
-import { UnreadResultPartition } from '../../src/partitions/unread-result-partition.ts';
+import { ConsumedResultPartition } from '../../src/partitions/consumed-result-partition.ts';
 import { RetainedRig, recordOf, recordsOf } from '../support/partition-harness.ts';
 
 const subpartitionCount = 3;
@@ -18,13 +18,13 @@ function traced(): ResultTrace {
   return trace;
 }
 
-function unread(): UnreadResultPartition {
+function consumed(): ConsumedResultPartition {
   const id = { partition: 7, attempt: 1 } as ResultPartitionId;
-  return new UnreadResultPartition({ id, exchange: exchangeTypes.reliable, subpartitionCount }, traced());
+  return new ConsumedResultPartition({ id, exchange: exchangeTypes.reliable, subpartitionCount }, traced());
 }
 
 /** Writes, and finishes unless that throws; what went wrong. */
-function produce(partition: UnreadResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
+function produce(partition: ConsumedResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
   try {
     for (const [subpartition, records] of writes) partition.write(subpartition, records);
   } catch (error) {
@@ -36,7 +36,7 @@ function produce(partition: UnreadResultPartition, writes: readonly (readonly [n
   return ends[0];
 }
 
-describe('UnreadResultPartition', () => {
+describe('ConsumedResultPartition', () => {
   const [whole, other] = [recordsOf(0, 0, 5), recordsOf(2, 0, 3)];
   const cases: [string, [number, Batch][], { subpartition: number; sequence: number } | undefined][] = [
     [
@@ -86,17 +86,18 @@ describe('UnreadResultPartition', () => {
     ],
     ['a record where none was', [[1, [recordOf(1, 0)]]], { subpartition: 1, sequence: 0 }],
     ['another record', [[0, [...whole.slice(0, 3), recordOf(0, 9), recordOf(0, 4)]]], { subpartition: 0, sequence: 2 }],
+    ['a record that cannot be written', [[0, [whole[0], { fn: Math.max }]]], { subpartition: 0, sequence: 0 }],
     ['the same in another order', [[2, other.toReversed()]], { subpartition: 2, sequence: 0 }],
   ];
 
   it.each(cases)('RP4: tells whether what was read is produced again: %s', (_, writes, broken) => {
-    const failure = produce(unread(), writes);
+    const failure = produce(consumed(), writes);
     if (broken === undefined) expect(failure).toBeUndefined();
     else expect(failure).toMatchObject({ name: 'DeterminismBrokenError', partition: 7, attempt: 1, ...broken });
   });
 
   it('keeps nothing, holds nobody up, and can be read by nobody', () => {
-    const partition = unread();
+    const partition = consumed();
     partition.write(0, whole);
     expect([partition.isWritable, partition.statistics()]).toEqual([
       true,
@@ -113,7 +114,7 @@ describe('UnreadResultPartition', () => {
     const trace = traced();
     const id = { partition: 7, attempt: 1 } as ResultPartitionId;
     const of = { id, exchange: exchangeTypes.reliable, subpartitionCount };
-    expect(new UnreadResultPartition(of, trace).trace()).toBe(trace);
+    expect(new ConsumedResultPartition(of, trace).trace()).toBe(trace);
   });
 });
 
