@@ -193,9 +193,15 @@ export class ResultStore {
         if (--open === 0) done(lost);
       };
       const held = this.find(id);
-      if (held === undefined) answered(new PartitionLostError(id, 'it is no longer held'));
-      else held.verify(answered);
+      if (held !== undefined) held.verify(answered);
+      else if (this.#isToBeRegistered(id)) answered();
+      else answered(new PartitionLostError(id, 'it is no longer held'));
     }
+  }
+
+  /** Whether a result is of an attempt that is about to begin: it is not there, and not lost. */
+  #isToBeRegistered({ partition, attempt }: ResultPartitionId): boolean {
+    return attempt > (this.#outputs.get(partition)?.id.attempt ?? -1);
   }
 
   lose(id: ResultPartitionId, cause: Error): void {

@@ -17,6 +17,24 @@ export type SoundDecision =
   | { readonly kind: 'nonsense'; readonly problem: string };
 
 /**
+ * What a failover strategy answered, as a value that stays what it is: its regions may come from an iterator that gives
+ * them once, or from code that throws. At most `mostRegions` are taken.
+ *
+ * @throws whatever the answer throws when it is looked at
+ */
+export function decisionValue(decision: unknown, mostRegions: number): unknown {
+  if (typeof decision !== 'object' || decision === null) return decision;
+  const { kind, regions, cause, why } = decision as Record<string, unknown>;
+  if (!isIterable(regions)) return { kind, regions, cause, why };
+  const taken: unknown[] = [];
+  for (const region of regions) {
+    taken.push(region);
+    if (taken.length >= mostRegions) break;
+  }
+  return { kind, regions: taken, cause, why };
+}
+
+/**
  * Checks what a failover strategy answered, which may be the user's code. A restart must name existing regions and the
  * failed task's own; what correctness needs beyond them is added, and `why` says so.
  */
@@ -53,7 +71,7 @@ function nonsense(problem: string): SoundDecision {
 }
 
 function isError(value: unknown): value is Error {
-  return typeof value === 'object' && value !== null && 'message' in value;
+  return typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

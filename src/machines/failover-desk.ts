@@ -2,7 +2,7 @@ import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
 import { causeChain, causeWithCode, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
-import { soundDecision } from '../failover/sound-decision.ts';
+import { decisionValue, soundDecision } from '../failover/sound-decision.ts';
 import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
 import {
   type CompleteDecision,
@@ -209,7 +209,15 @@ export class FailoverDesk {
         askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
           const strategy = this.#strategy.expect(
             failover,
-            ({ decision }) => self.send({ type: 'failover.strategyDecided', decision }),
+            ({ decision }) => {
+              try {
+                // Twice as many as there are, in case some are named twice.
+                const value = decisionValue(decision, 2 * ledger.regions.count);
+                self.send({ type: 'failover.strategyDecided', decision: value });
+              } catch (reason) {
+                self.send({ type: 'failover.strategyFailed', cause: reason });
+              }
+            },
             (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
           );
           enqueue.sendTo(strategy, { type: 'failover.requested', failover, failure, topology: ledger });

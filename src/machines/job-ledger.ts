@@ -162,7 +162,9 @@ export class JobLedger implements Topology {
 
   /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
   truncatePartition(partition: PartitionId): void {
-    this.#results.truncate(partition);
+    // Where its producer is about to write it (again), that is the result that counts.
+    if (!this.#plans.isDecided(this.regions.regionOf(this.graph.producerOf(partition))))
+      this.#results.truncate(partition);
   }
 
   losePartition(partition: PartitionId): void {
@@ -237,6 +239,7 @@ export class JobLedger implements Topology {
     this.#plans.begin(vertex);
     const region = this.regions.regionOf(vertex);
     const mode = this.modeOf(region);
+    if (mode === 'new') this.#results.expect(vertex);
     const isReproducible = this.#plans.isReproducible(region);
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);

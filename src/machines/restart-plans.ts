@@ -75,6 +75,12 @@ export class RestartPlans {
     else if (plan !== 'to-be-new' && plan !== 'to-wait') this.#planOf.set(region, 'to-be-again');
   }
 
+  /** Whether what was decided about a region has not begun: what is there of its results is of an earlier attempt. */
+  isDecided(region: RegionId): boolean {
+    const plan = this.#planOf.get(region);
+    return plan !== undefined && plan !== 'again';
+  }
+
   /** A region that has not begun is to wait once more: what is decided about it stays. */
   wait(region: RegionId): void {
     const plan = this.#planOf.get(region);

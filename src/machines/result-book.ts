@@ -105,6 +105,11 @@ export class ResultBook {
     return given;
   }
 
+  /** A task is about to write its results for the first time, or other ones. */
+  expect(vertex: ExecutionVertexId): void {
+    for (const partition of this.#graph.partitionsOf(vertex)) this.#results[partition] = expected;
+  }
+
   /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
   truncate(partition: PartitionId): void {
     if (this.isAvailable(partition)) this.#results[partition] = lost;

@@ -37,7 +37,7 @@ export class ResultVerifier {
     for (const { partition } of unverified) looked.add(partition);
     gateway.verifyResults(unverified, (lost) => {
       for (const { id, cause } of lost) {
-        if (ledger.isPartitionReadable(id.partition)) this.#lose(id.partition, cause);
+        if (ledger.isPresent(id) && ledger.isPartitionReadable(id.partition)) this.#lose(id.partition, cause);
       }
       done(lost.length);
     });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -77,17 +78,21 @@ export class FileSpillStore implements SpillStore {
     } finally {
       await manifest.close();
     }
+    // It is nobody's before it has its name: nobody sweeps it then, whatever it is called.
+    await disownDirectory(directory);
     await syncDirectory(directory);
     await rename(directory, target);
-    await disownDirectory(target);
-    // Its name is kept by the directory it is in; and whose it was must not come back.
-    await Promise.all([target, dirname(target)].map(syncDirectory));
+    // Its name is kept by the directory it is in.
+    await syncDirectory(dirname(target));
     this.#files.clear();
     this.#directory = undefined;
   }
 
-  #makeDirectory(): Promise<string> {
-    if (this.#isDisposed) return Promise.reject(new Error('the run is over'));
+  async #makeDirectory(): Promise<string> {
+    if (this.#isDisposed) throw new Error('the run is over');
+    const known = this.#directory;
+    // Whoever tidies up temporary directories may have taken it: its files are lost, others can be written.
+    if (known !== undefined && !existsSync(await known) && this.#directory === known) this.#directory = undefined;
     this.#directory ??= this.#makeFreshDirectory();
     return this.#directory;
   }

@@ -1,6 +1,6 @@
-import { open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { KeptResultError, toError } from '../errors.ts';
+import { open, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { FileAccessError, KeptResultError, toError } from '../errors.ts';
 import type { AttemptNumber, PartitionId } from '../ids.ts';
 import { framesOf, readRange } from './frame-reader.ts';
 import { decodeBatch, readFrameHeader } from './record-codec.ts';
@@ -58,12 +58,23 @@ export async function readManifest(directory: string): Promise<KeptResultManifes
 /**
  * Gives up a result that was kept beyond its job.
  * @throws KeptResultError (as a rejection) where there is none: nothing else is ever deleted
+ * @throws FileAccessError (as a rejection) where something else is in its directory, which stays then
  */
 export async function releaseKeptResult(directory: string): Promise<void> {
-  await readManifest(directory);
+  const { partitions } = await readManifest(directory);
+  const place = await realpath(directory);
   // Without its manifest it is no kept result any more, however far the deletion gets.
-  await rm(join(directory, manifestFile));
-  await rm(directory, { recursive: true, force: true });
+  await rm(join(place, manifestFile));
+  for (const { partition, attempt, segments } of partitions) {
+    for (const number of segments.keys())
+      await rm(join(place, segmentName({ partition, attempt }, number)), { force: true });
+  }
+  const others = await readdir(place);
+  if (others.length > 0) {
+    throw new FileAccessError(place, `the result is released; ${others.length} other files in it were left alone`);
+  }
+  await rmdir(place);
+  if (place !== resolve(directory)) await rm(directory, { force: true });
 }
 
 /**

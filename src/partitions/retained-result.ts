@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { DeterminismBrokenError, IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
@@ -467,9 +466,10 @@ export class RetainedResult {
   }
 
   #isSame({ records, checksum }: RetainedBatch, again: Batch, place: BatchPlace): boolean {
-    if (records !== undefined) return isDeepStrictEqual(records, again);
-    if (checksum === undefined) return true;
-    return batchChecksum(again, place) === checksum;
+    const expected = checksum ?? (records && batchChecksum(records, place));
+    if (expected !== undefined) return batchChecksum(again, place) === expected;
+    // What cannot be written cannot be compared, but for what is the very same.
+    return records !== undefined && records.every((record, index) => Object.is(record, again[index]));
   }
 
   /** The claim is broken by an attempt that ends before it has produced everything again. */

@@ -48,7 +48,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'DETERMINISM_BROKEN',
     recovery: 'restart-consumers',
     message:
-      'Attempt 1 did not write again what was written before: other records (from record 96 of subpartition 4 of result partition 3). Remove `deterministic` from the operator that depends on more than its input',
+      'Attempt 1 did not write again what was written before: other records (from record 96 of subpartition 4 of result partition 3). Set `deterministic: false` on the operator or source that depends on more than what it reads',
   },
   DiskBudgetExceededError: {
     make: () => new errors.DiskBudgetExceededError(100, 90, 'nothing can go', 'never'),
@@ -75,7 +75,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'RECORD_NOT_SERIALIZABLE',
     recovery: 'never',
     message:
-      'A record cannot be spilled: $.a is a function. Map to plain data before the exchange, or make the edge pipelined',
+      "A record cannot be spilled: $.a is a function. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'",
   },
   MalformedInputError: {
     make: () => new errors.MalformedInputError({ file, line: 7, column: 2 }, 'a quote is missing'),

@@ -378,12 +378,17 @@ describe('FileSpillStore', () => {
     await store.dispose();
   });
 
-  it('fails an append when its directory was deleted', async () => {
+  it('makes another directory when its own was deleted: what was in it is lost, the rest goes on', async () => {
     const store = fileStore();
-    await append(store.create(idOf(1)), Uint8Array.of(1));
+    const lost = store.create(idOf(1));
+    await append(lost, Uint8Array.of(1));
     for (const entry of readdirSync(scratch)) rmSync(join(scratch, entry), { recursive: true });
-    await expect(append(store.create(idOf(2)), Uint8Array.of(1))).rejects.toThrow(SpillError);
+    const file = store.create(idOf(2));
+    await append(file, Uint8Array.of(7));
+    expect([...(await read(file, 0, 1))]).toEqual([7]);
+    expect((await verify(lost))?.message).toMatch(/ENOENT|no such file|missing/);
     await store.dispose();
+    expect(readdirSync(scratch)).toEqual([]);
   });
 
   it('fails a read of a file that was shortened', async () => {
