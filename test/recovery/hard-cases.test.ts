@@ -97,8 +97,9 @@ describe('a result that is produced again twice after it was given up', () => {
       .rebalance({ exchange: reliable() })
       .mapAsync(async (n) => (await pRanAgain.opened, once('e'), n), { uid: 'e', parallelism: 1 })
       .sink('out-e', outE);
-    p.rebalance({ exchange: reliable() })
-      .map((n) => n, { uid: 'd', parallelism: 2 })
+    // Each of the two that read here gets the same, whichever of a pair comes first.
+    p.keyBy((n) => n % 2, { exchange: reliable() })
+      .process<number, number>({ onRecord: (n, _state, emit) => emit(n) }, { uid: 'd', parallelism: 2 })
       .mapAsync(async (n) => (await cIsDone.opened, once('d'), n), { uid: 'wait' })
       .sink('out-d', outD);
     const graph = new ExecutionGraph(planJob(job).jobGraph);
