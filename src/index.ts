@@ -29,7 +29,6 @@ export {
   blocking,
   type BlockingExchangeOptions,
   type Exchange,
-  type ExchangeSettings,
   type KeepInRun,
   type KeepOptions,
   memory,
@@ -40,9 +39,8 @@ export {
 export type { KeptResult } from './actors/protocol.ts';
 export { releaseKeptResult } from './partitions/kept-result.ts';
 export type { DiskOverflow } from './partitions/disk-room.ts';
-export type { SyncPolicy } from './partitions/retained-result.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
-export type { KeepResults } from './machines/job-services.ts';
+export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
 export type { StorageUse } from './cluster/result-store.ts';

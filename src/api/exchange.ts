@@ -1,20 +1,9 @@
 import { InvalidArgumentError } from '../errors.ts';
+import type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
-import type { KeepResults } from '../machines/job-services.ts';
-import type { SyncPolicy } from '../partitions/retained-result.ts';
 
 /** How the results of one operator travel to the next: the name of an exchange, or one with options. */
 export type Exchange = ExchangeName | ExchangeSettings;
-
-/** An exchange and what was said of it; made by `memory()`, `reliable()` and `blocking()`. */
-export interface ExchangeSettings {
-  readonly name: ExchangeName;
-  readonly memoryBudgetBytes?: number;
-  readonly diskBudgetBytes?: number;
-  readonly memoryOverflow?: 'drop' | 'spill';
-  readonly sync?: SyncPolicy;
-  readonly keepResults?: KeepResults;
-}
 
 /** How long results are kept that do not outlive their job. */
 export type KeepInRun = Exclude<KeepResults, { readonly directory: string }>;
@@ -37,7 +26,7 @@ export interface MemoryExchangeOptions {
    * Past the budget: `drop` the oldest part that was read, so that a consumer which fails restarts its producer too, or
    * `spill` the rest to disk. Default: `memoryOverflow` of the run.
    */
-  readonly memoryOverflow?: 'drop' | 'spill';
+  readonly memoryOverflow?: MemoryOverflow;
 }
 
 export interface ReliableExchangeOptions extends KeepOptions {

@@ -9,7 +9,7 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
-import type { ExchangeSettings } from './exchange.ts';
+import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import type { JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
 
 /** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */

@@ -6,7 +6,7 @@ import type { FailoverRule, FailureEnricher } from '../failover/failover-strateg
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { RestartBackoffRule } from '../failover/restart-backoff.ts';
 import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts';
-import type { KeepResults } from '../machines/job-services.ts';
+import type { KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/disk-room.ts';
@@ -49,7 +49,7 @@ export interface JobRunOptions {
    * oldest part that was read, so that a consumer which fails restarts its producer too; `spill` writes the rest to disk.
    * Results of blocking exchanges are spilled in any case.
    */
-  readonly memoryOverflow?: 'drop' | 'spill';
+  readonly memoryOverflow?: MemoryOverflow;
   /**
    * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
    * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
@@ -91,7 +91,7 @@ export interface ResolvedRunOptions {
   readonly cancellationTimeoutMs: number;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
-  readonly memoryOverflow: 'drop' | 'spill';
+  readonly memoryOverflow: MemoryOverflow;
   readonly keepResults: KeepResults;
   readonly diskBudgetBytes: number;
   readonly diskOverflow: DiskOverflow;

@@ -3,7 +3,8 @@ import { maxParallelism } from '../graph/job-graph.ts';
 import type { OperatorDescription, Partitioning } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
-import { checkExchange, type Exchange, type ExchangeSettings } from './exchange.ts';
+import type { ExchangeSettings } from '../graph/exchange-settings.ts';
+import { checkExchange, type Exchange } from './exchange.ts';
 
 /**
  * How a job treats its shuffles where nothing else is said: `batch` completes a result before it is read (exchange

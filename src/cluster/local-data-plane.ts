@@ -6,10 +6,10 @@ import { TaskScheduler } from '../actors/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
-import type { KeepResults } from '../machines/job-services.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
@@ -20,7 +20,6 @@ import { type KeptPartition, manifestOf } from '../partitions/kept-result.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
-import type { SyncPolicy } from '../partitions/retained-result.ts';
 import { ConsumedResultPartition } from '../partitions/consumed-result-partition.ts';
 import type { DiskOverflow, DiskRoomOptions } from '../partitions/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
@@ -33,23 +32,8 @@ export interface LocalDataPlanePlan {
   readonly jobGraph: JobGraph;
   readonly programs: readonly VertexProgram[];
   /** By index of the edge: what was said of its exchange. */
-  readonly exchanges: readonly LocalExchange[];
+  readonly exchanges: readonly Omit<ExchangeSettings, 'name'>[];
 }
-
-/** What may be said of one exchange beside its name. */
-export interface LocalExchange {
-  readonly memoryBudgetBytes?: number;
-  readonly diskBudgetBytes?: number;
-  readonly memoryOverflow?: MemoryOverflow;
-  readonly sync?: SyncPolicy;
-  readonly keepResults?: KeepResults;
-}
-
-/**
- * What happens to results of the exchange `memory` that the budget has no room for: the oldest part that was read is
- * dropped, or the rest is spilled to the disk.
- */
-export type MemoryOverflow = 'drop' | 'spill';
 
 export interface LocalDataPlaneOptions {
   readonly environment: Environment;
@@ -184,7 +168,7 @@ export class LocalDataPlane implements DataPlane {
     );
   }
 
-  #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: LocalExchange) {
+  #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: Omit<ExchangeSettings, 'name'>) {
     let budgets = this.#budgets.get(edge);
     if (budgets === undefined) {
       budgets = {

@@ -5,6 +5,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
+import type { KeepResults } from '../graph/exchange-settings.ts';
 import type { JobLedger } from './job-ledger.ts';
 
 /** How failures are handled: the user's extensions and the limits that protect the job from them. */
@@ -19,22 +20,6 @@ export interface FailureHandling {
   readonly decisionDeadlineMs: number;
   /** How long to wait before a restart when the backoff gave no usable answer, in ms. */
   readonly fallbackDelayMs: number;
-}
-
-/**
- * How long results of exchanges that keep them are kept: until the regions that read them have finished, some time longer,
- * until the job ends, or beyond it, in a directory, until they are released (`releaseKeptResult`). What is given up early
- * has to be produced again when a finished consumer must restart.
- */
-export type KeepResults =
-  | 'until-consumers-finish'
-  | 'until-job-ends'
-  | { readonly ttlMs: number }
-  | { readonly directory: string };
-
-/** Whether results are kept in a directory, where they outlive the job. */
-export function isKeptBeyondJob(keep: KeepResults): keep is { readonly directory: string } {
-  return typeof keep === 'object' && 'directory' in keep;
 }
 
 /** What the charts of one job need from outside. */

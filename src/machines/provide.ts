@@ -5,7 +5,8 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
 import { FailoverDesk } from './failover-desk.ts';
-import { isKeptBeyondJob, type JobServices } from './job-services.ts';
+import { isKeptBeyondJob } from '../graph/exchange-settings.ts';
+import type { JobServices } from './job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { ResultKeeper } from './result-keeper.ts';

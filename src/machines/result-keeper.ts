@@ -1,5 +1,6 @@
 import type { PartitionId } from '../ids.ts';
-import { isKeptBeyondJob, type JobServices } from './job-services.ts';
+import { isKeptBeyondJob } from '../graph/exchange-settings.ts';
+import type { JobServices } from './job-services.ts';
 
 /**
  * Gives up results that everybody has read, when the policy of their exchange says so. What is read again meanwhile

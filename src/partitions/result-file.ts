@@ -1,3 +1,4 @@
+import type { SyncPolicy } from '../graph/exchange-settings.ts';
 import { PartitionLostError } from '../errors.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
@@ -9,12 +10,6 @@ import type { Batch } from './stream-element.ts';
 
 /** Batches that may be on their way to the disk before the producer has to wait. */
 const mostUnwritten = 8;
-
-/**
- * When what is written is made safe against a crash of the machine: when the result is complete (and at checkpoints),
- * with every write, or when the system sees fit.
- */
-export type SyncPolicy = 'checkpoint' | 'write' | 'never';
 
 export interface ResultFileOptions {
   readonly spillStore: SpillStore;

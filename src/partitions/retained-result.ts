@@ -1,4 +1,5 @@
 import { DeterminismBrokenError, IllegalStateError, PartitionLostError } from '../errors.ts';
+import type { SyncPolicy } from '../graph/exchange-settings.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -7,15 +8,13 @@ import type { DiskRoomOptions } from './disk-room.ts';
 import { MemoryRoom, type Retention } from './memory-room.ts';
 import { batchChecksum, type BatchPlace, encodeBatch } from './record-codec.ts';
 import { Reproduction } from './reproduction.ts';
-import { ResultFile, type SyncPolicy } from './result-file.ts';
+import { ResultFile } from './result-file.ts';
 import type { PartitionStatistics, SubpartitionView } from './result-partition.ts';
 import { ResultTrace, type TracedBatch } from './result-trace.ts';
 import { type RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { SpillStore } from './spill-store.ts';
 import { StoredView } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
-
-export type { SyncPolicy } from './result-file.ts';
 
 /** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
 const inStep = 4;

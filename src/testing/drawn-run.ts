@@ -2,6 +2,7 @@ import { type JobPlan, planJob } from '../api/job-planner.ts';
 import type { JobDefinition, JobMode } from '../api/stream-graph.ts';
 import type { KeepInRun } from '../api/exchange.ts';
 import { JobValidationError } from '../errors.ts';
+import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
@@ -31,7 +32,7 @@ export interface DrawnShape {
   readonly parallelism: number;
   readonly batchSize: number;
   readonly memoryBudgetBytes: number;
-  readonly memoryOverflow: 'drop' | 'spill';
+  readonly memoryOverflow: MemoryOverflow;
   readonly diskBudgetBytes: number;
   readonly diskOverflow: 'back-pressure' | 'drop-releasable';
   readonly keepResults: KeepInRun;

@@ -6,7 +6,7 @@ import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { PartitionId, RegionId } from '../../src/ids.ts';
 import { JobLedger } from '../../src/machines/job-ledger.ts';
-import type { KeepResults } from '../../src/machines/job-services.ts';
+import type { KeepResults } from '../../src/graph/exchange-settings.ts';
 import { ResultKeeper } from '../../src/machines/result-keeper.ts';
 import { PartitionRelease } from '../../src/scheduling/partition-release.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';

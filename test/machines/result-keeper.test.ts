@@ -1,9 +1,10 @@
 import { noFaults, silentLogger } from '../../src/environment.ts';
+import type { KeepResults } from '../../src/graph/exchange-settings.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, RegionId } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts';
 import { JobLedger } from '../../src/machines/job-ledger.ts';
-import type { JobServices, KeepResults } from '../../src/machines/job-services.ts';
+import type { JobServices } from '../../src/machines/job-services.ts';
 import { ResultKeeper } from '../../src/machines/result-keeper.ts';
 import { drawn, taskOf } from '../graph/drawn-graph.ts';
 import { HandClock } from '../support/manual-cluster.ts';

@@ -20,7 +20,7 @@ import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionState } from '../../src/machines/execution-machine.ts';
-import type { KeepResults } from '../../src/machines/job-services.ts';
+import type { KeepResults } from '../../src/graph/exchange-settings.ts';
 import { JobLedger } from '../../src/machines/job-ledger.ts';
 import type { JobMasterActorRef, JobStatus } from '../../src/machines/job-master-machine.ts';
 import { createJobMaster } from '../../src/machines/provide.ts';

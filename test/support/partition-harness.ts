@@ -6,7 +6,7 @@ import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import type { DiskOverflow } from '../../src/partitions/disk-room.ts';
 import type { Retention } from '../../src/partitions/memory-room.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
-import type { SyncPolicy } from '../../src/partitions/retained-result.ts';
+import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
 import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
 import { MemorySpillStore, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { Subject } from 'rxjs';
