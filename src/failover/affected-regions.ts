@@ -33,7 +33,8 @@ export function affectedRegions(
 ): Map<RegionId, RestartMode> {
   const { graph, regions } = topology;
   const involved = new Map<RegionId, RestartMode>();
-  const queue: RegionId[] = [];
+  /** What is to be looked at, and as what: a region that turns out to produce something new is looked at once more. */
+  const [queue, modes]: [RegionId[], RestartMode[]] = [[], []];
   /** Groups whose producers were looked at, whose producers run again, whose readers were involved. */
   const [consumed, disturbed, renewed] = [new Set<number>(), new Set<number>(), new Set<number>()];
 
@@ -44,8 +45,10 @@ export function affectedRegions(
       throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
     }
     const isNew = mode === 'new' || topology.reproducibilityOf(region).kind === 'never';
-    involved.set(region, isNew ? 'new' : 'again');
+    const settled = isNew ? 'new' : 'again';
+    involved.set(region, settled);
     queue.push(region);
+    modes.push(settled);
   };
   const isDependentOnOrder = (region: RegionId): boolean =>
     involved.get(region) === 'again' && topology.reproducibilityOf(region).kind === 'from-kept-results';
@@ -79,7 +82,7 @@ export function affectedRegions(
   let mode: RestartMode | undefined;
   const visitInput = (group: number): void => {
     involveProducers(group);
-    if (disturbed.has(group)) disturbReader(region);
+    if (mode === 'again' && disturbed.has(group)) disturbReader(region);
   };
   const visitOutput = (group: number): void => {
     if (mode === 'new') forEachReader(group, renewed, involveReader);
@@ -87,16 +90,18 @@ export function affectedRegions(
   };
   const visit = (vertex: ExecutionVertexId): void => {
     graph.forEachConsumedGroup(vertex, visitInput);
-    mode = involved.get(region);
     graph.forEachProducedGroup(vertex, visitOutput);
   };
 
   for (const seeded of seed) involve(seeded, 'again');
   for (let at = 0; at < queue.length; at++) {
     region = queue[at] as RegionId;
+    mode = modes[at];
     regions.forEachVertex(region, visit);
   }
-  if (involved.size === regions.count) for (const each of involved.keys()) involved.set(each, 'new');
+  if (involved.size === regions.count) {
+    for (const [each, how] of involved) if (how === 'again') involved.set(each, 'new');
+  }
   return involved;
 }
 
