@@ -46,7 +46,9 @@ export async function killed<Out>({ count, recordOf, idOf }: Numbered<Out>, kill
       let [rows, sum] = [0, 0];
       return {
         write: (batch) => {
-          for (const record of batch) sum += idOf(record);
+          let ofBatch = 0;
+          for (const record of batch) ofBatch += idOf(record);
+          sum += ofBatch;
           rows += batch.length;
           if (rows === count) endMs = performance.now();
         },

@@ -105,10 +105,10 @@ export class FileSegment {
     const file = this.#options.path();
     let found: { readonly size: number; readonly header: Uint8Array };
     try {
-      found = await this.#file.inspect(async (handle) => ({
-        size: (await handle.stat()).size,
-        header: await readFully(handle, 0, headerBytes),
-      }));
+      found = await this.#file.inspect(async (handle) => {
+        const [{ size }, header] = await Promise.all([handle.stat(), readFully(handle, 0, headerBytes)]);
+        return { size, header };
+      });
     } catch (cause) {
       const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
       const problem = isMissing ? 'the file is missing' : toError(cause).message;

@@ -216,7 +216,10 @@ export class SegmentedFile implements SpillFile {
     if (this.#removal !== undefined) {
       throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
     }
-    for (const segment of [...this.#segments]) await segment.verify();
+    // At once, and the first of them that is not as it was is the one to name.
+    const looks = await Promise.allSettled(this.#segments.map((segment) => segment.verify()));
+    const failed = looks.find((look) => look.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   #assertThere(): void {
