@@ -107,14 +107,16 @@ export class DeterminismBrokenError extends KintsugiError {
 export class DiskBudgetExceededError extends KintsugiError {
   readonly code = 'DISK_BUDGET_EXCEEDED';
   override readonly recovery: Recovery;
-  /** Of the budget that has no room. */
+  /** Whose budget has no room: `the run`, or an edge. */
+  readonly owner: string;
   readonly budgetBytes: number;
   readonly usedBytes: number;
 
-  constructor(budgetBytes: number, usedBytes: number, why: string, recovery: Recovery) {
+  constructor(owner: string, budgetBytes: number, usedBytes: number, why: string, recovery: Recovery) {
     super(
-      `Results take ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or let results go earlier with \`keepResults\``,
+      `Results of ${owner} take ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or let results go earlier with \`keepResults\``,
     );
+    this.owner = owner;
     this.budgetBytes = budgetBytes;
     this.usedBytes = usedBytes;
     this.recovery = recovery;

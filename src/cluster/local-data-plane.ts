@@ -8,7 +8,7 @@ import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
-import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
+import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
@@ -171,10 +171,11 @@ export class LocalDataPlane implements DataPlane {
   #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: Omit<ExchangeSettings, 'name'>) {
     let budgets = this.#budgets.get(edge);
     if (budgets === undefined) {
-      budgets = {
-        memory: memoryBudgetBytes === undefined ? this.#memory : new ByteBudget(memoryBudgetBytes, this.#memory),
-        disk: diskBudgetBytes === undefined ? this.#disk : new ByteBudget(diskBudgetBytes, this.#disk),
-      };
+      const part = (bytes: number | undefined, whole: ByteBudget): ByteBudget =>
+        bytes === undefined
+          ? whole
+          : new ByteBudget(bytes, whole, nameOfEdge(this.#plan.jobGraph.edges[edge] as JobEdge));
+      budgets = { memory: part(memoryBudgetBytes, this.#memory), disk: part(diskBudgetBytes, this.#disk) };
       this.#budgets.set(edge, budgets);
     }
     return budgets;

@@ -1,5 +1,5 @@
 import { IllegalStateError } from '../errors.ts';
-import type { JobEdge } from '../graph/job-graph.ts';
+import { nameOfEdge } from '../graph/job-graph.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 import { affectedRegions, isReadableAgain, type RestartMode } from './affected-regions.ts';
@@ -59,7 +59,7 @@ function inputThatForces(
       const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
       if (!exchange.joinsRegions && isReadableAgain(partition, exchange, topology, lost)) continue;
       const name = graph.nameOf(producer as ExecutionVertexId);
-      const over = edgeName(graph.edgeOfGroup(group));
+      const over = nameOfEdge(graph.edgeOfGroup(group));
       if (lost.has(partition)) return `what ${name} wrote over ${over} is lost`;
       if (exchange.joinsRegions) return `it reads from ${name} over ${over}, which keeps nothing`;
       if (!exchange.reconsumable) return `what ${name} wrote over ${over} cannot be read twice`;
@@ -77,7 +77,7 @@ function outputThatForces(
   const { graph, regions } = topology;
   for (const edge of graph.edgesOutOf(graph.jobVertexIndexOf(vertex))) {
     const group = graph.producedGroup(edge, vertex);
-    const over = edgeName(graph.edgeOfGroup(group));
+    const over = nameOfEdge(graph.edgeOfGroup(group));
     for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
       const name = graph.nameOf(consumer as ExecutionVertexId);
       if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which keeps nothing`;
@@ -89,8 +89,4 @@ function outputThatForces(
     }
   }
   return undefined;
-}
-
-function edgeName({ source, target, exchange }: JobEdge): string {
-  return `the ${exchange.name} edge ${source} → ${target}`;
 }

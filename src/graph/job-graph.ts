@@ -25,6 +25,11 @@ export interface JobEdge {
   readonly pattern: DistributionPattern;
 }
 
+/** `the reliable edge map → sink`: how errors and explanations call an edge. */
+export function nameOfEdge({ source, target, exchange }: JobEdge): string {
+  return `the ${exchange.name} edge ${source} → ${target}`;
+}
+
 /** A validated, acyclic job: vertices in topological order, and its edges. Immutable. */
 export interface JobGraph {
   readonly name: string;

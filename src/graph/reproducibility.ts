@@ -1,5 +1,6 @@
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
+import { nameOfEdge } from './job-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 
 /**
@@ -98,7 +99,7 @@ export class ReproducibleRegions {
 function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels: number; lossy: string | undefined } {
   let lossy: string | undefined;
   graph.forEachConsumedGroup(vertex, (group) => {
-    if (graph.exchangeOfGroup(group).reconnectsWithLoss) lossy = edgeName(graph, group);
+    if (graph.exchangeOfGroup(group).reconnectsWithLoss) lossy = nameOfEdge(graph.edgeOfGroup(group));
   });
   return { channels: channelCount(graph, vertex), lossy };
 }
@@ -107,14 +108,9 @@ function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels:
 function ownInput(graph: ExecutionGraph, vertex: ExecutionVertexId, own: ReadonlySet<number>): string | undefined {
   let input: string | undefined;
   graph.forEachConsumedGroup(vertex, (group) => {
-    if (own.has(group)) input = edgeName(graph, group);
+    if (own.has(group)) input = nameOfEdge(graph.edgeOfGroup(group));
   });
   return input;
-}
-
-function edgeName(graph: ExecutionGraph, group: number): string {
-  const { source, target, exchange } = graph.edgeOfGroup(group);
-  return `the ${exchange.name} edge ${source} → ${target}`;
 }
 
 function never(why: string): Reproducibility {

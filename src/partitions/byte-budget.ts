@@ -4,13 +4,16 @@
  */
 export class ByteBudget {
   readonly totalBytes: number;
+  /** Whose results share it: `the run`, or an edge. */
+  readonly owner: string;
   readonly #parent: ByteBudget | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #children = new Set<ByteBudget>();
   #reservedBytes = 0;
 
-  constructor(totalBytes: number, parent?: ByteBudget) {
+  constructor(totalBytes: number, parent?: ByteBudget, owner = 'the run') {
     this.totalBytes = totalBytes;
+    this.owner = owner;
     this.#parent = parent;
     if (parent !== undefined) parent.#children.add(this);
   }

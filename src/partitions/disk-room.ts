@@ -88,7 +88,7 @@ export class DiskRoom {
     if (small !== undefined) {
       const why =
         overflow === 'fail' ? `${bytes} more do not fit` : `${bytes} more do not fit, and every result is still needed`;
-      throw new DiskBudgetExceededError(small.totalBytes, small.reservedBytes, why, 'never');
+      throw new DiskBudgetExceededError(small.owner, small.totalBytes, small.reservedBytes, why, 'never');
     }
     budget.reserve(bytes);
   }
@@ -106,7 +106,8 @@ export class DiskRoom {
     const timer = clock.setTimeout(() => {
       stop();
       const why = `a producer has waited ${timeoutMs} ms for others to be given up`;
-      this.#changed(new DiskBudgetExceededError(budget.totalBytes, budget.reservedBytes, why, 'restart'));
+      const { owner, totalBytes, reservedBytes } = budget.tooSmallFor(0) ?? budget;
+      this.#changed(new DiskBudgetExceededError(owner, totalBytes, reservedBytes, why, 'restart'));
     }, timeoutMs);
     return stop;
   }

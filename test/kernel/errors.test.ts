@@ -51,11 +51,11 @@ const table: Readonly<Record<string, Row>> = {
       'Attempt 1 did not write again what was written before: other records (from record 96 of subpartition 4 of result partition 3). Set `deterministic: false` on the operator or source that depends on more than what it reads',
   },
   DiskBudgetExceededError: {
-    make: () => new errors.DiskBudgetExceededError(100, 90, 'nothing can go', 'never'),
+    make: () => new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', 'never'),
     code: 'DISK_BUDGET_EXCEEDED',
     recovery: 'never',
     message:
-      'Results take 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or let results go earlier with `keepResults`',
+      'Results of the run take 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or let results go earlier with `keepResults`',
   },
   KeptResultError: {
     make: () => new errors.KeptResultError('/kept', { file, offset: 12 }, 'bad checksum'),
@@ -178,7 +178,7 @@ describe('errors', () => {
   });
 
   it.each<errors.Recovery>(['never', 'restart'])('who is out of disk says what helps: %s', (recovery) => {
-    expect(new errors.DiskBudgetExceededError(100, 90, 'nothing can go', recovery).recovery).toBe(recovery);
+    expect(new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', recovery).recovery).toBe(recovery);
   });
 
   it.each([

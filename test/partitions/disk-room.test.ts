@@ -4,12 +4,13 @@ import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { type DiskOverflow, DiskRoom } from '../../src/partitions/disk-room.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
+const edge = 'the reliable edge p → c';
 const timeoutMs = 1_000;
 
 function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSITIVE_INFINITY } = {}) {
   const clock = new VirtualClock();
   const run = new ByteBudget(whole);
-  const budget = new ByteBudget(totalBytes, run);
+  const budget = new ByteBudget(totalBytes, run, edge);
   const asked: [bytes: number, budget: ByteBudget][] = [];
   const heard: (Error | undefined)[] = [];
   /** Bytes that `reclaim` makes room for. */
@@ -102,14 +103,14 @@ describe('DiskRoom', () => {
     const { room, budget } = roomOf(overflow);
     budget.reserve(90);
     const failure = thrownBy(() => room.take(11));
-    expect(failure).toMatchObject({ budgetBytes: 100, usedBytes: 90, recovery: 'never' });
+    expect(failure).toMatchObject({ owner: edge, budgetBytes: 100, usedBytes: 90, recovery: 'never' });
     expect((failure as Error).message).toMatch(message);
   });
 
   it('the error names the budget of the run where that is the one without room', () => {
     const { room, run } = roomOf('fail', { whole: 70 });
     run.reserve(30);
-    expect(thrownBy(() => room.take(41))).toMatchObject({ budgetBytes: 70, usedBytes: 30 });
+    expect(thrownBy(() => room.take(41))).toMatchObject({ owner: 'the run', budgetBytes: 70, usedBytes: 30 });
     expect(thrownBy(() => room.take(40))).toBeUndefined();
   });
 
@@ -162,6 +163,14 @@ describe('DiskRoom', () => {
       expect(heard).toStrictEqual([expect.any(DiskBudgetExceededError)]);
       expect(heard[0]).toMatchObject({ budgetBytes: 100, usedBytes: 110, recovery: 'restart' });
       expect(heard[0]?.message).toMatch(/a producer has waited 1000 ms/);
+    });
+
+    it('DR2: in vain for the run: names that budget', () => {
+      const { run, budget, clock, heard } = waiting({ whole: 120 });
+      run.reserve(50);
+      budget.release(30);
+      clock.advance(timeoutMs);
+      expect(heard).toMatchObject([{ owner: 'the run', budgetBytes: 120, usedBytes: 130 }]);
     });
 
     it('DR2: has its full time again when it has to wait again', () => {
