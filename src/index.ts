@@ -43,7 +43,7 @@ export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
-export type { StorageUse } from './cluster/result-store.ts';
+export type { StorageUse } from './cluster/storage-use.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt } from './api/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 

@@ -1,6 +1,6 @@
 import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
-import type { StorageUse } from '../cluster/result-store.ts';
+import type { StorageUse } from '../cluster/storage-use.ts';
 import type { KeptResult } from '../actors/protocol.ts';
 import { JobCanceledError, JobFailedError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';

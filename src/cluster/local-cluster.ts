@@ -10,7 +10,8 @@ import type { JobMasterActorRef } from '../machines/job-master-machine.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../machines/task-executor-machine.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { DataPlane } from './data-plane.ts';
-import { ResultStore, type StorageUse } from './result-store.ts';
+import { ResultStore } from './result-store.ts';
+import type { StorageUse } from './storage-use.ts';
 
 export interface LocalClusterOptions {
   readonly ledger: JobLedger;

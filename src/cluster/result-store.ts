@@ -3,7 +3,6 @@ import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { KeptResult, PartitionRegistration } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
-import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
@@ -13,6 +12,7 @@ import { releaseKeptResult } from '../partitions/kept-result.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { DataPlane } from './data-plane.ts';
+import { type StorageUse, storageUse } from './storage-use.ts';
 
 export interface ResultStoreOptions {
   readonly ledger: JobLedger;
@@ -20,27 +20,6 @@ export interface ResultStoreOptions {
   readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
   /** Receives XState's inspection events of the partition charts. */
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
-}
-
-/** What the results of one exchange take at a moment, and why they are still there. */
-export interface StorageUse {
-  /** The job vertices at the ends of the exchange. */
-  readonly source: string;
-  readonly target: string;
-  readonly exchange: string;
-  /** Results of attempts that are held, one for each producing task. */
-  readonly results: number;
-  /** Records that were written to them. */
-  readonly records: number;
-  /** Estimated. */
-  readonly memoryBytes: number;
-  readonly diskBytes: number;
-  /** How long ago the oldest of them was begun. */
-  readonly oldestMs: number;
-  /** How many tasks have yet to read them to their end; 0: they are kept by the policy of the exchange alone. */
-  readonly readerCount: number;
-  /** The first of those tasks, by name; at most eight. */
-  readonly readers: readonly string[];
 }
 
 /** A result, from the attempt on that began it to the one that writes it now. */
@@ -60,8 +39,6 @@ export interface FailedRegistration {
   readonly producer: ExecutionVertexId;
   readonly cause: Error;
 }
-
-const mostNames = 8;
 
 /** The results of one run in this process, at most one for each partition, and the orders in which tasks read them. */
 export class ResultStore {
@@ -291,50 +268,12 @@ export class ResultStore {
 
   /** What is held for consumers now, by edge of the job graph. */
   use(): StorageUse[] {
-    const { ledger, clock } = this.#options;
-    const { graph } = ledger;
-    const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
-    const readers = new Map<number, Set<ExecutionVertexId>>();
-    for (const [id, { partition, sinceMs }] of this.#results) {
-      const edge = graph.edgeIndexOfPartition(id);
-      const { source, target, exchange } = graph.edgeOfPartition(id);
-      let use = byEdge.get(edge);
-      if (use === undefined) {
-        use = { source, target, exchange: exchange.name, ...nothingHeld };
-        byEdge.set(edge, use);
-      }
-      const { records, memoryBytes, spilledBytes } = partition.statistics();
-      use.results++;
-      use.records += records;
-      use.memoryBytes += memoryBytes;
-      use.diskBytes += spilledBytes;
-      use.oldestMs = Math.max(use.oldestMs, clock.now() - sinceMs);
-      const group = graph.groupOfPartition(id);
-      if (!readers.has(group)) readers.set(group, new Set(ledger.readersOf(id)));
-    }
-    for (const [group, tasks] of readers) {
-      const use = byEdge.get(graph.edgeIndexOfGroup(group));
-      if (use === undefined) continue;
-      const names = [...tasks].slice(0, mostNames - use.readers.length).map((task) => graph.nameOf(task));
-      use.readers = [...use.readers, ...names];
-      use.readerCount += tasks.size;
-    }
-    return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
+    return storageUse(this.#results.values(), this.#options.ledger, this.#options.clock.now());
   }
 
   /** What is held of every partition of an edge. */
   #heldOf(edge: number): HeldResult[] {
-    const { graph } = this.#options.ledger;
-    const producer = graph.jobGraph.edges[edge] as JobEdge;
-    const { parallelism } = graph.jobGraph.vertices[
-      graph.jobGraph.vertexIndexById.get(producer.source) as number
-    ] as JobVertex;
-    const first = graph.partitionOf(
-      edge,
-      graph.vertexAt(graph.jobGraph.vertexIndexById.get(producer.source) as number, 0),
-    );
-    return Array.from({ length: parallelism }, (_, subtask) => {
-      const partition = (first + subtask) as PartitionId;
+    return this.#options.ledger.graph.partitionsOfEdge(edge).map((partition) => {
       const held = this.#results.get(partition);
       if (held?.actor.getSnapshot().matches('finished') === true) return held;
       throw new PartitionLostError(this.#options.ledger.presentResult(partition), 'it is no longer held');
@@ -434,13 +373,3 @@ export class ResultStore {
     }
   }
 }
-
-const nothingHeld = {
-  results: 0,
-  records: 0,
-  memoryBytes: 0,
-  diskBytes: 0,
-  oldestMs: 0,
-  readerCount: 0,
-  readers: [] as readonly string[],
-};

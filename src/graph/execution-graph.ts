@@ -233,6 +233,13 @@ export class ExecutionGraph {
     return this.edgesOutOf(this.jobVertexIndexOf(vertex)).map((edge) => this.partitionOf(edge, vertex));
   }
 
+  /** The partitions of edge number `edge`, by the number of the subtask that writes them. */
+  partitionsOfEdge(edge: number): PartitionId[] {
+    const start = this.#partitionOffsets[edge] as number;
+    const end = this.#partitionOffsets[edge + 1] as number;
+    return Array.from({ length: end - start }, (_, subtask) => (start + subtask) as PartitionId);
+  }
+
   #jobVertexIndex(id: JobVertex['id']): number {
     return this.jobGraph.vertexIndexById.get(id) as number;
   }

@@ -1,5 +1,5 @@
 import type { Random } from '../environment.ts';
-import { causeChain, InvalidArgumentError } from '../errors.ts';
+import { causeWithCode, InvalidArgumentError } from '../errors.ts';
 import type { AsyncMapOptions } from './operator-description.ts';
 
 /** Options of `mapAsync` with every default filled in. */
@@ -83,8 +83,7 @@ function defaultRetryDelayMs(retry: number, random: Random): number {
 }
 
 function isWorthARetry(error: Error): boolean {
-  for (const cause of causeChain(error)) if ((cause as { code?: unknown }).code === 'UNRECOVERABLE') return false;
-  return true;
+  return causeWithCode(error, 'UNRECOVERABLE') === undefined;
 }
 
 function isIntegerFrom(least: number): (given: unknown) => boolean {

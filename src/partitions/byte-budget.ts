@@ -47,13 +47,6 @@ export class ByteBudget {
     return this.tooSmallFor(bytes) === undefined;
   }
 
-  /** Takes `bytes` if there is room for all of them. */
-  tryReserve(bytes: number): boolean {
-    if (!this.hasRoomFor(bytes)) return false;
-    this.reserve(bytes);
-    return true;
-  }
-
   /** Takes `bytes` whether there is room or not. */
   reserve(bytes: number): void {
     this.#reservedBytes += bytes;

@@ -3,15 +3,7 @@ import { Job } from '../../src/api/job.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { InvalidArgumentError, JobValidationError } from '../../src/errors.ts';
 import { flights, sinkOf } from './outside.ts';
-
-function thrownBy(act: () => unknown): unknown {
-  try {
-    act();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}
+import { thrownBy } from '../support/thrown-by.ts';
 
 describe('an exchange with options', () => {
   it.each([

@@ -9,6 +9,7 @@ import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { VertexProgram } from '../../src/operators/operator-description.ts';
 import { add, type Flight, flights, sinkOf, sourceOf } from './outside.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 const origin = (flight: Flight) => flight.origin;
 const same = (flight: Flight) => flight;
@@ -511,13 +512,4 @@ function waysOf({ jobGraph, chains }: JobPlan): string[] {
     if (!jobGraph.edges.some((edge) => edge.source === id)) ended.push(...ways);
   }
   return ended.toSorted();
-}
-
-function thrownBy(act: () => unknown): unknown {
-  try {
-    act();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
 }

@@ -1,24 +1,25 @@
 import fc from 'fast-check';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { estimateBytes } from '../../src/partitions/record-size.ts';
+import { reserveIfRoom } from '../support/partition-harness.ts';
 
 describe('ByteBudget', () => {
   it('gives all or nothing, up to the last byte', () => {
     const budget = new ByteBudget(100);
-    expect([budget.tryReserve(60), budget.tryReserve(41), budget.tryReserve(40), budget.tryReserve(1)]).toEqual([
-      true,
-      false,
-      true,
-      false,
-    ]);
+    expect([
+      reserveIfRoom(budget, 60),
+      reserveIfRoom(budget, 41),
+      reserveIfRoom(budget, 40),
+      reserveIfRoom(budget, 1),
+    ]).toEqual([true, false, true, false]);
     expect(budget.reservedBytes).toBe(100);
     budget.release(60);
-    expect([budget.tryReserve(60), budget.reservedBytes]).toEqual([true, 100]);
+    expect([reserveIfRoom(budget, 60), budget.reservedBytes]).toEqual([true, 100]);
   });
 
   it('without a limit, never refuses; of nothing, gives nothing', () => {
-    expect(new ByteBudget(Number.POSITIVE_INFINITY).tryReserve(Number.MAX_SAFE_INTEGER)).toBe(true);
-    expect(new ByteBudget(0).tryReserve(1)).toBe(false);
+    expect(reserveIfRoom(new ByteBudget(Number.POSITIVE_INFINITY), Number.MAX_SAFE_INTEGER)).toBe(true);
+    expect(reserveIfRoom(new ByteBudget(0), 1)).toBe(false);
   });
 
   it('property: never has given more than it has', () => {
@@ -28,7 +29,7 @@ describe('ByteBudget', () => {
         const held: number[] = [];
         for (const bytes of requests) {
           const reserved = held.reduce((sum, next) => sum + next, 0);
-          expect(budget.tryReserve(bytes)).toBe(reserved + bytes <= 100);
+          expect(reserveIfRoom(budget, bytes)).toBe(reserved + bytes <= 100);
           if (reserved + bytes <= 100) held.push(bytes);
           else budget.release(held.shift() as number);
           expect(budget.reservedBytes).toBe(held.reduce((sum, next) => sum + next, 0));
@@ -42,10 +43,10 @@ describe('ByteBudget of a part', () => {
   it('is bounded by the whole as well, and says which of the two is too small', () => {
     const run = new ByteBudget(100);
     const [first, second] = [new ByteBudget(80, run), new ByteBudget(80, run)];
-    expect(first.tryReserve(60)).toBe(true);
+    expect(reserveIfRoom(first, 60)).toBe(true);
     expect(second.tooSmallFor(41)).toBe(run);
     expect(first.tooSmallFor(30)).toBe(first);
-    expect([second.tryReserve(41), second.tryReserve(40), run.reservedBytes]).toEqual([false, true, 100]);
+    expect([reserveIfRoom(second, 41), reserveIfRoom(second, 40), run.reservedBytes]).toEqual([false, true, 100]);
   });
 
   it('tells whoever waits in any part when the whole has room again, and only then', () => {

@@ -3,6 +3,7 @@ import { DiskBudgetExceededError } from '../../src/errors.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { type DiskOverflow, DiskRoom } from '../../src/partitions/disk-room.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 const edge = 'the reliable edge p → c';
 const timeoutMs = 1_000;
@@ -34,15 +35,6 @@ function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSIT
       releasable = bytes;
     },
   };
-}
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
 }
 
 describe('DiskRoom', () => {

@@ -85,6 +85,17 @@ const exchanges: [string, () => Exchange][] = [
   ['reliable', retained('disk')],
 ];
 
+/** Grants credits until everything is read: no more batches come than were asked for. */
+function readWith(credits: readonly number[], reading: Reading, settle: () => void): void {
+  for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
+    const before = reading.batchCount;
+    const granted = credits[turn % credits.length] as number;
+    reading.request(granted);
+    settle();
+    expect(reading.batchCount - before).toBeLessThanOrEqual(granted);
+  }
+}
+
 describe.each(exchanges)('%s', (_, exchange) => {
   /** Writes and finishes; a partition that is full is given time, or a reader. */
   const fill = (partition: ResultPartition, settle: () => void, writes: readonly (readonly [number, unknown[]])[]) => {
@@ -300,13 +311,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
               );
               const { read, settle, partition } = filled(1, writes);
               const reading = read(0, 0, from);
-              for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
-                const before = reading.batchCount;
-                const granted = credits[turn % credits.length] as number;
-                reading.request(granted);
-                settle();
-                expect(reading.batchCount - before).toBeLessThanOrEqual(granted);
-              }
+              readWith(credits, reading, settle);
               expect(reading.records).toEqual(writes.flatMap(([, records]) => records).slice(from));
               expect(reading.isComplete).toBe(true);
               partition.release();
@@ -333,13 +338,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
           const { partition, settle } = filled(count, batches);
           for (let subpartition = 0; subpartition < count; subpartition++) {
             const reading = new Reading(partition.read(subpartition));
-            for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
-              const before = reading.batchCount;
-              const granted = credits[turn % credits.length] as number;
-              reading.request(granted);
-              settle();
-              expect(reading.batchCount - before).toBeLessThanOrEqual(granted);
-            }
+            readWith(credits, reading, settle);
             expect(reading.records).toEqual(
               batches.filter(([to]) => to === subpartition).flatMap(([, records]) => records),
             );

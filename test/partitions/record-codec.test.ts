@@ -5,6 +5,7 @@ import { RecordNotSerializableError } from '../../src/errors.ts';
 import { assertSerializable } from '../../src/partitions/plain-data.ts';
 import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/record-codec.ts';
 import { difference } from '../support/difference.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 const roundTrip = (records: readonly unknown[]): readonly unknown[] => decodeBatch(encodeBatch(records));
 
@@ -313,12 +314,3 @@ describe('a frame', () => {
     expect(decodeBatch(around.subarray(3, 3 + frame.length))).toEqual(records);
   });
 });
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}

@@ -7,7 +7,7 @@ import { RetainedResultPartition } from '../../src/partitions/retained-result-pa
 import type { Retention } from '../../src/partitions/memory-room.ts';
 import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
-import { Reading, somePartition } from '../support/partition-harness.ts';
+import { Reading, reserveIfRoom, somePartition } from '../support/partition-harness.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const batchBytes = estimateBytes([{ n: 1 }]);
@@ -217,9 +217,9 @@ describe('memory', () => {
   it('MR1: keeps within the budget of its exchange and of the run', () => {
     const run = new ByteBudget(5 * batchBytes);
     const [one, other] = [new ByteBudget(4 * batchBytes, run), new ByteBudget(4 * batchBytes, run)];
-    expect(one.tryReserve(3 * batchBytes)).toBe(true);
-    expect(other.tryReserve(3 * batchBytes)).toBe(false);
-    expect(other.tryReserve(2 * batchBytes)).toBe(true);
+    expect(reserveIfRoom(one, 3 * batchBytes)).toBe(true);
+    expect(reserveIfRoom(other, 3 * batchBytes)).toBe(false);
+    expect(reserveIfRoom(other, 2 * batchBytes)).toBe(true);
     one.release(3 * batchBytes);
     expect([run.reservedBytes, other.hasRoomFor(2 * batchBytes)]).toEqual([2 * batchBytes, true]);
   });

@@ -4,6 +4,7 @@ import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
 import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
 import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const { blocking } = exchangeTypes;
@@ -54,15 +55,6 @@ const stateOf = ({ records, isComplete, error }: Reading): unknown => [records, 
 
 const brokenAt = (subpartition: number, sequence: number): unknown =>
   expect.objectContaining({ name: 'DeterminismBrokenError', partition: 0, attempt: 1, subpartition, sequence });
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}
 
 describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => {
   const isReadEarly = isRead === 'early';

@@ -13,6 +13,13 @@ import { Subject } from 'rxjs';
 
 export const somePartition = { partition: 0, attempt: 0 } as ResultPartitionId;
 
+/** Takes `bytes` if there is room for all of them, as results do. */
+export function reserveIfRoom(budget: ByteBudget, bytes: number): boolean {
+  if (!budget.hasRoomFor(bytes)) return false;
+  budget.reserve(bytes);
+  return true;
+}
+
 /** Reads a view and notes what it emits. */
 export class Reading {
   readonly elements: StreamElement[] = [];
