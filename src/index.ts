@@ -21,8 +21,8 @@ export {
   type JobExplanation,
   type RegionGroup,
   type RestartScope,
-  type SubtasksOfVertex,
 } from './api/explain.ts';
+export type { SubtasksOfVertex } from './api/task-list.ts';
 
 // Runs
 export {

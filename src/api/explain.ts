@@ -2,7 +2,6 @@ import { InvalidArgumentError, toError } from '../errors.ts';
 import { affectedRegions } from '../failover/affected-regions.ts';
 import type { FailoverRule, TaskFailure } from '../failover/failover-strategy.ts';
 import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
-import type { SubtaskRange } from '../graph/distribution-pattern.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { JobEdge } from '../graph/job-graph.ts';
@@ -13,17 +12,13 @@ import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
 import type { Partitioning } from '../operators/operator-description.ts';
 import { type JobPlan, planJob } from './job-planner.ts';
 import type { JobDefinition, JobMode } from './stream-graph.ts';
+import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
+import { counted, cut, section } from './text-table.ts';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
   /** Decides `whatRestarts`; asked once per region that fails. Default: as `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule;
-}
-
-/** Subtasks of one vertex, as ranges in ascending order. */
-export interface SubtasksOfVertex {
-  readonly vertex: string;
-  readonly subtasks: readonly SubtaskRange[];
 }
 
 /** Regions of the same make: as many subtasks of the same vertices. */
@@ -371,42 +366,6 @@ function makeOf(graph: ExecutionGraph, vertices: Int32Array): string {
   return `${make}${current}×${size}`;
 }
 
-/** Collects tasks and lists them as ranges per vertex. */
-class TaskList {
-  readonly #graph: ExecutionGraph;
-  readonly #rangesByVertex = new Map<number, { start: number; end: number }[]>();
-
-  constructor(graph: ExecutionGraph) {
-    this.#graph = graph;
-  }
-
-  add(vertices: Int32Array): void {
-    for (const each of vertices) {
-      const vertex = each as ExecutionVertexId;
-      const jobVertex = this.#graph.jobVertexIndexOf(vertex);
-      const subtask = this.#graph.subtaskOf(vertex);
-      let ranges = this.#rangesByVertex.get(jobVertex);
-      if (ranges === undefined) this.#rangesByVertex.set(jobVertex, (ranges = []));
-      const last = ranges.at(-1);
-      if (last?.end === subtask) last.end++;
-      else ranges.push({ start: subtask, end: subtask + 1 });
-    }
-  }
-
-  byVertex(): SubtasksOfVertex[] {
-    const entries = [...this.#rangesByVertex].toSorted(([a], [b]) => a - b);
-    return entries.map(([jobVertex, ranges]) => {
-      const subtasks: { start: number; end: number }[] = [];
-      for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
-        const last = subtasks.at(-1);
-        if (last?.end === start) last.end = end;
-        else subtasks.push({ start, end });
-      }
-      return { vertex: this.#graph.jobGraph.vertices[jobVertex]?.id ?? '', subtasks };
-    });
-  }
-}
-
 function consequence(scope: RestartScope): string {
   const because = scope.why === undefined ? '' : ` (${scope.why})`;
   if (scope.kind === 'fail') return `the job fails${because}`;
@@ -414,42 +373,4 @@ function consequence(scope: RestartScope): string {
   const restarts = `${began} of ${counted(scope.totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}`;
   if (scope.waitingTaskCount === 0) return `${restarts}${because}`;
   return `${restarts}, ${scope.waitingTaskCount} ${scope.waitingTaskCount === 1 ? 'keeps' : 'keep'} waiting for results${because}`;
-}
-
-/** `flights[0..3], sum[0], sum[2]`. */
-function listed(tasks: readonly SubtasksOfVertex[]): string {
-  const names = tasks.flatMap(({ vertex, subtasks }) => {
-    return subtasks.map(({ start, end }) => {
-      return end - start === 1 ? `${vertex}[${start}]` : `${vertex}[${start}..${end - 1}]`;
-    });
-  });
-  return cut(names, 6).join(', ');
-}
-
-/** The first `limit` of `names`, and how many there are beside. */
-function cut(names: readonly string[], limit: number): readonly string[] {
-  return names.length <= limit ? names : [...names.slice(0, limit), `… ${names.length - limit} more`];
-}
-
-/** A title and a line per item with columns aligned; only the first lines of many. Nothing at all for no items. */
-function section<Item>(title: string, items: readonly Item[], rowOf: (item: Item) => readonly string[]): string[] {
-  if (items.length === 0) return [];
-  const limit = 24;
-  const lines = table(items.slice(0, limit).map(rowOf));
-  return ['', title, ...lines, ...(items.length > limit ? [`  … ${items.length - limit} more`] : [])];
-}
-
-function counted(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
-}
-
-/** Lines with their columns aligned, indented by two. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  }
-  return rows.map((row) => {
-    return `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd();
-  });
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { explain, type JobExplanation, type SubtasksOfVertex } from '../../src/api/explain.ts';
+import { explain, type JobExplanation } from '../../src/api/explain.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
+import type { SubtasksOfVertex } from '../../src/api/task-list.ts';
 import { collect } from '../../src/connectors/collect.ts';
 import { range } from '../../src/connectors/from-array.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
