@@ -11,23 +11,29 @@ export function regionOrder(graph: ExecutionGraph, regions: PipelinedRegions): I
   /** Producers of a group that have no place yet; groups that a region waits for. */
   const missingProducers = new Int32Array(graph.groupCount);
   const missingGroups = new Int32Array(regions.count);
-  for (let group = 0; group < graph.groupCount; group++) {
-    missingProducers[group] = graph.producerEnd(group) - graph.producerStart(group);
-  }
+  const feeders = new RingFeeders(graph);
+  for (let group = 0; group < graph.groupCount; group++) missingProducers[group] = producerCount(graph, group);
   for (let region = 0 as RegionId; region < regions.count; region++) {
-    missingGroups[region] = inputsOf(graph, regions, region).size;
+    missingGroups[region] = inputsOf(graph, regions, region, feeders).size;
   }
   const queue: RegionId[] = [];
   const enter = (region: RegionId): void => {
     places[region] = queue.length;
     queue.push(region);
   };
+  const countGroup = (reader: RegionId): void => {
+    missingGroups[reader] = (missingGroups[reader] as number) - 1;
+    if (missingGroups[reader] === 0) enter(reader);
+  };
   const countProducer = (group: number): void => {
-    missingProducers[group] = (missingProducers[group] as number) - 1;
-    if (missingProducers[group] !== 0 || graph.exchangeOfGroup(group).joinsRegions) return;
-    for (const reader of readersOf(graph, regions, group)) {
-      missingGroups[reader] = (missingGroups[reader] as number) - 1;
-      if (missingGroups[reader] === 0) enter(reader);
+    if (graph.exchangeOfGroup(group).joinsRegions) return;
+    const missing = (missingProducers[group] as number) - 1;
+    missingProducers[group] = missing;
+    const feeder = feeders.feederOf(group);
+    if (missing === 0) {
+      for (const reader of readersOf(graph, regions, group)) if (reader !== feeder) countGroup(reader);
+    } else if (feeder !== undefined && missing === feeders.countOf(group)) {
+      countGroup(feeder);
     }
   };
   for (let region = 0 as RegionId; region < regions.count; region++) if (missingGroups[region] === 0) enter(region);
@@ -37,28 +43,68 @@ export function regionOrder(graph: ExecutionGraph, regions: PipelinedRegions): I
   return places;
 }
 
-/** The groups that a region reads and does not feed itself. */
-function inputsOf(graph: ExecutionGraph, regions: PipelinedRegions, region: RegionId): Set<number> {
+/**
+ * Of each group the region that feeds a part of it and reads it too, and how many of its producers are its own: it waits
+ * for the others alone. There is one such region at most, as two would wait for each other, and are merged.
+ */
+class RingFeeders {
+  readonly #regions: Int32Array;
+  readonly #counts: Int32Array;
+
+  constructor(graph: ExecutionGraph) {
+    this.#regions = new Int32Array(graph.groupCount).fill(-1);
+    this.#counts = new Int32Array(graph.groupCount);
+  }
+
+  feederOf(group: number): RegionId | undefined {
+    const region = this.#regions[group] as number;
+    return region === -1 ? undefined : (region as RegionId);
+  }
+
+  countOf(group: number): number {
+    return this.#counts[group] as number;
+  }
+
+  noteProducer(group: number, region: RegionId): void {
+    this.#regions[group] = region;
+    this.#counts[group] = this.countOf(group) + 1;
+  }
+}
+
+function producerCount(graph: ExecutionGraph, group: number): number {
+  return graph.producerEnd(group) - graph.producerStart(group);
+}
+
+/** The groups that a region reads, but for those that it feeds alone. */
+function inputsOf(
+  graph: ExecutionGraph,
+  regions: PipelinedRegions,
+  region: RegionId,
+  feeders: RingFeeders,
+): Set<number> {
   const groups = new Set<number>();
   regions.forEachVertex(region, (vertex) => {
     graph.forEachConsumedGroup(vertex, (group) => {
       if (!graph.exchangeOfGroup(group).joinsRegions) groups.add(group);
     });
   });
-  if (groups.size > 0) {
-    regions.forEachVertex(region, (vertex) => graph.forEachProducedGroup(vertex, (group) => groups.delete(group)));
+  if (groups.size === 0) return groups;
+  regions.forEachVertex(region, (vertex) => {
+    graph.forEachProducedGroup(vertex, (group) => {
+      if (groups.has(group)) feeders.noteProducer(group, region);
+    });
+  });
+  for (const group of groups) {
+    if (feeders.countOf(group) === producerCount(graph, group) && feeders.feederOf(group) === region)
+      groups.delete(group);
   }
   return groups;
 }
 
-/** The regions that read a group and do not feed it. */
 function readersOf(graph: ExecutionGraph, regions: PipelinedRegions, group: number): Set<RegionId> {
   const readers = new Set<RegionId>();
   for (let vertex = graph.consumerStart(group); vertex < graph.consumerEnd(group); vertex++) {
     readers.add(regions.regionOf(vertex as ExecutionVertexId));
-  }
-  for (let vertex = graph.producerStart(group); vertex < graph.producerEnd(group); vertex++) {
-    readers.delete(regions.regionOf(vertex as ExecutionVertexId));
   }
   return readers;
 }

@@ -24,6 +24,12 @@ describe('the order of regions', () => {
     ['against the numbers of the first vertices', ['b -> c', 'p ~> c'], 'p | b c'],
     ['a long way round', ['x -> z', 'a => b => z'], 'a | b | x z'],
     ['a ring is one region, which does not wait for itself', ['a -> c', 'a => b => c', 'c => d'], 'a b c | d'],
+    // (p[0]) and (p[1]) feed the group that (a[0]) reads, and (p[0]) is in its region: it waits for (p[1]) alone.
+    [
+      'a region that feeds a part of what it reads waits for the rest',
+      ['p:4 => a:2', 'p -> r:3 -> a'],
+      'p[1] p[2] p[3] r[1] r[2] a[1] | p[0] r[0] a[0]',
+    ],
   ])('%s', (_, lines, order) => {
     expect(ordered(...lines)).toBe(order);
   });
