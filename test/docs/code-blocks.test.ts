@@ -55,14 +55,14 @@ describe('the code in README and doc comments', () => {
 
   it('compiles, block by block, as a user would write it', () => {
     expect(complaints(blocks)).toEqual([]);
-  }, 60_000);
+  });
 
   it('would be complained about otherwise, by file and line', () => {
     const code = "import { Job } from 'kintsugi';\nJob.create('a').nothing();";
     expect(complaints([{ file: 'here.md', line: 7, code }])).toEqual([
       expect.stringMatching(/^here\.md:8 .*'nothing' does not exist/),
     ]);
-  }, 60_000);
+  });
 });
 
 describe('README', () => {

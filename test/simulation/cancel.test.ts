@@ -6,8 +6,6 @@ import { fixedDelay, JobCanceledError, type Sink } from '../../src/index.ts';
 import { JobHistory, seededRandom, virtualEnvironment } from '../../src/testing/index.ts';
 import { drawJob } from './drawn-job.ts';
 
-jest.setTimeout(60_000);
-
 /** Counts what becomes of its writers; says so when one is used after its end. */
 class Ledger {
   opened = 0;

@@ -1,6 +1,10 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import type { SeedsSummary } from './run-seeds.ts';
+
+/** Jest needs a number. What ends a simulation that got stuck is its silence. */
+const longestMs = 60 * 60_000;
 
 /**
  * Simulates `count` drawn jobs, from a seed on, in a process of its own: without Jest around it, it is twice as fast.
@@ -12,7 +16,7 @@ export function describeSeeds(first: number, count: number): void {
 
     beforeAll(async () => {
       summary = await simulateApart(first, count);
-    }, 170_000);
+    }, longestMs);
 
     it(`seeds ${first} to ${first + count - 1}`, () => {
       expect(summary.failures).toEqual([]);
@@ -35,16 +39,24 @@ export function describeSeeds(first: number, count: number): void {
   });
 }
 
-function simulateApart(first: number, count: number): Promise<SeedsSummary> {
+/** The longest that a simulation may go without telling that it got on, on however busy a machine. */
+const longestSilenceMs = 120_000;
+
+async function simulateApart(first: number, count: number): Promise<SeedsSummary> {
   const script = join(__dirname, 'main.ts');
   const args = ['--import', 'tsx', script, '--json', '--seeds', String(count), '--seed', String(first)];
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
-      try {
-        resolve(JSON.parse(stdout) as SeedsSummary);
-      } catch {
-        reject(new Error(`the simulation ended without a summary: ${error?.message ?? ''}\n${stderr}`));
-      }
-    });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let told = '';
+  const silence = setTimeout(() => child.kill(), longestSilenceMs);
+  child.stderr.setEncoding('utf8').on('data', (line: string) => {
+    told += line;
+    silence.refresh();
   });
+  try {
+    return JSON.parse(await text(child.stdout)) as SeedsSummary;
+  } catch (error) {
+    throw new Error(`the simulation ended without a summary, or got stuck; it told:\n${told}`, { cause: error });
+  } finally {
+    clearTimeout(silence);
+  }
 }

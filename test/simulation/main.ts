@@ -3,7 +3,7 @@ import { runSeeds } from './run-seeds.ts';
 
 /**
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With `--json`
- * the summary as JSON, and nothing else.
+ * the summary as JSON, and how it gets on to the standard error.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -11,7 +11,7 @@ async function main(): Promise<number> {
   });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  const summary = await runSeeds(first, count, values.json === true ? () => {} : print);
+  const summary = await runSeeds(first, count, values.json === true ? note : print);
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenClaims, tooLarge, passed, failures } = summary;
@@ -26,6 +26,10 @@ function wholeNumber(name: string, text: string): number {
   const number = Number(text);
   if (!Number.isSafeInteger(number) || number < 0) throw new TypeError(`--${name} takes a whole number, not "${text}"`);
   return number;
+}
+
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 function print(line: string): void {

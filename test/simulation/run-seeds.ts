@@ -56,7 +56,7 @@ export async function runSeeds(first: number, count: number, tell: (line: string
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;
-    if (done % 1_000 === 0) tell(`… ${done} of ${count} seeds, ${failures.length} failed`);
+    if (done % 250 === 0) tell(`… ${done} of ${count} seeds, ${failures.length} failed`);
   }
   return { passed: count - failures.length, failures, ...sum };
 }
