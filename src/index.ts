@@ -115,7 +115,7 @@ export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 
 // Sources, sinks and what user functions get
-export type { Source, SourceReader } from './operators/source.ts';
+export type { Source, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkWriter } from './operators/sink.ts';
 export type { RuntimeContext } from './operators/runtime-context.ts';
 export type { AsyncCallContext, AsyncMapOptions, KeyedProcessContext } from './operators/operator-description.ts';

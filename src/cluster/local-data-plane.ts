@@ -13,6 +13,7 @@ import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
+import { SourcePlans } from '../operators/source-plans.ts';
 import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
@@ -58,6 +59,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalDataPlaneOptions;
   readonly #scheduler: TaskScheduler;
+  readonly #sourcePlans = new SourcePlans();
   readonly #memory: ByteBudget;
   readonly #disk: ByteBudget;
   /** By edge: those of its exchange, which are parts of the run's. */
@@ -132,6 +134,7 @@ export class LocalDataPlane implements DataPlane {
     const { environment, batchSize } = this.#options;
     const { jobVertex, subtask, parallelism, attempt } = deployment;
     const program = programs[jobVertex] as VertexProgram;
+    const { source } = program;
     const vertex = jobGraph.vertices[jobVertex]?.id as string;
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const context = new TaskContext({ job: name, vertex, subtask, parallelism, attempt, environment });
@@ -145,6 +148,7 @@ export class LocalDataPlane implements DataPlane {
             program,
             context,
             batchSize,
+            sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
             partitions: deployment.outputs.map(({ partition }) =>

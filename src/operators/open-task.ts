@@ -15,6 +15,8 @@ export interface OpenTaskOptions {
   readonly program: VertexProgram;
   readonly context: TaskContext;
   readonly batchSize: number;
+  /** What its source has planned for this run; undefined where it plans nothing. */
+  readonly sourcePlan?: (() => Promise<unknown>) | undefined;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
   readonly openChannels: () => readonly SubpartitionView[];
   /** The order in which records are taken from the channels; undefined: any. */
@@ -31,9 +33,9 @@ export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskPart
 }
 
 async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
-  const { program, context } = options;
+  const { program, context, sourcePlan } = options;
   const [reader, writer] = await Promise.allSettled([
-    (async () => program.source?.open(context))(),
+    (async () => program.source?.open(context, await sourcePlan?.()))(),
     (async () => program.sink?.open(context))(),
   ]);
   try {

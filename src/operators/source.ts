@@ -14,11 +14,17 @@ export interface SourceReader<Out> {
   close(): void | Promise<void>;
 }
 
+/** What a source knows of the run while it plans: everything but the subtask and the attempt. */
+export type SourcePlanContext = Pick<RuntimeContext, 'job' | 'vertex' | 'parallelism' | 'signal' | 'environment'>;
+
 /**
- * Where records come from. A restarted task opens a new reader and must get the same share again, so the split by
- * subtask is a pure function of (subtask, parallelism) and of data that does not change.
+ * Where records come from. A restarted task opens a new reader and must get the same share again: the split by subtask
+ * is a pure function of (subtask, parallelism), of the plan, and of data that does not change.
+ *
+ * What is outside may change. A source that has to look at it (which files there are, how long they are) does so in
+ * `plan`, once per run, so that subtasks and attempts cannot disagree.
  */
-export interface Source<Out> {
+export interface Source<Out, Plan = unknown> {
   /** What it reads, for messages: `flights.parquet`. */
   readonly name: string;
   /** The most subtasks it can be split for; 1 when its format or origin cannot be split. */
@@ -27,6 +33,17 @@ export interface Source<Out> {
   readonly splitLimit?: string;
   /** Whether a subtask that opens it again gets the same records in the same order. Default false. */
   readonly deterministic?: boolean;
-  /** @throws SourceNotReplayableError when it was opened before and what it reads is gone. */
-  open(context: RuntimeContext): SourceReader<Out> | Promise<SourceReader<Out>>;
+  /**
+   * Looks at what there is to read, before any subtask opens it: once per run, however many subtasks and attempts there
+   * are. The plan is plain data that `structuredClone` can copy, as it may travel to another thread or process. When it
+   * fails, the tasks that wait for it fail with its error, and a later attempt plans again. The signal is aborted when
+   * nobody waits for the plan any more.
+   */
+  plan?(context: SourcePlanContext): Plan | Promise<Plan>;
+  /**
+   * Opens the share of one subtask. `plan` is what `plan` answered, copied and frozen. A run always hands it over; a
+   * source that others open without it plans by itself.
+   * @throws SourceNotReplayableError when it was opened before and what it reads is gone.
+   */
+  open(context: RuntimeContext, plan?: Plan): SourceReader<Out> | Promise<SourceReader<Out>>;
 }

@@ -44,8 +44,14 @@ export async function drain<Out>(reader: SourceReader<Out>, maxRecords = 100): P
   }
 }
 
+/** Plans and opens `source`, as a run with this one subtask would. */
+export async function openSource<Out>(source: Source<Out>, place: Place = {}): Promise<SourceReader<Out>> {
+  const context = contextOf(place);
+  return source.open(context, await source.plan?.(context));
+}
+
 export async function readSubtask<Out>(source: Source<Out>, place: Place = {}, maxRecords = 100): Promise<Out[]> {
-  return drain(await source.open(contextOf(place)), maxRecords);
+  return drain(await openSource(source, place), maxRecords);
 }
 
 /** What each subtask reads, in their order. */
