@@ -1,0 +1,61 @@
+import { InvalidArgumentError } from '../errors.ts';
+
+/**
+ * What may become of values that a JavaScript number or `Date` cannot always hold: one vocabulary for all formats. The
+ * table in `docs/values.md` says which format knows which of them.
+ */
+export const valueChoices = {
+  int64: ['number', 'bigint', 'string'],
+  decimals: ['number', 'string'],
+  timestamps: ['floor', 'date', 'bigint', 'string'],
+  binary: ['bytes', 'utf8', 'base64'],
+  maps: ['object', 'entries'],
+} as const;
+
+/** The choices of one value option. */
+export type ValueChoice<Name extends keyof typeof valueChoices> = (typeof valueChoices)[Name][number];
+
+/** How a source gives values for which JavaScript has more than one form. A format has those that it needs. */
+export interface ValueOptions {
+  /**
+   * Integers of 64 bits. Default `number`: the first that a number does not hold exactly (beyond 2^53) is an error that
+   * names column and row. `bigint` and `string` hold all of them.
+   */
+  readonly int64?: ValueChoice<'int64'>;
+  /**
+   * Decimal numbers. Default `number`: the first whose digits a number does not hold (some have 16 digits, all have 15)
+   * is an error that names column and row. `string` holds all digits: `'12.30'`.
+   */
+  readonly decimals?: ValueChoice<'decimals'>;
+  /**
+   * Points in time. Default `floor`: a `Date`, of the millisecond at or before; digits that are dropped are told to the
+   * logger once a column. `date`: the first that a `Date` does not hold exactly is an error that names column and row.
+   * `bigint`: integers since 1970, in the unit of the column. `string`: ISO 8601 with all digits, ended by `Z` where
+   * the file says that it is UTC.
+   */
+  readonly timestamps?: ValueChoice<'timestamps'>;
+  /**
+   * Bytes that the file does not call text. Default `bytes`: a `Uint8Array`. `utf8` is for files of writers that left
+   * the word out; bytes that are no UTF-8 are then an error that names column and row. `base64`: a string.
+   */
+  readonly binary?: ValueChoice<'binary'>;
+  /**
+   * Maps. Default `object`, with the keys as properties: for keys that are strings or integers, and only where no key is
+   * there twice. `entries`: an array of `[key, value]`, for all.
+   */
+  readonly maps?: ValueChoice<'maps'>;
+}
+
+/** @throws InvalidArgumentError unless each value option that is given is one of its choices */
+export function checkValueOptions(options: ValueOptions): void {
+  for (const name of Object.keys(valueChoices) as (keyof typeof valueChoices)[]) {
+    const choices: readonly string[] = valueChoices[name];
+    const given = options[name];
+    if (given !== undefined && !choices.includes(given)) throw new InvalidArgumentError(name, given, either(choices));
+  }
+}
+
+function either(choices: readonly string[]): string {
+  const quoted = choices.map((choice) => JSON.stringify(choice));
+  return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
+}
