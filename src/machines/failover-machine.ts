@@ -197,7 +197,7 @@ const deadline = {
   src: 'delay',
   input: ({ context }: { context: FailoverContext }): DelayInput => ({
     clock: context.clock,
-    untilMs: context.clock.now() + context.deadlineMs,
+    withinMs: context.deadlineMs,
   }),
 } as const;
 

@@ -244,7 +244,7 @@ const halting = {
     src: 'delay',
     input: ({ context }: { context: RegionContext }): DelayInput => ({
       clock: context.clock,
-      untilMs: context.clock.now() + context.cancellationTimeoutMs,
+      withinMs: context.cancellationTimeoutMs,
     }),
   },
   on: { 'delay.elapsed': { actions: 'reportCancellationTimedOut' } },
@@ -288,10 +288,7 @@ export const regionMachine = regionSetup.createMachine({
         allocating: {
           invoke: {
             src: 'delay',
-            input: ({ context }) => ({
-              clock: context.clock,
-              untilMs: context.clock.now() + context.slotRequestTimeoutMs,
-            }),
+            input: ({ context }) => ({ clock: context.clock, withinMs: context.slotRequestTimeoutMs }),
           },
           on: {
             'region.slotsGranted': { target: 'registering', actions: 'assignSlots' },

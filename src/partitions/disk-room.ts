@@ -1,3 +1,4 @@
+import { setDeadline } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
 import { DiskBudgetExceededError } from '../errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -96,19 +97,19 @@ export class DiskRoom {
   #wait({ budget, clock, timeoutMs }: DiskRoomOptions): () => void {
     const stop = (): void => {
       leave();
-      clock.clearTimeout(timer);
+      disarm();
       this.#stopWaiting = undefined;
     };
     const leave = budget.onRelief(() => {
       stop();
       this.#changed(undefined);
     });
-    const timer = clock.setTimeout(() => {
+    const disarm = setDeadline(clock, timeoutMs, () => {
       stop();
       const why = `a producer has waited ${timeoutMs} ms for others to be given up`;
       const { owner, totalBytes, reservedBytes } = budget.tooSmallFor(0) ?? budget;
       this.#changed(new DiskBudgetExceededError(owner, totalBytes, reservedBytes, why, 'restart'));
-    }, timeoutMs);
+    });
     return stop;
   }
 }

@@ -52,6 +52,7 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',
   'errors.ts': 'kernel',
   'environment.ts': 'kernel',
+  'deadline.ts': 'kernel',
   'assert.ts': 'kernel',
   'clock-scheduler.ts': 'clock-scheduler',
   'index.ts': 'index',

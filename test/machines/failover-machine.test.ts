@@ -253,6 +253,17 @@ describe('failover machine', () => {
     expect(it.clock.pendingCount).toBe(0);
   });
 
+  it.each(['restart', 'fail'] as const)(
+    'F3: an answer (%s) that lay there when the time was over is heard',
+    (answer) => {
+      const it = opened();
+      it.clock.setTimeout(() => it.clock.setImmediate(() => it.actor.send(events[answer])), 50);
+      it.clock.advance(50);
+      expect(it.take()).not.toContain('→ failover.overruled');
+      expect(stateOf(it)).toBe(answer === 'restart' ? 'askingBackoff' : 'refused');
+    },
+  );
+
   it('a global failure takes every region and bypasses the strategy', () => {
     const it = opened({ failure: { vertex: undefined, attempt: undefined, cause, atMs: 0, lostPartitions: [] } });
     expect(it.take()).toEqual(['askBackoff']);

@@ -243,6 +243,31 @@ describe('region machine', () => {
     expect(stateOf(it)).toBe('finished');
   });
 
+  it.each([
+    {
+      state: 'scheduled.allocating',
+      afterMs: 50,
+      comes: 'grant',
+      reaches: 'scheduled.registering',
+      not: /execution.fail/,
+    },
+    { state: 'canceling.halting', afterMs: 70, comes: 'canceled', reaches: 'canceled', not: /TimedOut/ },
+  ] as const)(
+    '$state: what lay there when its time was over is heard before it counts as late',
+    ({ state, afterMs, comes, reaches, not }) => {
+      const it = inState(state);
+      it.clock.setTimeout(() => {
+        it.clock.setImmediate(() => {
+          it.actor.send(events[comes]);
+          if (comes === 'canceled') it.actor.send({ ...events.canceled, vertex: first });
+        });
+      }, afterMs);
+      it.clock.advance(afterMs);
+      expect(it.take().filter((told) => not.test(told))).toEqual([]);
+      expect(stateOf(it)).toBe(reaches);
+    },
+  );
+
   it('every reachable path ends where it says when a live region replays it', () => {
     const { actor } = regionOfTwo();
     const paths = walks(
