@@ -1,3 +1,4 @@
+import { propertyOf, show } from './foreign-value.ts';
 import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId } from './ids.ts';
 
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
@@ -316,12 +317,24 @@ export class JobCanceledError extends KintsugiError {
   }
 }
 
-/** Whatever was thrown, as an `Error`; an `Error` is returned as it is. */
+/**
+ * Whatever was thrown, as an `Error` whose name and message are text; such an `Error` is returned as it is. Never throws,
+ * whatever the value does when it is looked at.
+ */
 export function toError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
-  // Errors of another realm (Jest, vm, structuredClone) are not `instanceof Error` here.
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown && 'stack' in thrown) return thrown as Error;
-  return new NonErrorThrownError(thrown);
+  return isError(thrown) ? thrown : new NonErrorThrownError(thrown);
+}
+
+function isError(thrown: unknown): thrown is Error {
+  if (typeof thrown !== 'object' || thrown === null) return false;
+  try {
+    const { name, message } = thrown as Partial<Record<string, unknown>>;
+    if (typeof message !== 'string' || (name !== undefined && typeof name !== 'string')) return false;
+    // Errors of another realm (Jest, vm, structuredClone) are not `instanceof Error` here.
+    return thrown instanceof Error || 'stack' in thrown;
+  } catch {
+    return false;
+  }
 }
 
 /** `error`, its cause, the cause of that, …: at most 32, and each once (causes may form a ring). */
@@ -331,7 +344,7 @@ export function* causeChain(error: unknown): Generator<unknown> {
   while (current !== undefined && current !== null && !seen.has(current) && seen.size < 32) {
     seen.add(current);
     yield current;
-    current = typeof current === 'object' ? (current as { cause?: unknown }).cause : undefined;
+    current = propertyOf(current, 'cause');
   }
 }
 
@@ -340,21 +353,6 @@ export function causeWithCode<Cause extends KintsugiError = KintsugiError>(
   error: unknown,
   code: Cause['code'],
 ): Cause | undefined {
-  for (const link of causeChain(error)) if ((link as { code?: unknown }).code === code) return link as Cause;
+  for (const link of causeChain(error)) if (propertyOf(link, 'code') === code) return link as Cause;
   return undefined;
-}
-
-/** A short, safe rendering of any value for an error message. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number') return String(value);
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
-  try {
-    const text = JSON.stringify(value);
-    if (text === undefined) return String(value);
-    return text.length > 120 ? `${text.slice(0, 117)}...` : text;
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
 }

@@ -1,4 +1,5 @@
 import { causeChain, InvalidArgumentError } from '../errors.ts';
+import { propertyOf, show } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
 
 /**
@@ -62,8 +63,8 @@ function classifyByRecovery(
   const partitions = new Set<PartitionId>();
   for (const link of causeChain(cause)) {
     if (typeof link !== 'object' || link === null) continue;
-    const { recovery, partition, attempt, message } = link as Readonly<Record<string, unknown>>;
-    if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: String(message) };
+    const [recovery, partition, attempt] = ['recovery', 'partition', 'attempt'].map((key) => propertyOf(link, key));
+    if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: messageOf(link) };
     if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'claim-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
@@ -71,6 +72,11 @@ function classifyByRecovery(
     }
   }
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
+}
+
+function messageOf(error: unknown): string {
+  const message = propertyOf(error, 'message');
+  return typeof message === 'string' ? message : show(error);
 }
 
 function isFailureClass(verdict: unknown, partitionCount: number): verdict is FailureClass {

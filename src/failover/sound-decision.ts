@@ -1,4 +1,4 @@
-import { show } from '../errors.ts';
+import { show } from '../foreign-value.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
 import { affectedRegions } from './affected-regions.ts';

@@ -1,5 +1,6 @@
 import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
 import { causeChain, causeWithCode, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { decisionValue, soundDecision } from '../failover/sound-decision.ts';
@@ -298,8 +299,9 @@ export class FailoverDesk {
 /** Where on the disk a result is wrong, if the cause or what caused it says so. */
 function locationIn(cause: Error): { readonly file: string; readonly offset: number } | undefined {
   for (const link of causeChain(cause)) {
-    const { location } = link as { location?: { file: string; offset: number } };
-    if (location !== undefined) return { file: location.file, offset: location.offset };
+    const location = propertyOf(link, 'location');
+    const [file, offset] = [propertyOf(location, 'file'), propertyOf(location, 'offset')];
+    if (typeof file === 'string' && typeof offset === 'number') return { file, offset };
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import { OperationTimeoutError, toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import { CallRate } from './call-rate.ts';
-import { isThenable } from './is-thenable.ts';
+import { isThenable } from '../user-code.ts';
 import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
 import type { RuntimeContext } from './runtime-context.ts';

@@ -1,6 +1,6 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import { isThenable, swallowRejection } from './is-thenable.ts';
+import { isThenable, swallowRejection } from '../user-code.ts';
 import { checkKey } from './key-identity.ts';
 import type { KeyedProcessContext, OperatorDescription } from './operator-description.ts';
 import type { Segment } from './segment.ts';

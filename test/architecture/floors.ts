@@ -51,6 +51,8 @@ export const partByName: Readonly<Record<string, Part>> = {
 export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',
   'errors.ts': 'kernel',
+  'foreign-value.ts': 'kernel',
+  'user-code.ts': 'kernel',
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
   'assert.ts': 'kernel',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { show } from '../../src/errors.ts';
+import { show } from '../../src/foreign-value.ts';
 import {
   CannotRun,
   type ConformanceCase,

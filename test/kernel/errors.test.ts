@@ -1,5 +1,7 @@
+import { runInNewContext } from 'node:vm';
 import * as errors from '../../src/errors.ts';
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
 const { KintsugiError } = errors;
 const lost = { partition: 3 as PartitionId, attempt: 1 as AttemptNumber };
@@ -202,10 +204,40 @@ describe('toError', () => {
     expect(errors.toError(foreign)).toBe(foreign);
   });
 
-  it.each([undefined, null, 0, 'text', { message: 'no stack' }, Symbol('s'), () => 1])('wraps %p', (thrown) => {
+  it.each<[string, Error]>([
+    ['an error without own properties', Object.create(Error.prototype) as Error],
+    ['an error of a vm context', runInNewContext('new TypeError("x")') as Error],
+    ['an aggregate error', new AggregateError([new Error('a')], 'all')],
+    ['a DOMException', new DOMException('x', 'AbortError')],
+    ['a frozen error', Object.freeze(new Error('x'))],
+    ['an error whose stack throws', errorWithout('stack')],
+    ['an error whose cause throws', errorWithout('cause')],
+    ['an error whose toString throws', errorWithout('toString')],
+  ])('returns %s as it is', (_, error) => {
+    expect(errors.toError(error)).toBe(error);
+  });
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['a number', 0],
+    ['a text', 'text'],
+    ['an object without a stack', { message: 'no stack' }],
+    ['an object without a prototype', Object.create(null)],
+    ['a symbol', Symbol('s')],
+    ['a function', () => 1],
+    ['an object whose toJSON throws', { toJSON: () => errorWithout('message').message }],
+    ['a revoked proxy', revokedProxy()],
+    ['a proxy that throws', trappingProxy()],
+    ['an error whose message throws', errorWithout('message')],
+    ['an error whose name throws', errorWithout('name')],
+    ['an error whose message is a symbol', Object.assign(new Error('x'), { message: Symbol('s') })],
+    ['an error whose name is an object', Object.assign(new Error('x'), { name: Object.create(null) })],
+  ])('wraps %s', (_, thrown) => {
     const error = errors.toError(thrown);
     expect(error).toBeInstanceOf(errors.NonErrorThrownError);
-    expect((error as errors.NonErrorThrownError).thrown).toBe(thrown);
+    expect(error.message).toMatch(/^A non-error was thrown: ./);
+    expect(Object.is((error as errors.NonErrorThrownError).thrown, thrown)).toBe(true);
   });
 });
 
@@ -232,6 +264,13 @@ describe('the chain of causes', () => {
     for (let link = 1; link < 100; link++) error = new Error(String(link), { cause: error });
     expect(chain(error)).toHaveLength(32);
   });
+
+  it('ends where a cause cannot be read', () => {
+    const unreadable = errorWithout('cause');
+    expect(chain(new Error('outer', { cause: unreadable })).at(-1)).toBe(unreadable);
+    const revoked = revokedProxy();
+    expect(chain(new Error('outer', { cause: revoked }))[1] === revoked).toBe(true);
+  });
 });
 
 describe('the cause with a code', () => {
@@ -252,52 +291,9 @@ describe('the cause with a code', () => {
     },
     { rule: 'none', error: new Error('outer', { cause: 'text' }), found: undefined },
     { rule: 'none of nothing', error: undefined, found: undefined },
+    { rule: 'none of what cannot be read', error: errorWithout('code'), found: undefined },
+    { rule: 'none of a revoked proxy', error: revokedProxy(), found: undefined },
   ])('is $rule', ({ error, found }) => {
     expect(errors.causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
-  });
-});
-
-describe('show', () => {
-  const circular: Record<string, unknown> = {};
-  circular['self'] = circular;
-
-  it.each<[unknown, string]>([
-    ['a "quoted" text', '"a \\"quoted\\" text"'],
-    [12n, '12n'],
-    [-1.5, '-1.5'],
-    [Number.NaN, 'NaN'],
-    [Number.POSITIVE_INFINITY, 'Infinity'],
-    [undefined, 'undefined'],
-    [null, 'null'],
-    [true, 'true'],
-    [Symbol('s'), 'Symbol(s)'],
-    [function named() {}, 'function named'],
-    [
-      (
-        () => () =>
-          1
-      )(),
-      'function (anonymous)',
-    ],
-    [{ a: [1] }, '{"a":[1]}'],
-    [{ big: 1n }, '[object Object]'],
-    [circular, '[object Object]'],
-  ])('%p as %s', (value, text) => {
-    expect(errors.show(value)).toBe(text);
-  });
-
-  it('does not throw where the value does', () => {
-    const rude = {
-      toJSON() {
-        throw new Error('no');
-      },
-    };
-    expect(errors.show(rude)).toBe('[object Object]');
-  });
-
-  it('cuts what is long', () => {
-    const text = errors.show(Array.from({ length: 1_000 }, (_, index) => index));
-    expect(text).toHaveLength(120);
-    expect(text).toMatch(/^\[0,1,2,.+\.\.\.$/);
   });
 });

@@ -1,0 +1,55 @@
+/**
+ * Values that came from outside and may resist being looked at: revoked proxies, getters and `toJSON` that throw, objects
+ * without a prototype. Nothing here throws.
+ */
+
+/** `value[key]`; undefined where there is no such property, or where reading it throws. */
+export function propertyOf(value: unknown, key: PropertyKey): unknown {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
+  try {
+    return (value as Record<PropertyKey, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A short rendering of any value for an error message. */
+export function show(value: unknown): string {
+  try {
+    switch (typeof value) {
+      case 'string':
+        return shortened(JSON.stringify(value));
+      case 'bigint':
+        return `${value}n`;
+      case 'function':
+        return `function ${value.name === '' ? '(anonymous)' : value.name}`;
+      case 'object':
+        return value instanceof Error ? shortened(String(value)) : showObject(value);
+      default:
+        return String(value);
+    }
+  } catch {
+    return tagOf(value);
+  }
+}
+
+function showObject(value: object | null): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text !== undefined && text !== '{}') return shortened(text);
+  // JSON has nothing to say of a map or a promise.
+  const tag = tagOf(value);
+  return text !== undefined && tag === '[object Object]' ? text : tag;
+}
+
+function tagOf(value: unknown): string {
+  try {
+    if (value instanceof Error) return 'an error that cannot be read';
+    return Object.prototype.toString.call(value);
+  } catch {
+    return 'something that cannot be looked at';
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}

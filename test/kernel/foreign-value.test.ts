@@ -1,0 +1,93 @@
+import { runInNewContext } from 'node:vm';
+import { propertyOf, show } from '../../src/foreign-value.ts';
+import { revokedProxy, trappingProxy } from '../support/rude-values.ts';
+
+describe('show', () => {
+  const circular: Record<string, unknown> = {};
+  circular['self'] = circular;
+
+  it.each<[unknown, string]>([
+    ['a "quoted" text', '"a \\"quoted\\" text"'],
+    [12n, '12n'],
+    [-1.5, '-1.5'],
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [true, 'true'],
+    [Symbol('s'), 'Symbol(s)'],
+    [function named() {}, 'function named'],
+    [
+      (
+        () => () =>
+          1
+      )(),
+      'function (anonymous)',
+    ],
+    [{ a: [1] }, '{"a":[1]}'],
+    [{ big: 1n }, '[object Object]'],
+    [circular, '[object Object]'],
+    [{}, '{}'],
+    [new Map([[1, 2]]), '[object Map]'],
+    [Promise.resolve(), '[object Promise]'],
+    [new TypeError('no'), 'TypeError: no'],
+    [Object.create(null), '{}'],
+    [{ toJSON: () => undefined }, '[object Object]'],
+  ])('%p as %s', (value, text) => {
+    expect(show(value)).toBe(text);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['toJSON throws', { toJSON: () => refuse() }, '[object Object]'],
+    [
+      'toString of an error throws',
+      Object.assign(new Error('x'), { toString: () => refuse() }),
+      'an error that cannot be read',
+    ],
+    [
+      'its message throws',
+      Object.defineProperty(new Error('x'), 'message', { get: refuse }),
+      'an error that cannot be read',
+    ],
+    ['its name is a symbol', Object.defineProperty(() => 1, 'name', { value: Symbol('s') }), '[object Function]'],
+    ['it is a proxy that was revoked', revokedProxy(), 'something that cannot be looked at'],
+    ['it is a proxy that throws', trappingProxy(), 'something that cannot be looked at'],
+  ])('does not throw where %s', (_, value, text) => {
+    expect(show(value)).toBe(text);
+  });
+
+  it('cuts what is long', () => {
+    expect(show('x'.repeat(1_000))).toHaveLength(120);
+    const text = show(Array.from({ length: 1_000 }, (_, index) => index));
+    expect(text).toHaveLength(120);
+    expect(text).toMatch(/^\[0,1,2,.+\.\.\.$/);
+  });
+});
+
+describe('a property', () => {
+  it.each<[string, unknown, unknown]>([
+    ['of an object', { a: 1 }, 1],
+    ['of a function', Object.assign(() => 1, { a: 2 }), 2],
+    ['of an object of another realm', runInNewContext('({ a: 3 })'), 3],
+    ['that is not there', {}, undefined],
+    ['of null', null, undefined],
+    ['of a text', 'a', undefined],
+    [
+      'whose getter throws',
+      {
+        get a() {
+          return refuse();
+        },
+      },
+      undefined,
+    ],
+    ['of a revoked proxy', revokedProxy(), undefined],
+    ['of a proxy that throws', trappingProxy(), undefined],
+  ])('%s', (_, value, found) => {
+    expect(propertyOf(value, 'a')).toBe(found);
+  });
+});
+
+function refuse(): never {
+  throw new Error('no');
+}
