@@ -21,7 +21,7 @@ export interface JobRunOptions {
   readonly failoverStrategy?: FailoverRule | AnyActorLogic;
   /**
    * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
-   * made with `restartBackoffSetup`. Default: `exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 })`.
+   * made with `restartBackoffSetup`. Default: `exponentialDelay()`.
    */
   readonly restartBackoff?: RestartBackoffRule | AnyActorLogic;
   /** Whether each failing region has a backoff of its own (default) or all share one. */
@@ -109,7 +109,7 @@ export interface ResolvedRunOptions {
  */
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   const strategy = options.failoverStrategy ?? restartPipelinedRegion();
-  const backoff = options.restartBackoff ?? exponentialDelay({ initialDelayMs: 100, maxAttempts: 5 });
+  const backoff = options.restartBackoff ?? exponentialDelay();
   const { environment = systemEnvironment() } = options;
   return {
     failoverStrategy:

@@ -1,9 +1,9 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
-/** What {@link exponentialDelay} can be told; every option has Flink's default. */
+/** What {@link exponentialDelay} can be told; without anything it is the default of a run. */
 export interface ExponentialDelayOptions {
-  /** First delay, at least 1 ms. Default 1 000. */
+  /** First delay, at least 1 ms. Default 100. */
   readonly initialDelayMs?: number;
   /** Longest delay. Default 60 000. */
   readonly maxDelayMs?: number;
@@ -13,7 +13,7 @@ export interface ExponentialDelayOptions {
   readonly resetThresholdMs?: number;
   /** Share of the delay by which chance moves it, from 0 to 1. Default 0.1. */
   readonly jitterFactor?: number;
-  /** Attempts before the job fails; forgotten after quiet time. Default Infinity. */
+  /** Attempts before the job fails; forgotten after quiet time. Default 5. */
   readonly maxAttempts?: number;
 }
 
@@ -30,12 +30,12 @@ export interface ExponentialDelayState {
  */
 export function exponentialDelay(options: ExponentialDelayOptions = {}): RestartBackoffRule<ExponentialDelayState> {
   const {
-    initialDelayMs = 1_000,
+    initialDelayMs = 100,
     maxDelayMs = 60_000,
     multiplier = 1.5,
     resetThresholdMs = 3_600_000,
     jitterFactor = 0.1,
-    maxAttempts = Number.POSITIVE_INFINITY,
+    maxAttempts = 5,
   } = options;
   const check = (argument: string, given: number, isValid: boolean, expected: string): void => {
     if (!isValid) throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);

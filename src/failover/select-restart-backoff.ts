@@ -17,6 +17,12 @@ export type RestartBackoffConfig =
     }
   | ({ readonly type: 'exponential-delay' } & ExponentialDelayOptions);
 
+/** Flink's defaults, where ours differ: the first delay is longer, and the attempts never end. */
+const flinkExponentialDelay: ExponentialDelayOptions = {
+  initialDelayMs: 1_000,
+  maxAttempts: Number.POSITIVE_INFINITY,
+};
+
 /**
  * The restart backoff of a job from what is configured: the first level that says something wins. Nothing configured:
  * exponential delay where checkpoints bound what a restart repeats, else none.
@@ -30,7 +36,7 @@ export function selectRestartBackoff(
   options: { readonly checkpointing: boolean },
 ): RestartBackoffRule {
   const configured = levels.find((level) => level !== undefined);
-  if (configured === undefined) return options.checkpointing ? exponentialDelay() : noRestart();
+  if (configured === undefined) return options.checkpointing ? exponentialDelay(flinkExponentialDelay) : noRestart();
   const config = typeof configured === 'string' ? ({ type: configured } as RestartBackoffConfig) : configured;
   switch (config.type) {
     case 'none':
@@ -44,7 +50,7 @@ export function selectRestartBackoff(
         delayMs: config.delayMs ?? 1_000,
       });
     case 'exponential-delay':
-      return exponentialDelay(config);
+      return exponentialDelay({ ...flinkExponentialDelay, ...config });
     default:
       throw new InvalidArgumentError(
         'restartBackoff type',

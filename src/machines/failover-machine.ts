@@ -2,7 +2,7 @@ import { type ActorRef, type ActorRefFrom, type Snapshot, setup } from 'xstate';
 import type { DelayElapsedEvent, DelayInput } from '../actors/delay-actor.ts';
 import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
-import { OperationTimeoutError, toError } from '../errors.ts';
+import { OperationTimeoutError, show, toError } from '../errors.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { SoundDecision } from '../failover/sound-decision.ts';
 import type { FailoverId, RegionId } from '../ids.ts';
@@ -93,10 +93,8 @@ const base = setup({
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isSoundRestart: ({ context }) => context.complete?.kind === 'restart',
     isSoundRefusal: ({ context }) => context.complete?.kind === 'fail',
+    isInsaneBackoff: ({ event }) => event.type === 'failover.backoffDecided' && !isSane(event),
     mayRestart: ({ event }) => event.type === 'failover.backoffDecided' && event.canRestart,
-    isInsaneBackoff: ({ event }) =>
-      event.type === 'failover.backoffDecided' &&
-      (typeof event.canRestart !== 'boolean' || !Number.isFinite(event.delayMs) || event.delayMs < 0),
     isLastRegion: ({ context }) => context.pendingCount <= 1,
   },
 });
@@ -138,10 +136,14 @@ const failoverSetup = base.extend({
       instead: `restart after ${context.fallbackDelayMs} ms`,
     })),
     takeBackoff: assign(({ context, event }) =>
-      event.type === 'failover.backoffDecided' && event.delayMs >= 0
+      event.type === 'failover.backoffDecided'
         ? { restartAtMs: context.clock.now() + event.delayMs, newAttempt: event.newAttempt }
-        : { restartAtMs: context.clock.now() + context.fallbackDelayMs, newAttempt: true },
+        : {},
     ),
+    takeFallback: assign(({ context }) => ({
+      restartAtMs: context.clock.now() + context.fallbackDelayMs,
+      newAttempt: true,
+    })),
     refuseAsUnrecoverable: assign(({ context }) => ({
       refusal: { cause: context.failure.cause, why: context.unrecoverable ?? '' },
     })),
@@ -179,6 +181,19 @@ const failoverSetup = base.extend({
   },
 });
 
+/** The longest delay that a timer of Node keeps: 24.8 days. */
+const longestDelayMs = 2 ** 31 - 1;
+
+/** Whether a backoff, which may be the user's, answered what it was asked for. */
+function isSane({
+  canRestart,
+  delayMs,
+  newAttempt,
+}: Extract<FailoverEvent, { type: 'failover.backoffDecided' }>): boolean {
+  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && delayMs <= longestDelayMs;
+  return typeof canRestart === 'boolean' && typeof newAttempt === 'boolean' && (isDelay || !canRestart);
+}
+
 function problemOf(context: FailoverContext, event: FailoverEvent): string {
   switch (event.type) {
     case 'failover.strategyDecided':
@@ -187,7 +202,7 @@ function problemOf(context: FailoverContext, event: FailoverEvent): string {
     case 'failover.backoffFailed':
       return `it threw: ${toError(event.cause).message}`;
     case 'failover.backoffDecided':
-      return `it answered canRestart ${String(event.canRestart)}, delayMs ${String(event.delayMs)}`;
+      return `it answered canRestart ${show(event.canRestart)}, delayMs ${show(event.delayMs)}, newAttempt ${show(event.newAttempt)}`;
     default:
       return new OperationTimeoutError('the decision', context.deadlineMs).message;
   }
@@ -202,7 +217,7 @@ const deadline = {
 } as const;
 
 const overruleStrategy = { target: 'checking', actions: ['takeAllRegions', 'warnOfStrategy'] } as const;
-const overruleBackoff = { target: 'restarting', actions: ['takeBackoff', 'warnOfBackoff'] } as const;
+const overruleBackoff = { target: 'restarting', actions: ['takeFallback', 'warnOfBackoff'] } as const;
 
 export const failoverMachine = failoverSetup.createMachine({
   id: 'failover',

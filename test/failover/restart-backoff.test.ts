@@ -19,7 +19,14 @@ function timeline<State>(rule: RestartBackoffRule<State>, failuresAtMs: readonly
   return said.join(' ');
 }
 
-const calm = { initialDelayMs: 100, maxDelayMs: 1_000, multiplier: 2, resetThresholdMs: 5_000, jitterFactor: 0 };
+const calm = {
+  maxAttempts: Number.POSITIVE_INFINITY,
+  initialDelayMs: 100,
+  maxDelayMs: 1_000,
+  multiplier: 2,
+  resetThresholdMs: 5_000,
+  jitterFactor: 0,
+};
 const growing = (options: ExponentialDelayOptions = {}) => exponentialDelay({ ...calm, ...options });
 
 interface Timeline {
@@ -55,6 +62,12 @@ const timelines: readonly Timeline[] = [
     backoff: failureRate({ maxFailuresPerInterval: 2, intervalMs: 100, delayMs: 5 }),
     failuresAtMs: [0, 50, 101, 150, 202],
     says: '+5 +5 +5 stop +5',
+  },
+  {
+    rule: 'exponential delay that is told nothing is the default of a run: five attempts',
+    backoff: exponentialDelay(),
+    failuresAtMs: [0, 1_000, 2_000, 3_000, 4_000, 5_000],
+    says: '+100 +150 +225 +337 +506 stop',
   },
   {
     rule: 'exponential delay grows to its maximum',

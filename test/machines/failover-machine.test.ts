@@ -244,6 +244,31 @@ describe('failover machine', () => {
     },
   );
 
+  it.each([
+    { delayMs: Number.POSITIVE_INFINITY },
+    { delayMs: 2 ** 31 },
+    { delayMs: -1 },
+    { delayMs: '5' },
+    { delayMs: undefined },
+    { canRestart: 'yes' },
+    { canRestart: undefined },
+    { newAttempt: 'no' },
+  ])('F3: a backoff that answers %p is warned of, and its answer not used', (odd) => {
+    const it = opened();
+    it.actor.send(events.restart);
+    it.actor.send({ ...events.yes, newAttempt: false, ...odd });
+    const { restartAtMs, newAttempt } = it.actor.getSnapshot().context;
+    expect([stateOf(it), restartAtMs, newAttempt]).toEqual(['restarting', 200, true]);
+    expect(it.take()).toContain('→ failover.overruled');
+  });
+
+  it('F3: the delay of a refusal is nobody’s concern', () => {
+    const it = opened();
+    it.actor.send(events.restart);
+    it.actor.send({ ...events.no, delayMs: Number.POSITIVE_INFINITY });
+    expect(stateOf(it)).toBe('refused');
+  });
+
   it('F3: has a deadline for each answer, and none once it is decided', () => {
     const it = opened();
     it.clock.advance(50);
