@@ -200,14 +200,19 @@ export class MalformedInputError extends KintsugiError {
   }
 }
 
-/** A file that a connector reads or writes is missing, changed or refused. Names the file; a restart may find it well. */
+/**
+ * A file that a connector reads or writes is missing, changed or refused. Names the file; a restart may find it well, unless
+ * `recovery` says that it will not.
+ */
 export class FileAccessError extends KintsugiError {
   readonly code = 'FILE_ACCESS';
+  override readonly recovery: Recovery;
   readonly file: string;
 
-  constructor(file: string, problem: string, options?: { cause?: unknown }) {
+  constructor(file: string, problem: string, options: { cause?: unknown; recovery?: Recovery } = {}) {
     super(`${file}: ${problem}`, options);
     this.file = file;
+    this.recovery = options.recovery ?? 'restart';
   }
 }
 

@@ -11,6 +11,18 @@ const problemByCode: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 };
 
+/** What stays as it is until somebody mends it: the path is wrong, or not ours. */
+const lastingCodes: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
+
 /** @throws InvalidArgumentError unless it is a path, of a file that need not be there */
 export function checkPath(path: unknown): void {
   if (typeof path !== 'string' || path === '') throw new InvalidArgumentError('path', path, 'the path of a file');
@@ -23,5 +35,6 @@ export function fileProblem(file: string, verb: 'read' | 'write', thrown: unknow
   if (code === undefined || error instanceof FileAccessError || !('syscall' in error)) return error;
   return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
     cause: error,
+    recovery: lastingCodes.has(code) ? 'never' : 'restart',
   });
 }

@@ -66,7 +66,7 @@ export class LineBlocks {
     try {
       handle = await open(path, 'r');
       const stat = await handle.stat();
-      if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file');
+      if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
       return new LineBlocks(path, handle, stat.size, shareOf(subtask, parallelism, stat.size), options);
     } catch (error) {
       await handle?.close();

@@ -82,7 +82,7 @@ async function openFile(path: string): Promise<FileHandle> {
 
 async function bufferOf(handle: FileHandle, path: string): Promise<AsyncBuffer> {
   const stat = await handle.stat();
-  if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file');
+  if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
   return {
     byteLength: stat.size,
     slice: async (start, end = stat.size) => {

@@ -1,6 +1,7 @@
 import { causeChain, InvalidArgumentError } from '../errors.ts';
-import { propertyOf, show } from '../foreign-value.ts';
+import { propertyOf } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
+import { ownHopelessReason } from './hopeless.ts';
 
 /**
  * What kind of failure a cause is: worth a restart, beyond help, somebody else's fault, or a task that does not do again
@@ -52,8 +53,9 @@ export function classifyFailure(
 }
 
 /**
- * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class. The outermost
- * opinion wins: a lost partition stays one although its bytes were lost by something that no restart cures.
+ * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class, and what
+ * {@link ownHopelessReason} knows of others. The outermost opinion wins: a lost partition stays one although its bytes were
+ * lost by something that no restart cures.
  */
 function classifyByRecovery(
   cause: Error,
@@ -64,7 +66,8 @@ function classifyByRecovery(
   for (const link of causeChain(cause)) {
     if (typeof link !== 'object' || link === null) continue;
     const [recovery, partition, attempt] = ['recovery', 'partition', 'attempt'].map((key) => propertyOf(link, key));
-    if (recovery === 'never' && partitions.size === 0) return { kind: 'unrecoverable', why: messageOf(link) };
+    const why = partitions.size === 0 ? ownHopelessReason(link) : undefined;
+    if (why !== undefined) return { kind: 'unrecoverable', why };
     if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'claim-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
@@ -72,11 +75,6 @@ function classifyByRecovery(
     }
   }
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
-}
-
-function messageOf(error: unknown): string {
-  const message = propertyOf(error, 'message');
-  return typeof message === 'string' ? message : show(error);
 }
 
 function isFailureClass(verdict: unknown, partitionCount: number): verdict is FailureClass {

@@ -2,9 +2,10 @@ import { type ActorRef, type ActorRefFrom, type Snapshot, setup } from 'xstate';
 import type { DelayElapsedEvent, DelayInput } from '../actors/delay-actor.ts';
 import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/protocol.ts';
 import type { Clock } from '../environment.ts';
-import { OperationTimeoutError, show, toError } from '../errors.ts';
+import { OperationTimeoutError, toError } from '../errors.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { SoundDecision } from '../failover/sound-decision.ts';
+import { show } from '../foreign-value.ts';
 import type { FailoverId, RegionId } from '../ids.ts';
 import { placeholder, placeholderActor } from './placeholder.ts';
 

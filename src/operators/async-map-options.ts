@@ -1,5 +1,6 @@
 import type { Random } from '../environment.ts';
-import { causeWithCode, InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors.ts';
+import { hopelessReason } from '../failover/hopeless.ts';
 import type { AsyncMapOptions } from './operator-description.ts';
 
 /** Options of `mapAsync` with every default filled in. */
@@ -83,7 +84,7 @@ function defaultRetryDelayMs(retry: number, random: Random): number {
 }
 
 function isWorthARetry(error: Error): boolean {
-  return causeWithCode(error, 'UNRECOVERABLE') === undefined;
+  return hopelessReason(error) === undefined;
 }
 
 function isIntegerFrom(least: number): (given: unknown) => boolean {

@@ -14,7 +14,10 @@ export interface AsyncMapOptions {
   readonly retries?: number;
   /** Wait before retry number `retry` (from 1), in ms. Default: 100 · 2^(retry−1), at most 10 000, with ±20 % jitter. */
   readonly retryDelayMs?: (retry: number, error: Error) => number;
-  /** Whether an error is worth a retry. Default: every error but `UnrecoverableError`. */
+  /**
+   * Whether an error is worth a retry. Default: every error but an `UnrecoverableError`, a call that was refused for good (an
+   * HTTP status of 400 to 499 other than 408, 425 and 429), and what else no repetition cures.
+   */
   readonly retryIf?: (error: Error) => boolean;
   /** The most calls started per interval, per subtask, retries included. Default: no limit. */
   readonly rateLimit?: { readonly calls: number; readonly perMs: number };

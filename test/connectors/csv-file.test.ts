@@ -212,12 +212,12 @@ describe('malformed files', () => {
     expect(failure.cause).toBeInstanceOf(TypeError);
   });
 
-  it('a missing file is named, and may be there after a restart', async () => {
+  it('a missing file is named, and no restart is spent on it', async () => {
     const path = at('missing.csv');
     const failure = await failureOf(readSubtasks(csvFile(path)));
     expect(failure).toMatchObject({
       code: 'FILE_ACCESS',
-      recovery: 'restart',
+      recovery: 'never',
       message: `${path}: cannot read: no such file or directory (ENOENT)`,
     });
   });

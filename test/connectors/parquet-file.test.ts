@@ -136,12 +136,12 @@ describe('broken files', () => {
     expect(failure.message).toBe(`${path}: row group 2, row 2: four is not allowed`);
   });
 
-  it('a missing file may be there after a restart', async () => {
+  it('no restart is spent on a missing file', async () => {
     const path = at('missing.parquet');
     const failure = await failureOf(readSubtasks(parquetFile(path)));
     expect(failure).toMatchObject({
       code: 'FILE_ACCESS',
-      recovery: 'restart',
+      recovery: 'never',
       message: `${path}: cannot read: no such file or directory (ENOENT)`,
     });
   });

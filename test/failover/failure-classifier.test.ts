@@ -2,6 +2,7 @@ import {
   DeterminismBrokenError,
   InvalidArgumentError,
   PartitionLostError,
+  toError,
   UnrecoverableError,
 } from '../../src/errors.ts';
 import { classifyFailure, type FailureClass, type FailureClassifier } from '../../src/failover/failure-classifier.ts';
@@ -64,6 +65,83 @@ describe('the class of a failure by what its causes say of themselves', () => {
     { chain: 'a plain object', cause: plain({ recovery: 'never', message: 'no' }), says: unrecoverable('no') },
   ])('$chain', ({ cause, says }) => {
     expect(classifyFailure(cause, [], undefined, { partitionCount: 5 })).toEqual(says);
+  });
+});
+
+describe('a call that a service refused', () => {
+  const refused = (data: object) => Object.assign(new Error('no'), data);
+  const kindOf = (cause: Error) => classifyFailure(cause, []).kind;
+
+  it.each([400, 401, 403, 404, 409, 410, 413, 422, 499])('for good (%i) is unrecoverable', (status) => {
+    expect(classifyFailure(refused({ status }), [])).toEqual({
+      kind: 'unrecoverable',
+      why: `a call was refused with status ${status}, which no repetition cures: no`,
+    });
+  });
+
+  it.each([200, 304, 399, 408, 425, 429, 500, 503, '400', 400.5, Number.NaN, undefined, 'rejected'])(
+    'for now, or not at all (%p), is recoverable',
+    (status) => {
+      expect(kindOf(refused({ status }))).toBe('recoverable');
+    },
+  );
+
+  it.each<[string, object, string]>([
+    ['status', { status: 400 }, 'unrecoverable'],
+    ['statusCode', { statusCode: 404 }, 'unrecoverable'],
+    ['response.status', { response: { status: 422 } }, 'unrecoverable'],
+    ['response.statusCode', { response: { statusCode: 422 } }, 'unrecoverable'],
+    ['$metadata.httpStatusCode', { $metadata: { httpStatusCode: 403 } }, 'unrecoverable'],
+    ['$metadata.httpStatusCode 400, which may be throttling', { $metadata: { httpStatusCode: 400 } }, 'recoverable'],
+    ['the status of the error before that of the response', { status: 429, response: { status: 400 } }, 'recoverable'],
+    ['a response that is nothing', { response: null, $metadata: 1 }, 'recoverable'],
+  ])('says so in %s', (_where, data, kind) => {
+    expect(kindOf(refused(data))).toBe(kind);
+  });
+
+  it('says so in the Response of a fetch that was thrown, and from inside another error', () => {
+    expect(kindOf(toError(new Response('', { status: 404 })))).toBe('unrecoverable');
+    expect(kindOf(plain(refused({ status: 404 })))).toBe('unrecoverable');
+  });
+
+  it('blames the result that is lost, not the status of what lost it', () => {
+    expect(classifyFailure(lost(3, refused({ status: 404 })), [], undefined, { partitionCount: 5 })).toEqual(blames(3));
+  });
+
+  it('is as recoverable as a classifier says', () => {
+    const classifier: FailureClassifier = () => recoverable;
+    expect(classifyFailure(refused({ status: 404 }), [classifier])).toBe(recoverable);
+  });
+});
+
+describe('a write to a frozen record', () => {
+  const thrownBy = (write: (record: { n: number; list: number[] }) => unknown): Error => {
+    try {
+      write(Object.freeze({ n: 1, list: Object.freeze([1, 2]) as number[] }));
+    } catch (error) {
+      return error as Error;
+    }
+    throw new Error('it was let through');
+  };
+
+  it.each<[string, (record: { n: number; list: number[] }) => unknown]>([
+    ['sets', (record) => (record.n = 2)],
+    ['adds', (record) => Object.assign(record, { more: 1 })],
+    ['deletes', (record) => delete (record as { n?: number }).n],
+    ['defines', (record) => Object.defineProperty(record, 'more', { value: 1 })],
+    ['redefines', (record) => Object.defineProperty(record, 'n', { value: 2 })],
+    ['pushes', (record) => record.list.push(3)],
+    ['shifts', (record) => record.list.shift()],
+    ['sorts', (record) => record.list.sort(() => -1)],
+  ])('(%s) is unrecoverable, and says what to do', (_what, write) => {
+    expect(classifyFailure(thrownBy(write), [])).toEqual({
+      kind: 'unrecoverable',
+      why: expect.stringMatching(/^Cannot .*: return a changed copy instead$/),
+    });
+  });
+
+  it('is not any other TypeError', () => {
+    expect(classifyFailure(new TypeError('fetch failed'), [])).toEqual(recoverable);
   });
 });
 

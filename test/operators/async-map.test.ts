@@ -399,10 +399,19 @@ describe('mapAsync: retries', () => {
   it.each([
     ['an UnrecoverableError', new UnrecoverableError('gone for good')],
     ['an error caused by one', new Error('wrapped', { cause: new UnrecoverableError('gone for good') })],
+    ['a call that was refused for good', Object.assign(new Error('bad request'), { status: 400 })],
   ])('does not retry %s', async (_name, error) => {
     const harness = new AsyncHarness();
     await expect(harness.run(harness.stage({ retries: 5 }, failing(5, error)), [[1]])).rejects.toBe(error);
     expect(harness.calls).toHaveLength(1);
+  });
+
+  it('retries a call that was refused for good if retryIf says so', async () => {
+    const harness = new AsyncHarness();
+    const refused = Object.assign(new Error('not yet there'), { status: 404 });
+    const stage = harness.stage({ retries: 5, retryDelayMs: () => 1, retryIf: () => true }, failing(2, refused));
+    await harness.run(stage, [[1]]);
+    expect(harness.calls).toHaveLength(3);
   });
 
   it.each<[string, AsyncMapOptions, RegExp]>([

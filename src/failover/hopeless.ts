@@ -1,0 +1,59 @@
+import { causeChain } from '../errors.ts';
+import { propertyOf, show } from '../foreign-value.ts';
+
+/** Statuses of 4xx that ask to be called again: the request took too long, came too early, or there were too many. */
+const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/** What V8 says of a write to something frozen. */
+const frozenWrite = /^Cannot (assign to read only property|(add|define|redefine|delete) property)/;
+
+/** Why repeating what failed with `error` cannot help, whoever of its chain of causes says so; undefined if it may. */
+export function hopelessReason(error: unknown): string | undefined {
+  for (const link of causeChain(error)) {
+    const reason = ownHopelessReason(link);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+/**
+ * Why repeating cannot help, as one error of a chain says of itself:
+ *
+ * - its `recovery` is `never`;
+ * - an HTTP status of 400 to 499 other than 408, 425 and 429: a service refused the call for good. Where it is looked for:
+ *   see {@link httpStatusOf};
+ * - a `TypeError` of a write to something frozen, which in development every record is that was handed on.
+ */
+export function ownHopelessReason(error: unknown): string | undefined {
+  if (propertyOf(error, 'recovery') === 'never') return messageOf(error);
+  if (propertyOf(error, 'name') === 'TypeError' && frozenWrite.test(messageOf(error))) {
+    return `${messageOf(error)}. Records are frozen once they are handed on: return a changed copy instead`;
+  }
+  const status = httpStatusOf(error);
+  if (status === undefined || status < 400 || status > 499 || temporaryStatuses.has(status)) return undefined;
+  return `a call was refused with status ${status}, which no repetition cures: ${messageOf(error)}`;
+}
+
+function messageOf(error: unknown): string {
+  const message = propertyOf(error, 'message');
+  return typeof message === 'string' ? message : show(error);
+}
+
+/**
+ * The HTTP status that an error carries: `status` (OpenAI, Anthropic, Octokit), `statusCode` (got, Node's), `response.status` (axios,
+ * ky), `$metadata.httpStatusCode` (AWS), or that of what was thrown if it was no error, such as the `Response` of a `fetch`. AWS
+ * says 400 where it throttles too, so that this one says nothing.
+ */
+function httpStatusOf(error: unknown): number | undefined {
+  const response = propertyOf(error, 'response');
+  const aws = propertyOf(propertyOf(error, '$metadata'), 'httpStatusCode');
+  const candidates = [
+    propertyOf(error, 'status'),
+    propertyOf(error, 'statusCode'),
+    propertyOf(response, 'status'),
+    propertyOf(response, 'statusCode'),
+    propertyOf(propertyOf(error, 'thrown'), 'status'),
+    aws === 400 ? undefined : aws,
+  ];
+  return candidates.find((candidate): candidate is number => Number.isInteger(candidate));
+}
