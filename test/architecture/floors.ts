@@ -53,6 +53,8 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'errors.ts': 'kernel',
   'foreign-value.ts': 'kernel',
   'user-code.ts': 'kernel',
+  'options.ts': 'kernel',
+  'nearest-name.ts': 'kernel',
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
   'assert.ts': 'kernel',

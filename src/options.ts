@@ -1,0 +1,81 @@
+import { InvalidArgumentError } from './errors.ts';
+import { nearestName } from './nearest-name.ts';
+
+/**
+ * The names of all options of a call. Written as a literal, the compiler refuses one that is missing and one too many:
+ * `{ header: true, columns: true } satisfies OptionNames<CsvFileOptions<never>>`.
+ */
+export type OptionNames<Options extends object> = Readonly<Record<keyof Options, true>>;
+
+/** The longest time that a timer of Node keeps: 24.8 days. */
+export const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Refuses what is no object, and options that do not exist, which JavaScript would pass over in silence. Each function with
+ * options calls it first; the kinds of their values are checked by the functions below.
+ *
+ * As in `checkOptions('toNodeWritable', options, { end: true })`.
+ *
+ * @param of the call, for the message: `mapAsync`, or with its operator, `mapAsync "embed"`
+ * @throws InvalidArgumentError that names the nearest option
+ */
+export function checkOptions<Options extends object>(
+  of: string,
+  options: Options,
+  names: OptionNames<NoInfer<Options>>,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidArgumentError(`options of ${of}`, options, 'an object');
+  }
+  for (const [name, given] of Object.entries(options)) {
+    if (given === undefined || Object.hasOwn(names, name)) continue;
+    throw new InvalidArgumentError(`${name} of ${of}`, given, hintOf(name, Object.keys(names)));
+  }
+}
+
+function hintOf(name: string, known: readonly string[]): string {
+  if (known.length === 0) return 'no options';
+  const near = nearestName(name, known);
+  return near === undefined
+    ? `one of its options: ${known.join(', ')}`
+    : `an option that exists (did you mean \`${near}\`?)`;
+}
+
+/** @throws InvalidArgumentError unless `given` is true or false. */
+export function checkBoolean(what: string, given: unknown): asserts given is boolean {
+  if (typeof given !== 'boolean') throw new InvalidArgumentError(what, given, 'true or false');
+}
+
+/** @throws InvalidArgumentError unless `given` is a function. */
+export function checkFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') throw new InvalidArgumentError(what, given, 'a function');
+}
+
+/** @throws InvalidArgumentError unless `given` is one of `words`. */
+export function checkWord(what: string, given: unknown, words: readonly string[]): void {
+  if (words.includes(given as string)) return;
+  throw new InvalidArgumentError(what, given, words.map((word) => `"${word}"`).join(' or '));
+}
+
+/** @throws InvalidArgumentError unless `given` is an integer from `least` to `most`; Infinity counts where `most` is that. */
+export function checkInteger(what: string, given: unknown, least: number, most: number = Infinity): void {
+  const isUnlimited = given === Infinity && most === Infinity;
+  if (isUnlimited || (Number.isSafeInteger(given) && (given as number) >= least && (given as number) <= most)) return;
+  const range = most === Infinity ? `an integer ≥ ${least} or Infinity` : `an integer from ${least} to ${most}`;
+  throw new InvalidArgumentError(what, given, range);
+}
+
+/** @throws InvalidArgumentError unless `given` is a time that a timer can keep: above 0 unless `mayBeZero`. */
+export function checkMilliseconds(what: string, given: unknown, { mayBeZero = false } = {}): void {
+  const isTime = typeof given === 'number' && (mayBeZero ? given >= 0 : given > 0) && given <= longestTimerMs;
+  if (isTime) return;
+  const least = mayBeZero ? '0' : 'above 0';
+  throw new InvalidArgumentError(what, given, `milliseconds from ${least} to ${longestTimerMs}`);
+}
+
+/** @throws InvalidArgumentError unless `given` is a number of bytes; Infinity for no limit. */
+export function checkBytes(what: string, given: unknown): void {
+  if (typeof given !== 'number' || !(given >= 0)) {
+    throw new InvalidArgumentError(what, given, 'bytes ≥ 0; Infinity for no limit');
+  }
+}
