@@ -40,8 +40,13 @@ export interface JobRunOptions {
   readonly slotRequestTimeoutMs?: number;
   /** How long a cancelled task may take to end before its executor is declared unusable, in ms. Default 30 000. */
   readonly cancellationTimeoutMs?: number;
-  /** Records per batch. Default 1 024. */
+  /** Most records per batch. Default 1 024. */
   readonly batchSize?: number;
+  /**
+   * Most bytes per batch, as estimated: batches of large records are shorter, and a record that is larger travels alone.
+   * What waits between two tasks is a few batches. Default 1 MiB.
+   */
+  readonly batchBytes?: number;
   /** Bytes of results that blocking and `memory` exchanges keep in memory, per run. Default 256 MiB. */
   readonly memoryBudgetBytes?: number;
   /**
@@ -90,6 +95,7 @@ export interface ResolvedRunOptions {
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
   readonly batchSize: number;
+  readonly batchBytes: number;
   readonly memoryBudgetBytes: number;
   readonly memoryOverflow: MemoryOverflow;
   readonly keepResults: KeepResults;
@@ -124,6 +130,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
+    batchBytes: count('batchBytes', options.batchBytes, 1 << 20, 1 << 30),
     memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
     memoryOverflow: oneOf('memoryOverflow', options.memoryOverflow, ['drop', 'spill']),
     keepResults: checkKeepResults('keepResults', options.keepResults ?? 'until-consumers-finish'),

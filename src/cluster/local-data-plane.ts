@@ -16,6 +16,7 @@ import type { VertexProgram } from '../operators/operator-description.ts';
 import { SourcePlans } from '../operators/source-plans.ts';
 import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
+import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
 import { type KeptPartition, manifestOf } from '../partitions/kept-result.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
@@ -36,9 +37,8 @@ export interface LocalDataPlanePlan {
   readonly exchanges: readonly Omit<ExchangeSettings, 'name'>[];
 }
 
-export interface LocalDataPlaneOptions {
+export interface LocalDataPlaneOptions extends BatchLimits {
   readonly environment: Environment;
-  readonly batchSize: number;
   readonly memoryBudgetBytes: number;
   /** Where the exchange says nothing. */
   readonly memoryOverflow: MemoryOverflow;
@@ -131,7 +131,7 @@ export class LocalDataPlane implements DataPlane {
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
     const { name, jobGraph, programs } = this.#plan;
-    const { environment, batchSize } = this.#options;
+    const { environment, batchSize, batchBytes } = this.#options;
     const { jobVertex, subtask, parallelism, attempt } = deployment;
     const program = programs[jobVertex] as VertexProgram;
     const { source } = program;
@@ -148,6 +148,7 @@ export class LocalDataPlane implements DataPlane {
             program,
             context,
             batchSize,
+            batchBytes,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,

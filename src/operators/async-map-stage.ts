@@ -1,5 +1,6 @@
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
+import { BatchCutter } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import { CallRate } from './call-rate.ts';
@@ -26,7 +27,7 @@ interface Entry {
  * Invariants:
  * - AM1 Never more than `concurrency` records are under way; one that waits for its retry counts.
  * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
- * - AM3 What is begun and not taken is bounded: by the batch size, or twice the concurrency if that is more.
+ * - AM3 What is begun and not taken is bounded: by a batch, or twice the concurrency if that is more.
  * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
  */
 export class AsyncMapStage implements OperatorStage {
@@ -35,7 +36,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #options: ResolvedAsyncMapOptions;
   readonly #context: StageContext;
   readonly #clock: Clock;
-  readonly #most: number;
+  readonly #cutter: BatchCutter;
   readonly #rate: CallRate | undefined;
   /** What came in and is not begun. */
   #records: Batch = [];
@@ -58,8 +59,8 @@ export class AsyncMapStage implements OperatorStage {
     this.#options = resolveAsyncMapOptions(runtime.vertex, operator.options, random);
     this.#context = context;
     this.#clock = clock;
-    const { concurrency, rateLimit } = this.#options;
-    this.#most = Math.max(context.batchSize, 2 * concurrency);
+    const { rateLimit } = this.#options;
+    this.#cutter = new BatchCutter(context);
     this.#rate = rateLimit && new CallRate(clock, rateLimit);
   }
 
@@ -106,7 +107,11 @@ export class AsyncMapStage implements OperatorStage {
     const { batchSize } = this.#context;
     let ready = 0;
     while (ready < this.#entries.length && ready < batchSize && this.#entries[ready]?.isAnswered === true) ready++;
-    return this.#entries.splice(0, ready).map(({ result }) => result);
+    if (ready === 0) return [];
+    const results = this.#entries.slice(0, ready).map(({ result }) => result);
+    const end = this.#cutter.endOf(results);
+    this.#entries.splice(0, end);
+    return end === ready ? results : results.slice(0, end);
   }
 
   /** Begins as many calls as the limits allow: retries first. */
@@ -126,7 +131,7 @@ export class AsyncMapStage implements OperatorStage {
   #mayBeginAnother(): boolean {
     if (this.#begun === this.#records.length || this.#underWay.size >= this.#options.concurrency) return false;
     const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#underWay.size;
-    return heldCount < this.#most;
+    return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
   }
 
   #nextEntry(): Entry {

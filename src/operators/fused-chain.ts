@@ -3,6 +3,8 @@ import { type Accumulators, compileLoop, type LoopOperator } from './compile-loo
 import { KeyedState } from './keyed-state.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
+import { Pace } from './pace.ts';
+import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
 import type { Segment } from './segment.ts';
 
@@ -21,22 +23,29 @@ export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap
 export class FusedChain implements OperatorStage {
   readonly #context: StageContext;
   readonly #segments: readonly Segment[];
-  readonly #results = new ResultBuffer();
+  readonly #results: ResultBuffer;
+  readonly #input: PacedInput;
+  /** Of keys at the end. */
+  readonly #pace: Pace;
   #isOver = false;
   /** The first segment that is not drained. */
   #draining = 0;
 
   constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
     this.#context = context;
+    this.#results = new ResultBuffer(context);
+    this.#input = new PacedInput(this.#results);
+    this.#pace = new Pace(this.#results);
     this.#segments = segmentsOf(operators, compile);
   }
 
   get isAccepting(): boolean {
-    return this.#results.isEmpty;
+    return this.#results.isEmpty && this.#input.isEmpty;
   }
 
   push(records: Batch): void {
-    this.#runFrom(0, records);
+    this.#input.push(records);
+    this.#work();
   }
 
   end(): void {
@@ -45,20 +54,26 @@ export class FusedChain implements OperatorStage {
 
   poll(): Batch | undefined {
     const { batchSize, wake } = this.#context;
+    if (this.#results.isEmpty && !this.#input.isEmpty) this.#work();
     if (this.#isOver && this.#results.isEmpty) {
       this.#drain(batchSize);
       if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();
     }
-    return this.#results.take(batchSize);
+    return this.#results.take();
   }
 
   get isDone(): boolean {
-    return this.#isOver && this.#results.isEmpty && this.#draining === this.#segments.length;
+    return this.#isOver && this.isAccepting && this.#draining === this.#segments.length;
   }
 
   close(): void {
     this.#results.clear();
+    this.#input.clear();
     this.#draining = this.#segments.length;
+  }
+
+  #work(): void {
+    this.#input.workOn((records) => this.#runFrom(0, records));
   }
 
   #runFrom(first: number, records: Batch): void {
@@ -69,15 +84,19 @@ export class FusedChain implements OperatorStage {
       (this.#segments[index] as Segment).run(results, out);
       results = out;
     }
-    this.#results.fill(results as unknown[]);
+    this.#results.addAll(results as unknown[]);
   }
 
   #drain(keyCount: number): void {
     for (; this.#draining < this.#segments.length; this.#draining++) {
       const segment = this.#segments[this.#draining] as Segment;
-      const out: unknown[] = [];
-      const hasMore = segment.drain?.(out, keyCount) === true;
-      this.#runFrom(this.#draining + 1, out);
+      let hasMore = false;
+      this.#pace.workOn(keyCount, (count) => {
+        const out: unknown[] = [];
+        hasMore = segment.drain?.(out, count) === true;
+        this.#runFrom(this.#draining + 1, out);
+        return hasMore;
+      });
       if (hasMore) return;
       if (!this.#results.isEmpty) {
         this.#draining++;

@@ -6,15 +6,15 @@ import { SourceInput } from './source-input.ts';
 import type { SourceReader } from './source.ts';
 import type { TaskParts } from './stream-task.ts';
 import type { TaskContext } from './task-context.ts';
+import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import type { ChannelOrder } from '../partitions/channel-order.ts';
 import { InputGate } from '../partitions/input-gate.ts';
 import { type ChannelSelection, RecordWriter } from '../partitions/record-writer.ts';
 import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
 
-export interface OpenTaskOptions {
+export interface OpenTaskOptions extends BatchLimits {
   readonly program: VertexProgram;
   readonly context: TaskContext;
-  readonly batchSize: number;
   /** What its source has planned for this run; undefined where it plans nothing. */
   readonly sourcePlan?: (() => Promise<unknown>) | undefined;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
@@ -59,22 +59,23 @@ function join(
   reader: SourceReader<unknown> | undefined,
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
-  const { program, context, batchSize, partitions, openChannels, channelOrder, wake } = options;
+  const { program, context, partitions, openChannels, channelOrder, wake } = options;
+  const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
   const outputs = program.outputs.map(
     ({ partitioning }, index) =>
       new RecordWriter({
         partition: partitions[index] as ResultPartition,
         selection: selectionOf(partitioning),
-        batchSize,
+        ...limits,
         subtask: context.subtask,
         freeze: context.environment.freezeRecords,
       }),
   );
-  const chain = createOperatorChain(program.operators, context, { batchSize, wake });
+  const chain = createOperatorChain(program.operators, context, { ...limits, wake });
   try {
     return {
       // Channels last: what was opened before may fail, and a pipelined result is read once.
-      input: reader === undefined ? new InputGate(openChannels(), channelOrder) : new SourceInput(reader, batchSize),
+      input: reader === undefined ? new InputGate(openChannels(), channelOrder) : new SourceInput(reader, limits),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
     };

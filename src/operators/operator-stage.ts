@@ -1,3 +1,4 @@
+import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
 /**
@@ -23,10 +24,8 @@ export interface OperatorStage {
   close(): void;
 }
 
-/** What a stage gets of the task that runs it. */
-export interface StageContext {
-  /** Most records per batch of results, where the stage can choose. */
-  readonly batchSize: number;
+/** What a stage gets of the task that runs it. The limits are those of its results, where it can choose. */
+export interface StageContext extends BatchLimits {
   /** A stage whose `isAccepting`, `poll` or `isDone` changed by itself (a call answered, a timer fired) calls this. */
   readonly wake: () => void;
 }

@@ -3,6 +3,7 @@ import { toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { OperatorStage, StageContext } from './operator-stage.ts';
+import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
 
 /**
@@ -17,7 +18,8 @@ export class PipeStage implements OperatorStage {
   readonly #context: StageContext;
   readonly #records = new Subject<unknown>();
   readonly #subscription: Subscription;
-  readonly #results = new ResultBuffer();
+  readonly #results: ResultBuffer;
+  readonly #input: PacedInput;
   #error: Error | undefined;
   #isComplete = false;
   /** Whether the pipe works because it was called: then nobody has to be woken. */
@@ -25,6 +27,8 @@ export class PipeStage implements OperatorStage {
 
   constructor({ operator }: Extract<OperatorDescription, { kind: 'pipe' }>, context: StageContext) {
     this.#context = context;
+    this.#results = new ResultBuffer(context);
+    this.#input = new PacedInput(this.#results);
     const results$ = (operator as (source: Observable<unknown>) => Observable<unknown>)(this.#records.asObservable());
     this.#subscription = results$.subscribe({
       next: (result) => {
@@ -44,14 +48,12 @@ export class PipeStage implements OperatorStage {
   }
 
   get isAccepting(): boolean {
-    return this.#results.isEmpty;
+    return this.#results.isEmpty && this.#input.isEmpty;
   }
 
   push(records: Batch): void {
-    this.#isCalled = true;
-    for (const record of records) this.#records.next(record);
-    this.#isCalled = false;
-    this.#throwIfFailed();
+    this.#input.push(records);
+    this.#work();
   }
 
   end(): void {
@@ -62,7 +64,8 @@ export class PipeStage implements OperatorStage {
 
   poll(): Batch | undefined {
     this.#throwIfFailed();
-    return this.#results.take(this.#context.batchSize);
+    if (this.#results.isEmpty && !this.#input.isEmpty) this.#work();
+    return this.#results.take();
   }
 
   get isDone(): boolean {
@@ -72,6 +75,16 @@ export class PipeStage implements OperatorStage {
   close(): void {
     this.#subscription.unsubscribe();
     this.#results.clear();
+    this.#input.clear();
+  }
+
+  #work(): void {
+    this.#isCalled = true;
+    this.#input.workOn((records) => {
+      for (const record of records) this.#records.next(record);
+    });
+    this.#isCalled = false;
+    this.#throwIfFailed();
   }
 
   #wakeIfLate(): void {

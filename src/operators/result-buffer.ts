@@ -1,32 +1,59 @@
+import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
 /** Results that wait to be polled, handed out in batches without moving the rest. */
 export class ResultBuffer {
+  readonly #batchSize: number;
+  readonly #cutter: BatchCutter;
   #records: unknown[] = [];
   #taken = 0;
+  #batchesTaken = 0;
+
+  constructor(limits: BatchLimits) {
+    this.#batchSize = limits.batchSize;
+    this.#cutter = new BatchCutter(limits);
+  }
 
   get isEmpty(): boolean {
     return this.#records.length === 0;
+  }
+
+  /** Batches that were ever taken. */
+  get batchesTaken(): number {
+    return this.#batchesTaken;
+  }
+
+  /** Whether what it holds is less than a batch. Looks at a few records. */
+  get hasRoom(): boolean {
+    const { length } = this.#records;
+    return length === 0 || (length < this.#batchSize && this.#cutter.endOf(this.#records) === length);
   }
 
   add(record: unknown): void {
     this.#records.push(record);
   }
 
-  /** Takes over `records`, which nobody else may change from now on. Only when it is empty. */
-  fill(records: unknown[]): void {
-    this.#records = records;
-    this.#taken = 0;
+  /** Takes over `records`, which nobody else may change from now on. */
+  addAll(records: unknown[]): void {
+    if (records.length === 0) return;
+    if (this.isEmpty) {
+      this.#records = records;
+      this.#taken = 0;
+    } else {
+      for (const record of records) this.#records.push(record);
+    }
   }
 
-  /** The next `most` records, or fewer; undefined when it is empty. The caller owns the batch. */
-  take(most: number): Batch | undefined {
+  /** The next batch; undefined when it is empty. The caller owns it. */
+  take(): Batch | undefined {
     const { length } = this.#records;
     if (length === 0) return undefined;
+    this.#batchesTaken++;
     const start = this.#taken;
-    if (length - start > most) {
-      this.#taken += most;
-      return this.#records.slice(start, this.#taken);
+    const end = this.#cutter.endOf(this.#records, start);
+    if (end < length) {
+      this.#taken = end;
+      return this.#records.slice(start, end);
     }
     const rest = start === 0 ? this.#records : this.#records.slice(start);
     this.clear();
@@ -34,6 +61,7 @@ export class ResultBuffer {
   }
 
   clear(): void {
-    this.fill([]);
+    this.#records = [];
+    this.#taken = 0;
   }
 }

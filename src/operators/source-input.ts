@@ -1,5 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
 import { toError } from '../errors.ts';
+import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
 import type { TaskInput } from '../partitions/task-io.ts';
 import { endOfPartition, type StreamElement } from '../partitions/stream-element.ts';
 import type { SourceReader } from './source.ts';
@@ -9,23 +10,28 @@ type Answer = readonly unknown[] | null;
 
 type ReadingState =
   | { readonly kind: 'idle' | 'reading' | 'over' }
-  | { readonly kind: 'read'; readonly answer: Answer }
+  /** `from`: records before it were handed on. */
+  | { readonly kind: 'read'; readonly answer: Answer; readonly from: number }
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** A source as the input of a task: one batch at a time, and nothing is read ahead of what was asked for. */
+/**
+ * A source as the input of a task: one batch at a time, and nothing is read ahead of what was asked for. An answer that
+ * holds more than a batch may is handed on as several.
+ */
 export class SourceInput implements TaskInput {
   readonly elements$: Observable<StreamElement>;
   readonly #elements = new Subject<StreamElement>();
   readonly #reader: SourceReader<unknown>;
-  readonly #batchSize: number;
+  /** Asks for fewer records where they are large. */
+  readonly #cutter: BatchCutter;
   #listener: (() => void) | undefined;
   #state: ReadingState = { kind: 'idle' };
   #closed: Promise<void> | undefined;
 
-  constructor(reader: SourceReader<unknown>, batchSize: number) {
+  constructor(reader: SourceReader<unknown>, limits: BatchLimits) {
     this.elements$ = this.#elements.asObservable();
     this.#reader = reader;
-    this.#batchSize = batchSize;
+    this.#cutter = new BatchCutter(limits);
   }
 
   emitNext(): boolean {
@@ -34,7 +40,7 @@ export class SourceInput implements TaskInput {
       case 'idle':
         return this.#read();
       case 'read':
-        this.#emit(state.answer);
+        this.#emit(state.answer, state.from);
         return true;
       case 'failed':
         this.#fail(state.error);
@@ -58,18 +64,18 @@ export class SourceInput implements TaskInput {
   #read(): boolean {
     let answer: Answer | Promise<Answer>;
     try {
-      answer = this.#reader.read(this.#batchSize);
+      answer = this.#reader.read(this.#cutter.nextRecords);
     } catch (error) {
       this.#fail(toError(error));
       return true;
     }
     if (answer === null || !('then' in answer)) {
-      this.#emit(answer);
+      this.#emit(answer, 0);
       return true;
     }
     this.#state = { kind: 'reading' };
     answer.then(
-      (read) => this.#settle({ kind: 'read', answer: read }),
+      (read) => this.#settle({ kind: 'read', answer: read, from: 0 }),
       (error: unknown) => this.#settle({ kind: 'failed', error: toError(error) }),
     );
     return false;
@@ -81,9 +87,15 @@ export class SourceInput implements TaskInput {
     this.#listener?.();
   }
 
-  #emit(answer: Answer): void {
-    this.#state = answer === null ? { kind: 'over' } : { kind: 'idle' };
-    this.#elements.next(answer === null ? endOfPartition : { kind: 'records', records: answer });
+  #emit(answer: Answer, from: number): void {
+    if (answer === null) {
+      this.#state = { kind: 'over' };
+      this.#elements.next(endOfPartition);
+      return;
+    }
+    const end = this.#cutter.endOf(answer, from);
+    this.#state = end === answer.length ? { kind: 'idle' } : { kind: 'read', answer, from: end };
+    this.#elements.next({ kind: 'records', records: end - from === answer.length ? answer : answer.slice(from, end) });
   }
 
   #fail(error: Error): void {

@@ -1,7 +1,7 @@
 import type { Batch } from './stream-element.ts';
 
 /** What a batch takes besides its records: the array, and what whoever keeps it notes about it. */
-const batchBytes = 64;
+const overheadBytes = 64;
 
 /** Records of a batch that are looked at. */
 const samples = 4;
@@ -12,12 +12,35 @@ const samples = 4;
  */
 export function estimateBytes(records: Batch): number {
   const count = Math.min(samples, records.length);
-  if (count === 0) return batchBytes;
+  if (count === 0) return overheadBytes;
   let sum = 0;
   for (let sample = 0; sample < count; sample++) {
-    sum += 8 + sizeOf(records[Math.floor((sample * records.length) / count)], 0);
+    sum += estimateRecordBytes(records[Math.floor((sample * records.length) / count)]);
   }
-  return batchBytes + Math.ceil((sum / count) * records.length);
+  return overheadBytes + Math.ceil((sum / count) * records.length);
+}
+
+/** The largest of a few records between two places of a batch, by {@link estimateRecordBytes}. */
+export function largestOfSome(records: Batch, start: number, end: number): number {
+  const count = Math.min(samples, end - start);
+  let largest = 0;
+  for (let sample = 0; sample < count; sample++) {
+    // From the ends of equal parts: what is long is often the last.
+    const at = start + Math.floor(((sample + 1) * (end - start)) / count) - 1;
+    largest = Math.max(largest, estimateRecordBytes(records[at]));
+  }
+  return largest;
+}
+
+/** Values in one record that are looked at: a record may refer to half of the program. */
+const mostLooks = 4_096;
+
+let looksLeft = 0;
+
+/** About how many bytes a record takes in memory, the reference to it included. Never throws. */
+export function estimateRecordBytes(record: unknown): number {
+  looksLeft = mostLooks;
+  return 8 + sizeOf(record, 0);
 }
 
 function sizeOf(value: unknown, depth: number): number {
@@ -29,7 +52,7 @@ function sizeOf(value: unknown, depth: number): number {
     case 'bigint':
       return 24;
     case 'object':
-      return value === null || depth > 8 ? 0 : 24 + sizeOfParts(value, depth);
+      return value === null || depth > 8 || looksLeft-- <= 0 ? 0 : 24 + sizeOfParts(value, depth);
     default:
       return 0;
   }
@@ -45,7 +68,14 @@ function sizeOfParts(value: object, depth: number): number {
     return sizeOfItems(value.keys(), value.size, depth) + sizeOfItems(value.values(), value.size, depth);
   if (value instanceof Set) return sizeOfItems(value, value.size, depth);
   let sum = 0;
-  for (const key in value) sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
+  try {
+    for (const key in value) {
+      if (looksLeft-- <= 0) break;
+      sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
+    }
+  } catch {
+    // A getter or a proxy that throws: whoever reads the record will hear of it.
+  }
   return sum;
 }
 

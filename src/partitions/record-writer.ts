@@ -1,3 +1,4 @@
+import { BatchCutter, type BatchLimits } from './batch-cutter.ts';
 import { freezeRecords } from './freeze-records.ts';
 import { subpartitionOfKey } from './key-hash.ts';
 import type { ResultPartition } from './result-partition.ts';
@@ -10,32 +11,40 @@ export type ChannelSelection =
   | { readonly kind: 'broadcast' }
   | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown };
 
-export interface RecordWriterOptions {
+export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
   readonly selection: ChannelSelection;
-  /** Records per batch. */
-  readonly batchSize: number;
   /** Where round robin starts: the producer's own index, so that producers do not all begin with the same consumer. */
   readonly subtask: number;
   readonly freeze: boolean;
 }
 
-/** Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. */
+/**
+ * Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. What it holds
+ * back of a subpartition is bounded like a batch, in records and in bytes.
+ */
 export class RecordWriter implements TaskOutput {
   readonly failure = undefined;
   readonly #partition: ResultPartition;
   readonly #selection: ChannelSelection;
-  readonly #batchSize: number;
+  readonly #batchBytes: number;
+  readonly #cutter: BatchCutter;
+  /** Records that make a batch, of those that came last. */
+  #fitting: number;
   readonly #freeze: boolean;
-  /** The batch being filled, by subpartition; made on first use. */
+  /** The batch being filled, by subpartition; made on first use. The first serves all if records are broadcast. */
   readonly #batches: (unknown[] | undefined)[] = [];
+  /** Bytes of those batches, as far as their records were measured. */
+  readonly #bytes: number[] = [];
   #next: number;
 
-  constructor({ partition, selection, batchSize, subtask, freeze }: RecordWriterOptions) {
+  constructor({ partition, selection, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
     this.#partition = partition;
     this.#selection =
       partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
-    this.#batchSize = batchSize;
+    this.#batchBytes = batchBytes;
+    this.#cutter = new BatchCutter({ batchSize, batchBytes });
+    this.#fitting = batchSize;
     this.#freeze = freeze;
     this.#next = subtask % partition.subpartitionCount;
   }
@@ -53,31 +62,23 @@ export class RecordWriter implements TaskOutput {
   write(records: Batch): void {
     if (records.length === 0) return;
     if (this.#freeze) freezeRecords(records);
-    const { subpartitionCount } = this.#partition;
+    const fitting = this.#cutter.fitting(records);
+    if (fitting !== undefined) this.#fitting = fitting;
     const selection = this.#selection;
     switch (selection.kind) {
       case 'broadcast':
-        return this.#writeToAll(records);
-      case 'round-robin':
-        for (const record of records) {
-          this.#append(this.#next, record);
-          if (++this.#next === subpartitionCount) this.#next = 0;
-        }
+        if (fitting !== undefined) return this.#writeToAll(records);
+        for (const record of records) this.#appendMeasured(0, record);
         return;
-      case 'hash': {
-        const keyOf = selection.keyOf as (record: unknown) => unknown;
-        for (const record of records) this.#append(subpartitionOfKey(keyOf(record), subpartitionCount), record);
-      }
+      case 'round-robin':
+        return this.#writeInTurn(records, fitting !== undefined);
+      case 'hash':
+        return this.#writeByKey(records, selection.keyOf as (record: unknown) => unknown, fitting !== undefined);
     }
   }
 
   flush(): void {
-    for (const [subpartition, batch] of this.#batches.entries()) {
-      if (batch === undefined || batch.length === 0) continue;
-      this.#batches[subpartition] = undefined;
-      if (this.#selection.kind === 'broadcast') this.#handToAll(batch);
-      else this.#hand(subpartition, batch);
-    }
+    for (const subpartition of this.#batches.keys()) this.#hand(subpartition);
   }
 
   finish(done: (error?: Error) => void): void {
@@ -91,33 +92,65 @@ export class RecordWriter implements TaskOutput {
     done();
   }
 
+  #writeInTurn(records: Batch, areSmall: boolean): void {
+    const { subpartitionCount } = this.#partition;
+    for (const record of records) {
+      if (areSmall) this.#append(this.#next, record);
+      else this.#appendMeasured(this.#next, record);
+      if (++this.#next === subpartitionCount) this.#next = 0;
+    }
+  }
+
+  #writeByKey(records: Batch, keyOf: (record: unknown) => unknown, areSmall: boolean): void {
+    const { subpartitionCount } = this.#partition;
+    if (areSmall) {
+      for (const record of records) this.#append(subpartitionOfKey(keyOf(record), subpartitionCount), record);
+    } else {
+      for (const record of records) this.#appendMeasured(subpartitionOfKey(keyOf(record), subpartitionCount), record);
+    }
+  }
+
   #append(subpartition: number, record: unknown): void {
     let batch = this.#batches[subpartition];
     if (batch === undefined) this.#batches[subpartition] = batch = [];
     batch.push(record);
-    if (batch.length < this.#batchSize) return;
-    this.#batches[subpartition] = undefined;
-    this.#hand(subpartition, batch);
+    if (batch.length >= this.#fitting) this.#hand(subpartition);
   }
 
-  /** One batch being filled serves all subpartitions. */
+  #appendMeasured(subpartition: number, record: unknown): void {
+    const bytes = this.#cutter.measure(record);
+    if ((this.#bytes[subpartition] ?? 0) + bytes > this.#batchBytes) this.#hand(subpartition);
+    this.#bytes[subpartition] = (this.#bytes[subpartition] ?? 0) + bytes;
+    this.#append(subpartition, record);
+  }
+
   #writeToAll(records: Batch): void {
     const waiting = this.#batches[0];
-    if (waiting === undefined && records.length * 2 > this.#batchSize) {
+    if (waiting === undefined && records.length * 2 > this.#fitting) {
       this.#handToAll(records);
       return;
     }
     const batch = waiting ?? [];
     for (const record of records) batch.push(record);
-    this.#batches[0] = batch.length < this.#batchSize ? batch : undefined;
-    if (batch.length >= this.#batchSize) this.#handToAll(batch);
+    this.#batches[0] = batch;
+    if (batch.length >= this.#fitting) this.#hand(0);
+  }
+
+  /** Hands on what was filled of a batch. */
+  #hand(subpartition: number): void {
+    const batch = this.#batches[subpartition];
+    if (batch === undefined) return;
+    this.#batches[subpartition] = undefined;
+    this.#bytes[subpartition] = 0;
+    if (this.#selection.kind === 'broadcast') this.#handToAll(batch);
+    else this.#write(subpartition, batch);
   }
 
   #handToAll(batch: Batch): void {
-    for (let index = 0; index < this.#partition.subpartitionCount; index++) this.#hand(index, batch);
+    for (let index = 0; index < this.#partition.subpartitionCount; index++) this.#write(index, batch);
   }
 
-  #hand(subpartition: number, batch: Batch): void {
+  #write(subpartition: number, batch: Batch): void {
     if (this.#freeze) Object.freeze(batch);
     this.#partition.write(subpartition, batch);
   }

@@ -8,8 +8,8 @@ import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 import type { Batch } from './stream-element.ts';
 
-/** Batches that may be on their way to the disk before the producer has to wait. */
-const mostUnwritten = 8;
+/** Batches, and bytes, that may be on their way to the disk before the producer has to wait. */
+const mostUnwritten = { batches: 8, bytes: 8 * 1_024 * 1_024 } as const;
 
 export interface ResultFileOptions {
   readonly spillStore: SpillStore;
@@ -42,6 +42,7 @@ export class ResultFile {
   #underWay = new Set<RetainedBatch>();
   /** Appends whose end is to come, those into files that were given up among them. */
   #unwritten = 0;
+  #unwrittenBytes = 0;
   #failure: Error | undefined;
   #finishing: ((failure: Error | undefined) => void) | undefined;
 
@@ -66,7 +67,7 @@ export class ResultFile {
 
   /** Whether so much is on its way that a producer has to wait. */
   get isBusy(): boolean {
-    return this.#unwritten >= mostUnwritten;
+    return this.#unwritten >= mostUnwritten.batches || this.#unwrittenBytes >= mostUnwritten.bytes;
   }
 
   /** Whether there is no room on the disk, and a producer has to wait for it. */
@@ -99,9 +100,12 @@ export class ResultFile {
     }
     batch.checksum = frameChecksum(frame);
     this.#unwritten++;
+    this.#unwrittenBytes += frame.length;
     this.#underWay.add(batch);
     const settle = (error: Error | undefined, offset: number): void => {
+      const wasBusy = this.isBusy;
       this.#unwritten--;
+      this.#unwrittenBytes -= frame.length;
       // RF1.
       if (file === this.#file) {
         this.#underWay.delete(batch);
@@ -114,7 +118,7 @@ export class ResultFile {
         }
       }
       this.#finishIfWritten();
-      if (error !== undefined || this.#unwritten === mostUnwritten - 1) changed();
+      if (error !== undefined || (wasBusy && !this.isBusy)) changed();
     };
     file.append(frame, (error, offset) => {
       if (error !== undefined || sync !== 'write') settle(error, offset);

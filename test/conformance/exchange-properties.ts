@@ -81,6 +81,7 @@ function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in me
     {
       environment,
       batchSize: 1,
+      batchBytes: 1_024,
       memoryBudgetBytes: unlimited,
       memoryOverflow: 'drop',
       diskBudgetBytes: unlimited,

@@ -65,6 +65,7 @@ function optionsOf(
     } as unknown as OpenTaskOptions['program'],
     context,
     batchSize: 4,
+    batchBytes: 1_024,
     openChannels: () => [new HandChannel()],
     partitions: [],
     wake: () => {},

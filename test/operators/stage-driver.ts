@@ -9,11 +9,13 @@ import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/v
 export class StageHarness implements StageContext {
   readonly environment: VirtualEnvironment;
   readonly batchSize: number;
+  readonly batchBytes: number;
   readonly runtime: RuntimeContext;
   wakes = 0;
 
-  constructor(batchSize = 4, environment = virtualEnvironment()) {
+  constructor(batchSize = 4, environment = virtualEnvironment(), batchBytes = 1 << 20) {
     this.batchSize = batchSize;
+    this.batchBytes = batchBytes;
     this.environment = environment;
     this.runtime = new TaskContext({
       job: 'job',

@@ -8,11 +8,11 @@ const byItself: ChannelSelection = { kind: 'hash', keyOf: (record: number) => re
 function writing(
   subpartitionCount: number,
   selection: ChannelSelection,
-  more: { batchSize?: number; subtask?: number; freeze?: boolean } = {},
+  more: { batchSize?: number; batchBytes?: number; subtask?: number; freeze?: boolean } = {},
 ) {
   const partition = new NotingPartition(subpartitionCount);
-  const { batchSize = 4, subtask = 0, freeze = false } = more;
-  return { partition, writer: new RecordWriter({ partition, selection, batchSize, subtask, freeze }) };
+  const { batchSize = 4, batchBytes = 1 << 20, subtask = 0, freeze = false } = more;
+  return { partition, writer: new RecordWriter({ partition, selection, batchSize, batchBytes, subtask, freeze }) };
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
