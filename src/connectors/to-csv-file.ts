@@ -3,7 +3,9 @@ import { stringify } from 'csv-stringify/sync';
 import { InvalidArgumentError, toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkPath } from './file-problem.ts';
+import { BatchCutter } from '../partitions/batch-cutter.ts';
 import { PartFile } from './part-file.ts';
+import { appendTexts, tooLongText } from './text-chunks.ts';
 
 export interface ToCsvFileOptions<In> {
   /** Names of the properties to write, in the order of the columns. */
@@ -13,6 +15,9 @@ export interface ToCsvFileOptions<In> {
   /** Default `,`. */
   readonly delimiter?: string;
 }
+
+/** Records that become text together. */
+const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
 
 /**
  * Writes records as CSV (RFC 4180, lines ended by LF): dates as ISO 8601, booleans as `true` and `false`, null and
@@ -42,17 +47,28 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     guarantee: 'exactly-once',
     open: async (context) => {
       const file = await PartFile.open(path, context);
+      const cutter = new BatchCutter(atOnce);
       if (header) await file.append(stringify([columns], { delimiter }));
       return {
-        write: (records) => file.append(toRows(records)),
+        write: (records) => appendTexts(toTexts(records), (chunk) => file.append(chunk)),
         commit: () => file.commit(),
         abort: () => file.abort(),
       };
+
+      function* toTexts(records: readonly In[]): Generator<string> {
+        for (let at = 0; at < records.length; ) {
+          const end = cutter.endOf(records, at);
+          yield toRows(records.slice(at, end));
+          at = end;
+        }
+      }
 
       function toRows(records: readonly In[]): string {
         try {
           return stringify(records as In[], format);
         } catch (error) {
+          const tooLong = tooLongText(file.path, error);
+          if (tooLong !== undefined) throw tooLong;
           const cause = toError(error);
           throw new UnrecoverableError(`${file.path}: a record cannot be written as CSV: ${cause.message}`, { cause });
         }

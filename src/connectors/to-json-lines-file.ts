@@ -3,6 +3,7 @@ import { toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkPath } from './file-problem.ts';
 import { PartFile } from './part-file.ts';
+import { appendTexts, tooLongText } from './text-chunks.ts';
 
 /**
  * Writes records as JSON, one a line, ended by LF: to `path` itself when the sink has one subtask, otherwise each subtask
@@ -20,7 +21,7 @@ export function toJsonLinesFile<In = unknown>(path: string): Sink<In> {
     open: async (context) => {
       const file = await PartFile.open(path, context);
       return {
-        write: (records) => file.append(toLines(records, file.path)),
+        write: (records) => appendTexts(toLines(records, file.path), (chunk) => file.append(chunk)),
         commit: () => file.commit(),
         abort: () => file.abort(),
       };
@@ -28,13 +29,11 @@ export function toJsonLinesFile<In = unknown>(path: string): Sink<In> {
   };
 }
 
-function toLines(records: readonly unknown[], file: string): string {
-  let lines = '';
+function* toLines(records: readonly unknown[], file: string): Generator<string> {
   for (const record of records) {
-    lines += toJson(record, file);
-    lines += '\n';
+    yield toJson(record, file);
+    yield '\n';
   }
-  return lines;
 }
 
 function toJson(record: unknown, file: string): string {
@@ -44,6 +43,8 @@ function toJson(record: unknown, file: string): string {
     const json = JSON.stringify(record) as string | undefined;
     if (json !== undefined) return json;
   } catch (error) {
+    const tooLong = tooLongText(file, error);
+    if (tooLong !== undefined) throw tooLong;
     cause = toError(error);
     problem = cause.message;
   }

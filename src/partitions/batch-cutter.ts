@@ -69,15 +69,14 @@ export class BatchCutter {
       this.#expect(fitting);
       return Math.min(end, start + fitting);
     }
-    let at = start;
+    let measured = 0;
     let bytes = 0;
-    while (at < end) {
-      bytes += this.measure(records[at]);
-      if (bytes > batchBytes && at > start) break;
-      at++;
+    while (start + measured < end && (measured === 0 || bytes <= batchBytes)) {
+      bytes += this.measure(records[start + measured]);
+      measured++;
     }
-    this.#expect(Math.floor((batchBytes * Math.max(1, at - start)) / Math.max(1, bytes)));
-    return at;
+    this.#expect(Math.floor((batchBytes * measured) / Math.max(1, bytes)));
+    return start + (bytes > batchBytes && measured > 1 ? measured - 1 : measured);
   }
 
   #expect(fitting: number): void {

@@ -5,6 +5,7 @@ import { toError } from '../errors.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { FilePool, PooledFile } from './file-pool.ts';
 import { coalesce, deal, type RangeRead, type RangeRun } from './range-read.ts';
+import { readFully, writeFully } from './file-bytes.ts';
 import { encodeHeader, headerBytes, headerProblem, type SegmentHeader } from './segment-header.ts';
 import { type FilePlace, UnreadableFileError } from './spill-store.ts';
 
@@ -74,7 +75,7 @@ export class FileSegment {
     await this.#file.use(async (handle) => {
       const position = this.isEmpty ? 0 : this.fileBytes();
       try {
-        await writeChunks(handle, this.isEmpty ? [encodeHeader(this.#header), ...chunks] : [...chunks], position);
+        await writeFully(handle, this.isEmpty ? [encodeHeader(this.#header), ...chunks] : [...chunks], position);
       } catch (error) {
         // FS2, and the disk may be full.
         await handle.truncate(position).catch(() => {});
@@ -178,31 +179,6 @@ export class FileSegment {
       // Only those whose own bytes cannot be read shall fail.
       else await Promise.all(run.reads.map((read) => this.#readRun(handle, { ...read, reads: [read] })));
     }
-  }
-}
-
-/** Fewer bytes than `length` if the file ends before. */
-async function readFully(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let read = 0;
-  while (read < length) {
-    const { bytesRead } = await handle.read(bytes, read, length - read, position + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
-  }
-  return bytes.subarray(0, read);
-}
-
-async function writeChunks(handle: FileHandle, chunks: Uint8Array[], position: number): Promise<void> {
-  const total = sumOf(chunks);
-  let { bytesWritten: written } = await handle.writev(chunks, position);
-  if (written === total) return;
-  // A disk that is nearly full takes a part; writing the rest says why.
-  const all = Buffer.concat(chunks);
-  while (written < total) {
-    const { bytesWritten } = await handle.write(all, written, total - written, position + written);
-    if (bytesWritten === 0) throw new Error(`${total - written} bytes were not taken`);
-    written += bytesWritten;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { readInto } from './file-bytes.ts';
 import { frameHeaderBytes, readFrameHeader } from './record-codec.ts';
 
 /** What frames are read from. */
@@ -48,11 +49,8 @@ export async function readRange(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(before.length + length);
   bytes.set(before);
-  for (let read = 0; read < length; ) {
-    const { bytesRead } = await file.read(bytes, before.length + read, length - read, offset + read);
-    if (bytesRead === 0) throw new Error(`the file ends ${length - read} bytes too early`);
-    read += bytesRead;
-  }
+  const read = await readInto(file, offset, bytes.subarray(before.length));
+  if (read < length) throw new Error(`the file ends ${length - read} bytes too early`);
   return bytes;
 }
 

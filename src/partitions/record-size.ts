@@ -40,7 +40,12 @@ let looksLeft = 0;
 /** About how many bytes a record takes in memory, the reference to it included. Never throws. */
 export function estimateRecordBytes(record: unknown): number {
   looksLeft = mostLooks;
-  return 8 + sizeOf(record, 0);
+  try {
+    return 8 + sizeOf(record, 0);
+  } catch {
+    // A getter or a proxy that throws: whoever reads the record will hear of it.
+    return 8;
+  }
 }
 
 function sizeOf(value: unknown, depth: number): number {
@@ -68,13 +73,9 @@ function sizeOfParts(value: object, depth: number): number {
     return sizeOfItems(value.keys(), value.size, depth) + sizeOfItems(value.values(), value.size, depth);
   if (value instanceof Set) return sizeOfItems(value, value.size, depth);
   let sum = 0;
-  try {
-    for (const key in value) {
-      if (looksLeft-- <= 0) break;
-      sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
-    }
-  } catch {
-    // A getter or a proxy that throws: whoever reads the record will hear of it.
+  for (const key in value) {
+    if (looksLeft-- <= 0) break;
+    sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
   }
   return sum;
 }

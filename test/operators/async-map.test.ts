@@ -196,6 +196,19 @@ describe('mapAsync: how much at once', () => {
     expect(harness.calls).toHaveLength(10);
   });
 
+  it('AM3: large results come a few at a time, and hold calls back', async () => {
+    const harness = new AsyncHarness(100, undefined, 1_000);
+    const stage = harness.stage({ concurrency: 2 }, (record) => `${record}${'x'.repeat(400)}`);
+    stage.push(Array.from({ length: 60 }, (_, i) => i));
+    let taken = 0;
+    for (let batch = stage.poll(); batch !== undefined; batch = stage.poll()) {
+      expect(batch.length).toBeLessThanOrEqual(2);
+      taken += batch.length;
+      expect(harness.calls.length - taken).toBeLessThanOrEqual(taken < 17 ? 16 : 4);
+    }
+    expect(taken).toBe(60);
+  });
+
   it('AM3: one slow call does not let the others run away', async () => {
     const harness = new AsyncHarness(2);
     const stage = harness.stage({ concurrency: 4 }, (record) => (record === 1 ? new Promise(() => {}) : record));

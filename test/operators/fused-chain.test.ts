@@ -181,6 +181,51 @@ describe.each([
     expect([chain.poll(), chain.poll(), chain.isDone]).toEqual([[4], undefined, true]);
   });
 
+  it('a record that becomes many, or large ones, is worked on before the next: what waits is bounded', () => {
+    const text = 'x'.repeat(500);
+    const harness = new StageHarness(50, undefined, 1_000);
+    let made = 0;
+    const many = flatMap(function* (n) {
+      for (let i = 0; i < 40; i++, made++) yield `${n}${text}`;
+    });
+    const chain = new FusedChain([many], harness, compile);
+    let taken = 0;
+    for (let round = 0; round < 3; round++) {
+      chain.push(Array.from({ length: 30 }, (__, n) => n));
+      expect(chain.isAccepting).toBe(false);
+      for (let batch = chain.poll(); batch !== undefined; batch = chain.poll()) {
+        expect(batch).toHaveLength(1);
+        taken += batch.length;
+        expect(made - taken).toBeLessThan(60);
+      }
+      expect(chain.isAccepting).toBe(true);
+    }
+    expect(taken).toBe(3 * 30 * 40);
+  });
+
+  it('final results that are large come a few at a time, and are asked for so', () => {
+    const harness = new StageHarness(50, undefined, 1_000);
+    let made = 0;
+    const report: SynchronousOperator = {
+      kind: 'aggregate',
+      keyOf: (n: number) => n,
+      create: (n: number) => n,
+      add: (n: number) => n,
+      result: (n: number) => (made++, `${n}${'x'.repeat(400)}`),
+      emit: 'final',
+    };
+    const chain = new FusedChain([report], harness, compile);
+    chain.push(Array.from({ length: 40 }, (__, n) => n));
+    chain.end();
+    let taken = 0;
+    for (let batch = chain.poll(); batch !== undefined; batch = chain.poll()) {
+      taken += batch.length;
+      expect(batch.length).toBeLessThanOrEqual(2);
+      expect(made - taken).toBeLessThan(20);
+    }
+    expect([taken, chain.isDone]).toEqual([40, true]);
+  });
+
   it('gives its batches away: what is done to them does not come back', () => {
     const harness = new StageHarness(3);
     const chain = new FusedChain([map((n) => n)], harness, compile);

@@ -42,6 +42,20 @@ describe('SourceInput', () => {
     expect(asked).toHaveLength(3);
   });
 
+  it('hands an answer that holds more than a batch may on as several, and asks for fewer of large records', () => {
+    const [small, large] = ['x', 'x'.repeat(900)];
+    const { input, asked, taken } = inputOver(
+      Array.from({ length: 25 }, () => small),
+      [large, large, large],
+      [small],
+      null,
+    );
+    while (input.emitNext());
+    const lengths = taken.map((batch) => (batch as { length: number }).length);
+    expect(lengths).toEqual([10, 10, 5, 1, 1, 1, 1, 'end'.length]);
+    expect(asked).toEqual([10, 10, 1, 4]);
+  });
+
   it('waits for a promise, is asked for nothing meanwhile, and wakes its task', async () => {
     const { input, asked, taken, wakes } = inputOver(Promise.resolve([1]), Promise.resolve(null));
     expect(input.emitNext()).toBe(false);

@@ -96,6 +96,32 @@ describe('RecordWriter', () => {
     expect(Object.isFrozen(free)).toBe(false);
   });
 
+  it.each<[string, ChannelSelection, number]>([
+    ['in turn', { kind: 'round-robin' }, 3],
+    ['to all', { kind: 'broadcast' }, 2],
+    ['by key', { kind: 'hash', keyOf: (record: string) => record.length % 2 }, 4],
+    ['without a choice', { kind: 'round-robin' }, 1],
+  ])('bounds what it holds and hands on in bytes, whatever comes beside: %s', (_, selection, count) => {
+    const batchBytes = 10_000;
+    const { partition, writer } = writing(count, selection, { batchSize: 50, batchBytes });
+    const all: string[] = [];
+    for (let round = 0; round < 40; round++) {
+      const records = Array.from({ length: 1 + (round % 9) }, (__, at) => 'x'.repeat((round * at * 977) % 7_000));
+      all.push(...records);
+      writer.write(records);
+    }
+    writer.flush();
+    const bytesOf = (batch: readonly unknown[]): number =>
+      batch.reduce<number>((sum, record) => sum + 24 + String(record).length, 0);
+    for (const batch of partition.written.flat()) {
+      // What came before the first large record was not measured.
+      expect(bytesOf(batch)).toBeLessThanOrEqual(batch.length === 1 ? Infinity : 2 * batchBytes);
+    }
+    const expected = selection.kind === 'broadcast' ? count * all.length : all.length;
+    expect(partition.records.flat()).toHaveLength(expected);
+    if (count === 1) expect(partition.records).toEqual([all]);
+  });
+
   it('property: each record arrives once where its selection sends it, in order, in full batches', () => {
     const selections = fc.constantFrom<ChannelSelection>({ kind: 'round-robin' }, { kind: 'broadcast' }, byItself);
     fc.assert(

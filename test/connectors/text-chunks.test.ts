@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { constants } from 'node:buffer';
+import { appendTexts, tooLongText } from '../../src/connectors/text-chunks.ts';
+import { UnrecoverableError } from '../../src/errors.ts';
+
+const longest = 256 * 1_024;
+
+async function appended(texts: Iterable<string>, isLater: boolean): Promise<string[]> {
+  const chunks: string[] = [];
+  await appendTexts(texts, (chunk) => {
+    chunks.push(chunk);
+    return isLater ? Promise.resolve() : undefined;
+  });
+  return chunks;
+}
+
+describe('texts of records', () => {
+  it.each([false, true])('are appended in order, in bounded chunks (waited for: %p)', async (isLater) => {
+    const property = fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom('a', '継', '🜚', '\ud800'), fc.integer({ min: 0, max: 400_000 })), {
+        maxLength: 6,
+      }),
+      async (parts) => {
+        const texts = parts.map(([text, count]) => text.repeat(count));
+        const chunks = await appended(texts, isLater);
+        expect(chunks.join('') === texts.join('')).toBe(true);
+        for (const chunk of chunks) expect(chunk.length).toBeLessThanOrEqual(longest + 1);
+      },
+    );
+    await fc.assert(property, { numRuns: 15 });
+  });
+
+  it('keep pairs of surrogates together where they are cut', async () => {
+    for (const before of ['', 'x']) {
+      const chunks = await appended([before + '🜚'.repeat(longest)], false);
+      expect(chunks.length).toBeGreaterThan(1);
+      expect(Buffer.concat(chunks.map((chunk) => Buffer.from(chunk))).toString()).toBe(before + '🜚'.repeat(longest));
+    }
+  });
+
+  it('are made as they are needed: nothing ahead of what is waited for', async () => {
+    let made = 0;
+    let go = (): void => {};
+    const texts = function* () {
+      for (; made < 3; made++) yield 'x'.repeat(longest);
+    };
+    const done = appendTexts(texts(), () => new Promise<void>((resolve) => (go = resolve)));
+    expect(made).toBe(1);
+    for (let chunk = 0; chunk < 3; chunk++) {
+      go();
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    await done;
+    expect(made).toBe(3);
+  });
+
+  it('a text that is longer than a string can be is an error that says so', () => {
+    let thrown: unknown;
+    try {
+      JSON.stringify('x'.repeat(constants.MAX_STRING_LENGTH));
+    } catch (error) {
+      thrown = error;
+    }
+    const error = tooLongText('out.ndjson', thrown);
+    expect(error).toBeInstanceOf(UnrecoverableError);
+    expect(error?.message).toMatch(/^out\.ndjson: .* longer than a string can be .*Split such records/);
+    expect(tooLongText('out.ndjson', new RangeError('another'))).toBeUndefined();
+  });
+});

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { BatchCutter, type BatchLimits } from '../../src/partitions/batch-cutter.ts';
+import { estimateRecordBytes } from '../../src/partitions/record-size.ts';
+import type { Batch } from '../../src/partitions/stream-element.ts';
+
+const limits: BatchLimits = { batchSize: 100, batchBytes: 64_000 };
+
+/** A record of about so many bytes. */
+const sized = (bytes: number): string => 'x'.repeat(Math.max(0, bytes - 24));
+const repeated = (count: number, bytes: number): string[] => Array.from({ length: count }, () => sized(bytes));
+const bytesOf = (records: Batch): number => records.reduce<number>((sum, next) => sum + estimateRecordBytes(next), 0);
+
+function cutAll(records: Batch, cutter = new BatchCutter(limits)): Batch[] {
+  const batches: Batch[] = [];
+  for (let at = 0; at < records.length; ) {
+    const end = cutter.endOf(records, at);
+    batches.push(records.slice(at, end));
+    at = end;
+  }
+  return batches;
+}
+
+describe('BatchCutter', () => {
+  it.each<[string, Batch, number[]]>([
+    ['small records: by their number', repeated(250, 50), [100, 100, 50]],
+    ['some that are too many bytes together: by their bytes', repeated(100, 1_600), [40, 40, 20]],
+    ['large ones: a few', repeated(5, 30_000), [2, 2, 1]],
+    ['larger than a batch: each by itself', repeated(3, 100_000), [1, 1, 1]],
+    [
+      'a large one between small ones goes with what it fits to',
+      [sized(9), sized(60_000), sized(9), sized(64_000)],
+      [3, 1],
+    ],
+    ['nothing', [], []],
+  ])('%s', (_, records, lengths) => {
+    expect(cutAll(records).map(({ length }) => length)).toEqual(lengths);
+  });
+
+  it('looks at each record for a while after a large one, so that none of those that follow slips through', () => {
+    const cutter = new BatchCutter(limits);
+    cutAll(repeated(1, 60_000), cutter);
+    // None of the places that are looked at else holds a large one.
+    const records = Array.from({ length: 100 }, (_, at) => sized(at % 25 === 3 ? 60_000 : 9));
+    for (let round = 0; round < 10; round++) {
+      for (const batch of cutAll(records, cutter)) expect(bytesOf(batch)).toBeLessThanOrEqual(limits.batchBytes);
+    }
+  });
+
+  it('asks for few records while it knows none, for more as they turn out small, and for fewer when they get large', () => {
+    const cutter = new BatchCutter(limits);
+    const asked: number[] = [];
+    for (const bytes of [50, 50, 50, 30_000, 100_000, 50, 50, 50, 50]) {
+      asked.push(cutter.nextRecords);
+      cutter.endOf(repeated(cutter.nextRecords, bytes));
+    }
+    expect(asked).toEqual([16, 64, 100, 100, 2, 1, 4, 16, 64]);
+  });
+
+  it('property: every record is in one batch, in order; batches of like records are within their limits', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 24, max: 90_000 }), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 100_000 }),
+        (sizes, batchSize, batchBytes) => {
+          const records = sizes.toSorted((a, b) => b - a).map(sized);
+          const batches = cutAll(records, new BatchCutter({ batchSize, batchBytes }));
+          expect(batches.flat()).toEqual(records);
+          for (const batch of batches) {
+            expect(batch.length).toBeLessThanOrEqual(batchSize);
+            if (batch.length > 1) expect(bytesOf(batch)).toBeLessThanOrEqual(batchBytes);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('estimateRecordBytes', () => {
+  it.each<[string, () => unknown]>([
+    [
+      'a getter that throws',
+      () => ({
+        get x() {
+          throw new Error('no');
+        },
+      }),
+    ],
+    [
+      'a proxy that refuses',
+      () =>
+        new Proxy(
+          {},
+          {
+            ownKeys: () => {
+              throw new Error('no');
+            },
+          },
+        ),
+    ],
+    [
+      'a revoked proxy',
+      () => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        return proxy;
+      },
+    ],
+    [
+      'a ring of rings',
+      () => {
+        const ring: Record<string, unknown> = {};
+        for (let key = 0; key < 40; key++) ring[`k${key}`] = [ring, ring, { ring }];
+        return ring;
+      },
+    ],
+  ])('is at peace with %s', (_, make) => {
+    expect(estimateRecordBytes(make())).toBeGreaterThan(0);
+  });
+});
