@@ -3,7 +3,8 @@ import { InvalidArgumentError, MalformedInputError, toError } from '../errors.ts
 import type { Source, SourceReader } from '../operators/source.ts';
 import { checkPath } from './file-problem.ts';
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
-import { type LineBlock, LineBlocks } from './line-blocks.ts';
+import { LineBlocks } from './line-blocks.ts';
+import type { LineBlock } from './line-feeder.ts';
 
 export interface CsvFileOptions<Out> {
   /** Whether the first line holds names, not values. Default: yes, unless `columns` are given. */

@@ -3,17 +3,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { FileAccessError, MalformedInputError } from '../errors.ts';
 import { type ByteRange, shareOf } from './byte-range.ts';
 import { fileProblem } from './file-problem.ts';
+import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
 const blockBytes = 256 * 1024;
 const newline = 0x0a;
 const quote = 0x22;
-
-/** Complete lines of a file, decoded. */
-export interface LineBlock {
-  readonly text: string;
-  /** Where `text` begins in the file, in bytes. */
-  readonly offset: number;
-}
 
 export interface LineBlocksOptions {
   /** A newline between double quotes does not end a line. Only for the whole file: subtask 0 of 1. */
@@ -25,7 +19,7 @@ export interface LineBlocksOptions {
  * exactly one range, so the subtasks together read each line once, wherever the borders fall. A byte order mark is left
  * out.
  */
-export class LineBlocks {
+export class LineBlocks implements LineFeeder {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #size: number;

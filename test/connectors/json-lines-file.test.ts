@@ -1,5 +1,6 @@
 import { truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { wideNumbers } from '../../src/connectors/json-numbers.ts';
 import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
 import { contextOf, drain, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
 
@@ -26,6 +27,13 @@ describe('what a file holds', () => {
     ['characters of 2, 3 and 4 bytes', '"é"\n"縫"\n"🏺"\n', ['é', '縫', '🏺']],
     ['a line separator inside a string', '"a\u2028b"\n', ['a\u2028b']],
     ['space around values', '  1  \n\t2\t\n', [1, 2]],
+    [
+      'numbers of 16 digits',
+      '9007199254740991\n-0.30000000000000004\n1e-05\n',
+      [9007199254740991, -0.30000000000000004, 1e-5],
+    ],
+    ['ids in quotes', '{"id":"1790000000000000001"}\n', [{ id: '1790000000000000001' }]],
+    ['a key twice', '{"a":1,"b":2,"a":3}\n', [{ a: 3, b: 2 }]],
   ])('%s', async (_title, content, records) => {
     const source = jsonLinesFile(fileOf(content));
     expect(await readSubtasks(source)).toEqual([records]);
@@ -50,7 +58,8 @@ describe('the subtasks together read each line once', () => {
   });
 
   it('for any lines, line ends and parallelism', async () => {
-    const line = fc.oneof(fc.json({ maxDepth: 1, stringUnit: 'binary' }), fc.constant(''));
+    const json = fc.json({ maxDepth: 1, stringUnit: 'binary' }).filter((text) => wideNumbers(text).length === 0);
+    const line = fc.oneof(json, fc.constant(''));
     const ending = fc.constantFrom('\n', '\r\n');
     const content = fc.record({
       lines: fc.array(fc.tuple(line, ending), { maxLength: 30 }),
@@ -101,6 +110,27 @@ describe('malformed lines', () => {
     ['beyond the first block', `${many}[1}\n`, 1, '30001:3', 'not valid JSON: unexpected "}"'],
     ['in the share of the last subtask', `${many}[1}\n`, 4, '30001:3', 'not valid JSON: unexpected "}"'],
     ['bytes that are not UTF-8', Buffer.from([0x31, 0x0a, 0x22, 0xc3, 0xa9, 0xff, 0x22]), 1, '2:3', 'not valid UTF-8'],
+    [
+      'lines ended by CR alone',
+      '{"a":1}\r{"a":2}\r',
+      1,
+      '1:9',
+      'not valid JSON: unexpected "{" after a carriage return: lines end by LF or CRLF',
+    ],
+    [
+      'an integer that changes',
+      '{"id":1}\n{"id":1790000000000000001}\n',
+      1,
+      '2:7',
+      "\"id\": 1790000000000000001 does not fit into a number. Set `int64` to 'bigint' or 'string'",
+    ],
+    [
+      'a decimal that changes, in the share of the last subtask',
+      `${many}{"a":[0,1e999]}\n`,
+      4,
+      '30001:9',
+      "\"a.1\": 1e999 does not fit into a number. Set `decimals` to 'string' or 'rounded'",
+    ],
     ['UTF-16', Buffer.from('\uFEFF1\n', 'utf16le'), 1, '1:1', 'not valid UTF-8'],
   ])('%s', async (_title, content, parallelism, where, problem) => {
     const path = fileOf(content);
@@ -119,6 +149,34 @@ describe('malformed lines', () => {
     expect(failure.message).toBe(`${path}:2:1: two is not allowed`);
     expect(failure.cause).toBeInstanceOf(TypeError);
   });
+});
+
+it('numbers that a double does not hold are what is asked for', async () => {
+  const path = fileOf('{"id":1790000000000000001,"price":1.10000000000000000001}\n{"id":7,"price":1.1}\n');
+  const source = jsonLinesFile(path, { int64: 'bigint', decimals: 'string' });
+  expect((await readSubtasks(source, 2)).flat()).toEqual([
+    { id: 1790000000000000001n, price: '1.10000000000000000001' },
+    { id: 7, price: 1.1 },
+  ]);
+});
+
+it('`__proto__` is a key like others', async () => {
+  const [[record]] = (await readSubtasks(jsonLinesFile(fileOf('{"__proto__":{"a":1},"b":2}\n')))) as [[object]];
+  expect(Object.entries(record)).toEqual([
+    ['__proto__', { a: 1 }],
+    ['b', 2],
+  ]);
+  expect(Object.getPrototypeOf(record)).toBe(Object.prototype);
+});
+
+it.each<[name: string, options: object, expected: string]>([
+  ['int64', { int64: 'rounded' }, '"number", "bigint" or "string"'],
+  ['decimals', { decimals: 'bigint' }, '"number", "string" or "rounded"'],
+])('another choice for `%s` is refused', (name, options, expected) => {
+  expect(() => jsonLinesFile('x', options)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: name }),
+  );
+  expect(() => jsonLinesFile('x', options)).toThrow(expected);
 });
 
 describe('files that go away', () => {

@@ -1,0 +1,86 @@
+import { MalformedInputError, toError } from '../errors.ts';
+import type { SourceReader } from '../operators/source.ts';
+import { findJsonFault, type JsonFault } from './json-fault.ts';
+import { NumberSuspects } from './json-numbers.ts';
+import { findNumberFault, type JsonValueOptions, parseExactly } from './json-values.ts';
+import type { LineFeeder } from './line-feeder.ts';
+
+export interface JsonLinesOptions<Out> extends JsonValueOptions {
+  /** Checks or converts what a line holds. What it throws is reported as malformed input, with file and line. */
+  readonly parse?: (value: unknown) => Out;
+}
+
+/** Parses lines of JSON. Nearly all go through `JSON.parse` alone: see {@link NumberSuspects}. */
+export class JsonLinesReader<Out> implements SourceReader<Out> {
+  readonly #lines: LineFeeder;
+  readonly #options: JsonLinesOptions<Out>;
+  readonly #suspects = new NumberSuspects();
+  #text = '';
+  /** Of `#text` in what is read. */
+  #offset = 0;
+  /** Index in `#text` of the next line. */
+  #at = 0;
+
+  constructor(lines: LineFeeder, options: JsonLinesOptions<Out>) {
+    this.#lines = lines;
+    this.#options = options;
+  }
+
+  read(maxRecords: number): readonly Out[] | Promise<readonly Out[] | null> {
+    const text = this.#text;
+    const { parse } = this.#options;
+    const records: Out[] = [];
+    let at = this.#at;
+    let line = '';
+    try {
+      while (records.length < maxRecords && at < text.length) {
+        let end = text.indexOf('\n', at);
+        if (end < 0) end = text.length;
+        line = text.slice(at, end);
+        if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
+          const value: unknown = this.#suspects.next(at) < end ? parseExactly(line, this.#options) : JSON.parse(line);
+          records.push(parse === undefined ? (value as Out) : parse(value));
+        }
+        at = end + 1;
+      }
+    } catch (error) {
+      return this.#malformed(line, at, error);
+    }
+    this.#at = at;
+    return records.length > 0 || at < text.length ? records : this.#readOn(maxRecords);
+  }
+
+  close(): Promise<void> {
+    return this.#lines.close();
+  }
+
+  async #readOn(maxRecords: number): Promise<readonly Out[] | null> {
+    const block = await this.#lines.next();
+    if (block === null) return null;
+    this.#text = block.text;
+    this.#offset = block.offset;
+    this.#at = 0;
+    this.#suspects.reset(block.text);
+    return this.read(maxRecords);
+  }
+
+  async #malformed(line: string, at: number, cause: unknown): Promise<never> {
+    const offset = this.#offset + Buffer.byteLength(this.#text.slice(0, at));
+    const fault = findLineFault(line) ?? findNumberFault(line, this.#options);
+    throw new MalformedInputError(
+      { file: this.#lines.path, line: await this.#lines.lineAt(offset), column: (fault?.index ?? 0) + 1 },
+      fault?.problem ?? toError(cause).message,
+      { cause },
+    );
+  }
+}
+
+function findLineFault(line: string): JsonFault | undefined {
+  const fault = findJsonFault(line);
+  if (fault === undefined || !line.slice(0, fault.index).includes('\r')) return fault;
+  return { ...fault, problem: `${fault.problem} after a carriage return: lines end by LF or CRLF` };
+}
+
+function isBlank(line: string): boolean {
+  return /^[ \t\r]*$/.test(line);
+}

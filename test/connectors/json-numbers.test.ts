@@ -1,0 +1,204 @@
+import fc from 'fast-check';
+import { NumberSuspects, wideNumbers } from '../../src/connectors/json-numbers.ts';
+import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/connectors/json-values.ts';
+
+describe('numbers that a double holds as they are written', () => {
+  it.each([
+    '0',
+    '-0',
+    '1.5',
+    '9007199254740991',
+    '-9007199254740991',
+    '0.1',
+    '1e23',
+    '100000000000000000000000e-2',
+    '3.141592653589793',
+    '0.30000000000000004',
+    '0.10000000000000001',
+    '0.1000000000000000055511151231257827',
+    '0.500000000000000000000000',
+    '5e-324',
+    '4.9E-324',
+    '1.7976931348623157e308',
+    '0e999',
+    '0.0000000000000000000000000000000000000000001',
+    '-122.41941550000000',
+    '1000000000000000.2',
+    '0.12345678901234568',
+  ])('%s', (text) => {
+    expect(wideNumbers(text)).toEqual([]);
+    expect(parseExactly(`[${text}]`, {})).toEqual([Number(text)]);
+  });
+
+  it('all that programs write for a double, with any number of digits', () => {
+    const written = fc
+      .tuple(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 40 }))
+      .filter(([double]) => Math.abs(double) >= 1e21 || !Number.isInteger(double) || Number.isSafeInteger(double))
+      .chain(([double, digits]) =>
+        fc.constantFrom(String(double), double.toExponential(), double.toExponential(digits), double.toPrecision(17)),
+      );
+    fc.assert(
+      fc.property(
+        written.filter((text) => /[.e]/.test(text) && Number.isFinite(Number(text))),
+        (text) => {
+          expect(wideNumbers(text)).toEqual([]);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('numbers that it does not', () => {
+  it.each<[text: string, kind: 'int64' | 'decimals', isExact: boolean]>([
+    ['9007199254740993', 'int64', false],
+    ['-9007199254740993', 'int64', false],
+    ['9007199254740992', 'int64', true],
+    ['1790000000000000001', 'int64', false],
+    ['1152921504606847000', 'int64', false],
+    ['1152921504606846976', 'int64', true],
+    [`1${'0'.repeat(400)}`, 'int64', false],
+    ['1e999', 'decimals', false],
+    ['-1E+400', 'decimals', false],
+    ['1e-400', 'decimals', false],
+    ['3e-324', 'decimals', false],
+    ['1.2345678901234e-320', 'decimals', false],
+    ['0.1000000000000000055', 'decimals', false],
+    ['3.3333333333333333', 'decimals', false],
+    ['12345678901234.567', 'decimals', false],
+    ['1234567890123456.7', 'decimals', false],
+    ['12345678901234567890.0', 'decimals', false],
+    ['3.14159265358979323846', 'decimals', false],
+    [`0.${'0'.repeat(330)}1`, 'decimals', false],
+  ])('%s is for `%s`', (text, kind, isExact) => {
+    expect(wideNumbers(text)).toEqual([{ start: 0, end: text.length, kind, isExact }]);
+    const line = `{"a":1,"b":[${text}]}`;
+    expect(wideNumbers(line)).toMatchObject([{ start: 12, end: line.length - 2 }]);
+    const suspects = new NumberSuspects();
+    suspects.reset(line);
+    expect(suspects.next(0)).toBeLessThan(line.length);
+  });
+
+  it('is decided by exact arithmetic, for integers and decimals of 14 to 20 digits', () => {
+    const digits = fc
+      .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 13, max: 19 }))
+      .chain(([first, count]) =>
+        fc
+          .array(fc.integer({ min: 0, max: 9 }), { minLength: count, maxLength: count })
+          .map((rest) => [first, ...rest].join('')),
+      );
+    fc.assert(
+      fc.property(digits, fc.integer({ min: 0, max: 30 }), (text, scale) => {
+        const isExact = BigInt(Number(text)) === BigInt(text);
+        const isUnsafe = BigInt(text) > BigInt(Number.MAX_SAFE_INTEGER);
+        expect(wideNumbers(text)).toMatchObject(isUnsafe ? [{ isExact }] : []);
+        const decimal = `${text}e-${scale}`;
+        const difference = differenceInHalves(BigInt(text), scale);
+        if (Math.abs(difference) !== 1) expect(wideNumbers(decimal)).toHaveLength(Math.abs(difference) < 1 ? 0 : 1);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  /** How far the double nearest to `digits / 10^scale` is from it, in halves of the last digit that is not zero. */
+  function differenceInHalves(digits: bigint, scale: number): number {
+    const double = Number(`${digits}e-${scale}`);
+    const shift = 200;
+    const exact = BigInt(double * 2 ** 120) << BigInt(shift - 120);
+    let unit = 1n << BigInt(shift);
+    const difference = exact * 10n ** BigInt(scale) - digits * unit;
+    for (let rest = digits; rest % 10n === 0n; rest /= 10n) unit *= 10n;
+    return Number((difference * 2n * 2n ** 60n) / unit) / 2 ** 60;
+  }
+});
+
+it('texts in quotes are none, however they look', () => {
+  const line = '{"id":"1790000000000000001","1790000000000000001":"\\\\","x":"\\",1e999,","y":"\\\\\\"1e999"}';
+  expect(wideNumbers(line)).toEqual([]);
+  expect(parseExactly(line, {})).toEqual(JSON.parse(line));
+});
+
+describe('what becomes of them', () => {
+  const line =
+    '{"id":9007199254740993,"ids":[1,-9007199254740994],"amount":1.00000000000000000001,"text":"9007199254740993"}';
+  const id = 9007199254740993n;
+  it.each<[options: JsonValueOptions, value: object]>([
+    [
+      { int64: 'bigint', decimals: 'string' },
+      { id, ids: [1, -9007199254740994n], amount: '1.00000000000000000001', text: String(id) },
+    ],
+    [
+      { int64: 'string', decimals: 'string' },
+      { id: String(id), ids: [1, '-9007199254740994'], amount: '1.00000000000000000001', text: String(id) },
+    ],
+    [
+      { int64: 'bigint', decimals: 'rounded' },
+      { id, ids: [1, -9007199254740994n], amount: 1, text: String(id) },
+    ],
+    [
+      { int64: 'string', decimals: 'rounded' },
+      { id: String(id), ids: [1, '-9007199254740994'], amount: 1, text: String(id) },
+    ],
+  ])('%j', (options, value) => {
+    expect(parseExactly(line, options)).toEqual(value);
+    expect(findNumberFault(line, options)).toBeUndefined();
+  });
+
+  it.each<[line: string, options: JsonValueOptions, index: number, problem: string]>([
+    [line, {}, 6, "\"id\": 9007199254740993 does not fit into a number. Set `int64` to 'bigint' or 'string'"],
+    [
+      line,
+      { int64: 'bigint' },
+      60,
+      "\"amount\": 1.00000000000000000001 does not fit into a number. Set `decimals` to 'string' or 'rounded'",
+    ],
+    ['-1e999', { int64: 'string' }, 0, "-1e999 does not fit into a number. Set `decimals` to 'string' or 'rounded'"],
+    [
+      '{"a":[{"__proto__":9007199254740993}]}',
+      {},
+      19,
+      "\"a.0.__proto__\": 9007199254740993 does not fit into a number. Set `int64` to 'bigint' or 'string'",
+    ],
+  ])('%s with %j is refused', (text, options, index, problem) => {
+    expect(() => parseExactly(text, options)).toThrow(RangeError);
+    expect(findNumberFault(text, options)).toEqual({ index, problem });
+  });
+
+  it('`__proto__` stays a key like others', () => {
+    const value = parseExactly('{"__proto__":{"a":9007199254740993},"b":1}', { int64: 'bigint' });
+    expect(Object.entries(value as object)).toEqual([
+      ['__proto__', { a: id }],
+      ['b', 1],
+    ]);
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+  });
+});
+
+it('suspects are every wide number of a text, line by line', () => {
+  const number = fc.constantFrom(
+    '9007199254740993',
+    '1e999',
+    '12345678901.2345678',
+    '17',
+    '0.5',
+    '"9007199254740993"',
+    '-3e-05',
+    '1E-310',
+  );
+  const lines = fc.array(
+    fc.array(number, { maxLength: 3 }).map((items) => `[${items.join(',')}]`),
+    { maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(lines, (texts) => {
+      const suspects = new NumberSuspects();
+      suspects.reset(texts.join('\n'));
+      let at = 0;
+      for (const text of texts) {
+        if (wideNumbers(text).length > 0) expect(suspects.next(at)).toBeLessThan(at + text.length);
+        else suspects.next(at);
+        at += text.length + 1;
+      }
+    }),
+  );
+});
