@@ -67,6 +67,8 @@ export type TaskReport =
 export interface TaskStatistics {
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** Whether it finished before its input had ended, because nobody needed more of what it produces. */
+  readonly isCurtailed: boolean;
 }
 
 export type ExecutorToMasterMessage =

@@ -27,6 +27,8 @@ export interface TaskSurroundings {
 export interface PartitionSurroundings {
   /** Hears that the beginning of the result was given up while it is still read. */
   readonly truncated: () => void;
+  /** Hears that nobody needed the rest of the result, so that it is not all there. */
+  readonly curtailed: () => void;
   /** Gives up results that nobody needs now, to make room for `bytes` of the disk. */
   readonly reclaim: (bytes: number, budget: ByteBudget) => void;
   /** What an earlier attempt left, which is to be taken over, and whether what is in files is lost. */

@@ -178,7 +178,7 @@ export class LocalCluster implements ExecutorGateway {
       input: {
         createTask: () => this.#createTask(key, deployment),
         failed: (cause) => {
-          this.#end(key, { recordsIn: 0, recordsOut: 0 });
+          this.#end(key, { recordsIn: 0, recordsOut: 0, isCurtailed: false });
           this.#report({ type: 'task.failed', vertex, attempt, cause: toError(cause) });
         },
       },

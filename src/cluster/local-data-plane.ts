@@ -6,7 +6,7 @@ import { TaskScheduler } from '../actors/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
-import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
+import type { ExchangeSettings, KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
@@ -46,6 +46,8 @@ export interface LocalDataPlaneOptions extends BatchLimits {
   readonly diskOverflow: DiskOverflow;
   /** How long a producer waits for room on the disk. */
   readonly diskWaitTimeoutMs: number;
+  /** How long results stay when everybody has read them, where the exchange says nothing. */
+  readonly keepResults: KeepResults;
   /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
@@ -86,12 +88,12 @@ export class LocalDataPlane implements DataPlane {
     const { id, edge, subpartitionCount, origin, isReproducible } = registration;
     const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
     const { clock, freezeRecords: freeze } = environment;
-    const { truncated, reclaim, previous, trace: before } = surroundings;
+    const { truncated, curtailed, reclaim, previous, trace: before } = surroundings;
     environment.faults.reach(partitionFaultPoints.register, { ...id });
     const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     const name = exchange.name as ExchangeName;
-    if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount });
+    if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
     if (origin === 'unread' && before !== undefined) {
       return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
     }
@@ -112,6 +114,8 @@ export class LocalDataPlane implements DataPlane {
       freeze,
       isReproducible,
       truncated,
+      curtailed,
+      keepsAll: (settings.keepResults ?? this.#options.keepResults) !== 'until-consumers-finish',
       ...(before && { before }),
     };
     switch (name) {

@@ -326,6 +326,7 @@ export class ResultStore {
         : { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') };
     const partition = dataPlane.createPartition(registration, {
       truncated: () => ledger.truncatePartition(id.partition),
+      curtailed: () => this.#curtailed(id.partition),
       reclaim: (bytes, budget) => this.#reclaim(bytes, budget, edge),
       previous,
       trace: previous === undefined && origin !== 'new' ? this.#traces.get(id.partition) : undefined,
@@ -353,6 +354,12 @@ export class ResultStore {
     };
     this.#results.set(id.partition, held);
     actor.start();
+  }
+
+  /** A fact of the data: the chart of the result and the master's books follow it. */
+  #curtailed(partition: PartitionId): void {
+    this.#results.get(partition)?.actor.send({ type: 'partition.curtail' });
+    this.#options.ledger.truncatePartition(partition);
   }
 
   #leaveTrace(partition: PartitionId, held: ResultPartition): void {

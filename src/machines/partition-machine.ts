@@ -8,9 +8,10 @@ import { placeholder } from './placeholder.ts';
  *
  * P1 What it holds is given up exactly once, whichever way it ends.
  * P2 `released` is never left; `lost` only by its release, or by an attempt that produces it again.
- * P3 What is promoted belongs to the job no more, and stays.
+ * P3 What is partial is never complete: only an attempt that produces it again leads out of it.
+ * P4 What is promoted belongs to the job no more, and stays.
  */
-export const partitionStates = ['created', 'producing', 'finished', 'lost', 'released', 'promoted'] as const;
+export const partitionStates = ['created', 'producing', 'finished', 'partial', 'lost', 'released', 'promoted'] as const;
 
 export type PartitionState = (typeof partitionStates)[number];
 
@@ -31,6 +32,8 @@ export type PartitionEvent =
   | { readonly type: 'partition.produce' }
   /** Its task finished: the result is complete. */
   | { readonly type: 'partition.finish' }
+  /** Nobody needs the rest of it, which is dropped or not produced. */
+  | { readonly type: 'partition.curtail' }
   /** Some of it is gone or unreadable. */
   | { readonly type: 'partition.lose'; readonly cause: Error }
   /** The next attempt of its task produces it again. */
@@ -72,12 +75,14 @@ export const partitionMachine = partitionSetup.createMachine({
   states: {
     created: {
       entry: { type: 'recordState', params: { state: 'created' } },
-      on: { ...anyEnd, 'partition.produce': 'producing' },
+      on: { ...anyEnd, 'partition.produce': 'producing', 'partition.curtail': 'partial' },
     },
     producing: {
       entry: { type: 'recordState', params: { state: 'producing' } },
-      on: { ...anyEnd, 'partition.finish': 'finished' },
+      on: { ...anyEnd, 'partition.finish': 'finished', 'partition.curtail': 'partial' },
     },
+    /** Those who were reading have what they need. Its producer may still be at work for others. */
+    partial: { entry: { type: 'recordState', params: { state: 'partial' } }, on: anyEnd },
     finished: {
       tags: 'readable',
       entry: { type: 'recordState', params: { state: 'finished' } },

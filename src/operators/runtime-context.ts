@@ -11,7 +11,7 @@ export interface RuntimeContext {
   readonly parallelism: number;
   /** 0 for the first attempt. */
   readonly attempt: AttemptNumber;
-  /** Aborted when the attempt is cancelled or fails. */
+  /** Aborted when the attempt is cancelled or fails, and when nobody needs more of what it produces. */
   readonly signal: AbortSignal;
   readonly environment: Environment;
 }

@@ -5,6 +5,7 @@ import type { SinkWriter } from './sink.ts';
 
 /** A sink as an output of a task: one write at a time, then commit or abort, each once. */
 export class SinkOutput implements TaskOutput {
+  readonly isNeeded = true;
   readonly #writer: SinkWriter<unknown>;
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
@@ -46,6 +47,10 @@ export class SinkOutput implements TaskOutput {
       this.#call(() => this.#writer.commit());
       this.#afterwards(() => done(this.#failure));
     });
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.finish(done);
   }
 
   abort(done: () => void): void {

@@ -54,6 +54,10 @@ export class SourceInput implements TaskInput {
     this.#listener = listener;
   }
 
+  dismiss(): void {
+    this.#state = { kind: 'over' };
+  }
+
   close(done: () => void): void {
     this.#state = { kind: 'over' };
     // A reader is closed once, by whoever comes first; an error on the way out changes nothing any more.

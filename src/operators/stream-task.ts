@@ -18,6 +18,8 @@ export interface TaskParts {
 export interface TaskCounts {
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** Whether it finished before its input had ended, because nobody needed more of what it produces. */
+  readonly isCurtailed: boolean;
 }
 
 /** What a task tells whoever runs it: `running` once, then one of the three ends, once. */
@@ -48,6 +50,10 @@ export interface StreamTaskOptions {
  * - ST1 It takes no input while results wait that the outputs have no room for.
  * - ST2 It reports an end when nothing of it runs any more: input closed, outputs committed or aborted.
  * - ST3 What fails while it ends changes nothing: the first reason counts.
+ * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted, and are no failures. One that
+ *   has a sink never does so.
+ * - ST5 When it needs no more of its input, because of ST4 or because its chain is done, it says so at once; never when it
+ *   fails or is cancelled.
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -58,6 +64,7 @@ export class StreamTask implements Runnable {
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
   #isInputOver = false;
+  #isCurtailed = false;
   #batches = 0;
   #recordsIn = 0;
   #recordsOut = 0;
@@ -126,6 +133,10 @@ export class StreamTask implements Runnable {
     const { input, chain, outputs } = this.#parts as TaskParts;
     do {
       for (const { failure } of outputs) if (failure !== undefined) throw failure;
+      if (outputs.length > 0 && !outputs.some(isNeeded)) {
+        this.#curtail();
+        return 'blocked';
+      }
       if (!outputs.every(({ isWritable }) => isWritable)) return 'blocked';
       const results = chain.poll();
       if (results !== undefined) {
@@ -168,10 +179,20 @@ export class StreamTask implements Runnable {
     for (const output of (this.#parts as TaskParts).outputs) output.write(results);
   }
 
+  /** ST4. */
+  #curtail(): void {
+    this.#isCurtailed = true;
+    this.#options.context.abort();
+    this.#parts?.chain.close();
+    this.#commit();
+  }
+
   /** ST2: the last of the outputs that is safe lets the input be closed, and then it has finished. */
   #commit(): void {
     this.#phase = 'committing';
     const { input, outputs } = this.#parts as TaskParts;
+    // ST5.
+    if (!this.#isInputOver) input.dismiss();
     let open = outputs.length;
     const finished = (): void => {
       this.#attempt(() => {
@@ -183,11 +204,13 @@ export class StreamTask implements Runnable {
       });
     };
     if (open === 0) finished();
+    const ended = (error?: Error): void => {
+      if (error !== undefined) this.#fail(error);
+      else if (--open === 0 && this.#end === undefined) finished();
+    };
     for (const output of outputs) {
-      output.finish((error) => {
-        if (error !== undefined) this.#fail(error);
-        else if (--open === 0 && this.#end === undefined) finished();
-      });
+      if (this.#isCurtailed) output.curtail(ended);
+      else output.finish(ended);
     }
   }
 
@@ -231,7 +254,7 @@ export class StreamTask implements Runnable {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     const { listener } = this.#options;
-    const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+    const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, isCurtailed: this.#isCurtailed };
     if (this.#end === undefined) listener.finished(counts);
     else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts);
     else listener.canceled(counts);
@@ -247,4 +270,8 @@ export class StreamTask implements Runnable {
       records: this.#recordsIn,
     });
   }
+}
+
+function isNeeded(output: TaskOutput): boolean {
+  return output.isNeeded;
 }

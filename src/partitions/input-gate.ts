@@ -89,6 +89,11 @@ export class InputGate implements TaskInput {
     this.#listener = listener;
   }
 
+  dismiss(): void {
+    this.#phase = 'closed';
+    for (const view of this.#views) view.dismiss();
+  }
+
   close(done: () => void): void {
     this.#phase = 'closed';
     for (const subscription of this.#subscriptions) subscription.unsubscribe();

@@ -30,7 +30,7 @@ export interface MemoryRoomOptions {
  *
  * Invariants:
  * - MR1 What its batches have reserved is what it has reserved of the budget.
- * - MR2 What a live reader has not taken is never dropped; with no reader nothing is.
+ * - MR2 What a live reader has not taken is never dropped; with no reader nothing is, until the last one was dismissed.
  * - MR3 A budget that is used up holds a producer up only while a reader lags: two exchanges never wait for each other's
  *   memory.
  * - MR4 What nobody reads yet and there is no room for goes elsewhere: who will read it may wait, by another way, for this
@@ -97,7 +97,9 @@ export class MemoryRoom {
   /** Whether what was dropped should come back: there is room, or somebody will read it. */
   isWorthKeeping(log: RetainedLog, index: number, records: Batch): boolean {
     const { retention, budget } = this.#options;
-    return retention !== 'memory' || !log.isRead || index >= log.position || budget.hasRoomFor(estimateBytes(records));
+    if (retention !== 'memory') return true;
+    const isToBeRead = !log.isDismissed && (!log.isRead || index >= log.position);
+    return isToBeRead || budget.hasRoomFor(estimateBytes(records));
   }
 
   /** Frees what a batch takes; at the most its checksum is kept. */
@@ -120,6 +122,13 @@ export class MemoryRoom {
     if (retention !== 'memory') return;
     this.#taken.push(log);
     while (budget.isExceeded && this.#dropOldest());
+  }
+
+  /** The reader of a log needs nothing more, and has taken what there is up to batch `from`. */
+  noteDismissed(log: RetainedLog, from: number): void {
+    if (this.#options.retention !== 'memory') return;
+    for (let index = from; index < log.length; index++) this.#taken.push(log);
+    this.noteCrowd(log);
   }
 
   /** The batches or readers of a log have changed. */

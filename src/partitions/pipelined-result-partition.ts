@@ -11,6 +11,8 @@ export interface PipelinedResultPartitionOptions {
   readonly subpartitionCount: number;
   /** Batches that wait in one subpartition before the producer has to stop. Default 4. */
   readonly queueCapacity?: number;
+  /** Hears that nobody needed the rest of it. */
+  readonly curtailed?: () => void;
 }
 
 /**
@@ -21,6 +23,8 @@ export interface PipelinedResultPartitionOptions {
  * - PP1 Nothing is emitted without a credit, except the end.
  * - PP2 The producer is told when the last full queue has room again, and not before.
  * - PP3 What a reader that went away would have read is dropped, and holds nobody up.
+ * - PP4 It is needed until every reader was dismissed or it is released. A reader that only went away needs it still: it
+ *   failed, and its producer with it.
  */
 export class PipelinedResultPartition implements ResultPartition {
   readonly id: ResultPartitionId;
@@ -29,7 +33,19 @@ export class PipelinedResultPartition implements ResultPartition {
   /** Made on first use: of 10 000 subpartitions a short producer may touch three. */
   readonly #subpartitions: (Subpartition | undefined)[] = [];
   readonly #capacity: number;
+  readonly #curtailed: (() => void) | undefined;
+  readonly #owner: SubpartitionOwner = {
+    noteFull: (full) => {
+      this.#fullCount += full ? 1 : -1;
+      if (this.#fullCount === 0) this.#listener?.();
+    },
+    noteDismissed: () => {
+      this.#dismissedCount++;
+      if (!this.isNeeded) this.#listener?.();
+    },
+  };
   #fullCount = 0;
+  #dismissedCount = 0;
   #listener: (() => void) | undefined;
   #records = 0;
   #batches = 0;
@@ -40,10 +56,15 @@ export class PipelinedResultPartition implements ResultPartition {
     this.exchange = options.exchange;
     this.subpartitionCount = options.subpartitionCount;
     this.#capacity = options.queueCapacity ?? 4;
+    this.#curtailed = options.curtailed;
   }
 
   get isWritable(): boolean {
     return this.#fullCount === 0;
+  }
+
+  get isNeeded(): boolean {
+    return this.#phase !== 'released' && this.#dismissedCount < this.subpartitionCount;
   }
 
   onWritable(listener: () => void): void {
@@ -51,6 +72,7 @@ export class PipelinedResultPartition implements ResultPartition {
   }
 
   write(subpartition: number, records: Batch): void {
+    if (this.#phase === 'released') return;
     if (this.#phase !== 'open') {
       throw new IllegalStateError(`A batch was written to partition ${this.id.partition}, which is ${this.#phase}`);
     }
@@ -65,6 +87,12 @@ export class PipelinedResultPartition implements ResultPartition {
       for (const subpartition of this.#subpartitions) subpartition?.append(endOfPartition);
     }
     done();
+  }
+
+  /** Everybody who would read it was dismissed: there is nobody to be told how it ended. */
+  curtail(done: (error?: Error) => void): void {
+    if (this.#phase === 'open') this.#curtailed?.();
+    this.finish(done);
   }
 
   read(subpartition: number, fromRecord = 0): SubpartitionView {
@@ -99,16 +127,17 @@ export class PipelinedResultPartition implements ResultPartition {
         `Partition ${this.id.partition} has ${this.subpartitionCount} subpartitions, and no number ${index}`,
       );
     }
-    const made = new Subpartition(this.id, this.#capacity, (full) => this.#noteFull(full));
+    const made = new Subpartition(this.id, this.#capacity, this.#owner);
     if (this.#phase === 'finished') made.append(endOfPartition);
     this.#subpartitions[index] = made;
     return made;
   }
+}
 
-  #noteFull(full: boolean): void {
-    this.#fullCount += full ? 1 : -1;
-    if (this.#fullCount === 0) this.#listener?.();
-  }
+/** Who hears of what becomes of a subpartition. */
+interface SubpartitionOwner {
+  noteFull(full: boolean): void;
+  noteDismissed(): void;
 }
 
 /** One bounded queue and, once it was opened, the view of its one reader. */
@@ -116,23 +145,23 @@ class Subpartition implements SubpartitionView {
   readonly elements$: Observable<StreamElement>;
   readonly #id: ResultPartitionId;
   readonly #capacity: number;
-  readonly #noteFull: (full: boolean) => void;
+  readonly #owner: SubpartitionOwner;
   readonly #queue: StreamElement[] = [];
-  #reader: 'none' | 'opened' | 'gone' | Subscriber<StreamElement> = 'none';
+  #reader: 'none' | 'opened' | 'gone' | 'dismissed' | Subscriber<StreamElement> = 'none';
   #credits = 0;
   #isEmitting = false;
   #isFull = false;
   #lost: Error | undefined;
 
-  constructor(id: ResultPartitionId, capacity: number, noteFull: (full: boolean) => void) {
+  constructor(id: ResultPartitionId, capacity: number, owner: SubpartitionOwner) {
     this.#id = id;
     this.#capacity = capacity;
-    this.#noteFull = noteFull;
+    this.#owner = owner;
     this.elements$ = new Observable((subscriber) => {
       if (this.#reader !== 'opened') throw new IllegalStateError('A subpartition has one reader');
       this.#reader = subscriber;
       this.#emit();
-      return () => this.#forget();
+      return () => this.#forget('gone');
     });
   }
 
@@ -149,8 +178,14 @@ class Subpartition implements SubpartitionView {
     this.#emit();
   }
 
+  dismiss(): void {
+    if (this.#reader === 'dismissed') return;
+    this.#forget('dismissed');
+    this.#owner.noteDismissed();
+  }
+
   append(element: StreamElement): void {
-    if (this.#reader === 'gone') return;
+    if (this.#reader === 'gone' || this.#reader === 'dismissed') return;
     this.#queue.push(element);
     this.#updateFull();
     this.#emit();
@@ -189,8 +224,9 @@ class Subpartition implements SubpartitionView {
     this.#isEmitting = false;
   }
 
-  #forget(): void {
-    this.#reader = 'gone';
+  #forget(reader: 'gone' | 'dismissed'): void {
+    if (this.#reader === 'dismissed') return;
+    this.#reader = reader;
     this.#queue.length = 0;
     this.#updateFull();
   }
@@ -199,6 +235,6 @@ class Subpartition implements SubpartitionView {
     const isFull = this.#queue.length >= this.#capacity;
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
-    this.#noteFull(isFull);
+    this.#owner.noteFull(isFull);
   }
 }

@@ -55,6 +55,10 @@ export class RecordWriter implements TaskOutput {
     return false;
   }
 
+  get isNeeded(): boolean {
+    return this.#partition.isNeeded;
+  }
+
   onWritable(listener: () => void): void {
     this.#partition.onWritable(listener);
   }
@@ -84,6 +88,11 @@ export class RecordWriter implements TaskOutput {
   finish(done: (error?: Error) => void): void {
     this.flush();
     this.#partition.finish(done);
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.#batches.length = 0;
+    this.#partition.curtail(done);
   }
 
   /** What was written stays until whoever owns the partition releases it: a reader must not take it for complete. */

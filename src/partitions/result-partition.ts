@@ -32,6 +32,11 @@ export interface SubpartitionView {
   readonly elements$: Observable<StreamElement>;
   /** Grants room for `credits` more elements. `end` needs no credit. */
   request(credits: number): void;
+  /**
+   * Its reader needs nothing more, for good: an orderly end, unlike unsubscribing, after which it may come back. Nothing is
+   * emitted any more. Safe to call twice.
+   */
+  dismiss(): void;
 }
 
 /**
@@ -45,12 +50,17 @@ export interface ResultPartition {
 
   /** Whether one more batch may be written to *any* subpartition. A full partition stops its producer. Looking is free. */
   readonly isWritable: boolean;
+  /**
+   * Whether anybody needs what is still to be written: false once every reader was dismissed, or when it was released.
+   * One that has not been opened needs everything, and so does whoever keeps the result for later. Looking is free.
+   */
+  readonly isNeeded: boolean;
   /** Its producer has stopped because it is full. Needed where nobody waits for ever: its time begins. */
   readonly waitForRoom?: () => void;
-  /** Calls `listener` whenever the partition becomes writable again or fails. One listener: the writing task. */
+  /** Calls `listener` whenever the partition becomes writable again, fails, or is needed no more. One listener: the writing task. */
   onWritable(listener: () => void): void;
   /**
-   * Appends a batch to a subpartition; takes ownership of the array.
+   * Appends a batch to a subpartition; takes ownership of the array. What nobody needs is dropped.
    * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier or this batch could not be
    * kept.
    * @throws DeterminismBrokenError when it is produced again and is not what it was.
@@ -58,10 +68,15 @@ export interface ResultPartition {
   write(subpartition: number, records: Batch): void;
   /** Ends every subpartition. Calls `done` when everything that must outlive the task is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
+  /**
+   * Ends it where it is, because nobody needs more: whoever comes to read it later finds it lost, unless all of it is there.
+   * Calls `done` when nothing of it is under way.
+   */
+  curtail(done: (error?: Error) => void): void;
 
   /**
    * Opens a reader at the start of a subpartition, or at its record `fromRecord`.
-   * @throws PartitionLostError if the partition was released or lost, or no longer has that record.
+   * @throws PartitionLostError if the partition was released, lost or curtailed, or no longer has that record.
    */
   read(subpartition: number, fromRecord?: number): SubpartitionView;
 

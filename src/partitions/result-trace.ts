@@ -14,14 +14,17 @@ interface SubpartitionTrace {
 }
 
 /**
- * What is left of a complete result that was given up: enough to tell whether another attempt produces the same again.
- * 8 bytes a batch.
+ * What is left of a result that was given up: enough to tell whether another attempt produces the same again. 8 bytes a
+ * batch.
  */
 export class ResultTrace {
+  /** Whether that was all of it; otherwise nobody needed the rest, and nothing is known of it. */
+  readonly isWhole: boolean;
   readonly #subpartitions: readonly (SubpartitionTrace | undefined)[];
 
   /** @param batches by subpartition, those of each in order */
-  constructor(batches: readonly (Iterable<TracedBatch> | undefined)[]) {
+  constructor(batches: readonly (Iterable<TracedBatch> | undefined)[], isWhole = true) {
+    this.isWhole = isWhole;
     this.#subpartitions = batches.map((of) => {
       if (of === undefined) return undefined;
       const all = [...of];

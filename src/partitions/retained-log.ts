@@ -22,7 +22,8 @@ export interface RetainedBatch {
  * The batches of one subpartition that are kept, numbered from 0 as they were written, and who reads them.
  *
  * Invariants:
- * - RL1 Only what every live reader has taken can be dropped, oldest first; nothing can while nobody reads.
+ * - RL1 Only what every live reader has taken can be dropped, oldest first; nothing can while nobody reads, and everything
+ *   when the reader was dismissed.
  * - RL2 A reader finds every batch from where it starts, or does not start.
  * - RL3 Batches that are not there (dropped, or lost and not yet produced again) hold a reader up; it sees no gap.
  */
@@ -38,6 +39,7 @@ export class RetainedLog {
   #gap = 0;
   #recordCount = 0;
   #isReadToEnd = false;
+  #isDismissed = false;
 
   constructor(subpartition: number) {
     this.subpartition = subpartition;
@@ -60,6 +62,7 @@ export class RetainedLog {
 
   /** Up to where every live reader has read; the beginning while nobody reads. */
   get position(): number {
+    if (this.#isDismissed) return this.length;
     if (!this.isRead) return this.#isReadToEnd ? this.length : this.#first;
     let position = this.length;
     for (const view of this.#views) if (view.isReading) position = Math.min(position, view.position);
@@ -69,6 +72,11 @@ export class RetainedLog {
   /** Batches that the slowest reader could take and has not. */
   get lead(): number {
     return this.#gap - this.position;
+  }
+
+  /** Whether its reader needs nothing more, and no other has come. */
+  get isDismissed(): boolean {
+    return this.#isDismissed;
   }
 
   /** Whether somebody reads it now. */
@@ -151,6 +159,16 @@ export class RetainedLog {
 
   attach(view: StoredView): void {
     this.#views.add(view);
+  }
+
+  /** Its reader needs nothing more. */
+  dismiss(): void {
+    this.#isDismissed = true;
+  }
+
+  /** Another reader may come. */
+  expectReader(): void {
+    this.#isDismissed = false;
   }
 
   detach(view: StoredView): void {

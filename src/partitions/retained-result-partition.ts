@@ -3,7 +3,8 @@ import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
 import type { ResultTrace } from './result-trace.ts';
-import { RetainedResult, type RetainedResultOptions } from './retained-result.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
+import { RetainedResult } from './retained-result.ts';
 import type { Batch } from './stream-element.ts';
 
 export interface RetainedResultPartitionOptions extends RetainedResultOptions {
@@ -35,6 +36,10 @@ export class RetainedResultPartition implements ResultPartition {
     return this.#isHandedOn || this.#result.isWritable;
   }
 
+  get isNeeded(): boolean {
+    return this.#isHandedOn || this.#result.isNeeded;
+  }
+
   waitForRoom(): void {
     if (!this.#isHandedOn) this.#result.waitForRoom();
   }
@@ -51,6 +56,11 @@ export class RetainedResultPartition implements ResultPartition {
   finish(done: (error?: Error) => void): void {
     this.#assertCurrent();
     this.#result.finish(done);
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.#assertCurrent();
+    this.#result.curtail(done);
   }
 
   read(subpartition: number, fromRecord?: number): SubpartitionView {

@@ -1,44 +1,20 @@
 import { DeterminismBrokenError, IllegalStateError, PartitionLostError } from '../errors.ts';
-import type { SyncPolicy } from '../graph/exchange-settings.ts';
-import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
-import type { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
-import type { DiskRoomOptions } from './disk-room.ts';
-import { MemoryRoom, type Retention } from './memory-room.ts';
+import { MemoryRoom } from './memory-room.ts';
 import { batchChecksum, type BatchPlace, encodeBatch } from './record-codec.ts';
 import { Reproduction } from './reproduction.ts';
 import { ResultFile } from './result-file.ts';
 import type { PartitionStatistics, SubpartitionView } from './result-partition.ts';
-import { ResultTrace, type TracedBatch } from './result-trace.ts';
-import { type RetainedBatch, RetainedLog } from './retained-log.ts';
-import type { SpillStore } from './spill-store.ts';
+import type { ResultTrace } from './result-trace.ts';
+import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import { StoredView } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
+import { SubpartitionLogs } from './subpartition-logs.ts';
 
 /** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
 const inStep = 4;
-
-export interface RetainedResultOptions {
-  readonly exchange: ExchangeType;
-  readonly subpartitionCount: number;
-  readonly retention: Retention;
-  /** Of memory. */
-  readonly budget: ByteBudget;
-  /** What may be taken of the disk. Default: all of it. */
-  readonly disk?: DiskRoomOptions;
-  readonly spillStore: SpillStore;
-  /** Default `never`. */
-  readonly sync?: SyncPolicy;
-  /** Whether its producer may produce it again: what is dropped leaves its checksum. */
-  readonly isReproducible?: boolean;
-  /** Whether records that come back from a file are frozen like those they were written from. */
-  readonly freeze?: boolean;
-  /** Hears that the beginning was dropped: who starts to read from now on needs the producer to run again. */
-  readonly truncated?: () => void;
-  /** What is left of it from earlier attempts, which were complete and given up: it is produced again. */
-  readonly before?: ResultTrace;
-}
 
 type Phase =
   | { readonly kind: 'open' }
@@ -46,6 +22,8 @@ type Phase =
   | { readonly kind: 'finished' }
   /** What it was to end with could not be kept, and the attempt was told. */
   | { readonly kind: 'failed' }
+  /** Nobody needed more, and some of it was dropped or never produced. */
+  | { readonly kind: 'curtailed' }
   /** With a comparison if it was whole, and is still produced again. */
   | { readonly kind: 'released'; readonly comparison: Comparison | undefined };
 
@@ -63,13 +41,17 @@ type Phase =
  * - RP4 Produced again, it is what it was, record by record, or the attempt that claims so fails; what is there already is
  *   written to nobody twice, and readers of what is missing wait for it. That holds also if everybody has read it meanwhile,
  *   and it is released.
+ * - RP5 Once every reader was dismissed it is needed no more, unless it is kept for later: what is written then is dropped,
+ *   and from the first drop on, or an end before everything was written, nobody begins to read this attempt's result. A
+ *   reader that only went away needs it still; so does one that has not come.
+ * - RP6 It may be released while it is written: that ends the need, and the attempt that writes it hears of no error.
  */
 export class RetainedResult {
   readonly #options: RetainedResultOptions;
   #id: ResultPartitionId;
   /** Whether readers may come before it is complete. */
   readonly #isReadEarly: boolean;
-  readonly #logs: (RetainedLog | undefined)[] = [];
+  readonly #logs: SubpartitionLogs;
   readonly #memory: MemoryRoom;
   readonly #file: ResultFile;
   #phase: Phase = { kind: 'open' };
@@ -89,6 +71,7 @@ export class RetainedResult {
     const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
     this.#id = id;
     this.#options = options;
+    this.#logs = new SubpartitionLogs(id.partition, options.subpartitionCount);
     this.#isReadEarly = exchange.consumption !== 'after-producer-finished';
     const changed = (): void => {
       if (this.#phase.kind !== 'released') this.#listener?.();
@@ -107,8 +90,14 @@ export class RetainedResult {
   }
 
   get isWritable(): boolean {
-    if (this.#comparison !== undefined) return true;
+    if (!this.isNeeded) return true;
     return !this.#file.isBusy && !this.#lacksDisk && !this.#memory.isFull;
+  }
+
+  /** RP5, RP6. */
+  get isNeeded(): boolean {
+    if (this.#phase.kind === 'released' || this.#phase.kind === 'curtailed') return false;
+    return this.#options.keepsAll === true || !this.#logs.areDismissed;
   }
 
   waitForRoom(): void {
@@ -124,8 +113,9 @@ export class RetainedResult {
       this.#comparison.take(subpartition, records);
       return;
     }
+    if (this.#phase.kind === 'released') return;
     this.#assertOpen();
-    if (this.#file.failure !== undefined) throw this.#file.failure;
+    if (this.#file.failure !== undefined && this.isNeeded) throw this.#file.failure;
     const fresh = this.#reproduction?.take(subpartition, records) ?? records;
     if (fresh.length > 0) this.#append(subpartition, fresh);
   }
@@ -136,11 +126,11 @@ export class RetainedResult {
       return;
     }
     if (this.#phase.kind === 'released') {
-      done(this.#released());
+      done();
       return;
     }
     const shortfall = this.#shortfall();
-    if (shortfall !== undefined) {
+    if (shortfall !== undefined || this.#phase.kind === 'curtailed') {
       done(shortfall);
       return;
     }
@@ -148,9 +138,29 @@ export class RetainedResult {
     this.#file.finish((failure) => this.#complete(done, failure));
   }
 
+  /** RP5. */
+  curtail(done: (error?: Error) => void): void {
+    if (this.#phase.kind === 'released') {
+      done();
+      return;
+    }
+    if (!this.#isWhole || this.#missingBatches > 0) {
+      this.#dropRest();
+      done();
+      return;
+    }
+    this.#phase = { kind: 'finishing', done };
+    this.#file.finish((failure) => {
+      this.#complete(() => {}, failure);
+      if (failure !== undefined) this.#dropRest();
+      done();
+    });
+  }
+
   read(subpartition: number, fromRecord = 0): SubpartitionView {
     if (this.#phase.kind === 'released') throw this.#released();
-    const log = this.#log(subpartition);
+    if (this.#phase.kind === 'curtailed') throw this.#cut();
+    const log = this.#logs.of(subpartition);
     if (!this.#isReadEarly && !this.#isWhole) {
       throw new IllegalStateError(`Partition ${this.#id.partition} is read before it has finished`);
     }
@@ -175,17 +185,20 @@ export class RetainedResult {
         else this.#memory.noteCrowd(log);
       },
       taken: () => this.#memory.noteTaken(log),
+      dismissed: () => this.#dismiss(log),
       closed: (closed) => {
         log.detach(closed);
         this.#memory.noteCrowd(log);
       },
     });
+    this.#logs.expectReader(log);
     log.attach(view);
     return view;
   }
 
   verify(done: (error?: Error) => void): void {
     if (this.#phase.kind === 'released') done(this.#released());
+    else if (this.#phase.kind === 'curtailed') done(this.#cut());
     else this.#file.verify(done);
   }
 
@@ -199,22 +212,11 @@ export class RetainedResult {
   }
 
   /**
-   * What another attempt can be compared with when this is released: nothing if it is not complete, or if some of it was
-   * never written, so that it has no checksum.
+   * What another attempt can be compared with when this is released, as far as it came: nothing if some of it was never
+   * written, so that it has no checksum.
    */
   trace(): ResultTrace | undefined {
-    if (!this.#isWhole || this.#phase.kind === 'released') return undefined;
-    const batches: TracedBatch[][] = [];
-    for (const log of this.#logs) {
-      if (log === undefined) continue;
-      const those: TracedBatch[] = [];
-      for (const { count, checksum } of log.kept()) {
-        if (checksum === undefined) return undefined;
-        those.push({ count, checksum });
-      }
-      batches[log.subpartition] = those;
-    }
-    return new ResultTrace(Array.from(batches));
+    return this.#phase.kind === 'released' ? undefined : this.#logs.trace(this.#isWhole);
   }
 
   /**
@@ -230,9 +232,9 @@ export class RetainedResult {
     }
     this.#id = id;
     this.#phase = { kind: 'open' };
-    const logs = this.#logs.filter((log) => log !== undefined);
+    const logs = [...this.#logs];
     this.#file.restart(id, isLost, logs);
-    for (const log of logs) log.restart();
+    this.#logs.restart();
     this.#memory.restart(logs);
     this.#reproduction = this.#reproductionOf();
   }
@@ -245,18 +247,32 @@ export class RetainedResult {
     this.#file.close();
     this.#memory.close();
     const lost = this.#released();
-    for (const log of this.#logs) log?.lose(lost);
-    this.#logs.length = 0;
+    this.#logs.lose(lost);
     this.#stalled.clear();
-    // Everything was compared; what is still on its way to the disk nobody needs.
-    if (before.kind === 'finishing') before.done(this.#isWhole ? undefined : lost);
-    if (comparison !== undefined) this.#listener?.();
+    // RP6: what is still on its way to the disk nobody needs.
+    if (before.kind === 'finishing') before.done();
+    if (before.kind === 'open') this.#listener?.();
+  }
+
+  #dismiss(log: RetainedLog): void {
+    if (log.isDismissed || this.#phase.kind === 'released') return;
+    const { position } = log;
+    this.#logs.dismiss(log);
+    this.#memory.noteDismissed(log, position);
+    if (!this.isNeeded) this.#listener?.();
+  }
+
+  /** RP5. It will not be all there. */
+  #dropRest(): void {
+    if (this.#phase.kind === 'curtailed') return;
+    this.#phase = { kind: 'curtailed' };
+    this.#options.curtailed?.();
   }
 
   /** Everything that was there is missing, and will come again. */
   #follow(before: ResultTrace): void {
     for (let subpartition = 0; subpartition < before.subpartitionCount; subpartition++) {
-      const log = this.#log(subpartition);
+      const log = this.#logs.of(subpartition);
       for (let batch = 0; batch < before.batchCount(subpartition); batch++) {
         log.append({
           sequence: log.recordCount,
@@ -271,20 +287,19 @@ export class RetainedResult {
       this.#records += log.recordCount;
       this.#batches += log.length;
     }
-    this.#isWhole = true;
+    this.#isWhole = before.isWhole;
     this.#reproduction = this.#reproductionOf();
   }
 
   #reproductionOf(): Reproduction {
-    const lengths = this.#logs.map((log) => log?.length ?? 0);
+    const { lengths } = this.#logs;
     this.#batchesBefore = this.#batches;
     this.#missingBatches = 0;
-    for (const log of this.#logs)
-      for (const batch of log?.kept() ?? []) if (!this.#isThere(batch)) this.#missingBatches++;
+    for (const log of this.#logs) for (const batch of log.kept()) if (!this.#isThere(batch)) this.#missingBatches++;
     return new Reproduction(
       {
         batchCount: (subpartition) => lengths[subpartition] ?? 0,
-        recordCount: (subpartition, index) => this.#log(subpartition).batchAt(index)?.count ?? 0,
+        recordCount: (subpartition, index) => this.#logs.of(subpartition).batchAt(index)?.count ?? 0,
       },
       (subpartition, index, records) => this.#putBack(subpartition, index, records),
     );
@@ -299,29 +314,22 @@ export class RetainedResult {
   #comparisonOfRest(): Comparison | undefined {
     const reproduction = this.#reproduction;
     if (reproduction === undefined) return undefined;
-    const rest = this.#logs.map((log) => {
-      if (log === undefined) return undefined;
-      const { subpartition } = log;
-      const next = reproduction.missing(subpartition)?.batch ?? log.length;
-      return Array.from(log.kept(), ({ count, checksum, records, sequence }, index): TracedBatch => {
-        const isToCome = index >= next && records !== undefined;
-        return {
-          count,
-          checksum: checksum ?? (isToCome ? batchChecksum(records, { subpartition, sequence }) : undefined),
-        };
-      });
-    });
-    return new Comparison(this.#id, new ResultTrace(Array.from(rest)), reproduction);
+    return new Comparison(this.#id, this.#logs.traceOfRest(reproduction), reproduction);
   }
 
   /** Records that were not produced before. */
   #append(subpartition: number, records: Batch): void {
     // A reader of what was put back may have been the last.
     this.#comparison?.assertNone(subpartition, records);
+    if (this.#phase.kind === 'released') return;
     this.#assertOpen();
-    const log = this.#log(subpartition);
+    const log = this.#logs.of(subpartition);
     const { recordCount: sequence } = log;
     if (this.#isWhole) throw new DeterminismBrokenError(this.#id, subpartition, sequence, 'more records than before');
+    if (!this.isNeeded) {
+      this.#dropRest();
+      return;
+    }
     const { length: count } = records;
     const batch: RetainedBatch = {
       sequence,
@@ -331,8 +339,11 @@ export class RetainedResult {
       written: undefined,
       checksum: undefined,
     };
-    this.#keep(log, log.length, batch, records);
+    const isKept = !log.isDismissed || this.#memory.isWorthKeeping(log, log.length, records);
+    if (isKept) this.#keep(log, log.length, batch, records);
     log.append(batch);
+    if (!isKept) for (const skipped of log.skipTo(log.length)) this.#memory.forget(log, skipped);
+    else if (log.isDismissed) this.#memory.noteTaken(log);
     this.#records += count;
     this.#batches++;
     this.#memory.noteCrowd(log);
@@ -340,7 +351,7 @@ export class RetainedResult {
   }
 
   #assertOpen(): void {
-    if (this.#phase.kind === 'open') return;
+    if (this.#phase.kind === 'open' || this.#phase.kind === 'curtailed') return;
     throw new IllegalStateError(`A batch was written to partition ${this.#id.partition}, which is ${this.#phase.kind}`);
   }
 
@@ -357,26 +368,12 @@ export class RetainedResult {
     return batch.reservedBytes > 0 || this.#file.holds(batch);
   }
 
+  #cut(): PartitionLostError {
+    return new PartitionLostError(this.#id, 'nobody needed the rest of it, which was not produced');
+  }
+
   #released(): PartitionLostError {
     return new PartitionLostError(this.#id, 'it was released');
-  }
-
-  #log(subpartition: number): RetainedLog {
-    const known = this.#logs[subpartition];
-    if (known !== undefined) return known;
-    const { subpartitionCount } = this.#options;
-    if (!(subpartition >= 0 && subpartition < subpartitionCount)) {
-      throw new IllegalStateError(
-        `Partition ${this.#id.partition} has ${subpartitionCount} subpartitions, and no number ${subpartition}`,
-      );
-    }
-    const log = new RetainedLog(subpartition);
-    this.#logs[subpartition] = log;
-    return log;
-  }
-
-  #batchAt(subpartition: number, index: number): RetainedBatch {
-    return this.#log(subpartition).batchAt(index) as RetainedBatch;
   }
 
   /**
@@ -410,7 +407,7 @@ export class RetainedResult {
     this.#phase = { kind: failure === undefined ? 'finished' : 'failed' };
     if (failure === undefined) {
       this.#isWhole = true;
-      for (const log of this.#logs) log?.advance();
+      for (const log of this.#logs) log.advance();
     }
     done(failure);
   }
@@ -445,12 +442,16 @@ export class RetainedResult {
   /** RP4. A batch that was produced before is there again: the same, or the claim is broken. */
   #putBack(subpartition: number, index: number, records: Batch): void {
     if (this.#phase.kind === 'released') return;
-    const log = this.#log(subpartition);
-    const batch = this.#batchAt(subpartition, index);
+    const log = this.#logs.of(subpartition);
+    const batch = this.#logs.batchAt(subpartition, index);
     if (!this.#isSame(batch, records, { subpartition, sequence: batch.sequence })) {
       throw new DeterminismBrokenError(this.#id, subpartition, batch.sequence, 'other records');
     }
     if (this.#isThere(batch) || index < log.first) return;
+    if (!this.isNeeded) {
+      this.#dropRest();
+      return;
+    }
     this.#missingBatches--;
     if (!this.#memory.isWorthKeeping(log, index, records)) {
       for (const skipped of log.skipTo(index + 1)) this.#memory.forget(log, skipped);
@@ -473,10 +474,10 @@ export class RetainedResult {
 
   /** The claim is broken by an attempt that ends before it has produced everything again. */
   #shortfall(): DeterminismBrokenError | undefined {
-    for (let subpartition = 0; subpartition < this.#logs.length; subpartition++) {
+    for (const { subpartition } of this.#logs) {
       const missing = this.#reproduction?.missing(subpartition);
       if (missing === undefined) continue;
-      const { sequence, count } = this.#batchAt(subpartition, missing.batch);
+      const { sequence, count } = this.#logs.batchAt(subpartition, missing.batch);
       const difference = `it ended ${count - missing.produced} or more records early`;
       return new DeterminismBrokenError(this.#id, subpartition, sequence, difference);
     }

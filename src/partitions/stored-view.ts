@@ -18,6 +18,8 @@ export interface StoredViewOptions {
   readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
   /** The reading is over, or given up. */
   readonly closed: (view: StoredView) => void;
+  /** Its reader needs nothing more, for good. Before `closed`. */
+  readonly dismissed: () => void;
   /** Somebody reads it now. */
   readonly opened?: () => void;
   /** A batch was taken. */
@@ -96,6 +98,12 @@ export class StoredView implements SubpartitionView {
   request(credits: number): void {
     this.#credits += credits;
     this.#emit();
+  }
+
+  dismiss(): void {
+    this.#options.dismissed();
+    this.#state = 'over';
+    this.#subscriber?.unsubscribe();
   }
 
   /** What it reads is gone. */

@@ -12,6 +12,8 @@ export interface TaskInput {
   emitNext(): boolean;
   /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
   onAvailable(listener: () => void): void;
+  /** Nothing more is needed, for good: whoever produces it is told. Nothing is emitted any more; `close` follows. */
+  dismiss(): void;
   /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */
   close(done: () => void): void;
 }
@@ -20,9 +22,11 @@ export interface TaskInput {
 export interface TaskOutput {
   /** Whether a batch may be written now. Asked by the task alone, which waits if not. */
   readonly isWritable: boolean;
+  /** Whether anybody needs what is still to be written. A sink always does. */
+  readonly isNeeded: boolean;
   /** What went wrong with an earlier batch, where that shows between writes. */
   readonly failure: Error | undefined;
-  /** Calls `listener` whenever it becomes writable again or fails. One listener. */
+  /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */
   onWritable(listener: () => void): void;
   /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */
   write(records: Batch): void;
@@ -30,6 +34,8 @@ export interface TaskOutput {
   flush(): void;
   /** Everything was written: commit. Calls `done` when it is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
+  /** Nobody needs more: it ends where it is. Calls `done` when it is safe, or with the error. */
+  curtail(done: (error?: Error) => void): void;
   /** The attempt failed or was cancelled: give up what is not committed. Calls `done` when nothing of it runs. */
   abort(done: () => void): void;
 }

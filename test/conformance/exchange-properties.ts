@@ -50,6 +50,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   const { plane, settle } = dataPlaneOf(jobGraph, 'in memory');
   const partition = plane.createPartition(registration, {
     truncated: () => {},
+    curtailed: () => {},
     reclaim: () => {},
     previous: undefined,
     trace: undefined,
@@ -86,6 +87,7 @@ function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in me
       memoryOverflow: 'drop',
       diskBudgetBytes: unlimited,
       diskOverflow: 'back-pressure',
+      keepResults: 'until-consumers-finish',
       diskWaitTimeoutMs: 1_000,
       spillDirectory: undefined,
       ...(files && { spillStore: new MemorySpillStore(environment.clock) }),

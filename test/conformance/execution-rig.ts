@@ -70,7 +70,7 @@ export class ExecutionRig {
     const base = { vertex, attempt: this.attempt };
     if (state === 'failed') this.send({ type: 'task.failed', ...base, cause: cause ?? new Error('the task broke') });
     else if (state === 'finished') {
-      this.send({ type: 'task.finished', ...base, statistics: { recordsIn: 0, recordsOut: 0 } });
+      this.send({ type: 'task.finished', ...base, statistics: { recordsIn: 0, recordsOut: 0, isCurtailed: false } });
     } else this.send({ type: `task.${state}`, ...base });
   }
 

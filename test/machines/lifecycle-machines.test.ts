@@ -25,6 +25,7 @@ const machines: {
     events: {
       produce: { type: 'partition.produce' },
       finish: { type: 'partition.finish' },
+      curtail: { type: 'partition.curtail' },
       lose: { type: 'partition.lose', cause } as { type: string },
       resume: { type: 'partition.resume', id: { partition: 0, attempt: 1 }, storage: idle } as { type: string },
       promote: { type: 'partition.promote' },
@@ -34,19 +35,21 @@ const machines: {
       created: [],
       producing: ['produce'],
       finished: ['produce', 'finish'],
+      partial: ['produce', 'curtail'],
       lost: ['lose'],
       released: ['release'],
       promoted: ['produce', 'finish', 'promote'],
     },
     input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle }),
     table: `
-               produce    finish    lose  resume   promote   release
-    created    producing  -         lost  created  -         released
-    producing  -          finished  lost  created  -         released
-    finished   -          -         lost  created  promoted  released
-    lost       -          -         -     created  -         released
-    released   -          -         -     -        -         -
-    promoted   -          -         -     -        -         -
+               produce    finish    curtail  lose  resume   promote   release
+    created    producing  -         partial  lost  created  -         released
+    producing  -          finished  partial  lost  created  -         released
+    finished   -          -         -        lost  created  promoted  released
+    partial    -          -         -        lost  created  -         released
+    lost       -          -         -        -     created  -         released
+    released   -          -         -        -     -        -         -
+    promoted   -          -         -        -     -        -         -
     `,
   },
   {
@@ -142,6 +145,7 @@ describe('partition machine', () => {
     { path: ['produce', 'lose', 'release'], freed: 'first' },
     { path: ['produce', 'finish', 'release', 'lose'], freed: 'first' },
     { path: ['release', 'resume'], freed: 'first' },
+    { path: ['produce', 'curtail', 'finish', 'release'], freed: 'first' },
     { path: ['resume', 'release'], freed: 'second' },
     { path: ['lose', 'resume', 'release'], freed: 'second' },
     { path: ['produce', 'finish', 'resume', 'produce', 'lose'], freed: 'second' },
@@ -157,7 +161,15 @@ describe('partition machine', () => {
     expect(freed).toEqual([]);
   });
 
-  it('P3: what is promoted belongs to the job no more: whatever comes, nothing of it is freed', () => {
+  it('P3: what is partial becomes complete by no finish, and cannot be promoted: only its next attempt leads out of it', () => {
+    const { actor, freed, send } = held();
+    for (const name of ['produce', 'curtail', 'finish', 'promote']) send(name);
+    expect([actor.getSnapshot().value, actor.getSnapshot().hasTag('readable')]).toEqual(['partial', false]);
+    for (const name of ['resume', 'produce', 'finish']) send(name);
+    expect([actor.getSnapshot().value, freed]).toEqual(['finished', []]);
+  });
+
+  it('P4: what is promoted belongs to the job no more: whatever comes, nothing of it is freed', () => {
     const { actor, freed, send } = held();
     for (const name of ['produce', 'finish', 'promote', 'release', 'lose', 'resume', 'release']) send(name);
     expect(freed).toEqual([]);

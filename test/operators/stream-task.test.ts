@@ -18,6 +18,7 @@ class HandInput implements TaskInput {
   #listener: (() => void) | undefined;
   #finishClosing: (() => void) | undefined;
   closed = 0;
+  dismissed = 0;
   closesLater = false;
 
   emitNext(): boolean {
@@ -30,6 +31,10 @@ class HandInput implements TaskInput {
 
   onAvailable(listener: () => void): void {
     this.#listener = listener;
+  }
+
+  dismiss(): void {
+    this.dismissed++;
   }
 
   close(done: () => void): void {
@@ -63,6 +68,8 @@ class HandChain implements OperatorStage {
   #waiting: Batch | undefined;
   #isOver = false;
   isClosed = false;
+  /** It needs nothing more, whatever its input. */
+  isDoneEarly = false;
   onPush: (records: Batch) => void = () => {};
 
   get isAccepting(): boolean {
@@ -85,7 +92,7 @@ class HandChain implements OperatorStage {
   }
 
   get isDone(): boolean {
-    return this.#isOver && this.#waiting === undefined;
+    return (this.#isOver || this.isDoneEarly) && this.#waiting === undefined;
   }
 
   close(): void {
@@ -97,6 +104,7 @@ class HandChain implements OperatorStage {
 class HandOutput implements TaskOutput {
   readonly log: unknown[] = [];
   isWritable = true;
+  isNeeded = true;
   failure: Error | undefined;
   finishesLater = false;
   #listener: (() => void) | undefined;
@@ -120,6 +128,12 @@ class HandOutput implements TaskOutput {
     else done();
   }
 
+  curtail(done: (error?: Error) => void): void {
+    this.log.push('curtail');
+    if (this.finishesLater) this.#finishing = done;
+    else done();
+  }
+
   abort(done: () => void): void {
     this.log.push('abort');
     done();
@@ -127,6 +141,11 @@ class HandOutput implements TaskOutput {
 
   becomeWritable(): void {
     this.isWritable = true;
+    this.#listener?.();
+  }
+
+  becomeUnneeded(): void {
+    this.isNeeded = false;
     this.#listener?.();
   }
 
@@ -140,7 +159,7 @@ class HandOutput implements TaskOutput {
   }
 }
 
-function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>) {
+function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more: readonly HandOutput[] = []) {
   const faults = faultPlan();
   const environment = virtualEnvironment({ faults });
   const context = new TaskContext({
@@ -153,14 +172,15 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>) {
   });
   const reports: string[] = [];
   const [input, chain, output] = [new HandInput(), new HandChain(), new HandOutput()];
-  const parts = { input, chain, outputs: [output] };
+  const parts = { input, chain, outputs: [output, ...more] };
   const task = new StreamTask({
     context,
     scheduler: new TaskScheduler(environment.clock),
     listener: {
       initializing: () => reports.push('initializing'),
       running: () => reports.push('running'),
-      finished: ({ recordsIn, recordsOut }) => reports.push(`finished ${recordsIn} ${recordsOut}`),
+      finished: ({ recordsIn, recordsOut, isCurtailed }) =>
+        reports.push(`${isCurtailed ? 'curtailed' : 'finished'} ${recordsIn} ${recordsOut}`),
       failed: (cause, { recordsIn }) => reports.push(`failed ${recordsIn}: ${cause.message}`),
       canceled: ({ recordsIn }) => reports.push(`canceled ${recordsIn}`),
     },
@@ -233,6 +253,113 @@ describe('StreamTask', () => {
     expect(lastOf(reports)).toBe('running');
     input.finishClosing();
     expect(lastOf(reports)).toBe('finished 0 0');
+  });
+
+  describe('ST4: what it produces is needed no more', () => {
+    it.each<[string, (parts: ReturnType<typeof setUp>) => void, string]>([
+      ['while it waits for input', ({ input, idle }) => (input.feed(1), idle()), 'curtailed 1 1'],
+      [
+        'while it waits for room',
+        ({ output, input, idle }) => ((output.isWritable = false), input.feed(1), idle()),
+        'curtailed 0 0',
+      ],
+      ['before it runs', () => {}, 'curtailed 0 0'],
+      [
+        'while it writes',
+        ({ output, input, idle }) => (
+          (output.write = () => output.becomeUnneeded()), input.feed(1), input.feed(2), idle()
+        ),
+        'curtailed 1 1',
+      ],
+    ])('%s: ends as finished, and its input, its chain and the signal say so', (_, reach, report) => {
+      const parts = setUp();
+      parts.task.start();
+      reach(parts);
+      parts.output.becomeUnneeded();
+      parts.idle();
+      expect(lastOf(parts.reports)).toBe(report);
+      expect(parts.output.log.at(-1)).toBe('curtail');
+      expect([parts.input.dismissed, parts.input.closed, parts.chain.isClosed, parts.context.isAborted]).toEqual([
+        1,
+        1,
+        true,
+        true,
+      ]);
+    });
+
+    it('one output that is needed is enough to go on', () => {
+      const other = new HandOutput();
+      const { task, input, output, reports, idle } = setUp(undefined, [other]);
+      task.start();
+      output.becomeUnneeded();
+      input.feed(1);
+      idle();
+      expect([lastOf(reports), other.log]).toEqual(['running', [[1], 'flush']]);
+      other.becomeUnneeded();
+      idle();
+      expect(lastOf(reports)).toBe('curtailed 1 1');
+      expect([output.log.at(-1), other.log.at(-1)]).toEqual(['curtail', 'curtail']);
+    });
+
+    it('what fails in the chain at the same time is no failure', () => {
+      const { task, chain, output, reports, idle } = setUp();
+      task.start();
+      idle();
+      chain.poll = () => throwIt(new Error('a call failed'));
+      output.becomeUnneeded();
+      idle();
+      expect(lastOf(reports)).toBe('curtailed 0 0');
+    });
+
+    it('finishes when its outputs are safe and its input is closed', () => {
+      const { task, input, output, reports, idle } = setUp();
+      output.finishesLater = input.closesLater = true;
+      task.start();
+      output.becomeUnneeded();
+      idle();
+      output.finishNow();
+      expect(lastOf(reports)).toBe('running');
+      input.finishClosing();
+      expect(lastOf(reports)).toBe('curtailed 0 0');
+    });
+
+    it('an output that has failed fails it all the same', () => {
+      const { task, output, reports, idle } = setUp();
+      task.start();
+      output.isNeeded = false;
+      output.becomeFailed(new Error('no disk'));
+      idle();
+      expect(lastOf(reports)).toBe('failed 0: no disk');
+    });
+  });
+
+  describe('ST5: it needs no more of its input', () => {
+    it('because its chain is done: says so before its outputs are safe, and finishes', () => {
+      const { task, input, chain, output, reports, idle } = setUp();
+      output.finishesLater = true;
+      chain.onPush = () => (chain.isDoneEarly = true);
+      task.start();
+      input.feed(1);
+      input.feed(2);
+      idle();
+      expect([input.dismissed, input.closed, input.waiting.length]).toEqual([1, 0, 1]);
+      output.finishNow();
+      expect(reports.at(-1)).toBe('finished 1 1');
+    });
+
+    it.each<[string, (parts: ReturnType<typeof setUp>) => void]>([
+      ['is cancelled', ({ task }) => task.cancel()],
+      ['fails', ({ output }) => output.becomeFailed(new Error('no disk'))],
+      ['is cancelled although its chain is done', ({ task, chain }) => ((chain.isDoneEarly = true), task.cancel())],
+      ['has read everything', ({ input }) => input.end()],
+    ])('says nothing when it %s', (_, end) => {
+      const parts = setUp();
+      parts.task.start();
+      parts.idle();
+      end(parts);
+      parts.idle();
+      expect([parts.input.dismissed, parts.input.closed]).toEqual([0, 1]);
+    });
   });
 
   describe('what fails it, and leaves nothing open', () => {

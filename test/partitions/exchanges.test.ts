@@ -228,7 +228,156 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(() => partition.read(-1)).toThrow(IllegalStateError);
   });
 
+  it('released while it is written: is needed no more, drops what follows, and its producer hears of no error', () => {
+    const { create, settle } = exchange();
+    const partition = create(1);
+    let wakes = 0;
+    partition.onWritable(() => wakes++);
+    partition.write(0, [1]);
+    expect(partition.isNeeded).toBe(true);
+    partition.release();
+    for (let batch = 0; batch < 20; batch++) partition.write(0, [batch]);
+    settle();
+    expect([partition.isNeeded, partition.isWritable]).toEqual([false, true]);
+    const ends: unknown[] = [];
+    partition.finish((error) => ends.push(error));
+    partition.curtail((error) => ends.push(error));
+    settle();
+    expect(ends).toStrictEqual([undefined, undefined]);
+    expect(() => partition.read(0)).toThrow(PartitionLostError);
+    expect(partition.statistics()).toMatchObject({ memoryBytes: 0, spilledBytes: 0 });
+  });
+
   const { reading: kind } = exchange();
+
+  describe('need', () => {
+    // A blocking result is read when it is complete: while it is written for the first time, everybody is still to come.
+    const whileWritten = kind === 'at the end' ? it.skip : it;
+    const rereadable = kind === 'early' ? it : it.skip;
+
+    /** A partition that is written; answers how often its producer was woken. */
+    const written = (subpartitionCount: number) => {
+      const { create, settle } = exchange();
+      const partition = create(subpartitionCount);
+      let wakes = 0;
+      partition.onWritable(() => wakes++);
+      const open = (subpartition: number, credits = 0): Reading => {
+        const reading = new Reading(partition.read(subpartition), credits);
+        settle();
+        return reading;
+      };
+      return { partition, settle, open, takeWakes: () => [wakes, (wakes = 0)][0] };
+    };
+
+    it('everything is needed of a result that nobody has opened', () => {
+      const { partition } = written(2);
+      partition.write(0, [1]);
+      expect(partition.isNeeded).toBe(true);
+    });
+
+    whileWritten(
+      'a result is needed until the last of its readers was dismissed, and its producer hears of that',
+      () => {
+        const { partition, open, takeWakes } = written(2);
+        open(0).dismiss();
+        // The other is still to come.
+        expect([partition.isNeeded, takeWakes()]).toEqual([true, 0]);
+        const other = open(1);
+        expect(partition.isNeeded).toBe(true);
+        other.dismiss();
+        other.dismiss();
+        expect([partition.isNeeded, takeWakes()]).toEqual([false, 1]);
+      },
+    );
+
+    whileWritten('a reader that went away without a word failed: what it would read is needed', () => {
+      const { partition, open } = written(1);
+      open(0).stop();
+      expect(partition.isNeeded).toBe(true);
+    });
+
+    whileWritten('a dismissed reader gets nothing more, not even the end', () => {
+      const { partition, open, settle } = written(1);
+      const reading = open(0, 9);
+      partition.write(0, [1]);
+      settle();
+      reading.dismiss();
+      partition.write(0, [2]);
+      fill(partition, settle, []);
+      expect([reading.records, reading.isComplete, reading.error]).toEqual([[1], false, undefined]);
+    });
+
+    whileWritten('a dismissed reader holds up neither the producer nor the other readers', () => {
+      const { partition, open, settle } = written(2);
+      const [dismissed, other] = [open(0, 1), open(1, 100)];
+      partition.write(0, [0]);
+      settle();
+      dismissed.dismiss();
+      for (let batch = 0; batch < 50; batch++) {
+        expect(partition.isWritable).toBe(true);
+        partition.write(0, [batch]);
+        partition.write(1, [batch]);
+        settle();
+      }
+      fill(partition, settle, []);
+      expect(other.records).toHaveLength(50);
+      expect(other.isComplete).toBe(true);
+    });
+
+    whileWritten(
+      'what is written although nobody needs it is dropped, and then there is nothing to begin to read',
+      () => {
+        const { partition, open, settle } = written(1);
+        partition.write(0, [1]);
+        open(0).dismiss();
+        const before = partition.statistics();
+        for (let batch = 0; batch < 20; batch++) partition.write(0, [batch]);
+        settle();
+        expect(partition.isWritable).toBe(true);
+        expect(partition.statistics().memoryBytes).toBeLessThanOrEqual(before.memoryBytes);
+        expect(partition.statistics().spilledBytes).toBeLessThanOrEqual(before.spilledBytes + 100);
+        expect(() => partition.read(0)).toThrow(PartitionLostError);
+        fill(partition, settle, []);
+        expect(() => partition.read(0)).toThrow(PartitionLostError);
+      },
+    );
+
+    whileWritten('a result that was curtailed is no result for whoever comes to read it', () => {
+      const { partition, open, settle } = written(1);
+      partition.write(0, [1]);
+      open(0, 1).dismiss();
+      const ends: unknown[] = [];
+      partition.curtail((error) => ends.push(error));
+      settle();
+      expect(ends).toStrictEqual([undefined]);
+      expect(() => partition.read(0)).toThrow(PartitionLostError);
+      partition.release();
+      expect(partition.statistics()).toMatchObject({ memoryBytes: 0, spilledBytes: 0 });
+    });
+
+    rereadable('a reader that comes before anything was dropped gets everything, and needs it', () => {
+      const { partition, open, settle } = written(1);
+      partition.write(0, [1]);
+      open(0, 1).dismiss();
+      expect(partition.isNeeded).toBe(false);
+      const next = open(0, 9);
+      expect(partition.isNeeded).toBe(true);
+      partition.write(0, [2]);
+      fill(partition, settle, []);
+      expect(next.records).toEqual([1, 2]);
+      expect(next.isComplete).toBe(true);
+    });
+
+    rereadable('a result that was complete before its last reader was dismissed stays complete', () => {
+      const { partition, open, settle } = written(1);
+      partition.write(0, [1]);
+      const reading = open(0);
+      fill(partition, settle, []);
+      reading.dismiss();
+      expect(open(0, 9).records).toEqual([1]);
+    });
+  });
+
   if (kind === 'once') {
     it('is read from its beginning, and nobody gets that who asks for more', () => {
       const { partition, read } = filled(1, [[0, [1, 2]]]);

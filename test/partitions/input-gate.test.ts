@@ -51,6 +51,21 @@ describe('InputGate', () => {
     expect(taken).toEqual([1, 5, 3, 2, 4]);
   });
 
+  it('says to every channel that it needs nothing more, and emits nothing after that', () => {
+    const { gate, taken, channels, channel } = gateOver(3);
+    channel(1).emit(1);
+    channel(2).end();
+    gate.dismiss();
+    expect(channels.map(({ isDismissed }) => isDismissed)).toEqual([true, true, true]);
+    expect([gate.emitNext(), taken]).toEqual([false, []]);
+  });
+
+  it('is closed without a word: whoever closes it may have failed', () => {
+    const { gate, channels } = gateOver(2);
+    gate.close(() => {});
+    expect(channels.map(({ isDismissed }) => isDismissed)).toEqual([false, false]);
+  });
+
   it('ends once, after every channel has ended', () => {
     const { gate, taken, channel } = gateOver(2);
     channel(0).end();

@@ -153,4 +153,13 @@ describe('RecordWriter', () => {
       ),
     );
   });
+
+  it('is needed as long as its partition is; curtailed, it hands on nothing of what it still held', () => {
+    const { partition, writer } = writing(1, { kind: 'broadcast' }, { batchSize: 4 });
+    writer.write([1]);
+    partition.isNeeded = false;
+    expect(writer.isNeeded).toBe(false);
+    writer.curtail(() => {});
+    expect([partition.isCurtailed, partition.isFinished, partition.records]).toEqual([true, false, [[]]]);
+  });
 });

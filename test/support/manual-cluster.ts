@@ -222,7 +222,11 @@ export class ManualCluster implements ExecutorGateway {
     const vertex = this.vertex(task);
     const base = { vertex, attempt: attempt as AttemptNumber };
     if (state === 'finished') {
-      this.#send(vertex, { type: 'task.finished', ...base, statistics: { recordsIn: 0, recordsOut: 0 } });
+      this.#send(vertex, {
+        type: 'task.finished',
+        ...base,
+        statistics: { recordsIn: 0, recordsOut: 0, isCurtailed: false },
+      });
     } else this.#send(vertex, { type: `task.${state}`, ...base });
   }
 

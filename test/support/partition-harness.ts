@@ -52,6 +52,12 @@ export class Reading {
     this.#subscription.unsubscribe();
   }
 
+  /** Needs nothing more. */
+  dismiss(): void {
+    this.#view.dismiss();
+    this.stop();
+  }
+
   /** The records so far. */
   get records(): unknown[] {
     return this.elements.flatMap((element) => (element.kind === 'records' ? element.records : []));
@@ -69,7 +75,9 @@ export class NotingPartition implements ResultPartition {
   readonly subpartitionCount: number;
   readonly written: Batch[][];
   isWritable = true;
+  isNeeded = true;
   isFinished = false;
+  isCurtailed = false;
   waits = 0;
   listener: (() => void) | undefined;
 
@@ -92,6 +100,11 @@ export class NotingPartition implements ResultPartition {
 
   finish(done: (error?: Error) => void): void {
     this.isFinished = true;
+    done();
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.isCurtailed = true;
     done();
   }
 
@@ -120,6 +133,11 @@ export class HandChannel implements SubpartitionView {
   readonly #elements = new Subject<StreamElement>();
   readonly elements$ = this.#elements.asObservable();
   credits = 0;
+  isDismissed = false;
+
+  dismiss(): void {
+    this.isDismissed = true;
+  }
 
   get isRead(): boolean {
     return this.#elements.observed;
