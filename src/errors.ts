@@ -1,3 +1,4 @@
+import { describePlace, type FailurePlace } from './failure-place.ts';
 import { propertyOf, show } from './foreign-value.ts';
 import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId } from './ids.ts';
 
@@ -303,11 +304,28 @@ export class JobFailedError extends KintsugiError {
   readonly job: string;
   /** `map[2]`, where one task failed; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
+  /** The operator that failed, and at which record, as far as that is known. */
+  readonly place: FailurePlace | undefined;
+  /** Why it was not restarted, or not once more. */
+  readonly why: string;
 
-  constructor(job: string, task: string | undefined, why: string, options: { cause: unknown }) {
-    super(`Job "${job}" failed${task === undefined ? '' : ` in ${task}`}: ${why}`, options);
+  constructor(
+    job: string,
+    task: string | undefined,
+    why: string,
+    options: { cause: unknown; place?: FailurePlace | undefined },
+  ) {
+    const { cause, place } = options;
+    const what = cause === undefined ? '' : toError(cause).message;
+    const where = [place && describePlace(place), task && `in ${task}`].filter((part) => part !== undefined).join(', ');
+    // What went wrong comes first: it is what whoever reads this looks for.
+    const [first, last] = what === '' || why.includes(what) ? [why, ''] : [what, why];
+    const details = [where, last].filter((part) => part !== '').join('; ');
+    super(`Job "${job}" failed: ${first}${details === '' ? '' : ` (${details})`}`, { cause });
     this.job = job;
     this.task = task;
+    this.place = place;
+    this.why = why;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../failure-place.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../ids.ts';
 
 /**
@@ -25,6 +26,8 @@ export type JobEvent =
       readonly task: string | undefined;
       readonly attempt: AttemptNumber | undefined;
       readonly cause: Error;
+      /** Where in the task it failed, as far as that is known. */
+      readonly place?: FailurePlace | undefined;
       readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'claim-broken';
       readonly labels: Readonly<Record<string, string>>;
     }

@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../ids.ts';
@@ -61,6 +62,8 @@ export type TaskReport =
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
+      /** Where it failed, as far as that is known. */
+      readonly place?: FailurePlace | undefined;
     };
 
 /** What an attempt moved. */
@@ -116,6 +119,8 @@ export type ExecutionToRegionEvent =
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
+      /** Where it failed, as far as that is known. */
+      readonly place?: FailurePlace | undefined;
     }
   /** Something happened that no state explains: a bug, answered by a global failure. */
   | { readonly type: 'execution.inexplicable'; readonly vertex: ExecutionVertexId; readonly cause: Error };
@@ -146,6 +151,8 @@ export type RegionToMasterEvent =
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
+      /** Where it failed, as far as that is known. */
+      readonly place?: FailurePlace | undefined;
     }
   | { readonly type: 'region.taskFinished'; readonly region: RegionId; readonly vertex: ExecutionVertexId }
   | { readonly type: 'region.finished'; readonly region: RegionId }

@@ -214,9 +214,9 @@ export class JobRun implements AsyncDisposable {
         default: {
           const task = failed?.vertex === undefined ? undefined : ledger.graph.nameOf(failed.vertex as never);
           const cause = failed?.cause ?? new Error('unknown');
-          const said = failed?.why ?? this.#status;
-          const why = said.includes(cause.message) ? said : `${said}: ${cause.message}`;
-          return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause })));
+          const why = failed?.why ?? this.#status;
+          const { place } = failed ?? {};
+          return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause, place })));
         }
       }
     });
@@ -251,8 +251,8 @@ export class JobRun implements AsyncDisposable {
     const failure = this.#undecided.get(failover);
     if (failure === undefined) return;
     this.#undecided.delete(failover);
-    const { atMs, task, cause, labels } = failure;
-    this.#parts.history.add({ atMs, task, cause, labels }, isRoot);
+    const { atMs, task, place, cause, labels } = failure;
+    this.#parts.history.add({ atMs, task, place, cause, labels }, isRoot);
   }
 
   #scheduleSnapshot(): void {

@@ -1,5 +1,10 @@
 import type { JobEvent } from '../actors/job-event.ts';
+import { describePlace, type FailurePlace } from '../failure-place.ts';
 import type { Logger } from '../environment.ts';
+
+function placeOf(place: FailurePlace | undefined): string {
+  return place === undefined ? '' : ` (${describePlace(place)})`;
+}
 
 /** Logs what somebody who runs a job has to know of: failures, what is done about them, and how it ended. */
 export function logEvent(logger: Logger, job: string, event: JobEvent): void {
@@ -7,12 +12,13 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
     case 'job.statusChanged':
       return logger.info(`Job "${job}" is ${event.status}`);
     case 'task.failed':
-      return logger.warn(`${event.task ?? `Job "${job}"`} failed: ${event.cause.message}`, {
+      return logger.warn(`${event.task ?? `Job "${job}"`} failed: ${event.cause.message}${placeOf(event.place)}`, {
         job,
         failover: event.failover,
         attempt: event.attempt,
         classification: event.classification,
         cause: event.cause,
+        place: event.place,
         ...event.labels,
       });
     case 'failover.decided': {

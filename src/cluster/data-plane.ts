@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../failure-place.ts';
 import type { KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { PartitionId, ResultPartitionId } from '../ids.ts';
@@ -19,7 +20,7 @@ export interface TaskSurroundings {
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (statistics: TaskStatistics) => void;
-  readonly failed: (cause: Error, statistics: TaskStatistics) => void;
+  readonly failed: (cause: Error, statistics: TaskStatistics, place: FailurePlace | undefined) => void;
   readonly canceled: (statistics: TaskStatistics) => void;
 }
 

@@ -260,9 +260,9 @@ export class LocalCluster implements ExecutorGateway {
         this.#end(key, statistics);
         this.#report({ type: 'task.finished', vertex, attempt, statistics });
       },
-      failed: (cause, statistics) => {
+      failed: (cause, statistics, place) => {
         this.#end(key, statistics);
-        this.#report({ type: 'task.failed', vertex, attempt, cause });
+        this.#report({ type: 'task.failed', vertex, attempt, cause, place });
       },
       canceled: (statistics) => {
         this.#end(key, statistics);

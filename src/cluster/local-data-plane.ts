@@ -8,7 +8,7 @@ import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
 import type { ExchangeSettings, KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
-import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
+import { type JobEdge, type JobGraph, type JobVertex, nameOfEdge } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
@@ -139,14 +139,14 @@ export class LocalDataPlane implements DataPlane {
     const { jobVertex, subtask, parallelism, attempt } = deployment;
     const program = programs[jobVertex] as VertexProgram;
     const { source } = program;
-    const vertex = jobGraph.vertices[jobVertex]?.id as string;
+    const { id: vertex, operators: uids = [vertex] } = jobGraph.vertices[jobVertex] as JobVertex;
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const context = new TaskContext({ job: name, vertex, subtask, parallelism, attempt, environment });
     return new StreamTask({
       context,
       scheduler: this.#scheduler,
       listener: surroundings,
-      open: (wake) => {
+      open: (wake, blame) => {
         const open = () =>
           openTask({
             program,
@@ -160,12 +160,28 @@ export class LocalDataPlane implements DataPlane {
               assertHeld(partition, surroundings.output(partition)),
             ),
             wake,
+            uids,
+            nameOfChannel: (channel) => this.#nameOfChannel(deployment, channel),
+            blame,
           });
         const missing = this.#unregistered(deployment, surroundings);
         if (missing.length === 0) return open();
         return Promise.all(missing.map((id) => surroundings.registered(id, context.signal))).then(open);
       },
     });
+  }
+
+  #nameOfChannel({ inputs }: TaskDeployment, channel: number): string {
+    let first = 0;
+    for (const { edge, partitions, subpartition } of inputs) {
+      const id = partitions[channel - first];
+      if (id !== undefined) {
+        const { source, target } = this.#plan.jobGraph.edges[edge] as JobEdge;
+        return `${source} → ${target}, result ${id.partition}, subpartition ${subpartition}`;
+      }
+      first += partitions.length;
+    }
+    return `channel ${channel}`;
   }
 
   /** Results that may be read while they are written, and whose producers are not yet so far. */

@@ -15,7 +15,8 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     deterministic: true,
     open: ({ subtask, parallelism }) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
-      return counting(start, end, (from, to) => records.slice(from, to));
+      const reader = counting(start, end, (from, to) => records.slice(from, to));
+      return { ...reader, locate: (record) => `array[${start + record}]` };
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../failure-place.ts';
 import { InvalidArgumentError } from '../errors.ts';
 
 /** A failure as the history keeps it. */
@@ -5,6 +6,8 @@ export interface ExceptionEntry {
   readonly atMs: number;
   /** `map[2]`; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
+  /** Where in the task it failed, as far as that is known. */
+  readonly place?: FailurePlace | undefined;
   readonly cause: Error;
   readonly labels: Readonly<Record<string, string>>;
 }

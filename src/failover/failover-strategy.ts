@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../failure-place.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
@@ -7,6 +8,8 @@ export interface TaskFailure {
   readonly vertex: ExecutionVertexId | undefined;
   readonly attempt: AttemptNumber | undefined;
   readonly cause: Error;
+  /** Where in the task it failed, as far as that is known. */
+  readonly place?: FailurePlace | undefined;
   /** When it was noticed, on the environment's clock. */
   readonly atMs: number;
   /** The results that the cause blames: they must be produced again. */

@@ -91,6 +91,7 @@ const executionSetup = setup({
       type: 'execution.failed',
       vertex: context.vertex,
       attempt: context.attempt,
+      place: event.type === 'task.failed' ? event.place : undefined,
       cause:
         event.type === 'task.failed' || event.type === 'execution.fail'
           ? event.cause

@@ -43,7 +43,7 @@ export class FailoverDesk {
   open(event: JobMasterEvent, master: FailoverParentRef): void {
     switch (event.type) {
       case 'region.taskFailed':
-        return this.#openFor({ vertex: event.vertex, attempt: event.attempt }, event.cause, master);
+        return this.#openFor({ vertex: event.vertex, attempt: event.attempt, place: event.place }, event.cause, master);
       case 'region.inexplicable':
       case 'job.globalFailure':
         return this.#openFor({ vertex: undefined, attempt: undefined }, event.cause, master);
@@ -127,8 +127,8 @@ export class FailoverDesk {
 
   #openFor(
     failed:
-      | { readonly vertex: ExecutionVertexId; readonly attempt: TaskFailure['attempt'] }
-      | { vertex: undefined; attempt: undefined },
+      | ({ readonly vertex: ExecutionVertexId } & Pick<TaskFailure, 'attempt' | 'place'>)
+      | { vertex: undefined; attempt: undefined; place?: undefined },
     thrown: unknown,
     master: FailoverParentRef,
   ): void {
@@ -163,6 +163,7 @@ export class FailoverDesk {
       failover,
       task,
       attempt: failed.attempt,
+      place: failed.place,
       cause,
       classification: verdict.kind,
       labels: this.#labels(failure, extensionFailed),

@@ -1,3 +1,4 @@
+import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { type ActorRefFrom, setup } from 'xstate';
 import type {
   ExecutorToMasterMessage,
@@ -76,7 +77,12 @@ export interface JobMasterContext extends JobMasterInput {
   /** What outlives the job. */
   kept: readonly KeptResult[];
   /** Why the job failed or was suspended. */
-  failure: { readonly cause: Error; readonly vertex: number | undefined; readonly why: string } | undefined;
+  failure:
+    | ({ readonly cause: Error; readonly vertex: number | undefined; readonly why: string } & Pick<
+        TaskFailure,
+        'place'
+      >)
+    | undefined;
 }
 
 const base = setup({
@@ -157,7 +163,9 @@ const masterSetup = base.extend({
         case 'results.keepFailed':
           return { failure: { cause: event.cause, vertex: undefined, why: 'its results could not be kept' } };
         case 'failover.refused':
-          return { failure: { cause: event.cause, vertex: event.failure.vertex, why: event.why } };
+          return {
+            failure: { cause: event.cause, vertex: event.failure.vertex, place: event.failure.place, why: event.why },
+          };
         case 'job.suspend':
           return { failure: { cause: event.cause, vertex: undefined, why: 'the job was suspended' } };
         case 'job.globalFailure':

@@ -194,8 +194,9 @@ const regionSetup = base.extend({
     }),
     reportTaskFailed: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'execution.failed') return;
-      const { vertex, attempt, cause } = event;
-      enqueue.sendTo(context.master, { type: 'region.taskFailed', region: context.region, vertex, attempt, cause });
+      const { vertex, attempt, cause, place } = event;
+      const { region } = context;
+      enqueue.sendTo(context.master, { type: 'region.taskFailed', region, vertex, attempt, cause, place });
     }),
     reportTaskFinished: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'execution.finished' || !context.feedsRegions) return;

@@ -6,7 +6,8 @@ import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-ma
 import { CallRate } from './call-rate.ts';
 import { isThenable } from '../user-code.ts';
 import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
-import type { OperatorStage, StageContext } from './operator-stage.ts';
+import { Lineage } from './lineage.ts';
+import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
@@ -14,6 +15,8 @@ type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 /** A record on its way through the user's function: under way, waiting for a retry, or answered. */
 interface Entry {
   readonly record: unknown;
+  /** Its number in the input of the stage, from 0. */
+  readonly number: number;
   retry: number;
   call: Call | undefined;
   isAnswered: boolean;
@@ -49,6 +52,10 @@ export class AsyncMapStage implements OperatorStage {
   #rateTimer: unknown;
   #retryTimers = new Set<unknown>();
   #failure: Error | undefined;
+  #blame: Blame | undefined;
+  readonly #lineage: Lineage | undefined;
+  /** Records that came in before the present batch. */
+  #pushed = 0;
   #isOver = false;
   #isClosed = false;
 
@@ -58,6 +65,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
     this.#options = resolveAsyncMapOptions(runtime.vertex, operator.options, random);
     this.#context = context;
+    this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
     this.#clock = clock;
     const { rateLimit } = this.#options;
     this.#cutter = new BatchCutter(context);
@@ -69,6 +77,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   push(records: Batch): void {
+    this.#pushed += this.#records.length;
     this.#records = records;
     this.#begun = 0;
     this.#begin();
@@ -88,6 +97,14 @@ export class AsyncMapStage implements OperatorStage {
 
   get isDone(): boolean {
     return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#underWay.size === 0;
+  }
+
+  get blame(): Blame | undefined {
+    return this.#blame;
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#lineage?.originOf(result);
   }
 
   close(): void {
@@ -110,7 +127,8 @@ export class AsyncMapStage implements OperatorStage {
     if (ready === 0) return [];
     const results = this.#entries.slice(0, ready).map(({ result }) => result);
     const end = this.#cutter.endOf(results);
-    this.#entries.splice(0, end);
+    const entries = this.#entries.splice(0, end);
+    this.#lineage?.note(entries.map(({ number }) => number));
     return end === ready ? results : results.slice(0, end);
   }
 
@@ -135,8 +153,9 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #nextEntry(): Entry {
+    const number = this.#pushed + this.#begun;
     const record = this.#records[this.#begun++];
-    const entry: Entry = { record, retry: 0, call: undefined, isAnswered: false, result: undefined };
+    const entry: Entry = { record, number, retry: 0, call: undefined, isAnswered: false, result: undefined };
     this.#underWay.add(entry);
     if (this.#options.ordered) this.#entries.push(entry);
     return entry;
@@ -202,14 +221,20 @@ export class AsyncMapStage implements OperatorStage {
     const { retries, retryIf, retryDelayMs } = this.#options;
     try {
       if (entry.retry >= retries || !retryIf(error)) {
-        this.#failure ??= error;
+        this.#giveUp(entry, error);
         return;
       }
       entry.retry++;
       this.#retryLater(entry, retryDelayMs(entry.retry, error));
     } catch (thrownByOption) {
-      this.#failure ??= toError(thrownByOption);
+      this.#giveUp(entry, toError(thrownByOption));
     }
+  }
+
+  #giveUp({ record, number }: Entry, error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#blame = { operator: this.#context.firstOperator ?? 0, record: { value: record, number } };
   }
 
   #retryLater(entry: Entry, delayMs: number): void {

@@ -1,12 +1,13 @@
 import type { Batch } from '../partitions/stream-element.ts';
 import { checkKey } from './key-identity.ts';
 import type { OperatorDescription } from './operator-description.ts';
+import type { SegmentTrace } from './segment.ts';
 
 /** An operator that needs nothing but the record: it can be a step of a loop. */
 export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter' | 'flatMap' | 'aggregate' }>;
 
-/** Runs a batch through a stretch of operators and appends the results. */
-export type Loop = (records: Batch, out: unknown[]) => void;
+/** Runs a batch through a stretch of operators and appends the results. Says in `trace` where it failed. */
+export type Loop = (records: Batch, out: unknown[], trace: SegmentTrace) => void;
 
 /**
  * Accumulators by key, in the order in which the keys appeared. Each has a cell, which is changed in place: a `Map` that
@@ -20,10 +21,18 @@ type Fn = (...given: unknown[]) => unknown;
  * One loop for a stretch of operators, generated for it: it has its own type feedback, so that V8 inlines the user's
  * functions, which code shared by all chains cannot have. An aggregate with `emit: 'final'` may only come last.
  *
+ * Where it is at is two local numbers, which cost nothing until it fails: only the handler reads them.
+ *
  * Where code must not be generated from strings, the same as nested closures.
+ *
+ * @param tracksOrigins whether it fills `origins` of its trace
  */
-export function compileLoop(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]): Loop {
-  const code = new LoopCode(operators, accumulators);
+export function compileLoop(
+  operators: readonly LoopOperator[],
+  accumulators: readonly Accumulators[],
+  tracksOrigins = false,
+): Loop {
+  const code = new LoopCode(operators, accumulators, tracksOrigins);
   try {
     // oxlint-disable-next-line typescript/no-implied-eval -- no text of the user's is in it, only numbers of operators
     const make = new Function(...code.names, code.text) as (...values: unknown[]) => Loop;
@@ -40,17 +49,23 @@ class LoopCode {
   readonly values: unknown[] = [checkKey];
   readonly text: string;
 
-  constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]) {
+  constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[], tracksOrigins: boolean) {
     const lines = [
       '"use strict";',
-      'return function loop(records, out) {',
-      'for (let i = 0; i < records.length; i++) {',
+      'return function loop(records, out, trace) {',
+      ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
+      'let i = 0, at = 0;',
+      'try {',
+      'for (; i < records.length; i++) {',
     ];
-    let openLoops = 1;
+    /** What ends the loops that are open, innermost first: the next result of a flatMap is its operator's business again. */
+    let ends = '}';
+    let skip = 'continue;';
     let folds = 0;
     let value = 'records[i]';
     for (const [index, operator] of operators.entries()) {
       const result = `v${index}`;
+      lines.push(`at = ${index};`);
       switch (operator.kind) {
         case 'map':
           lines.push(`const ${result} = ${this.#name(index, 'map', operator.fn)}(${value});`);
@@ -58,12 +73,13 @@ class LoopCode {
           break;
         case 'filter':
           lines.push(`const ${result} = ${value};`);
-          lines.push(`if (!${this.#name(index, 'holds', operator.predicate)}(${result})) continue;`);
+          lines.push(`if (!${this.#name(index, 'holds', operator.predicate)}(${result})) ${skip}`);
           value = result;
           break;
         case 'flatMap':
           lines.push(`for (const ${result} of ${this.#name(index, 'many', operator.fn)}(${value})) {`);
-          openLoops++;
+          ends = `at = ${index};}${ends}`;
+          skip = `{ at = ${index}; continue; }`;
           value = result;
           break;
         case 'aggregate':
@@ -73,8 +89,11 @@ class LoopCode {
       }
     }
     const last = operators.at(-1);
-    if (last?.kind !== 'aggregate' || last.emit === 'updates') lines.push(`out.push(${value});`);
-    lines.push('}'.repeat(openLoops), '}');
+    if (last?.kind !== 'aggregate' || last.emit === 'updates') {
+      lines.push(`out.push(${value});`);
+      if (tracksOrigins) lines.push('origins.push(i);');
+    }
+    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);', 'throw error;', '}', '}');
     this.text = lines.join('\n');
   }
 
@@ -110,41 +129,61 @@ class LoopCode {
 /** The same by closures: each operator calls the next. */
 export function closureLoop(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]): Loop {
   let out: unknown[] = [];
+  let origins: number[] | undefined;
+  const at = { operator: 0, index: 0 };
   let folds = accumulators.length;
   let next: (record: unknown) => void = (record) => {
     out.push(record);
+    origins?.push(at.index);
   };
-  for (const operator of [...operators].reverse()) {
+  for (const [index, operator] of [...operators.entries()].reverse()) {
     const then = next;
-    if (operator.kind === 'aggregate') next = foldStep(operator, accumulators[--folds] as Accumulators, then);
-    else next = step(operator, then);
+    const enter = (): void => {
+      at.operator = index;
+    };
+    if (operator.kind === 'aggregate') next = foldStep(operator, accumulators[--folds] as Accumulators, enter, then);
+    else next = step(operator, enter, then);
   }
   const first = next;
-  return (records, target) => {
-    out = target;
-    for (const record of records) first(record);
+  return (records, target, trace) => {
+    [out, origins] = [target, trace.origins];
+    try {
+      for (at.index = 0; at.index < records.length; at.index++) first(records[at.index]);
+    } catch (error) {
+      trace.failedAt(at.operator, at.index);
+      throw error;
+    }
   };
 }
 
 function step(
   operator: Exclude<LoopOperator, { kind: 'aggregate' }>,
+  enter: () => void,
   then: (record: unknown) => void,
 ): (record: unknown) => void {
   switch (operator.kind) {
     case 'map': {
       const fn = operator.fn as Fn;
-      return (record) => then(fn(record));
+      return (record) => {
+        enter();
+        then(fn(record));
+      };
     }
     case 'filter': {
       const predicate = operator.predicate as Fn;
       return (record) => {
+        enter();
         if (predicate(record)) then(record);
       };
     }
     default: {
       const fn = operator.fn as (record: unknown) => Iterable<unknown>;
       return (record) => {
-        for (const result of fn(record)) then(result);
+        enter();
+        for (const result of fn(record)) {
+          then(result);
+          enter();
+        }
       };
     }
   }
@@ -153,10 +192,12 @@ function step(
 function foldStep(
   operator: Extract<LoopOperator, { kind: 'aggregate' }>,
   cells: Accumulators,
+  enter: () => void,
   then: (record: unknown) => void,
 ): (record: unknown) => void {
   const { keyOf, create, add, result } = operator as unknown as Record<'keyOf' | 'create' | 'add' | 'result', Fn>;
   return (record) => {
+    enter();
     const key = keyOf(record);
     let cell = cells.get(key);
     if (cell === undefined) {

@@ -1,8 +1,9 @@
 import type { Batch } from '../partitions/stream-element.ts';
 import { type Accumulators, compileLoop, type LoopOperator } from './compile-loop.ts';
 import { KeyedState } from './keyed-state.ts';
+import { Lineage } from './lineage.ts';
 import type { OperatorDescription } from './operator-description.ts';
-import type { OperatorStage, StageContext } from './operator-stage.ts';
+import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { Pace } from './pace.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
@@ -22,7 +23,7 @@ export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap
  */
 export class FusedChain implements OperatorStage {
   readonly #context: StageContext;
-  readonly #segments: readonly Segment[];
+  readonly #segments: readonly PlacedSegment[];
   readonly #results: ResultBuffer;
   readonly #input: PacedInput;
   /** Of keys at the end. */
@@ -30,13 +31,19 @@ export class FusedChain implements OperatorStage {
   #isOver = false;
   /** The first segment that is not drained. */
   #draining = 0;
+  /** Records that were worked on. */
+  #worked = 0;
+  readonly #lineage: Lineage | undefined;
+  #blame: Blame | undefined;
 
   constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
     this.#context = context;
     this.#results = new ResultBuffer(context);
     this.#input = new PacedInput(this.#results);
     this.#pace = new Pace(this.#results);
-    this.#segments = segmentsOf(operators, compile);
+    this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
+    const { firstOperator = 0 } = context;
+    this.#segments = segmentsOf(operators, compile, firstOperator, this.#lineage !== undefined);
   }
 
   get isAccepting(): boolean {
@@ -66,6 +73,14 @@ export class FusedChain implements OperatorStage {
     return this.#isOver && this.isAccepting && this.#draining === this.#segments.length;
   }
 
+  get blame(): Blame | undefined {
+    return this.#blame;
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#lineage?.originOf(result);
+  }
+
   close(): void {
     this.#results.clear();
     this.#input.clear();
@@ -73,28 +88,65 @@ export class FusedChain implements OperatorStage {
   }
 
   #work(): void {
-    this.#input.workOn((records) => this.#runFrom(0, records));
+    this.#input.workOn((records) => {
+      const first = this.#worked;
+      this.#worked += records.length;
+      this.#runFrom(0, records, (index) => first + index);
+    });
   }
 
-  #runFrom(first: number, records: Batch): void {
+  /** @param numberOf number of the input record that a record of `records` came of */
+  #runFrom(first: number, records: Batch, numberOf: (index: number) => number | undefined): void {
     let results = records;
+    let numberOfResult = numberOf;
     for (let index = first; index < this.#segments.length; index++) {
       if (results.length === 0) return;
       const out: unknown[] = [];
-      (this.#segments[index] as Segment).run(results, out);
+      const origins: number[] | undefined = this.#lineage && [];
+      this.#runSegment(index, results, out, origins, numberOfResult);
       results = out;
+      numberOfResult = through(origins, numberOfResult);
     }
+    this.#lineage?.note(results.map((_, index) => numberOfResult(index)));
     this.#results.addAll(results as unknown[]);
+  }
+
+  #runSegment(
+    index: number,
+    records: Batch,
+    out: unknown[],
+    origins: number[] | undefined,
+    numberOf: (index: number) => number | undefined,
+  ): void {
+    const { segment, firstOperator } = this.#segments[index] as PlacedSegment;
+    segment.run(records, out, {
+      origins,
+      failedAt: (operator, at) => {
+        this.#blame = {
+          operator: firstOperator + operator,
+          record: { value: records[at], number: numberOf(at) },
+        };
+      },
+    });
+  }
+
+  #drainSegment({ segment, lastOperator }: PlacedSegment, out: unknown[], keyCount: number): boolean {
+    try {
+      return segment.drain?.(out, keyCount) === true;
+    } catch (error) {
+      this.#blame = { operator: lastOperator, key: { value: segment.key } };
+      throw error;
+    }
   }
 
   #drain(keyCount: number): void {
     for (; this.#draining < this.#segments.length; this.#draining++) {
-      const segment = this.#segments[this.#draining] as Segment;
+      const segment = this.#segments[this.#draining] as PlacedSegment;
       let hasMore = false;
       this.#pace.workOn(keyCount, (count) => {
         const out: unknown[] = [];
-        hasMore = segment.drain?.(out, count) === true;
-        this.#runFrom(this.#draining + 1, out);
+        hasMore = this.#drainSegment(segment, out, count);
+        this.#runFrom(this.#draining + 1, out, unknown);
         return hasMore;
       });
       if (hasMore) return;
@@ -106,17 +158,45 @@ export class FusedChain implements OperatorStage {
   }
 }
 
-function segmentsOf(operators: readonly SynchronousOperator[], compile: typeof compileLoop): Segment[] {
-  const segments: Segment[] = [];
+/** A segment, and where its operators are in the task's chain. */
+interface PlacedSegment {
+  readonly segment: Segment;
+  readonly firstOperator: number;
+  readonly lastOperator: number;
+}
+
+const unknown = (): undefined => undefined;
+
+/** From the index of a result to the number of the input record, by way of the records that a segment was given. */
+function through(
+  origins: readonly number[] | undefined,
+  numberOf: (index: number) => number | undefined,
+): (index: number) => number | undefined {
+  if (origins === undefined) return unknown;
+  return (index) => numberOf(origins[index] as number);
+}
+
+function segmentsOf(
+  operators: readonly SynchronousOperator[],
+  compile: typeof compileLoop,
+  firstOperator: number,
+  tracksOrigins: boolean,
+): PlacedSegment[] {
+  const segments: PlacedSegment[] = [];
+  let next = firstOperator;
+  const place = (segment: Segment, count: number): void => {
+    segments.push({ segment, firstOperator: next, lastOperator: next + count - 1 });
+    next += count;
+  };
   let stretch: LoopOperator[] = [];
   const close = (): void => {
-    if (stretch.length > 0) segments.push(loopSegment(stretch, compile));
+    if (stretch.length > 0) place(loopSegment(stretch, compile, tracksOrigins), stretch.length);
     stretch = [];
   };
   for (const operator of operators) {
     if (operator.kind === 'process') {
       close();
-      segments.push(new KeyedState(operator));
+      place(new KeyedState(operator), 1);
       continue;
     }
     stretch.push(operator);
@@ -126,22 +206,27 @@ function segmentsOf(operators: readonly SynchronousOperator[], compile: typeof c
   return segments;
 }
 
-function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop): Segment {
+function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop, tracksOrigins: boolean): Segment {
   const accumulators: Accumulators[] = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
-  const run = compile(operators, accumulators);
+  const run = compile(operators, accumulators, tracksOrigins);
   const last = operators.at(-1);
   if (last?.kind !== 'aggregate' || last.emit !== 'final') return { run };
   const cells = accumulators.at(-1) as Accumulators;
   const result = last.result as (accumulator: unknown, key: unknown) => unknown;
   let entries: ReturnType<Accumulators['entries']> | undefined;
+  let key: unknown;
   return {
     run,
+    get key() {
+      return key;
+    },
     drain: (out, keyCount) => {
       entries ??= cells.entries();
       for (let count = 0; count < keyCount; count++) {
         const next = entries.next();
         if (next.done === true) return false;
-        out.push(result(next.value[1].accumulator, next.value[0]));
+        key = next.value[0];
+        out.push(result(next.value[1].accumulator, key));
       }
       return true;
     },

@@ -3,7 +3,7 @@ import type { Batch } from '../partitions/stream-element.ts';
 import { isThenable, swallowRejection } from '../user-code.ts';
 import { checkKey } from './key-identity.ts';
 import type { KeyedProcessContext, OperatorDescription } from './operator-description.ts';
-import type { Segment } from './segment.ts';
+import type { Segment, SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
@@ -24,9 +24,13 @@ export class KeyedState implements Segment {
   #key: unknown;
   /** Where results go; undefined while no function of the user's runs. */
   #out: unknown[] | undefined;
+  #origins: number[] | undefined;
+  /** Index of the record whose turn it is. */
+  #index = 0;
   readonly #context: Context;
   readonly #emit: Emit = (result) => {
     (this.#out ?? tooLate('emit')).push(result);
+    this.#origins?.push(this.#index);
   };
 
   constructor({ keyOf, onRecord, onEnd }: Process) {
@@ -36,17 +40,27 @@ export class KeyedState implements Segment {
     this.#context = this.#createContext();
   }
 
-  run(records: Batch, out: unknown[]): void {
+  /** The key whose turn it is, or was when it failed. */
+  get key(): unknown {
+    return this.#key;
+  }
+
+  run(records: Batch, out: unknown[], trace: SegmentTrace): void {
     this.#out = out;
+    this.#origins = trace.origins;
     try {
-      for (const record of records) {
+      for (this.#index = 0; this.#index < records.length; this.#index++) {
+        const record = records[this.#index];
         this.#key = this.#keyOf(record);
         checkKey(this.#key, 'process');
         const answer = this.#onRecord(record, this.#context, this.#emit);
         if (answer !== undefined) mustNotWait('onRecord', answer);
       }
+    } catch (error) {
+      trace.failedAt(0, this.#index);
+      throw error;
     } finally {
-      this.#out = undefined;
+      this.#out = this.#origins = undefined;
     }
   }
 

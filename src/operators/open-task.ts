@@ -3,7 +3,7 @@ import { createOperatorChain } from './operator-chain.ts';
 import { SinkOutput } from './sink-output.ts';
 import type { SinkWriter } from './sink.ts';
 import { SourceInput } from './source-input.ts';
-import type { SourceReader } from './source.ts';
+import type { Source, SourceReader } from './source.ts';
 import type { TaskParts } from './stream-task.ts';
 import type { TaskContext } from './task-context.ts';
 import type { BatchLimits } from '../partitions/batch-cutter.ts';
@@ -24,6 +24,12 @@ export interface OpenTaskOptions extends BatchLimits {
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
+  /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
+  readonly uids: readonly string[];
+  /** Names the subpartition that a channel reads. */
+  readonly nameOfChannel?: (channel: number) => string;
+  /** Hears which source or sink it is that cannot be opened. */
+  readonly blame?: (uid: string) => void;
 }
 
 /** Opens what a subtask works with: at once, or later where it has a source or a sink. Closes all if one part fails. */
@@ -38,6 +44,8 @@ async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
     (async () => program.source?.open(context, await sourcePlan?.()))(),
     (async () => program.sink?.open(context))(),
   ]);
+  if (writer.status === 'rejected') options.blame?.(options.uids.at(-1) as string);
+  if (reader.status === 'rejected') options.blame?.(options.uids[0] as string);
   try {
     return join(options, valueOf(reader), valueOf(writer));
   } catch (error) {
@@ -59,7 +67,7 @@ function join(
   reader: SourceReader<unknown> | undefined,
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
-  const { program, context, partitions, openChannels, channelOrder, wake } = options;
+  const { program, context, partitions, openChannels, channelOrder, wake, uids, nameOfChannel } = options;
   const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
   const outputs = program.outputs.map(
     ({ partitioning }, index) =>
@@ -75,14 +83,29 @@ function join(
   try {
     return {
       // Channels last: what was opened before may fail, and a pipelined result is read once.
-      input: reader === undefined ? new InputGate(openChannels(), channelOrder) : new SourceInput(reader, limits),
+      input:
+        reader === undefined
+          ? new InputGate(openChannels(), channelOrder, nameOfChannel)
+          : new SourceInput(reader, limits, nameOfSource(program, context)),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
+      uids: uidsOf(program, uids),
     };
   } catch (error) {
     chain.close();
     throw error;
   }
+}
+
+/** `orders.jsonl`, or `orders.jsonl, subtask 2` where it is one of several. */
+function nameOfSource({ source }: VertexProgram, { subtask, parallelism }: TaskContext): string {
+  const { name } = source as Source<unknown>;
+  return parallelism === 1 ? name : `${name}, subtask ${subtask}`;
+}
+
+function uidsOf({ source, sink }: VertexProgram, uids: readonly string[]): TaskParts['uids'] {
+  const operators = uids.slice(source === undefined ? 0 : 1, sink === undefined ? undefined : -1);
+  return { source: source && uids[0], operators, last: uids.at(-1) as string };
 }
 
 function selectionOf(partitioning: Partitioning): ChannelSelection {

@@ -2,7 +2,7 @@ import type { Batch } from '../partitions/stream-element.ts';
 import { AsyncMapStage } from './async-map-stage.ts';
 import { FusedChain, type SynchronousOperator } from './fused-chain.ts';
 import type { OperatorDescription } from './operator-description.ts';
-import type { OperatorStage, StageContext } from './operator-stage.ts';
+import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PipeStage } from './pipe-stage.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
@@ -19,7 +19,13 @@ export function createOperatorChain(
 ): OperatorStage {
   const stages: OperatorStage[] = [];
   try {
-    for (const group of groupsOf(operators)) stages.push(createStage(group, runtime, context));
+    const groups = groupsOf(operators);
+    let firstOperator = 0;
+    for (const [index, group] of groups.entries()) {
+      const tracksOrigins = index < groups.length - 1;
+      stages.push(createStage(group, runtime, { ...context, firstOperator, tracksOrigins }));
+      firstOperator += 'kind' in group ? 1 : group.length;
+    }
   } catch (error) {
     for (const stage of stages) stage.close();
     throw error;
@@ -53,6 +59,7 @@ function createStage(group: Group, runtime: RuntimeContext, context: StageContex
 
 /** No operator at all. */
 class PassingStage implements OperatorStage {
+  readonly blame = undefined;
   #waiting: Batch | undefined;
   #isOver = false;
 
@@ -76,6 +83,10 @@ class PassingStage implements OperatorStage {
 
   get isDone(): boolean {
     return this.#isOver && this.#waiting === undefined;
+  }
+
+  originOf(result: number): number {
+    return result;
   }
 
   close(): void {
@@ -124,8 +135,29 @@ class StageChain implements OperatorStage {
     return this.#first === this.#stages.length;
   }
 
+  get blame(): Blame | undefined {
+    const last = this.#stages.findIndex((stage) => stage.blame !== undefined);
+    const blame = this.#stages[last]?.blame;
+    if (blame?.record === undefined) return blame;
+    const { value, number } = blame.record;
+    return { ...blame, record: { value, number: this.#originBefore(last, number) } };
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#originBefore(this.#stages.length, result);
+  }
+
   close(): void {
     for (const stage of this.#stages) stage.close();
+  }
+
+  /** The input record of the chain that input record `number` of a stage came of. */
+  #originBefore(stage: number, number: number | undefined): number | undefined {
+    let origin = number;
+    for (let before = stage - 1; before >= 0 && origin !== undefined; before--) {
+      origin = (this.#stages[before] as OperatorStage).originOf(origin);
+    }
+    return origin;
   }
 
   /** Leaves behind every stage up to the last one that is done, and tells the next that its input ended. */

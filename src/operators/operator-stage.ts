@@ -1,6 +1,16 @@
 import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
+/** What a stage was at when it threw. */
+export interface Blame {
+  /** Index of the operator in the task's chain. */
+  readonly operator: number;
+  /** The record that was worked on, and its number in the input of the stage, from 0; undefined where it is not known. */
+  readonly record?: { readonly value: unknown; readonly number: number | undefined };
+  /** The key whose turn it was, where no record was worked on. */
+  readonly key?: { readonly value: unknown };
+}
+
 /**
  * A stretch of a task's operator chain: takes batches, and gives its results when it is asked for them, so that whoever
  * drives it decides how much is under way. One batch of results waits at the most; then nothing more is accepted.
@@ -20,6 +30,13 @@ export interface OperatorStage {
   poll(): Batch | undefined;
   /** Nothing more will come: the input ended, or is not wanted any more, and every result was polled. */
   readonly isDone: boolean;
+  /** What it was at when `push` or `poll` threw; undefined as long as neither did. */
+  readonly blame: Blame | undefined;
+  /**
+   * Number of the input record that its result number `result` came of, both from 0; undefined where that is not known.
+   * Only if the context asks for it.
+   */
+  originOf(result: number): number | undefined;
   /** Ends it early: calls under way are told to abort, what they still answer is dropped. Safe to call twice. */
   close(): void;
 }
@@ -28,4 +45,8 @@ export interface OperatorStage {
 export interface StageContext extends BatchLimits {
   /** A stage whose `isAccepting`, `poll` or `isDone` changed by itself (a call answered, a timer fired) calls this. */
   readonly wake: () => void;
+  /** Index in the task's chain of the stage's first operator. Default 0. */
+  readonly firstOperator?: number;
+  /** Whether `originOf` will be asked. Default false. */
+  readonly tracksOrigins?: boolean;
 }

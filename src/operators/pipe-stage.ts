@@ -2,7 +2,7 @@ import { type Observable, Subject, type Subscription } from 'rxjs';
 import { toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import type { OperatorDescription } from './operator-description.ts';
-import type { OperatorStage, StageContext } from './operator-stage.ts';
+import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
 
@@ -22,6 +22,11 @@ export class PipeStage implements OperatorStage {
   readonly #input: PacedInput;
   #error: Error | undefined;
   #isComplete = false;
+  #isOver = false;
+  /** Records that went in, the one it is called with included. */
+  #pushed = 0;
+  #record: unknown;
+  #blame: Blame | undefined;
   /** Whether the pipe works because it was called: then nobody has to be woken. */
   #isCalled = true;
 
@@ -37,6 +42,7 @@ export class PipeStage implements OperatorStage {
       },
       error: (error: unknown) => {
         this.#error = toError(error);
+        this.#noteBlame();
         this.#wakeIfLate();
       },
       complete: () => {
@@ -57,6 +63,7 @@ export class PipeStage implements OperatorStage {
   }
 
   end(): void {
+    this.#isOver = true;
     this.#isCalled = true;
     this.#records.complete();
     this.#isCalled = false;
@@ -72,6 +79,15 @@ export class PipeStage implements OperatorStage {
     return this.#isComplete && this.#results.isEmpty;
   }
 
+  get blame(): Blame | undefined {
+    return this.#blame;
+  }
+
+  /** What a pipe makes its results of only the pipe knows. */
+  originOf(): undefined {
+    return undefined;
+  }
+
   close(): void {
     this.#subscription.unsubscribe();
     this.#results.clear();
@@ -81,10 +97,21 @@ export class PipeStage implements OperatorStage {
   #work(): void {
     this.#isCalled = true;
     this.#input.workOn((records) => {
-      for (const record of records) this.#records.next(record);
+      for (const record of records) {
+        this.#pushed++;
+        this.#record = record;
+        this.#records.next(record);
+      }
     });
     this.#isCalled = false;
     this.#throwIfFailed();
+  }
+
+  /** What fails by itself later, fails at no record. */
+  #noteBlame(): void {
+    const { firstOperator: operator = 0 } = this.#context;
+    const isAtRecord = this.#isCalled && this.#pushed > 0 && !this.#isOver;
+    this.#blame = isAtRecord ? { operator, record: { value: this.#record, number: this.#pushed - 1 } } : { operator };
   }
 
   #wakeIfLate(): void {

@@ -24,11 +24,14 @@ export class SourceInput implements TaskInput {
   readonly #reader: SourceReader<unknown>;
   /** Asks for fewer records where they are large. */
   readonly #cutter: BatchCutter;
+  readonly #name: string;
   #listener: (() => void) | undefined;
   #state: ReadingState = { kind: 'idle' };
   #closed: Promise<void> | undefined;
 
-  constructor(reader: SourceReader<unknown>, limits: BatchLimits) {
+  /** @param name of the source, for the place of a record that the reader cannot tell */
+  constructor(reader: SourceReader<unknown>, limits: BatchLimits, name: string) {
+    this.#name = name;
     this.elements$ = this.#elements.asObservable();
     this.#reader = reader;
     this.#cutter = new BatchCutter(limits);
@@ -56,6 +59,15 @@ export class SourceInput implements TaskInput {
 
   dismiss(): void {
     this.#state = { kind: 'over' };
+  }
+
+  locate(record: number, done: (position: string | undefined) => void): void {
+    const numbered = `${this.#name}, record ${record}`;
+    const locating = async (): Promise<string | undefined> => this.#reader.locate?.(record);
+    locating().then(
+      (position) => done(position ?? numbered),
+      () => done(numbered),
+    );
   }
 
   close(done: () => void): void {

@@ -10,6 +10,11 @@ export interface SourceReader<Out> {
    * batch is allowed. Not called again before a returned promise settled.
    */
   read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null>;
+  /**
+   * Where a record came from: `flights.jsonl:18`. Asked for when something failed at it, before `close`; `record` is its
+   * number among those that were read, from 0. undefined if it cannot be told.
+   */
+  locate?(record: number): string | undefined | Promise<string | undefined>;
   /** Frees what it holds. Called once, also after an error; a promise that is pending in `read` should settle soon. */
   close(): void | Promise<void>;
 }

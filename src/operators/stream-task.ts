@@ -1,8 +1,10 @@
 import type { Subscription } from 'rxjs';
 import { toError } from '../errors.ts';
+import type { FailurePlace } from '../failure-place.ts';
 import type { Batch, StreamElement } from '../partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../partitions/task-io.ts';
 import { taskFaultPoints } from './fault-points.ts';
+import { FailureScene } from './failure-scene.ts';
 import type { OperatorStage } from './operator-stage.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
 import type { TaskContext } from './task-context.ts';
@@ -12,6 +14,12 @@ export interface TaskParts {
   readonly input: TaskInput;
   readonly chain: OperatorStage;
   readonly outputs: readonly TaskOutput[];
+  /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
+  readonly uids: {
+    readonly source: string | undefined;
+    readonly operators: readonly string[];
+    readonly last: string;
+  };
 }
 
 /** What an attempt moved so far. */
@@ -27,7 +35,8 @@ export interface TaskListener {
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (counts: TaskCounts) => void;
-  readonly failed: (cause: Error, counts: TaskCounts) => void;
+  /** `place` is where it failed, as far as that is known. */
+  readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
   readonly canceled: (counts: TaskCounts) => void;
 }
 
@@ -36,10 +45,11 @@ export interface StreamTaskOptions {
   readonly scheduler: Wakeable;
   readonly listener: TaskListener;
   /**
-   * Opens input, chain and outputs; `wake` is for what becomes ready by itself. May take its time; what it has opened
+   * Opens input, chain and outputs; `wake` is for what becomes ready by itself, `blame` for the name of what cannot be
+   * opened. May take its time; what it has opened
    * when it fails it closes itself.
    */
-  readonly open: (wake: () => void) => TaskParts | Promise<TaskParts>;
+  readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
 }
 
 /**
@@ -63,6 +73,7 @@ export class StreamTask implements Runnable {
   #subscription: Subscription | undefined;
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
+  readonly #scene = new FailureScene();
   #isInputOver = false;
   #isCurtailed = false;
   #batches = 0;
@@ -99,7 +110,7 @@ export class StreamTask implements Runnable {
     this.#options.listener.initializing();
     this.#reach(taskFaultPoints.open);
     if (this.#end !== undefined) return;
-    const parts = this.#options.open(this.#wake);
+    const parts = this.#options.open(this.#wake, (uid) => this.#scene.blame(uid));
     if (!('then' in parts)) {
       this.#opened(parts);
       return;
@@ -124,15 +135,19 @@ export class StreamTask implements Runnable {
     for (const output of outputs) output.onWritable(this.#wake);
     this.#subscription = input.elements$.subscribe({
       next: (element) => this.#attempt(() => this.#take(element)),
-      error: (error: unknown) => this.#fail(error),
+      error: (error: unknown) => this.#fail(error, parts.uids.source),
     });
     this.#options.listener.running();
   }
 
   #work(shouldYield: () => boolean): 'ready' | 'blocked' {
-    const { input, chain, outputs } = this.#parts as TaskParts;
+    const { input, chain, outputs, uids } = this.#parts as TaskParts;
     do {
-      for (const { failure } of outputs) if (failure !== undefined) throw failure;
+      const failure = outputs.find((output) => output.failure !== undefined)?.failure;
+      if (failure !== undefined) {
+        this.#fail(failure, uids.last);
+        return this.#endEarly();
+      }
       if (outputs.length > 0 && !outputs.some(isNeeded)) {
         this.#curtail();
         return 'blocked';
@@ -141,6 +156,7 @@ export class StreamTask implements Runnable {
       const results = chain.poll();
       if (results !== undefined) {
         this.#write(results);
+        if (this.#end !== undefined) return this.#endEarly();
         continue;
       }
       if (chain.isDone) {
@@ -176,7 +192,12 @@ export class StreamTask implements Runnable {
 
   #write(results: Batch): void {
     this.#recordsOut += results.length;
-    for (const output of (this.#parts as TaskParts).outputs) output.write(results);
+    const { outputs, uids } = this.#parts as TaskParts;
+    try {
+      for (const output of outputs) output.write(results);
+    } catch (error) {
+      this.#fail(error, uids.last);
+    }
   }
 
   /** ST4. */
@@ -190,7 +211,7 @@ export class StreamTask implements Runnable {
   /** ST2: the last of the outputs that is safe lets the input be closed, and then it has finished. */
   #commit(): void {
     this.#phase = 'committing';
-    const { input, outputs } = this.#parts as TaskParts;
+    const { input, outputs, uids } = this.#parts as TaskParts;
     // ST5.
     if (!this.#isInputOver) input.dismiss();
     let open = outputs.length;
@@ -205,7 +226,7 @@ export class StreamTask implements Runnable {
     };
     if (open === 0) finished();
     const ended = (error?: Error): void => {
-      if (error !== undefined) this.#fail(error);
+      if (error !== undefined) this.#fail(error, uids.last);
       else if (--open === 0 && this.#end === undefined) finished();
     };
     for (const output of outputs) {
@@ -231,7 +252,9 @@ export class StreamTask implements Runnable {
     const closed = (): void => {
       if (--open === 0) this.#report();
     };
-    input.close(closed);
+    const close = (): void => input.close(closed);
+    if (this.#end?.kind === 'failed') this.#scene.locate(input, this.#options.context.environment.clock, close);
+    else close();
     for (const output of outputs) output.abort(closed);
     return 'blocked';
   }
@@ -245,8 +268,14 @@ export class StreamTask implements Runnable {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#end ??= { kind: 'failed', cause: toError(error) };
+  /** @param uid who failed, where it was not an operator of the chain */
+  #fail(error: unknown, uid?: string): void {
+    if (this.#end === undefined) {
+      this.#end = { kind: 'failed', cause: toError(error) };
+      const { chain, uids } = this.#parts ?? {};
+      if (uid !== undefined) this.#scene.blame(uid);
+      else if (chain?.blame !== undefined) this.#scene.blameOperator(chain.blame, uids?.operators ?? []);
+    }
     this.#wake();
   }
 
@@ -256,7 +285,7 @@ export class StreamTask implements Runnable {
     const { listener } = this.#options;
     const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, isCurtailed: this.#isCurtailed };
     if (this.#end === undefined) listener.finished(counts);
-    else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts);
+    else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());
     else listener.canceled(counts);
   }
 

@@ -4,6 +4,18 @@ import type { SubpartitionView } from './result-partition.ts';
 import { endOfPartition, type StreamElement } from './stream-element.ts';
 import type { TaskInput } from './task-io.ts';
 
+/** Elements of which is remembered where they came from: more than a chain of operators is behind. */
+const mostArrivals = 1_024;
+
+/** Where the records of an element came from. */
+interface Arrival {
+  /** Number of its first record among all that were emitted. */
+  readonly first: number;
+  readonly channel: number;
+  /** Number of its first record in the channel. */
+  readonly sequence: number;
+}
+
 /** Elements a channel may have under way: one is worked on while the next arrives. */
 const creditsPerChannel = 2;
 
@@ -33,11 +45,26 @@ export class InputGate implements TaskInput {
   #failure: Error | undefined;
   #phase: 'open' | 'ended' | 'failed' | 'closed' = 'open';
 
-  /** @param order is kept to as far as it goes, and continued */
-  constructor(views: readonly SubpartitionView[], order?: ChannelOrder) {
+  /** The latest elements, oldest first. */
+  readonly #arrivals: Arrival[] = [];
+  #emitted = 0;
+  readonly #emittedOf: number[];
+  readonly #nameOf: (channel: number) => string;
+
+  /**
+   * @param order is kept to as far as it goes, and continued
+   * @param nameOf says which subpartition a channel reads: `map-1[0] → sums, subpartition 2`
+   */
+  constructor(
+    views: readonly SubpartitionView[],
+    order?: ChannelOrder,
+    nameOf: (channel: number) => string = (channel) => `channel ${channel}`,
+  ) {
     this.elements$ = this.#elements.asObservable();
     this.#views = views;
     this.#queues = views.map(() => []);
+    this.#emittedOf = views.map(() => 0);
+    this.#nameOf = nameOf;
     this.#openCount = views.length;
     this.#order = order;
     this.#replay = order === undefined || order.length === 0 ? undefined : new OrderReplay(order);
@@ -76,7 +103,7 @@ export class InputGate implements TaskInput {
       if (queue.length > 0) this.#ready.add(channel);
       this.#views[channel]?.request(1);
       this.#order?.note(channel, element.records.length);
-      this.#elements.next(element);
+      this.#emit(channel, element);
       return true;
     }
     if (this.#openCount > 0) return false;
@@ -92,6 +119,13 @@ export class InputGate implements TaskInput {
   dismiss(): void {
     this.#phase = 'closed';
     for (const view of this.#views) view.dismiss();
+  }
+
+  locate(record: number, done: (position: string | undefined) => void): void {
+    const arrival = this.#arrivals.findLast(({ first }) => first <= record);
+    if (arrival === undefined) return done(undefined);
+    const { channel, first, sequence } = arrival;
+    done(`${this.#nameOf(channel)}, record ${sequence + record - first}`);
   }
 
   close(done: () => void): void {
@@ -118,14 +152,24 @@ export class InputGate implements TaskInput {
       queue.shift();
       this.#views[channel]?.request(1);
       replay.take(records.length);
-      this.#elements.next(element);
+      this.#emit(channel, element);
     } else {
       const count = replay.left;
       queue[0] = { kind: 'records', records: records.slice(count) };
       replay.take(count);
-      this.#elements.next({ kind: 'records', records: records.slice(0, count) });
+      this.#emit(channel, { kind: 'records', records: records.slice(0, count) });
     }
     return true;
+  }
+
+  #emit(channel: number, element: Extract<StreamElement, { kind: 'records' }>): void {
+    const { length } = element.records;
+    const sequence = this.#emittedOf[channel] as number;
+    this.#arrivals.push({ first: this.#emitted, channel, sequence });
+    if (this.#arrivals.length >= 2 * mostArrivals) this.#arrivals.splice(0, mostArrivals);
+    this.#emitted += length;
+    this.#emittedOf[channel] = sequence + length;
+    this.#elements.next(element);
   }
 
   #arrived(channel: number, element: StreamElement): void {

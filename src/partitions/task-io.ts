@@ -12,6 +12,8 @@ export interface TaskInput {
   emitNext(): boolean;
   /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
   onAvailable(listener: () => void): void;
+  /** Tells where record number `record`, of those that were emitted, from 0, came from. Before `close`. */
+  locate(record: number, done: (position: string | undefined) => void): void;
   /** Nothing more is needed, for good: whoever produces it is told. Nothing is emitted any more; `close` follows. */
   dismiss(): void;
   /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */

@@ -55,6 +55,7 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'user-code.ts': 'kernel',
   'options.ts': 'kernel',
   'nearest-name.ts': 'kernel',
+  'failure-place.ts': 'kernel',
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
   'assert.ts': 'kernel',

@@ -129,10 +129,15 @@ const table: Readonly<Record<string, Row>> = {
     message: 'Task executor e1 is lost: no heartbeat',
   },
   JobFailedError: {
-    make: () => new errors.JobFailedError('etl', 'map[2]', 'no restart left', { cause: new Error('x') }),
+    make: () =>
+      new errors.JobFailedError('etl', 'map[2]', 'no restart left', {
+        cause: new Error('no such city'),
+        place: { operator: 'rate', record: { position: 'cities.jsonl:18', picture: '{"city":"Ys"}' } },
+      }),
     code: 'JOB_FAILED',
     recovery: 'restart',
-    message: 'Job "etl" failed in map[2]: no restart left',
+    message:
+      'Job "etl" failed: no such city (in "rate", at cities.jsonl:18: {"city":"Ys"}, in map[2]; no restart left)',
   },
   JobCanceledError: {
     make: () => new errors.JobCanceledError('etl'),
@@ -191,8 +196,31 @@ describe('errors', () => {
     expect(new errors.MalformedInputError(at, 'bad').message).toBe(says);
   });
 
-  it('a job that fails as a whole names no task', () => {
-    expect(new errors.JobFailedError('etl', undefined, 'over', { cause: 1 }).message).toBe('Job "etl" failed: over');
+  const cause = new Error('no such city');
+  const place = { operator: 'rate', record: undefined };
+  it.each<[string, string, Error]>([
+    [
+      'as a whole',
+      'Job "etl" failed: no such city (over)',
+      new errors.JobFailedError('etl', undefined, 'over', { cause }),
+    ],
+    [
+      'for a reason that says it',
+      'Job "etl" failed: over: no such city',
+      new errors.JobFailedError('etl', undefined, 'over: no such city', { cause }),
+    ],
+    [
+      'in a task',
+      'Job "etl" failed: no such city (in map[2]; over)',
+      new errors.JobFailedError('etl', 'map[2]', 'over', { cause }),
+    ],
+    [
+      'in an operator',
+      'Job "etl" failed: no such city (in "rate", in map[2]; over)',
+      new errors.JobFailedError('etl', 'map[2]', 'over', { cause, place }),
+    ],
+  ])('a job that fails %s says the cause first', (_, message, error) => {
+    expect(error.message).toBe(message);
   });
 });
 

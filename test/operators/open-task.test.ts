@@ -69,6 +69,7 @@ function optionsOf(
     openChannels: () => [new HandChannel()],
     partitions: [],
     wake: () => {},
+    uids: ['source', 'pipe', 'sink'],
     ...more,
   };
 }

@@ -17,7 +17,7 @@ function inputOver(...answers: (Answer | Error)[]) {
       closes++;
     },
   };
-  const input = new SourceInput(reader, { batchSize: 10, batchBytes: 1_024 });
+  const input = new SourceInput(reader, { batchSize: 10, batchBytes: 1_024 }, 'numbers');
   const taken: unknown[] = [];
   input.elements$.subscribe({
     next: (element) => taken.push(element.kind === 'end' ? 'end' : element.records),

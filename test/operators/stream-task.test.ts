@@ -1,8 +1,9 @@
 import { Subject } from 'rxjs';
 import { toError } from '../../src/errors.ts';
+import type { FailurePlace } from '../../src/failure-place.ts';
 import type { AttemptNumber } from '../../src/ids.ts';
 import { TaskScheduler } from '../../src/actors/task-scheduler.ts';
-import type { OperatorStage } from '../../src/operators/operator-stage.ts';
+import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
 import { StreamTask, type TaskParts } from '../../src/operators/stream-task.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import type { Batch, StreamElement } from '../../src/partitions/stream-element.ts';
@@ -43,6 +44,10 @@ class HandInput implements TaskInput {
     else done();
   }
 
+  locate(record: number, done: (position: string | undefined) => void): void {
+    done(`line ${record}`);
+  }
+
   finishClosing(): void {
     this.#finishClosing?.();
   }
@@ -71,6 +76,7 @@ class HandChain implements OperatorStage {
   /** It needs nothing more, whatever its input. */
   isDoneEarly = false;
   onPush: (records: Batch) => void = () => {};
+  blame: Blame | undefined;
 
   get isAccepting(): boolean {
     return this.#waiting === undefined;
@@ -93,6 +99,10 @@ class HandChain implements OperatorStage {
 
   get isDone(): boolean {
     return (this.#isOver || this.isDoneEarly) && this.#waiting === undefined;
+  }
+
+  originOf(result: number): number {
+    return result;
   }
 
   close(): void {
@@ -172,7 +182,9 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
   });
   const reports: string[] = [];
   const [input, chain, output] = [new HandInput(), new HandChain(), new HandOutput()];
-  const parts = { input, chain, outputs: [output, ...more] };
+  const uids = { source: 'lines', operators: ['parse', 'rate'], last: 'out' };
+  const parts = { input, chain, outputs: [output, ...more], uids };
+  const places: (FailurePlace | undefined)[] = [];
   const task = new StreamTask({
     context,
     scheduler: new TaskScheduler(environment.clock),
@@ -181,7 +193,10 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
       running: () => reports.push('running'),
       finished: ({ recordsIn, recordsOut, isCurtailed }) =>
         reports.push(`${isCurtailed ? 'curtailed' : 'finished'} ${recordsIn} ${recordsOut}`),
-      failed: (cause, { recordsIn }) => reports.push(`failed ${recordsIn}: ${cause.message}`),
+      failed: (cause, { recordsIn }, place) => {
+        reports.push(`failed ${recordsIn}: ${cause.message}`);
+        places.push(place);
+      },
       canceled: ({ recordsIn }) => reports.push(`canceled ${recordsIn}`),
     },
     open: () => open?.(parts) ?? parts,
@@ -192,6 +207,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
     chain,
     output,
     reports,
+    places,
     faults,
     context,
     environment,

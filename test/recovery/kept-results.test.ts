@@ -126,7 +126,7 @@ describe('a result that is to be kept', () => {
       when: (place) => place['vertex'] === 'prices' && place['subtask'] === 1,
     });
     await expect(runStory(job, { faults })).rejects.toThrow(
-      /its results could not be kept: Result partition \d+#0 is lost/,
+      /Result partition \d+#0 is lost: .*its results could not be kept/,
     );
     expect(existsSync(directory)).toBe(false);
   });
