@@ -41,6 +41,11 @@ export interface Environment {
    * instead of corrupting a neighbour. Default: on, unless `NODE_ENV` is `production`.
    */
   readonly freezeRecords: boolean;
+  /**
+   * Announces real work that the clock cannot see (a thread that decompresses), until the returned function is called.
+   * Virtual time stands still meanwhile; real time needs no telling.
+   */
+  hold?(): () => void;
 }
 
 const silent = (): void => {};

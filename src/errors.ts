@@ -217,6 +217,60 @@ export class FileAccessError extends KintsugiError {
   }
 }
 
+/** How an input is not what it was when the run began. */
+export type InputChange = 'shorter' | 'beginning differs' | 'end differs' | 'written to' | 'last line continued';
+
+/**
+ * A file is not what it was when the run began, and what was read of it may belong to neither the old nor the new
+ * content. A restart reads the same new content, so it cures nothing.
+ */
+export class InputChangedError extends KintsugiError {
+  readonly code = 'INPUT_CHANGED';
+  override readonly recovery = 'never';
+  readonly file: string;
+  readonly change: InputChange;
+
+  constructor(file: string, change: InputChange, details: string) {
+    super(
+      `${file}: changed since the run began: ${details}. Run the job again, and let nobody change its input meanwhile; appending whole lines is allowed`,
+    );
+    this.file = file;
+    this.change = change;
+  }
+}
+
+/** A directory or pattern that a source is to read names no file. */
+export class NoInputError extends KintsugiError {
+  readonly code = 'NO_INPUT';
+  override readonly recovery = 'never';
+  /** As it was given. */
+  readonly pattern: string;
+
+  constructor(pattern: string, problem: string) {
+    super(`${pattern}: ${problem}`);
+    this.pattern = pattern;
+  }
+}
+
+/**
+ * Part files of a parallel sink that are not one whole result: some are missing, or there are those of runs with
+ * different parallelism.
+ */
+export class PartFilesError extends KintsugiError {
+  readonly code = 'PART_FILES_INCONSISTENT';
+  override readonly recovery = 'never';
+  /** The file that the parts are of, as `out/rows.jsonl`. */
+  readonly file: string;
+  /** For each set that was found, how many parts it should have; 1 for `file` itself. */
+  readonly sets: readonly number[];
+
+  constructor(file: string, sets: readonly number[], problem: string) {
+    super(`${file}: ${problem}`);
+    this.file = file;
+    this.sets = sets;
+  }
+}
+
 /** A source was asked to read again from the start and cannot. Says how to build one that can. */
 export class SourceNotReplayableError extends KintsugiError {
   readonly code = 'SOURCE_NOT_REPLAYABLE';

@@ -1,8 +1,10 @@
-import { basename } from 'node:path';
 import { InvalidArgumentError, MalformedInputError, toError } from '../errors.ts';
-import type { Source, SourceReader } from '../operators/source.ts';
-import { checkPath } from './file-problem.ts';
+import type { Source, SourcePlanContext, SourceReader } from '../operators/source.ts';
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
+import { type FilesPlan, fixFiles, type InputFile, planOf, splitsOf } from './inputs/files-plan.ts';
+import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { SplitsReader } from './inputs/splits-reader.ts';
+import { textFile } from './inputs/text-file.ts';
 import { LineBlocks } from './line-blocks.ts';
 import type { LineBlock } from './line-feeder.ts';
 
@@ -34,10 +36,10 @@ export interface CsvFileOptions<Out> {
  * there are columns, and with a `FileAccessError`, which a restart may cure, when the file is missing.
  */
 export function csvFile<Out = Readonly<Record<string, string>>>(
-  path: string,
+  path: InputPaths,
   options: CsvFileOptions<Out> = {},
 ): Source<Out> {
-  checkPath(path);
+  const paths = checkInputPaths(path);
   const { columns, delimiter = ',', newlinesInValues = true, parse } = options;
   const header = options.header ?? columns === undefined;
   if (!isDelimiter(delimiter)) {
@@ -49,19 +51,52 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   const problem = columns === undefined ? undefined : findNameProblem(columns);
   if (problem !== undefined) throw new InvalidArgumentError('columns', columns, `names of columns, but ${problem}`);
   const dialect = { delimiter, newlinesInValues };
+  const isSplittable = !newlinesInValues;
+  const plan = async (context: SourcePlanContext): Promise<FilesPlan<CsvInput>> => {
+    const files = await fixFiles(paths, context, async (file, firstBytes) => {
+      const input = textFile(file, firstBytes);
+      const named = header ? await readHeader(input, dialect, columns, context) : columns;
+      return { ...input, columns: named ?? [] };
+    });
+    assertSameColumns(files);
+    return planOf(files, context.parallelism, isSplittable);
+  };
   return {
-    name: basename(path),
-    maxParallelism: newlinesInValues ? 1 : Number.MAX_SAFE_INTEGER,
+    name: nameOfInput(paths),
+    maxParallelism: isSplittable || areSeveral(paths) ? Number.MAX_SAFE_INTEGER : 1,
     deterministic: true,
-    ...(newlinesInValues && {
+    ...(!isSplittable && {
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),
-    open: async ({ subtask, parallelism }) => {
-      const named = header ? await readHeader(path, dialect, columns) : columns;
-      const blocks = await LineBlocks.open(path, subtask, parallelism, { newlinesInQuotes: newlinesInValues });
-      return new CsvReader(blocks, named ?? [], header && subtask === 0, dialect, parse);
-    },
+    plan,
+    open: async (context, planned?: FilesPlan<CsvInput>) =>
+      SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), async (split) => {
+        const { environment } = context;
+        const blocks = await LineBlocks.open(split, { environment, newlinesInQuotes: newlinesInValues });
+        return new CsvReader(blocks, split.file.columns, header && split.start === 0, dialect, parse);
+      }),
   };
+}
+
+/** A CSV file and its columns; none if it is empty. */
+interface CsvInput extends InputFile {
+  readonly columns: readonly string[];
+}
+
+/** @throws MalformedInputError unless all files have the same columns, in any order */
+function assertSameColumns(files: readonly CsvInput[]): void {
+  const [first, ...others] = files.filter(({ columns }) => columns.length > 0);
+  for (const { path, columns } of others) {
+    const missing = first?.columns.find((column) => !columns.includes(column));
+    const further = columns.find((column) => first?.columns.includes(column) !== true);
+    const difference =
+      missing === undefined ? further && `has ${JSON.stringify(further)}` : `does not have ${JSON.stringify(missing)}`;
+    if (difference === undefined) continue;
+    throw headerProblem(
+      path,
+      `${difference}, unlike that of ${first?.path}. Files with other columns need a source of their own`,
+    );
+  }
 }
 
 function isDelimiter(delimiter: unknown): boolean {
@@ -80,11 +115,14 @@ function findNameProblem(names: readonly string[]): string | undefined {
 
 /** The names of the columns: `columns`, or those of the first line; undefined if the file is empty. */
 async function readHeader(
-  path: string,
+  file: InputFile,
   dialect: CsvDialect,
   columns: readonly string[] | undefined,
+  { environment }: SourcePlanContext,
 ): Promise<readonly string[] | undefined> {
-  const blocks = await LineBlocks.open(path, 0, 1, { newlinesInQuotes: dialect.newlinesInValues });
+  const { path, end } = file;
+  const options = { environment, newlinesInQuotes: dialect.newlinesInValues };
+  const blocks = await LineBlocks.open({ file, start: 0, end }, options);
   try {
     const block = await blocks.next();
     if (block === null) return undefined;

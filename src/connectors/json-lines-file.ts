@@ -1,6 +1,8 @@
-import { basename } from 'node:path';
-import type { Source } from '../operators/source.ts';
-import { checkPath } from './file-problem.ts';
+import type { Source, SourcePlanContext } from '../operators/source.ts';
+import { type FilesPlan, fixFiles, planOf, splitsOf } from './inputs/files-plan.ts';
+import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { SplitsReader } from './inputs/splits-reader.ts';
+import { textFile } from './inputs/text-file.ts';
 import { type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
 import { checkJsonValueOptions } from './json-values.ts';
 import { LineBlocks } from './line-blocks.ts';
@@ -19,14 +21,20 @@ export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
  * Reading fails with a {@link MalformedInputError} at a line that is not JSON, and with a `FileAccessError`, which a
  * restart may cure, when the file is missing.
  */
-export function jsonLinesFile<Out = unknown>(path: string, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
-  checkPath(path);
+export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
+  const paths = checkInputPaths(path);
   checkJsonValueOptions(options);
+  const plan = async (context: SourcePlanContext): Promise<FilesPlan> =>
+    planOf(await fixFiles(paths, context, textFile), context.parallelism);
   return {
-    name: basename(path),
+    name: nameOfInput(paths),
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
-    open: async ({ subtask, parallelism }) =>
-      new JsonLinesReader(await LineBlocks.open(path, subtask, parallelism), options),
+    plan,
+    open: async (context, planned?: FilesPlan) =>
+      SplitsReader.open(
+        splitsOf(planned ?? (await plan(context)), context.subtask),
+        async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
+      ),
   };
 }

@@ -1,8 +1,10 @@
 import { constants, isUtf8 } from 'node:buffer';
-import { type FileHandle, open } from 'node:fs/promises';
-import { FileAccessError, MalformedInputError } from '../errors.ts';
-import { type ByteRange, shareOf } from './byte-range.ts';
-import { fileProblem } from './file-problem.ts';
+import type { Environment } from '../environment.ts';
+import { MalformedInputError } from '../errors.ts';
+import { assertText } from './inputs/content-format.ts';
+import type { PlannedSplit } from './inputs/files-plan.ts';
+import { OpenFile } from './inputs/fixed-file.ts';
+import { UnpackedBytes } from './inputs/unpacked-bytes.ts';
 import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
 const blockBytes = 256 * 1024;
@@ -10,130 +12,154 @@ const newline = 0x0a;
 const quote = 0x22;
 
 export interface LineBlocksOptions {
-  /** A newline between double quotes does not end a line. Only for the whole file: subtask 0 of 1. */
+  /** Announces the work of unpacking. */
+  readonly environment: Pick<Environment, 'hold'>;
+  /** A newline between double quotes does not end a line. Only for whole files. */
   readonly newlinesInQuotes?: boolean;
 }
 
+/** Bytes of a file, in order. */
+interface InputBytes {
+  /** The next bytes, good until the next call; empty at the end. */
+  read(): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
 /**
- * The lines of a text file that start in the byte range of one subtask, block by block. Every line of the file starts in
- * exactly one range, so the subtasks together read each line once, wherever the borders fall. A byte order mark is left
- * out.
+ * The lines of a text file that start in one split of it, block by block. Every line of a file starts in exactly one
+ * split, so the splits together give each line once, wherever the borders fall. A packed file is unpacked. A byte order
+ * mark is left out.
+ *
+ * Before it tells the end it makes sure that the file is still what was fixed.
  */
 export class LineBlocks implements LineFeeder {
   readonly path: string;
-  readonly #handle: FileHandle;
-  readonly #size: number;
-  readonly #range: ByteRange;
-  readonly #newlinesInQuotes: boolean;
-  readonly #buffer = Buffer.allocUnsafe(blockBytes);
+  readonly #file: OpenFile;
+  readonly #split: PlannedSplit;
+  readonly #options: LineBlocksOptions;
+  readonly #bytes: InputBytes;
+  /** Where the lines end that are wanted. */
+  readonly #end: number;
   /** Where the next block is read. */
   #position: number;
   /** Bytes read and not handed out, which begin at `#offset`. */
   #carry: Buffer[] = [];
   #carryBytes = 0;
   #offset: number;
-  /** The first line of the range is not found yet. */
+  /** The first line of the split is not found yet. */
   #isSeeking: boolean;
   #isInQuotes = false;
   #isDone: boolean;
+  /** The last line was read, and no newline ended it. */
+  #isLastLineOpen = false;
+  #isClosed = false;
 
-  private constructor(path: string, handle: FileHandle, size: number, range: ByteRange, options: LineBlocksOptions) {
-    this.path = path;
-    this.#handle = handle;
-    this.#size = size;
-    this.#range = range;
-    this.#newlinesInQuotes = options.newlinesInQuotes ?? false;
-    this.#isSeeking = range.start > 0;
-    this.#position = this.#isSeeking ? range.start - 1 : 0;
+  private constructor(file: OpenFile, split: PlannedSplit, options: LineBlocksOptions) {
+    const { start, end } = split;
+    this.path = file.file.path;
+    this.#file = file;
+    this.#split = split;
+    this.#options = options;
+    this.#isSeeking = start > 0;
+    this.#position = this.#isSeeking ? start - 1 : 0;
+    this.#bytes = this.#bytesFrom(this.#position);
+    this.#end = split.file.compression === undefined ? end : Number.POSITIVE_INFINITY;
     this.#offset = this.#position;
-    this.#isDone = range.start >= range.end;
-  }
-
-  /** @throws FileAccessError when there is no such file. */
-  static async open(
-    path: string,
-    subtask: number,
-    parallelism: number,
-    options: LineBlocksOptions = {},
-  ): Promise<LineBlocks> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(path, 'r');
-      const stat = await handle.stat();
-      if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
-      return new LineBlocks(path, handle, stat.size, shareOf(subtask, parallelism, stat.size), options);
-    } catch (error) {
-      await handle?.close();
-      throw fileProblem(path, 'read', error);
-    }
+    this.#isDone = start >= end;
   }
 
   /**
-   * The next complete lines, or null at the end of the range.
+   * @throws InputChangedError where the file is not what was fixed
+   * @throws FileAccessError where it cannot be read
+   */
+  static async open(split: PlannedSplit, options: LineBlocksOptions): Promise<LineBlocks> {
+    return new LineBlocks(await OpenFile.open(split.file), split, options);
+  }
+
+  /**
+   * The next complete lines, or null at the end of the split.
    *
    * @throws MalformedInputError at bytes that are not UTF-8.
+   * @throws InputChangedError at the end, where the file is not what was fixed.
    */
   async next(): Promise<LineBlock | null> {
     while (!this.#isDone) {
-      const block = await this.#read();
+      const block = await this.#bytes.read();
       const isEnd = block.length === 0;
+      if (this.#position === 0) this.#look(block);
       let from = 0;
       if (this.#isSeeking && !isEnd) {
         from = block.indexOf(newline) + 1;
         this.#isSeeking = from === 0;
         if (this.#isSeeking) from = block.length;
         this.#offset = this.#position + from;
-        if (this.#offset >= this.#range.end) this.#isDone = true;
-        if (this.#isDone) return null;
+        if (this.#offset >= this.#end) break;
       }
       const to = isEnd ? 0 : this.#cut(block, from);
       this.#position += block.length;
       this.#isDone ||= isEnd;
       const lines = to > from || isEnd ? this.#take(block.subarray(from, to)) : undefined;
       this.#keep(block.subarray(Math.max(from, to)));
-      if (lines !== undefined && lines.length > 0) return this.#decode(lines);
+      if (isEnd && lines !== undefined && lines.length > 0) this.#isLastLineOpen = lines.at(-1) !== newline;
+      const decoded = lines && (await this.#decode(lines));
+      if (decoded !== undefined && decoded.text.length > 0) return decoded;
     }
+    this.#isDone = true;
+    if (!this.#isClosed) await this.#verify();
     return null;
   }
 
-  /** Number of the line, from 1, in which the byte at `offset` lies. Reads the file up to there: for error messages. */
+  /**
+   * Number of the line, from 1, in which the byte at `offset` lies. Reads the file up to there: for error messages.
+   *
+   * @throws InputChangedError where the file is not what was fixed, which is the better message then.
+   */
   async lineAt(offset: number): Promise<number> {
-    const buffer = Buffer.allocUnsafe(blockBytes);
+    await this.#verify();
+    const bytes = this.#bytesFrom(0);
     let line = 1;
-    for (let position = 0; position < offset; ) {
-      const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(blockBytes, offset - position), position);
-      if (bytesRead === 0) break;
-      const block = buffer.subarray(0, bytesRead);
-      for (let at = block.indexOf(newline); at >= 0; at = block.indexOf(newline, at + 1)) line++;
-      position += bytesRead;
+    try {
+      for (let position = 0; position < offset; ) {
+        const read = await bytes.read();
+        if (read.length === 0) break;
+        const block = read.subarray(0, offset - position);
+        for (let at = block.indexOf(newline); at >= 0; at = block.indexOf(newline, at + 1)) line++;
+        position += block.length;
+      }
+    } finally {
+      await bytes.close();
     }
     return line;
   }
 
   async close(): Promise<void> {
     this.#isDone = true;
-    await this.#handle.close();
+    this.#isClosed = true;
+    await this.#bytes.close();
+    await this.#file.close();
   }
 
-  async #read(): Promise<Buffer> {
-    try {
-      const { bytesRead } = await this.#handle.read(this.#buffer, 0, blockBytes, this.#position);
-      if (bytesRead === 0 && this.#position < this.#size) {
-        throw new FileAccessError(
-          this.path,
-          `is shorter than when it was opened (${this.#size} bytes). Do not change a file that a job reads`,
-        );
-      }
-      return this.#buffer.subarray(0, bytesRead);
-    } catch (error) {
-      throw fileProblem(this.path, 'read', error);
-    }
+  #bytesFrom(position: number): InputBytes {
+    const { file } = this.#split;
+    return file.compression === undefined
+      ? new PlainBytes(this.#file, position)
+      : new UnpackedBytes(this.#file, file.compression, this.#options.environment);
+  }
+
+  /** What is packed shows only now what it is. */
+  #look(block: Buffer): void {
+    if (this.#split.file.compression !== undefined) assertText(this.path, block);
+  }
+
+  async #verify(): Promise<void> {
+    await this.#file.verify();
+    if (this.#isLastLineOpen && this.#split.file.compression === undefined) await this.#file.verifyLastLine();
   }
 
   /** Where the complete lines in `block` end; `from` or less if there are none. Ends the range where it is over. */
   #cut(block: Buffer, from: number): number {
-    if (this.#newlinesInQuotes) return this.#cutOutsideQuotes(block);
-    const border = this.#range.end - 1 - this.#position;
+    if (this.#options.newlinesInQuotes === true) return this.#cutOutsideQuotes(block);
+    const border = this.#end - 1 - this.#position;
     if (border < block.length) {
       const last = block.indexOf(newline, Math.max(from, border));
       if (last >= 0) {
@@ -205,4 +231,25 @@ export class LineBlocks implements LineFeeder {
     const line = await this.lineAt(offset + lineStart);
     throw new MalformedInputError({ file: this.path, line, column }, 'not valid UTF-8');
   }
+}
+
+/** The bytes of a file as they are. */
+class PlainBytes implements InputBytes {
+  readonly #file: OpenFile;
+  readonly #buffer: Buffer;
+  #position: number;
+
+  constructor(file: OpenFile, position: number) {
+    this.#file = file;
+    this.#position = position;
+    this.#buffer = Buffer.allocUnsafe(Math.min(blockBytes, file.file.end - position));
+  }
+
+  async read(): Promise<Buffer> {
+    const length = await this.#file.read(this.#buffer, this.#position);
+    this.#position += length;
+    return this.#buffer.subarray(0, length);
+  }
+
+  async close(): Promise<void> {}
 }

@@ -46,8 +46,12 @@ export async function drain<Out>(reader: SourceReader<Out>, maxRecords = 100): P
 
 /** Plans and opens `source`, as a run with this one subtask would. */
 export async function openSource<Out>(source: Source<Out>, place: Place = {}): Promise<SourceReader<Out>> {
-  const context = contextOf(place);
-  return source.open(context, await source.plan?.(context));
+  return source.open(contextOf(place), await planSource(source, place));
+}
+
+/** What a run would plan once for all of its subtasks. */
+export async function planSource(source: Source<unknown>, place: Place = {}): Promise<unknown> {
+  return structuredClone(await source.plan?.(contextOf(place)));
 }
 
 export async function readSubtask<Out>(source: Source<Out>, place: Place = {}, maxRecords = 100): Promise<Out[]> {
@@ -57,8 +61,9 @@ export async function readSubtask<Out>(source: Source<Out>, place: Place = {}, m
 /** What each subtask reads, in their order. */
 export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, maxRecords = 100): Promise<Out[][]> {
   const shares: Out[][] = [];
+  const plan = await planSource(source, { parallelism });
   for (let subtask = 0; subtask < parallelism; subtask++) {
-    shares.push(await readSubtask(source, { subtask, parallelism }, maxRecords));
+    shares.push(await drain(await source.open(contextOf({ subtask, parallelism }), plan), maxRecords));
   }
   return shares;
 }

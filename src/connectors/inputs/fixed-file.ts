@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { FileAccessError, type InputChange, InputChangedError } from '../../errors.ts';
+import { fileProblem } from '../file-problem.ts';
+
+const sampleBytes = 64 * 1024;
+
+/** Whoever opens a pipe is told that it is no file, instead of waiting for somebody who writes. */
+const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** A file as it was when a run began: what of it is read, and how to know it again. Plain data. */
+export interface FixedFile {
+  readonly path: string;
+  /** Bytes that are read. What is appended behind them belongs to the next run. */
+  readonly end: number;
+  /** When it was last written to, in ms since 1970. */
+  readonly modifiedMs: number;
+  /** SHA-256 of the first 64 KiB before `end`. */
+  readonly head: string;
+  /** SHA-256 of the last 64 KiB before `end`. */
+  readonly tail: string;
+}
+
+/** Fixes the file at `path` as it is now. Gives its first bytes as well, as they say what kind of file it is. */
+export async function fixFile(path: string): Promise<{ readonly file: FixedFile; readonly firstBytes: Buffer }> {
+  return withHandle(path, async (handle) => {
+    // Before the bytes: what is written in between then shows as a later change.
+    const { size, mtimeMs } = await statOf(handle, path);
+    const samples = await readSamples(handle, size);
+    if (samples === undefined) {
+      throw new InputChangedError(path, 'shorter', `it became shorter than ${size} bytes while it was looked at`);
+    }
+    const file = { path, end: size, modifiedMs: mtimeMs, head: hashOf(samples.head), tail: hashOf(samples.tail) };
+    return { file, firstBytes: samples.head };
+  });
+}
+
+/**
+ * A fixed file, open to be read, up to its end as it was fixed.
+ *
+ * It is compared with what was fixed as it is opened, and by whoever reads it once more before the end of what was read is
+ * told: what was read in between is then the content that was fixed. A change in the middle of a file is told by the time
+ * of the last change, so it goes unseen if something was appended as well.
+ */
+export class OpenFile {
+  readonly file: FixedFile;
+  readonly #handle: FileHandle;
+
+  private constructor(file: FixedFile, handle: FileHandle) {
+    this.file = file;
+    this.#handle = handle;
+  }
+
+  /**
+   * @throws InputChangedError where it is not what was fixed
+   * @throws FileAccessError where it cannot be read
+   */
+  static async open(file: FixedFile): Promise<OpenFile> {
+    return withHandle(
+      file.path,
+      async (handle) => {
+        const opened = new OpenFile(file, handle);
+        await opened.verify();
+        return opened;
+      },
+      'keep open',
+    );
+  }
+
+  /** Reads into `buffer` what is at `position`: as much as there is room for, up to the end; 0 bytes there alone. */
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    const { path, end } = this.file;
+    const length = Math.min(buffer.length, end - position);
+    if (length <= 0) return 0;
+    try {
+      const { bytesRead } = await this.#handle.read(buffer, 0, length, position);
+      if (bytesRead === 0) throw await this.#shorter();
+      return bytesRead;
+    } catch (error) {
+      throw fileProblem(path, 'read', error);
+    }
+  }
+
+  /** The first `length` bytes that were appended since; fewer where there are not so many. */
+  async appended(length: number): Promise<Buffer> {
+    const buffer = Buffer.alloc(length);
+    const { bytesRead } = await this.#handle.read(buffer, 0, length, this.file.end);
+    return buffer.subarray(0, bytesRead);
+  }
+
+  /** @throws InputChangedError where it is not what was fixed; what was appended is not looked at. */
+  async verify(): Promise<void> {
+    const { path, end, modifiedMs, head, tail } = this.file;
+    const change = (what: InputChange, details: string): InputChangedError =>
+      new InputChangedError(path, what, details);
+    try {
+      const { size, mtimeMs, mtime } = await statOf(this.#handle, path);
+      const samples = size < end ? undefined : await readSamples(this.#handle, end);
+      if (samples === undefined) throw await this.#shorter();
+      if (hashOf(samples.head) !== head) throw change('beginning differs', 'its first 64 KiB are others');
+      if (hashOf(samples.tail) !== tail) throw change('end differs', `the 64 KiB before byte ${end} are others`);
+      if (size === end && mtimeMs !== modifiedMs) {
+        throw change('written to', `it has ${end} bytes as before, but was written to at ${mtime.toISOString()}`);
+      }
+    } catch (error) {
+      throw fileProblem(path, 'read', error);
+    }
+  }
+
+  /** @throws InputChangedError */
+  async verifyLastLine(): Promise<void> {
+    const next = await this.appended(2);
+    if (next.length === 0 || next[0] === 0x0a || (next[0] === 0x0d && next[1] === 0x0a)) return;
+    const { path, end } = this.file;
+    throw new InputChangedError(
+      path,
+      'last line continued',
+      `its last line ended at byte ${end} without a newline, and was continued`,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  async #shorter(): Promise<InputChangedError> {
+    const { path, end } = this.file;
+    const { size } = await this.#handle.stat();
+    return new InputChangedError(path, 'shorter', `it had ${end} bytes, and has ${size}`);
+  }
+}
+
+/** Opens a file, and closes it when `action` is done or fails. */
+async function withHandle<Value>(
+  path: string,
+  action: (handle: FileHandle) => Promise<Value>,
+  afterwards: 'close' | 'keep open' = 'close',
+): Promise<Value> {
+  let handle: FileHandle | undefined;
+  let isKept = false;
+  try {
+    handle = await open(path, flags);
+    const value = await action(handle);
+    isKept = afterwards === 'keep open';
+    return value;
+  } catch (error) {
+    throw fileProblem(path, 'read', error);
+  } finally {
+    if (!isKept) await handle?.close();
+  }
+}
+
+async function statOf(handle: FileHandle, path: string): Promise<Stats> {
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
+  return stat;
+}
+
+/** The first and the last bytes before `end`; undefined if the file has become shorter. */
+async function readSamples(handle: FileHandle, end: number): Promise<{ head: Buffer; tail: Buffer } | undefined> {
+  const length = Math.min(sampleBytes, end);
+  const head = await readExactly(handle, length, 0);
+  const tail = end <= sampleBytes ? head : await readExactly(handle, length, end - length);
+  return head && tail && { head, tail };
+}
+
+async function readExactly(handle: FileHandle, length: number, position: number): Promise<Buffer | undefined> {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let read = 0; read < length; ) {
+    const { bytesRead } = await handle.read(bytes, read, length - read, position + read);
+    if (bytesRead === 0) return undefined;
+    read += bytesRead;
+  }
+  return bytes;
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
