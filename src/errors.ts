@@ -1,6 +1,6 @@
 import { describePlace, type FailurePlace } from './failure-place.ts';
 import { propertyOf, show } from './foreign-value.ts';
-import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId } from './ids.ts';
+import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId, RunId } from './ids.ts';
 
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
 export type Recovery = 'restart' | 'restart-producer' | 'restart-consumers' | 'never';
@@ -268,6 +268,24 @@ export class PartFilesError extends KintsugiError {
     super(`${file}: ${problem}`);
     this.file = file;
     this.sets = sets;
+  }
+}
+
+/** What a sink or an exchange is to write is written by somebody else now, who is named as far as known. */
+export class OutputInUseError extends KintsugiError {
+  readonly code = 'OUTPUT_IN_USE';
+  override readonly recovery = 'never';
+  readonly file: string;
+  /** The run that writes it; undefined where nobody has said so. */
+  readonly run: RunId | undefined;
+  /** The directory beside it that says so, and that is to be deleted where no run writes any more. */
+  readonly claim: string;
+
+  constructor(file: string, claim: string, holder: string, remedy: string, run?: RunId) {
+    super(`${file}: ${holder}. ${remedy}`);
+    this.file = file;
+    this.claim = claim;
+    this.run = run;
   }
 }
 

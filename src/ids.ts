@@ -1,3 +1,5 @@
+import type { Random } from './environment.ts';
+
 /** A primitive that cannot be confused with another of the same representation. Costs nothing at run time. */
 export type Brand<Value, Name extends string> = Value & { readonly __brand: Name };
 
@@ -19,6 +21,9 @@ export type AttemptNumber = Brand<number, 'AttemptNumber'>;
 /** Number of a failover decision; grows by one with each failure that is handled. A greater one is newer. */
 export type FailoverId = Brand<number, 'FailoverId'>;
 
+/** Names one run of a job: no other run, of this or another process, has the same. */
+export type RunId = Brand<string, 'RunId'>;
+
 /** Name of a TaskExecutor, unique in a run. */
 export type ExecutorId = Brand<string, 'ExecutorId'>;
 
@@ -26,6 +31,15 @@ export type ExecutorId = Brand<string, 'ExecutorId'>;
 export interface ResultPartitionId {
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
+}
+
+/** The id of a new run, drawn from `random`: sixteen hexadecimal digits. */
+export function drawRunId(random: Random): RunId {
+  const digits = (): string =>
+    Math.floor(random.next() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  return `${digits()}${digits()}` as RunId;
 }
 
 /** `partition#attempt`: the key of a {@link ResultPartitionId} in maps, file names and logs. */

@@ -116,8 +116,8 @@ export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 
 // Sources, sinks and what user functions get
 export type { Source, SourcePlanContext, SourceReader } from './operators/source.ts';
-export type { DeliveryGuarantee, Sink, SinkWriter } from './operators/sink.ts';
-export type { RuntimeContext } from './operators/runtime-context.ts';
+export type { DeliveryGuarantee, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
+export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';
 export type { AsyncCallContext, AsyncMapOptions, KeyedProcessContext } from './operators/operator-description.ts';
 
 // Fault points
@@ -157,6 +157,7 @@ export {
   NonErrorThrownError,
   NoResourceAvailableError,
   OperationTimeoutError,
+  OutputInUseError,
   PartFilesError,
   PartitionLostError,
   type Recovery,
@@ -174,4 +175,5 @@ export type {
   PartitionId,
   RegionId,
   ResultPartitionId,
+  RunId,
 } from './ids.ts';

@@ -2,7 +2,7 @@ import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { StorageUse } from '../cluster/storage-use.ts';
 import type { KeptResult } from '../actors/protocol.ts';
-import { JobCanceledError, JobFailedError } from '../errors.ts';
+import { JobCanceledError, JobFailedError, toError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 import { isTerminalJobStatus, type JobMasterActorRef, type JobStatus } from '../machines/job-master-machine.ts';
@@ -192,7 +192,12 @@ export class JobRun implements AsyncDisposable {
       master.start();
       // Cancelled before it began.
       if (isTerminalJobStatus(this.#status)) return;
-      connect();
+      try {
+        connect();
+      } catch (error) {
+        master.send({ type: 'job.globalFailure', cause: toError(error) });
+        return;
+      }
       master.send({ type: 'job.start' });
     });
   }

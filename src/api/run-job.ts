@@ -5,6 +5,7 @@ import { LocalDataPlane } from '../cluster/local-data-plane.ts';
 import { ExceptionHistory } from '../failover/exception-history.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import { drawRunId, type RunId } from '../ids.ts';
 import { JobLedger } from '../machines/job-ledger.ts';
 import { createJobMaster } from '../machines/provide.ts';
 import type { JobPlan } from './job-planner.ts';
@@ -15,7 +16,7 @@ import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from '
 
 /** What a test may put in place of the machine's own. */
 export interface RunSeams {
-  readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions) => DataPlane;
+  readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
   /** Whether what an executor has written is lost with it, as if it were another machine. */
   readonly resultsOfLostExecutors?: 'kept' | 'lost';
   /** Gets the cluster before it starts. */
@@ -27,8 +28,9 @@ export interface RunSeams {
  * @throws InvalidArgumentError for an option out of range.
  */
 export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: RunSeams = {}): JobRun {
-  const options = resolveRunOptions(runOptions);
-  const { environment } = options;
+  const resolved = resolveRunOptions(runOptions);
+  const { environment } = resolved;
+  const options = { ...resolved, run: drawRunId(environment.random) };
   const graph = new ExecutionGraph(plan.jobGraph);
   const ledger = new JobLedger(graph, pipelinedRegions(graph));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
@@ -84,7 +86,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   });
   run.start(master, {
     immediate: (callback) => environment.clock.setImmediate(callback),
-    connect: () => cluster.connect(master),
+    connect: () => {
+      dataPlane.begin?.();
+      cluster.connect(master);
+    },
   });
   return run;
 }

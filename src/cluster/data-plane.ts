@@ -40,6 +40,11 @@ export interface PartitionSurroundings {
 
 /** Makes partitions and tasks. */
 export interface DataPlane {
+  /**
+   * Takes what the run as a whole needs, before any of its tasks runs.
+   * @throws OutputInUseError where another run writes what this one is to write
+   */
+  begin?(): void;
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
   /** Edges whose results are to be kept beyond the job. */

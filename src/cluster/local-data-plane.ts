@@ -5,11 +5,11 @@ import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import type { Environment } from '../environment.ts';
-import { FileAccessError, IllegalStateError, PartitionLostError } from '../errors.ts';
+import { FileAccessError, IllegalStateError, OutputInUseError, PartitionLostError } from '../errors.ts';
 import type { ExchangeSettings, KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import { type JobEdge, type JobGraph, type JobVertex, nameOfEdge } from '../graph/job-graph.ts';
-import type { ResultPartitionId } from '../ids.ts';
+import type { ResultPartitionId, RunId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
@@ -18,6 +18,7 @@ import { StreamTask } from '../operators/stream-task.ts';
 import { TaskContext } from '../operators/task-context.ts';
 import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
+import { OutputClaims } from '../partitions/output-claims.ts';
 import { type KeptPartition, manifestOf } from '../partitions/kept-result.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
@@ -38,6 +39,7 @@ export interface LocalDataPlanePlan {
 }
 
 export interface LocalDataPlaneOptions extends BatchLimits {
+  readonly run: RunId;
   readonly environment: Environment;
   readonly memoryBudgetBytes: number;
   /** Where the exchange says nothing. */
@@ -62,6 +64,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
   readonly #scheduler: TaskScheduler;
   readonly #sourcePlans = new SourcePlans();
+  readonly #outputs: OutputClaims;
   readonly #memory: ByteBudget;
   readonly #disk: ByteBudget;
   /** By edge: those of its exchange, which are parts of the run's. */
@@ -75,6 +78,7 @@ export class LocalDataPlane implements DataPlane {
     this.#options = options;
     const { maxSteps } = options;
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
+    this.#outputs = new OutputClaims(options.run, plan.name);
     this.#memory = new ByteBudget(options.memoryBudgetBytes);
     this.#disk = new ByteBudget(options.diskBudgetBytes);
     this.#spillStore =
@@ -82,6 +86,27 @@ export class LocalDataPlane implements DataPlane {
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
     // Whoever brings a store of their own keeps nothing beyond the run.
     if (options.spillStore === undefined) this.#makeKeptStores();
+  }
+
+  begin(): void {
+    const { jobGraph, programs } = this.#plan;
+    for (const [edge, { directory }] of this.#keptStores) {
+      const { source, target } = jobGraph.edges[edge] as JobEdge;
+      try {
+        this.#outputs.claim(directory, `${source} → ${target}`);
+      } catch (error) {
+        throw fileProblem(directory, 'write', error);
+      }
+    }
+    for (const [index, { sink }] of programs.entries()) {
+      if (sink?.target?.kind !== 'file') continue;
+      try {
+        this.#outputs.claim(sink.target.path, jobGraph.vertices[index]?.id as string);
+      } catch (error) {
+        // Of anything else its tasks will speak, when they open it, and a restart may find it well.
+        if (error instanceof OutputInUseError) throw error;
+      }
+    }
   }
 
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
@@ -135,13 +160,14 @@ export class LocalDataPlane implements DataPlane {
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
     const { name, jobGraph, programs } = this.#plan;
-    const { environment, batchSize, batchBytes } = this.#options;
+    const { run, environment, batchSize, batchBytes } = this.#options;
     const { jobVertex, subtask, parallelism, attempt } = deployment;
     const program = programs[jobVertex] as VertexProgram;
     const { source } = program;
     const { id: vertex, operators: uids = [vertex] } = jobGraph.vertices[jobVertex] as JobVertex;
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
-    const context = new TaskContext({ job: name, vertex, subtask, parallelism, attempt, environment });
+    const outputs = this.#outputs;
+    const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
     return new StreamTask({
       context,
       scheduler: this.#scheduler,
@@ -235,6 +261,7 @@ export class LocalDataPlane implements DataPlane {
 
   async dispose(): Promise<void> {
     const stores = [...this.#keptStores.values()].map(({ store }) => store);
+    this.#outputs.release();
     await Promise.all([this.#spillStore, ...stores].map((store) => store.dispose()));
   }
 

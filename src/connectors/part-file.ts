@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { IllegalStateError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
+import { syncDirectory } from '../partitions/file-segment.ts';
 import { fileProblem } from './file-problem.ts';
 
 const flushLength = 256 * 1024;
@@ -23,41 +24,61 @@ export function partPath(path: string, subtask: number, parallelism: number): st
 }
 
 /**
- * The part of a text file that one attempt of a subtask writes. It grows under a temporary name, which tells the attempt,
- * and gets its own name at `commit`, replacing what an earlier attempt committed: a reader sees all of it or nothing.
+ * The part of a file that one attempt of a subtask writes. It grows where the run has claimed the path, under a name that
+ * tells run, subtask and attempt, and gets its own name at `commit`, replacing what an earlier attempt or run committed: a
+ * reader sees all of it or nothing.
  */
 export class PartFile {
   readonly path: string;
+  /** The same, whatever becomes of links and of the working directory meanwhile. */
+  readonly #place: string;
   readonly #temporary: string;
   readonly #handle: FileHandle;
   readonly #context: RuntimeContext;
-  #pending = '';
+  #text = '';
+  #chunks: Uint8Array[] = [];
+  #chunkBytes = 0;
   #isOpen = true;
 
-  private constructor(path: string, temporary: string, handle: FileHandle, context: RuntimeContext) {
+  private constructor(path: string, claimed: string, temporary: string, handle: FileHandle, context: RuntimeContext) {
     this.path = path;
+    this.#place = join(dirname(claimed), basename(path));
     this.#temporary = temporary;
     this.#handle = handle;
     this.#context = context;
   }
 
-  /** Creates the directories that are missing, and removes what other attempts at this part left behind. */
+  /**
+   * Creates the directories that are missing, and removes what other attempts of this run at this part left behind: they
+   * cannot commit any more.
+   * @throws OutputInUseError where another sink or run writes `path`
+   */
   static async open(path: string, context: RuntimeContext): Promise<PartFile> {
-    const part = partPath(path, context.subtask, context.parallelism);
-    const temporary = `${part}.attempt-${context.attempt}.tmp`;
+    const { run, vertex, subtask, parallelism, attempt, outputs } = context;
+    const part = partPath(path, subtask, parallelism);
     try {
-      await mkdir(dirname(part), { recursive: true });
-      await removeTemporaries(part);
-      return new PartFile(part, temporary, await open(temporary, 'wx'), context);
+      const claimed = outputs.claim(path, vertex);
+      const prefix = `${run}.${subtask}.`;
+      for (const name of await readdir(claimed)) if (name.startsWith(prefix)) await rm(join(claimed, name));
+      const temporary = join(claimed, `${prefix}${attempt}`);
+      return new PartFile(part, claimed, temporary, await open(temporary, 'wx'), context);
     } catch (error) {
       throw fileProblem(part, 'write', error);
     }
   }
 
-  /** Takes `text`; a promise when enough came together to be written, which the caller has to wait for. */
-  append(text: string): void | Promise<void> {
-    this.#pending += text;
-    if (this.#pending.length >= flushLength) return this.#flush();
+  /**
+   * Takes text, or bytes, which are its own from then on; a promise when enough came together to be written, which the
+   * caller has to wait for.
+   */
+  append(data: string | Uint8Array): void | Promise<void> {
+    if (typeof data === 'string') {
+      this.#text += data;
+    } else {
+      this.#endText();
+      this.#push(data);
+    }
+    if (this.#text.length + this.#chunkBytes >= flushLength) return this.#flush();
   }
 
   /** Gives the file its name. If that fails nothing of it is left. */
@@ -70,40 +91,47 @@ export class PartFile {
         file: this.path,
         subtask: this.#context.subtask,
       });
-      await rename(this.#temporary, this.path);
+      // It lies in the claim: where that is lost, there is nothing to rename.
+      await rename(this.#temporary, this.#place);
+      await syncDirectory(dirname(this.#place));
     } catch (error) {
       await this.abort();
       throw fileProblem(this.path, 'write', error);
     }
   }
 
-  /** Removes the temporary file. */
+  /** Removes what was written. */
   async abort(): Promise<void> {
     await this.#close();
     await rm(this.#temporary, { force: true });
   }
 
   async #flush(): Promise<void> {
-    const text = this.#pending;
-    this.#pending = '';
+    this.#endText();
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#chunkBytes = 0;
     if (!this.#isOpen) throw new IllegalStateError(`${this.path}: written to after it was closed`);
     try {
-      if (text !== '') await this.#handle.appendFile(text);
+      for (const chunk of chunks) await this.#handle.appendFile(chunk);
     } catch (error) {
       throw fileProblem(this.path, 'write', error);
     }
+  }
+
+  #endText(): void {
+    if (this.#text !== '') this.#push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+
+  #push(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
   }
 
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     await this.#handle.close();
-  }
-}
-
-async function removeTemporaries(part: string): Promise<void> {
-  const prefix = `${basename(part)}.attempt-`;
-  for (const name of await readdir(dirname(part))) {
-    if (name.startsWith(prefix) && name.endsWith('.tmp')) await rm(join(dirname(part), name), { force: true });
   }
 }

@@ -44,6 +44,7 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
   };
   return {
     name: basename(path),
+    target: { kind: 'file', path },
     guarantee: 'exactly-once',
     open: async (context) => {
       const file = await PartFile.open(path, context);

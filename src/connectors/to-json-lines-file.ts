@@ -17,6 +17,7 @@ export function toJsonLinesFile<In = unknown>(path: string): Sink<In> {
   checkPath(path);
   return {
     name: basename(path),
+    target: { kind: 'file', path },
     guarantee: 'exactly-once',
     open: async (context) => {
       const file = await PartFile.open(path, context);

@@ -13,10 +13,19 @@ export interface SinkWriter<In> {
 /** What a sink promises when tasks restart. */
 export type DeliveryGuarantee = 'exactly-once' | 'at-least-once';
 
+/** What a sink writes, where that can be told from what others write. */
+export interface SinkTarget {
+  readonly kind: 'file';
+  /** The file, or what the files of its subtasks are named after. */
+  readonly path: string;
+}
+
 /** Where records go to. */
 export interface Sink<In> {
   /** What it writes to, for messages. */
   readonly name: string;
+  /** A job in which two sinks have one target is refused; a run claims the targets of its sinks before it starts. */
+  readonly target?: SinkTarget | undefined;
   readonly guarantee: DeliveryGuarantee;
   /** The most subtasks it takes; undefined for any number. */
   readonly maxParallelism?: number;

@@ -1,25 +1,29 @@
 import type { Environment } from '../environment.ts';
-import type { AttemptNumber } from '../ids.ts';
-import type { RuntimeContext } from './runtime-context.ts';
+import type { AttemptNumber, RunId } from '../ids.ts';
+import type { RunOutputs, RuntimeContext } from './runtime-context.ts';
 
 /** The runtime context of one attempt. Its signal is made when somebody asks for it. */
 export class TaskContext implements RuntimeContext {
   readonly job: string;
+  readonly run: RunId;
   readonly vertex: string;
   readonly subtask: number;
   readonly parallelism: number;
   readonly attempt: AttemptNumber;
   readonly environment: Environment;
+  readonly outputs: RunOutputs;
   #controller: AbortController | undefined;
   #isAborted = false;
 
   constructor(about: Omit<RuntimeContext, 'signal'>) {
     this.job = about.job;
+    this.run = about.run;
     this.vertex = about.vertex;
     this.subtask = about.subtask;
     this.parallelism = about.parallelism;
     this.attempt = about.attempt;
     this.environment = about.environment;
+    this.outputs = about.outputs;
   }
 
   get signal(): AbortSignal {

@@ -182,12 +182,18 @@ export class FileSegment {
   }
 }
 
-/** Has the disk keep which files are in a directory. Windows does so by itself, and opens no directories. */
+/**
+ * Has the disk keep which files are in a directory. Windows does so by itself, and opens no directories; some file systems
+ * know no such request.
+ */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');
   try {
     await handle.sync();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error;
   } finally {
     await handle.close();
   }

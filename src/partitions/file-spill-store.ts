@@ -8,6 +8,7 @@ import type { ResultPartitionId } from '../ids.ts';
 import { FilePool } from './file-pool.ts';
 import { syncDirectory } from './file-segment.ts';
 import { type KeptResultManifest, manifestFile } from './kept-result.ts';
+import { systemProcesses } from './process-table.ts';
 import { claimDirectory, disownDirectory, sweepOrphans } from './run-directory.ts';
 import { SegmentedFile } from './segmented-file.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
@@ -31,6 +32,8 @@ export class FileSpillStore implements SpillStore {
   readonly #pool = new FilePool();
   readonly #files = new Set<SegmentedFile>();
   #directory: Promise<string> | undefined;
+  /** What dead runs have left is removed beside the work of this one. */
+  #sweeping: Promise<void> | undefined;
   #isDisposed = false;
 
   constructor({ directory, segmentBytes = 64 * 1_024 * 1_024, faults = noFaults }: FileSpillStoreOptions) {
@@ -58,6 +61,8 @@ export class FileSpillStore implements SpillStore {
     await Promise.all([...this.#files].map((file) => file.gone()));
     const directory = await this.#directory?.catch(() => undefined);
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    // It begins nothing more.
+    await this.#sweeping;
   }
 
   /**
@@ -100,7 +105,7 @@ export class FileSpillStore implements SpillStore {
   async #makeFreshDirectory(): Promise<string> {
     try {
       await mkdir(this.#parent, { recursive: true });
-      await sweepOrphans(this.#parent);
+      this.#sweeping ??= sweepOrphans(this.#parent, systemProcesses(), () => this.#isDisposed);
       return await claimDirectory(this.#parent);
     } catch (error) {
       // A restarted task tries again: the disk may be writable by then.

@@ -1,22 +1,18 @@
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { OwnDirectory } from './own-directory.ts';
+import { decodeOwner, encodeOwner, isDead, longestNoteBytes, ownerFile, ownerOf } from './owner-note.ts';
 import { type ProcessTable, systemProcesses } from './process-table.ts';
 
 const prefix = 'kintsugi-';
 /** Of a directory whose owner is not noted yet. */
 const unclaimedPrefix = `.${prefix}`;
-const ownerFile = 'owner.json';
-
-/** Whose a directory is. */
-interface Owner extends Pick<ProcessTable, 'host' | 'machineId' | 'pidNamespace' | 'bootId' | 'pid'> {
-  readonly startTime: string | undefined;
-}
 
 /** Makes a directory for the files of a run. It has its name only once it is noted whose it is. */
 export async function claimDirectory(parent: string, processes: ProcessTable = systemProcesses()): Promise<string> {
   const unclaimed = await mkdtemp(join(parent, unclaimedPrefix));
   try {
-    await writeFile(join(unclaimed, ownerFile), JSON.stringify(ownerOf(processes)));
+    await writeFile(join(unclaimed, ownerFile), encodeOwner(ownerOf(processes)));
     const directory = join(parent, basename(unclaimed).slice(1));
     await rename(unclaimed, directory);
     return directory;
@@ -32,50 +28,41 @@ export async function disownDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Removes the directories of runs whose process has died. Only where that is certain: the owner is noted, its number means
- * the same to us, and its process is not there any more. What cannot be read or removed is left to others.
+ * Removes the directories of runs whose process has died. Only where that is certain: the directory is a real one of this
+ * user's, its owner is noted, its number means the same to us, and its process is not there any more. What cannot be read
+ * or removed is left to others. Waits for nobody: what is no regular file is not opened.
+ *
+ * @param isOver asked before each step; no other is begun then
  */
-export async function sweepOrphans(parent: string, processes: ProcessTable = systemProcesses()): Promise<void> {
+export async function sweepOrphans(
+  parent: string,
+  processes: ProcessTable = systemProcesses(),
+  isOver: () => boolean = () => false,
+): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  await Promise.all(
-    names
-      .filter((name) => name.startsWith(prefix) || name.startsWith(unclaimedPrefix))
-      .map(async (name) => {
-        const directory = join(parent, name);
-        const owner = await readOwner(directory);
-        if (owner !== undefined && isDead(owner, processes)) await sweep(directory).catch(() => {});
-      }),
-  );
-}
-
-function ownerOf({ host, machineId, pidNamespace, bootId, pid, startTime }: ProcessTable): Owner {
-  return { pid, startTime: startTime(pid), host, machineId, pidNamespace, bootId };
-}
-
-function isDead(owner: Owner, processes: ProcessTable): boolean {
-  const { host, machineId, pidNamespace, bootId } = processes;
-  if (owner.host !== host || owner.machineId !== machineId || owner.pidNamespace !== pidNamespace) return false;
-  if (owner.bootId !== bootId) {
-    // Of a machine that does not say which it is, it may be another one, and running.
-    return owner.bootId !== undefined && bootId !== undefined && machineId !== undefined;
+  for (const name of names) {
+    if (!name.startsWith(prefix) && !name.startsWith(unclaimedPrefix)) continue;
+    if (isOver()) return;
+    await sweepIfOrphaned(join(parent, name), processes, isOver).catch(() => {});
   }
-  if (!processes.has(owner.pid)) return true;
-  const startTime = processes.startTime(owner.pid);
-  return owner.startTime !== undefined && startTime !== undefined && owner.startTime !== startTime;
 }
 
-async function readOwner(directory: string): Promise<Owner | undefined> {
+async function sweepIfOrphaned(path: string, processes: ProcessTable, isOver: () => boolean): Promise<void> {
+  const directory = OwnDirectory.open(path);
+  if (directory === undefined) return;
   try {
-    const owner = JSON.parse(await readFile(join(directory, ownerFile), 'utf8')) as Owner;
-    return Number.isInteger(owner.pid) && owner.pid > 0 ? owner : undefined;
-  } catch {
-    return undefined;
+    const note = directory.read(ownerFile, longestNoteBytes);
+    const owner = note && decodeOwner(note);
+    if (owner === undefined || !isDead(owner, processes)) return;
+    for (const name of directory.names()) {
+      if (isOver()) return;
+      if (name !== ownerFile) await rm(directory.at(name), { recursive: true, force: true });
+    }
+    // Last: what is left when this process dies over it is swept by the next.
+    await rm(directory.at(ownerFile), { force: true });
+  } finally {
+    directory.close();
   }
-}
-
-/** Removes the note last: what is left when this process dies over it is swept by the next. */
-async function sweep(directory: string): Promise<void> {
-  const names = (await readdir(directory)).filter((name) => name !== ownerFile);
-  await Promise.all(names.map((name) => rm(join(directory, name), { recursive: true, force: true })));
-  await rm(directory, { recursive: true, force: true });
+  // Of a link that has got the name meanwhile this removes nothing.
+  await rmdir(path);
 }

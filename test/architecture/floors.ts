@@ -11,7 +11,7 @@ export interface Part {
   readonly isPure: boolean;
 }
 
-const rules = ['failover', 'checkpoint', 'scheduling'];
+const rules = ['failover', 'checkpoint', 'scheduling', 'journal'];
 const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
 const below4 = ['kernel', 'graph', ...rules, ...streams];
 const engine = [...below4, 'actors', 'machines', 'api', 'cluster', 'inspector'];
@@ -27,6 +27,7 @@ export const partByName: Readonly<Record<string, Part>> = {
   failover: rule,
   checkpoint: rule,
   scheduling: rule,
+  journal: rule,
   partitions: stream,
   operators: stream,
   connectors: stream,

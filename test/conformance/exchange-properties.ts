@@ -3,7 +3,7 @@ import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { type ConsumptionConstraint, type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
-import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutionVertexId, RunId } from '../../src/ids.ts';
 import { JobLedger } from '../../src/machines/job-ledger.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { CannotRun, equals, type Handler, type Judge, knowing, worst } from './conformance-case.ts';
@@ -80,6 +80,7 @@ function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in me
   const plane = new LocalDataPlane(
     { name: 'case', jobGraph, programs: [], exchanges: [{}] },
     {
+      run: 'run' as RunId,
       environment,
       batchSize: 1,
       batchBytes: 1_024,

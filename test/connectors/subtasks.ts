@@ -6,6 +6,7 @@ import type { AttemptNumber } from '../../src/ids.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source, SourceReader } from '../../src/operators/source.ts';
+import { type TestRun, testRun } from '../support/test-run.ts';
 
 export interface Place {
   readonly vertex?: string;
@@ -14,12 +15,17 @@ export interface Place {
   readonly attempt?: number;
   readonly signal?: AbortSignal;
   readonly environment?: Environment;
+  /** The run it belongs to; default: one of its own. */
+  readonly run?: TestRun;
 }
 
 /** Who runs, where a test does not care. */
 export function contextOf(place: Place = {}): RuntimeContext {
+  const { run, outputs } = place.run ?? testRun();
   return {
     job: 'test',
+    run,
+    outputs,
     vertex: place.vertex ?? 'vertex',
     subtask: place.subtask ?? 0,
     parallelism: place.parallelism ?? 1,
@@ -68,16 +74,21 @@ export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, ma
   return shares;
 }
 
-/** Writes `records` as one subtask and commits, or aborts if they cannot be written. */
+/** Writes `records` as one subtask and commits, or aborts if they cannot be written; in a run of its own, unless one is given. */
 export async function writeSubtask<In>(sink: Sink<In>, records: readonly In[], place: Place = {}): Promise<void> {
-  const writer = await sink.open(contextOf(place));
+  const run = place.run ?? testRun();
   try {
-    await writer.write(records);
-  } catch (error) {
-    await writer.abort();
-    throw error;
+    const writer = await sink.open(contextOf({ ...place, run }));
+    try {
+      await writer.write(records);
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    await writer.commit();
+  } finally {
+    if (place.run === undefined) run.end();
   }
-  await writer.commit();
 }
 
 /** The error that `promise` is rejected with. */

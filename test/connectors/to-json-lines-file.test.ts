@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
 import { partPath } from '../../src/connectors/part-file.ts';
 import { toJsonLinesFile } from '../../src/connectors/to-json-lines-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
+import { testRun } from '../support/test-run.ts';
 import { contextOf, failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 const at = scratchDirectory();
@@ -57,11 +58,14 @@ describe('exactly once', () => {
     expect(readFileSync(path).length).toBe(1_000_003);
   });
 
-  it('an attempt that is aborted leaves nothing', async () => {
+  it('an attempt that is aborted leaves nothing but the claim of its run, which goes with that', async () => {
     const path = freshPath();
-    const writer = await sink(path).open(contextOf());
+    const run = testRun();
+    const writer = await sink(path).open(contextOf({ run }));
     await writer.write(['lost']);
     await writer.abort();
+    expect(filesBeside(path)).toEqual(['.out.ndjson.kintsugi']);
+    run.end();
     expect(filesBeside(path)).toEqual([]);
   });
 
@@ -76,27 +80,29 @@ describe('exactly once', () => {
 
   it('a restarted subtask replaces its file', async () => {
     const path = freshPath();
-    await writeSubtask(sink(path), ['first', 'longer']);
-    await writeSubtask(sink(path), ['second'], { attempt: 1 });
+    const run = testRun();
+    await writeSubtask(sink(path), ['first', 'longer'], { run });
+    await writeSubtask(sink(path), ['second'], { run, attempt: 1 });
+    run.end();
     expect(readFileSync(path, 'utf8')).toBe('"second"\n');
     expect(filesBeside(path)).toEqual(['out.ndjson']);
   });
 
-  it.each([0, 1, 7])('what attempt %i of a dead process left is removed', async (attempt) => {
+  it('nothing is removed because of its name', async () => {
     const path = freshPath();
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.attempt-${attempt}.tmp`, 'stale');
-    writeFileSync(`${path}.tmp`, 'not ours');
+    const others = ['out.ndjson.attempt-0.tmp', 'out.ndjson.attempt-notes.tmp', 'out.ndjson.tmp'];
+    for (const name of others) writeFileSync(join(dirname(path), name), 'mine');
     await writeSubtask(sink(path), ['new'], { attempt: 1 });
-    expect(readFileSync(path, 'utf8')).toBe('"new"\n');
-    expect(filesBeside(path)).toEqual(['out.ndjson', 'out.ndjson.tmp']);
+    expect(filesBeside(path)).toEqual(['out.ndjson', ...others]);
   });
 
   it('an attempt that was replaced cannot commit any more', async () => {
     const path = freshPath();
-    const old = await sink(path).open(contextOf({ attempt: 0 }));
+    const run = testRun();
+    const old = await sink(path).open(contextOf({ run, attempt: 0 }));
     await old.write(['old']);
-    const next = await sink(path).open(contextOf({ attempt: 1 }));
+    const next = await sink(path).open(contextOf({ run, attempt: 1 }));
     await next.write(['next']);
     expect(await failureOf(Promise.resolve(old.commit()))).toMatchObject({ code: 'FILE_ACCESS', file: path });
     await next.commit();

@@ -7,8 +7,10 @@ import type { Source } from '../../src/operators/source.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
+import { testRun } from '../support/test-run.ts';
 
 const context = new TaskContext({
+  ...testRun(),
   job: 'job',
   vertex: 'step',
   subtask: 0,

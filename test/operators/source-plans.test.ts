@@ -3,11 +3,20 @@ import type { Source } from '../../src/operators/source.ts';
 import { SourcePlans } from '../../src/operators/source-plans.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
+import { testRun } from '../support/test-run.ts';
 
 const environment = virtualEnvironment();
 
 function attemptOf(vertex: string, subtask = 0): TaskContext {
-  return new TaskContext({ job: 'job', vertex, subtask, parallelism: 3, attempt: 0 as AttemptNumber, environment });
+  return new TaskContext({
+    ...testRun(),
+    job: 'job',
+    vertex,
+    subtask,
+    parallelism: 3,
+    attempt: 0 as AttemptNumber,
+    environment,
+  });
 }
 
 const sourceWith = (plan: NonNullable<Source<unknown>['plan']>): Source<unknown> => ({

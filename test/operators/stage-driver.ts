@@ -4,6 +4,7 @@ import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { testRun } from '../support/test-run.ts';
 
 /** What a stage gets of a task, with a count of its wakes. */
 export class StageHarness implements StageContext {
@@ -18,6 +19,7 @@ export class StageHarness implements StageContext {
     this.batchBytes = batchBytes;
     this.environment = environment;
     this.runtime = new TaskContext({
+      ...testRun(),
       job: 'job',
       vertex: 'step',
       subtask: 0,

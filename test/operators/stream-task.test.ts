@@ -10,6 +10,7 @@ import type { Batch, StreamElement } from '../../src/partitions/stream-element.t
 import type { TaskInput, TaskOutput } from '../../src/partitions/task-io.ts';
 import { faultPlan } from '../../src/testing/fault-plan.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { testRun } from '../support/test-run.ts';
 
 /** An input that a test feeds. */
 class HandInput implements TaskInput {
@@ -173,6 +174,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
   const faults = faultPlan();
   const environment = virtualEnvironment({ faults });
   const context = new TaskContext({
+    ...testRun(),
     job: 'job',
     vertex: 'map',
     subtask: 1,

@@ -1,10 +1,22 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type * as FileSystem from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/owner-note.ts';
 import { type ProcessTable, startTimeIn, systemProcesses } from '../../src/partitions/process-table.ts';
 import { claimDirectory, sweepOrphans } from '../../src/partitions/run-directory.ts';
 
@@ -18,6 +30,15 @@ afterEach(() => {
 });
 
 const onLinux = process.platform === 'linux' ? it : it.skip;
+/** Windows has neither pipes in directories nor links for everybody. */
+const onPosix = process.platform === 'win32' ? it.skip : it;
+/** Nobody else can make what belongs to somebody else. */
+const asRoot = process.geteuid?.() === 0 ? it : it.skip;
+
+/** A pipe that nobody writes to: whoever opens it to read waits for ever. */
+function pipe(path: string): void {
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+}
 
 /** The number of a process that was there and is no more. */
 const deadPid = spawnSync(process.execPath, ['-e', '']).pid;
@@ -46,22 +67,23 @@ function mac(pids: readonly number[], overrides: Partial<ProcessTable> = {}): Pr
 }
 
 /** A directory with a file, as it is left behind. */
-function directoryOf(name: string, owner: string | undefined): string {
+function directoryOf(name: string, owner: string | Uint8Array | undefined): string {
   const directory = join(parent, name);
   mkdirSync(directory);
   writeFileSync(join(directory, 'partition-0-0.0'), 'bytes');
-  if (owner !== undefined) writeFileSync(join(directory, 'owner.json'), owner);
+  if (owner !== undefined) writeFileSync(join(directory, 'owner'), owner);
   return directory;
 }
 
-const dead = JSON.stringify({ pid: deadPid, host: 'here' });
+/** What the process that is no more has noted. */
+const dead = encodeOwner(ownerOf(mac([], { pid: deadPid })));
 
 describe('the directory of a run', () => {
   it('notes whose it is, and has its name only then', async () => {
     const directory = await claimDirectory(parent, linux({ 100: '7' }));
     expect(basename(directory)).toMatch(/^kintsugi-\w{6}$/);
     expect(readdirSync(parent)).toEqual([basename(directory)]);
-    expect(JSON.parse(readFileSync(join(directory, 'owner.json'), 'utf8'))).toEqual({
+    expect(decodeOwner(readFileSync(join(directory, 'owner')))).toEqual({
       pid: 100,
       startTime: '7',
       host: 'here',
@@ -123,21 +145,105 @@ describe('the directory of a run', () => {
   ])('is never swept if it is one %s', async (_, claimant, sweeper) => {
     const directory = await claimDirectory(parent, claimant);
     await sweepOrphans(parent, sweeper);
-    expect(readdirSync(directory)).toEqual(['owner.json']);
+    expect(readdirSync(directory)).toEqual(['owner']);
   });
 
-  it.each<readonly [string, string, string | undefined]>([
+  it.each<readonly [string, string, string | Uint8Array | undefined]>([
     ['that nobody has claimed', 'kintsugi-new', undefined],
     ['that is being claimed', '.kintsugi-new', undefined],
     ['whose owner cannot be read', 'kintsugi-odd', '{'],
-    ['whose owner is half written', '.kintsugi-odd', '{"pid":1'],
-    ['whose owner is no process', 'kintsugi-odd', JSON.stringify({ pid: 0, host: 'here' })],
+    ['whose owner is half written', '.kintsugi-odd', dead.subarray(0, -1)],
+    ['whose owner is damaged', 'kintsugi-odd', Uint8Array.from(dead, (byte, at) => (at === 40 ? byte ^ 1 : byte))],
+    ['whose owner is no process', 'kintsugi-odd', encodeOwner(ownerOf(mac([], { pid: 0 })))],
     ['whose owner is nothing', 'kintsugi-odd', 'null'],
+    ['whose owner goes on for long', 'kintsugi-odd', Buffer.concat([dead, new Uint8Array(5_000)])],
     ['that is not ours', 'other-dead', dead],
   ])('is never swept if it is one %s', async (_, name, note) => {
     const directory = directoryOf(name, note);
     await sweepOrphans(parent, mac([]));
     expect(readdirSync(directory)).toContain('partition-0-0.0');
+  });
+
+  describe('is left alone, and nobody waits for it, where it is a trap:', () => {
+    /** Where a trap leads to, with a file that must stay. */
+    const elsewhere = (): string => directoryOf('elsewhere', dead);
+    const isThere = (directory: string): void => expect(readdirSync(directory)).toContain('partition-0-0.0');
+
+    onPosix.each<readonly [string, (trap: string) => void]>([
+      ['a pipe', (trap) => pipe(trap)],
+      ['a file', (trap) => writeFileSync(trap, dead)],
+      ['a link that leads nowhere', (trap) => symlinkSync(join(parent, 'nowhere'), trap)],
+      ['a link to itself', (trap) => symlinkSync(trap, trap)],
+    ])('%s of that name', async (_, set) => {
+      const trap = join(parent, 'kintsugi-trap');
+      set(trap);
+      await sweepOrphans(parent, mac([]));
+      expect(readdirSync(parent)).toEqual(['kintsugi-trap']);
+    });
+
+    onPosix('a link of that name', async () => {
+      const target = elsewhere();
+      symlinkSync(target, join(parent, 'kintsugi-trap'));
+      await sweepOrphans(parent, mac([]));
+      isThere(target);
+      expect(readdirSync(parent)).toContain('kintsugi-trap');
+    });
+
+    onPosix.each<readonly [string, (note: string, target: string) => void]>([
+      ['a pipe', (note) => pipe(note)],
+      ['a link to one', (note, target) => symlinkSync(join(target, 'owner'), note)],
+      ['a directory', (note) => mkdirSync(note)],
+      ['a device', (note) => symlinkSync('/dev/zero', note)],
+    ])('its note is %s', async (_, set) => {
+      const directory = directoryOf('kintsugi-trap', undefined);
+      set(join(directory, 'owner'), elsewhere());
+      await sweepOrphans(parent, mac([]));
+      isThere(directory);
+    });
+
+    asRoot('it is somebody else’s, and we may do everything', async () => {
+      const directory = directoryOf('kintsugi-trap', dead);
+      chownSync(directory, 12_345, 12_345);
+      await sweepOrphans(parent, mac([]));
+      isThere(directory);
+    });
+
+    asRoot('its note is somebody else’s', async () => {
+      const directory = directoryOf('kintsugi-trap', dead);
+      chownSync(join(directory, 'owner'), 12_345, 12_345);
+      await sweepOrphans(parent, mac([]));
+      isThere(directory);
+    });
+
+    onPosix('what is in it is a link: the link goes, and what it leads to stays', async () => {
+      const target = elsewhere();
+      const directory = directoryOf('kintsugi-dead', dead);
+      symlinkSync(target, join(directory, 'partition-9-0.0'));
+      await sweepOrphans(parent, mac([]));
+      isThere(target);
+      expect(existsSync(directory)).toBe(false);
+    });
+
+    onLinux('it is swapped for a link when its note has been read', async () => {
+      const target = elsewhere();
+      const directory = directoryOf('kintsugi-dead', dead);
+      const swapping = mac([], {
+        has: () => {
+          renameSync(directory, join(parent, 'aside'));
+          symlinkSync(target, directory);
+          return false;
+        },
+      });
+      await sweepOrphans(parent, swapping);
+      isThere(target);
+      expect(readdirSync(join(parent, 'aside'))).toEqual([]);
+    });
+  });
+
+  it('is left to the next when the run is over', async () => {
+    const directory = directoryOf('kintsugi-dead', dead);
+    await sweepOrphans(parent, mac([]), () => true);
+    expect(readdirSync(directory).sort()).toEqual(['owner', 'partition-0-0.0']);
   });
 
   it('is swept before it has its name, if it is noted whose it was', async () => {
@@ -157,7 +263,7 @@ describe('the directory of a run', () => {
       throw new Error('EBUSY');
     });
     await sweepOrphans(parent, mac([]));
-    expect(readdirSync(directory).sort()).toEqual(['owner.json', 'partition-0-0.0']);
+    expect(readdirSync(directory).sort()).toEqual(['owner', 'partition-0-0.0']);
     spy.mockRestore();
     await sweepOrphans(parent, mac([]));
     expect(readdirSync(parent)).toEqual([]);
@@ -180,7 +286,7 @@ describe('the directory of a run', () => {
       const [directory] = (await once(child.stdout, 'data')).map(String) as [string];
       writeFileSync(join(directory, 'partition-0-0.0'), 'bytes');
       await sweepOrphans(parent);
-      expect(readdirSync(directory).sort()).toEqual(['owner.json', 'partition-0-0.0']);
+      expect(readdirSync(directory).sort()).toEqual(['owner', 'partition-0-0.0']);
       child.kill('SIGKILL');
       await once(child, 'exit');
       await sweepOrphans(parent);

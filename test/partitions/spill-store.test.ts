@@ -40,7 +40,7 @@ const onLinux = process.platform === 'linux' ? it : it.skip;
 
 /** Everything below a directory, but for the note whose directory it is. */
 const contents = (directory: string): string[] =>
-  (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.endsWith('owner.json'));
+  (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.endsWith('owner'));
 const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = faultPlan()): FileSpillStore =>
   new FileSpillStore({ directory, faults });
 

@@ -1,0 +1,96 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+
+import {
+  fromAsyncIterable,
+  Job,
+  JobFailedError,
+  type JobRun,
+  OutputInUseError,
+  range,
+  type Sink,
+  toJsonLinesFile,
+} from '../../src/index.ts';
+
+let scratch: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'claims-'));
+});
+
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+const count = 100;
+const linesOf = (path: string): number => readFileSync(path, 'utf8').split('\n').length - 1;
+
+/** A run that writes `sink` and ends when it is told to. */
+function heldRun(name: string, sink: Sink<number>): { readonly run: JobRun; readonly release: () => void } {
+  let release = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  async function* numbers(): AsyncGenerator<number> {
+    yield 1;
+    await gate;
+    yield 2;
+  }
+  const job = Job.create(name);
+  job.source('numbers', fromAsyncIterable(numbers)).sink('out', sink);
+  return { run: job.run(), release };
+}
+
+function countingRun(name: string, sink: Sink<number>, log = { paid: 0 }): JobRun {
+  const job = Job.create(name);
+  job
+    .source('numbers', range(0, count))
+    .map((n) => (log.paid++, n))
+    .sink('out', sink);
+  return job.run();
+}
+
+async function untilRunning(run: JobRun): Promise<void> {
+  for await (const event of run.events()) if (event.type === 'task.stateChanged' && event.state === 'running') return;
+}
+
+describe.each<[string, (path: string) => Sink<number>]>([
+  ['JSON lines', (path) => toJsonLinesFile(path)],
+  ['JSON lines, by a sink that does not say which', (path) => ({ ...toJsonLinesFile(path), target: undefined })],
+])('two live runs that write one file of %s', (_, sink) => {
+  it('the second is refused, says who writes it, and leaves the first alone', async () => {
+    const path = join(scratch, 'out.jsonl');
+    const first = heldRun('first', sink(path));
+    await untilRunning(first.run);
+    const failure = await countingRun('second', sink(relative('.', path))).result.catch(
+      (error: unknown) => error as Error,
+    );
+    expect(failure).toBeInstanceOf(JobFailedError);
+    expect((failure as Error).message).toMatch(
+      /out\.jsonl: "numbers" of job "first" writes it \(run [0-9a-f]{16}, in this process\)\. Write elsewhere, or wait for the end of that run/,
+    );
+    expect((failure as Error).cause).toBeInstanceOf(OutputInUseError);
+    first.release();
+    await first.run.result;
+    expect(readFileSync(path, 'utf8')).toBe('1\n2\n');
+    expect(readdirSync(scratch)).toEqual(['out.jsonl']);
+  });
+});
+
+it('a run that is refused has paid for nothing', async () => {
+  const path = join(scratch, 'out.jsonl');
+  const first = heldRun('first', toJsonLinesFile(path));
+  await untilRunning(first.run);
+  const log = { paid: 0 };
+  await expect(countingRun('second', toJsonLinesFile(path), log).result).rejects.toThrow(/writes it/);
+  expect(log.paid).toBe(0);
+  await first.run.cancel();
+  expect(readdirSync(scratch)).toEqual([]);
+});
+
+it('one after the other, both write it', async () => {
+  const path = join(scratch, 'out.jsonl');
+  await countingRun('first', toJsonLinesFile(path)).result;
+  await countingRun('second', toJsonLinesFile(path)).result;
+  expect(linesOf(path)).toBe(count);
+  expect(readdirSync(scratch)).toEqual(['out.jsonl']);
+});

@@ -1,0 +1,19 @@
+import type { RunId } from '../../src/ids.ts';
+import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
+import { OutputClaims } from '../../src/partitions/output-claims.ts';
+
+/** A run as its tasks see it, without the rest of it. */
+export interface TestRun extends Pick<RuntimeContext, 'run'> {
+  readonly outputs: OutputClaims;
+  /** Gives back what it has claimed. */
+  end(): void;
+}
+
+let runs = 0;
+
+/** A run of its own. */
+export function testRun(): TestRun {
+  const run = `${++runs}`.padStart(16, '0') as RunId;
+  const outputs = new OutputClaims(run, 'test');
+  return { run, outputs, end: () => outputs.release() };
+}
