@@ -39,6 +39,7 @@ export {
 export type { KeptResult } from './actors/protocol.ts';
 export { releaseKeptResult } from './partitions/kept-result.ts';
 export type { DiskOverflow } from './partitions/disk-room.ts';
+export type { FailurePlace, RecordPlace } from './failure-place.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';

@@ -93,6 +93,7 @@ export function planJob(job: JobDefinition): JobPlan {
       parallelism,
       deterministic: nodes.every((node) => node.deterministic),
       operators: nodes.map((node) => node.uid),
+      undeclared: nodes.filter((node) => !node.deterministic).map((node) => node.uid),
     })),
     edges.map(({ source, target, pattern, exchange }) => ({
       source,

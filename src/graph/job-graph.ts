@@ -15,6 +15,8 @@ export interface JobVertex {
   readonly deterministic?: boolean;
   /** Names of the steps that run in it, for messages. */
   readonly operators?: readonly string[];
+  /** Those of `operators` that do not claim to be deterministic. */
+  readonly undeclared?: readonly string[];
 }
 
 /** Results that go from one vertex to another. Each edge is a result of its own: two consumers are two edges. */

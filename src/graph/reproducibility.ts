@@ -70,9 +70,16 @@ export class ReproducibleRegions {
       const vertex = member as ExecutionVertexId;
       const jobVertex = graph.jobVertexIndexOf(vertex);
       if (graph.edgesOutOf(jobVertex).length === 0) continue;
-      const { id, deterministic } = graph.jobVertexOf(vertex);
-      if (this.#distrusted.has(jobVertex)) return never(`"${id}" was declared deterministic, and wrote something else`);
-      if (deterministic !== true) return never(`"${id}" is not declared deterministic`);
+      const { id, deterministic, operators = [id], undeclared = [id] } = graph.jobVertexOf(vertex);
+      if (this.#distrusted.has(jobVertex)) {
+        const those = quoted(operators);
+        return never(
+          `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, and wrote something else`,
+        );
+      }
+      if (deterministic !== true) {
+        return never(`${quoted(undeclared)} ${undeclared.length > 1 ? 'are' : 'is'} not declared deterministic`);
+      }
       const { channels, lossy } = inputsOf(graph, vertex);
       if (lossy !== undefined) return never(`${graph.nameOf(vertex)} may read something else over ${lossy}`);
       if (channels < 2) continue;
@@ -111,6 +118,10 @@ function ownInput(graph: ExecutionGraph, vertex: ExecutionVertexId, own: Readonl
     if (own.has(group)) input = nameOfEdge(graph.edgeOfGroup(group));
   });
   return input;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(', ');
 }
 
 function never(why: string): Reproducibility {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { explain, type JobExplanation } from '../../src/api/explain.ts';
+import type { DataStream } from '../../src/api/data-stream.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
 import type { SubtasksOfVertex } from '../../src/api/task-list.ts';
 import { collect } from '../../src/connectors/collect.ts';
@@ -90,7 +91,7 @@ Edges
   flights  ─┤├▶  sum  blocking  hash, all-to-all
 
 Regions (tasks that restart together)
-  2  × 1 task  flights[0..1]  produces anew: "flights" is not declared deterministic
+  2  × 1 task  flights[0..1]  produces anew: "flights", "filter-1" are not declared deterministic
   4  × 1 task  sum[0..3]
 
 If one task fails
@@ -115,6 +116,30 @@ If one task fails
     expect(text).toContain('2  × 1 task  chance[0..1]   produces anew: "chance" is not declared deterministic');
     expect(text).toMatch(/numbers\[0\] +1 of 6 tasks restarts\n/);
     expect(text).toMatch(/chance\[0\] +3 of 6 tasks restart\n/);
+  });
+
+  it.each<[string, (stream: DataStream<number>) => DataStream<number>, string]>([
+    [
+      'the operator, not the source that it is chained to',
+      (stream) => stream.map((n) => n, { uid: 'mine' }),
+      '"mine" is',
+    ],
+    [
+      'every operator, and none that claims it',
+      (stream) =>
+        stream
+          .map((n) => n, { uid: 'first' })
+          .map((n) => n, { uid: 'good', deterministic: true })
+          .map((n) => n, { uid: 'last' }),
+      '"first", "last" are',
+    ],
+  ])('blames for what is not deterministic %s', (_, build, names) => {
+    const job = Job.create('numbers', { parallelism: 2 });
+    build(job.source('numbers', range(0, 10)))
+      .rebalance({ exchange: 'reliable' })
+      .map((n) => n)
+      .sink('out', collect());
+    expect(explain(job).toString()).toContain(`numbers[0..1]  produces anew: ${names} not declared deterministic`);
   });
 
   it('is a plain value', () => {

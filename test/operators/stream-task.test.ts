@@ -412,6 +412,62 @@ describe('StreamTask', () => {
       }
     });
 
+    it.each<[string, (parts: ReturnType<typeof setUp>) => void, FailurePlace | undefined]>([
+      [
+        'an operator, at a record that its input can tell of',
+        ({ chain }) =>
+          (chain.onPush = () => {
+            chain.blame = { operator: 1, record: { value: { id: 7 }, number: 2 } };
+            throw boom;
+          }),
+        { operator: 'rate', record: { position: 'line 2', picture: '{"id":7}' } },
+      ],
+      [
+        'an operator, at a record whose number is not known any more',
+        ({ chain }) =>
+          (chain.onPush = () => {
+            chain.blame = { operator: 0, record: { value: 'a', number: undefined } };
+            throw boom;
+          }),
+        { operator: 'parse', record: { position: undefined, picture: '"a"' } },
+      ],
+      [
+        'an operator, at a key',
+        ({ chain }) =>
+          (chain.onPush = () => {
+            chain.blame = { operator: 1, key: { value: 'JFK' } };
+            throw boom;
+          }),
+        { operator: 'rate', record: { position: 'key "JFK"', picture: undefined } },
+      ],
+      ['its source', ({ input }) => input.fail(boom), { operator: 'lines', record: undefined }],
+      ['its output', ({ output }) => (output.write = () => throwIt(boom)), { operator: 'out', record: undefined }],
+      ['its output, later', ({ output }) => output.becomeFailed(boom), { operator: 'out', record: undefined }],
+      ['nobody in particular', ({ faults }) => faults.fail('task.batch', { error: boom }), undefined],
+    ])('says where: %s', (_, breakIt, place) => {
+      const parts = setUp();
+      breakIt(parts);
+      parts.task.start();
+      parts.input.feed(1);
+      parts.input.end();
+      parts.idle();
+      expect(parts.places).toEqual([place]);
+      expect(parts.environment.clock.timerCount).toBe(0);
+    });
+
+    it('does not wait long for an input to say where', async () => {
+      const { task, input, chain, places, environment } = setUp();
+      input.locate = () => {};
+      chain.onPush = () => {
+        chain.blame = { operator: 1, record: { value: 7, number: 2 } };
+        throw boom;
+      };
+      task.start();
+      input.feed(1);
+      await environment.runUntil(() => places.length > 0);
+      expect(places).toEqual([{ operator: 'rate', record: { position: undefined, picture: '7' } }]);
+    });
+
     it('an output that cannot be made safe', () => {
       const { task, input, output, reports, idle } = setUp();
       output.finishesLater = true;

@@ -60,6 +60,20 @@ describe('InputGate', () => {
     expect([gate.emitNext(), taken]).toEqual([false, []]);
   });
 
+  it('tells where a record came from: its channel, and its number there', () => {
+    const { gate, channel } = gateOver(2);
+    channel(0).emit('a', 'b');
+    channel(1).emit('c');
+    channel(0).emit('d');
+    while (gate.emitNext());
+    const told = [0, 1, 2, 3].map((record) => {
+      let position: string | undefined;
+      gate.locate(record, (found) => (position = found));
+      return position;
+    });
+    expect(told).toEqual(['channel 0, record 0', 'channel 0, record 1', 'channel 1, record 0', 'channel 0, record 2']);
+  });
+
   it('is closed without a word: whoever closes it may have failed', () => {
     const { gate, channels } = gateOver(2);
     gate.close(() => {});
