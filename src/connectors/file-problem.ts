@@ -13,7 +13,6 @@ const problemByCode: Readonly<Record<string, string>> = {
 
 /** What stays as it is until somebody mends it: the path is wrong, or not ours. */
 const lastingCodes: ReadonlySet<string> = new Set([
-  'ENOENT',
   'ENOTDIR',
   'EISDIR',
   'EACCES',
@@ -35,6 +34,7 @@ export function fileProblem(file: string, verb: 'read' | 'write', thrown: unknow
   if (code === undefined || error instanceof FileAccessError || !('syscall' in error)) return error;
   return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
     cause: error,
-    recovery: lastingCodes.has(code) ? 'never' : 'restart',
+    // What a sink has lost, its next attempt writes again.
+    recovery: lastingCodes.has(code) || (verb === 'read' && code === 'ENOENT') ? 'never' : 'restart',
   });
 }
