@@ -61,11 +61,20 @@ export type JobEvent =
       readonly problem: string;
       readonly instead: string;
     }
-  /** A warning: the user's classifier or enricher threw. */
+  /** A warning, once each: the user's classifier or enricher threw, rejected, or answered what makes no sense. */
   | {
       readonly type: 'failure.extensionFailed';
       readonly atMs: number;
+      /** `failureClassifiers[0]` */
       readonly extension: string;
+      readonly cause: Error;
+    }
+  /** A warning, once each: somebody who only watches the run threw or rejected. */
+  | {
+      readonly type: 'observer.failed';
+      readonly atMs: number;
+      /** `events$`, `status$`, `logger` or `inspect`. */
+      readonly observer: string;
       readonly cause: Error;
     }
   /** Every region of the failover runs again or was taken over by a newer one. */

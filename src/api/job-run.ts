@@ -10,7 +10,10 @@ import { type RegionState, regionStates } from '../machines/region-machine.ts';
 import type { FailoverId } from '../ids.ts';
 import type { ExceptionHistory } from '../failover/exception-history.ts';
 import { produce } from 'immer';
+import { freezeRecords } from '../partitions/freeze-records.ts';
+import { eventIterator } from './event-iterator.ts';
 import type { JobReceipt, ReceiptBook } from './job-receipt.ts';
+import type { Observers } from './observers.ts';
 
 /** A job at one instant: an immutable value. */
 export interface JobSnapshot {
@@ -37,6 +40,7 @@ export interface JobRunParts {
   readonly book: ReceiptBook;
   readonly history: ExceptionHistory;
   readonly storage: () => readonly StorageUse[];
+  readonly observers: Observers;
   /** Frees whatever the run holds, once the job has ended. */
   readonly dispose: () => Promise<void>;
   readonly signal: AbortSignal | undefined;
@@ -50,6 +54,8 @@ export class JobRun implements AsyncDisposable {
   readonly job: string;
   readonly #parts: JobRunParts;
   readonly #events = new Subject<JobEvent>();
+  /** Events that not every listener has heard of. */
+  readonly #undelivered: JobEvent[] = [];
   readonly #snapshots: BehaviorSubject<JobSnapshot>;
   readonly #stateOfTask: Uint8Array;
   readonly #stateOfRegion: Uint8Array;
@@ -96,17 +102,20 @@ export class JobRun implements AsyncDisposable {
    * completes when the job has ended.
    */
   get status$(): Observable<JobSnapshot> {
-    return this.#snapshots.asObservable();
+    return this.#parts.observers.watched('status$', this.#snapshots);
   }
 
-  /** What happens, as it happens; completes when the job has ended. A listener that throws is not heard again. */
+  /**
+   * What happens, as it happens; completes when the job has ended. A listener that throws or rejects is reported by the event
+   * `observer.failed`, and not heard again.
+   */
   get events$(): Observable<JobEvent> {
-    return this.#events.asObservable();
+    return this.#parts.observers.watched('events$', this.#events);
   }
 
   /** What happens from now on, for `for await`. Keeps what is not yet consumed; ends with the job. */
   events(): AsyncIterableIterator<JobEvent> {
-    return iterate(this.#events, this.#events.closed);
+    return eventIterator(this.#events);
   }
 
   /** The failures so far, oldest first, each with those that were merged into it; the latest `exceptionHistorySize`. */
@@ -168,7 +177,7 @@ export class JobRun implements AsyncDisposable {
       default:
         break;
     }
-    this.#events.next(event);
+    this.#deliver(event);
     this.#scheduleSnapshot();
     if (event.type === 'job.statusChanged' && isTerminalJobStatus(this.#status)) this.#end();
   }
@@ -203,6 +212,15 @@ export class JobRun implements AsyncDisposable {
   }
 
   #immediate: (callback: () => void) => void = (callback) => callback();
+
+  /** To every listener in one order, also where a listener makes something happen. */
+  #deliver(event: JobEvent): void {
+    freezeRecords([event]);
+    this.#undelivered.push(event);
+    if (this.#undelivered.length > 1) return;
+    for (const next of this.#undelivered) this.#events.next(next);
+    this.#undelivered.length = 0;
+  }
 
   #end(): void {
     const { ledger } = this.#parts;
@@ -309,47 +327,4 @@ function recount<State extends string>(
 
 function reasonOf(signal: AbortSignal | undefined): { cause?: unknown } {
   return signal?.aborted ? { cause: signal.reason } : {};
-}
-
-/** A subject as an async iterator that keeps what nobody has taken yet. */
-function iterate<Item>(source: Observable<Item>, isClosed: boolean): AsyncIterableIterator<Item> {
-  const waiting: Item[] = [];
-  let taken = 0;
-  let wake: (() => void) | undefined;
-  let isDone = isClosed;
-  const subscription = source.subscribe({
-    next: (item) => {
-      waiting.push(item);
-      wake?.();
-    },
-    complete: () => {
-      isDone = true;
-      wake?.();
-    },
-  });
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      while (taken === waiting.length) {
-        if (isDone) return { done: true, value: undefined };
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      const value = waiting[taken++] as Item;
-      if (taken === waiting.length || taken >= 1_024) {
-        waiting.splice(0, taken);
-        taken = 0;
-      }
-      return { done: false, value };
-    },
-    async return() {
-      subscription.unsubscribe();
-      isDone = true;
-      waiting.length = taken = 0;
-      return { done: true, value: undefined };
-    },
-  };
 }

@@ -42,6 +42,8 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
       });
     case 'failure.extensionFailed':
       return logger.warn(`${event.extension} threw: ${event.cause.message}`, { job, cause: event.cause });
+    case 'observer.failed':
+      return logger.warn(`${event.observer}: an observer threw: ${event.cause.message}`, { job, cause: event.cause });
     case 'determinism.broken': {
       const { task, operators, partition, subpartition, sequence, cause } = event;
       const about = { job, operators, partition, subpartition, sequence, cause };

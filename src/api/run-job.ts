@@ -1,4 +1,5 @@
 import { delayActor } from '../actors/delay-actor.ts';
+import type { JobEvent } from '../actors/job-event.ts';
 import { LocalCluster } from '../cluster/local-cluster.ts';
 import type { DataPlane } from '../cluster/data-plane.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
@@ -12,6 +13,7 @@ import type { JobPlan } from './job-planner.ts';
 import { ReceiptBook } from './job-receipt.ts';
 import { JobRun } from './job-run.ts';
 import { logEvent } from './log-event.ts';
+import { Observers } from './observers.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 
 /** What a test may put in place of the machine's own. */
@@ -28,7 +30,12 @@ export interface RunSeams {
  * @throws InvalidArgumentError for an option out of range.
  */
 export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: RunSeams = {}): JobRun {
-  const resolved = resolveRunOptions(runOptions);
+  // On a turn of its own: whoever wants to hear of it may have yet to subscribe.
+  const observers = new Observers((observer, cause) => {
+    const { clock } = environment;
+    clock.setImmediate(() => observe({ type: 'observer.failed', atMs: clock.now(), observer, cause }));
+  });
+  const resolved = guarded(resolveRunOptions(runOptions), observers);
   const { environment } = resolved;
   const options = { ...resolved, run: drawRunId(environment.random) };
   const graph = new ExecutionGraph(plan.jobGraph);
@@ -58,18 +65,20 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     book,
     history: new ExceptionHistory(options.exceptionHistorySize),
     storage: () => cluster.storage(),
+    observers,
     dispose: () => cluster.dispose(),
     signal: options.signal,
   });
+  const observe = (event: JobEvent): void => {
+    logEvent(environment.logger, plan.name, event);
+    run.observe(event);
+  };
   const master = createJobMaster({
     ledger,
     environment,
     gateway: cluster,
     delay: delayActor,
-    observe: (event) => {
-      logEvent(environment.logger, plan.name, event);
-      run.observe(event);
-    },
+    observe,
     inspect: options.inspect,
     failureHandling: {
       failoverStrategy: options.failoverStrategy,
@@ -92,4 +101,14 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     },
   });
   return run;
+}
+
+/** The options of a run with those who only watch it made harmless. */
+function guarded(options: ResolvedRunOptions, observers: Observers): ResolvedRunOptions {
+  const { clock, random, logger, faults, freezeRecords } = options.environment;
+  return {
+    ...options,
+    inspect: options.inspect && observers.guard('inspect', options.inspect),
+    environment: Object.freeze({ clock, random, logger: observers.logger(logger), faults, freezeRecords }),
+  };
 }

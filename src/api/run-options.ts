@@ -1,6 +1,6 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { type Environment, systemEnvironment } from '../environment.ts';
-import { InvalidArgumentError, toError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors.ts';
 import { exponentialDelay } from '../failover/exponential-delay.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
@@ -140,19 +140,8 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: options.signal,
-    inspect: options.inspect && harmless(options.inspect, environment),
+    inspect: oneFunction('inspect', options.inspect),
     environment,
-  };
-}
-
-/** An inspector that throws would be an error of the actor it looks at. */
-function harmless<Inspected>(inspect: (event: Inspected) => void, { logger }: Environment): (event: Inspected) => void {
-  return (event) => {
-    try {
-      inspect(event);
-    } catch (error) {
-      logger.warn('The inspector threw', { cause: toError(error) });
-    }
   };
 }
 
@@ -180,6 +169,11 @@ function functions<Fn>(option: string, given: readonly Fn[] | undefined): readon
     if (typeof item !== 'function') throw new InvalidArgumentError(option, item, 'functions');
   }
   return given ?? [];
+}
+
+function oneFunction<Fn>(option: string, given: Fn | undefined): Fn | undefined {
+  if (given !== undefined && typeof given !== 'function') throw new InvalidArgumentError(option, given, 'a function');
+  return given;
 }
 
 /** The longest delay a timer of Node takes. */

@@ -1,6 +1,7 @@
 import { causeChain, InvalidArgumentError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
+import { callNow } from '../user-code.ts';
 import { ownHopelessReason } from './hopeless.ts';
 
 /**
@@ -21,17 +22,17 @@ export type FailureClassifier = (
 ) => FailureClass | undefined;
 
 /**
- * Asks the user's classifiers in order, then the built-in one. A classifier that throws, or answers what is no
- * {@link FailureClass}, is passed over.
+ * Asks the user's classifiers in order, then the built-in one. A classifier that throws, answers later, or answers what is
+ * no {@link FailureClass}, is passed over.
  *
- * @param onClassifierError hears of each that was passed over
+ * @param onClassifierError hears of each that was passed over, as `failureClassifiers[0]`
  * @param context `partitionCount`: partitions of the job; others cannot be blamed, whoever names them. `isPresent`: whether
  * a result is that of a present attempt; what was lost of an earlier one is being produced already
  */
 export function classifyFailure(
   cause: Error,
   classifiers: readonly FailureClassifier[],
-  onClassifierError: (error: unknown) => void = () => {},
+  onClassifierError: (classifier: string, error: Error) => void = () => {},
   context: {
     readonly task?: string | undefined;
     readonly partitionCount?: number;
@@ -39,15 +40,12 @@ export function classifyFailure(
   } = {},
 ): FailureClass {
   const { task, partitionCount = Number.POSITIVE_INFINITY, isPresent = () => true } = context;
-  for (const classify of classifiers) {
-    try {
-      const verdict = classify(cause, { task });
-      if (verdict === undefined) continue;
-      if (isFailureClass(verdict, partitionCount)) return verdict;
-      onClassifierError(new InvalidArgumentError('failure class', verdict, 'a FailureClass or undefined'));
-    } catch (error) {
-      onClassifierError(error);
-    }
+  for (const [index, classify] of classifiers.entries()) {
+    const name = `failureClassifiers[${index}]`;
+    const answer = callNow(name, () => classify(cause, { task }));
+    const verdict = answer.kind === 'error' ? answer : callNow(name, () => classOf(answer.value, partitionCount));
+    if (verdict.kind === 'error') onClassifierError(name, verdict.error);
+    else if (verdict.value !== undefined) return verdict.value;
   }
   return classifyByRecovery(cause, partitionCount, isPresent);
 }
@@ -77,16 +75,18 @@ function classifyByRecovery(
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
 }
 
-function isFailureClass(verdict: unknown, partitionCount: number): verdict is FailureClass {
-  if (typeof verdict !== 'object' || verdict === null) return false;
-  const { kind, why, partitions } = verdict as Record<string, unknown>;
-  if (kind === 'recoverable' || kind === 'claim-broken') return true;
-  if (kind === 'unrecoverable') return typeof why === 'string';
-  return (
-    kind === 'partition-lost' &&
-    Array.isArray(partitions) &&
-    partitions.every((partition) => isPartition(partition, partitionCount))
-  );
+/** What a classifier answered, looked at once. @throws InvalidArgumentError unless it is a {@link FailureClass} or undefined */
+function classOf(verdict: unknown, partitionCount: number): FailureClass | undefined {
+  if (verdict === undefined) return undefined;
+  const [kind, why, partitions] = ['kind', 'why', 'partitions'].map((key) => propertyOf(verdict, key));
+  if (kind === 'recoverable' || kind === 'claim-broken') return { kind };
+  if (kind === 'unrecoverable' && typeof why === 'string') return { kind, why };
+  if (kind === 'partition-lost' && Array.isArray(partitions)) {
+    const named: unknown[] = [...partitions];
+    const areOfJob = (ids: unknown[]): ids is PartitionId[] => ids.every((id) => isPartition(id, partitionCount));
+    if (areOfJob(named)) return { kind, partitions: named };
+  }
+  throw new InvalidArgumentError('failure class', verdict, 'a FailureClass or undefined');
 }
 
 function isPartition(value: unknown, partitionCount: number): value is PartitionId {

@@ -1,6 +1,8 @@
-import { show } from '../foreign-value.ts';
+import { toError } from '../errors.ts';
+import { propertyOf, show } from '../foreign-value.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
+import { isThenable, refusePromise } from '../user-code.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 
@@ -23,8 +25,11 @@ export type SoundDecision =
  * @throws whatever the answer throws when it is looked at
  */
 export function decisionValue(decision: unknown, mostRegions: number): unknown {
+  refuseLater('failoverStrategy', decision);
   if (typeof decision !== 'object' || decision === null) return decision;
-  const { kind, regions, cause, why } = decision as Record<string, unknown>;
+  const { kind, regions, why, cause: given } = decision as Record<string, unknown>;
+  refuseLater('regions of failoverStrategy', regions);
+  const cause = isError(given) ? toError(given) : undefined;
   if (!isIterable(regions)) return { kind, regions, cause, why };
   const taken: unknown[] = [];
   for (const region of regions) {
@@ -32,6 +37,12 @@ export function decisionValue(decision: unknown, mostRegions: number): unknown {
     if (taken.length >= mostRegions) break;
   }
   return { kind, regions: taken, cause, why };
+}
+
+/** @throws InvalidArgumentError for a promise */
+function refuseLater(what: string, answer: unknown): void {
+  const remedy = 'an answer at once: a machine made with failoverStrategySetup may take its time';
+  if (isThenable(answer)) refusePromise(what, answer, remedy);
 }
 
 /**
@@ -71,7 +82,7 @@ function nonsense(problem: string): SoundDecision {
 }
 
 function isError(value: unknown): value is Error {
-  return typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
+  return typeof value === 'object' && typeof propertyOf(value, 'message') === 'string';
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

@@ -50,6 +50,8 @@ export class ExecutionGraph {
       (this.#edgesOut[this.#jobVertexIndex(edge.source)] as number[]).push(index);
       (this.#edgesIn[this.#jobVertexIndex(edge.target)] as number[]).push(index);
     }
+    // Strategies of the user's are handed the graph.
+    for (const list of [...this.#edgesOut, ...this.#edgesIn, vertices, edges]) Object.freeze(list);
 
     const sizes = edges.map((edge) => ({
       sources: this.#parallelism(edge.source),

@@ -1,21 +1,24 @@
-import { type AnyActorLogic, createActor, enqueueActions } from 'xstate';
+import { createActor, enqueueActions } from 'xstate';
 import { causeChain, causeWithCode, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
-import { propertyOf } from '../foreign-value.ts';
+import { propertyOf, show } from '../foreign-value.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { decisionValue, soundDecision } from '../failover/sound-decision.ts';
+import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import { callNow, isThenable, refusePromise } from '../user-code.ts';
 import {
   type CompleteDecision,
   type FailoverActorRef,
   type FailoverParentRef,
   failoverMachine,
 } from './failover-machine.ts';
+import type { JobLedger } from './job-ledger.ts';
 import type { JobMasterEvent } from './job-master-machine.ts';
 import type { JobServices } from './job-services.ts';
 import { ResultVerifier } from './result-verifier.ts';
-import { Advisor } from './strategies/advisor.ts';
-import type { FailoverStrategyEmitted, FailoverStrategyEvent } from './strategies/failover-strategy-machine.ts';
+import { Advisor, type AdvisorOptions } from './strategies/advisor.ts';
+import type { FailoverStrategyEvent } from './strategies/failover-strategy-machine.ts';
 import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/restart-backoff-machine.ts';
 
 /**
@@ -26,16 +29,26 @@ export class FailoverDesk {
   readonly #services: JobServices;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #verifier: ResultVerifier;
+  /** What the user's strategy sees of the books: to be looked at only. */
+  readonly #topology: Topology;
+  readonly #failedExtensions = new Set<string>();
   /** Made once: XState works a machine out anew each time that it is provided with something. */
   readonly #failover: typeof failoverMachine;
-  readonly #strategy: Advisor<FailoverStrategyEvent, FailoverStrategyEmitted>;
-  readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, RestartBackoffEmitted>>();
+  readonly #strategy: Advisor<FailoverStrategyEvent, unknown>;
+  readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, BackoffAnswer>>();
   #lastId = 0;
 
   constructor(services: JobServices) {
     this.#services = services;
+    this.#topology = topologyOf(services.ledger);
     this.#verifier = new ResultVerifier(services, (partition, cause) => this.losePartition(partition, cause));
-    this.#strategy = this.#advisor('failoverStrategy', services.failureHandling.failoverStrategy, 'failover.decided');
+    this.#strategy = this.#advisor({
+      id: 'failoverStrategy',
+      logic: services.failureHandling.failoverStrategy,
+      answerType: 'failover.decided',
+      // Twice as many as there are, in case some are named twice.
+      readAnswer: (emitted) => decisionValue(propertyOf(emitted, 'decision'), 2 * services.ledger.regions.count),
+    });
     this.#failover = this.#provideFailover();
   }
 
@@ -137,17 +150,19 @@ export class FailoverDesk {
     const cause = toError(thrown);
     const atMs = environment.clock.now();
     const task = failed.vertex === undefined ? undefined : ledger.graph.nameOf(failed.vertex);
-    const extensionFailed = (extension: string, reason: unknown): void =>
-      observe({ type: 'failure.extensionFailed', atMs, extension, cause: toError(reason) });
-
     const verdict = classifyFailure(
       cause,
       failureHandling.classifiers,
-      (reason) => extensionFailed('failureClassifiers', reason),
+      (classifier, reason) => this.#extensionFailed(classifier, reason),
       { task, partitionCount: ledger.graph.partitionCount, isPresent: (id) => ledger.isPresent(id) },
     );
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
-    const failure: TaskFailure = { ...failed, cause, atMs, lostPartitions };
+    const failure: TaskFailure = Object.freeze({
+      ...failed,
+      cause,
+      atMs,
+      lostPartitions: Object.freeze([...lostPartitions]),
+    });
     for (const partition of lostPartitions) this.losePartition(partition, cause);
     // Beside what it has produced, and those who read it, there is no room for it to produce it again.
     if (
@@ -166,7 +181,7 @@ export class FailoverDesk {
       place: failed.place,
       cause,
       classification: verdict.kind,
-      labels: this.#labels(failure, extensionFailed),
+      labels: this.#labels(failure),
     });
 
     const actor: FailoverActorRef = createActor(this.#failover, {
@@ -199,7 +214,8 @@ export class FailoverDesk {
   }
 
   #provideFailover(): typeof failoverMachine {
-    const { ledger, environment, delay } = this.#services;
+    const { environment, delay } = this.#services;
+    const topology = this.#topology;
     return failoverMachine.provide({
       actors: { delay },
       actions: {
@@ -211,27 +227,19 @@ export class FailoverDesk {
         askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
           const strategy = this.#strategy.expect(
             failover,
-            ({ decision }) => {
-              try {
-                // Twice as many as there are, in case some are named twice.
-                const value = decisionValue(decision, 2 * ledger.regions.count);
-                self.send({ type: 'failover.strategyDecided', decision: value });
-              } catch (reason) {
-                self.send({ type: 'failover.strategyFailed', cause: reason });
-              }
-            },
+            (decision) => self.send({ type: 'failover.strategyDecided', decision }),
             (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
           );
-          enqueue.sendTo(strategy, { type: 'failover.requested', failover, failure, topology: ledger });
+          enqueue.sendTo(strategy, Object.freeze({ type: 'failover.requested', failover, failure, topology }));
         }),
         askBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
           const backoff = this.#backoffFor(failure.vertex).expect(
             failover,
-            ({ canRestart, delayMs, newAttempt }) =>
-              self.send({ type: 'failover.backoffDecided', canRestart, delayMs, newAttempt }),
+            (answer) => self.send({ type: 'failover.backoffDecided', ...answer }),
             (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
           );
-          enqueue.sendTo(backoff, { type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
+          const nowMs = environment.clock.now();
+          enqueue.sendTo(backoff, Object.freeze({ type: 'backoff.requested', failover, failure, nowMs }));
         }),
       },
     });
@@ -256,45 +264,73 @@ export class FailoverDesk {
     });
   }
 
-  #labels(failure: TaskFailure, extensionFailed: (extension: string, reason: unknown) => void): Record<string, string> {
-    const labels: Record<string, string> = {};
-    for (const enrich of this.#services.failureHandling.enrichers) {
-      try {
-        Object.assign(labels, enrich(failure));
-      } catch (reason) {
-        extensionFailed('failureEnrichers', reason);
-      }
+  #labels(failure: TaskFailure): Readonly<Record<string, string>> {
+    const labels = new Map<string, string>();
+    for (const [index, enrich] of this.#services.failureHandling.enrichers.entries()) {
+      const name = `failureEnrichers[${index}]`;
+      const answer = callNow(name, () => enrich(failure));
+      const named = answer.kind === 'error' ? answer : callNow(name, () => Object.entries(answer.value ?? {}));
+      if (named.kind === 'error') this.#extensionFailed(name, named.error);
+      else for (const [key, label] of named.value) labels.set(key, typeof label === 'string' ? label : show(label));
     }
-    return labels;
+    // Whatever their names: `__proto__` is one too.
+    return Object.fromEntries(labels);
   }
 
-  #backoffFor(vertex: ExecutionVertexId | undefined): Advisor<RestartBackoffEvent, RestartBackoffEmitted> {
+  /** Says once of each extension that it does not do its part. */
+  #extensionFailed(extension: string, cause: Error): void {
+    if (this.#failedExtensions.has(extension)) return;
+    this.#failedExtensions.add(extension);
+    const { observe, environment } = this.#services;
+    observe({ type: 'failure.extensionFailed', atMs: environment.clock.now(), extension, cause });
+  }
+
+  #backoffFor(vertex: ExecutionVertexId | undefined): Advisor<RestartBackoffEvent, BackoffAnswer> {
     const { failureHandling, ledger } = this.#services;
     const scope =
       vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
     let backoff = this.#backoffs.get(scope);
     if (backoff === undefined) {
-      backoff = this.#advisor(`restartBackoff/${scope}`, failureHandling.restartBackoff, 'backoff.decided');
+      backoff = this.#advisor({
+        id: `restartBackoff/${scope}`,
+        logic: failureHandling.restartBackoff,
+        answerType: 'backoff.decided',
+        readAnswer: backoffAnswer,
+      });
       this.#backoffs.set(scope, backoff);
     }
     return backoff;
   }
 
-  #advisor<Asked extends { type: string; failover: FailoverId }, Answer extends { failover: FailoverId }>(
-    id: string,
-    logic: AnyActorLogic,
-    answerType: string,
+  #advisor<Asked extends { type: string; failover: FailoverId }, Answer>(
+    options: Pick<AdvisorOptions<Answer>, 'id' | 'logic' | 'answerType' | 'readAnswer'>,
   ): Advisor<Asked, Answer> {
-    const { environment, inspect, ledger } = this.#services;
-    return new Advisor({
-      id,
-      logic,
-      answerType,
-      clock: environment.clock,
-      inspect,
-      input: { topology: ledger, environment },
-    });
+    const { environment, inspect } = this.#services;
+    const input = Object.freeze({ topology: this.#topology, environment });
+    return new Advisor({ ...options, clock: environment.clock, inspect, input });
   }
+}
+
+type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt'>;
+
+/** What a backoff emitted, which may be the user's, looked at once. @throws InvalidArgumentError for a promise */
+function backoffAnswer(emitted: unknown): BackoffAnswer {
+  const { canRestart, delayMs, newAttempt } = emitted as BackoffAnswer;
+  for (const [name, value] of Object.entries({ canRestart, delayMs, newAttempt })) {
+    if (isThenable(value)) refusePromise(`${name} of restartBackoff`, value);
+  }
+  return { canRestart, delayMs, newAttempt };
+}
+
+function topologyOf(ledger: JobLedger): Topology {
+  const { regions } = ledger;
+  return Object.freeze({
+    graph: ledger.graph,
+    // A copy of what could be written to.
+    regions: Object.freeze({ ...regions, verticesOf: (region: RegionId) => regions.verticesOf(region).slice() }),
+    isPartitionAvailable: (partition: PartitionId) => ledger.isPartitionAvailable(partition),
+    reproducibilityOf: (region: RegionId) => ledger.reproducibilityOf(region),
+  });
 }
 
 /** Where on the disk a result is wrong, if the cause or what caused it says so. */

@@ -1,6 +1,7 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import { ReceiptBook } from '../../src/api/job-receipt.ts';
 import { JobRun } from '../../src/api/job-run.ts';
+import { Observers } from '../../src/api/observers.ts';
 import { UnrecoverableError } from '../../src/errors.ts';
 import { ExceptionHistory, type RootExceptionEntry } from '../../src/failover/exception-history.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
@@ -112,6 +113,7 @@ class FailureRig {
       book: new ReceiptBook('case', ledger, () => undefined),
       history: new ExceptionHistory(this.#historySize),
       storage: () => [],
+      observers: new Observers(() => {}),
       dispose: () => Promise.resolve(),
       signal: undefined,
     });

@@ -110,7 +110,7 @@ describe('a call that a service refused', () => {
 
   it('is as recoverable as a classifier says', () => {
     const classifier: FailureClassifier = () => recoverable;
-    expect(classifyFailure(refused({ status: 404 }), [classifier])).toBe(recoverable);
+    expect(classifyFailure(refused({ status: 404 }), [classifier])).toEqual(recoverable);
   });
 });
 
@@ -199,7 +199,7 @@ describe('the class of a failure by classifiers', () => {
     { rule: 'it may blame results', classifiers: [says(blames(4, 0))], cause: plain(), says: blames(4, 0) },
   ])('$rule', ({ classifiers, cause, says: expected }) => {
     const problems: unknown[] = [];
-    expect(classifyFailure(cause, classifiers, (problem) => problems.push(problem), { partitionCount: 5 })).toEqual(
+    expect(classifyFailure(cause, classifiers, (_, problem) => problems.push(problem), { partitionCount: 5 })).toEqual(
       expected,
     );
     expect(problems).toEqual([]);
@@ -220,7 +220,7 @@ describe('the class of a failure by classifiers', () => {
     const verdict = classifyFailure(
       plain(),
       [says(answer), says(unrecoverable('next'))],
-      (problem) => problems.push(problem),
+      (_, problem) => problems.push(problem),
       {
         partitionCount: 5,
       },
@@ -231,7 +231,7 @@ describe('the class of a failure by classifiers', () => {
 
   it('passes over a classifier that throws, and says so', () => {
     const problems: unknown[] = [];
-    expect(classifyFailure(hopeless(), [throws], (problem) => problems.push(problem))).toEqual(
+    expect(classifyFailure(hopeless(), [throws], (_, problem) => problems.push(problem))).toEqual(
       unrecoverable('hopeless'),
     );
     expect(problems).toEqual([expect.objectContaining({ message: 'the classifier broke' })]);

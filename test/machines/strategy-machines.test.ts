@@ -4,7 +4,10 @@ import type { FailoverDecision, TaskFailure } from '../../src/failover/failover-
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import type { Topology } from '../../src/graph/topology.ts';
 import { Advisor } from '../../src/machines/strategies/advisor.ts';
-import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
+import {
+  failoverStrategyMachine,
+  failoverStrategySetup,
+} from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { walks } from '../support/transition-table.ts';
@@ -73,6 +76,7 @@ describe('Advisor', () => {
       logic,
       input: { topology, environment: systemEnvironment() },
       answerType: 'failover.decided',
+      readAnswer: (emitted) => emitted,
       clock: virtualEnvironment().clock,
       inspect: undefined,
     });
@@ -97,6 +101,21 @@ describe('Advisor', () => {
     ask(1);
     ask(2);
     expect(answers).toEqual(['not today', 'answer 2']);
+  });
+
+  it('fails at once where an actor ends without an answer', () => {
+    const strategy = failoverStrategySetup().createMachine({
+      initial: 'deciding',
+      states: { deciding: { on: { 'failover.requested': 'gone' } }, gone: { type: 'final' } },
+    });
+    const failures: unknown[] = [];
+    const ask = (failover: number): void => {
+      const advisor = advisorOf(strategy as AnyStateMachine);
+      const actor = advisor.expect(failover as never, String, (cause) => failures.push((cause as Error).message));
+      actor.send({ ...requested, failover });
+    };
+    ask(1);
+    expect(failures).toEqual(['it ended without an answer']);
   });
 
   it('drops an answer that nobody waits for, and every answer once it was stopped', () => {

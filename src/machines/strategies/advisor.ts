@@ -1,6 +1,9 @@
 import { type AnyActorLogic, type AnyActorRef, createActor, type InspectionEvent } from 'xstate';
 import type { Clock } from '../../environment.ts';
+import { IllegalStateError } from '../../errors.ts';
+import { propertyOf } from '../../foreign-value.ts';
 import type { FailoverId } from '../../ids.ts';
+import { callNow } from '../../user-code.ts';
 
 /** What an {@link Advisor} needs of an event: to which failover it belongs. */
 interface Question {
@@ -8,14 +11,21 @@ interface Question {
   readonly failover: FailoverId;
 }
 
-export interface AdvisorOptions {
+export interface AdvisorOptions<Answer> {
   readonly id: string;
   readonly logic: AnyActorLogic;
   readonly input: unknown;
-  /** The type of the emitted event that answers a question. */
+  /** The type of the emitted event that answers a question, */
   readonly answerType: string;
+  /** and what it answers, looked at once. It may throw: the event is the user's. */
+  readonly readAnswer: (emitted: unknown) => Answer;
   readonly clock: Clock;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
+}
+
+interface Waiting<Answer> {
+  readonly answer: (answer: Answer) => void;
+  readonly fail: (cause: unknown) => void;
 }
 
 /**
@@ -23,12 +33,12 @@ export interface AdvisorOptions {
  * system of its own, so that its error cannot become the job master's, and is started anew (its context lost) when it
  * has ended or thrown. Answers are matched to questions by failover id; an answer nobody waits for is dropped.
  */
-export class Advisor<Asked extends Question, Answer extends { readonly failover: FailoverId }> {
-  readonly #options: AdvisorOptions;
-  readonly #waiting = new Map<FailoverId, { answer: (emitted: Answer) => void; fail: (cause: unknown) => void }>();
+export class Advisor<Asked extends Question, Answer> {
+  readonly #options: AdvisorOptions<Answer>;
+  readonly #waiting = new Map<FailoverId, Waiting<Answer>>();
   #actor: AnyActorRef | undefined;
 
-  constructor(options: AdvisorOptions) {
+  constructor(options: AdvisorOptions<Answer>) {
     this.#options = options;
   }
 
@@ -36,7 +46,7 @@ export class Advisor<Asked extends Question, Answer extends { readonly failover:
    * The actor to send the question of a failover to; exactly one of `answer` and `fail` will be called, if either.
    * A logic that cannot even be started fails at once.
    */
-  expect(failover: FailoverId, answer: (emitted: Answer) => void, fail: (cause: unknown) => void): AnyActorRef {
+  expect(failover: FailoverId, answer: (answer: Answer) => void, fail: (cause: unknown) => void): AnyActorRef {
     this.#waiting.set(failover, { answer, fail });
     return this.#running();
   }
@@ -58,18 +68,30 @@ export class Advisor<Asked extends Question, Answer extends { readonly failover:
 
   #running(): AnyActorRef {
     if (this.#actor !== undefined && this.#isRunning()) return this.#actor;
-    const { id, logic, input, answerType, clock, inspect } = this.#options;
+    const { id, logic, input, clock, inspect } = this.#options;
     const actor = createActor(logic, { id, input, clock, ...(inspect === undefined ? {} : { inspect }) });
-    actor.on(answerType, (emitted: unknown) => {
-      const answered = emitted as Answer;
-      const waiting = this.#waiting.get(answered.failover);
-      this.#waiting.delete(answered.failover);
-      waiting?.answer(answered);
+    actor.on('*', (emitted: unknown) => this.#emitted(emitted));
+    actor.subscribe({
+      error: (cause) => this.#failAll(cause),
+      complete: () => this.#failAll(new IllegalStateError('it ended without an answer')),
     });
-    actor.subscribe({ error: (cause) => this.#failAll(cause) });
     this.#actor = actor;
     actor.start();
     return actor;
+  }
+
+  #emitted(thing: unknown): void {
+    const emitted = callNow('what it emitted', () => thing);
+    if (emitted.kind === 'error') return this.#failAll(emitted.error);
+    const { answerType, readAnswer } = this.#options;
+    if (propertyOf(emitted.value, 'type') !== answerType) return;
+    const failover = propertyOf(emitted.value, 'failover') as FailoverId;
+    const waiting = this.#waiting.get(failover);
+    this.#waiting.delete(failover);
+    if (waiting === undefined) return;
+    const answer = callNow('the answer', () => readAnswer(emitted.value));
+    if (answer.kind === 'error') waiting.fail(answer.error);
+    else waiting.answer(answer.value as Answer);
   }
 
   #failAll(cause: unknown): void {

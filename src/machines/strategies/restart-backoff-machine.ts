@@ -3,6 +3,7 @@ import type { Environment } from '../../environment.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import type { RestartBackoffRule } from '../../failover/restart-backoff.ts';
 import type { FailoverId } from '../../ids.ts';
+import { callNow } from '../../user-code.ts';
 
 /** What a restart backoff is started with. One actor serves one region, unless the run says one for the job. */
 export interface RestartBackoffInput {
@@ -52,9 +53,13 @@ export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
     on: {
       'backoff.requested': {
         actions: [
-          ruleSetup.assign(({ context, event }) =>
-            rule.onFailure(context.state, event.nowMs, context.environment.random),
-          ),
+          ruleSetup.assign(({ context, event }) => {
+            const { random } = context.environment;
+            const noted = callNow('onFailure', () => rule.onFailure(context.state, event.nowMs, random));
+            if (noted.kind === 'error') throw noted.error;
+            const { state, newAttempt } = noted.value;
+            return { state, newAttempt };
+          }),
           ruleSetup.emit(({ context, event }) => ({
             type: 'backoff.decided',
             failover: event.failover,

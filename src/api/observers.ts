@@ -1,0 +1,100 @@
+import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
+import type { Logger } from '../environment.ts';
+import { callAndForget } from '../user-code.ts';
+
+/**
+ * Those who only watch a run: listeners, the logger, the inspector. Whatever they throw or reject with reaches neither the job
+ * nor the process; it is reported, once for each observer.
+ */
+export class Observers {
+  readonly #report: (observer: string, cause: Error) => void;
+  readonly #reported = new Set<string>();
+
+  constructor(report: (observer: string, cause: Error) => void) {
+    this.#report = report;
+  }
+
+  /** A function as harmless as its callers need it. */
+  guard<Item>(observer: string, watch: (item: Item) => unknown): (item: Item) => void {
+    return (item) => this.#call(observer, () => watch(item));
+  }
+
+  logger(logger: Logger): Logger {
+    const guarded =
+      (level: keyof Logger): Logger['info'] =>
+      (message, data) =>
+        this.#call('logger', () => logger[level](message, data));
+    return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') };
+  }
+
+  /** A stream each of whose listeners is on its own: one that throws or rejects is reported, and not heard again. */
+  watched<Item>(observer: string, source: Observable<Item>): Observable<Item> {
+    return new WatchedObservable(source, (cause) => this.#report(observer, cause));
+  }
+
+  #call(observer: string, call: () => unknown): void {
+    callAndForget(call, (cause) => {
+      if (this.#reported.has(observer)) return;
+      this.#reported.add(observer);
+      this.#report(observer, cause);
+    });
+  }
+}
+
+/**
+ * RxJS throws what a listener throws, and an error that nobody listens for, on a timer of its own, which ends the process. Here
+ * both are reported, also behind operators.
+ */
+class WatchedObservable<Item> extends Observable<Item> {
+  readonly #source: Observable<Item>;
+  readonly #failed: (cause: Error) => void;
+
+  constructor(source: Observable<Item>, failed: (cause: Error) => void) {
+    super((subscriber) => source.subscribe(subscriber));
+    this.#source = source;
+    this.#failed = failed;
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- as RxJS declares it, for operators of any types
+  override pipe(...operators: OperatorFunction<any, any>[]): Observable<any> {
+    return new WatchedObservable(
+      operators.reduce((source: Observable<unknown>, operator) => operator(source), this.#source),
+      this.#failed,
+    );
+  }
+
+  override subscribe(
+    observerOrNext?: Partial<Observer<Item>> | ((value: Item) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    // Operators, which hand on what they throw.
+    if (observerOrNext instanceof Subscriber) return super.subscribe(observerOrNext);
+    const observer: Partial<Observer<Item>> =
+      typeof observerOrNext === 'object' && observerOrNext !== null
+        ? observerOrNext
+        : { ...(observerOrNext && { next: observerOrNext }), ...(error && { error }), ...(complete && { complete }) };
+    const listening = new Subscription();
+    const call = (listen: () => unknown): void => {
+      if (hasFailed) return;
+      callAndForget(listen, (cause) => {
+        if (hasFailed) return;
+        hasFailed = true;
+        listening.unsubscribe();
+        this.#failed(cause);
+      });
+    };
+    let hasFailed = false;
+    const heard = super.subscribe({
+      next: (value) => call(() => observer.next?.(value)),
+      error: (cause: unknown) =>
+        call(() => {
+          if (observer.error === undefined) throw cause;
+          return observer.error(cause);
+        }),
+      complete: () => call(() => observer.complete?.()),
+    });
+    listening.add(heard);
+    return listening;
+  }
+}
