@@ -26,7 +26,7 @@ const config: Config = {
     // Dependencies that ship ES modules alone, and the few packages they need.
     '^.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' }],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hysnappy|fzstd)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hyparquet-writer|hysnappy|fzstd)/)'],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
 };

@@ -179,25 +179,29 @@ export class RecordNotSerializableError extends KintsugiError {
   }
 }
 
-/** Input that does not parse. Says where: file, 1-based line and column (or row group) as far as known. */
+/** Input that does not parse. Says where: file, line and column or row, counted from 1, as far as known. */
 export class MalformedInputError extends KintsugiError {
   readonly code = 'MALFORMED_INPUT';
   override readonly recovery = 'never';
   readonly file: string;
   readonly line: number | undefined;
   readonly column: number | undefined;
+  /** Of a file that has no lines. */
+  readonly row: number | undefined;
 
   constructor(
-    at: { readonly file: string; readonly line?: number; readonly column?: number },
+    at: { readonly file: string; readonly line?: number; readonly column?: number; readonly row?: number },
     problem: string,
     options?: { cause?: unknown },
   ) {
     const line = at.line === undefined ? '' : `:${at.line}`;
     const column = at.column === undefined ? '' : `:${at.column}`;
-    super(`${at.file}${line}${column}: ${problem}`, options);
+    const row = at.row === undefined ? '' : `, row ${at.row}`;
+    super(`${at.file}${line}${column}${row}: ${problem}`, options);
     this.file = at.file;
     this.line = at.line;
     this.column = at.column;
+    this.row = at.row;
   }
 }
 

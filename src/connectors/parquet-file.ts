@@ -5,16 +5,14 @@ import { FileAccessError, InvalidArgumentError, MalformedInputError, toError, Un
 import type { Source, SourceReader } from '../operators/source.ts';
 import { shareOf } from './byte-range.ts';
 import { checkPath, fileProblem } from './file-problem.ts';
-import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './parquet-column.ts';
+import { type ColumnPlan, planColumns } from './parquet/column-plan.ts';
+import { type RowBuilder, rowBuilder } from './parquet/row-builder.ts';
+import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './parquet/read-column.ts';
+import { checkValueOptions, type ValueOptions } from './value-options.ts';
 
-export interface ParquetFileOptions<Out> {
+export interface ParquetFileOptions<Out> extends ValueOptions {
   /** Names of the columns to read; only these are decoded. Default: all. */
   readonly columns?: readonly string[];
-  /**
-   * What 64-bit integers become. Default `number`; then a value that a number cannot hold exactly fails the job as
-   * malformed input.
-   */
-  readonly int64?: 'number' | 'bigint';
   /** Checks or converts a row. What it throws is reported as malformed input, with file and row. */
   readonly parse?: (row: Readonly<Record<string, unknown>>) => Out;
 }
@@ -34,24 +32,28 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   options: ParquetFileOptions<Out> = {},
 ): Source<Out> {
   checkPath(path);
-  const { columns, int64 = 'number', parse } = options;
+  const { columns, parse } = options;
   if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
-  if (int64 !== 'number' && int64 !== 'bigint') {
-    throw new InvalidArgumentError('int64', int64, '"number" or "bigint"');
-  }
+  checkValueOptions(options);
   return {
     name: basename(path),
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
-    open: async ({ subtask, parallelism }) => {
+    open: async ({ subtask, parallelism, environment }) => {
       const library = await loadLibrary();
       const handle = await openFile(path);
       try {
         const file = await bufferOf(handle, path);
         const metadata = await readMetadata(library, file, path);
         const groups = groupsOf(metadata, subtask, parallelism);
-        const names = columnsOf(library, metadata, path, columns);
-        return new ParquetReader({ path, library, file, metadata, int64 }, handle, groups, names, parse);
+        const plans = planOf(library, metadata, path, options);
+        return new ParquetReader(
+          { path, library, file, metadata, logger: environment.logger },
+          handle,
+          groups,
+          plans,
+          parse,
+        );
       } catch (error) {
         await handle.close();
         throw error;
@@ -124,28 +126,30 @@ function groupsOf(metadata: FileMetaData, subtask: number, parallelism: number):
   return groups.slice(start, end);
 }
 
-function columnsOf(
+function planOf(
   library: ParquetLibrary,
   metadata: FileMetaData,
   path: string,
-  wanted: readonly string[] | undefined,
-): readonly string[] {
-  const names = library.parquetSchema(metadata).children.map(({ element }) => element.name);
-  const unknown = wanted?.find((name) => !names.includes(name));
+  options: ParquetFileOptions<unknown>,
+): readonly ColumnPlan[] {
+  const schema = library.parquetSchema(metadata);
+  const names = schema.children.map(({ element }) => element.name);
+  const unknown = options.columns?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new InvalidArgumentError('columns', unknown, `columns of ${path}, which are ${names.join(', ')}`);
   }
-  return wanted ?? names;
+  return planColumns(path, schema, options.columns ?? names, options);
 }
 
 class ParquetReader<Out> implements SourceReader<Out> {
   readonly #input: ParquetInput;
   readonly #handle: FileHandle;
   readonly #groups: readonly RowGroupShare[];
-  readonly #names: readonly string[];
+  readonly #plans: readonly ColumnPlan[];
+  readonly #rows: RowBuilder;
   readonly #parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
   #nextGroup = 0;
-  /** Values of the present row group, parallel to `#names`. */
+  /** Values of the present row group, parallel to `#plans`. */
   #columns: readonly ArrayLike<unknown>[] = [];
   #rowCount = 0;
   #at = 0;
@@ -155,20 +159,21 @@ class ParquetReader<Out> implements SourceReader<Out> {
     input: ParquetInput,
     handle: FileHandle,
     groups: readonly RowGroupShare[],
-    names: readonly string[],
+    plans: readonly ColumnPlan[],
     parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined,
   ) {
     this.#input = input;
     this.#handle = handle;
     this.#groups = groups;
-    this.#names = names;
+    this.#plans = plans;
+    this.#rows = rowBuilder(plans.map(({ name }) => name));
     this.#parse = parse;
   }
 
   read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
     if (this.#at >= this.#rowCount) return this.#readGroup(maxRecords);
     const end = Math.min(this.#rowCount, this.#at + maxRecords);
-    const rows = this.#rows(this.#at, end);
+    const rows = this.#rows(this.#columns, this.#at, end);
     const records = this.#parse === undefined ? (rows as Out[]) : this.#parsed(rows, this.#parse);
     this.#at = end;
     return records;
@@ -186,7 +191,7 @@ class ParquetReader<Out> implements SourceReader<Out> {
     if (group === undefined) return null;
     const columns: ArrayLike<unknown>[] = [];
     try {
-      for (const name of this.#names) columns.push(await readColumn(this.#input, group, name));
+      for (const plan of this.#plans) columns.push(await readColumn(this.#input, group, plan));
     } catch (error) {
       if (!this.#isClosed) throw error;
     }
@@ -197,33 +202,15 @@ class ParquetReader<Out> implements SourceReader<Out> {
     return this.read(maxRecords);
   }
 
-  #rows(from: number, to: number): Record<string, unknown>[] {
-    const names = this.#names;
-    const columns = this.#columns;
-    const rows: Record<string, unknown>[] = [];
-    for (let at = from; at < to; at++) {
-      const row: Record<string, unknown> = {};
-      for (let column = 0; column < names.length; column++) {
-        row[names[column] as string] = (columns[column] as ArrayLike<unknown>)[at];
-      }
-      rows.push(row);
-    }
-    return rows;
-  }
-
   #parsed(rows: Record<string, unknown>[], parse: (row: Readonly<Record<string, unknown>>) => Out): Out[] {
     const records: Out[] = [];
     try {
       for (const row of rows) records.push(parse(row));
       return records;
     } catch (cause) {
-      const group = this.#groups[this.#nextGroup - 1];
-      const row = this.#at + records.length + 1;
-      throw new MalformedInputError(
-        { file: this.#input.path },
-        `row group ${group?.number}, row ${row}: ${toError(cause).message}`,
-        { cause },
-      );
+      const rowStart = this.#groups[this.#nextGroup - 1]?.rowStart ?? 0;
+      const row = rowStart + this.#at + records.length + 1;
+      throw new MalformedInputError({ file: this.#input.path, row }, toError(cause).message, { cause });
     }
   }
 }
