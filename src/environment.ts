@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since some fixed instant; never goes back. */
   now(): number;
+  /** Milliseconds since 1970 by the calendar, which may be set. For instants that others name, never for durations. */
+  epochMs(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(handle: unknown): void;
   /** Runs `callback` soon, after other work that is already waiting (`setImmediate`). */
@@ -61,6 +63,7 @@ export function systemEnvironment(overrides: Partial<Environment> = {}): Environ
   return {
     clock: {
       now: () => performance.now(),
+      epochMs: () => Date.now(),
       setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
       clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
       setImmediate: (callback) => setImmediate(callback),

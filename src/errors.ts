@@ -348,6 +348,28 @@ export class OperationTimeoutError extends KintsugiError {
   }
 }
 
+/** A call would cost more than its limit ever allows: it would wait for ever. Names the operator and the numbers. */
+export class CallCostError extends KintsugiError {
+  readonly code = 'CALL_COST';
+  override readonly recovery = 'never';
+  /** The uid of the operator. */
+  readonly operator: string;
+  readonly cost: number;
+  /** What `perMs` may see. */
+  readonly tokens: number;
+  readonly perMs: number;
+
+  constructor(operator: string, cost: number, tokens: number, perMs: number) {
+    super(
+      `A call of "${operator}" costs ${cost} tokens, and ${tokens} per ${perMs} ms are all that rateLimit allows: it would wait for ever. Raise \`tokens\`, or split the record before`,
+    );
+    this.operator = operator;
+    this.cost = cost;
+    this.tokens = tokens;
+    this.perMs = perMs;
+  }
+}
+
 /** No executor offers the slots that a region needs. Names both numbers. */
 export class NoResourceAvailableError extends KintsugiError {
   readonly code = 'NO_RESOURCE_AVAILABLE';

@@ -6,6 +6,7 @@ export {
   type FoldOptions,
   type Key,
   type KeyedProcess,
+  type KeyedAsyncMapOptions,
   KeyedStream,
   type RecordOf,
 } from './api/data-stream.ts';
@@ -119,7 +120,15 @@ export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 export type { Source, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';
-export type { AsyncCallContext, AsyncMapOptions, KeyedProcessContext } from './operators/operator-description.ts';
+export type {
+  AsyncCallContext,
+  AsyncMapOptions,
+  CallLimit,
+  KeyConcurrency,
+  KeyedProcessContext,
+  RateLimit,
+  TokenLimit,
+} from './operators/operator-description.ts';
 
 // Fault points
 export { taskFaultPoints } from './operators/fault-points.ts';
@@ -139,6 +148,7 @@ export {
 
 // Errors
 export {
+  CallCostError,
   BufferOverflowError,
   DeterminismBrokenError,
   DiskBudgetExceededError,

@@ -4,6 +4,7 @@ import { checkAsyncMapOptions } from '../operators/async-map-options.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,
+  KeyConcurrency,
   KeyedProcessContext,
   OperatorDescription,
   Partitioning,
@@ -32,6 +33,12 @@ export interface FoldOptions extends OperatorOptions {
    * streaming jobs).
    */
   readonly emit?: 'final' | 'updates';
+}
+
+/** Options of `mapAsync` after `keyBy`. */
+export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & OperatorOptions, 'concurrencyPerKey'> {
+  /** The most calls under way per key: of the key of `keyBy`, or of another. Default: no limit. */
+  readonly concurrencyPerKey?: number | KeyConcurrency<In>;
 }
 
 /** Three functions that fold the records of a key into a result. */
@@ -131,7 +138,7 @@ export class DataStream<out Out> {
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
-    options: AsyncMapOptions & OperatorOptions = {},
+    options: AsyncMapOptions<Out> & OperatorOptions = {},
   ): DataStream<Awaited<Result>> {
     checkAsyncMapOptions(options.uid ?? 'mapAsync', options);
     const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
@@ -283,6 +290,20 @@ export class KeyedStream<out Out, out Of extends Key> {
     checkFunction('add of aggregate', add);
     checkFunction('result of aggregate', result);
     return this.#fold('aggregate', (record: Out) => add(create(), record), add, result, options);
+  }
+
+  /**
+   * `mapAsync` of the stream that this is made of, with the records of a key in one subtask: `concurrencyPerKey` may be just
+   * the number of calls under way per key. What comes of it is not keyed any more.
+   */
+  mapAsync<Result>(
+    fn: (record: Out, context: AsyncCallContext) => Result,
+    options: KeyedAsyncMapOptions<Out> = {},
+  ): DataStream<Awaited<Result>> {
+    const { concurrencyPerKey: limit, ...others } = options;
+    const key = this.#keyOf as KeyConcurrency<Out>['key'];
+    const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
+    return new DataStream<Out>(this.#graph, this.#inputs).mapAsync(fn, { ...others, ...perKey });
   }
 
   /**

@@ -11,6 +11,7 @@ import type { ExchangeName } from '../graph/exchange-type.ts';
 import { type JobEdge, type JobGraph, type JobVertex, nameOfEdge } from '../graph/job-graph.ts';
 import type { ResultPartitionId, RunId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
+import { CallLimiters } from '../operators/call-limiters.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { SourcePlans } from '../operators/source-plans.ts';
@@ -63,6 +64,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalDataPlaneOptions;
   readonly #scheduler: TaskScheduler;
+  readonly #callLimiters: CallLimiters;
   readonly #sourcePlans = new SourcePlans();
   readonly #outputs: OutputClaims;
   readonly #memory: ByteBudget;
@@ -79,6 +81,7 @@ export class LocalDataPlane implements DataPlane {
     const { maxSteps } = options;
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#outputs = new OutputClaims(options.run, plan.name);
+    this.#callLimiters = new CallLimiters(options.environment);
     this.#memory = new ByteBudget(options.memoryBudgetBytes);
     this.#disk = new ByteBudget(options.diskBudgetBytes);
     this.#spillStore =
@@ -179,6 +182,7 @@ export class LocalDataPlane implements DataPlane {
             context,
             batchSize,
             batchBytes,
+            callLimiters: this.#callLimiters,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,

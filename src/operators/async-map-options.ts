@@ -1,7 +1,10 @@
 import type { Random } from '../environment.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { CallCostError, InvalidArgumentError } from '../errors.ts';
 import { hopelessReason } from '../failover/hopeless.ts';
-import type { AsyncMapOptions } from './operator-description.ts';
+import type { CallKey } from './call-limiter.ts';
+import { checkKey } from './key-identity.ts';
+import type { CallLimits } from './local-call-limiter.ts';
+import type { AsyncMapOptions, KeyConcurrency, RateLimit, TokenLimit } from './operator-description.ts';
 
 /** Options of `mapAsync` with every default filled in. */
 export interface ResolvedAsyncMapOptions {
@@ -13,7 +16,14 @@ export interface ResolvedAsyncMapOptions {
   /** @throws InvalidArgumentError where a function of the user's answered something that is not a delay. */
   readonly retryDelayMs: (retry: number, error: Error) => number;
   readonly retryIf: (error: Error) => boolean;
-  readonly rateLimit: { readonly calls: number; readonly perMs: number } | undefined;
+  readonly limits: CallLimits;
+  /**
+   * What a call for `record` costs of each of the limits.
+   * @throws CallCostError for more than there is; InvalidArgumentError for what is no cost
+   */
+  readonly costsOf: (record: unknown) => readonly number[];
+  /** The key whose calls are limited; undefined where none are. @throws InvalidArgumentError for what is no key */
+  readonly keyOf: ((record: unknown) => CallKey) | undefined;
 }
 
 /** The longest time that a timer of Node keeps: 24.8 days. */
@@ -34,8 +44,8 @@ function check(
  *
  * @throws InvalidArgumentError for the first option out of its range: its name, what was given, what is allowed.
  */
-export function checkAsyncMapOptions(operator: string, options: AsyncMapOptions): void {
-  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit } = options;
+export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOptions<In>): void {
+  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit, concurrencyPerKey } = options;
   const checkOptional = (
     ...[option, given, isValid, expected]: [string, unknown, (given: unknown) => boolean, string]
   ) => {
@@ -48,11 +58,25 @@ export function checkAsyncMapOptions(operator: string, options: AsyncMapOptions)
   checkOptional('retries', retries, isIntegerFrom(0), 'an integer from 0');
   checkOptional('retryDelayMs', retryDelayMs, isFunction, 'a function');
   checkOptional('retryIf', retryIf, isFunction, 'a function');
-  checkOptional('rateLimit', rateLimit, isObject, '{ calls, perMs }');
-  if (rateLimit !== undefined) {
-    check(operator, 'rateLimit.calls', rateLimit.calls, isIntegerFrom(1), 'an integer from 1');
-    check(operator, 'rateLimit.perMs', rateLimit.perMs, isDuration, aDuration);
+  if (rateLimit !== undefined) for (const limit of listOf(rateLimit)) checkRateLimit(operator, limit);
+  checkOptional('concurrencyPerKey', concurrencyPerKey, isObject, '{ key, limit }');
+  if (concurrencyPerKey !== undefined) {
+    check(operator, 'concurrencyPerKey.key', concurrencyPerKey.key, isFunction, 'a function');
+    check(operator, 'concurrencyPerKey.limit', concurrencyPerKey.limit, isIntegerFrom(1), 'an integer from 1');
   }
+}
+
+function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
+  check(operator, 'rateLimit', limit, isObject, '{ calls, perMs }, { tokens, perMs, cost } or a list of such limits');
+  if ('tokens' in limit) {
+    check(operator, 'rateLimit.tokens', limit.tokens, isAmount, 'a number above 0');
+    check(operator, 'rateLimit.cost', limit.cost, isFunction, 'a function');
+  } else check(operator, 'rateLimit.calls', limit.calls, isIntegerFrom(1), 'an integer from 1');
+  check(operator, 'rateLimit.perMs', limit.perMs, isDuration, `a number of milliseconds above 0, at most ${longestMs}`);
+}
+
+function listOf<In>(limits: RateLimit<In> | readonly RateLimit<In>[]): readonly RateLimit<In>[] {
+  return Array.isArray(limits) ? (limits as readonly RateLimit<In>[]) : [limits as RateLimit<In>];
 }
 
 /** Checks options of `mapAsync` as {@link checkAsyncMapOptions} does, and fills in the defaults. */
@@ -62,7 +86,17 @@ export function resolveAsyncMapOptions(
   random: Random,
 ): ResolvedAsyncMapOptions {
   checkAsyncMapOptions(operator, options);
-  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit } = options;
+  const {
+    concurrency,
+    ordered,
+    timeoutMs,
+    retries,
+    retryDelayMs,
+    retryIf,
+    rateLimit = [],
+    concurrencyPerKey,
+  } = options;
+  const rates = listOf(rateLimit);
   return {
     concurrency: concurrency ?? 16,
     ordered: ordered ?? true,
@@ -75,8 +109,26 @@ export function resolveAsyncMapOptions(
       return delayMs;
     },
     retryIf: retryIf ?? isWorthARetry,
-    rateLimit,
+    limits: {
+      rates: rates.map((limit) => ({ amount: 'tokens' in limit ? limit.tokens : limit.calls, perMs: limit.perMs })),
+      perKey: concurrencyPerKey?.limit,
+    },
+    costsOf: (record) => rates.map((limit) => ('tokens' in limit ? costOf(operator, limit, record as never) : 1)),
+    keyOf: concurrencyPerKey && ((record) => keyOf(operator, concurrencyPerKey, record as never)),
   };
+}
+
+function costOf(operator: string, { tokens, perMs, cost: costOfRecord }: TokenLimit, record: never): number {
+  const cost: unknown = costOfRecord(record);
+  check(operator, 'result of rateLimit.cost', cost, isCost, 'a number from 0');
+  if ((cost as number) > tokens) throw new CallCostError(operator, cost as number, tokens, perMs);
+  return cost as number;
+}
+
+function keyOf(operator: string, { key: keyOfRecord }: KeyConcurrency, record: never): CallKey {
+  const key = keyOfRecord(record);
+  checkKey(key, `concurrencyPerKey of "${operator}"`);
+  return key;
 }
 
 function defaultRetryDelayMs(retry: number, random: Random): number {
@@ -97,6 +149,14 @@ function isDelay(given: unknown): boolean {
 
 function isDuration(given: unknown): boolean {
   return isDelay(given) && (given as number) > 0;
+}
+
+function isCost(given: unknown): boolean {
+  return typeof given === 'number' && given >= 0;
+}
+
+function isAmount(given: unknown): boolean {
+  return isCost(given) && (given as number) > 0;
 }
 
 function isFunction(given: unknown): boolean {

@@ -1,37 +1,53 @@
+import { setDeadline } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
-import { CallRate } from './call-rate.ts';
 import { isThenable } from '../user-code.ts';
+import { AsyncCall } from './async-call.ts';
+import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
+import type { CallLimiter } from './call-limiter.ts';
 import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
 import { Lineage } from './lineage.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
+import { retryAfterMs } from './retry-after.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 
-/** A record on its way through the user's function: under way, waiting for a retry, or answered. */
+/** A record on its way through the user's function. */
 interface Entry {
   readonly record: unknown;
   /** Its number in the input of the stage, from 0. */
   readonly number: number;
   retry: number;
-  call: Call | undefined;
+  /** Whether a call for it was made in vain. */
+  isRepeated: boolean;
   isAnswered: boolean;
   result: unknown;
+  /** What a call for it costs; undefined until one is to be made. */
+  costs: readonly number[] | undefined;
+  call: AsyncCall | undefined;
+  /** Ends what it waits for: its turn to call, or the time of its retry. */
+  stopWaiting: (() => void) | undefined;
+  /** Gives back the place of its key, or gives up asking for one. */
+  leavePlace: (() => void) | undefined;
 }
 
 /**
- * `mapAsync`: several calls of the user's function at once, with a limit of time for each, retries, and a limit per
- * interval.
+ * `mapAsync`: several calls of the user's function at once, with a limit of time for each and retries, held to what the
+ * operator owes to the outside world.
+ *
+ * A record waits for a place of its key, if calls per key are limited; then it is under way: it waits for its turn to call,
+ * calls, and perhaps waits for a retry. Places and turns are granted by the operator's {@link CallLimiter}, which serves the
+ * other subtasks and attempts too.
  *
  * Invariants:
- * - AM1 Never more than `concurrency` records are under way; one that waits for its retry counts.
+ * - AM1 Never more than `concurrency` records are under way.
  * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
  * - AM3 What is begun and not taken is bounded: by a batch, or twice the concurrency if that is more.
  * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
+ * - AM5 After `close`, or the first failure, it holds no place and waits for no turn.
  */
 export class AsyncMapStage implements OperatorStage {
   readonly #name: string;
@@ -39,18 +55,18 @@ export class AsyncMapStage implements OperatorStage {
   readonly #options: ResolvedAsyncMapOptions;
   readonly #context: StageContext;
   readonly #clock: Clock;
+  readonly #limiter: CallLimiter;
   readonly #cutter: BatchCutter;
-  readonly #rate: CallRate | undefined;
   /** What came in and is not begun. */
   #records: Batch = [];
   #begun = 0;
   /** Ordered: everything begun and not taken, in order. Unordered: what is answered. */
   #entries: Entry[] = [];
-  readonly #underWay = new Set<Entry>();
-  /** Retries whose wait is over. */
-  #dueRetries: Entry[] = [];
-  #rateTimer: unknown;
-  #retryTimers = new Set<unknown>();
+  /** Begun and not answered. */
+  readonly #open = new Set<Entry>();
+  /** Those that have a place of their key, and are not yet under way. */
+  readonly #placed: Entry[] = [];
+  #underWay = 0;
   #failure: Error | undefined;
   #blame: Blame | undefined;
   readonly #lineage: Lineage | undefined;
@@ -61,15 +77,14 @@ export class AsyncMapStage implements OperatorStage {
 
   constructor(operator: AsyncMap, runtime: RuntimeContext, context: StageContext) {
     const { clock, random } = runtime.environment;
-    this.#name = runtime.vertex;
+    this.#name = context.uids?.[context.firstOperator ?? 0] ?? runtime.vertex;
     this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
-    this.#options = resolveAsyncMapOptions(runtime.vertex, operator.options, random);
+    this.#options = resolveAsyncMapOptions(this.#name, operator.options, random);
     this.#context = context;
     this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
     this.#clock = clock;
-    const { rateLimit } = this.#options;
+    this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     this.#cutter = new BatchCutter(context);
-    this.#rate = rateLimit && new CallRate(clock, rateLimit);
   }
 
   get isAccepting(): boolean {
@@ -96,7 +111,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   get isDone(): boolean {
-    return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#underWay.size === 0;
+    return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#open.size === 0;
   }
 
   get blame(): Blame | undefined {
@@ -109,11 +124,9 @@ export class AsyncMapStage implements OperatorStage {
 
   close(): void {
     this.#isClosed = true;
-    this.#clock.clearTimeout(this.#rateTimer);
-    for (const timer of this.#retryTimers) this.#clock.clearTimeout(timer);
-    const calls = [...this.#underWay].map(({ call }) => call);
-    this.#underWay.clear();
-    this.#dueRetries = [];
+    this.#waitNoMore();
+    const calls = [...this.#open].map(({ call }) => call);
+    this.#open.clear();
     this.#entries = [];
     this.#records = [];
     this.#begun = 0;
@@ -132,37 +145,74 @@ export class AsyncMapStage implements OperatorStage {
     return end === ready ? results : results.slice(0, end);
   }
 
-  /** Begins as many calls as the limits allow: retries first. */
+  /** Begins as much as the limits allow: what has its place first. */
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
-      const isRetry = this.#dueRetries.length > 0;
-      if (!isRetry && !this.#mayBeginAnother()) return;
-      if (this.#rate !== undefined && this.#rate.waitMs > 0) {
-        this.#waitForRate(this.#rate.waitMs);
-        return;
-      }
-      this.#rate?.note();
-      this.#call(isRetry ? (this.#dueRetries.shift() as Entry) : this.#nextEntry());
+      const isFree = this.#underWay < this.#options.concurrency;
+      if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as Entry);
+      else if (this.#options.keyOf !== undefined && this.#mayTakeAnother()) this.#askForPlace(this.#nextEntry());
+      else if (this.#options.keyOf === undefined && isFree && this.#mayTakeAnother()) this.#start(this.#nextEntry());
+      else return;
     }
   }
 
-  #mayBeginAnother(): boolean {
-    if (this.#begun === this.#records.length || this.#underWay.size >= this.#options.concurrency) return false;
-    const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#underWay.size;
+  #mayTakeAnother(): boolean {
+    if (this.#begun === this.#records.length) return false;
+    const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#open.size;
     return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
   }
 
   #nextEntry(): Entry {
     const number = this.#pushed + this.#begun;
-    const record = this.#records[this.#begun++];
-    const entry: Entry = { record, number, retry: 0, call: undefined, isAnswered: false, result: undefined };
-    this.#underWay.add(entry);
+    const entry: Entry = {
+      record: this.#records[this.#begun++],
+      number,
+      retry: 0,
+      isRepeated: false,
+      isAnswered: false,
+      result: undefined,
+      costs: undefined,
+      call: undefined,
+      stopWaiting: undefined,
+      leavePlace: undefined,
+    };
+    this.#open.add(entry);
     if (this.#options.ordered) this.#entries.push(entry);
     return entry;
   }
 
+  #askForPlace(entry: Entry): void {
+    this.#orGiveUp(entry, () => {
+      const key = this.#options.keyOf?.(entry.record);
+      entry.leavePlace = this.#limiter.requestPlace(key, () => {
+        this.#placed.push(entry);
+        this.#begin();
+        this.#context.wake();
+      });
+    });
+  }
+
+  #start(entry: Entry): void {
+    this.#underWay++;
+    this.#orGiveUp(entry, () => this.#callInTurn(entry));
+  }
+
+  #callInTurn(entry: Entry): void {
+    const costs = (entry.costs ??= this.#options.costsOf(entry.record));
+    if (this.#limiter.isOpen) {
+      this.#call(entry);
+      return;
+    }
+    entry.stopWaiting = this.#limiter.requestCall({ costs, isRepeated: entry.isRepeated }, () => {
+      entry.stopWaiting = undefined;
+      this.#call(entry);
+      this.#begin();
+      this.#context.wake();
+    });
+  }
+
   #call(entry: Entry): void {
-    const call = new Call(entry.retry);
+    const call = new AsyncCall(entry.retry);
     entry.call = call;
     let answer: unknown;
     let isLater: boolean;
@@ -185,21 +235,20 @@ export class AsyncMapStage implements OperatorStage {
     );
   }
 
-  #limitTime(entry: Entry, call: Call): void {
+  #limitTime(entry: Entry, call: AsyncCall): void {
     const { timeoutMs } = this.#options;
     if (timeoutMs === undefined) return;
-    const timer = this.#clock.setTimeout(() => {
+    call.onSettled = setDeadline(this.#clock, timeoutMs, () => {
       this.#settle(entry, call, () => {
         const error = new OperationTimeoutError(`A call of mapAsync in "${this.#name}"`, timeoutMs);
         this.#failed(entry, error);
         call.abandon(error);
       });
-    }, timeoutMs);
-    call.onSettled = () => this.#clock.clearTimeout(timer);
+    });
   }
 
   /** AM4: the first answer of the present call counts, once. */
-  #settle(entry: Entry, call: Call, act: () => void): void {
+  #settle(entry: Entry, call: AsyncCall, act: () => void): void {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
     act();
@@ -211,80 +260,62 @@ export class AsyncMapStage implements OperatorStage {
     entry.call = undefined;
     entry.result = result;
     entry.isAnswered = true;
-    this.#underWay.delete(entry);
+    this.#open.delete(entry);
+    this.#underWay--;
     if (!this.#options.ordered) this.#entries.push(entry);
+    entry.leavePlace?.();
   }
 
   #failed(entry: Entry, thrown: unknown): void {
     entry.call = undefined;
+    entry.isRepeated = true;
     const error = toError(thrown);
     const { retries, retryIf, retryDelayMs } = this.#options;
-    try {
-      if (entry.retry >= retries || !retryIf(error)) {
-        this.#giveUp(entry, error);
-        return;
+    this.#orGiveUp(entry, () => {
+      const pauseMs = retryAfterMs(error, this.#clock);
+      if ((pauseMs === undefined && entry.retry >= retries) || !retryIf(error)) throw error;
+      if (pauseMs === undefined) {
+        entry.retry++;
+        this.#retryLater(entry, retryDelayMs(entry.retry, error));
+      } else {
+        this.#limiter.pause(pauseMs);
+        this.#callInTurn(entry);
       }
-      entry.retry++;
-      this.#retryLater(entry, retryDelayMs(entry.retry, error));
-    } catch (thrownByOption) {
-      this.#giveUp(entry, toError(thrownByOption));
-    }
-  }
-
-  #giveUp({ record, number }: Entry, error: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#blame = { operator: this.#context.firstOperator ?? 0, record: { value: record, number } };
+    });
   }
 
   #retryLater(entry: Entry, delayMs: number): void {
     const timer = this.#clock.setTimeout(() => {
-      this.#retryTimers.delete(timer);
-      this.#dueRetries.push(entry);
-      this.#begin();
+      entry.stopWaiting = undefined;
+      this.#orGiveUp(entry, () => this.#callInTurn(entry));
       this.#context.wake();
     }, delayMs);
-    this.#retryTimers.add(timer);
+    entry.stopWaiting = () => this.#clock.clearTimeout(timer);
   }
 
-  #waitForRate(waitMs: number): void {
-    this.#rateTimer ??= this.#clock.setTimeout(() => {
-      this.#rateTimer = undefined;
-      this.#begin();
-      this.#context.wake();
-    }, waitMs);
+  /** What options of the user's throw, or an error that is not tried again, is how it ends. */
+  #orGiveUp({ record, number }: Entry, action: () => void): void {
+    try {
+      action();
+    } catch (thrown) {
+      this.#waitNoMore();
+      if (this.#failure !== undefined) return;
+      this.#failure = toError(thrown);
+      this.#blame = { operator: this.#context.firstOperator ?? 0, record: { value: record, number } };
+    }
+  }
+
+  /** AM5. */
+  #waitNoMore(): void {
+    for (const entry of this.#open) {
+      entry.stopWaiting?.();
+      entry.stopWaiting = undefined;
+      entry.leavePlace?.();
+      entry.leavePlace = undefined;
+    }
   }
 
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-/** One call of the user's function. Its signal is made when it is asked for. */
-class Call implements AsyncCallContext {
-  readonly retry: number;
-  onSettled: (() => void) | undefined;
-  #controller: AbortController | undefined;
-  #isAbandoned = false;
-  #reason: Error | undefined;
-
-  constructor(retry: number) {
-    this.retry = retry;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#isAbandoned) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  /** Nobody waits for it any more. */
-  abandon(reason?: Error): void {
-    this.#isAbandoned = true;
-    this.#reason = reason;
-    this.onSettled?.();
-    this.#controller?.abort(reason);
   }
 }

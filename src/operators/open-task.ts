@@ -1,4 +1,5 @@
 import type { Partitioning, VertexProgram } from './operator-description.ts';
+import type { CallLimiters } from './call-limiters.ts';
 import { createOperatorChain } from './operator-chain.ts';
 import { SinkOutput } from './sink-output.ts';
 import type { SinkWriter } from './sink.ts';
@@ -15,6 +16,8 @@ import type { ResultPartition, SubpartitionView } from '../partitions/result-par
 export interface OpenTaskOptions extends BatchLimits {
   readonly program: VertexProgram;
   readonly context: TaskContext;
+  /** Those of the run. */
+  readonly callLimiters: CallLimiters;
   /** What its source has planned for this run; undefined where it plans nothing. */
   readonly sourcePlan?: (() => Promise<unknown>) | undefined;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
@@ -67,8 +70,9 @@ function join(
   reader: SourceReader<unknown> | undefined,
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
-  const { program, context, partitions, openChannels, channelOrder, wake, uids, nameOfChannel } = options;
+  const { program, context, partitions, openChannels, channelOrder, callLimiters, wake, uids, nameOfChannel } = options;
   const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
+  const names = uidsOf(program, uids);
   const outputs = program.outputs.map(
     ({ partitioning }, index) =>
       new RecordWriter({
@@ -79,7 +83,12 @@ function join(
         freeze: context.environment.freezeRecords,
       }),
   );
-  const chain = createOperatorChain(program.operators, context, { ...limits, wake });
+  const chain = createOperatorChain(program.operators, context, {
+    ...limits,
+    callLimiters,
+    uids: names.operators,
+    wake,
+  });
   try {
     return {
       // Channels last: what was opened before may fail, and a pipelined result is read once.
@@ -89,7 +98,7 @@ function join(
           : new SourceInput(reader, limits, nameOfSource(program, context)),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
-      uids: uidsOf(program, uids),
+      uids: names,
     };
   } catch (error) {
     chain.close();

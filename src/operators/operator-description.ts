@@ -2,32 +2,70 @@ import type { Observable } from 'rxjs';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
 
-/** Options of `mapAsync`. */
-export interface AsyncMapOptions {
+/** So many calls per interval. */
+export interface CallLimit {
+  readonly calls: number;
+  readonly perMs: number;
+}
+
+/** So many tokens (or dollars, or bytes) per interval, of which each call costs some. */
+export interface TokenLimit<In = never> {
+  readonly tokens: number;
+  readonly perMs: number;
+  /** What the call for a record costs, each time it is made: from 0. Asked once per record and attempt. */
+  readonly cost: (record: In) => number;
+}
+
+/** What any stretch of `perMs` may see of an operator's calls: never more, wherever the stretch begins. */
+export type RateLimit<In = never> = CallLimit | TokenLimit<In>;
+
+/** How many calls may be under way for the records of one key. */
+export interface KeyConcurrency<In = never> {
+  readonly key: (record: In) => string | number | bigint | boolean | null | undefined;
+  readonly limit: number;
+}
+
+/** Options of `mapAsync` for records of type `In`. */
+export interface AsyncMapOptions<In = never> {
   /** Calls under way at once, per subtask. Default 16. */
   readonly concurrency?: number;
   /** Results in the order of the input (default), or as they arrive. */
   readonly ordered?: boolean;
   /** Limit of one call, in ms; the call's signal is aborted then and the call counts as failed. Default: none. */
   readonly timeoutMs?: number;
-  /** Retries of one record before its error fails the task. Default 0. */
+  /**
+   * Retries of one record before its error fails the task. Default 0. A refusal that says when to come again (see
+   * `rateLimit`) is none: the same call is made once more when that time is over, as often as it takes.
+   */
   readonly retries?: number;
   /** Wait before retry number `retry` (from 1), in ms. Default: 100 · 2^(retry−1), at most 10 000, with ±20 % jitter. */
   readonly retryDelayMs?: (retry: number, error: Error) => number;
   /**
-   * Whether an error is worth a retry. Default: every error but an `UnrecoverableError`, a call that was refused for good (an
-   * HTTP status of 400 to 499 other than 408, 425 and 429), and what else no repetition cures.
+   * Whether an error is worth a retry, or another call after a refusal. Default: every error but an `UnrecoverableError`, a
+   * call that was refused for good (an HTTP status of 400 to 499 other than 408, 425 and 429), and what else no repetition
+   * cures.
    */
   readonly retryIf?: (error: Error) => boolean;
-  /** The most calls started per interval, per subtask, retries included. Default: no limit. */
-  readonly rateLimit?: { readonly calls: number; readonly perMs: number };
+  /**
+   * The most calls, or tokens, per interval, of all subtasks and attempts of the operator together, retries included; several
+   * limits hold at once. Who asks first calls first. Default: no limit.
+   *
+   * With a limit or without: an answer of 429 or 503 that names a time (the header `retry-after`, or `retryAfterMs` of the
+   * error) pauses every call of the operator for so long.
+   */
+  readonly rateLimit?: RateLimit<In> | readonly RateLimit<In>[];
+  /**
+   * The most calls under way for records of one key, over all subtasks: those of other keys go ahead. With a limit of 1
+   * the calls of a key are made one after the other, in a subtask in the order of its records. Default: no limit.
+   */
+  readonly concurrencyPerKey?: KeyConcurrency<In>;
 }
 
 /** What the function of `mapAsync` gets beside the record. */
 export interface AsyncCallContext {
   /** Aborted when the call times out or its task is cancelled or fails. */
   readonly signal: AbortSignal;
-  /** 0 for the first try of this record in this attempt. */
+  /** 0 for the first try of this record in this attempt; a call that was refused with a time to wait does not count. */
   readonly retry: number;
 }
 

@@ -8,6 +8,9 @@ export class VirtualTimeError extends KintsugiError {
   override readonly recovery = 'never';
 }
 
+/** The instant of the calendar at which virtual time is 0: the first moment of 2000. */
+const epochStartMs = 946_684_800_000;
+
 /** How many callbacks may run at one instant before the clock says that time stands still. */
 const livelockLimit = 2_000_000;
 
@@ -47,6 +50,10 @@ export class VirtualClock implements Clock {
 
   now(): number {
     return this.#nowMs;
+  }
+
+  epochMs(): number {
+    return epochStartMs + this.#nowMs;
   }
 
   /** A delay that is not a number or negative counts as 0; one of `Infinity` never fires. */

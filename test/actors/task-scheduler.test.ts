@@ -11,6 +11,10 @@ class WorkClock implements Clock {
     return this.nowMs;
   }
 
+  epochMs(): number {
+    return this.nowMs;
+  }
+
   setTimeout(): never {
     throw new Error('no timer is needed');
   }

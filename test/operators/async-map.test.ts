@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
+import { CallCostError, OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
 import { AsyncMapStage } from '../../src/operators/async-map-stage.ts';
 import type {
   AsyncCallContext,
@@ -71,6 +71,7 @@ class AsyncHarness extends StageHarness {
     let isOver = false;
     this.environment.clock.setTimeout(() => (isOver = true), ms);
     await this.environment.runUntil(() => isOver);
+    this.environment.advance(0);
     await this.promises();
   }
 }
@@ -507,6 +508,127 @@ describe('mapAsync: calls per interval', () => {
   });
 });
 
+describe('mapAsync: refusals that say when to come again', () => {
+  const refused = (retryMs: number): Error => Object.assign(new Error('busy'), { retryAfterMs: retryMs });
+
+  it('pause every call, and are made again, first, without a retry', async () => {
+    const harness = new AsyncHarness();
+    let refusals = 2;
+    const stage = harness.stage({ concurrency: 3 }, async (record) => {
+      if (record === 2 && refusals-- > 0) throw refused(100);
+      return `answer ${record}`;
+    });
+    expect((await harness.run(stage, [[1, 2, 3, 4, 5]])).flat()).toEqual([1, 2, 3, 4, 5].map((n) => `answer ${n}`));
+    expect(harness.calls.filter(([, record]) => record === 2)).toEqual([
+      [0, 2, 0],
+      [100, 2, 0],
+      [200, 2, 0],
+    ]);
+    // Each record is paid once, but for the one that was refused; nothing is begun while a pause lasts.
+    expect(harness.calls).toHaveLength(7);
+    for (const [atMs] of harness.calls) expect(atMs % 100).toBe(0);
+  });
+
+  it('count as failures where retryIf says so', async () => {
+    const harness = new AsyncHarness();
+    const stage = harness.stage({ retryIf: () => false }, () => Promise.reject(refused(100)));
+    stage.push([1]);
+    await harness.promises();
+    expect(() => stage.poll()).toThrow('busy');
+  });
+
+  it('pause the other subtasks, and those of the next attempt', async () => {
+    const [one, other, next] = [new AsyncHarness(), new AsyncHarness(), new AsyncHarness()];
+    const [first] = [one, other, next].map((harness, index) => {
+      Object.assign(harness, { callLimiters: one.callLimiters, environment: one.environment });
+      return harness.stage({}, index === 0 ? () => Promise.reject(refused(100)) : async (record) => record);
+    });
+    first?.push([1]);
+    await one.promises();
+    first?.close();
+    const stages = [other, next].map((harness) => harness.stage({}, async (record) => record));
+    for (const stage of stages) stage.push([2]);
+    await one.advance(99);
+    expect([other.calls, next.calls]).toEqual([[], []]);
+    await one.advance(1);
+    expect([other.calls, next.calls]).toEqual([[[100, 2, 0]], [[100, 2, 0]]]);
+  });
+});
+
+describe('mapAsync: tokens and keys', () => {
+  it('tokens: as many calls as cost no more together than the limit', async () => {
+    const harness = new AsyncHarness();
+    const rateLimit = { tokens: 10, perMs: 1_000, cost: (record: number) => record };
+    const stage = harness.stage({ rateLimit }, async (record) => record);
+    await harness.run(stage, [[4, 6, 5, 5, 10]]);
+    expect(harness.calls.map(([atMs]) => atMs)).toEqual([0, 0, 1_000, 1_000, 2_000]);
+  });
+
+  it('a cost beyond the limit is an error that names operator and numbers, and not an endless wait', () => {
+    const harness = new AsyncHarness();
+    const stage = harness.stage({ rateLimit: { tokens: 10, perMs: 1_000, cost: () => 11 } }, never);
+    expect(() => stage.push([1])).toThrow(CallCostError);
+    expect(() => stage.poll()).toThrow(/A call of "step" costs 11 tokens, and 10 per 1000 ms .* Raise `tokens`/);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['NaN', () => Number.NaN],
+    ['a negative number', () => -1],
+    ['a text', () => '5'],
+    ['a promise', () => Promise.resolve(5)],
+  ])('a cost that is %s is refused', (_, cost) => {
+    const stage = new AsyncHarness().stage({ rateLimit: { tokens: 9, perMs: 1, cost: cost as () => number } }, never);
+    expect(() => stage.push([1])).toThrow(/result of rateLimit.cost of "step": expected a number from 0/);
+  });
+
+  it.each([true, false])('keys: a busy key holds up no other, in order for each (ordered: %p)', async (ordered) => {
+    const harness = new AsyncHarness(100);
+    const key = (record: number): number => Math.floor(record / 100);
+    const stage = harness.stage({ concurrency: 4, ordered, concurrencyPerKey: { key, limit: 1 } }, harness.byHand);
+    stage.push([100, 101, 102, 103, 104, 200, 201]);
+    await harness.advance(0);
+    expect(harness.calls.map(([, record]) => record)).toEqual([100, 200]);
+    await harness.answer(200);
+    await harness.advance(0);
+    await harness.answer(100);
+    await harness.advance(0);
+    expect(harness.calls.map(([, record]) => record)).toEqual([100, 200, 201, 101]);
+    expect(stage.poll()).toEqual(ordered ? ['answer 100'] : ['answer 200', 'answer 100']);
+  });
+
+  it('AM3: records that wait for their key are bounded', async () => {
+    const harness = new AsyncHarness(2);
+    const stage = harness.stage({ concurrency: 3, concurrencyPerKey: { key: () => 'k', limit: 1 } }, harness.byHand);
+    let asked = 0;
+    const counting = new Proxy(
+      Array.from({ length: 50 }, (_, at) => at),
+      {
+        get: (target, name) => (typeof name === 'string' && /^\d+$/.test(name) && asked++, Reflect.get(target, name)),
+      },
+    );
+    stage.push(counting);
+    await harness.advance(0);
+    expect([asked, stage.isAccepting, harness.calls.length]).toEqual([6, false, 1]);
+  });
+
+  it.each(['close', 'a failure'])('AM5: %s gives back places and turns', async (how) => {
+    const [one, other] = [new AsyncHarness(), new AsyncHarness()];
+    Object.assign(other, { callLimiters: one.callLimiters, environment: one.environment });
+    const options: AsyncMapOptions = {
+      concurrencyPerKey: { key: () => 'k', limit: 1 },
+      rateLimit: { calls: 1, perMs: 1_000 },
+    };
+    const stage = one.stage(options, one.byHand);
+    stage.push([1, 2, 3]);
+    await one.advance(0);
+    if (how === 'close') stage.close();
+    else await one.reject(1, new UnrecoverableError('no'));
+    other.stage(options, other.byHand).push([4]);
+    await one.advance(10_000);
+    expect([one.calls.length, other.calls]).toEqual([1, [[1_000, 4, 0]]]);
+  });
+});
+
 describe('mapAsync: close', () => {
   it('aborts the calls under way, also for who asks for the signal only then', async () => {
     const harness = new StageHarness();
@@ -548,7 +670,7 @@ describe('mapAsync: close', () => {
       options.retries ? Promise.reject(new Error('no')) : never(record, {} as never),
     );
     stage.push([1, 2]);
-    await harness.promises();
+    await harness.advance(0);
     expect(harness.environment.clock.timerCount).toBeGreaterThan(0);
     stage.close();
     expect(harness.environment.clock.timerCount).toBe(0);
@@ -602,9 +724,13 @@ describe('mapAsync: options', () => {
     ['negative retries', { retries: -1 }, /retries of "step": expected an integer from 0, got -1/],
     ['a fixed delay', { retryDelayMs: 5 as never }, /retryDelayMs of "step": expected a function, got 5/],
     ['retryIf true', { retryIf: true as never }, /retryIf/],
-    ['a number for a rate', { rateLimit: 5 as never }, /rateLimit of "step": expected \{ calls, perMs \}, got 5/],
+    ['a number for a rate', { rateLimit: 5 as never }, /rateLimit of "step": expected \{ calls, perMs \}, .*, got 5/],
     ['half a rate', { rateLimit: { calls: 5 } as never }, /rateLimit.perMs of "step"/],
     ['a rate of nothing', { rateLimit: { calls: 0, perMs: 1 } }, /rateLimit.calls/],
+    ['tokens without a cost', { rateLimit: { tokens: 5, perMs: 1 } as never }, /rateLimit.cost of "step": .*function/],
+    ['no tokens', { rateLimit: [{ tokens: 0, perMs: 1, cost: () => 1 }] }, /rateLimit.tokens of "step": .*above 0/],
+    ['a number per key', { concurrencyPerKey: 2 as never }, /concurrencyPerKey of "step": expected \{ key, limit \}/],
+    ['no call per key', { concurrencyPerKey: { key: () => 1, limit: 0 } }, /concurrencyPerKey.limit/],
     ['a rate per no time', { rateLimit: { calls: 1, perMs: 0 } }, /rateLimit.perMs/],
   ])('refuses %s', (_name, options, message) => {
     expect(() => new AsyncHarness().stage(options, never)).toThrow(message);

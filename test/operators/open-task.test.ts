@@ -1,3 +1,4 @@
+import { CallLimiters } from '../../src/operators/call-limiters.ts';
 import { Observable } from 'rxjs';
 import { PartitionLostError } from '../../src/errors.ts';
 import type { AttemptNumber } from '../../src/ids.ts';
@@ -68,6 +69,7 @@ function optionsOf(
     context,
     batchSize: 4,
     batchBytes: 1_024,
+    callLimiters: new CallLimiters(context.environment),
     openChannels: () => [new HandChannel()],
     partitions: [],
     wake: () => {},

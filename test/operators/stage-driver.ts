@@ -1,4 +1,5 @@
 import type { AttemptNumber } from '../../src/ids.ts';
+import { CallLimiters } from '../../src/operators/call-limiters.ts';
 import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
@@ -11,6 +12,7 @@ export class StageHarness implements StageContext {
   readonly environment: VirtualEnvironment;
   readonly batchSize: number;
   readonly batchBytes: number;
+  readonly callLimiters: CallLimiters;
   readonly runtime: RuntimeContext;
   wakes = 0;
 
@@ -18,6 +20,7 @@ export class StageHarness implements StageContext {
     this.batchSize = batchSize;
     this.batchBytes = batchBytes;
     this.environment = environment;
+    this.callLimiters = new CallLimiters(environment);
     this.runtime = new TaskContext({
       ...testRun(),
       job: 'job',

@@ -37,6 +37,10 @@ export class HandClock implements Clock {
     return this.#now;
   }
 
+  epochMs(): number {
+    return this.#now;
+  }
+
   setTimeout(callback: () => void, delayMs: number): unknown {
     const timer = { dueMs: this.#now + delayMs, callback };
     this.#timers.push(timer);
