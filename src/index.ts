@@ -117,7 +117,7 @@ export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 
 // Sources, sinks and what user functions get
-export type { Source, SourcePlanContext, SourceReader } from './operators/source.ts';
+export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';
 export type {

@@ -1,4 +1,3 @@
-import { resolve, sep } from 'node:path';
 import { assert } from '../assert.ts';
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
 import type { DistributionPattern } from '../graph/distribution-pattern.ts';
@@ -9,7 +8,8 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
-import type { ExchangeSettings } from '../graph/exchange-settings.ts';
+import { type ExchangeSettings, isKeptBeyondJob } from '../graph/exchange-settings.ts';
+import { checkPlaces, type OutsidePlaces } from './output-places.ts';
 import type { JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
 
 /** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */
@@ -52,8 +52,8 @@ interface PlannedEdge {
 }
 
 /**
- * Turns a job as described into a graph of chained vertices and the program of each. Pure: the same job gives the same
- * plan.
+ * Turns a job as described into a graph of chained vertices and the program of each. The same job
+ * gives the same plan; of what is outside, only links in the paths of files are looked at.
  *
  * Two steps are chained when the second is the only reader of the first and reads nothing else, both have the same
  * parallelism, no exchange is named between them, and records stay in their subtask (which they always do between two
@@ -84,7 +84,7 @@ export function planJob(job: JobDefinition): JobPlan {
     for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex));
   }
   openRings(job, vertices, edges);
-  checkDirectories(edges);
+  checkPlaces(placesOf(placed.values(), edges));
 
   const jobGraph = createJobGraph(
     job.name,
@@ -227,28 +227,23 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
   };
 }
 
-/** @throws JobValidationError for two exchanges that would keep their results in one directory */
-function checkDirectories(edges: readonly PlannedEdge[]): void {
-  const kept: { readonly edge: PlannedEdge; readonly directory: string }[] = [];
-  for (const edge of edges) {
-    const keep = edge.settings?.keepResults;
-    if (typeof keep !== 'object' || !('directory' in keep)) continue;
-    const directory = resolve(keep.directory);
-    const other = kept.find((one) => isWithin(one.directory, directory) || isWithin(directory, one.directory));
-    if (other !== undefined) {
-      const [first, second] = [other.edge, edge];
-      throw new JobValidationError(
-        [...new Set([first.source, first.target, second.source, second.target])],
-        `The exchanges "${first.source}" → "${first.target}" and "${second.source}" → "${second.target}" are both to keep their results in ${other.directory}`,
-        'Name two directories, neither of which is in the other, or put an operator between a union and its shuffle',
-      );
+/** What the steps and exchanges read and write outside, as far as they say. */
+function placesOf(placed: Iterable<PlacedStep>, edges: readonly PlannedEdge[]): OutsidePlaces {
+  const sources: OutsidePlaces['sources'][number][] = [];
+  const sinks: OutsidePlaces['sinks'][number][] = [];
+  for (const { node, parallelism } of placed) {
+    const { uid, step } = node;
+    if (step.kind === 'source' && step.source.origin !== undefined) {
+      sources.push({ uid, paths: step.source.origin.paths });
+    } else if (step.kind === 'sink' && step.sink.target !== undefined) {
+      sinks.push({ uid, path: step.sink.target.path, parallelism });
     }
-    kept.push({ edge, directory });
   }
-}
-
-function isWithin(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer + sep);
+  const kept = edges.flatMap(({ source, target, settings }) => {
+    const keep = settings?.keepResults;
+    return keep !== undefined && isKeptBeyondJob(keep) ? [{ source, target, directory: keep.directory }] : [];
+  });
+  return { sources, sinks, kept };
 }
 
 /** Makes edges blocking until no blocking edge has both ends in one pipelined region. See {@link planJob}. */

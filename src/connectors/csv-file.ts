@@ -63,6 +63,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   };
   return {
     name: nameOfInput(paths),
+    origin: { kind: 'files', paths },
     maxParallelism: isSplittable || areSeveral(paths) ? Number.MAX_SAFE_INTEGER : 1,
     deterministic: true,
     ...(!isSplittable && {

@@ -28,6 +28,7 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
     planOf(await fixFiles(paths, context, textFile), context.parallelism);
   return {
     name: nameOfInput(paths),
+    origin: { kind: 'files', paths },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     plan,

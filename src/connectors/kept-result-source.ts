@@ -17,6 +17,7 @@ export function keptResult<Out>(directory: string): Source<Out> {
   checkPath(directory);
   return {
     name: directory,
+    origin: { kind: 'files', paths: [directory] },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     open: async ({ subtask, parallelism }) => {

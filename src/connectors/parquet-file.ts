@@ -37,6 +37,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   checkValueOptions(options);
   return {
     name: basename(path),
+    origin: { kind: 'files', paths: [path] },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     open: async ({ subtask, parallelism, environment }) => {

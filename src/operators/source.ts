@@ -22,6 +22,13 @@ export interface SourceReader<Out> {
 /** What a source knows of the run while it plans: everything but the subtask and the attempt. */
 export type SourcePlanContext = Pick<RuntimeContext, 'job' | 'vertex' | 'parallelism' | 'signal' | 'environment'>;
 
+/** What a source reads, where that can be told from what sinks write. */
+export interface SourceOrigin {
+  readonly kind: 'files';
+  /** Files, directories of which everything is read, and patterns, as they were given. */
+  readonly paths: readonly string[];
+}
+
 /**
  * Where records come from. A restarted task opens a new reader and must get the same share again: the split by subtask
  * is a pure function of (subtask, parallelism), of the plan, and of data that does not change.
@@ -32,6 +39,8 @@ export type SourcePlanContext = Pick<RuntimeContext, 'job' | 'vertex' | 'paralle
 export interface Source<Out, Plan = unknown> {
   /** What it reads, for messages: `flights.parquet`. */
   readonly name: string;
+  /** A job whose sinks write what it reads is refused. */
+  readonly origin?: SourceOrigin | undefined;
   /** The most subtasks it can be split for; 1 when its format or origin cannot be split. */
   readonly maxParallelism: number;
   /** Why it cannot be split further, for the error message; e.g. `an async iterable has one reader`. */

@@ -1,0 +1,137 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { planJob } from '../../src/api/job-planner.ts';
+import {
+  csvFile,
+  type DataStream,
+  fromArray,
+  Job,
+  jsonLinesFile,
+  keptResult,
+  parquetFile,
+  reliable,
+  type Source,
+  toCsvFile,
+  toJsonLinesFile,
+} from '../../src/index.ts';
+
+interface Row {
+  readonly n: number;
+}
+
+let scratch: string;
+const at = (path: string): string => join(scratch, path);
+
+beforeAll(() => {
+  scratch = realpathSync(mkdtempSync(join(tmpdir(), 'places-')));
+  mkdirSync(at('dir/deep'), { recursive: true });
+  symlinkSync(at('dir'), at('link'));
+  writeFileSync(at('dir/in.jsonl'), '');
+  symlinkSync(at('dir/in.jsonl'), at('in-link.jsonl'));
+});
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const jsonLines = (path: string) => toJsonLinesFile<Row>(path);
+const csv = (path: string) => toCsvFile<Row>(path, { columns: ['n'] });
+
+/** A job that writes two files, as far as it is planned. */
+function writing(one: string, other: string, { sink = csv, parallelism = 1 } = {}): () => unknown {
+  const job = Job.create('writing', { parallelism });
+  const rows = job.source('rows', fromArray<Row>([{ n: 1 }]));
+  rows.rebalance().sink('one', jsonLines(at(one)));
+  rows.rebalance().sink('other', sink(other));
+  return () => planJob(job);
+}
+
+function reading(source: Source<unknown>, path: string): () => unknown {
+  const job = Job.create('reading');
+  (job.source('rows', source) as DataStream<Row>).sink('out', jsonLines(path));
+  return () => planJob(job);
+}
+
+function keeping(directory: string, path: string, second = 'elsewhere'): () => unknown {
+  const job = Job.create('keeping');
+  job
+    .source('rows', fromArray<Row>([{ n: 1 }]))
+    .rebalance({ exchange: reliable({ keepResults: { directory } }) })
+    .map((row) => row, { uid: 'step' })
+    .rebalance({ exchange: reliable({ keepResults: { directory: at(second) } }) })
+    .sink('out', jsonLines(path));
+  return () => planJob(job);
+}
+
+describe('two sinks of a job', () => {
+  it.each<[how: string, plan: () => () => unknown, file: string]>([
+    ['the same path', () => writing('o', at('o')), 'o'],
+    ['the same path, in one format', () => writing('o', at('o'), { sink: jsonLines }), 'o'],
+    ['another spelling', () => writing('o', `${scratch}/dir/../o`), 'o'],
+    ['a relative one', () => writing('o', relative('.', at('o'))), 'o'],
+    ['a directory by a link', () => writing('dir/o', at('link/o')), 'dir/o'],
+    [
+      'a directory by a link, and below it what is not there yet',
+      () => writing('dir/new/o', at('link/new/o')),
+      'dir/new/o',
+    ],
+    ['a part of the other', () => writing('o.x', at('o-00001-of-00003.x'), { parallelism: 3 }), 'o-00001-of-00003.x'],
+  ])('are refused by name: %s', (_, plan, file) => {
+    expect(plan()).toThrow(
+      `The sinks "one" and "other" both write ${at(file)}. Name two files, or bring the streams together with union()`,
+    );
+  });
+
+  it.each<[how: string, plan: () => () => unknown]>([
+    ['other files', () => writing('o', at('p'))],
+    [
+      'one that is named like a part of another number',
+      () => writing('o.x', at('o-00001-of-00004.x'), { parallelism: 3 }),
+    ],
+    ['a link that the one replaces, and what it led to', () => writing('dir/in.jsonl', at('in-link.jsonl'))],
+  ])('are planned: %s', (_, plan) => {
+    expect(plan()).not.toThrow();
+  });
+});
+
+describe('a sink that writes what a source of the job reads', () => {
+  it.each<[how: string, plan: () => () => unknown, file: string]>([
+    ['JSON lines', () => reading(jsonLinesFile(at('x')), at('x')), 'x'],
+    ['CSV', () => reading(csvFile(at('x')), at('x')), 'x'],
+    ['Parquet', () => reading(parquetFile(at('x')), at('x')), 'x'],
+    ['one of several', () => reading(jsonLinesFile([at('y'), at('x')]), at('x')), 'x'],
+    ['by a link', () => reading(jsonLinesFile(at('in-link.jsonl')), at('dir/in.jsonl')), 'dir/in.jsonl'],
+    ['the link', () => reading(jsonLinesFile(at('in-link.jsonl')), at('in-link.jsonl')), 'in-link.jsonl'],
+    ['a directory', () => reading(jsonLinesFile(at('link')), at('dir/deep/x')), 'dir/deep/x'],
+    ['a kept result', () => reading(keptResult(at('dir')), at('dir/x')), 'dir/x'],
+  ])('is refused: %s', (_, plan, file) => {
+    expect(plan()).toThrow(`The sink "out" writes ${at(file)}, which the source "rows" reads`);
+  });
+
+  it.each<[how: string, plan: () => () => unknown]>([
+    ['another file', () => reading(jsonLinesFile(at('x')), at('y'))],
+    ['beside a directory', () => reading(jsonLinesFile(at('dir')), at('dir-2'))],
+    ['what nobody reads with a directory', () => reading(jsonLinesFile(at('dir')), at('dir/_out/x'))],
+  ])('is planned otherwise: %s', (_, plan) => {
+    expect(plan()).not.toThrow();
+  });
+});
+
+describe('results that are kept where something else is written', () => {
+  it.each<[how: string, plan: () => () => unknown]>([
+    ['the file of a sink', () => keeping(at('o'), at('o'))],
+    ['in it', () => keeping(at('o'), at('o/file'))],
+    ['around it, by a link', () => keeping(at('link/o/kept'), at('dir/o'))],
+  ])('are refused: %s', (_, plan) => {
+    expect(plan()).toThrow(
+      /The sink "out" writes .*, and the exchange "rows" → "step" is to keep its results in .*\. Name two places/,
+    );
+  });
+
+  it('are refused where another exchange keeps its own, by a link', () => {
+    expect(keeping(at('dir/o'), at('out'), 'link/o')).toThrow(/are both to keep their results in .*dir\/o/);
+  });
+
+  it('are planned elsewhere', () => {
+    expect(keeping(at('o'), at('p'))).not.toThrow();
+  });
+});
