@@ -20,7 +20,7 @@ import { TaskContext } from '../operators/task-context.ts';
 import type { BatchLimits } from '../partitions/batch-cutter.ts';
 import { FileSpillStore } from '../partitions/file-spill-store.ts';
 import { OutputClaims } from '../partitions/output-claims.ts';
-import { type KeptPartition, manifestOf } from '../partitions/kept-result.ts';
+import type { KeptPartition } from '../partitions/kept-manifest.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained-result-partition.ts';
@@ -256,7 +256,7 @@ export class LocalDataPlane implements DataPlane {
         bytes += file?.segments.reduce((sum, next) => sum + next, 0) ?? 0;
         return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
       });
-      return manifestOf({ job: name, source, target, isBroadcast, partitions });
+      return { run: this.#options.run, job: name, source, target, isBroadcast, partitions };
     });
     this.#keptStores.delete(edge);
     const records = results.reduce((sum, next) => sum + next.records, 0);

@@ -28,7 +28,7 @@ export function checkPath(path: unknown): void {
 }
 
 /** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */
-export function fileProblem(file: string, verb: 'read' | 'write', thrown: unknown): Error {
+export function fileProblem(file: string, verb: 'read' | 'write' | 'delete', thrown: unknown): Error {
   const error = toError(thrown);
   const code = (error as NodeJS.ErrnoException).code;
   if (code === undefined || error instanceof FileAccessError || !('syscall' in error)) return error;

@@ -1,5 +1,6 @@
 import type { Source, SourceReader } from '../operators/source.ts';
-import { type KeptPartition, keptBatches, readManifest } from '../partitions/kept-result.ts';
+import { type KeptPartition, readManifest } from '../partitions/kept-manifest.ts';
+import { keptBatches } from '../partitions/kept-result.ts';
 import { shareOf } from './byte-range.ts';
 import { checkPath } from './file-problem.ts';
 

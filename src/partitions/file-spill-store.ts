@@ -7,7 +7,7 @@ import { noFaults } from '../environment.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { FilePool } from './file-pool.ts';
 import { syncDirectory } from './file-segment.ts';
-import { type KeptResultManifest, manifestFile } from './kept-result.ts';
+import { encodeManifest, type KeptManifest, manifestFile } from './kept-manifest.ts';
 import { systemProcesses } from './process-table.ts';
 import { claimDirectory, disownDirectory, sweepOrphans } from './run-directory.ts';
 import { SegmentedFile } from './segmented-file.ts';
@@ -71,14 +71,14 @@ export class FileSpillStore implements SpillStore {
    *
    * @param describe gets the files that are left, and gives what is written beside them
    */
-  async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptResultManifest): Promise<void> {
+  async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptManifest): Promise<void> {
     const files = [...this.#files].filter((file) => !file.isRemoved);
     await Promise.all([...this.#files].filter((file) => file.isRemoved).map((file) => file.gone()));
     const directory = await this.#makeDirectory();
     await Promise.all(files.map((file) => file.detach()));
     const manifest = await open(join(directory, manifestFile), 'wx');
     try {
-      await manifest.writeFile(JSON.stringify(describe(files), undefined, 2));
+      await manifest.writeFile(encodeManifest(describe(files)));
       await manifest.sync();
     } finally {
       await manifest.close();

@@ -1,80 +1,46 @@
-import { open, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { lstat, readdir, realpath, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileProblem } from '../connectors/file-problem.ts';
 import { FileAccessError, KeptResultError, toError } from '../errors.ts';
-import type { AttemptNumber, PartitionId } from '../ids.ts';
 import { framesOf, readRange } from './frame-reader.ts';
+import { type KeptPartition, manifestFile, readManifest } from './kept-manifest.ts';
 import { decodeBatch, readFrameHeader } from './record-codec.ts';
+import { openRegularFile } from './regular-file.ts';
 import { headerBytes, headerProblem, segmentName } from './segment-header.ts';
 import type { FilePlace } from './spill-store.ts';
 import type { Batch } from './stream-element.ts';
 
-/** File of a kept result that says what the others are; written last. */
-export const manifestFile = 'manifest.json';
-
-const format = 1;
-
-/** What one task wrote. */
-export interface KeptPartition {
-  readonly partition: PartitionId;
-  /** The attempt that its files are named after. */
-  readonly attempt: AttemptNumber;
-  readonly records: number;
-  /** Bytes of each of its segments, in order. */
-  readonly segments: readonly number[];
-}
-
-/** A result that outlives its job, as its directory describes it. */
-export interface KeptResultManifest {
-  readonly format: number;
-  readonly job: string;
-  /** The job vertices at the ends of the exchange. */
-  readonly source: string;
-  readonly target: string;
-  /** Whether every subpartition holds every record (`broadcast`), so that one is enough. */
-  readonly isBroadcast: boolean;
-  readonly partitions: readonly KeptPartition[];
-}
-
-/** The manifest of a result that is kept now. */
-export function manifestOf(about: Omit<KeptResultManifest, 'format'>): KeptResultManifest {
-  return { format, ...about };
-}
-
-/** @throws KeptResultError where there is no kept result, or one of another format */
-export async function readManifest(directory: string): Promise<KeptResultManifest> {
-  const file = join(directory, manifestFile);
-  let manifest: KeptResultManifest;
-  try {
-    manifest = JSON.parse(await readFile(file, 'utf8')) as KeptResultManifest;
-  } catch (cause) {
-    throw new KeptResultError(directory, { file, offset: 0 }, 'there is no kept result', { cause });
-  }
-  if (manifest.format !== format || !Array.isArray(manifest.partitions)) {
-    throw new KeptResultError(directory, { file, offset: 0 }, `it has format ${manifest.format}, and not ${format}`);
-  }
-  return manifest;
-}
-
 /**
- * Gives up a result that was kept beyond its job.
- * @throws KeptResultError (as a rejection) where there is none: nothing else is ever deleted
+ * Gives up a result that was kept beyond its job: deletes the files that its manifest names, and then the manifest. Where
+ * that comes to nothing half way, the manifest is still there, and it can be called again.
+ * @throws KeptResultError (as a rejection) where there is none, or it is damaged: nothing is deleted then
  * @throws FileAccessError (as a rejection) where something else is in its directory, which stays then
  */
 export async function releaseKeptResult(directory: string): Promise<void> {
   const { partitions } = await readManifest(directory);
-  const place = await realpath(directory);
-  // Without its manifest it is no kept result any more, however far the deletion gets.
-  await rm(join(place, manifestFile));
+  const [place, isLink] = await Promise.all([realpath(directory), isSymbolicLink(directory)]);
   for (const { partition, attempt, segments } of partitions) {
-    for (const number of segments.keys())
-      await rm(join(place, segmentName({ partition, attempt }, number)), { force: true });
+    for (const number of segments.keys()) await remove(join(place, segmentName({ partition, attempt }, number)));
   }
+  await remove(join(place, manifestFile));
   const others = await readdir(place);
   if (others.length > 0) {
     throw new FileAccessError(place, `the result is released; ${others.length} other files in it were left alone`);
   }
   await rmdir(place);
-  if (place !== resolve(directory)) await rm(directory, { force: true });
+  if (isLink) await rm(directory, { force: true });
+}
+
+async function remove(file: string): Promise<void> {
+  try {
+    await rm(file, { force: true });
+  } catch (error) {
+    throw fileProblem(file, 'delete', error);
+  }
+}
+
+async function isSymbolicLink(path: string): Promise<boolean> {
+  return (await lstat(path)).isSymbolicLink();
 }
 
 /**
@@ -96,7 +62,7 @@ export async function* keptBatches(
       new KeptResultError(directory, { file, offset }, problem, { cause });
     let offset = 0;
     try {
-      const handle = await open(file, 'r');
+      const handle = await openRegularFile(file);
       try {
         const problem = headerProblem(await readRange(handle, 0, headerBytes), {
           id: { partition, attempt },
@@ -104,6 +70,10 @@ export async function* keptBatches(
           start,
         });
         if (problem !== undefined) throw new Error(problem);
+        const { size } = await handle.stat();
+        const missing = headerBytes + bytes - size;
+        if (missing > 0) throw new Error(`the file ends ${missing} bytes too early`);
+        if (missing < 0) throw new Error(`the file goes on for ${-missing} bytes after its end`);
         offset = headerBytes;
         for await (const frame of framesOf(handle, headerBytes, headerBytes + bytes)) {
           const { subpartition, sequence } = readFrameHeader(frame);

@@ -18,7 +18,7 @@ import fc from 'fast-check';
 import { SpillError } from '../../src/errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
-import type { KeptResultManifest } from '../../src/partitions/kept-result.ts';
+import type { KeptManifest } from '../../src/partitions/kept-manifest.ts';
 import { headerBytes } from '../../src/partitions/segment-header.ts';
 import { type SpillFile, spillFaultPoints, type UnreadableFileError } from '../../src/partitions/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
@@ -541,15 +541,15 @@ describe('a store that is promoted', () => {
     };
     note('datasync');
     note('sync');
-    await store.promote(target, (files) => ({ files }) as unknown as KeptResultManifest);
+    await store.promote(target, (files) => ({ files }) as unknown as KeptManifest);
     const before = [0, 1].map((number) => `before: ${join(directory, `partition-4-1.${number}`)}`);
     expect(steps).toEqual(expect.arrayContaining(before));
     expect(steps.slice(-3)).toEqual([
-      `before: ${join(directory, 'manifest.json')}`,
+      `before: ${join(directory, 'manifest')}`,
       `before: ${directory}`,
       `after: ${scratch}`,
     ]);
-    expect(readdirSync(target).sort()).toEqual(['manifest.json', 'partition-4-1.0', 'partition-4-1.1']);
+    expect(readdirSync(target).sort()).toEqual(['manifest', 'partition-4-1.0', 'partition-4-1.1']);
   });
 });
 
