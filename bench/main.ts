@@ -1,3 +1,4 @@
+import '../examples/production.ts';
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';

@@ -1,3 +1,4 @@
+import '../../examples/production.ts';
 import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
 
 /**

@@ -16,11 +16,11 @@ const colourOf: Readonly<Record<RegionState, number>> = {
 
 /**
  * Shows how a run goes, quietly: one line on a terminal that is redrawn, with a square per region in the colour of its
- * state. Says nothing where there is no terminal.
+ * state. Says nothing where there is no terminal, or nobody before it (`CI`); without colours where `NO_COLOR` is set.
  */
 export function showProgress(label: string, run: JobRun, rows: () => number): void {
-  const { stdout } = process;
-  if (!stdout.isTTY) return;
+  const { stdout, env } = process;
+  if (!stdout.isTTY || isSet(env['CI'])) return;
   let lastMs = 0;
   const draw = (snapshot: JobSnapshot): void => {
     const nowMs = performance.now();
@@ -36,10 +36,19 @@ export function showProgress(label: string, run: JobRun, rows: () => number): vo
   });
 }
 
+/** Set to anything but nothing. (no-color.org; `CI=false` is said by some to mean no.) */
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== 'false';
+}
+
+function coloured(text: string, colour: number): string {
+  return isSet(process.env['NO_COLOR']) ? text : `\u001b[${colour}m${text}\u001b[0m`;
+}
+
 function describe(label: string, { tasks, regions }: JobSnapshot, rows: number): string {
   const regionBar = (Object.entries(regions) as [RegionState, number][])
     .filter(([, count]) => count > 0)
-    .map(([state, count]) => `\u001b[${colourOf[state]}m${'■'.repeat(count)}\u001b[0m`)
+    .map(([state, count]) => coloured('■'.repeat(count), colourOf[state]))
     .join('');
   const taskText = Object.entries(tasks)
     .filter(([, count]) => count > 0)

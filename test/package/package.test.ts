@@ -1,0 +1,163 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+/**
+ * What `npm pack` makes is what a user gets: it is packed here, put into fresh projects as `npm install` would put it there
+ * (its dependencies are those of this checkout: a test that waits for a registry fails with it), and used from each.
+ */
+const root = join(__dirname, '..', '..');
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string>>;
+
+const source = `
+const job = Job.create('words');
+const lengths = collect();
+job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
+job.run().result.then(() => console.log(lengths.records.join(' ')));
+`;
+const typed = `
+import { collect, fromArray, Job, type JobRun } from 'kintsugi';
+import { simulate } from 'kintsugi/testing';
+const job = Job.create('words');
+const lengths = collect<number>();
+job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
+export const run: JobRun = job.run();
+export const report: Promise<{ readonly seed: number }> = simulate(job, { seed: 1 });
+// @ts-expect-error words have no such method
+job.source('more', fromArray(['gold'])).map((word) => word.lenght);
+`;
+
+let directory: string;
+let unpacked: string;
+
+beforeAll(() => {
+  directory = realpathSync(mkdtempSync(join(tmpdir(), 'kintsugi-package-')));
+  const args = ['pack', '--silent', '--pack-destination', directory];
+  execFileSync(npm, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32' });
+  const [tarball] = readdirSync(directory).filter((name) => name.endsWith('.tgz'));
+  execFileSync('tar', ['-xzf', tarball as string], { cwd: directory });
+  unpacked = join(directory, 'package');
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A project with the package and what it depends on, and nothing else. */
+function project(name: string, files: Readonly<Record<string, string>>, more: readonly string[] = []): string {
+  const home = join(directory, name);
+  const modules = join(home, 'node_modules');
+  mkdirSync(modules, { recursive: true });
+  const given = manifest as { dependencies: Record<string, string>; peerDependencies: Record<string, string> };
+  const names = new Set([...Object.keys(given.dependencies), ...Object.keys(given.peerDependencies), ...more]);
+  for (const dependency of names) {
+    const place = join(modules, dependency);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(realpathSync(join(root, 'node_modules', dependency)), place, 'junction');
+  }
+  // Not a link: Node and TypeScript would see this checkout's modules around it.
+  execFileSync(process.execPath, [
+    '-e',
+    'fs.cpSync(process.argv[1], process.argv[2], { recursive: true })',
+    unpacked,
+    join(modules, 'kintsugi'),
+  ]);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(home, file), text);
+  return home;
+}
+
+function filesBelow(place: string): string[] {
+  return readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+describe('the package', () => {
+  it.each(['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'README.md', 'LICENSE', 'CHANGELOG.md'])(
+    'holds %s',
+    (file) => {
+      expect(existsSync(join(unpacked, file))).toBe(true);
+    },
+  );
+
+  it('holds nothing of the tests, the benches and the examples', () => {
+    expect(readdirSync(unpacked).sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'package.json',
+      'src',
+    ]);
+  });
+
+  it('holds what its source maps point to', () => {
+    const maps = filesBelow(join(unpacked, 'dist')).filter((file) => file.endsWith('.map'));
+    expect(maps.length).toBeGreaterThan(100);
+    const missing = maps.flatMap((map) => {
+      const { sources } = JSON.parse(readFileSync(map, 'utf8')) as { sources: string[] };
+      return sources.map((path) => resolve(dirname(map), path)).filter((path) => !existsSync(path));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('was built from what is there: no file of dist is without its source', () => {
+    const left = filesBelow(join(unpacked, 'dist'))
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => file.replace(join(unpacked, 'dist'), join(unpacked, 'src')).replace(/\.js$/, '.ts'))
+      .filter((file) => !existsSync(file));
+    expect(left).toEqual([]);
+  });
+});
+
+describe('a fresh project', () => {
+  it.each<[string, string, string]>([
+    ['of ES modules', 'main.mjs', `import { collect, fromArray, Job } from 'kintsugi';\n${source}`],
+    ['of CommonJS', 'main.cjs', `const { collect, fromArray, Job } = require('kintsugi');\n${source}`],
+  ])('%s runs a job', (_, file, text) => {
+    const home = project(file, { [file]: text });
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
+  });
+
+  it.each([
+    ['TypeScript 5.7', 'compat/node_modules/typescript'],
+    ['the present TypeScript', 'node_modules/typescript'],
+  ])('of %s compiles against its types, strictly', (name, compiler) => {
+    const home = project(
+      name.replace(/ /g, '-'),
+      {
+        'main.ts': typed,
+        'package.json': '{ "type": "module" }',
+        'tsconfig.json': JSON.stringify({
+          compilerOptions: {
+            target: 'ES2022',
+            lib: ['ES2022', 'ESNext.Disposable', 'DOM'],
+            module: 'nodenext',
+            strict: true,
+            exactOptionalPropertyTypes: true,
+            noEmit: true,
+            types: ['node'],
+          },
+          files: ['main.ts'],
+        }),
+      },
+      ['@types/node'],
+    );
+    const tsc = join(root, compiler, 'bin', 'tsc');
+    const { stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: home, encoding: 'utf8' });
+    // What XState's own types complain about with exactOptionalPropertyTypes is not ours.
+    const complaints = stdout.split('\n').filter((line) => /^(main\.ts|node_modules\/kintsugi)/.test(line));
+    expect(complaints).toEqual([]);
+  });
+});
