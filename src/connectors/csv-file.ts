@@ -3,6 +3,7 @@ import type { Source, SourcePlanContext, SourceReader } from '../operators/sourc
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, splitsOf } from './inputs/files-plan.ts';
 import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { assertSameColumns, type FileColumns } from './inputs/same-columns.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
 import { LineBlocks } from './line-blocks.ts';
@@ -79,26 +80,8 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   };
 }
 
-/** A CSV file and its columns; none if it is empty. */
-interface CsvInput extends InputFile {
-  readonly columns: readonly string[];
-}
-
-/** @throws MalformedInputError unless all files have the same columns, in any order */
-function assertSameColumns(files: readonly CsvInput[]): void {
-  const [first, ...others] = files.filter(({ columns }) => columns.length > 0);
-  for (const { path, columns } of others) {
-    const missing = first?.columns.find((column) => !columns.includes(column));
-    const further = columns.find((column) => first?.columns.includes(column) !== true);
-    const difference =
-      missing === undefined ? further && `has ${JSON.stringify(further)}` : `does not have ${JSON.stringify(missing)}`;
-    if (difference === undefined) continue;
-    throw headerProblem(
-      path,
-      `${difference}, unlike that of ${first?.path}. Files with other columns need a source of their own`,
-    );
-  }
-}
+/** A CSV file and its columns. */
+type CsvInput = InputFile & FileColumns;
 
 function isDelimiter(delimiter: unknown): boolean {
   return typeof delimiter === 'string' && delimiter !== '' && !/["\r\n]/.test(delimiter);

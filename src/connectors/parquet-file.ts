@@ -1,10 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { basename } from 'node:path';
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
-import { FileAccessError, InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
-import type { Source, SourceReader } from '../operators/source.ts';
-import { shareOf } from './byte-range.ts';
-import { checkPath, fileProblem } from './file-problem.ts';
+import { InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
+import type { Source, SourcePlanContext, SourceReader } from '../operators/source.ts';
+import { type FilesPlan, fixFiles, type PlannedSplit, splitsOf } from './inputs/files-plan.ts';
+import { OpenFile } from './inputs/fixed-file.ts';
+import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { bufferOf, parquetInput, type ParquetInputFile, planRowGroups } from './inputs/row-groups.ts';
+import { assertSameColumns } from './inputs/same-columns.ts';
+import { SplitsReader } from './inputs/splits-reader.ts';
 import { type ColumnPlan, planColumns } from './parquet/column-plan.ts';
 import { type RowBuilder, rowBuilder } from './parquet/row-builder.ts';
 import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './parquet/read-column.ts';
@@ -28,37 +29,42 @@ export interface ParquetFileOptions<Out> extends ValueOptions {
  * {@link FileAccessError}, which a restart may cure, when it is missing.
  */
 export function parquetFile<Out = Readonly<Record<string, unknown>>>(
-  path: string,
+  path: InputPaths,
   options: ParquetFileOptions<Out> = {},
 ): Source<Out> {
-  checkPath(path);
+  const paths = checkInputPaths(path);
   const { columns, parse } = options;
   if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
   checkValueOptions(options);
+  const plan = async (context: SourcePlanContext): Promise<FilesPlan<ParquetInputFile>> => {
+    const library = await loadLibrary();
+    const files = await fixFiles(paths, context, (file, firstBytes) =>
+      parquetInput(file, firstBytes, (bytes) => library.parquetMetadataAsync(bytes)),
+    );
+    assertSameColumns(
+      files.map((file) => ({
+        path: file.path,
+        columns: columnPlansOf(library, file, options).map(({ name }) => name),
+      })),
+    );
+    return planRowGroups(files, context.parallelism);
+  };
   return {
-    name: basename(path),
-    origin: { kind: 'files', paths: [path] },
+    name: nameOfInput(paths),
+    origin: { kind: 'files', paths },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
-    open: async ({ subtask, parallelism, environment }) => {
+    plan,
+    open: async (context, planned?: FilesPlan<ParquetInputFile>) => {
       const library = await loadLibrary();
-      const handle = await openFile(path);
-      try {
-        const file = await bufferOf(handle, path);
-        const metadata = await readMetadata(library, file, path);
-        const groups = groupsOf(metadata, subtask, parallelism);
-        const plans = planOf(library, metadata, path, options);
-        return new ParquetReader(
-          { path, library, file, metadata, logger: environment.logger },
-          handle,
-          groups,
-          plans,
-          parse,
-        );
-      } catch (error) {
-        await handle.close();
-        throw error;
-      }
+      const { logger } = context.environment;
+      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), async (split) => {
+        const { metadata, path: file } = split.file;
+        const columnPlans = columnPlansOf(library, split.file, options);
+        const opened = await OpenFile.open(split.file);
+        const input = { path: file, library, file: bufferOf(opened), metadata, logger };
+        return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+      });
     },
   };
 }
@@ -75,62 +81,20 @@ async function loadLibrary(): Promise<ParquetLibrary> {
   }
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    throw fileProblem(path, 'read', error);
-  }
-}
-
-async function bufferOf(handle: FileHandle, path: string): Promise<AsyncBuffer> {
-  const stat = await handle.stat();
-  if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
-  return {
-    byteLength: stat.size,
-    slice: async (start, end = stat.size) => {
-      const bytes = new Uint8Array(Math.max(0, end - start));
-      let length = 0;
-      while (length < bytes.length) {
-        const { bytesRead } = await handle
-          .read(bytes, length, bytes.length - length, start + length)
-          .catch((error: unknown) => Promise.reject(fileProblem(path, 'read', error)));
-        if (bytesRead === 0) {
-          if (end <= stat.size) throw new FileAccessError(path, 'is shorter than when it was opened');
-          throw new MalformedInputError({ file: path }, `refers to byte ${end}, but has ${stat.size}`);
-        }
-        length += bytesRead;
-      }
-      return bytes.buffer;
-    },
-  };
-}
-
-async function readMetadata(library: ParquetLibrary, file: AsyncBuffer, path: string): Promise<FileMetaData> {
-  try {
-    return await library.parquetMetadataAsync(file);
-  } catch (cause) {
-    if (cause instanceof FileAccessError) throw cause;
-    throw new MalformedInputError({ file: path }, `not a Parquet file: ${toError(cause).message}`, { cause });
-  }
-}
-
-function groupsOf(metadata: FileMetaData, subtask: number, parallelism: number): RowGroupShare[] {
+function groupsOf({ file, start, end }: PlannedSplit<ParquetInputFile>): RowGroupShare[] {
   const groups: RowGroupShare[] = [];
   let rowStart = 0;
-  for (const { num_rows } of metadata.row_groups) {
+  for (const { num_rows } of file.metadata.row_groups) {
     const rowEnd = rowStart + Number(num_rows);
     groups.push({ number: groups.length + 1, rowStart, rowEnd });
     rowStart = rowEnd;
   }
-  const { start, end } = shareOf(subtask, parallelism, groups.length);
   return groups.slice(start, end);
 }
 
-function planOf(
+function columnPlansOf(
   library: ParquetLibrary,
-  metadata: FileMetaData,
-  path: string,
+  { path, metadata }: ParquetInputFile,
   options: ParquetFileOptions<unknown>,
 ): readonly ColumnPlan[] {
   const schema = library.parquetSchema(metadata);
@@ -144,7 +108,7 @@ function planOf(
 
 class ParquetReader<Out> implements SourceReader<Out> {
   readonly #input: ParquetInput;
-  readonly #handle: FileHandle;
+  readonly #opened: OpenFile;
   readonly #groups: readonly RowGroupShare[];
   readonly #plans: readonly ColumnPlan[];
   readonly #rows: RowBuilder;
@@ -158,13 +122,13 @@ class ParquetReader<Out> implements SourceReader<Out> {
 
   constructor(
     input: ParquetInput,
-    handle: FileHandle,
+    opened: OpenFile,
     groups: readonly RowGroupShare[],
     plans: readonly ColumnPlan[],
     parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined,
   ) {
     this.#input = input;
-    this.#handle = handle;
+    this.#opened = opened;
     this.#groups = groups;
     this.#plans = plans;
     this.#rows = rowBuilder(plans.map(({ name }) => name));
@@ -183,18 +147,25 @@ class ParquetReader<Out> implements SourceReader<Out> {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#columns = [];
-    await this.#handle.close();
+    await this.#opened.close();
   }
 
   async #readGroup(maxRecords: number): Promise<readonly Out[] | null> {
     this.#columns = [];
     const group = this.#groups[this.#nextGroup++];
-    if (group === undefined) return null;
+    if (group === undefined) {
+      if (!this.#isClosed) await this.#opened.verify();
+      return null;
+    }
     const columns: ArrayLike<unknown>[] = [];
     try {
       for (const plan of this.#plans) columns.push(await readColumn(this.#input, group, plan));
     } catch (error) {
-      if (!this.#isClosed) throw error;
+      if (!this.#isClosed) {
+        // Bytes that somebody has changed may look like anything.
+        await this.#opened.verify();
+        throw error;
+      }
     }
     if (this.#isClosed) return null;
     this.#columns = columns;

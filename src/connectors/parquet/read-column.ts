@@ -8,7 +8,7 @@ import type {
   parquetSchema,
 } from 'hyparquet';
 import type { Logger } from '../../environment.ts';
-import { FileAccessError, MalformedInputError, toError } from '../../errors.ts';
+import { FileAccessError, InputChangedError, MalformedInputError, toError } from '../../errors.ts';
 import type { ColumnPlan, LeafPlan } from './column-plan.ts';
 import { findUnfit } from './value-faults.ts';
 
@@ -121,7 +121,7 @@ async function readLeaf(
       onPage: ({ columnData }) => chunks.push(columnData),
     });
   } catch (error) {
-    if (error instanceof FileAccessError) throw error;
+    if (error instanceof FileAccessError || error instanceof InputChangedError) throw error;
     return fail(toError(error).message, error);
   }
   const values = chunks.length === 1 ? (chunks[0] as ArrayLike<unknown>) : joined(chunks);

@@ -1,0 +1,79 @@
+import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import { InputChangedError, FileAccessError, MalformedInputError, toError } from '../../errors.ts';
+import { formatOf } from './content-format.ts';
+import type { FileSplit } from './file-splits.ts';
+import type { FilesPlan, InputFile } from './files-plan.ts';
+import { type FixedFile, OpenFile } from './fixed-file.ts';
+
+/** A Parquet file, with its footer, which is read once per run. */
+export interface ParquetInputFile extends InputFile {
+  readonly metadata: FileMetaData;
+}
+
+/**
+ * A fixed file that is to be read as Parquet.
+ * @throws MalformedInputError where it is something else, or its footer is broken
+ */
+export async function parquetInput(
+  file: FixedFile,
+  firstBytes: Uint8Array,
+  readMetadata: (bytes: AsyncBuffer) => Promise<FileMetaData>,
+): Promise<ParquetInputFile> {
+  const refused = (problem: string, cause?: unknown): MalformedInputError =>
+    new MalformedInputError({ file: file.path }, `not a Parquet file: ${problem}`, { cause });
+  const format = formatOf(firstBytes);
+  if (format !== undefined && format.name !== 'a Parquet file') throw refused(`it is ${format.name}. ${format.remedy}`);
+  const opened = await OpenFile.open(file);
+  try {
+    return { ...file, metadata: await readMetadata(bufferOf(opened)) };
+  } catch (error) {
+    if (error instanceof FileAccessError || error instanceof InputChangedError) throw error;
+    throw refused(toError(error).message, error);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The bytes of an open file as hyparquet reads them. */
+export function bufferOf(opened: OpenFile): AsyncBuffer {
+  const { path, end: byteLength } = opened.file;
+  return {
+    byteLength,
+    slice: async (start, end = byteLength) => {
+      if (end > byteLength) {
+        throw new MalformedInputError({ file: path }, `refers to byte ${end}, but has ${byteLength}`);
+      }
+      const bytes = new Uint8Array(Math.max(0, end - start));
+      for (let length = 0; length < bytes.length; ) {
+        length += await opened.read(bytes.subarray(length), start + length);
+      }
+      return bytes.buffer;
+    },
+  };
+}
+
+/**
+ * The plan for `files`: each subtask reads row groups that lie side by side, with about as many rows as the others'. `start` and
+ * `end` of a split count row groups.
+ */
+export function planRowGroups(files: readonly ParquetInputFile[], parallelism: number): FilesPlan<ParquetInputFile> {
+  const groups = files.flatMap(({ metadata }, file) =>
+    metadata.row_groups.map(({ num_rows }, group) => ({
+      file,
+      group,
+      rows: Math.max(1, Number(num_rows)),
+    })),
+  );
+  const total = groups.reduce((sum, { rows }) => sum + rows, 0);
+  const splits = Array.from({ length: parallelism }, (): FileSplit[] => []);
+  let before = 0;
+  for (const { file, group, rows } of groups) {
+    // It goes where its middle lies, if all were laid end to end and cut into equal shares.
+    const own = splits[Math.floor(((before + rows / 2) / total) * parallelism)];
+    before += rows;
+    const last = own?.at(-1);
+    if (last?.file === file) own?.splice(-1, 1, { ...last, end: group + 1 });
+    else own?.push({ file, start: group, end: group + 1 });
+  }
+  return { files, splits };
+}

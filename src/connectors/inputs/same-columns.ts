@@ -1,0 +1,23 @@
+import { MalformedInputError } from '../../errors.ts';
+
+/** A file and the names of its columns; none if there is nothing in it. */
+export interface FileColumns {
+  readonly path: string;
+  readonly columns: readonly string[];
+}
+
+/** @throws MalformedInputError unless all `files` have the same columns, in any order */
+export function assertSameColumns(files: readonly FileColumns[]): void {
+  const [first, ...others] = files.filter(({ columns }) => columns.length > 0);
+  if (first === undefined) return;
+  for (const { path, columns } of others) {
+    const missing = first.columns.find((column) => !columns.includes(column));
+    const further = columns.find((column) => !first.columns.includes(column));
+    if (missing === undefined && further === undefined) continue;
+    const difference =
+      missing === undefined
+        ? `has a column ${JSON.stringify(further)}, which ${first.path} does not have`
+        : `has no column ${JSON.stringify(missing)}, which ${first.path} has`;
+    throw new MalformedInputError({ file: path }, `${difference}. Files with other columns need a source of their own`);
+  }
+}
