@@ -29,6 +29,7 @@ interface Order {
 export class NoOpCluster implements ExecutorGateway {
   readonly ledger: JobLedger;
   readonly master: JobMasterActorRef;
+  readonly slotLimit = Number.POSITIVE_INFINITY;
   deployedCount = 0;
   #orders: Order[] = [];
   #isTurnPlanned = false;

@@ -370,16 +370,20 @@ export class CallCostError extends KintsugiError {
   }
 }
 
-/** No executor offers the slots that a region needs. Names both numbers. */
+/** The executors do not offer the slots that a region needs: not in time, or never. Names both numbers. */
 export class NoResourceAvailableError extends KintsugiError {
   readonly code = 'NO_RESOURCE_AVAILABLE';
+  /** `never` where there will not be as many, however long one waits. */
+  override readonly recovery: Recovery;
   readonly neededSlots: number;
   readonly offeredSlots: number;
 
-  constructor(neededSlots: number, offeredSlots: number, why: string) {
+  constructor(neededSlots: number, offeredSlots: number, why: string, recovery: Recovery = 'restart') {
+    const offered = offeredSlots === 1 ? '1 is' : `${offeredSlots} are`;
     super(
-      `A region needs ${neededSlots} slots, ${offeredSlots} are offered: ${why}. Raise \`slots\` or lower the parallelism`,
+      `A region needs ${neededSlots} slots, ${offered} offered: ${why}. Raise \`slots\`, lower the parallelism, or cut the region with an exchange that is kept`,
     );
+    this.recovery = recovery;
     this.neededSlots = neededSlots;
     this.offeredSlots = offeredSlots;
   }

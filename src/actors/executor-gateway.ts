@@ -7,6 +7,8 @@ import type { KeepingToMasterEvent, KeptResult, PartitionRegistration, TaskDeplo
  * names.
  */
 export interface ExecutorGateway {
+  /** How many slots there will be at the most, lost executors replaced; Infinity where that is not known. */
+  readonly slotLimit: number;
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
   /** Cancels an attempt; of one it does not know it takes note, in case its deployment is still on the way. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;

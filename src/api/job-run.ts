@@ -43,6 +43,8 @@ export interface JobRunParts {
   readonly observers: Observers;
   /** Frees whatever the run holds, once the job has ended. */
   readonly dispose: () => Promise<void>;
+  /** Disarms what is armed; the last that is done. */
+  readonly close: () => void;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -266,6 +268,7 @@ export class JobRun implements AsyncDisposable {
     this.#snapshots.next(this.snapshot());
     this.#snapshots.complete();
     this.#events.complete();
+    this.#parts.close();
     settle();
   }
 

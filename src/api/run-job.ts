@@ -14,6 +14,7 @@ import { ReceiptBook } from './job-receipt.ts';
 import { JobRun } from './job-run.ts';
 import { logEvent } from './log-event.ts';
 import { Observers } from './observers.ts';
+import { RunClock } from './run-clock.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 
 /** What a test may put in place of the machine's own. */
@@ -67,6 +68,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     storage: () => cluster.storage(),
     observers,
     dispose: () => cluster.dispose(),
+    close: () => environment.clock.close(),
     signal: options.signal,
   });
   const observe = (event: JobEvent): void => {
@@ -103,12 +105,18 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   return run;
 }
 
-/** The options of a run with those who only watch it made harmless. */
-function guarded(options: ResolvedRunOptions, observers: Observers): ResolvedRunOptions {
+/** The options of a run with those who only watch it made harmless, and a clock that ends with it. */
+function guarded(options: ResolvedRunOptions, observers: Observers) {
   const { clock, random, logger, faults, freezeRecords } = options.environment;
   return {
     ...options,
     inspect: options.inspect && observers.guard('inspect', options.inspect),
-    environment: Object.freeze({ clock, random, logger: observers.logger(logger), faults, freezeRecords }),
+    environment: Object.freeze({
+      clock: new RunClock(clock),
+      random,
+      logger: observers.logger(logger),
+      faults,
+      freezeRecords,
+    }),
   };
 }

@@ -62,6 +62,11 @@ export class LocalCluster implements ExecutorGateway {
     this.#inspected = options.inspect === undefined ? {} : { inspect: options.inspect };
   }
 
+  /** Those that are lost are replaced. */
+  get slotLimit(): number {
+    return this.#options.executors * this.#options.slots;
+  }
+
   /** Starts the executors; they register with the master. */
   connect(master: JobMasterActorRef): void {
     this.#master = master;

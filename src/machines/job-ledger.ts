@@ -209,6 +209,13 @@ export class JobLedger implements Topology {
     this.scheduling.invalidate(regions);
   }
 
+  /** The first of some regions that has more tasks than `slots`. */
+  regionBeyond(slots: number, regions: Iterable<RegionId>): RegionId | undefined {
+    if (slots >= this.graph.vertexCount) return undefined;
+    for (const region of regions) if (this.regions.verticesOf(region).length > slots) return region;
+    return undefined;
+  }
+
   taskCount(regions: readonly RegionId[]): number {
     let count = 0;
     for (const region of regions) count += this.regions.verticesOf(region).length;

@@ -96,7 +96,7 @@ const base = setup({
     /** Tells observers that a status was entered. */
     recordStatus: (_, _params: { status: JobStatus }) => placeholder('job master', 'recordStatus'),
     createRegions: () => placeholder('job master', 'createRegions'),
-    /** Schedules every region whose inputs are ready. */
+    /** Schedules every region whose inputs are ready; where one needs more slots than there will be, the job fails. */
     startScheduling: () => placeholder('job master', 'startScheduling'),
     /** Notes a finished task's results and schedules the regions that waited for them. */
     scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
@@ -117,6 +117,8 @@ const base = setup({
     grantSlots: () => placeholder('job master', 'grantSlots'),
     addExecutor: () => placeholder('job master', 'addExecutor'),
     removeExecutor: () => placeholder('job master', 'removeExecutor'),
+    /** Fails the job where a region that has not finished needs more slots than there will be. */
+    failIfSomeNeverFit: () => placeholder('job master', 'failIfSomeNeverFit'),
     /** Opens a failover for each region that was to produce again what, without the executor, it cannot. */
     openFailoversOfUnable: () => placeholder('job master', 'openFailoversOfUnable'),
     /** Declares the executors of tasks that do not end unusable. */
@@ -249,7 +251,7 @@ export const jobMasterMachine = masterSetup.createMachine({
         'failover.completed': { actions: 'closeFailover' },
         'slots.returned': { actions: 'grantSlots' },
         'partition.lost': { actions: 'losePartition' },
-        'executor.lost': { actions: ['removeExecutor', 'openFailoversOfUnable'] },
+        'executor.lost': { actions: ['removeExecutor', 'openFailoversOfUnable', 'failIfSomeNeverFit'] },
       },
       initial: 'undisturbed',
       states: {

@@ -1,6 +1,6 @@
 import { createActor, enqueueActions } from 'xstate';
 import type { MasterToRegionEvent, PartitionRegistration } from '../actors/protocol.ts';
-import { toError } from '../errors.ts';
+import { NoResourceAvailableError, toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
@@ -182,12 +182,27 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         clock: environment.clock,
         feedsRegions: ledger.feedsRegions(id),
         slotRequestTimeoutMs: services.slotRequestTimeoutMs,
+        offeredSlots: () => ledger.slots.totalSlots,
         cancellationTimeoutMs: services.cancellationTimeoutMs,
         spawnExecutions: (regionRef, attempt) => spawnExecutions(regionRef, vertices, attempt),
       },
     });
     actor.start();
     return actor;
+  };
+
+  const unfinished = (): RegionId[] =>
+    regions.flatMap((actor, id) => (actor.getSnapshot().matches('finished') ? [] : [id as RegionId]));
+  /** What to say of one of some regions that will never have its slots. */
+  const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined => {
+    const most = gateway.slotLimit;
+    const id = ledger.regionBeyond(most, candidates);
+    if (id === undefined) return undefined;
+    const vertices = ledger.regions.verticesOf(id);
+    const named = [...vertices.subarray(0, 4)].map((vertex) => ledger.graph.nameOf(vertex as ExecutionVertexId));
+    const more = vertices.length > named.length ? ` and ${vertices.length - named.length} more` : '';
+    const why = `${named.join(', ')}${more} run at the same time, and there will never be as many`;
+    return new NoResourceAvailableError(vertices.length, most, why, 'never');
   };
 
   const desk = new FailoverDesk(services);
@@ -206,6 +221,8 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         }
       }),
       startScheduling: enqueueActions(({ enqueue }) => {
+        const unfit = neverFitting(unfinished());
+        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
         tell(enqueue, scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)));
       }),
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
@@ -218,7 +235,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         if (event.type === 'region.finished') keeper.noteConsumed(ledger.finishRegion(event.region));
       },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
-        if (event.type === 'region.restarted') schedule(enqueue, ledger.scheduling.offer([event.region]));
+        if (event.type !== 'region.restarted') return;
+        const unfit = neverFitting([event.region]);
+        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+        schedule(enqueue, ledger.scheduling.offer([event.region]));
       }),
       grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
       openFailover: enqueueActions(({ event, self }) => {
@@ -254,6 +274,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         ledger.slots.removeExecutor(event.executor);
         observe({ ...event, atMs: now() });
       },
+      failIfSomeNeverFit: enqueueActions(({ enqueue }) => {
+        const unfit = neverFitting(unfinished());
+        if (unfit !== undefined) enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+      }),
       openFailoversOfUnable: enqueueActions(({ event, self }) => {
         if (event.type !== 'executor.lost') return;
         for (const vertex of ledger.unableToProduceAgain()) desk.openFor(vertex, event.cause, self);

@@ -49,6 +49,8 @@ export interface RegionInput {
   /** Whether other regions wait for single tasks of this one to finish. */
   readonly feedsRegions: boolean;
   readonly slotRequestTimeoutMs: number;
+  /** How many slots all executors offer together now, be they in use. */
+  readonly offeredSlots: () => number;
   readonly cancellationTimeoutMs: number;
   /** Makes and starts one execution per vertex, in order. */
   readonly spawnExecutions: (parent: ExecutionParentRef, attempt: AttemptNumber) => readonly ExecutionActorRef[];
@@ -147,8 +149,8 @@ const regionSetup = base.extend({
         type: 'execution.fail',
         cause: new NoResourceAvailableError(
           context.executions.length,
-          0,
-          `none came free within ${context.slotRequestTimeoutMs} ms`,
+          context.offeredSlots(),
+          `they did not come free within ${context.slotRequestTimeoutMs} ms`,
         ),
       }),
     ),

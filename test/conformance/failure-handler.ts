@@ -115,6 +115,7 @@ class FailureRig {
       storage: () => [],
       observers: new Observers(() => {}),
       dispose: () => Promise.resolve(),
+      close: () => {},
       signal: undefined,
     });
     for (const event of events) run.observe(event);

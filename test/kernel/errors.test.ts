@@ -120,7 +120,8 @@ const table: Readonly<Record<string, Row>> = {
     make: () => new errors.NoResourceAvailableError(4, 2, 'nobody came'),
     code: 'NO_RESOURCE_AVAILABLE',
     recovery: 'restart',
-    message: 'A region needs 4 slots, 2 are offered: nobody came. Raise `slots` or lower the parallelism',
+    message:
+      'A region needs 4 slots, 2 are offered: nobody came. Raise `slots`, lower the parallelism, or cut the region with an exchange that is kept',
   },
   ExecutorLostError: {
     make: () => new errors.ExecutorLostError('e1' as ExecutorId, 'no heartbeat'),

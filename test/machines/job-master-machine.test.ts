@@ -73,6 +73,7 @@ const provided = [
   'addExecutor',
   'removeExecutor',
   'openFailoversOfUnable',
+  'failIfSomeNeverFit',
   'abandonHangingTasks',
   'losePartition',
   'keepResults',

@@ -32,6 +32,7 @@ function regionOfTwo(): TestRegion {
       clock,
       feedsRegions: true,
       slotRequestTimeoutMs: 50,
+      offeredSlots: () => 1,
       cancellationTimeoutMs: 70,
       spawnExecutions: (parent: AnyActorRef, attempt: AttemptNumber) =>
         vertices.map((vertex) =>

@@ -1,11 +1,11 @@
 import { assign, emit } from 'xstate';
-import { PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
+import { ExecutorLostError, PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { noRestart } from '../../src/failover/no-restart.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import {
   failoverStrategyMachine,
   failoverStrategySetup,
@@ -429,6 +429,50 @@ describe('recovery', () => {
       finishAll(cluster);
       expect(cluster.status).toBe('finished');
       expect(cluster.ledger.slots.freeSlots).toBe(2);
+    });
+
+    //  (a) ──▶ (b)     one region of 4 tasks
+    const needsFour = {
+      vertices: [
+        { id: 'a', parallelism: 2 },
+        { id: 'b', parallelism: 2 },
+      ],
+      edges: [{ from: 'a', to: 'b', pattern: 'all-to-all' as const }],
+    };
+
+    it('a region that can never have its slots ends the job before anything runs, in one failure with both numbers', () => {
+      const cluster = new ManualCluster({ ...needsFour, slots: 3 });
+      cluster.slotLimit = 3;
+      cluster.start();
+      const failures = cluster.events.filter((event) => event.type === 'task.failed');
+      expect(failures).toMatchObject([{ cause: { neededSlots: 4, offeredSlots: 3 }, classification: 'unrecoverable' }]);
+      expect(failures[0]?.cause.message).toMatch(
+        /^A region needs 4 slots, 3 are offered: a\[0\], a\[1\], b\[0\], b\[1\] run at the same time/,
+      );
+      expect([cluster.deployed, cluster.status]).toEqual([[], 'failed']);
+    });
+
+    it('a region that can no longer have its slots ends the job when the executor is lost', () => {
+      const cluster = new ManualCluster({ ...needsFour, slots: 3 });
+      cluster.start();
+      cluster.addExecutor('second', 1);
+      cluster.runAll();
+      expect(cluster.deployed).toHaveLength(4);
+      cluster.slotLimit = 3;
+      const executor = 'second' as ExecutorId;
+      cluster.master.send({ type: 'executor.lost', executor, cause: new ExecutorLostError(executor, 'it is off') });
+      for (const task of cluster.tasks) cluster.report(task, 'canceled');
+      expect(cluster.status).toBe('failed');
+      expect(cluster.master.getSnapshot().context.failure?.cause).toMatchObject({ neededSlots: 4, offeredSlots: 3 });
+    });
+
+    it('a region that may yet have its slots waits, and says how many are offered when it has waited in vain', () => {
+      const cluster = new ManualCluster({ ...needsFour, slots: 3 }).start();
+      cluster.clock.advance(10_000);
+      expect(cluster.events.find((event) => event.type === 'task.failed')).toMatchObject({
+        cause: { neededSlots: 4, offeredSlots: 3, recovery: 'restart' },
+      });
+      expect(cluster.status).toBe('running');
     });
 
     it('a region that gets no slot in time fails, and waits again after its backoff', () => {

@@ -110,6 +110,7 @@ export class ManualCluster implements ExecutorGateway {
   readonly canceled: string[] = [];
   readonly released: ResultPartitionId[] = [];
   readonly lost: ResultPartitionId[] = [];
+  slotLimit = Number.POSITIVE_INFINITY;
   readonly declaredLost: { readonly executor: ExecutorId; readonly why: string }[] = [];
   readonly registrations: {
     readonly partitions: readonly PartitionRegistration[];

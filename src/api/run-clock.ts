@@ -1,0 +1,50 @@
+import type { Clock } from '../environment.ts';
+
+/**
+ * The clock of one run: whatever of the run is still armed when it has ended, be it of an attempt that was given up or of a
+ * strategy that never answered, is disarmed with it. Nothing of a finished run holds the process.
+ */
+export class RunClock implements Clock {
+  readonly #clock: Clock;
+  readonly #armed = new Set<{ timer: unknown }>();
+  #isClosed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  epochMs(): number {
+    return this.#clock.epochMs();
+  }
+
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    const entry: { timer: unknown } = { timer: undefined };
+    if (this.#isClosed) return entry;
+    entry.timer = this.#clock.setTimeout(() => {
+      this.#armed.delete(entry);
+      callback();
+    }, delayMs);
+    this.#armed.add(entry);
+    return entry;
+  }
+
+  clearTimeout(handle: unknown): void {
+    const entry = handle as { timer: unknown } | undefined;
+    if (entry !== undefined && this.#armed.delete(entry)) this.#clock.clearTimeout(entry.timer);
+  }
+
+  setImmediate(callback: () => void): unknown {
+    return this.#clock.setImmediate(callback);
+  }
+
+  /** Disarms every timer. None is armed afterwards. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#armed) this.#clock.clearTimeout(timer);
+    this.#armed.clear();
+  }
+}
