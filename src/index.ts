@@ -113,6 +113,9 @@ export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './co
 export { keptResult } from './connectors/kept-result-source.ts';
 export { parquetFile, type ParquetFileOptions } from './connectors/parquet-file.ts';
 export { toCsvFile, type ToCsvFileOptions } from './connectors/to-csv-file.ts';
+export { toParquetFile, type ToParquetFileOptions } from './connectors/to-parquet-file.ts';
+export type { ParquetColumnType } from './connectors/parquet/column-type.ts';
+export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
 export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 

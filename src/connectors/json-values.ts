@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from '../errors.ts';
 import type { JsonFault } from './json-fault.ts';
 import { type WideNumber, wideNumbers } from './json-numbers.ts';
 import { setOwn } from './own-property.ts';
@@ -19,15 +18,12 @@ export interface JsonValueOptions {
    * the first is an error that names key and line. `string` holds all digits; `rounded` is the nearest number, as
    * `JSON.parse` has it.
    */
-  readonly decimals?: ValueChoice<'decimals'> | 'rounded';
+  readonly decimals?: ValueChoice<'decimals'>;
 }
 
 /** @throws InvalidArgumentError unless the options that are given are among their choices */
 export function checkJsonValueOptions({ int64, decimals }: JsonValueOptions): void {
-  if (int64 !== undefined) checkValueOptions({ int64 });
-  if (decimals !== undefined && !['number', 'string', 'rounded'].includes(decimals)) {
-    throw new InvalidArgumentError('decimals', decimals, '"number", "string" or "rounded"');
-  }
+  checkValueOptions({ ...(int64 !== undefined && { int64 }), ...(decimals !== undefined && { decimals }) });
 }
 
 /**

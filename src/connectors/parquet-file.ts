@@ -1,4 +1,5 @@
 import { InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
 import type { Source, SourcePlanContext, SourceReader } from '../operators/source.ts';
 import { type FilesPlan, fixFiles, type PlannedSplit, splitsOf } from './inputs/files-plan.ts';
 import { OpenFile } from './inputs/fixed-file.ts';
@@ -18,14 +19,28 @@ export interface ParquetFileOptions<Out> extends ValueOptions {
   readonly parse?: (row: Readonly<Record<string, unknown>>) => Out;
 }
 
+const optionNames = {
+  columns: true,
+  parse: true,
+  int64: true,
+  decimals: true,
+  timestamps: true,
+  binary: true,
+  maps: true,
+} satisfies OptionNames<ParquetFileOptions<unknown>>;
+
 /**
  * Reads a Parquet file as objects, one a row, with the columns as properties. Needs the packages `hyparquet` and
  * `hyparquet-compressors`. Holds one row group in memory per subtask.
  *
+ * What values become is told by the schema of the file and by options: `docs/values.md` has the table. Any name of a column
+ * is an own property of the record. Null is null at every depth.
+ *
  * Splittable, by row group: a subtask reads contiguous groups, and none if there are more subtasks than groups.
  * Replayable: a restarted subtask reads its groups again and no others, so the file must not change while a job runs.
  *
- * Reading fails with a {@link MalformedInputError} that names the row group when the file is broken, and with a
+ * Reading fails with a {@link MalformedInputError} that names the row of a value that cannot be given as asked, the column
+ * whose form is not known, or the row group where the file is broken; and with a
  * {@link FileAccessError}, which a restart may cure, when it is missing.
  */
 export function parquetFile<Out = Readonly<Record<string, unknown>>>(
@@ -35,6 +50,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   const paths = checkInputPaths(path);
   const { columns, parse } = options;
   if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
+  checkOptions('parquetFile', options, optionNames);
   checkValueOptions(options);
   const plan = async (context: SourcePlanContext): Promise<FilesPlan<ParquetInputFile>> => {
     const library = await loadLibrary();

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { checkWord } from '../options.ts';
 
 /**
  * What may become of values that a JavaScript number or `Date` cannot always hold: one vocabulary for all formats. The
@@ -6,7 +6,7 @@ import { InvalidArgumentError } from '../errors.ts';
  */
 export const valueChoices = {
   int64: ['number', 'bigint', 'string'],
-  decimals: ['number', 'string'],
+  decimals: ['number', 'string', 'rounded'],
   timestamps: ['floor', 'date', 'bigint', 'string'],
   binary: ['bytes', 'utf8', 'base64'],
   maps: ['object', 'entries'],
@@ -23,8 +23,8 @@ export interface ValueOptions {
    */
   readonly int64?: ValueChoice<'int64'>;
   /**
-   * Decimal numbers. Default `number`: the first whose digits a number does not hold (some have 16 digits, all have 15)
-   * is an error that names column and row. `string` holds all digits: `'12.30'`.
+   * Decimal numbers. Default `number`: the first that has more digits than a number keeps (15 always, 16 or 17 now and
+   * then) is an error that names column and row. `string` holds all digits: `'12.30'`. `rounded` is the nearest number.
    */
   readonly decimals?: ValueChoice<'decimals'>;
   /**
@@ -49,13 +49,6 @@ export interface ValueOptions {
 /** @throws InvalidArgumentError unless each value option that is given is one of its choices */
 export function checkValueOptions(options: ValueOptions): void {
   for (const name of Object.keys(valueChoices) as (keyof typeof valueChoices)[]) {
-    const choices: readonly string[] = valueChoices[name];
-    const given = options[name];
-    if (given !== undefined && !choices.includes(given)) throw new InvalidArgumentError(name, given, either(choices));
+    if (options[name] !== undefined) checkWord(name, options[name], valueChoices[name]);
   }
-}
-
-function either(choices: readonly string[]): string {
-  const quoted = choices.map((choice) => JSON.stringify(choice));
-  return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
 }

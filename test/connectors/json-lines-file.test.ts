@@ -169,8 +169,8 @@ it('`__proto__` is a key like others', async () => {
 });
 
 it.each<[name: string, options: object, expected: string]>([
-  ['int64', { int64: 'rounded' }, '"number", "bigint" or "string"'],
-  ['decimals', { decimals: 'bigint' }, '"number", "string" or "rounded"'],
+  ['int64', { int64: 'rounded' }, '"number" or "bigint" or "string"'],
+  ['decimals', { decimals: 'bigint' }, '"number" or "string" or "rounded"'],
 ])('another choice for `%s` is refused', (name, options, expected) => {
   expect(() => jsonLinesFile('x', options)).toThrow(
     expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: name }),

@@ -81,7 +81,7 @@ describe('options', () => {
 
   it.each<[title: string, options: object, message: string]>([
     ['no columns', { columns: [] }, 'columns: expected at least one name, or no `columns`, got []'],
-    ['int64 of another kind', { int64: 'text' }, 'int64: expected "number", "bigint" or "string", got "text"'],
+    ['int64 of another kind', { int64: 'text' }, 'int64: expected "number" or "bigint" or "string", got "text"'],
   ])('%s is refused', (_title, options, message) => {
     expect(() => parquetFile('x', options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
   });

@@ -32,6 +32,8 @@ describe('a value that a number or a Date holds is one, and options decide about
     ['decimals', 'int64', { decimals: 'string' }, ['0.0001', '-12345678901.2345', null]],
     ['decimals', 'long', { decimals: 'string' }, ['1.0000000000', '1234567890123456789.0123456789', null]],
     ['decimals', 'whole', { decimals: 'string' }, ['9007199254740992', '9007199254740993', null]],
+    ['decimals', 'whole', { decimals: 'rounded' }, [9007199254740992, 9007199254740992, null]],
+    ['texts', 'json', {}, [{ a: [1, null] }, JSON.parse('{"__proto__":{"admin":true}}')]],
     ['decimals', 'wide', { decimals: 'string' }, ['-0.01', `${'1'.repeat(40)}.25`, null]],
     ['binary', 'plain', {}, [picture, bytes(), null]],
     ['binary', 'dictionary', {}, [bytes(0xf0), bytes(0xf1), bytes(0xf0)]],
@@ -120,13 +122,19 @@ describe('the first value that cannot be given is an error that names row, colum
   it.each<[file: string, column: string, options: Options, row: number, problem: string]>([
     ['integers', 'i64', {}, 2, "9007199254740992 does not fit into a number. Set `int64: 'bigint'` or 'string'"],
     ['integers', 'u64', {}, 2, "18446744073709551615 does not fit into a number. Set `int64: 'bigint'` or 'string'"],
-    ['decimals', 'whole', {}, 2, "9007199254740993 has more digits than a number holds. Set `decimals: 'string'`"],
+    [
+      'decimals',
+      'whole',
+      {},
+      2,
+      "9007199254740993 has more digits than a number holds. Set `decimals: 'string'` or 'rounded'",
+    ],
     [
       'decimals',
       'long',
       {},
       2,
-      "1234567890123456789.0123456789 has more digits than a number holds. Set `decimals: 'string'`",
+      "1234567890123456789.0123456789 has more digits than a number holds. Set `decimals: 'string'` or 'rounded'",
     ],
     [
       'times',

@@ -2,10 +2,10 @@ import { setOwn } from '../../src/connectors/own-property.ts';
 import { checkValueOptions } from '../../src/connectors/value-options.ts';
 
 it.each<[option: string, given: unknown, expected: string]>([
-  ['int64', 'Number', '"number", "bigint" or "string"'],
-  ['decimals', 'bigint', '"number" or "string"'],
-  ['timestamps', true, '"floor", "date", "bigint" or "string"'],
-  ['binary', 'hex', '"bytes", "utf8" or "base64"'],
+  ['int64', 'Number', '"number" or "bigint" or "string"'],
+  ['decimals', 'bigint', '"number" or "string" or "rounded"'],
+  ['timestamps', true, '"floor" or "date" or "bigint" or "string"'],
+  ['binary', 'hex', '"bytes" or "utf8" or "base64"'],
   ['maps', null, '"object" or "entries"'],
 ])('%s: %p is refused', (argument, given, expected) => {
   const message = `${argument}: expected ${expected}, got ${JSON.stringify(given)}`;

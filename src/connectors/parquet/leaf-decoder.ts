@@ -1,4 +1,6 @@
 import type { LogicalType, ParquetParsers, ParquetType, SchemaElement, TimeUnit } from 'hyparquet';
+import { toError } from '../../errors.ts';
+import { findNumberFault, parseExactly } from '../json-values.ts';
 import type { ValueChoice, ValueOptions } from '../value-options.ts';
 import { annotationOf } from './annotation.ts';
 import { decimalNumber, decimalText, integerOfBytes } from './decimal-digits.ts';
@@ -86,7 +88,7 @@ function annotatedDecoder(
         ? ofBytes(text(faults, 'not valid UTF-8, although the file calls it text'))
         : undefined;
     case 'JSON':
-      return type === 'BYTE_ARRAY' ? ofBytes(json(faults)) : undefined;
+      return type === 'BYTE_ARRAY' ? ofBytes(json(options, faults)) : undefined;
     case 'BSON':
       return type === 'BYTE_ARRAY'
         ? ofBytes(binary(options.binary === 'utf8' ? 'bytes' : options.binary, faults))
@@ -155,14 +157,14 @@ function decimalDecoder(
   faults: ValueFaults,
 ): LeafDecoder | undefined {
   if (!(scale >= 0)) return undefined;
-  const give =
-    decimals === 'string'
-      ? (unscaled: bigint | number) => decimalText(BigInt(unscaled), scale)
-      : (unscaled: bigint | number) =>
-          decimalNumber(unscaled, scale) ??
-          faults.unfit(
-            `${decimalText(BigInt(unscaled), scale)} has more digits than a number holds. Set \`decimals: 'string'\``,
-          );
+  const give = (unscaled: bigint | number): unknown => {
+    if (decimals === 'string') return decimalText(BigInt(unscaled), scale);
+    const number = decimalNumber(unscaled, scale);
+    if (number !== undefined) return number;
+    const digits = decimalText(BigInt(unscaled), scale);
+    if (decimals === 'rounded') return Number(digits);
+    return faults.unfit(`${digits} has more digits than a number holds. Set \`decimals: 'string'\` or 'rounded'`);
+  };
   switch (type) {
     case 'INT32':
       return ofInt32(give);
@@ -289,15 +291,16 @@ function text(faults: ValueFaults, problem: string): (bytes: Uint8Array) => unkn
   };
 }
 
-function json(faults: ValueFaults): (bytes: Uint8Array) => unknown {
+function json(options: ValueOptions, faults: ValueFaults): (bytes: Uint8Array) => unknown {
   const read = text(faults, 'not valid UTF-8, although the file calls it JSON');
   return (bytes) => {
     const content = read(bytes);
     if (typeof content !== 'string') return content;
     try {
-      return JSON.parse(content) as unknown;
+      return parseExactly(content, options);
     } catch (error) {
-      return faults.unfit(`not JSON, although the file calls it that: ${(error as SyntaxError).message}`);
+      const fault = error instanceof RangeError ? findNumberFault(content, options) : undefined;
+      return faults.unfit(fault?.problem ?? `not JSON, although the file calls it that: ${toError(error).message}`);
     }
   };
 }

@@ -1,0 +1,109 @@
+import { UnrecoverableError } from '../../errors.ts';
+import { show } from '../../foreign-value.ts';
+import { type ColumnType, nothing, type StoredValue, typeOf } from './column-type.ts';
+import { jsonFault } from './json-column.ts';
+
+/** A column of the rows that are not written yet. */
+export interface BufferedColumn {
+  readonly name: string;
+  /** Undefined while no row had a value. */
+  type: ColumnType | undefined;
+  values: (StoredValue | null)[];
+}
+
+/**
+ * Rows that are to be a row group, column by column. Without given columns their names and types are those of the rows of
+ * the first group; from then on they are fixed.
+ */
+export class RowGroupBuffer {
+  readonly #file: string;
+  readonly #isGiven: boolean;
+  readonly #columnByName: Map<string, BufferedColumn>;
+  #isFixed: boolean;
+  /** Of rows that were written before. */
+  #rowStart = 0;
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(file: string, given: ReadonlyMap<string, ColumnType> | undefined) {
+    this.#file = file;
+    this.#isGiven = given !== undefined;
+    this.#isFixed = this.#isGiven;
+    this.#columnByName = new Map();
+    for (const [name, type] of given ?? []) this.#columnByName.set(name, { name, type, values: [] });
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** About how much the rows hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get columns(): readonly BufferedColumn[] {
+    return [...this.#columnByName.values()];
+  }
+
+  /** @throws UnrecoverableError that names row and column of what cannot be written */
+  add(record: unknown): void {
+    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+      throw this.#refuse(`expected an object, got ${show(record)}`);
+    }
+    if (!this.#isGiven) this.#learnColumns(record);
+    for (const column of this.#columnByName.values()) {
+      column.values.push(this.#stored(column, ownProperty(record, column.name)));
+    }
+    this.#rows++;
+  }
+
+  /** The rows are written, and their columns are those of the file. */
+  clear(): void {
+    for (const column of this.#columnByName.values()) {
+      column.type ??= nothing;
+      column.values = [];
+    }
+    this.#isFixed = true;
+    this.#rowStart += this.#rows;
+    this.#rows = 0;
+    this.#bytes = 0;
+  }
+
+  #learnColumns(record: object): void {
+    for (const name of Object.keys(record)) {
+      if (this.#columnByName.has(name)) continue;
+      if (this.#isFixed) {
+        throw this.#refuse(`column ${JSON.stringify(name)} is not among those of the rows before. Give \`columns\``);
+      }
+      const values = Array.from({ length: this.#rows }, () => null);
+      this.#columnByName.set(name, { name, type: undefined, values });
+    }
+  }
+
+  #stored(column: BufferedColumn, value: unknown): StoredValue | null {
+    if (value === null || value === undefined) return null;
+    column.type ??= typeOf(value);
+    const stored = column.type?.store(value);
+    if (stored === undefined) throw this.#refuseValue(column, value);
+    this.#bytes += typeof stored === 'string' || typeof stored === 'object' ? stored.length : 8;
+    return stored;
+  }
+
+  #refuseValue({ name, type }: BufferedColumn, value: unknown): Error {
+    const fault = typeof value === 'object' ? jsonFault(value) : undefined;
+    const detail = fault === undefined ? '' : ` (${fault.replace(/^ /, 'it ')})`;
+    const remedy = this.#isGiven ? 'Map to that before the sink' : 'Give `columns`, or map to that before the sink';
+    return this.#refuse(
+      `column ${JSON.stringify(name)}: expected ${type?.takes ?? 'data'}, got ${show(value)}${detail}. ${remedy}`,
+    );
+  }
+
+  #refuse(problem: string): UnrecoverableError {
+    return new UnrecoverableError(`${this.#file}, row ${this.#rowStart + this.#rows + 1}: ${problem}`);
+  }
+}
+
+function ownProperty(record: object, name: string): unknown {
+  return Object.hasOwn(record, name) ? (record as Record<string, unknown>)[name] : undefined;
+}

@@ -1,0 +1,318 @@
+import fc from 'fast-check';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parquetMetadata } from 'hyparquet';
+import { parquetFile } from '../../src/connectors/parquet-file.ts';
+import { partPath } from '../../src/connectors/part-file.ts';
+import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/to-parquet-file.ts';
+import type { ValueOptions } from '../../src/connectors/value-options.ts';
+import { contextOf, failureOf, readSubtask, scratchDirectory, writeSubtask } from './subtasks.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+const at = scratchDirectory();
+let directories = 0;
+const freshPath = () => at(`${directories++}/deep/out.parquet`);
+const filesBeside = (path: string) => readdirSync(dirname(path)).toSorted();
+const footerOf = (path: string) => parquetMetadata(new Uint8Array(readFileSync(path)));
+
+async function writtenAndRead(
+  rows: readonly Row[],
+  options: ToParquetFileOptions<Row> = {},
+  reading: ValueOptions = { int64: 'bigint' },
+): Promise<Row[]> {
+  const path = freshPath();
+  await writeSubtask(toParquetFile<Row>(path, options), rows);
+  return readSubtask(parquetFile<Row>(path, reading));
+}
+
+describe('what is written is what is read back', () => {
+  it('each kind of value, and a column without any', async () => {
+    const row = {
+      number: -0.5,
+      bigint: 2n ** 62n,
+      string: '\ufeff継\0',
+      boolean: true,
+      date: new Date(-1),
+      bytes: Uint8Array.of(0xff, 0),
+      object: { a: [1, null, { b: 'x' }], ['c.d']: 'e' },
+      array: ['x', []],
+      nothing: null,
+    };
+    const nulls = Object.fromEntries(Object.keys(row).map((name) => [name, null]));
+    expect(await writtenAndRead([row, nulls, row])).toEqual([row, nulls, row]);
+  });
+
+  it.each(['snappy', 'gzip', 'none'] as const)('compressed by %s', async (compression) => {
+    const rows = Array.from({ length: 100 }, (_, index) => ({ a: 'x'.repeat(index) }));
+    expect(await writtenAndRead(rows, { compression })).toEqual(rows);
+  });
+
+  it('values of given types', async () => {
+    const columns = {
+      i: 'int32',
+      l: 'int64',
+      f: 'double',
+      day: 'date',
+      id: 'uuid',
+      price: { decimal: [6, 2] },
+      wide: { decimal: [38, 4] },
+      any: 'json',
+    } as const;
+    const id = '12345678-9abc-def0-1234-56789abcdef0';
+    const row = {
+      i: -5,
+      l: 7,
+      f: 2,
+      day: new Date('1969-12-31'),
+      id,
+      price: 12.3,
+      wide: '-12345678901234567890.5',
+      any: 'x',
+      more: 1,
+    };
+    expect(await writtenAndRead([row, {}], { columns }, { decimals: 'string' })).toEqual([
+      { i: -5, l: 7, f: 2, day: row.day, id, price: '12.30', wide: '-12345678901234567890.5000', any: 'x' },
+      { i: null, l: null, f: null, day: null, id: null, price: null, wide: null, any: null },
+    ]);
+  });
+
+  it('no rows, with columns and without', async () => {
+    expect(await writtenAndRead([], { columns: { a: 'string' } })).toEqual([]);
+    expect(await writtenAndRead([])).toEqual([]);
+  });
+
+  it('columns of any name', async () => {
+    const row = Object.fromEntries(
+      ['__proto__', 'constructor', 'toString', '', 'a.b'].map((name, index) => [name, index]),
+    );
+    const [read, empty] = await writtenAndRead([row, {}]);
+    expect(Object.entries(read as Row)).toEqual(Object.entries(row));
+    expect(Object.values(empty as Row)).toEqual([null, null, null, null, null]);
+  });
+
+  const json = fc.jsonValue({ maxDepth: 3 }).filter(hasOrdinaryNumbers);
+  const column: fc.Arbitrary<fc.Arbitrary<unknown>> = fc.oneof(
+    fc.constant(fc.double()),
+    fc.constant(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+    fc.constant(fc.string({ unit: 'binary' })),
+    fc.constant(fc.boolean()),
+    fc.constant(fc.date({ noInvalidDate: true })),
+    fc.constant(fc.uint8Array()),
+    fc.constant(fc.oneof(fc.array(json), fc.dictionary(fc.string(), json, { noNullPrototype: true }))),
+  );
+  const table = fc
+    .dictionary(fc.string(), column, { minKeys: 1, maxKeys: 5, noNullPrototype: true })
+    .chain((columns) => {
+      const cells = Object.entries(columns).map(([name, values]) =>
+        fc.option(values).map((value) => [name, value] as const),
+      );
+      const row = fc.tuple(...cells).map((entries) => Object.fromEntries<unknown>(entries));
+      return fc.tuple(fc.array(row, { maxLength: 40 }), fc.integer({ min: 1, max: 50 }));
+    });
+
+  it('any table, in row groups of any size', async () => {
+    await fc.assert(
+      fc.asyncProperty(table, async ([rows, rowGroupSize]) => {
+        fc.pre(!changesItsMind(rows, rowGroupSize));
+        expect(await writtenAndRead(rows, { rowGroupSize })).toEqual(rows);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  /** JSON has no -0, and with `int64: 'bigint'` its integers beyond 2^53 are read as bigints. */
+  function hasOrdinaryNumbers(value: unknown): boolean {
+    if (typeof value === 'number')
+      return !Object.is(value, -0) && (Number.isSafeInteger(value) || !Number.isInteger(value));
+    return typeof value !== 'object' || value === null || Object.values(value).every(hasOrdinaryNumbers);
+  }
+
+  /** Whether a column has its first value after the first row group. */
+  function changesItsMind(rows: readonly Row[], rowGroupSize: number): boolean {
+    return Object.keys(rows[0] ?? {}).some((name) => {
+      const first = rows.findIndex((row) => Object.getOwnPropertyDescriptor(row, name)?.value !== null);
+      return first >= rowGroupSize;
+    });
+  }
+});
+
+describe('row groups', () => {
+  const groupsOf = (path: string) => footerOf(path).row_groups.map(({ num_rows }) => Number(num_rows));
+  const rows = Array.from({ length: 10 }, (_, id) => ({ id }));
+
+  it('are written as soon as they are full', async () => {
+    const path = freshPath();
+    const writer = await toParquetFile(path, { rowGroupSize: 4 }).open(contextOf());
+    for (const row of rows) await writer.write([row]);
+    await writer.commit();
+    expect(groupsOf(path)).toEqual([4, 4, 2]);
+    expect(await readSubtask(parquetFile(path))).toEqual(rows);
+  });
+
+  it('one call may fill several', async () => {
+    const path = freshPath();
+    await writeSubtask(toParquetFile(path, { rowGroupSize: 3 }), rows);
+    expect(groupsOf(path)).toEqual([3, 3, 3, 1]);
+  });
+
+  it('end sooner where their rows are large', async () => {
+    const path = freshPath();
+    const large = Array.from({ length: 5 }, () => ({ text: 'x'.repeat(12 << 20) }));
+    await writeSubtask(toParquetFile(path), large);
+    expect(groupsOf(path)).toEqual([3, 2]);
+  });
+});
+
+describe('a value that its column cannot hold is named by row and column', () => {
+  it.each<[title: string, rows: unknown[], options: ToParquetFileOptions<Row>, problem: string]>([
+    [
+      'another type than before',
+      [{ a: 1 }, { a: 'x' }],
+      {},
+      'row 2: column "a": expected a number, got "x". Give `columns`, or map to that before the sink',
+    ],
+    [
+      'another type after a row group',
+      [{ a: 1 }, { a: 'x' }],
+      { rowGroupSize: 1 },
+      'row 2: column "a": expected a number, got "x". Give `columns`, or map to that before the sink',
+    ],
+    [
+      'a new column after a row group',
+      [{ a: 1 }, { b: 1 }],
+      { rowGroupSize: 1 },
+      'row 2: column "b" is not among those of the rows before. Give `columns`',
+    ],
+    [
+      'a first value after a row group',
+      [{ a: null }, { a: 1 }],
+      { rowGroupSize: 1 },
+      'row 2: column "a": expected nothing, as the rows before it, got 1. Give `columns`, or map to that before the sink',
+    ],
+    [
+      'a function',
+      [{ a: Math.max }],
+      {},
+      'row 1: column "a": expected data, got function max. Give `columns`, or map to that before the sink',
+    ],
+    [
+      'an integer of more than 64 bits',
+      [{ a: 2n ** 63n }],
+      {},
+      'row 1: column "a": expected a bigint of 64 bits, or an integer that a number holds exactly, got 9223372036854775808n. Give `columns`, or map to that before the sink',
+    ],
+    [
+      'a string that UTF-8 does not hold',
+      [{ a: '\ud800' }],
+      {},
+      'row 1: column "a": expected a string without half a surrogate pair, got "\\ud800". Give `columns`, or map to that before the sink',
+    ],
+    [
+      'an invalid Date',
+      [{ a: new Date(NaN) }],
+      {},
+      'row 1: column "a": expected a valid Date, got null (it is a Date). Give `columns`, or map to that before the sink',
+    ],
+    [
+      'a Date in JSON',
+      [{ a: { at: [new Date(0)] } }],
+      {},
+      'row 1: column "a": expected what JSON can hold, got {"at":["1970-01-01T00:00:00.000Z"]} (.at[0] is a Date). Give `columns`, or map to that before the sink',
+    ],
+    [
+      'NaN in JSON',
+      [{ a: [NaN] }],
+      {},
+      'row 1: column "a": expected what JSON can hold, got [null] ([0] is NaN). Give `columns`, or map to that before the sink',
+    ],
+    [
+      'a fraction',
+      [{ a: 1.5 }],
+      { columns: { a: 'int32' } },
+      'row 1: column "a": expected an integer of 32 bits, got 1.5. Map to that before the sink',
+    ],
+    [
+      'a number beyond 2^53',
+      [{ a: 2 ** 53 }],
+      { columns: { a: 'int64' } },
+      'row 1: column "a": expected a bigint of 64 bits, or an integer that a number holds exactly, got 9007199254740992. Map to that before the sink',
+    ],
+    [
+      'an hour',
+      [{ a: new Date(1) }],
+      { columns: { a: 'date' } },
+      'row 1: column "a": expected a Date at midnight UTC, got "1970-01-01T00:00:00.001Z" (it is a Date). Map to that before the sink',
+    ],
+    [
+      'too many digits',
+      [{ a: '1.234' }],
+      { columns: { a: { decimal: [6, 2] } } },
+      'row 1: column "a": expected a number or its digits as a string, 6 at most, 2 of them after the point, got "1.234". Map to that before the sink',
+    ],
+    ['no object', ['x'], {}, 'row 1: expected an object, got "x"'],
+  ])('%s', async (_title, rows, options, problem) => {
+    const path = freshPath();
+    const failure = await failureOf(writeSubtask(toParquetFile<Row>(path, options), rows as Row[]));
+    expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never', message: `${path}, ${problem}` });
+    expect(filesBeside(path)).toEqual([]);
+  });
+});
+
+describe('exactly once', () => {
+  it('several subtasks write a file each', async () => {
+    const path = freshPath();
+    for (let subtask = 0; subtask < 3; subtask++) {
+      await writeSubtask(toParquetFile(path), [{ subtask }], { subtask, parallelism: 3 });
+    }
+    expect(filesBeside(path)).toEqual([0, 1, 2].map((subtask) => `out-0000${subtask}-of-00003.parquet`));
+    expect(await readSubtask(parquetFile(partPath(path, 1, 3)))).toEqual([{ subtask: 1 }]);
+  });
+
+  it('an attempt that is aborted leaves what was committed before', async () => {
+    const path = freshPath();
+    await writeSubtask(toParquetFile(path), [{ a: 'kept' }]);
+    const writer = await toParquetFile(path, { rowGroupSize: 1 }).open(contextOf({ attempt: 1 }));
+    await writer.write([{ a: 'lost' }, { a: 'lost' }]);
+    await writer.abort();
+    expect(await readSubtask(parquetFile(path))).toEqual([{ a: 'kept' }]);
+    expect(filesBeside(path)).toContain('out.parquet');
+  });
+});
+
+describe('options', () => {
+  it.each<[options: object, message: string]>([
+    [{ columns: {} }, 'columns: expected at least one, or no `columns`, got {}'],
+    [
+      { columns: { a: 'text' } },
+      'columns: "a": expected boolean, int32, int64, double, string, binary, timestamp, date, uuid, json or { decimal: [precision, scale] }, got "text"',
+    ],
+    [
+      { columns: { a: { decimal: [39, 2] } } },
+      'columns: "a": expected boolean, int32, int64, double, string, binary, timestamp, date, uuid, json or { decimal: [precision, scale] }, got {"decimal":[39,2]}',
+    ],
+    [{ rowGroupSize: 0 }, 'rowGroupSize: expected an integer from 1 to 9007199254740991, got 0'],
+    [{ compression: 'zstd' }, 'compression: expected "snappy" or "gzip" or "none", got "zstd"'],
+    [
+      { rowGroupsize: 1 },
+      'rowGroupsize of toParquetFile: expected an option that exists (did you mean `rowGroupSize`?), got 1',
+    ],
+  ])('%j is refused', (options, message) => {
+    expect(() => toParquetFile('x', options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
+  });
+});
+
+it('without its package it says how to install it', async () => {
+  await jest.isolateModulesAsync(async () => {
+    jest.doMock('hyparquet-writer', () => {
+      throw new Error("Cannot find package 'hyparquet-writer'");
+    });
+    const { toParquetFile: fresh } = await import('../../src/connectors/to-parquet-file.ts');
+    const failure = await failureOf(writeSubtask(fresh(freshPath()), []));
+    expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });
+    expect(failure.message).toBe(
+      "toParquetFile needs one more package: npm install hyparquet-writer (Cannot find package 'hyparquet-writer')",
+    );
+  });
+  jest.dontMock('hyparquet-writer');
+});
