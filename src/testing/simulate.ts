@@ -243,7 +243,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
   const recordsIn = new Map<string, number>();
   const faults = faultPlan();
   faults.call(
-    'task.end',
+    'task.finish',
     ({ vertex, records }: FaultPlace) => {
       recordsIn.set(String(vertex), (recordsIn.get(String(vertex)) ?? 0) + Number(records));
     },

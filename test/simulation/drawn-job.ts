@@ -1,4 +1,4 @@
-import { bufferCount, concatMap, map as rxMap } from 'rxjs';
+import { bufferCount, concatMap, map as rxMap, take } from 'rxjs';
 import {
   type DataStream,
   blocking,
@@ -11,6 +11,7 @@ import {
   range,
   reliable,
   type Sink,
+  type Source,
 } from '../../src/index.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 
@@ -66,7 +67,7 @@ function drawSource(random: SeededRandom, job: Job, index: number): DataStream<I
   const count = random.pick([0, 1, 10, 60, 200]);
   const items = Array.from({ length: count }, (_, at): Item => ({ key: at % 7, value: (at * 31 + index) % modulus }));
   const name = `source-${index}`;
-  switch (random.integer(0, 3)) {
+  switch (random.integer(0, 4)) {
     case 0:
       return job.source(name, fromArray(items));
     case 1:
@@ -85,9 +86,38 @@ function drawSource(random: SeededRandom, job: Job, index: number): DataStream<I
           }
         }),
       );
+    case 3:
+      // Without slots for all tasks it would keep the one that its consumer waits for: `memory` makes sure of them. What is
+      // kept for longer is completed, and that would never be.
+      return job
+        .source(name, endless(random.chance(0.5)))
+        .rebalance({ exchange: random.chance(0.5) ? 'pipelined' : drawMemory(random, 'until-consumers-finish') })
+        .map((item) => item, { parallelism: 1 })
+        .through(take(count));
     default:
       return job.source(name, range(0, count)).map((n) => ({ key: n % 5, value: (n * 17) % modulus }));
   }
+}
+
+/** It never ends by itself, only because nobody needs more; one record a millisecond. */
+function endless(deterministic: boolean): Source<Item> {
+  return {
+    name: 'endless',
+    maxParallelism: 1,
+    deterministic,
+    open: ({ environment: { clock } }) => {
+      let at = 0;
+      let timer: unknown;
+      const next = (): readonly Item[] => [{ key: at % 7, value: (at++ * 31) % modulus }];
+      return {
+        read: () =>
+          new Promise((resolve) => {
+            timer = clock.setTimeout(() => resolve(next()), 1);
+          }),
+        close: () => clock.clearTimeout(timer),
+      };
+    },
+  };
 }
 
 type Draw = (random: SeededRandom, stream: DataStream<Item>) => DataStream<Item>;
@@ -154,6 +184,8 @@ const draws: readonly Draw[] = [
   (random, stream) => stream.forward({ exchange: random.pick(exchanges)(random) }).map((item) => ({ ...item })),
   inAnotherOrder,
   withNoise,
+  firstFew,
+  firstFew,
   // Every record once per subtask: how many there are must not be drawn later.
   (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
 ];
@@ -185,6 +217,24 @@ function withNoise(random: SeededRandom, stream: DataStream<Item>): DataStream<I
     .map(({ key, value }) => ({ key, value }));
 }
 
+/**
+ * Needs the first few records and no more: what it hands on tells how many there were, up to a limit, and not which. Now
+ * and then every subtask needs a few, and then one task a few of those.
+ */
+function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const most = random.pick([0, 1, 5, 40]);
+  const alike = stream.map((): Item => ({ key: 1, value: 1 }));
+  const fewOfEach = (): DataStream<Item> =>
+    (random.chance(0.5)
+      ? alike.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random))
+      : alike.broadcast(drawExchange(random)).map((item) => item, { parallelism: 1 })
+    ).through(take(most));
+  return (random.chance(0.5) ? fewOfEach() : alike)
+    .rebalance(drawExchange(random))
+    .map((item) => item, { parallelism: 1 })
+    .through(take(most));
+}
+
 function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   return random.pick(draws)(random, stream);
 }
@@ -192,11 +242,16 @@ function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStrea
 /** The four exchanges, with budgets of their own now and then. */
 const exchanges: readonly ((random: SeededRandom) => Exchange)[] = [
   () => 'pipelined',
-  (random) =>
-    memory({ memoryBudgetBytes: random.pick([200, 2_000, infinity]), memoryOverflow: random.pick(['drop', 'spill']) }),
+  (random) => drawMemory(random),
   (random) => reliable({ sync: random.pick(['checkpoint', 'write', 'never']) }),
   (random) => blocking({ memoryBudgetBytes: random.pick([0, 500, infinity]) }),
 ];
+
+function drawMemory(random: SeededRandom, keepResults?: 'until-consumers-finish'): Exchange {
+  const memoryBudgetBytes = random.pick([200, 2_000, infinity]);
+  const memoryOverflow = random.pick<'drop' | 'spill'>(['drop', 'spill']);
+  return memory({ memoryBudgetBytes, memoryOverflow, ...(keepResults && { keepResults }) });
+}
 
 const infinity = Number.POSITIVE_INFINITY;
 
