@@ -16,6 +16,15 @@ export type JobEvent =
       readonly attempt: AttemptNumber;
       readonly state: string;
     }
+  /** A task finished before its input had ended, because nobody needed more of what it produces. */
+  | {
+      readonly type: 'task.curtailed';
+      readonly atMs: number;
+      readonly task: string;
+      readonly vertex: number;
+      /** What it had produced. */
+      readonly records: number;
+    }
   | { readonly type: 'region.stateChanged'; readonly atMs: number; readonly region: RegionId; readonly state: string }
   /** A failure, when it happened; what is done about it follows as `failover.decided` or `failover.refused`. */
   | {

@@ -12,8 +12,10 @@ export interface FailoverReceipt {
   readonly why: string | undefined;
   readonly regionsRestarted: number;
   readonly tasksRestarted: number;
-  /** Regions among them that produced again what they had produced, so that who reads it went on. */
+  /** Regions among them that reproduced their output. */
   readonly regionsAgain: number;
+  /** Whether tasks that read the output of those kept running meanwhile. */
+  readonly readersKeptRunning: boolean;
   /** Results that restarted tasks read again instead of having them produced again, complete or still being written. */
   readonly partitionsReused: number;
   readonly bytesReused: number;
@@ -43,6 +45,8 @@ export interface JobReceipt {
     /** Those among them that an earlier attempt had read before. */
     readonly reRead: number;
   };
+  /** Tasks that finished before their input had ended, because nobody needed more: by vertex, with what they produced. */
+  readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
   readonly failovers: readonly FailoverReceipt[];
   toString(): string;
 }
@@ -62,6 +66,8 @@ export class ReceiptBook {
   readonly #failovers = new Map<number, { -readonly [Key in keyof FailoverReceipt]: FailoverReceipt[Key] }>();
   /** Per source vertex: records of the attempt that read most, and of all attempts. */
   readonly #sourceReads = new Map<number, { most: number; all: number }>();
+  /** What tasks had produced that nobody needed more of, in their latest attempt. */
+  readonly #curtailed = new Map<number, number>();
   #startedMs: number | undefined;
   #endedMs = 0;
 
@@ -87,7 +93,11 @@ export class ReceiptBook {
       case 'task.stateChanged':
         if (event.state === 'deploying') {
           this.#attemptsOf[event.vertex] = (this.#attemptsOf[event.vertex] as number) + 1;
+          this.#curtailed.delete(event.vertex);
         }
+        break;
+      case 'task.curtailed':
+        this.#curtailed.set(event.vertex, event.records);
         break;
       case 'task.failed':
         this.#failovers.set(event.failover, {
@@ -98,6 +108,7 @@ export class ReceiptBook {
           regionsRestarted: 0,
           tasksRestarted: 0,
           regionsAgain: 0,
+          readersKeptRunning: false,
           partitionsReused: 0,
           bytesReused: 0,
           recordsReused: 0,
@@ -111,6 +122,7 @@ export class ReceiptBook {
         entry.regionsRestarted = event.regions.length;
         entry.tasksRestarted = event.taskCount;
         entry.regionsAgain = event.again.length;
+        entry.readersKeptRunning = this.#readersKeepRunning(event);
         entry.delayMs = event.delayMs;
         entry.why = event.why;
         Object.assign(entry, this.#reuse(event));
@@ -159,9 +171,37 @@ export class ReceiptBook {
       tasks: { total: graph.vertexCount, reRun, attempts },
       attemptsByVertex,
       records: { read, reRead },
+      endedEarly: this.#endedEarly(),
       failovers: [...this.#failovers.values()],
     };
     return { ...receipt, toString: () => describeReceipt(receipt) };
+  }
+
+  #endedEarly(): JobReceipt['endedEarly'] {
+    const { graph } = this.#ledger;
+    const byVertex = new Map<string, { vertex: string; tasks: number; records: number }>();
+    for (const [task, records] of this.#curtailed) {
+      const vertex = graph.jobVertexOf(task as never).id;
+      const entry = byVertex.get(vertex) ?? { vertex, tasks: 0, records: 0 };
+      byVertex.set(vertex, { vertex, tasks: entry.tasks + 1, records: entry.records + records });
+    }
+    return [...byVertex.values()];
+  }
+
+  /** Whether somebody who does not restart still reads what is produced again. Called before it is invalidated. */
+  #readersKeepRunning({ regions, again }: Extract<JobEvent, { type: 'failover.decided' }>): boolean {
+    const { graph, regions: regionsOf } = this.#ledger;
+    const restarted = new Set(regions);
+    return again.some((region) =>
+      Array.from(regionsOf.verticesOf(region)).some((vertex) =>
+        graph.partitionsOf(vertex as never).some((partition) => {
+          for (const reader of this.#ledger.readersOf(partition)) {
+            if (!restarted.has(regionsOf.regionOf(reader))) return true;
+          }
+          return false;
+        }),
+      ),
+    );
   }
 
   /** The results that restarted regions read and that are not produced anew. Called before they are invalidated. */
@@ -215,12 +255,16 @@ function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
       `  ${failover.task ?? 'the job'} failed (${failover.cause})`,
       `    restarted ${failover.tasksRestarted} of ${tasks.total} tasks, ${recovery}` +
         (failover.delayMs > 0 ? ` (${Math.round(failover.delayMs)} ms of it backoff)` : '') +
-        (failover.regionsAgain > 0
-          ? `; ${failover.regionsAgain} of its regions as before: who reads them went on`
-          : ''),
+        (failover.regionsAgain > 0 ? `; ${failover.regionsAgain} of its regions reproduced their output` : '') +
+        (failover.readersKeptRunning ? ', and its consumers kept running' : ''),
       `    re-used ${failover.partitionsReused} partitions: ${failover.recordsReused} records, ${formatBytes(failover.bytesReused)}`,
     );
     if (failover.why !== undefined) lines.push(`    because ${failover.why}`);
+  }
+  for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
+    lines.push(
+      `  ${vertex}: ${ended === 1 ? '1 task' : `${ended} tasks`} ended early, after ${produced} records: nobody needed more`,
+    );
   }
   if (failovers.length > 0) {
     lines.push(

@@ -21,6 +21,8 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
         place: event.place,
         ...event.labels,
       });
+    case 'task.curtailed':
+      return logger.info(`${event.task} ended after ${event.records} records: nobody needs more of it`, { job });
     case 'failover.decided': {
       const { failover, regions, again, taskCount, delayMs, why } = event;
       const about = { job, failover, regions: regions.length, again: again.length, tasks: taskCount, delayMs, why };

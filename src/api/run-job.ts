@@ -53,6 +53,9 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...(seams.resultsOfLostExecutors && { resultsOfLostExecutors: seams.resultsOfLostExecutors }),
     onTaskEnded: (vertex, statistics) => {
       if (isSource[graph.jobVertexIndexOf(vertex)]) book.noteSourceRead(vertex, statistics.recordsIn);
+      if (!statistics.isCurtailed) return;
+      const [atMs, task] = [environment.clock.now(), graph.nameOf(vertex)];
+      observe({ type: 'task.curtailed', atMs, task, vertex, records: statistics.recordsOut });
     },
   });
   seams.cluster?.(cluster);

@@ -54,6 +54,16 @@ export class JobLedger implements Topology {
     return this.#results.isReadable(partition);
   }
 
+  /** Whether a result is not complete, and will be when its producer finishes. */
+  isBeingProduced(partition: PartitionId): boolean {
+    return this.#results.isBeingProduced(partition);
+  }
+
+  /** Whether every region that reads a result has finished. */
+  isConsumed(partition: PartitionId): boolean {
+    return this.#results.isConsumed(partition);
+  }
+
   reproducibilityOf(region: RegionId): Reproducibility {
     return this.#plans.reproducibilityOf(region);
   }
@@ -160,7 +170,7 @@ export class JobLedger implements Topology {
     return this.attemptOf(this.graph.producerOf(partition)) === attempt;
   }
 
-  /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
+  /** Some of a result is gone, or will not be produced: running consumers continue; a restarted one cannot. */
   truncatePartition(partition: PartitionId): void {
     // Where its producer is about to write it (again), that is the result that counts.
     if (!this.#plans.isDecided(this.regions.regionOf(this.graph.producerOf(partition))))

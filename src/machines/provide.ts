@@ -230,6 +230,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         schedule(enqueue, ledger.finishTask(event.vertex));
         const consumed = ledger.takeConsumedAgain(event.vertex);
         if (consumed.length > 0) keeper.noteConsumed(consumed);
+        keeper.noteProduced(ledger.graph.partitionsOf(event.vertex));
       }),
       releaseConsumedPartitions: ({ event }) => {
         if (event.type === 'region.finished') keeper.noteConsumed(ledger.finishRegion(event.region));

@@ -8,7 +8,7 @@ import { PartitionRelease } from '../scheduling/partition-release.ts';
 const expected = 0;
 /** it is complete, */
 const complete = 1;
-/** it is gone, at least its beginning: lost, or dropped; */
+/** it is gone or not all there: lost, its beginning dropped, or its end not produced because nobody needed it; */
 const lost = 2;
 /** it was given up, because every region that reads it had finished. */
 const released = 3;
@@ -41,6 +41,11 @@ export class ResultBook {
     return this.#results[partition] === expected && !joinsRegions && consumption === 'after-producer-scheduled';
   }
 
+  /** Whether a result is not complete, and will be when its producer finishes. */
+  isBeingProduced(partition: PartitionId): boolean {
+    return this.#results[partition] === expected;
+  }
+
   isReleased(partition: PartitionId): boolean {
     return this.#results[partition] === released;
   }
@@ -56,7 +61,7 @@ export class ResultBook {
 
   /** Results that could be given up: nobody reads them any more. */
   get releasable(): PartitionId[] {
-    return [...this.#releasable].filter((partition) => this.#isConsumed(partition));
+    return [...this.#releasable].filter((partition) => this.isConsumed(partition));
   }
 
   /** A task finished: its results that outlive it are complete. */
@@ -83,7 +88,7 @@ export class ResultBook {
       .partitionsOf(vertex)
       .filter(
         (partition) =>
-          this.#results[partition] === complete && !this.#releasable.has(partition) && this.#isConsumed(partition),
+          this.#results[partition] === complete && !this.#releasable.has(partition) && this.isConsumed(partition),
       );
     for (const partition of consumed) this.#releasable.add(partition);
     return consumed;
@@ -98,7 +103,7 @@ export class ResultBook {
   giveUp(partitions: Iterable<PartitionId>): PartitionId[] {
     const given: PartitionId[] = [];
     for (const partition of partitions) {
-      if (!this.#isConsumed(partition) || !this.#releasable.delete(partition)) continue;
+      if (!this.isConsumed(partition) || !this.#releasable.delete(partition)) continue;
       this.#results[partition] = released;
       given.push(partition);
     }
@@ -110,7 +115,7 @@ export class ResultBook {
     for (const partition of this.#graph.partitionsOf(vertex)) this.#results[partition] = expected;
   }
 
-  /** The beginning of a result is gone: who reads it goes on, who starts anew cannot. */
+  /** Some of a result is gone, or will not be produced: running consumers continue; a restarted one cannot. */
   truncate(partition: PartitionId): void {
     if (this.isAvailable(partition)) this.#results[partition] = lost;
   }
@@ -140,12 +145,12 @@ export class ResultBook {
   /** Whether a result that is produced again need not be waited for: it is complete, or nobody will read it. */
   #isSettled(partition: PartitionId): boolean {
     return (
-      this.#results[partition] === complete || (this.#results[partition] === released && this.#isConsumed(partition))
+      this.#results[partition] === complete || (this.#results[partition] === released && this.isConsumed(partition))
     );
   }
 
-  /** Whether everybody who reads a result has read it to its end. */
-  #isConsumed(partition: PartitionId): boolean {
+  /** Whether every region that reads a result has finished. */
+  isConsumed(partition: PartitionId): boolean {
     return this.#release.isConsumed(this.#graph.groupOfPartition(partition));
   }
 }

@@ -10,6 +10,8 @@ export class ResultKeeper {
   readonly #services: Pick<JobServices, 'ledger' | 'gateway' | 'keepResults' | 'environment'>;
   /** One timer for all results that were consumed together and are kept as long. */
   readonly #timers = new Set<unknown>();
+  /** Results whose time has not begun, because their producer is still at work. */
+  readonly #unfinished = new Set<PartitionId>();
   /** The timer that ends the time of a result; earlier ones do not concern it any more. */
   readonly #timerOf = new Map<PartitionId, unknown>();
 
@@ -27,6 +29,11 @@ export class ResultKeeper {
         ledger.exemptFromRelease([partition]);
         continue;
       }
+      // Nobody reads it, and it is to be complete all the same.
+      if (keep !== 'until-consumers-finish' && ledger.isBeingProduced(partition)) {
+        this.#unfinished.add(partition);
+        continue;
+      }
       const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-job-ends' ? Infinity : 0;
       const kept = byTime.get(forMs);
       if (kept === undefined) byTime.set(forMs, [partition]);
@@ -36,6 +43,14 @@ export class ResultKeeper {
       if (forMs === 0) this.#giveUp(kept);
       else if (forMs !== Infinity) this.#giveUpIn(forMs, kept);
     }
+  }
+
+  /** A task finished: the time of those of its results that were consumed before begins. */
+  noteProduced(partitions: readonly PartitionId[]): void {
+    if (this.#unfinished.size === 0) return;
+    const { ledger } = this.#services;
+    const due = partitions.filter((partition) => this.#unfinished.delete(partition) && ledger.isConsumed(partition));
+    if (due.length > 0) this.noteConsumed(due);
   }
 
   /** The job has ended. */
