@@ -53,7 +53,11 @@ export class IllegalStateError extends KintsugiError {
   override readonly recovery = 'never';
 }
 
-/** Wraps or marks a cause that a restart cannot cure: the job fails at once, whatever the restart backoff says. */
+/**
+ * Wraps or marks a cause that a restart cannot cure: the job fails at once, whatever the restart backoff says. That holds for
+ * a job whose function has run another job, in which it was thrown, too. (What the engine reports of that other job's
+ * results and limits does not: a restart runs it again.)
+ */
 export class UnrecoverableError extends KintsugiError {
   readonly code = 'UNRECOVERABLE';
   override readonly recovery = 'never';
@@ -63,6 +67,8 @@ export class UnrecoverableError extends KintsugiError {
 export class PartitionLostError extends KintsugiError {
   readonly code = 'PARTITION_LOST';
   override readonly recovery = 'restart-producer';
+  /** The run whose result it is: no other run looks for it. */
+  readonly run: RunId | undefined;
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
   /** File and byte offset of the bad bytes, where the partition was on disk. */
@@ -75,6 +81,7 @@ export class PartitionLostError extends KintsugiError {
   ) {
     const at = options?.location ? ` (${options.location.file} at byte ${options.location.offset})` : '';
     super(`Result partition ${id.partition}#${id.attempt} is lost: ${reason}${at}`, options);
+    this.run = id.run;
     this.partition = id.partition;
     this.attempt = id.attempt;
     this.location = options?.location;
@@ -88,6 +95,7 @@ export class PartitionLostError extends KintsugiError {
 export class DeterminismBrokenError extends KintsugiError {
   readonly code = 'DETERMINISM_BROKEN';
   override readonly recovery = 'restart-consumers';
+  readonly run: RunId | undefined;
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
   readonly subpartition: number;
@@ -98,6 +106,7 @@ export class DeterminismBrokenError extends KintsugiError {
     super(
       `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Set \`deterministic: false\` on the operator or source that depends on more than what it reads`,
     );
+    this.run = id.run;
     this.partition = id.partition;
     this.attempt = id.attempt;
     this.subpartition = subpartition;
@@ -281,15 +290,15 @@ export class OutputInUseError extends KintsugiError {
   override readonly recovery = 'never';
   readonly file: string;
   /** The run that writes it; undefined where nobody has said so. */
-  readonly run: RunId | undefined;
+  readonly holder: RunId | undefined;
   /** The directory beside it that says so, and that is to be deleted where no run writes any more. */
   readonly claim: string;
 
-  constructor(file: string, claim: string, holder: string, remedy: string, run?: RunId) {
-    super(`${file}: ${holder}. ${remedy}`);
+  constructor(file: string, claim: string, problem: string, remedy: string, holder?: RunId) {
+    super(`${file}: ${problem}. ${remedy}`);
     this.file = file;
     this.claim = claim;
-    this.run = run;
+    this.holder = holder;
   }
 }
 
@@ -404,6 +413,7 @@ export class ExecutorLostError extends KintsugiError {
 export class JobFailedError extends KintsugiError {
   readonly code = 'JOB_FAILED';
   readonly job: string;
+  readonly run: RunId | undefined;
   /** `map[2]`, where one task failed; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
   /** The operator that failed, and at which record, as far as that is known. */
@@ -415,7 +425,7 @@ export class JobFailedError extends KintsugiError {
     job: string,
     task: string | undefined,
     why: string,
-    options: { cause: unknown; place?: FailurePlace | undefined },
+    options: { cause: unknown; place?: FailurePlace | undefined; run?: RunId | undefined },
   ) {
     const { cause, place } = options;
     const what = cause === undefined ? '' : toError(cause).message;
@@ -425,6 +435,7 @@ export class JobFailedError extends KintsugiError {
     const details = [where, last].filter((part) => part !== '').join('; ');
     super(`Job "${job}" failed: ${first}${details === '' ? '' : ` (${details})`}`, { cause });
     this.job = job;
+    this.run = options.run;
     this.task = task;
     this.place = place;
     this.why = why;
@@ -435,10 +446,12 @@ export class JobFailedError extends KintsugiError {
 export class JobCanceledError extends KintsugiError {
   readonly code = 'JOB_CANCELED';
   readonly job: string;
+  readonly run: RunId | undefined;
 
-  constructor(job: string, options?: { cause?: unknown }) {
+  constructor(job: string, options?: { cause?: unknown; run?: RunId | undefined }) {
     super(`Job "${job}" was cancelled`, options);
     this.job = job;
+    this.run = options?.run;
   }
 }
 

@@ -31,6 +31,8 @@ export type ExecutorId = Brand<string, 'ExecutorId'>;
 export interface ResultPartitionId {
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
+  /** The run it belongs to; undefined where there is but one. */
+  readonly run?: RunId | undefined;
 }
 
 /** The id of a new run, drawn from `random`: sixteen hexadecimal digits. */

@@ -226,6 +226,7 @@ export class JobRun implements AsyncDisposable {
 
   #end(): void {
     const { ledger } = this.#parts;
+    const { run } = ledger;
     const failure = this.#master?.getSnapshot().context.failure;
     // The terminal status is reported from inside a transition of the master: let it come to rest first.
     this.#immediate(() => {
@@ -235,13 +236,15 @@ export class JobRun implements AsyncDisposable {
         case 'finished':
           return this.#close(() => this.#resolve({ job: this.job, receipt: this.receipt(), kept: ended?.kept ?? [] }));
         case 'canceled':
-          return this.#close(() => this.#reject(new JobCanceledError(this.job, reasonOf(this.#parts.signal))));
+          return this.#close(() =>
+            this.#reject(new JobCanceledError(this.job, { ...reasonOf(this.#parts.signal), run })),
+          );
         default: {
           const task = failed?.vertex === undefined ? undefined : ledger.graph.nameOf(failed.vertex as never);
           const cause = failed?.cause ?? new Error('unknown');
           const why = failed?.why ?? this.#status;
           const { place } = failed ?? {};
-          return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause, place })));
+          return this.#close(() => this.#reject(new JobFailedError(this.job, task, why, { cause, place, run })));
         }
       }
     });
@@ -251,7 +254,12 @@ export class JobRun implements AsyncDisposable {
   #fail(error: Error): void {
     this.#status = 'failed';
     this.#close(() =>
-      this.#reject(new JobFailedError(this.job, undefined, `internal error: ${error.message}`, { cause: error })),
+      this.#reject(
+        new JobFailedError(this.job, undefined, `internal error: ${error.message}`, {
+          cause: error,
+          run: this.#parts.ledger.run,
+        }),
+      ),
     );
   }
 

@@ -40,7 +40,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { environment } = resolved;
   const options = { ...resolved, run: drawRunId(environment.random) };
   const graph = new ExecutionGraph(plan.jobGraph);
-  const ledger = new JobLedger(graph, pipelinedRegions(graph));
+  const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const isSource = plan.programs.map((program) => program.source !== undefined);
   const cluster = new LocalCluster({

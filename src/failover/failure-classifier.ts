@@ -1,7 +1,8 @@
-import { causeChain, InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
-import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
 import { callNow } from '../user-code.ts';
+import { causesIn, isOf } from './own-causes.ts';
 import { ownHopelessReason } from './hopeless.ts';
 
 /**
@@ -26,7 +27,7 @@ export type FailureClassifier = (
  * no {@link FailureClass}, is passed over.
  *
  * @param onClassifierError hears of each that was passed over, as `failureClassifiers[0]`
- * @param context `partitionCount`: partitions of the job; others cannot be blamed, whoever names them. `isPresent`: whether
+ * @param context `run`: the run that failed; only its own results can be lost. `partitionCount`: partitions of the job; others cannot be blamed, whoever names them. `isPresent`: whether
  * a result is that of a present attempt; what was lost of an earlier one is being produced already
  */
 export function classifyFailure(
@@ -35,11 +36,12 @@ export function classifyFailure(
   onClassifierError: (classifier: string, error: Error) => void = () => {},
   context: {
     readonly task?: string | undefined;
+    readonly run?: RunId | undefined;
     readonly partitionCount?: number;
     readonly isPresent?: (id: ResultPartitionId) => boolean;
   } = {},
 ): FailureClass {
-  const { task, partitionCount = Number.POSITIVE_INFINITY, isPresent = () => true } = context;
+  const { task, run, partitionCount = Number.POSITIVE_INFINITY, isPresent = () => true } = context;
   for (const [index, classify] of classifiers.entries()) {
     const name = `failureClassifiers[${index}]`;
     const answer = callNow(name, () => classify(cause, { task }));
@@ -47,25 +49,30 @@ export function classifyFailure(
     if (verdict.kind === 'error') onClassifierError(name, verdict.error);
     else if (verdict.value !== undefined) return verdict.value;
   }
-  return classifyByRecovery(cause, partitionCount, isPresent);
+  return classifyByRecovery(cause, run, partitionCount, isPresent);
 }
 
 /**
  * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class, and what
  * {@link ownHopelessReason} knows of others. The outermost opinion wins: a lost partition stays one although its bytes were
  * lost by something that no restart cures.
+ *
+ * A function of the job may have run a job of its own. What the engine says of that run's results and limits is no opinion
+ * about this one's; what user code says there of a call or a record counts here too, an `UnrecoverableError` before all.
  */
 function classifyByRecovery(
   cause: Error,
+  run: RunId | undefined,
   partitionCount: number,
   isPresent: (id: ResultPartitionId) => boolean,
 ): FailureClass {
   const partitions = new Set<PartitionId>();
-  for (const link of causeChain(cause)) {
-    if (typeof link !== 'object' || link === null) continue;
+  for (const { error: link, isForeign } of causesIn(cause, run)) {
+    if (typeof link !== 'object' || link === null || (isForeign && isOfEngine(link))) continue;
     const [recovery, partition, attempt] = ['recovery', 'partition', 'attempt'].map((key) => propertyOf(link, key));
     const why = partitions.size === 0 ? ownHopelessReason(link) : undefined;
     if (why !== undefined) return { kind: 'unrecoverable', why };
+    if (isForeign || !isOf(run, link)) continue;
     if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'claim-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
@@ -73,6 +80,12 @@ function classifyByRecovery(
     }
   }
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
+}
+
+/** Whether it is an error of the engine's making, and not one that user code has thrown on purpose. */
+function isOfEngine(error: object): boolean {
+  const code = propertyOf(error, 'code');
+  return typeof propertyOf(error, 'recovery') === 'string' && typeof code === 'string' && code !== 'UNRECOVERABLE';
 }
 
 /** What a classifier answered, looked at once. @throws InvalidArgumentError unless it is a {@link FailureClass} or undefined */

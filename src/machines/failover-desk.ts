@@ -1,11 +1,12 @@
 import { createActor, enqueueActions } from 'xstate';
-import { causeChain, causeWithCode, type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
+import { type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
 import { propertyOf, show } from '../foreign-value.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
+import { causesIn, ownCauseWithCode } from '../failover/own-causes.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { decisionValue, soundDecision } from '../failover/sound-decision.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import type { ExecutionVertexId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 import { callNow, isThenable, refusePromise } from '../user-code.ts';
 import {
   type CompleteDecision,
@@ -115,7 +116,7 @@ export class FailoverDesk {
       atMs: environment.clock.now(),
       partition: this.#nameOf(partition),
       cause,
-      location: locationIn(cause),
+      location: locationIn(cause, ledger.run),
     });
   }
 
@@ -154,7 +155,7 @@ export class FailoverDesk {
       cause,
       failureHandling.classifiers,
       (classifier, reason) => this.#extensionFailed(classifier, reason),
-      { task, partitionCount: ledger.graph.partitionCount, isPresent: (id) => ledger.isPresent(id) },
+      { task, run: ledger.run, partitionCount: ledger.graph.partitionCount, isPresent: (id) => ledger.isPresent(id) },
     );
     const lostPartitions = verdict.kind === 'partition-lost' ? verdict.partitions : [];
     const failure: TaskFailure = Object.freeze({
@@ -167,7 +168,8 @@ export class FailoverDesk {
     // Beside what it has produced, and those who read it, there is no room for it to produce it again.
     if (
       failed.vertex !== undefined &&
-      (causeWithCode(cause, 'NO_RESOURCE_AVAILABLE') ?? causeWithCode(cause, 'DISK_BUDGET_EXCEEDED')) !== undefined
+      (ownCauseWithCode(cause, 'NO_RESOURCE_AVAILABLE', ledger.run) ??
+        ownCauseWithCode(cause, 'DISK_BUDGET_EXCEEDED', ledger.run)) !== undefined
     ) {
       ledger.giveUpProducingAgain(ledger.regions.regionOf(failed.vertex));
     }
@@ -249,7 +251,7 @@ export class FailoverDesk {
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
     ledger.distrust(vertex);
-    const broken = causeWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN');
+    const broken = ownCauseWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN', ledger.run);
     if (broken === undefined) return;
     const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);
     observe({
@@ -334,8 +336,12 @@ function topologyOf(ledger: JobLedger): Topology {
 }
 
 /** Where on the disk a result is wrong, if the cause or what caused it says so. */
-function locationIn(cause: Error): { readonly file: string; readonly offset: number } | undefined {
-  for (const link of causeChain(cause)) {
+function locationIn(
+  cause: Error,
+  run: RunId | undefined,
+): { readonly file: string; readonly offset: number } | undefined {
+  for (const { error: link, isForeign } of causesIn(cause, run)) {
+    if (isForeign) return undefined;
     const location = propertyOf(link, 'location');
     const [file, offset] = [propertyOf(location, 'file'), propertyOf(location, 'offset')];
     if (typeof file === 'string' && typeof offset === 'number') return { file, offset };

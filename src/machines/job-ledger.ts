@@ -6,7 +6,7 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import { regionOrder } from '../graph/region-order.ts';
 import type { Reproducibility } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId, RunId } from '../ids.ts';
 import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
 import { SlotPool } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from './execution-machine.ts';
@@ -18,6 +18,8 @@ import { ResultBook } from './result-book.ts';
  * charts; every entry is O(1) or O(what it concerns).
  */
 export class JobLedger implements Topology {
+  /** The run that these are the books of; undefined where there is but one. */
+  readonly run: RunId | undefined;
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
   readonly scheduling: PipelinedRegionScheduling;
@@ -35,7 +37,8 @@ export class JobLedger implements Topology {
   /** The results that a group's consumers read, as they are now: one list for all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
-  constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
+  constructor(graph: ExecutionGraph, regions: PipelinedRegions, run?: RunId) {
+    this.run = run;
     this.graph = graph;
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
@@ -162,7 +165,7 @@ export class JobLedger implements Topology {
 
   /** A partition as its producer's present attempt writes it. */
   presentResult(partition: PartitionId): ResultPartitionId {
-    return { partition, attempt: this.attemptOf(this.graph.producerOf(partition)) };
+    return this.#result(partition, this.attemptOf(this.graph.producerOf(partition)));
   }
 
   /** Whether a result is that of the present attempt, so that it can be blamed for what is wrong with it. */
@@ -247,7 +250,7 @@ export class JobLedger implements Topology {
 
   /** The partitions that an attempt writes. */
   resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): ResultPartitionId[] {
-    return this.graph.partitionsOf(vertex).map((partition) => ({ partition, attempt }));
+    return this.graph.partitionsOf(vertex).map((partition) => this.#result(partition, attempt));
   }
 
   /** An attempt is about to begin, as the latest failover wanted it. Returns what it will write. */
@@ -262,7 +265,7 @@ export class JobLedger implements Topology {
       const group = graph.producedGroup(edge, vertex);
       const partition = graph.partitionOf(edge, vertex);
       return {
-        id: { partition, attempt },
+        id: this.#result(partition, attempt),
         origin: mode === 'again' && this.#results.isReleased(partition) ? 'unread' : mode,
         isReproducible,
         edge,
@@ -289,9 +292,13 @@ export class JobLedger implements Topology {
       }),
       outputs: graph.edgesOutOf(jobVertex).map((edge) => ({
         edge,
-        partition: { partition: graph.partitionOf(edge, vertex), attempt },
+        partition: this.#result(graph.partitionOf(edge, vertex), attempt),
       })),
     };
+  }
+
+  #result(partition: PartitionId, attempt: AttemptNumber): ResultPartitionId {
+    return this.run === undefined ? { partition, attempt } : { partition, attempt, run: this.run };
   }
 
   #groupResults(edge: number, group: number): readonly ResultPartitionId[] {
@@ -301,7 +308,7 @@ export class JobLedger implements Topology {
     const results: ResultPartitionId[] = [];
     for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
       const vertex = producer as ExecutionVertexId;
-      results.push({ partition: graph.partitionOf(edge, vertex), attempt: this.attemptOf(vertex) });
+      results.push(this.#result(graph.partitionOf(edge, vertex), this.attemptOf(vertex)));
     }
     this.#resultsOfGroup.set(group, results);
     return results;

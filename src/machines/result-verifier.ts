@@ -72,7 +72,7 @@ export class ResultVerifier {
         const producer = at as ExecutionVertexId;
         const partition = graph.partitionOf(edge, producer);
         if (restarting.has(regions.regionOf(producer)) || !ledger.isPartitionReadable(partition)) continue;
-        if (looked?.has(partition) !== true) ids.push({ partition, attempt: ledger.attemptOf(producer) });
+        if (looked?.has(partition) !== true) ids.push(ledger.presentResult(partition));
       }
     };
     for (const region of restarting.keys()) {

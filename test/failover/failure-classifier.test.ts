@@ -1,12 +1,16 @@
 import {
   DeterminismBrokenError,
+  DiskBudgetExceededError,
+  IllegalStateError,
   InvalidArgumentError,
+  JobCanceledError,
+  JobFailedError,
   PartitionLostError,
   toError,
   UnrecoverableError,
 } from '../../src/errors.ts';
 import { classifyFailure, type FailureClass, type FailureClassifier } from '../../src/failover/failure-classifier.ts';
-import type { AttemptNumber, PartitionId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../../src/ids.ts';
 
 const result = (partition: number, attempt = 0): ResultPartitionId => ({
   partition: partition as PartitionId,
@@ -142,6 +146,75 @@ describe('a write to a frozen record', () => {
 
   it('is not any other TypeError', () => {
     expect(classifyFailure(new TypeError('fetch failed'), [])).toEqual(recoverable);
+  });
+});
+
+describe('the class of a failure that another run had a part in', () => {
+  const [mine, other] = ['mine', 'other'] as [RunId, RunId];
+  const lostOf = (run: RunId | undefined, partition: number, cause?: unknown) =>
+    new PartitionLostError({ ...result(partition), run }, 'gone', { cause });
+  const differentOf = (run: RunId) => new DeterminismBrokenError({ ...result(1), run }, 0, 7, 'other records');
+  const failed = (cause: unknown, run: RunId | undefined = other) =>
+    new JobFailedError('inner', undefined, 'why', { cause, run });
+  const refused = (cause?: unknown) => Object.assign(new Error('forbidden', { cause }), { status: 403 });
+
+  it.each<{ chain: string; cause: Error; says: FailureClass }>([
+    { chain: 'lost 3 of this run', cause: lostOf(mine, 3), says: blames(3) },
+    { chain: 'lost 3 of another', cause: lostOf(other, 3), says: recoverable },
+    { chain: 'lost 99 of another', cause: lostOf(other, 99), says: recoverable },
+    { chain: 'lost 3 of nobody', cause: lostOf(undefined, 3), says: recoverable },
+    { chain: 'lost 3 ← lost 1 of another', cause: lostOf(mine, 3, lostOf(other, 1)), says: blames(3) },
+    { chain: 'lost 1 of another ← lost 3 of this', cause: lostOf(other, 1, lostOf(mine, 3)), says: recoverable },
+    { chain: 'plain ← failed ← lost 3 of that', cause: plain(failed(lostOf(other, 3))), says: recoverable },
+    { chain: 'different, of another', cause: differentOf(other), says: recoverable },
+    { chain: 'different', cause: differentOf(mine), says: claimBroken },
+    { chain: 'failed ← different of that', cause: failed(differentOf(other)), says: recoverable },
+    {
+      chain: 'canceled ← hopeless',
+      cause: new JobCanceledError('inner', { cause: hopeless(), run: other }),
+      says: unrecoverable('hopeless'),
+    },
+    { chain: 'failed ← hopeless', cause: failed(hopeless()), says: unrecoverable('hopeless') },
+    { chain: 'failed ← plain ← hopeless', cause: failed(plain(hopeless())), says: unrecoverable('hopeless') },
+    {
+      chain: 'failed, of a run that is not said ← hopeless',
+      cause: failed(hopeless(), undefined),
+      says: unrecoverable('hopeless'),
+    },
+    { chain: 'hopeless ← failed ← lost', cause: hopeless(failed(lostOf(other, 1))), says: unrecoverable('hopeless') },
+    { chain: 'failed ← what the engine refused', cause: failed(new IllegalStateError('internal')), says: recoverable },
+    {
+      chain: 'what the engine refused of this run',
+      cause: plain(new IllegalStateError('internal')),
+      says: unrecoverable('internal'),
+    },
+    {
+      chain: 'failed ← its disk was full',
+      cause: failed(new DiskBudgetExceededError('the run', 1, 1, 'full', 'never')),
+      says: recoverable,
+    },
+    {
+      chain: 'failed ← a call was refused',
+      cause: failed(refused()),
+      says: unrecoverable('a call was refused with status 403, which no repetition cures: forbidden'),
+    },
+    {
+      chain: 'an error of somebody else’s that has a run, too',
+      cause: Object.assign(hopeless(), { run: 'nightly' }),
+      says: unrecoverable('hopeless'),
+    },
+    {
+      chain: 'lost 3 of this run, across a worker',
+      cause: Object.assign(new Error('gone'), {
+        code: 'PARTITION_LOST',
+        recovery: 'restart-producer',
+        partition: 3,
+        run: mine,
+      }),
+      says: blames(3),
+    },
+  ])('$chain', ({ cause, says }) => {
+    expect(classifyFailure(cause, [], undefined, { run: mine, partitionCount: 5 })).toEqual(says);
   });
 });
 

@@ -1,0 +1,44 @@
+import { causeChain, type KintsugiError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import type { RunId } from '../ids.ts';
+
+/** One error of a chain of causes. */
+export interface Cause {
+  readonly error: unknown;
+  /** Whether it is one of another run, or beneath one: what a function of this run has met when it ran a job itself. */
+  readonly isForeign: boolean;
+}
+
+/** Errors that say which run they are of. */
+const codesWithRun: ReadonlySet<unknown> = new Set<KintsugiError['code']>([
+  'PARTITION_LOST',
+  'DETERMINISM_BROKEN',
+  'JOB_FAILED',
+  'JOB_CANCELED',
+]);
+
+/** The chain of causes of `error`, as a run sees it. */
+export function* causesIn(error: unknown, run: RunId | undefined): Generator<Cause> {
+  let isForeign = false;
+  for (const link of causeChain(error)) {
+    isForeign ||= codesWithRun.has(propertyOf(link, 'code')) && !isOf(run, link);
+    yield { error: link, isForeign };
+  }
+}
+
+/** Whether an error says that it is one of `run`. */
+export function isOf(run: RunId | undefined, error: unknown): boolean {
+  return propertyOf(error, 'run') === run;
+}
+
+/** The first of this run's own in the chain that carries `code`. */
+export function ownCauseWithCode<Error extends KintsugiError = KintsugiError>(
+  error: unknown,
+  code: Error['code'],
+  run: RunId | undefined,
+): Error | undefined {
+  for (const cause of causesIn(error, run)) {
+    if (!cause.isForeign && propertyOf(cause.error, 'code') === code) return cause.error as Error;
+  }
+  return undefined;
+}
