@@ -66,6 +66,12 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'The result kept in /kept cannot be read: bad checksum (data.csv at byte 12). Run the job that writes it again',
   },
+  OutputInUseError: {
+    make: () => new errors.OutputInUseError(file, '.data.csv.kintsugi', 'another run writes it', 'Wait for it'),
+    code: 'OUTPUT_IN_USE',
+    recovery: 'never',
+    message: 'data.csv: another run writes it. Wait for it',
+  },
   SpillError: {
     make: () => new errors.SpillError('/spill', 'disk full'),
     code: 'SPILL_FAILED',
