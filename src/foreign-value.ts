@@ -36,9 +36,11 @@ export function show(value: unknown): string {
 function showObject(value: object | null): string {
   const text = JSON.stringify(value) as string | undefined;
   if (text !== undefined && text !== '{}') return shortened(text);
-  // JSON has nothing to say of a map or a promise.
+  // JSON has nothing to say of a map, a promise or an Observable.
   const tag = tagOf(value);
-  return text !== undefined && tag === '[object Object]' ? text : tag;
+  const name = propertyOf(propertyOf(value, 'constructor'), 'name');
+  if (tag !== '[object Object]' || text === undefined) return tag;
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? `[object ${name}]` : text;
 }
 
 function tagOf(value: unknown): string {

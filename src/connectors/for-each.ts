@@ -1,5 +1,7 @@
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink } from '../operators/sink.ts';
+import { checkFunction } from '../options.ts';
+import { isThenable } from '../user-code.ts';
 
 /**
  * Hands every record to `fn`, one after the other; a promise it returns is awaited before the next record.
@@ -7,6 +9,7 @@ import type { Sink } from '../operators/sink.ts';
  * At least once: a restarted subtask calls `fn` again for records it was called for before.
  */
 export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown): Sink<In> {
+  checkFunction('forEach', fn);
   return {
     name: fn.name || 'forEach',
     guarantee: 'at-least-once',
@@ -35,8 +38,4 @@ async function callOn<In>(
     const result = fn(records[index] as In, context);
     if (isThenable(result)) await result;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

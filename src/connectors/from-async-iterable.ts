@@ -1,5 +1,6 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
 import type { Source } from '../operators/source.ts';
+import { isThenable, refusePromise } from '../user-code.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -24,7 +25,7 @@ export function fromAsyncIterable<Out>(
     maxParallelism: 1,
     splitLimit: 'an async iterable has one reader',
     open: ({ signal, environment }) => {
-      const iterator = make(signal)[Symbol.asyncIterator]();
+      const iterator = iterableOf(name, make(signal))[Symbol.asyncIterator]();
       if (used.has(iterator)) {
         throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromAsyncIterable(() => …)');
       }
@@ -32,4 +33,11 @@ export function fromAsyncIterable<Out>(
       return new PullReader({ next: () => iterator.next(), stop: () => iterator.return?.() }, environment.clock);
     },
   };
+}
+
+function iterableOf<Out>(name: string, made: AsyncIterable<Out>): AsyncIterable<Out> {
+  const what = `what ${name} of fromAsyncIterable returns`;
+  if (isThenable(made)) refusePromise(what, made, 'an async iterable (make it with `async function*`)');
+  if (typeof made?.[Symbol.asyncIterator] === 'function') return made;
+  throw new InvalidArgumentError(what, made, 'an async iterable');
 }

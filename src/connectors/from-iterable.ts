@@ -1,5 +1,6 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';
 
 /**
@@ -23,7 +24,7 @@ export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>
     maxParallelism: 1,
     splitLimit: 'an iterable has one reader',
     open: () => {
-      const iterator = make()[Symbol.iterator]();
+      const iterator = iterableOf(name, make())[Symbol.iterator]();
       if (used.has(iterator)) {
         throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromIterable(() => …)');
       }
@@ -31,6 +32,14 @@ export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>
       return new IteratorReader(iterator);
     },
   };
+}
+
+function iterableOf<Out>(name: string, made: Iterable<Out>): Iterable<Out> {
+  const what = `what ${name} of fromIterable returns`;
+  if (isThenable(made)) refusePromise(what, made, 'an iterable (fromAsyncIterable reads what takes time)');
+  if (!isIterable(made))
+    throw new InvalidArgumentError(what, made, 'an iterable (fromAsyncIterable reads what takes time)');
+  return made;
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {
@@ -65,9 +74,12 @@ class IteratorReader<Out> implements SourceReader<Out> {
   #next(): IteratorResult<Out> {
     let isDone = true;
     try {
-      const item = this.#iterator.next();
-      isDone = item.done === true;
-      return item;
+      const item: unknown = this.#iterator.next();
+      if (typeof item !== 'object' || item === null) {
+        throw new InvalidArgumentError('result of next()', item, 'an object with `done` and `value`');
+      }
+      isDone = (item as IteratorResult<Out>).done === true;
+      return item as IteratorResult<Out>;
     } finally {
       this.#isDone = isDone;
     }

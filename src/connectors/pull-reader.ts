@@ -1,13 +1,16 @@
-import { toError } from '../errors.ts';
+import { InvalidArgumentError, toError } from '../errors.ts';
 import type { Clock } from '../environment.ts';
 import type { SourceReader } from '../operators/source.ts';
+import { callAndForget, callAndWait, type Returned } from '../user-code.ts';
 
 /** What is pulled one item at a time: an async iterator, or the reader of a web stream. */
 export interface Pulled<Out> {
-  next(): Promise<IteratorResult<Out, unknown>>;
+  next(): PromiseLike<IteratorResult<Out, unknown>>;
   /** Ends it early; may settle late or never while a `next` is pending. */
-  stop(): Promise<unknown> | undefined;
+  stop(): unknown;
 }
+
+const ignore = (): void => {};
 
 /** A read under way, and what it has so far. */
 interface Waiting<Out> {
@@ -54,31 +57,30 @@ export class PullReader<Out> implements SourceReader<Out> {
     this.#isDone = true;
     this.#answer();
     if (isOver) return;
-    const stopped = this.#pulled.stop();
-    if (isIdle) await stopped;
-    else stopped?.catch(() => {});
+    if (isIdle) await this.#pulled.stop();
+    else callAndForget(() => this.#pulled.stop(), ignore);
   }
 
   #pull(): void {
     if (this.#isPulling) return;
     this.#isPulling = true;
+    const returned = callAndWait<unknown>(this.#next, this.#pulledOne);
+    // Never on this stack: one that answers at once would fill a batch by recursion.
+    if (returned !== undefined) void Promise.resolve(returned).then(this.#pulledOne);
+  }
+
+  readonly #next = (): unknown => this.#pulled.next();
+
+  readonly #pulledOne = (returned: Returned<unknown>): void => {
+    this.#isPulling = false;
     try {
-      this.#pulled.next().then(
-        (result) => {
-          this.#isPulling = false;
-          if (result.done !== true) this.#take(result.value);
-          else this.#end(undefined);
-        },
-        (error: unknown) => {
-          this.#isPulling = false;
-          this.#end(toError(error));
-        },
-      );
+      const { done, value } = resultOf<Out>(returned);
+      if (done !== true) this.#take(value);
+      else this.#end(undefined);
     } catch (error) {
-      this.#isPulling = false;
       this.#end(toError(error));
     }
-  }
+  };
 
   #take(item: Out): void {
     const waiting = this.#waiting;
@@ -114,4 +116,11 @@ export class PullReader<Out> implements SourceReader<Out> {
     else if (this.#failure === undefined) waiting.resolve(null);
     else waiting.reject(this.#failure);
   }
+}
+
+function resultOf<Out>(returned: Returned<unknown>): IteratorResult<Out, unknown> {
+  if (returned.kind === 'error') throw returned.error;
+  const result = returned.value;
+  if (typeof result === 'object' && result !== null) return result as IteratorResult<Out, unknown>;
+  throw new InvalidArgumentError('result of next()', result, 'an object with `done` and `value`');
 }

@@ -1,6 +1,9 @@
+import { freezeRecord } from '../partitions/freeze-records.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import { isThenable } from '../user-code.ts';
 import { checkKey } from './key-identity.ts';
 import type { OperatorDescription } from './operator-description.ts';
+import { checkMany, checkVerdict, refuseAccumulator, refuseRecord } from './refused-results.ts';
 import type { SegmentTrace } from './segment.ts';
 
 /** An operator that needs nothing but the record: it can be a step of a loop. */
@@ -17,44 +20,63 @@ export type Accumulators = Map<unknown, { accumulator: unknown }>;
 
 type Fn = (...given: unknown[]) => unknown;
 
+/** What a loop does beside its work. */
+export interface LoopOptions {
+  /** Whether it fills `origins` of its trace. Default false. */
+  readonly tracksOrigins?: boolean;
+  /** Whether it freezes what one operator hands to the next. Default false. */
+  readonly freezesRecords?: boolean;
+  /** Name of the vertex, for stack traces. */
+  readonly name?: string | undefined;
+}
+
 /**
  * One loop for a stretch of operators, generated for it: it has its own type feedback, so that V8 inlines the user's
  * functions, which code shared by all chains cannot have. An aggregate with `emit: 'final'` may only come last.
  *
  * Where it is at is two local numbers, which cost nothing until it fails: only the handler reads them.
  *
- * Where code must not be generated from strings, the same as nested closures.
+ * A promise among the results is refused. Whether one is, is asked by its property `then`: results of an operator mostly
+ * have one shape, of which V8 knows that it has none.
  *
- * @param tracksOrigins whether it fills `origins` of its trace
+ * Where code must not be generated from strings, the same as nested closures.
  */
 export function compileLoop(
   operators: readonly LoopOperator[],
   accumulators: readonly Accumulators[],
-  tracksOrigins = false,
+  options: LoopOptions = {},
 ): Loop {
-  const code = new LoopCode(operators, accumulators, tracksOrigins);
+  const code = new LoopCode(operators, accumulators, options);
   try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- no text of the user's is in it, only numbers of operators
+    // oxlint-disable-next-line typescript/no-implied-eval -- no text of the user's is in it but letters of a name
     const make = new Function(...code.names, code.text) as (...values: unknown[]) => Loop;
     return make(...code.values);
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
-    return closureLoop(operators, accumulators);
+    return closureLoop(operators, accumulators, options);
   }
 }
 
 /** The text of a loop, and what it refers to by name. */
 class LoopCode {
-  readonly names: string[] = ['checkKey'];
-  readonly values: unknown[] = [checkKey];
+  readonly names: string[];
+  readonly values: unknown[];
   readonly text: string;
 
-  constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[], tracksOrigins: boolean) {
+  constructor(
+    operators: readonly LoopOperator[],
+    accumulators: readonly Accumulators[],
+    { tracksOrigins = false, freezesRecords = false, name }: LoopOptions,
+  ) {
+    const helpers = { checkKey, checkVerdict, freezeRecord, refuseAccumulator, checkMany, refuseRecord };
+    this.names = Object.keys(helpers);
+    this.values = Object.values(helpers);
     const lines = [
       '"use strict";',
       'return function loop(records, out, trace) {',
       ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
       'let i = 0, at = 0;',
+      ...operators.flatMap(({ kind }, index) => (kind === 'flatMap' ? [`let m${index} = [];`] : [])),
       'try {',
       'for (; i < records.length; i++) {',
     ];
@@ -69,15 +91,20 @@ class LoopCode {
       switch (operator.kind) {
         case 'map':
           lines.push(`const ${result} = ${this.#name(index, 'map', operator.fn)}(${value});`);
+          lines.push(refusing(result, `refuseRecord('map', ${result})`));
           value = result;
           break;
         case 'filter':
           lines.push(`const ${result} = ${value};`);
-          lines.push(`if (!${this.#name(index, 'holds', operator.predicate)}(${result})) ${skip}`);
+          lines.push(`const h${index} = ${this.#name(index, 'holds', operator.predicate)}(${result});`);
+          lines.push(`if (!h${index}) ${skip}`);
+          lines.push(`if (h${index} !== true) checkVerdict(h${index});`);
           value = result;
           break;
         case 'flatMap':
-          lines.push(`for (const ${result} of ${this.#name(index, 'many', operator.fn)}(${value})) {`);
+          lines.push(`m${index} = ${this.#name(index, 'many', operator.fn)}(${value});`);
+          lines.push(`for (const ${result} of m${index}) {`);
+          lines.push(refusing(result, `refuseRecord('flatMap', ${result})`));
           ends = `at = ${index};}${ends}`;
           skip = `{ at = ${index}; continue; }`;
           value = result;
@@ -87,13 +114,21 @@ class LoopCode {
           value = result;
           break;
       }
+      const isHandedOn = operator.kind !== 'filter' && index < operators.length - 1;
+      if (freezesRecords && isHandedOn) lines.push(`freezeRecord(${value});`);
     }
     const last = operators.at(-1);
     if (last?.kind !== 'aggregate' || last.emit === 'updates') {
       lines.push(`out.push(${value});`);
       if (tracksOrigins) lines.push('origins.push(i);');
     }
-    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);', 'throw error;', '}', '}');
+    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);');
+    // Asked when it has failed, since `for` asks already.
+    for (const [index, { kind }] of operators.entries()) {
+      if (kind === 'flatMap') lines.push(`if (at === ${index}) checkMany(m${index});`);
+    }
+    lines.push('throw error;', '}', '}');
+    if (name !== undefined) lines.push(`//# sourceURL=kintsugi:${name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_')}`);
     this.text = lines.join('\n');
   }
 
@@ -112,8 +147,13 @@ class LoopCode {
       `checkKey(k${index}, 'aggregate');`,
       `${cells}.set(k${index}, c${index} = { accumulator: ${this.#name(index, 'create', create)}(r${index}) });`,
       `} else c${index}.accumulator = ${this.#name(index, 'add', add)}(c${index}.accumulator, r${index});`,
+      `const a${index} = c${index}.accumulator;`,
+      refusing(`a${index}`, `refuseAccumulator(a${index})`),
       ...(emit === 'updates'
-        ? [`const v${index} = ${this.#name(index, 'result', result)}(c${index}.accumulator, k${index});`]
+        ? [
+            `const v${index} = ${this.#name(index, 'result', result)}(a${index}, k${index});`,
+            refusing(`v${index}`, `refuseRecord('aggregate', v${index})`),
+          ]
         : []),
     ];
   }
@@ -126,8 +166,17 @@ class LoopCode {
   }
 }
 
+/** The line that refuses a promise. It does without a call, which V8 may or may not inline. */
+function refusing(value: string, refuse: string): string {
+  return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') ${refuse};`;
+}
+
 /** The same by closures: each operator calls the next. */
-export function closureLoop(operators: readonly LoopOperator[], accumulators: readonly Accumulators[]): Loop {
+export function closureLoop(
+  operators: readonly LoopOperator[],
+  accumulators: readonly Accumulators[],
+  { freezesRecords = false }: LoopOptions = {},
+): Loop {
   let out: unknown[] = [];
   let origins: number[] | undefined;
   const at = { operator: 0, index: 0 };
@@ -137,7 +186,7 @@ export function closureLoop(operators: readonly LoopOperator[], accumulators: re
     origins?.push(at.index);
   };
   for (const [index, operator] of [...operators.entries()].reverse()) {
-    const then = next;
+    const then = freezesRecords && index < operators.length - 1 ? freezing(next) : next;
     const enter = (): void => {
       at.operator = index;
     };
@@ -156,6 +205,13 @@ export function closureLoop(operators: readonly LoopOperator[], accumulators: re
   };
 }
 
+function freezing(then: (record: unknown) => void): (record: unknown) => void {
+  return (record) => {
+    freezeRecord(record);
+    then(record);
+  };
+}
+
 function step(
   operator: Exclude<LoopOperator, { kind: 'aggregate' }>,
   enter: () => void,
@@ -166,21 +222,28 @@ function step(
       const fn = operator.fn as Fn;
       return (record) => {
         enter();
-        then(fn(record));
+        const result = fn(record);
+        if (isThenable(result)) refuseRecord('map', result);
+        then(result);
       };
     }
     case 'filter': {
       const predicate = operator.predicate as Fn;
       return (record) => {
         enter();
-        if (predicate(record)) then(record);
+        const verdict = predicate(record);
+        if (verdict !== true) checkVerdict(verdict);
+        if (verdict) then(record);
       };
     }
     default: {
       const fn = operator.fn as (record: unknown) => Iterable<unknown>;
       return (record) => {
         enter();
-        for (const result of fn(record)) {
+        const many: unknown = fn(record);
+        checkMany(many);
+        for (const result of many) {
+          if (isThenable(result)) refuseRecord('flatMap', result);
           then(result);
           enter();
         }
@@ -204,6 +267,10 @@ function foldStep(
       checkKey(key, 'aggregate');
       cells.set(key, (cell = { accumulator: create(record) }));
     } else cell.accumulator = add(cell.accumulator, record);
-    if (operator.emit === 'updates') then(result(cell.accumulator, key));
+    if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
+    if (operator.emit !== 'updates') return;
+    const update = result(cell.accumulator, key);
+    if (isThenable(update)) refuseRecord('aggregate', update);
+    then(update);
   };
 }

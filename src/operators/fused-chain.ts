@@ -1,11 +1,14 @@
 import type { Batch } from '../partitions/stream-element.ts';
-import { type Accumulators, compileLoop, type LoopOperator } from './compile-loop.ts';
+import { freezeRecords } from '../partitions/freeze-records.ts';
+import { isThenable } from '../user-code.ts';
+import { type Accumulators, compileLoop, type LoopOperator, type LoopOptions } from './compile-loop.ts';
 import { KeyedState } from './keyed-state.ts';
 import { Lineage } from './lineage.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { Pace } from './pace.ts';
 import { PacedInput } from './paced-input.ts';
+import { refuseRecord } from './refused-results.ts';
 import { ResultBuffer } from './result-buffer.ts';
 import type { Segment } from './segment.ts';
 
@@ -43,7 +46,7 @@ export class FusedChain implements OperatorStage {
     this.#pace = new Pace(this.#results);
     this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
     const { firstOperator = 0 } = context;
-    this.#segments = segmentsOf(operators, compile, firstOperator, this.#lineage !== undefined);
+    this.#segments = segmentsOf(operators, compile, firstOperator, context);
   }
 
   get isAccepting(): boolean {
@@ -101,6 +104,7 @@ export class FusedChain implements OperatorStage {
     let numberOfResult = numberOf;
     for (let index = first; index < this.#segments.length; index++) {
       if (results.length === 0) return;
+      if (index > 0 && this.#context.freezesRecords === true) freezeRecords(results);
       const out: unknown[] = [];
       const origins: number[] | undefined = this.#lineage && [];
       this.#runSegment(index, results, out, origins, numberOfResult);
@@ -180,7 +184,7 @@ function segmentsOf(
   operators: readonly SynchronousOperator[],
   compile: typeof compileLoop,
   firstOperator: number,
-  tracksOrigins: boolean,
+  options: LoopOptions,
 ): PlacedSegment[] {
   const segments: PlacedSegment[] = [];
   let next = firstOperator;
@@ -190,7 +194,7 @@ function segmentsOf(
   };
   let stretch: LoopOperator[] = [];
   const close = (): void => {
-    if (stretch.length > 0) place(loopSegment(stretch, compile, tracksOrigins), stretch.length);
+    if (stretch.length > 0) place(loopSegment(stretch, compile, options), stretch.length);
     stretch = [];
   };
   for (const operator of operators) {
@@ -206,9 +210,9 @@ function segmentsOf(
   return segments;
 }
 
-function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop, tracksOrigins: boolean): Segment {
+function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions): Segment {
   const accumulators: Accumulators[] = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
-  const run = compile(operators, accumulators, tracksOrigins);
+  const run = compile(operators, accumulators, options);
   const last = operators.at(-1);
   if (last?.kind !== 'aggregate' || last.emit !== 'final') return { run };
   const cells = accumulators.at(-1) as Accumulators;
@@ -226,7 +230,9 @@ function loopSegment(operators: readonly LoopOperator[], compile: typeof compile
         const next = entries.next();
         if (next.done === true) return false;
         key = next.value[0];
-        out.push(result(next.value[1].accumulator, key));
+        const record = result(next.value[1].accumulator, key);
+        if (isThenable(record)) refuseRecord('aggregate', record);
+        out.push(record);
       }
       return true;
     },

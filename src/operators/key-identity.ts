@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
+import { isThenable, refusePromise } from '../user-code.ts';
 
 /**
  * Refuses keys that have no value of their own: two objects that look alike are two keys to a `Map`, and a restart would
@@ -8,6 +9,7 @@ import { InvalidArgumentError } from '../errors.ts';
  */
 export function checkKey(key: unknown, operator: string): void {
   if ((typeof key === 'object' && key !== null) || typeof key === 'function' || typeof key === 'symbol') {
+    if (isThenable(key)) refusePromise(`key of ${operator}`, key, 'a key, not a promise of one (use mapAsync before)');
     throw new InvalidArgumentError(
       `key of ${operator}`,
       key,

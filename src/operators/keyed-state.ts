@@ -1,7 +1,8 @@
-import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
+import { IllegalStateError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import { isThenable, swallowRejection } from '../user-code.ts';
+import { isThenable, refusePromise } from '../user-code.ts';
 import { checkKey } from './key-identity.ts';
+import { refuseRecord } from './refused-results.ts';
 import type { KeyedProcessContext, OperatorDescription } from './operator-description.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
 
@@ -29,6 +30,7 @@ export class KeyedState implements Segment {
   #index = 0;
   readonly #context: Context;
   readonly #emit: Emit = (result) => {
+    if (isThenable(result)) refuseRecord('process', result);
     (this.#out ?? tooLate('emit')).push(result);
     this.#origins?.push(this.#index);
   };
@@ -109,10 +111,5 @@ function tooLate(what: string): never {
 
 function mustNotWait(what: string, answer: unknown): void {
   if (!isThenable(answer)) return;
-  swallowRejection(answer);
-  throw new InvalidArgumentError(
-    `${what} of process`,
-    'a function that returns a promise',
-    'a function that is done when it returns (do what takes time in mapAsync)',
-  );
+  refusePromise(`result of ${what} of process`, answer, 'nothing (use mapAsync for what takes time)');
 }

@@ -1,8 +1,10 @@
+import { InvalidArgumentError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
 import type { Partitioning, VertexProgram } from './operator-description.ts';
 import type { CallLimiters } from './call-limiters.ts';
 import { createOperatorChain } from './operator-chain.ts';
 import { SinkOutput } from './sink-output.ts';
-import type { SinkWriter } from './sink.ts';
+import type { Sink, SinkWriter } from './sink.ts';
 import { SourceInput } from './source-input.ts';
 import type { Source, SourceReader } from './source.ts';
 import type { TaskParts } from './stream-task.ts';
@@ -44,8 +46,8 @@ export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskPart
 async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
   const { program, context, sourcePlan } = options;
   const [reader, writer] = await Promise.allSettled([
-    (async () => program.source?.open(context, await sourcePlan?.()))(),
-    (async () => program.sink?.open(context))(),
+    (async () => program.source && openSource(program.source, context, await sourcePlan?.()))(),
+    (async () => program.sink && openSink(program.sink, context))(),
   ]);
   if (writer.status === 'rejected') options.blame?.(options.uids.at(-1) as string);
   if (reader.status === 'rejected') options.blame?.(options.uids[0] as string);
@@ -58,6 +60,28 @@ async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
     ]);
     throw error;
   }
+}
+
+async function openSource(
+  source: Source<unknown>,
+  context: TaskContext,
+  plan: unknown,
+): Promise<SourceReader<unknown>> {
+  const reader = await source.open(context, plan);
+  checkMethods(`open of source "${source.name}"`, reader, ['read', 'close']);
+  return reader;
+}
+
+async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<SinkWriter<unknown>> {
+  const writer = await sink.open(context);
+  checkMethods(`open of sink "${sink.name}"`, writer, ['write', 'commit', 'abort']);
+  return writer;
+}
+
+/** @throws InvalidArgumentError unless `opened` can do what is asked of it */
+function checkMethods(what: string, opened: unknown, methods: readonly string[]): void {
+  if (methods.every((method) => typeof propertyOf(opened, method) === 'function')) return;
+  throw new InvalidArgumentError(what, opened, `an object with the methods ${methods.join(', ')}, or a promise of one`);
 }
 
 function valueOf<Value>(result: PromiseSettledResult<Value>): Value {
@@ -95,9 +119,9 @@ function join(
       input:
         reader === undefined
           ? new InputGate(openChannels(), channelOrder, nameOfChannel)
-          : new SourceInput(reader, limits, nameOfSource(program, context)),
+          : new SourceInput(reader, limits, nameOfSource(program, context), context.environment.freezeRecords),
       chain,
-      outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer)],
+      outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
       uids: names,
     };
   } catch (error) {

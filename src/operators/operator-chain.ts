@@ -1,3 +1,4 @@
+import { freezeRecords } from '../partitions/freeze-records.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { AsyncMapStage } from './async-map-stage.ts';
 import { FusedChain, type SynchronousOperator } from './fused-chain.ts';
@@ -18,12 +19,14 @@ export function createOperatorChain(
   context: StageContext,
 ): OperatorStage {
   const stages: OperatorStage[] = [];
+  const { vertex: name, environment } = runtime;
+  const about = { ...context, name, freezesRecords: environment.freezeRecords };
   try {
     const groups = groupsOf(operators);
     let firstOperator = 0;
     for (const [index, group] of groups.entries()) {
       const tracksOrigins = index < groups.length - 1;
-      stages.push(createStage(group, runtime, { ...context, firstOperator, tracksOrigins }));
+      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins }));
       firstOperator += 'kind' in group ? 1 : group.length;
     }
   } catch (error) {
@@ -31,7 +34,7 @@ export function createOperatorChain(
     throw error;
   }
   const [only = new PassingStage()] = stages;
-  return stages.length > 1 ? new StageChain(stages) : only;
+  return stages.length > 1 ? new StageChain(stages, environment.freezeRecords) : only;
 }
 
 type Group = Extract<OperatorDescription, { kind: 'asyncMap' | 'pipe' }> | readonly SynchronousOperator[];
@@ -103,11 +106,13 @@ class PassingStage implements OperatorStage {
  */
 class StageChain implements OperatorStage {
   readonly #stages: readonly OperatorStage[];
+  readonly #freezesRecords: boolean;
   /** The first stage that is not done; those before it do not matter any more. */
   #first = 0;
 
-  constructor(stages: readonly OperatorStage[]) {
+  constructor(stages: readonly OperatorStage[], freezesRecords: boolean) {
     this.#stages = stages;
+    this.#freezesRecords = freezesRecords;
   }
 
   get isAccepting(): boolean {
@@ -178,6 +183,7 @@ class StageChain implements OperatorStage {
       const [from, to] = [this.#stages[index - 1] as OperatorStage, this.#stages[index] as OperatorStage];
       const results = to.isAccepting ? from.poll() : undefined;
       if (results === undefined) continue;
+      if (this.#freezesRecords) freezeRecords(results);
       to.push(results);
       hasMoved = true;
     }

@@ -54,4 +54,8 @@ export interface StageContext extends BatchLimits {
   readonly uids?: readonly string[];
   /** Whether `originOf` will be asked. Default false. */
   readonly tracksOrigins?: boolean;
+  /** Whether records are frozen as they go from one operator to the next. Default false. */
+  readonly freezesRecords?: boolean;
+  /** Name of the vertex, for stack traces. */
+  readonly name?: string;
 }

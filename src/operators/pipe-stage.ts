@@ -1,10 +1,13 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
 import { toError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import { isThenable, refusalOf } from '../user-code.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
+
+const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';
 
 /**
  * `through`: the records of a subtask as an Observable of the user's. Records go in one by one, results are gathered in
@@ -37,12 +40,12 @@ export class PipeStage implements OperatorStage {
     const results$ = (operator as (source: Observable<unknown>) => Observable<unknown>)(this.#records.asObservable());
     this.#subscription = results$.subscribe({
       next: (result) => {
-        this.#results.add(result);
+        if (isThenable(result)) this.#fail(refusalOf('result of through', result, aRecord));
+        else this.#results.add(result);
         this.#wakeIfLate();
       },
       error: (error: unknown) => {
-        this.#error = toError(error);
-        this.#noteBlame();
+        this.#fail(toError(error));
         this.#wakeIfLate();
       },
       complete: () => {
@@ -105,6 +108,12 @@ export class PipeStage implements OperatorStage {
     });
     this.#isCalled = false;
     this.#throwIfFailed();
+  }
+
+  #fail(error: Error): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    this.#noteBlame();
   }
 
   /** What fails by itself later, fails at no record. */

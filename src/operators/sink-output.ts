@@ -1,24 +1,29 @@
-import { toError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import type { TaskOutput } from '../partitions/task-io.ts';
+import { callAndWait, type Returned } from '../user-code.ts';
 import type { SinkWriter } from './sink.ts';
 
 /** A sink as an output of a task: one write at a time, then commit or abort, each once. */
 export class SinkOutput implements TaskOutput {
   readonly isNeeded = true;
   readonly #writer: SinkWriter<unknown>;
+  readonly #sink: string;
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
-  /** What the sink is busy with; resolves always. */
-  #busy: Promise<void> | undefined;
+  #isBusy = false;
+  /** What is to be done when the sink is not busy any more. */
+  readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'committing' | 'aborted' = 'open';
 
-  constructor(writer: SinkWriter<unknown>) {
+  /** @param sink its name, for messages */
+  constructor(writer: SinkWriter<unknown>, sink: string) {
     this.#writer = writer;
+    this.#sink = sink;
   }
 
   get isWritable(): boolean {
-    return this.#busy === undefined;
+    return !this.#isBusy;
   }
 
   get failure(): Error | undefined {
@@ -31,21 +36,21 @@ export class SinkOutput implements TaskOutput {
 
   write(records: Batch): void {
     this.#throwFailure();
-    this.#call(() => this.#writer.write(records));
+    this.#call('write', () => this.#writer.write(records));
     this.#throwFailure();
   }
 
   flush(): void {}
 
   finish(done: (error?: Error) => void): void {
-    this.#afterwards(() => {
+    this.#whenIdle(() => {
       if (this.#failure !== undefined || this.#phase !== 'open') {
         done(this.#failure);
         return;
       }
       this.#phase = 'committing';
-      this.#call(() => this.#writer.commit());
-      this.#afterwards(() => done(this.#failure));
+      this.#call('commit', () => this.#writer.commit());
+      this.#whenIdle(() => done(this.#failure));
     });
   }
 
@@ -54,14 +59,14 @@ export class SinkOutput implements TaskOutput {
   }
 
   abort(done: () => void): void {
-    this.#afterwards(() => {
+    this.#whenIdle(() => {
       if (this.#phase !== 'open') {
         done();
         return;
       }
       this.#phase = 'aborted';
-      this.#call(() => this.#writer.abort());
-      this.#afterwards(done);
+      this.#call('abort', () => this.#writer.abort());
+      this.#whenIdle(done);
     });
   }
 
@@ -69,27 +74,31 @@ export class SinkOutput implements TaskOutput {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #call(action: () => void | Promise<void>): void {
-    try {
-      const answer = action();
-      if (answer === undefined) return;
-      this.#busy = answer.then(
-        () => this.#settle(undefined),
-        (error: unknown) => this.#settle(toError(error)),
-      );
-    } catch (error) {
-      this.#failure ??= toError(error);
+  #call(method: keyof SinkWriter<unknown>, action: () => unknown): void {
+    const returned = callAndWait(action, (later) => {
+      this.#isBusy = false;
+      this.#note(later);
+      this.#listener?.();
+      while (!this.#isBusy && this.#afterwards.length > 0) this.#afterwards.shift()?.();
+    });
+    if (returned === undefined) {
+      this.#isBusy = true;
+      return;
+    }
+    this.#note(returned);
+    // Whatever it is, nobody would wait for it: an Observable that nobody subscribes to writes nothing.
+    if (returned.kind === 'value' && returned.value !== undefined) {
+      const what = `${method} of sink "${this.#sink}"`;
+      this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise, to be returned');
     }
   }
 
-  #settle(error: Error | undefined): void {
-    this.#busy = undefined;
-    this.#failure ??= error;
-    this.#listener?.();
+  #note(returned: Returned<unknown>): void {
+    if (returned.kind === 'error') this.#failure ??= returned.error;
   }
 
-  #afterwards(action: () => void): void {
-    if (this.#busy === undefined) action();
-    else void this.#busy.then(action);
+  #whenIdle(action: () => void): void {
+    if (this.#isBusy) this.#afterwards.push(action);
+    else action();
   }
 }

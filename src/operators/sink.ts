@@ -1,13 +1,13 @@
 import type { RuntimeContext } from './runtime-context.ts';
 
-/** Writes what one subtask hands over. */
+/** Writes what one subtask hands over. What its methods return is nothing, or a promise, whose value does not matter. */
 export interface SinkWriter<In> {
   /** Takes a batch; a promise holds the task back until it settles. */
-  readonly write: (records: readonly In[]) => void | Promise<void>;
+  readonly write: (records: readonly In[]) => void | PromiseLike<unknown>;
   /** Everything was written: make it visible. Called at most once; then the task finishes. */
-  commit(): void | Promise<void>;
+  commit(): void | PromiseLike<unknown>;
   /** The attempt failed or was cancelled: undo what is not committed. Called at most once, never after `commit`. */
-  abort(): void | Promise<void>;
+  abort(): void | PromiseLike<unknown>;
 }
 
 /** What a sink promises when tasks restart. */
@@ -29,5 +29,5 @@ export interface Sink<In> {
   readonly guarantee: DeliveryGuarantee;
   /** The most subtasks it takes; undefined for any number. */
   readonly maxParallelism?: number;
-  open(context: RuntimeContext): SinkWriter<In> | Promise<SinkWriter<In>>;
+  open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
 }

@@ -1,8 +1,10 @@
 import { type Observable, Subject } from 'rxjs';
-import { toError } from '../errors.ts';
+import { InvalidArgumentError, toError } from '../errors.ts';
 import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
+import { freezeRecords } from '../partitions/freeze-records.ts';
 import type { TaskInput } from '../partitions/task-io.ts';
 import { endOfPartition, type StreamElement } from '../partitions/stream-element.ts';
+import { callAndWait, isThenable, refusePromise, type Returned } from '../user-code.ts';
 import type { SourceReader } from './source.ts';
 
 /** What a reader answered. */
@@ -16,7 +18,7 @@ type ReadingState =
 
 /**
  * A source as the input of a task: one batch at a time, and nothing is read ahead of what was asked for. An answer that
- * holds more than a batch may is handed on as several.
+ * holds more than a batch may, or more than was asked for, is handed on as several.
  */
 export class SourceInput implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -25,13 +27,18 @@ export class SourceInput implements TaskInput {
   /** Asks for fewer records where they are large. */
   readonly #cutter: BatchCutter;
   readonly #name: string;
+  readonly #freezesRecords: boolean;
   #listener: (() => void) | undefined;
   #state: ReadingState = { kind: 'idle' };
-  #closed: Promise<void> | undefined;
+  #closed: Promise<unknown> | undefined;
 
-  /** @param name of the source, for the place of a record that the reader cannot tell */
-  constructor(reader: SourceReader<unknown>, limits: BatchLimits, name: string) {
+  /**
+   * @param name of the source, for messages and for the place of a record that the reader cannot tell
+   * @param freezesRecords whether records are frozen before anybody gets them
+   */
+  constructor(reader: SourceReader<unknown>, limits: BatchLimits, name: string, freezesRecords = false) {
     this.#name = name;
+    this.#freezesRecords = freezesRecords;
     this.elements$ = this.#elements.asObservable();
     this.#reader = reader;
     this.#cutter = new BatchCutter(limits);
@@ -74,33 +81,47 @@ export class SourceInput implements TaskInput {
     this.#state = { kind: 'over' };
     // A reader is closed once, by whoever comes first; an error on the way out changes nothing any more.
     this.#closed ??= (async () => this.#reader.close())().catch(() => {});
-    void this.#closed.then(done);
+    void this.#closed.then(() => done());
   }
 
   #read(): boolean {
-    let answer: Answer | Promise<Answer>;
-    try {
-      answer = this.#reader.read(this.#cutter.nextRecords);
-    } catch (error) {
-      this.#fail(toError(error));
-      return true;
-    }
-    if (answer === null || !('then' in answer)) {
-      this.#emit(answer, 0);
-      return true;
-    }
-    this.#state = { kind: 'reading' };
-    answer.then(
-      (read) => this.#settle({ kind: 'read', answer: read, from: 0 }),
-      (error: unknown) => this.#settle({ kind: 'failed', error: toError(error) }),
+    const returned = callAndWait<unknown>(
+      () => this.#reader.read(this.#cutter.nextRecords),
+      (later) => this.#settle(later),
     );
-    return false;
+    this.#state = returned === undefined ? { kind: 'reading' } : this.#stateAfter(returned);
+    return this.emitNext();
   }
 
-  #settle(state: ReadingState): void {
+  #settle(returned: Returned<unknown>): void {
     if (this.#state.kind !== 'reading') return;
-    this.#state = state;
+    this.#state = this.#stateAfter(returned);
     this.#listener?.();
+  }
+
+  #stateAfter(returned: Returned<unknown>): ReadingState {
+    if (returned.kind === 'error') return { kind: 'failed', error: returned.error };
+    try {
+      const answer = returned.value;
+      this.#check(answer);
+      if (this.#freezesRecords && answer !== null) freezeRecords(answer);
+      return { kind: 'read', answer, from: 0 };
+    } catch (error) {
+      return { kind: 'failed', error: toError(error) };
+    }
+  }
+
+  #check(answer: unknown): asserts answer is Answer {
+    if (answer === null) return;
+    if (!Array.isArray(answer)) {
+      const expected = 'an array of records, null at the end, or a promise of either';
+      throw new InvalidArgumentError(`read of source "${this.#name}"`, answer, expected);
+    }
+    const [first] = answer as unknown[];
+    if (isThenable(first)) {
+      const expected = 'a record, not a promise of one (fromAsyncIterable waits for what a generator yields)';
+      refusePromise(`record of source "${this.#name}"`, first, expected);
+    }
   }
 
   #emit(answer: Answer, from: number): void {

@@ -9,14 +9,14 @@ export interface SourceReader<Out> {
    * The next batch, at most `maxRecords` long; `null` at the end; a promise of either when it has to wait. An empty
    * batch is allowed. Not called again before a returned promise settled.
    */
-  read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null>;
+  read(maxRecords: number): readonly Out[] | null | PromiseLike<readonly Out[] | null>;
   /**
    * Where a record came from: `flights.jsonl:18`. Asked for when something failed at it, before `close`; `record` is its
    * number among those that were read, from 0. undefined if it cannot be told.
    */
   locate?(record: number): string | undefined | Promise<string | undefined>;
   /** Frees what it holds. Called once, also after an error; a promise that is pending in `read` should settle soon. */
-  close(): void | Promise<void>;
+  close(): void | PromiseLike<unknown>;
 }
 
 /** What a source knows of the run while it plans: everything but the subtask and the attempt. */
@@ -53,11 +53,11 @@ export interface Source<Out, Plan = unknown> {
    * fails, the tasks that wait for it fail with its error, and a later attempt plans again. The signal is aborted when
    * nobody waits for the plan any more.
    */
-  plan?(context: SourcePlanContext): Plan | Promise<Plan>;
+  plan?(context: SourcePlanContext): Plan | PromiseLike<Plan>;
   /**
    * Opens the share of one subtask. `plan` is what `plan` answered, copied and frozen. A run always hands it over; a
    * source that others open without it plans by itself.
    * @throws SourceNotReplayableError when it was opened before and what it reads is gone.
    */
-  open(context: RuntimeContext, plan?: Plan): SourceReader<Out> | Promise<SourceReader<Out>>;
+  open(context: RuntimeContext, plan?: Plan): SourceReader<Out> | PromiseLike<SourceReader<Out>>;
 }

@@ -3,6 +3,7 @@ import { toError } from '../errors.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { Batch, StreamElement } from '../partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../partitions/task-io.ts';
+import { isThenable } from '../user-code.ts';
 import { taskFaultPoints } from './fault-points.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { OperatorStage } from './operator-stage.ts';
@@ -111,7 +112,7 @@ export class StreamTask implements Runnable {
     this.#reach(taskFaultPoints.open);
     if (this.#end !== undefined) return;
     const parts = this.#options.open(this.#wake, (uid) => this.#scene.blame(uid));
-    if (!('then' in parts)) {
+    if (!isThenable(parts)) {
       this.#opened(parts);
       return;
     }

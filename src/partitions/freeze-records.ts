@@ -4,19 +4,31 @@
  * Stops at what is frozen already.
  */
 export function freezeRecords(records: readonly unknown[]): void {
-  for (const record of records) freezeDeep(record);
+  for (const record of records) freezeRecord(record);
 }
 
-function freezeDeep(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  if (Array.isArray(value)) {
+/** Freezes one record, as {@link freezeRecords} does. */
+export function freezeRecord(record: unknown): void {
+  if (!isFreezable(record)) return;
+  // Not by recursion: a list of 100 000 links is deeper than the stack.
+  const open: object[] = [record];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
     Object.freeze(value);
-    for (const item of value) freezeDeep(item);
-    return;
+    if (Array.isArray(value)) {
+      for (const item of value as unknown[]) if (isFreezable(item)) open.push(item);
+    } else {
+      for (const key in value) {
+        const item = (value as Record<string, unknown>)[key];
+        if (isFreezable(item)) open.push(item);
+      }
+    }
   }
+}
+
+function isFreezable(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return false;
+  if (Array.isArray(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   // A plain object of another realm has another Object.prototype, whose own prototype is null.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return;
-  Object.freeze(value);
-  for (const key in value) freezeDeep((value as Record<string, unknown>)[key]);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -29,6 +29,12 @@ describe('show', () => {
     [circular, '[object Object]'],
     [{}, '{}'],
     [new Map([[1, 2]]), '[object Map]'],
+    [
+      new (class Reader {
+        read = () => 1;
+      })(),
+      '[object Reader]',
+    ],
     [Promise.resolve(), '[object Promise]'],
     [new TypeError('no'), 'TypeError: no'],
     [Object.create(null), '{}'],

@@ -175,7 +175,7 @@ describe('what a chain blames when a function throws', () => {
     ['generated', compileLoop],
     ['closures', closureLoop],
   ] as const)('a loop of %s fills in where its results came from', (_, compile) => {
-    const loop = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], true);
+    const loop = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], { tracksOrigins: true });
     const [out, origins]: [unknown[], number[]] = [[], []];
     loop([1, 2, 3, 4], out, { origins, failedAt: () => {} });
     expect({ out, origins }).toEqual({ out: [2, 2.01, 4, 4.01], origins: [1, 1, 3, 3] });

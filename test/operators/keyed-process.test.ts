@@ -107,7 +107,9 @@ describe('process', () => {
     };
     const process = { onRecord: count, [which]: waits };
     const unhandled = await unhandledDuring(async () => {
-      await expect(run(process, ['oak'])).rejects.toThrow(`${which} of process: expected a function that is done`);
+      await expect(run(process, ['oak'])).rejects.toThrow(
+        `result of ${which} of process: expected nothing (use mapAsync for what takes time)`,
+      );
     });
     expect(unhandled).toEqual([]);
   });

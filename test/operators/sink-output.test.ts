@@ -1,5 +1,7 @@
+import { Observable } from 'rxjs';
 import { SinkOutput } from '../../src/operators/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
+import { thenable, trappingProxy } from '../support/rude-values.ts';
 
 /** A sink whose calls answer when the test says. */
 function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
@@ -21,7 +23,7 @@ function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
     else call?.reject(error);
     for (let hop = 0; hop < 5; hop++) await Promise.resolve();
   };
-  const output = new SinkOutput(writer);
+  const output = new SinkOutput(writer, 'out');
   let wakes = 0;
   output.onWritable(() => wakes++);
   return { output, log, settle, wakes: () => wakes };
@@ -101,5 +103,51 @@ describe('SinkOutput', () => {
     output.finish((error) => done.push(error));
     for (let hop = 0; hop < 8; hop++) await Promise.resolve();
     expect(done[0]?.message).toBe('A non-error was thrown: "a text"');
+  });
+
+  it.each<['write' | 'commit', string, () => unknown, string]>([
+    ['write', 'a number', () => 1, 'got 1'],
+    ['write', 'false, as a Node stream does', () => false, 'got false'],
+    ['commit', 'null', () => null, 'got null'],
+    ['commit', 'an Observable, which nobody would subscribe to', () => new Observable(), 'got [object Observable]'],
+    ['commit', 'a function', () => () => {}, 'got function (anonymous)'],
+  ])('refuses a %s that returns %s', async (method, _, answer, got) => {
+    const { output, settle } = slowSink({ [method]: answer } as Partial<SinkWriter<unknown>>);
+    const done: (Error | undefined)[] = [];
+    if (method === 'write') expect(() => output.write([1])).toThrow(got);
+    output.finish((error) => done.push(error));
+    await settle();
+    expect(done.map((error) => error?.message)).toEqual([
+      `${method} of sink "out": expected nothing, or a promise, to be returned, ${got}`,
+    ]);
+    expect(done[0]).toMatchObject({ recovery: 'never' });
+  });
+
+  it.each<'write' | 'commit' | 'abort'>(['write', 'commit', 'abort'])(
+    'waits for a thenable that %s returns, whatever it answers with',
+    async (method) => {
+      let answer!: (value: unknown) => void;
+      const later = () => thenable((yes) => (answer = yes));
+      const { output } = slowSink({ [method]: later } as Partial<SinkWriter<unknown>>);
+      let isDone = false;
+      const done = (): void => {
+        isDone = true;
+      };
+      if (method === 'write') output.write([1]);
+      if (method === 'abort') output.abort(done);
+      else output.finish(done);
+      for (let hop = 0; hop < 8; hop++) await Promise.resolve();
+      expect([output.isWritable, isDone]).toEqual([false, false]);
+      answer('written');
+      for (let hop = 0; hop < 8; hop++) await Promise.resolve();
+      expect([output.failure, isDone]).toEqual([undefined, method !== 'write']);
+    },
+  );
+
+  it('fails where a thenable cannot be asked', async () => {
+    const { output } = slowSink({ commit: () => trappingProxy() as Promise<void> });
+    const done: (Error | undefined)[] = [];
+    output.finish((error) => done.push(error));
+    expect(done.map((error) => error?.message)).toEqual(['trap']);
   });
 });

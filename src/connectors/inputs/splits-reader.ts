@@ -35,7 +35,7 @@ export class SplitsReader<Out, Split> implements SourceReader<Out> {
     await this.#closeReader();
   }
 
-  async #orNext(answer: Answer<Out> | Promise<Answer<Out>>, maxRecords: number): Promise<Answer<Out>> {
+  async #orNext(answer: Answer<Out> | PromiseLike<Answer<Out>>, maxRecords: number): Promise<Answer<Out>> {
     const batch = await answer;
     if (batch !== null) return batch;
     await this.#closeReader();
