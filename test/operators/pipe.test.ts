@@ -30,6 +30,20 @@ describe('through', () => {
     for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(2);
   });
 
+  it('a record that becomes many, or large ones, goes in before the next: what waits is bounded', () => {
+    const harness = new StageHarness(50, undefined, 1_000);
+    let made = 0;
+    const many: Operator = mergeMap((n) => Array.from({ length: 40 }, () => (made++, `${n}${'x'.repeat(500)}`)));
+    const stage = stageOf(many, harness);
+    let taken = 0;
+    stage.push(Array.from({ length: 30 }, (_, n) => n));
+    for (let batch = stage.poll(); batch !== undefined; batch = stage.poll()) {
+      taken += batch.length;
+      expect([batch.length, made - taken < 60]).toEqual([1, true]);
+    }
+    expect([taken, stage.isAccepting]).toEqual([30 * 40, true]);
+  });
+
   it('calls the function once, when it is opened: a restart builds it anew', () => {
     let calls = 0;
     const operator: Operator = (source) => {

@@ -109,6 +109,34 @@ describe('records are inferred', () => {
     );
   });
 
+  it('limited by what a record costs and is keyed by: both know its type', () => {
+    const limits = { tokens: 5, perMs: 1 };
+    holds<string>()(
+      flights().mapAsync(async (flight) => flight.origin, {
+        rateLimit: [
+          { calls: 1, perMs: 1 },
+          { ...limits, cost: (flight) => flight.origin.length },
+        ],
+        concurrencyPerKey: { key: (flight) => flight.origin, limit: 2 },
+      }),
+      true,
+    );
+    holds<string>()(
+      flights()
+        .keyBy((flight) => flight.origin)
+        .mapAsync(async (flight) => flight.origin, { concurrencyPerKey: 2 }),
+      true,
+    );
+    refused(() =>
+      // @ts-expect-error a text is no cost
+      flights().mapAsync(async (flight) => flight, { rateLimit: { ...limits, cost: (flight) => flight.origin } }),
+    );
+    refused(() =>
+      // @ts-expect-error without keyBy a number says nothing of the key
+      flights().mapAsync(async (flight) => flight, { concurrencyPerKey: 2 }),
+    );
+  });
+
   it('through RxJS operators', () => {
     holds<Flight[]>()(flights().through(bufferCount(2)), true);
     holds<string>()(flights().through(rxMap((flight) => flight.origin)), true);
