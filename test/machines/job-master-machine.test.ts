@@ -1,7 +1,9 @@
 import type { AnyStateMachine } from 'xstate';
 import { ExecutorLostError, PartitionLostError } from '../../src/errors.ts';
+import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
+import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -363,6 +365,89 @@ describe('job master', () => {
     cluster.report('c[0]', 'finished');
     cluster.report('c[1]', 'finished');
     expect(cluster.status).toBe('finished');
+  });
+});
+
+describe('how often may be restarted', () => {
+  /** One restart for each backoff; which of these failures, one after the other, fails the job. */
+  const refusedAt = (backoffScope: 'region' | 'job', failures: readonly ('a' | 'b' | 'job')[]): number => {
+    const seen = new Set<string>();
+    const cluster = new ManualCluster({
+      vertices: [
+        { id: 'a', parallelism: 1 },
+        { id: 'b', parallelism: 1 },
+      ],
+      backoffScope,
+      restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: 1, delayMs: 10 })),
+      inspect: ({ actorRef }) => {
+        if ('id' in actorRef) seen.add(String(actorRef.id));
+      },
+    }).start();
+    for (const [index, failed] of failures.entries()) {
+      cluster.runAll();
+      if (failed === 'job') cluster.master.send({ type: 'job.globalFailure', cause });
+      else cluster.fail(`${failed}[0]`);
+      for (const task of cluster.tasks) if (cluster.stateOf(task) === 'canceling') cluster.report(task, 'canceled');
+      cluster.clock.advance(10);
+      if (cluster.status !== 'running') {
+        expect(seen).toContain(
+          failed === 'job' || backoffScope === 'job'
+            ? 'restartBackoff/job'
+            : `restartBackoff/${cluster.regionOf(`${failed}[0]`)}`,
+        );
+        return index;
+      }
+    }
+    return Number.POSITIVE_INFINITY;
+  };
+
+  it.each<['region' | 'job', readonly ('a' | 'b' | 'job')[], number]>([
+    ['region', ['a', 'b', 'job'], Number.POSITIVE_INFINITY],
+    ['region', ['job', 'a', 'b'], Number.POSITIVE_INFINITY],
+    ['region', ['job', 'job'], 1],
+    ['region', ['a', 'a'], 1],
+    ['job', ['a', 'b'], 1],
+    ['job', ['a', 'job'], 1],
+    ['job', ['job', 'b'], 1],
+  ])('per %s: failures of %j are too many at number %d', (scope, failures, refused) => {
+    expect(refusedAt(scope, failures)).toBe(refused);
+  });
+});
+
+describe('a result that is looked at before a restart', () => {
+  //  (p) ═▶ (c[0..1])      c[0] fails, and while the result of p is looked at, its next attempt begins
+  const behind = () =>
+    new ManualCluster({
+      vertices: [
+        { id: 'p', parallelism: 1 },
+        { id: 'c', parallelism: 1 },
+      ],
+      edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking }],
+    }).start();
+
+  it.each<[string, boolean]>([
+    ['is lost if it is not there', true],
+    ['is not, if what was looked at is not the present one any more: what is missing was given up', false],
+  ])('%s', (_, isPresent) => {
+    const cluster = behind();
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    let answer: (() => void) | undefined;
+    cluster.verifyResults = (ids, done) => {
+      answer = () => done(ids.map((id) => ({ id, cause })));
+    };
+    cluster.fail('c[0]');
+    if (!isPresent) {
+      // The job as a whole fails meanwhile: everything begins anew.
+      cluster.verifyResults = (_ids, done) => done([]);
+      cluster.master.send({ type: 'job.globalFailure', cause });
+      cluster.clock.advance(100);
+      cluster.runAll();
+      cluster.report('p[0]', 'finished');
+    }
+    answer?.();
+    expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(isPresent ? 1 : 0);
   });
 });
 
