@@ -376,6 +376,16 @@ describe('a result', () => {
       is: 'available unreadable',
     },
     {
+      rule: 'found to be lost between the decision to produce it anew and the attempt that does: it is produced all the same',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+        books.ledger.losePartition(books.result('p'));
+        books.run('p');
+      },
+      is: 'available readable',
+    },
+    {
       rule: 'lost, to be produced again',
       steps: (books) => {
         books.run('p');
