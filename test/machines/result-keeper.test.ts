@@ -75,6 +75,27 @@ describe('ResultKeeper', () => {
     expect(released).toEqual([]);
   });
 
+  it.each<{ keep: KeepResults; later: string[] }>([
+    { keep: { ttlMs: 100 }, later: ['p[0]#1'] },
+    { keep: 'until-job-ends', later: [] },
+  ])('$keep: consumed while it is produced, its time begins when it is complete', ({ keep, later }) => {
+    const { keeper, ledger, clock, released, finish } = keeping(keep);
+    const [producer, consumer] = ['p', 'c'].map((task) => ledger.regions.regionOf(taskOf(ledger.graph, task))) as [
+      RegionId,
+      RegionId,
+    ];
+    ledger.invalidate([producer]);
+    keeper.noteConsumed(ledger.finishRegion(consumer));
+    clock.advance(1_000_000);
+    expect(released).toEqual([]);
+    finish('p');
+    keeper.noteProduced(ledger.graph.partitionsOf(taskOf(ledger.graph, 'p')));
+    clock.advance(99);
+    expect(released).toEqual([]);
+    clock.advance(1);
+    expect(released).toEqual(later);
+  });
+
   it('gives up to the millisecond', () => {
     const { clock, released, finish } = keeping({ ttlMs: 100 });
     finish('c');

@@ -1,0 +1,114 @@
+import { DeterminismBrokenError, PartitionLostError } from '../../src/errors.ts';
+import { ConsumedResultPartition } from '../../src/partitions/consumed-result-partition.ts';
+import type { ResultTrace } from '../../src/partitions/result-trace.ts';
+import { recordsOf, RetainedRig, somePartition } from '../support/partition-harness.ts';
+import { thrownBy } from '../support/thrown-by.ts';
+
+/** Four records, of which a reader took what it needed; then it was curtailed. */
+function partial(options: ConstructorParameters<typeof RetainedRig>[0] = {}): RetainedRig {
+  const rig = new RetainedRig(options).write([2, 2]);
+  rig.read({ credits: 1 }).dismiss();
+  curtail(rig);
+  return rig;
+}
+
+function curtail(rig: RetainedRig): void {
+  rig.partition.curtail((error) => rig.ends.push(error));
+  rig.settle();
+}
+
+describe('RP5: a partial result, produced again', () => {
+  it.each(['disk', 'memory', 'memory-then-disk'] as const)(
+    'by an attempt that goes on: it is what it was, what follows is appended, and a reader gets all of it (%s)',
+    (retention) => {
+      const rig = partial({ retention });
+      rig.resume();
+      expect(rig.partition.isNeeded).toBe(true);
+      const reading = rig.read();
+      rig.write([3, 3]).finish();
+      expect([rig.ends, reading.isComplete]).toStrictEqual([[undefined, undefined], true]);
+      expect(reading.records).toEqual(recordsOf(0, 0, 6));
+    },
+  );
+
+  it('by an attempt that is curtailed before it was so far: nobody complains, and it is partial still', () => {
+    const rig = partial();
+    rig.resume();
+    rig.read({ credits: 1 }).dismiss();
+    rig.write([1]);
+    curtail(rig);
+    expect(rig.ends).toStrictEqual([undefined, undefined]);
+    expect(thrownBy(() => rig.partition.read(0))).toBeInstanceOf(PartitionLostError);
+  });
+
+  it('by an attempt that comes to its end with fewer records: that claim is broken', () => {
+    const rig = partial();
+    rig.resume();
+    rig.write([3]).finish();
+    expect(rig.ends).toStrictEqual([undefined, expect.any(DeterminismBrokenError)]);
+  });
+
+  it('by an attempt that writes something else: that claim is broken', () => {
+    const rig = partial();
+    rig.resume();
+    expect(thrownBy(() => rig.partition.write(0, ['another', 'record']))).toBeInstanceOf(DeterminismBrokenError);
+  });
+
+  it('complete before, and all of it there: it stays complete although its attempt is curtailed', () => {
+    const rig = new RetainedRig().write([2, 2]).finish();
+    rig.resume();
+    rig.read({ credits: 1 }).dismiss();
+    curtail(rig);
+    expect(rig.ends).toStrictEqual([undefined, undefined]);
+    expect(rig.read().records).toEqual(recordsOf(0, 0, 4));
+  });
+
+  it('complete before, and lost in part: curtailed before it came back, it is partial', () => {
+    const rig = new RetainedRig().write([2, 2]).finish();
+    rig.resume(true);
+    rig.read({ credits: 1 }).dismiss();
+    rig.write([2]);
+    curtail(rig);
+    expect(thrownBy(() => rig.partition.read(0))).toBeInstanceOf(PartitionLostError);
+  });
+});
+
+describe('RP5: the trace of a partial result', () => {
+  const consumed = (trace: ResultTrace): ConsumedResultPartition =>
+    new ConsumedResultPartition({ ...rigAbout, id: somePartition }, trace);
+  const rigAbout = { exchange: new RetainedRig().partition.exchange, subpartitionCount: 1 };
+
+  it('tells whether what was produced is the same again, and nothing of what was not', () => {
+    const trace = partial().partition.trace?.() as ResultTrace;
+    const again = consumed(trace);
+    again.write(0, recordsOf(0, 0, 9));
+    expect(again.isNeeded).toBe(false);
+    expect(thrownBy(() => consumed(trace).write(0, ['another', 'record']))).toBeInstanceOf(DeterminismBrokenError);
+    const ends: unknown[] = [];
+    consumed(trace).curtail((error) => ends.push(error));
+    consumed(trace).finish((error) => ends.push(error));
+    expect(ends).toStrictEqual([undefined, expect.any(DeterminismBrokenError)]);
+  });
+});
+
+describe('RL1: records of a dismissed reader', () => {
+  it('make room for those that are needed, oldest first', () => {
+    const rig = new RetainedRig({ retention: 'memory', subpartitionCount: 2, memoryBytes: 400, isReproducible: false });
+    rig.read({ subpartition: 0 }).dismiss();
+    const other = rig.read({ subpartition: 1 });
+    for (let batch = 0; batch < 40; batch++) rig.write([2], { subpartition: 0 }).write([2], { subpartition: 1 });
+    expect([other.records.length, rig.appends, rig.mayWrite()]).toEqual([80, 0, true]);
+    expect(rig.memory.reservedBytes).toBeLessThanOrEqual(400);
+    expect(thrownBy(() => rig.partition.read(0))).toBeInstanceOf(PartitionLostError);
+  });
+
+  it('are not kept where there is no room: nothing goes to the disk for nobody', () => {
+    const rig = new RetainedRig({ retention: 'memory', subpartitionCount: 2, memoryBytes: 400, isReproducible: false });
+    rig.read({ subpartition: 0 }).dismiss();
+    const slow = rig.read({ subpartition: 1, credits: 0 });
+    rig.write([20], { subpartition: 1 });
+    for (let batch = 0; batch < 10; batch++) rig.write([2], { subpartition: 0 });
+    expect([rig.appends, slow.error]).toEqual([0, undefined]);
+    expect(slow.request(9).records).toHaveLength(20);
+  });
+});
