@@ -200,6 +200,11 @@ it('digits that a Date drops are told once a column', async () => {
   expect(warnings).toEqual([told('us'), told('repeated')]);
 });
 
+it('bytes do not keep the page in memory that they were read from', async () => {
+  const held = (await columnOf('binary.parquet', 'plain')) as (Uint8Array | null)[];
+  expect(held.map((value) => value?.buffer.byteLength)).toEqual([8, 0, undefined]);
+});
+
 describe('names', () => {
   const deep = Object.fromEntries([
     ['__proto__', { admin: true }],

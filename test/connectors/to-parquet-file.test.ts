@@ -77,6 +77,19 @@ describe('what is written is what is read back', () => {
     ]);
   });
 
+  it('a column that comes later, where it was missing before', async () => {
+    expect(await writtenAndRead([{ a: 1 }, { b: 'x' }])).toEqual([
+      { a: 1, b: null },
+      { a: null, b: 'x' },
+    ]);
+  });
+
+  it('JSON is called that in the newer way and the older', async () => {
+    const path = freshPath();
+    await writeSubtask(toParquetFile<Row>(path), [{ a: [1] }]);
+    expect(footerOf(path).schema[1]).toMatchObject({ converted_type: 'JSON', logical_type: { type: 'JSON' } });
+  });
+
   it('no rows, with columns and without', async () => {
     expect(await writtenAndRead([], { columns: { a: 'string' } })).toEqual([]);
     expect(await writtenAndRead([])).toEqual([]);
@@ -219,6 +232,12 @@ describe('a value that its column cannot hold is named by row and column', () =>
       [{ a: { at: [new Date(0)] } }],
       {},
       'row 1: column "a": expected what JSON can hold, got {"at":["1970-01-01T00:00:00.000Z"]} (.at[0] is a Date). Give `columns`, or map to that before the sink',
+    ],
+    [
+      '-0 in JSON',
+      [{ a: [-0] }],
+      {},
+      'row 1: column "a": expected what JSON can hold, got [0] ([0] is -0). Give `columns`, or map to that before the sink',
     ],
     [
       'NaN in JSON',
