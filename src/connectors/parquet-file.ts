@@ -127,6 +127,7 @@ class ParquetReader<Out> implements SourceReader<Out> {
   readonly #opened: OpenFile;
   readonly #groups: readonly RowGroupShare[];
   readonly #plans: readonly ColumnPlan[];
+  readonly #names: readonly string[];
   readonly #rows: RowBuilder;
   readonly #parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
   #nextGroup = 0;
@@ -147,14 +148,15 @@ class ParquetReader<Out> implements SourceReader<Out> {
     this.#opened = opened;
     this.#groups = groups;
     this.#plans = plans;
-    this.#rows = rowBuilder(plans.map(({ name }) => name));
+    this.#names = plans.map(({ name }) => name);
+    this.#rows = rowBuilder(this.#names);
     this.#parse = parse;
   }
 
   read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
     if (this.#at >= this.#rowCount) return this.#readGroup(maxRecords);
     const end = Math.min(this.#rowCount, this.#at + maxRecords);
-    const rows = this.#rows(this.#columns, this.#at, end);
+    const rows = this.#rows(this.#names, this.#columns, this.#at, end);
     const records = this.#parse === undefined ? (rows as Out[]) : this.#parsed(rows, this.#parse);
     this.#at = end;
     return records;
