@@ -13,6 +13,7 @@ import {
   reliable,
 } from '../../src/index.ts';
 import { faultPlan } from '../../src/testing/index.ts';
+import { contextOf, drain, failureOf, planSource } from '../connectors/subtasks.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
 let scratch: string;
@@ -185,3 +186,29 @@ function flip(file: string): void {
   bytes[at] = (bytes[at] as number) ^ 0xff;
   writeFileSync(file, bytes);
 }
+
+describe('a kept result that is replaced while it is read', () => {
+  it.each([
+    ['is not mixed with what takes its place', 'while it is read'],
+    ['is not that of the next attempt', 'between attempts'],
+  ] as const)('%s', async (_, when) => {
+    const directory = join(scratch, 'prices');
+    const { job } = paying(reliable({ keepResults: { directory } }));
+    await runStory(job);
+    const source = keptResult<{ n: number }>(directory);
+    const plan = await planSource(source);
+    const reader = await source.open(contextOf(), plan);
+    expect(await reader.read(8)).toHaveLength(8);
+    if (when === 'between attempts') await reader.close();
+    await releaseKeptResult(directory);
+    // Not on virtual time, where the ids of runs are those of the first.
+    await job.run().result;
+    const rest = when === 'between attempts' ? source.open(contextOf({ attempt: 1 }), plan) : drain(reader);
+    expect(await failureOf(Promise.resolve(rest))).toMatchObject({
+      code: 'KEPT_RESULT_UNREADABLE',
+      recovery: 'never',
+      directory,
+      message: expect.stringMatching(/it was replaced by another one since the run began/),
+    });
+  });
+});

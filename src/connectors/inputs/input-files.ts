@@ -95,9 +95,6 @@ async function filesLike(pattern: string, signal: AbortSignal | undefined): Prom
   return files.map(normalize);
 }
 
-/** What the names of half-written files of sinks end in, which are nobody's input. */
-const unfinished = '.tmp';
-
 async function match(
   pattern: string,
   options: { readonly cwd?: string; readonly absolute?: boolean; readonly ignore?: readonly string[] },
@@ -113,7 +110,7 @@ async function match(
   signal?.throwIfAborted();
   const [failure] = failures;
   if (failure !== undefined) throw fileProblem(failure.path ?? pattern, 'read', failure);
-  return pattern.endsWith(unfinished) ? found : found.filter((path) => !path.endsWith(unfinished));
+  return found;
 }
 
 /** The file system, whose errors are noted: a glob passes over what it may not look into, and the records in there. */
