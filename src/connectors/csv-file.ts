@@ -26,15 +26,19 @@ export interface CsvFileOptions<Out> {
 }
 
 /**
- * Reads a CSV file (RFC 4180): UTF-8, with or without a byte order mark, lines ended by LF or CRLF, empty lines skipped.
+ * Reads CSV files (RFC 4180): UTF-8, with or without a byte order mark, lines ended by LF or CRLF, empty lines skipped.
  * A record is an object with a string for each column.
  *
  * With `newlinesInValues: false` splittable to any parallelism, by byte range: a subtask reads the lines that start in
- * its range; otherwise one subtask reads it all. Replayable: a restarted subtask reads its range again and no other, so
- * the file must not change while a job runs.
+ * its range; otherwise, and where it is packed, one subtask reads all of a file. Replayable: which files there are, and
+ * what is in them, is fixed once per run. What is appended meanwhile is not read; any other change fails the job with an
+ * `InputChangedError`.
+ *
+ * `path` is a file, a directory, a glob pattern, or a list of these, as for `jsonLinesFile`. Each file has its own header,
+ * and all of them the same columns.
  *
  * Reading fails with a {@link MalformedInputError} at a record with a broken quote or with more or fewer values than
- * there are columns, and with a `FileAccessError`, which a restart may cure, when the file is missing.
+ * there are columns, and with a `FileAccessError` or `NoInputError` where there is no file.
  */
 export function csvFile<Out = Readonly<Record<string, string>>>(
   path: InputPaths,

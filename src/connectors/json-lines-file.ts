@@ -10,16 +10,20 @@ import { LineBlocks } from './line-blocks.ts';
 export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
 
 /**
- * Reads a file of JSON values, one a line (NDJSON, JSON Lines): UTF-8, with or without a byte order mark, lines of any
+ * Reads files of JSON values, one a line (NDJSON, JSON Lines): UTF-8, with or without a byte order mark, lines of any
  * length ended by LF or CRLF, blank lines skipped. Of a key that an object has twice, the last value counts.
  *
  * Numbers that a double does not hold are never changed without being asked for: see `int64` and `decimals`.
  *
- * Splittable to any parallelism, by byte range: a subtask reads the lines that start in its range. Replayable: a
- * restarted subtask reads its range again and no other, so the file must not change while a job runs.
+ * `path` is a file, a directory, a glob pattern, or a list of these; files packed with gzip (and zstd, where Node has it)
+ * are unpacked. Where there is no such file, it is the part files that a parallel sink wrote under this name.
  *
- * Reading fails with a {@link MalformedInputError} at a line that is not JSON, and with a `FileAccessError`, which a
- * restart may cure, when the file is missing.
+ * Splittable to any parallelism, by byte range: a subtask reads the lines that start in its range; a packed file is read
+ * by one subtask. Replayable: which files there are, and what is in them, is fixed once per run. What is appended
+ * meanwhile is not read; any other change fails the job with an `InputChangedError`.
+ *
+ * Reading fails with a {@link MalformedInputError} at a line that is not JSON, and with a `FileAccessError` or
+ * `NoInputError` where there is no file.
  */
 export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
   const paths = checkInputPaths(path);

@@ -30,18 +30,20 @@ const optionNames = {
 } satisfies OptionNames<ParquetFileOptions<unknown>>;
 
 /**
- * Reads a Parquet file as objects, one a row, with the columns as properties. Needs the packages `hyparquet` and
+ * Reads Parquet files as objects, one a row, with the columns as properties. Needs the packages `hyparquet` and
  * `hyparquet-compressors`. Holds one row group in memory per subtask.
  *
  * What values become is told by the schema of the file and by options: `docs/values.md` has the table. Any name of a column
  * is an own property of the record. Null is null at every depth.
  *
  * Splittable, by row group: a subtask reads contiguous groups, and none if there are more subtasks than groups.
- * Replayable: a restarted subtask reads its groups again and no others, so the file must not change while a job runs.
+ * Replayable: which files there are, with their footers, is fixed once per run; a file that changes meanwhile fails the
+ * job with an `InputChangedError`. `path` is a file, a directory, a glob pattern, or a list of these; all have the same
+ * columns.
  *
  * Reading fails with a {@link MalformedInputError} that names the row of a value that cannot be given as asked, the column
  * whose form is not known, or the row group where the file is broken; and with a
- * {@link FileAccessError}, which a restart may cure, when it is missing.
+ * `FileAccessError` or `NoInputError` where there is none.
  */
 export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   path: InputPaths,

@@ -6,6 +6,9 @@ import { codeBlocks } from './code-blocks.ts';
 const root = join(__dirname, '..', '..');
 const files = [
   'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
   ...readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join('src', name)),
@@ -47,7 +50,7 @@ function complaints(
   }
 }
 
-describe('the code in README and doc comments', () => {
+describe('the code in README, docs and doc comments', () => {
   it('is there', () => {
     expect(blocks.filter(({ file }) => file === 'README.md').length).toBeGreaterThanOrEqual(4);
     expect(blocks.length).toBeGreaterThan(10);
