@@ -3,6 +3,7 @@ import type { Source, SourcePlanContext, SourceReader } from '../operators/sourc
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, splitsOf } from './inputs/files-plan.ts';
 import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { locateLine } from './inputs/locate-line.ts';
 import { assertSameColumns, type FileColumns } from './inputs/same-columns.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
@@ -75,12 +76,20 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),
     plan,
-    open: async (context, planned?: FilesPlan<CsvInput>) =>
-      SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), async (split) => {
-        const { environment } = context;
-        const blocks = await LineBlocks.open(split, { environment, newlinesInQuotes: newlinesInValues });
-        return new CsvReader(blocks, split.file.columns, header && split.start === 0, dialect, parse);
-      }),
+    open: async (context, planned?: FilesPlan<CsvInput>) => {
+      const lineOptions = { environment: context.environment, newlinesInQuotes: newlinesInValues };
+      const beginningsIn = (text: string) => [...csvRecords(text, dialect)].map(({ index }) => index);
+      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
+        open: async (split) => {
+          const blocks = await LineBlocks.open(split, lineOptions);
+          return new CsvReader(blocks, split.file.columns, header && split.start === 0, dialect, parse);
+        },
+        locate: (split, record) => {
+          const headers = header && split.start === 0 ? 1 : 0;
+          return locateLine(split, lineOptions, headers + record, beginningsIn);
+        },
+      });
+    },
   };
 }
 

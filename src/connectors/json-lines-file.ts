@@ -1,9 +1,10 @@
 import type { Source, SourcePlanContext } from '../operators/source.ts';
 import { type FilesPlan, fixFiles, planOf, splitsOf } from './inputs/files-plan.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
+import { locateLine } from './inputs/locate-line.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
-import { type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
+import { jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
 import { checkJsonValueOptions } from './json-values.ts';
 import { LineBlocks } from './line-blocks.ts';
 
@@ -37,9 +38,9 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
     deterministic: true,
     plan,
     open: async (context, planned?: FilesPlan) =>
-      SplitsReader.open(
-        splitsOf(planned ?? (await plan(context)), context.subtask),
-        async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
-      ),
+      SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
+        open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
+        locate: (split, record) => locateLine(split, context, record, jsonLinesIn),
+      }),
   };
 }

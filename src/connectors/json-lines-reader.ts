@@ -81,6 +81,15 @@ function findLineFault(line: string): JsonFault | undefined {
   return { ...fault, problem: `${fault.problem} after a carriage return: lines end by LF or CRLF` };
 }
 
+/** Where the lines in `text` begin that hold a value. */
+export function* jsonLinesIn(text: string): Generator<number> {
+  for (let at = 0, end = 0; at < text.length; at = end + 1) {
+    end = text.indexOf('\n', at);
+    if (end < 0) end = text.length;
+    if (!isBlank(text.slice(at, end))) yield at;
+  }
+}
+
 function isBlank(line: string): boolean {
   return /^[ \t\r]*$/.test(line);
 }

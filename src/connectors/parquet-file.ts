@@ -76,12 +76,18 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
     open: async (context, planned?: FilesPlan<ParquetInputFile>) => {
       const library = await loadLibrary();
       const { logger } = context.environment;
-      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), async (split) => {
-        const { metadata, path: file } = split.file;
-        const columnPlans = columnPlansOf(library, split.file, options);
-        const opened = await OpenFile.open(split.file);
-        const input = { path: file, library, file: bufferOf(opened), metadata, logger };
-        return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
+        open: async (split) => {
+          const { metadata, path: file } = split.file;
+          const columnPlans = columnPlansOf(library, split.file, options);
+          const opened = await OpenFile.open(split.file);
+          const input = { path: file, library, file: bufferOf(opened), metadata, logger };
+          return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+        },
+        locate: async (split, record) => {
+          const row = (groupsOf(split)[0]?.rowStart ?? 0) + record + 1;
+          return `${split.file.path}: row ${row}`;
+        },
       });
     },
   };
