@@ -1,14 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import {
+  blocking,
+  collect,
   fromAsyncIterable,
   Job,
   JobFailedError,
   type JobRun,
   OutputInUseError,
   range,
+  reliable,
   type Sink,
   toJsonLinesFile,
 } from '../../src/index.ts';
@@ -93,4 +99,67 @@ it('one after the other, both write it', async () => {
   await countingRun('second', toJsonLinesFile(path)).result;
   expect(linesOf(path)).toBe(count);
   expect(readdirSync(scratch)).toEqual(['out.jsonl']);
+});
+
+it('two live runs that keep results in one directory: the second is refused before it has paid', async () => {
+  const directory = join(scratch, 'kept');
+  const log = { paid: 0 };
+  const keeping = (name: string) => {
+    const job = Job.create(name);
+    job
+      .source('numbers', range(0, count))
+      .map((n) => (log.paid++, n))
+      .rebalance({ exchange: reliable({ keepResults: { directory } }) })
+      .sink('out', collect());
+    return job.run();
+  };
+  const results = await Promise.allSettled([keeping('first').result, keeping('second').result]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  expect((results[1] as PromiseRejectedResult).reason).toMatchObject({ cause: { code: 'OUTPUT_IN_USE' } });
+  expect(log.paid).toBe(count);
+  expect(readdirSync(scratch)).toEqual(['kept']);
+});
+
+it('what a process that was killed has left is replaced by the next run', async () => {
+  const path = join(scratch, 'out.jsonl');
+  const source = pathToFileURL(join(__dirname, '../../src/index.ts')).href;
+  const script = `
+    const { Job, fromAsyncIterable, toJsonLinesFile } = await import(${JSON.stringify(source)});
+    const job = Job.create('killed');
+    async function* rows() { yield 'x'.repeat(400_000); process.stdout.write('writing'); await new Promise(() => setInterval(() => {}, 1_000)); }
+    job.source('rows', fromAsyncIterable(rows)).sink('out', toJsonLinesFile(${JSON.stringify(path)}));
+    await job.run().result;`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    await expect(countingRun('second', toJsonLinesFile(path)).result).rejects.toThrow(`in process ${child.pid} on`);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  expect(readdirSync(scratch)).toEqual(['.out.jsonl.kintsugi']);
+  await countingRun('third', toJsonLinesFile(path)).result;
+  expect(linesOf(path)).toBe(count);
+  expect(readdirSync(scratch)).toEqual(['out.jsonl']);
+});
+
+const onPosix = process.platform === 'win32' ? it.skip : it;
+
+onPosix('a run that spills waits for no trap among the directories of others, nor does its cancel', async () => {
+  mkdirSync(join(scratch, 'kintsugi-trap'));
+  for (const name of ['owner', 'owner.json']) spawnSync('mkfifo', [join(scratch, 'kintsugi-trap', name)]);
+  spawnSync('mkfifo', [join(scratch, 'kintsugi-pipe')]);
+  const job = Job.create('spilling');
+  const out = collect<number>();
+  job
+    .source('numbers', range(0, count))
+    .rebalance({ exchange: blocking({ memoryBudgetBytes: 0 }) })
+    .sink('out', out);
+  const run = job.run({ spillDirectory: scratch });
+  await run.result;
+  await run.cancel();
+  expect(out.records).toHaveLength(count);
+  expect(readdirSync(scratch).sort()).toEqual(['kintsugi-pipe', 'kintsugi-trap']);
 });

@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OutputInUseError } from '../../src/errors.ts';
+import { encodeOwner, ownerOf, type Purpose } from '../../src/partitions/owner-note.ts';
+import { PathClaim } from '../../src/partitions/path-claim.ts';
+import type { ProcessTable } from '../../src/partitions/process-table.ts';
+import { thrownBy } from '../support/thrown-by.ts';
+
+const onPosix = process.platform === 'win32' ? it.skip : it;
+/** Nobody else can make what belongs to somebody else. */
+const asRoot = process.geteuid?.() === 0 ? it : it.skip;
+
+let parent: string;
+let path: string;
+beforeEach(() => {
+  parent = realpathSync(mkdtempSync(join(tmpdir(), 'claims-')));
+  path = join(parent, 'out');
+});
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+const claimOf = (): string => join(parent, '.out.kintsugi');
+const purpose = (run: string): Purpose => ({ run, job: `job of ${run}`, vertex: 'sink' });
+
+/** A machine on which these processes run. */
+function machine(pid: number, pids: readonly number[], overrides: Partial<ProcessTable> = {}): ProcessTable {
+  return {
+    host: 'here',
+    machineId: 'machine',
+    pidNamespace: 'pid:[1]',
+    bootId: 'today',
+    pid,
+    has: (asked) => pids.includes(asked),
+    startTime: (asked) => (pids.includes(asked) ? '7' : undefined),
+    ...overrides,
+  };
+}
+
+const ours = machine(100, [100, 200]);
+const take = (run: string, processes = ours): PathClaim => PathClaim.take(path, purpose(run), processes);
+
+/** Two files that a run has not finished, and one that is not its own. */
+function leaveFiles(run: string): void {
+  writeFileSync(join(claimOf(), `${run}.0.0`), 'half');
+  writeFileSync(join(claimOf(), `${run}.1.0`), 'half');
+}
+
+it('PC1: one of two gets a path, and the other hears who has it', () => {
+  const first = take('first');
+  expect(thrownBy(() => take('second'))).toMatchObject({
+    code: 'OUTPUT_IN_USE',
+    file: path,
+    claim: claimOf(),
+    holder: 'first',
+    message: `${path}: "sink" of job "job of first" writes it (run first, in this process). Write elsewhere, or wait for the end of that run`,
+  });
+  expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  first.release();
+  expect(readdirSync(parent)).toEqual([]);
+  expect(take('second').isHeld).toBe(true);
+});
+
+onPosix('PC1: by whatever link they come to it', () => {
+  mkdirSync(join(parent, 'dir'));
+  symlinkSync(join(parent, 'dir'), join(parent, 'link'));
+  PathClaim.take(join(parent, 'dir/out'), purpose('first'), ours);
+  expect(() => PathClaim.take(join(parent, 'link/out'), purpose('second'), ours)).toThrow(OutputInUseError);
+});
+
+it('PC2: of a process that is gone, it is taken over, and what that has left is removed', () => {
+  const dead = take('dead', machine(300, [300]));
+  leaveFiles('dead');
+  const claim = take('next');
+  expect(readdirSync(claim.directory)).toEqual(['owner']);
+  expect([dead.isHeld, claim.isHeld]).toEqual([false, true]);
+  expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  dead.release();
+  expect(claim.isHeld).toBe(true);
+});
+
+it.each<[whose: string, processes: ProcessTable, where: string]>([
+  ['whose process runs', machine(200, [200]), 'in process 200 on here'],
+  ['of another host', machine(300, [], { host: 'there' }), 'in process 300 on there'],
+  ['of another machine of that name', machine(300, [], { machineId: 'other' }), 'in process 300 on here'],
+  ['of another container', machine(300, [], { pidNamespace: 'pid:[2]' }), 'in process 300 on here'],
+])('PC2: one %s is respected, and the error says what to delete if it is gone', (_, processes, where) => {
+  const theirs = take('theirs', processes);
+  leaveFiles('theirs');
+  expect(() => take('next')).toThrow(
+    `(run theirs, ${where}). Write elsewhere, or wait for the end of that run; if it is gone, delete ${claimOf()}`,
+  );
+  expect(readdirSync(theirs.directory).sort()).toEqual(['owner', 'theirs.0.0', 'theirs.1.0']);
+  expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+});
+
+describe('PC2: what does not say whose it is is respected:', () => {
+  const dead = encodeOwner(ownerOf(machine(300, []), purpose('dead')));
+
+  it.each<[what: string, note: Uint8Array]>([
+    ['an empty note', new Uint8Array()],
+    ['half a note', dead.subarray(0, 30)],
+    ['a note with a wrong bit', Uint8Array.from(dead, (byte, index) => (index === 50 ? byte ^ 2 : byte))],
+    ['a note of a directory that is no claim', encodeOwner(ownerOf(machine(300, [])))],
+    ['a note that goes on for ever', Buffer.concat([dead, new Uint8Array(10_000)])],
+  ])('%s', (_, note) => {
+    mkdirSync(claimOf());
+    writeFileSync(join(claimOf(), 'owner'), note);
+    expect(() => take('next')).toThrow(
+      `${claimOf()} is there, and does not say which run of this user made it. Delete it if no run writes there`,
+    );
+    expect(readdirSync(claimOf())).toEqual(['owner']);
+  });
+
+  it('a file', () => {
+    writeFileSync(claimOf(), 'mine');
+    expect(() => take('next')).toThrow(/Delete it if no run writes there/);
+  });
+
+  onPosix('a pipe for a note, and nobody waits', () => {
+    mkdirSync(claimOf());
+    spawnSync('mkfifo', [join(claimOf(), 'owner')]);
+    expect(() => take('next')).toThrow(OutputInUseError);
+  });
+
+  onPosix('a link to a claim that could be taken over', () => {
+    mkdirSync(join(parent, 'elsewhere'));
+    writeFileSync(join(parent, 'elsewhere/owner'), dead);
+    symlinkSync(join(parent, 'elsewhere'), claimOf());
+    expect(() => take('next')).toThrow(OutputInUseError);
+    expect(readdirSync(join(parent, 'elsewhere'))).toEqual(['owner']);
+  });
+
+  asRoot('one of another user', () => {
+    mkdirSync(claimOf());
+    writeFileSync(join(claimOf(), 'owner'), dead);
+    chownSync(claimOf(), 12_345, 12_345);
+    expect(() => take('next')).toThrow(OutputInUseError);
+  });
+});
+
+it('PC3: what somebody has put there stays', () => {
+  const claim = take('run');
+  leaveFiles('run');
+  writeFileSync(join(claim.directory, 'mine.txt'), 'mine');
+  claim.release();
+  expect(readdirSync(claim.directory)).toEqual(['mine.txt']);
+});
+
+it('PC4: one that somebody deleted is not held, and another may have the path', () => {
+  const claim = take('run');
+  rmSync(claim.directory, { recursive: true });
+  expect(claim.isHeld).toBe(false);
+  const next = take('next');
+  claim.release();
+  expect(next.isHeld).toBe(true);
+});
