@@ -14,6 +14,7 @@ import {
   type Source,
   toCsvFile,
   toJsonLinesFile,
+  toParquetFile,
 } from '../../src/index.ts';
 
 interface Row {
@@ -34,6 +35,7 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const jsonLines = (path: string) => toJsonLinesFile<Row>(path);
+const parquet = (path: string) => toParquetFile<Row>(path);
 const csv = (path: string) => toCsvFile<Row>(path, { columns: ['n'] });
 
 /** A job that writes two files, as far as it is planned. */
@@ -66,6 +68,7 @@ describe('two sinks of a job', () => {
   it.each<[how: string, plan: () => () => unknown, file: string]>([
     ['the same path', () => writing('o', at('o')), 'o'],
     ['the same path, in one format', () => writing('o', at('o'), { sink: jsonLines }), 'o'],
+    ['the same path, one of them Parquet', () => writing('o', at('o'), { sink: parquet }), 'o'],
     ['another spelling', () => writing('o', `${scratch}/dir/../o`), 'o'],
     ['a relative one', () => writing('o', relative('.', at('o'))), 'o'],
     ['a directory by a link', () => writing('dir/o', at('link/o')), 'dir/o'],
