@@ -1,7 +1,7 @@
 import { MalformedInputError, toError } from '../errors.ts';
 import type { SourceReader } from '../operators/source.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';
-import { NumberSuspects } from './json-numbers.ts';
+import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
 import { findNumberFault, type JsonValueOptions, parseExactly } from './json-values.ts';
 import type { LineFeeder } from './line-feeder.ts';
 
@@ -16,6 +16,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   readonly #options: JsonLinesOptions<Out>;
   readonly #suspects = new NumberSuspects();
   #text = '';
+  #codes: CharCodes = new Uint8Array();
   /** Of `#text` in what is read. */
   #offset = 0;
   /** Index in `#text` of the next line. */
@@ -28,6 +29,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
 
   read(maxRecords: number): readonly Out[] | Promise<readonly Out[] | null> {
     const text = this.#text;
+    const codes = this.#codes;
     const { parse } = this.#options;
     const records: Out[] = [];
     let at = this.#at;
@@ -38,7 +40,8 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
         if (end < 0) end = text.length;
         line = text.slice(at, end);
         if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
-          const value: unknown = this.#suspects.next(at) < end ? parseExactly(line, this.#options) : JSON.parse(line);
+          const isSuspect = this.#suspects.next(at) < end;
+          const value: unknown = isSuspect ? parseExactly(text, codes, at, end, this.#options) : JSON.parse(line);
           records.push(parse === undefined ? (value as Out) : parse(value));
         }
         at = end + 1;
@@ -60,7 +63,8 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
     this.#text = block.text;
     this.#offset = block.offset;
     this.#at = 0;
-    this.#suspects.reset(block.text);
+    this.#codes = charCodesOf(block.text, block.bytes);
+    this.#suspects.reset(block.text, this.#codes);
     return this.read(maxRecords);
   }
 

@@ -8,8 +8,22 @@ export interface WideNumber {
   readonly isExact: boolean;
 }
 
-const longRun = new RegExp('[\\d.]'.repeat(16), 'g');
+/** The characters of a text by their codes: its bytes if it is ASCII. Faster to walk than a string. */
+export type CharCodes = Uint8Array | Uint16Array;
+
+/** `bytes`, which are `text` in UTF-8, if that has one byte for each character; a copy with two otherwise. */
+export function charCodesOf(text: string, bytes: Buffer): CharCodes {
+  if (bytes.length === text.length) return bytes;
+  const wide = Buffer.from(text, 'utf16le');
+  return new Uint16Array(wide.buffer, wide.byteOffset, text.length);
+}
+
+const shortestRun = 16;
 const farExponent = /\d[eE][-+]?\d\d\d/g;
+const point = 0x2e;
+const quote = 0x22;
+const backslash = 0x5c;
+const minus = 0x2d;
 
 /**
  * Finds where a text may hold numbers of 16 digits or more, or with an exponent of three. No other number changes when
@@ -17,126 +31,117 @@ const farExponent = /\d[eE][-+]?\d\d\d/g;
  */
 export class NumberSuspects {
   #text = '';
+  #codes: CharCodes = new Uint8Array();
   #run = Infinity;
   #exponent = Infinity;
 
   /** Takes another text. */
-  reset(text: string): void {
+  reset(text: string, codes: CharCodes): void {
     this.#text = text;
-    this.#run = find(longRun, text, 0);
-    this.#exponent = find(farExponent, text, 0);
+    this.#codes = codes;
+    this.#run = findLongRun(codes, 0);
+    this.#exponent = findFarExponent(text, 0);
   }
 
   /** Index of the first suspect that starts at or after `index`, which never goes back; Infinity if there is none. */
   next(index: number): number {
-    if (this.#run < index) this.#run = find(longRun, this.#text, index);
-    if (this.#exponent < index) this.#exponent = find(farExponent, this.#text, index);
+    if (this.#run < index) this.#run = findLongRun(this.#codes, index);
+    if (this.#exponent < index) this.#exponent = findFarExponent(this.#text, index);
     return Math.min(this.#run, this.#exponent);
   }
 }
 
-function find(pattern: RegExp, text: string, from: number): number {
-  pattern.lastIndex = from;
-  return pattern.exec(text)?.index ?? Infinity;
+function findFarExponent(text: string, from: number): number {
+  farExponent.lastIndex = from;
+  return farExponent.exec(text)?.index ?? Infinity;
 }
 
-const code = { zero: 0x30, nine: 0x39, quote: 0x22, backslash: 0x5c, point: 0x2e, exponent: 0x65, caseBit: 0x20 };
-
-/** The wide numbers in `text`, which is valid JSON, in their order. */
-export function wideNumbers(text: string): WideNumber[] {
-  const found: WideNumber[] = [];
-  const number = new NumberToken();
-  for (let at = 0; at < text.length; ) {
-    const char = text.charCodeAt(at);
-    if (char === code.quote) at = endOfString(text, at);
-    else if (!isDigit(char)) at++;
-    else {
-      number.scan(text, at);
-      const wide = number.isSmall() ? undefined : widthOf(number, text);
-      if (wide !== undefined) found.push(wide);
-      at = number.end;
-    }
+/** The first run of digits and points that is long enough. Of so many places, one in as many tells that it is none. */
+function findLongRun(codes: CharCodes, from: number): number {
+  const length = codes.length;
+  for (let at = from + shortestRun - 1; at < length; at += shortestRun) {
+    if (!isNumeric(codes[at] as number)) continue;
+    const isLongBefore = isNumeric(codes[at - 8] as number) && isNumeric(codes[at - 4] as number);
+    if (!isLongBefore && !(isNumeric(codes[at + 8] as number) && isNumeric(codes[at + 4] as number))) continue;
+    let start = at;
+    while (start > from && isNumeric(codes[start - 1] as number)) start--;
+    let end = at + 1;
+    while (end < length && isNumeric(codes[end] as number)) end++;
+    if (end - start >= shortestRun) return start;
   }
-  return found;
+  return Infinity;
 }
 
-function isDigit(char: number): boolean {
-  return char >= code.zero && char <= code.nine;
+function isNumeric(code: number): boolean {
+  return isDigit(code) || code === point;
 }
 
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0;
-    while (text.charCodeAt(end - 1 - backslashes) === code.backslash) backslashes++;
-    if (backslashes % 2 === 0) return end + 1;
-  }
-  return text.length;
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 const highDigits = 9;
 const keptDigits = 17;
 
-/** A number without its sign: `(high * 10^n + low) * 10^exponent`, where `low` has the `n` digits after the ninth. */
-class NumberToken {
-  start = 0;
-  end = 0;
-  high = 0;
-  low = 0;
-  /** Digits from the first that is not zero. */
-  digits = 0;
-  exponent = 0;
-  isInteger = true;
-
-  scan(text: string, start: number): void {
-    this.start = start;
-    this.high = this.low = this.digits = this.exponent = 0;
-    let at = this.#scanDigits(text, start);
-    this.isInteger = text.charCodeAt(at) !== code.point;
-    if (!this.isInteger) {
-      const fraction = at + 1;
-      at = this.#scanDigits(text, fraction);
-      this.exponent = fraction - at;
-    }
-    if ((text.charCodeAt(at) | code.caseBit) === code.exponent) {
-      this.isInteger = false;
-      const exponent = at + 1;
-      at = exponent + 1;
-      while (isDigit(text.charCodeAt(at))) at++;
-      this.exponent += Number(text.slice(exponent, at));
-    }
-    this.end = at;
-  }
-
-  /** Of 15 digits and of the size of everyday's numbers: held by a double whatever the digits are. */
-  isSmall(): boolean {
-    return this.digits <= 15 && this.exponent > -290 && this.exponent + this.digits < 300;
-  }
-
-  #scanDigits(text: string, start: number): number {
-    let at = start;
-    for (let char = text.charCodeAt(at); isDigit(char); char = text.charCodeAt(++at)) {
-      const digit = char - code.zero;
-      if (this.digits === 0 && digit === 0) continue;
-      if (this.digits < highDigits) this.high = this.high * 10 + digit;
-      else if (this.digits < keptDigits) this.low = this.low * 10 + digit;
-      this.digits++;
-    }
-    return at;
-  }
+/** The wide numbers of `json`, in their order. */
+export function wideNumbersOf(json: string): WideNumber[] {
+  return wideNumbers(json, charCodesOf(json, Buffer.from(json)), 0, json.length);
 }
 
-function widthOf(number: NumberToken, text: string): WideNumber | undefined {
-  const { start, end } = number;
-  if (number.digits === 0) return undefined;
-  const digits = text.slice(start, end);
-  const signed = text[start - 1] === '-' ? start - 1 : start;
-  if (number.isInteger) {
-    const double = Number(digits);
-    if (double <= Number.MAX_SAFE_INTEGER) return undefined;
-    return { start: signed, end, kind: 'int64', isExact: double < Infinity && BigInt(double) === BigInt(digits) };
+/** The wide numbers of the JSON in `text` between two indexes, in their order. Places are told from the first index. */
+export function wideNumbers(text: string, codes: CharCodes, from: number, to: number): WideNumber[] {
+  const found: WideNumber[] = [];
+  let at = from;
+  while (at < to) {
+    const code = codes[at] as number;
+    if (code === quote) {
+      at++;
+      while (at < to && codes[at] !== quote) at += codes[at] === backslash ? 2 : 1;
+      at++;
+      continue;
+    }
+    if (!isDigit(code)) {
+      at++;
+      continue;
+    }
+    const start = at;
+    let digits = 0;
+    let high = 0;
+    let low = 0;
+    let pointAt = -1;
+    for (; at < to; at++) {
+      const digit = (codes[at] as number) - 0x30;
+      if (digit >= 0 && digit <= 9) {
+        if (digits === 0 && digit === 0) continue;
+        if (digits < highDigits) high = high * 10 + digit;
+        else if (digits < keptDigits) low = low * 10 + digit;
+        digits++;
+      } else if (digit === point - 0x30) pointAt = at;
+      else break;
+    }
+    let exponent = pointAt < 0 ? 0 : pointAt + 1 - at;
+    const hasExponent = at < to && ((codes[at] as number) | 0x20) === 0x65;
+    if (hasExponent) {
+      const exponentAt = at + 1;
+      for (at = exponentAt + 1; at < to && isDigit(codes[at] as number); ) at++;
+      exponent += Number(text.slice(exponentAt, at));
+    }
+    const isSmall = digits <= 15 && exponent > -290 && exponent + digits < 300;
+    if (isSmall || digits === 0) continue;
+    const isInteger = pointAt < 0 && !hasExponent;
+    if (!isInteger && isNearDouble(high, low, digits, exponent)) continue;
+    const width = widthOf(text.slice(start, at), isInteger);
+    const isNegative = start > from && codes[start - 1] === minus;
+    if (width !== undefined) found.push({ start: (isNegative ? start - 1 : start) - from, end: at - from, ...width });
   }
-  if (isNearDouble(number) || survives(digits)) return undefined;
-  return { start: signed, end, kind: 'decimals', isExact: false };
+  return found;
+}
+
+function widthOf(number: string, isInteger: boolean): Pick<WideNumber, 'kind' | 'isExact'> | undefined {
+  if (!isInteger) return survives(number) ? undefined : { kind: 'decimals', isExact: false };
+  const double = Number(number);
+  if (double <= Number.MAX_SAFE_INTEGER) return undefined;
+  return { kind: 'int64', isExact: double < Infinity && BigInt(double) === BigInt(number) };
 }
 
 /** Whether the nearest double, written with as many digits or with as few as it needs, is the same decimal. */
@@ -157,7 +162,7 @@ const splitter = 2 ** 27 + 1;
  * A fast way to `survives` for most decimals of 16 and 17 digits, which arrays of floats are full of: whether a double
  * lies nearer to it than half of its last digit. The error of the division is exact, after Dekker (1971).
  */
-function isNearDouble({ digits, exponent, high, low }: NumberToken): boolean {
+function isNearDouble(high: number, low: number, digits: number, exponent: number): boolean {
   if (digits <= highDigits || digits > keptDigits || exponent >= 0 || exponent < -22) return false;
   const top = high * (powersOfTen[digits - highDigits] as number);
   const divisor = powersOfTen[-exponent] as number;

@@ -1,5 +1,5 @@
 import type { JsonFault } from './json-fault.ts';
-import { type WideNumber, wideNumbers } from './json-numbers.ts';
+import { type CharCodes, type WideNumber, wideNumbers, wideNumbersOf } from './json-numbers.ts';
 import { setOwn } from './own-property.ts';
 import { checkValueOptions, type ValueChoice } from './value-options.ts';
 
@@ -27,26 +27,33 @@ export function checkJsonValueOptions({ int64, decimals }: JsonValueOptions): vo
 }
 
 /**
- * The value of `text`, with its wide numbers as `options` want them.
+ * The value of the JSON in `text` between two indexes, with its wide numbers as `options` want them.
  *
  * @throws SyntaxError when it is not JSON, RangeError when it has a number that {@link findNumberFault} tells
  */
-export function parseExactly(text: string, options: JsonValueOptions): unknown {
-  const value: unknown = JSON.parse(text);
-  const wide = wideNumbers(text);
+export function parseExactly(
+  text: string,
+  codes: CharCodes,
+  from: number,
+  to: number,
+  options: JsonValueOptions,
+): unknown {
+  const json = text.slice(from, to);
+  const value: unknown = JSON.parse(json);
+  const wide = wideNumbers(text, codes, from, to);
   if (wide.length === 0) return value;
   if (wide.some((number) => isRefused(number, options))) throw new RangeError('a number does not fit');
   const { int64 } = options;
   const quoted = wide.filter(({ kind }) => isQuoted(kind, options));
   if (quoted.length === 0) return value;
-  return replaceQuoted(value, JSON.parse(quote(text, quoted)), [], (digits) =>
+  return replaceQuoted(value, JSON.parse(quote(json, quoted)), [], (digits) =>
     int64 === 'bigint' && /^-?\d+$/.test(digits) ? BigInt(digits) : digits,
   );
 }
 
 /** The first number in `text`, which is JSON, that `options` do not allow; undefined if there is none. */
 export function findNumberFault(text: string, options: JsonValueOptions): JsonFault | undefined {
-  const number = wideNumbers(text).find((wide) => isRefused(wide, options));
+  const number = wideNumbersOf(text).find((wide) => isRefused(wide, options));
   if (number === undefined) return undefined;
   let place = '';
   replaceQuoted(JSON.parse(text), JSON.parse(quote(text, [number])), [], (digits, path) => {

@@ -1,6 +1,8 @@
 /** Complete lines of a text, decoded. */
 export interface LineBlock {
   readonly text: string;
+  /** `text` in UTF-8. Holds until the next block is asked for. */
+  readonly bytes: Buffer;
   /** Where `text` begins in the whole text, in bytes. */
   readonly offset: number;
 }

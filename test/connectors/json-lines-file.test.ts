@@ -1,6 +1,6 @@
 import { truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { wideNumbers } from '../../src/connectors/json-numbers.ts';
+import { wideNumbersOf } from '../../src/connectors/json-numbers.ts';
 import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
 import { contextOf, drain, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
 
@@ -58,7 +58,7 @@ describe('the subtasks together read each line once', () => {
   });
 
   it('for any lines, line ends and parallelism', async () => {
-    const json = fc.json({ maxDepth: 1, stringUnit: 'binary' }).filter((text) => wideNumbers(text).length === 0);
+    const json = fc.json({ maxDepth: 1, stringUnit: 'binary' }).filter((text) => wideNumbersOf(text).length === 0);
     const line = fc.oneof(json, fc.constant(''));
     const ending = fc.constantFrom('\n', '\r\n');
     const content = fc.record({
