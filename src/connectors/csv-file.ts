@@ -147,7 +147,7 @@ class CsvReader<Out> implements SourceReader<Out> {
   /** Of the block that is read from. */
   #rows: readonly string[][] = [];
   #at = 0;
-  #block: LineBlock = { text: '', offset: 0 };
+  #block: LineBlock = { text: '', bytes: Buffer.alloc(0), offset: 0 };
   /** Rows to pass over at the start of the next block, and of the present one: the header. */
   #skipNext: number;
   #skip = 0;

@@ -14,7 +14,7 @@ export interface JsonLinesOptions<Out> extends JsonValueOptions {
 export class JsonLinesReader<Out> implements SourceReader<Out> {
   readonly #lines: LineFeeder;
   readonly #options: JsonLinesOptions<Out>;
-  readonly #suspects = new NumberSuspects();
+  readonly #suspects: NumberSuspects;
   #text = '';
   #codes: CharCodes = new Uint8Array();
   /** Of `#text` in what is read. */
@@ -25,6 +25,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   constructor(lines: LineFeeder, options: JsonLinesOptions<Out>) {
     this.#lines = lines;
     this.#options = options;
+    this.#suspects = new NumberSuspects({ decimals: options.decimals !== 'rounded' });
   }
 
   read(maxRecords: number): readonly Out[] | Promise<readonly Out[] | null> {

@@ -30,22 +30,28 @@ const minus = 0x2d;
  * it becomes a double, so the lines between suspects need no second look; {@link wideNumbers} takes one at the others.
  */
 export class NumberSuspects {
+  readonly #withDecimals: boolean;
   #text = '';
   #codes: CharCodes = new Uint8Array();
   #run = Infinity;
   #exponent = Infinity;
 
+  /** Without `decimals` it looks for integers alone. */
+  constructor(options: { readonly decimals: boolean }) {
+    this.#withDecimals = options.decimals;
+  }
+
   /** Takes another text. */
   reset(text: string, codes: CharCodes): void {
     this.#text = text;
     this.#codes = codes;
-    this.#run = findLongRun(codes, 0);
-    this.#exponent = findFarExponent(text, 0);
+    this.#run = findLongRun(codes, 0, this.#withDecimals);
+    this.#exponent = this.#withDecimals ? findFarExponent(text, 0) : Infinity;
   }
 
   /** Index of the first suspect that starts at or after `index`, which never goes back; Infinity if there is none. */
   next(index: number): number {
-    if (this.#run < index) this.#run = findLongRun(this.#codes, index);
+    if (this.#run < index) this.#run = findLongRun(this.#codes, index, this.#withDecimals);
     if (this.#exponent < index) this.#exponent = findFarExponent(this.#text, index);
     return Math.min(this.#run, this.#exponent);
   }
@@ -56,18 +62,24 @@ function findFarExponent(text: string, from: number): number {
   return farExponent.exec(text)?.index ?? Infinity;
 }
 
-/** The first run of digits and points that is long enough. Of so many places, one in as many tells that it is none. */
-function findLongRun(codes: CharCodes, from: number): number {
+/**
+ * The first run of digits and points that is long enough. Of so many places, one in as many tells that it is none. What
+ * follows a quote at once is no number but a text.
+ */
+function findLongRun(codes: CharCodes, from: number, withDecimals: boolean): number {
   const length = codes.length;
   for (let at = from + shortestRun - 1; at < length; at += shortestRun) {
     if (!isNumeric(codes[at] as number)) continue;
     const isLongBefore = isNumeric(codes[at - 8] as number) && isNumeric(codes[at - 4] as number);
     if (!isLongBefore && !(isNumeric(codes[at + 8] as number) && isNumeric(codes[at + 4] as number))) continue;
+    let points = 0;
     let start = at;
-    while (start > from && isNumeric(codes[start - 1] as number)) start--;
-    let end = at + 1;
-    while (end < length && isNumeric(codes[end] as number)) end++;
-    if (end - start >= shortestRun) return start;
+    for (; start > from && isNumeric(codes[start - 1] as number); start--) if (codes[start - 1] === point) points++;
+    let end = at;
+    for (; end < length && isNumeric(codes[end] as number); end++) if (codes[end] === point) points++;
+    const isWanted = withDecimals || points === 0;
+    if (isWanted && end - start >= shortestRun && codes[start - 1] !== quote) return start;
+    at = end;
   }
   return Infinity;
 }
@@ -111,13 +123,16 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
     let pointAt = -1;
     for (; at < to; at++) {
       const digit = (codes[at] as number) - 0x30;
-      if (digit >= 0 && digit <= 9) {
-        if (digits === 0 && digit === 0) continue;
-        if (digits < highDigits) high = high * 10 + digit;
-        else if (digits < keptDigits) low = low * 10 + digit;
+      if (digit >>> 0 > 9) {
+        if (digit !== point - 0x30) break;
+        pointAt = at;
+      } else if (digits < highDigits) {
+        high = high * 10 + digit;
+        if (high > 0) digits++;
+      } else {
+        if (digits < keptDigits) low = low * 10 + digit;
         digits++;
-      } else if (digit === point - 0x30) pointAt = at;
-      else break;
+      }
     }
     let exponent = pointAt < 0 ? 0 : pointAt + 1 - at;
     const hasExponent = at < to && ((codes[at] as number) | 0x20) === 0x65;
@@ -160,25 +175,29 @@ const splitter = 2 ** 27 + 1;
 
 /**
  * A fast way to `survives` for most decimals of 16 and 17 digits, which arrays of floats are full of: whether a double
- * lies nearer to it than half of its last digit. The error of the division is exact, after Dekker (1971).
+ * lies nearer to it than half of its last digit.
  */
 function isNearDouble(high: number, low: number, digits: number, exponent: number): boolean {
   if (digits <= highDigits || digits > keptDigits || exponent >= 0 || exponent < -22) return false;
   const top = high * (powersOfTen[digits - highDigits] as number);
   const divisor = powersOfTen[-exponent] as number;
   const quotient = (top + low) / divisor;
+  const rest = restOf(top, low, quotient, divisor);
+  if (Math.abs(rest) < 0.49) return true;
+  return Math.abs(restOf(top, low, quotient + rest / divisor, divisor)) < 0.49;
+}
+
+/** `top + low - quotient * divisor`, without the error of the product, after Dekker (1971). */
+function restOf(top: number, low: number, quotient: number, divisor: number): number {
   const product = quotient * divisor;
   const quotientHead = headOf(quotient);
-  const divisorHead = headOf(divisor);
   const quotientTail = quotient - quotientHead;
+  const divisorHead = headOf(divisor);
   const divisorTail = divisor - divisorHead;
-  const missing =
-    quotientHead * divisorHead -
-    product +
-    quotientHead * divisorTail +
-    quotientTail * divisorHead +
-    quotientTail * divisorTail;
-  return Math.abs(top - product + low - missing) < 0.49;
+  const heads = quotientHead * divisorHead - product;
+  return (
+    top - product + low - (heads + quotientHead * divisorTail + quotientTail * divisorHead + quotientTail * divisorTail)
+  );
 }
 
 /** The upper half of the bits of a double. */

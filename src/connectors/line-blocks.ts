@@ -211,7 +211,7 @@ export class LineBlocks implements LineFeeder {
       offset = 3;
     }
     if (!isUtf8(text)) return this.#notUtf8(text, offset);
-    return { text: text.toString('utf8'), offset };
+    return { text: text.toString('utf8'), bytes: text, offset };
   }
 
   async #notUtf8(lines: Buffer, offset: number): Promise<never> {

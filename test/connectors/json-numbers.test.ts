@@ -77,7 +77,7 @@ describe('numbers that it does not', () => {
     expect(wideNumbersOf(text)).toEqual([{ start: 0, end: text.length, kind, isExact }]);
     const line = `{"a":1,"b":[${text}]}`;
     expect(wideNumbersOf(line)).toMatchObject([{ start: 12, end: line.length - 2 }]);
-    const suspects = new NumberSuspects();
+    const suspects = new NumberSuspects({ decimals: true });
     suspects.reset(line, codesOf(line));
     expect(suspects.next(0)).toBeLessThan(line.length);
   });
@@ -194,14 +194,25 @@ it('suspects are every wide number of a text, line by line', () => {
   );
   fc.assert(
     fc.property(lines, (texts) => {
-      const suspects = new NumberSuspects();
+      const suspects = new NumberSuspects({ decimals: true });
+      const integers = new NumberSuspects({ decimals: false });
+      integers.reset(texts.join('\n'), codesOf(texts.join('\n')));
       suspects.reset(texts.join('\n'), codesOf(texts.join('\n')));
       let at = 0;
       for (const text of texts) {
-        if (wideNumbersOf(text).length > 0) expect(suspects.next(at)).toBeLessThan(at + text.length);
-        else suspects.next(at);
+        const wide = wideNumbersOf(text);
+        const next = [suspects.next(at), integers.next(at)];
+        if (wide.length > 0) expect(next[0]).toBeLessThan(at + text.length);
+        if (wide.some(({ kind }) => kind === 'int64')) expect(next[1]).toBeLessThan(at + text.length);
         at += text.length + 1;
       }
     }),
   );
+});
+
+it('an id in quotes is no suspect', () => {
+  const suspects = new NumberSuspects({ decimals: true });
+  const text = '{"id":"1790000000000000001","n":1}\n'.repeat(50);
+  suspects.reset(text, codesOf(text));
+  expect(suspects.next(0)).toBe(Infinity);
 });
