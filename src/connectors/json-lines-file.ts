@@ -1,11 +1,11 @@
+import { checkOptions } from '../options.ts';
 import type { Source, SourcePlanContext } from '../operators/source.ts';
 import { type FilesPlan, fixFiles, planOf, splitsOf } from './inputs/files-plan.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
 import { locateLine } from './inputs/locate-line.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
-import { jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
-import { checkJsonValueOptions } from './json-values.ts';
+import { checkJsonLinesOptions, jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
 import { LineBlocks } from './line-blocks.ts';
 
 export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
@@ -28,7 +28,8 @@ export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
  */
 export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
   const paths = checkInputPaths(path);
-  checkJsonValueOptions(options);
+  checkOptions('jsonLinesFile', options, { parse: true, int64: true, decimals: true });
+  checkJsonLinesOptions(options);
   const plan = async (context: SourcePlanContext): Promise<FilesPlan> =>
     planOf(await fixFiles(paths, context, textFile), context.parallelism);
   return {
@@ -40,7 +41,7 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
     open: async (context, planned?: FilesPlan) =>
       SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
         open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
-        locate: (split, record) => locateLine(split, context, record, jsonLinesIn),
+        locate: (split, record) => locateLine(split, context, record, ({ text }) => jsonLinesIn(text)),
       }),
   };
 }

@@ -1,13 +1,20 @@
 import { MalformedInputError, toError } from '../errors.ts';
+import { checkFunction } from '../options.ts';
 import type { SourceReader } from '../operators/source.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';
 import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
-import { findNumberFault, type JsonValueOptions, parseExactly } from './json-values.ts';
+import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseExactly } from './json-values.ts';
 import type { LineFeeder } from './line-feeder.ts';
 
 export interface JsonLinesOptions<Out> extends JsonValueOptions {
   /** Checks or converts what a line holds. What it throws is reported as malformed input, with file and line. */
   readonly parse?: (value: unknown) => Out;
+}
+
+/** @throws InvalidArgumentError */
+export function checkJsonLinesOptions(options: JsonLinesOptions<unknown>): void {
+  if (options.parse !== undefined) checkFunction('parse', options.parse);
+  checkJsonValueOptions(options);
 }
 
 /** Parses lines of JSON. Nearly all go through `JSON.parse` alone: see {@link NumberSuspects}. */

@@ -5,10 +5,10 @@ import { assertText } from './inputs/content-format.ts';
 import type { PlannedSplit } from './inputs/files-plan.ts';
 import { OpenFile } from './inputs/fixed-file.ts';
 import { UnpackedBytes } from './inputs/unpacked-bytes.ts';
+import type { LineEnd } from './line-end.ts';
 import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
 const blockBytes = 256 * 1024;
-const newline = 0x0a;
 const quote = 0x22;
 
 export interface LineBlocksOptions {
@@ -16,6 +16,8 @@ export interface LineBlocksOptions {
   readonly environment: Pick<Environment, 'hold'>;
   /** A newline between double quotes does not end a line. Only for whole files. */
   readonly newlinesInQuotes?: boolean;
+  /** What ends a line, or who tells it by the first bytes, for a split at the beginning. Default LF. */
+  readonly lineEnd?: LineEnd | ((firstBytes: Uint8Array) => LineEnd);
 }
 
 /** Bytes of a file, in order. */
@@ -49,6 +51,7 @@ export class LineBlocks implements LineFeeder {
   /** The first line of the split is not found yet. */
   #isSeeking: boolean;
   #isInQuotes = false;
+  #lineEnd: LineEnd;
   #isDone: boolean;
   /** The last line was read, and no newline ended it. */
   #isLastLineOpen = false;
@@ -66,6 +69,11 @@ export class LineBlocks implements LineFeeder {
     this.#end = split.file.compression === undefined ? end : Number.POSITIVE_INFINITY;
     this.#offset = this.#position;
     this.#isDone = start >= end;
+    this.#lineEnd = typeof options.lineEnd === 'string' ? options.lineEnd : '\n';
+  }
+
+  get lineEnd(): LineEnd {
+    return this.#lineEnd;
   }
 
   /**
@@ -89,7 +97,7 @@ export class LineBlocks implements LineFeeder {
       if (this.#position === 0) this.#look(block);
       let from = 0;
       if (this.#isSeeking && !isEnd) {
-        from = block.indexOf(newline) + 1;
+        from = block.indexOf(this.#newline) + 1;
         this.#isSeeking = from === 0;
         if (this.#isSeeking) from = block.length;
         this.#offset = this.#position + from;
@@ -100,7 +108,7 @@ export class LineBlocks implements LineFeeder {
       this.#isDone ||= isEnd;
       const lines = to > from || isEnd ? this.#take(block.subarray(from, to)) : undefined;
       this.#keep(block.subarray(Math.max(from, to)));
-      if (isEnd && lines !== undefined && lines.length > 0) this.#isLastLineOpen = lines.at(-1) !== newline;
+      if (isEnd && lines !== undefined && lines.length > 0) this.#isLastLineOpen = lines.at(-1) !== this.#newline;
       const decoded = lines && (await this.#decode(lines));
       if (decoded !== undefined && decoded.text.length > 0) return decoded;
     }
@@ -123,7 +131,7 @@ export class LineBlocks implements LineFeeder {
         const read = await bytes.read();
         if (read.length === 0) break;
         const block = read.subarray(0, offset - position);
-        for (let at = block.indexOf(newline); at >= 0; at = block.indexOf(newline, at + 1)) line++;
+        for (let at = block.indexOf(this.#newline); at >= 0; at = block.indexOf(this.#newline, at + 1)) line++;
         position += block.length;
       }
     } finally {
@@ -146,8 +154,14 @@ export class LineBlocks implements LineFeeder {
       : new UnpackedBytes(this.#file, file.compression, this.#options.environment);
   }
 
-  /** What is packed shows only now what it is. */
+  get #newline(): number {
+    return this.#lineEnd.charCodeAt(0);
+  }
+
   #look(block: Buffer): void {
+    const { lineEnd } = this.#options;
+    if (typeof lineEnd === 'function') this.#lineEnd = lineEnd(block);
+    // What is packed shows only now what it is.
     if (this.#split.file.compression !== undefined) assertText(this.path, block);
   }
 
@@ -161,16 +175,17 @@ export class LineBlocks implements LineFeeder {
     if (this.#options.newlinesInQuotes === true) return this.#cutOutsideQuotes(block);
     const border = this.#end - 1 - this.#position;
     if (border < block.length) {
-      const last = block.indexOf(newline, Math.max(from, border));
+      const last = block.indexOf(this.#newline, Math.max(from, border));
       if (last >= 0) {
         this.#isDone = true;
         return last + 1;
       }
     }
-    return block.lastIndexOf(newline) + 1;
+    return block.lastIndexOf(this.#newline) + 1;
   }
 
   #cutOutsideQuotes(block: Buffer): number {
+    const newline = this.#newline;
     let isInQuotes = this.#isInQuotes;
     let cut = 0;
     for (let at = 0; at < block.length; at++) {
@@ -223,7 +238,7 @@ export class LineBlocks implements LineFeeder {
       if (!isUtf8(lines.subarray(at, at + length))) break;
       at += length;
       column += length === 4 ? 2 : 1;
-      if (byte === newline) {
+      if (byte === this.#newline) {
         lineStart = at;
         column = 1;
       }

@@ -1,3 +1,5 @@
+import type { LineEnd } from './line-end.ts';
+
 /** Complete lines of a text, decoded. */
 export interface LineBlock {
   readonly text: string;
@@ -11,6 +13,8 @@ export interface LineBlock {
 export interface LineFeeder {
   /** Whose lines they are, for messages. */
   readonly path: string;
+  /** Known once there was a block. */
+  readonly lineEnd: LineEnd;
   /** The next complete lines, or null when there are no more. @throws MalformedInputError at bytes that are not UTF-8 */
   next(): Promise<LineBlock | null>;
   /** Number of the line, from 1, in which the byte at `offset` of the last block lies. For error messages. */

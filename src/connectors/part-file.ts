@@ -2,8 +2,10 @@ import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { IllegalStateError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
+import { checkWord } from '../options.ts';
 import { syncDirectory } from '../partitions/file-segment.ts';
 import { fileProblem } from './file-problem.ts';
+import { GzipPacker } from './gzip-packer.ts';
 
 const flushLength = 256 * 1024;
 const indexDigits = 5;
@@ -14,10 +16,22 @@ export const partFileFaultPoints = {
   beforeRename: 'part-file.before-rename',
 } as const;
 
+/** Whether a file is packed as it is written. */
+export interface PackingOptions {
+  /** Default: `gzip` where the path ends in `.gz`, otherwise `none`. */
+  readonly compression?: 'gzip' | 'none';
+}
+
+/** @throws InvalidArgumentError */
+export function checkPackingOptions({ compression }: PackingOptions): void {
+  if (compression !== undefined) checkWord('compression', compression, ['gzip', 'none']);
+}
+
 /** The file a subtask writes: `path` itself for one alone, otherwise `name-00000-of-00004.ext` beside it. */
 export function partPath(path: string, subtask: number, parallelism: number): string {
   if (parallelism === 1) return path;
-  const extension = extname(path);
+  const packed = extname(path) === '.gz' ? '.gz' : '';
+  const extension = extname(basename(path, packed)) + packed;
   const name = basename(path, extension);
   const part = `${String(subtask).padStart(indexDigits, '0')}-of-${String(parallelism).padStart(indexDigits, '0')}`;
   return join(dirname(path), `${name}-${part}${extension}`);
@@ -35,17 +49,26 @@ export class PartFile {
   readonly #temporary: string;
   readonly #handle: FileHandle;
   readonly #context: RuntimeContext;
+  readonly #packer: GzipPacker | undefined;
   #text = '';
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #isOpen = true;
 
-  private constructor(path: string, claimed: string, temporary: string, handle: FileHandle, context: RuntimeContext) {
+  private constructor(
+    path: string,
+    claimed: string,
+    temporary: string,
+    handle: FileHandle,
+    context: RuntimeContext,
+    isPacked: boolean,
+  ) {
     this.path = path;
     this.#place = join(dirname(claimed), basename(path));
     this.#temporary = temporary;
     this.#handle = handle;
     this.#context = context;
+    this.#packer = isPacked ? new GzipPacker(context.environment) : undefined;
   }
 
   /**
@@ -53,7 +76,7 @@ export class PartFile {
    * cannot commit any more.
    * @throws OutputInUseError where another sink or run writes `path`
    */
-  static async open(path: string, context: RuntimeContext): Promise<PartFile> {
+  static async open(path: string, context: RuntimeContext, options: PackingOptions = {}): Promise<PartFile> {
     const { run, vertex, subtask, parallelism, attempt, outputs } = context;
     const part = partPath(path, subtask, parallelism);
     try {
@@ -61,7 +84,8 @@ export class PartFile {
       const prefix = `${run}.${subtask}.`;
       for (const name of await readdir(claimed)) if (name.startsWith(prefix)) await rm(join(claimed, name));
       const temporary = join(claimed, `${prefix}${attempt}`);
-      return new PartFile(part, claimed, temporary, await open(temporary, 'wx'), context);
+      const { compression = path.endsWith('.gz') ? 'gzip' : 'none' } = options;
+      return new PartFile(part, claimed, temporary, await open(temporary, 'wx'), context, compression === 'gzip');
     } catch (error) {
       throw fileProblem(part, 'write', error);
     }
@@ -85,6 +109,7 @@ export class PartFile {
   async commit(): Promise<void> {
     try {
       await this.#flush();
+      if (this.#packer !== undefined) await this.#write(await this.#packer.end());
       await this.#handle.datasync();
       await this.#close();
       this.#context.environment.faults.reach(partFileFaultPoints.beforeRename, {
@@ -112,6 +137,11 @@ export class PartFile {
     this.#chunks = [];
     this.#chunkBytes = 0;
     if (!this.#isOpen) throw new IllegalStateError(`${this.path}: written to after it was closed`);
+    for (const chunk of chunks)
+      await this.#write(this.#packer === undefined ? [chunk] : await this.#packer.pack(chunk));
+  }
+
+  async #write(chunks: readonly Uint8Array[]): Promise<void> {
     try {
       for (const chunk of chunks) await this.#handle.appendFile(chunk);
     } catch (error) {
@@ -132,6 +162,7 @@ export class PartFile {
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#packer?.close();
     await this.#handle.close();
   }
 }

@@ -2,12 +2,15 @@ import { basename } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { InvalidArgumentError, toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
+import { checkBoolean, checkOptions } from '../options.ts';
+import { checkColumns, checkDelimiter } from './csv-head.ts';
+import { csvValueOf } from './csv-value.ts';
 import { checkPath } from './file-problem.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
-import { PartFile } from './part-file.ts';
+import { checkPackingOptions, type PackingOptions, PartFile } from './part-file.ts';
 import { appendTexts, tooLongText } from './text-chunks.ts';
 
-export interface ToCsvFileOptions<In> {
+export interface ToCsvFileOptions<In> extends PackingOptions {
   /** Names of the properties to write, in the order of the columns. */
   readonly columns: readonly (keyof In & string)[];
   /** Whether the first line of each file holds the names. Default: yes. */
@@ -20,8 +23,9 @@ export interface ToCsvFileOptions<In> {
 const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
 
 /**
- * Writes records as CSV (RFC 4180, lines ended by LF): dates as ISO 8601, booleans as `true` and `false`, null and
- * undefined as nothing, objects as JSON. To `path` itself when the sink has one subtask, otherwise each subtask to its
+ * Writes records as CSV (RFC 4180, lines ended by LF), which `csvFile` reads as the same texts: numbers, bigints and
+ * booleans as JavaScript writes them, dates in ISO 8601, null and undefined as nothing, objects as JSON. Functions, bytes
+ * and what JSON would turn into something else are refused by name. To `path` itself when the sink has one subtask, otherwise each subtask to its
  * own file beside it, `name-00000-of-00004.ext`, each with a header. Directories are created. Part files that a run of
  * another parallelism left are not touched.
  *
@@ -30,26 +34,30 @@ const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
   checkPath(path);
+  checkOptions('toCsvFile', options, { columns: true, header: true, delimiter: true, compression: true });
+  checkPackingOptions(options);
   const { columns, header = true, delimiter = ',' } = options;
+  checkBoolean('header', header);
+  checkDelimiter(delimiter);
   if (!Array.isArray(columns) || columns.length === 0) {
     throw new InvalidArgumentError('columns', columns, 'the names of the columns');
   }
+  checkColumns(columns);
   const format = {
-    columns: columns.map((key) => ({ key })),
     delimiter,
-    cast: {
-      boolean: (value: boolean) => String(value),
-      date: (value: Date) => value.toISOString(),
-    },
+    // A line of one empty value would be an empty line, which is skipped.
+    quoted_empty: columns.length === 1,
+    // At the beginning of a file they would be taken for something else.
+    quoted_match: [/^(?:sep=|\uFEFF)/i],
   };
   return {
     name: basename(path),
     target: { kind: 'file', path },
     guarantee: 'exactly-once',
     open: async (context) => {
-      const file = await PartFile.open(path, context);
+      const file = await PartFile.open(path, context, options);
       const cutter = new BatchCutter(atOnce);
-      if (header) await file.append(stringify([columns], { delimiter }));
+      if (header) await file.append(stringify([columns], format));
       return {
         write: (records) => appendTexts(toTexts(records), (chunk) => file.append(chunk)),
         commit: () => file.commit(),
@@ -66,7 +74,10 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
 
       function toRows(records: readonly In[]): string {
         try {
-          return stringify(records as In[], format);
+          return stringify(
+            records.map((record) => columns.map((column) => csvValueOf(record, column))),
+            format,
+          );
         } catch (error) {
           const tooLong = tooLongText(file.path, error);
           if (tooLong !== undefined) throw tooLong;

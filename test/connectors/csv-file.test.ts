@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parse as parseWhole } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { csvFile, type CsvFileOptions } from '../../src/connectors/csv-file.ts';
@@ -72,6 +72,25 @@ describe('what a file holds', () => {
       ],
     ],
     ['columns for a header', 'a,b,c\n1,2\n', { columns: ['x', 'y'], header: true }, [{ x: '1', y: '2' }]],
+    [
+      'CR alone',
+      'a,b\r1,2\r"3",4\r',
+      {},
+      [
+        { a: '1', b: '2' },
+        { a: '3', b: '4' },
+      ],
+    ],
+    ['CR alone, all in quotes, none at the end', '"a","b"\r\r"1","2"', {}, [{ a: '1', b: '2' }]],
+    ['a first line that tells the delimiter', 'sep=;\r\na;b\r\n1;2\r\n', {}, [{ a: '1', b: '2' }]],
+    ['the same as the option', 'SEP=\t\na\tb\n1\t2\n', { delimiter: '\t' }, [{ a: '1', b: '2' }]],
+    ['the same without a header', '\uFEFFsep=|\n1|2\n', { columns: ['a', 'b'] }, [{ a: '1', b: '2' }]],
+    ['that line alone', 'sep=;\n', {}, []],
+    ['a value that looks like it', 'a\nsep=;\n', {}, [{ a: 'sep=;' }]],
+    ['a name that looks like it, in quotes', '"sep=;"\nx\n', {}, [{ 'sep=;': 'x' }]],
+    ['a byte order mark alone', '\uFEFF', {}, []],
+    ['empty lines alone', '\uFEFF\n\r\n\n', {}, []],
+    ['one column with empty values in quotes', 'a\n""\nx\n\n""\n', {}, [{ a: '' }, { a: 'x' }, { a: '' }]],
     ['characters of several bytes', 'é,縫\n🏺,"ü"\n', {}, [{ é: '🏺', 縫: 'ü' }]],
   ])('%s', async (_title, content, options, rows) => {
     const path = fileOf(content);
@@ -91,6 +110,25 @@ describe('what a file holds', () => {
       maxParallelism: 1,
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     });
+  });
+
+  it('a column called `__proto__` is one like others', async () => {
+    const [[row]] = (await readSubtasks(csvFile(fileOf('__proto__,b\n1,2\n')))) as [[object]];
+    expect(Object.entries(row)).toEqual([
+      ['__proto__', '1'],
+      ['b', '2'],
+    ]);
+    expect(Object.getPrototypeOf(row)).toBe(Object.prototype);
+    const path = at('proto.csv');
+    await writeSubtask(toCsvFile<object>(path, { columns: ['__proto__' as never, 'b' as never] }), [row, { b: '3' }]);
+    expect(readFileSync(path, 'utf8')).toBe('__proto__,b\n1,2\n,3\n');
+  });
+
+  it('many blocks of lines ended by CR', async () => {
+    const rows = Array.from({ length: 60_000 }, (_, id) => ({ id: String(id), text: '縫い目' }));
+    const path = fileOf(['id,text', ...rows.map(({ id, text }) => `${id},${text}`)].join('\r'));
+    expect((await readSubtasks(csvFile(path, splittable), 5, 1_000)).flat()).toEqual(rows);
+    expect(await readSubtasks(csvFile(path), 1, 1_000)).toEqual([rows]);
   });
 
   it('what `parse` makes of a row', async () => {
@@ -149,6 +187,49 @@ describe('the subtasks together read each record once', () => {
   });
 });
 
+describe('what toCsvFile writes is what csvFile reads', () => {
+  const text = fc.oneof(
+    fc.string({
+      unit: fc.constantFrom('a', ' ', '"', ',', ';', '\n', '\r', '\uFEFF', '=', '縫', '🏺', '\t', '|'),
+      maxLength: 5,
+    }),
+    fc.constantFrom('', 'sep=;', 'sep=,', 'SEP=|', '\uFEFF', '\uFEFFsep=;', '""', '\r\n', '__proto__'),
+  );
+  const value = fc.oneof(text, fc.constantFrom(null, undefined));
+  const table = fc
+    .uniqueArray(text, { minLength: 1, maxLength: 3 })
+    .chain((columns) =>
+      fc.tuple(fc.constant(columns), fc.array(fc.array(value, { minLength: 3, maxLength: 3 }), { maxLength: 5 })),
+    );
+
+  it.each([true, false])('header: %s', async (header) => {
+    await fc.assert(
+      fc.asyncProperty(
+        table,
+        fc.constantFrom(undefined, ',', ';', '\t', '||', 'a '),
+        async ([columns, values], delimiter) => {
+          const path = at('round.csv');
+          const rows = values.map((cells) => Object.fromEntries(columns.map((name, index) => [name, cells[index]])));
+          const options = { columns, header, ...(delimiter !== undefined && { delimiter }) };
+          await writeSubtask(toCsvFile<Record<string, unknown>>(path, options), rows);
+          const expected = rows.map((row) => columns.map((name) => [name, row[name] ?? '']));
+          const [read = []] = await readSubtasks(csvFile(path, options), 1, 2);
+          expect(read.map((row) => Object.entries(row).sort())).toEqual(expected.map((row) => row.sort()));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('also packed', async () => {
+    const path = at('round.csv.gz');
+    const rows = Array.from({ length: 20_000 }, (_, id) => ({ id: String(id), text: 'x\ny' }));
+    await writeSubtask(toCsvFile<(typeof rows)[number]>(path, { columns: ['id', 'text'] }), rows);
+    expect(readFileSync(path).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+    expect(await readSubtasks(csvFile(path))).toEqual([rows]);
+  });
+});
+
 describe('malformed files', () => {
   const many = 'ok,"ok"\n'.repeat(50_000);
   const hint = '. If values hold newlines, leave out `newlinesInValues: false`';
@@ -187,15 +268,38 @@ describe('malformed files', () => {
       'the header cannot be used: a quote inside quotes that is not doubled',
     ],
     [
-      'a name that objects cannot have',
-      '__proto__\n1\n',
+      'a carriage return among line feeds',
+      'a,b\n1,2\r3,4\n',
       0,
+      '2:4',
+      'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
+    ],
+    [
+      'the same between values in quotes',
+      '"a","b"\n"1\r","2"\r"3","4"\n',
+      2,
+      '2:9',
+      'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
+    ],
+    [
+      'a line feed among carriage returns',
+      'a\r1\r"2"\n3\r',
+      0,
+      '3:4',
+      'a line feed in a value that is not in quotes, in a file whose lines end by a carriage return. Use one kind of line end',
+    ],
+    ['too few values, lines ended by CR', 'a,b\r1,2\r3\r', 3, '3:2', 'expected 2 values, got 1'],
+    [
+      'another delimiter than the file says',
+      'sep=;\na;b\n',
+      9,
       '1:1',
-      'the header cannot be used: no column can be called "__proto__"',
+      'the header cannot be used: it says that the delimiter is ";", and the option says ","',
     ],
   ])('%s (%#)', async (_title, content, parallelism, where, problem) => {
     const path = fileOf(content);
-    const source = csvFile(path, parallelism === 0 ? {} : splittable);
+    const options = parallelism === 9 ? { delimiter: ',' } : splittable;
+    const source = csvFile(path, parallelism === 0 ? {} : options);
     const failure = await failureOf(readSubtasks(source, Math.max(1, parallelism)));
     expect(failure.message).toBe(`${path}:${where}: ${problem}`);
     expect(failure).toMatchObject({ code: 'MALFORMED_INPUT', recovery: 'never', file: path });
@@ -239,6 +343,21 @@ it.each<[title: string, make: () => unknown, message: string]>([
     () => csvFile('x', { columns: ['a', 'a'] }),
     'columns: expected names of columns, but there are two called "a", got ["a","a"]',
   ],
+  [
+    'one name twice to write',
+    () => toCsvFile<{ a: string }>('x', { columns: ['a', 'a'] }),
+    'columns: expected names of columns, but there are two called "a", got ["a","a"]',
+  ],
+  [
+    'a delimiter of quotes to write',
+    () => toCsvFile<{ a: string }>('x', { columns: ['a'], delimiter: '"' }),
+    'delimiter: expected some characters other than quotes and newlines, got "\\""',
+  ],
+  [
+    'an option that does not exist',
+    () => csvFile('x', { delimeter: ';' } as object),
+    'delimeter of csvFile: expected an option that exists (did you mean `delimiter`?), got ";"',
+  ],
   ['no columns to write', () => toCsvFile('x', { columns: [] }), 'columns: expected the names of the columns, got []'],
 ])('%s is refused', (_title, make, message) => {
   expect(make).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
@@ -252,7 +371,7 @@ describe('toCsvFile', () => {
   const contentOf = async (rows: readonly Row[], options = {}) => {
     const path = at('out.csv');
     await writeSubtask(toCsvFile<Row>(path, { columns: ['text', 'at'], ...options }), rows);
-    return (await import('node:fs')).readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   };
 
   it.each<[title: string, row: Row, line: string]>([
@@ -261,6 +380,9 @@ describe('toCsvFile', () => {
     ['dates and nothing', { text: null, at: new Date(0) }, ',1970-01-01T00:00:00.000Z'],
     ['booleans', { text: undefined, at: false }, ',false'],
     ['objects', { text: '', at: { x: 1 } }, ',"{""x"":1}"'],
+    ['bigints', { text: '', at: [2n ** 63n][0] as never }, ',9223372036854775808'],
+    ['numbers without JSON', { text: '', at: NaN }, ',NaN'],
+    ['integers beyond 2^53 in objects', { text: '', at: [2 ** 60] }, ',[1152921504606846976]'],
   ])('%s', async (_title, row, line) => {
     expect(await contentOf([row])).toBe(`text,at\n${line}\n`);
   });
@@ -271,11 +393,39 @@ describe('toCsvFile', () => {
     expect(await contentOf([{ text: 'a', at: 1 }], { header: false, delimiter: ';' })).toBe('a;1\n');
   });
 
-  it('a value that cannot be written is an error that names the file', async () => {
-    const ring: { self?: unknown } = {};
-    ring.self = ring;
-    const failure = await failureOf(contentOf([{ text: '', at: ring }]));
-    expect(failure).toMatchObject({ code: 'UNRECOVERABLE' });
-    expect(failure.message).toContain(`${at('out.csv')}: a record cannot be written as CSV: `);
+  it.each<[title: string, at: unknown, problem: string]>([
+    ['a circle', circle(), '"at": "self": it holds itself'],
+    ['a function', () => 1, '"at": a function has no text'],
+    ['a symbol', Symbol('x'), '"at": a symbol has no text'],
+    ['a Map', new Map(), '"at": Map has no JSON'],
+    ['bytes', Buffer.from('x'), '"at": Buffer has no JSON'],
+    ['NaN in an object', { x: [NaN] }, '"at": "x.0": NaN has no JSON'],
+    ['a bigint in an object', { x: 1n }, '"at": "x": a bigint has no JSON'],
+    ['an invalid date', new Date(NaN), '"at": an invalid Date'],
+    ['half of a surrogate pair', 'a\ud800', '"at": half of a surrogate pair has no UTF-8'],
+  ])('%s is refused', async (_title, value, problem) => {
+    const failure = await failureOf(contentOf([{ text: '', at: value as number }]));
+    expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });
+    expect(failure.message).toBe(
+      `${at('out.csv')}: a record cannot be written as CSV: ${problem}. Map to plain data before the sink`,
+    );
+  });
+
+  it('a record that is no object is refused', async () => {
+    const failure = await failureOf(contentOf(['text,1' as never]));
+    expect(failure.message).toContain('a record cannot be written as CSV: expected an object, got string');
+  });
+
+  it('a name with a point or brackets is a name', async () => {
+    const path = at('names.csv');
+    const row = { 'a.b': '1', 'c[0]': '2', a: { b: 'wrong' }, c: ['wrong'] };
+    await writeSubtask(toCsvFile<typeof row>(path, { columns: ['a.b', 'c[0]'] }), [row]);
+    expect(readFileSync(path, 'utf8')).toBe('a.b,c[0]\n1,2\n');
   });
 });
+
+function circle(): object {
+  const ring: { self?: unknown } = {};
+  ring.self = ring;
+  return ring;
+}

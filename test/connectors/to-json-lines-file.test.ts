@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
 import { partPath } from '../../src/connectors/part-file.ts';
-import { toJsonLinesFile } from '../../src/connectors/to-json-lines-file.ts';
+import { toJsonLinesFile, type ToJsonLinesFileOptions } from '../../src/connectors/to-json-lines-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { testRun } from '../support/test-run.ts';
 import { contextOf, failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
@@ -18,6 +20,8 @@ it.each<[path: string, subtask: number, parallelism: number, part: string]>([
   ['out/a.ndjson', 2, 4, 'out/a-00002-of-00004.ndjson'],
   ['a', 11, 12, 'a-00011-of-00012'],
   ['/x/a.b.csv', 0, 2, '/x/a.b-00000-of-00002.csv'],
+  ['out/a.ndjson.gz', 2, 4, 'out/a-00002-of-00004.ndjson.gz'],
+  ['a.gz', 0, 2, 'a-00000-of-00002.gz'],
   ['.hidden', 0, 2, '.hidden-00000-of-00002'],
 ])('%s of subtask %i of %i is %s', (path, subtask, parallelism, part) => {
   expect(partPath(path, subtask, parallelism)).toBe(part);
@@ -137,17 +141,138 @@ it('holds the task back only when much has come together', async () => {
   await writer.abort();
 });
 
-it.each<[title: string, record: unknown, problem: string | RegExp]>([
+function circle(): object {
+  const ring: { self?: unknown } = {};
+  ring.self = ring;
+  return ring;
+}
+
+it.each<[title: string, record: unknown, problem: string]>([
   ['undefined', undefined, 'undefined has no JSON'],
   ['a function', () => 1, 'function has no JSON'],
-  ['a bigint', { a: 1n }, 'Do not know how to serialize a BigInt'],
+  ['a function in a record', { f: () => 1, a: 1 }, '"f": function has no JSON'],
+  ['a symbol', { a: [Symbol('x')] }, '"a.0": symbol has no JSON'],
+  ['NaN', { a: { b: NaN } }, '"a.b": NaN has no JSON'],
+  ['Infinity', [1, -Infinity], '"1": -Infinity has no JSON'],
+  ['undefined in an array', { a: [1, undefined] }, '"a.1": undefined has no JSON'],
+  ['a hole in an array', Object.assign([], { length: 1 }), '"0": undefined has no JSON'],
+  ['a Map', { a: new Map() }, '"a": Map has no JSON'],
+  ['a Set', { a: new Set([1]) }, '"a": Set has no JSON'],
+  ['an Error', { a: new TypeError('x') }, '"a": Error has no JSON'],
+  ['a promise', Promise.resolve(1), 'Promise has no JSON'],
+  ['a regular expression', [/x/], '"0": RegExp has no JSON'],
+  ['bytes', { a: new Uint8Array(2) }, '"a": Uint8Array has no JSON'],
+  ['a buffer', { a: Buffer.from('x') }, '"a": Buffer has no JSON'],
+  ['an invalid date', { a: new Date(NaN) }, '"a": an invalid Date has no JSON'],
+  ['what `toJSON` returns', { a: { toJSON: () => [NaN] } }, '"a.0": NaN has no JSON'],
+  ['a circle', circle(), '"self": it holds itself'],
 ])('%s is refused', async (_title, record, problem) => {
   const path = freshPath();
   const failure = await failureOf(writeSubtask(toJsonLinesFile(path), [record]));
   expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });
   expect(failure.message).toBe(
-    `${path}: a record cannot be written as JSON: ${String(problem)}. Map to plain data before the sink`,
+    `${path}: a record cannot be written as JSON: ${problem}. Map to plain data before the sink`,
   );
+});
+
+it('a bigint is refused unless it is said how it is written', async () => {
+  const path = freshPath();
+  const records = [{ id: 2n ** 63n, n: [-5n] }];
+  const failure = await failureOf(writeSubtask(toJsonLinesFile(path), records));
+  expect(failure.message).toBe(
+    `${path}: a record cannot be written as JSON: "id": a bigint has no JSON. Set \`int64\` to 'number' or 'string'`,
+  );
+  await writeSubtask(toJsonLinesFile(path, { int64: 'number' }), records);
+  expect(readFileSync(path, 'utf8')).toBe('{"id":9223372036854775808,"n":[-5]}\n');
+  expect(await readSubtasks(jsonLinesFile(path, { int64: 'bigint' }))).toEqual([[{ id: 2n ** 63n, n: [-5] }]]);
+  await writeSubtask(toJsonLinesFile(path, { int64: 'string' }), records);
+  expect(await readSubtasks(jsonLinesFile(path))).toEqual([[{ id: '9223372036854775808', n: ['-5'] }]]);
+});
+
+it.each<[title: string, record: unknown, line: string]>([
+  ['a date', { at: new Date(0) }, '{"at":"1970-01-01T00:00:00.000Z"}'],
+  ['a property that is undefined', { a: undefined, b: 1, n: 1e300 }, '{"b":1,"n":1e+300}'],
+  [
+    'an integer beyond 2^53, with all its digits',
+    [2 ** 60, { a: -(2 ** 63), b: undefined }],
+    '[1152921504606846976,{"a":-9223372036854775808}]',
+  ],
+  ['an object with `toJSON`', { a: 2 ** 60, b: { toJSON: (key: string) => key } }, '{"a":1152921504606846976,"b":"b"}'],
+  ['an instance of a class', Object.assign(Object.create({ inherited: 1 }) as object, { own: 1 }), '{"own":1}'],
+  ['`__proto__`', JSON.parse('{"__proto__":{"a":1152921504606846976}}'), '{"__proto__":{"a":1152921504606846976}}'],
+  ['half of a surrogate pair', '\ud800', '"\\ud800"'],
+  ['one object twice', ((one) => [one, one, 2 ** 60])({ a: 1 }), '[{"a":1},{"a":1},1152921504606846976]'],
+])('%s is written as it reads', async (_title, record, line) => {
+  const path = freshPath();
+  await writeSubtask(toJsonLinesFile(path), [record]);
+  expect(readFileSync(path, 'utf8')).toBe(`${line}\n`);
+});
+
+it('whatever it writes is read as the same', async () => {
+  const value = fc.anything({ withBigInt: false, withNullPrototype: false, maxDepth: 3, key: fc.string() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { maxLength: 5 }), async (records) => {
+      const path = freshPath();
+      try {
+        await writeSubtask(toJsonLinesFile(path), records);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringContaining(' has no JSON. ') });
+        return;
+      }
+      // JSON has one zero, and no properties that are undefined.
+      const [read] = await readSubtasks(jsonLinesFile(path));
+      expect(JSON.stringify(read)).toBe(JSON.stringify(records));
+      expect(read).toEqual(records.map((record) => withoutMinusZero(record)));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function withoutMinusZero(value: unknown): unknown {
+  if (Object.is(value, -0)) return 0;
+  if (Array.isArray(value)) return value.map((item) => withoutMinusZero(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withoutMinusZero(member)]));
+}
+
+describe('gzip', () => {
+  const lines = Array.from({ length: 40_000 }, (_, id) => ({ id, text: '継'.repeat(id % 30) }));
+
+  it.each<[name: string, options: ToJsonLinesFileOptions]>([
+    ['out.ndjson.gz', {}],
+    ['out.ndjson', { compression: 'gzip' }],
+  ])('%s with %j is packed, and read back', async (name, options) => {
+    const path = freshPath(name);
+    await writeSubtask(toJsonLinesFile(path, options), lines);
+    const packed = readFileSync(path);
+    expect(gunzipSync(packed).toString()).toBe(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(packed.length).toBeLessThan(gunzipSync(packed).length / 3);
+    expect(await readSubtasks(jsonLinesFile(path))).toEqual([lines]);
+    await writeSubtask(toJsonLinesFile(path, options), lines);
+    expect(readFileSync(path).equals(packed)).toBe(true);
+  });
+
+  it('without records it is gzip all the same', async () => {
+    const path = freshPath('out.ndjson.gz');
+    await writeSubtask(toJsonLinesFile(path), []);
+    expect(gunzipSync(readFileSync(path)).length).toBe(0);
+    expect(await readSubtasks(jsonLinesFile(path))).toEqual([[]]);
+  });
+
+  it('can be switched off, and an attempt that is aborted leaves nothing', async () => {
+    const path = freshPath('out.ndjson.gz');
+    await writeSubtask(toJsonLinesFile(path, { compression: 'none' }), [1]);
+    expect(readFileSync(path, 'utf8')).toBe('1\n');
+    const failure = await failureOf(writeSubtask(toJsonLinesFile(path), [1, undefined]));
+    expect(failure.message).toContain('undefined has no JSON');
+    expect(filesBeside(path)).toEqual(['out.ndjson.gz']);
+  });
+
+  it('another compression is refused', () => {
+    expect(() => toJsonLinesFile('x', { compression: 'zip' as 'gzip' })).toThrow(
+      'compression: expected "gzip" or "none", got "zip"',
+    );
+  });
 });
 
 it('a directory that cannot be made is named', async () => {

@@ -1,4 +1,5 @@
 import { LineBlocks, type LineBlocksOptions } from '../line-blocks.ts';
+import type { LineBlock } from '../line-feeder.ts';
 import type { PlannedSplit } from './files-plan.ts';
 
 /**
@@ -12,13 +13,13 @@ export async function locateLine(
   split: PlannedSplit,
   options: LineBlocksOptions,
   record: number,
-  beginningsIn: (text: string) => Iterable<number>,
+  beginningsIn: (block: LineBlock) => Iterable<number>,
 ): Promise<string | undefined> {
   const blocks = await LineBlocks.open(split, options);
   try {
     let left = record;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
-      for (const index of beginningsIn(block.text)) {
+      for (const index of beginningsIn(block)) {
         if (left-- > 0) continue;
         return `${blocks.path}:${await blocks.lineAt(block.offset + Buffer.byteLength(block.text.slice(0, index)))}`;
       }

@@ -1,0 +1,47 @@
+import { jsonTextOf, NotJsonError } from './json-text.ts';
+
+const noOptions = {};
+
+/**
+ * The text of one value in CSV, not yet in quotes.
+ * @throws TypeError that names the column, where it has none
+ */
+export function csvValueOf(record: object, column: string): string {
+  if (typeof record !== 'object' || record === null) throw new TypeError(`expected an object, got ${typeof record}`);
+  const value: unknown = isOwnOrInherited(record, column) ? record[column] : undefined;
+  const refuse = (what: string): never => {
+    throw new TypeError(`${JSON.stringify(column)}: ${what}. Map to plain data before the sink`);
+  };
+  switch (typeof value) {
+    case 'string':
+      return loneSurrogate.test(value) ? refuse('half of a surrogate pair has no UTF-8') : value;
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value);
+    case 'undefined':
+      return '';
+    case 'object':
+      if (value === null) return '';
+      if (value instanceof Date) return Number.isNaN(value.getTime()) ? refuse('an invalid Date') : value.toISOString();
+      return nested(value, refuse);
+    default:
+      return refuse(`a ${typeof value} has no text`);
+  }
+}
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+/** An object without a column called `__proto__` has a prototype, not a value. */
+function isOwnOrInherited(record: object, column: string): record is Readonly<Record<string, unknown>> {
+  return column !== '__proto__' || Object.hasOwn(record, column);
+}
+
+function nested(value: object, refuse: (what: string) => never): string {
+  try {
+    return jsonTextOf(value, noOptions);
+  } catch (error) {
+    if (error instanceof NotJsonError) return refuse(error.problem);
+    throw error;
+  }
+}
