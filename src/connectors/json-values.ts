@@ -1,5 +1,5 @@
 import type { JsonFault } from './json-fault.ts';
-import { type CharCodes, type WideNumber, wideNumbers, wideNumbersOf } from './json-numbers.ts';
+import { type CharCodes, charCodesOf, type WideNumber, wideNumbers, wideNumbersOf } from './json-numbers.ts';
 import { setOwn } from './own-property.ts';
 import { checkValueOptions, type ValueChoice } from './value-options.ts';
 
@@ -27,11 +27,16 @@ export function checkJsonValueOptions({ int64, decimals }: JsonValueOptions): vo
 }
 
 /**
- * The value of the JSON in `text` between two indexes, with its wide numbers as `options` want them.
+ * The value of `json`, with its wide numbers as `options` want them.
  *
  * @throws SyntaxError when it is not JSON, RangeError when it has a number that {@link findNumberFault} tells
  */
-export function parseExactly(
+export function parseExactly(json: string, options: JsonValueOptions): unknown {
+  return parseBetween(json, charCodesOf(json, Buffer.from(json)), 0, json.length, options);
+}
+
+/** {@link parseExactly} for the JSON in `text` between two indexes. */
+export function parseBetween(
   text: string,
   codes: CharCodes,
   from: number,

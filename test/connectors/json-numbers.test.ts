@@ -3,7 +3,6 @@ import { charCodesOf, NumberSuspects, wideNumbersOf } from '../../src/connectors
 import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/connectors/json-values.ts';
 
 const codesOf = (text: string) => charCodesOf(text, Buffer.from(text));
-const parsed = (text: string, options: JsonValueOptions) => parseExactly(text, codesOf(text), 0, text.length, options);
 
 describe('numbers that a double holds as they are written', () => {
   it.each([
@@ -30,7 +29,7 @@ describe('numbers that a double holds as they are written', () => {
     '0.12345678901234568',
   ])('%s', (text) => {
     expect(wideNumbersOf(text)).toEqual([]);
-    expect(parsed(`[${text}]`, {})).toEqual([Number(text)]);
+    expect(parseExactly(`[${text}]`, {})).toEqual([Number(text)]);
   });
 
   it('all that programs write for a double, with any number of digits', () => {
@@ -118,7 +117,7 @@ describe('numbers that it does not', () => {
 it('texts in quotes are none, however they look', () => {
   const line = '{"id":"1790000000000000001","1790000000000000001":"\\\\","x":"\\",1e999,","y":"\\\\\\"1e999"}';
   expect(wideNumbersOf(line)).toEqual([]);
-  expect(parsed(line, {})).toEqual(JSON.parse(line));
+  expect(parseExactly(line, {})).toEqual(JSON.parse(line));
 });
 
 describe('what becomes of them', () => {
@@ -143,7 +142,7 @@ describe('what becomes of them', () => {
       { id: String(id), ids: [1, '-9007199254740994'], amount: 1, text: String(id) },
     ],
   ])('%j', (options, value) => {
-    expect(parsed(line, options)).toEqual(value);
+    expect(parseExactly(line, options)).toEqual(value);
     expect(findNumberFault(line, options)).toBeUndefined();
   });
 
@@ -163,12 +162,12 @@ describe('what becomes of them', () => {
       "\"a.0.__proto__\": 9007199254740993 does not fit into a number. Set `int64` to 'bigint' or 'string'",
     ],
   ])('%s with %j is refused', (text, options, index, problem) => {
-    expect(() => parsed(text, options)).toThrow(RangeError);
+    expect(() => parseExactly(text, options)).toThrow(RangeError);
     expect(findNumberFault(text, options)).toEqual({ index, problem });
   });
 
   it('`__proto__` stays a key like others', () => {
-    const value = parsed('{"__proto__":{"a":9007199254740993},"b":1}', { int64: 'bigint' });
+    const value = parseExactly('{"__proto__":{"a":9007199254740993},"b":1}', { int64: 'bigint' });
     expect(Object.entries(value as object)).toEqual([
       ['__proto__', { a: id }],
       ['b', 1],
