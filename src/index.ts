@@ -103,12 +103,18 @@ export type { PipelinedRegions } from './graph/pipelined-region.ts';
 // Connectors
 export { collect, type Collected } from './connectors/collect.ts';
 export { csvFile, type CsvFileOptions } from './connectors/csv-file.ts';
+export type { CsvOptions } from './connectors/csv-head.ts';
+export { csvRows, type DecodeOptions, type Decoder, jsonLines } from './connectors/decoder.ts';
 export { forEach } from './connectors/for-each.ts';
 export { fromArray, range } from './connectors/from-array.ts';
 export { fromAsyncIterable } from './connectors/from-async-iterable.ts';
 export { fromIterable } from './connectors/from-iterable.ts';
 export { fromObservable, type FromObservableOptions, type ObservableBuffer } from './connectors/from-observable.ts';
 export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json-lines-file.ts';
+export type { JsonLinesOptions } from './connectors/json-lines-reader.ts';
+export type { JsonTextOptions } from './connectors/json-text.ts';
+export type { JsonValueOptions } from './connectors/json-values.ts';
+export type { PackingOptions } from './connectors/part-file.ts';
 export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/node-stream.ts';
 export { keptResult } from './connectors/kept-result-source.ts';
 export { parquetFile, type ParquetFileOptions } from './connectors/parquet-file.ts';
@@ -116,7 +122,7 @@ export { toCsvFile, type ToCsvFileOptions } from './connectors/to-csv-file.ts';
 export { toParquetFile, type ToParquetFileOptions } from './connectors/to-parquet-file.ts';
 export type { ParquetColumnType } from './connectors/parquet/column-type.ts';
 export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
-export { toJsonLinesFile } from './connectors/to-json-lines-file.ts';
+export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
 
 // Sources, sinks and what user functions get

@@ -93,11 +93,13 @@ async function readHead(file: InputFile, format: CsvFormat, { environment }: Sou
   const lines = { environment, newlinesInQuotes: format.newlinesInValues, lineEnd: csvLineEndOf };
   const blocks = await LineBlocks.open({ file, start: 0, end: file.end }, lines);
   try {
+    let head: CsvHead | undefined;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
-      const head = csvHeadOf(file.path, block, blocks.lineEnd, format);
-      if (head !== undefined) return head;
+      head = csvHeadOf(file.path, block, blocks.lineEnd, format, head);
+      if (head?.isOpen === false) return head;
     }
-    return { columns: [], delimiter: format.delimiter ?? ',', lineEnd: blocks.lineEnd, lastByte: -1 };
+    const { delimiter = ',' } = format;
+    return head ?? { columns: [], delimiter, lineEnd: blocks.lineEnd, lastByte: -1, isOpen: true };
   } finally {
     await blocks.close();
   }

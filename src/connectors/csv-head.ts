@@ -31,6 +31,8 @@ export interface CsvHead {
   readonly lineEnd: LineEnd;
   /** Where the last line that holds no row begins, in bytes; -1 if all do. */
   readonly lastByte: number;
+  /** The line with the names is still to come. */
+  readonly isOpen: boolean;
 }
 
 /** @throws InvalidArgumentError */
@@ -47,35 +49,53 @@ export function csvFormatOf(options: CsvOptions<unknown>, newlinesInValues: bool
 }
 
 /**
- * The head of `file`, of which `block` is the first that is not empty lines alone; undefined if it is.
+ * The head of `file`, of which `block` is the next; undefined if it holds empty lines alone.
+ *
+ * @param before what it was up to this block
  * @throws MalformedInputError
  */
-export function csvHeadOf(file: string, block: LineBlock, lineEnd: LineEnd, format: CsvFormat): CsvHead | undefined {
+export function csvHeadOf(
+  file: string,
+  block: LineBlock,
+  lineEnd: LineEnd,
+  format: CsvFormat,
+  before: CsvHead | undefined,
+): CsvHead | undefined {
   const { header, columns, newlinesInValues } = format;
+  const isContinued = before !== undefined && block.offset > before.lastByte;
   const dialect = { delimiter: format.delimiter ?? ',', newlinesInValues, lineEnd };
   const byteOf = (index: number): number => block.offset + Buffer.byteLength(block.text.slice(0, index));
   const records = csvRecords(block.text, dialect);
   let first = nextOf(records);
-  if (first === undefined) return undefined;
+  if (first === undefined) return before;
   let lastByte = -1;
-  const said = first.index === 0 ? /^sep=([^"])$/i.exec(first.record)?.[1] : undefined;
-  if (said !== undefined) {
-    if (format.delimiter !== undefined && format.delimiter !== said) {
-      const given = JSON.stringify(format.delimiter);
-      throw headerProblem(file, `it says that the delimiter is ${JSON.stringify(said)}, and the option says ${given}`);
-    }
-    dialect.delimiter = said;
+  const said = isContinued ? before.delimiter : saidDelimiter(file, first, format);
+  if (said !== undefined) dialect.delimiter = said;
+  if (said !== undefined && !isContinued) {
     lastByte = byteOf(first.index);
     first = nextOf(records);
-  } else if (header && first.index !== 0) {
+  } else if (header && !isContinued && first.index !== 0) {
     throw headerProblem(file, 'the first line is empty');
   }
   const { delimiter } = dialect;
-  if (!header || first === undefined) return { columns: columns ?? [], delimiter, lineEnd, lastByte };
+  if (!header) return { columns: columns ?? [], delimiter, lineEnd, lastByte, isOpen: false };
+  if (first === undefined) return { columns: [], delimiter, lineEnd, lastByte, isOpen: true };
   const names = columns ?? parseCsvRows(first.record, dialect)?.[0];
   const problem = names === undefined ? findCsvFault(first.record, [], dialect)?.problem : findNameProblem(names);
   if (problem !== undefined) throw headerProblem(file, problem);
-  return { columns: names ?? [], delimiter, lineEnd, lastByte: byteOf(first.index) };
+  return { columns: names ?? [], delimiter, lineEnd, lastByte: byteOf(first.index), isOpen: false };
+}
+
+/** What a first line `sep=;` says. @throws MalformedInputError when the option says something else */
+function saidDelimiter(
+  file: string,
+  { index, record }: { readonly index: number; readonly record: string },
+  { delimiter }: CsvFormat,
+): string | undefined {
+  const said = index === 0 ? /^sep=([^"])$/i.exec(record)?.[1] : undefined;
+  if (said === undefined || delimiter === undefined || delimiter === said) return said;
+  const [first, second] = [said, delimiter].map((given) => JSON.stringify(given));
+  throw headerProblem(file, `it says that the delimiter is ${first}, and the option says ${second}`);
 }
 
 function headerProblem(file: string, problem: string): MalformedInputError {

@@ -77,10 +77,11 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const block = await this.#lines.next();
     if (block === null) return null;
     this.#block = block;
-    if (this.#head === undefined) {
-      const head = csvHeadOf(this.#lines.path, block, this.#lines.lineEnd, this.#format);
+    if (this.#head?.isOpen !== false) {
+      const head = csvHeadOf(this.#lines.path, block, this.#lines.lineEnd, this.#format, this.#head);
       if (head === undefined) return [];
       this.#begin(head);
+      if (head.isOpen) return [];
     }
     this.#skip = this.#countHead(block);
     const rows = this.#dialect && parseCsvRows(block.text, this.#dialect);

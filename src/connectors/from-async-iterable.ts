@@ -1,6 +1,8 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions } from '../options.ts';
 import type { Source } from '../operators/source.ts';
-import { isThenable, refusePromise } from '../user-code.ts';
+import { type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -8,13 +10,27 @@ import { PullReader } from './pull-reader.ts';
  * aborted when the task ends early. It is pulled one item at a time, as far as records are asked for, and a partial batch
  * goes on as soon as the next item keeps it waiting. It may be endless.
  *
+ * With `decode` it is the records in its bytes, as of the body of an S3 object.
+ *
  * Not splittable: one subtask. Replayable, from the start, if it can be iterated again: a restarted subtask fails with a
  * `SourceNotReplayableError` on an async generator object, since what was taken from it is gone.
+ *
+ * @param iterable a function may be async
  */
 export function fromAsyncIterable<Out>(
-  iterable: AsyncIterable<Out> | ((signal: AbortSignal) => AsyncIterable<Out>),
+  iterable: AsyncIterableOrMaker<unknown>,
+  options: DecodeOptions<Out>,
+): Source<Out>;
+export function fromAsyncIterable<Out>(
+  iterable: AsyncIterableOrMaker<Out>,
+  options?: { readonly decode?: undefined },
+): Source<Out>;
+export function fromAsyncIterable<Out>(
+  iterable: AsyncIterableOrMaker<unknown>,
+  options: MayDecode<Out> = {},
 ): Source<Out> {
-  if (typeof iterable !== 'function' && typeof iterable?.[Symbol.asyncIterator] !== 'function') {
+  checkOptions('fromAsyncIterable', options, { decode: true });
+  if (typeof iterable !== 'function' && !isAsyncIterable(iterable)) {
     throw new InvalidArgumentError('iterable', iterable, 'an async iterable or a function that returns one');
   }
   const make = typeof iterable === 'function' ? iterable : () => iterable;
@@ -24,20 +40,26 @@ export function fromAsyncIterable<Out>(
     name,
     maxParallelism: 1,
     splitLimit: 'an async iterable has one reader',
-    open: ({ signal, environment }) => {
-      const iterator = iterableOf(name, make(signal))[Symbol.asyncIterator]();
+    open: async ({ signal, environment }) => {
+      const made = await make(signal);
+      if (!isAsyncIterable(made)) {
+        throw new InvalidArgumentError(`what ${name} of fromAsyncIterable returns`, made, 'an async iterable');
+      }
+      const iterator = made[Symbol.asyncIterator]();
       if (used.has(iterator)) {
         throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromAsyncIterable(() => …)');
       }
       used.add(iterator);
-      return new PullReader({ next: () => iterator.next(), stop: () => iterator.return?.() }, environment.clock);
+      const pulled = { next: () => iterator.next(), stop: () => iterator.return?.() };
+      return decoded(new PullReader<unknown>(pulled, environment.clock), name, options);
     },
   };
 }
 
-function iterableOf<Out>(name: string, made: AsyncIterable<Out>): AsyncIterable<Out> {
-  const what = `what ${name} of fromAsyncIterable returns`;
-  if (isThenable(made)) refusePromise(what, made, 'an async iterable (make it with `async function*`)');
-  if (typeof made?.[Symbol.asyncIterator] === 'function') return made;
-  throw new InvalidArgumentError(what, made, 'an async iterable');
+type AsyncIterableOrMaker<Item> =
+  | AsyncIterable<Item>
+  | ((signal: AbortSignal) => AsyncIterable<Item> | PromiseLike<AsyncIterable<Item>>);
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof propertyOf(value, Symbol.asyncIterator) === 'function';
 }

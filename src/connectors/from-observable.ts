@@ -1,4 +1,4 @@
-import { type Observable, Subject, takeUntil } from 'rxjs';
+import { isObservable, type Observable, Subject, takeUntil } from 'rxjs';
 import { BufferOverflowError, InvalidArgumentError, toError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
@@ -22,9 +22,11 @@ export interface FromObservableOptions {
  *
  * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns: a cold
  * observable is read again from the start, a hot one goes on with what it emits then, and what came before is lost.
+ *
+ * @param create may be async
  */
 export function fromObservable<Out>(
-  create: (context: RuntimeContext) => Observable<Out>,
+  create: (context: RuntimeContext) => Observable<Out> | PromiseLike<Observable<Out>>,
   options: FromObservableOptions,
 ): Source<Out> {
   const { capacity, overflow } = options.buffer;
@@ -39,7 +41,13 @@ export function fromObservable<Out>(
     name,
     maxParallelism: 1,
     splitLimit: 'an observable has one subscriber',
-    open: (context) => new ObservableReader(create(context), name, options.buffer),
+    open: async (context) => {
+      const observable = await create(context);
+      if (!isObservable(observable)) {
+        throw new InvalidArgumentError(`what ${name} of fromObservable returns`, observable, 'an observable');
+      }
+      return new ObservableReader(observable, name, options.buffer);
+    },
   };
 }
 

@@ -1,15 +1,15 @@
-import { constants, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import type { Environment } from '../environment.ts';
 import { MalformedInputError } from '../errors.ts';
 import { assertText } from './inputs/content-format.ts';
 import type { PlannedSplit } from './inputs/files-plan.ts';
 import { OpenFile } from './inputs/fixed-file.ts';
 import { UnpackedBytes } from './inputs/unpacked-bytes.ts';
+import { findUtf8Fault, OpenLine, QuotedLineCutter, withoutMark } from './line-bytes.ts';
 import type { LineEnd } from './line-end.ts';
 import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
 const blockBytes = 256 * 1024;
-const quote = 0x22;
 
 export interface LineBlocksOptions {
   /** Announces the work of unpacking. */
@@ -17,7 +17,7 @@ export interface LineBlocksOptions {
   /** A newline between double quotes does not end a line. Only for whole files. */
   readonly newlinesInQuotes?: boolean;
   /** What ends a line, or who tells it by the first bytes, for a split at the beginning. Default LF. */
-  readonly lineEnd?: LineEnd | ((firstBytes: Uint8Array) => LineEnd);
+  readonly lineEnd?: LineEnd | ((firstBytes: Uint8Array) => LineEnd | undefined);
 }
 
 /** Bytes of a file, in order. */
@@ -44,13 +44,12 @@ export class LineBlocks implements LineFeeder {
   readonly #end: number;
   /** Where the next block is read. */
   #position: number;
-  /** Bytes read and not handed out, which begin at `#offset`. */
-  #carry: Buffer[] = [];
-  #carryBytes = 0;
+  /** Read and not handed out; begins at `#offset`. */
+  readonly #open: OpenLine;
+  readonly #cutter = new QuotedLineCutter();
   #offset: number;
   /** The first line of the split is not found yet. */
   #isSeeking: boolean;
-  #isInQuotes = false;
   #lineEnd: LineEnd;
   #isDone: boolean;
   /** The last line was read, and no newline ended it. */
@@ -63,6 +62,7 @@ export class LineBlocks implements LineFeeder {
     this.#file = file;
     this.#split = split;
     this.#options = options;
+    this.#open = new OpenLine(this.path);
     this.#isSeeking = start > 0;
     this.#position = this.#isSeeking ? start - 1 : 0;
     this.#bytes = this.#bytesFrom(this.#position);
@@ -106,8 +106,8 @@ export class LineBlocks implements LineFeeder {
       const to = isEnd ? 0 : this.#cut(block, from);
       this.#position += block.length;
       this.#isDone ||= isEnd;
-      const lines = to > from || isEnd ? this.#take(block.subarray(from, to)) : undefined;
-      this.#keep(block.subarray(Math.max(from, to)));
+      const lines = to > from || isEnd ? this.#open.end(block.subarray(from, to)) : undefined;
+      if (!this.#isDone) this.#open.push(block.subarray(Math.max(from, to)));
       if (isEnd && lines !== undefined && lines.length > 0) this.#isLastLineOpen = lines.at(-1) !== this.#newline;
       const decoded = lines && (await this.#decode(lines));
       if (decoded !== undefined && decoded.text.length > 0) return decoded;
@@ -160,7 +160,7 @@ export class LineBlocks implements LineFeeder {
 
   #look(block: Buffer): void {
     const { lineEnd } = this.#options;
-    if (typeof lineEnd === 'function') this.#lineEnd = lineEnd(block);
+    if (typeof lineEnd === 'function') this.#lineEnd = lineEnd(block) ?? '\n';
     // What is packed shows only now what it is.
     if (this.#split.file.compression !== undefined) assertText(this.path, block);
   }
@@ -172,7 +172,7 @@ export class LineBlocks implements LineFeeder {
 
   /** Where the complete lines in `block` end; `from` or less if there are none. Ends the range where it is over. */
   #cut(block: Buffer, from: number): number {
-    if (this.#options.newlinesInQuotes === true) return this.#cutOutsideQuotes(block);
+    if (this.#options.newlinesInQuotes === true) return this.#cutter.cut(block, this.#newline);
     const border = this.#end - 1 - this.#position;
     if (border < block.length) {
       const last = block.indexOf(this.#newline, Math.max(from, border));
@@ -184,65 +184,16 @@ export class LineBlocks implements LineFeeder {
     return block.lastIndexOf(this.#newline) + 1;
   }
 
-  #cutOutsideQuotes(block: Buffer): number {
-    const newline = this.#newline;
-    let isInQuotes = this.#isInQuotes;
-    let cut = 0;
-    for (let at = 0; at < block.length; at++) {
-      const byte = block[at];
-      if (byte === quote) isInQuotes = !isInQuotes;
-      else if (byte === newline && !isInQuotes) cut = at + 1;
-    }
-    this.#isInQuotes = isInQuotes;
-    return cut;
-  }
-
-  #take(block: Buffer): Buffer {
-    if (this.#carryBytes === 0) return block;
-    const lines = Buffer.concat([...this.#carry, block]);
-    this.#carry = [];
-    this.#carryBytes = 0;
-    return lines;
-  }
-
-  #keep(rest: Buffer): void {
-    if (rest.length === 0 || this.#isDone) return;
-    this.#carry.push(Buffer.from(rest));
-    this.#carryBytes += rest.length;
-    if (this.#carryBytes > constants.MAX_STRING_LENGTH) {
-      throw new MalformedInputError(
-        { file: this.path },
-        `the line at byte ${this.#offset} is longer than ${constants.MAX_STRING_LENGTH} bytes`,
-      );
-    }
-  }
-
   #decode(lines: Buffer): LineBlock | Promise<LineBlock> {
-    let offset = this.#offset;
+    const start = this.#offset;
     this.#offset += lines.length;
-    let text = lines;
-    if (offset === 0 && lines[0] === 0xef && lines[1] === 0xbb && lines[2] === 0xbf) {
-      text = lines.subarray(3);
-      offset = 3;
-    }
-    if (!isUtf8(text)) return this.#notUtf8(text, offset);
-    return { text: text.toString('utf8'), bytes: text, offset };
+    const bytes = start === 0 ? withoutMark(lines) : lines;
+    const offset = this.#offset - bytes.length;
+    return isUtf8(bytes) ? { text: bytes.toString(), bytes, offset } : this.#notUtf8(bytes, offset);
   }
 
-  async #notUtf8(lines: Buffer, offset: number): Promise<never> {
-    let lineStart = 0;
-    let column = 1;
-    for (let at = 0; at < lines.length; ) {
-      const byte = lines[at] ?? 0;
-      const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-      if (!isUtf8(lines.subarray(at, at + length))) break;
-      at += length;
-      column += length === 4 ? 2 : 1;
-      if (byte === this.#newline) {
-        lineStart = at;
-        column = 1;
-      }
-    }
+  async #notUtf8(bytes: Buffer, offset: number): Promise<never> {
+    const { lineStart, column } = findUtf8Fault(bytes, this.#newline);
     const line = await this.lineAt(offset + lineStart);
     throw new MalformedInputError({ file: this.path, line, column }, 'not valid UTF-8');
   }

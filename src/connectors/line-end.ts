@@ -5,15 +5,19 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const quote = 0x22;
 
-/** What ends the lines of a CSV text that begins with `bytes`, as its first line tells: spreadsheets on a Mac write CR. */
-export function csvLineEndOf(bytes: Uint8Array): LineEnd {
+/**
+ * What ends the lines of a CSV text that begins with `bytes`, as its first line tells: spreadsheets on a Mac write CR.
+ * Undefined if that line does not end in them.
+ */
+export function csvLineEndOf(bytes: Uint8Array): LineEnd | undefined {
   let isInQuotes = false;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
     if (byte === quote) isInQuotes = !isInQuotes;
     else if (isInQuotes) continue;
     else if (byte === lineFeed) return '\n';
-    else if (byte === carriageReturn) return bytes[at + 1] === lineFeed ? '\n' : '\r';
+    else if (byte === carriageReturn)
+      return at + 1 === bytes.length ? undefined : bytes[at + 1] === lineFeed ? '\n' : '\r';
   }
-  return '\n';
+  return undefined;
 }

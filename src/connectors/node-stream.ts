@@ -1,33 +1,49 @@
 import type { Readable, Writable } from 'node:stream';
-import { SourceNotReplayableError, toError } from '../errors.ts';
+import { InvalidArgumentError, SourceNotReplayableError, toError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions } from '../options.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { decoded, type MayDecode } from './decoder.ts';
 
 /**
- * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding. It
- * is pulled as far as records are asked for, so it is held back when the job is.
+ * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding; with
+ * `decode` the records in its bytes. It is pulled as far as records are asked for, so it is held back when the job is.
  *
  * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
  * `SourceNotReplayableError` if it returns a stream that was read before.
+ *
+ * @param create may be async
  */
-export function fromNodeStream<Out = unknown>(create: (context: RuntimeContext) => Readable): Source<Out> {
+export function fromNodeStream<Out = unknown>(
+  create: (context: RuntimeContext) => Readable | PromiseLike<Readable>,
+  options: MayDecode<Out> = {},
+): Source<Out> {
+  checkOptions('fromNodeStream', options, { decode: true });
   const name = create.name || 'Node stream';
   const used = new WeakSet<Readable>();
   return {
     name,
     maxParallelism: 1,
     splitLimit: 'a Node stream has one reader',
-    open: (context) => {
-      const stream = create(context);
+    open: async (context) => {
+      const stream = await create(context);
+      if (typeof propertyOf(stream, 'read') !== 'function' || typeof propertyOf(stream, 'on') !== 'function') {
+        throw new InvalidArgumentError(
+          `what ${name} of fromNodeStream returns`,
+          stream,
+          'a Node stream; web streams: `fromWebStream`',
+        );
+      }
       if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
       used.add(stream);
-      return new ReadableReader<Out>(stream, name);
+      return decoded(new ReadableReader(stream, name), name, options);
     },
   };
 }
 
-class ReadableReader<Out> implements SourceReader<Out> {
+class ReadableReader implements SourceReader<unknown> {
   readonly #stream: Readable;
   #outcome: { readonly error: Error | undefined } | undefined;
   #isClosed = false;
@@ -47,13 +63,13 @@ class ReadableReader<Out> implements SourceReader<Out> {
     stream.on('close', () => settle(new Error(`${name} was closed before it ended`)));
   }
 
-  read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
+  read(maxRecords: number): readonly unknown[] | null | Promise<readonly unknown[] | null> {
     if (this.#isClosed) return null;
-    const records: Out[] = [];
+    const records: unknown[] = [];
     while (records.length < maxRecords) {
       const chunk: unknown = this.#stream.read();
       if (chunk === null) break;
-      records.push(chunk as Out);
+      records.push(chunk);
     }
     if (records.length > 0) return records;
     if (this.#outcome === undefined) return this.#wait(maxRecords);
@@ -67,7 +83,7 @@ class ReadableReader<Out> implements SourceReader<Out> {
     this.#wake?.();
   }
 
-  async #wait(maxRecords: number): Promise<readonly Out[] | null> {
+  async #wait(maxRecords: number): Promise<readonly unknown[] | null> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });

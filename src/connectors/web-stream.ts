@@ -1,32 +1,58 @@
-import { SourceNotReplayableError } from '../errors.ts';
+import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions } from '../options.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
+import { type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
- * Reads the chunks of a web stream. It is pulled one chunk at a time, as far as records are asked for, and a partial
- * batch goes on as soon as the next chunk keeps it waiting.
+ * Reads the chunks of a web stream; with `decode` the records in its bytes, as of `(await fetch(url)).body`. It is pulled
+ * one chunk at a time, as far as records are asked for, and a partial batch goes on as soon as the next chunk keeps it
+ * waiting.
  *
  * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
  * `SourceNotReplayableError` if it returns a stream that was read before.
+ *
+ * @param create may be async
  */
-export function fromWebStream<Out = unknown>(create: (context: RuntimeContext) => ReadableStream<Out>): Source<Out> {
+export function fromWebStream<Out>(
+  create: (context: RuntimeContext) => ReadableStream | PromiseLike<ReadableStream>,
+  options: DecodeOptions<Out>,
+): Source<Out>;
+export function fromWebStream<Out = unknown>(
+  create: (context: RuntimeContext) => ReadableStream<Out> | PromiseLike<ReadableStream<Out>>,
+  options?: { readonly decode?: undefined },
+): Source<Out>;
+export function fromWebStream<Out>(
+  create: (context: RuntimeContext) => ReadableStream | PromiseLike<ReadableStream>,
+  options: MayDecode<Out> = {},
+): Source<Out> {
+  checkOptions('fromWebStream', options, { decode: true });
   const name = create.name || 'web stream';
-  const used = new WeakSet<ReadableStream<Out>>();
+  const used = new WeakSet<ReadableStream>();
   return {
     name,
     maxParallelism: 1,
     splitLimit: 'a web stream has one reader',
-    open: (context) => {
-      const stream = create(context);
+    open: async (context) => {
+      const stream = await create(context);
+      if (typeof propertyOf(stream, 'getReader') !== 'function') {
+        throw new InvalidArgumentError(
+          `what ${name} of fromWebStream returns`,
+          stream,
+          'a web stream; Node streams: `fromNodeStream`',
+        );
+      }
       if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
       used.add(stream);
       const reader = stream.getReader();
-      return new PullReader<Out>(
-        { next: () => reader.read() as Promise<IteratorResult<Out, unknown>>, stop: () => reader.cancel() },
+      const chunks = new PullReader<unknown>(
+        { next: () => reader.read() as Promise<IteratorResult<unknown, unknown>>, stop: () => reader.cancel() },
         context.environment.clock,
       );
+      return decoded(chunks, name, options);
     },
   };
 }
