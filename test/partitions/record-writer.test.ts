@@ -122,6 +122,13 @@ describe('RecordWriter', () => {
     if (count === 1) expect(partition.records).toEqual([all]);
   });
 
+  it('fills batches of large records with as many as fit', () => {
+    const { partition, writer } = writing(1, byItself, { batchSize: 50, batchBytes: 10_000 });
+    for (let round = 0; round < 12; round++) writer.write(['x'.repeat(3_000)]);
+    writer.flush();
+    expect(partition.written[0]?.map(({ length }) => length)).toEqual([3, 3, 3, 3]);
+  });
+
   it('property: each record arrives once where its selection sends it, in order, in full batches', () => {
     const selections = fc.constantFrom<ChannelSelection>({ kind: 'round-robin' }, { kind: 'broadcast' }, byItself);
     fc.assert(
