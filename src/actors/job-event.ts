@@ -86,6 +86,19 @@ export type JobEvent =
       readonly observer: string;
       readonly cause: Error;
     }
+  /**
+   * A warning: something did not close within `cancellationTimeoutMs`, and is left behind: the source or sink of a task that
+   * has finished or failed, or the files of a run.
+   */
+  | {
+      readonly type: 'closing.timedOut';
+      readonly atMs: number;
+      /** undefined for the run as a whole. */
+      readonly task: string | undefined;
+      /** `the source "words"` */
+      readonly what: string;
+      readonly timeoutMs: number;
+    }
   /** Every region of the failover runs again or was taken over by a newer one. */
   | {
       readonly type: 'failover.completed';

@@ -44,6 +44,11 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
       });
     case 'failure.extensionFailed':
       return logger.warn(`${event.extension} threw: ${event.cause.message}`, { job, cause: event.cause });
+    case 'closing.timedOut': {
+      const { task, what, timeoutMs } = event;
+      const of = task === undefined ? '' : ` of ${task}`;
+      return logger.warn(`${what}${of} did not close within ${timeoutMs} ms and is left behind`, { job });
+    }
     case 'observer.failed':
       return logger.warn(`${event.observer}: an observer threw: ${event.cause.message}`, { job, cause: event.cause });
     case 'determinism.broken': {

@@ -9,6 +9,7 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { drawRunId, type RunId } from '../ids.ts';
 import { JobLedger } from '../machines/job-ledger.ts';
 import { createJobMaster } from '../machines/provide.ts';
+import { closeAll } from '../operators/close-all.ts';
 import type { JobPlan } from './job-planner.ts';
 import { ReceiptBook } from './job-receipt.ts';
 import { JobRun } from './job-run.ts';
@@ -43,6 +44,9 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const isSource = plan.programs.map((program) => program.source !== undefined);
+  const { cancellationTimeoutMs: timeoutMs } = options;
+  const leftOpen = (task: string | undefined, what: string): void =>
+    observe({ type: 'closing.timedOut', atMs: environment.clock.now(), task, what, timeoutMs });
   const cluster = new LocalCluster({
     ledger,
     clock: environment.clock,
@@ -51,6 +55,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     executors: options.executors,
     slots: options.slots,
     ...(seams.resultsOfLostExecutors && { resultsOfLostExecutors: seams.resultsOfLostExecutors }),
+    onLeftOpen: (vertex, what) => leftOpen(graph.nameOf(vertex), what),
     onTaskEnded: (vertex, statistics) => {
       if (isSource[graph.jobVertexIndexOf(vertex)]) book.noteSourceRead(vertex, statistics.recordsIn);
       if (!statistics.isCurtailed) return;
@@ -70,7 +75,14 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     history: new ExceptionHistory(options.exceptionHistorySize),
     storage: () => cluster.storage(),
     observers,
-    dispose: () => cluster.dispose(),
+    dispose: () =>
+      new Promise((resolve, reject) => {
+        const close = (done: () => void): void => {
+          cluster.dispose().then(done, reject);
+        };
+        const limit = { clock: environment.clock, timeoutMs, leftOpen: (what: string) => leftOpen(undefined, what) };
+        closeAll([{ what: 'what the run holds on disk', close }], limit, resolve);
+      }),
     close: () => environment.clock.close(),
     signal: options.signal,
   });

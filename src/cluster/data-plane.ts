@@ -17,6 +17,8 @@ export interface TaskSurroundings {
   readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
   /** The order in which it is to take from its channels, which it continues; undefined: any. */
   readonly channelOrder: ChannelOrder | undefined;
+  /** Hears of what did not close in its time and is left behind. */
+  readonly leftOpen: (what: string) => void;
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (statistics: TaskStatistics) => void;

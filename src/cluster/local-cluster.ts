@@ -27,6 +27,8 @@ export interface LocalClusterOptions {
    * were another machine.
    */
   readonly resultsOfLostExecutors?: 'kept' | 'lost';
+  /** Hears of what a task could not close in its time. */
+  readonly onLeftOpen: (vertex: ExecutionVertexId, what: string) => void;
   /** Hears what each attempt has moved, when it ends in whatever way. */
   readonly onTaskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
 }
@@ -255,6 +257,7 @@ export class LocalCluster implements ExecutorGateway {
       output: (id) => this.#results.outputOf(id),
       registered: (id, signal) => this.#results.untilRegistered(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
+      leftOpen: (what) => this.#options.onLeftOpen(vertex, what),
       initializing: () => this.#report({ type: 'task.initializing', vertex, attempt }),
       running: () => {
         this.#results.noteRunning(outputs);

@@ -12,6 +12,7 @@ import { type JobEdge, type JobGraph, type JobVertex, nameOfEdge } from '../grap
 import type { ResultPartitionId, RunId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { CallLimiters } from '../operators/call-limiters.ts';
+import type { CloseLimit } from '../operators/close-all.ts';
 import { openTask } from '../operators/open-task.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { SourcePlans } from '../operators/source-plans.ts';
@@ -49,6 +50,8 @@ export interface LocalDataPlaneOptions extends BatchLimits {
   readonly diskOverflow: DiskOverflow;
   /** How long a producer waits for room on the disk. */
   readonly diskWaitTimeoutMs: number;
+  /** How long the source and the sink of a task may take to close. */
+  readonly cancellationTimeoutMs: number;
   /** How long results stay when everybody has read them, where the exchange says nothing. */
   readonly keepResults: KeepResults;
   /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
@@ -171,13 +174,20 @@ export class LocalDataPlane implements DataPlane {
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const outputs = this.#outputs;
     const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
+    const closeLimit: CloseLimit = {
+      clock: environment.clock,
+      timeoutMs: this.#options.cancellationTimeoutMs,
+      leftOpen: surroundings.leftOpen,
+    };
     return new StreamTask({
       context,
+      closeLimit,
       scheduler: this.#scheduler,
       listener: surroundings,
       open: (wake, blame) => {
         const open = () =>
           openTask({
+            closeLimit,
             program,
             context,
             batchSize,

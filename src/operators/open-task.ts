@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { Partitioning, VertexProgram } from './operator-description.ts';
 import type { CallLimiters } from './call-limiters.ts';
+import { type CloseLimit, closeAll, closingOf } from './close-all.ts';
 import { createOperatorChain } from './operator-chain.ts';
 import { SinkOutput } from './sink-output.ts';
 import type { Sink, SinkWriter } from './sink.ts';
@@ -29,6 +30,8 @@ export interface OpenTaskOptions extends BatchLimits {
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
+  /** How long what was opened may take to close where something else cannot be opened; undefined: for ever. */
+  readonly closeLimit?: CloseLimit;
   /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
   readonly uids: readonly string[];
   /** Names the subpartition that a channel reads. */
@@ -54,10 +57,11 @@ async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
   try {
     return join(options, valueOf(reader), valueOf(writer));
   } catch (error) {
-    await Promise.allSettled([
-      (async () => (reader.status === 'fulfilled' ? reader.value?.close() : undefined))(),
-      (async () => (writer.status === 'fulfilled' ? writer.value?.abort() : undefined))(),
-    ]);
+    const opened = [
+      closingOf(`the source "${options.uids[0]}"`, () => reader.status === 'fulfilled' && reader.value?.close()),
+      closingOf(`the sink "${options.uids.at(-1)}"`, () => writer.status === 'fulfilled' && writer.value?.abort()),
+    ];
+    await new Promise<void>((resolve) => closeAll(opened, options.closeLimit, resolve));
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { FailurePlace } from '../failure-place.ts';
 import type { Batch, StreamElement } from '../partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../partitions/task-io.ts';
 import { isThenable } from '../user-code.ts';
+import { type CloseLimit, type Closing, closeAll } from './close-all.ts';
 import { taskFaultPoints } from './fault-points.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { OperatorStage } from './operator-stage.ts';
@@ -42,6 +43,8 @@ export interface TaskListener {
 }
 
 export interface StreamTaskOptions {
+  /** How long closing may take when it finishes or fails; undefined: for ever. */
+  readonly closeLimit?: CloseLimit;
   readonly context: TaskContext;
   readonly scheduler: Wakeable;
   readonly listener: TaskListener;
@@ -65,6 +68,7 @@ export interface StreamTaskOptions {
  *   has a sink never does so.
  * - ST5 When it needs no more of its input, because of ST4 or because its chain is done, it says so at once; never when it
  *   fails or is cancelled.
+ * - ST6 When it finishes or fails, what does not close in its time is left behind, and said.
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -220,7 +224,7 @@ export class StreamTask implements Runnable {
       this.#attempt(() => {
         this.#subscription?.unsubscribe();
         this.#reach(taskFaultPoints.finish);
-        input.close(() => {
+        this.#close([this.#inputClosing()], () => {
           if (this.#end === undefined) this.#report();
         });
       });
@@ -247,17 +251,29 @@ export class StreamTask implements Runnable {
       this.#report();
       return 'blocked';
     }
-    const { input, chain, outputs } = this.#parts;
+    const { input, chain, outputs, uids } = this.#parts;
     chain.close();
-    let open = outputs.length + 1;
-    const closed = (): void => {
-      if (--open === 0) this.#report();
-    };
-    const close = (): void => input.close(closed);
-    if (this.#end?.kind === 'failed') this.#scene.locate(input, this.#options.context.environment.clock, close);
-    else close();
-    for (const output of outputs) output.abort(closed);
+    const sink = uids.last === undefined ? 'an output' : `the sink "${uids.last}"`;
+    const aborts = outputs.map((output): Closing => ({ what: sink, close: (done) => output.abort(done) }));
+    const close = (closings: readonly Closing[]): void => this.#close(closings, () => this.#report());
+    if (this.#end?.kind !== 'failed') close([this.#inputClosing(), ...aborts]);
+    else {
+      this.#scene.locate(input, this.#options.context.environment.clock, () => {
+        close([this.#inputClosing(), ...aborts]);
+      });
+    }
     return 'blocked';
+  }
+
+  #inputClosing(): Closing {
+    const { input, uids } = this.#parts as TaskParts;
+    const what = uids.source === undefined ? 'its input' : `the source "${uids.source}"`;
+    return { what, close: (done) => input.close(done) };
+  }
+
+  /** ST6. Whoever cancels it watches that it ends. */
+  #close(closings: readonly Closing[], done: () => void): void {
+    closeAll(closings, this.#end?.kind === 'canceled' ? undefined : this.#options.closeLimit, done);
   }
 
   /** Runs what may throw: the error ends the task, on a turn of its own. */

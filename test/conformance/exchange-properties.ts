@@ -91,6 +91,7 @@ function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in me
       keepResults: 'until-consumers-finish',
       diskWaitTimeoutMs: 1_000,
       spillDirectory: undefined,
+      cancellationTimeoutMs: 30_000,
       ...(files && { spillStore: new MemorySpillStore(environment.clock) }),
     },
   );
