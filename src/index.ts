@@ -46,7 +46,7 @@ export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from '
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
 export type { StorageUse } from './cluster/storage-use.ts';
-export { type FailoverReceipt, formatBytes, type JobReceipt } from './api/job-receipt.ts';
+export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './api/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Which tasks restart

@@ -10,6 +10,8 @@ export interface RunningTask {
   start(): void;
   /** Ends it early. It reports that it was cancelled when nothing of it runs any more. */
   cancel(): void;
+  /** What it moved so far. */
+  readonly counts?: { readonly recordsIn: number; readonly recordsOut: number };
 }
 
 export interface TaskInput {

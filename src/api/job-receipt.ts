@@ -1,5 +1,6 @@
 import type { JobEvent } from '../actors/job-event.ts';
 import type { PartitionId } from '../ids.ts';
+import { isTerminalJobStatus, type JobStatus } from '../machines/job-master-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
 
 /** What one failure cost. */
@@ -29,6 +30,9 @@ export interface FailoverReceipt {
 /** What a run did and what its recovery cost. */
 export interface JobReceipt {
   readonly job: string;
+  /** When the run began, on the environment's clock. */
+  readonly startedAtMs: number;
+  /** Until now, or until it ended. */
   readonly durationMs: number;
   readonly tasks: {
     readonly total: number;
@@ -39,8 +43,10 @@ export interface JobReceipt {
   };
   /** The greatest number of attempts of any subtask, by vertex. */
   readonly attemptsByVertex: Readonly<Record<string, number>>;
+  /** By vertex, over all attempts of its subtasks, those that run included. */
+  readonly movedByVertex: Readonly<Record<string, MovedRecords>>;
   readonly records: {
-    /** Records that sources handed out, over all attempts. */
+    /** Records that sources handed out, over all attempts, those that run included. */
     readonly read: number;
     /** Those among them that an earlier attempt had read before. */
     readonly reRead: number;
@@ -50,6 +56,27 @@ export interface JobReceipt {
   readonly failovers: readonly FailoverReceipt[];
   toString(): string;
 }
+
+/** What the tasks of a vertex took and handed on. */
+export interface MovedRecords {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Records taken per second since the run began. */
+  readonly perSecond: number;
+}
+
+/** What a receipt asks of a run that goes on. */
+export interface LiveRun {
+  readonly isSource: (jobVertex: number) => boolean;
+  readonly nowMs: () => number;
+  /** What the attempts that run have moved so far. */
+  readonly moving: () => Iterable<readonly [vertex: number, counts: Counts]>;
+}
+
+type Counts = Omit<MovedRecords, 'perSecond'>;
+
+/** A run of which nothing but its events is known. */
+const nothingLive: LiveRun = { isSource: () => false, nowMs: () => 0, moving: () => [] };
 
 /** What of a result can be read again: asked when a failover is decided. */
 export interface ReusableResult {
@@ -64,32 +91,40 @@ export class ReceiptBook {
   readonly #resultOf: (partition: PartitionId) => ReusableResult | undefined;
   readonly #attemptsOf: Uint32Array;
   readonly #failovers = new Map<number, { -readonly [Key in keyof FailoverReceipt]: FailoverReceipt[Key] }>();
-  /** Per source vertex: records of the attempt that read most, and of all attempts. */
-  readonly #sourceReads = new Map<number, { most: number; all: number }>();
+  /** Per task: what the attempt that took most has taken, and what all that have ended have moved. */
+  readonly #moved = new Map<number, { mostIn: number; recordsIn: number; recordsOut: number }>();
+  readonly #live: LiveRun;
   /** What tasks had produced that nobody needed more of, in their latest attempt. */
   readonly #curtailed = new Map<number, number>();
+  #isOver = false;
   #startedMs: number | undefined;
   #endedMs = 0;
 
-  constructor(job: string, ledger: JobLedger, resultOf: (partition: PartitionId) => ReusableResult | undefined) {
+  constructor(
+    job: string,
+    ledger: JobLedger,
+    resultOf: (partition: PartitionId) => ReusableResult | undefined,
+    live = nothingLive,
+  ) {
     this.#job = job;
     this.#ledger = ledger;
     this.#resultOf = resultOf;
+    this.#live = live;
     this.#attemptsOf = new Uint32Array(ledger.graph.vertexCount);
   }
 
-  /** Notes what a source handed out in one attempt, when that attempt ended. */
-  noteSourceRead(vertex: number, records: number): void {
-    const reads = this.#sourceReads.get(vertex) ?? { most: 0, all: 0 };
-    reads.most = Math.max(reads.most, records);
-    reads.all += records;
-    this.#sourceReads.set(vertex, reads);
+  /** Notes what an attempt moved, when it ended. */
+  noteMoved(vertex: number, { recordsIn, recordsOut }: Counts): void {
+    this.#moved.set(vertex, plus(this.#moved.get(vertex), { recordsIn, recordsOut }));
   }
 
   note(event: JobEvent): void {
     this.#endedMs = event.atMs;
     this.#startedMs ??= event.atMs;
     switch (event.type) {
+      case 'job.statusChanged':
+        this.#isOver = isTerminalJobStatus(event.status as JobStatus);
+        break;
       case 'task.stateChanged':
         if (event.state === 'deploying') {
           this.#attemptsOf[event.vertex] = (this.#attemptsOf[event.vertex] as number) + 1;
@@ -145,36 +180,53 @@ export class ReceiptBook {
 
   receipt(): JobReceipt {
     const { graph } = this.#ledger;
-    const attemptsByVertex: Record<string, number> = {};
+    const durationMs = this.#durationMs();
+    const moved = new Map(this.#moved);
+    if (!this.#isOver) for (const [task, counts] of this.#live.moving()) moved.set(task, plus(moved.get(task), counts));
+    const attemptsByVertex: [string, number][] = [];
+    const movedByVertex: [string, MovedRecords][] = [];
+    const records = { read: 0, reRead: 0 };
     let reRun = 0;
     let attempts = 0;
     let execution = 0;
-    for (const vertex of graph.jobGraph.vertices) {
+    for (const [index, vertex] of graph.jobGraph.vertices.entries()) {
+      let [recordsIn, recordsOut] = [0, 0];
       let most = 0;
       for (let subtask = 0; subtask < vertex.parallelism; subtask++, execution++) {
         const count = this.#attemptsOf[execution] as number;
         most = Math.max(most, count);
         attempts += count;
         if (count > 1) reRun++;
+        const { mostIn, ...all } = moved.get(execution) ?? { mostIn: 0, recordsIn: 0, recordsOut: 0 };
+        recordsIn += all.recordsIn;
+        recordsOut += all.recordsOut;
+        if (this.#live.isSource(index)) {
+          records.read += all.recordsIn;
+          records.reRead += all.recordsIn - mostIn;
+        }
       }
-      attemptsByVertex[vertex.id] = most;
-    }
-    let read = 0;
-    let reRead = 0;
-    for (const { most, all } of this.#sourceReads.values()) {
-      read += all;
-      reRead += all - most;
+      attemptsByVertex.push([vertex.id, most]);
+      const perSecond = durationMs > 0 ? (recordsIn * 1_000) / durationMs : 0;
+      movedByVertex.push([vertex.id, Object.freeze({ recordsIn, recordsOut, perSecond })]);
     }
     const receipt = {
       job: this.#job,
-      durationMs: this.#endedMs - (this.#startedMs ?? this.#endedMs),
-      tasks: { total: graph.vertexCount, reRun, attempts },
-      attemptsByVertex,
-      records: { read, reRead },
+      startedAtMs: this.#startedMs ?? this.#live.nowMs(),
+      durationMs,
+      tasks: Object.freeze({ total: graph.vertexCount, reRun, attempts }),
+      // Whatever their names: `__proto__` is one too.
+      attemptsByVertex: Object.freeze(Object.fromEntries(attemptsByVertex)),
+      movedByVertex: Object.freeze(Object.fromEntries(movedByVertex)),
+      records: Object.freeze(records),
       endedEarly: this.#endedEarly(),
-      failovers: [...this.#failovers.values()],
+      failovers: Object.freeze([...this.#failovers.values()].map((failover) => Object.freeze({ ...failover }))),
     };
-    return { ...receipt, toString: () => describeReceipt(receipt) };
+    return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
+  }
+
+  #durationMs(): number {
+    if (this.#startedMs === undefined) return 0;
+    return Math.max(this.#endedMs, this.#isOver ? 0 : this.#live.nowMs()) - this.#startedMs;
   }
 
   #endedEarly(): JobReceipt['endedEarly'] {
@@ -272,4 +324,15 @@ function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     );
   }
   return lines.join('\n');
+}
+
+function plus(
+  before: { mostIn: number; recordsIn: number; recordsOut: number } | undefined,
+  { recordsIn, recordsOut }: Counts,
+): { mostIn: number; recordsIn: number; recordsOut: number } {
+  return {
+    mostIn: Math.max(before?.mostIn ?? 0, recordsIn),
+    recordsIn: (before?.recordsIn ?? 0) + recordsIn,
+    recordsOut: (before?.recordsOut ?? 0) + recordsOut,
+  };
 }

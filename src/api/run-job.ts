@@ -43,7 +43,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const graph = new ExecutionGraph(plan.jobGraph);
   const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
-  const isSource = plan.programs.map((program) => program.source !== undefined);
   const { cancellationTimeoutMs: timeoutMs } = options;
   const leftOpen = (task: string | undefined, what: string): void =>
     observe({ type: 'closing.timedOut', atMs: environment.clock.now(), task, what, timeoutMs });
@@ -57,17 +56,26 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...(seams.resultsOfLostExecutors && { resultsOfLostExecutors: seams.resultsOfLostExecutors }),
     onLeftOpen: (vertex, what) => leftOpen(graph.nameOf(vertex), what),
     onTaskEnded: (vertex, statistics) => {
-      if (isSource[graph.jobVertexIndexOf(vertex)]) book.noteSourceRead(vertex, statistics.recordsIn);
+      book.noteMoved(vertex, statistics);
       if (!statistics.isCurtailed) return;
       const [atMs, task] = [environment.clock.now(), graph.nameOf(vertex)];
       observe({ type: 'task.curtailed', atMs, task, vertex, records: statistics.recordsOut });
     },
   });
   seams.cluster?.(cluster);
-  const book = new ReceiptBook(plan.name, ledger, (partition) => {
-    const held = cluster.resultOf(partition)?.statistics();
-    return held && { records: held.records, bytes: held.memoryBytes + held.spilledBytes };
-  });
+  const book = new ReceiptBook(
+    plan.name,
+    ledger,
+    (partition) => {
+      const held = cluster.resultOf(partition)?.statistics();
+      return held && { records: held.records, bytes: held.memoryBytes + held.spilledBytes };
+    },
+    {
+      isSource: (jobVertex) => plan.programs[jobVertex]?.source !== undefined,
+      nowMs: () => environment.clock.now(),
+      moving: () => cluster.moving(),
+    },
+  );
   const run = new JobRun({
     job: plan.name,
     ledger,

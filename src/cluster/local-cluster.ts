@@ -33,11 +33,15 @@ export interface LocalClusterOptions {
   readonly onTaskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
 }
 
+type MovedRecords = NonNullable<RunningTask['counts']>;
+
 /** An attempt that was deployed and has not ended. */
 interface DeployedTask {
   readonly deployment: TaskDeployment;
   readonly executor: ExecutorId;
   readonly actor: TaskActorRef;
+  /** Once it was started. */
+  task: RunningTask | undefined;
 }
 
 /**
@@ -89,6 +93,13 @@ export class LocalCluster implements ExecutorGateway {
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
     for (const { deployment, executor } of this.#tasks.values()) if (deployment.vertex === vertex) return executor;
     return undefined;
+  }
+
+  /** What the attempts that run have moved so far, by vertex. */
+  *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
+    for (const { deployment, task } of this.#tasks.values()) {
+      if (task?.counts !== undefined) yield [deployment.vertex, task.counts];
+    }
   }
 
   /** Gives up every task and every result. */
@@ -183,14 +194,18 @@ export class LocalCluster implements ExecutorGateway {
       ...this.#inspected,
       id: `task/${this.#options.ledger.graph.nameOf(vertex)}#${attempt}`,
       input: {
-        createTask: () => this.#createTask(key, deployment),
+        createTask: () => {
+          deployed.task = this.#createTask(key, deployment);
+          return deployed.task;
+        },
         failed: (cause) => {
           this.#end(key, { recordsIn: 0, recordsOut: 0, isCurtailed: false });
           this.#report({ type: 'task.failed', vertex, attempt, cause: toError(cause) });
         },
       },
     });
-    this.#tasks.set(key, { deployment, executor, actor });
+    const deployed: DeployedTask = { deployment, executor, actor, task: undefined };
+    this.#tasks.set(key, deployed);
     this.#results.noteDeployed(
       deployment.outputs.map(({ partition }) => partition),
       executor,

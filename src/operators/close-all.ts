@@ -18,12 +18,12 @@ export interface CloseLimit {
 /** Closes what is there, all at once, and calls `done` once: when everything is closed, or its time is over. */
 export function closeAll(closings: readonly Closing[], limit: CloseLimit | undefined, done: () => void): void {
   const open = new Set(closings);
-  let disarm: (() => void) | undefined;
+  const deadline: { disarm?: () => void } = {};
   let isDone = false;
   const end = (): void => {
     if (isDone) return;
     isDone = true;
-    disarm?.();
+    deadline.disarm?.();
     done();
   };
   for (const closing of closings) {
@@ -33,7 +33,7 @@ export function closeAll(closings: readonly Closing[], limit: CloseLimit | undef
     });
   }
   if (isDone || limit === undefined) return;
-  disarm = setDeadline(limit.clock, limit.timeoutMs, () => {
+  deadline.disarm = setDeadline(limit.clock, limit.timeoutMs, () => {
     for (const { what } of open) limit.leftOpen(what);
     end();
   });

@@ -100,6 +100,10 @@ export class StreamTask implements Runnable {
     this.#wake();
   }
 
+  get counts(): Pick<TaskCounts, 'recordsIn' | 'recordsOut'> {
+    return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+  }
+
   run(shouldYield: () => boolean): 'ready' | 'blocked' {
     try {
       if (this.#end !== undefined) return this.#endEarly();

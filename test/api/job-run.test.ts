@@ -65,6 +65,31 @@ const settled = ({ environment, run }: Started): Promise<unknown> =>
     ),
   );
 
+describe('the receipt of a job that runs', () => {
+  it('counts what is read and moved while tasks run, since when and how fast', async () => {
+    const environment = virtualEnvironment({ startMs: 1_000 });
+    const job = Job.create('live', { mode: 'streaming' });
+    job
+      .source('__proto__', fromIterable(countUp))
+      .filter((n) => n % 2 === 0)
+      .sink('out', collect());
+    const run = job.run({ environment, batchSize: 16 });
+    await environment.runUntil(() => run.receipt().records.read >= 160);
+    const receipt = run.receipt();
+    expect(receipt).toMatchObject({ startedAtMs: 1_000, records: { reRead: 0 }, tasks: { attempts: 1 } });
+    expect(Object.entries(receipt.attemptsByVertex)).toEqual([['__proto__', 1]]);
+    const [[name, moved] = []] = Object.entries(receipt.movedByVertex);
+    expect(name).toBe('__proto__');
+    expect(moved?.recordsIn).toBe(receipt.records.read);
+    expect(moved?.recordsOut).toBeGreaterThan(0);
+    expect(Object.isFrozen(receipt)).toBe(true);
+    await environment.drive(run.cancel());
+    const { records, durationMs } = run.receipt();
+    environment.advance(1_000);
+    expect(run.receipt()).toMatchObject({ records, durationMs });
+  });
+});
+
 describe('status', () => {
   it('goes from initializing to finished', async () => {
     const it = started(sumsJob());
