@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync, mkdir, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setDeadline } from '../../src/deadline.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
@@ -44,15 +46,19 @@ describe('a deadline', () => {
 
   it('a thread that was busy hears what came meanwhile before it counts as late', async () => {
     const { clock } = systemEnvironment();
+    const directory = join(tmpdir(), `kintsugi-deadline-${process.pid}`);
+    rmSync(directory, { recursive: true, force: true });
     const outcome = await new Promise((resolve) => {
       const disarm = setDeadline(clock, 5, () => resolve('timed out'));
-      // Opens, looks, reads and closes: several answers, each of which is heard in a turn of its own.
-      void readFile(__filename).then(() => {
+      mkdir(directory, () => {
         disarm();
         resolve('answered');
       });
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      // Busy until the answer is there, and the time long over.
+      const untilMs = clock.now() + 100;
+      while (!existsSync(directory) || clock.now() < untilMs);
     });
+    rmSync(directory, { recursive: true, force: true });
     expect(outcome).toBe('answered');
   });
 });
