@@ -27,6 +27,32 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'never',
     message: '"map" reads nothing. Connect it',
   },
+  InputChangedError: {
+    make: () => new errors.InputChangedError(file, 'shorter', 'it has 3 bytes, and had 9'),
+    code: 'INPUT_CHANGED',
+    recovery: 'never',
+    message:
+      'data.csv: changed since the run began: it has 3 bytes, and had 9. Run the job again, and let nobody change its input meanwhile; appending whole lines is allowed',
+  },
+  NoInputError: {
+    make: () => new errors.NoInputError('in/*.csv', 'no file is called so'),
+    code: 'NO_INPUT',
+    recovery: 'never',
+    message: 'in/*.csv: no file is called so',
+  },
+  PartFilesError: {
+    make: () => new errors.PartFilesError('out/rows.jsonl', [3, 4], 'there are parts of 3 and of 4'),
+    code: 'PART_FILES_INCONSISTENT',
+    recovery: 'never',
+    message: 'out/rows.jsonl: there are parts of 3 and of 4',
+  },
+  CallCostError: {
+    make: () => new errors.CallCostError('rate', 200, 100, 1_000),
+    code: 'CALL_COST',
+    recovery: 'never',
+    message:
+      'A call of "rate" costs 200 tokens, and 100 per 1000 ms are all that rateLimit allows: it would wait for ever. Raise `tokens`, or split the record before',
+  },
   IllegalStateError: {
     make: () => new errors.IllegalStateError('no'),
     code: 'ILLEGAL_STATE',
