@@ -152,12 +152,15 @@ export class StreamTask implements Runnable {
   #work(shouldYield: () => boolean): 'ready' | 'blocked' {
     const { input, chain, outputs, uids } = this.#parts as TaskParts;
     do {
-      const failure = outputs.find((output) => output.failure !== undefined)?.failure;
-      if (failure !== undefined) {
-        this.#fail(failure, uids.last);
-        return this.#endEarly();
+      let isNeeded = outputs.length === 0;
+      for (const output of outputs) {
+        if (output.failure !== undefined) {
+          this.#fail(output.failure, uids.last);
+          return this.#endEarly();
+        }
+        isNeeded ||= output.isNeeded;
       }
-      if (outputs.length > 0 && !outputs.some(isNeeded)) {
+      if (!isNeeded) {
         this.#curtail();
         return 'blocked';
       }
@@ -320,8 +323,4 @@ export class StreamTask implements Runnable {
       records: this.#recordsIn,
     });
   }
-}
-
-function isNeeded(output: TaskOutput): boolean {
-  return output.isNeeded;
 }
