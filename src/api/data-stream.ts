@@ -9,6 +9,8 @@ import type {
   OperatorDescription,
   Partitioning,
 } from '../operators/operator-description.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkExchange } from './exchange.ts';
 import {
@@ -140,6 +142,7 @@ export class DataStream<out Out> {
     fn: (record: Out, context: AsyncCallContext) => Result,
     options: AsyncMapOptions<Out> & OperatorOptions = {},
   ): DataStream<Awaited<Result>> {
+    checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     checkAsyncMapOptions(options.uid ?? 'mapAsync', options);
     const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
     return this.#operator<Awaited<Result>>('mapAsync', operator, options);
@@ -216,16 +219,19 @@ export class DataStream<out Out> {
   /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
   sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid' | 'deterministic'> = {}): void {
     if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
+    checkOptions(`sink "${name}"`, options, { parallelism: true, exchange: true });
     this.#graph.add('sink', { kind: 'sink', sink }, this.#inputs, { ...options, uid: name });
   }
 
   #distributed(partitioning: Partitioning, options: ExchangeOptions): readonly StreamInput[] {
     const call = partitioning.kind === 'hash' ? 'keyBy' : partitioning.kind;
+    checkOptions(call, options, { exchange: true });
     const exchange = checkExchange(`exchange of ${call}`, options.exchange);
     return this.#inputs.map((input) => withPartitioning(input, partitioning, exchange));
   }
 
   #operator<Result>(method: string, operator: OperatorDescription, options: OperatorOptions): DataStream<Result> {
+    if (operator.kind !== 'asyncMap') checkOptions(callOf(method, options), options, operatorOptionNames);
     return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
   }
 }
@@ -285,6 +291,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
     options: FoldOptions = {},
   ): DataStream<Result> {
+    checkOptions('aggregate', aggregation, { create: true, add: true, result: true });
     const { create, add, result } = aggregation;
     checkFunction('create of aggregate', create);
     checkFunction('add of aggregate', add);
@@ -330,6 +337,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     process: KeyedProcess<Out, Of, State, Result>,
     options: OperatorOptions = {},
   ): DataStream<Result> {
+    checkOptions(callOf('process', options), options, operatorOptionNames);
+    checkOptions('process', process, { onRecord: true, onEnd: true });
     const { onRecord, onEnd } = process;
     checkFunction('onRecord of process', onRecord);
     if (onEnd !== undefined) checkFunction('onEnd of process', onEnd);
@@ -344,6 +353,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     result: (accumulator: never, key: never) => unknown,
     options: FoldOptions,
   ): DataStream<Result> {
+    checkOptions(callOf(method, options), options, { ...operatorOptionNames, emit: true });
     const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
     if (emit !== 'final' && emit !== 'updates') {
       throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
@@ -351,6 +361,31 @@ export class KeyedStream<out Out, out Of extends Key> {
     const operator = { kind: 'aggregate', keyOf: this.#keyOf, create, add, result, emit } as const;
     return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
   }
+}
+
+const operatorOptionNames: OptionNames<OperatorOptions> = {
+  uid: true,
+  parallelism: true,
+  deterministic: true,
+  exchange: true,
+};
+
+const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
+  ...operatorOptionNames,
+  concurrency: true,
+  ordered: true,
+  timeoutMs: true,
+  retries: true,
+  retryDelayMs: true,
+  retryIf: true,
+  rateLimit: true,
+  concurrencyPerKey: true,
+};
+
+/** A call as messages name it: `mapAsync "embed"`. */
+function callOf(method: string, options: OperatorOptions): string {
+  const uid = propertyOf(options, 'uid');
+  return typeof uid === 'string' ? `${method} "${uid}"` : method;
 }
 
 function streamOf<Out>(

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
 import type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 
@@ -115,19 +116,24 @@ export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive =
 }
 
 /** The options that each exchange has. */
-const optionsOf: Readonly<Record<ExchangeName, readonly string[]>> = {
-  pipelined: [],
-  memory: ['memoryBudgetBytes', 'memoryOverflow', 'keepResults'],
-  reliable: ['sync', 'diskBudgetBytes', 'keepResults'],
-  blocking: ['memoryBudgetBytes', 'diskBudgetBytes', 'keepResults'],
+const optionsOf: Readonly<Record<ExchangeName, Partial<OptionNames<ExchangeSettings>>>> = {
+  pipelined: {},
+  memory: {
+    memoryBudgetBytes: true,
+    memoryOverflow: true,
+    keepResults: true,
+  } satisfies OptionNames<MemoryExchangeOptions>,
+  reliable: { sync: true, diskBudgetBytes: true, keepResults: true } satisfies OptionNames<ReliableExchangeOptions>,
+  blocking: {
+    memoryBudgetBytes: true,
+    diskBudgetBytes: true,
+    keepResults: true,
+  } satisfies OptionNames<BlockingExchangeOptions>,
 };
 
-function checked(name: ExchangeName, options: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
-  for (const [option, given] of Object.entries(options)) {
-    if (option === 'name' || given === undefined || optionsOf[name].includes(option)) continue;
-    const known = optionsOf[name].length === 0 ? 'no options' : `one of its options: ${optionsOf[name].join(', ')}`;
-    throw new InvalidArgumentError(`${option} of ${name}`, given, known);
-  }
+function checked(name: ExchangeName, settings: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
+  const { name: _, ...options } = settings as ExchangeSettings;
+  checkOptions<object>(name, options, optionsOf[name]);
   const { memoryBudgetBytes, diskBudgetBytes, memoryOverflow, sync, keepResults } = options;
   for (const [option, bytes] of Object.entries({ memoryBudgetBytes, diskBudgetBytes })) {
     if (bytes !== undefined && !(typeof bytes === 'number' && bytes >= 0))

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../errors.ts';
 import type { Source } from '../operators/source.ts';
+import { checkOptions } from '../options.ts';
 import { DataStream } from './data-stream.ts';
 import { planJob } from './job-planner.ts';
 import type { JobRun } from './job-run.ts';
@@ -56,6 +57,7 @@ export class Job implements JobDefinition {
 
   /** @throws InvalidArgumentError for an empty name, an unknown mode or a parallelism out of range. */
   static create(name: string, options: JobOptions = {}): Job {
+    checkOptions('Job.create', options, { mode: true, parallelism: true, deterministic: true });
     return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1, options.deterministic));
   }
 
@@ -79,6 +81,7 @@ export class Job implements JobDefinition {
   /** Starts a stream: the records of `source`. The name is the source's uid. */
   source<Out>(name: string, source: Source<Out>, options: SourceOptions = {}): DataStream<Out> {
     if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
+    checkOptions(`source "${name}"`, options, { parallelism: true, deterministic: true });
     const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
     return new DataStream<Out>(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
   }

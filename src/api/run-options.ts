@@ -10,6 +10,8 @@ import type { KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts'
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/disk-room.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
 import { checkKeepResults, type KeepInRun } from './exchange.ts';
 
 /** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
@@ -18,68 +20,68 @@ export interface JobRunOptions {
    * Which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
    * `restartIndividual()`; a function of yours) or a machine made with `failoverStrategySetup`.
    */
-  readonly failoverStrategy?: FailoverRule | AnyActorLogic;
+  readonly failoverStrategy?: FailoverRule | AnyActorLogic | undefined;
   /**
    * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
    * made with `restartBackoffSetup`. Default: `exponentialDelay()`.
    */
-  readonly restartBackoff?: RestartBackoffRule | AnyActorLogic;
+  readonly restartBackoff?: RestartBackoffRule | AnyActorLogic | undefined;
   /** Whether each failing region has a backoff of its own (default) or all share one. */
-  readonly backoffScope?: 'region' | 'job';
+  readonly backoffScope?: 'region' | 'job' | undefined;
   /** Asked in order what kind of failure a cause is, before the built-in answer. */
-  readonly failureClassifiers?: readonly FailureClassifier[];
+  readonly failureClassifiers?: readonly FailureClassifier[] | undefined;
   /** Label failures in events and history; change nothing about the recovery. */
-  readonly failureEnrichers?: readonly FailureEnricher[];
+  readonly failureEnrichers?: readonly FailureEnricher[] | undefined;
   /** How long a strategy or backoff may take to decide, in ms. Default 10 000. */
-  readonly decisionDeadlineMs?: number;
+  readonly decisionDeadlineMs?: number | undefined;
   /** Tasks that run at once, per executor. Default: no limit. */
-  readonly slots?: number;
+  readonly slots?: number | undefined;
   /** Task executors in this process. A task that cannot be cancelled costs the tasks of its executor. Default 1. */
-  readonly executors?: number;
+  readonly executors?: number | undefined;
   /** How long a region waits for slots before it fails, in ms. Default 300 000. */
-  readonly slotRequestTimeoutMs?: number;
+  readonly slotRequestTimeoutMs?: number | undefined;
   /** How long a cancelled task may take to end before its executor is declared unusable, in ms. Default 30 000. */
-  readonly cancellationTimeoutMs?: number;
+  readonly cancellationTimeoutMs?: number | undefined;
   /** Most records per batch. Default 1 024. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /**
    * Most bytes per batch, as estimated: batches of large records are shorter, and a record that is larger travels alone.
    * What waits between two tasks is a few batches. Default 1 MiB.
    */
-  readonly batchBytes?: number;
+  readonly batchBytes?: number | undefined;
   /** Bytes of results that blocking and `memory` exchanges keep in memory, per run. Default 256 MiB. */
-  readonly memoryBudgetBytes?: number;
+  readonly memoryBudgetBytes?: number | undefined;
   /**
    * What happens to a result of the exchange `memory` that the budget has no room for: `drop` (default) gives up the
    * oldest part that was read, so that a consumer which fails restarts its producer too; `spill` writes the rest to disk.
    * Results of blocking exchanges are spilled in any case.
    */
-  readonly memoryOverflow?: MemoryOverflow;
+  readonly memoryOverflow?: MemoryOverflow | undefined;
   /**
    * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
    * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
    */
-  readonly keepResults?: KeepInRun;
+  readonly keepResults?: KeepInRun | undefined;
   /** Bytes of disk that results may take, per run. Default: no limit. */
-  readonly diskBudgetBytes?: number;
+  readonly diskBudgetBytes?: number | undefined;
   /**
    * What happens when they are used up: the producer waits until results are given up (`back-pressure`, the default);
    * results that everybody has read and that are kept all the same are given up, those first that took the least time to
    * produce, and the job fails when there are none (`drop-releasable`); or it fails at once (`fail`).
    */
-  readonly diskOverflow?: DiskOverflow;
+  readonly diskOverflow?: DiskOverflow | undefined;
   /** How long a producer waits for room on the disk before its task fails, in ms. Default 300 000. */
-  readonly diskWaitTimeoutMs?: number;
+  readonly diskWaitTimeoutMs?: number | undefined;
   /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
-  readonly spillDirectory?: string;
+  readonly spillDirectory?: string | undefined;
   /** How many failures the run remembers. Default 16. */
-  readonly exceptionHistorySize?: number;
+  readonly exceptionHistorySize?: number | undefined;
   /** Cancels the job when it is aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Receives XState's inspection events of every actor of the run. Costly: about doubles the price of a transition. */
-  readonly inspect?: (event: InspectionEvent) => void;
+  readonly inspect?: ((event: InspectionEvent) => void) | undefined;
   /** Clock, chance, logger, fault points. Default: the machine's. */
-  readonly environment?: Environment;
+  readonly environment?: Environment | undefined;
 }
 
 /** The options of a run with every default filled in. */
@@ -109,11 +111,38 @@ export interface ResolvedRunOptions {
   readonly environment: Environment;
 }
 
+const optionNames: OptionNames<JobRunOptions> = {
+  failoverStrategy: true,
+  restartBackoff: true,
+  backoffScope: true,
+  failureClassifiers: true,
+  failureEnrichers: true,
+  decisionDeadlineMs: true,
+  slots: true,
+  executors: true,
+  slotRequestTimeoutMs: true,
+  cancellationTimeoutMs: true,
+  batchSize: true,
+  batchBytes: true,
+  memoryBudgetBytes: true,
+  memoryOverflow: true,
+  keepResults: true,
+  diskBudgetBytes: true,
+  diskOverflow: true,
+  diskWaitTimeoutMs: true,
+  spillDirectory: true,
+  exceptionHistorySize: true,
+  signal: true,
+  inspect: true,
+  environment: true,
+};
+
 /**
  * Fills in the defaults and checks every option.
  * @throws InvalidArgumentError naming the option, what was given and what is allowed.
  */
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
+  checkOptions('run', options, optionNames);
   const strategy = options.failoverStrategy ?? restartPipelinedRegion();
   const backoff = options.restartBackoff ?? exponentialDelay();
   const { environment = systemEnvironment() } = options;
@@ -139,10 +168,15 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
     spillDirectory: options.spillDirectory,
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
-    signal: options.signal,
+    signal: abortSignal(options.signal),
     inspect: oneFunction('inspect', options.inspect),
     environment,
   };
+}
+
+function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {
+  if (given === undefined || typeof propertyOf(given, 'aborted') === 'boolean') return given;
+  throw new InvalidArgumentError('signal', given, 'an AbortSignal (`controller.signal`)');
 }
 
 /** One of some words, the first unless something was said. */
@@ -165,6 +199,8 @@ function actorLogic(option: string, given: unknown): AnyActorLogic {
 }
 
 function functions<Fn>(option: string, given: readonly Fn[] | undefined): readonly Fn[] {
+  if (given !== undefined && !Array.isArray(given))
+    throw new InvalidArgumentError(option, given, 'an array of functions');
   for (const item of given ?? []) {
     if (typeof item !== 'function') throw new InvalidArgumentError(option, item, 'functions');
   }
@@ -181,7 +217,7 @@ const longestTimerMs = 2 ** 31 - 1;
 
 function milliseconds(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;
-  if (!(value > 0 && value <= longestTimerMs)) {
+  if (!(typeof value === 'number' && value > 0 && value <= longestTimerMs)) {
     throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
   }
   return value;
@@ -202,6 +238,7 @@ function count(option: string, given: number | undefined, otherwise: number, mos
 
 function budget(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;
-  if (!(value >= 0)) throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
+  if (!(typeof value === 'number' && value >= 0))
+    throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
   return value;
 }

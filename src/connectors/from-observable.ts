@@ -2,6 +2,7 @@ import { isObservable, type Observable, Subject, takeUntil } from 'rxjs';
 import { BufferOverflowError, InvalidArgumentError, toError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { checkOptions } from '../options.ts';
 
 /** What happens to records of an observable that the job is not ready for. */
 export interface ObservableBuffer {
@@ -29,6 +30,8 @@ export function fromObservable<Out>(
   create: (context: RuntimeContext) => Observable<Out> | PromiseLike<Observable<Out>>,
   options: FromObservableOptions,
 ): Source<Out> {
+  checkOptions('fromObservable', options, { buffer: true });
+  checkOptions('buffer of fromObservable', options.buffer, { capacity: true, overflow: true });
   const { capacity, overflow } = options.buffer;
   if (!Number.isSafeInteger(capacity) || capacity < 1) {
     throw new InvalidArgumentError('buffer.capacity', capacity, 'a whole number, at least 1');

@@ -107,6 +107,7 @@ export function toNodeWritable<In = unknown>(
   create: (context: RuntimeContext) => Writable,
   options: ToNodeWritableOptions = {},
 ): Sink<In> {
+  checkOptions('toNodeWritable', options, { end: true });
   return {
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',

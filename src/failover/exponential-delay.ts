@@ -1,4 +1,5 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /** What {@link exponentialDelay} can be told; without anything it is the default of a run. */
@@ -37,8 +38,17 @@ export function exponentialDelay(options: ExponentialDelayOptions = {}): Restart
     jitterFactor = 0.1,
     maxAttempts = 5,
   } = options;
+  checkOptions('exponentialDelay', options, {
+    initialDelayMs: true,
+    maxDelayMs: true,
+    multiplier: true,
+    resetThresholdMs: true,
+    jitterFactor: true,
+    maxAttempts: true,
+  });
   const check = (argument: string, given: number, isValid: boolean, expected: string): void => {
-    if (!isValid) throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);
+    if (typeof given !== 'number' || !isValid)
+      throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);
   };
   check('initialDelayMs', initialDelayMs, initialDelayMs >= 1, 'a number ≥ 1');
   check(

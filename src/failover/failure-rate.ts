@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /**
@@ -10,12 +11,14 @@ export function failureRate(options: {
   readonly intervalMs: number;
   readonly delayMs: number;
 }): RestartBackoffRule<readonly number[]> {
+  checkOptions('failureRate', options, { maxFailuresPerInterval: true, intervalMs: true, delayMs: true });
   const { maxFailuresPerInterval, intervalMs, delayMs } = options;
   if (!Number.isSafeInteger(maxFailuresPerInterval) || maxFailuresPerInterval < 1) {
     throw new InvalidArgumentError('failureRate maxFailuresPerInterval', maxFailuresPerInterval, 'an integer ≥ 1');
   }
-  if (!(intervalMs > 0)) throw new InvalidArgumentError('failureRate intervalMs', intervalMs, 'a number > 0');
-  if (!(delayMs >= 0 && Number.isFinite(delayMs))) {
+  if (!(typeof intervalMs === 'number' && intervalMs > 0))
+    throw new InvalidArgumentError('failureRate intervalMs', intervalMs, 'a number > 0');
+  if (!(typeof delayMs === 'number' && delayMs >= 0 && Number.isFinite(delayMs))) {
     throw new InvalidArgumentError('failureRate delayMs', delayMs, 'a finite number ≥ 0');
   }
   return {

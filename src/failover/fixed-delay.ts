@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /** Restarts `maxAttempts` times, each after `delayMs`. Every failure is an attempt. (Flink: `FixedDelayRestartBackoffTimeStrategy`.) */
@@ -6,9 +7,11 @@ export function fixedDelay(options: {
   readonly maxAttempts: number;
   readonly delayMs: number;
 }): RestartBackoffRule<number> {
+  checkOptions('fixedDelay', options, { maxAttempts: true, delayMs: true });
   const { maxAttempts, delayMs } = options;
-  if (!(maxAttempts >= 0)) throw new InvalidArgumentError('fixedDelay maxAttempts', maxAttempts, 'a number ≥ 0');
-  if (!(delayMs >= 0 && Number.isFinite(delayMs))) {
+  if (!(typeof maxAttempts === 'number' && maxAttempts >= 0))
+    throw new InvalidArgumentError('fixedDelay maxAttempts', maxAttempts, 'a number ≥ 0');
+  if (!(typeof delayMs === 'number' && delayMs >= 0 && Number.isFinite(delayMs))) {
     throw new InvalidArgumentError('fixedDelay delayMs', delayMs, 'a finite number ≥ 0');
   }
   return {

@@ -49,8 +49,10 @@ export function selectRestartBackoff(
         intervalMs: config.intervalMs ?? 60_000,
         delayMs: config.delayMs ?? 1_000,
       });
-    case 'exponential-delay':
-      return exponentialDelay({ ...flinkExponentialDelay, ...config });
+    case 'exponential-delay': {
+      const { type: _, ...options } = config;
+      return exponentialDelay({ ...flinkExponentialDelay, ...options });
+    }
     default:
       throw new InvalidArgumentError(
         'restartBackoff type',
