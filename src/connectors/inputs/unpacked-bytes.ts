@@ -43,18 +43,25 @@ export class UnpackedBytes {
    *
    * @throws MalformedInputError where they are broken or cut off
    */
-  async read(): Promise<Buffer> {
-    const release = this.#environment.hold?.();
-    try {
+  read(): Promise<Buffer> {
+    return this.#announced(async () => {
       const next = await this.#chunks.next();
       return next.done === true ? Buffer.alloc(0) : next.value;
+    });
+  }
+
+  /** Waits for what is being unpacked ahead. */
+  async close(): Promise<void> {
+    await this.#announced(() => this.#chunks.return(undefined));
+  }
+
+  async #announced<Value>(work: () => Promise<Value>): Promise<Value> {
+    const release = this.#environment.hold?.();
+    try {
+      return await work();
     } finally {
       release?.();
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#chunks.return(undefined);
   }
 }
 
