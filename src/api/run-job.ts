@@ -130,7 +130,8 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
 
 /** The options of a run with those who only watch it made harmless, and a clock that ends with it. */
 function guarded(options: ResolvedRunOptions, observers: Observers) {
-  const { clock, random, logger, faults, freezeRecords } = options.environment;
+  const { environment } = options;
+  const { clock, random, logger, faults, freezeRecords } = environment;
   return {
     ...options,
     inspect: options.inspect && observers.guard('inspect', options.inspect),
@@ -140,6 +141,7 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
       logger: observers.logger(logger),
       faults,
       freezeRecords,
+      hold: () => environment.hold?.() ?? (() => {}),
     }),
   };
 }
