@@ -551,6 +551,26 @@ describe('a store that is promoted', () => {
     ]);
     expect(readdirSync(target).sort()).toEqual(['manifest', 'partition-4-1.0', 'partition-4-1.1']);
   });
+
+  onLinux('is described and named when its files are closed, however long that takes', async () => {
+    const file = create(10);
+    for (const length of [10, 5]) await append(file, counting(length));
+    const { datasync } = handles;
+    jest.spyOn(handles, 'datasync').mockImplementation(async function (this: FileHandle) {
+      const close = this.close;
+      this.close = async () => {
+        for (let turn = 0; turn < 50; turn++) await this.stat();
+        return close();
+      };
+      return datasync.call(this);
+    });
+    let stillOpen: readonly string[] | undefined;
+    await store.promote(join(scratch, 'kept'), (files) => {
+      stillOpen = openPaths().filter((path) => path.includes('partition-'));
+      return { files } as unknown as KeptManifest;
+    });
+    expect(stillOpen).toEqual([]);
+  });
 });
 
 describe('open files', () => {

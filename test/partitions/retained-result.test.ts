@@ -455,7 +455,8 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(stateOf(inStep)).toEqual(whole(40));
     expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
     expect([rig.appends, rig.memory.isExceeded]).toEqual([0, false]);
-    // What was there has not made way for it.
+    // What was there has not made way for it, and nobody waits for what stays dropped.
+    expect(() => rig.partition.read(0, 28)).toThrow(PartitionLostError);
     expect(stateOf(rig.read({ from: 30 }))).toEqual(whole(40, 30));
   });
 
@@ -494,21 +495,36 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(inStep.records).toHaveLength(80);
   });
 
-  it('MR1: what came back into room that was free makes way again', () => {
+  it.each([8, 9, 10, 11])('MR1: what came back into room that was free makes way again: %d batches', (count) => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 12 * batchBytes });
     rig.memory.reserve(7 * batchBytes);
     const inStep = rig.read();
-    rig.write(times(10, 2));
+    rig.write(times(count, 2));
     rig.memory.release(7 * batchBytes);
     expect(rig.truncations).toBe(1);
     rig.resume();
-    rig.write(times(10, 2));
-    expect([rig.memory.reservedBytes, rig.truncations]).toEqual([10 * batchBytes, 1]);
+    rig.write(times(count, 2));
+    expect([rig.memory.reservedBytes, rig.truncations]).toEqual([count * batchBytes, 1]);
     // Others need it all.
     rig.memory.reserve(11 * batchBytes);
     rig.write([2]);
     expect(rig.memory.reservedBytes).toBe(12 * batchBytes);
-    expect(inStep.records).toHaveLength(22);
+    expect(inStep.records).toHaveLength(2 * count + 2);
+  });
+
+  it('MR3: a reader that waits for what was lost with its file lags no more', () => {
+    const rig = new RetainedRig({ retention: 'memory', memoryBytes: 3 * batchBytes });
+    rig.write(times(10, 2));
+    const lagging = rig.read({ credits: 0 });
+    rig.memory.reserve(1);
+    expect(rig.partition.isWritable).toBe(false);
+    rig.resume(true);
+    expect(rig.partition.isWritable).toBe(true);
+    rig.write(times(10, 2));
+    expect(rig.partition.isWritable).toBe(false);
+    lagging.request(unlimited);
+    rig.finish();
+    expect(stateOf(lagging)).toEqual(whole(20));
   });
 
   it('RL2: a reader that was opened before and listens only now is told that its beginning is gone', () => {
