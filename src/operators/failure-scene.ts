@@ -4,8 +4,8 @@ import type { TaskInput } from '../partitions/task-io.ts';
 import type { Blame } from './operator-stage.ts';
 import { pictureOf } from './record-picture.ts';
 
-/** How long an input may take to say where a record came from. */
-const locateTimeoutMs = 5_000;
+/** How long the end of a failed task may be put off to say exactly where a record came from. */
+const locateTimeoutMs = 500;
 
 /** Who failed, and at what. */
 interface Culprit extends Pick<Blame, 'record' | 'key'> {
@@ -33,16 +33,18 @@ export class FailureScene {
   locate(input: TaskInput, clock: Clock, done: () => void): void {
     const number = this.#culprit?.record?.number;
     if (number === undefined) return done();
+    this.#position = input.placeOf(number);
+    if (input.locate === undefined) return done();
     let isOver = false;
-    const located = (position: string | undefined): void => {
+    const located = (position?: string): void => {
       if (isOver) return;
       isOver = true;
       clock.clearTimeout(timer);
-      this.#position = position;
+      this.#position = position ?? this.#position;
       done();
     };
-    const timer = clock.setTimeout(() => located(undefined), locateTimeoutMs);
-    input.locate(number, located);
+    const timer = clock.setTimeout(located, locateTimeoutMs);
+    void input.locate(number).then(located);
   }
 
   /** What is known by now. */

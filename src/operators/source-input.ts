@@ -68,13 +68,16 @@ export class SourceInput implements TaskInput {
     this.#state = { kind: 'over' };
   }
 
-  locate(record: number, done: (position: string | undefined) => void): void {
-    const numbered = `${this.#name}, record ${record}`;
-    const locating = async (): Promise<string | undefined> => this.#reader.locate?.(record);
-    locating().then(
-      (position) => done(position ?? numbered),
-      () => done(numbered),
-    );
+  placeOf(record: number): string {
+    return `${this.#name}, record ${record}`;
+  }
+
+  async locate(record: number): Promise<string | undefined> {
+    try {
+      return await this.#reader.locate?.(record);
+    } catch {
+      return undefined;
+    }
   }
 
   close(done: () => void): void {

@@ -50,8 +50,7 @@ export interface StreamTaskOptions {
   readonly listener: TaskListener;
   /**
    * Opens input, chain and outputs; `wake` is for what becomes ready by itself, `blame` for the name of what cannot be
-   * opened. May take its time; what it has opened
-   * when it fails it closes itself.
+   * opened. May take its time; what it has opened when it fails it closes itself.
    */
   readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
 }

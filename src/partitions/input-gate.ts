@@ -121,11 +121,11 @@ export class InputGate implements TaskInput {
     for (const view of this.#views) view.dismiss();
   }
 
-  locate(record: number, done: (position: string | undefined) => void): void {
+  placeOf(record: number): string | undefined {
     const arrival = this.#arrivals.findLast(({ first }) => first <= record);
-    if (arrival === undefined) return done(undefined);
+    if (arrival === undefined) return undefined;
     const { channel, first, sequence } = arrival;
-    done(`${this.#nameOf(channel)}, record ${sequence + record - first}`);
+    return `${this.#nameOf(channel)}, record ${sequence + record - first}`;
   }
 
   close(done: () => void): void {

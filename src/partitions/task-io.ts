@@ -12,8 +12,10 @@ export interface TaskInput {
   emitNext(): boolean;
   /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
   onAvailable(listener: () => void): void;
-  /** Tells where record number `record`, of those that were emitted, from 0, came from. Before `close`. */
-  locate(record: number, done: (position: string | undefined) => void): void;
+  /** Where record number `record`, of those that were emitted, from 0, came from, as far as that is known at once. */
+  placeOf(record: number): string | undefined;
+  /** The same, exactly, which takes its time: undefined if it cannot be told. Before `close`. Never rejects. */
+  readonly locate?: ((record: number) => Promise<string | undefined>) | undefined;
   /** Nothing more is needed, for good: whoever produces it is told. Nothing is emitted any more; `close` follows. */
   dismiss(): void;
   /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */

@@ -45,9 +45,11 @@ class HandInput implements TaskInput {
     else done();
   }
 
-  locate(record: number, done: (position: string | undefined) => void): void {
-    done(`line ${record}`);
+  placeOf(record: number): string {
+    return `record ${record}`;
   }
+
+  locate: ((record: number) => Promise<string | undefined>) | undefined;
 
   finishClosing(): void {
     this.#finishClosing?.();
@@ -420,7 +422,7 @@ describe('StreamTask', () => {
             chain.blame = { operator: 1, record: { value: { id: 7 }, number: 2 } };
             throw boom;
           }),
-        { operator: 'rate', record: { position: 'line 2', picture: '{"id":7}' } },
+        { operator: 'rate', record: { position: 'record 2', picture: '{"id":7}' } },
       ],
       [
         'an operator, at a record whose number is not known any more',
@@ -455,9 +457,13 @@ describe('StreamTask', () => {
       expect(parts.environment.clock.timerCount).toBe(0);
     });
 
-    it('does not wait long for an input to say where', async () => {
+    it.each<[string, (record: number) => Promise<string | undefined>, string]>([
+      ['an input that can tell exactly', async (record) => `lines.csv:${record}`, 'lines.csv:2'],
+      ['an input that cannot after all', async () => undefined, 'record 2'],
+      ['an input that takes too long', () => new Promise(() => {}), 'record 2'],
+    ])('says where, by %s', async (_, locate, position) => {
       const { task, input, chain, places, environment } = setUp();
-      input.locate = () => {};
+      input.locate = locate;
       chain.onPush = () => {
         chain.blame = { operator: 1, record: { value: 7, number: 2 } };
         throw boom;
@@ -465,7 +471,8 @@ describe('StreamTask', () => {
       task.start();
       input.feed(1);
       await environment.runUntil(() => places.length > 0);
-      expect(places).toEqual([{ operator: 'rate', record: { position: undefined, picture: '7' } }]);
+      expect(places).toEqual([{ operator: 'rate', record: { position, picture: '7' } }]);
+      expect(environment.clock.timerCount).toBe(0);
     });
 
     it('an output that cannot be made safe', () => {

@@ -66,12 +66,12 @@ describe('InputGate', () => {
     channel(1).emit('c');
     channel(0).emit('d');
     while (gate.emitNext());
-    const told = [0, 1, 2, 3].map((record) => {
-      let position: string | undefined;
-      gate.locate(record, (found) => (position = found));
-      return position;
-    });
-    expect(told).toEqual(['channel 0, record 0', 'channel 0, record 1', 'channel 1, record 0', 'channel 0, record 2']);
+    expect([0, 1, 2, 3].map((record) => gate.placeOf(record))).toEqual([
+      'channel 0, record 0',
+      'channel 0, record 1',
+      'channel 1, record 0',
+      'channel 0, record 2',
+    ]);
   });
 
   it('is closed without a word: whoever closes it may have failed', () => {
