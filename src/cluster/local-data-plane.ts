@@ -125,9 +125,7 @@ export class LocalDataPlane implements DataPlane {
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
-    if (origin === 'unread' && before !== undefined) {
-      return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
-    }
+    if (origin === 'unread') return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
     const resumed = previous?.partition.resume?.(id, previous.isLost);
     if (resumed !== undefined) return resumed;
     const settings = this.#plan.exchanges[edge] ?? {};

@@ -8,7 +8,7 @@ import type { Batch } from './stream-element.ts';
 
 /**
  * A result that is produced again only because its task is: everybody has read it, and nothing of it is kept. It is
- * compared with what is left of it, so that those who have read it can be told if it was something else.
+ * compared with what is left of it, if anything is, so that those who have read it can be told if it was something else.
  */
 export class ConsumedResultPartition implements ResultPartition {
   readonly id: ResultPartitionId;
@@ -16,17 +16,17 @@ export class ConsumedResultPartition implements ResultPartition {
   readonly subpartitionCount: number;
   readonly isWritable = true;
   readonly isNeeded = false;
-  readonly #before: ResultTrace;
-  readonly #comparison: Comparison;
+  readonly #before: ResultTrace | undefined;
+  readonly #comparison: Comparison | undefined;
   #records = 0;
   #batches = 0;
 
-  constructor(of: Pick<ResultPartition, 'id' | 'exchange' | 'subpartitionCount'>, before: ResultTrace) {
+  constructor(of: Pick<ResultPartition, 'id' | 'exchange' | 'subpartitionCount'>, before?: ResultTrace) {
     this.id = of.id;
     this.exchange = of.exchange;
     this.subpartitionCount = of.subpartitionCount;
     this.#before = before;
-    this.#comparison = new Comparison(of.id, before);
+    this.#comparison = before && new Comparison(of.id, before);
   }
 
   onWritable(): void {}
@@ -34,11 +34,11 @@ export class ConsumedResultPartition implements ResultPartition {
   write(subpartition: number, records: Batch): void {
     this.#records += records.length;
     this.#batches++;
-    this.#comparison.take(subpartition, records);
+    this.#comparison?.take(subpartition, records);
   }
 
   finish(done: (error?: Error) => void): void {
-    done(this.#comparison.shortfall());
+    done(this.#comparison?.shortfall());
   }
 
   /** What came was compared. */
@@ -60,7 +60,7 @@ export class ConsumedResultPartition implements ResultPartition {
 
   release(): void {}
 
-  trace(): ResultTrace {
+  trace(): ResultTrace | undefined {
     return this.#before;
   }
 

@@ -116,6 +116,14 @@ describe('ConsumedResultPartition', () => {
     const of = { id, exchange: exchangeTypes.reliable, subpartitionCount };
     expect(new ConsumedResultPartition(of, trace).trace()).toBe(trace);
   });
+
+  it('takes whatever comes, and needs none of it, where nothing is left to compare it with', () => {
+    const id = { partition: 7, attempt: 1 } as ResultPartitionId;
+    const partition = new ConsumedResultPartition({ id, exchange: exchangeTypes.memory, subpartitionCount });
+    expect(partition.isNeeded).toBe(false);
+    expect(produce(partition, [[1, recordsOf(1, 0, 4)]])).toBeUndefined();
+    expect([partition.trace(), partition.statistics().records]).toEqual([undefined, 4]);
+  });
 });
 
 describe('the trace of a result', () => {

@@ -78,6 +78,21 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
     expect([end.disturbed, end.receipt.failovers]).toEqual([[], []]);
   });
 
+  it.each([true, false])(
+    'a source that fails as it ends (deterministic: %s) runs again, and ends again',
+    async (deterministic) => {
+      const [log, out] = [newLog(), collect<number>()];
+      const job = streaming('take');
+      job.source('ticks', ticks({ log, deterministic })).rebalance({ exchange }).through(take(5)).sink('out', out);
+      const faults = faultPlan();
+      faults.fail('task.finish', { when: ({ vertex }) => vertex === 'ticks' });
+      const end = await runStory(job, { faults });
+      expect([out.records, end.receipt.failovers.length]).toEqual([[0, 1, 2, 3, 4], 1]);
+      expect([log.opened, log.read < 40]).toEqual([2, true]);
+      expect(endedEarly(end)).toEqual(['ticks']);
+    },
+  );
+
   //  range(2 000) ─▶ pay ──▶ take(5) ─▶ out
   it('few of 2 000 calls are paid, and those in flight are aborted, and are no failures', async () => {
     let [paid, aborted] = [0, 0];
