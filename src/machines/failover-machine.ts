@@ -121,7 +121,12 @@ const failoverSetup = base.extend({
       const { cause, why = 'the failover strategy decided to fail the job' } = complete;
       return { refusal: { cause, why } };
     }),
-    takeAllRegions: assign(({ context }) => ({ regions: context.allRegions(), again: [], waiting: [] })),
+    takeAllRegions: assign(({ context }) => ({
+      regions: context.allRegions(),
+      again: [],
+      waiting: [],
+      why: undefined,
+    })),
     warnOfStrategy: sendTo(toMaster, ({ context, event }) => ({
       type: 'failover.overruled',
       failover: context.failover,

@@ -140,6 +140,11 @@ describe('execution machine', () => {
       does: ['recordState finished', 'returnSlot', '→ execution.running', '→ execution.finished'],
     },
     {
+      from: 'initializing',
+      event: 'finished',
+      does: ['recordState finished', 'returnSlot', '→ execution.running', '→ execution.finished'],
+    },
+    {
       from: 'canceling',
       event: 'finished',
       does: ['recordState canceled', 'releasePartitions', 'returnSlot', '→ execution.canceled'],
@@ -152,14 +157,30 @@ describe('execution machine', () => {
     { from: 'canceling', event: 'initializing', does: ['cancelTask'] },
     { from: 'canceling', event: 'running', does: ['cancelTask'] },
     { from: 'failed', event: 'running', does: ['cancelTask'] },
+    { from: 'failed', event: 'initializing', does: ['cancelTask'] },
     { from: 'finished', event: 'cancel', does: ['releaseTransientPartitions'] },
+    { from: 'finished', event: 'suspend', does: ['releaseTransientPartitions'] },
     { from: 'canceled', event: 'assignSlot', does: ['returnLateSlot'] },
+    { from: 'failed', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'scheduled', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'scheduled', event: 'deploy', does: ['recordState deploying', 'deployTask'] },
   ] as const)('E3–E6: $event in $from does, in this order, $does', ({ from, event, does }) => {
     const it = execution(from);
     it.actor.send(events[event]);
     expect(it.take()).toEqual(does);
+  });
+
+  it('says where in its task a failure arose', () => {
+    const place = { operator: 'parse', record: { position: 'a.jsonl:7', picture: '{}' } };
+    const told: { readonly type: string }[] = [];
+    const { actor } = recorded(executionMachine, provided, () => ({
+      vertex,
+      attempt,
+      region: listener((_, event) => told.push(event)),
+    }));
+    for (const name of reach['running'] as readonly EventName[]) actor.send(events[name]);
+    actor.send({ ...events.failed, place });
+    expect(told.at(-1)).toEqual({ type: 'execution.failed', vertex, attempt, place, cause });
   });
 
   it('E5: returns its slot once on every way to an end', () => {

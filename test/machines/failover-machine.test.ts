@@ -193,6 +193,25 @@ describe('failover machine', () => {
     expect(again('nonsense')).toEqual([]);
   });
 
+  it('F4: of an answer that turns out to be nonsense when more is lost, nothing is kept', () => {
+    const told: { readonly type: string }[] = [];
+    let isSound = true;
+    const it = opened({
+      master: listener((_, event) => told.push(event)),
+      readsUnverified: (of: unknown) => of !== undefined,
+      completeDecision: (): CompleteDecision =>
+        isSound
+          ? { kind: 'restart', regions, again: [2 as RegionId], waiting: [1 as RegionId], why: 'it named too few' }
+          : { kind: 'nonsense', problem: 'it answered 7' },
+    });
+    it.actor.send(events.restart);
+    isSound = false;
+    it.actor.send(events.missing);
+    it.actor.send(events.yes);
+    expect(told.map(({ type }) => type)).toEqual(['failover.overruled', 'failover.decided']);
+    expect(told[1]).toMatchObject({ regions: allRegions, again: [], waiting: [], why: undefined });
+  });
+
   it('works an answer out once', () => {
     for (const name of ['restart', 'fail', 'nonsense'] as const) {
       const judged: unknown[] = [];
@@ -236,11 +255,12 @@ describe('failover machine', () => {
     'F3: waits the fallback delay, with a warning, on %s of the backoff',
     (name) => {
       const it = opened();
+      it.clock.advance(7);
       it.actor.send(events.restart);
       it.take();
       it.actor.send(events[name]);
       expect(it.take()).toEqual(['→ failover.overruled', '→ failover.decided']);
-      expect(it.actor.getSnapshot().context.restartAtMs).toBe(200);
+      expect(it.actor.getSnapshot().context.restartAtMs).toBe(207);
     },
   );
 
@@ -260,6 +280,14 @@ describe('failover machine', () => {
     const { restartAtMs, newAttempt } = it.actor.getSnapshot().context;
     expect([stateOf(it), restartAtMs, newAttempt]).toEqual(['restarting', 200, true]);
     expect(it.take()).toContain('→ failover.overruled');
+  });
+
+  it('F3: the longest delay that a timer keeps is a delay like another', () => {
+    const it = opened();
+    it.actor.send(events.restart);
+    it.actor.send({ ...events.yes, delayMs: 2 ** 31 - 1 });
+    expect(it.take()).not.toContain('→ failover.overruled');
+    expect(it.actor.getSnapshot().context.restartAtMs).toBe(2 ** 31 - 1);
   });
 
   it('F3: the delay of a refusal is nobody’s concern', () => {

@@ -5,8 +5,10 @@ import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts'
 import { JobLedger } from '../../src/machines/job-ledger.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
-const execution = (isTerminal: boolean) =>
-  ({ getSnapshot: () => ({ value: 'running', hasTag: () => isTerminal }) }) as unknown as ExecutionActorRef;
+const execution = (isTerminal: boolean, value = 'running') =>
+  ({
+    getSnapshot: () => ({ value, hasTag: () => isTerminal, matches: (state: string) => state === value }),
+  }) as unknown as ExecutionActorRef;
 
 /** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
 class Books {
@@ -194,6 +196,38 @@ describe('a region that waits once more', () => {
   });
 });
 
+describe('who waits once more for what is produced again', () => {
+  it.each<{ rule: string; drawing: string[]; state: string; restarting: string[]; waits: string[] }>([
+    { rule: 'who has not begun', drawing: fan, state: 'scheduled', restarting: ['p'], waits: ['c[0]', 'c[1]'] },
+    { rule: 'not who runs', drawing: fan, state: 'running', restarting: ['p'], waits: [] },
+    { rule: 'not who restarts itself', drawing: fan, state: 'scheduled', restarting: ['p', 'c[1]'], waits: ['c[0]'] },
+    { rule: 'not who reads early', drawing: ['p! ^x> c:2'], state: 'scheduled', restarting: ['p'], waits: [] },
+  ])('$rule', ({ drawing, state, restarting, waits }) => {
+    const books = new Books(...drawing);
+    const { ledger } = books;
+    for (const task of ['c[0]', 'c[1]']) {
+      ledger.beginAttempt(books.task(task), 0 as AttemptNumber, execution(false, state));
+    }
+    const waiting = ledger.regionsToWaitAgain(new Set(restarting.map((task) => books.region(task))), [
+      books.region('p'),
+    ]);
+    expect([...waiting]).toEqual(waits.map((task) => books.region(task)));
+  });
+});
+
+describe('a region that needs more slots than there are', () => {
+  it.each([
+    { slots: 1, beyond: true },
+    { slots: 2, beyond: false },
+    { slots: 3, beyond: false },
+  ])('two tasks, $slots slots: $beyond', ({ slots, beyond }) => {
+    const books = new Books('a -> b => c');
+    expect(books.ledger.regionBeyond(slots, [books.region('c'), books.region('a')])).toBe(
+      beyond ? books.region('a') : undefined,
+    );
+  });
+});
+
 describe('what is registered for an attempt', () => {
   it('the first is new', () => {
     expect(new Books(...stages).begin('a')).toBe('#0 new');
@@ -349,6 +383,16 @@ describe('a result', () => {
         books.ledger.finishTask(books.task('p'));
       },
       is: 'unavailable unreadable',
+    },
+    {
+      rule: 'whose beginning is gone after it was decided to produce it anew, and which is read early: there will be another',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+        books.ledger.truncatePartition(books.result('p'));
+      },
+      is: 'available readable',
     },
     {
       rule: 'complete, to be produced again',
@@ -545,6 +589,25 @@ describe('what nobody reads any more', () => {
     expect(books.run('c[0]')).toBe('p');
     const partition = books.result('p');
     expect(books.ledger.giveUp([partition])).toEqual([{ partition, attempt: 1 }]);
+  });
+
+  it('is told once, although its producer finishes after those who read it', () => {
+    const books = new Books('p! ~x> c:2');
+    books.begin('p');
+    expect(books.run('c[0]', 'c[1]')).toBe('p');
+    books.ledger.finishTask(books.task('p'));
+    expect(books.ledger.takeConsumedAgain(books.task('p'))).toEqual([]);
+  });
+
+  it('is told once more when it was lost, and was produced again for another’s sake', () => {
+    const books = new Books(...fan);
+    books.run('p', 'c[0]', 'c[1]');
+    books.ledger.losePartition(books.result('p'));
+    books.restart(['p'], ['p']);
+    books.begin('p');
+    expect(books.ledger.releasable).toEqual([]);
+    books.ledger.finishTask(books.task('p'));
+    expect(books.producersOf(books.ledger.takeConsumedAgain(books.task('p')))).toBe('p');
   });
 
   it('of several, those that somebody reads stay', () => {

@@ -1,4 +1,5 @@
-import type { AnyStateMachine } from 'xstate';
+import { type AnyStateMachine, createActor, enqueueActions } from 'xstate';
+import type { ExecutorId } from '../../src/ids.ts';
 import { partitionMachine, partitionStates } from '../../src/machines/partition-machine.ts';
 import { taskExecutorMachine, taskExecutorStates } from '../../src/machines/task-executor-machine.ts';
 import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
@@ -198,5 +199,22 @@ describe('task executor machine', () => {
     expect(it.take()).toEqual(['recordState connecting']);
     it.actor.send({ type: 'executor.connected' });
     expect(it.take()).toEqual(['recordState registered', '→ executor.registered']);
+  });
+
+  it('T2: the master hears that it is lost before any of its tasks is failed', () => {
+    const heard: string[] = [];
+    const master = listener((entry) => heard.push(entry));
+    const actor = createActor(
+      taskExecutorMachine.provide({
+        actions: {
+          recordState: () => {},
+          failTasks: enqueueActions(({ enqueue }) => enqueue.sendTo(master, { type: 'task.failed' })),
+        },
+      }),
+      { input: { executor: 'here' as ExecutorId, slots: 4, master } },
+    );
+    actor.start();
+    actor.send({ type: 'executor.declareLost', why: 'a task hangs' });
+    expect(heard).toEqual(['→ executor.lost', '→ task.failed']);
   });
 });

@@ -18,17 +18,23 @@ const provided = ['recordState', 'registerPartitions', 'releaseFinishedPartition
 /** A region of two tasks whose executions only note what they are told. */
 interface TestRegion extends RecordedActor {
   readonly clock: HandClock;
+  /** All that the master was told. */
+  readonly told: { readonly type: string }[];
 }
 
 function regionOfTwo(): TestRegion {
   const clock = new HandClock();
+  const told: { readonly type: string }[] = [];
   const it = recorded(
     regionMachine,
     provided,
     (log) => ({
       region,
       vertices,
-      master: listener(log),
+      master: listener((entry, event) => {
+        log(entry);
+        told.push(event);
+      }),
       clock,
       feedsRegions: true,
       slotRequestTimeoutMs: 50,
@@ -41,7 +47,7 @@ function regionOfTwo(): TestRegion {
     }),
     { actors: { delay: delayActor } },
   );
-  return { ...it, clock };
+  return { ...it, clock, told };
 }
 
 const failover = 1 as FailoverId;
@@ -156,6 +162,23 @@ describe('region machine', () => {
     expect(registering.take()).toEqual(['11#0 → execution.fail']);
   });
 
+  it('R1: what could not be registered for an earlier attempt does not fail this one', () => {
+    const it = inState('scheduled.registering');
+    it.actor.send({ ...events.unregistered, token: 7 });
+    expect(it.take()).toEqual([]);
+  });
+
+  it.each(['deploying', 'running'])(
+    'R2: in %s, a task that was canceled has ended before another one fails',
+    (state) => {
+      const it = inState(state);
+      it.actor.send(events.canceled);
+      expect(stateOf(it)).toBe(state);
+      it.actor.send(events.failed);
+      expect(stateOf(it)).toBe('failed.halted');
+    },
+  );
+
   it('R2, R6: makes new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
     const it = inState('running');
     it.actor.send(events.failed);
@@ -216,6 +239,29 @@ describe('region machine', () => {
     expect(it.take()).not.toContain('→ region.recovered');
     it.actor.send(events.up);
     expect(it.take()).toEqual(['recordState running', '→ region.recovered']);
+    // That failover is over: nobody takes over from it.
+    it.actor.send({ ...events.restart, failover: 2 });
+    expect(it.take().filter((entry) => entry.startsWith('→'))).toEqual(['→ region.restarting']);
+  });
+
+  it.each([
+    { state: 'finished', wasFinished: true },
+    { state: 'running', wasFinished: false },
+  ])('says of a restart whether it had finished: $state', ({ state, wasFinished }) => {
+    const it = inState(state);
+    it.actor.send(events.restart);
+    expect(it.told).toContainEqual({ type: 'region.restarting', region, failover, wasFinished });
+  });
+
+  it.each([
+    { state: 'finished', event: 'cancel', command: 'execution.cancel' },
+    { state: 'finished', event: 'suspend', command: 'execution.suspend' },
+    { state: 'running', event: 'cancel', command: 'execution.cancel' },
+    { state: 'running', event: 'suspend', command: 'execution.suspend' },
+  ] as const)('passes $event on to its tasks when it is $state', ({ state, event, command }) => {
+    const it = inState(state);
+    it.actor.send(events[event]);
+    expect(it.take()).toEqual(expect.arrayContaining([`10#0 → ${command}`, `11#0 → ${command}`]));
   });
 
   it.each(['failed.halting', 'restarting.halting', 'canceling.halting'])(

@@ -44,11 +44,11 @@ export function recorded(
 
 /** An actor that only notes what it is sent. */
 export function listener(
-  log: (entry: string) => void,
+  log: (entry: string, event: { readonly type: string }) => void,
   { tags = [], parent }: { readonly tags?: readonly string[]; readonly parent?: AnyActorRef } = {},
 ): AnyActorRef {
   const logic = fromTransition((state: object, event: { type: string }) => {
-    log(`→ ${event.type}`);
+    log(`→ ${event.type}`, event);
     return state;
   }, {});
   const initial = logic.getInitialSnapshot;
