@@ -4,7 +4,7 @@ import { type CsvFormat, csvFormatOf, type CsvHead, csvHeadOf, type CsvOptions }
 import { CsvReader, csvRowsIn } from './csv-reader.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, splitsOf } from './inputs/files-plan.ts';
 import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
-import { locateLine } from './inputs/locate-line.ts';
+import { locateLine, restOfSplit } from './inputs/locate-line.ts';
 import { assertSameColumns } from './inputs/same-columns.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
@@ -78,6 +78,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
           const blocks = await LineBlocks.open(split, linesOf(split));
           return new CsvReader(blocks, { format, head: split.file, parse });
         },
+        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
         locate: (split, record) =>
           locateLine(split, linesOf(split), record, (block) => csvRowsIn(block, split.file, newlinesInValues)),
       });

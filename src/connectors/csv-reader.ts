@@ -69,6 +69,11 @@ export class CsvReader<Out> implements SourceReader<Out> {
     return records;
   }
 
+  /** Where the block begins that it hands out records of, in bytes of what is read. */
+  get blockStart(): number {
+    return this.#block.offset;
+  }
+
   close(): Promise<void> {
     return this.#lines.close();
   }

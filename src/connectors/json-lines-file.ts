@@ -2,7 +2,7 @@ import { checkOptions } from '../options.ts';
 import type { Source, SourcePlanContext } from '../operators/source.ts';
 import { type FilesPlan, fixFiles, planOf, splitsOf } from './inputs/files-plan.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
-import { locateLine } from './inputs/locate-line.ts';
+import { locateLine, restOfSplit } from './inputs/locate-line.ts';
 import { SplitsReader } from './inputs/splits-reader.ts';
 import { textFile } from './inputs/text-file.ts';
 import { checkJsonLinesOptions, jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
@@ -41,6 +41,7 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
     open: async (context, planned?: FilesPlan) =>
       SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
         open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
+        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
         locate: (split, record) => locateLine(split, context, record, ({ text }) => jsonLinesIn(text)),
       }),
   };

@@ -61,6 +61,11 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
     return records.length > 0 || at < text.length ? records : this.#readOn(maxRecords);
   }
 
+  /** Where the block begins that it hands out records of, in bytes of what is read. */
+  get blockStart(): number {
+    return this.#offset;
+  }
+
   close(): Promise<void> {
     return this.#lines.close();
   }

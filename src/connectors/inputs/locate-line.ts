@@ -2,6 +2,15 @@ import { LineBlocks, type LineBlocksOptions } from '../line-blocks.ts';
 import type { LineBlock } from '../line-feeder.ts';
 import type { PlannedSplit } from './files-plan.ts';
 
+const byteOrderMarkLength = 3;
+
+/** What is left of a split of a text file from the block on that is handed out; undefined if that is its first one, or the same. */
+export function restOfSplit<Split extends PlannedSplit>(split: Split, blockStart: number): Split | undefined {
+  // What is packed is unpacked from its beginning anyway, and a byte order mark is no line.
+  const isFurther = blockStart > split.start && blockStart > byteOrderMarkLength;
+  return isFurther && split.file.compression === undefined ? { ...split, start: blockStart } : undefined;
+}
+
 /**
  * Where a record of a split of a text file begins, as `file:line`; undefined if there are not so many. Reads the file again
  * up to there: for messages.

@@ -3,32 +3,37 @@ import type { SourceReader } from '../../operators/source.ts';
 type Answer<Out> = readonly Out[] | null;
 
 /** How splits are read. */
-export interface SplitsReaderOptions<Out, Split> {
-  readonly open: (split: Split) => Promise<SourceReader<Out>>;
+export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out> = SourceReader<Out>> {
+  readonly open: (split: Split) => Promise<Reader>;
+  /**
+   * What is left of a split from where a reader hands out now; undefined as long as that is where it was when it was asked
+   * before. With it a record is found again without reading all that is before it.
+   */
+  readonly restOf?: (split: Split, reader: Reader) => Split | undefined;
   /** Where a record of a split came from; they are numbered from 0. */
   readonly locate: (split: Split, record: number) => Promise<string | undefined>;
 }
 
 /** Reads one split after the other, each with a reader of its own, of which one is open at a time. */
-export class SplitsReader<Out, Split> implements SourceReader<Out> {
+export class SplitsReader<Out, Split, Reader extends SourceReader<Out>> implements SourceReader<Out> {
   readonly #waiting: Split[];
-  readonly #options: SplitsReaderOptions<Out, Split>;
-  /** Splits that were opened, with the number of the first record of each. */
+  readonly #options: SplitsReaderOptions<Out, Split, Reader>;
+  /** Splits that were opened, and what was left of them now and then, with the number of the first record of each. */
   readonly #opened: { readonly split: Split; readonly first: number }[] = [];
   #count = 0;
-  #reader: SourceReader<Out> | undefined;
+  #reader: Reader | undefined;
   #isClosed = false;
 
-  private constructor(splits: readonly Split[], options: SplitsReaderOptions<Out, Split>) {
+  private constructor(splits: readonly Split[], options: SplitsReaderOptions<Out, Split, Reader>) {
     this.#waiting = [...splits];
     this.#options = options;
   }
 
   /** Opens the first split. */
-  static async open<Out, Split>(
+  static async open<Out, Split, Reader extends SourceReader<Out>>(
     splits: readonly Split[],
-    options: SplitsReaderOptions<Out, Split>,
-  ): Promise<SplitsReader<Out, Split>> {
+    options: SplitsReaderOptions<Out, Split, Reader>,
+  ): Promise<SplitsReader<Out, Split, Reader>> {
     const reader = new SplitsReader(splits, options);
     await reader.#openNext();
     return reader;
@@ -38,8 +43,7 @@ export class SplitsReader<Out, Split> implements SourceReader<Out> {
     if (this.#reader === undefined) return null;
     const answer = this.#reader.read(maxRecords);
     if (!Array.isArray(answer)) return this.#orNext(answer, maxRecords);
-    this.#count += answer.length;
-    return answer as readonly Out[];
+    return this.#counted(answer as readonly Out[]);
   }
 
   async locate(record: number): Promise<string | undefined> {
@@ -54,13 +58,18 @@ export class SplitsReader<Out, Split> implements SourceReader<Out> {
 
   async #orNext(answer: Answer<Out> | PromiseLike<Answer<Out>>, maxRecords: number): Promise<Answer<Out>> {
     const batch = await answer;
-    if (batch !== null) {
-      this.#count += batch.length;
-      return batch;
-    }
+    if (batch !== null) return this.#counted(batch);
     await this.#closeReader();
     await this.#openNext();
     return this.read(maxRecords);
+  }
+
+  #counted(batch: readonly Out[]): readonly Out[] {
+    const { split } = this.#opened.at(-1) as { readonly split: Split };
+    const rest = this.#reader && this.#options.restOf?.(split, this.#reader);
+    if (rest !== undefined) this.#opened.push({ split: rest, first: this.#count });
+    this.#count += batch.length;
+    return batch;
   }
 
   async #openNext(): Promise<void> {

@@ -103,3 +103,49 @@ it('the failure of a job says the line of the record', async () => {
   const run = job.run({ environment, restartBackoff: noRestart() });
   expect((await failureOf(environment.drive(run.result))).message).toContain(`${at('job.jsonl')}:778`);
 });
+
+describe('in files of many blocks', () => {
+  const rows = 20_000;
+  const text = (index: number): string => `${'some text '.repeat(index % 12)}${index % 7 === 0 ? 'ü' : ''}`;
+  const lines = ids(0, rows).map((id) => JSON.stringify({ id, text: text(id) }));
+  const quoted = ids(0, rows).map((id) => `${id},"${text(id)}${id % 3 === 0 ? '\n' : ''}"`);
+  const csvLine = (record: number): number => 2 + record + Math.ceil(record / 3);
+
+  async function told(source: Source<{ readonly id: unknown }>, parallelism: number): Promise<Set<string>> {
+    const plan = await planSource(source, { parallelism });
+    const wrong = new Set<string>();
+    for (let subtask = 0; subtask < parallelism; subtask++) {
+      const reader = await source.open(contextOf({ subtask, parallelism }), plan);
+      const records: { readonly id: unknown }[] = [];
+      for (let batch = await reader.read(64); batch !== null; batch = await reader.read(64)) records.push(...batch);
+      for (let number = 0; number < records.length; number += 997) {
+        wrong.add(`${String(records[number]?.id)} ${String(await reader.locate?.(number)).replace(/.*:/, '')}`);
+      }
+      await reader.close();
+    }
+    return wrong;
+  }
+
+  it.each([1, 3])('NDJSON, %i subtasks', async (parallelism) => {
+    const path = fileOf('many.jsonl', `${lines.join('\n')}\n`);
+    const places = await told(jsonLinesFile<{ id: number }>(path), parallelism);
+    expect(places.size).toBeGreaterThan(20);
+    for (const place of places) expect(place).toBe(`${Number.parseInt(place)} ${Number.parseInt(place) + 1}`);
+  });
+
+  it.each([
+    [true, 1],
+    [false, 1],
+    [false, 3],
+  ])('CSV, newlinesInValues %p, %i subtasks', async (newlinesInValues, parallelism) => {
+    const path = newlinesInValues
+      ? fileOf('quoted.csv', `id,text\n${quoted.join('\n')}\n`)
+      : fileOf('many.csv', `id,text\n${lines.map((_, id) => `${id},${text(id)}`).join('\n')}\n`);
+    const places = await told(csvFile<{ id: string }>(path, { newlinesInValues }), parallelism);
+    expect(places.size).toBeGreaterThan(20);
+    for (const place of places) {
+      const record = Number.parseInt(place);
+      expect(place).toBe(`${record} ${newlinesInValues ? csvLine(record) : record + 2}`);
+    }
+  });
+});
