@@ -10,6 +10,7 @@ export {
   KeyedStream,
   type RecordOf,
 } from './api/data-stream.ts';
+export type { UseMapAsync } from './api/record-function.ts';
 export type {
   ExchangeOptions,
   JobDefinition,

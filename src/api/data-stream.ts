@@ -13,6 +13,7 @@ import { propertyOf } from '../foreign-value.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkExchange } from './exchange.ts';
+import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
 import {
   type ExchangeOptions,
   type OperatorOptions,
@@ -93,6 +94,11 @@ export class DataStream<out Out> {
     this.#inputs = inputs;
   }
 
+  /** A function that returns promises: use {@link mapAsync}. */
+  map<Result extends PromiseLike<unknown>>(
+    fn: (record: Out) => Result,
+    options?: OperatorOptions,
+  ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * One record for each record.
    *
@@ -106,20 +112,34 @@ export class DataStream<out Out> {
    *   .sink('doubled', collect<number>());
    * ```
    */
-  map<Result>(fn: (record: Out) => Result, options: OperatorOptions = {}): DataStream<Result> {
-    return this.#operator<Result>('map', { kind: 'map', fn: checkFunction('map', fn) }, options);
+  map<Result>(fn: (record: Out) => Result, options?: OperatorOptions): DataStream<Result>;
+  map<Result>(
+    fn: (record: Out) => Result,
+    options: OperatorOptions = {},
+  ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
+    return this.#operator<Result>('map', { kind: 'map', fn: checkRecordFunction('map', fn) }, options);
   }
 
   /** The records that `predicate` holds for; a type guard narrows the stream. */
   filter<Kept extends Out>(predicate: (record: Out) => record is Kept, options?: OperatorOptions): DataStream<Kept>;
   filter(predicate: (record: Out) => boolean, options?: OperatorOptions): DataStream<Out>;
   filter(predicate: (record: Out) => boolean, options: OperatorOptions = {}): DataStream<Out> {
-    return this.#operator('filter', { kind: 'filter', predicate: checkFunction('filter', predicate) }, options);
+    return this.#operator('filter', { kind: 'filter', predicate: checkRecordFunction('filter', predicate) }, options);
   }
 
+  /** A function that returns promises: use {@link mapAsync}. */
+  flatMap<Result extends PromiseLike<unknown>>(
+    fn: (record: Out) => Iterable<Result>,
+    options?: OperatorOptions,
+  ): UseMapAsync<Result, DataStream<Result>>;
   /** Any number of records for each record. */
-  flatMap<Result>(fn: (record: Out) => Iterable<Result>, options: OperatorOptions = {}): DataStream<Result> {
-    return this.#operator<Result>('flatMap', { kind: 'flatMap', fn: checkFunction('flatMap', fn) }, options);
+  flatMap<Result>(fn: (record: Out) => Iterable<Result>, options?: OperatorOptions): DataStream<Result>;
+  flatMap<Result>(
+    fn: (record: Out) => Iterable<Result>,
+    options: OperatorOptions = {},
+  ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
+    const generates = checkRecordFunction('flatMap', fn, { mayGenerate: true });
+    return this.#operator<Result>('flatMap', { kind: 'flatMap', fn: generates }, options);
   }
 
   /**
@@ -148,6 +168,11 @@ export class DataStream<out Out> {
     return this.#operator<Awaited<Result>>('mapAsync', operator, options);
   }
 
+  /** A function that returns promises: use {@link mapAsync}. */
+  through<Result extends PromiseLike<unknown>>(
+    operator: OperatorFunction<Out, Result>,
+    options?: OperatorOptions,
+  ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * Passes the records through RxJS operators of your own. Each attempt of each subtask subscribes once; what the pipe
    * holds back (a buffer, a debounce) is lost when its task restarts and is built anew from the replayed input.
@@ -164,7 +189,11 @@ export class DataStream<out Out> {
    *   .sink('differences', collect<number>());
    * ```
    */
-  through<Result>(operator: OperatorFunction<Out, Result>, options: OperatorOptions = {}): DataStream<Result> {
+  through<Result>(operator: OperatorFunction<Out, Result>, options?: OperatorOptions): DataStream<Result>;
+  through<Result>(
+    operator: OperatorFunction<Out, Result>,
+    options: OperatorOptions = {},
+  ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
     return this.#operator<Result>('through', { kind: 'pipe', operator: pipe }, options);
   }
@@ -175,7 +204,7 @@ export class DataStream<out Out> {
    * Between two single subtasks there is nothing to bring together: they are chained, unless the exchange is named.
    */
   keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: ExchangeOptions = {}): KeyedStream<Out, Of> {
-    checkFunction('keyBy', keyOf);
+    checkRecordFunction('keyBy', keyOf);
     const inputs = this.#distributed({ kind: 'hash', keyOf }, options);
     return new KeyedStream(this.#graph, inputs, keyOf);
   }
@@ -273,7 +302,7 @@ export class KeyedStream<out Out, out Of extends Key> {
 
   /** Combines the records of a key two by two. `combine` must not change what it is given. */
   reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
-    checkFunction('reduce', combine);
+    checkRecordFunction('reduce', combine);
     return this.#fold(
       'reduce',
       (record: Out) => record,
@@ -283,19 +312,33 @@ export class KeyedStream<out Out, out Of extends Key> {
     );
   }
 
+  /** Functions that return promises: use `mapAsync` before or after. */
+  aggregate<Accumulator extends PromiseLike<unknown>, Result>(
+    aggregation: Aggregation<Out, Of, Accumulator, Result>,
+    options?: FoldOptions,
+  ): UseMapAsync<Accumulator, DataStream<Result>>;
+  /** Functions that return promises: use `mapAsync` before or after. */
+  aggregate<Accumulator, Result extends PromiseLike<unknown>>(
+    aggregation: Aggregation<Out, Of, Accumulator, Result>,
+    options?: FoldOptions,
+  ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * Folds the records of a key into a result of another type. Where the type of the accumulator is wider than what
    * `create` returns, say so there: `create: () => new Map<string, number>()`.
    */
   aggregate<Accumulator, Result>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
+    options?: FoldOptions,
+  ): DataStream<Result>;
+  aggregate<Accumulator, Result>(
+    aggregation: Aggregation<Out, Of, Accumulator, Result>,
     options: FoldOptions = {},
-  ): DataStream<Result> {
+  ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     checkOptions('aggregate', aggregation, { create: true, add: true, result: true });
     const { create, add, result } = aggregation;
-    checkFunction('create of aggregate', create);
-    checkFunction('add of aggregate', add);
-    checkFunction('result of aggregate', result);
+    checkRecordFunction('create of aggregate', create);
+    checkRecordFunction('add of aggregate', add);
+    checkRecordFunction('result of aggregate', result);
     return this.#fold('aggregate', (record: Out) => add(create(), record), add, result, options);
   }
 
@@ -340,8 +383,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     checkOptions(callOf('process', options), options, operatorOptionNames);
     checkOptions('process', process, { onRecord: true, onEnd: true });
     const { onRecord, onEnd } = process;
-    checkFunction('onRecord of process', onRecord);
-    if (onEnd !== undefined) checkFunction('onEnd of process', onEnd);
+    checkRecordFunction('onRecord of process', onRecord);
+    if (onEnd !== undefined) checkRecordFunction('onEnd of process', onEnd);
     const operator = { kind: 'process', keyOf: this.#keyOf, onRecord, ...(onEnd && { onEnd }) } as OperatorDescription;
     return streamOf(this.#graph, 'process', { kind: 'operator', operator }, this.#inputs, options);
   }

@@ -228,6 +228,61 @@ describe('a step', () => {
   });
 });
 
+describe('a function that is async, or a generator, is refused as soon as it is named', () => {
+  // What the compiler refuses already, as JavaScript has it.
+  const later = (async () => {}) as never;
+  const generator = function* () {} as never;
+  const laterMany = async function* () {} as never;
+  const stream = () => Job.create('flights').source('in', flights());
+  const sum = { create: () => 0, add, result: (total: number) => total };
+
+  it.each<[string, (fn: never) => unknown]>([
+    ['map', (fn) => stream().map(fn)],
+    ['filter', (fn) => stream().filter(fn)],
+    ['keyBy', (fn) => stream().keyBy(fn)],
+    ['reduce', (fn) => stream().keyBy(origin).reduce(fn)],
+    [
+      'create of aggregate',
+      (create) =>
+        stream()
+          .keyBy(origin)
+          .aggregate({ ...sum, create } as never),
+    ],
+    [
+      'add of aggregate',
+      (given) =>
+        stream()
+          .keyBy(origin)
+          .aggregate({ ...sum, add: given } as never),
+    ],
+    [
+      'result of aggregate',
+      (result) =>
+        stream()
+          .keyBy(origin)
+          .aggregate({ ...sum, result } as never),
+    ],
+    ['onRecord of process', (onRecord) => stream().keyBy(origin).process({ onRecord })],
+    [
+      'onEnd of process',
+      (onEnd) =>
+        stream()
+          .keyBy(origin)
+          .process({ onRecord: () => {}, onEnd }),
+    ],
+  ])('%s', (what, build) => {
+    for (const fn of [later, laterMany]) {
+      expect(() => build(fn)).toThrow(new RegExp(`^${what}: expected a function that answers at once \\(use mapAsync`));
+    }
+    expect(() => build(generator)).toThrow(new RegExp(`^${what}: expected no generator function \\(use flatMap`));
+  });
+
+  it('flatMap, unless it is a generator', () => {
+    for (const fn of [later, laterMany]) expect(() => stream().flatMap(fn)).toThrow(/^flatMap: .*use mapAsync/);
+    expect(() => stream().flatMap(generator)).not.toThrow();
+  });
+});
+
 describe('the claim to be deterministic', () => {
   const call = async (flight: Flight) => flight;
 

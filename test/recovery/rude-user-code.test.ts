@@ -244,10 +244,10 @@ describe('a function that changes its record', () => {
   });
 });
 
-it('an async map fails its job at the first record, with the remedy', async () => {
+it('a map that returns promises fails its job at the first record, with the remedy', async () => {
   const got = collect();
   const job = Job.create('async');
-  const lookUp = async (n: number): Promise<number> => n;
+  const lookUp = (n: number): Promise<number> => Promise.resolve(n);
   job
     .source('s', range(0, 10))
     .map(lookUp as (n: number) => unknown)

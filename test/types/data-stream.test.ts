@@ -253,6 +253,94 @@ describe('keys and results are inferred', () => {
   });
 });
 
+/** `any` */
+type Anything = ReturnType<typeof JSON.parse>;
+
+describe('promises are no records', () => {
+  const later = async (flight: Flight): Promise<number> => flight.origin.length;
+  /** Only of the type that stands where a stream would: its text is the compiler's message. */
+  const isRefused = (_: 'a promise is no record: use mapAsync'): void => {};
+  const keyed = () => flights().keyBy((flight) => flight.origin);
+  const sum = { create: () => 0, add: (total: number, _: Flight) => total, result: (total: number) => total };
+
+  it('by map, flatMap, through and aggregate', () => {
+    refused(() => {
+      // @ts-expect-error use mapAsync
+      flights().map(later).sink('out', sink<unknown>());
+      isRefused(flights().map(later));
+      isRefused(flights().map(later, { uid: 'later' }));
+      isRefused(flights().map<Promise<number>>(later));
+      isRefused(flights().map((): PromiseLike<string> => Promise.resolve('')));
+      isRefused(flights().flatMap((flight) => [later(flight)]));
+      isRefused(
+        flights().flatMap(function* (flight) {
+          yield later(flight);
+        }),
+      );
+      isRefused(flights().through(rxMap(later)));
+      isRefused(keyed().aggregate({ ...sum, result: async (total) => total }));
+      isRefused(keyed().aggregate({ create: async () => 0, add: async (total) => total, result: () => 0 }));
+    });
+  });
+
+  it('nor verdicts, keys, collections or reduced records', () => {
+    refused(() => {
+      // @ts-expect-error a promise says neither yes nor no
+      flights().filter(async (flight) => flight.delay === null);
+      // @ts-expect-error a promise is no key
+      flights().keyBy(async (flight) => flight.origin);
+      // @ts-expect-error a promise cannot be iterated
+      flights().flatMap(async (flight) => [flight]);
+      // @ts-expect-error nor an async generator at once
+      flights().flatMap(async function* (flight) {
+        yield flight;
+      });
+      // @ts-expect-error a promise is no flight
+      keyed().reduce(async (a) => a);
+      // @ts-expect-error a promise is no total
+      keyed().aggregate({ ...sum, add: async (total: number) => total });
+    });
+  });
+
+  it('but what may be anything is a record, and so is nothing', () => {
+    holds<unknown>()(
+      flights().map((flight): unknown => flight),
+      true,
+    );
+    holds<Anything>()(
+      flights().map((): Anything => 1),
+      true,
+    );
+    holds<never>()(
+      flights().map(() => {
+        throw new Error('always');
+      }),
+      true,
+    );
+    holds<never>()(
+      flights().flatMap(() => []),
+      true,
+    );
+    holds<unknown>()(keyed().aggregate({ ...sum, result: (total): unknown => total }), true);
+  });
+
+  it('and so is the record of a stream of any type', () => {
+    const twice = <Of>(stream: DataStream<Of>): DataStream<Of> =>
+      stream.map((record) => record).flatMap((record) => [record, record]);
+    const seen = <Of>(look: (of: Of) => void): ((of: Of) => Of) => {
+      return (of) => {
+        look(of);
+        return of;
+      };
+    };
+    holds<Flight>()(flights().map(seen(() => {})), true);
+    const counted = <Of>(stream: DataStream<Of>): DataStream<{ readonly record: Of; readonly count: number }> =>
+      stream.map((record) => ({ record, count: 1 }));
+    holds<Flight>()(twice(flights()), true);
+    holds<{ readonly record: Flight; readonly count: number }>()(counted(flights()), true);
+  });
+});
+
 describe('what flows where it does not fit', () => {
   it('does not compile into a sink', () => {
     flights().sink('any', sink<unknown>());
