@@ -395,6 +395,17 @@ describe('a result', () => {
       is: 'available readable',
     },
     {
+      rule: 'whose beginning is gone while it is produced again',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+        books.ledger.truncatePartition(books.result('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
       rule: 'complete, to be produced again',
       steps: (books) => {
         books.run('p');
@@ -462,6 +473,17 @@ describe('a result', () => {
       steps: (books) => {
         books.run('p', 'c[0]', 'c[1]');
         books.ledger.giveUp([books.result('p')]);
+        books.restart(['p'], ['p']);
+        books.run('p');
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'given up, of which a part is then said to be gone, and produced again for its other half: nobody reads it',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.giveUp([books.result('p')]);
+        books.ledger.truncatePartition(books.result('p'));
         books.restart(['p'], ['p']);
         books.run('p');
       },
@@ -744,5 +766,15 @@ describe('whether a region produces again what it has produced', () => {
     const books = new Books('k:2 =x> m! -> n! => d');
     books.ledger.loseOrder(books.task('m'));
     expect(told(books, books.region('n'))).toMatch(/^never: the order/);
+  });
+
+  it('of several orders that were lost, each has to be a new one', () => {
+    const books = new Books('k!:2 =x> m!:2 -x> d');
+    for (const task of ['m[0]', 'm[1]']) books.ledger.loseOrder(books.task(task));
+    books.restart(['d']);
+    books.begin('m[0]');
+    expect(told(books, books.region('d'))).toMatch(/^never: the order/);
+    books.begin('m[1]');
+    expect(told(books, books.region('d'))).toBe('from-kept-results');
   });
 });

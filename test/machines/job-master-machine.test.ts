@@ -1,8 +1,16 @@
-import type { AnyStateMachine } from 'xstate';
+import { type AnyStateMachine, emit } from 'xstate';
 import { ExecutorLostError, PartitionLostError } from '../../src/errors.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
+import { restartAll } from '../../src/failover/restart-all.ts';
+import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { RegionId } from '../../src/ids.ts';
 import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
+import {
+  type FailoverStrategyEvent,
+  failoverStrategyMachine,
+  failoverStrategySetup,
+} from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
@@ -251,6 +259,41 @@ describe('job master machine', () => {
     expect(stateOf(it)).toBe('suspended');
   });
 
+  it.each(['failed', 'canceled', 'finished', 'suspended'] as const)('%s, it ends strategy and backoffs', (status) => {
+    const it = jobOfTwo();
+    for (const name of reach[status] as readonly EventName[]) it.actor.send(events[name]);
+    expect(it.take().filter((entry) => entry === 'stopAdvisors' || entry === `recordStatus ${status}`)).toEqual([
+      'stopAdvisors',
+      `recordStatus ${status}`,
+    ]);
+  });
+
+  it.each([
+    ['refused', 'failing', 'failed'],
+    ['cancel', 'canceling', 'canceled'],
+  ] as const)('J4: on %s it waits for a region that had finished and was about to restart', (end, waits, status) => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'finished', end, 'reopened', 'halted'] as const) it.actor.send(events[name]);
+    expect(stateOf(it)).toBe(waits);
+    it.actor.send(events.halted);
+    expect(stateOf(it)).toBe(status);
+  });
+
+  it('J3: canceled while it failed, it has not failed', () => {
+    const it = jobOfTwo();
+    for (const name of ['start', 'refused'] as const) it.actor.send(events[name]);
+    expect(it.actor.getSnapshot().context.failure).toMatchObject({ cause, why: 'enough' });
+    it.actor.send(events.cancel);
+    expect(it.actor.getSnapshot().context.failure).toBeUndefined();
+  });
+
+  it('says of which task, and where in it, the failure was that ended it', () => {
+    const place = { operator: 'parse', record: { position: 'a.jsonl:7', picture: '{}' } };
+    const it = jobOfTwo();
+    for (const event of [events.start, { ...events.refused, failure: { ...failure, place } }]) it.actor.send(event);
+    expect(it.actor.getSnapshot().context.failure).toEqual({ cause, vertex: 0, place, why: 'enough' });
+  });
+
   it('J4: every reachable path ends where it says when a live master replays it, and no terminal status is left', () => {
     const paths = walks(
       jobMasterMachine as AnyStateMachine,
@@ -448,6 +491,73 @@ describe('a result that is looked at before a restart', () => {
     }
     answer?.();
     expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(isPresent ? 1 : 0);
+  });
+});
+
+describe('a failover strategy', () => {
+  const restarting = (note: (event: FailoverStrategyEvent) => void) =>
+    failoverStrategySetup().createMachine({
+      context: {},
+      on: {
+        '*': { actions: ({ event }) => note(event) },
+        'failover.requested': {
+          actions: [
+            ({ event }) => note(event),
+            emit(({ event: { failover, failure, topology } }) => ({
+              type: 'failover.decided',
+              failover,
+              decision: restartPipelinedRegion()(failure, topology),
+            })),
+          ],
+        },
+      },
+    });
+  const twoOf = (note: (event: FailoverStrategyEvent) => void) =>
+    new ManualCluster({
+      vertices: [{ id: 'a', parallelism: 2 }],
+      failoverStrategy: restarting(note),
+    }).start();
+
+  it('hears when the failover that it decided is over: its regions run again', () => {
+    const heard: FailoverStrategyEvent[] = [];
+    const cluster = twoOf((event) => heard.push(event));
+    cluster.runAll();
+    cluster.fail('a[1]');
+    cluster.clock.advance(100);
+    expect(heard.map(({ type }) => type)).toEqual(['failover.requested']);
+    cluster.runAll();
+    expect(heard.at(-1)).toEqual({ type: 'failover.completed', failover: 1, regions: [cluster.regionOf('a[1]')] });
+  });
+
+  it('harms nothing by writing to what it is shown', () => {
+    const cluster = twoOf((event) => {
+      if (event.type === 'failover.requested') event.topology.regions.verticesOf(1 as RegionId).fill(0);
+    });
+    cluster.runAll();
+    cluster.fail('a[1]');
+    cluster.clock.advance(100);
+    cluster.runAll();
+    expect(cluster.deployed).toEqual(['a[0]', 'a[1]', 'a[1]']);
+  });
+});
+
+describe('what is looked at before a restart', () => {
+  it('is not what restarts itself: that is produced anew', () => {
+    const cluster = new ManualCluster({
+      vertices: ['p', 'c', 'q', 'd'].map((id) => ({ id, parallelism: 1 })),
+      edges: [
+        { from: 'p', to: 'c', exchange: exchangeTypes.blocking },
+        { from: 'q', to: 'd', exchange: exchangeTypes.blocking },
+      ],
+      failoverStrategy: failoverStrategyMachine(restartAll()),
+    }).start();
+    cluster.runAll();
+    for (const producer of ['p[0]', 'q[0]']) cluster.report(producer, 'finished');
+    cluster.runAll();
+    cluster.fail('c[0]');
+    expect(cluster.tasks.map((task) => cluster.regionStateOf(task))).toEqual(Array(4).fill('restarting'));
+    // The smallest restart would read it; what the strategy wants does not even that.
+    expect(cluster.verified).toEqual(['p[0]']);
   });
 });
 
