@@ -1,3 +1,5 @@
+import { checkOptions, givenOf, type OptionNames } from './options.ts';
+
 /** Time and timers. The virtual one drives XState's timers and RxJS's scheduler in one order. */
 export interface Clock {
   /** Milliseconds since some fixed instant; never goes back. */
@@ -58,8 +60,21 @@ export const silentLogger: Logger = { debug: silent, info: silent, warn: silent,
 /** No fault is armed. */
 export const noFaults: FaultPoints = { reach: silent };
 
+/** What is to be other than the machine's. */
+export type EnvironmentOverrides = { readonly [Part in keyof Environment]?: Environment[Part] | undefined };
+
+const environmentNames: OptionNames<Environment> = {
+  clock: true,
+  random: true,
+  logger: true,
+  faults: true,
+  freezeRecords: true,
+  hold: true,
+};
+
 /** The environment of production: the machine's clock, chance and timers, and a silent logger. */
-export function systemEnvironment(overrides: Partial<Environment> = {}): Environment {
+export function systemEnvironment(overrides: EnvironmentOverrides = {}): Environment {
+  checkOptions('systemEnvironment', overrides, environmentNames);
   return {
     clock: {
       now: () => performance.now(),
@@ -72,6 +87,6 @@ export function systemEnvironment(overrides: Partial<Environment> = {}): Environ
     logger: silentLogger,
     faults: noFaults,
     freezeRecords: process.env['NODE_ENV'] !== 'production',
-    ...overrides,
+    ...givenOf(overrides),
   };
 }

@@ -150,6 +150,7 @@ export { partFileFaultPoints } from './connectors/part-file.ts';
 export {
   type Clock,
   type Environment,
+  type EnvironmentOverrides,
   type FaultPoints,
   type Logger,
   type Random,

@@ -11,8 +11,8 @@ export type OptionNames<Options extends object> = Readonly<Record<keyof Options,
 export const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Refuses what is no object, and options that do not exist, which JavaScript would pass over in silence. Each function with
- * options calls it first; the kinds of their values are checked by the functions below.
+ * Refuses what is no object, options that do not exist, which JavaScript would pass over in silence, and null. Each function
+ * with options calls it first; the kinds of their values are checked by the functions below.
  *
  * As in `checkOptions('toNodeWritable', options, { end: true })`.
  *
@@ -28,9 +28,20 @@ export function checkOptions<Options extends object>(
     throw new InvalidArgumentError(`options of ${of}`, options, 'an object');
   }
   for (const [name, given] of Object.entries(options)) {
-    if (given === undefined || Object.hasOwn(names, name)) continue;
-    throw new InvalidArgumentError(`${name} of ${of}`, given, hintOf(name, Object.keys(names)));
+    if (given === undefined) continue;
+    if (!Object.hasOwn(names, name)) {
+      throw new InvalidArgumentError(`${name} of ${of}`, given, hintOf(name, Object.keys(names)));
+    }
+    if (given === null)
+      throw new InvalidArgumentError(`${name} of ${of}`, given, 'a value, or undefined for the default');
   }
+}
+
+/** The options that are given: one that is `undefined` is absent, also where they are spread over others. */
+export function givenOf<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, given]) => given !== undefined)) as never;
 }
 
 function hintOf(name: string, known: readonly string[]): string {

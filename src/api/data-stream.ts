@@ -35,13 +35,13 @@ export interface FoldOptions extends OperatorOptions {
    * `final`: one result per key, when the input has ended (default of batch jobs). `updates`: one per record (default of
    * streaming jobs).
    */
-  readonly emit?: 'final' | 'updates';
+  readonly emit?: 'final' | 'updates' | undefined;
 }
 
 /** Options of `mapAsync` after `keyBy`. */
 export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & OperatorOptions, 'concurrencyPerKey'> {
   /** The most calls under way per key: of the key of `keyBy`, or of another. Default: no limit. */
-  readonly concurrencyPerKey?: number | KeyConcurrency<In>;
+  readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
 }
 
 /** Three functions that fold the records of a key into a result. */
@@ -58,7 +58,7 @@ export interface Aggregation<Record, Of, Accumulator, Result> {
 export interface KeyedProcess<Record, Of, State, Out> {
   readonly onRecord: (record: Record, context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
   /** Called when the input has ended, once per key that has a state. */
-  readonly onEnd?: (context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
+  readonly onEnd?: ((context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void) | undefined;
 }
 
 /**
@@ -350,6 +350,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     fn: (record: Out, context: AsyncCallContext) => Result,
     options: KeyedAsyncMapOptions<Out> = {},
   ): DataStream<Awaited<Result>> {
+    checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     const { concurrencyPerKey: limit, ...others } = options;
     const key = this.#keyOf as KeyConcurrency<Out>['key'];
     const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
-import { checkOptions, type OptionNames } from '../options.ts';
+import { checkOptions, givenOf, type OptionNames } from '../options.ts';
 import type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 
@@ -15,19 +15,19 @@ export interface KeepOptions {
    * How long results stay when everybody has read them. Default: `keepResults` of the run. `{ directory }` keeps them on
    * disk beyond the job, to be read by other jobs with `keptResult(directory)`; the directory must not exist before.
    */
-  readonly keepResults?: KeepResults;
+  readonly keepResults?: KeepResults | undefined;
 }
 
 export interface MemoryExchangeOptions {
   /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
-  readonly keepResults?: KeepInRun;
+  readonly keepResults?: KeepInRun | undefined;
   /** Bytes that the results of this exchange may take, as a part of the run's `memoryBudgetBytes`. Default: all of them. */
-  readonly memoryBudgetBytes?: number;
+  readonly memoryBudgetBytes?: number | undefined;
   /**
    * Past the budget: `drop` the oldest part that was read, so that a consumer which fails restarts its producer too, or
    * `spill` the rest to disk. Default: `memoryOverflow` of the run.
    */
-  readonly memoryOverflow?: MemoryOverflow;
+  readonly memoryOverflow?: MemoryOverflow | undefined;
 }
 
 export interface ReliableExchangeOptions extends KeepOptions {
@@ -35,16 +35,16 @@ export interface ReliableExchangeOptions extends KeepOptions {
    * When what is written is made safe against a crash of the machine: `checkpoint` (default: at checkpoints and when the
    * result is complete), with every `write`, or `never`.
    */
-  readonly sync?: SyncPolicy;
+  readonly sync?: SyncPolicy | undefined;
   /** Bytes of disk that the results of this exchange may take, as a part of the run's `diskBudgetBytes`. Default: all. */
-  readonly diskBudgetBytes?: number;
+  readonly diskBudgetBytes?: number | undefined;
 }
 
 export interface BlockingExchangeOptions extends KeepOptions {
   /** Bytes that the results of this exchange may take in memory, as a part of the run's `memoryBudgetBytes`. Default: all. */
-  readonly memoryBudgetBytes?: number;
+  readonly memoryBudgetBytes?: number | undefined;
   /** Bytes of disk that they may take, as a part of the run's `diskBudgetBytes`. Default: all. */
-  readonly diskBudgetBytes?: number;
+  readonly diskBudgetBytes?: number | undefined;
 }
 
 /**
@@ -102,7 +102,9 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
 
 /** @throws InvalidArgumentError unless it says how long results are kept. */
 export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive = false } = {}): KeepResults {
-  const { ttlMs, directory } = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
+  const given = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
+  checkOptions<object>(what, given, { ttlMs: true, directory: true } satisfies Record<string, true>);
+  const { ttlMs, directory } = given;
   const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
   const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '' && !directory.includes('\0');
   if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
@@ -148,5 +150,5 @@ function checked(name: ExchangeName, settings: Omit<ExchangeSettings, 'name'>): 
   if (keepResults !== undefined) {
     checkKeepResults(`keepResults of ${name}`, keepResults, { mayOutlive: name !== 'memory' });
   }
-  return Object.freeze({ ...options, name });
+  return Object.freeze({ ...givenOf(options), name });
 }

@@ -10,6 +10,7 @@ import { ReproducibleRegions } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
 import type { Partitioning } from '../operators/operator-description.ts';
+import { checkFunction, checkOptions } from '../options.ts';
 import { type JobPlan, planJob } from './job-planner.ts';
 import type { JobDefinition, JobMode } from './stream-graph.ts';
 import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
@@ -18,7 +19,7 @@ import { counted, cut, section } from './text-table.ts';
 /** Options of `explain`. */
 export interface ExplainOptions {
   /** Decides `whatRestarts`; asked once per region that fails. Default: as `restartPipelinedRegion()`. */
-  readonly failoverRule?: FailoverRule;
+  readonly failoverRule?: FailoverRule | undefined;
 }
 
 /** Regions of the same make: as many subtasks of the same vertices. */
@@ -105,6 +106,8 @@ export interface JobExplanation {
  * @throws JobValidationError where the job cannot run as described.
  */
 export function explain(job: JobDefinition, options: ExplainOptions = {}): JobExplanation {
+  checkOptions('explain', options, { failoverRule: true });
+  if (options.failoverRule !== undefined) checkFunction('failoverRule', options.failoverRule);
   return new PlanExplanation(planJob(job), options.failoverRule);
 }
 

@@ -11,25 +11,25 @@ import { type JobDefinition, type JobMode, StreamGraph, type StreamNode } from '
 /** Options of a job. */
 export interface JobOptions {
   /** Default: `batch`. */
-  readonly mode?: JobMode;
+  readonly mode?: JobMode | undefined;
   /**
    * Subtasks of sources, and of operators after a shuffle, that do not name their own; a source or sink that takes
    * fewer gets fewer. Default 1.
    */
-  readonly parallelism?: number;
+  readonly parallelism?: number | undefined;
   /**
    * Whether operators that say nothing claim to be deterministic (see `deterministic` of an operator). Sources say it of
    * themselves. Default false.
    */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
 }
 
 /** Options of a source. */
 export interface SourceOptions {
   /** Subtasks that read it. Default: the job's parallelism, or as many as the source can be split for. */
-  readonly parallelism?: number;
+  readonly parallelism?: number | undefined;
   /** Whether it hands out the same records in the same order when it is read again. Default: what the source says. */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
 }
 
 /**

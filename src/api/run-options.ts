@@ -146,6 +146,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   const strategy = options.failoverStrategy ?? restartPipelinedRegion();
   const backoff = options.restartBackoff ?? exponentialDelay();
   const { environment = systemEnvironment() } = options;
+  checkEnvironment(environment);
   return {
     failoverStrategy:
       typeof strategy === 'function' ? failoverStrategyMachine(strategy) : actorLogic('failoverStrategy', strategy),
@@ -166,7 +167,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     diskBudgetBytes: budget('diskBudgetBytes', options.diskBudgetBytes, Number.POSITIVE_INFINITY),
     diskOverflow: oneOf('diskOverflow', options.diskOverflow, ['back-pressure', 'drop-releasable', 'fail']),
     diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
-    spillDirectory: options.spillDirectory,
+    spillDirectory: directory('spillDirectory', options.spillDirectory),
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: abortSignal(options.signal),
     inspect: oneFunction('inspect', options.inspect),
@@ -177,6 +178,28 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
 function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {
   if (given === undefined || typeof propertyOf(given, 'aborted') === 'boolean') return given;
   throw new InvalidArgumentError('signal', given, 'an AbortSignal (`controller.signal`)');
+}
+
+function directory(option: string, given: string | undefined): string | undefined {
+  if (given === undefined || (typeof given === 'string' && given !== '' && !given.includes('\0'))) return given;
+  throw new InvalidArgumentError(option, given, 'the path of a directory');
+}
+
+function checkEnvironment(given: Environment): void {
+  const missing = (
+    [
+      ['clock', 'now', 'epochMs', 'setTimeout', 'clearTimeout', 'setImmediate'],
+      ['random', 'next'],
+      ['logger', 'debug', 'info', 'warn', 'error'],
+      ['faults', 'reach'],
+    ] as const
+  ).flatMap(([part, ...methods]) => {
+    const methodsOf = propertyOf(given, part);
+    return methods.filter((method) => typeof propertyOf(methodsOf, method) !== 'function').map((m) => `${part}.${m}`);
+  });
+  if (missing.length === 0) return;
+  const expected = `what systemEnvironment() or virtualEnvironment() returns: ${missing.join(', ')} missing`;
+  throw new InvalidArgumentError('environment', given, expected);
 }
 
 /** One of some words, the first unless something was said. */

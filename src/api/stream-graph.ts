@@ -19,22 +19,22 @@ export interface ExchangeOptions {
    * with options. Default: `blocking` for shuffles of a batch job, else `pipelined`. An operator after an explicit exchange
    * is never chained to the one before.
    */
-  readonly exchange?: Exchange;
+  readonly exchange?: Exchange | undefined;
 }
 
 /** Options of every operator. */
 export interface OperatorOptions extends ExchangeOptions {
   /** Name of the operator, unique in its job and stable across runs. Default: kind and number, as `map-3`. */
-  readonly uid?: string;
+  readonly uid?: string | undefined;
   /** Subtasks that run it. Default: as many as its input has; the job's parallelism after a shuffle. */
-  readonly parallelism?: number;
+  readonly parallelism?: number | undefined;
   /**
    * Claims that the operator writes the same records in the same order whenever it reads the same: no clock, no chance, no
    * answers from outside that may differ. A task all of whose operators (and source) claim it restarts without those who
    * read it over `memory`, `reliable` or `blocking`; what it writes again is compared with what it wrote. Default: what the
    * job says.
    */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
 }
 
 /** What one step of a stream graph does. */

@@ -16,7 +16,7 @@ export interface CsvFileOptions<Out> extends CsvOptions<Out> {
    * Whether a value in quotes may hold a newline. Default: yes, and then the file cannot be split, since where a record
    * begins depends on everything before it. `false` makes it splittable, and a newline inside quotes an error.
    */
-  readonly newlinesInValues?: boolean;
+  readonly newlinesInValues?: boolean | undefined;
 }
 
 /**
@@ -39,7 +39,6 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   options: CsvFileOptions<Out> = {},
 ): Source<Out> {
   const paths = checkInputPaths(path);
-  const { newlinesInValues = true, parse } = options;
   checkOptions('csvFile', options, {
     header: true,
     columns: true,
@@ -47,6 +46,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
     newlinesInValues: true,
     parse: true,
   });
+  const { newlinesInValues = true, parse } = options;
   checkBoolean('newlinesInValues', newlinesInValues);
   const format = csvFormatOf(options, newlinesInValues);
   const isSplittable = !newlinesInValues;

@@ -6,13 +6,13 @@ import type { LineBlock } from './line-feeder.ts';
 
 export interface CsvOptions<Out> {
   /** Whether the first line holds names, not values. Default: yes, unless `columns` are given. */
-  readonly header?: boolean;
+  readonly header?: boolean | undefined;
   /** Names of the columns. Default: those of the first line. */
-  readonly columns?: readonly string[];
+  readonly columns?: readonly string[] | undefined;
   /** Default `,`, or what a first line `sep=;` says, which spreadsheets write. */
-  readonly delimiter?: string;
+  readonly delimiter?: string | undefined;
   /** Checks or converts a row. What it throws is reported as malformed input, with file and line. */
-  readonly parse?: (row: Readonly<Record<string, string>>) => Out;
+  readonly parse?: ((row: Readonly<Record<string, string>>) => Out) | undefined;
 }
 
 /** How a CSV file is to be read, as far as nobody has looked at it. */

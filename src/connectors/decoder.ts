@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
 import { checkOptions } from '../options.ts';
 import type { SourceReader } from '../operators/source.ts';
 import { csvFormatOf, type CsvOptions } from './csv-head.ts';
@@ -48,6 +50,14 @@ export interface DecodeOptions<Out> {
 /** {@link DecodeOptions}, or none. */
 export interface MayDecode<Out> {
   readonly decode?: Decoder<Out> | undefined;
+}
+
+/** @throws InvalidArgumentError unless what a stream is decoded by, if anything, is a decoder */
+export function checkDecodeOptions(call: string, options: MayDecode<unknown>): void {
+  checkOptions(call, options, { decode: true });
+  const { decode } = options;
+  if (decode === undefined || typeof propertyOf(decode, 'decode') === 'function') return;
+  throw new InvalidArgumentError(`decode of ${call}`, decode, 'a decoder: `jsonLines()` or `csvRows()`');
 }
 
 /** The reader of a stream: of its chunks, or of what they are decoded to. */

@@ -1,8 +1,7 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
-import { checkOptions } from '../options.ts';
 import type { Source } from '../operators/source.ts';
-import { type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
+import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -29,7 +28,7 @@ export function fromAsyncIterable<Out>(
   iterable: AsyncIterableOrMaker<unknown>,
   options: MayDecode<Out> = {},
 ): Source<Out> {
-  checkOptions('fromAsyncIterable', options, { decode: true });
+  checkDecodeOptions('fromAsyncIterable', options);
   if (typeof iterable !== 'function' && !isAsyncIterable(iterable)) {
     throw new InvalidArgumentError('iterable', iterable, 'an async iterable or a function that returns one');
   }

@@ -2,7 +2,7 @@ import { isObservable, type Observable, Subject, takeUntil } from 'rxjs';
 import { BufferOverflowError, InvalidArgumentError, toError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
-import { checkOptions } from '../options.ts';
+import { checkFunction, checkOptions } from '../options.ts';
 
 /** What happens to records of an observable that the job is not ready for. */
 export interface ObservableBuffer {
@@ -30,6 +30,7 @@ export function fromObservable<Out>(
   create: (context: RuntimeContext) => Observable<Out> | PromiseLike<Observable<Out>>,
   options: FromObservableOptions,
 ): Source<Out> {
+  checkFunction('fromObservable', create);
   checkOptions('fromObservable', options, { buffer: true });
   checkOptions('buffer of fromObservable', options.buffer, { capacity: true, overflow: true });
   const { capacity, overflow } = options.buffer;

@@ -8,7 +8,7 @@ import type { LineFeeder } from './line-feeder.ts';
 
 export interface JsonLinesOptions<Out> extends JsonValueOptions {
   /** Checks or converts what a line holds. What it throws is reported as malformed input, with file and line. */
-  readonly parse?: (value: unknown) => Out;
+  readonly parse?: ((value: unknown) => Out) | undefined;
 }
 
 /** @throws InvalidArgumentError */

@@ -4,7 +4,7 @@ export interface JsonTextOptions {
    * What becomes of a bigint. Default: an error that names its key. `number` writes its digits, which `jsonLinesFile`
    * reads with `int64: 'bigint'`; `string` writes them in quotes.
    */
-  readonly int64?: 'number' | 'string';
+  readonly int64?: 'number' | 'string' | undefined;
 }
 
 /** A value would come back as something else. */

@@ -12,13 +12,13 @@ export interface JsonValueOptions {
    * Integers beyond 2^53. Default `number`: the first that a number does not hold exactly is an error that names key and
    * line. `bigint` and `string` hold all of them.
    */
-  readonly int64?: ValueChoice<'int64'>;
+  readonly int64?: ValueChoice<'int64'> | undefined;
   /**
    * Decimals with more digits than a number keeps (some have 16, all have 15), or beyond its range. Default `number`:
    * the first is an error that names key and line. `string` holds all digits; `rounded` is the nearest number, as
    * `JSON.parse` has it.
    */
-  readonly decimals?: ValueChoice<'decimals'>;
+  readonly decimals?: ValueChoice<'decimals'> | undefined;
 }
 
 /** @throws InvalidArgumentError unless the options that are given are among their choices */

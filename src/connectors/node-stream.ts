@@ -1,11 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import { InvalidArgumentError, SourceNotReplayableError, toError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
-import { checkOptions } from '../options.ts';
+import { checkBoolean, checkFunction, checkOptions } from '../options.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
-import { decoded, type MayDecode } from './decoder.ts';
+import { checkDecodeOptions, decoded, type MayDecode } from './decoder.ts';
 
 /**
  * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding; with
@@ -20,7 +20,8 @@ export function fromNodeStream<Out = unknown>(
   create: (context: RuntimeContext) => Readable | PromiseLike<Readable>,
   options: MayDecode<Out> = {},
 ): Source<Out> {
-  checkOptions('fromNodeStream', options, { decode: true });
+  checkFunction('fromNodeStream', create);
+  checkDecodeOptions('fromNodeStream', options);
   const name = create.name || 'Node stream';
   const used = new WeakSet<Readable>();
   return {
@@ -94,7 +95,7 @@ class ReadableReader implements SourceReader<unknown> {
 
 export interface ToNodeWritableOptions {
   /** Whether the stream is ended when the subtask finishes, and destroyed when it fails. Default: yes. */
-  readonly end?: boolean;
+  readonly end?: boolean | undefined;
 }
 
 /**
@@ -107,11 +108,14 @@ export function toNodeWritable<In = unknown>(
   create: (context: RuntimeContext) => Writable,
   options: ToNodeWritableOptions = {},
 ): Sink<In> {
+  checkFunction('toNodeWritable', create);
   checkOptions('toNodeWritable', options, { end: true });
+  const { end = true } = options;
+  checkBoolean('end of toNodeWritable', end);
   return {
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',
-    open: (context) => new WritableWriter<In>(create(context), options.end ?? true),
+    open: (context) => new WritableWriter<In>(create(context), end),
   };
 }
 

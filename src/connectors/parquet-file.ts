@@ -1,6 +1,7 @@
 import { InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
-import { checkOptions, type OptionNames } from '../options.ts';
+import { checkFunction, checkOptions, type OptionNames } from '../options.ts';
 import type { Source, SourcePlanContext, SourceReader } from '../operators/source.ts';
+import { checkColumns } from './csv-head.ts';
 import { type FilesPlan, fixFiles, type PlannedSplit, splitsOf } from './inputs/files-plan.ts';
 import { OpenFile } from './inputs/fixed-file.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from './inputs/input-files.ts';
@@ -14,9 +15,9 @@ import { checkValueOptions, type ValueOptions } from './value-options.ts';
 
 export interface ParquetFileOptions<Out> extends ValueOptions {
   /** Names of the columns to read; only these are decoded. Default: all. */
-  readonly columns?: readonly string[];
+  readonly columns?: readonly string[] | undefined;
   /** Checks or converts a row. What it throws is reported as malformed input, with file and row. */
-  readonly parse?: (row: Readonly<Record<string, unknown>>) => Out;
+  readonly parse?: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
 }
 
 const optionNames = {
@@ -50,9 +51,10 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   options: ParquetFileOptions<Out> = {},
 ): Source<Out> {
   const paths = checkInputPaths(path);
-  const { columns, parse } = options;
-  if (columns?.length === 0) throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
   checkOptions('parquetFile', options, optionNames);
+  const { columns, parse } = options;
+  if (columns !== undefined) checkColumns(columns);
+  if (parse !== undefined) checkFunction('parse', parse);
   checkValueOptions(options);
   const plan = async (context: SourcePlanContext): Promise<FilesPlan<ParquetInputFile>> => {
     const library = await loadLibrary();

@@ -19,7 +19,7 @@ export const partFileFaultPoints = {
 /** Whether a file is packed as it is written. */
 export interface PackingOptions {
   /** Default: `gzip` where the path ends in `.gz`, otherwise `none`. */
-  readonly compression?: 'gzip' | 'none';
+  readonly compression?: 'gzip' | 'none' | undefined;
 }
 
 /** @throws InvalidArgumentError */

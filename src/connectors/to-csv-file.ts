@@ -14,9 +14,9 @@ export interface ToCsvFileOptions<In> extends PackingOptions {
   /** Names of the properties to write, in the order of the columns. */
   readonly columns: readonly (keyof In & string)[];
   /** Whether the first line of each file holds the names. Default: yes. */
-  readonly header?: boolean;
+  readonly header?: boolean | undefined;
   /** Default `,`. */
-  readonly delimiter?: string;
+  readonly delimiter?: string | undefined;
 }
 
 /** Records that become text together. */

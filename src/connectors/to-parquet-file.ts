@@ -22,11 +22,11 @@ export interface ToParquetFileOptions<In> {
    * the first row group, each with the type of its first value: number as `double`, bigint as `int64`, string, boolean,
    * `Date` as `timestamp`, `Uint8Array` as `binary`, objects and arrays as `json`. Subtasks decide that each for itself.
    */
-  readonly columns?: Readonly<Partial<Record<keyof In & string, ParquetColumnType>>>;
+  readonly columns?: Readonly<Partial<Record<keyof In & string, ParquetColumnType>>> | undefined;
   /** The most rows in a row group, which is what is held in memory. Default 16 384. A group of 32 MB ends sooner. */
-  readonly rowGroupSize?: number;
+  readonly rowGroupSize?: number | undefined;
   /** Default `snappy`. */
-  readonly compression?: 'snappy' | 'gzip' | 'none';
+  readonly compression?: 'snappy' | 'gzip' | 'none' | undefined;
 }
 
 const codecs = { snappy: 'SNAPPY', gzip: 'GZIP', none: 'UNCOMPRESSED' } as const;
@@ -49,7 +49,7 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
   const { rowGroupSize = 16_384, compression = 'snappy' } = options;
   checkInteger('rowGroupSize', rowGroupSize, 1, Number.MAX_SAFE_INTEGER);
   checkWord('compression', compression, Object.keys(codecs));
-  const columns = options.columns && typesOf(options.columns);
+  const columns = options.columns === undefined ? undefined : typesOf(options.columns);
   return {
     name: basename(path),
     target: { kind: 'file', path },
@@ -69,6 +69,9 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
 }
 
 function typesOf(columns: Readonly<Partial<Record<string, ParquetColumnType>>>): ReadonlyMap<string, ColumnType> {
+  if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
+    throw new InvalidArgumentError('columns', columns, 'an object: the type of each column by its name');
+  }
   const typeByName = new Map<string, ColumnType>();
   for (const [name, given] of Object.entries(columns)) {
     const type = given && columnType(given);

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
-import { checkOptions } from '../options.ts';
+import { checkFunction } from '../options.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
-import { type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
+import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from './decoder.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -29,7 +29,8 @@ export function fromWebStream<Out>(
   create: (context: RuntimeContext) => ReadableStream | PromiseLike<ReadableStream>,
   options: MayDecode<Out> = {},
 ): Source<Out> {
-  checkOptions('fromWebStream', options, { decode: true });
+  checkFunction('fromWebStream', create);
+  checkDecodeOptions('fromWebStream', options);
   const name = create.name || 'web stream';
   const used = new WeakSet<ReadableStream>();
   return {
@@ -64,6 +65,7 @@ export function fromWebStream<Out>(
  * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
  */
 export function toWebWritable<In = unknown>(create: (context: RuntimeContext) => WritableStream<In>): Sink<In> {
+  checkFunction('toWebWritable', create);
   return {
     name: create.name || 'web stream',
     guarantee: 'at-least-once',

@@ -5,17 +5,17 @@ import type { RestartBackoffRule } from './restart-backoff.ts';
 /** What {@link exponentialDelay} can be told; without anything it is the default of a run. */
 export interface ExponentialDelayOptions {
   /** First delay, at least 1 ms. Default 100. */
-  readonly initialDelayMs?: number;
+  readonly initialDelayMs?: number | undefined;
   /** Longest delay. Default 60 000. */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** Growth from attempt to attempt, more than 1. Default 1.5. */
-  readonly multiplier?: number;
+  readonly multiplier?: number | undefined;
   /** Quiet time after the end of a delay that forgets the attempts before it. Default one hour. */
-  readonly resetThresholdMs?: number;
+  readonly resetThresholdMs?: number | undefined;
   /** Share of the delay by which chance moves it, from 0 to 1. Default 0.1. */
-  readonly jitterFactor?: number;
+  readonly jitterFactor?: number | undefined;
   /** Attempts before the job fails; forgotten after quiet time. Default 5. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
 }
 
 /** Failures counted since the last quiet time, and the instant of the restart that is planned. */

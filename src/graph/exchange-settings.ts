@@ -31,9 +31,9 @@ export function isKeptBeyondJob(keep: KeepResults): keep is { readonly directory
 /** An exchange and what was said of it; made by `memory()`, `reliable()` and `blocking()`. */
 export interface ExchangeSettings {
   readonly name: ExchangeName;
-  readonly memoryBudgetBytes?: number;
-  readonly diskBudgetBytes?: number;
-  readonly memoryOverflow?: MemoryOverflow;
-  readonly sync?: SyncPolicy;
-  readonly keepResults?: KeepResults;
+  readonly memoryBudgetBytes?: number | undefined;
+  readonly diskBudgetBytes?: number | undefined;
+  readonly memoryOverflow?: MemoryOverflow | undefined;
+  readonly sync?: SyncPolicy | undefined;
+  readonly keepResults?: KeepResults | undefined;
 }

@@ -1,6 +1,7 @@
 import type { Random } from '../environment.ts';
 import { CallCostError, InvalidArgumentError } from '../errors.ts';
 import { hopelessReason } from '../failover/hopeless.ts';
+import { checkOptions } from '../options.ts';
 import type { CallKey } from './call-limiter.ts';
 import { checkKey } from './key-identity.ts';
 import type { CallLimits } from './local-call-limiter.ts';
@@ -61,6 +62,7 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
   if (rateLimit !== undefined) for (const limit of listOf(rateLimit)) checkRateLimit(operator, limit);
   checkOptional('concurrencyPerKey', concurrencyPerKey, isObject, '{ key, limit }');
   if (concurrencyPerKey !== undefined) {
+    checkOptions(`concurrencyPerKey of "${operator}"`, concurrencyPerKey, { key: true, limit: true });
     check(operator, 'concurrencyPerKey.key', concurrencyPerKey.key, isFunction, 'a function');
     check(operator, 'concurrencyPerKey.limit', concurrencyPerKey.limit, isIntegerFrom(1), 'an integer from 1');
   }
@@ -68,11 +70,20 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
 
 function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
   check(operator, 'rateLimit', limit, isObject, '{ calls, perMs }, { tokens, perMs, cost } or a list of such limits');
-  if ('tokens' in limit) {
+  const what = `rateLimit of "${operator}"`;
+  if (isTokenLimit(limit)) {
+    checkOptions(what, limit, { tokens: true, perMs: true, cost: true });
     check(operator, 'rateLimit.tokens', limit.tokens, isAmount, 'a number above 0');
     check(operator, 'rateLimit.cost', limit.cost, isFunction, 'a function');
-  } else check(operator, 'rateLimit.calls', limit.calls, isIntegerFrom(1), 'an integer from 1');
+  } else {
+    checkOptions(what, limit, { calls: true, perMs: true });
+    check(operator, 'rateLimit.calls', limit.calls, isIntegerFrom(1), 'an integer from 1');
+  }
   check(operator, 'rateLimit.perMs', limit.perMs, isDuration, `a number of milliseconds above 0, at most ${longestMs}`);
+}
+
+function isTokenLimit<In>(limit: RateLimit<In>): limit is TokenLimit<In> {
+  return (limit as Partial<TokenLimit<In>>).tokens !== undefined;
 }
 
 function listOf<In>(limits: RateLimit<In> | readonly RateLimit<In>[]): readonly RateLimit<In>[] {
@@ -110,10 +121,10 @@ export function resolveAsyncMapOptions(
     },
     retryIf: retryIf ?? isWorthARetry,
     limits: {
-      rates: rates.map((limit) => ({ amount: 'tokens' in limit ? limit.tokens : limit.calls, perMs: limit.perMs })),
+      rates: rates.map((limit) => ({ amount: isTokenLimit(limit) ? limit.tokens : limit.calls, perMs: limit.perMs })),
       perKey: concurrencyPerKey?.limit,
     },
-    costsOf: (record) => rates.map((limit) => ('tokens' in limit ? costOf(operator, limit, record as never) : 1)),
+    costsOf: (record) => rates.map((limit) => (isTokenLimit(limit) ? costOf(operator, limit, record as never) : 1)),
     keyOf: concurrencyPerKey && ((record) => keyOf(operator, concurrencyPerKey, record as never)),
   };
 }

@@ -28,24 +28,24 @@ export interface KeyConcurrency<In = never> {
 /** Options of `mapAsync` for records of type `In`. */
 export interface AsyncMapOptions<In = never> {
   /** Calls under way at once, per subtask. Default 16. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** Results in the order of the input (default), or as they arrive. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
   /** Limit of one call, in ms; the call's signal is aborted then and the call counts as failed. Default: none. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Retries of one record before its error fails the task. Default 0. A refusal that says when to come again (see
    * `rateLimit`) is none: the same call is made once more when that time is over, as often as it takes.
    */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Wait before retry number `retry` (from 1), in ms. Default: 100 · 2^(retry−1), at most 10 000, with ±20 % jitter. */
-  readonly retryDelayMs?: (retry: number, error: Error) => number;
+  readonly retryDelayMs?: ((retry: number, error: Error) => number) | undefined;
   /**
    * Whether an error is worth a retry, or another call after a refusal. Default: every error but an `UnrecoverableError`, a
    * call that was refused for good (an HTTP status of 400 to 499 other than 408, 425 and 429), and what else no repetition
    * cures.
    */
-  readonly retryIf?: (error: Error) => boolean;
+  readonly retryIf?: ((error: Error) => boolean) | undefined;
   /**
    * The most calls, or tokens, per interval, of all subtasks and attempts of the operator together, retries included; several
    * limits hold at once. Who asks first calls first. Default: no limit.
@@ -53,12 +53,12 @@ export interface AsyncMapOptions<In = never> {
    * With a limit or without: an answer of 429 or 503 that names a time (the header `retry-after`, or `retryAfterMs` of the
    * error) pauses every call of the operator for so long.
    */
-  readonly rateLimit?: RateLimit<In> | readonly RateLimit<In>[];
+  readonly rateLimit?: RateLimit<In> | readonly RateLimit<In>[] | undefined;
   /**
    * The most calls under way for records of one key, over all subtasks: those of other keys go ahead. With a limit of 1
    * the calls of a key are made one after the other, in a subtask in the order of its records. Default: no limit.
    */
-  readonly concurrencyPerKey?: KeyConcurrency<In>;
+  readonly concurrencyPerKey?: KeyConcurrency<In> | undefined;
 }
 
 /** What the function of `mapAsync` gets beside the record. */

@@ -28,6 +28,6 @@ export interface Sink<In> {
   readonly target?: SinkTarget | undefined;
   readonly guarantee: DeliveryGuarantee;
   /** The most subtasks it takes; undefined for any number. */
-  readonly maxParallelism?: number;
+  readonly maxParallelism?: number | undefined;
   open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
 }

@@ -44,9 +44,9 @@ export interface Source<Out, Plan = unknown> {
   /** The most subtasks it can be split for; 1 when its format or origin cannot be split. */
   readonly maxParallelism: number;
   /** Why it cannot be split further, for the error message; e.g. `an async iterable has one reader`. */
-  readonly splitLimit?: string;
+  readonly splitLimit?: string | undefined;
   /** Whether a subtask that opens it again gets the same records in the same order. Default false. */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
   /**
    * Looks at what there is to read, before any subtask opens it: once per run, however many subtasks and attempts there
    * are. The plan is plain data that `structuredClone` can copy, as it may travel to another thread or process. When it

@@ -55,7 +55,7 @@ export interface DrawnRun extends DrawnShape {
 export function drawShape(
   random: SeededRandom,
   job: JobDefinition,
-  { maxParallelism = 4 }: { readonly maxParallelism?: number },
+  { maxParallelism = 4 }: { readonly maxParallelism?: number | undefined },
 ): DrawnShape {
   const shape = random.fork('shape');
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
@@ -96,7 +96,7 @@ export function drawFaults(
   plan: JobPlan,
   recordsIn: ReadonlyMap<string, number>,
   { batchSize }: DrawnShape,
-  { maxFaults = 4 }: { readonly maxFaults?: number },
+  { maxFaults = 4 }: { readonly maxFaults?: number | undefined },
 ): DrawnFault[] {
   const faults = random.fork('faults');
   return Array.from({ length: faults.integer(0, maxFaults) }, (): DrawnFault => {

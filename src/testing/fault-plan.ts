@@ -1,5 +1,6 @@
 import type { FaultPoints } from '../environment.ts';
 import { KintsugiError } from '../errors.ts';
+import { checkFunction, checkInteger, checkOptions } from '../options.ts';
 
 /** Where a fault point was reached: what the code that reaches it says about itself. */
 export type FaultPlace = Readonly<Record<string, unknown>>;
@@ -7,11 +8,11 @@ export type FaultPlace = Readonly<Record<string, unknown>>;
 /** Which of the times a fault point is reached a fault fires. */
 export interface FaultTrigger {
   /** Only places for which it holds count. Default: every place. */
-  readonly when?: (place: FaultPlace) => boolean;
+  readonly when?: ((place: FaultPlace) => boolean) | undefined;
   /** How many that count are let through first. Default 0. */
-  readonly skip?: number;
+  readonly skip?: number | undefined;
   /** How often it fires, then it is spent. Default 1. */
-  readonly times?: number;
+  readonly times?: number | undefined;
 }
 
 /** A fault that was armed. */
@@ -46,9 +47,13 @@ export class FaultPlan implements FaultPoints {
   readonly #pointByName = new Map<string, FaultPoint>();
 
   /** Throws at the point `name`: `error`, what it returns for the place, or an {@link InjectedFaultError}. */
-  fail(name: string, options: FaultTrigger & { readonly error?: Error | ((place: FaultPlace) => Error) } = {}): Fault {
-    const { error } = options;
-    return this.#arm(name, options, (place) => {
+  fail(
+    name: string,
+    options: FaultTrigger & { readonly error?: Error | ((place: FaultPlace) => Error) | undefined } = {},
+  ): Fault {
+    checkOptions(`fail("${name}")`, options, { when: true, skip: true, times: true, error: true });
+    const { error, ...trigger } = options;
+    return this.#arm(name, trigger, (place) => {
       if (error === undefined) throw new InjectedFaultError(name, place);
       throw typeof error === 'function' ? error(place) : error;
     });
@@ -93,6 +98,11 @@ export class FaultPlan implements FaultPoints {
   }
 
   #arm(name: string, trigger: FaultTrigger, action: (place: FaultPlace) => void): Fault {
+    checkOptions(`the trigger of "${name}"`, trigger, { when: true, skip: true, times: true });
+    const { when, skip = 0, times = 1 } = trigger;
+    if (when !== undefined) checkFunction(`when of "${name}"`, when);
+    checkInteger(`skip of "${name}"`, skip, 0);
+    checkInteger(`times of "${name}"`, times, 1);
     const fault = new ArmedFault(name, trigger, action);
     const point = this.#pointByName.get(name);
     if (point === undefined) this.#pointByName.set(name, { reached: 0, faults: [fault] });

@@ -8,6 +8,7 @@ import { LocalDataPlane } from '../cluster/local-data-plane.ts';
 import { causeWithCode, KintsugiError, toError } from '../errors.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { JobVertexId } from '../ids.ts';
+import { checkFunction, checkInteger, checkOptions, givenOf, type OptionNames } from '../options.ts';
 import { fixedDelay } from '../failover/fixed-delay.ts';
 import { noRestart } from '../failover/no-restart.ts';
 import { restartAll } from '../failover/restart-all.ts';
@@ -28,29 +29,31 @@ export interface SimulationOptions {
   /** Draws everything there is to draw: the same seed is the same run. */
   readonly seed: number;
   /** The most subtasks of operators that do not name theirs. Default 4. */
-  readonly maxParallelism?: number;
+  readonly maxParallelism?: number | undefined;
   /** The most faults. Default 4. */
-  readonly maxFaults?: number;
+  readonly maxFaults?: number | undefined;
   /** Run options that are not drawn, such as a strategy of your own. What is given here is not drawn. */
-  readonly options?: Pick<
-    JobRunOptions,
-    | 'failoverStrategy'
-    | 'restartBackoff'
-    | 'failureClassifiers'
-    | 'batchSize'
-    | 'memoryBudgetBytes'
-    | 'memoryOverflow'
-    | 'diskBudgetBytes'
-    | 'diskOverflow'
-    | 'keepResults'
-    | 'slots'
-    | 'executors'
-  >;
+  readonly options?:
+    | Pick<
+        JobRunOptions,
+        | 'failoverStrategy'
+        | 'restartBackoff'
+        | 'failureClassifiers'
+        | 'batchSize'
+        | 'memoryBudgetBytes'
+        | 'memoryOverflow'
+        | 'diskBudgetBytes'
+        | 'diskOverflow'
+        | 'keepResults'
+        | 'slots'
+        | 'executors'
+      >
+    | undefined;
   /**
    * What of a sink's records is compared with the undisturbed run, where that is not the records themselves: the latest
    * of each key, fractions rounded, without a time stamp. Default: the records.
    */
-  readonly outcome?: (records: readonly unknown[], sink: string) => readonly unknown[];
+  readonly outcome?: ((records: readonly unknown[], sink: string) => readonly unknown[]) | undefined;
 }
 
 /** What a simulated run did. */
@@ -99,6 +102,7 @@ export class SimulationError extends KintsugiError {
  * @throws SimulationError (as a rejection) when the output differs, a rule is broken, or the run does not finish.
  */
 export async function simulate(job: JobDefinition, options: SimulationOptions): Promise<SimulationReport> {
+  checkSimulationOptions(options);
   const { seed } = options;
   const random = seededRandom(seed);
   const undisturbed = await undisturbedOutput(job, options);
@@ -135,6 +139,29 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   return { seed, drawn, firedFaults: firedFaults(), isTooLarge, receipt, history, output };
 }
+
+function checkSimulationOptions(given: SimulationOptions): void {
+  checkOptions('simulate', given, { seed: true, maxParallelism: true, maxFaults: true, options: true, outcome: true });
+  const { maxParallelism, maxFaults, options, outcome } = given;
+  if (maxParallelism !== undefined) checkInteger('maxParallelism', maxParallelism, 1, 1 << 20);
+  if (maxFaults !== undefined) checkInteger('maxFaults', maxFaults, 0, Number.MAX_SAFE_INTEGER);
+  if (outcome !== undefined) checkFunction('outcome', outcome);
+  if (options !== undefined) checkOptions('the options of simulate', options, runOptionNames);
+}
+
+const runOptionNames: OptionNames<NonNullable<SimulationOptions['options']>> = {
+  failoverStrategy: true,
+  restartBackoff: true,
+  failureClassifiers: true,
+  batchSize: true,
+  memoryBudgetBytes: true,
+  memoryOverflow: true,
+  diskBudgetBytes: true,
+  diskOverflow: true,
+  keepResults: true,
+  slots: true,
+  executors: true,
+};
 
 /** More than any drawn run needs that is right. */
 const mostRestarts = 50;
@@ -173,7 +200,7 @@ async function runSimulated(
       keepResults: drawn.keepResults,
       executors: drawn.executors,
       slots: drawn.slots,
-      ...options,
+      ...givenOf(options),
       environment,
     },
     {

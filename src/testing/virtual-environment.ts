@@ -1,6 +1,7 @@
 import type { SchedulerLike } from 'rxjs';
 import { asScheduler } from '../clock-scheduler.ts';
 import { type Environment, type Logger, silentLogger } from '../environment.ts';
+import { checkBoolean, checkOptions, checkWord, type OptionNames } from '../options.ts';
 import { faultPlan, type FaultPlan } from './fault-plan.ts';
 import { type SeededRandom, seededRandom } from './seeded-random.ts';
 import { VirtualClock, VirtualTimeError } from './virtual-clock.ts';
@@ -15,28 +16,37 @@ const defaultLimitMs = 24 * 60 * 60 * 1_000;
 
 export interface VirtualEnvironmentOptions {
   /** Draws everything there is to draw. Default 1. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** What the clock says first, in ms. Default 0. */
-  readonly startMs?: number;
+  readonly startMs?: number | undefined;
   /**
    * `fifo` runs what is ready at one instant in the order it was scheduled, as Node does. `shuffled` draws another order
    * from the seed: for work that must not depend on it. Default `fifo`.
    */
-  readonly order?: 'fifo' | 'shuffled';
-  readonly logger?: Logger;
+  readonly order?: 'fifo' | 'shuffled' | undefined;
+  readonly logger?: Logger | undefined;
   /** Default: a new {@link FaultPlan} with nothing armed. */
-  readonly faults?: FaultPlan;
-  readonly freezeRecords?: boolean;
+  readonly faults?: FaultPlan | undefined;
+  readonly freezeRecords?: boolean | undefined;
 }
+
+const optionNames: OptionNames<VirtualEnvironmentOptions> = {
+  seed: true,
+  startMs: true,
+  order: true,
+  logger: true,
+  faults: true,
+  freezeRecords: true,
+};
 
 /** How far to drive, and what to say if it does not get there. */
 export interface DriveOptions {
   /** Names what is waited for, in the error. */
-  readonly what?: string;
+  readonly what?: string | undefined;
   /** How much virtual time it may take; a job with heartbeats never runs out of timers. Default: 24 hours. */
-  readonly limitMs?: number;
+  readonly limitMs?: number | undefined;
   /** More to say about a standstill, asked for when it happens. */
-  readonly describe?: () => string;
+  readonly describe?: (() => string) | undefined;
 }
 
 /**
@@ -59,7 +69,10 @@ export class VirtualEnvironment implements Environment {
   #holds = 0;
 
   constructor(options: VirtualEnvironmentOptions = {}) {
+    checkOptions('virtualEnvironment', options, optionNames);
     const { seed = 1, startMs = 0, order = 'fifo', logger = silentLogger, freezeRecords = true } = options;
+    checkWord('order', order, ['fifo', 'shuffled']);
+    checkBoolean('freezeRecords', freezeRecords);
     const random = seededRandom(seed);
     this.seed = seed;
     this.random = random.fork('environment');
@@ -93,6 +106,7 @@ export class VirtualEnvironment implements Environment {
    * @throws VirtualTimeError if nothing is left that could make it true, or not within `limitMs` of virtual time.
    */
   async runUntil(predicate: () => boolean, options: DriveOptions = {}): Promise<void> {
+    checkOptions('a drive', options, { what: true, limitMs: true, describe: true });
     const { clock } = this;
     const untilMs = clock.now() + (options.limitMs ?? defaultLimitMs);
     if (predicate()) return;
@@ -115,7 +129,7 @@ export class VirtualEnvironment implements Environment {
       isSettled = true;
     };
     promise.then(settle, settle);
-    await this.runUntil(() => isSettled, { what: 'the promise', ...options });
+    await this.runUntil(() => isSettled, { ...options, what: options.what ?? 'the promise' });
     return promise;
   }
 
@@ -130,7 +144,7 @@ export class VirtualEnvironment implements Environment {
         ranCount = clock.ranCount;
         return isStill && this.#holds === 0 && !isFileOperationPending();
       },
-      { what: 'the clock', ...options },
+      { ...options, what: options.what ?? 'the clock' },
     );
   }
 

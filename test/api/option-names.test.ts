@@ -1,5 +1,6 @@
 import { of } from 'rxjs';
 import * as kintsugi from '../../src/index.ts';
+import { faultPlan, simulate, virtualEnvironment } from '../../src/testing/index.ts';
 
 const { blocking, collect, exponentialDelay, failureRate, fixedDelay, fromArray, Job, memory, reliable } = kintsugi;
 
@@ -66,8 +67,61 @@ const misspelt: readonly [string, Call, object, string][] = [
     'did you mean `overflow`?',
   ],
   ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), { ends: true }, 'did you mean `end`?'],
+  ['explain', (o) => kintsugi.explain(runnable(), o), { failoverRules: () => {} }, 'did you mean `failoverRule`?'],
+  [
+    'keyed mapAsync',
+    (o) => keyed().mapAsync((n) => n, o),
+    { concurrencyPerKeys: 1 },
+    'did you mean `concurrencyPerKey`?',
+  ],
+  [
+    'calls of rateLimit',
+    (rateLimit) => stream().mapAsync((n) => n, { rateLimit, uid: 'paid' }),
+    { calls: 1, perMs: 1, costs: () => 1 },
+    'costs of rateLimit of "paid": expected one of its options: calls, perMs',
+  ],
+  [
+    'tokens of rateLimit, in a list',
+    (limit) => stream().mapAsync((n) => n, { rateLimit: [{ calls: 1, perMs: 1 }, limit] }),
+    { tokens: 1, perMs: 1, cost: () => 1, perMS: 5 },
+    'did you mean `perMs`?',
+  ],
+  [
+    'concurrencyPerKey',
+    (concurrencyPerKey) => stream().mapAsync((n) => n, { concurrencyPerKey }),
+    { key: () => 1, limit: 1, limits: 1 },
+    'did you mean `limit`?',
+  ],
+  [
+    'keepResults of an exchange',
+    (keepResults) => blocking({ keepResults }),
+    { directory: 'kept', directry: 'kept' },
+    'directry of keepResults of blocking: expected an option that exists (did you mean `directory`?)',
+  ],
+  [
+    'keepResults of a run',
+    (keepResults) => runnable().run({ keepResults }),
+    { ttlMs: 1, ttl: 1 },
+    'ttl of keepResults: expected an option that exists (did you mean `ttlMs`?)',
+  ],
+  ['systemEnvironment', (o) => kintsugi.systemEnvironment(o), { logger: console, log: console }, 'log of systemEnv'],
+  ['virtualEnvironment', (o) => virtualEnvironment(o), { sed: 1 }, 'did you mean `seed`?'],
+  ['fail of a fault plan', (o) => faultPlan().fail('here', o), { time: 1 }, 'did you mean `times`?'],
+  ['call of a fault plan', (o) => faultPlan().call('here', () => {}, o), { skips: 1 }, 'did you mean `skip`?'],
+  ['jsonLinesFile', (o) => kintsugi.jsonLinesFile('a.jsonl', o), { int46: 'string' }, 'did you mean `int64`?'],
+  ['jsonLines', (o) => kintsugi.jsonLines(o), { decimal: 'string' }, 'did you mean `decimals`?'],
+  ['toJsonLinesFile', (o) => kintsugi.toJsonLinesFile('a.jsonl', o), { compresion: 'gzip' }, 'mean `compression`?'],
+  ['csvFile', (o) => kintsugi.csvFile('a.csv', o), { newlineInValues: false }, 'did you mean `newlinesInValues`?'],
+  ['csvRows', (o) => kintsugi.csvRows(o), { delimeter: ';' }, 'did you mean `delimiter`?'],
+  ['parquetFile', (o) => kintsugi.parquetFile('a.parquet', o), { timestamp: 'date' }, 'did you mean `timestamps`?'],
+  ['toParquetFile', (o) => kintsugi.toParquetFile('a.parquet', o), { column: {} }, 'did you mean `columns`?'],
+  ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), { decoder: {} }, 'did you mean `decode`?'],
+  ['fromWebStream', (o) => kintsugi.fromWebStream(() => new ReadableStream(), o), { decoder: {} }, 'mean `decode`?'],
+  ['fromAsyncIterable', (o) => kintsugi.fromAsyncIterable(nothing, o), { decoder: {} }, 'did you mean `decode`?'],
   ['toCsvFile', (o) => kintsugi.toCsvFile('x.csv', o), { columns: ['a'], headers: true }, 'did you mean `header`?'],
 ];
+
+async function* nothing(): AsyncGenerator<never> {}
 
 function runnable() {
   const job = Job.create('job');
@@ -98,6 +152,13 @@ describe('a value of another type is refused by name', () => {
     ['batchSize', { batchSize: '8' }],
     ['failureClassifiers', { failureClassifiers: () => undefined }],
     ['signal', { signal: new AbortController() }],
+    ['spillDirectory', { spillDirectory: 5 }],
+    ['spillDirectory', { spillDirectory: '' }],
+    ['inspect', { inspect: {} }],
+    ['environment', { environment: {} }],
+    ['environment', { environment: { ...kintsugi.systemEnvironment(), clock: { now: () => 0 } } }],
+    ['exceptionHistorySize', { exceptionHistorySize: 0 }],
+    ['memoryOverflow', { memoryOverflow: true }],
   ])('%s of a run', (name, options) => {
     expect(() => runnable().run(options as never)).toThrow(
       expect.objectContaining({
@@ -112,9 +173,141 @@ describe('a value of another type is refused by name', () => {
     ['fixedDelay delayMs', () => fixedDelay({ maxAttempts: 3, delayMs: '1' as never })],
     ['failureRate delayMs', () => failureRate({ maxFailuresPerInterval: 1, intervalMs: 1, delayMs: '1' as never })],
     ['exponentialDelay maxAttempts', () => exponentialDelay({ maxAttempts: '5' as never })],
+    ['failoverRule', () => kintsugi.explain(runnable(), { failoverRule: {} as never })],
+    ['header', () => kintsugi.csvFile('a.csv', { header: 'yes' as never })],
+    ['header', () => kintsugi.toCsvFile('a.csv', { columns: ['a'], header: 1 } as never)],
+    ['newlinesInValues', () => kintsugi.csvFile('a.csv', { newlinesInValues: 'no' as never })],
+    ['parse', () => kintsugi.csvFile('a.csv', { parse: {} as never })],
+    ['parse', () => kintsugi.jsonLinesFile('a.jsonl', { parse: true as never })],
+    ['parse', () => kintsugi.parquetFile('a.parquet', { parse: 'row' as never })],
+    ['columns', () => kintsugi.parquetFile('a.parquet', { columns: 'id' as never })],
+    ['columns', () => kintsugi.toParquetFile('a.parquet', { columns: ['id'] } as never)],
+    ['compression', () => kintsugi.toJsonLinesFile('a.jsonl', { compression: true as never })],
+    ['end of toNodeWritable', () => kintsugi.toNodeWritable(() => process.stdout, { end: 'no' as never })],
+    ['toNodeWritable', () => kintsugi.toNodeWritable(process.stdout as never)],
+    ['toWebWritable', () => kintsugi.toWebWritable(new WritableStream() as never)],
+    ['fromNodeStream', () => kintsugi.fromNodeStream(process.stdin as never)],
+    ['fromWebStream', () => kintsugi.fromWebStream(new ReadableStream() as never)],
+    ['fromObservable', () => kintsugi.fromObservable(of(1) as never, { buffer: { capacity: 1, overflow: 'error' } })],
+    // A decoder that nobody called.
+    [
+      'decode of fromNodeStream',
+      () => kintsugi.fromNodeStream(() => process.stdin, { decode: kintsugi.jsonLines } as never),
+    ],
+    ['decode of fromAsyncIterable', () => kintsugi.fromAsyncIterable(nothing, { decode: {} } as never)],
+    ['order', () => virtualEnvironment({ order: 'random' as never })],
+    ['seed', () => virtualEnvironment({ seed: '1' as never })],
+    ['times of "here"', () => faultPlan().fail('here', { times: 0 })],
+    ['skip of "here"', () => faultPlan().fail('here', { skip: NaN })],
   ])('%s', (name, make) => {
     expect(make).toThrow(
       expect.objectContaining({ message: expect.stringMatching(new RegExp(`^${name}: expected`)) as string }),
     );
+  });
+});
+
+it.each<[string, object, RegExp]>([
+  ['a misspelt option', { seed: 1, maxFault: 1 }, /^maxFault of simulate: .*did you mean `maxFaults`/],
+  ['one of the run', { seed: 1, options: { batchsize: 1 } }, /^batchsize of the options of simulate: .*`batchSize`/],
+  ['no number', { seed: 1, maxFaults: '3' }, /^maxFaults: expected an integer/],
+  ['no seed', {}, /^seed: expected a safe integer/],
+])('a simulation refuses %s', async (_, options, message) => {
+  await expect(simulate(runnable(), options as never)).rejects.toThrow(message);
+});
+
+/** Each call with all that it may do without, `undefined`. */
+const undefinedOptions: readonly [string, Call, readonly string[], object?][] = [
+  [
+    'job.run',
+    (o) => runnable().run(o).cancel(),
+    [
+      ...['failoverStrategy', 'restartBackoff', 'backoffScope', 'failureClassifiers', 'failureEnrichers', 'slots'],
+      ...[
+        'decisionDeadlineMs',
+        'executors',
+        'slotRequestTimeoutMs',
+        'cancellationTimeoutMs',
+        'batchSize',
+        'batchBytes',
+      ],
+      ...['memoryBudgetBytes', 'memoryOverflow', 'keepResults', 'diskBudgetBytes', 'diskOverflow', 'diskWaitTimeoutMs'],
+      ...['spillDirectory', 'exceptionHistorySize', 'signal', 'inspect', 'environment'],
+    ],
+  ],
+  ['Job.create', (o) => Job.create('job', o), ['mode', 'parallelism', 'deterministic']],
+  ['source', (o) => Job.create('job').source('s', fromArray([1]), o), ['parallelism', 'deterministic']],
+  ['map', (o) => stream().map((n) => n, o), ['uid', 'parallelism', 'deterministic', 'exchange']],
+  [
+    'mapAsync',
+    (o) => stream().mapAsync((n) => n, o),
+    [
+      'concurrency',
+      'ordered',
+      'timeoutMs',
+      'retries',
+      'retryDelayMs',
+      'retryIf',
+      'rateLimit',
+      'concurrencyPerKey',
+      'uid',
+    ],
+  ],
+  ['keyed mapAsync', (o) => keyed().mapAsync((n) => n, o), ['concurrencyPerKey', 'concurrency', 'rateLimit']],
+  ['reduce', (o) => keyed().reduce((a) => a, o), ['uid', 'emit', 'parallelism', 'exchange', 'deterministic']],
+  ['process', (o) => keyed().process(o), ['onEnd'], { onRecord: () => {} }],
+  ['sink', (o) => stream().sink('s', collect(), o), ['parallelism', 'exchange']],
+  ['explain', (o) => kintsugi.explain(runnable(), o), ['failoverRule']],
+  [
+    'exponentialDelay',
+    (o) => exponentialDelay(o),
+    ['initialDelayMs', 'maxDelayMs', 'multiplier', 'resetThresholdMs', 'jitterFactor', 'maxAttempts'],
+  ],
+  ['csvFile', (o) => kintsugi.csvFile('a', o), ['header', 'columns', 'delimiter', 'newlinesInValues', 'parse']],
+  ['csvRows', (o) => kintsugi.csvRows(o), ['header', 'columns', 'delimiter', 'parse']],
+  ['jsonLinesFile', (o) => kintsugi.jsonLinesFile('a', o), ['parse', 'int64', 'decimals']],
+  ['jsonLines', (o) => kintsugi.jsonLines(o), ['parse', 'int64', 'decimals']],
+  [
+    'parquetFile',
+    (o) => kintsugi.parquetFile('a', o),
+    ['columns', 'parse', 'int64', 'decimals', 'timestamps', 'binary', 'maps'],
+  ],
+  ['toJsonLinesFile', (o) => kintsugi.toJsonLinesFile('a', o), ['int64', 'compression']],
+  ['toCsvFile', (o) => kintsugi.toCsvFile('a', o), ['header', 'delimiter', 'compression'], { columns: ['a'] }],
+  ['toParquetFile', (o) => kintsugi.toParquetFile('a', o), ['columns', 'rowGroupSize', 'compression']],
+  ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), ['decode']],
+  ['fromWebStream', (o) => kintsugi.fromWebStream(() => new ReadableStream(), o), ['decode']],
+  ['fromAsyncIterable', (o) => kintsugi.fromAsyncIterable(nothing, o), ['decode']],
+  ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), ['end']],
+  [
+    'virtualEnvironment',
+    (o) => virtualEnvironment(o),
+    ['seed', 'startMs', 'order', 'logger', 'faults', 'freezeRecords'],
+  ],
+  ['fail of a fault plan', (o) => faultPlan().fail('here', o), ['when', 'skip', 'times', 'error']],
+];
+
+describe('an option that is undefined is absent', () => {
+  it.each(undefinedOptions)('%s', (_, call, names, required = {}) => {
+    const options = { ...required, ...Object.fromEntries(names.map((name) => [name, undefined])) };
+    expect(() => call(options as never)).not.toThrow();
+  });
+
+  it.each(undefinedOptions)('but null is refused: %s', (_, call, names, required = {}) => {
+    for (const name of names) {
+      expect(() => call({ ...required, [name]: null } as never)).toThrow(
+        new RegExp(`^${name} of .*: expected a value, or undefined for the default, got null`),
+      );
+    }
+  });
+
+  it('also where options are laid over others', () => {
+    const names = { memoryBudgetBytes: undefined, diskBudgetBytes: undefined, keepResults: undefined };
+    expect(Object.keys(blocking(names))).toEqual(['name']);
+    const { hold: _, ...parts } = kintsugi.systemEnvironment({
+      clock: undefined,
+      random: undefined,
+      logger: undefined,
+    });
+    expect(Object.values(parts)).not.toContain(undefined);
   });
 });

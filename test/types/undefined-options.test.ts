@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import type * as kintsugi from '../../src/index.ts';
+import type * as testing from '../../src/testing/index.ts';
+
+/** The names of the optional properties that do not take `undefined`. */
+type Refusing<Options> = {
+  [Name in keyof Options]-?: object extends Pick<Options, Name>
+    ? { readonly [Each in Name]: undefined } extends Pick<Options, Name>
+      ? never
+      : Name
+    : never;
+}[keyof Options];
+
+/** Does not compile unless every optional property of `Options` takes `undefined`. */
+function accepts<Options>(..._refusing: [Refusing<Options>] extends [never] ? [] : [Refusing<Options>]): true {
+  return true;
+}
+
+// With `exactOptionalPropertyTypes` a caller cannot pass on `maybe.signal` unless the type says so.
+const optionTypes: Readonly<Record<string, true>> = {
+  AsyncMapOptions: accepts<kintsugi.AsyncMapOptions>(),
+  BlockingExchangeOptions: accepts<kintsugi.BlockingExchangeOptions>(),
+  CsvFileOptions: accepts<kintsugi.CsvFileOptions<1>>(),
+  CsvOptions: accepts<kintsugi.CsvOptions<1>>(),
+  DecodeOptions: accepts<kintsugi.DecodeOptions<1>>(),
+  DriveOptions: accepts<testing.DriveOptions>(),
+  EnvironmentOverrides: accepts<kintsugi.EnvironmentOverrides>(),
+  ExchangeOptions: accepts<kintsugi.ExchangeOptions>(),
+  ExchangeSettings: accepts<kintsugi.ExchangeSettings>(),
+  ExplainOptions: accepts<kintsugi.ExplainOptions>(),
+  ExponentialDelayOptions: accepts<kintsugi.ExponentialDelayOptions>(),
+  FaultTrigger: accepts<testing.FaultTrigger>(),
+  FoldOptions: accepts<kintsugi.FoldOptions>(),
+  FromObservableOptions: accepts<kintsugi.FromObservableOptions>(),
+  JobOptions: accepts<kintsugi.JobOptions>(),
+  JobRunOptions: accepts<kintsugi.JobRunOptions>(),
+  JsonLinesFileOptions: accepts<kintsugi.JsonLinesFileOptions<1>>(),
+  JsonLinesOptions: accepts<kintsugi.JsonLinesOptions<1>>(),
+  JsonTextOptions: accepts<kintsugi.JsonTextOptions>(),
+  JsonValueOptions: accepts<kintsugi.JsonValueOptions>(),
+  KeepOptions: accepts<kintsugi.KeepOptions>(),
+  KeyedAsyncMapOptions: accepts<kintsugi.KeyedAsyncMapOptions<1>>(),
+  KeyedProcess: accepts<kintsugi.KeyedProcess<1, 1, 1, 1>>(),
+  MemoryExchangeOptions: accepts<kintsugi.MemoryExchangeOptions>(),
+  OperatorOptions: accepts<kintsugi.OperatorOptions>(),
+  PackingOptions: accepts<kintsugi.PackingOptions>(),
+  ParquetFileOptions: accepts<kintsugi.ParquetFileOptions<1>>(),
+  ReliableExchangeOptions: accepts<kintsugi.ReliableExchangeOptions>(),
+  SimulationOptions: accepts<testing.SimulationOptions>(),
+  Sink: accepts<kintsugi.Sink<1>>(),
+  Source: accepts<Omit<kintsugi.Source<1>, 'plan'>>(),
+  SourceOptions: accepts<kintsugi.SourceOptions>(),
+  ToCsvFileOptions: accepts<kintsugi.ToCsvFileOptions<{ a: 1 }>>(),
+  ToJsonLinesFileOptions: accepts<kintsugi.ToJsonLinesFileOptions>(),
+  ToNodeWritableOptions: accepts<kintsugi.ToNodeWritableOptions>(),
+  ToParquetFileOptions: accepts<kintsugi.ToParquetFileOptions<{ a: 1 }>>(),
+  ValueOptions: accepts<kintsugi.ValueOptions>(),
+  VirtualEnvironmentOptions: accepts<testing.VirtualEnvironmentOptions>(),
+};
+
+it('every public type of options is in the table of those that take undefined', () => {
+  const doors = ['../../src/index.ts', '../../src/testing/index.ts'];
+  const text = doors.map((door) => readFileSync(new URL(door, `file://${__filename}`), 'utf8')).join();
+  const names = Array.from(text.matchAll(/\b(\w+Options)\b/g), ([name]) => name);
+  expect(names.length).toBeGreaterThan(30);
+  expect(names.filter((name) => !Object.hasOwn(optionTypes, name))).toEqual([]);
+});
