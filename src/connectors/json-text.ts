@@ -1,3 +1,5 @@
+import { isThenable, swallowRejection } from '../user-code.ts';
+
 /** How values are written that JSON does not have. */
 export interface JsonTextOptions {
   /**
@@ -127,7 +129,10 @@ class CarefulText {
 
   #writeObject(value: object): string {
     const opaque = nameOfOpaque(value);
-    if (opaque !== undefined) return this.#refuse(`${opaque} has no JSON`);
+    if (opaque !== undefined) {
+      if (isThenable(value)) swallowRejection(value);
+      return this.#refuse(`${opaque} has no JSON`);
+    }
     if (value instanceof Date && Number.isNaN(value.getTime())) return this.#refuse('an invalid Date has no JSON');
     const { toJSON } = value as { readonly toJSON?: unknown };
     if (typeof toJSON === 'function') return this.write(toJSON.call(value, String(this.#path.at(-1) ?? '')));

@@ -1,5 +1,6 @@
 import { UnrecoverableError } from '../../errors.ts';
 import { show } from '../../foreign-value.ts';
+import { isThenable, swallowRejection } from '../../user-code.ts';
 import { type ColumnType, nothing, type StoredValue, typeOf } from './column-type.ts';
 import { jsonFault } from './json-column.ts';
 
@@ -91,6 +92,7 @@ export class RowGroupBuffer {
   }
 
   #refuseValue({ name, type }: BufferedColumn, value: unknown): Error {
+    if (isThenable(value)) swallowRejection(value);
     const fault = typeof value === 'object' ? jsonFault(value) : undefined;
     const detail = fault === undefined ? '' : ` (${fault.replace(/^ /, 'it ')})`;
     const remedy = this.#isGiven ? 'Map to that before the sink' : 'Give `columns`, or map to that before the sink';
