@@ -1,5 +1,3 @@
-import type { Random } from './environment.ts';
-
 /** A primitive that cannot be confused with another of the same representation. Costs nothing at run time. */
 export type Brand<Value, Name extends string> = Value & { readonly __brand: Name };
 
@@ -36,7 +34,7 @@ export interface ResultPartitionId {
 }
 
 /** The id of a new run, drawn from `random`: sixteen hexadecimal digits. */
-export function drawRunId(random: Random): RunId {
+export function drawRunId(random: { next(): number }): RunId {
   const digits = (): string =>
     Math.floor(random.next() * 2 ** 32)
       .toString(16)

@@ -53,6 +53,9 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   const paths = checkInputPaths(path);
   checkOptions('parquetFile', options, optionNames);
   const { columns, parse } = options;
+  if (Array.isArray(columns) && columns.length === 0) {
+    throw new InvalidArgumentError('columns', columns, 'at least one name, or no `columns`');
+  }
   if (columns !== undefined) checkColumns(columns);
   if (parse !== undefined) checkFunction('parse', parse);
   checkValueOptions(options);
