@@ -1,4 +1,4 @@
-import { setDeadline } from '../deadline.ts';
+import { DeadlineQueue } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
@@ -57,6 +57,8 @@ export class AsyncMapStage implements OperatorStage {
   readonly #clock: Clock;
   readonly #limiter: CallLimiter;
   readonly #cutter: BatchCutter;
+  /** Of calls; undefined where they have no limit of time. */
+  readonly #deadlines: DeadlineQueue | undefined;
   /** What came in and is not begun. */
   #records: Batch = [];
   #begun = 0;
@@ -85,6 +87,8 @@ export class AsyncMapStage implements OperatorStage {
     this.#clock = clock;
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     this.#cutter = new BatchCutter(context);
+    const { timeoutMs } = this.#options;
+    this.#deadlines = timeoutMs === undefined ? undefined : new DeadlineQueue(clock, timeoutMs);
   }
 
   get isAccepting(): boolean {
@@ -198,11 +202,11 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #callInTurn(entry: Entry): void {
-    const costs = (entry.costs ??= this.#options.costsOf(entry.record));
     if (this.#limiter.isOpen) {
       this.#call(entry);
       return;
     }
+    const costs = (entry.costs ??= this.#options.costsOf(entry.record));
     entry.stopWaiting = this.#limiter.requestCall({ costs, isRepeated: entry.isRepeated }, () => {
       entry.stopWaiting = undefined;
       this.#call(entry);
@@ -236,10 +240,9 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #limitTime(entry: Entry, call: AsyncCall): void {
-    const { timeoutMs } = this.#options;
-    if (timeoutMs === undefined) return;
-    call.onSettled = setDeadline(this.#clock, timeoutMs, () => {
+    call.onSettled = this.#deadlines?.add(() => {
       this.#settle(entry, call, () => {
+        const timeoutMs = this.#options.timeoutMs as number;
         const error = new OperationTimeoutError(`A call of mapAsync in "${this.#name}"`, timeoutMs);
         this.#failed(entry, error);
         call.abandon(error);

@@ -76,7 +76,6 @@ class LoopCode {
       'return function loop(records, out, trace) {',
       ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
       'let i = 0, at = 0;',
-      ...operators.flatMap(({ kind }, index) => (kind === 'flatMap' ? [`let m${index} = [];`] : [])),
       'try {',
       'for (; i < records.length; i++) {',
     ];
@@ -102,7 +101,8 @@ class LoopCode {
           value = result;
           break;
         case 'flatMap':
-          lines.push(`m${index} = ${this.#name(index, 'many', operator.fn)}(${value});`);
+          lines.push(`const m${index} = ${this.#name(index, 'many', operator.fn)}(${value});`);
+          lines.push(`if (!Array.isArray(m${index})) checkMany(m${index});`);
           lines.push(`for (const ${result} of m${index}) {`);
           lines.push(refusing(result, `refuseRecord('flatMap', ${result})`));
           ends = `at = ${index};}${ends}`;
@@ -122,12 +122,7 @@ class LoopCode {
       lines.push(`out.push(${value});`);
       if (tracksOrigins) lines.push('origins.push(i);');
     }
-    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);');
-    // Asked when it has failed, since `for` asks already.
-    for (const [index, { kind }] of operators.entries()) {
-      if (kind === 'flatMap') lines.push(`if (at === ${index}) checkMany(m${index});`);
-    }
-    lines.push('throw error;', '}', '}');
+    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);', 'throw error;', '}', '}');
     if (name !== undefined) lines.push(`//# sourceURL=kintsugi:${name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_')}`);
     this.text = lines.join('\n');
   }

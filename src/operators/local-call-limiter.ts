@@ -19,6 +19,8 @@ interface Asked {
   readonly granted: () => void;
 }
 
+const never = Number.NEGATIVE_INFINITY;
+
 /**
  * The limiter of one operator for those who run on this thread.
  *
@@ -35,7 +37,7 @@ export class LocalCallLimiter implements CallLimiter {
   readonly #places: KeyPlaces;
   readonly #repeated = new TurnQueue<Asked>();
   readonly #new = new TurnQueue<Asked>();
-  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #pausedUntilMs = never;
   #timer: unknown;
   #isTurnComing = false;
 
@@ -81,7 +83,8 @@ export class LocalCallLimiter implements CallLimiter {
   }
 
   get #isPaused(): boolean {
-    return this.#environment.clock.now() < this.#pausedUntilMs;
+    // Asked before every call, and most never pause: those need no look at the clock.
+    return this.#pausedUntilMs !== never && this.#environment.clock.now() < this.#pausedUntilMs;
   }
 
   #serveSoon(): void {

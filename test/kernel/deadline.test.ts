@@ -1,7 +1,7 @@
 import { existsSync, mkdir, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setDeadline } from '../../src/deadline.ts';
+import { DeadlineQueue, setDeadline } from '../../src/deadline.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
@@ -60,5 +60,86 @@ describe('a deadline', () => {
     });
     rmSync(directory, { recursive: true, force: true });
     expect(outcome).toBe('answered');
+  });
+});
+
+describe('a queue of deadlines', () => {
+  /** A queue whose deadlines are 100 ms long, and which of them expired when. */
+  function queue(clock = new VirtualClock()) {
+    const expired: [name: string, atMs: number][] = [];
+    const deadlines = new DeadlineQueue(clock, 100);
+    const add = (name: string, then = (): void => {}) =>
+      deadlines.add(() => {
+        expired.push([name, clock.now()]);
+        then();
+      });
+    return { clock, expired, add };
+  }
+
+  it.each([
+    { disarmed: [], expected: ['a 100', 'b 130', 'c 130', 'd 160'] },
+    { disarmed: ['a'], expected: ['b 130', 'c 130', 'd 160'] },
+    { disarmed: ['b', 'd'], expected: ['a 100', 'c 130'] },
+    { disarmed: ['a', 'b', 'c', 'd'], expected: [] },
+  ])('DQ1: without $disarmed each expires when it is due', ({ disarmed, expected }) => {
+    const { clock, expired, add } = queue();
+    const disarmByName: Record<string, () => void> = { a: add('a') };
+    clock.advance(30);
+    Object.assign(disarmByName, { b: add('b'), c: add('c') });
+    clock.advance(30);
+    Object.assign(disarmByName, { d: add('d') });
+    for (const name of [...disarmed, ...disarmed]) disarmByName[name]?.();
+    clock.advance(1_000);
+    expect(expired.map(([name, atMs]) => `${name} ${atMs}`)).toEqual(expected);
+  });
+
+  it('DQ2: one timer serves all, and none is left when the last was disarmed', () => {
+    const { clock, add } = queue();
+    const disarms = ['a', 'b', 'c'].map((name) => add(name));
+    expect(clock.timerCount).toBe(1);
+    for (const disarm of disarms) disarm();
+    expect(clock.timerCount).toBe(0);
+    add('d');
+    expect(clock.timerCount).toBe(1);
+  });
+
+  it('what expires may disarm the others and set new ones', () => {
+    const { clock, expired, add } = queue();
+    const disarms: (() => void)[] = [];
+    add('a', () => {
+      for (const disarm of disarms) disarm();
+      add('c');
+    });
+    disarms.push(add('b'));
+    clock.advance(99);
+    disarms.push(add('b'));
+    clock.advance(1_000);
+    expect([expired, clock.timerCount]).toEqual([
+      [
+        ['a', 100],
+        ['c', 200],
+      ],
+      0,
+    ]);
+  });
+
+  it('what a busy thread let come due is waited for once, not one after the other', () => {
+    const busy = new VirtualClock();
+    const { setTimeout } = busy;
+    let lateMs = 50;
+    busy.setTimeout = (callback, delayMs) => {
+      const late = lateMs;
+      lateMs = 0;
+      return setTimeout.call(busy, callback, delayMs + late);
+    };
+    const { clock, expired, add } = queue(busy);
+    add('a');
+    clock.advance(10);
+    add('b');
+    clock.advance(1_000);
+    expect(expired).toEqual([
+      ['a', 200],
+      ['b', 200],
+    ]);
   });
 });
