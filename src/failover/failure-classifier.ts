@@ -27,8 +27,9 @@ export type FailureClassifier = (
  * no {@link FailureClass}, is passed over.
  *
  * @param onClassifierError hears of each that was passed over, as `failureClassifiers[0]`
- * @param context `run`: the run that failed; only its own results can be lost. `partitionCount`: partitions of the job; others cannot be blamed, whoever names them. `isPresent`: whether
- * a result is that of a present attempt; what was lost of an earlier one is being produced already
+ * @param context `run`: the run that failed, as only its own results can be lost. `partitionCount`: how many the job has;
+ * others cannot be blamed, whoever names them. `isPresent`: whether a result is that of a present attempt; what was lost of
+ * an earlier one is being produced already.
  */
 export function classifyFailure(
   cause: Error,

@@ -2,6 +2,7 @@ import {
   blocking,
   collect,
   type FailoverRule,
+  type FailureClassifier,
   fixedDelay,
   fromAsyncIterable,
   fromIterable,
@@ -13,7 +14,7 @@ import {
 } from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
-import type { RegionId } from '../../src/ids.ts';
+import type { PartitionId, RegionId } from '../../src/ids.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
@@ -26,6 +27,17 @@ function liar() {
   let starts = 0;
   return fromIterable(() => (starts++ % 2 === 1 ? everyNumber.toReversed() : everyNumber));
 }
+
+/** What a function throws that knows which result is lost, and the classifier that knows of it. */
+class Loss extends Error {
+  readonly lost: number;
+  constructor(lost: number) {
+    super('lost');
+    this.lost = lost;
+  }
+}
+const blameProducer: FailureClassifier = (cause) =>
+  cause instanceof Loss ? { kind: 'partition-lost', partitions: [cause.lost as PartitionId] } : undefined;
 
 class Hidden {
   readonly #id: number;
@@ -81,13 +93,12 @@ describe('a result that is produced again twice after it was given up', () => {
       return { opened, open: () => open() };
     };
     const [cIsDone, pRanAgain] = [gate(), gate()];
-    const lost = (partition: number) => Object.assign(new Error('lost'), { recovery: 'restart-producer', partition });
     const lossOf = { d: -1, e: -1 };
     const thrown = new Set<string>();
     const once = (what: 'd' | 'e'): void => {
       if (thrown.has(what)) return;
       thrown.add(what);
-      throw lost(lossOf[what]);
+      throw new Loss(lossOf[what]);
     };
     const job = Job.create('twice', { parallelism: 1, deterministic: true });
     const [outE, outD] = [collect<number>(), collect<number>()];
@@ -109,7 +120,12 @@ describe('a result that is produced again twice after it was given up', () => {
       if (producer === 'p[0]' && target === 'd') lossOf.d = partition;
       if (producer === 'c[1]') lossOf.e = partition;
     }
-    const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }), batchSize: 8, environment });
+    const run = job.run({
+      restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }),
+      failureClassifiers: [blameProducer],
+      batchSize: 8,
+      environment,
+    });
     const events: JobEvent[] = [];
     const finished = new Set<string>();
     run.events$.subscribe((event) => {
@@ -155,7 +171,7 @@ describe('a consumer that fails while its producer waits to produce again', () =
       .rebalance({ exchange: blocking() })
       .mapAsync(
         async (n) => {
-          if (n === 150) fail('p', Object.assign(new Error('lost'), { recovery: 'restart-producer', partition: 0 }));
+          if (n === 150) fail('p', new Loss(0));
           return n;
         },
         { uid: 'p', concurrency: 1 },
@@ -170,7 +186,12 @@ describe('a consumer that fails while its producer waits to produce again', () =
         { uid: 'c', concurrency: 1 },
       )
       .sink('out', out);
-    const run = job.run({ batchSize: 16, restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }), environment });
+    const run = job.run({
+      batchSize: 16,
+      restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }),
+      failureClassifiers: [blameProducer],
+      environment,
+    });
     const decided: (readonly RegionId[])[] = [];
     run.events$.subscribe((event) => {
       if (event.type !== 'failover.decided') return;
