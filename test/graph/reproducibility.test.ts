@@ -40,6 +40,12 @@ const claims: readonly Claim[] = [
   { rule: 'two channels of a memory edge', drawing: ['a:2 ~x> b! => c'], task: 'b', says: 'from-kept-results' },
   { rule: 'two channels of a reliable edge', drawing: ['a:2 ^x> b! => c'], task: 'b', says: 'from-kept-results' },
   {
+    rule: 'an edge that reconnects with loss',
+    drawing: ['a! +> b! => c'],
+    task: 'b',
+    says: 'never: b[0] may read something else over the approximate edge a → b',
+  },
+  {
     rule: 'one channel of each of two edges',
     drawing: ['a => c! => d', 'b ~> c'],
     task: 'c',

@@ -1,10 +1,15 @@
 import { type AnyStateMachine, emit } from 'xstate';
-import { ExecutorLostError, PartitionLostError } from '../../src/errors.ts';
+import {
+  DeterminismBrokenError,
+  ExecutorLostError,
+  NoResourceAvailableError,
+  PartitionLostError,
+} from '../../src/errors.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
-import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { RegionId } from '../../src/ids.ts';
+import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
 import {
   type FailoverStrategyEvent,
@@ -12,7 +17,7 @@ import {
   failoverStrategySetup,
 } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
-import { ManualCluster } from '../support/manual-cluster.ts';
+import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const cause = new Error('boom');
@@ -558,6 +563,126 @@ describe('what is looked at before a restart', () => {
     expect(cluster.tasks.map((task) => cluster.regionStateOf(task))).toEqual(Array(4).fill('restarting'));
     // The smallest restart would read it; what the strategy wants does not even that.
     expect(cluster.verified).toEqual(['p[0]']);
+  });
+});
+
+describe('what a task leaves that failed', () => {
+  //  (p) ═▶ (c)     (x)
+  const pipeline = (
+    exchange: ExchangeType,
+    options: Partial<ManualClusterOptions> & { deterministic?: boolean } = {},
+  ) => {
+    const { deterministic = true, ...rest } = options;
+    const cluster = new ManualCluster({
+      vertices: [{ id: 'p', parallelism: 1, deterministic }, ...['c', 'x'].map((id) => ({ id, parallelism: 1 }))],
+      edges: [{ from: 'p', to: 'c', exchange }],
+      ...rest,
+    }).start();
+    cluster.runAll();
+    return cluster;
+  };
+  const resultOf = (cluster: ManualCluster): ResultPartitionId =>
+    cluster.ledger.presentResult(cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[0] as PartitionId);
+
+  it.each<{ why: string; causeOf: (id: ResultPartitionId) => Error; regions: string[]; again: string[] }>([
+    { why: 'any failure', causeOf: () => cause, regions: ['p[0]'], again: ['p[0]'] },
+    {
+      why: 'a claim that is broken',
+      causeOf: (id) => new DeterminismBrokenError(id, 0, 3, 'other records'),
+      regions: ['p[0]', 'c[0]'],
+      again: [],
+    },
+    {
+      why: 'no slots beside its readers',
+      causeOf: () => new NoResourceAvailableError(1, 0, 'they did not come free'),
+      regions: ['p[0]', 'c[0]'],
+      again: [],
+    },
+  ])('is produced again after $why by $again, of $regions', ({ causeOf, regions, again }) => {
+    const cluster = pipeline(exchangeTypes.reliable);
+    cluster.fail('p[0]', causeOf(resultOf(cluster)));
+    const decided = cluster.events.find((event) => event.type === 'failover.decided');
+    expect(new Set(decided?.regions)).toEqual(new Set(regions.map((task) => cluster.regionOf(task))));
+    expect(decided?.again).toEqual(again.map((task) => cluster.regionOf(task)));
+  });
+
+  it.each([
+    { deterministic: true, released: 0 },
+    { deterministic: false, released: 1 },
+  ])('is kept to be compared if it may be produced again: $deterministic', ({ deterministic, released }) => {
+    const cluster = pipeline(exchangeTypes.blocking, { deterministic });
+    cluster.fail('p[0]');
+    expect(cluster.released).toEqual(Array(released).fill(resultOf(cluster)));
+  });
+
+  it.each([
+    { deterministic: true, released: 0 },
+    { deterministic: false, released: 1 },
+  ])('is given up with its restart unless it is produced again: $deterministic', ({ deterministic, released }) => {
+    const cluster = pipeline(exchangeTypes.reliable, { deterministic });
+    const before = resultOf(cluster);
+    cluster.fail('p[0]');
+    if (!deterministic) cluster.report('c[0]', 'canceled');
+    cluster.clock.advance(100);
+    expect(cluster.attemptOf('p[0]')).toBe(1);
+    expect(cluster.released).toEqual(Array(released).fill(before));
+  });
+
+  it('is told without what an enricher does not add, which is said once', () => {
+    const enricher = () => {
+      throw new Error('no labels today');
+    };
+    const cluster = pipeline(exchangeTypes.reliable, { enrichers: [enricher] });
+    for (const task of ['p[0]', 'x[0]']) cluster.fail(task);
+    const failed = cluster.events.filter((event) => event.type === 'task.failed');
+    expect(failed.map(({ labels }) => labels)).toEqual([{}, {}]);
+    expect(cluster.events.filter(({ type }) => type === 'failure.extensionFailed')).toHaveLength(1);
+  });
+});
+
+describe('what executors cannot do', () => {
+  const shuffle = (parallelism: number) =>
+    new ManualCluster({
+      vertices: ['a', 'b'].map((id) => ({ id, parallelism })),
+      edges: [{ from: 'a', to: 'b', pattern: 'all-to-all' }],
+    });
+  const failureOf = ({ master }: ManualCluster): string | undefined =>
+    master.getSnapshot().context.failure?.cause.message;
+
+  it.each([
+    { parallelism: 2, named: /: a\[0\], a\[1\], b\[0\], b\[1\] run at the same time/ },
+    { parallelism: 3, named: /: a\[0\], a\[1\], a\[2\], b\[0\] and 2 more run at the same time/ },
+  ])('run a region with more tasks than slots: the first tasks are named, of two times $parallelism', (given) => {
+    const cluster = shuffle(given.parallelism);
+    cluster.slotLimit = 3;
+    cluster.start();
+    expect([cluster.status, failureOf(cluster)]).toEqual(['failed', expect.stringMatching(given.named)]);
+  });
+
+  it('run a region again that fits no more: the job fails instead of waiting', () => {
+    const cluster = shuffle(1).start();
+    cluster.runAll();
+    cluster.slotLimit = 1;
+    cluster.fail('a[0]');
+    cluster.report('b[0]', 'canceled');
+    cluster.clock.advance(100);
+    expect([cluster.status, failureOf(cluster)]).toEqual(['failed', expect.stringMatching(/needs 2 slots, 1 is/)]);
+  });
+
+  it('register the results of a region: its first task has failed', () => {
+    const cluster = shuffle(1);
+    cluster.registerPartitions = () => {
+      throw cause;
+    };
+    cluster.start();
+    expect(cluster.events.filter((event) => event.type === 'task.failed')).toMatchObject([{ task: 'a[0]', cause }]);
+  });
+
+  it('end by themselves: each task of a job that is canceled is', () => {
+    const cluster = shuffle(2).start();
+    cluster.runAll();
+    cluster.master.send({ type: 'job.cancel' });
+    expect(cluster.canceled).toEqual(cluster.tasks);
   });
 });
 

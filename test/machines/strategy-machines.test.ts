@@ -1,4 +1,4 @@
-import { type AnyStateMachine, createActor } from 'xstate';
+import { type AnyStateMachine, createActor, emit } from 'xstate';
 import { systemEnvironment } from '../../src/environment.ts';
 import type { FailoverDecision, TaskFailure } from '../../src/failover/failover-strategy.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
@@ -116,6 +116,32 @@ describe('Advisor', () => {
     };
     ask(1);
     expect(failures).toEqual(['it ended without an answer']);
+  });
+
+  it('takes the first answer to a question', () => {
+    const strategy = failoverStrategySetup().createMachine({
+      context: {},
+      on: {
+        'failover.requested': {
+          actions: [7, 8].map((answer) =>
+            emit(({ event: { failover } }) => ({
+              type: 'failover.decided' as const,
+              failover,
+              decision: answer as unknown as FailoverDecision,
+            })),
+          ),
+        },
+      },
+    });
+    const answers: unknown[] = [];
+    const advisor = advisorOf(strategy as unknown as AnyStateMachine);
+    const actor = advisor.expect(
+      7 as never,
+      (answer) => answers.push((answer as { decision: unknown }).decision),
+      String,
+    );
+    actor.send(requested);
+    expect(answers).toEqual([7]);
   });
 
   it('drops an answer that nobody waits for, and every answer once it was stopped', () => {
