@@ -172,6 +172,13 @@ describe('an execution graph', () => {
     );
   });
 
+  it('cannot be changed by whom it is shown to', () => {
+    const { jobGraph } = small;
+    for (const list of [jobGraph.vertices, jobGraph.edges, small.edgesOutOf(1), small.edgesInto(1)]) {
+      expect(() => (list as unknown[]).push(0)).toThrow(TypeError);
+    }
+  });
+
   it.each([-1, 5, 0.5, Number.NaN])('refuses task %s and partition %s, which it does not have', (index) => {
     expect(() => small.nameOf(index as ExecutionVertexId)).toThrow(/no execution vertex/);
     expect(() => small.producerOf(index as PartitionId)).toThrow(/no partition/);

@@ -30,6 +30,12 @@ describe('the order of regions', () => {
       ['p:4 => a:2', 'p -> r:3 -> a'],
       'p[1] p[2] p[3] r[1] r[2] a[1] | p[0] r[0] a[0]',
     ],
+    // Of the three that (y[0]) reads, (x[0]) and (x[1]) are in its region.
+    [
+      'also one that feeds two parts of three',
+      ['s:3 -> x:6 => y:2', 's -> y'],
+      's[1] s[2] x[2] x[3] x[4] x[5] y[1] | s[0] x[0] x[1] y[0]',
+    ],
   ])('%s', (_, lines, order) => {
     expect(ordered(...lines)).toBe(order);
   });

@@ -543,6 +543,7 @@ describe('who reads a result', () => {
     expect(namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p')))).toEqual(['c[0]', 'c[1]']);
     expect(books.run('d')).toBe('p');
     expect([...books.ledger.readersOf(books.result('p'))]).toEqual([]);
+    expect(books.producersOf(books.ledger.releasable)).toBe('p');
   });
 });
 
