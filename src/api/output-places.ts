@@ -89,8 +89,13 @@ function isReadWith(directory: string, file: string): boolean {
   return isWithin(file, directory) && !/(^|[/\\])[._]/.test(relative(directory, file));
 }
 
+/** What cannot be looked at is none: its task will say what is wrong with it. */
 function isDirectory(place: string): boolean {
-  return statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    return statSync(place).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function isWithin(inner: string, outer: string): boolean {

@@ -4,6 +4,8 @@ import type { KeptResult, PartitionRegistration, TaskDeployment } from '../actor
 import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
+import { checkOutputFile } from '../connectors/output-file.ts';
+import { partPath } from '../connectors/part-file.ts';
 import type { Environment } from '../environment.ts';
 import { FileAccessError, IllegalStateError, OutputInUseError, PartitionLostError } from '../errors.ts';
 import type { ExchangeSettings, KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
@@ -106,8 +108,11 @@ export class LocalDataPlane implements DataPlane {
     }
     for (const [index, { sink }] of programs.entries()) {
       if (sink?.target?.kind !== 'file') continue;
+      const { path } = sink.target;
+      const { id, parallelism } = jobGraph.vertices[index] as JobVertex;
+      for (let subtask = 0; subtask < parallelism; subtask++) checkOutputFile(partPath(path, subtask, parallelism));
       try {
-        this.#outputs.claim(sink.target.path, jobGraph.vertices[index]?.id as string);
+        this.#outputs.claim(path, id);
       } catch (error) {
         // Of anything else its tasks will speak, when they open it, and a restart may find it well.
         if (error instanceof OutputInUseError) throw error;

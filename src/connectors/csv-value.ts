@@ -7,7 +7,9 @@ const noOptions = {};
  * @throws TypeError that names the column, where it has none
  */
 export function csvValueOf(record: object, column: string): string {
-  if (typeof record !== 'object' || record === null) throw new TypeError(`expected an object, got ${typeof record}`);
+  if (typeof record !== 'object' || record === null) {
+    throw new TypeError(`expected an object, got ${record === null ? 'null' : typeof record}`);
+  }
   const value: unknown = isOwnOrInherited(record, column) ? record[column] : undefined;
   const refuse = (what: string): never => {
     throw new TypeError(`${JSON.stringify(column)}: ${what}. Map to plain data before the sink`);

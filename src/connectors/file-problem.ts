@@ -6,6 +6,7 @@ const problemByCode: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
   EISDIR: 'is a directory',
   ENOTDIR: 'a part of the path is not a directory',
+  ELOOP: 'its links lead in a circle',
   EMFILE: 'too many open files',
   ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
@@ -22,16 +23,23 @@ const lastingCodes: ReadonlySet<string> = new Set([
   'ENAMETOOLONG',
 ]);
 
+/** Whether it may name a file: a text that is not empty and holds no NUL, which no system takes. */
+export function isPath(path: unknown): path is string {
+  return typeof path === 'string' && path !== '' && !path.includes('\0');
+}
+
 /** @throws InvalidArgumentError unless it is a path, of a file that need not be there */
 export function checkPath(path: unknown): void {
-  if (typeof path !== 'string' || path === '') throw new InvalidArgumentError('path', path, 'the path of a file');
+  if (!isPath(path)) throw new InvalidArgumentError('path', path, 'the path of a file');
 }
 
 /** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */
 export function fileProblem(file: string, verb: 'read' | 'write' | 'delete', thrown: unknown): Error {
   const error = toError(thrown);
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === undefined || error instanceof FileAccessError || !('syscall' in error)) return error;
+  const { code: said, syscall } = error as NodeJS.ErrnoException;
+  if (said === undefined || error instanceof FileAccessError || syscall === undefined) return error;
+  // What stands where a directory has to be made.
+  const code = said === 'EEXIST' && syscall === 'mkdir' ? 'ENOTDIR' : said;
   return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
     cause: error,
     // What a sink has lost, its next attempt writes again.

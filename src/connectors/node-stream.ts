@@ -56,7 +56,7 @@ class ReadableReader implements SourceReader<unknown> {
       this.#outcome ??= { error };
       this.#wake?.();
     };
-    if (stream.readableEnded) settle(undefined);
+    if (stream.readableEnded) settle(new SourceNotReplayableError(name, 'Return a new stream from each call'));
     if (stream.destroyed) settle(stream.errored ?? new Error(`${name} was destroyed before it was read`));
     stream.on('readable', () => this.#wake?.());
     stream.on('end', () => settle(undefined));
@@ -115,7 +115,14 @@ export function toNodeWritable<In = unknown>(
   return {
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',
-    open: (context) => new WritableWriter<In>(create(context), end),
+    open: (context) => {
+      const stream = create(context);
+      if (typeof propertyOf(stream, 'write') !== 'function' || typeof propertyOf(stream, 'on') !== 'function') {
+        const expected = 'a Node stream; web streams: `toWebWritable`';
+        throw new InvalidArgumentError('what create of toNodeWritable returns', stream, expected);
+      }
+      return new WritableWriter<In>(stream, end);
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { checkWord } from '../options.ts';
 import { syncDirectory } from '../partitions/file-segment.ts';
 import { fileProblem } from './file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
+import { checkOutputFile } from './output-file.ts';
 
 const flushLength = 256 * 1024;
 const indexDigits = 5;
@@ -75,11 +76,13 @@ export class PartFile {
    * Creates the directories that are missing, and removes what other attempts of this run at this part left behind: they
    * cannot commit any more.
    * @throws OutputInUseError where another sink or run writes `path`
+   * @throws FileAccessError where something else than a file has the name of the part
    */
   static async open(path: string, context: RuntimeContext, options: PackingOptions = {}): Promise<PartFile> {
     const { run, vertex, subtask, parallelism, attempt, outputs } = context;
     const part = partPath(path, subtask, parallelism);
     try {
+      checkOutputFile(part);
       const claimed = outputs.claim(path, vertex);
       const prefix = `${run}.${subtask}.`;
       for (const name of await readdir(claimed)) if (name.startsWith(prefix)) await rm(join(claimed, name));
@@ -116,6 +119,7 @@ export class PartFile {
         file: this.path,
         subtask: this.#context.subtask,
       });
+      checkOutputFile(this.#place);
       // It lies in the claim: where that is lost, there is nothing to rename.
       await rename(this.#temporary, this.#place);
       await syncDirectory(dirname(this.#place));

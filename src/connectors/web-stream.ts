@@ -70,7 +70,12 @@ export function toWebWritable<In = unknown>(create: (context: RuntimeContext) =>
     name: create.name || 'web stream',
     guarantee: 'at-least-once',
     open: (context) => {
-      const writer = create(context).getWriter();
+      const stream = create(context);
+      if (typeof propertyOf(stream, 'getWriter') !== 'function') {
+        const expected = 'a web stream; Node streams: `toNodeWritable`';
+        throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
+      }
+      const writer = stream.getWriter();
       // A failure is told by `ready` and `close`, which are awaited.
       writer.closed.catch(() => {});
       return {

@@ -1,7 +1,8 @@
-import { type Observable, Subject, type Subscription } from 'rxjs';
-import { toError } from '../errors.ts';
+import { type Observable, Subject, Subscription } from 'rxjs';
+import { InvalidArgumentError, toError } from '../errors.ts';
+import { propertyOf } from '../foreign-value.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import { isThenable, refusalOf } from '../user-code.ts';
+import { callNow, isThenable, refusalOf } from '../user-code.ts';
 import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
@@ -37,8 +38,23 @@ export class PipeStage implements OperatorStage {
     this.#context = context;
     this.#results = new ResultBuffer(context);
     this.#input = new PacedInput(this.#results);
-    const results$ = (operator as (source: Observable<unknown>) => Observable<unknown>)(this.#records.asObservable());
-    this.#subscription = results$.subscribe({
+    this.#subscription = this.#connect(operator as (source: Observable<unknown>) => unknown);
+    this.#isCalled = false;
+  }
+
+  /** Builds the pipe; what is wrong with it is told like what fails in it. */
+  #connect(operator: (source: Observable<unknown>) => unknown): Subscription {
+    const built = callNow('result of through', () => operator(this.#records.asObservable()));
+    if (built.kind === 'error') {
+      this.#fail(built.error);
+      return Subscription.EMPTY;
+    }
+    if (typeof propertyOf(built.value, 'subscribe') !== 'function') {
+      const expected = 'an observable, as an operator of RxJS returns';
+      this.#fail(new InvalidArgumentError('result of through', built.value, expected));
+      return Subscription.EMPTY;
+    }
+    return (built.value as Observable<unknown>).subscribe({
       next: (result) => {
         if (isThenable(result)) this.#fail(refusalOf('result of through', result, aRecord));
         else this.#results.add(result);
@@ -53,7 +69,6 @@ export class PipeStage implements OperatorStage {
         this.#wakeIfLate();
       },
     });
-    this.#isCalled = false;
   }
 
   get isAccepting(): boolean {

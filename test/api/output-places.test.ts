@@ -30,6 +30,7 @@ beforeAll(() => {
   symlinkSync(at('dir'), at('link'));
   writeFileSync(at('dir/in.jsonl'), '');
   symlinkSync(at('dir/in.jsonl'), at('in-link.jsonl'));
+  symlinkSync(at('circle'), at('circle'));
 });
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -113,6 +114,7 @@ describe('a sink that writes what a source of the job reads', () => {
   it.each<[how: string, plan: () => () => unknown]>([
     ['another file', () => reading(jsonLinesFile(at('x')), at('y'))],
     ['beside a directory', () => reading(jsonLinesFile(at('dir')), at('dir-2'))],
+    ['what cannot be looked at', () => reading(jsonLinesFile(at('circle')), at('y'))],
     ['what nobody reads with a directory', () => reading(jsonLinesFile(at('dir')), at('dir/_out/x'))],
   ])('is planned otherwise: %s', (_, plan) => {
     expect(plan()).not.toThrow();

@@ -411,9 +411,12 @@ describe('toCsvFile', () => {
     );
   });
 
-  it('a record that is no object is refused', async () => {
-    const failure = await failureOf(contentOf(['text,1' as never]));
-    expect(failure.message).toContain('a record cannot be written as CSV: expected an object, got string');
+  it.each([
+    ['text,1', 'string'],
+    [null, 'null'],
+  ])('a record that is no object is refused: %j', async (record, kind) => {
+    const failure = await failureOf(contentOf([record as never]));
+    expect(failure.message).toContain(`a record cannot be written as CSV: expected an object, got ${kind}`);
   });
 
   it('a name with a point or brackets is a name', async () => {

@@ -103,7 +103,7 @@ describe('broken files', () => {
   broken[whole.indexOf(Buffer.from(new BigInt64Array([3n, 4n]).buffer)) - 16] = 0x08;
 
   it.each<[title: string, content: Buffer | string, problem: string | RegExp]>([
-    ['an empty file', '', /^not a Parquet file: /],
+    ['an empty file', '', 'not a Parquet file: it is empty'],
     ['another kind of file', 'a,b\n1,2\n'.repeat(10), 'not a Parquet file: parquet file invalid (footer != PAR1)'],
     ['a file that is cut off', whole.subarray(0, -20), 'not a Parquet file: parquet file invalid (footer != PAR1)'],
     ['a broken page', broken, 'row group 2 of 2, column "id": parquet unsupported page type: undefined'],

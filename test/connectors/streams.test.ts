@@ -96,6 +96,13 @@ describe('fromNodeStream', () => {
     expect(failure.message).toBe('Node stream was destroyed before it was read');
   });
 
+  it('a stream that somebody has read to its end is an error, not an empty one', async () => {
+    const stream = Readable.from([1, 2]);
+    await stream.toArray();
+    const failure = await failureOf(readSubtask(fromNodeStream(() => stream)));
+    expect(failure).toMatchObject({ code: 'SOURCE_NOT_REPLAYABLE', recovery: 'never' });
+  });
+
   it('gives strings of a stream with an encoding', async () => {
     const source = fromNodeStream<string>(() =>
       Readable.from([Buffer.from('縫')], { objectMode: false }).setEncoding('utf8'),
@@ -258,5 +265,39 @@ describe('a Node stream that is shared', () => {
       ),
     );
     expect(failure).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
+  });
+});
+
+describe('what is no stream is refused', () => {
+  it.each<[call: string, call: () => unknown, message: RegExp]>([
+    [
+      'fromNodeStream',
+      () => fromNodeStream(Readable.from([1]) as never),
+      /^create of fromNodeStream: expected a function/,
+    ],
+    ['fromWebStream', () => fromWebStream(5 as never), /^create of fromWebStream: expected a function/],
+    ['toNodeWritable', () => toNodeWritable(5 as never), /^create of toNodeWritable: expected a function/],
+    ['toWebWritable', () => toWebWritable(5 as never), /^create of toWebWritable: expected a function/],
+    [
+      'a decoder',
+      () => fromNodeStream(() => Readable.from([1]), { decode: {} as never }),
+      /^decode of fromNodeStream: expected what jsonLines\(\) or csvRows\(\) returns/,
+    ],
+  ])('%s, where it is called', (_call, call, message) => {
+    expect(call).toThrow(message);
+  });
+
+  it.each<[call: string, sink: Sink<number>, message: RegExp]>([
+    [
+      'toNodeWritable',
+      toNodeWritable((async () => new Writable()) as never),
+      /toNodeWritable returns: expected a Node stream/,
+    ],
+    ['toWebWritable', toWebWritable((() => new Writable()) as never), /toWebWritable returns: expected a web stream/],
+  ])('what the function of %s returns', async (_call, sink, message) => {
+    expect(await failureOf((async () => writeSubtask(sink, [1]))())).toMatchObject({
+      message: expect.stringMatching(message),
+      recovery: 'never',
+    });
   });
 });

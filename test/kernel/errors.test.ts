@@ -243,6 +243,13 @@ describe('errors', () => {
       new errors.JobFailedError('etl', undefined, 'over: no such city', { cause }),
     ],
     [
+      'with a word that is in the reason by chance',
+      'Job "etl" failed: no (in map[2]; the restart backoff allows no more restarts)',
+      new errors.JobFailedError('etl', 'map[2]', 'the restart backoff allows no more restarts', {
+        cause: new Error('no'),
+      }),
+    ],
+    [
       'in a task',
       'Job "etl" failed: no such city (in map[2]; over)',
       new errors.JobFailedError('etl', 'map[2]', 'over', { cause }),

@@ -57,6 +57,32 @@ describe('through', () => {
     expect(calls).toBe(1);
   });
 
+  it.each<[returned: string, operator: () => unknown, message: string]>([
+    ['a number', () => 5, 'result of through: expected an observable, as an operator of RxJS returns, got 5'],
+    [
+      'nothing',
+      () => undefined,
+      'result of through: expected an observable, as an operator of RxJS returns, got undefined',
+    ],
+    ['a promise', async () => of(1), 'result of through: expected an answer at once, got [object Promise]'],
+    [
+      'a promise that rejects',
+      () => Promise.reject(new Error('late')),
+      'result of through: expected an answer at once, got [object Promise]',
+    ],
+    [
+      'an error',
+      () => {
+        throw new Error('cannot be built');
+      },
+      'cannot be built',
+    ],
+  ])('a function that answers with %s fails like what fails in it, and names the operator', (_, operator, message) => {
+    const stage = stageOf(operator as Operator, new StageHarness());
+    expect(() => stage.poll()).toThrow(message);
+    expect(stage.blame).toEqual({ operator: 0 });
+  });
+
   it('wakes for what comes late, and not for what comes at once', () => {
     const harness = new StageHarness();
     const stage = stageOf(

@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -91,6 +100,35 @@ it('a run that is refused has paid for nothing', async () => {
   expect(log.paid).toBe(0);
   await first.run.cancel();
   expect(readdirSync(scratch)).toEqual([]);
+});
+
+describe('what has the name of an output and is no file is refused before anything is paid, and stays', () => {
+  it.each<[what: string, make: (path: string) => unknown, problem: RegExp]>([
+    ['a pipe', (path) => spawnSync('mkfifo', [path]), /is a device, a pipe or a socket/],
+    ['a directory', (path) => mkdirSync(path), /is a directory/],
+    ['a link to a directory', (path) => symlinkSync(scratch, path), /is a directory/],
+  ])('%s', async (_what, make, problem) => {
+    for (const target of ['said', 'not said'] as const) {
+      const path = join(scratch, `${target}.jsonl`);
+      make(path);
+      const before = lstatSync(path);
+      const [log, sink] = [{ paid: 0 }, toJsonLinesFile(path)];
+      const run = countingRun('job', target === 'said' ? sink : { ...sink, target: undefined }, log);
+      await expect(run.result).rejects.toMatchObject({
+        message: expect.stringMatching(problem),
+        cause: { file: path },
+      });
+      expect([run.failures.length, log.paid]).toEqual([target === 'said' ? 0 : 1, 0]);
+      expect([lstatSync(path).mode, lstatSync(path).ino]).toEqual([before.mode, before.ino]);
+    }
+  });
+
+  it('a file where a directory has to be made is said at once, and tried once', async () => {
+    writeFileSync(join(scratch, 'file'), '');
+    const run = countingRun('job', toJsonLinesFile(join(scratch, 'file/out.jsonl')));
+    await expect(run.result).rejects.toThrow(/a part of the path is not a directory/);
+    expect(run.failures).toHaveLength(1);
+  });
 });
 
 it('one after the other, both write it', async () => {

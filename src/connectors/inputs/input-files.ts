@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, join, normalize, resolve, sep } from 'node:path';
 import { type FileSystemAdapter, glob, isDynamicPattern } from 'tinyglobby';
 import { FileAccessError, InvalidArgumentError, NoInputError } from '../../errors.ts';
-import { fileProblem } from '../file-problem.ts';
+import { fileProblem, isPath } from '../file-problem.ts';
 import { checkPartSets, partsOf } from './part-set.ts';
 
 /**
@@ -15,7 +15,7 @@ export type InputPaths = string | readonly string[];
 /** @throws InvalidArgumentError unless they are paths */
 export function checkInputPaths(paths: unknown): readonly string[] {
   const list: readonly unknown[] = Array.isArray(paths) ? paths : [paths];
-  if (list.length === 0 || list.some((path) => typeof path !== 'string' || path === '')) {
+  if (list.length === 0 || !list.every(isPath)) {
     throw new InvalidArgumentError('path', paths, 'the path of a file or directory, a pattern, or a list of these');
   }
   return list as readonly string[];

@@ -23,6 +23,7 @@ export async function parquetInput(
     new MalformedInputError({ file: file.path }, `not a Parquet file: ${problem}`, { cause });
   const format = formatOf(firstBytes);
   if (format !== undefined && format.name !== 'a Parquet file') throw refused(`it is ${format.name}. ${format.remedy}`);
+  if (file.end === 0) throw refused('it is empty');
   const opened = await OpenFile.open(file);
   try {
     return { ...file, metadata: await readMetadata(bufferOf(opened)) };

@@ -208,6 +208,6 @@ it.each([
   expect(nameOfInput(checkInputPaths(paths))).toBe(name);
 });
 
-it.each([[''], [[]], [['a', '']], [7], [undefined]])('%j are no paths', (paths) => {
+it.each([[''], [[]], [['a', '']], ['a\0b'], [7], [undefined]])('%j are no paths', (paths) => {
   expect(() => checkInputPaths(paths)).toThrow(/^path: expected the path of a file or directory/);
 });
