@@ -270,6 +270,12 @@ describe('a value that its column cannot hold is named by row and column', () =>
       'row 1: column "a": expected a number or its digits as a string, 6 at most, 2 of them after the point, got "1.234". Map to that before the sink',
     ],
     ['no object', ['x'], {}, 'row 1: expected an object, got "x"'],
+    [
+      'rows without any property',
+      [{}, new Map([['a', 1]])],
+      {},
+      'row 1: expected properties: 2 rows without any would be lost. Give `columns`, or map to plain objects before the sink',
+    ],
   ])('%s', async (_title, rows, options, problem) => {
     const path = freshPath();
     const failure = await failureOf(writeSubtask(toParquetFile<Row>(path, options), rows as Row[]));

@@ -59,8 +59,16 @@ export class RowGroupBuffer {
     this.#rows++;
   }
 
-  /** The rows are written, and their columns are those of the file. */
+  /**
+   * The rows are written, and their columns are those of the file.
+   * @throws UnrecoverableError where no row had a property: a file without columns has no rows
+   */
   clear(): void {
+    if (this.#columnByName.size === 0) {
+      throw new UnrecoverableError(
+        `${this.#file}, row 1: expected properties: ${this.#rows} rows without any would be lost. Give \`columns\`, or map to plain objects before the sink`,
+      );
+    }
     for (const column of this.#columnByName.values()) {
       column.type ??= nothing;
       column.values = [];
