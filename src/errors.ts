@@ -431,7 +431,8 @@ export class JobFailedError extends KintsugiError {
     const what = cause === undefined ? '' : toError(cause).message;
     const where = [place && describePlace(place), task && `in ${task}`].filter((part) => part !== undefined).join(', ');
     // What went wrong comes first: it is what whoever reads this looks for.
-    const [first, last] = what === '' || isToldIn(why, what) ? [why, ''] : [what, why];
+    const isTold = why === what || why.startsWith(`${what}.`) || why.endsWith(`: ${what}`);
+    const [first, last] = what === '' || isTold ? [why, ''] : [what, why];
     const details = [where, last].filter((part) => part !== '').join('; ');
     super(`Job "${job}" failed: ${first}${details === '' ? '' : ` (${details})`}`, { cause });
     this.job = job;
@@ -440,11 +441,6 @@ export class JobFailedError extends KintsugiError {
     this.place = place;
     this.why = why;
   }
-}
-
-/** Whether `why` is made of the message `what`; a short one may be in it by chance. */
-function isToldIn(why: string, what: string): boolean {
-  return why === what || why.startsWith(`${what}.`) || why.endsWith(`: ${what}`);
 }
 
 /** The job was cancelled before it finished. */
