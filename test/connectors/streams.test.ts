@@ -270,18 +270,14 @@ describe('a Node stream that is shared', () => {
 
 describe('what is no stream is refused', () => {
   it.each<[call: string, call: () => unknown, message: RegExp]>([
-    [
-      'fromNodeStream',
-      () => fromNodeStream(Readable.from([1]) as never),
-      /^create of fromNodeStream: expected a function/,
-    ],
-    ['fromWebStream', () => fromWebStream(5 as never), /^create of fromWebStream: expected a function/],
-    ['toNodeWritable', () => toNodeWritable(5 as never), /^create of toNodeWritable: expected a function/],
-    ['toWebWritable', () => toWebWritable(5 as never), /^create of toWebWritable: expected a function/],
+    ['fromNodeStream', () => fromNodeStream(Readable.from([1]) as never), /^fromNodeStream: expected a function/],
+    ['fromWebStream', () => fromWebStream(5 as never), /^fromWebStream: expected a function/],
+    ['toNodeWritable', () => toNodeWritable(5 as never), /^toNodeWritable: expected a function/],
+    ['toWebWritable', () => toWebWritable(5 as never), /^toWebWritable: expected a function/],
     [
       'a decoder',
       () => fromNodeStream(() => Readable.from([1]), { decode: {} as never }),
-      /^decode of fromNodeStream: expected what jsonLines\(\) or csvRows\(\) returns/,
+      /^decode of fromNodeStream: expected a decoder/,
     ],
   ])('%s, where it is called', (_call, call, message) => {
     expect(call).toThrow(message);
