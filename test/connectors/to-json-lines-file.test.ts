@@ -280,5 +280,5 @@ it('a directory that cannot be made is named', async () => {
   await writeSubtask(toJsonLinesFile(file), []);
   const path = `${file}/out.ndjson`;
   const failure = await failureOf(writeSubtask(toJsonLinesFile(path), []));
-  expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'restart', file: path });
+  expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'never', file: path });
 });

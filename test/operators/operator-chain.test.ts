@@ -147,20 +147,21 @@ describe('an operator chain', () => {
     expect([signal?.aborted, harness.environment.clock.timerCount]).toEqual([true, 0]);
   });
 
-  it('closes what it has opened when a later step cannot be opened', () => {
+  it('a step that cannot be opened fails it, and what it has opened is closed with it', () => {
     const harness = new StageHarness();
     const ticking = pipe(() => interval(10, harness.environment.scheduler));
     const broken = pipe(() => {
       throw new Error('no such pipe');
     });
-    expect(() =>
-      chainOf(
-        harness,
-        ticking,
-        map((n) => n),
-        broken,
-      ),
-    ).toThrow('no such pipe');
+    const chain = chainOf(
+      harness,
+      ticking,
+      map((n) => n),
+      broken,
+    );
+    expect(() => chain.poll()).toThrow('no such pipe');
+    expect(chain.blame).toEqual({ operator: 2 });
+    chain.close();
     expect(harness.environment.clock.timerCount).toBe(0);
   });
 
