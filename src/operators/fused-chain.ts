@@ -10,7 +10,7 @@ import { Pace } from './pace.ts';
 import { PacedInput } from './paced-input.ts';
 import { refuseRecord } from './refused-results.ts';
 import { ResultBuffer } from './result-buffer.ts';
-import type { Segment } from './segment.ts';
+import type { Segment, SegmentTrace } from './segment.ts';
 
 /** An operator that answers at once. */
 export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;
@@ -123,15 +123,17 @@ export class FusedChain implements OperatorStage {
     numberOf: (index: number) => number | undefined,
   ): void {
     const { segment, firstOperator } = this.#segments[index] as PlacedSegment;
-    segment.run(records, out, {
-      origins,
-      failedAt: (operator, at) => {
-        this.#blame = {
-          operator: firstOperator + operator,
-          record: { value: records[at], number: numberOf(at) },
-        };
-      },
-    });
+    const trace = new RunTrace(origins);
+    try {
+      segment.run(records, out, trace);
+    } catch (error) {
+      const { place } = trace;
+      if (place !== undefined) {
+        const record = { value: records[place.index], number: numberOf(place.index) };
+        this.#blame = { operator: firstOperator + place.operator, record };
+      }
+      throw error;
+    }
   }
 
   #drainSegment({ segment, lastOperator }: PlacedSegment, out: unknown[], keyCount: number): boolean {
@@ -167,6 +169,20 @@ interface PlacedSegment {
   readonly segment: Segment;
   readonly firstOperator: number;
   readonly lastOperator: number;
+}
+
+/** The trace of one run: a record, since a closure per batch costs more than what it would note. */
+class RunTrace implements SegmentTrace {
+  readonly origins: number[] | undefined;
+  place: { readonly operator: number; readonly index: number } | undefined;
+
+  constructor(origins: number[] | undefined) {
+    this.origins = origins;
+  }
+
+  failedAt(operator: number, index: number): void {
+    this.place = { operator, index };
+  }
 }
 
 const unknown = (): undefined => undefined;
