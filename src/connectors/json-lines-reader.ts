@@ -48,7 +48,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
         if (end < 0) end = text.length;
         line = text.slice(at, end);
         if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
-          const isSuspect = this.#suspects.next(at) < end;
+          const isSuspect = this.#suspects.areBetween(at, end);
           const value: unknown = isSuspect ? parseBetween(text, codes, at, end, this.#options) : JSON.parse(line);
           records.push(parse === undefined ? (value as Out) : parse(value));
         }

@@ -27,14 +27,15 @@ const minus = 0x2d;
 
 /**
  * Finds where a text may hold numbers of 16 digits or more, or with an exponent of three. No other number changes when
- * it becomes a double, so the lines between suspects need no second look; {@link wideNumbers} takes one at the others.
+ * it becomes a double, so lines without suspects need no second look; {@link wideNumbers} takes one at the others.
  */
 export class NumberSuspects {
   readonly #withDecimals: boolean;
   #text = '';
   #codes: CharCodes = new Uint8Array();
-  #run = Infinity;
-  #exponent = Infinity;
+  /** The next of each kind, as far as one was looked for. */
+  #run = -1;
+  #exponent = -1;
 
   /** Without `decimals` it looks for integers alone. */
   constructor(options: { readonly decimals: boolean }) {
@@ -45,15 +46,16 @@ export class NumberSuspects {
   reset(text: string, codes: CharCodes): void {
     this.#text = text;
     this.#codes = codes;
-    this.#run = findLongRun(codes, 0, this.#withDecimals);
-    this.#exponent = this.#withDecimals ? findFarExponent(text, 0) : Infinity;
+    this.#run = -1;
+    this.#exponent = this.#withDecimals ? -1 : Infinity;
   }
 
-  /** Index of the first suspect that starts at or after `index`, which never goes back; Infinity if there is none. */
-  next(index: number): number {
-    if (this.#run < index) this.#run = findLongRun(this.#codes, index, this.#withDecimals);
-    if (this.#exponent < index) this.#exponent = findFarExponent(this.#text, index);
-    return Math.min(this.#run, this.#exponent);
+  /** Whether there is one between two indexes, of which the first never goes back. */
+  areBetween(from: number, to: number): boolean {
+    if (this.#run < from) this.#run = findLongRun(this.#codes, from, this.#withDecimals);
+    if (this.#run < to) return true;
+    if (this.#exponent < from) this.#exponent = findFarExponent(this.#text, from);
+    return this.#exponent < to;
   }
 }
 
@@ -62,30 +64,33 @@ function findFarExponent(text: string, from: number): number {
   return farExponent.exec(text)?.index ?? Infinity;
 }
 
+const digitCodes = codesThat(isDigit);
+const numericCodes = codesThat((code) => isDigit(code) || code === point);
+
+function codesThat(isMember: (code: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, code) => (isMember(code) ? 1 : 0));
+}
+
 /**
- * The first run of digits and points that is long enough. Of so many places, one in as many tells that it is none. What
- * follows a quote at once is no number but a text.
+ * The first run of digits, and points, that is long enough. Of so many places, one in as many tells that it is none. What
+ * follows a quote at once is no number but a text, and digits that follow a point are no integer.
  */
 function findLongRun(codes: CharCodes, from: number, withDecimals: boolean): number {
+  const members = withDecimals ? numericCodes : digitCodes;
   const length = codes.length;
   for (let at = from + shortestRun - 1; at < length; at += shortestRun) {
-    if (!isNumeric(codes[at] as number)) continue;
-    const isLongBefore = isNumeric(codes[at - 8] as number) && isNumeric(codes[at - 4] as number);
-    if (!isLongBefore && !(isNumeric(codes[at + 8] as number) && isNumeric(codes[at + 4] as number))) continue;
-    let points = 0;
+    if (!members[codes[at] as number]) continue;
+    if (!members[codes[at - 8] as number] && !members[codes[at + 8] as number]) continue;
     let start = at;
-    for (; start > from && isNumeric(codes[start - 1] as number); start--) if (codes[start - 1] === point) points++;
-    let end = at;
-    for (; end < length && isNumeric(codes[end] as number); end++) if (codes[end] === point) points++;
-    const isWanted = withDecimals || points === 0;
-    if (isWanted && end - start >= shortestRun && codes[start - 1] !== quote) return start;
+    while (start > from && members[codes[start - 1] as number]) start--;
+    const before = codes[start - 1];
+    if (before === quote || before === point) continue;
+    let end = at + 1;
+    while (end < length && members[codes[end] as number]) end++;
+    if (end - start >= shortestRun) return start;
     at = end;
   }
   return Infinity;
-}
-
-function isNumeric(code: number): boolean {
-  return isDigit(code) || code === point;
 }
 
 function isDigit(code: number): boolean {
@@ -121,18 +126,20 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
     let high = 0;
     let low = 0;
     let pointAt = -1;
-    for (; at < to; at++) {
+    for (; at < to && digits < highDigits; at++) {
       const digit = (codes[at] as number) - 0x30;
-      if (digit >>> 0 > 9) {
-        if (digit !== point - 0x30) break;
-        pointAt = at;
-      } else if (digits < highDigits) {
-        high = high * 10 + digit;
+      if (digit >>> 0 <= 9) {
+        high = (high * 10 + digit) | 0;
         if (high > 0) digits++;
-      } else {
-        if (digits < keptDigits) low = low * 10 + digit;
-        digits++;
-      }
+      } else if (digit === point - 0x30) pointAt = at;
+      else break;
+    }
+    for (; at < to && digits >= highDigits; at++) {
+      const digit = (codes[at] as number) - 0x30;
+      if (digit >>> 0 <= 9) {
+        if (digits++ < keptDigits) low = (low * 10 + digit) | 0;
+      } else if (digit === point - 0x30) pointAt = at;
+      else break;
     }
     let exponent = pointAt < 0 ? 0 : pointAt + 1 - at;
     const hasExponent = at < to && ((codes[at] as number) | 0x20) === 0x65;

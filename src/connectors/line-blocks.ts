@@ -1,11 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import type { Environment } from '../environment.ts';
 import { MalformedInputError } from '../errors.ts';
 import { assertText } from './inputs/content-format.ts';
 import type { PlannedSplit } from './inputs/files-plan.ts';
 import { OpenFile } from './inputs/fixed-file.ts';
 import { UnpackedBytes } from './inputs/unpacked-bytes.ts';
-import { findUtf8Fault, OpenLine, QuotedLineCutter, withoutMark } from './line-bytes.ts';
+import { findUtf8Fault, OpenLine, QuotedLineCutter, textOf, withoutMark } from './line-bytes.ts';
 import type { LineEnd } from './line-end.ts';
 import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
@@ -189,7 +188,8 @@ export class LineBlocks implements LineFeeder {
     this.#offset += lines.length;
     const bytes = start === 0 ? withoutMark(lines) : lines;
     const offset = this.#offset - bytes.length;
-    return isUtf8(bytes) ? { text: bytes.toString(), bytes, offset } : this.#notUtf8(bytes, offset);
+    const text = textOf(bytes);
+    return text === undefined ? this.#notUtf8(bytes, offset) : { text, bytes, offset };
   }
 
   async #notUtf8(bytes: Buffer, offset: number): Promise<never> {

@@ -1,4 +1,4 @@
-import { constants, isUtf8 } from 'node:buffer';
+import { constants, isAscii, isUtf8 } from 'node:buffer';
 import { MalformedInputError } from '../errors.ts';
 
 const quote = 0x22;
@@ -6,6 +6,12 @@ const quote = 0x22;
 /** Without the byte order mark of UTF-8, if there is one. */
 export function withoutMark(bytes: Buffer): Buffer {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+}
+
+/** The text of `bytes`, which are UTF-8; undefined if they are not. ASCII, which most is, is copied and not decoded. */
+export function textOf(bytes: Buffer): string | undefined {
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  return isUtf8(bytes) ? bytes.toString() : undefined;
 }
 
 /** Where bytes that are not UTF-8 stop being it. */

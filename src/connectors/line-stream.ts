@@ -1,7 +1,6 @@
-import { isUtf8 } from 'node:buffer';
 import { MalformedInputError } from '../errors.ts';
 import type { SourceReader } from '../operators/source.ts';
-import { findUtf8Fault, OpenLine, QuotedLineCutter, withoutMark } from './line-bytes.ts';
+import { findUtf8Fault, OpenLine, QuotedLineCutter, textOf, withoutMark } from './line-bytes.ts';
 import type { LineEnd } from './line-end.ts';
 import type { LineBlock, LineFeeder } from './line-feeder.ts';
 import { StreamBytes } from './stream-bytes.ts';
@@ -91,7 +90,8 @@ export class LineStream implements LineFeeder {
     this.#offset += this.#block.length;
     this.#block = lines;
     const bytes = this.#offset === 0 ? withoutMark(lines) : lines;
-    if (isUtf8(bytes)) return { text: bytes.toString(), bytes, offset: this.#offset + lines.length - bytes.length };
+    const text = textOf(bytes);
+    if (text !== undefined) return { text, bytes, offset: this.#offset + lines.length - bytes.length };
     const { lineStart, column } = findUtf8Fault(bytes, this.lineEnd.charCodeAt(0));
     const line = 1 + this.#lineCount + this.#countLines(bytes.subarray(0, lineStart));
     throw new MalformedInputError({ file: this.path, line, column }, 'not valid UTF-8');
