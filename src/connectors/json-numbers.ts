@@ -21,6 +21,7 @@ export function charCodesOf(text: string, bytes: Buffer): CharCodes {
 const shortestRun = 16;
 const farExponent = /\d[eE][-+]?\d\d\d/g;
 const point = 0x2e;
+const zero = 0x30;
 const quote = 0x22;
 const backslash = 0x5c;
 const minus = 0x2d;
@@ -108,6 +109,7 @@ export function wideNumbersOf(json: string): WideNumber[] {
 /** The wide numbers of the JSON in `text` between two indexes, in their order. Places are told from the first index. */
 export function wideNumbers(text: string, codes: CharCodes, from: number, to: number): WideNumber[] {
   const found: WideNumber[] = [];
+  const view = codes instanceof Uint8Array ? new DataView(codes.buffer, codes.byteOffset, codes.length) : undefined;
   let at = from;
   while (at < to) {
     const code = codes[at] as number;
@@ -120,6 +122,13 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
     if (!isDigit(code)) {
       at++;
       continue;
+    }
+    if (view !== undefined && code === zero && codes[at + 1] === point) {
+      const end = endOfNearFraction(view, at + 2, to);
+      if (end > 0) {
+        at = end;
+        continue;
+      }
     }
     const start = at;
     let digits = 0;
@@ -159,6 +168,39 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
   return found;
 }
 
+/**
+ * Where the digits behind a `0.` end, if these are 16 or 17 without leading zeros that {@link isNearDouble} takes; 0 if
+ * not, or if that is not told so fast. Reads four digits at once.
+ */
+function endOfNearFraction(view: DataView, from: number, to: number): number {
+  let first = from;
+  while (first < from + 5 && first < to && view.getUint8(first) === zero) first++;
+  const end = first + 16;
+  if (end + 2 > to || view.getUint8(first) === zero) return 0;
+  const a = view.getUint32(first, true);
+  const b = view.getUint32(first + 4, true);
+  const c = view.getUint32(first + 8, true);
+  const d = view.getUint32(first + 12, true);
+  // Between the digits and the letters are six more codes, none of which comes in a number or behind one.
+  if ((a & b & c & d & 0x30303030) !== 0x30303030 || ((a | b | c | d) & 0xc0c0c0c0) !== 0) return 0;
+  const high = fourDigits(a) * 10_000 + fourDigits(b);
+  const low = fourDigits(c) * 10_000 + fourDigits(d);
+  const next = view.getUint8(end);
+  if (!isDigit(next)) {
+    return (next | 0x20) !== 0x65 && isNearQuotient(high * 1e8, low, from - end) ? end : 0;
+  }
+  const last = view.getUint8(end + 1);
+  if (isDigit(last) || (last | 0x20) === 0x65) return 0;
+  return isNearQuotient(high * 1e9, low * 10 + next - zero, from - end - 1) ? end + 1 : 0;
+}
+
+/** The number that the four digits in `word` make, of which the first is in its lowest byte. */
+function fourDigits(word: number): number {
+  const ones = word & 0x0f0f0f0f;
+  const pairs = Math.imul(ones, 10) + (ones >>> 8);
+  return (pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff);
+}
+
 function widthOf(number: string, isInteger: boolean): Pick<WideNumber, 'kind' | 'isExact'> | undefined {
   if (!isInteger) return survives(number) ? undefined : { kind: 'decimals', isExact: false };
   const double = Number(number);
@@ -179,6 +221,8 @@ function survives(decimal: string): boolean {
 
 const powersOfTen = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const splitter = 2 ** 27 + 1;
+/** What the errors of `restOf`, some 2^-40, cannot make a half. */
+const almostHalf = 0.4999;
 
 /**
  * A fast way to `survives` for most decimals of 16 and 17 digits, which arrays of floats are full of: whether a double
@@ -186,12 +230,16 @@ const splitter = 2 ** 27 + 1;
  */
 function isNearDouble(high: number, low: number, digits: number, exponent: number): boolean {
   if (digits <= highDigits || digits > keptDigits || exponent >= 0 || exponent < -22) return false;
-  const top = high * (powersOfTen[digits - highDigits] as number);
+  return isNearQuotient(high * (powersOfTen[digits - highDigits] as number), low, exponent);
+}
+
+/** Whether a double lies within half of 1 from `top + low`, both divided by the power of ten. */
+function isNearQuotient(top: number, low: number, exponent: number): boolean {
   const divisor = powersOfTen[-exponent] as number;
   const quotient = (top + low) / divisor;
   const rest = restOf(top, low, quotient, divisor);
-  if (Math.abs(rest) < 0.49) return true;
-  return Math.abs(restOf(top, low, quotient + rest / divisor, divisor)) < 0.49;
+  if (Math.abs(rest) < almostHalf) return true;
+  return Math.abs(restOf(top, low, quotient + rest / divisor, divisor)) < almostHalf;
 }
 
 /** `top + low - quotient * divisor`, without the error of the product, after Dekker (1971). */
