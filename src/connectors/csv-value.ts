@@ -1,3 +1,4 @@
+import { isWellFormed } from '../partitions/plain-data.ts';
 import { jsonTextOf, NotJsonError } from './json-text.ts';
 
 const noOptions = {};
@@ -11,12 +12,9 @@ export function csvValueOf(record: object, column: string): string {
     throw new TypeError(`expected an object, got ${record === null ? 'null' : typeof record}`);
   }
   const value: unknown = isOwnOrInherited(record, column) ? record[column] : undefined;
-  const refuse = (what: string): never => {
-    throw new TypeError(`${JSON.stringify(column)}: ${what}. Map to plain data before the sink`);
-  };
   switch (typeof value) {
     case 'string':
-      return loneSurrogate.test(value) ? refuse('half of a surrogate pair has no UTF-8') : value;
+      return isWellFormed(value) ? value : refuse(column, 'half of a surrogate pair has no UTF-8');
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -25,25 +23,28 @@ export function csvValueOf(record: object, column: string): string {
       return '';
     case 'object':
       if (value === null) return '';
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? refuse('an invalid Date') : value.toISOString();
-      return nested(value, refuse);
+      if (value instanceof Date)
+        return Number.isNaN(value.getTime()) ? refuse(column, 'an invalid Date') : value.toISOString();
+      return nested(value, column);
     default:
-      return refuse(`a ${typeof value} has no text`);
+      return refuse(column, `a ${typeof value} has no text`);
   }
 }
-
-const loneSurrogate = /\p{Surrogate}/u;
 
 /** An object without a column called `__proto__` has a prototype, not a value. */
 function isOwnOrInherited(record: object, column: string): record is Readonly<Record<string, unknown>> {
   return column !== '__proto__' || Object.hasOwn(record, column);
 }
 
-function nested(value: object, refuse: (what: string) => never): string {
+function refuse(column: string, what: string): never {
+  throw new TypeError(`${JSON.stringify(column)}: ${what}. Map to plain data before the sink`);
+}
+
+function nested(value: object, column: string): string {
   try {
     return jsonTextOf(value, noOptions);
   } catch (error) {
-    if (error instanceof NotJsonError) return refuse(error.problem);
+    if (error instanceof NotJsonError) return refuse(column, error.problem);
     throw error;
   }
 }

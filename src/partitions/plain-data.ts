@@ -150,7 +150,8 @@ function isBareOrOfAnotherRealm(prototype: unknown): boolean {
   );
 }
 
-function isWellFormed(text: string): boolean {
+/** Whether UTF-8 can hold `text`: no half of a surrogate pair is alone. */
+export function isWellFormed(text: string): boolean {
   return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 }
 
