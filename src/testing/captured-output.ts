@@ -1,11 +1,19 @@
 import type { StreamNode } from '../api/stream-graph.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
+import { DrawnAnswers } from './drawn-answers.ts';
+import type { SeededRandom } from './seeded-random.ts';
 
 /** What the sinks of a run would have written: a stand-in for each sink keeps what is committed, in memory. */
 export class CapturedOutput {
   /** Committed records by sink, then by subtask: a subtask that runs again replaces what it wrote before. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
+  readonly #answers: SeededRandom | undefined;
+
+  /** @param answers draws when and how the stand-ins answer. Without it they answer at once. */
+  constructor(answers?: SeededRandom) {
+    this.#answers = answers;
+  }
 
   /** The steps of a job, with a stand-in in the place of each sink. */
   inPlaceOfSinks(steps: readonly StreamNode[]): StreamNode[] {
@@ -21,9 +29,9 @@ export class CapturedOutput {
     return {
       name: `${name} (captured)`,
       guarantee: 'exactly-once',
-      open: ({ subtask }: RuntimeContext): SinkWriter<unknown> => {
+      open: ({ subtask, environment }: RuntimeContext) => {
         const records: unknown[] = [];
-        return {
+        const writer: SinkWriter<unknown> = {
           write: (batch) => {
             for (const record of batch) records.push(record);
           },
@@ -32,6 +40,13 @@ export class CapturedOutput {
           },
           abort: () => {},
         };
+        if (this.#answers === undefined) return writer;
+        const answers = new DrawnAnswers(this.#answers, environment.clock);
+        return answers.give<SinkWriter<unknown>>(() => ({
+          write: (batch) => answers.give<unknown>(() => writer.write(batch)) as PromiseLike<unknown>,
+          commit: () => answers.give<unknown>(() => writer.commit()) as PromiseLike<unknown>,
+          abort: () => answers.give<unknown>(() => writer.abort()) as PromiseLike<unknown>,
+        }));
       },
     };
   }

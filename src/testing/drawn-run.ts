@@ -44,6 +44,8 @@ export interface DrawnShape {
   readonly slots: number;
   /** The most steps tasks make before timers and messages have their turn. */
   readonly maxSteps: number;
+  /** Whether sinks answer in drawn manners (later, by what is only like a promise, twice) or at once. */
+  readonly sinkAnswers: 'at once' | 'drawn';
 }
 
 /** Everything that a seed drew for a run. */
@@ -87,6 +89,7 @@ export function drawShape(
     executors,
     slots,
     maxSteps: shape.pick([1, 4, 32]),
+    sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
   };
 }
 

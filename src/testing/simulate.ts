@@ -2,9 +2,11 @@ import { inspect } from 'node:util';
 import { planJob, type JobPlan } from '../api/job-planner.ts';
 import type { JobReceipt } from '../api/job-receipt.ts';
 import { runJob } from '../api/run-job.ts';
+import type { JobRun } from '../api/job-run.ts';
 import type { JobRunOptions } from '../api/run-options.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
 import { LocalDataPlane } from '../cluster/local-data-plane.ts';
+import type { Logger } from '../environment.ts';
 import { causeWithCode, KintsugiError, toError } from '../errors.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { JobVertexId } from '../ids.ts';
@@ -19,6 +21,7 @@ import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { faultPlan, type FaultPlace, type FaultPlan } from './fault-plan.ts';
 import { JobHistory } from './job-history.ts';
+import { differences } from './output-differences.ts';
 import { MemorySpillStore } from './memory-spill-store.ts';
 import { type DrawnFault, type DrawnRun, type DrawnShape, drawFaults, drawShape } from './drawn-run.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -39,6 +42,8 @@ export interface SimulationOptions {
         | 'failoverStrategy'
         | 'restartBackoff'
         | 'failureClassifiers'
+        | 'failureEnrichers'
+        | 'decisionDeadlineMs'
         | 'batchSize'
         | 'memoryBudgetBytes'
         | 'memoryOverflow'
@@ -49,6 +54,10 @@ export interface SimulationOptions {
         | 'executors'
       >
     | undefined;
+  /** Hears of each run as it starts, to watch it: first of the undisturbed one, unless that is known. */
+  readonly watch?: ((run: JobRun) => void) | undefined;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger | undefined;
   /**
    * What of a sink's records is compared with the undisturbed run, where that is not the records themselves: the latest
    * of each key, fractions rounded, without a time stamp. Default: the records.
@@ -65,6 +74,8 @@ export interface SimulationReport {
   readonly firedFaults: number;
   /** Whether it failed because the disk it was allowed was too small for it. */
   readonly isTooLarge: boolean;
+  /** Whether it failed because somebody changed a file while it was read, as a run must that cannot know what it has read. */
+  readonly isInputChanged: boolean;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
   /** Committed records by sink. */
@@ -107,11 +118,11 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const random = seededRandom(seed);
   const undisturbed = await undisturbedOutput(job, options);
   const shape = drawShape(random, job, options);
-  const captured = new CapturedOutput();
+  const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined);
   const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
   const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
   const drawn: DrawnRun = { ...shape, faults };
-  const environment = virtualEnvironment({ seed, order: 'shuffled' });
+  const environment = virtualEnvironment({ seed, order: 'shuffled', ...loggerOf(options) });
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const graph = new ExecutionGraph(plan.jobGraph);
   let cluster: LocalCluster | undefined;
@@ -128,7 +139,8 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   // A job that needs more disk than it may take is right to fail.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
   const isTooLarge = ended.failure !== undefined && (isWant(ended.failure) || wants.length > mostRestarts / 2);
-  const failure = isTooLarge ? undefined : ended.failure;
+  const isInputChanged = ended.failure !== undefined && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
+  const failure = isTooLarge || isInputChanged ? undefined : ended.failure;
   const output = captured.records();
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
@@ -137,14 +149,23 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     ...leftovers,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
-  return { seed, drawn, firedFaults: firedFaults(), isTooLarge, receipt, history, output };
+  return { seed, drawn, firedFaults: firedFaults(), isTooLarge, isInputChanged, receipt, history, output };
 }
 
 function checkSimulationOptions(given: SimulationOptions): void {
-  checkOptions('simulate', given, { seed: true, maxParallelism: true, maxFaults: true, options: true, outcome: true });
-  const { maxParallelism, maxFaults, options, outcome } = given;
+  checkOptions('simulate', given, {
+    seed: true,
+    maxParallelism: true,
+    maxFaults: true,
+    options: true,
+    watch: true,
+    logger: true,
+    outcome: true,
+  });
+  const { maxParallelism, maxFaults, options, watch, outcome } = given;
   if (maxParallelism !== undefined) checkInteger('maxParallelism', maxParallelism, 1, 1 << 20);
   if (maxFaults !== undefined) checkInteger('maxFaults', maxFaults, 0, Number.MAX_SAFE_INTEGER);
+  if (watch !== undefined) checkFunction('watch', watch);
   if (outcome !== undefined) checkFunction('outcome', outcome);
   if (options !== undefined) checkOptions('the options of simulate', options, runOptionNames);
 }
@@ -153,6 +174,8 @@ const runOptionNames: OptionNames<NonNullable<SimulationOptions['options']>> = {
   failoverStrategy: true,
   restartBackoff: true,
   failureClassifiers: true,
+  failureEnrichers: true,
+  decisionDeadlineMs: true,
   batchSize: true,
   memoryBudgetBytes: true,
   memoryOverflow: true,
@@ -177,7 +200,7 @@ async function runSimulated(
   environment: VirtualEnvironment,
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
-  { options = {} }: SimulationOptions,
+  { options = {}, watch }: SimulationOptions,
   started: (cluster: LocalCluster) => void = () => {},
 ): Promise<Ended> {
   const history = new JobHistory();
@@ -221,6 +244,7 @@ async function runSimulated(
     },
   );
   run.events$.subscribe((event) => history.add(event));
+  watch?.(run);
   let failure: Error | undefined;
   try {
     await environment.drive(run.result, { what: `job "${plan.name}"`, limitMs: 60 * 60 * 1_000 });
@@ -234,6 +258,10 @@ async function runSimulated(
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
   return { history, receipt: run.receipt(), failure, leftovers };
+}
+
+function loggerOf({ logger }: SimulationOptions): { readonly logger?: Logger } {
+  return logger === undefined ? {} : { logger };
 }
 
 function isDisturbed(drawn: DrawnShape | DrawnRun): drawn is DrawnRun {
@@ -276,7 +304,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
     },
     { times: Number.POSITIVE_INFINITY },
   );
-  const environment = virtualEnvironment({ seed: 0, faults });
+  const environment = virtualEnvironment({ seed: 0, faults, ...loggerOf(options) });
   const { failure } = await runSimulated(
     plan,
     environment,
@@ -295,6 +323,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       executors: 1,
       slots: Number.POSITIVE_INFINITY,
       maxSteps: 64,
+      sinkAnswers: 'at once',
     },
     new MemorySpillStore(environment.clock),
     options,
@@ -350,33 +379,4 @@ function cut(files: ReadonlyMap<string, Uint8Array[]>): void {
 /** Whether the disk that was allowed was too small. */
 function isWant(error: Error): boolean {
   return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
-}
-
-/** How two outputs differ as multisets, sink by sink. */
-function differences(
-  expected: ReadonlyMap<string, readonly unknown[]>,
-  actual: ReadonlyMap<string, readonly unknown[]>,
-  outcome: (records: readonly unknown[], sink: string) => readonly unknown[] = (records) => records,
-): string[] {
-  return [...expected].flatMap(([sink, records]) => {
-    const counts = new Map<string, number>();
-    const count = (record: unknown, by: number): unknown =>
-      counts.set(shown(record), (counts.get(shown(record)) ?? 0) + by);
-    for (const record of outcome(records, sink)) count(record, 1);
-    for (const record of outcome(actual.get(sink) ?? [], sink)) count(record, -1);
-    const wrong = [...counts].filter(([, count]) => count !== 0);
-    return wrong
-      .slice(0, 5)
-      .map(([record, count]) =>
-        count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too often ${record}`,
-      );
-  });
-}
-
-function shown(record: unknown): string {
-  // Numbers and texts, the common case, without the cost of an inspection.
-  if (typeof record === 'number' && record !== 0) return String(record);
-  if (typeof record === 'string') return JSON.stringify(record);
-  const depth = Number.POSITIVE_INFINITY;
-  return inspect(record, { depth, maxArrayLength: null, maxStringLength: null, sorted: true });
 }

@@ -36,6 +36,15 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.brokenClaims).toBeGreaterThan(count / 500);
       expect(summary.tooLarge).toBeLessThan(count / 25);
     });
+
+    it('extensions, observers and sinks were rude, and files were changed while they were read', () => {
+      expect(summary.rudeSinks).toBeGreaterThan(count / 8);
+      expect(summary.overruled).toBeGreaterThan(count / 50);
+      expect(summary.unheard).toBeGreaterThan(count / 50);
+      expect(summary.appended).toBeGreaterThan(count / 1_000);
+      expect(summary.inputsChanged).toBeGreaterThan(count / 500);
+      expect(summary.changed).toBeGreaterThanOrEqual(summary.inputsChanged);
+    });
   });
 }
 

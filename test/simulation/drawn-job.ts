@@ -2,6 +2,7 @@ import { bufferCount, concatMap, map as rxMap, take } from 'rxjs';
 import {
   type DataStream,
   blocking,
+  type Clock,
   type Exchange,
   fromArray,
   fromAsyncIterable,
@@ -13,7 +14,10 @@ import {
   type Sink,
   type Source,
 } from '../../src/index.ts';
+import { DrawnAnswers } from '../../src/testing/drawn-answers.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+import { type ChangingFile, drawFile } from './changing-file.ts';
+import { rudeIterable, rudeSource } from './rude-source.ts';
 
 /** What flows through drawn jobs. */
 interface Item {
@@ -29,6 +33,12 @@ const modulus = 10_007;
  * does not depend on order, batch sizes or parallelism.
  */
 export function drawJob(seed: number): Job {
+  return drawJobAndFiles(seed).job;
+}
+
+/** A drawn job, and the files that it reads; whoever draws many deletes them with `deleteFiles`. */
+export function drawJobAndFiles(seed: number): { readonly job: Job; readonly files: readonly ChangingFile[] } {
+  const files: ChangingFile[] = [];
   const random = seededRandom(seed).fork('job');
   const job = Job.create(`drawn-${seed}`, {
     mode: random.pick(['batch', 'streaming']),
@@ -36,7 +46,9 @@ export function drawJob(seed: number): Job {
     // What is true of every operator that says nothing, unless it is one that breaks its word.
     deterministic: random.chance(0.5),
   });
-  const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) => drawSource(random, job, index));
+  const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) =>
+    drawSource(random, job, index, files),
+  );
   for (let step = random.integer(1, 7); step > 0; step--) {
     const at = random.integer(0, open.length - 1);
     const stream = open[at] as DataStream<Item>;
@@ -51,7 +63,7 @@ export function drawJob(seed: number): Job {
     }
   }
   for (const [index, stream] of open.entries()) stream.sink(`out-${index}`, nowhere);
-  return job;
+  return { job, files };
 }
 
 /** A stand-in: simulation puts its own in the place of every sink. */
@@ -63,20 +75,24 @@ const nowhere: Sink<Item> = {
   },
 };
 
-function drawSource(random: SeededRandom, job: Job, index: number): DataStream<Item> {
+function drawSource(random: SeededRandom, job: Job, index: number, files: ChangingFile[]): DataStream<Item> {
   const count = random.pick([0, 1, 10, 60, 200]);
   const items = Array.from({ length: count }, (_, at): Item => ({ key: at % 7, value: (at * 31 + index) % modulus }));
   const name = `source-${index}`;
+  const rudeness = random.fork(`rude ${name}`);
+  const rudely = <Of>(source: Source<Of>): Source<Of> => (rudeness.chance(0.2) ? rudeSource(rudeness, source) : source);
+  if (rudeness.chance(0.03)) {
+    const file = drawFile(rudeness, `${random.seed}-${index}`, count);
+    files.push(file);
+    return job.source(name, rudely(file.source));
+  }
   switch (random.integer(0, 4)) {
     case 0:
-      return job.source(name, fromArray(items));
+      return job.source(name, rudely(fromArray(items)));
     case 1:
-      return job.source(
-        name,
-        fromIterable(() => items),
-        { deterministic: true },
-      );
+      return job.source(name, rudely(fromIterable(() => items)), { deterministic: true });
     case 2:
+      if (rudeness.chance(0.3)) return job.source(name, rudely(fromAsyncIterable(rudeIterable(rudeness, items))));
       return job.source(
         name,
         fromAsyncIterable(async function* () {
@@ -90,12 +106,12 @@ function drawSource(random: SeededRandom, job: Job, index: number): DataStream<I
       // Without slots for all tasks it would keep the one that its consumer waits for: `memory` makes sure of them. What is
       // kept for longer is completed, and that would never be.
       return job
-        .source(name, endless(random.chance(0.5)))
+        .source(name, rudely(endless(random.chance(0.5))))
         .rebalance({ exchange: random.chance(0.5) ? 'pipelined' : drawMemory(random, 'until-consumers-finish') })
         .map((item) => item, { parallelism: 1 })
         .through(take(count));
     default:
-      return job.source(name, range(0, count)).map((n) => ({ key: n % 5, value: (n * 17) % modulus }));
+      return job.source(name, rudely(range(0, count))).map((n) => ({ key: n % 5, value: (n * 17) % modulus }));
   }
 }
 
@@ -119,6 +135,15 @@ function endless(deterministic: boolean): Source<Item> {
     },
   };
 }
+
+/** Timers become promises. */
+const promptClock: Clock = {
+  now: () => 0,
+  epochMs: () => 0,
+  setTimeout: (callback) => queueMicrotask(callback),
+  clearTimeout: () => {},
+  setImmediate: (callback) => queueMicrotask(callback),
+};
 
 type Draw = (random: SeededRandom, stream: DataStream<Item>) => DataStream<Item>;
 
@@ -182,6 +207,14 @@ const draws: readonly Draw[] = [
       ),
   (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
   (random, stream) => stream.forward({ exchange: random.pick(exchanges)(random) }).map((item) => ({ ...item })),
+  (random, stream) => {
+    const answers = random.fork('answers');
+    // Nothing here has a clock: they are late by promises alone.
+    const give = new DrawnAnswers(answers, promptClock);
+    return stream.mapAsync(({ key, value }) => give.give(() => ({ key, value: (value + 3) % modulus })), {
+      concurrency: random.integer(1, 8),
+    });
+  },
   inAnotherOrder,
   withNoise,
   firstFew,

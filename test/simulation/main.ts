@@ -15,8 +15,13 @@ async function main(): Promise<number> {
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenClaims, tooLarge, passed, failures } = summary;
+    const { rudeSinks, overruled, unheard, appended, changed, inputsChanged } = summary;
     print(`${faults} faults struck; ${tasks} tasks took ${attempts} attempts`);
     print(`${again} regions produced again, ${brokenClaims} claims were broken, ${tooLarge} jobs were too large`);
+    print(`${rudeSinks} jobs had rude sinks, ${overruled} decisions were overruled, ${unheard} others were not heard`);
+    print(
+      `${appended} files were appended to, ${changed} otherwise changed, which ${inputsChanged} jobs were right to say`,
+    );
     print(`${passed} passed, ${failures.length} failed`);
   }
   return summary.failures.length > 0 ? 1 : 0;

@@ -1,5 +1,7 @@
 import { simulate } from '../../src/testing/index.ts';
-import { drawJob } from './drawn-job.ts';
+import { deleteFiles } from './changing-file.ts';
+import { drawJobAndFiles } from './drawn-job.ts';
+import { drawRudeExtensions } from './rude-extensions.ts';
 
 /** What simulated jobs did, all together. */
 export interface SeedsSummary {
@@ -21,6 +23,18 @@ export interface SeedsSummary {
   readonly brokenClaims: number;
   /** Jobs that were right to fail: the disk they were allowed was too small for them. */
   readonly tooLarge: number;
+  /** Jobs whose sinks answered in drawn manners. */
+  readonly rudeSinks: number;
+  /** What strategies and backoffs answered and could not be used. */
+  readonly overruled: number;
+  /** Observers, classifiers and enrichers that failed. */
+  readonly unheard: number;
+  /** Jobs of whose files one was appended to while they were read, which changes nothing. */
+  readonly appended: number;
+  /** Jobs of whose files one was otherwise changed, */
+  readonly changed: number;
+  /** and those among them that were right to fail because of it. */
+  readonly inputsChanged: number;
 }
 
 /** Simulates `count` drawn jobs, from seed `first` on. @param tell hears of what goes wrong, and now and then of how it goes */
@@ -36,10 +50,29 @@ export async function runSeeds(first: number, count: number, tell: (line: string
     again: 0,
     brokenClaims: 0,
     tooLarge: 0,
+    rudeSinks: 0,
+    overruled: 0,
+    unheard: 0,
+    appended: 0,
+    changed: 0,
+    inputsChanged: 0,
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const { firedFaults, isTooLarge, receipt, history } = await simulate(drawJob(seed), { seed });
+      const { job, files } = drawJobAndFiles(seed);
+      const report = await simulate(job, { seed, ...drawRudeExtensions(seed) });
+      const { drawn, firedFaults, isTooLarge, isInputChanged, receipt, history } = report;
+      const changes = files.flatMap(({ isChanged, change }) => (isChanged ? [change] : []));
+      const isChanged = changes.some((change) => change !== 'appended to');
+      if (isInputChanged && !isChanged) throw new Error('it failed because of a change that there was not');
+      sum.appended += changes.includes('appended to') ? 1 : 0;
+      sum.changed += isChanged ? 1 : 0;
+      sum.inputsChanged += isInputChanged ? 1 : 0;
+      sum.rudeSinks += drawn.sinkAnswers === 'drawn' ? 1 : 0;
+      for (const { type } of history.events) {
+        if (type === 'failover.overruled') sum.overruled++;
+        else if (type === 'failure.extensionFailed' || type === 'observer.failed') sum.unheard++;
+      }
       sum.faults += firedFaults;
       sum.tasks += receipt.tasks.total;
       sum.attempts += receipt.tasks.attempts;
@@ -58,5 +91,6 @@ export async function runSeeds(first: number, count: number, tell: (line: string
     const done = seed - first + 1;
     if (done % 250 === 0) tell(`… ${done} of ${count} seeds, ${failures.length} failed`);
   }
+  deleteFiles();
   return { passed: count - failures.length, failures, ...sum };
 }

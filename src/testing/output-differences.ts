@@ -1,0 +1,30 @@
+import { inspect } from 'node:util';
+
+/** How two outputs differ as multisets, sink by sink. */
+export function differences(
+  expected: ReadonlyMap<string, readonly unknown[]>,
+  actual: ReadonlyMap<string, readonly unknown[]>,
+  outcome: (records: readonly unknown[], sink: string) => readonly unknown[] = (records) => records,
+): string[] {
+  return [...expected].flatMap(([sink, records]) => {
+    const counts = new Map<string, number>();
+    const count = (record: unknown, by: number): unknown =>
+      counts.set(shown(record), (counts.get(shown(record)) ?? 0) + by);
+    for (const record of outcome(records, sink)) count(record, 1);
+    for (const record of outcome(actual.get(sink) ?? [], sink)) count(record, -1);
+    const wrong = [...counts].filter(([, count]) => count !== 0);
+    return wrong
+      .slice(0, 5)
+      .map(([record, count]) =>
+        count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too often ${record}`,
+      );
+  });
+}
+
+function shown(record: unknown): string {
+  // Numbers and texts, the common case, without the cost of an inspection.
+  if (typeof record === 'number' && record !== 0) return String(record);
+  if (typeof record === 'string') return JSON.stringify(record);
+  const depth = Number.POSITIVE_INFINITY;
+  return inspect(record, { depth, maxArrayLength: null, maxStringLength: null, sorted: true });
+}
