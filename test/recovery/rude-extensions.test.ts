@@ -281,6 +281,21 @@ describe('a strategy machine', () => {
       },
       false,
     ],
+    [
+      'answers a second time, with a promise that is rejected',
+      () => {
+        const answer = (decision: () => unknown) =>
+          emit(({ event }) => ({
+            type: 'failover.decided',
+            failover: (event as unknown as { failover: number }).failover,
+            decision: decision(),
+          })) as never;
+        const right = answer(() => ({ kind: 'restart', regions: [0, 1, 2, 3] }));
+        const rejected = answer(() => Promise.reject(new Error('rude')));
+        return failoverStrategySetup().createMachine({ on: { 'failover.requested': { actions: [right, rejected] } } });
+      },
+      false,
+    ],
   ] as const)('that %s holds up neither job nor process', async (_, machine, overruled) => {
     const { error, said, records, timers } = await disturbed(
       () => ({ options: () => ({ failoverStrategy: machine(), decisionDeadlineMs: 50 }), says: /./ }),

@@ -88,8 +88,9 @@ export class Advisor<Asked extends Question, Answer> {
     const failover = propertyOf(emitted.value, 'failover') as FailoverId;
     const waiting = this.#waiting.get(failover);
     this.#waiting.delete(failover);
-    if (waiting === undefined) return;
+    // Also where nobody waits: a promise in it that is rejected must not end the process.
     const answer = callNow('the answer', () => readAnswer(emitted.value));
+    if (waiting === undefined) return;
     if (answer.kind === 'error') waiting.fail(answer.error);
     else waiting.answer(answer.value as Answer);
   }
