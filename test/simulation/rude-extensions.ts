@@ -5,7 +5,6 @@ import {
   type FailoverStrategyEmitted,
   type FailoverStrategyEvent,
   type FailoverStrategyInput,
-  fixedDelay,
   type JobRun,
   type Logger,
   type RestartBackoffRule,
@@ -80,19 +79,23 @@ function drawStrategy(random: SeededRandom, rule: FailoverRule, rude: (given: un
   );
 }
 
-/** Enough restarts for whatever is drawn. */
-const patient = fixedDelay({ maxAttempts: 50, delayMs: 10 });
+/** More failures than any drawn run has that is right. */
+const mostFailures = 100;
 
+/** It counts on its own: a state that it has answered nonsense for is lost, and with it what a rule had counted. */
 function drawBackoff(random: SeededRandom, rude: (given: unknown) => unknown): RestartBackoffRule {
-  const isRude = (): boolean => random.chance(0.1);
+  let failures = 0;
+  const orRude = <Answer>(state: unknown, answer: Answer): Answer =>
+    random.chance(0.1) ? (rude({ state }) as Answer) : answer;
   return {
-    ...(patient as RestartBackoffRule),
-    onFailure: (state, nowMs, chance) =>
-      isRude() ? (rude({ state }) as never) : (patient as RestartBackoffRule).onFailure(state, nowMs, chance),
-    canRestart: (state, nowMs) =>
-      isRude() ? (rude({ state }) as boolean) : (patient as RestartBackoffRule).canRestart(state, nowMs),
-    delayMs: (state, nowMs) =>
-      isRude() ? (rude({ state }) as number) : (patient as RestartBackoffRule).delayMs(state, nowMs),
+    name: 'rude',
+    initial: 0,
+    onFailure: (state) => {
+      failures++;
+      return orRude(state, { state, newAttempt: true });
+    },
+    canRestart: (state) => orRude(state, failures <= mostFailures),
+    delayMs: (state) => orRude(state, 10),
   };
 }
 
