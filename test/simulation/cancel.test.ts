@@ -4,7 +4,10 @@ import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import { fixedDelay, JobCanceledError, type Sink } from '../../src/index.ts';
 import { JobHistory, seededRandom, virtualEnvironment } from '../../src/testing/index.ts';
+import { deleteFiles } from './changing-file.ts';
 import { drawJob } from './drawn-job.ts';
+
+afterAll(deleteFiles);
 
 /** Counts what becomes of its writers; says so when one is used after its end. */
 class Ledger {

@@ -3,7 +3,10 @@ import { collect, fromArray, Job, range, restartPipelinedRegion } from '../../sr
 import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
 import { RecordWriter } from '../../src/partitions/record-writer.ts';
 import { simulate, SimulationError, type SimulationReport } from '../../src/testing/index.ts';
+import { deleteFiles } from './changing-file.ts';
 import { drawJob } from './drawn-job.ts';
+
+afterAll(deleteFiles);
 
 jest.setTimeout(60_000);
 
