@@ -36,8 +36,8 @@ const source = (count: number): Source<Reading> => ({
     return {
       read: (max) => {
         if (next >= count) return null;
-        const batch = batchAt(next, max);
-        next += max;
+        const batch = batchAt(next, Math.min(max, count - next));
+        next += batch.length;
         return batch;
       },
       close: () => {},
