@@ -63,12 +63,19 @@ export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
           ruleSetup.emit(({ context, event }) => ({
             type: 'backoff.decided',
             failover: event.failover,
-            canRestart: rule.canRestart(context.state, event.nowMs),
-            delayMs: rule.delayMs(context.state, event.nowMs),
+            canRestart: answerOf('canRestart', () => rule.canRestart(context.state, event.nowMs)),
+            delayMs: answerOf('delayMs', () => rule.delayMs(context.state, event.nowMs)),
             newAttempt: context.newAttempt,
           })),
         ],
       },
     },
   });
+}
+
+/** What a rule answers at once. @throws what it threw, and for a promise, which is silenced */
+function answerOf<Answer>(question: string, ask: () => Answer): Answer {
+  const answer = callNow(question, ask);
+  if (answer.kind === 'error') throw answer.error;
+  return answer.value;
 }
