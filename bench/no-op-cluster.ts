@@ -52,7 +52,6 @@ export class NoOpCluster implements ExecutorGateway {
         classifiers: [],
         enrichers: [],
         decisionDeadlineMs: 1_000,
-        fallbackDelayMs: 0,
       },
       keepResults: () => 'until-consumers-finish',
       slotRequestTimeoutMs: 60_000,

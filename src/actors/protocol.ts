@@ -186,7 +186,8 @@ export type MasterToFailoverEvent =
   | { readonly type: 'failover.strategyDecided'; readonly decision: unknown }
   | { readonly type: 'failover.strategyFailed'; readonly cause: unknown }
   | {
-      readonly type: 'failover.backoffDecided';
+      /** `failover.backoffDecided` may be the user's, and nonsense; the engine's own answers apart, as the other may be late. */
+      readonly type: 'failover.backoffDecided' | 'failover.defaultBackoffDecided';
       readonly canRestart: boolean;
       readonly delayMs: number;
       readonly newAttempt: boolean;

@@ -112,7 +112,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       classifiers: options.failureClassifiers,
       enrichers: options.failureEnrichers,
       decisionDeadlineMs: options.decisionDeadlineMs,
-      fallbackDelayMs: 1_000,
     },
     keepResults: (edge) => plan.exchanges[edge]?.keepResults ?? options.keepResults,
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,

@@ -42,3 +42,17 @@ export function ownCauseWithCode<Error extends KintsugiError = KintsugiError>(
   }
   return undefined;
 }
+
+/** Where on the disk a result is wrong, if the cause or what caused it says so. */
+export function locationIn(
+  cause: Error,
+  run: RunId | undefined,
+): { readonly file: string; readonly offset: number } | undefined {
+  for (const { error: link, isForeign } of causesIn(cause, run)) {
+    if (isForeign) return undefined;
+    const location = propertyOf(link, 'location');
+    const [file, offset] = [propertyOf(location, 'file'), propertyOf(location, 'offset')];
+    if (typeof file === 'string' && typeof offset === 'number') return { file, offset };
+  }
+  return undefined;
+}

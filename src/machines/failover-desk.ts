@@ -1,13 +1,14 @@
 import { createActor, enqueueActions } from 'xstate';
 import { type DeterminismBrokenError, IllegalStateError, toError } from '../errors.ts';
 import { propertyOf, show } from '../foreign-value.ts';
+import { exponentialDelay } from '../failover/exponential-delay.ts';
 import { classifyFailure } from '../failover/failure-classifier.ts';
-import { causesIn, ownCauseWithCode } from '../failover/own-causes.ts';
+import { locationIn, ownCauseWithCode } from '../failover/own-causes.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { decisionValue, soundDecision } from '../failover/sound-decision.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { ExecutionVertexId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
-import { callNow, isThenable, refusePromise } from '../user-code.ts';
+import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import { callNow } from '../user-code.ts';
 import {
   type CompleteDecision,
   type FailoverActorRef,
@@ -18,9 +19,10 @@ import type { JobLedger } from './job-ledger.ts';
 import type { JobMasterEvent } from './job-master-machine.ts';
 import type { JobServices } from './job-services.ts';
 import { ResultVerifier } from './result-verifier.ts';
-import { Advisor, type AdvisorOptions } from './strategies/advisor.ts';
+import { Advisor } from './strategies/advisor.ts';
 import type { FailoverStrategyEvent } from './strategies/failover-strategy-machine.ts';
-import type { RestartBackoffEmitted, RestartBackoffEvent } from './strategies/restart-backoff-machine.ts';
+import { type BackoffAnswer, RegionalBackoffs } from './strategies/regional-backoffs.ts';
+import { type RestartBackoffEvent, restartBackoffMachine } from './strategies/restart-backoff-machine.ts';
 
 /**
  * Where failures come in: records and classifies them, opens a failover for each, and carries questions and answers
@@ -36,19 +38,38 @@ export class FailoverDesk {
   /** Made once: XState works a machine out anew each time that it is provided with something. */
   readonly #failover: typeof failoverMachine;
   readonly #strategy: Advisor<FailoverStrategyEvent, unknown>;
-  readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, BackoffAnswer>>();
+  readonly #backoffs: RegionalBackoffs;
+  /** Asked where the user's is of no use. */
+  readonly #defaultBackoffs: RegionalBackoffs;
   #lastId = 0;
 
   constructor(services: JobServices) {
     this.#services = services;
     this.#topology = topologyOf(services.ledger);
     this.#verifier = new ResultVerifier(services, (partition, cause) => this.losePartition(partition, cause));
-    this.#strategy = this.#advisor({
+    const { environment, inspect, failureHandling } = services;
+    const common = {
+      clock: environment.clock,
+      inspect,
+      input: Object.freeze({ topology: this.#topology, environment }),
+    };
+    this.#strategy = new Advisor({
+      ...common,
       id: 'failoverStrategy',
-      logic: services.failureHandling.failoverStrategy,
+      logic: failureHandling.failoverStrategy,
       answerType: 'failover.decided',
       // Twice as many as there are, in case some are named twice.
       readAnswer: (emitted) => decisionValue(propertyOf(emitted, 'decision'), 2 * services.ledger.regions.count),
+    });
+    this.#backoffs = new RegionalBackoffs({
+      ...common,
+      id: 'restartBackoff',
+      logic: failureHandling.restartBackoff,
+    });
+    this.#defaultBackoffs = new RegionalBackoffs({
+      ...common,
+      id: 'defaultBackoff',
+      logic: restartBackoffMachine(exponentialDelay()),
     });
     this.#failover = this.#provideFailover();
   }
@@ -123,7 +144,8 @@ export class FailoverDesk {
   /** Ends the strategy and the backoffs with the job. Returns the failovers that were still open, to be stopped. */
   stop(): FailoverActorRef[] {
     this.#strategy.stop();
-    for (const backoff of this.#backoffs.values()) backoff.stop();
+    this.#backoffs.stop();
+    this.#defaultBackoffs.stop();
     const open = [...this.#open.values()];
     for (const failover of [...this.#open.keys()]) this.#forget(failover);
     return open;
@@ -198,7 +220,6 @@ export class FailoverDesk {
         master,
         clock: environment.clock,
         deadlineMs: failureHandling.decisionDeadlineMs,
-        fallbackDelayMs: failureHandling.fallbackDelayMs,
         completeDecision: (decision) => this.#completeDecision(decision, failure),
         allRegions: () => Array.from({ length: ledger.regions.count }, (_, region) => region as RegionId),
       },
@@ -216,7 +237,7 @@ export class FailoverDesk {
   }
 
   #provideFailover(): typeof failoverMachine {
-    const { environment, delay } = this.#services;
+    const { delay } = this.#services;
     const topology = this.#topology;
     return failoverMachine.provide({
       actors: { delay },
@@ -235,13 +256,23 @@ export class FailoverDesk {
           enqueue.sendTo(strategy, Object.freeze({ type: 'failover.requested', failover, failure, topology }));
         }),
         askBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
-          const backoff = this.#backoffFor(failure.vertex).expect(
+          const backoff = this.#backoffs.of(this.#backoffScope(failure)).expect(
             failover,
             (answer) => self.send({ type: 'failover.backoffDecided', ...answer }),
             (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
           );
-          const nowMs = environment.clock.now();
-          enqueue.sendTo(backoff, Object.freeze({ type: 'backoff.requested', failover, failure, nowMs }));
+          enqueue.sendTo(backoff, this.#backoffQuestion(failover, failure));
+        }),
+        askDefaultBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+          const answered = (answer: BackoffAnswer): void =>
+            self.send({ type: 'failover.defaultBackoffDecided', ...answer });
+          const backoff = this.#defaultBackoffs.of(this.#backoffScope(failure)).expect(
+            failover,
+            answered,
+            // It draws from the environment, which may throw: who cannot say when does not restart.
+            () => answered({ canRestart: false, delayMs: 0, newAttempt: true }),
+          );
+          enqueue.sendTo(backoff, this.#backoffQuestion(failover, failure));
         }),
       },
     });
@@ -287,41 +318,15 @@ export class FailoverDesk {
     observe({ type: 'failure.extensionFailed', atMs: environment.clock.now(), extension, cause });
   }
 
-  #backoffFor(vertex: ExecutionVertexId | undefined): Advisor<RestartBackoffEvent, BackoffAnswer> {
+  #backoffScope({ vertex }: TaskFailure): RegionId | 'job' {
     const { failureHandling, ledger } = this.#services;
-    const scope =
-      vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
-    let backoff = this.#backoffs.get(scope);
-    if (backoff === undefined) {
-      backoff = this.#advisor({
-        id: `restartBackoff/${scope}`,
-        logic: failureHandling.restartBackoff,
-        answerType: 'backoff.decided',
-        readAnswer: backoffAnswer,
-      });
-      this.#backoffs.set(scope, backoff);
-    }
-    return backoff;
+    return vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
   }
 
-  #advisor<Asked extends { type: string; failover: FailoverId }, Answer>(
-    options: Pick<AdvisorOptions<Answer>, 'id' | 'logic' | 'answerType' | 'readAnswer'>,
-  ): Advisor<Asked, Answer> {
-    const { environment, inspect } = this.#services;
-    const input = Object.freeze({ topology: this.#topology, environment });
-    return new Advisor({ ...options, clock: environment.clock, inspect, input });
+  #backoffQuestion(failover: FailoverId, failure: TaskFailure): RestartBackoffEvent {
+    const nowMs = this.#services.environment.clock.now();
+    return Object.freeze({ type: 'backoff.requested', failover, failure, nowMs });
   }
-}
-
-type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt'>;
-
-/** What a backoff emitted, which may be the user's, looked at once. @throws InvalidArgumentError for a promise */
-function backoffAnswer(emitted: unknown): BackoffAnswer {
-  const { canRestart, delayMs, newAttempt } = emitted as BackoffAnswer;
-  for (const [name, value] of Object.entries({ canRestart, delayMs, newAttempt })) {
-    if (isThenable(value)) refusePromise(`${name} of restartBackoff`, value);
-  }
-  return { canRestart, delayMs, newAttempt };
 }
 
 function topologyOf(ledger: JobLedger): Topology {
@@ -333,18 +338,4 @@ function topologyOf(ledger: JobLedger): Topology {
     isPartitionAvailable: (partition: PartitionId) => ledger.isPartitionAvailable(partition),
     reproducibilityOf: (region: RegionId) => ledger.reproducibilityOf(region),
   });
-}
-
-/** Where on the disk a result is wrong, if the cause or what caused it says so. */
-function locationIn(
-  cause: Error,
-  run: RunId | undefined,
-): { readonly file: string; readonly offset: number } | undefined {
-  for (const { error: link, isForeign } of causesIn(cause, run)) {
-    if (isForeign) return undefined;
-    const location = propertyOf(link, 'location');
-    const [file, offset] = [propertyOf(location, 'file'), propertyOf(location, 'offset')];
-    if (typeof file === 'string' && typeof offset === 'number') return { file, offset };
-  }
-  return undefined;
 }

@@ -20,8 +20,8 @@ export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEven
  *    when it has answered.
  * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
  * F2 An unrecoverable failure is refused without asking the backoff.
- * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does,
- *    by `fallbackDelayMs`. Both are said in a warning. Extension never costs correctness.
+ * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does, by
+ *    the engine's default, whose attempts end. Both are said in a warning. Extension never costs correctness.
  * F4 What is restarted is closed under the rules of recovery, whatever the strategy named.
  * F5 It is completed when each of its regions runs again or was taken over by a newer failover.
  */
@@ -36,7 +36,6 @@ export interface FailoverInput {
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
   readonly deadlineMs: number;
-  readonly fallbackDelayMs: number;
   /** Checks an answer: the sound set of regions and why it is larger than asked for, or what is wrong with the answer. */
   readonly completeDecision: (decision: unknown) => CompleteDecision;
   readonly allRegions: () => readonly RegionId[];
@@ -85,6 +84,8 @@ const base = setup({
     askStrategy: () => placeholder('failover', 'askStrategy'),
     /** Puts the question to the restart backoff of the failed region. */
     askBackoff: () => placeholder('failover', 'askBackoff'),
+    /** Puts it to the engine's own instead; the answer comes back as `failover.defaultBackoffDecided`. */
+    askDefaultBackoff: () => placeholder('failover', 'askDefaultBackoff'),
   },
   guards: {
     isGlobal: ({ context }) => context.failure.vertex === undefined,
@@ -95,7 +96,7 @@ const base = setup({
     isSoundRestart: ({ context }) => context.complete?.kind === 'restart',
     isSoundRefusal: ({ context }) => context.complete?.kind === 'fail',
     isInsaneBackoff: ({ event }) => event.type === 'failover.backoffDecided' && !isSane(event),
-    mayRestart: ({ event }) => event.type === 'failover.backoffDecided' && event.canRestart,
+    mayRestart: ({ event }) => isBackoffAnswer(event) && event.canRestart,
     isLastRegion: ({ context }) => context.pendingCount <= 1,
   },
 });
@@ -139,24 +140,22 @@ const failoverSetup = base.extend({
       failover: context.failover,
       part: 'restartBackoff' as const,
       problem: problemOf(context, event),
-      instead: `restart after ${context.fallbackDelayMs} ms`,
+      instead: 'the default backoff',
     })),
     takeBackoff: assign(({ context, event }) =>
-      event.type === 'failover.backoffDecided'
-        ? { restartAtMs: context.clock.now() + event.delayMs, newAttempt: event.newAttempt }
-        : {},
+      isBackoffAnswer(event) ? { restartAtMs: context.clock.now() + event.delayMs, newAttempt: event.newAttempt } : {},
     ),
-    takeFallback: assign(({ context }) => ({
-      restartAtMs: context.clock.now() + context.fallbackDelayMs,
-      newAttempt: true,
-    })),
     refuseAsUnrecoverable: assign(({ context }) => ({
       refusal: { cause: context.failure.cause, why: context.unrecoverable ?? '' },
     })),
-    refuseByBackoff: assign(({ context, event }) => ({
-      newAttempt: event.type !== 'failover.backoffDecided' || event.newAttempt,
-      refusal: { cause: context.failure.cause, why: 'the restart backoff allows no more restarts' },
-    })),
+    refuseByBackoff: assign(({ context, event }) => {
+      const isDefault = event.type === 'failover.defaultBackoffDecided';
+      const backoff = isDefault ? 'default backoff, asked instead of the one that was overruled,' : 'restart backoff';
+      return {
+        newAttempt: !isBackoffAnswer(event) || event.newAttempt,
+        refusal: { cause: context.failure.cause, why: `the ${backoff} allows no more restarts` },
+      };
+    }),
     announceDecision: sendTo(toMaster, ({ context }) => ({
       type: 'failover.decided',
       failover: context.failover,
@@ -190,12 +189,14 @@ const failoverSetup = base.extend({
 /** The longest delay that a timer of Node keeps: 24.8 days. */
 const longestDelayMs = 2 ** 31 - 1;
 
+type BackoffAnswer = Extract<FailoverEvent, { readonly canRestart: boolean }>;
+
+function isBackoffAnswer(event: FailoverEvent): event is BackoffAnswer {
+  return event.type === 'failover.backoffDecided' || event.type === 'failover.defaultBackoffDecided';
+}
+
 /** Whether a backoff, which may be the user's, answered what it was asked for. */
-function isSane({
-  canRestart,
-  delayMs,
-  newAttempt,
-}: Extract<FailoverEvent, { type: 'failover.backoffDecided' }>): boolean {
+function isSane({ canRestart, delayMs, newAttempt }: BackoffAnswer): boolean {
   const isDelay = typeof delayMs === 'number' && delayMs >= 0 && delayMs <= longestDelayMs;
   return typeof canRestart === 'boolean' && typeof newAttempt === 'boolean' && (isDelay || !canRestart);
 }
@@ -223,7 +224,8 @@ const deadline = {
 } as const;
 
 const overruleStrategy = { target: 'checking', actions: ['takeAllRegions', 'warnOfStrategy'] } as const;
-const overruleBackoff = { target: 'restarting', actions: ['takeFallback', 'warnOfBackoff'] } as const;
+const overruleBackoff = { target: 'askingDefaultBackoff', actions: 'warnOfBackoff' } as const;
+const restartIfAllowed = { guard: 'mayRestart', target: 'restarting', actions: 'takeBackoff' } as const;
 
 export const failoverMachine = failoverSetup.createMachine({
   id: 'failover',
@@ -307,11 +309,18 @@ export const failoverMachine = failoverSetup.createMachine({
       on: {
         'failover.backoffDecided': [
           { guard: 'isInsaneBackoff', ...overruleBackoff },
-          { guard: 'mayRestart', target: 'restarting', actions: 'takeBackoff' },
+          restartIfAllowed,
           { target: 'refused', actions: 'refuseByBackoff' },
         ],
         'failover.backoffFailed': overruleBackoff,
         'delay.elapsed': overruleBackoff,
+      },
+    },
+    /** What the overruled one answers from now on comes too late. */
+    askingDefaultBackoff: {
+      entry: 'askDefaultBackoff',
+      on: {
+        'failover.defaultBackoffDecided': [restartIfAllowed, { target: 'refused', actions: 'refuseByBackoff' }],
       },
     },
     restarting: {

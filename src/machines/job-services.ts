@@ -18,8 +18,6 @@ export interface FailureHandling {
   readonly enrichers: readonly FailureEnricher[];
   /** How long a strategy or backoff may take to answer, in ms. */
   readonly decisionDeadlineMs: number;
-  /** How long to wait before a restart when the backoff gave no usable answer, in ms. */
-  readonly fallbackDelayMs: number;
 }
 
 /** What the charts of one job need from outside. */

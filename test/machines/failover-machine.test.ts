@@ -29,7 +29,6 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
     master: listener(log),
     clock,
     deadlineMs: 50,
-    fallbackDelayMs: 200,
     completeDecision,
     allRegions: () => allRegions,
     ...overrides,
@@ -40,7 +39,7 @@ function opened(overrides: Record<string, unknown> = {}): TestFailover {
   const clock = new HandClock();
   const it = recorded(
     failoverMachine,
-    ['verifyResults', 'askStrategy', 'askBackoff'],
+    ['verifyResults', 'askStrategy', 'askBackoff', 'askDefaultBackoff'],
     (log) => input(clock, log, overrides),
     {
       actors: { delay: delayActor },
@@ -62,6 +61,8 @@ const events = {
   yes: { type: 'failover.backoffDecided', canRestart: true, delayMs: 30, newAttempt: true },
   no: { type: 'failover.backoffDecided', canRestart: false, delayMs: 0, newAttempt: true },
   insane: { type: 'failover.backoffDecided', canRestart: true, delayMs: Number.NaN, newAttempt: true },
+  defaultYes: { type: 'failover.defaultBackoffDecided', canRestart: true, delayMs: 150, newAttempt: false },
+  defaultNo: { type: 'failover.defaultBackoffDecided', canRestart: false, delayMs: 0, newAttempt: false },
   backoffThrew: { type: 'failover.backoffFailed', cause },
   settled: { type: 'failover.regionSettled' },
   delay: { type: 'delay.elapsed' },
@@ -74,20 +75,22 @@ const reach: Record<string, readonly EventName[]> = {
   askingStrategy: ['verified'],
   'verifyingDecision.looking': ['verified', 'restart'],
   askingBackoff: ['verified', 'restart', 'verified'],
+  askingDefaultBackoff: ['verified', 'restart', 'verified', 'insane'],
   restarting: ['verified', 'restart', 'verified', 'yes'],
   completed: ['verified', 'restart', 'verified', 'yes', 'settled', 'settled'],
   refused: ['verified', 'restart', 'verified', 'no'],
 };
 
 const table = `
-                           verified        missing    restart                    fail     nonsense       threw          yes         no       insane      backoffThrew  settled  delay
-verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -           -             -        askingStrategy
-askingStrategy             -               -          verifyingDecision.looking  refused  askingBackoff  askingBackoff  -           -        -           -             -        askingBackoff
-verifyingDecision.looking  askingBackoff   -          -                          -        -              -              -           -        -           -             -        askingBackoff
-askingBackoff              -               -          -                          -        -              -              restarting  refused  restarting  restarting    -        restarting
-restarting                 -               -          -                          -        -              -              -           -        -           -             -        -
-completed                  -               -          -                          -        -              -              -           -        -           -             -        -
-refused                    -               -          -                          -        -              -              -           -        -           -             -        -
+                           verified        missing    restart                    fail     nonsense       threw          yes         no       insane                defaultYes  defaultNo  backoffThrew          settled  delay
+verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -                     -           -          -                     -        askingStrategy
+askingStrategy             -               -          verifyingDecision.looking  refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff
+verifyingDecision.looking  askingBackoff   -          -                          -        -              -              -           -        -                     -           -          -                     -        askingBackoff
+askingBackoff              -               -          -                          -        -              -              restarting  refused  askingDefaultBackoff  -           -          askingDefaultBackoff  -        askingDefaultBackoff
+askingDefaultBackoff       -               -          -                          -        -              -              -           -        -                     restarting  refused    -                     -        -
+restarting                 -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
+completed                  -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
+refused                    -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
@@ -252,17 +255,38 @@ describe('failover machine', () => {
   );
 
   it.each(['insane', 'backoffThrew', 'delay'] as const)(
-    'F3: waits the fallback delay, with a warning, on %s of the backoff',
+    'F3: asks the default backoff, with a warning, on %s of the backoff',
     (name) => {
-      const it = opened();
-      it.clock.advance(7);
+      const told: unknown[] = [];
+      const it = opened({ master: listener((_, event) => told.push(event)) });
       it.actor.send(events.restart);
       it.take();
       it.actor.send(events[name]);
-      expect(it.take()).toEqual(['→ failover.overruled', '→ failover.decided']);
-      expect(it.actor.getSnapshot().context.restartAtMs).toBe(207);
+      expect(it.take()).toEqual(['askDefaultBackoff']);
+      expect(told).toMatchObject([
+        { type: 'failover.overruled', part: 'restartBackoff', instead: 'the default backoff' },
+      ]);
     },
   );
+
+  it('F3: restarts when the default backoff says, which may have merged it into an earlier one', () => {
+    const it = opened();
+    it.clock.advance(7);
+    for (const name of ['restart', 'insane', 'defaultYes'] as const) it.actor.send(events[name]);
+    expect(it.actor.getSnapshot().context).toMatchObject({ restartAtMs: 157, newAttempt: false });
+  });
+
+  it('F3: what the default backoff does not allow is refused, and the refusal names it', () => {
+    const told: unknown[] = [];
+    const it = opened({ master: listener((_, event) => told.push(event)) });
+    for (const name of ['restart', 'insane', 'defaultNo'] as const) it.actor.send(events[name]);
+    expect(told.at(-1)).toMatchObject({
+      type: 'failover.refused',
+      newAttempt: false,
+      cause,
+      why: expect.stringContaining('the default backoff'),
+    });
+  });
 
   it.each([
     { delayMs: Number.POSITIVE_INFINITY },
@@ -278,7 +302,7 @@ describe('failover machine', () => {
     it.actor.send(events.restart);
     it.actor.send({ ...events.yes, newAttempt: false, ...odd });
     const { restartAtMs, newAttempt } = it.actor.getSnapshot().context;
-    expect([stateOf(it), restartAtMs, newAttempt]).toEqual(['restarting', 200, true]);
+    expect([stateOf(it), restartAtMs, newAttempt]).toEqual(['askingDefaultBackoff', 0, true]);
     expect(it.take()).toContain('→ failover.overruled');
   });
 
@@ -302,7 +326,7 @@ describe('failover machine', () => {
     it.clock.advance(50);
     expect(stateOf(it)).toBe('askingBackoff');
     it.clock.advance(50);
-    expect(stateOf(it)).toBe('restarting');
+    expect(stateOf(it)).toBe('askingDefaultBackoff');
     expect(it.clock.pendingCount).toBe(0);
   });
 

@@ -1,16 +1,16 @@
-import { assign, emit } from 'xstate';
+import { type AnyActorLogic, assign, emit } from 'xstate';
 import { ExecutorLostError, PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { noRestart } from '../../src/failover/no-restart.ts';
 import { restartAll } from '../../src/failover/restart-all.ts';
 import { restartIndividual } from '../../src/failover/restart-individual.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import {
   failoverStrategyMachine,
   failoverStrategySetup,
 } from '../../src/machines/strategies/failover-strategy-machine.ts';
-import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { restartBackoffMachine, restartBackoffSetup } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 
 const { blocking } = exchangeTypes;
@@ -368,6 +368,102 @@ describe('recovery', () => {
       cluster.fail('store[0]', new PartitionLostError(lost, 'gone'));
       const decided = cluster.events.find((event) => event.type === 'failover.decided');
       expect(decided).toMatchObject({ regions: [2, 1], taskCount: 2, why: expect.stringContaining('1 more') });
+    });
+  });
+
+  describe('backoffs', () => {
+    const rule = fixedDelay(patient);
+    const misbehaving: Record<string, AnyActorLogic> = {
+      'that throws when it is told': restartBackoffMachine({
+        ...rule,
+        onFailure: () => {
+          throw new Error('my mistake');
+        },
+      }),
+      'that throws when it is asked': restartBackoffMachine({
+        ...rule,
+        canRestart: () => {
+          throw new Error('my mistake');
+        },
+      }),
+      'that answers nonsense': restartBackoffMachine({ ...rule, delayMs: () => Number.NaN }),
+      'that never answers': restartBackoffSetup().createMachine({}),
+      'that cannot be started': restartBackoffSetup<{ n: number }>().createMachine({
+        context: () => {
+          throw new Error('my mistake');
+        },
+      }),
+    };
+    /** Fails a task until its job has, as soon as it runs again. Returns how often it was restarted. */
+    const restartsOf = (cluster: ManualCluster, task: string): number => {
+      const before = cluster.attemptOf(task);
+      for (let failures = 0; failures < 50 && cluster.status === 'running'; failures++) {
+        cluster.fail(task);
+        cluster.clock.advance(5_000);
+        cluster.runAll();
+      }
+      return cluster.attemptOf(task) - before;
+    };
+
+    it.each(Object.entries(misbehaving))(
+      'one %s is overruled by the default: the job fails after its five attempts',
+      (_, restartBackoff) => {
+        const cluster = running({ ...threeStages, restartBackoff });
+        expect(restartsOf(cluster, 'read[0]')).toBe(5);
+        expect(cluster.status).toBe('failed');
+        const overruled = cluster.events.filter((event) => event.type === 'failover.overruled');
+        expect(new Set(overruled.map(({ part, instead }) => `${part}: ${instead}`))).toEqual(
+          new Set(['restartBackoff: the default backoff']),
+        );
+        expect(overruled).toHaveLength(6);
+        expect(cluster.events.find((event) => event.type === 'failover.refused')).toMatchObject({
+          why: expect.stringContaining('the default backoff, asked instead of the one that was overruled'),
+        });
+      },
+    );
+
+    it('the default waits longer each time, and counts for each region alone; or for the job, where one backoff does', () => {
+      const restartBackoff = misbehaving['that throws when it is told'] as AnyActorLogic;
+      const options: ManualClusterOptions = { vertices: [{ id: 'v', parallelism: 2 }], restartBackoff };
+      const spentBy = (cluster: ManualCluster): string => {
+        for (const task of ['v[0]', 'v[1]', 'v[0]', 'v[1]', 'v[0]', 'v[1]', 'v[0]']) {
+          cluster.fail(task);
+          cluster.clock.advance(5_000);
+          cluster.runAll();
+        }
+        return cluster.status;
+      };
+      const each = running(options);
+      expect(spentBy(each)).toBe('running');
+      expect(spentBy(running({ ...options, backoffScope: 'job' }))).toBe('failed');
+      const delays = each.events.flatMap((event) =>
+        event.type === 'failover.decided' && event.regions.includes(0 as RegionId) ? [event.delayMs] : [],
+      );
+      expect(delays).toEqual([...delays].sort((a, b) => a - b));
+      expect(delays.at(-1)).toBeGreaterThan(200);
+    });
+
+    it('a late answer of an overruled one changes nothing', () => {
+      const late = restartBackoffSetup<{ asked: number[] }>().createMachine({
+        context: { asked: [] },
+        on: {
+          'backoff.requested': {
+            actions: [
+              assign({ asked: ({ context, event }) => [...context.asked, event.failover] }),
+              // Asked for the next, it answers the one before.
+              emit(({ context }) => ({
+                type: 'backoff.decided' as const,
+                failover: (context.asked.at(-2) ?? 0) as FailoverId,
+                canRestart: false,
+                delayMs: 0,
+                newAttempt: true,
+              })),
+            ],
+          },
+        },
+      });
+      const cluster = running({ ...threeStages, restartBackoff: late });
+      expect(restartsOf(cluster, 'read[0]')).toBe(5);
     });
   });
 

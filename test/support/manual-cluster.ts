@@ -159,7 +159,6 @@ export class ManualCluster implements ExecutorGateway {
         classifiers: options.classifiers ?? [],
         enrichers: options.enrichers ?? [],
         decisionDeadlineMs: 1_000,
-        fallbackDelayMs: 1_000,
       },
       keepResults: () => options.keepResults ?? 'until-consumers-finish',
       slotRequestTimeoutMs: 10_000,

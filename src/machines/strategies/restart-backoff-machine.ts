@@ -32,7 +32,13 @@ export interface RestartBackoffEmitted {
 
 export type RestartBackoffActorRef = ActorRef<Snapshot<unknown>, RestartBackoffEvent, RestartBackoffEmitted>;
 
-/** The pre-typed `setup` of a restart backoff: machines made from it fit `restartBackoff` of a run. */
+/**
+ * The pre-typed `setup` of a restart backoff: machines made from it fit `restartBackoff` of a run.
+ *
+ * The machine answers each `backoff.requested` with one emitted `backoff.decided`. One that throws, answers nonsense or
+ * misses its deadline is overruled for that failure by `exponentialDelay()`, which counts only those failures, in the same
+ * scope, and ends the job after five attempts; an event `failover.overruled` says so.
+ */
 export function restartBackoffSetup<Context extends MachineContext = MachineContext>() {
   return setup({
     types: {} as {
