@@ -202,6 +202,7 @@ export class LocalDataPlane implements DataPlane {
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
+            readers: deployment.outputs.map(({ edge }) => (jobGraph.edges[edge] as JobEdge).target),
             wake,
             uids,
             nameOfChannel: (channel) => this.#nameOfChannel(deployment, channel),

@@ -83,7 +83,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
     this.#options = resolveAsyncMapOptions(this.#name, operator.options, random);
     this.#context = context;
-    this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
+    this.#lineage = context.tracksOrigins === true && !this.#options.ordered ? new Lineage() : undefined;
     this.#clock = clock;
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     this.#cutter = new BatchCutter(context);
@@ -123,7 +123,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   originOf(result: number): number | undefined {
-    return this.#lineage?.originOf(result);
+    return this.#options.ordered ? result : this.#lineage?.originOf(result);
   }
 
   close(): void {
@@ -145,7 +145,10 @@ export class AsyncMapStage implements OperatorStage {
     const results = this.#entries.slice(0, ready).map(({ result }) => result);
     const end = this.#cutter.endOf(results);
     const entries = this.#entries.splice(0, end);
-    this.#lineage?.note(entries.map(({ number }) => number));
+    this.#lineage?.note(
+      entries.length,
+      entries.map(({ number }) => number),
+    );
     return end === ready ? results : results.slice(0, end);
   }
 

@@ -17,9 +17,9 @@ export class FailureScene {
   #culprit: Culprit | undefined;
   #position: string | undefined;
 
-  /** A source or a sink failed. */
-  blame(uid: string): void {
-    this.#culprit ??= { uid };
+  /** A source or a sink failed; or the function of another, at a record. */
+  blame(uid: string, record?: Blame['record']): void {
+    this.#culprit ??= { uid, ...(record && { record }) };
   }
 
   /** An operator failed. @param uids of the chain's operators */

@@ -36,6 +36,8 @@ export class FusedChain implements OperatorStage {
   #draining = 0;
   /** Records that were worked on. */
   #worked = 0;
+  /** Whether its result number n comes of its record number n, always. */
+  readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
   #blame: Blame | undefined;
 
@@ -44,9 +46,11 @@ export class FusedChain implements OperatorStage {
     this.#results = new ResultBuffer(context);
     this.#input = new PacedInput(this.#results);
     this.#pace = new Pace(this.#results);
-    this.#lineage = context.tracksOrigins === true ? new Lineage() : undefined;
+    this.#isOneToOne = operators.every(({ kind }) => kind === 'map');
+    const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne;
+    this.#lineage = tracksOrigins ? new Lineage() : undefined;
     const { firstOperator = 0 } = context;
-    this.#segments = segmentsOf(operators, compile, firstOperator, context);
+    this.#segments = segmentsOf(operators, compile, firstOperator, { ...context, tracksOrigins });
   }
 
   get isAccepting(): boolean {
@@ -81,7 +85,7 @@ export class FusedChain implements OperatorStage {
   }
 
   originOf(result: number): number | undefined {
-    return this.#lineage?.originOf(result);
+    return this.#isOneToOne ? result : this.#lineage?.originOf(result);
   }
 
   close(): void {
@@ -94,24 +98,25 @@ export class FusedChain implements OperatorStage {
     this.#input.workOn((records) => {
       const first = this.#worked;
       this.#worked += records.length;
-      this.#runFrom(0, records, (index) => first + index);
+      this.#runFrom(0, records, first);
     });
   }
 
-  /** @param numberOf number of the input record that a record of `records` came of */
-  #runFrom(first: number, records: Batch, numberOf: (index: number) => number | undefined): void {
+  /** @param base number of the input record that the first of `records` is; undefined where they came of none */
+  #runFrom(first: number, records: Batch, base: number | undefined): void {
     let results = records;
-    let numberOfResult = numberOf;
+    /** By result: index in `records` of what it came of. */
+    let origins: number[] | undefined;
     for (let index = first; index < this.#segments.length; index++) {
       if (results.length === 0) return;
       if (index > 0 && this.#context.freezesRecords === true) freezeRecords(results);
       const out: unknown[] = [];
-      const origins: number[] | undefined = this.#lineage && [];
-      this.#runSegment(index, results, out, origins, numberOfResult);
+      const made: number[] | undefined = this.#lineage && [];
+      this.#runSegment(index, results, out, made, (at) => numberOf(base, index === first ? at : origins?.[at]));
       results = out;
-      numberOfResult = through(origins, numberOfResult);
+      origins = index === first ? made : made?.map((at) => origins?.[at] as number);
     }
-    this.#lineage?.note(results.map((_, index) => numberOfResult(index)));
+    this.#lineage?.note(results.length, base === undefined ? undefined : origins, base);
     this.#results.addAll(results as unknown[]);
   }
 
@@ -120,7 +125,7 @@ export class FusedChain implements OperatorStage {
     records: Batch,
     out: unknown[],
     origins: number[] | undefined,
-    numberOf: (index: number) => number | undefined,
+    numberAt: (index: number) => number | undefined,
   ): void {
     const { segment, firstOperator } = this.#segments[index] as PlacedSegment;
     const trace = new RunTrace(origins);
@@ -129,7 +134,7 @@ export class FusedChain implements OperatorStage {
     } catch (error) {
       const { place } = trace;
       if (place !== undefined) {
-        const record = { value: records[place.index], number: numberOf(place.index) };
+        const record = { value: records[place.index], number: numberAt(place.index) };
         this.#blame = { operator: firstOperator + place.operator, record };
       }
       throw error;
@@ -152,7 +157,7 @@ export class FusedChain implements OperatorStage {
       this.#pace.workOn(keyCount, (count) => {
         const out: unknown[] = [];
         hasMore = this.#drainSegment(segment, out, count);
-        this.#runFrom(this.#draining + 1, out, unknown);
+        this.#runFrom(this.#draining + 1, out, undefined);
         return hasMore;
       });
       if (hasMore) return;
@@ -185,15 +190,8 @@ class RunTrace implements SegmentTrace {
   }
 }
 
-const unknown = (): undefined => undefined;
-
-/** From the index of a result to the number of the input record, by way of the records that a segment was given. */
-function through(
-  origins: readonly number[] | undefined,
-  numberOf: (index: number) => number | undefined,
-): (index: number) => number | undefined {
-  if (origins === undefined) return unknown;
-  return (index) => numberOf(origins[index] as number);
+function numberOf(base: number | undefined, index: number | undefined): number | undefined {
+  return base === undefined || index === undefined ? undefined : base + index;
 }
 
 function segmentsOf(

@@ -1,23 +1,34 @@
 /** Results whose origin is remembered: more than any stage holds on to. */
 const mostResults = 16_384;
 
-/** Which records the latest results of a stage came of. Looked at when something has failed. */
+/** What one batch of results came of. */
+interface Noted {
+  readonly count: number;
+  /** By result: what it came of, counted from `base`. undefined where that is not known. */
+  readonly origins: readonly (number | undefined)[] | undefined;
+  readonly base: number;
+}
+
+/** Which records the latest results of a stage came of. Looked at when something has failed, and cheap until then. */
 export class Lineage {
-  #batches: (readonly (number | undefined)[])[] = [];
+  #batches: Noted[] = [];
   /** Number of the first result that is remembered. */
   #first = 0;
   #end = 0;
 
-  /** The next results came of the input records with these numbers; undefined where it is not known. */
-  note(origins: readonly (number | undefined)[]): void {
-    if (origins.length === 0) return;
-    this.#batches.push(origins);
-    this.#end += origins.length;
-    let oldest = this.#batches[0] as readonly unknown[];
-    while (this.#end - this.#first - oldest.length >= mostResults) {
+  /**
+   * The next `count` results came of the input records `base + origins[0]`, `base + origins[1]`, …
+   * @param origins not changed afterwards; undefined where it is not known
+   */
+  note(count: number, origins: readonly (number | undefined)[] | undefined, base = 0): void {
+    if (count === 0) return;
+    this.#batches.push({ count, origins, base });
+    this.#end += count;
+    let oldest = this.#batches[0] as Noted;
+    while (this.#end - this.#first - oldest.count >= mostResults) {
       this.#batches.shift();
-      this.#first += oldest.length;
-      oldest = this.#batches[0] as readonly unknown[];
+      this.#first += oldest.count;
+      oldest = this.#batches[0] as Noted;
     }
   }
 
@@ -25,9 +36,12 @@ export class Lineage {
   originOf(result: number): number | undefined {
     let at = result - this.#first;
     if (at < 0) return undefined;
-    for (const batch of this.#batches) {
-      if (at < batch.length) return batch[at];
-      at -= batch.length;
+    for (const { count, origins, base } of this.#batches) {
+      if (at < count) {
+        const origin = origins?.[at];
+        return origin === undefined ? undefined : base + origin;
+      }
+      at -= count;
     }
     return undefined;
   }

@@ -34,6 +34,8 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly closeLimit?: CloseLimit;
   /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
   readonly uids: readonly string[];
+  /** uids of the operators that read its partitions, parallel to them. */
+  readonly readers: readonly string[];
   /** Names the subpartition that a channel reads. */
   readonly nameOfChannel?: (channel: number) => string;
   /** Hears which source or sink it is that cannot be opened. */
@@ -107,6 +109,7 @@ function join(
         partition: partitions[index] as ResultPartition,
         selection: selectionOf(partitioning),
         ...limits,
+        reader: options.readers[index] as string,
         subtask: context.subtask,
         freeze: context.environment.freezeRecords,
       }),
@@ -115,6 +118,8 @@ function join(
     ...limits,
     callLimiters,
     uids: names.operators,
+    // It costs some percent, and a key function that fails mostly fails again: the failure that ends the job knows.
+    tracksOrigins: context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash'),
     wake,
   });
   try {

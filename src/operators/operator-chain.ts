@@ -25,7 +25,7 @@ export function createOperatorChain(
     const groups = groupsOf(operators);
     let firstOperator = 0;
     for (const [index, group] of groups.entries()) {
-      const tracksOrigins = index < groups.length - 1;
+      const tracksOrigins = context.tracksOrigins === true || index < groups.length - 1;
       stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins }));
       firstOperator += 'kind' in group ? 1 : group.length;
     }

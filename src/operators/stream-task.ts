@@ -7,7 +7,7 @@ import { isThenable } from '../user-code.ts';
 import { type CloseLimit, type Closing, closeAll } from './close-all.ts';
 import { taskFaultPoints } from './fault-points.ts';
 import { FailureScene } from './failure-scene.ts';
-import type { OperatorStage } from './operator-stage.ts';
+import type { Blame, OperatorStage } from './operator-stage.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
 import type { TaskContext } from './task-context.ts';
 
@@ -202,12 +202,21 @@ export class StreamTask implements Runnable {
   }
 
   #write(results: Batch): void {
+    const first = this.#recordsOut;
     this.#recordsOut += results.length;
-    const { outputs, uids } = this.#parts as TaskParts;
-    try {
-      for (const output of outputs) output.write(results);
-    } catch (error) {
-      this.#fail(error, uids.last);
+    const { chain, outputs, uids } = this.#parts as TaskParts;
+    for (const output of outputs) {
+      try {
+        output.write(results);
+      } catch (error) {
+        const { uid, index } = output.blame ?? { uid: uids.last };
+        this.#fail(
+          error,
+          uid,
+          index === undefined ? undefined : { value: results[index], number: chain.originOf(first + index) },
+        );
+        return;
+      }
     }
   }
 
@@ -291,12 +300,12 @@ export class StreamTask implements Runnable {
     }
   }
 
-  /** @param uid who failed, where it was not an operator of the chain */
-  #fail(error: unknown, uid?: string): void {
+  /** @param uid who failed, where it was not an operator of the chain; and at which record */
+  #fail(error: unknown, uid?: string, record?: Blame['record']): void {
     if (this.#end === undefined) {
       this.#end = { kind: 'failed', cause: toError(error) };
       const { chain, uids } = this.#parts ?? {};
-      if (uid !== undefined) this.#scene.blame(uid);
+      if (uid !== undefined) this.#scene.blame(uid, record);
       else if (chain?.blame !== undefined) this.#scene.blameOperator(chain.blame, uids?.operators ?? []);
     }
     this.#wake();

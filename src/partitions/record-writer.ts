@@ -3,7 +3,7 @@ import { freezeRecords } from './freeze-records.ts';
 import { subpartitionOfKey } from './key-hash.ts';
 import type { ResultPartition } from './result-partition.ts';
 import type { Batch } from './stream-element.ts';
-import type { TaskOutput } from './task-io.ts';
+import type { OutputBlame, TaskOutput } from './task-io.ts';
 
 /** How the records of one edge find their subpartition. */
 export type ChannelSelection =
@@ -14,6 +14,8 @@ export type ChannelSelection =
 export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
   readonly selection: ChannelSelection;
+  /** uid of the operator that reads the edge: a key function is its. */
+  readonly reader: string;
   /** Where round robin starts: the producer's own index, so that producers do not all begin with the same consumer. */
   readonly subtask: number;
   readonly freeze: boolean;
@@ -27,6 +29,8 @@ export class RecordWriter implements TaskOutput {
   readonly failure = undefined;
   readonly #partition: ResultPartition;
   readonly #selection: ChannelSelection;
+  readonly #reader: string;
+  #blame: OutputBlame | undefined;
   readonly #batchBytes: number;
   readonly #cutter: BatchCutter;
   /** Records that make a batch, of those that came last. */
@@ -38,8 +42,9 @@ export class RecordWriter implements TaskOutput {
   readonly #bytes: number[] = [];
   #next: number;
 
-  constructor({ partition, selection, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
+  constructor({ partition, selection, reader, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
     this.#partition = partition;
+    this.#reader = reader;
     this.#selection =
       partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
     this.#batchBytes = batchBytes;
@@ -53,6 +58,10 @@ export class RecordWriter implements TaskOutput {
     if (this.#partition.isWritable) return true;
     this.#partition.waitForRoom?.();
     return false;
+  }
+
+  get blame(): OutputBlame | undefined {
+    return this.#blame;
   }
 
   get isNeeded(): boolean {
@@ -112,10 +121,20 @@ export class RecordWriter implements TaskOutput {
 
   #writeByKey(records: Batch, keyOf: (record: unknown) => unknown, areSmall: boolean): void {
     const { subpartitionCount } = this.#partition;
-    if (areSmall) {
-      for (const record of records) this.#append(subpartitionOfKey(keyOf(record), subpartitionCount), record);
-    } else {
-      for (const record of records) this.#appendMeasured(subpartitionOfKey(keyOf(record), subpartitionCount), record);
+    // Where it is at is two local numbers, which cost nothing: only the handler reads them.
+    let placed = 0;
+    let written = 0;
+    try {
+      for (const record of records) {
+        const subpartition = subpartitionOfKey(keyOf(record), subpartitionCount);
+        placed++;
+        if (areSmall) this.#append(subpartition, record);
+        else this.#appendMeasured(subpartition, record);
+        written++;
+      }
+    } catch (error) {
+      if (placed === written) this.#blame = { uid: this.#reader, index: written };
+      throw error;
     }
   }
 

@@ -22,6 +22,14 @@ export interface TaskInput {
   close(done: () => void): void;
 }
 
+/** What an output was at when it threw: a function of the operator that reads it. */
+export interface OutputBlame {
+  /** uid of that operator. */
+  readonly uid: string;
+  /** Index of the record in the batch that was written. */
+  readonly index: number;
+}
+
 /** Where a task puts its results: one per outgoing edge, or a sink. */
 export interface TaskOutput {
   /** Whether a batch may be written now. Asked by the task alone, which waits if not. */
@@ -30,6 +38,8 @@ export interface TaskOutput {
   readonly isNeeded: boolean;
   /** What went wrong with an earlier batch, where that shows between writes. */
   readonly failure: Error | undefined;
+  /** Who is to blame when `write` has thrown, where that is not the task. */
+  readonly blame?: OutputBlame | undefined;
   /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */
   onWritable(listener: () => void): void;
   /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */

@@ -72,6 +72,7 @@ function optionsOf(
     callLimiters: new CallLimiters(context.environment),
     openChannels: () => [new HandChannel()],
     partitions: [],
+    readers: [],
     wake: () => {},
     uids: ['source', 'pipe', 'sink'],
     ...more,

@@ -12,7 +12,10 @@ function writing(
 ) {
   const partition = new NotingPartition(subpartitionCount);
   const { batchSize = 4, batchBytes = 1 << 20, subtask = 0, freeze = false } = more;
-  return { partition, writer: new RecordWriter({ partition, selection, batchSize, batchBytes, subtask, freeze }) };
+  return {
+    partition,
+    writer: new RecordWriter({ partition, selection, reader: 'sum', batchSize, batchBytes, subtask, freeze }),
+  };
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);

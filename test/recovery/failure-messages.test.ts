@@ -1,5 +1,6 @@
 import {
   collect,
+  type DataStream,
   type Exchange,
   fixedDelay,
   fromArray,
@@ -79,6 +80,63 @@ describe('a job that fails says what went wrong, in which operator, and at which
       expect(run.failures[0]?.place).toEqual(error.place);
     },
   );
+
+  describe('a key function of a shuffle', () => {
+    const keyed = (row: Review): number => failAt(7)(row).id % 2;
+    const steps: Readonly<Record<string, (job: Job) => DataStream<Review>>> = {
+      'behind the source': (job) => job.source('reviews', fromArray(reviews)),
+      'behind a map': (job) => job.source('reviews', fromArray(reviews)).map((row) => ({ ...row })),
+      'behind a call': (job) => job.source('reviews', fromArray(reviews)).mapAsync(async (row) => row),
+    };
+    const fewer: typeof steps = {
+      'behind a filter': (job) => job.source('reviews', fromArray(reviews)).filter(({ id }) => id > 3),
+      'behind a flatMap': (job) => job.source('reviews', fromArray(reviews)).flatMap((row) => [row, row]),
+      'behind a filter and a call': (job) =>
+        job
+          .source('reviews', fromArray(reviews))
+          .filter(({ id }) => id > 3)
+          .mapAsync(async (row) => row),
+    };
+    const placed = (position: string | undefined) => ({
+      operator: 'store',
+      record: { position, picture: '{"id":7,"apiKey":(left out)}' },
+    });
+    const stored = (reviewed: (job: Job) => DataStream<Review>, options?: Parameters<Job['run']>[0]) => {
+      const job = Job.create('prices');
+      reviewed(job)
+        .keyBy(keyed, { exchange: 'blocking' })
+        .process<number, Review>({ onRecord: (row, _, emit) => emit(row) }, { uid: 'store', parallelism: 3 })
+        .sink('out', collect());
+      return failureOf(job, options);
+    };
+
+    it.each(Object.entries(steps))('%s: the operator that it is of, and the record', async (_, reviewed) => {
+      expect((await stored(reviewed)).error.place).toEqual(placed('array[7]'));
+    });
+
+    it.each(Object.entries(fewer))(
+      '%s: the record; and where it came from when it fails again',
+      async (_, reviewed) => {
+        const restartBackoff = fixedDelay({ maxAttempts: 1, delayMs: 1 });
+        const { error, run } = await stored(reviewed, { restartBackoff });
+        expect(run.failures.map(({ place }) => place?.record?.picture)).toEqual(
+          Array(2).fill('{"id":7,"apiKey":(left out)}'),
+        );
+        expect(error.place).toEqual(placed('array[7]'));
+      },
+    );
+
+    it('that answers what is no key', async () => {
+      const job = Job.create('prices');
+      job
+        .source('reviews', fromArray(reviews))
+        .keyBy((row) => (row.id === 2 ? (row as never) : row.id), { exchange: 'memory' })
+        .reduce((row) => row, { uid: 'latest', parallelism: 2 })
+        .sink('out', collect());
+      const { error } = await failureOf(job);
+      expect(error.place).toMatchObject({ operator: 'latest', record: { position: 'array[2]' } });
+    });
+  });
 
   const broken: Sink<unknown> = {
     name: 'database',
