@@ -16,6 +16,7 @@ export function csvValueOf(record: object, column: string): string {
     case 'string':
       return isWellFormed(value) ? value : refuse(column, 'half of a surrogate pair has no UTF-8');
     case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
     case 'bigint':
     case 'boolean':
       return String(value);

@@ -24,7 +24,7 @@ export class NotJsonError extends Error {
 /**
  * `value` as JSON, which reads as the same again: what `JSON.stringify` makes null, `{}` or nothing is refused. A `Date` is
  * its ISO 8601, an object with `toJSON` what that returns, a property that is undefined left out, and any other object the
- * properties of its own. Integers beyond 2^53 have all their digits.
+ * properties of its own. Integers beyond 2^53 have all their digits, and -0 its sign.
  *
  * @throws NotJsonError
  */
@@ -47,7 +47,7 @@ function needsCare(value: unknown): boolean {
     case 'undefined':
       return false;
     case 'number':
-      return !Number.isFinite(value) || isUnsafeInteger(value);
+      return value === 0 ? 1 / value < 0 : !Number.isFinite(value) || isUnsafeInteger(value);
     case 'object':
       return value !== null && (Array.isArray(value) ? doItemsNeedCare(value) : doMembersNeedCare(value));
     default:
@@ -114,6 +114,7 @@ class CarefulText {
         return JSON.stringify(value);
       case 'number':
         if (!Number.isFinite(value)) return this.#refuse(`${value} has no JSON`);
+        if (Object.is(value, -0)) return '-0';
         return isUnsafeInteger(value) ? String(BigInt(value)) : JSON.stringify(value);
       case 'bigint': {
         const { int64 } = this.#options;

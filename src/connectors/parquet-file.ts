@@ -128,6 +128,8 @@ function columnPlansOf(
 ): readonly ColumnPlan[] {
   const schema = library.parquetSchema(metadata);
   const names = schema.children.map(({ element }) => element.name);
+  // As a subtask without rows leaves it.
+  if (names.length === 0 && metadata.num_rows === 0n) return [];
   const unknown = options.columns?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new InvalidArgumentError('columns', unknown, `columns of ${path}, which are ${names.join(', ')}`);

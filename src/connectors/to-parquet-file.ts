@@ -157,7 +157,13 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
   #writeGroup(): void | Promise<void> {
     const { rows, columns } = this.#buffer;
     if (rows === 0) return;
-    const columnData = columns.map(({ name, values }) => ({ name, data: values }));
+    const columnData = columns.map(({ name, type, values }) => ({
+      name,
+      data: values,
+      // The library's dictionary takes -0 for 0.
+      ...(type?.element.type === 'DOUBLE' &&
+        values.some((value) => Object.is(value, -0)) && { encoding: 'PLAIN' as const }),
+    }));
     // The promise is of a writer that flushes: this one holds what is written.
     void this.#started().write({ columnData, rowGroupSize: rows });
     this.#buffer.clear();

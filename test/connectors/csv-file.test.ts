@@ -382,6 +382,8 @@ describe('toCsvFile', () => {
     ['objects', { text: '', at: { x: 1 } }, ',"{""x"":1}"'],
     ['bigints', { text: '', at: [2n ** 63n][0] as never }, ',9223372036854775808'],
     ['numbers without JSON', { text: '', at: NaN }, ',NaN'],
+    ['-0', { text: '', at: -0 }, ',-0'],
+    ['-0 in objects', { text: '', at: [-0, 0] }, ',"[-0,0]"'],
     ['integers beyond 2^53 in objects', { text: '', at: [2 ** 60] }, ',[1152921504606846976]'],
   ])('%s', async (_title, row, line) => {
     expect(await contentOf([row])).toBe(`text,at\n${line}\n`);

@@ -197,6 +197,7 @@ it.each<[title: string, record: unknown, line: string]>([
     [2 ** 60, { a: -(2 ** 63), b: undefined }],
     '[1152921504606846976,{"a":-9223372036854775808}]',
   ],
+  ['-0', [-0, { a: -0, b: 0 }], '[-0,{"a":-0,"b":0}]'],
   ['an object with `toJSON`', { a: 2 ** 60, b: { toJSON: (key: string) => key } }, '{"a":1152921504606846976,"b":"b"}'],
   ['an instance of a class', Object.assign(Object.create({ inherited: 1 }) as object, { own: 1 }), '{"own":1}'],
   ['`__proto__`', JSON.parse('{"__proto__":{"a":1152921504606846976}}'), '{"__proto__":{"a":1152921504606846976}}'],
@@ -219,21 +220,14 @@ it('whatever it writes is read as the same', async () => {
         expect(error).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringContaining(' has no JSON. ') });
         return;
       }
-      // JSON has one zero, and no properties that are undefined.
+      // But for properties that are undefined.
       const [read] = await readSubtasks(jsonLinesFile(path));
       expect(JSON.stringify(read)).toBe(JSON.stringify(records));
-      expect(read).toEqual(records.map((record) => withoutMinusZero(record)));
+      expect(read).toEqual(records);
     }),
     { numRuns: 300 },
   );
 });
-
-function withoutMinusZero(value: unknown): unknown {
-  if (Object.is(value, -0)) return 0;
-  if (Array.isArray(value)) return value.map((item) => withoutMinusZero(item));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withoutMinusZero(member)]));
-}
 
 describe('gzip', () => {
   const lines = Array.from({ length: 40_000 }, (_, id) => ({ id, text: '継'.repeat(id % 30) }));

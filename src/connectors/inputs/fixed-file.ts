@@ -28,6 +28,7 @@ export async function fixFile(path: string): Promise<{ readonly file: FixedFile;
     // Before the bytes: what is written in between then shows as a later change.
     const { size, mtimeMs } = await statOf(handle, path);
     const samples = await readSamples(handle, size);
+    if (samples === undefined || (await isLonger(handle, size))) await refuseIfUntrue(handle, path, size);
     if (samples === undefined) {
       throw new InputChangedError(path, 'shorter', `it became shorter than ${size} bytes while it was looked at`);
     }
@@ -155,6 +156,24 @@ async function statOf(handle: FileHandle, path: string): Promise<Stats> {
   const stat = await handle.stat();
   if (!stat.isFile()) throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
   return stat;
+}
+
+/** Whether there is something behind the first `size` bytes. */
+async function isLonger(handle: FileHandle, size: number): Promise<boolean> {
+  return (await handle.read(Buffer.allocUnsafe(1), 0, 1, size)).bytesRead > 0;
+}
+
+/**
+ * Of a file that has more or fewer bytes than `size`, which it was said to have.
+ * @throws FileAccessError where that is still said: files that are made as they are read, as those of /proc, have no size
+ */
+async function refuseIfUntrue(handle: FileHandle, path: string, size: number): Promise<void> {
+  if ((await statOf(handle, path)).size !== size) return;
+  throw new FileAccessError(
+    path,
+    `cannot read: it is said to have ${size} bytes, and has not, as files that are made while they are read (/proc, /sys, some mounts). Copy it first, or read it as a stream: \`fromNodeStream\` with \`decode\``,
+    { recovery: 'never' },
+  );
 }
 
 /** The first and the last bytes before `end`; undefined if the file has become shorter. */

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import type { SchemaElement } from 'hyparquet';
+import { jsonTextOf } from '../json-text.ts';
 import { jsonFault } from './json-column.ts';
 
 /** What a column of a Parquet file that is written holds. */
@@ -100,7 +101,7 @@ const uuid: ColumnType = {
 const json: ColumnType = {
   takes: 'what JSON can hold',
   element: { ...optional, type: 'BYTE_ARRAY', converted_type: 'JSON', logical_type: { type: 'JSON' } },
-  store: (value) => (jsonFault(value) === undefined ? JSON.stringify(value) : undefined),
+  store: (value) => (jsonFault(value) === undefined ? jsonTextOf(value, {}) : undefined),
 };
 
 const named = { boolean, int32, int64, double, string, binary, timestamp, date, uuid, json } as const;

@@ -7,9 +7,7 @@ export function jsonFault(value: unknown, place = '', depth = 0): string | undef
     case 'boolean':
       return undefined;
     case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? undefined
-        : `${place} is ${Object.is(value, -0) ? '-0' : value}`;
+      return Number.isFinite(value) ? undefined : `${place} is ${value}`;
     case 'object':
       return value === null ? undefined : objectFault(value, place, depth);
     default:

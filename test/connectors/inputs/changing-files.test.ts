@@ -1,9 +1,11 @@
 import {
   appendFileSync,
   closeSync,
+  existsSync,
   openSync,
   renameSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   utimesSync,
@@ -158,6 +160,26 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
     unlinkSync(path);
     expect(numbers(await drain(reader, 500))).toEqual(ids);
     expect(await failureOf(Promise.resolve(source.open(contextOf(), plan)))).toMatchObject({ code: 'FILE_ACCESS' });
+  });
+});
+
+/** Files of Linux that are made while they are read: their sizes are told as 0, and as a page. */
+const unsized = ['/proc/self/status', '/sys/kernel/mm/transparent_hugepage/enabled'].filter((file) => existsSync(file));
+
+describe.each(unsized)('%s has another size than it is said to have', (file) => {
+  const link = at('link');
+  beforeEach(() => symlinkSync(file, link));
+  afterEach(() => unlinkSync(link));
+
+  it.each<[title: string, source: Source<unknown>]>([
+    ['NDJSON', jsonLinesFile(file)],
+    ['CSV', csvFile(file)],
+    ['Parquet', parquetFile(file)],
+    ['by a link', jsonLinesFile(link)],
+  ])('%s', async (_title, source) => {
+    const failure = await failureOf(planSource(source));
+    expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'never' });
+    expect(failure.message).toMatch(/it is said to have \d+ bytes, and has not.*fromNodeStream/);
   });
 });
 
