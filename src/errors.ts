@@ -1,5 +1,5 @@
 import { describePlace, type FailurePlace } from './failure-place.ts';
-import { propertyOf, show } from './foreign-value.ts';
+import { ignoreRejection, propertyOf, show } from './foreign-value.ts';
 import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId, RunId } from './ids.ts';
 
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
@@ -31,6 +31,7 @@ export class InvalidArgumentError extends KintsugiError {
     super(`${argument}: expected ${expected}, got ${show(given)}`);
     this.argument = argument;
     this.given = given;
+    ignoreRejection(given);
   }
 }
 
@@ -341,6 +342,7 @@ export class NonErrorThrownError extends KintsugiError {
   constructor(thrown: unknown) {
     super(`A non-error was thrown: ${show(thrown)}`);
     this.thrown = thrown;
+    ignoreRejection(thrown);
   }
 }
 

@@ -13,6 +13,16 @@ export function propertyOf(value: unknown, key: PropertyKey): unknown {
   }
 }
 
+/** Nobody will wait for `value`: if it is a promise, of whatever realm, its rejection must not end the process. */
+export function ignoreRejection(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  try {
+    void Promise.prototype.then.call(value, undefined, () => {});
+  } catch {
+    // It is no promise, or one that resists: then it is its maker's to listen to it.
+  }
+}
+
 /** A short rendering of any value for an error message. */
 export function show(value: unknown): string {
   try {

@@ -1,5 +1,6 @@
 import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
 import type { Logger } from '../environment.ts';
+import { UserSubscriber } from '../operators/user-subscriber.ts';
 import { callAndForget } from '../user-code.ts';
 
 /**
@@ -50,7 +51,7 @@ class WatchedObservable<Item> extends Observable<Item> {
   readonly #failed: (cause: Error) => void;
 
   constructor(source: Observable<Item>, failed: (cause: Error) => void) {
-    super((subscriber) => source.subscribe(subscriber));
+    super((subscriber) => source.subscribe(new UserSubscriber(subscriber, failed)));
     this.#source = source;
     this.#failed = failed;
   }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
+import { ignoreRejection } from '../foreign-value.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';
@@ -66,7 +67,7 @@ class IteratorReader<Out> implements SourceReader<Out> {
   }
 
   close(): void {
-    if (!this.#isDone) this.#iterator.return?.();
+    if (!this.#isDone) ignoreRejection(this.#iterator.return?.());
     this.#isDone = true;
   }
 
@@ -75,8 +76,10 @@ class IteratorReader<Out> implements SourceReader<Out> {
     let isDone = true;
     try {
       const item: unknown = this.#iterator.next();
-      if (typeof item !== 'object' || item === null) {
-        throw new InvalidArgumentError('result of next()', item, 'an object with `done` and `value`');
+      const expected = 'an object with `done` and `value`';
+      if (typeof item !== 'object' || item === null) throw new InvalidArgumentError('result of next()', item, expected);
+      if ((item as IteratorResult<Out>).value === undefined && isThenable(item)) {
+        refusePromise('result of next()', item, `${expected} (fromAsyncIterable waits for a promise of one)`);
       }
       isDone = (item as IteratorResult<Out>).done === true;
       return item as IteratorResult<Out>;

@@ -1,7 +1,8 @@
-import { isObservable, type Observable, Subject, takeUntil } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import { BufferOverflowError, InvalidArgumentError, toError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { UserSubscriber } from '../operators/user-subscriber.ts';
 import { checkFunction, checkOptions } from '../options.ts';
 
 /** What happens to records of an observable that the job is not ready for. */
@@ -58,8 +59,7 @@ export function fromObservable<Out>(
 class ObservableReader<Out> implements SourceReader<Out> {
   readonly #name: string;
   readonly #buffer: ObservableBuffer;
-  /** Ends the subscription, also from within it. */
-  readonly #stop$ = new Subject<void>();
+  readonly #subscriber: UserSubscriber<Out>;
   #queue: Out[] = [];
   /** Index in `#queue` of the record that waited longest. */
   #head = 0;
@@ -71,11 +71,12 @@ class ObservableReader<Out> implements SourceReader<Out> {
   constructor(observable: Observable<Out>, name: string, buffer: ObservableBuffer) {
     this.#name = name;
     this.#buffer = buffer;
-    observable.pipe(takeUntil(this.#stop$)).subscribe({
-      next: (record) => this.#receive(record),
-      error: (error: unknown) => this.#end(toError(error)),
-      complete: () => this.#end(undefined),
-    });
+    const failed = (error: unknown): void => this.#end(toError(error));
+    this.#subscriber = new UserSubscriber(
+      { next: (record) => this.#receive(record), error: failed, complete: () => this.#end(undefined) },
+      failed,
+    );
+    this.#subscriber.listenTo(observable);
   }
 
   read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
@@ -126,7 +127,7 @@ class ObservableReader<Out> implements SourceReader<Out> {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#failure = failure;
-    this.#stop$.next();
+    this.#subscriber.unsubscribe();
     this.#wake?.();
   }
 

@@ -94,6 +94,7 @@ export class KeyedState implements Segment {
       },
       get: () => states.get(currentKey()),
       set: (state) => {
+        if (isThenable(state)) refusePromise('state of process', state, 'a value (use mapAsync for what takes time)');
         states.set(currentKey(), state);
       },
       clear: () => {

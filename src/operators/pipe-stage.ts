@@ -1,4 +1,4 @@
-import { type Observable, Subject, Subscription } from 'rxjs';
+import { type Observable, Subject } from 'rxjs';
 import { InvalidArgumentError, toError } from '../errors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { Batch } from '../partitions/stream-element.ts';
@@ -7,6 +7,7 @@ import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
+import { UserSubscriber } from './user-subscriber.ts';
 
 const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';
 
@@ -17,11 +18,12 @@ const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of Rx
  * Invariants:
  * - PS1 A pipe that completes early (`take`) is done when its results were polled: nothing more is read for it.
  * - PS2 After `close` nothing of the pipe is subscribed.
+ * - PS3 A pipe that has failed is never done: whoever polls it hears of that, also when it has completed since.
  */
 export class PipeStage implements OperatorStage {
   readonly #context: StageContext;
   readonly #records = new Subject<unknown>();
-  readonly #subscription: Subscription;
+  readonly #subscriber: UserSubscriber<unknown>;
   readonly #results: ResultBuffer;
   readonly #input: PacedInput;
   #error: Error | undefined;
@@ -38,37 +40,37 @@ export class PipeStage implements OperatorStage {
     this.#context = context;
     this.#results = new ResultBuffer(context);
     this.#input = new PacedInput(this.#results);
-    this.#subscription = this.#connect(operator as (source: Observable<unknown>) => unknown);
+    this.#subscriber = this.#createSubscriber();
+    this.#connect(operator as (source: Observable<unknown>) => unknown);
     this.#isCalled = false;
   }
 
   /** Builds the pipe; what is wrong with it is told like what fails in it. */
-  #connect(operator: (source: Observable<unknown>) => unknown): Subscription {
-    const built = callNow('result of through', () => operator(this.#records.asObservable()));
-    if (built.kind === 'error') {
-      this.#fail(built.error);
-      return Subscription.EMPTY;
-    }
-    if (typeof propertyOf(built.value, 'subscribe') !== 'function') {
-      const expected = 'an observable, as an operator of RxJS returns';
-      this.#fail(new InvalidArgumentError('result of through', built.value, expected));
-      return Subscription.EMPTY;
-    }
-    return (built.value as Observable<unknown>).subscribe({
-      next: (result) => {
-        if (isThenable(result)) this.#fail(refusalOf('result of through', result, aRecord));
-        else this.#results.add(result);
-        this.#wakeIfLate();
-      },
-      error: (error: unknown) => {
-        this.#fail(toError(error));
-        this.#wakeIfLate();
-      },
-      complete: () => {
-        this.#isComplete = true;
-        this.#wakeIfLate();
-      },
+  #connect(operator: (source: Observable<unknown>) => unknown): void {
+    const built = callNow('result of through', () => {
+      const pipe = operator(this.#records.asObservable());
+      if (isThenable(pipe) || typeof propertyOf(pipe, 'subscribe') === 'function') return pipe;
+      throw new InvalidArgumentError('result of through', pipe, 'an observable, as an operator of RxJS returns');
     });
+    if (built.kind === 'error') this.#fail(built.error);
+    else this.#subscriber.listenTo(built.value as Observable<unknown>);
+  }
+
+  #createSubscriber(): UserSubscriber<unknown> {
+    const failed = (error: unknown): void => {
+      this.#fail(toError(error));
+      this.#wakeIfLate();
+    };
+    const next = (result: unknown): void => {
+      if (isThenable(result)) this.#fail(refusalOf('result of through', result, aRecord));
+      else this.#results.add(result);
+      this.#wakeIfLate();
+    };
+    const complete = (): void => {
+      this.#isComplete = true;
+      this.#wakeIfLate();
+    };
+    return new UserSubscriber({ next, error: failed, complete }, failed);
   }
 
   get isAccepting(): boolean {
@@ -94,7 +96,7 @@ export class PipeStage implements OperatorStage {
   }
 
   get isDone(): boolean {
-    return this.#isComplete && this.#results.isEmpty;
+    return this.#isComplete && this.#results.isEmpty && this.#error === undefined;
   }
 
   get blame(): Blame | undefined {
@@ -107,7 +109,7 @@ export class PipeStage implements OperatorStage {
   }
 
   close(): void {
-    this.#subscription.unsubscribe();
+    this.#subscriber.unsubscribe();
     this.#results.clear();
     this.#input.clear();
   }

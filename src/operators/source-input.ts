@@ -1,5 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
 import { InvalidArgumentError, toError } from '../errors.ts';
+import { ignoreRejection } from '../foreign-value.ts';
 import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
 import { freezeRecords } from '../partitions/freeze-records.ts';
 import type { TaskInput } from '../partitions/task-io.ts';
@@ -74,7 +75,8 @@ export class SourceInput implements TaskInput {
 
   async locate(record: number): Promise<string | undefined> {
     try {
-      return await this.#reader.locate?.(record);
+      const place: unknown = await this.#reader.locate?.(record);
+      return typeof place === 'string' ? place : undefined;
     } catch {
       return undefined;
     }
@@ -83,7 +85,7 @@ export class SourceInput implements TaskInput {
   close(done: () => void): void {
     this.#state = { kind: 'over' };
     // A reader is closed once, by whoever comes first; an error on the way out changes nothing any more.
-    this.#closed ??= (async () => this.#reader.close())().catch(() => {});
+    this.#closed ??= (async () => this.#reader.close())().catch(ignoreRejection);
     void this.#closed.then(() => done());
   }
 

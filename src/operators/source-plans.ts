@@ -69,7 +69,7 @@ function fixed(plan: unknown, source: Source<unknown>): unknown {
   } catch (error) {
     const cause = toError(error);
     throw new UnrecoverableError(
-      `The plan of source "${source.name}" cannot be copied: ${cause.message}. Plan with plain data alone`,
+      `The plan of source "${source.name}" cannot be copied: ${cause.message.replace(/\.$/, '')}. Plan with plain data alone`,
       { cause },
     );
   }

@@ -41,6 +41,29 @@ describe.each([
   });
 });
 
+describe('fromIterable', () => {
+  it('refuses an iterator that is asynchronous in disguise', async () => {
+    const unhandled = await unhandledDuring(async () => {
+      const disguised = () => nexting(() => Promise.reject(new Error('late'))) as Iterable<unknown>;
+      const failure = await failureOf(readSubtask(fromIterable(disguised)));
+      expect(failure.message).toMatch(/^result of next\(\): .*fromAsyncIterable.*got \[object Promise\]$/);
+    });
+    expect(unhandled).toEqual([]);
+  });
+
+  it('does not mind a return() that answers with a rejected promise', async () => {
+    const unhandled = await unhandledDuring(async () => {
+      const stop = () => Promise.reject(new Error('late'));
+      const source = fromIterable(() => ({
+        [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 1 }), return: stop as never }),
+      }));
+      const reader = await source.open(contextOf());
+      await reader.close();
+    });
+    expect(unhandled).toEqual([]);
+  });
+});
+
 describe('fromAsyncIterable takes what `for await` takes', () => {
   const counting = (wrap: (result: IteratorResult<number>) => unknown) => () => {
     let count = 0;

@@ -60,6 +60,11 @@ const refused: readonly [string, SynchronousOperator, RegExp][] = [
     process({ onRecord: (_: unknown, __: unknown, emit: (out: unknown) => void) => emit(later()) }),
     /^result of process: .*use mapAsync/,
   ],
+  [
+    'a state of process',
+    process({ onRecord: (_: unknown, context: { set: (state: unknown) => void }) => context.set(later()) }),
+    /^state of process: .*use mapAsync/,
+  ],
 ];
 
 describe.each([

@@ -62,6 +62,7 @@ describe('what is thrown cannot be looked at', () => {
     ['a revoked proxy', revokedProxy],
     ['a proxy that throws', trappingProxy],
     ['a revoked proxy as the cause', () => new Error('outer', { cause: revokedProxy() })],
+    ['a promise that is rejected', () => Promise.reject(new Error('nobody listens'))],
     ['a message that is a symbol', () => Object.assign(new Error('x'), { message: Symbol('s') })],
   ];
   const throwing = (make: () => unknown) => (): never => {
@@ -175,6 +176,22 @@ describe('what sources and sinks answer', () => {
     job.source('s', source).sink('o', collect());
     const { error } = await outcome(job, { restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }) });
     expect(error?.message).toContain(message);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a number', 5, 'at rude, record 0: 1'],
+    ['a revoked proxy', revokedProxy(), 'at rude, record 0: 1'],
+    ['a text', 'page 7', 'at page 7: 1'],
+  ])('the place of a record is a text, not %s', async (_, place, message) => {
+    const job = Job.create('rude');
+    const placed = { read: () => [1], close: () => {}, locate: () => place };
+    job
+      .source('s', opening(() => placed) as never)
+      .map(() => {
+        throw new Error('no');
+      })
+      .sink('o', collect());
+    expect((await outcome(job)).error?.message).toContain(message);
   });
 
   it.each<[string, () => unknown, string]>([
