@@ -48,22 +48,33 @@ export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskPart
   return source === undefined && sink === undefined ? join(options, undefined, undefined) : openEnds(options);
 }
 
+/** The first to fail counts: what the other still opens is told by its signal, and is closed when it is there. */
 async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
-  const { program, context, sourcePlan } = options;
-  const [reader, writer] = await Promise.allSettled([
-    (async () => program.source && openSource(program.source, context, await sourcePlan?.()))(),
-    (async () => program.sink && openSink(program.sink, context))(),
-  ]);
-  if (writer.status === 'rejected') options.blame?.(options.uids.at(-1) as string);
-  if (reader.status === 'rejected') options.blame?.(options.uids[0] as string);
+  const { program, context, sourcePlan, uids, closeLimit } = options;
+  const { source, sink } = program;
+  const [first, last] = [uids[0] as string, uids.at(-1) as string];
+  const reader = blaming(options, first, async () => {
+    return source && openSource(source, context, sourcePlan && (await sourcePlan()));
+  });
+  const writer = blaming(options, last, async () => sink && openSink(sink, context));
   try {
-    return join(options, valueOf(reader), valueOf(writer));
+    return join(options, ...(await Promise.all([reader, writer])));
   } catch (error) {
-    const opened = [
-      closingOf(`the source "${options.uids[0]}"`, () => reader.status === 'fulfilled' && reader.value?.close()),
-      closingOf(`the sink "${options.uids.at(-1)}"`, () => writer.status === 'fulfilled' && writer.value?.abort()),
+    context.abort();
+    const closings = [
+      closingOf(`the source "${first}"`, async () => (await reader)?.close()),
+      closingOf(`the sink "${last}"`, async () => (await writer)?.abort()),
     ];
-    await new Promise<void>((resolve) => closeAll(opened, options.closeLimit, resolve));
+    await new Promise<void>((resolve) => closeAll(closings, closeLimit, resolve));
+    throw error;
+  }
+}
+
+async function blaming<Opened>({ blame }: OpenTaskOptions, uid: string, open: () => Promise<Opened>): Promise<Opened> {
+  try {
+    return await open();
+  } catch (error) {
+    blame?.(uid);
     throw error;
   }
 }
@@ -88,11 +99,6 @@ async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<Sink
 function checkMethods(what: string, opened: unknown, methods: readonly string[]): void {
   if (methods.every((method) => typeof propertyOf(opened, method) === 'function')) return;
   throw new InvalidArgumentError(what, opened, `an object with the methods ${methods.join(', ')}, or a promise of one`);
-}
-
-function valueOf<Value>(result: PromiseSettledResult<Value>): Value {
-  if (result.status === 'rejected') throw result.reason;
-  return result.value;
 }
 
 function join(

@@ -17,7 +17,7 @@ interface Planning {
  *
  * - SP1: a vertex plans once, and every subtask and attempt gets that plan, frozen.
  * - SP2: a plan that fails fails those who wait for it, and is forgotten: the next attempt plans again.
- * - SP3: a plan that nobody waits for any more is told so by its signal, and forgotten.
+ * - SP3: an attempt that has ended waits no more; a plan that nobody waits for is told so by its signal, and forgotten.
  */
 export class SourcePlans {
   readonly #planningByVertex = new Map<string, Planning>();
@@ -28,17 +28,17 @@ export class SourcePlans {
     signal.throwIfAborted();
     const planning = this.#planningByVertex.get(vertex) ?? this.#start(source, context);
     planning.waiting++;
-    const leave = (): void => {
-      if (planning.isMade || --planning.waiting > 0) return;
-      this.#forget(vertex, planning);
-      planning.controller.abort(signal.reason);
-    };
-    signal.addEventListener('abort', leave, { once: true });
-    try {
-      return await planning.plan;
-    } finally {
-      signal.removeEventListener('abort', leave);
-    }
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        if (planning.isMade || --planning.waiting > 0) return;
+        this.#forget(vertex, planning);
+        planning.controller.abort(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      const stay = (): void => signal.removeEventListener('abort', leave);
+      void planning.plan.finally(stay).then(resolve, reject);
+    });
   }
 
   #start(source: Source<unknown>, { job, vertex, parallelism, environment }: RuntimeContext): Planning {

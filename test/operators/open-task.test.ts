@@ -6,7 +6,7 @@ import { openTask, type OpenTaskOptions } from '../../src/operators/open-task.ts
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
-import { virtualEnvironment } from '../../src/testing/index.ts';
+import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
 import { testRun } from '../support/test-run.ts';
 
@@ -103,6 +103,67 @@ describe('openTask', () => {
     const log: string[] = [];
     await expect(openTask(optionsOf(log, opening(log, ends)))).rejects.toThrow(message);
     expect(log).toEqual(expected);
+  });
+
+  describe('where one fails while the other is still being opened', () => {
+    /** One fails; the other is opened when the test says so, or when its signal is aborted, if it listens. */
+    const beside = (failing: 'source' | 'sink', listens: boolean) => {
+      const log: string[] = [];
+      const own = new TaskContext({ ...context, ...testRun() });
+      const { source, sink } = opening(log, { source: 'opens', sink: 'opens' });
+      let open = (): void => {};
+      const waiting = <Opened>(then: () => Opened): Promise<Opened> =>
+        new Promise((resolve, reject) => {
+          open = () => resolve(then());
+          if (listens) own.signal.addEventListener('abort', () => reject(own.signal.reason as Error));
+        });
+      const broken = opening(log, { source: 'fails', sink: 'fails' });
+      const ends =
+        failing === 'sink'
+          ? {
+              source: { ...source, open: (of: never) => waiting(() => source?.open(of, undefined)) },
+              sink: broken.sink,
+            }
+          : { source: broken.source, sink: { ...sink, open: (of: never) => waiting(() => sink?.open(of)) } };
+      const blamed: string[] = [];
+      const leftOpen: string[] = [];
+      const { clock } = own.environment;
+      const opened = openTask({
+        ...optionsOf(log, ends as never),
+        context: own,
+        blame: (uid) => blamed.push(uid),
+        closeLimit: { clock, timeoutMs: 50, leftOpen: (what) => leftOpen.push(what) },
+      }) as Promise<unknown>;
+      return { opened, log, blamed, leftOpen, context: own, open: () => open() };
+    };
+    const drive = async (opened: Promise<unknown>): Promise<unknown> =>
+      (context.environment as VirtualEnvironment).drive(
+        opened.then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      );
+
+    it.each([
+      ['source', 'the sink "sink"', 'sink aborted'],
+      ['sink', 'the source "source"', 'source closed'],
+    ] as const)('a %s that fails is told in time, and what is opened late is closed', async (failing, left, closed) => {
+      const it = beside(failing, false);
+      expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
+      expect([it.blamed, it.leftOpen, it.context.isAborted, it.log]).toEqual([[failing], [left], true, []]);
+      it.open();
+      await drive(Promise.resolve());
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(it.log.at(-1)).toBe(closed);
+    });
+
+    it.each(['source', 'sink'] as const)('a %s that fails is told at once where the other listens', async (failing) => {
+      const it = beside(failing, true);
+      const { clock } = context.environment;
+      const beganMs = clock.now();
+      expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
+      expect([it.blamed[0], it.leftOpen, clock.now() - beganMs]).toEqual([failing, [], 0]);
+    });
   });
 
   it('closes source, sink and chain when a channel cannot be opened beside them', async () => {

@@ -35,7 +35,14 @@ async function ended(job: Job, faults: FaultPlan = faultPlan(), cancelAfterMs?: 
   const leftOpen = events.flatMap((event) =>
     event.type === 'closing.timedOut' ? [`${event.task}: ${event.what}`] : [],
   );
-  return { status: run.status, atMs: environment.clock.now(), leftOpen, timers: environment.clock.timerCount };
+  const failures = run.failures.map(({ place, cause }) => `${place?.operator}: ${cause.message}`);
+  return {
+    failures,
+    status: run.status,
+    atMs: environment.clock.now(),
+    leftOpen,
+    timers: environment.clock.timerCount,
+  };
 }
 
 const failing = (times: number): FaultPlan => {
@@ -85,6 +92,17 @@ describe('a source that does not close', () => {
     job.source('numbers', source).sink('out', refuses);
     const { status, leftOpen } = await ended(job);
     expect([status, leftOpen]).toEqual(['failed', Array(2).fill('numbers[0]: the source "numbers"')]);
+  });
+});
+
+describe.each(['open', 'plan'] as const)('a source whose %s hangs', (method) => {
+  it('does not keep the failure of a sink that cannot be opened', async () => {
+    const job = Job.create('hanging');
+    const hanging: Source<number> = { ...source, [method]: never };
+    const refuses: Sink<unknown> = { ...sink, open: () => Promise.reject(new Error('no disk')) };
+    job.source('numbers', hanging).sink('out', refuses);
+    const { status, timers, failures } = await ended(job);
+    expect([status, timers, failures]).toEqual(['failed', 0, Array(2).fill('out: no disk')]);
   });
 });
 
