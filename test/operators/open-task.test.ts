@@ -6,19 +6,22 @@ import { openTask, type OpenTaskOptions } from '../../src/operators/open-task.ts
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
-import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
 import { testRun } from '../support/test-run.ts';
 
-const context = new TaskContext({
-  ...testRun(),
-  job: 'job',
-  vertex: 'step',
-  subtask: 0,
-  parallelism: 1,
-  attempt: 0 as AttemptNumber,
-  environment: virtualEnvironment(),
-});
+const environment = virtualEnvironment();
+const contextOf = (): TaskContext =>
+  new TaskContext({
+    ...testRun(),
+    job: 'job',
+    vertex: 'step',
+    subtask: 0,
+    parallelism: 1,
+    attempt: 0 as AttemptNumber,
+    environment,
+  });
+const context = contextOf();
 
 /** Notes what is opened and closed. */
 function opening(log: string[], { source, sink }: { source?: 'opens' | 'fails'; sink?: 'opens' | 'fails' } = {}) {
@@ -109,7 +112,7 @@ describe('openTask', () => {
     /** One fails; the other is opened when the test says so, or when its signal is aborted, if it listens. */
     const beside = (failing: 'source' | 'sink', listens: boolean) => {
       const log: string[] = [];
-      const own = new TaskContext({ ...context, ...testRun() });
+      const own = contextOf();
       const { source, sink } = opening(log, { source: 'opens', sink: 'opens' });
       let open = (): void => {};
       const waiting = <Opened>(then: () => Opened): Promise<Opened> =>
@@ -137,7 +140,7 @@ describe('openTask', () => {
       return { opened, log, blamed, leftOpen, context: own, open: () => open() };
     };
     const drive = async (opened: Promise<unknown>): Promise<unknown> =>
-      (context.environment as VirtualEnvironment).drive(
+      environment.drive(
         opened.then(
           () => undefined,
           (error: unknown) => error,
