@@ -163,7 +163,7 @@ export class DataStream<out Out> {
     options: AsyncMapOptions<Out> & OperatorOptions = {},
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
-    checkAsyncMapOptions(options.uid ?? 'mapAsync', options);
+    checkAsyncMapOptions(typeof options.uid === 'string' ? options.uid : 'mapAsync', options);
     const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
     return this.#operator<Awaited<Result>>('mapAsync', operator, options);
   }

@@ -97,7 +97,9 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
       '"pipelined", "memory", "reliable" or "blocking", or what memory(), reliable() or blocking() returns',
     );
   }
-  return typeof exchange === 'string' ? settings : checked(settings.name, settings);
+  if (typeof exchange === 'string') return settings;
+  const { name, ...options } = settings;
+  return checked(name, options);
 }
 
 /** @throws InvalidArgumentError unless it says how long results are kept. */
@@ -133,8 +135,7 @@ const optionsOf: Readonly<Record<ExchangeName, Partial<OptionNames<ExchangeSetti
   } satisfies OptionNames<BlockingExchangeOptions>,
 };
 
-function checked(name: ExchangeName, settings: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
-  const { name: _, ...options } = settings as ExchangeSettings;
+function checked(name: ExchangeName, options: Omit<ExchangeSettings, 'name'>): ExchangeSettings {
   checkOptions<object>(name, options, optionsOf[name]);
   const { memoryBudgetBytes, diskBudgetBytes, memoryOverflow, sync, keepResults } = options;
   for (const [option, bytes] of Object.entries({ memoryBudgetBytes, diskBudgetBytes })) {

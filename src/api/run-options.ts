@@ -210,14 +210,13 @@ function oneOf<Word extends string>(option: string, given: Word | undefined, wor
   return value;
 }
 
-function isRule(backoff: object): backoff is RestartBackoffRule {
-  return 'onFailure' in backoff;
+function isRule(backoff: unknown): backoff is RestartBackoffRule {
+  return propertyOf(backoff, 'onFailure') !== undefined;
 }
 
 function actorLogic(option: string, given: unknown): AnyActorLogic {
-  if (typeof given === 'object' && given !== null && 'transition' in given && 'getInitialSnapshot' in given) {
-    return given as AnyActorLogic;
-  }
+  const methods = ['transition', 'getInitialSnapshot'].map((method) => propertyOf(given, method));
+  if (methods.every((method) => typeof method === 'function')) return given as AnyActorLogic;
   throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
 }
 

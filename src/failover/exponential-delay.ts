@@ -30,14 +30,6 @@ export interface ExponentialDelayState {
  * not.)
  */
 export function exponentialDelay(options: ExponentialDelayOptions = {}): RestartBackoffRule<ExponentialDelayState> {
-  const {
-    initialDelayMs = 100,
-    maxDelayMs = 60_000,
-    multiplier = 1.5,
-    resetThresholdMs = 3_600_000,
-    jitterFactor = 0.1,
-    maxAttempts = 5,
-  } = options;
   checkOptions('exponentialDelay', options, {
     initialDelayMs: true,
     maxDelayMs: true,
@@ -46,6 +38,14 @@ export function exponentialDelay(options: ExponentialDelayOptions = {}): Restart
     jitterFactor: true,
     maxAttempts: true,
   });
+  const {
+    initialDelayMs = 100,
+    maxDelayMs = 60_000,
+    multiplier = 1.5,
+    resetThresholdMs = 3_600_000,
+    jitterFactor = 0.1,
+    maxAttempts = 5,
+  } = options;
   const check = (argument: string, given: number, isValid: boolean, expected: string): void => {
     if (typeof given !== 'number' || !isValid)
       throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);

@@ -1,6 +1,7 @@
 import { of } from 'rxjs';
 import * as kintsugi from '../../src/index.ts';
 import { faultPlan, simulate, virtualEnvironment } from '../../src/testing/index.ts';
+import { revokedProxy } from '../support/rude-values.ts';
 
 const { blocking, collect, exponentialDelay, failureRate, fixedDelay, fromArray, Job, memory, reliable } = kintsugi;
 
@@ -136,8 +137,10 @@ describe('a misspelt option is refused with the nearest name', () => {
     );
   });
 
-  it.each(misspelt)('%s: null and a text are no options', (_, call) => {
-    for (const given of [null, 'text']) expect(() => call(given as never)).toThrow();
+  it.each(misspelt)('%s: what is no object is no options', (_, call) => {
+    for (const given of [null, 'text', 5, Symbol('five'), [1]]) {
+      expect(() => call(given as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    }
   });
 });
 
@@ -159,6 +162,11 @@ describe('a value of another type is refused by name', () => {
     ['environment', { environment: { ...kintsugi.systemEnvironment(), clock: { now: () => 0 } } }],
     ['exceptionHistorySize', { exceptionHistorySize: 0 }],
     ['memoryOverflow', { memoryOverflow: true }],
+    ['restartBackoff', { restartBackoff: 5 }],
+    ['restartBackoff', { restartBackoff: 'fixed-delay' }],
+    ['restartBackoff', { restartBackoff: revokedProxy() }],
+    ['failoverStrategy', { failoverStrategy: 'all' }],
+    ['failoverStrategy', { failoverStrategy: revokedProxy() }],
   ])('%s of a run', (name, options) => {
     expect(() => runnable().run(options as never)).toThrow(
       expect.objectContaining({
@@ -169,6 +177,7 @@ describe('a value of another type is refused by name', () => {
   });
 
   it.each<[string, () => unknown]>([
+    ['uid of a mapAsync', () => stream().mapAsync((n) => n, { uid: Symbol('five') } as never)],
     ['fixedDelay maxAttempts', () => fixedDelay({ maxAttempts: '3' as never, delayMs: 1 })],
     ['fixedDelay delayMs', () => fixedDelay({ maxAttempts: 3, delayMs: '1' as never })],
     ['failureRate delayMs', () => failureRate({ maxFailuresPerInterval: 1, intervalMs: 1, delayMs: '1' as never })],
