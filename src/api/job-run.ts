@@ -1,4 +1,4 @@
-import { BehaviorSubject, type Observable, Subject } from 'rxjs';
+import { defer, type Observable, ReplaySubject, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { StorageUse } from '../cluster/storage-use.ts';
 import type { KeptResult } from '../actors/protocol.ts';
@@ -58,7 +58,8 @@ export class JobRun implements AsyncDisposable {
   readonly #events = new Subject<JobEvent>();
   /** Events that not every listener has heard of. */
   readonly #undelivered: JobEvent[] = [];
-  readonly #snapshots: BehaviorSubject<JobSnapshot>;
+  readonly #snapshots = new ReplaySubject<JobSnapshot>(1);
+  #lastSnapshot = emptySnapshot;
   readonly #stateOfTask: Uint8Array;
   readonly #stateOfRegion: Uint8Array;
   readonly #tasks: Record<ExecutionState, number>;
@@ -80,7 +81,6 @@ export class JobRun implements AsyncDisposable {
     this.#stateOfRegion = new Uint8Array(parts.ledger.regions.count).fill(none);
     this.#tasks = zeroes(executionStates);
     this.#regions = zeroes(regionStates);
-    this.#snapshots = new BehaviorSubject<JobSnapshot>(this.#snapshot(emptySnapshot));
     this.#settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -96,19 +96,31 @@ export class JobRun implements AsyncDisposable {
 
   /** Counts by state now. O(states). */
   snapshot(): JobSnapshot {
-    return this.#snapshot(this.#snapshots.value);
+    return produce(this.#lastSnapshot, (draft) => {
+      draft.status = this.#status;
+      draft.restarting = this.#regions.restarting > 0;
+      draft.failures = this.#failures;
+      Object.assign(draft.tasks, this.#tasks);
+      Object.assign(draft.regions, this.#regions);
+    });
   }
 
   /**
    * The job's snapshots: the present one at once, then one per turn of the event loop in which something changed;
-   * completes when the job has ended.
+   * completes when the job has ended. Who comes after that gets the last one all the same.
    */
   get status$(): Observable<JobSnapshot> {
-    return this.#parts.observers.watched('status$', this.#snapshots);
+    const present = defer(() => {
+      // Nothing is counted up while nobody watches.
+      if (!this.#snapshots.observed) this.#emitSnapshot();
+      return this.#snapshots;
+    });
+    return this.#parts.observers.watched('status$', present);
   }
 
   /**
-   * What happens, as it happens; completes when the job has ended. A listener that throws or rejects is reported by the event
+   * What happens from now on, as it happens; completes when the job has ended, and at once for who comes after that: the
+   * past is in `receipt()`, `failures` and the last snapshot. A listener that throws or rejects is reported by the event
    * `observer.failed`, and not heard again.
    */
   get events$(): Observable<JobEvent> {
@@ -273,7 +285,7 @@ export class JobRun implements AsyncDisposable {
 
   #complete(settle: () => void): void {
     this.#master?.stop();
-    this.#snapshots.next(this.snapshot());
+    this.#emitSnapshot();
     this.#snapshots.complete();
     this.#events.complete();
     this.#parts.close();
@@ -294,18 +306,13 @@ export class JobRun implements AsyncDisposable {
     this.#isSnapshotDue = true;
     this.#immediate(() => {
       this.#isSnapshotDue = false;
-      if (!this.#snapshots.closed) this.#snapshots.next(this.snapshot());
+      this.#emitSnapshot();
     });
   }
 
-  #snapshot(previous: JobSnapshot): JobSnapshot {
-    return produce(previous, (draft) => {
-      draft.status = this.#status;
-      draft.restarting = this.#regions.restarting > 0;
-      draft.failures = this.#failures;
-      Object.assign(draft.tasks, this.#tasks);
-      Object.assign(draft.regions, this.#regions);
-    });
+  #emitSnapshot(): void {
+    this.#lastSnapshot = this.snapshot();
+    this.#snapshots.next(this.#lastSnapshot);
   }
 }
 

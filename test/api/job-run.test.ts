@@ -130,13 +130,40 @@ describe('status', () => {
     for (const snapshot of restarting) expect(snapshot).toMatchObject({ status: 'running', failures: 1 });
   });
 
-  it('status$: whoever comes after the end gets the end', async () => {
+  it.each([
+    ['finished', sumsJob(), faultPlan()],
+    ['failed', sumsJob(), failing('sums', 9)],
+  ] as const)(
+    'status$: whoever comes after a job has %s gets the last snapshot and the end',
+    async (end, job, faults) => {
+      const it = started(job, faults);
+      await settled(it);
+      for (const listener of [1, 2]) {
+        const seen: unknown[] = [];
+        it.run.status$.subscribe({ next: (snapshot) => seen.push(snapshot), complete: () => seen.push(listener) });
+        expect(seen).toEqual([it.run.snapshot(), listener]);
+      }
+      expect(it.run.snapshot().status).toBe(end);
+    },
+  );
+
+  it('status$: whoever is the first to come while the job runs gets the present at once', async () => {
+    const it = started(endlessJob());
+    await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    const seen: JobSnapshot[] = [];
+    it.run.status$.subscribe((snapshot) => seen.push(snapshot));
+    expect(seen).toEqual([it.run.snapshot()]);
+    expect(seen[0]).toMatchObject({ status: 'running', tasks: { running: 1 } });
+    await it.environment.drive(it.run.cancel());
+  });
+
+  it('events$: whoever comes after the end hears that it is over', async () => {
     const it = started(sumsJob());
     await settled(it);
-    const seen: string[] = [];
-    it.run.status$.subscribe({ next: ({ status }) => seen.push(status), complete: () => seen.push('complete') });
+    const seen: unknown[] = [];
+    it.run.events$.subscribe({ next: (event) => seen.push(event), complete: () => seen.push('complete') });
     expect(seen).toEqual(['complete']);
-    expect(it.run.snapshot().status).toBe('finished');
+    expect(await it.run.events().next()).toEqual({ done: true, value: undefined });
   });
 });
 
