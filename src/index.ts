@@ -182,6 +182,7 @@ export {
   OutputInUseError,
   PartFilesError,
   PartitionLostError,
+  RetryAfterError,
   type Recovery,
   RecordNotSerializableError,
   SourceNotReplayableError,

@@ -422,6 +422,7 @@ const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
   retries: true,
   retryDelayMs: true,
   retryIf: true,
+  maxRetryAfterMs: true,
   rateLimit: true,
   concurrencyPerKey: true,
 };

@@ -17,6 +17,7 @@ export interface ResolvedAsyncMapOptions {
   /** @throws InvalidArgumentError where a function of the user's answered something that is not a delay. */
   readonly retryDelayMs: (retry: number, error: Error) => number;
   readonly retryIf: (error: Error) => boolean;
+  readonly maxRetryAfterMs: number;
   readonly limits: CallLimits;
   /**
    * What a call for `record` costs of each of the limits.
@@ -26,6 +27,9 @@ export interface ResolvedAsyncMapOptions {
   /** The key whose calls are limited; undefined where none are. @throws InvalidArgumentError for what is no key */
   readonly keyOf: ((record: unknown) => CallKey) | undefined;
 }
+
+/** What a service may ask to wait: a daily quota begins anew within it. */
+const defaultMaxRetryAfterMs = 24 * 3_600_000;
 
 /** The longest time that a timer of Node keeps: 24.8 days. */
 const longestMs = 2 ** 31 - 1;
@@ -46,7 +50,17 @@ function check(
  * @throws InvalidArgumentError for the first option out of its range: its name, what was given, what is allowed.
  */
 export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOptions<In>): void {
-  const { concurrency, ordered, timeoutMs, retries, retryDelayMs, retryIf, rateLimit, concurrencyPerKey } = options;
+  const {
+    concurrency,
+    ordered,
+    timeoutMs,
+    retries,
+    retryDelayMs,
+    retryIf,
+    maxRetryAfterMs,
+    rateLimit,
+    concurrencyPerKey,
+  } = options;
   const checkOptional = (
     ...[option, given, isValid, expected]: [string, unknown, (given: unknown) => boolean, string]
   ) => {
@@ -59,6 +73,7 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
   checkOptional('retries', retries, isIntegerFrom(0), 'an integer from 0');
   checkOptional('retryDelayMs', retryDelayMs, isFunction, 'a function');
   checkOptional('retryIf', retryIf, isFunction, 'a function');
+  checkOptional('maxRetryAfterMs', maxRetryAfterMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
   if (rateLimit !== undefined) for (const limit of listOf(rateLimit)) checkRateLimit(operator, limit);
   checkOptional('concurrencyPerKey', concurrencyPerKey, isObject, '{ key, limit }');
   if (concurrencyPerKey !== undefined) {
@@ -104,6 +119,7 @@ export function resolveAsyncMapOptions(
     retries,
     retryDelayMs,
     retryIf,
+    maxRetryAfterMs,
     rateLimit = [],
     concurrencyPerKey,
   } = options;
@@ -120,6 +136,7 @@ export function resolveAsyncMapOptions(
       return delayMs;
     },
     retryIf: retryIf ?? isWorthARetry,
+    maxRetryAfterMs: maxRetryAfterMs ?? defaultMaxRetryAfterMs,
     limits: {
       rates: rates.map((limit) => ({ amount: isTokenLimit(limit) ? limit.tokens : limit.calls, perMs: limit.perMs })),
       perKey: concurrencyPerKey?.limit,

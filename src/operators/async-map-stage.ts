@@ -1,6 +1,6 @@
 import { DeadlineQueue } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
-import { OperationTimeoutError, toError } from '../errors.ts';
+import { OperationTimeoutError, RetryAfterError, toError } from '../errors.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { isThenable } from '../user-code.ts';
@@ -10,7 +10,7 @@ import type { CallLimiter } from './call-limiter.ts';
 import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
 import { Lineage } from './lineage.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { retryAfter } from './retry-after.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
@@ -205,7 +205,8 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #callInTurn(entry: Entry): void {
-    if (this.#limiter.isOpen) {
+    // What is called again comes on a turn of its own: one that is refused at once would never give the thread back.
+    if (this.#limiter.isOpen && !entry.isRepeated) {
       this.#call(entry);
       return;
     }
@@ -276,15 +277,17 @@ export class AsyncMapStage implements OperatorStage {
     entry.call = undefined;
     entry.isRepeated = true;
     const error = toError(thrown);
-    const { retries, retryIf, retryDelayMs } = this.#options;
+    const { retries, retryIf, retryDelayMs, maxRetryAfterMs } = this.#options;
     this.#orGiveUp(entry, () => {
-      const pauseMs = retryAfterMs(error, this.#clock);
-      if ((pauseMs === undefined && entry.retry >= retries) || !retryIf(error)) throw error;
-      if (pauseMs === undefined) {
+      const asked = retryAfter(error, this.#clock);
+      if ((asked === undefined && entry.retry >= retries) || !retryIf(error)) throw error;
+      if (asked === undefined) {
         entry.retry++;
         this.#retryLater(entry, retryDelayMs(entry.retry, error));
       } else {
-        this.#limiter.pause(pauseMs);
+        const { waitMs, said } = asked;
+        if (waitMs > maxRetryAfterMs) throw new RetryAfterError(this.#name, said, waitMs, maxRetryAfterMs, error);
+        this.#limiter.pause(waitMs);
         this.#callInTurn(entry);
       }
     });

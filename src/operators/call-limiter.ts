@@ -29,6 +29,9 @@ export interface CallLimiter {
    * @returns gives the place back, or up what was asked for
    */
   requestPlace(key: CallKey, granted: () => void): () => void;
-  /** No call is made for so long from now: the outside world asks for it. A pause that is under way is not shortened. */
+  /**
+   * No call is made for so long from now: the outside world asks for it. 0: it may be
+   * made at once, in its turn. A pause that is under way is not shortened.
+   */
   pause(forMs: number): void;
 }

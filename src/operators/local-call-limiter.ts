@@ -70,7 +70,7 @@ export class LocalCallLimiter implements CallLimiter {
 
   pause(forMs: number): void {
     const { clock, logger } = this.#environment;
-    if (!this.#isPaused) {
+    if (forMs > 0 && !this.#isPaused) {
       const data = { operator: this.#operator, pauseMs: forMs };
       logger.warn(`Calls of "${this.#operator}" pause for ${forMs} ms, as the service that they go to asks`, data);
     }

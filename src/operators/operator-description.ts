@@ -47,11 +47,17 @@ export interface AsyncMapOptions<In = never> {
    */
   readonly retryIf?: ((error: Error) => boolean) | undefined;
   /**
+   * The longest that a service may ask to wait, in ms. Default 24 hours, at most 24.8 days. A call that is refused for longer
+   * fails with a `RetryAfterError`, and the job with it.
+   */
+  readonly maxRetryAfterMs?: number | undefined;
+  /**
    * The most calls, or tokens, per interval, of all subtasks and attempts of the operator together, retries included; several
    * limits hold at once. Who asks first calls first. Default: no limit.
    *
    * With a limit or without: an answer of 429 or 503 that names a time (the header `retry-after`, or `retryAfterMs` of the
-   * error) pauses every call of the operator for so long.
+   * error) pauses every call of the operator for so long, up to `maxRetryAfterMs`. A time of 0, or one that is over, lets the
+   * call be made again at once.
    */
   readonly rateLimit?: RateLimit<In> | readonly RateLimit<In>[] | undefined;
   /**

@@ -1,50 +1,68 @@
 import type { Clock } from '../environment.ts';
 import { causeChain } from '../errors.ts';
-import { propertyOf } from '../foreign-value.ts';
+import { propertyOf, show } from '../foreign-value.ts';
 
 /** Answers of HTTP that mean: later. */
 const later: ReadonlySet<unknown> = new Set([429, 503]);
 
+/** How long the outside world asks to wait before the next call. */
+export interface RetryAfter {
+  /** From 0: now. */
+  readonly waitMs: number;
+  /** Its own words, for messages: `retry-after: 120`. */
+  readonly said: string;
+}
+
 /**
- * How long the outside world asks to wait before the next call, in ms; undefined where it does not say. An error says so by
+ * How long the outside world asks to wait before the next call; undefined where it does not say. An error says so by
  * `retryAfterMs`, or by a status of 429 or 503 (`status`, `statusCode`, its own or of its `response`) with the header
- * `retry-after` (seconds or an HTTP date) or `retry-after-ms`; headers are a `Headers`, a `Map` or a plain object. Causes are
- * looked at too.
+ * `retry-after` (seconds or an HTTP date; one that is over means now) or `retry-after-ms`; headers are a `Headers`, a `Map`
+ * or a plain object. Causes are looked at too.
  */
-export function retryAfterMs(error: unknown, clock: Clock): number | undefined {
+export function retryAfter(error: unknown, clock: Clock): RetryAfter | undefined {
   for (const link of causeChain(error)) {
-    const asked = positive(propertyOf(link, 'retryAfterMs')) ?? askedByHeaders(link, clock);
+    const own = propertyOf(link, 'retryAfterMs');
+    const asked = time(own, `retryAfterMs: ${show(own)}`) ?? askedByHeaders(link, clock);
     if (asked !== undefined) return asked;
   }
   return undefined;
 }
 
-function askedByHeaders(link: unknown, clock: Clock): number | undefined {
+function askedByHeaders(link: unknown, clock: Clock): RetryAfter | undefined {
   const response = propertyOf(link, 'response');
   const sides = [link, response];
   const isLater = sides.some((side) => ['status', 'statusCode'].some((name) => later.has(propertyOf(side, name))));
   if (!isLater) return undefined;
   for (const side of sides) {
     const headers = propertyOf(side, 'headers');
+    const [milliseconds, seconds] = [header(headers, 'retry-after-ms'), header(headers, 'retry-after')];
     const asked =
-      positive(Number(header(headers, 'retry-after-ms'))) ??
-      parseRetryAfter(header(headers, 'retry-after'), headers, clock);
+      time(numberIn(milliseconds), `retry-after-ms: ${milliseconds}`) ??
+      time(msIn(seconds, headers, clock), `retry-after: ${seconds}`);
     if (asked !== undefined) return asked;
   }
   return undefined;
 }
 
-function parseRetryAfter(value: string | undefined, headers: unknown, clock: Clock): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  if (!Number.isNaN(seconds)) return positive(seconds * 1_000);
+/** Of seconds or a date. */
+function msIn(value: string | undefined, headers: unknown, clock: Clock): number | undefined {
+  const seconds = numberIn(value);
+  if (seconds !== undefined) return seconds * 1_000;
+  const until = Date.parse(value ?? '');
+  if (Number.isNaN(until)) return undefined;
   // The clock of whoever answers may be another than ours: what it says of now is what it reckons from.
   const date = Date.parse(header(headers, 'date') ?? '');
-  return positive(Date.parse(value) - (Number.isNaN(date) ? clock.epochMs() : date));
+  return Math.max(0, until - (Number.isNaN(date) ? clock.epochMs() : date));
 }
 
-function positive(value: unknown): number | undefined {
-  return typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : undefined;
+function numberIn(value: string | undefined): number | undefined {
+  const number = Number(value);
+  return value === undefined || value === '' || Number.isNaN(number) ? undefined : number;
+}
+
+function time(waitMs: unknown, said: string): RetryAfter | undefined {
+  const isTime = typeof waitMs === 'number' && waitMs >= 0 && waitMs < Number.POSITIVE_INFINITY;
+  return isTime ? { waitMs, said } : undefined;
 }
 
 /** A header by its name in lower case, whatever holds the headers. */

@@ -256,6 +256,7 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
       'retries',
       'retryDelayMs',
       'retryIf',
+      'maxRetryAfterMs',
       'rateLimit',
       'concurrencyPerKey',
       'uid',

@@ -53,6 +53,13 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'A call of "rate" costs 200 tokens, and 100 per 1000 ms are all that rateLimit allows: it would wait for ever. Raise `tokens`, or split the record before',
   },
+  RetryAfterError: {
+    make: () => new errors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
+    code: 'RETRY_AFTER',
+    recovery: 'never',
+    message:
+      'A call of "rate" was refused for 172800000 ms ("retry-after: 172800"), and 86400000 ms are all that maxRetryAfterMs allows. Run the job again later, or raise `maxRetryAfterMs` if the service means it',
+  },
   IllegalStateError: {
     make: () => new errors.IllegalStateError('no'),
     code: 'ILLEGAL_STATE',

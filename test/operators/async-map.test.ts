@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { CallCostError, OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
+import { CallCostError, OperationTimeoutError, RetryAfterError, UnrecoverableError } from '../../src/errors.ts';
 import { AsyncMapStage } from '../../src/operators/async-map-stage.ts';
 import type {
   AsyncCallContext,
@@ -527,6 +527,56 @@ describe('mapAsync: refusals that say when to come again', () => {
     // Each record is paid once, but for the one that was refused; nothing is begun while a pause lasts.
     expect(harness.calls).toHaveLength(7);
     for (const [atMs] of harness.calls) expect(atMs % 100).toBe(0);
+  });
+
+  it('with a time of 0: made again at once, without a retry, as often as it takes', async () => {
+    const harness = new AsyncHarness();
+    let refusals = 50;
+    const stage = harness.stage({ concurrency: 1 }, async (record) => {
+      if (refusals-- > 0) throw refused(0);
+      return record;
+    });
+    expect((await harness.run(stage, [[1, 2]])).flat()).toEqual([1, 2]);
+    expect(harness.calls).toHaveLength(52);
+    expect(new Set(harness.calls.map(([atMs, , retry]) => `${atMs} ${retry}`))).toEqual(new Set(['0 0']));
+  });
+
+  it('with a time of 0, thrown at once: give the thread back each time, and end with the stage', async () => {
+    const harness = new AsyncHarness();
+    const stage = harness.stage({}, () => {
+      throw refused(0);
+    });
+    stage.push([1]);
+    await harness.promises();
+    stage.close();
+    const made = harness.calls.length;
+    expect(made).toBeLessThan(1_000);
+    await harness.advance(100);
+    expect(harness.calls).toHaveLength(made);
+  });
+
+  it.each([
+    ['beyond a day', {}, 86_400_001],
+    ['beyond maxRetryAfterMs', { maxRetryAfterMs: 500 }, 501],
+  ])('with a time %s: fail, and name it', async (_, options, waitMs) => {
+    const harness = new AsyncHarness();
+    const stage = harness.stage({ ...options, retries: 3 }, () => Promise.reject(refused(waitMs)));
+    stage.push([1]);
+    await harness.promises();
+    expect(() => stage.poll()).toThrow(RetryAfterError);
+    expect(() => stage.poll()).toThrow(`"retryAfterMs: ${waitMs}"`);
+    expect(harness.calls).toHaveLength(1);
+  });
+
+  it('with the longest time that is allowed: wait', async () => {
+    const harness = new AsyncHarness();
+    let refusals = 1;
+    const stage = harness.stage({ maxRetryAfterMs: 500 }, async (record) => {
+      if (refusals-- > 0) throw refused(500);
+      return record;
+    });
+    expect((await harness.run(stage, [[1]])).flat()).toEqual([1]);
+    expect(harness.calls.map(([atMs]) => atMs)).toEqual([0, 500]);
   });
 
   it('count as failures where retryIf says so', async () => {

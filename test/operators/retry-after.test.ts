@@ -1,4 +1,4 @@
-import { retryAfterMs } from '../../src/operators/retry-after.ts';
+import { retryAfter } from '../../src/operators/retry-after.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
 const { clock } = virtualEnvironment();
@@ -30,8 +30,13 @@ describe('how long an error asks to wait', () => {
     ['a cause', new Error('wrapped', { cause: failing({ status: 429, headers: { 'retry-after': '9' } }) }), 9_000],
     ['not an error', { status: 429, headers: { 'retry-after': '1' } }, 1_000],
     ['429 without a time', failing({ status: 429, headers: {} }), undefined],
-    ['no time at all', failing({ status: 429, headers: { 'retry-after': '0' } }), undefined],
-    ['a date that is over', failing({ status: 429, headers: { 'retry-after': inSeconds(-5) } }), undefined],
+    ['now', failing({ status: 429, headers: { 'retry-after': '0' } }), 0],
+    ['now, in milliseconds', failing({ status: 429, headers: { 'retry-after-ms': 0, 'retry-after': '5' } }), 0],
+    ['now, by retryAfterMs', failing({ retryAfterMs: 0 }), 0],
+    ['a date that is over', failing({ status: 429, headers: { 'retry-after': inSeconds(-5) } }), 0],
+    ['before now', failing({ status: 429, headers: { 'retry-after': '-5' } }), undefined],
+    ['a retryAfterMs below 0', failing({ retryAfterMs: -5 }), undefined],
+    ['nothing in it', failing({ status: 429, headers: { 'retry-after-ms': '', 'retry-after': ' ' } }), undefined],
     ['a word', failing({ status: 429, headers: { 'retry-after': 'soon' } }), undefined],
     ['for ever', failing({ status: 429, headers: { 'retry-after': 'Infinity' } }), undefined],
     ['another status', failing({ status: 500, headers: { 'retry-after': '1' } }), undefined],
@@ -40,6 +45,15 @@ describe('how long an error asks to wait', () => {
     ['what resists', new Proxy({}, { get: trap, has: trap, ownKeys: trap }), undefined],
     ['headers that resist', failing({ status: 429, headers: new Proxy({}, { get: trap, ownKeys: trap }) }), undefined],
   ])('%s', (_, error, expected) => {
-    expect(retryAfterMs(error, clock)).toBe(expected);
+    expect(retryAfter(error, clock)?.waitMs).toBe(expected);
+  });
+
+  it.each([
+    [{ retryAfterMs: 250 }, 'retryAfterMs: 250'],
+    [{ status: 429, headers: { 'Retry-After': ' 1.5 ' } }, 'retry-after: 1.5'],
+    [{ status: 429, headers: { 'retry-after': inSeconds(30) } }, `retry-after: ${inSeconds(30)}`],
+    [{ status: 429, headers: { 'retry-after-ms': '120' } }, 'retry-after-ms: 120'],
+  ])('%j, in its own words', (own, said) => {
+    expect(retryAfter(failing(own), clock)?.said).toBe(said);
   });
 });
