@@ -159,7 +159,6 @@ export {
 
 // Errors
 export {
-  CallCostError,
   BufferOverflowError,
   DeterminismBrokenError,
   DiskBudgetExceededError,
@@ -182,13 +181,13 @@ export {
   OutputInUseError,
   PartFilesError,
   PartitionLostError,
-  RetryAfterError,
   type Recovery,
   RecordNotSerializableError,
   SourceNotReplayableError,
   SpillError,
   UnrecoverableError,
 } from './errors.ts';
+export { CallCostError, RetryAfterError } from './operators/call-errors.ts';
 export type {
   AttemptNumber,
   ExecutionVertexId,

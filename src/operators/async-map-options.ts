@@ -1,7 +1,8 @@
 import type { Random } from '../environment.ts';
-import { CallCostError, InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors.ts';
 import { hopelessReason } from '../failover/hopeless.ts';
 import { checkOptions } from '../options.ts';
+import { CallCostError } from './call-errors.ts';
 import type { CallKey } from './call-limiter.ts';
 import { checkKey } from './key-identity.ts';
 import type { CallLimits } from './local-call-limiter.ts';

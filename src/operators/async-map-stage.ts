@@ -1,11 +1,12 @@
 import { DeadlineQueue } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
-import { OperationTimeoutError, RetryAfterError, toError } from '../errors.ts';
+import { OperationTimeoutError, toError } from '../errors.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { isThenable } from '../user-code.ts';
 import { AsyncCall } from './async-call.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
+import { RetryAfterError } from './call-errors.ts';
 import type { CallLimiter } from './call-limiter.ts';
 import type { AsyncCallContext, OperatorDescription } from './operator-description.ts';
 import { Lineage } from './lineage.ts';

@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import * as errors from '../../src/errors.ts';
+import * as callErrors from '../../src/operators/call-errors.ts';
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
 import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
@@ -47,14 +48,15 @@ const table: Readonly<Record<string, Row>> = {
     message: 'out/rows.jsonl: there are parts of 3 and of 4',
   },
   CallCostError: {
-    make: () => new errors.CallCostError('rate', 200, 100, 1_000),
+    make: () => new callErrors.CallCostError('rate', 200, 100, 1_000),
     code: 'CALL_COST',
     recovery: 'never',
     message:
       'A call of "rate" costs 200 tokens, and 100 per 1000 ms are all that rateLimit allows: it would wait for ever. Raise `tokens`, or split the record before',
   },
   RetryAfterError: {
-    make: () => new errors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
+    make: () =>
+      new callErrors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
     code: 'RETRY_AFTER',
     recovery: 'never',
     message:
@@ -187,7 +189,7 @@ const table: Readonly<Record<string, Row>> = {
   },
 };
 
-const exported = Object.entries(errors)
+const exported = Object.entries({ ...errors, ...callErrors })
   .filter(([, value]) => typeof value === 'function' && value.prototype instanceof KintsugiError)
   .map(([name]) => name);
 

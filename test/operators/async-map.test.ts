@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { CallCostError, OperationTimeoutError, RetryAfterError, UnrecoverableError } from '../../src/errors.ts';
+import { OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
+import { CallCostError, RetryAfterError } from '../../src/operators/call-errors.ts';
 import { AsyncMapStage } from '../../src/operators/async-map-stage.ts';
 import type {
   AsyncCallContext,
