@@ -1,9 +1,12 @@
 import { describePlace, type FailurePlace } from './failure-place.ts';
-import { ignoreRejection, propertyOf, show } from './foreign-value.ts';
+import { cutToFit, ignoreRejection, propertyOf, show } from './foreign-value.ts';
 import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId, RunId } from './ids.ts';
 
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
 export type Recovery = 'restart' | 'restart-producer' | 'restart-consumers' | 'never';
+
+/** Characters of a message: what users' data, names and errors add to it may be of any length. */
+const mostMessage = 2_000;
 
 /**
  * Base of every error this library throws or reports. Its `code` and data survive what `instanceof` does not (workers,
@@ -15,7 +18,7 @@ export abstract class KintsugiError extends Error {
   readonly recovery: Recovery = 'restart';
 
   constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(cutToFit(message, mostMessage), options);
     this.name = new.target.name;
   }
 }
@@ -183,7 +186,7 @@ export class RecordNotSerializableError extends KintsugiError {
 
   constructor(path: string, what: string) {
     super(
-      `A record cannot be spilled: ${path} is ${what}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
+      `A record cannot be spilled: ${cutToFit(path, 200)} is ${cutToFit(what, 200)}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
     );
     this.path = path;
   }

@@ -3,6 +3,9 @@
  * without a prototype. Nothing here throws.
  */
 
+/** Characters of a value or name in a message. */
+const mostShown = 120;
+
 /** `value[key]`; undefined where there is no such property, or where reading it throws. */
 export function propertyOf(value: unknown, key: PropertyKey): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
@@ -23,6 +26,19 @@ export function ignoreRejection(value: unknown): void {
   }
 }
 
+/** `text`, or its beginning and its end where it has more than `most` characters: what is said last is often the remedy. */
+export function cutToFit(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const mark = ` … (${text.length} characters) … `;
+  const tail = Math.floor((most - mark.length) / 3);
+  return `${text.slice(0, most - mark.length - tail)}${mark}${text.slice(-tail)}`;
+}
+
+/** A name or path of the user's, in quotes, for a message. */
+export function inQuotes(text: string): string {
+  return JSON.stringify(cutToFit(text, mostShown));
+}
+
 /** A short rendering of any value for an error message. */
 export function show(value: unknown): string {
   try {
@@ -30,13 +46,13 @@ export function show(value: unknown): string {
       case 'string':
         return shortened(JSON.stringify(value));
       case 'bigint':
-        return `${value}n`;
+        return shortened(`${value}n`);
       case 'function':
-        return `function ${value.name === '' ? '(anonymous)' : value.name}`;
+        return shortened(`function ${value.name === '' ? '(anonymous)' : value.name}`);
       case 'object':
         return value instanceof Error ? shortened(String(value)) : showObject(value);
       default:
-        return String(value);
+        return shortened(String(value));
     }
   } catch {
     return tagOf(value);
@@ -50,18 +66,18 @@ function showObject(value: object | null): string {
   const tag = tagOf(value);
   const name = propertyOf(propertyOf(value, 'constructor'), 'name');
   if (tag !== '[object Object]' || text === undefined) return tag;
-  return typeof name === 'string' && name !== '' && name !== 'Object' ? `[object ${name}]` : text;
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? shortened(`[object ${name}]`) : text;
 }
 
 function tagOf(value: unknown): string {
   try {
     if (value instanceof Error) return 'an error that cannot be read';
-    return Object.prototype.toString.call(value);
+    return shortened(Object.prototype.toString.call(value));
   } catch {
     return 'something that cannot be looked at';
   }
 }
 
 function shortened(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  return text.length > mostShown ? `${text.slice(0, mostShown - 3)}...` : text;
 }

@@ -1,3 +1,4 @@
+import { inQuotes } from '../foreign-value.ts';
 import { InvalidArgumentError, MalformedInputError } from '../errors.ts';
 import { checkBoolean, checkFunction } from '../options.ts';
 import { csvRecords, findCsvFault, parseCsvRows } from './csv-rows.ts';
@@ -125,7 +126,7 @@ export function checkColumns(columns: readonly string[]): void {
 function findNameProblem(names: readonly string[]): string | undefined {
   const seen = new Set<string>();
   for (const name of names) {
-    if (seen.has(name)) return `there are two called ${JSON.stringify(name)}`;
+    if (seen.has(name)) return `there are two called ${inQuotes(name)}`;
     seen.add(name);
   }
   return names.length === 0 ? 'there are none' : undefined;

@@ -1,3 +1,4 @@
+import { inQuotes } from '../foreign-value.ts';
 import { CsvError, parse } from 'csv-parse/sync';
 import { toError } from '../errors.ts';
 import type { LineEnd } from './line-end.ts';
@@ -74,7 +75,7 @@ export function findCsvFault(record: string, columns: readonly string[], dialect
       error.code === 'CSV_QUOTE_NOT_CLOSED' && !dialect.newlinesInValues
         ? '. If values hold newlines, leave out `newlinesInValues: false`'
         : '';
-    const name = columns[field] === undefined ? '' : ` in column ${JSON.stringify(columns[field])}`;
+    const name = columns[field] === undefined ? '' : ` in column ${inQuotes(columns[field])}`;
     return {
       index: fieldStart(record, field, dialect.delimiter),
       problem: `${problemByCode[error.code] ?? error.message}${name}${hint}`,

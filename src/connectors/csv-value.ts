@@ -1,3 +1,4 @@
+import { inQuotes } from '../foreign-value.ts';
 import { isWellFormed } from '../partitions/plain-data.ts';
 import { jsonTextOf, NotJsonError } from './json-text.ts';
 
@@ -38,7 +39,7 @@ function isOwnOrInherited(record: object, column: string): record is Readonly<Re
 }
 
 function refuse(column: string, what: string): never {
-  throw new TypeError(`${JSON.stringify(column)}: ${what}. Map to plain data before the sink`);
+  throw new TypeError(`${inQuotes(column)}: ${what}. Map to plain data before the sink`);
 }
 
 function nested(value: object, column: string): string {

@@ -1,3 +1,4 @@
+import { inQuotes } from '../foreign-value.ts';
 import { isThenable, swallowRejection } from '../user-code.ts';
 
 /** How values are written that JSON does not have. */
@@ -162,7 +163,7 @@ class CarefulText {
   }
 
   #refuse(problem: string, remedy = 'Map to plain data before the sink'): never {
-    const place = this.#path.length === 0 ? '' : `${JSON.stringify(this.#path.join('.'))}: `;
+    const place = this.#path.length === 0 ? '' : `${inQuotes(this.#path.join('.'))}: `;
     throw new NotJsonError(`${place}${problem}`, remedy);
   }
 }

@@ -1,3 +1,4 @@
+import { cutToFit, inQuotes } from '../foreign-value.ts';
 import type { JsonFault } from './json-fault.ts';
 import { type CharCodes, charCodesOf, type WideNumber, wideNumbers, wideNumbersOf } from './json-numbers.ts';
 import { setOwn } from './own-property.ts';
@@ -62,14 +63,14 @@ export function findNumberFault(text: string, options: JsonValueOptions): JsonFa
   if (number === undefined) return undefined;
   let place = '';
   replaceQuoted(JSON.parse(text), JSON.parse(quote(text, [number])), [], (digits, path) => {
-    place = path.length === 0 ? '' : `${JSON.stringify(path.join('.'))}: `;
+    place = path.length === 0 ? '' : `${inQuotes(path.join('.'))}: `;
     return digits;
   });
   const remedy = number.kind === 'int64' ? `'bigint' or 'string'` : `'string' or 'rounded'`;
   const digits = text.slice(number.start, number.end);
   return {
     index: number.start,
-    problem: `${place}${digits} does not fit into a number. Set \`${number.kind}\` to ${remedy}`,
+    problem: `${place}${cutToFit(digits, 60)} does not fit into a number. Set \`${number.kind}\` to ${remedy}`,
   };
 }
 

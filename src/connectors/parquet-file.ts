@@ -1,4 +1,5 @@
 import { InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../errors.ts';
+import { cutToFit } from '../foreign-value.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../options.ts';
 import type { Source, SourcePlanContext, SourceReader } from '../operators/source.ts';
 import { checkColumns } from './csv-head.ts';
@@ -132,7 +133,11 @@ function columnPlansOf(
   if (names.length === 0 && metadata.num_rows === 0n) return [];
   const unknown = options.columns?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError('columns', unknown, `columns of ${path}, which are ${names.join(', ')}`);
+    throw new InvalidArgumentError(
+      'columns',
+      unknown,
+      `columns of ${path}, which are ${cutToFit(names.join(', '), 400)}`,
+    );
   }
   return planColumns(path, schema, options.columns ?? names, options);
 }

@@ -1,3 +1,4 @@
+import { inQuotes } from '../foreign-value.ts';
 import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { SchemaElement } from 'hyparquet';
@@ -77,7 +78,7 @@ function typesOf(columns: Readonly<Partial<Record<string, ParquetColumnType>>>):
     const type = given && columnType(given);
     if (type === undefined) {
       const expected = `${columnTypeNames.join(', ')} or { decimal: [precision, scale] }`;
-      throw new InvalidArgumentError(`columns: ${JSON.stringify(name)}`, given, expected);
+      throw new InvalidArgumentError(`columns: ${inQuotes(name)}`, given, expected);
     }
     typeByName.set(name, type);
   }

@@ -374,3 +374,13 @@ describe('the cause with a code', () => {
     expect(errors.causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
   });
 });
+
+it('what data adds to a message is bounded, and the remedy at its end is there', () => {
+  const long = 'x'.repeat(100_000);
+  const { message } = new errors.JobValidationError(['map'], `"${long}" reads nothing`, 'Connect it');
+  expect(message).toHaveLength(2_000);
+  expect(message).toMatch(/^"x+ … \(100028 characters\) … x+" reads nothing\. Connect it$/);
+  const failed = new errors.JobFailedError('job', 'map[0]', long, { cause: new Error(long) });
+  expect(failed.message).toMatch(/^Job "job" failed: x.*x \(in map\[0\]\)$/);
+  expect(failed.message).toHaveLength(2_000);
+});

@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import { propertyOf, show } from '../../src/foreign-value.ts';
+import { cutToFit, inQuotes, propertyOf, show } from '../../src/foreign-value.ts';
 import { revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
 describe('show', () => {
@@ -68,6 +68,17 @@ describe('show', () => {
     expect(text).toHaveLength(120);
     expect(text).toMatch(/^\[0,1,2,.+\.\.\.$/);
   });
+
+  const long = 'x'.repeat(1_000);
+  it.each<[string, unknown]>([
+    ['an integer', 10n ** 1_000n],
+    ['a symbol', Symbol(long)],
+    ['the name of a function', Object.defineProperty(() => 1, 'name', { value: long })],
+    ['the name of a class', new ({ [long]: class {} }[long] as new () => object)()],
+    ['a tag', { [Symbol.toStringTag]: long }],
+  ])('cuts %s', (_, value) => {
+    expect(show(value)).toHaveLength(120);
+  });
 });
 
 describe('a property', () => {
@@ -97,3 +108,13 @@ describe('a property', () => {
 function refuse(): never {
   throw new Error('no');
 }
+
+describe('a text that is cut', () => {
+  it('has its beginning, its length and its end', () => {
+    const text = `${'a'.repeat(50)}${'b'.repeat(1_000)}${'c'.repeat(20)}`;
+    expect(cutToFit(text, 100)).toMatch(/^a{50}b+ … \(1070 characters\) … b*c{20}$/);
+    expect(cutToFit(text, 100)).toHaveLength(100);
+    expect(cutToFit(text, text.length)).toBe(text);
+    expect(inQuotes('a"b')).toBe('"a\\"b"');
+  });
+});

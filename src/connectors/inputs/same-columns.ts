@@ -1,3 +1,4 @@
+import { inQuotes } from '../../foreign-value.ts';
 import { MalformedInputError } from '../../errors.ts';
 
 /** A file and the names of its columns; none if there is nothing in it. */
@@ -15,9 +16,9 @@ export function assertSameColumns(files: readonly FileColumns[]): void {
     const further = columns.find((column) => !first.columns.includes(column));
     if (missing === undefined && further === undefined) continue;
     const difference =
-      missing === undefined
-        ? `has a column ${JSON.stringify(further)}, which ${first.path} does not have`
-        : `has no column ${JSON.stringify(missing)}, which ${first.path} has`;
+      missing !== undefined
+        ? `has no column ${inQuotes(missing)}, which ${first.path} has`
+        : `has a column ${inQuotes(further as string)}, which ${first.path} does not have`;
     throw new MalformedInputError({ file: path }, `${difference}. Files with other columns need a source of their own`);
   }
 }

@@ -1,3 +1,4 @@
+import { inQuotes } from '../../foreign-value.ts';
 import type { SchemaElement, SchemaTree } from 'hyparquet';
 import { MalformedInputError } from '../../errors.ts';
 import { setOwn } from '../own-property.ts';
@@ -46,7 +47,7 @@ export function planColumns(
   for (const tree of schema.children) {
     const { name } = tree.element;
     if (names.includes(name)) {
-      if (planByName.has(name)) throw problem(file, `two columns are called ${JSON.stringify(name)}`);
+      if (planByName.has(name)) throw problem(file, `two columns are called ${inQuotes(name)}`);
       planByName.set(name, planColumn(file, tree, firstLeaf, options));
     }
     firstLeaf += countLeaves(tree);
@@ -126,7 +127,7 @@ class ColumnPlanner {
     const names = children.map(({ element }) => element.name);
     const twice = names.find((name, at) => names.indexOf(name) !== at);
     if (twice !== undefined) {
-      throw problem(this.#file, `${showPath(path)} has two fields called ${JSON.stringify(twice)}`);
+      throw problem(this.#file, `${showPath(path)} has two fields called ${inQuotes(twice)}`);
     }
     const fields = children.map((child) => this.plan(child, path));
     return (slots) => {
@@ -234,7 +235,7 @@ function toObject(entries: readonly [unknown, unknown][], faults: ValueFaults): 
     // Keys that are no strings are integers: the planner lets no others in.
     const name = String(key as string | number | bigint);
     if (Object.hasOwn(object, name)) {
-      return faults.unfit(`a map has the key ${JSON.stringify(name)} twice. Set \`maps: 'entries'\``);
+      return faults.unfit(`a map has the key ${inQuotes(name)} twice. Set \`maps: 'entries'\``);
     }
     setOwn(object, name, value);
   }
@@ -247,6 +248,6 @@ function problem(file: string, what: string): MalformedInputError {
 
 /** `column "a", field "b"`. */
 function showPath(path: readonly SchemaElement[]): string {
-  const [column, ...fields] = path.map(({ name }) => JSON.stringify(name));
+  const [column, ...fields] = path.map(({ name }) => inQuotes(name));
   return `column ${column}${fields.map((field) => `, field ${field}`).join('')}`;
 }

@@ -1,3 +1,4 @@
+import { inQuotes } from '../../foreign-value.ts';
 import type {
   AsyncBuffer,
   ColumnChunk,
@@ -73,7 +74,7 @@ function warnOnce({ logger, path }: ParquetInput, { faults, name }: ColumnPlan):
   if (faults.isDropToldAlready) return;
   faults.isDropToldAlready = true;
   logger.warn(
-    `${path}: column ${JSON.stringify(name)} has digits below the millisecond, which a Date drops. Set \`timestamps\``,
+    `${path}: column ${inQuotes(name)} has digits below the millisecond, which a Date drops. Set \`timestamps\``,
     { file: path, column: name },
   );
 }
@@ -83,7 +84,7 @@ function throwUnfit(input: ParquetInput, group: RowGroupShare, column: string, v
     const unfit = findUnfit(values[at]);
     if (unfit === undefined) continue;
     const row = group.rowStart + at + 1;
-    throw new MalformedInputError({ file: input.path, row }, `column ${JSON.stringify(column)}: ${unfit.problem}`);
+    throw new MalformedInputError({ file: input.path, row }, `column ${inQuotes(column)}: ${unfit.problem}`);
   }
 }
 
@@ -99,14 +100,14 @@ async function readLeaf(
 ): Promise<ArrayLike<unknown>> {
   const { library, path, metadata } = input;
   const fail = (problem: string, cause?: unknown): never => {
-    const place = `row group ${group.number} of ${metadata.row_groups.length}, column ${JSON.stringify(column)}`;
+    const place = `row group ${group.number} of ${metadata.row_groups.length}, column ${inQuotes(column)}`;
     throw new MalformedInputError({ file: path }, `${place}: ${problem}`, { cause });
   };
   const count = group.rowEnd - group.rowStart;
   const chunk = metadata.row_groups[group.number - 1]?.columns[leaf.number];
   const stored = chunk?.meta_data?.path_in_schema;
   if (chunk === undefined || stored?.join('\n') !== leaf.path.map(({ name }) => name).join('\n')) {
-    return fail(`its place holds ${stored === undefined ? 'nothing' : JSON.stringify(stored.join('.'))}`);
+    return fail(`its place holds ${stored === undefined ? 'nothing' : inQuotes(stored.join('.'))}`);
   }
   const [type, expected] = [chunk.meta_data?.type, leaf.path.at(-1)?.type];
   if (type !== expected) return fail(`is stored as ${type}, and is ${expected} in the schema`);

@@ -1,5 +1,5 @@
 import { UnrecoverableError } from '../../errors.ts';
-import { show } from '../../foreign-value.ts';
+import { cutToFit, inQuotes, show } from '../../foreign-value.ts';
 import { isThenable, swallowRejection } from '../../user-code.ts';
 import { type ColumnType, nothing, type StoredValue, typeOf } from './column-type.ts';
 import { jsonFault } from './json-column.ts';
@@ -83,7 +83,7 @@ export class RowGroupBuffer {
     for (const name of Object.keys(record)) {
       if (this.#columnByName.has(name)) continue;
       if (this.#isFixed) {
-        throw this.#refuse(`column ${JSON.stringify(name)} is not among those of the rows before. Give \`columns\``);
+        throw this.#refuse(`column ${inQuotes(name)} is not among those of the rows before. Give \`columns\``);
       }
       const values = Array.from({ length: this.#rows }, () => null);
       this.#columnByName.set(name, { name, type: undefined, values });
@@ -102,10 +102,10 @@ export class RowGroupBuffer {
   #refuseValue({ name, type }: BufferedColumn, value: unknown): Error {
     if (isThenable(value)) swallowRejection(value);
     const fault = typeof value === 'object' ? jsonFault(value) : undefined;
-    const detail = fault === undefined ? '' : ` (${fault.replace(/^ /, 'it ')})`;
+    const detail = fault === undefined ? '' : ` (${cutToFit(fault.replace(/^ /, 'it '), 120)})`;
     const remedy = this.#isGiven ? 'Map to that before the sink' : 'Give `columns`, or map to that before the sink';
     return this.#refuse(
-      `column ${JSON.stringify(name)}: expected ${type?.takes ?? 'data'}, got ${show(value)}${detail}. ${remedy}`,
+      `column ${inQuotes(name)}: expected ${type?.takes ?? 'data'}, got ${show(value)}${detail}. ${remedy}`,
     );
   }
 
