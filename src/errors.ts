@@ -5,9 +5,6 @@ import type { AttemptNumber, ExecutorId, PartitionId, ResultPartitionId, RunId }
 /** What the job master does about a failure: see `failover/failure-classifier.ts`. */
 export type Recovery = 'restart' | 'restart-producer' | 'restart-consumers' | 'never';
 
-/** Characters of a message: what users' data, names and errors add to it may be of any length. */
-const mostMessage = 2_000;
-
 /**
  * Base of every error this library throws or reports. Its `code` and data survive what `instanceof` does not (workers,
  * JSON, two copies of the library): decide by `code`, never by class.
@@ -18,7 +15,7 @@ export abstract class KintsugiError extends Error {
   readonly recovery: Recovery = 'restart';
 
   constructor(message: string, options?: { cause?: unknown }) {
-    super(cutToFit(message, mostMessage), options);
+    super(cutToFit(message), options);
     this.name = new.target.name;
   }
 }

@@ -3,7 +3,9 @@
  * without a prototype. Nothing here throws.
  */
 
-/** Characters of a value or name in a message. */
+/** Characters of a message: what users' data, names and errors add to it may be of any length. */
+const mostOfMessage = 2_000;
+/** Characters of a value or name in it. */
 const mostShown = 120;
 
 /** `value[key]`; undefined where there is no such property, or where reading it throws. */
@@ -27,7 +29,7 @@ export function ignoreRejection(value: unknown): void {
 }
 
 /** `text`, or its beginning and its end where it has more than `most` characters: what is said last is often the remedy. */
-export function cutToFit(text: string, most: number): string {
+export function cutToFit(text: string, most = mostOfMessage): string {
   if (text.length <= most) return text;
   const mark = ` … (${text.length} characters) … `;
   const tail = Math.floor((most - mark.length) / 3);
