@@ -55,26 +55,36 @@ export class StreamBytes {
 
   async *#gunzip(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer, undefined> {
     const unpacker = createGunzip();
-    const packed = Readable.from(joined(first, rest), { objectMode: false });
+    const chunks = new UnreadChunks(joined(first, rest));
+    const packed = Readable.from(chunks, { objectMode: false });
     packed.on('error', (error) => unpacker.destroy(error));
     packed.pipe(unpacker);
     let isFirst = true;
     try {
       for await (const chunk of unpacker as AsyncIterable<Buffer>) {
         if (isFirst) assertText(this.#name, chunk);
+        chunks.forget(unpacker.bytesWritten);
         isFirst = false;
         yield chunk;
+      }
+      // An unpacker stops at the first zero behind a member, and what follows would be lost.
+      for await (const chunk of chunks.from(unpacker.bytesWritten)) {
+        if (chunk.some((byte) => byte !== 0)) throw this.#broken('something follows the zeros behind its end');
       }
     } catch (thrown) {
       const error = toError(thrown);
       const code = String((error as NodeJS.ErrnoException).code);
       if (error instanceof KintsugiError || !code.startsWith('Z_')) throw error;
       const problem = code === 'Z_BUF_ERROR' ? `it is cut off (${error.message})` : error.message;
-      throw new MalformedInputError({ file: this.#name }, `broken gzip data: ${problem}`, { cause: error });
+      throw this.#broken(problem, error);
     } finally {
       packed.destroy();
       unpacker.destroy();
     }
+  }
+
+  #broken(problem: string, cause?: unknown): MalformedInputError {
+    return new MalformedInputError({ file: this.#name }, `broken gzip data: ${problem}`, { cause });
   }
 
   async *#chunkBytes(): AsyncGenerator<Buffer, undefined> {
@@ -97,6 +107,49 @@ export class StreamBytes {
     if (chunk instanceof ArrayBuffer) return Buffer.from(chunk);
     if (ArrayBuffer.isView(chunk)) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     throw new InvalidArgumentError(`a chunk of ${this.#name}`, chunk, 'bytes or text, to decode them');
+  }
+}
+
+/** Chunks that are handed out, and kept until it is known that they were used. */
+class UnreadChunks implements AsyncIterableIterator<Buffer> {
+  readonly #chunks: AsyncGenerator<Buffer>;
+  #kept: Buffer[] = [];
+  /** Bytes before those that are kept. */
+  #start = 0;
+  #last: Promise<IteratorResult<Buffer>> | undefined;
+
+  constructor(chunks: AsyncGenerator<Buffer>) {
+    this.#chunks = chunks;
+  }
+
+  next(): Promise<IteratorResult<Buffer>> {
+    this.#last = this.#chunks.next().then((next) => {
+      if (next.done !== true) this.#kept.push(next.value);
+      return next;
+    });
+    return this.#last;
+  }
+
+  /** The first `bytes` were used. */
+  forget(bytes: number): void {
+    for (let [first] = this.#kept; first !== undefined && this.#start + first.length <= bytes; [first] = this.#kept) {
+      this.#start += first.length;
+      this.#kept.shift();
+    }
+  }
+
+  /** All that comes after the first `bytes`, handed out already or not. */
+  async *from(bytes: number): AsyncGenerator<Buffer> {
+    this.forget(bytes);
+    await this.#last;
+    for (let skip = bytes - this.#start; this.#kept.length > 0; skip = 0) {
+      yield (this.#kept.shift() as Buffer).subarray(skip);
+    }
+    for (let next = await this.#chunks.next(); next.done !== true; next = await this.#chunks.next()) yield next.value;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 

@@ -256,3 +256,26 @@ describe('what makes a stream may be async', () => {
     expect((await failureOf(readSubtask(source))).message).toContain(message);
   });
 });
+
+describe('what follows a member of gzip is read, or an error, wherever chunks end', () => {
+  const [one, two] = [gzipSync('1\n'), gzipSync('2\n')];
+  const zeros = Buffer.alloc(40);
+  const lost = /broken gzip data: /;
+  it.each<[title: string, parts: Uint8Array[], read: number[] | RegExp]>([
+    ['another', [one, two], [1, 2]],
+    ['others, some of them empty', [one, gzipSync(''), two, gzipSync('')], [1, 2]],
+    ['zeros, as on tapes', [one, two, zeros], [1, 2]],
+    ['zeros and another', [one, zeros, two], lost],
+    ['zeros and something else', [one, zeros, Buffer.from('{"a":1}')], lost],
+    ['something else', [one, Buffer.from('{"a":1}\n')], lost],
+    ['one that is cut off', [one, two.subarray(0, 12)], lost],
+    ['the first byte of another', [one, two.subarray(0, 1)], lost],
+  ])('%s', async (_title, parts, read) => {
+    const bytes = Buffer.concat(parts);
+    for (const length of [1, 2, 3, 7, one.length - 1, one.length, one.length + 1, bytes.length]) {
+      const reading = readSubtask(fromAsyncIterable(() => asyncOf(piecesOf(bytes, length)), { decode: jsonLines() }));
+      if (Array.isArray(read)) expect([length, await reading]).toEqual([length, read]);
+      else expect((await failureOf(reading)).message).toMatch(read);
+    }
+  });
+});
