@@ -1,8 +1,3 @@
-import type { JobEvent } from '../actors/job-event.ts';
-import type { PartitionId } from '../ids.ts';
-import { isTerminalJobStatus, type JobStatus } from '../machines/job-master-machine.ts';
-import type { JobLedger } from '../machines/job-ledger.ts';
-
 /** What one failure cost. */
 export interface FailoverReceipt {
   readonly failover: number;
@@ -12,8 +7,9 @@ export interface FailoverReceipt {
   /** Why more was restarted than asked for, or what the strategy said. */
   readonly why: string | undefined;
   readonly regionsRestarted: number;
+  /** Tasks of those that had begun. */
   readonly tasksRestarted: number;
-  /** Regions among them that reproduced their output. */
+  /** Regions among them that reproduced what others read. */
   readonly regionsAgain: number;
   /** Whether tasks that read the output of those kept running meanwhile. */
   readonly readersKeptRunning: boolean;
@@ -65,240 +61,28 @@ export interface MovedRecords {
   readonly perSecond: number;
 }
 
-/** What a receipt asks of a run that goes on. */
-export interface LiveRun {
-  readonly isSource: (jobVertex: number) => boolean;
-  readonly nowMs: () => number;
-  /** What the attempts that run have moved so far. */
-  readonly moving: () => Iterable<readonly [vertex: number, counts: Counts]>;
-}
-
-type Counts = Omit<MovedRecords, 'perSecond'>;
-
-/** A run of which nothing but its events is known. */
-const nothingLive: LiveRun = { isSource: () => false, nowMs: () => 0, moving: () => [] };
-
-/** What of a result can be read again: asked when a failover is decided. */
-export interface ReusableResult {
-  readonly records: number;
-  readonly bytes: number;
-}
-
-/** Keeps the receipt of a run from its events. */
-export class ReceiptBook {
-  readonly #job: string;
-  readonly #ledger: JobLedger;
-  readonly #resultOf: (partition: PartitionId) => ReusableResult | undefined;
-  readonly #attemptsOf: Uint32Array;
-  readonly #failovers = new Map<number, { -readonly [Key in keyof FailoverReceipt]: FailoverReceipt[Key] }>();
-  /** Per task: what the attempt that took most has taken, and what all that have ended have moved. */
-  readonly #moved = new Map<number, { mostIn: number; recordsIn: number; recordsOut: number }>();
-  readonly #live: LiveRun;
-  /** What tasks had produced that nobody needed more of, in their latest attempt. */
-  readonly #curtailed = new Map<number, number>();
-  #isOver = false;
-  #startedMs: number | undefined;
-  #endedMs = 0;
-
-  constructor(
-    job: string,
-    ledger: JobLedger,
-    resultOf: (partition: PartitionId) => ReusableResult | undefined,
-    live = nothingLive,
-  ) {
-    this.#job = job;
-    this.#ledger = ledger;
-    this.#resultOf = resultOf;
-    this.#live = live;
-    this.#attemptsOf = new Uint32Array(ledger.graph.vertexCount);
-  }
-
-  /** Notes what an attempt moved, when it ended. */
-  noteMoved(vertex: number, { recordsIn, recordsOut }: Counts): void {
-    this.#moved.set(vertex, plus(this.#moved.get(vertex), { recordsIn, recordsOut }));
-  }
-
-  note(event: JobEvent): void {
-    this.#endedMs = event.atMs;
-    this.#startedMs ??= event.atMs;
-    switch (event.type) {
-      case 'job.statusChanged':
-        this.#isOver = isTerminalJobStatus(event.status as JobStatus);
-        break;
-      case 'task.stateChanged':
-        if (event.state === 'deploying') {
-          this.#attemptsOf[event.vertex] = (this.#attemptsOf[event.vertex] as number) + 1;
-          this.#curtailed.delete(event.vertex);
-        }
-        break;
-      case 'task.curtailed':
-        this.#curtailed.set(event.vertex, event.records);
-        break;
-      case 'task.failed':
-        this.#failovers.set(event.failover, {
-          failover: event.failover,
-          task: event.task,
-          cause: `${event.cause.name}: ${event.cause.message}`,
-          why: undefined,
-          regionsRestarted: 0,
-          tasksRestarted: 0,
-          regionsAgain: 0,
-          readersKeptRunning: false,
-          partitionsReused: 0,
-          bytesReused: 0,
-          recordsReused: 0,
-          delayMs: 0,
-          recoveryMs: undefined,
-        });
-        break;
-      case 'failover.decided': {
-        const entry = this.#failovers.get(event.failover);
-        if (entry === undefined) break;
-        entry.regionsRestarted = event.regions.length;
-        entry.tasksRestarted = event.taskCount;
-        entry.regionsAgain = event.again.length;
-        entry.readersKeptRunning = this.#readersKeepRunning(event);
-        entry.delayMs = event.delayMs;
-        entry.why = event.why;
-        Object.assign(entry, this.#reuse(event));
-        break;
-      }
-      case 'failover.refused': {
-        const entry = this.#failovers.get(event.failover);
-        if (entry !== undefined) entry.why = event.why;
-        break;
-      }
-      case 'failover.completed': {
-        const entry = this.#failovers.get(event.failover);
-        if (entry !== undefined) entry.recoveryMs = event.durationMs;
-        break;
-      }
-      default:
-        break;
-    }
-  }
-
-  receipt(): JobReceipt {
-    const { graph } = this.#ledger;
-    const durationMs = this.#durationMs();
-    const moved = new Map(this.#moved);
-    if (!this.#isOver) for (const [task, counts] of this.#live.moving()) moved.set(task, plus(moved.get(task), counts));
-    const attemptsByVertex: [string, number][] = [];
-    const movedByVertex: [string, MovedRecords][] = [];
-    const records = { read: 0, reRead: 0 };
-    let reRun = 0;
-    let attempts = 0;
-    let execution = 0;
-    for (const [index, vertex] of graph.jobGraph.vertices.entries()) {
-      let [recordsIn, recordsOut] = [0, 0];
-      let most = 0;
-      for (let subtask = 0; subtask < vertex.parallelism; subtask++, execution++) {
-        const count = this.#attemptsOf[execution] as number;
-        most = Math.max(most, count);
-        attempts += count;
-        if (count > 1) reRun++;
-        const { mostIn, ...all } = moved.get(execution) ?? { mostIn: 0, recordsIn: 0, recordsOut: 0 };
-        recordsIn += all.recordsIn;
-        recordsOut += all.recordsOut;
-        if (this.#live.isSource(index)) {
-          records.read += all.recordsIn;
-          records.reRead += all.recordsIn - mostIn;
-        }
-      }
-      attemptsByVertex.push([vertex.id, most]);
-      const perSecond = durationMs > 0 ? (recordsIn * 1_000) / durationMs : 0;
-      movedByVertex.push([vertex.id, Object.freeze({ recordsIn, recordsOut, perSecond })]);
-    }
-    const receipt = {
-      job: this.#job,
-      startedAtMs: this.#startedMs ?? this.#live.nowMs(),
-      durationMs,
-      tasks: Object.freeze({ total: graph.vertexCount, reRun, attempts }),
-      // Whatever their names: `__proto__` is one too.
-      attemptsByVertex: Object.freeze(Object.fromEntries(attemptsByVertex)),
-      movedByVertex: Object.freeze(Object.fromEntries(movedByVertex)),
-      records: Object.freeze(records),
-      endedEarly: this.#endedEarly(),
-      failovers: Object.freeze([...this.#failovers.values()].map((failover) => Object.freeze({ ...failover }))),
-    };
-    return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
-  }
-
-  #durationMs(): number {
-    if (this.#startedMs === undefined) return 0;
-    return Math.max(this.#endedMs, this.#isOver ? 0 : this.#live.nowMs()) - this.#startedMs;
-  }
-
-  #endedEarly(): JobReceipt['endedEarly'] {
-    const { graph } = this.#ledger;
-    const byVertex = new Map<string, { vertex: string; tasks: number; records: number }>();
-    for (const [task, records] of this.#curtailed) {
-      const vertex = graph.jobVertexOf(task as never).id;
-      const entry = byVertex.get(vertex) ?? { vertex, tasks: 0, records: 0 };
-      byVertex.set(vertex, { vertex, tasks: entry.tasks + 1, records: entry.records + records });
-    }
-    return [...byVertex.values()];
-  }
-
-  /** Whether somebody who does not restart still reads what is produced again. Called before it is invalidated. */
-  #readersKeepRunning({ regions, again }: Extract<JobEvent, { type: 'failover.decided' }>): boolean {
-    const { graph, regions: regionsOf } = this.#ledger;
-    const restarted = new Set(regions);
-    return again.some((region) =>
-      Array.from(regionsOf.verticesOf(region)).some((vertex) =>
-        graph.partitionsOf(vertex as never).some((partition) => {
-          for (const reader of this.#ledger.readersOf(partition)) {
-            if (!restarted.has(regionsOf.regionOf(reader))) return true;
-          }
-          return false;
-        }),
-      ),
-    );
-  }
-
-  /** The results that restarted regions read and that are not produced anew. Called before they are invalidated. */
-  #reuse({ regions }: Extract<JobEvent, { type: 'failover.decided' }>) {
-    const { graph } = this.#ledger;
-    const restarted = new Set(regions);
-    const seen = new Set<number>();
-    const reuse = { partitionsReused: 0, bytesReused: 0, recordsReused: 0 };
-    for (const region of regions) {
-      for (const vertex of this.#ledger.regions.verticesOf(region)) {
-        graph.forEachConsumedGroup(vertex as never, (group) => {
-          if (seen.has(group) || graph.exchangeOfGroup(group).joinsRegions) return;
-          seen.add(group);
-          for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
-            if (restarted.has(this.#ledger.regions.regionOf(producer as never))) continue;
-            const partition = graph.partitionOf(graph.edgeIndexOfGroup(group), producer as never);
-            if (!this.#ledger.isPartitionReadable(partition)) continue;
-            const result = this.#resultOf(partition);
-            reuse.partitionsReused++;
-            reuse.bytesReused += result?.bytes ?? 0;
-            reuse.recordsReused += result?.records ?? 0;
-          }
-        });
-      }
-    }
-    return reuse;
-  }
-}
-
-/** `2.3 GB`, `41.0 kB`, `17 B`: three digits at the most. */
+/** `2.30 GB`, `41.0 kB`, `17 B`: three digits, and more only from 1000 PB. */
 export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit + 1 < units.length) {
+  // Rounded to three digits first: 999 999 bytes are 1.00 MB.
+  while (Number(value.toPrecision(3)) >= 1000 && unit + 1 < units.length) {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+  return `${unit === 0 || value >= 1000 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A receipt in lines: what failed, what that cost, who ended early. */
+export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const { tasks, records, failovers } = receipt;
   const lines = [
-    `${receipt.job}: ${tasks.total} tasks in ${Math.round(receipt.durationMs)} ms, ${failovers.length} ${failovers.length === 1 ? 'failure' : 'failures'}`,
+    `${receipt.job}: ${counted(tasks.total, 'task')} in ${Math.round(receipt.durationMs)} ms, ${counted(failovers.length, 'failure')}`,
   ];
   for (const failover of failovers) {
     const recovery =
@@ -309,13 +93,13 @@ function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
         (failover.delayMs > 0 ? ` (${Math.round(failover.delayMs)} ms of it backoff)` : '') +
         (failover.regionsAgain > 0 ? `; ${failover.regionsAgain} of its regions reproduced their output` : '') +
         (failover.readersKeptRunning ? ', and its consumers kept running' : ''),
-      `    re-used ${failover.partitionsReused} partitions: ${failover.recordsReused} records, ${formatBytes(failover.bytesReused)}`,
+      `    re-used ${counted(failover.partitionsReused, 'partition')}: ${failover.recordsReused} records, ${formatBytes(failover.bytesReused)}`,
     );
     if (failover.why !== undefined) lines.push(`    because ${failover.why}`);
   }
   for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
     lines.push(
-      `  ${vertex}: ${ended === 1 ? '1 task' : `${ended} tasks`} ended early, after ${produced} records: nobody needed more`,
+      `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: nobody needed more`,
     );
   }
   if (failovers.length > 0) {
@@ -324,15 +108,4 @@ function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     );
   }
   return lines.join('\n');
-}
-
-function plus(
-  before: { mostIn: number; recordsIn: number; recordsOut: number } | undefined,
-  { recordsIn, recordsOut }: Counts,
-): { mostIn: number; recordsIn: number; recordsOut: number } {
-  return {
-    mostIn: Math.max(before?.mostIn ?? 0, recordsIn),
-    recordsIn: (before?.recordsIn ?? 0) + recordsIn,
-    recordsOut: (before?.recordsOut ?? 0) + recordsOut,
-  };
 }

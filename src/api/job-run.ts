@@ -12,7 +12,8 @@ import type { ExceptionHistory } from '../failover/exception-history.ts';
 import { produce } from 'immer';
 import { freezeRecords } from '../partitions/freeze-records.ts';
 import { eventIterator } from './event-iterator.ts';
-import type { JobReceipt, ReceiptBook } from './job-receipt.ts';
+import type { JobReceipt } from './job-receipt.ts';
+import type { ReceiptBook } from './receipt-book.ts';
 import type { Observers } from './observers.ts';
 
 /** A job at one instant: an immutable value. */

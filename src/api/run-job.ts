@@ -11,7 +11,7 @@ import { JobLedger } from '../machines/job-ledger.ts';
 import { createJobMaster } from '../machines/provide.ts';
 import { closeAll } from '../operators/close-all.ts';
 import type { JobPlan } from './job-planner.ts';
-import { ReceiptBook } from './job-receipt.ts';
+import { ReceiptBook } from './receipt-book.ts';
 import { JobRun } from './job-run.ts';
 import { logEvent } from './log-event.ts';
 import { Observers } from './observers.ts';

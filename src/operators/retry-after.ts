@@ -5,6 +5,8 @@ import { propertyOf, show } from '../foreign-value.ts';
 /** Answers of HTTP that mean: later. */
 const later: ReadonlySet<unknown> = new Set([429, 503]);
 
+const statusNames = ['status', 'statusCode', 'httpStatusCode'] as const;
+
 /** How long the outside world asks to wait before the next call. */
 export interface RetryAfter {
   /** From 0: now. */
@@ -15,9 +17,9 @@ export interface RetryAfter {
 
 /**
  * How long the outside world asks to wait before the next call; undefined where it does not say. An error says so by
- * `retryAfterMs`, or by a status of 429 or 503 (`status`, `statusCode`, its own or of its `response`) with the header
- * `retry-after` (seconds or an HTTP date; one that is over means now) or `retry-after-ms`; headers are a `Headers`, a `Map`
- * or a plain object. Causes are looked at too.
+ * `retryAfterMs`, or by a status of 429 or 503 (`status`, `statusCode`, its own, of its `response` or of a `Response` that was
+ * thrown; `$metadata` of AWS) with the header `retry-after` (seconds or an HTTP date; one that is over means now) or
+ * `retry-after-ms`; headers are a `Headers`, a `Map` or a plain object. Causes are looked at too.
  */
 export function retryAfter(error: unknown, clock: Clock): RetryAfter | undefined {
   for (const link of causeChain(error)) {
@@ -29,9 +31,9 @@ export function retryAfter(error: unknown, clock: Clock): RetryAfter | undefined
 }
 
 function askedByHeaders(link: unknown, clock: Clock): RetryAfter | undefined {
-  const response = propertyOf(link, 'response');
-  const sides = [link, response];
-  const isLater = sides.some((side) => ['status', 'statusCode'].some((name) => later.has(propertyOf(side, name))));
+  // Where an error keeps what was answered: itself; what was thrown if it was no error; axios and ky; AWS.
+  const sides = [link, ...['thrown', 'response', '$metadata', '$response'].map((name) => propertyOf(link, name))];
+  const isLater = sides.some((side) => statusNames.some((name) => later.has(propertyOf(side, name))));
   if (!isLater) return undefined;
   for (const side of sides) {
     const headers = propertyOf(side, 'headers');

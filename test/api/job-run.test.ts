@@ -2,6 +2,7 @@ import type { InspectionEvent } from 'xstate';
 import {
   collect,
   fixedDelay,
+  formatBytes,
   fromIterable,
   Job,
   JobCanceledError,
@@ -240,7 +241,42 @@ describe('result', () => {
       },
     ]);
     expect(receipt.failovers[0]?.bytesReused).toBeGreaterThan(0);
-    expect(receipt.toString()).toMatch(/sums\[0\] failed .*\n.*restarted 1 of 4 tasks, 100\.0 ms to running/);
+    expect(receipt.toString()).toMatch(
+      /sums\[0\] failed .*\n.*restarted 1 of 4 tasks, 100\.0 ms to running \(100 ms of it backoff\)\n/,
+    );
+  });
+
+  //  numbers ══▶ sums ✗ ══▶ half     half has not begun: it is neither restarted, nor does it read anything again
+  it('counts as restarted what had begun, and as re-used what that had read', async () => {
+    const job = Job.create('sums', { parallelism: 2 });
+    job
+      .source('numbers', range(0, 200))
+      .keyBy((n) => n % 10)
+      .reduce((a, b) => a + b, { uid: 'sums' })
+      .rebalance()
+      .map((n) => n / 2, { uid: 'half' })
+      .sink('out', collect());
+    const it = started(job, failing('sums'));
+    await settled(it);
+    const receipt = it.run.receipt();
+    expect(receipt.tasks).toEqual({ total: 6, reRun: 1, attempts: 7 });
+    expect(receipt.failovers).toMatchObject([
+      { task: 'sums[0]', tasksRestarted: 1, regionsAgain: 0, partitionsReused: 2, recordsReused: 200 },
+    ]);
+  });
+
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1_000, '1.00 kB'],
+    [41_000, '41.0 kB'],
+    [999_499, '999 kB'],
+    [999_500, '1.00 MB'],
+    [2_300_000_000, '2.30 GB'],
+    [1.5e15, '1.50 PB'],
+    [1.2e18, '1200 PB'],
+  ])('says %d bytes in three digits: %s', (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
   });
 
   it('rejects with the task and the cause when the job fails', async () => {

@@ -1,5 +1,5 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import { ReceiptBook } from '../../src/api/job-receipt.ts';
+import { ReceiptBook } from '../../src/api/receipt-book.ts';
 import { JobRun } from '../../src/api/job-run.ts';
 import { Observers } from '../../src/api/observers.ts';
 import { UnrecoverableError } from '../../src/errors.ts';

@@ -1,3 +1,4 @@
+import { toError } from '../../src/errors.ts';
 import { retryAfter } from '../../src/operators/retry-after.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
@@ -28,6 +29,12 @@ describe('how long an error asks to wait', () => {
       10_000,
     ],
     ['a cause', new Error('wrapped', { cause: failing({ status: 429, headers: { 'retry-after': '9' } }) }), 9_000],
+    [
+      'a Response that was thrown',
+      toError(new Response('later', { status: 429, headers: { 'retry-after': '10' } })),
+      10_000,
+    ],
+    ['AWS', failing({ $metadata: { httpStatusCode: 429 }, $response: { headers: { 'retry-after': '11' } } }), 11_000],
     ['not an error', { status: 429, headers: { 'retry-after': '1' } }, 1_000],
     ['429 without a time', failing({ status: 429, headers: {} }), undefined],
     ['now', failing({ status: 429, headers: { 'retry-after': '0' } }), 0],
