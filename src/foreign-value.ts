@@ -1,3 +1,5 @@
+import { isSecretName } from './secret-name.ts';
+
 /**
  * Values that came from outside and may resist being looked at: revoked proxies, getters and `toJSON` that throw, objects
  * without a prototype. Nothing here throws.
@@ -41,7 +43,7 @@ export function inQuotes(text: string): string {
   return JSON.stringify(cutToFit(text, mostShown));
 }
 
-/** A short rendering of any value for an error message. */
+/** A short rendering of any value for an error message; fields that are named like a secret are left out. */
 export function show(value: unknown): string {
   try {
     switch (typeof value) {
@@ -62,7 +64,7 @@ export function show(value: unknown): string {
 }
 
 function showObject(value: object | null): string {
-  const text = JSON.stringify(value) as string | undefined;
+  const text = JSON.stringify(value, withoutSecrets) as string | undefined;
   if (text !== undefined && text !== '{}') return shortened(text);
   // JSON has nothing to say of a map, a promise or an Observable.
   const tag = tagOf(value);
@@ -70,6 +72,8 @@ function showObject(value: object | null): string {
   if (tag !== '[object Object]' || text === undefined) return tag;
   return typeof name === 'string' && name !== '' && name !== 'Object' ? shortened(`[object ${name}]`) : text;
 }
+
+const withoutSecrets = (name: string, value: unknown): unknown => (isSecretName(name) ? '(left out)' : value);
 
 function tagOf(value: unknown): string {
   try {

@@ -1,10 +1,9 @@
+import { isSecretName } from '../secret-name.ts';
+
 const mostLength = 160;
 const mostText = 24;
 const mostEntries = 8;
 const mostDepth = 3;
-
-/** Names of fields whose values do not belong into a log. */
-const secret = /pass(word|wd|phrase)?$|secret|token|api[-_]?key|authorization|credential|cookie|private[-_]?key/i;
 
 /**
  * A short picture of a record for messages: long texts are cut, fields that are named like a secret are left out, and
@@ -54,7 +53,7 @@ function drawObject(value: object, depth: number): string {
   const names = Object.keys(value);
   if (depth >= mostDepth) return '{…}';
   const fields = names.slice(0, mostEntries).map((name) => {
-    const drawn = secret.test(name) ? '(left out)' : safely(() => (value as Record<string, unknown>)[name], depth + 1);
+    const drawn = isSecretName(name) ? '(left out)' : safely(() => (value as Record<string, unknown>)[name], depth + 1);
     return `${JSON.stringify(name)}:${drawn}`;
   });
   return `{${fields.join(',')}${names.length > mostEntries ? `,… ${names.length} fields` : ''}}`;

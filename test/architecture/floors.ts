@@ -53,6 +53,7 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',
   'errors.ts': 'kernel',
   'foreign-value.ts': 'kernel',
+  'secret-name.ts': 'kernel',
   'user-code.ts': 'kernel',
   'options.ts': 'kernel',
   'nearest-name.ts': 'kernel',

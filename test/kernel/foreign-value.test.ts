@@ -28,6 +28,10 @@ describe('show', () => {
     [{ big: 1n }, '[object Object]'],
     [circular, '[object Object]'],
     [{}, '{}'],
+    [
+      { password: 'x', config: [{ authorization: 'Bearer x' }] },
+      '{"password":"(left out)","config":[{"authorization":"(left out)"}]}',
+    ],
     [new Map([[1, 2]]), '[object Map]'],
     [
       new (class Reader {
