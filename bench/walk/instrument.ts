@@ -1,0 +1,190 @@
+import { parseSync } from '@swc/core';
+import { transformSync } from 'esbuild';
+
+/** A function of a source file. */
+export interface SourceFunction {
+  /** `JobRun.observe`, `provideRegion.recordState`; one without a name of its own as what it is passed to: `start.map()`. */
+  readonly name: string;
+  /** First and last character in the code that runs. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A source file as it runs: it says which of its functions is entered. */
+export interface InstrumentedFile {
+  readonly code: string;
+  readonly functions: readonly SourceFunction[];
+}
+
+/** The global of which instrumented code calls `enter(file, function)`, and at its end `declare(file, url, functions, lineStarts)`. */
+export const walkGlobal = 'kintsugiWalk';
+
+/**
+ * A TypeScript file whose functions say that they are entered: functions, arrow functions, methods, accessors and constructors
+ * that are written out. Code resumed after `await` or `yield` enters nothing, nor do the initializers of fields.
+ */
+export function instrument(source: string, file: string): InstrumentedFile {
+  // Without comments and in ASCII: offsets of bytes are offsets of characters.
+  const plain = { charset: 'ascii', minifyWhitespace: true, legalComments: 'none' } as const;
+  const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node20', ...plain });
+  let told = '';
+  let from = 0;
+  for (const { at, text } of insertions(findFunctions(code), file)) {
+    told += code.slice(from, at) + text;
+    from = at;
+  }
+  told += code.slice(from);
+  // The same functions in the same order, where they are now.
+  return { code: told, functions: findFunctions(told).map(({ name, start, end }) => ({ name, start, end })) };
+}
+
+/** Offsets at which the lines of a text begin. */
+export function lineStartsOf(text: string): number[] {
+  return [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
+}
+
+interface FoundFunction extends SourceFunction {
+  readonly body: { readonly start: number; readonly end: number; readonly isBlock: boolean };
+}
+
+type AstNode = Readonly<Record<string, unknown>>;
+
+const functionTypes = new Set<unknown>([
+  'FunctionDeclaration',
+  'FunctionExpression',
+  'ArrowFunctionExpression',
+  'Constructor',
+  'ClassMethod',
+  'PrivateMethod',
+  'MethodProperty',
+  'GetterProperty',
+  'SetterProperty',
+]);
+
+/** Where to say which function is entered, front to back. */
+function insertions(functions: readonly FoundFunction[], file: string): { at: number; text: string }[] {
+  return functions
+    .flatMap(({ body }, index) => {
+      const enter = `${walkGlobal}.enter(${JSON.stringify(file)}, ${index})`;
+      if (body.isBlock) return [{ at: body.start + 1, text: `${enter};` }];
+      return [
+        { at: body.start, text: `(${enter}, ` },
+        { at: body.end, text: ')' },
+      ];
+    })
+    .sort((a, b) => a.at - b.at);
+}
+
+/** The functions of a text, in the order in which they begin. */
+function findFunctions(code: string): FoundFunction[] {
+  // Offsets count on from text to text, and a file may begin with a comment: the semicolon tells where this one begins.
+  const module: unknown = parseSync(`;${code}`, { syntax: 'ecmascript', target: 'es2022' });
+  const base = isNode(module) ? spanOf(module).start + 1 : 0;
+  const found: FoundFunction[] = [];
+
+  /** @param scope the functions and classes around; @param names what lies between them and the node */
+  const visit = (node: unknown, scope: readonly string[], names: readonly string[]): void => {
+    if (Array.isArray(node)) {
+      for (const item of node) visit(item, scope, names);
+      return;
+    }
+    if (!isNode(node)) return;
+    const own = ownName(node);
+    const named = own === undefined ? names : [...names, own];
+    const isClass = node.type === 'ClassDeclaration' || node.type === 'ClassExpression';
+    const isFunction = functionTypes.has(node.type);
+    const inner = isFunction || isClass ? [...scope, nameAmong(named, isClass ? 1 : 2)] : scope;
+    if (isFunction) {
+      const body = bodyOf(node);
+      if (body !== undefined) {
+        const { start, end } = spanOf(node);
+        const inside = spanOf(body);
+        const isBlock = code[inside.start - base] === '{';
+        found.push({
+          name: inner.join('.'),
+          start: start - base,
+          end: end - base,
+          body: { start: inside.start - base, end: inside.end - base, isBlock },
+        });
+      }
+    }
+    for (const child of Object.values(node)) visit(child, inner, isFunction || isClass ? [] : named);
+  };
+  visit(module, [], []);
+  return found.sort((a, b) => a.start - b.start);
+}
+
+/** What a node calls the function in it. */
+function ownName(node: AstNode): string | undefined {
+  switch (node.type) {
+    case 'FunctionDeclaration':
+    case 'FunctionExpression':
+    case 'ClassDeclaration':
+    case 'ClassExpression':
+      return text(node.identifier);
+    case 'VariableDeclarator':
+      return text(node.id);
+    case 'Constructor':
+      return 'constructor';
+    case 'ClassMethod':
+    case 'PrivateMethod':
+    case 'MethodProperty':
+    case 'GetterProperty':
+    case 'SetterProperty':
+    case 'KeyValueProperty':
+    case 'ClassProperty':
+    case 'PrivateProperty':
+      return text(node.key);
+    case 'AssignmentExpression':
+    case 'AssignmentPattern':
+      return text(node.left);
+    case 'CallExpression':
+    case 'NewExpression': {
+      const callee = text(node.callee);
+      return callee === undefined ? undefined : `${callee}()`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The nearest names; what a function is passed to is one only where there is no other. */
+function nameAmong(names: readonly string[], most: number): string {
+  const own = names.filter((name) => !name.endsWith('()')).slice(-most);
+  return own.length > 0 ? own.join('.') : (names.at(-1) ?? 'anonymous');
+}
+
+function text(node: unknown): string | undefined {
+  if (!isNode(node)) return undefined;
+  switch (node.type) {
+    case 'Identifier':
+    case 'StringLiteral':
+      return typeof node.value === 'string' ? node.value : undefined;
+    case 'PrivateName':
+      return typeof node.value === 'string' ? `#${node.value}` : undefined;
+    case 'MemberExpression':
+    case 'SuperPropExpression':
+      return text(node.property);
+    case 'Computed':
+      return `[${text(node.expression) ?? 'computed'}]`;
+    default:
+      return undefined;
+  }
+}
+
+function bodyOf(node: AstNode): AstNode | undefined {
+  const body = node.body ?? (isNode(node.function) ? node.function.body : undefined);
+  return isNode(body) ? body : undefined;
+}
+
+function spanOf(node: AstNode): { readonly start: number; readonly end: number } {
+  const { span } = node;
+  if (isNode(span) && typeof span.start === 'number' && typeof span.end === 'number') {
+    return { start: span.start, end: span.end };
+  }
+  throw new Error(`A ${String(node.type)} without a place`);
+}
+
+function isNode(value: unknown): value is AstNode {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

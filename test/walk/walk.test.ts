@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { WalkReport } from '../../bench/walk/report.ts';
+import type { Entry } from '../../bench/walk/walker.ts';
+
+const root = join(__dirname, '../..');
+
+type TracedReport = WalkReport & { readonly trace: readonly Entry[] };
+
+async function walk(name: string): Promise<TracedReport> {
+  const arguments_ = ['--import', 'tsx', 'bench/walk/main.ts', name, '--json', '--trace'];
+  const { stdout } = await promisify(execFile)(process.execPath, arguments_, { cwd: root, maxBuffer: 1 << 26 });
+  return JSON.parse(stdout) as TracedReport;
+}
+
+/** File names alone: folders may change. */
+function fileNames({ files }: WalkReport): string[] {
+  return files.map(({ name }) => basename(name));
+}
+
+describe('the walk of one failure', () => {
+  let failure: TracedReport;
+  let again: TracedReport;
+
+  beforeAll(async () => {
+    [failure, again] = await Promise.all([walk('failure'), walk('failure')]);
+  });
+
+  it('is the same in every process, function by function', () => {
+    expect(again).toEqual(failure);
+  });
+
+  it.each([
+    'stream-task.ts',
+    'execution-machine.ts',
+    'region-machine.ts',
+    'job-master-machine.ts',
+    'failure-classifier.ts',
+    'restart-pipelined-region.ts',
+    'fixed-delay.ts',
+    'slot-pool.ts',
+    'task-actor.ts',
+  ])('enters %s', (file) => {
+    expect(fileNames(failure)).toContain(file);
+  });
+
+  it('leaves out those who only watch, and what they call', () => {
+    const names = fileNames(failure);
+    for (const file of ['job-receipt.ts', 'observers.ts', 'log-event.ts', 'job-run.ts', 'exception-history.ts']) {
+      expect(names).not.toContain(file);
+    }
+    expect(failure.trace.filter(({ name }) => /\b(recordState|observe)\b/.test(name))).toEqual([]);
+    expect(failure.leftOut).toContainEqual(expect.stringContaining('recordState()'));
+  });
+
+  it('counts a switch wherever the next function is in another file', () => {
+    const { trace, files, parts, pairs, switches, entries } = failure;
+    const others = trace.filter(({ file }, index) => index > 0 && trace[index - 1]?.file !== file);
+    expect([switches, entries, files.length]).toEqual([
+      others.length,
+      trace.length,
+      new Set(trace.map(({ file }) => file)).size,
+    ]);
+    expect(sum(pairs.map(({ count }) => count))).toBe(switches);
+    expect(sum(parts.map((part) => part.switches))).toBe(switches);
+    expect(sum(files.map(({ count }) => count))).toBe(entries);
+  });
+});
+
+describe('the walk of one batch', () => {
+  it('goes from the producer through the retained result to the consumer, and nowhere near a chart', async () => {
+    const batch = await walk('batch');
+    expect(fileNames(batch)).toEqual(
+      expect.arrayContaining(['stream-task.ts', 'record-writer.ts', 'retained-log.ts', 'input-gate.ts']),
+    );
+    expect(fileNames(batch).filter((file) => file.endsWith('-machine.ts'))).toEqual([]);
+  });
+});
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,36 @@
+import type { LeftOut } from '../../bench/walk/left-out.ts';
+import { Walker } from '../../bench/walk/walker.ts';
+
+/** A walker that knows one file, with one function. */
+function walkerWith(leftOut: readonly LeftOut[] = []): Walker {
+  const walker = new Walker(leftOut);
+  walker.declare('api/a.ts', 'file:///a.ts', [{ name: 'A.go', start: 0, end: 10 }], [0]);
+  return walker;
+}
+
+describe('a walk is refused', () => {
+  it('when it leaves out what is not there', () => {
+    const why = 'only watches';
+    const walker = walkerWith([
+      { name: 'go', extent: 'alone', why },
+      { files: 'api/', name: 'gone', extent: 'alone', why },
+    ]);
+    walker.start();
+    walker.stop();
+    expect(() => walker.assertSound()).toThrow('Nothing fits what is left out as "api/ gone(), alone: only watches"');
+  });
+
+  it('when it did not come to its end', () => {
+    const walker = walkerWith();
+    walker.start();
+    expect(() => walker.assertSound()).toThrow('The walk has no end');
+  });
+
+  it('when the stack does not show the function that is entered', () => {
+    const walker = walkerWith();
+    walker.start();
+    walker.enter('api/a.ts', 0);
+    walker.stop();
+    expect(() => walker.assertSound()).toThrow('A.go of api/a.ts is on the stack as undefined');
+  });
+});
