@@ -47,7 +47,7 @@ describe('the walk of one failure', () => {
 
   it('leaves out those who only watch, and what they call', () => {
     const names = fileNames(failure);
-    for (const file of ['job-receipt.ts', 'observers.ts', 'log-event.ts', 'job-run.ts', 'exception-history.ts']) {
+    for (const file of ['receipt-book.ts', 'observers.ts', 'log-event.ts', 'job-run.ts', 'exception-history.ts']) {
       expect(names).not.toContain(file);
     }
     expect(failure.trace.filter(({ name }) => /\b(recordState|observe)\b/.test(name))).toEqual([]);
