@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readlinkSync, statSync } from 'node:fs';
 import { FileAccessError } from '../errors.ts';
 
 /**
@@ -14,11 +14,20 @@ export function checkOutputFile(file: string): void {
 function problemAt(file: string): string | undefined {
   try {
     const found = statSync(file, { throwIfNoEntry: false });
-    if (found === undefined || found.isFile()) return undefined;
+    if (found === undefined || (found.isFile() && !isOpenFile(file))) return undefined;
     return found.isDirectory()
       ? 'is a directory. Name a file in it'
       : 'is a device, a pipe or a socket, which a file would replace. Name a file, or write to a stream (`toNodeWritable`)';
   } catch {
     return undefined;
+  }
+}
+
+/** Whether it is a name for what a process has open, as `/dev/stdout`, whatever that is. */
+function isOpenFile(file: string): boolean {
+  try {
+    return readlinkSync(file).startsWith('/proc/');
+  } catch {
+    return false;
   }
 }

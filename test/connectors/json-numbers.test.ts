@@ -102,6 +102,26 @@ describe('numbers that it does not', () => {
     );
   });
 
+  it('fractions below 1 of 14 to 18 digits, whatever follows them, by the exact distance of the nearest double', () => {
+    const fraction = fc.tuple(
+      fc.nat({ max: 6 }),
+      fc.bigInt({ min: 10n ** 13n, max: 10n ** 18n - 1n }),
+      fc.constantFrom('', ',', ']', ' ', '}', ',1234567890123456', 'e0', 'E-3'),
+    );
+    fc.assert(
+      fc.property(fraction, ([zeros, digits, after]) => {
+        const scale = zeros + String(digits).length;
+        const exponent = /^[eE]/.test(after) ? Number(after.slice(1)) : 0;
+        const difference = differenceInHalves(digits, scale - exponent);
+        if (Math.abs(difference) === 1) return;
+        const text = `0.${'0'.repeat(zeros)}${digits}${after}`;
+        const found = wideNumbersOf(text).filter(({ start }) => start === 0);
+        expect([text, found.length]).toEqual([text, Math.abs(difference) < 1 ? 0 : 1]);
+      }),
+      { numRuns: 20_000, seed: 20_261_128 },
+    );
+  });
+
   /** How far the double nearest to `digits / 10^scale` is from it, in halves of the last digit that is not zero. */
   function differenceInHalves(digits: bigint, scale: number): number {
     const double = Number(`${digits}e-${scale}`);

@@ -1,11 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
+  openSync,
   readFileSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -102,11 +105,36 @@ it('a run that is refused has paid for nothing', async () => {
   expect(readdirSync(scratch)).toEqual([]);
 });
 
+const onLinux = existsSync('/proc/self/fd') ? it : it.skip;
+
+onLinux('a name of what the process has open, as /dev/stdout, is not replaced, be that a file', async () => {
+  const [file, link] = [join(scratch, 'open'), join(scratch, 'stdout')];
+  const opened = openSync(file, 'w');
+  try {
+    symlinkSync(`/proc/self/fd/${opened}`, link);
+    const run = countingRun('job', toJsonLinesFile(link), { paid: 0 });
+    await expect(run.result).rejects.toMatchObject({ message: expect.stringMatching(/is a device, a pipe/) });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  } finally {
+    closeSync(opened);
+  }
+});
+
+it.each(['a file', 'nothing'])('a link to %s is replaced by the output; what it leads to stays', async (what) => {
+  const [target, link] = [join(scratch, 'target'), join(scratch, 'link')];
+  if (what === 'a file') writeFileSync(target, 'before');
+  symlinkSync(target, link);
+  await countingRun('job', toJsonLinesFile(link), { paid: 0 }).result;
+  expect(lstatSync(link).isFile()).toBe(true);
+  expect(existsSync(target) && readFileSync(target, 'utf8')).toBe(what === 'a file' && 'before');
+});
+
 describe('what has the name of an output and is no file is refused before anything is paid, and stays', () => {
   it.each<[what: string, make: (path: string) => unknown, problem: RegExp]>([
     ['a pipe', (path) => spawnSync('mkfifo', [path]), /is a device, a pipe or a socket/],
     ['a directory', (path) => mkdirSync(path), /is a directory/],
     ['a link to a directory', (path) => symlinkSync(scratch, path), /is a directory/],
+    ['a link to a device', (path) => symlinkSync('/dev/null', path), /is a device, a pipe or a socket/],
   ])('%s', async (_what, make, problem) => {
     for (const target of ['said', 'not said'] as const) {
       const path = join(scratch, `${target}.jsonl`);
