@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { inQuotes } from '../foreign-value.ts';
 import { isThenable, swallowRejection } from '../user-code.ts';
 
@@ -67,7 +68,7 @@ function doItemsNeedCare(items: readonly unknown[]): boolean {
 function doMembersNeedCare(value: object): boolean {
   if (Object.getPrototypeOf(value) !== Object.prototype) {
     if (value instanceof Date) return Number.isNaN(value.getTime());
-    if (nameOfOpaque(value) !== undefined || 'toJSON' in value) return true;
+    if (nameOfOpaque(value) !== undefined || isBoxed(value) || 'toJSON' in value) return true;
   }
   const members = value as Readonly<Record<string, unknown>>;
   for (const key in members) if (needsCare(members[key])) return true;
@@ -83,7 +84,26 @@ function isUnsafeInteger(value: number): boolean {
 function nameOfOpaque(value: object): string | undefined {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.constructor.name;
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
-  return opaqueTags.has(tag) ? tag : undefined;
+  if (opaqueTags.has(tag)) return tag;
+  return isBoxed(value) || !isEmptyInstance(value) ? undefined : `an instance of ${value.constructor?.name ?? tag}`;
+}
+
+/** Whether all that it holds is out of sight: a Blob, Headers, an iterator. */
+function isEmptyInstance(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype || Array.isArray(value) || 'toJSON' in value) return false;
+  // The prototype of plain objects of another realm has none above it.
+  return Object.getPrototypeOf(prototype) !== null && Object.keys(value).length === 0;
+}
+
+/** Whether it is a primitive in an object: `new Number(1)`. */
+function isBoxed(value: object): boolean {
+  return (
+    types.isNumberObject(value) ||
+    types.isStringObject(value) ||
+    types.isBooleanObject(value) ||
+    types.isBigIntObject(value)
+  );
 }
 
 const opaqueTags = new Set([
@@ -130,6 +150,7 @@ class CarefulText {
   }
 
   #writeObject(value: object): string {
+    if (isBoxed(value)) return this.write(value.valueOf());
     const opaque = nameOfOpaque(value);
     if (opaque !== undefined) {
       if (isThenable(value)) swallowRejection(value);

@@ -161,6 +161,8 @@ it.each<[title: string, record: unknown, problem: string]>([
   ['an Error', { a: new TypeError('x') }, '"a": Error has no JSON'],
   ['a promise', Promise.resolve(1), 'Promise has no JSON'],
   ['a regular expression', [/x/], '"0": RegExp has no JSON'],
+  ['what shows nothing of itself', { a: new Headers({ b: 'c' }) }, '"a": an instance of Headers has no JSON'],
+  ['NaN in an object', { a: Object(NaN) as unknown }, '"a": NaN has no JSON'],
   ['bytes', { a: new Uint8Array(2) }, '"a": Uint8Array has no JSON'],
   ['a buffer', { a: Buffer.from('x') }, '"a": Buffer has no JSON'],
   ['an invalid date', { a: new Date(NaN) }, '"a": an invalid Date has no JSON'],
@@ -201,6 +203,7 @@ it.each<[title: string, record: unknown, line: string]>([
   ['an object with `toJSON`', { a: 2 ** 60, b: { toJSON: (key: string) => key } }, '{"a":1152921504606846976,"b":"b"}'],
   ['an instance of a class', Object.assign(Object.create({ inherited: 1 }) as object, { own: 1 }), '{"own":1}'],
   ['`__proto__`', JSON.parse('{"__proto__":{"a":1152921504606846976}}'), '{"__proto__":{"a":1152921504606846976}}'],
+  ['primitives in objects', [Object(1), Object('x'), Object(true), 2 ** 60], '[1,"x",true,1152921504606846976]'],
   ['half of a surrogate pair', '\ud800', '"\\ud800"'],
   ['one object twice', ((one) => [one, one, 2 ** 60])({ a: 1 }), '[{"a":1},{"a":1},1152921504606846976]'],
 ])('%s is written as it reads', async (_title, record, line) => {
