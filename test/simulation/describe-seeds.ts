@@ -32,7 +32,7 @@ export function describeSeeds(first: number, count: number): void {
     });
 
     it('deterministic regions ran again without their readers, false claims were found out, few disks were too small', () => {
-      expect(summary.again).toBeGreaterThan(count / 8);
+      expect(summary.again).toBeGreaterThan(count / 16);
       expect(summary.brokenClaims).toBeGreaterThan(count / 500);
       expect(summary.tooLarge).toBeLessThan(count / 25);
     });
