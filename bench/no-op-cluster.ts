@@ -118,6 +118,10 @@ export class NoOpCluster implements ExecutorGateway {
     done({ type: 'results.kept', kept: [] });
   }
 
+  allowReclaim(): void {}
+
+  forbidReclaim(): void {}
+
   releaseKeptResults(): void {}
 
   declareLost(executor: ExecutorId, why: string): void {

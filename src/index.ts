@@ -38,7 +38,7 @@ export {
   reliable,
   type ReliableExchangeOptions,
 } from './api/exchange.ts';
-export type { KeptResult } from './actors/protocol.ts';
+export type { KeptResult } from './actors/protocol/deployment.ts';
 export { releaseKeptResult } from './partitions/kept-result.ts';
 export type { DiskOverflow } from './partitions/disk-room.ts';
 export type { FailurePlace, RecordPlace } from './failure-place.ts';
@@ -46,7 +46,7 @@ export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
 export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
 export type { JobRunOptions } from './api/run-options.ts';
-export type { StorageUse } from './cluster/storage-use.ts';
+export type { StorageUse } from './api/storage-use.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './api/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 

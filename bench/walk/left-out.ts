@@ -15,7 +15,7 @@ export const leftOut: readonly LeftOut[] = [
   { name: 'recordStatus', extent: 'with all it calls', why: 'tells observers of a status' },
   { name: 'recordDecision', extent: 'with all it calls', why: 'tells observers of a decision' },
   { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
-  { name: 'onTaskEnded', extent: 'with all it calls', why: 'the receipt counts what was moved' },
+  { name: 'taskEnded', extent: 'with all it calls', why: 'the receipt counts what was moved' },
   { files: 'api/receipt-book.ts', extent: 'with all it calls', why: 'the receipt' },
   { files: 'api/observers.ts', extent: 'with all it calls', why: 'listeners, the logger, the inspector' },
   { files: 'testing/', extent: 'alone', why: 'the virtual clock runs everything there is' },

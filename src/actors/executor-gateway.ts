@@ -1,36 +1,46 @@
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
-import type { KeepingToMasterEvent, KeptResult, PartitionRegistration, TaskDeployment } from './protocol.ts';
+import type { KeepingToMasterEvent } from './chart-events.ts';
+import type { KeptResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
+
+/** A result that will be written on an executor. */
+export interface PlacedRegistration {
+  readonly executor: ExecutorId;
+  readonly registration: PartitionRegistration;
+}
 
 /**
- * The way down from the job master to where tasks run and results lie. Calls that take a `done` may answer on the caller's
- * stack or later, nothing else answers there: what tasks report comes back later, to the execution actor of the attempt it
- * names.
+ * What the job master's charts ask of the executors. Answers come later, by `done`; what tasks report comes to the
+ * execution actor of the attempt that it names.
  */
 export interface ExecutorGateway {
   /** How many slots there will be at the most, lost executors replaced; Infinity where that is not known. */
   readonly slotLimit: number;
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
-  /** Cancels an attempt; of one it does not know it takes note, in case its deployment is still on the way. */
+  /** Cancels an attempt. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;
-  /** Prepares what tasks will write, all or nothing. Calls `done` once, with what failed if something did. */
+  /**
+   * Prepares what tasks will write where they will run, all or nothing. Calls `done` once, with what failed if something
+   * did.
+   */
   registerPartitions(
-    partitions: readonly PartitionRegistration[],
+    partitions: readonly PlacedRegistration[],
     done: (failed?: { readonly producer: ExecutionVertexId; readonly cause: Error }) => void,
   ): void;
-  /**
-   * Looks whether results are still there to be read, without reading their records: files exist, are as long as they were
-   * written, and begin with the header they were given. Calls `done` once with those that are not, and why.
-   */
+  /** Looks whether results can still be read. Calls `done` once with those that cannot, and why. */
   verifyResults(
     ids: readonly ResultPartitionId[],
     done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
   ): void;
-  /** A result turned out to be lost: nobody is to start reading it. Unknown ones are ignored. */
+  /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
   losePartition(id: ResultPartitionId, cause: Error): void;
-  /** Gives up results; unknown ones are ignored. */
+  /** Drops results; unknown ones are ignored. */
   releasePartitions(ids: readonly ResultPartitionId[]): void;
-  /** Gives up results that everybody has read; what their producers write again is compared with what they wrote. */
+  /** Gives up results that every consumer has read; what their producers write again is compared with what they wrote. */
   giveUpPartitions(ids: readonly ResultPartitionId[]): void;
+  /** Every consumer has read these results: an executor that needs room may give them up. */
+  allowReclaim(ids: readonly ResultPartitionId[]): void;
+  /** These results are read again. */
+  forbidReclaim(ids: readonly ResultPartitionId[]): void;
   /**
    * Keeps what is to be kept beyond the job, every task of which has finished: all of it or nothing. Calls `done` once, with
    * what became of it.

@@ -1,7 +1,7 @@
 import { defer, type Observable, ReplaySubject, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
-import type { StorageUse } from '../cluster/storage-use.ts';
-import type { KeptResult } from '../actors/protocol.ts';
+import type { StorageUse } from './storage-use.ts';
+import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { JobCanceledError, JobFailedError, toError } from '../errors.ts';
 import { type ExecutionState, executionStates } from '../machines/execution-machine.ts';
 import type { JobLedger } from '../machines/job-ledger.ts';
@@ -200,7 +200,7 @@ export class JobRun implements AsyncDisposable {
   /** For the composition root: starts the job, on a turn of its own, so that whoever watches it misses nothing. */
   start(
     master: JobMasterActorRef,
-    { immediate, connect }: { immediate: (callback: () => void) => void; connect: () => void },
+    { immediate, connect }: { immediate: (callback: () => void) => void; connect: (started: () => void) => void },
   ): void {
     this.#master = master;
     this.#immediate = immediate;
@@ -217,12 +217,10 @@ export class JobRun implements AsyncDisposable {
       // Cancelled before it began.
       if (isTerminalJobStatus(this.#status)) return;
       try {
-        connect();
+        connect(() => master.send({ type: 'job.start' }));
       } catch (error) {
         master.send({ type: 'job.globalFailure', cause: toError(error) });
-        return;
       }
-      master.send({ type: 'job.start' });
     });
   }
 

@@ -1,12 +1,16 @@
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
-import { LocalCluster } from '../cluster/local-cluster.ts';
-import type { DataPlane } from '../cluster/data-plane.ts';
-import { LocalDataPlane } from '../cluster/local-data-plane.ts';
+import type { DataPlane } from '../executors/data-plane.ts';
+import type { Carry } from '../executors/local-carrier.ts';
+import { LocalDataPlane } from '../executors/local-data-plane.ts';
+import { LocalExecutors } from '../executors/local-executors.ts';
+import type { Clock } from '../environment.ts';
 import { ExceptionHistory } from '../failover/exception-history.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { KeepResults } from '../graph/exchange-settings.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { drawRunId, type RunId } from '../ids.ts';
+import { ExecutorConnections } from '../machines/executor-connections.ts';
 import { JobLedger } from '../machines/job-ledger.ts';
 import { createJobMaster } from '../machines/provide.ts';
 import { closeAll } from '../operators/close-all.ts';
@@ -16,15 +20,19 @@ import { JobRun } from './job-run.ts';
 import { logEvent } from './log-event.ts';
 import { Observers } from './observers.ts';
 import { RunClock } from './run-clock.ts';
+import { storageUse } from './storage-use.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 
 /** What a test may put in place of the machine's own. */
 export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
-  /** Whether what an executor has written is lost with it, as if it were another machine. */
-  readonly resultsOfLostExecutors?: 'kept' | 'lost';
-  /** Gets the cluster before it starts. */
-  readonly cluster?: (cluster: LocalCluster) => void;
+  /** How messages travel between the master and the executors. */
+  readonly carry?: (clock: Clock) => Carry;
+  /** Gets the executors, and the master's connections to them, before they start. */
+  readonly cluster?: (cluster: {
+    readonly executors: LocalExecutors;
+    readonly connections: ExecutorConnections;
+  }) => void;
 }
 
 /**
@@ -44,36 +52,27 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const { cancellationTimeoutMs: timeoutMs } = options;
-  const leftOpen = (task: string | undefined, what: string): void =>
-    observe({ type: 'closing.timedOut', atMs: environment.clock.now(), task, what, timeoutMs });
-  const cluster = new LocalCluster({
-    ledger,
+  const leftOpen = (what: string): void =>
+    observe({ type: 'closing.timedOut', atMs: environment.clock.now(), task: undefined, what, timeoutMs });
+  const executors = new LocalExecutors({
     clock: environment.clock,
     dataPlane,
     inspect: options.inspect,
     executors: options.executors,
     slots: options.slots,
-    ...(seams.resultsOfLostExecutors && { resultsOfLostExecutors: seams.resultsOfLostExecutors }),
-    onLeftOpen: (vertex, what) => leftOpen(graph.nameOf(vertex), what),
-    onTaskEnded: (vertex, statistics) => {
-      book.noteMoved(vertex, statistics);
-      if (!statistics.isCurtailed) return;
-      const [atMs, task] = [environment.clock.now(), graph.nameOf(vertex)];
-      observe({ type: 'task.curtailed', atMs, task, vertex, records: statistics.recordsOut });
-    },
+    ...(seams.carry && { carry: seams.carry(environment.clock) }),
   });
-  seams.cluster?.(cluster);
   const book = new ReceiptBook(
     plan.name,
     ledger,
     (partition) => {
-      const held = cluster.resultOf(partition)?.statistics();
+      const held = executors.resultOf(partition)?.statistics();
       return held && { records: held.records, bytes: held.memoryBytes + held.spilledBytes };
     },
     {
       isSource: (jobVertex) => plan.programs[jobVertex]?.source !== undefined,
       nowMs: () => environment.clock.now(),
-      moving: () => cluster.moving(),
+      moving: () => executors.moving(),
     },
   );
   const run = new JobRun({
@@ -81,14 +80,14 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ledger,
     book,
     history: new ExceptionHistory(options.exceptionHistorySize),
-    storage: () => cluster.storage(),
+    storage: () => storageUse(executors.held, ledger, environment.clock.now()),
     observers,
     dispose: () =>
       new Promise((resolve, reject) => {
         const close = (done: () => void): void => {
-          cluster.dispose().then(done, reject);
+          executors.dispose().then(done, reject);
         };
-        const limit = { clock: environment.clock, timeoutMs, leftOpen: (what: string) => leftOpen(undefined, what) };
+        const limit = { clock: environment.clock, timeoutMs, leftOpen };
         closeAll([{ what: 'what the run holds on disk', close }], limit, resolve);
       }),
     close: () => environment.clock.close(),
@@ -98,10 +97,26 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     logEvent(environment.logger, plan.name, event);
     run.observe(event);
   };
+  const keepResults = (edge: number): KeepResults => plan.exchanges[edge]?.keepResults ?? options.keepResults;
+  const connections = new ExecutorConnections({
+    ledger,
+    clock: environment.clock,
+    slotLimit: executors.slotLimit,
+    keepResults,
+    observe,
+    cancellationTimeoutMs: timeoutMs,
+    taskEnded: (vertex, statistics) => {
+      book.noteMoved(vertex, statistics);
+      if (!statistics.isCurtailed) return;
+      const [atMs, task] = [environment.clock.now(), graph.nameOf(vertex)];
+      observe({ type: 'task.curtailed', atMs, task, vertex, records: statistics.recordsOut });
+    },
+  });
+  seams.cluster?.({ executors, connections });
   const master = createJobMaster({
     ledger,
     environment,
-    gateway: cluster,
+    gateway: connections,
     delay: delayActor,
     observe,
     inspect: options.inspect,
@@ -113,15 +128,18 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       enrichers: options.failureEnrichers,
       decisionDeadlineMs: options.decisionDeadlineMs,
     },
-    keepResults: (edge) => plan.exchanges[edge]?.keepResults ?? options.keepResults,
+    keepResults,
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
   });
   run.start(master, {
     immediate: (callback) => environment.clock.setImmediate(callback),
-    connect: () => {
+    connect: (started) => {
       dataPlane.begin?.();
-      cluster.connect(master);
+      connections.serve(master);
+      executors.connect((executor, port) => connections.accept(executor, port));
+      // After they have said how many slots they offer: tasks are spread over all of them.
+      environment.clock.setImmediate(started);
     },
   });
   return run;

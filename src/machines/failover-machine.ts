@@ -1,6 +1,6 @@
 import { type ActorRef, type ActorRefFrom, type Snapshot, setup } from 'xstate';
 import type { DelayElapsedEvent, DelayInput } from '../actors/delay-actor.ts';
-import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/protocol.ts';
+import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/chart-events.ts';
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';

@@ -1,4 +1,4 @@
-import type { PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import type { PartitionRegistration, TaskDeployment } from '../actors/protocol/deployment.ts';
 import { IllegalStateError } from '../errors.ts';
 import type { RestartMode } from '../failover/affected-regions.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
@@ -6,9 +6,17 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import { regionOrder } from '../graph/region-order.ts';
 import type { Reproducibility } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId, RunId } from '../ids.ts';
+import type {
+  AttemptNumber,
+  ExecutionVertexId,
+  ExecutorId,
+  PartitionId,
+  RegionId,
+  ResultPartitionId,
+  RunId,
+} from '../ids.ts';
 import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
-import { SlotPool } from '../scheduling/slot-pool.ts';
+import { type Slot, SlotPool } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from './execution-machine.ts';
 import { RestartPlans } from './restart-plans.ts';
 import { ResultBook } from './result-book.ts';
@@ -34,6 +42,11 @@ export class JobLedger implements Topology {
   readonly #plans: RestartPlans;
   readonly #results: ResultBook;
   readonly #attempts: Uint32Array;
+  /** By vertex: where its results are registered, as an index of `#executors`, from 1. */
+  readonly #places: Uint16Array;
+  readonly #executors: ExecutorId[] = [];
+  /** By job vertex that consists of one operator: its name. */
+  readonly #ownNames: (readonly string[])[] = [];
   /** The results that a group's consumers read, as they are now: one list for all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
@@ -45,6 +58,7 @@ export class JobLedger implements Topology {
     this.#plans = new RestartPlans(graph, regions);
     this.#results = new ResultBook(graph, regions);
     this.#attempts = new Uint32Array(graph.vertexCount);
+    this.#places = new Uint16Array(graph.vertexCount);
   }
 
   /** Whether the result of a partition's present attempt is there, or will be. */
@@ -108,6 +122,53 @@ export class JobLedger implements Topology {
 
   attemptOf(vertex: ExecutionVertexId): AttemptNumber {
     return this.#attempts[vertex] as AttemptNumber;
+  }
+
+  /** The slot of a task's present attempt, once it has one. */
+  slotOf(vertex: ExecutionVertexId): Slot | undefined {
+    return this.executions[vertex]?.getSnapshot().context.slot;
+  }
+
+  /** The attempts that have a slot of an executor and have not ended. */
+  executionsOn(executor: ExecutorId): ExecutionActorRef[] {
+    return this.executions.filter((execution): execution is ExecutionActorRef => {
+      const snapshot = execution?.getSnapshot();
+      return snapshot?.context.slot?.executor === executor && !snapshot.hasTag('terminal');
+    });
+  }
+
+  /** The results of a task's present attempt are being registered with an executor. */
+  placeResults(producer: ExecutionVertexId, executor: ExecutorId): void {
+    let place = this.#executors.indexOf(executor);
+    if (place === -1) place = this.#executors.push(executor) - 1;
+    this.#places[producer] = place + 1;
+  }
+
+  /** The executor that a result was registered with last; undefined if it was with none, or that one is gone. */
+  placeOf(partition: PartitionId): ExecutorId | undefined {
+    return this.#executors[(this.#places[this.graph.producerOf(partition)] as number) - 1];
+  }
+
+  /**
+   * An executor is gone, with what its tasks have written and noted. Returns the results that somebody may miss.
+   * O(tasks of the job).
+   */
+  loseResultsOn(executor: ExecutorId): ResultPartitionId[] {
+    const { graph } = this;
+    const place = this.#executors.indexOf(executor) + 1;
+    const missed: ResultPartitionId[] = [];
+    if (place === 0) return missed;
+    for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
+      if (this.#places[vertex] !== place) continue;
+      this.#places[vertex] = 0;
+      if (this.#plans.keepsOrder(vertex)) this.loseOrder(vertex);
+      for (const partition of graph.partitionsOf(vertex)) {
+        if (graph.exchangeOfPartition(partition).joinsRegions) continue;
+        if (this.isPartitionReadable(partition)) missed.push(this.presentResult(partition));
+        this.loseTrace(partition);
+      }
+    }
+    return missed;
   }
 
   /**
@@ -209,17 +270,22 @@ export class JobLedger implements Topology {
 
   /**
    * Regions will restart, and wait in no queue. What those produced that do not produce it `again` counts no more; those
-   * in `waiting` have not begun.
+   * in `waiting` have not begun. Returns results that every consumer had read, and that will be read again.
    */
-  invalidate(regions: readonly RegionId[], again: Iterable<RegionId> = [], waiting: Iterable<RegionId> = []): void {
+  invalidate(
+    regions: readonly RegionId[],
+    again: Iterable<RegionId> = [],
+    waiting: Iterable<RegionId> = [],
+  ): ResultPartitionId[] {
     const [repeating, unbegun] = [new Set(again), new Set(waiting)];
     for (const region of regions) {
       this.slots.cancelRequest(region);
       if (unbegun.has(region)) this.#plans.wait(region);
       else this.#plans.decide(region, repeating.has(region) ? 'again' : 'new');
     }
-    this.#results.invalidate(regions, (region) => this.modeOf(region));
+    const wanted = this.#results.invalidate(regions, (region) => this.modeOf(region));
     this.scheduling.invalidate(regions);
+    return wanted.map((partition) => this.presentResult(partition));
   }
 
   /** The first of some regions that has more tasks than `slots`. */
@@ -282,7 +348,9 @@ export class JobLedger implements Topology {
     return {
       vertex,
       attempt,
-      jobVertex,
+      task: graph.nameOf(vertex),
+      jobVertex: graph.jobVertexOf(vertex).id,
+      operators: this.#operatorsOf(vertex),
       subtask: graph.subtaskOf(vertex),
       parallelism: graph.jobVertexOf(vertex).parallelism,
       channelOrder: this.#plans.keepsOrder(vertex) ? this.modeOf(this.regions.regionOf(vertex)) : 'any',
@@ -295,6 +363,13 @@ export class JobLedger implements Topology {
         partition: this.#result(graph.partitionOf(edge, vertex), attempt),
       })),
     };
+  }
+
+  /** One list for all tasks of a job vertex. */
+  #operatorsOf(vertex: ExecutionVertexId): readonly string[] {
+    const index = this.graph.jobVertexIndexOf(vertex);
+    const { id, operators } = this.graph.jobVertexOf(vertex);
+    return operators ?? (this.#ownNames[index] ??= [id]);
   }
 
   #result(partition: PartitionId, attempt: AttemptNumber): ResultPartitionId {

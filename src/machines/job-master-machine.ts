@@ -1,12 +1,12 @@
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import { type ActorRefFrom, setup } from 'xstate';
+import type { KeptResult } from '../actors/protocol/deployment.ts';
 import type {
-  ExecutorToMasterMessage,
+  ExecutorToMasterEvent,
   FailoverToMasterEvent,
   KeepingToMasterEvent,
-  KeptResult,
   RegionToMasterEvent,
-} from '../actors/protocol.ts';
+} from '../actors/chart-events.ts';
 import { placeholder } from './placeholder.ts';
 
 /**
@@ -59,7 +59,7 @@ export type JobMasterEvent =
   | KeepingToMasterEvent
   /** Slots came free while regions wait for some. */
   | { readonly type: 'slots.returned' }
-  | Exclude<ExecutorToMasterMessage, { type: `task.${string}` | `partitions.${string}` }>;
+  | Exclude<ExecutorToMasterEvent, { type: `task.${string}` | `partitions.${string}` }>;
 
 export interface JobMasterInput {
   readonly regionCount: number;

@@ -1,5 +1,6 @@
 import { createActor, enqueueActions } from 'xstate';
-import type { MasterToRegionEvent, PartitionRegistration } from '../actors/protocol.ts';
+import type { PlacedRegistration } from '../actors/executor-gateway.ts';
+import type { MasterToRegionEvent } from '../actors/chart-events.ts';
 import { NoResourceAvailableError, toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
@@ -75,10 +76,12 @@ function provideRegion({ ledger, environment, gateway, delay, observe }: JobServ
       recordState: ({ context: { region } }, { state }) => {
         observe({ type: 'region.stateChanged', atMs: environment.clock.now(), region, state });
       },
-      registerPartitions: ({ context: { vertices, attempt }, self }) => {
-        const partitions: PartitionRegistration[] = [];
+      registerPartitions: ({ context: { vertices, attempt }, self }, { slots }) => {
+        const partitions: PlacedRegistration[] = [];
         for (let index = 0; index < vertices.length; index++) {
-          partitions.push(...ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt));
+          const { executor } = slots[index] as Slot;
+          const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt);
+          for (const registration of registrations) partitions.push({ executor, registration });
         }
         const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
           if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
@@ -248,7 +251,8 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
         desk.recordDecision(event);
-        ledger.invalidate(event.regions, event.again, event.waiting);
+        const wanted = ledger.invalidate(event.regions, event.again, event.waiting);
+        if (wanted.length > 0) gateway.forbidReclaim(wanted);
         const { failover, restartAtMs } = event;
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
         for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);

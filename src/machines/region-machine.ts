@@ -5,10 +5,11 @@ import type {
   MasterToRegionEvent,
   RegionToExecutionEvent,
   RegionToMasterEvent,
-} from '../actors/protocol.ts';
+} from '../actors/chart-events.ts';
 import type { Clock } from '../environment.ts';
 import { NoResourceAvailableError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../ids.ts';
+import type { Slot } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from './execution-machine.ts';
 import { placeholder, placeholderActor } from './placeholder.ts';
 
@@ -86,7 +87,7 @@ const base = setup({
     /** Tells observers that a state was entered. */
     recordState: (_, _params: { state: RegionState }) => placeholder('region', 'recordState'),
     /** Registers the partitions of this attempt; answers with `region.partitionsRegistered` or `…Failed`, token = attempt. */
-    registerPartitions: () => placeholder('region', 'registerPartitions'),
+    registerPartitions: (_, _params: { slots: readonly Slot[] }) => placeholder('region', 'registerPartitions'),
     /**
      * Gives up the results of the tasks that had finished, before their next attempt; where they are produced again, only
      * those that do not outlive their task.
@@ -299,7 +300,10 @@ export const regionMachine = regionSetup.createMachine({
           },
         },
         registering: {
-          entry: 'registerPartitions',
+          entry: {
+            type: 'registerPartitions',
+            params: ({ event }) => ({ slots: ('slots' in event ? event.slots : undefined) ?? [] }),
+          },
           on: {
             'region.partitionsRegistered': { guard: 'isCurrentRegistration', target: '#region.deploying' },
             'region.partitionRegistrationFailed': { guard: 'isCurrentRegistration', actions: 'failUnregistered' },

@@ -126,10 +126,12 @@ export class ResultBook {
 
   /**
    * Regions will restart, and read once more what they read. Of what they have produced stays what those that produce it
-   * again need not be waited for.
+   * again need not be waited for. Returns the results that could be given up and no longer can, as they are read again.
    */
-  invalidate(regions: readonly RegionId[], modeOf: (region: RegionId) => RestartMode): void {
-    for (const region of regions) this.#release.regionUnfinished(region);
+  invalidate(regions: readonly RegionId[], modeOf: (region: RegionId) => RestartMode): PartitionId[] {
+    const wanted = regions
+      .flatMap((region) => this.#release.regionUnfinished(region))
+      .filter((partition) => this.#releasable.has(partition));
     for (const region of regions) {
       const isAgain = modeOf(region) === 'again';
       for (const vertex of this.#regions.verticesOf(region)) {
@@ -140,6 +142,7 @@ export class ResultBook {
         }
       }
     }
+    return wanted;
   }
 
   /** Whether a result that is produced again need not be waited for: it is complete, or nobody will read it. */

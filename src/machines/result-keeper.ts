@@ -21,7 +21,7 @@ export class ResultKeeper {
 
   /** Nobody reads these results any more. */
   noteConsumed(partitions: readonly PartitionId[]): void {
-    const { ledger, keepResults } = this.#services;
+    const { gateway, ledger, keepResults } = this.#services;
     const byTime = new Map<number, PartitionId[]>();
     for (const partition of partitions) {
       const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
@@ -41,7 +41,10 @@ export class ResultKeeper {
     }
     for (const [forMs, kept] of byTime) {
       if (forMs === 0) this.#giveUp(kept);
-      else if (forMs !== Infinity) this.#giveUpIn(forMs, kept);
+      else {
+        gateway.allowReclaim(kept.map((partition) => ledger.presentResult(partition)));
+        if (forMs !== Infinity) this.#giveUpIn(forMs, kept);
+      }
     }
   }
 

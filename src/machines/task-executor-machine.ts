@@ -1,5 +1,5 @@
 import { type ActorRefFrom, type ActorRef, type Snapshot, setup } from 'xstate';
-import type { ExecutorToMasterMessage } from '../actors/protocol.ts';
+import type { ExecutorToMasterEvent } from '../actors/chart-events.ts';
 import { ExecutorLostError } from '../errors.ts';
 import type { ExecutorId } from '../ids.ts';
 import { placeholder } from './placeholder.ts';
@@ -17,15 +17,18 @@ export type TaskExecutorState = (typeof taskExecutorStates)[number];
 
 export interface TaskExecutorInput {
   readonly executor: ExecutorId;
-  /** How many tasks it runs at once; may be Infinity. */
-  readonly slots: number;
-  readonly master: ActorRef<Snapshot<unknown>, Extract<ExecutorToMasterMessage, { type: `executor.${string}` }>>;
+  readonly master: ActorRef<Snapshot<unknown>, Extract<ExecutorToMasterEvent, { type: `executor.${string}` }>>;
 }
 
-export type TaskExecutorContext = TaskExecutorInput;
+export interface TaskExecutorContext extends TaskExecutorInput {
+  /** How many tasks it runs at once, once it has said so; may be Infinity. */
+  slots: number;
+  /** Why it is lost. */
+  why: string | undefined;
+}
 
 export type TaskExecutorEvent =
-  | { readonly type: 'executor.connected' }
+  | { readonly type: 'executor.connected'; readonly slots: number }
   /** It does not answer, or a task on it does not end. */
   | { readonly type: 'executor.declareLost'; readonly why: string }
   | { readonly type: 'executor.stop' };
@@ -36,8 +39,6 @@ const base = setup({
     recordState: (_, _params: { state: TaskExecutorState }) => placeholder('task executor', 'recordState'),
     /** Ends its tasks as failed: their code may still run, what it reports is void. To be sent, so that T2 holds. */
     failTasks: () => placeholder('task executor', 'failTasks'),
-    /** Ends its tasks and frees what it holds. */
-    stopTasks: () => placeholder('task executor', 'stopTasks'),
   },
 });
 
@@ -50,32 +51,35 @@ const executorSetup = base.extend({
       executor: context.executor,
       slots: context.slots,
     })),
-    announceLoss: base.sendTo(toMaster, ({ context, event }) => ({
+    announceLoss: base.sendTo(toMaster, ({ context }) => ({
       type: 'executor.lost',
       executor: context.executor,
-      cause: new ExecutorLostError(
-        context.executor,
-        event.type === 'executor.declareLost' ? event.why : 'it stopped answering',
-      ),
+      cause: new ExecutorLostError(context.executor, context.why ?? 'it stopped answering'),
     })),
+    takeSlots: base.assign(({ event }) => (event.type === 'executor.connected' ? { slots: event.slots } : {})),
+    takeReason: base.assign(({ event }) => (event.type === 'executor.declareLost' ? { why: event.why } : {})),
   },
 });
 
 export const taskExecutorMachine = executorSetup.createMachine({
   id: 'taskExecutor',
-  context: ({ input }) => input,
+  context: ({ input }) => ({ ...input, slots: 0, why: undefined }),
   initial: 'connecting',
   states: {
     connecting: {
       entry: { type: 'recordState', params: { state: 'connecting' } },
-      on: { 'executor.connected': 'registered', 'executor.declareLost': 'lost', 'executor.stop': 'stopped' },
+      on: {
+        'executor.connected': { target: 'registered', actions: 'takeSlots' },
+        'executor.declareLost': { target: 'lost', actions: 'takeReason' },
+        'executor.stop': 'stopped',
+      },
     },
     registered: {
       entry: [{ type: 'recordState', params: { state: 'registered' } }, 'announce'],
-      on: { 'executor.declareLost': 'lost', 'executor.stop': 'stopped' },
+      on: { 'executor.declareLost': { target: 'lost', actions: 'takeReason' }, 'executor.stop': 'stopped' },
     },
     lost: { entry: [{ type: 'recordState', params: { state: 'lost' } }, 'announceLoss', 'failTasks'] },
-    stopped: { entry: [{ type: 'recordState', params: { state: 'stopped' } }, 'stopTasks'] },
+    stopped: { entry: [{ type: 'recordState', params: { state: 'stopped' } }] },
   },
 });
 

@@ -1,3 +1,4 @@
+import { announceErrorClass } from '../plain-error.ts';
 import { KintsugiError } from '../errors.ts';
 
 /** A call would cost more than its limit ever allows: it would wait for ever. Names the operator and the numbers. */
@@ -45,3 +46,6 @@ export class RetryAfterError extends KintsugiError {
     this.maxRetryAfterMs = maxRetryAfterMs;
   }
 }
+
+announceErrorClass(CallCostError);
+announceErrorClass(RetryAfterError);

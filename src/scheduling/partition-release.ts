@@ -44,11 +44,15 @@ export class PartitionRelease {
     return releasable;
   }
 
-  /** A region that may have finished runs again. */
-  regionUnfinished(region: RegionId): void {
-    if (!this.isFinished(region)) return;
+  /** A region that may have finished runs again. Returns the results that cannot be released any more because of it. */
+  regionUnfinished(region: RegionId): PartitionId[] {
+    if (!this.isFinished(region)) return [];
     this.#isFinished[region] = 0;
-    this.#forEachConsumedGroup(region, (group) => this.#count(group, 1));
+    const wanted: PartitionId[] = [];
+    this.#forEachConsumedGroup(region, (group) => {
+      if (this.#count(group, 1) === 1) this.#collect(group, wanted);
+    });
+    return wanted;
   }
 
   #count(group: number, by: number): number | undefined {

@@ -46,6 +46,11 @@ export interface DrawnShape {
   readonly maxSteps: number;
   /** Whether sinks answer in drawn manners (later, by what is only like a promise, twice) or at once. */
   readonly sinkAnswers: 'at once' | 'drawn';
+  /**
+   * Whether messages between the master and executors are cloned, delayed, repeated and reordered on their way, or arrive
+   * a turn later as they are.
+   */
+  readonly messages: 'prompt' | 'rough';
 }
 
 /** Everything that a seed drew for a run. */
@@ -90,6 +95,7 @@ export function drawShape(
     slots,
     maxSteps: shape.pick([1, 4, 32]),
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
+    messages: shape.chance(0.5) ? 'rough' : 'prompt',
   };
 }
 

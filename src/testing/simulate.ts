@@ -5,10 +5,10 @@ import { runJob } from '../api/run-job.ts';
 import type { JobRun } from '../api/job-run.ts';
 import type { JobRunOptions } from '../api/run-options.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
-import { LocalDataPlane } from '../cluster/local-data-plane.ts';
+import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import type { Logger } from '../environment.ts';
 import { causeWithCode, KintsugiError, toError } from '../errors.ts';
-import type { LocalCluster } from '../cluster/local-cluster.ts';
+import type { LocalExecutors } from '../executors/local-executors.ts';
 import type { JobVertexId } from '../ids.ts';
 import { checkFunction, checkInteger, checkOptions, givenOf, type OptionNames } from '../options.ts';
 import { fixedDelay } from '../failover/fixed-delay.ts';
@@ -23,6 +23,7 @@ import { faultPlan, type FaultPlace, type FaultPlan } from './fault-plan.ts';
 import { JobHistory } from './job-history.ts';
 import { differences } from './output-differences.ts';
 import { MemorySpillStore } from './memory-spill-store.ts';
+import { roughCarrier } from './rough-carrier.ts';
 import { type DrawnFault, type DrawnRun, type DrawnShape, drawFaults, drawShape } from './drawn-run.ts';
 import { seededRandom } from './seeded-random.ts';
 import { type VirtualEnvironment, virtualEnvironment } from './virtual-environment.ts';
@@ -125,15 +126,15 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const environment = virtualEnvironment({ seed, order: 'shuffled', ...loggerOf(options) });
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const graph = new ExecutionGraph(plan.jobGraph);
-  let cluster: LocalCluster | undefined;
+  let executors: LocalExecutors | undefined;
   const loseExecutor = (vertex: string, subtask: number): void => {
     const index = plan.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
-    const executor = cluster?.executorOf(graph.vertexAt(index, subtask));
-    if (executor !== undefined) cluster?.loseExecutor(executor, 'it was drawn');
+    const executor = executors?.executorOf(graph.vertexAt(index, subtask));
+    if (executor !== undefined) executors?.kill(executor, 'it was drawn');
   };
   const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, loseExecutor);
   const ended = await runSimulated(plan, environment, drawn, spillStore, options, (started) => {
-    cluster = started;
+    executors = started;
   });
   const { history, receipt, leftovers } = ended;
   // A job that needs more disk than it may take is right to fail.
@@ -201,7 +202,7 @@ async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: SimulationOptions,
-  started: (cluster: LocalCluster) => void = () => {},
+  started: (executors: LocalExecutors) => void = () => {},
 ): Promise<Ended> {
   const history = new JobHistory();
   let filesLeft: string[] = [];
@@ -227,8 +228,10 @@ async function runSimulated(
       environment,
     },
     {
-      resultsOfLostExecutors: 'lost',
-      cluster: started,
+      cluster: ({ executors }) => started(executors),
+      ...(drawn.messages === 'rough' && {
+        carry: (clock) => roughCarrier(clock, seededRandom(drawn.seed).fork('messages')),
+      }),
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {
           ...resolved,
@@ -323,6 +326,7 @@ async function runUndisturbed(job: JobDefinition, options: SimulationOptions): P
       executors: 1,
       slots: Number.POSITIVE_INFINITY,
       maxSteps: 64,
+      messages: 'prompt',
       sinkAnswers: 'at once',
     },
     new MemorySpillStore(environment.clock),

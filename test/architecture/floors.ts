@@ -14,7 +14,7 @@ export interface Part {
 const rules = ['failover', 'checkpoint', 'scheduling', 'journal'];
 const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
 const below4 = ['kernel', 'graph', ...rules, ...streams];
-const engine = [...below4, 'actors', 'machines', 'api', 'cluster', 'inspector'];
+const engine = [...below4, 'actors', 'machines', 'api', 'executors', 'inspector'];
 
 const rule: Part = { floor: 2, imports: ['kernel', 'graph'], xstate: false, rxjs: false, isPure: true };
 const stream: Part = { floor: 3, imports: below4, xstate: false, rxjs: true, isPure: false };
@@ -42,7 +42,7 @@ export const partByName: Readonly<Record<string, Part>> = {
     isPure: true,
   },
   api: top,
-  cluster: top,
+  executors: top,
   inspector: top,
   index: top,
   testing: { floor: 'door', imports: [...engine, 'index'], xstate: true, rxjs: true, isPure: false },
@@ -58,6 +58,7 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'options.ts': 'kernel',
   'nearest-name.ts': 'kernel',
   'failure-place.ts': 'kernel',
+  'plain-error.ts': 'kernel',
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
   'assert.ts': 'kernel',

@@ -53,7 +53,7 @@ class ScriptedCluster extends ManualCluster {
   }
 
   override registerPartitions(...[partitions, done]: Parameters<ManualCluster['registerPartitions']>): void {
-    const producer = partitions[0]?.producer;
+    const producer = partitions[0]?.registration.producer;
     if (producer === undefined) return done();
     switch (this.#script.registration) {
       case 'throws':

@@ -1,4 +1,4 @@
-import { LocalDataPlane } from '../../src/cluster/local-data-plane.ts';
+import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { type ConsumptionConstraint, type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';

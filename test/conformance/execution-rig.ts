@@ -1,5 +1,5 @@
 import { type ActorRef, createActor, fromTransition, type Snapshot } from 'xstate';
-import type { ExecutionToRegionEvent } from '../../src/actors/protocol.ts';
+import type { ExecutionToRegionEvent } from '../../src/actors/chart-events.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';

@@ -1,6 +1,6 @@
-import type { PartitionRegistration } from '../../src/actors/protocol.ts';
-import type { DataPlane } from '../../src/cluster/data-plane.ts';
-import { ResultStore } from '../../src/cluster/result-store.ts';
+import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
+import type { DataPlane } from '../../src/executors/data-plane.ts';
+import { ResultStore } from '../../src/executors/result-store.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import type { ExchangeType } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
@@ -54,6 +54,7 @@ class TrackerRig {
   readonly promoted: string[] = [];
   readonly #results: readonly TrackedResult[];
   readonly #ledger: JobLedger;
+  readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
 
   constructor(results: readonly TrackedResult[]) {
     this.#results = results;
@@ -70,7 +71,7 @@ class TrackerRig {
       ),
     );
     this.#ledger = new JobLedger(graph, pipelinedRegions(graph));
-    const dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'> = {
+    this.#dataPlane = {
       keptEdges: results.flatMap(({ type }, edge) => (type === 'BLOCKING_PERSISTENT' ? [edge] : [])),
       createPartition: (registration) =>
         new GivenUpPartition(registration, () => this.released.push(this.nameOf(registration.id))),
@@ -82,7 +83,7 @@ class TrackerRig {
         return Promise.resolve(kept);
       },
     };
-    this.store = new ResultStore({ ledger: this.#ledger, clock: new HandClock(), dataPlane, inspect: undefined });
+    this.store = new ResultStore({ clock: new HandClock(), dataPlane: this.#dataPlane, inspect: undefined });
   }
 
   nameOf({ partition }: Pick<ResultPartitionId, 'partition'>): string {
@@ -96,14 +97,27 @@ class TrackerRig {
     return { partition, attempt: 0 as AttemptNumber };
   }
 
+  /** The results on an executor that outlive the tasks which wrote them. */
+  heldBy(executor: ExecutorId): string[] {
+    return [...this.store.held]
+      .filter(({ host, partition }) => host.executor === executor && !this.#exchangeOf(partition.id).joinsRegions)
+      .map(({ partition }) => this.nameOf(partition.id));
+  }
+
+  #exchangeOf({ partition }: Pick<ResultPartitionId, 'partition'>): ExchangeType {
+    return this.#ledger.graph.exchangeOfPartition(partition);
+  }
+
   /** A task is about to write it. */
   start(name: string): void {
     const id = this.idOf(name);
     const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
     const { executor, isLocal } = this.#results[edge] as TrackedResult;
-    const failed = this.store.register(this.#ledger.beginRegistration(this.#writer(edge), id.attempt));
+    const failed = this.store.register(this.#ledger.beginRegistration(this.#writer(edge), id.attempt), {
+      executor: isLocal ? executor : ('elsewhere' as ExecutorId),
+      report: () => {},
+    });
     if (failed !== undefined) throw failed.cause;
-    if (isLocal) this.store.noteDeployed([id], executor);
   }
 
   /** The job has finished, and with it every task. */
@@ -115,7 +129,14 @@ class TrackerRig {
     if (!isEverything) throw new CannotRun('a job that ends for some of its results alone is not known');
     this.store.noteRunning(ids);
     this.store.noteFinished(ids);
-    await this.store.promote();
+    const { keptEdges = [] } = this.#dataPlane;
+    const { graph } = this.#ledger;
+    await this.store.promote(
+      keptEdges.map((edge) => ({
+        edge,
+        results: graph.partitionsOfEdge(edge).map((partition) => this.#ledger.presentResult(partition)),
+      })),
+    );
     this.store.releaseAll();
   }
 
@@ -160,7 +181,7 @@ const tracker: Handler = async ({ when }) => {
   for (const step of when) {
     if (step['op'] === 'startTracking') {
       rig.start(textOf(step['partition']));
-      for (const [executor, names] of held) for (const id of rig.store.heldBy(executor)) names.add(rig.nameOf(id));
+      for (const [executor, names] of held) for (const name of rig.heldBy(executor)) names.add(name);
     } else {
       const names = listOf<string>(step['partitions'], 'partitions');
       if (step['op'] === 'stopTrackingAndRelease') rig.store.release(names.map((name) => rig.idOf(name)));
@@ -175,9 +196,7 @@ const tracker: Handler = async ({ when }) => {
   return {
     taskManagerCalls: equals(calls.filter(({ release, promote }) => release.length + promote.length > 0)),
     shuffleMasterReleases: equalsAs(sorted, rig.released),
-    tracksFor: equals(
-      Object.fromEntries(executors.map((executor) => [executor, rig.store.heldBy(executor).length > 0])),
-    ),
+    tracksFor: equals(Object.fromEntries(executors.map((executor) => [executor, rig.heldBy(executor).length > 0]))),
   };
 };
 

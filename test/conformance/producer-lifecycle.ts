@@ -36,7 +36,7 @@ const operations: Readonly<Record<string, (rig: Rig) => void>> = {
   reportFinished: ({ cluster, producer }) => cluster.report(producer, 'finished'),
   completeRegistrations: ({ cluster, registered }) => {
     for (const { partitions, done } of cluster.registrations.splice(0)) {
-      for (const { id } of partitions) registered.add(resultPartitionKey(id));
+      for (const { registration } of partitions) registered.add(resultPartitionKey(registration.id));
       done();
     }
   },

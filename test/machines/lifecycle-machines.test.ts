@@ -191,13 +191,12 @@ describe('partition machine', () => {
 
 describe('task executor machine', () => {
   it('T1: announces its slots when it is registered, not before', () => {
-    const it = recorded(taskExecutorMachine, ['recordState', 'failTasks', 'stopTasks'], (log) => ({
+    const it = recorded(taskExecutorMachine, ['recordState', 'failTasks'], (log) => ({
       executor: 'here',
-      slots: 4,
       master: listener(log),
     }));
     expect(it.take()).toEqual(['recordState connecting']);
-    it.actor.send({ type: 'executor.connected' });
+    it.actor.send({ type: 'executor.connected', slots: 4 });
     expect(it.take()).toEqual(['recordState registered', '→ executor.registered']);
   });
 
@@ -211,7 +210,7 @@ describe('task executor machine', () => {
           failTasks: enqueueActions(({ enqueue }) => enqueue.sendTo(master, { type: 'task.failed' })),
         },
       }),
-      { input: { executor: 'here' as ExecutorId, slots: 4, master } },
+      { input: { executor: 'here' as ExecutorId, master } },
     );
     actor.start();
     actor.send({ type: 'executor.declareLost', why: 'a task hangs' });

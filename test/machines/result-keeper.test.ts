@@ -30,12 +30,15 @@ function keeping(...keep: readonly KeepResults[]) {
           ...ids.map(({ partition, attempt }) => `${graph.nameOf(graph.producerOf(partition))}#${attempt}`),
         );
       },
-    } as JobServices['gateway'],
+      allowReclaim: () => {},
+    } as Partial<JobServices['gateway']> as JobServices['gateway'],
     environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
   };
   const keeper = new ResultKeeper(services);
   const regionOf = (task: string): RegionId => ledger.regions.regionOf(taskOf(graph, task));
-  const restart = (...tasks: string[]): void => ledger.invalidate(tasks.map(regionOf), tasks.map(regionOf));
+  const restart = (...tasks: string[]): void => {
+    ledger.invalidate(tasks.map(regionOf), tasks.map(regionOf));
+  };
   const finish = (...tasks: string[]): void => {
     ledger.scheduling.offer(tasks.map(regionOf).filter((region) => !ledger.scheduling.isScheduled(region)));
     const consumed = tasks.flatMap((task) => {

@@ -1,6 +1,6 @@
 import { collect, fixedDelay, Job, type JobEvent, type Sink, type Source } from '../../src/index.ts';
 import { type FaultPlan, faultPlan, MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
-import { LocalDataPlane } from '../../src/cluster/local-data-plane.ts';
+import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { runJob } from '../../src/api/run-job.ts';
 

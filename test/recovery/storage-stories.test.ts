@@ -1,14 +1,5 @@
-import {
-  collect,
-  type Exchange,
-  Job,
-  type JobEvent,
-  type JobRun,
-  range,
-  reliable,
-  type StorageUse,
-} from '../../src/index.ts';
-import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { collect, type Exchange, Job, type JobEvent, range, reliable, type StorageUse } from '../../src/index.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
 import { runStory } from '../support/run-story.ts';
 
 const count = 400;
@@ -33,17 +24,17 @@ const diskBytes = async (): Promise<number> => {
   return uses[0]?.diskBytes as number;
 };
 
-/** What results take when a vertex is at its end. */
+/** What results take when the master hears that a vertex has finished. */
 async function storageSeen(job: Job, vertex: string, options = {}) {
-  const faults = faultPlan();
-  const environment = virtualEnvironment({ faults });
-  const seen: { run?: JobRun } = {};
+  const environment = virtualEnvironment();
   let uses: readonly StorageUse[] = [];
-  faults.call('task.end', () => (uses = seen.run?.storage() ?? []), { when: (place) => place['vertex'] === vertex });
   const run = job.run({ batchSize: 8, environment, ...options });
-  seen.run = run;
   const events: JobEvent[] = [];
-  run.events$.subscribe((event) => events.push(event));
+  run.events$.subscribe((event) => {
+    events.push(event);
+    if (event.type !== 'task.stateChanged' || event.state !== 'finished') return;
+    if (event.task === `${vertex}[0]`) uses = run.storage();
+  });
   await environment.drive(run.result);
   return { uses, after: run.storage(), events };
 }

@@ -1,13 +1,9 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { delayActor } from '../../src/actors/delay-actor.ts';
-import type { ExecutorGateway } from '../../src/actors/executor-gateway.ts';
+import type { ExecutorGateway, PlacedRegistration } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import type {
-  KeepingToMasterEvent,
-  KeptResult,
-  PartitionRegistration,
-  TaskDeployment,
-} from '../../src/actors/protocol.ts';
+import type { KeptResult, TaskDeployment } from '../../src/actors/protocol/deployment.ts';
+import type { KeepingToMasterEvent } from '../../src/actors/chart-events.ts';
 import { type Clock, type Environment, noFaults, silentLogger } from '../../src/environment.ts';
 import type { FailureClassifier } from '../../src/failover/failure-classifier.ts';
 import type { FailureEnricher } from '../../src/failover/failover-strategy.ts';
@@ -113,7 +109,7 @@ export class ManualCluster implements ExecutorGateway {
   slotLimit = Number.POSITIVE_INFINITY;
   readonly declaredLost: { readonly executor: ExecutorId; readonly why: string }[] = [];
   readonly registrations: {
-    readonly partitions: readonly PartitionRegistration[];
+    readonly partitions: readonly PlacedRegistration[];
     readonly done: Parameters<ExecutorGateway['registerPartitions']>[1];
   }[] = [];
   readonly #registration: 'automatic' | 'manual';
@@ -295,6 +291,10 @@ export class ManualCluster implements ExecutorGateway {
   keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
     this.endKeeping = done;
   }
+
+  allowReclaim(): void {}
+
+  forbidReclaim(): void {}
 
   releaseKeptResults(kept: readonly KeptResult[]): void {
     this.releasedKept.push(...kept);

@@ -7,8 +7,8 @@ import {
   type KeptResult,
 } from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
-import { runJob } from '../../src/api/run-job.ts';
-import type { LocalCluster } from '../../src/cluster/local-cluster.ts';
+import { runJob, type RunSeams } from '../../src/api/run-job.ts';
+import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 
@@ -42,13 +42,14 @@ export async function runStory(
   const environment = virtualEnvironment({ faults });
   const plan = planJob(job);
   const graph = new ExecutionGraph(plan.jobGraph);
-  let cluster: LocalCluster | undefined;
+  let cluster: Parameters<NonNullable<RunSeams['cluster']>>[0] | undefined;
   const loseExecutorOf = (task: string): void => {
     for (let vertex = 0; vertex < graph.vertexCount; vertex++) {
       if (graph.nameOf(vertex as never) !== task) continue;
-      const executor = cluster?.executorOf(vertex as never);
+      const executor = cluster?.executors.executorOf(vertex as never);
       if (executor === undefined) throw new Error(`${task} runs nowhere`);
-      cluster?.loseExecutor(executor, 'its machine is off');
+      if (resultsOfLostExecutors === 'lost') cluster?.executors.kill(executor, 'its machine is off');
+      else cluster?.connections.declareLost(executor, 'its machine is off');
       return;
     }
     throw new Error(`There is no task ${task}`);
@@ -63,7 +64,8 @@ export async function runStory(
       ...options,
     },
     {
-      resultsOfLostExecutors,
+      // Few steps a turn: messages arrive in between.
+      dataPlane: (given, resolved) => new LocalDataPlane(given, { ...resolved, maxSteps: () => 8 }),
       cluster: (made) => {
         cluster = made;
       },

@@ -1,5 +1,10 @@
 import type { FailurePlace } from '../failure-place.ts';
-import type { KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from '../actors/protocol.ts';
+import type {
+  KeptResult,
+  PartitionRegistration,
+  TaskDeployment,
+  TaskStatistics,
+} from '../actors/protocol/deployment.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { PartitionId, ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { KeptResult, PartitionRegistration, TaskDeployment } from '../actors/protocol.ts';
+import type { KeptResult, PartitionRegistration, TaskDeployment } from '../actors/protocol/deployment.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../actors/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
@@ -31,6 +31,7 @@ import { ConsumedResultPartition } from '../partitions/consumed-result-partition
 import type { DiskOverflow, DiskRoomOptions } from '../partitions/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/spill-store.ts';
+import { ProgramRegistry } from './program-registry.ts';
 import type { DataPlane, PartitionSurroundings, PromotedPartition, TaskSurroundings } from './data-plane.ts';
 
 /** What is to run. */
@@ -68,6 +69,7 @@ export interface LocalDataPlaneOptions extends BatchLimits {
 export class LocalDataPlane implements DataPlane {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalDataPlaneOptions;
+  readonly #registry: ProgramRegistry;
   readonly #scheduler: TaskScheduler;
   readonly #callLimiters: CallLimiters;
   readonly #sourcePlans = new SourcePlans();
@@ -82,6 +84,7 @@ export class LocalDataPlane implements DataPlane {
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
     this.#plan = plan;
+    this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, plan.programs);
     this.#options = options;
     const { maxSteps } = options;
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
@@ -168,12 +171,11 @@ export class LocalDataPlane implements DataPlane {
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
-    const { name, jobGraph, programs } = this.#plan;
+    const { name } = this.#plan;
     const { run, environment, batchSize, batchBytes } = this.#options;
-    const { jobVertex, subtask, parallelism, attempt } = deployment;
-    const program = programs[jobVertex] as VertexProgram;
+    const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt } = deployment;
+    const program = this.#registry.find(vertex, uids);
     const { source } = program;
-    const { id: vertex, operators: uids = [vertex] } = jobGraph.vertices[jobVertex] as JobVertex;
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const outputs = this.#outputs;
     const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
@@ -202,7 +204,7 @@ export class LocalDataPlane implements DataPlane {
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
-            readers: deployment.outputs.map(({ edge }) => (jobGraph.edges[edge] as JobEdge).target),
+            readers: deployment.outputs.map(({ edge }) => (this.#plan.jobGraph.edges[edge] as JobEdge).target),
             wake,
             uids,
             nameOfChannel: (channel) => this.#nameOfChannel(deployment, channel),

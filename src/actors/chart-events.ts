@@ -1,52 +1,12 @@
+import type { KeptResult, TaskStatistics } from './protocol/deployment.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../ids.ts';
 
-/**
- * Messages between the job master and the task executors: plain data by direction, so that an executor may live in
- * this process, in a worker or on another machine. Whatever comes up names the attempt it speaks of.
- */
+/** What the charts of one job tell each other, by direction. Whatever comes up names the attempt it speaks of. */
 
-/** One attempt of one task, as an executor needs it. */
-export interface TaskDeployment {
-  readonly vertex: ExecutionVertexId;
-  readonly attempt: AttemptNumber;
-  /** The job vertex whose program runs, and which of its subtasks. */
-  readonly jobVertex: number;
-  readonly subtask: number;
-  readonly parallelism: number;
-  /**
-   * In which order it takes from its channels: any; one that is recorded (`new`); or the one that its last attempt
-   * recorded, as long as there is a record, so that it writes `again` what it wrote.
-   */
-  readonly channelOrder: 'any' | 'new' | 'again';
-  /** Per incoming edge: the partitions to read, as produced by these attempts, and which subpartition of them is ours. */
-  readonly inputs: readonly {
-    readonly edge: number;
-    readonly partitions: readonly ResultPartitionId[];
-    readonly subpartition: number;
-  }[];
-  /** Per outgoing edge: the partition to write, registered before. */
-  readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];
-}
-
-/** A partition that a task will write. */
-export interface PartitionRegistration {
-  readonly id: ResultPartitionId;
-  readonly edge: number;
-  readonly producer: ExecutionVertexId;
-  readonly subpartitionCount: number;
-  /**
-   * Whether it is written for the first time, or `again`: then what an earlier attempt left of it is taken over. `unread`:
-   * again, but nobody will read it.
-   */
-  readonly origin: 'new' | 'again' | 'unread';
-  /** Whether it may be produced again later, and what is dropped of it must leave a trace to be compared with. */
-  readonly isReproducible: boolean;
-}
-
-/** What a task reports of itself. A cause has been made an `Error` where the task runs. */
+/** What a task reports of itself to the execution chart of its attempt. */
 export type TaskReport =
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
@@ -66,31 +26,12 @@ export type TaskReport =
       readonly place?: FailurePlace | undefined;
     };
 
-/** What an attempt moved. */
-export interface TaskStatistics {
-  readonly recordsIn: number;
-  readonly recordsOut: number;
-  /** Whether it finished before its input had ended, because nobody needed more of what it produces. */
-  readonly isCurtailed: boolean;
-}
-
-export type ExecutorToMasterMessage =
-  | TaskReport
+/** What the job master's charts hear of executors. */
+export type ExecutorToMasterEvent =
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
   /** A result became unreadable, found while nobody was reading it; with an executor also one that was still being written. */
   | { readonly type: 'partition.lost'; readonly id: ResultPartitionId; readonly cause: Error };
-
-/** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
-export interface KeptResult {
-  /** The job vertices at the ends of the exchange. */
-  readonly source: string;
-  readonly target: string;
-  /** Read it with `keptResult(directory)`. */
-  readonly directory: string;
-  readonly records: number;
-  readonly bytes: number;
-}
 
 /** What became of the results that are to be kept beyond the job: all of them are kept, or none. */
 export type KeepingToMasterEvent =

@@ -1,10 +1,9 @@
 import { createActor, type InspectionEvent } from 'xstate';
-import type { ExecutorGateway } from '../actors/executor-gateway.ts';
-import type { KeptResult, PartitionRegistration } from '../actors/protocol.ts';
+import type { KeptResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
+import type { ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
-import type { JobLedger } from '../machines/job-ledger.ts';
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
@@ -12,26 +11,38 @@ import { releaseKeptResult } from '../partitions/kept-result.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { DataPlane } from './data-plane.ts';
-import { type StorageUse, storageUse } from './storage-use.ts';
+import { ArrivalBoard } from './arrival-board.ts';
 
 export interface ResultStoreOptions {
-  readonly ledger: JobLedger;
   readonly clock: Clock;
   readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
   /** Receives XState's inspection events of the partition charts. */
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
 }
 
+/** What becomes of results by itself, as the master hears of it. */
+export type ResultFact = Extract<ExecutorToMasterMessage, { type: `result.${string}` | 'results.reclaimed' }>;
+
+/** Where a result is registered: the executor that its producer runs on, and how its facts reach the master. */
+export interface ResultHost {
+  readonly executor: ExecutorId;
+  readonly report: (fact: ResultFact) => void;
+}
+
 /** A result, from the attempt on that began it to the one that writes it now. */
 interface HeldResult {
   partition: ResultPartition;
   readonly actor: PartitionActorRef;
+  readonly producer: ExecutionVertexId;
+  readonly edge: number;
   readonly sinceMs: number;
   /** Where its producer runs or ran. */
-  executor: ExecutorId | undefined;
+  host: ResultHost;
   startedMs: number;
   /** How long it took to produce: what it would cost to have it produced again. */
   producedMs: number;
+  /** Set while it may be given up for want of room: whether it is to leave a trace then. */
+  reclaim: { readonly isTraced: boolean } | undefined;
 }
 
 /** Whoever registers results for a task that then cannot be registered. */
@@ -40,7 +51,10 @@ export interface FailedRegistration {
   readonly cause: Error;
 }
 
-/** The results of one run in this process, at most one for each partition, and the orders in which tasks read them. */
+/**
+ * The results that the executors of this process hold, at most one for each partition, and the orders in which tasks read
+ * their channels. It knows nothing of the master's books: what it is told and what it holds is all it goes by.
+ */
 export class ResultStore {
   readonly #options: ResultStoreOptions;
   readonly #results = new Map<PartitionId, HeldResult>();
@@ -51,8 +65,7 @@ export class ResultStore {
   /** The attempt that began what is held, or is about to be: those after it produce the same. */
   readonly #firstAttempts = new Map<PartitionId, AttemptNumber>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
-  /** Tasks that wait for a result to be registered. */
-  readonly #awaited = new Map<PartitionId, Set<() => void>>();
+  readonly #arrivals = new ArrivalBoard();
   readonly #machine = partitionMachine.provide({ actions: { recordState: () => {} } });
 
   constructor(options: ResultStoreOptions) {
@@ -67,7 +80,7 @@ export class ResultStore {
     return held.partition;
   }
 
-  /** What an attempt is to write, once it is registered. Given up, because everybody has read it, it takes what is written. */
+  /** What an attempt is to write, once it is registered. Given up, because every consumer has read it, it takes what is written. */
   outputOf(id: ResultPartitionId): ResultPartition | undefined {
     const output = this.#outputs.get(id.partition);
     return output?.id.attempt === id.attempt ? output : undefined;
@@ -78,8 +91,13 @@ export class ResultStore {
     return this.#results.get(partition)?.partition;
   }
 
-  /** Prepares what tasks will write, all or nothing. */
-  register(registrations: readonly PartitionRegistration[]): FailedRegistration | undefined {
+  /** Everything that is held, since when, and for whom. */
+  get held(): Iterable<Pick<HeldResult, 'partition' | 'sinceMs' | 'host'>> {
+    return this.#results.values();
+  }
+
+  /** Prepares what tasks on one executor will write, all or nothing. */
+  register(registrations: readonly PartitionRegistration[], host: ResultHost): FailedRegistration | undefined {
     for (const { id, producer, origin } of registrations) {
       if (origin === 'again') continue;
       this.#drop(id.partition);
@@ -90,45 +108,22 @@ export class ResultStore {
     }
     for (const registration of registrations) {
       try {
-        this.#register(registration);
+        this.#register(registration, host);
       } catch (cause) {
         for (const { id, origin } of registrations) if (origin !== 'again') this.#drop(id.partition);
         return { producer: registration.producer, cause: toError(cause) };
       }
     }
-    for (const { id } of registrations) {
-      for (const arrived of this.#awaited.get(id.partition) ?? []) arrived();
-      this.#awaited.delete(id.partition);
-    }
+    for (const { id } of registrations) this.#arrivals.arrived(id.partition);
     return undefined;
   }
 
   /**
-   * Settles when a result is registered, at once if it is known to be gone; rejects when the signal is aborted before.
+   * Settles when a result is registered, at once if it was and is gone; rejects when the signal is aborted before.
    */
   untilRegistered(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
-    const { ledger } = this.#options;
-    const isToCome = ledger.isPresent(id) && ledger.isPartitionAvailable(id.partition);
-    if (!isToCome || this.find(id) !== undefined) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(new Error('The task has ended'));
-        return;
-      }
-      const waiting = this.#awaited.get(id.partition) ?? new Set();
-      this.#awaited.set(id.partition, waiting);
-      const giveUp = (): void => {
-        waiting.delete(arrived);
-        if (waiting.size === 0 && this.#awaited.get(id.partition) === waiting) this.#awaited.delete(id.partition);
-        reject(new Error(`The task ended before result ${id.partition}#${id.attempt} was registered`));
-      };
-      const arrived = (): void => {
-        signal.removeEventListener('abort', giveUp);
-        resolve();
-      };
-      waiting.add(arrived);
-      signal.addEventListener('abort', giveUp, { once: true });
-    });
+    if (!this.#isToBeRegistered(id)) return Promise.resolve();
+    return this.#arrivals.until(id, signal);
   }
 
   /** The order in which a task is to take from its channels: a new one, or that of its last attempt. */
@@ -137,12 +132,6 @@ export class ResultStore {
     const order = before?.copy() ?? new ChannelOrder();
     this.#orders.set(vertex, order);
     return order;
-  }
-
-  noteDeployed(ids: readonly ResultPartitionId[], executor: ExecutorId): void {
-    this.#forEachHeld(ids, (held) => {
-      held.executor = executor;
-    });
   }
 
   noteRunning(ids: readonly ResultPartitionId[]): void {
@@ -160,7 +149,10 @@ export class ResultStore {
   }
 
   /** Looks whether results can still be read. Calls `done` once with those that cannot, and why. */
-  verify(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
+  verify(
+    ids: readonly ResultPartitionId[],
+    done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
+  ): void {
     const lost: { id: ResultPartitionId; cause: Error }[] = [];
     let open = ids.length;
     if (open === 0) done(lost);
@@ -176,11 +168,6 @@ export class ResultStore {
     }
   }
 
-  /** Whether a result is of an attempt that is about to begin: it is not there, and not lost. */
-  #isToBeRegistered({ partition, attempt }: ResultPartitionId): boolean {
-    return attempt > (this.#outputs.get(partition)?.id.attempt ?? -1);
-  }
-
   lose(id: ResultPartitionId, cause: Error): void {
     this.#forEachHeld([id], (held) => held.actor.send({ type: 'partition.lose', cause }));
   }
@@ -189,95 +176,86 @@ export class ResultStore {
     for (const id of ids) if (this.find(id) !== undefined) this.#drop(id.partition);
   }
 
-  /** Gives up what everybody has read. Its producer may have to produce it again: then it must be the same. */
-  giveUp(ids: readonly ResultPartitionId[]): void {
-    const { ledger } = this.#options;
+  /** Gives up what every consumer has read. Of those in `traced` a trace stays: their producers may write them again. */
+  giveUp(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
+    const leavesTrace = new Set(traced.map(({ partition }) => partition));
     for (const id of ids) {
-      const held = this.find(id);
-      if (held === undefined) continue;
-      if (ledger.mayProduceAgain(ledger.graph.producerOf(id.partition))) this.#leaveTrace(id.partition, held);
-      this.#drop(id.partition);
+      if (this.find(id) === undefined) continue;
+      this.#giveUp(id.partition, this.#results.get(id.partition) as HeldResult, leavesTrace.has(id.partition));
     }
   }
 
-  /** The results on an executor that outlive the tasks which wrote them. */
-  heldBy(executor: ExecutorId): ResultPartitionId[] {
-    const { graph } = this.#options.ledger;
-    return [...this.#results.values()]
-      .filter((held) => held.executor === executor)
-      .map(({ partition }) => partition.id)
-      .filter(({ partition }) => !graph.exchangeOfPartition(partition).joinsRegions);
+  /** Results may be given up as above for want of room. */
+  allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
+    const leavesTrace = new Set(traced.map(({ partition }) => partition));
+    this.#forEachHeld(ids, (held) => {
+      held.reclaim = { isTraced: leavesTrace.has(held.partition.id.partition) };
+    });
   }
 
-  /**
-   * Everything that tasks on an executor have written is gone, and what they noted. Returns the results that somebody may
-   * miss.
-   */
-  loseExecutor(executor: ExecutorId): ResultPartitionId[] {
-    const { ledger } = this.#options;
-    const missed = this.heldBy(executor).filter(({ partition }) => ledger.isPartitionReadable(partition));
+  forbidReclaim(ids: readonly ResultPartitionId[]): void {
+    for (const id of ids) {
+      const held = this.#results.get(id.partition);
+      if (held !== undefined) held.reclaim = undefined;
+    }
+  }
+
+  /** An executor is gone: what its tasks have written and noted is dropped. */
+  dropOf(executor: ExecutorId): void {
     for (const [partition, held] of [...this.#results]) {
-      if (held.executor !== executor) continue;
-      const producer = ledger.graph.producerOf(partition);
-      if (this.#orders.delete(producer)) ledger.loseOrder(producer);
-      ledger.loseTrace(partition);
+      if (held.host.executor !== executor) continue;
+      this.#orders.delete(held.producer);
       this.#drop(partition);
     }
-    return missed;
   }
 
   /**
-   * Keeps the results of exchanges that say so beyond the job, all of them or none.
+   * Keeps results beyond the job, all of them or none.
    * @throws PartitionLostError (as a rejection) where some of them cannot be read any more
    */
-  async promote(): Promise<KeptResult[]> {
+  async promote(
+    edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[],
+  ): Promise<KeptResult[]> {
     const kept: KeptResult[] = [];
     try {
-      await this.#promote(kept);
+      for (const { edge, results } of edges) {
+        const promoted = await this.#promote(edge, results);
+        if (promoted !== undefined) kept.push(promoted);
+      }
     } catch (error) {
-      await this.releaseKept(kept);
+      await this.demote(kept);
       throw error;
     }
     return kept;
   }
 
   /** Gives up what was kept. What cannot be deleted stays: the next run that keeps something there says so. */
-  async releaseKept(kept: readonly KeptResult[]): Promise<void> {
+  async demote(kept: readonly KeptResult[]): Promise<void> {
     await Promise.allSettled(kept.map(({ directory }) => releaseKeptResult(directory)));
-  }
-
-  async #promote(kept: KeptResult[]): Promise<void> {
-    const { dataPlane } = this.#options;
-    for (const edge of dataPlane.keptEdges ?? []) {
-      const held = this.#heldOf(edge);
-      await this.#assertReadable(held.map(({ partition }) => partition.id));
-      const results = held.map(({ partition }) => ({
-        partition: partition.id.partition,
-        records: partition.statistics().records,
-      }));
-      const promoted = await dataPlane.promote?.(edge, results);
-      if (promoted === undefined) continue;
-      kept.push(promoted);
-      for (const { actor } of held) actor.send({ type: 'partition.promote' });
-    }
   }
 
   releaseAll(): void {
     for (const partition of [...this.#results.keys()]) this.#drop(partition);
   }
 
-  /** What is held for consumers now, by edge of the job graph. */
-  use(): StorageUse[] {
-    return storageUse(this.#results.values(), this.#options.ledger, this.#options.clock.now());
+  async #promote(edge: number, ids: readonly ResultPartitionId[]): Promise<KeptResult | undefined> {
+    const { dataPlane } = this.#options;
+    if (dataPlane.keptEdges?.includes(edge) !== true) return undefined;
+    const held = ids.map((id) => this.#finished(id));
+    await this.#assertReadable(ids);
+    const results = held.map(({ partition }) => ({
+      partition: partition.id.partition,
+      records: partition.statistics().records,
+    }));
+    const promoted = await dataPlane.promote?.(edge, results);
+    if (promoted !== undefined) for (const { actor } of held) actor.send({ type: 'partition.promote' });
+    return promoted;
   }
 
-  /** What is held of every partition of an edge. */
-  #heldOf(edge: number): HeldResult[] {
-    return this.#options.ledger.graph.partitionsOfEdge(edge).map((partition) => {
-      const held = this.#results.get(partition);
-      if (held?.actor.getSnapshot().matches('finished') === true) return held;
-      throw new PartitionLostError(this.#options.ledger.presentResult(partition), 'it is no longer held');
-    });
+  #finished(id: ResultPartitionId): HeldResult {
+    const held = this.#results.get(id.partition);
+    if (held?.actor.getSnapshot().matches('finished') === true) return held;
+    throw new PartitionLostError(id, 'it is no longer held');
   }
 
   #assertReadable(ids: readonly ResultPartitionId[]): Promise<void> {
@@ -289,53 +267,56 @@ export class ResultStore {
     });
   }
 
+  /** Whether a result is of an attempt that is about to begin: it is not there, and not lost. */
+  #isToBeRegistered({ partition, attempt }: ResultPartitionId): boolean {
+    return attempt > (this.#outputs.get(partition)?.id.attempt ?? -1);
+  }
+
   /**
-   * Gives up results that nobody reads any more until `bytes` fit: those first that took the least time to produce. None
-   * if all of them would not make room.
+   * Gives up results that no consumer reads any more until `bytes` fit: those first that took the least time to produce.
+   * None if all of them would not make room.
    *
    * @param edge that of the exchange that needs room
    */
   #reclaim(bytes: number, budget: ByteBudget, edge: number): void {
-    const { ledger } = this.#options;
     const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;
-    const candidates = ledger.releasable
-      .filter((partition) => !isOwn || ledger.graph.edgeIndexOfPartition(partition) === edge)
-      .map((partition) => ({ partition, held: this.#results.get(partition) }))
-      .map(({ partition, held }) => ({
-        partition,
-        bytes: held?.partition.statistics().spilledBytes ?? 0,
-        producedMs: held?.producedMs ?? 0,
-      }))
+    const candidates = [...this.#results]
+      .filter(([, held]) => held.reclaim !== undefined && (!isOwn || held.edge === edge))
+      .map(([partition, held]) => ({ partition, held, bytes: held.partition.statistics().spilledBytes }))
       .filter((candidate) => candidate.bytes > 0)
-      .sort((a, b) => a.producedMs - b.producedMs);
+      .sort((a, b) => a.held.producedMs - b.held.producedMs);
     const most = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
     if (!budget.hasRoomFor(bytes - most)) return;
-    for (const { partition } of candidates) {
+    for (const { partition, held } of candidates) {
       if (budget.hasRoomFor(bytes)) return;
-      this.giveUp(ledger.giveUp([partition]));
+      const { id } = held.partition;
+      this.#giveUp(partition, held, held.reclaim?.isTraced === true);
+      held.host.report({ type: 'results.reclaimed', ids: [id] });
     }
   }
 
-  #register(registration: PartitionRegistration): void {
-    const { ledger, dataPlane, inspect, clock } = this.#options;
-    const { id, origin, edge } = registration;
+  #register(registration: PartitionRegistration, host: ResultHost): void {
+    const { dataPlane, inspect, clock } = this.#options;
+    const { id, origin, edge, producer } = registration;
     const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
     const previous =
       before?.partition.resume === undefined
         ? undefined
         : { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') };
     const partition = dataPlane.createPartition(registration, {
-      truncated: () => ledger.truncatePartition(id.partition),
-      curtailed: () => this.#curtailed(id.partition),
+      truncated: () => this.#truncated(id),
+      curtailed: () => this.#curtailed(id),
       reclaim: (bytes, budget) => this.#reclaim(bytes, budget, edge),
       previous,
       trace: previous === undefined && origin !== 'new' ? this.#traces.get(id.partition) : undefined,
     });
     this.#outputs.set(id.partition, partition);
-    // What is kept again can be compared with itself; what nobody reads is compared with its trace once more.
+    // What is kept again can be compared with itself; what no consumer reads is compared with its trace once more.
     if (partition.resume !== undefined) this.#traces.delete(id.partition);
     if (before !== undefined) {
       before.partition = partition;
+      before.host = host;
+      before.reclaim = undefined;
       before.actor.send({ type: 'partition.resume', id, storage: partition });
       return;
     }
@@ -344,28 +325,39 @@ export class ResultStore {
       id: `partition/${id.partition}#${id.attempt}`,
       input: { id, storage: partition },
     });
-    const held: HeldResult = {
+    const nowMs = clock.now();
+    this.#results.set(id.partition, {
       partition,
       actor,
-      sinceMs: clock.now(),
-      executor: undefined,
-      startedMs: clock.now(),
+      producer,
+      edge,
+      sinceMs: nowMs,
+      host,
+      startedMs: nowMs,
       producedMs: 0,
-    };
-    this.#results.set(id.partition, held);
+      reclaim: undefined,
+    });
     actor.start();
   }
 
-  /** A fact of the data: the chart of the result and the master's books follow it. */
-  #curtailed(partition: PartitionId): void {
-    this.#results.get(partition)?.actor.send({ type: 'partition.curtail' });
-    this.#options.ledger.truncatePartition(partition);
+  /** Its beginning was dropped while it is read. @param first as its first attempt registered it */
+  #truncated(first: ResultPartitionId): void {
+    const held = this.#results.get(first.partition);
+    held?.host.report({ type: 'result.truncated', id: held.partition.id });
   }
 
-  #leaveTrace(partition: PartitionId, held: ResultPartition): void {
-    const trace = held.trace?.();
-    if (trace === undefined) this.#options.ledger.loseTrace(partition);
-    else this.#traces.set(partition, trace);
+  #curtailed(first: ResultPartitionId): void {
+    this.#results.get(first.partition)?.actor.send({ type: 'partition.curtail' });
+    this.#truncated(first);
+  }
+
+  #giveUp(partition: PartitionId, held: HeldResult, leavesTrace: boolean): void {
+    if (leavesTrace) {
+      const trace = held.partition.trace?.();
+      if (trace === undefined) held.host.report({ type: 'result.traceless', id: held.partition.id });
+      else this.#traces.set(partition, trace);
+    }
+    this.#drop(partition);
   }
 
   #drop(partition: PartitionId): void {

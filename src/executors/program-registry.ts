@@ -1,0 +1,37 @@
+import { IllegalStateError } from '../errors.ts';
+import type { JobGraph } from '../graph/job-graph.ts';
+import type { JobVertexId } from '../ids.ts';
+import type { VertexProgram } from '../operators/operator-description.ts';
+
+/**
+ * The functions of a job by the names of its vertices, as this executor has them: a deployment names what is to run, and
+ * brings no code along.
+ */
+export class ProgramRegistry {
+  readonly #job: string;
+  readonly #programs = new Map<
+    JobVertexId,
+    { readonly program: VertexProgram; readonly operators: readonly string[] }
+  >();
+
+  constructor(job: string, jobGraph: Pick<JobGraph, 'vertices'>, programs: readonly VertexProgram[]) {
+    this.#job = job;
+    for (const [index, vertex] of jobGraph.vertices.entries()) {
+      const program = programs[index];
+      if (program !== undefined) this.#programs.set(vertex.id, { program, operators: vertex.operators ?? [vertex.id] });
+    }
+  }
+
+  /** @throws IllegalStateError where this executor knows the vertex otherwise than the one that deploys it, or not at all */
+  find(vertex: JobVertexId, operators: readonly string[]): VertexProgram {
+    const known = this.#programs.get(vertex);
+    if (known === undefined) throw new IllegalStateError(`Job "${this.#job}" has no vertex "${vertex}" here`);
+    if (known.operators !== operators && known.operators.join('\n') !== operators.join('\n')) {
+      const [here, there] = [known.operators, operators].map((uids) => uids.map((uid) => `"${uid}"`).join(', '));
+      throw new IllegalStateError(
+        `Vertex "${vertex}" of job "${this.#job}" has the operators ${here} here, and was deployed with ${there}: executors must run the same version of the job`,
+      );
+    }
+    return known.program;
+  }
+}

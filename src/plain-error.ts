@@ -1,0 +1,130 @@
+import * as engineErrors from './errors.ts';
+import { propertyOf, show } from './foreign-value.ts';
+
+/** What is known of an error, as plain data that survives a structured clone. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** Its own properties, as far as they can be cloned; what cannot is shown as a text. */
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly cause: PlainError | { readonly value: unknown } | undefined;
+  /** Those of an `AggregateError`. */
+  readonly errors: readonly PlainError[] | undefined;
+}
+
+type ErrorClass = new (...given: never[]) => Error;
+
+/** Errors of the engine keep their class on the other side of a wall: those of the kernel, and what is announced. */
+const classes = new Map<string, ErrorClass>();
+for (const [name, value] of Object.entries(engineErrors)) {
+  if (typeof value === 'function' && value.prototype instanceof Error) classes.set(name, value as ErrorClass);
+}
+
+/** Announces an error class that lives beside what throws it. */
+export function announceErrorClass(errorClass: ErrorClass): void {
+  classes.set(errorClass.name, errorClass);
+}
+
+/** Causes of causes that are followed. */
+const mostCauses = 16;
+
+/** Errors of an `AggregateError` that are followed. */
+const mostErrors = 64;
+
+/** The error that each plain one was made of, as long as it has not left this thread. */
+const originals = new WeakMap<PlainError, Error>();
+
+/** An error as plain data. Never throws, whatever the error is. */
+export function toPlainError(error: Error): PlainError {
+  const plain = describe(error, mostCauses);
+  originals.set(plain, error);
+  return plain;
+}
+
+/**
+ * The error that `plain` was made of, if it has not left this thread: the user's classes and identities stay as they are.
+ * Otherwise one like it, of the same class if that is the engine's.
+ */
+export function fromPlainError(plain: PlainError): Error {
+  return originals.get(plain) ?? revive(plain);
+}
+
+function describe(error: unknown, causesLeft: number): PlainError {
+  const [name, message, stack] = ['name', 'message', 'stack'].map((key) => propertyOf(error, key));
+  return {
+    name: typeof name === 'string' ? name : 'Error',
+    message: typeof message === 'string' ? message : show(error),
+    stack: typeof stack === 'string' ? stack : undefined,
+    data: ownData(error),
+    cause: describeCause(propertyOf(error, 'cause'), causesLeft),
+    errors: describeErrors(propertyOf(error, 'errors'), causesLeft),
+  };
+}
+
+function describeCause(cause: unknown, causesLeft: number): PlainError['cause'] {
+  if (cause === undefined || causesLeft === 0) return undefined;
+  return isError(cause) ? describe(cause, causesLeft - 1) : { value: cloneable(cause) };
+}
+
+function describeErrors(errors: unknown, causesLeft: number): readonly PlainError[] | undefined {
+  if (causesLeft === 0) return undefined;
+  try {
+    if (!Array.isArray(errors)) return undefined;
+    return errors.slice(0, mostErrors).map((error: unknown) => describe(error, Math.min(2, causesLeft - 1)));
+  } catch {
+    return undefined;
+  }
+}
+
+function ownData(error: unknown): Record<string, unknown> {
+  const data = new Map<string, unknown>();
+  try {
+    for (const key of Object.keys(error as object)) {
+      if (key !== 'cause' && key !== 'errors' && key !== 'stack') data.set(key, cloneable(propertyOf(error, key)));
+    }
+  } catch {
+    // A proxy that does not say what it has.
+  }
+  return Object.fromEntries(data);
+}
+
+function cloneable(value: unknown): unknown {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
+    return value;
+  }
+  try {
+    return structuredClone(value);
+  } catch {
+    return show(value);
+  }
+}
+
+function isError(value: unknown): boolean {
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
+function revive(plain: PlainError): Error {
+  const errorClass = classes.get(plain.name);
+  // Its constructor would make a message of other arguments: what it sets is in `data`.
+  const error = new Error(plain.message);
+  if (errorClass !== undefined) Object.setPrototypeOf(error, errorClass.prototype as object);
+  const hidden = { writable: true, configurable: true, enumerable: false };
+  Object.defineProperty(error, 'stack', { ...hidden, value: plain.stack });
+  if (plain.cause !== undefined) {
+    const cause = 'value' in plain.cause ? plain.cause.value : revive(plain.cause);
+    Object.defineProperty(error, 'cause', { ...hidden, value: cause });
+  }
+  if (plain.errors !== undefined) {
+    Object.defineProperty(error, 'errors', { ...hidden, value: plain.errors.map(revive) });
+  }
+  if (!('name' in plain.data)) Object.defineProperty(error, 'name', { ...hidden, value: plain.name });
+  for (const [key, value] of Object.entries(plain.data)) {
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: true });
+  }
+  return error;
+}
