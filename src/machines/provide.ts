@@ -167,9 +167,9 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       to: regions[id] as RegionActorRef,
       command: { type: 'region.slotsGranted', slots },
     }));
-  /** Who waits for slots may do so because what it reads was not there. */
   const schedule = (enqueue: Parameters<typeof tell>[0], ready: readonly RegionId[]): void => {
     tell(enqueue, scheduled(ready));
+    // A region in line may have waited for one of these to run again, with slots free all the while.
     if (ready.length > 0 && ledger.slots.pendingRequests > 0) tell(enqueue, granted());
   };
   const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
@@ -245,8 +245,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         schedule(enqueue, ledger.scheduling.offer([event.region]));
       }),
       grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
-      openFailover: enqueueActions(({ event, self }) => {
+      openFailover: enqueueActions(({ event, self, enqueue }) => {
         desk.open(event, self);
+        // What it was granted from now on it would not use, and nobody would give back.
+        if (event.type === 'region.taskFailed' && ledger.slots.cancelRequest(event.region)) tell(enqueue, granted());
       }),
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
@@ -256,6 +258,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         const { failover, restartAtMs } = event;
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
         for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);
+        if (ledger.slots.pendingRequests > 0) tell(enqueue, granted());
       }),
       settleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.recovered' && event.type !== 'region.overtaken') return;

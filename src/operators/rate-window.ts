@@ -32,12 +32,14 @@ export class RateWindow {
   waitMs(amount: number, nowMs: number): number {
     this.#moveTo(nowMs);
     let left = this.#sum + amount - this.#amount;
+    let untilMs = Number.NEGATIVE_INFINITY;
+    // Rounded, something may be left after the last entry: there is room once all of them are over, and not before.
     for (let at = this.#first; left > 0 && at < this.#spent.length; at++) {
       const spent = this.#spent[at] as Spent;
       left -= spent.amount;
-      if (left <= 0) return spent.untilMs + this.#perMs - this.#nowMs;
+      untilMs = spent.untilMs;
     }
-    return 0;
+    return Math.max(0, untilMs + this.#perMs - this.#nowMs);
   }
 
   /** Notes that `amount` is spent at `nowMs`. */

@@ -81,9 +81,11 @@ export class SlotPool {
     return undefined;
   }
 
-  /** A region waits no longer. Who stood behind it may be served now: see {@link grants}. */
-  cancelRequest(region: RegionId): void {
-    if (this.#queue.delete(region)) this.#line.splice(this.#placeInLine(region), 1);
+  /** A region waits no longer. Who stood behind it may be served now: see {@link grants}. Returns whether it waited. */
+  cancelRequest(region: RegionId): boolean {
+    const waited = this.#queue.delete(region);
+    if (waited) this.#line.splice(this.#placeInLine(region), 1);
+    return waited;
   }
 
   /**

@@ -750,3 +750,135 @@ describe('a result that is produced again', () => {
     }
   });
 });
+
+describe('a region that waits for slots', () => {
+  //  (p) ┄▶ (c) ─▶ (d) ─▶ (e)     (x)     (y)     four slots: c, d and e need three, one is free
+  it('has them as soon as its producer is scheduled again, if they came free while it was not', () => {
+    const cluster = new ManualCluster({
+      vertices: [
+        ...['x', 'y'].map((id) => ({ id, parallelism: 1 })),
+        { id: 'p', parallelism: 1, deterministic: true },
+        ...['c', 'd', 'e'].map((id) => ({ id, parallelism: 1 })),
+      ],
+      edges: [
+        { from: 'p', to: 'c', exchange: exchangeTypes.reliable },
+        { from: 'c', to: 'd' },
+        { from: 'd', to: 'e' },
+      ],
+      slots: 4,
+    }).start();
+    cluster.runAll();
+    cluster.fail('p[0]');
+    for (const task of ['x[0]', 'y[0]']) cluster.report(task, 'finished');
+    expect(cluster.deployed).toEqual(['x[0]', 'y[0]', 'p[0]']);
+    cluster.clock.advance(100);
+    expect(new Set(cluster.deployed.slice(3))).toEqual(new Set(['p[0]', 'c[0]', 'd[0]', 'e[0]']));
+  });
+
+  //  (p) ═▶ (c) ─▶ (d)     (x)     two slots: c and d need both, x has one for longer than they wait
+  it('and gave up takes none that come free before its failure is decided: they are there when it runs again', () => {
+    const cluster = new ManualCluster({
+      vertices: ['p', 'c', 'd', 'x'].map((id) => ({ id, parallelism: 1 })),
+      edges: [
+        { from: 'p', to: 'c', exchange: exchangeTypes.blocking },
+        { from: 'c', to: 'd' },
+      ],
+      slots: 2,
+    }).start();
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    let decide: (() => void) | undefined;
+    cluster.verifyResults = (_ids, done) => {
+      decide = () => done([]);
+    };
+    cluster.clock.advance(10_000);
+    cluster.report('x[0]', 'finished');
+    expect(cluster.stateOf('c[0]')).toBe('failed');
+    decide?.();
+    cluster.clock.advance(100);
+    expect(cluster.deployed).toEqual(['p[0]', 'x[0]', 'c[0]', 'd[0]']);
+  });
+
+  //  (x)     (a) ─▶ (b)     (y)     two slots, of which x has one: a and b need both, and y would do with one
+  it('behind one that gave up has its slots at once', () => {
+    const cluster = new ManualCluster({
+      vertices: ['x', 'a', 'b', 'y'].map((id) => ({ id, parallelism: 1 })),
+      edges: [{ from: 'a', to: 'b' }],
+      slots: 2,
+    }).start();
+    cluster.clock.advance(9_999);
+    expect(cluster.deployed).toEqual(['x[0]']);
+    cluster.clock.advance(1);
+    expect(cluster.deployed).toEqual(['x[0]', 'y[0]']);
+  });
+
+  //  (p) ═▶ (e)     (x)     (z) ═▶ (y)     three slots, of which e and x have two: b, c and d need three
+  //   ╚═══▶ (b) ─▶ (c) ─▶ (d)
+  it('behind one that is put back, as what it reads is gone, has its slots at once', () => {
+    const cluster = new ManualCluster({
+      vertices: [
+        { id: 'p', parallelism: 1, deterministic: true },
+        ...['e', 'x', 'z', 'b', 'c', 'd', 'y'].map((id) => ({ id, parallelism: 1 })),
+      ],
+      edges: [
+        ...['e', 'b'].map((to) => ({ from: 'p', to, exchange: exchangeTypes.blocking })),
+        { from: 'z', to: 'y', exchange: exchangeTypes.blocking },
+        { from: 'b', to: 'c' },
+        { from: 'c', to: 'd' },
+      ],
+      slots: 3,
+    }).start();
+    cluster.runAll();
+    for (const task of ['p[0]', 'z[0]']) cluster.report(task, 'finished');
+    cluster.runAll();
+    const id = cluster.ledger.presentResult(
+      cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[0] as PartitionId,
+    );
+    expect(cluster.stateOf('y[0]')).toBe('scheduled');
+    cluster.fail('e[0]', new PartitionLostError(id, 'it is gone'));
+    expect([cluster.regionStateOf('b[0]'), cluster.stateOf('y[0]')]).toEqual(['restarting', 'deploying']);
+  });
+});
+
+describe('a result that is kept for a time', () => {
+  //  (p) ═▶ (c)     edge 0
+  //   ╚═══▶ (d)     edge 1
+  const keeping = (exchange: ExchangeType) => {
+    const cluster = new ManualCluster({
+      vertices: [{ id: 'p', parallelism: 1, deterministic: true }, ...['c', 'd'].map((id) => ({ id, parallelism: 1 }))],
+      edges: ['c', 'd'].map((to) => ({ from: 'p', to, exchange })),
+      keepResults: { ttlMs: 1_000 },
+    }).start();
+    cluster.runAll();
+    const resultFor = (edge: number): ResultPartitionId =>
+      cluster.ledger.presentResult(cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[edge] as PartitionId);
+    return { cluster, resultFor };
+  };
+
+  it('is given up that long after its producer finished, where that is after its consumers', () => {
+    const { cluster, resultFor } = keeping(exchangeTypes.reliable);
+    cluster.report('c[0]', 'finished');
+    cluster.clock.advance(1_000);
+    cluster.report('p[0]', 'finished');
+    cluster.clock.advance(999);
+    expect(cluster.released).toEqual([]);
+    cluster.clock.advance(1);
+    expect(cluster.released).toEqual([resultFor(0)]);
+  });
+
+  it('and was lost, is given up that long after it was produced again for the sake of another', () => {
+    const { cluster, resultFor } = keeping(exchangeTypes.blocking);
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    cluster.report('c[0]', 'finished');
+    cluster.master.send({ type: 'partition.lost', id: resultFor(0), cause });
+    cluster.fail('d[0]', new PartitionLostError(resultFor(1), 'it is gone'));
+    cluster.clock.advance(1_000);
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.clock.advance(999);
+    expect([cluster.attemptOf('p[0]'), cluster.attemptOf('c[0]'), cluster.released]).toEqual([1, 0, []]);
+    cluster.clock.advance(1);
+    expect(cluster.released).toEqual([resultFor(0)]);
+  });
+});

@@ -49,6 +49,20 @@ describe('turns to call', () => {
     ]);
   });
 
+  it.each([1.0000001937626737e-9, 1.0001760530897743e-9, 1 / 3])(
+    'CL1: %d of 1 was spent, and 1 more waits, however sums are rounded',
+    (spent) => {
+      const { calls, call, environment } = limiting({ rates: [perSecond(1)] });
+      call('little', [spent]);
+      call('all', [1]);
+      environment.advance(2_000);
+      expect(calls).toEqual([
+        [0, 'little'],
+        [1_000, 'all'],
+      ]);
+    },
+  );
+
   it('several limits hold at once', () => {
     const { calls, call, environment } = limiting({ rates: [perSecond(2), { amount: 100, perMs: 5_000 }] });
     for (const name of ['a', 'b', 'c', 'd']) call(name, [1, 40]);
