@@ -37,6 +37,14 @@ export function checkOptions<Options extends object>(
   }
 }
 
+/**
+ * Refuses arguments to a call that takes none, which JavaScript would pass over in silence.
+ * @throws InvalidArgumentError
+ */
+export function checkNoArguments(of: string, given: readonly unknown[]): void {
+  if (given.length > 0) throw new InvalidArgumentError(`arguments of ${of}`, given[0], 'none');
+}
+
 /** The options that are given: one that is `undefined` is absent, also where they are spread over others. */
 export function givenOf<Options extends object>(
   options: Options,

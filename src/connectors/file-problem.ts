@@ -1,3 +1,4 @@
+import { basename, sep } from 'node:path';
 import { FileAccessError, InvalidArgumentError, toError } from '../errors.ts';
 
 const problemByCode: Readonly<Record<string, string>> = {
@@ -31,6 +32,19 @@ export function isPath(path: unknown): path is string {
 /** @throws InvalidArgumentError unless it is a path, of a file that need not be there */
 export function checkPath(path: unknown): void {
   if (!isPath(path)) throw new InvalidArgumentError('path', path, 'the path of a file');
+}
+
+/** @throws InvalidArgumentError unless it is a path as {@link checkPath} takes it that may be the name of a file */
+export function checkOutputPath(path: string): void {
+  checkPath(path);
+  if (isDirectoryPath(path)) {
+    throw new InvalidArgumentError('path', path, 'the path of a file, not of a directory: name a file in it');
+  }
+}
+
+/** Whether a path can only name a directory, as it is written. */
+function isDirectoryPath(path: string): boolean {
+  return path.endsWith('/') || path.endsWith(sep) || ['.', '..'].includes(basename(path));
 }
 
 /** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */

@@ -5,7 +5,7 @@ import type { Sink } from '../operators/sink.ts';
 import { checkBoolean, checkOptions } from '../options.ts';
 import { checkColumns, checkDelimiter } from './csv-head.ts';
 import { csvValueOf } from './csv-value.ts';
-import { checkPath } from './file-problem.ts';
+import { checkOutputPath } from './file-problem.ts';
 import { BatchCutter } from '../partitions/batch-cutter.ts';
 import { checkPackingOptions, type PackingOptions, PartFile } from './part-file.ts';
 import { appendTexts, tooLongText } from './text-chunks.ts';
@@ -33,7 +33,7 @@ const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
  * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
-  checkPath(path);
+  checkOutputPath(path);
   checkOptions('toCsvFile', options, { columns: true, header: true, delimiter: true, compression: true });
   checkPackingOptions(options);
   const { columns, header = true, delimiter = ',' } = options;

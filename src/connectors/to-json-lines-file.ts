@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { toError, UnrecoverableError } from '../errors.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkOptions, checkWord } from '../options.ts';
-import { checkPath } from './file-problem.ts';
+import { checkOutputPath } from './file-problem.ts';
 import { type JsonTextOptions, jsonTextOf, NotJsonError } from './json-text.ts';
 import { checkPackingOptions, type PackingOptions, PartFile } from './part-file.ts';
 import { appendTexts, tooLongText } from './text-chunks.ts';
@@ -21,7 +21,7 @@ export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions 
  * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
  */
 export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLinesFileOptions = {}): Sink<In> {
-  checkPath(path);
+  checkOutputPath(path);
   checkOptions('toJsonLinesFile', options, { int64: true, compression: true });
   if (options.int64 !== undefined) checkWord('int64', options.int64, ['number', 'string']);
   checkPackingOptions(options);

@@ -6,7 +6,7 @@ import type * as hyparquetWriter from 'hyparquet-writer';
 import { InvalidArgumentError, toError, UnrecoverableError } from '../errors.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { checkInteger, checkOptions, checkWord } from '../options.ts';
-import { checkPath } from './file-problem.ts';
+import { checkOutputPath } from './file-problem.ts';
 import {
   type ColumnType,
   columnType,
@@ -45,7 +45,7 @@ const maxGroupBytes = 32 << 20;
  * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
  */
 export function toParquetFile<In extends object>(path: string, options: ToParquetFileOptions<In> = {}): Sink<In> {
-  checkPath(path);
+  checkOutputPath(path);
   checkOptions('toParquetFile', options, { columns: true, rowGroupSize: true, compression: true });
   const { rowGroupSize = 16_384, compression = 'snappy' } = options;
   checkInteger('rowGroupSize', rowGroupSize, 1, Number.MAX_SAFE_INTEGER);

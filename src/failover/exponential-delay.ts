@@ -1,5 +1,5 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, longestTimerMs } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /** What {@link exponentialDelay} can be told; without anything it is the default of a run. */
@@ -50,12 +50,17 @@ export function exponentialDelay(options: ExponentialDelayOptions = {}): Restart
     if (typeof given !== 'number' || !isValid)
       throw new InvalidArgumentError(`exponentialDelay ${argument}`, given, expected);
   };
-  check('initialDelayMs', initialDelayMs, initialDelayMs >= 1, 'a number ≥ 1');
+  check(
+    'initialDelayMs',
+    initialDelayMs,
+    initialDelayMs >= 1 && initialDelayMs <= longestTimerMs,
+    `milliseconds from 1 to ${longestTimerMs}`,
+  );
   check(
     'maxDelayMs',
     maxDelayMs,
-    maxDelayMs >= initialDelayMs && Number.isFinite(maxDelayMs),
-    `a finite number ≥ initialDelayMs (${initialDelayMs})`,
+    maxDelayMs >= initialDelayMs && maxDelayMs <= longestTimerMs,
+    `milliseconds from initialDelayMs (${initialDelayMs}) to ${longestTimerMs}`,
   );
   check('multiplier', multiplier, multiplier > 1 && Number.isFinite(multiplier), 'a finite number > 1');
   check('resetThresholdMs', resetThresholdMs, resetThresholdMs >= 1, 'a number ≥ 1');

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
-import { checkOptions } from '../options.ts';
+import { checkMilliseconds, checkOptions } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /**
@@ -18,9 +18,7 @@ export function failureRate(options: {
   }
   if (!(typeof intervalMs === 'number' && intervalMs > 0))
     throw new InvalidArgumentError('failureRate intervalMs', intervalMs, 'a number > 0');
-  if (!(typeof delayMs === 'number' && delayMs >= 0 && Number.isFinite(delayMs))) {
-    throw new InvalidArgumentError('failureRate delayMs', delayMs, 'a finite number ≥ 0');
-  }
+  checkMilliseconds('failureRate delayMs', delayMs, { mayBeZero: true });
   return {
     name: 'failure-rate',
     initial: [],

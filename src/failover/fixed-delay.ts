@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts';
-import { checkOptions } from '../options.ts';
+import { checkMilliseconds, checkOptions } from '../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /** Restarts `maxAttempts` times, each after `delayMs`. Every failure is an attempt. (Flink: `FixedDelayRestartBackoffTimeStrategy`.) */
@@ -11,9 +11,7 @@ export function fixedDelay(options: {
   const { maxAttempts, delayMs } = options;
   if (!(typeof maxAttempts === 'number' && maxAttempts >= 0))
     throw new InvalidArgumentError('fixedDelay maxAttempts', maxAttempts, 'a number ≥ 0');
-  if (!(typeof delayMs === 'number' && delayMs >= 0 && Number.isFinite(delayMs))) {
-    throw new InvalidArgumentError('fixedDelay delayMs', delayMs, 'a finite number ≥ 0');
-  }
+  checkMilliseconds('fixedDelay delayMs', delayMs, { mayBeZero: true });
   return {
     name: 'fixed-delay',
     initial: 0,

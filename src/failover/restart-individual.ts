@@ -2,6 +2,7 @@ import { IllegalStateError } from '../errors.ts';
 import { nameOfEdge } from '../graph/job-graph.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
+import { checkNoArguments } from '../options.ts';
 import { affectedRegions, isReadableAgain, type RestartMode } from './affected-regions.ts';
 import type { FailoverRule } from './failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
@@ -11,7 +12,8 @@ import { restartAll } from './restart-all.ts';
  * and produces again what it has produced, or feeds no other region. Elsewhere it restarts the smallest sound set, and
  * `why` names the edge and the task that forced it.
  */
-export function restartIndividual(): FailoverRule {
+export function restartIndividual(...given: readonly never[]): FailoverRule {
+  checkNoArguments('restartIndividual', given);
   return (failure, topology) => {
     const { vertex } = failure;
     if (vertex === undefined) return restartAll()(failure, topology);

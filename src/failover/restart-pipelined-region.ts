@@ -1,4 +1,5 @@
 import { IllegalStateError } from '../errors.ts';
+import { checkNoArguments } from '../options.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { FailoverRule } from './failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
@@ -7,7 +8,8 @@ import { restartAll } from './restart-all.ts';
  * Restarts the region of the failed task, the producers of results it cannot read again, and every consumer of what may
  * be something else the second time. The default. (Flink: `region`.)
  */
-export function restartPipelinedRegion(): FailoverRule {
+export function restartPipelinedRegion(...given: readonly never[]): FailoverRule {
+  checkNoArguments('restartPipelinedRegion', given);
   return (failure, topology) => {
     if (failure.vertex === undefined) return restartAll()(failure, topology);
     const failed = topology.regions.regionOf(failure.vertex);

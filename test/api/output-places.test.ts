@@ -97,6 +97,21 @@ describe('two sinks of a job', () => {
   });
 });
 
+describe.each<[format: string, sinkOf: (path: string) => unknown]>([
+  ['JSON lines', jsonLines],
+  ['CSV', csv],
+  ['Parquet', parquet],
+])('a file of %s', (_, sinkOf) => {
+  it.each(['out/', 'out//', 'out/.', 'out/..', '.', '..', '/'])('is not to be called like a directory: %s', (path) => {
+    expect(() => sinkOf(path)).toThrow('expected the path of a file, not of a directory: name a file in it, got');
+  });
+});
+
+it('a directory with kept results may be called like one', () => {
+  expect(() => keptResult(at('dir/'))).not.toThrow();
+  expect(keeping(`${at('kept')}/`, at('o'))).not.toThrow();
+});
+
 describe('a sink that writes what a source of the job reads', () => {
   it.each<[how: string, plan: () => () => unknown, file: string]>([
     ['JSON lines', () => reading(jsonLinesFile(at('x')), at('x')), 'x'],

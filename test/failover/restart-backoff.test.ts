@@ -3,8 +3,14 @@ import { exponentialDelay, type ExponentialDelayOptions } from '../../src/failov
 import { failureRate } from '../../src/failover/failure-rate.ts';
 import { fixedDelay } from '../../src/failover/fixed-delay.ts';
 import { noRestart } from '../../src/failover/no-restart.ts';
+import { restartAll } from '../../src/failover/restart-all.ts';
 import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
+import { restartIndividual } from '../../src/failover/restart-individual.ts';
+import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
 import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/select-restart-backoff.ts';
+
+/** What JavaScript may hand to who takes nothing. */
+const nothing = [{ maxAttempts: 3 }] as unknown as readonly never[];
 
 /** What a backoff says right after a failure: `+200` restart in 200 ms, `(+200)` the same, merged; `stop`. */
 function timeline<State>(rule: RestartBackoffRule<State>, failuresAtMs: readonly number[], chance = 0.5): string {
@@ -221,6 +227,14 @@ describe('restart backoff', () => {
     ['fixedDelay maxAttempts', () => fixedDelay({ maxAttempts: Number.NaN, delayMs: 0 })],
     ['fixedDelay delayMs', () => fixedDelay({ maxAttempts: 1, delayMs: -1 })],
     ['fixedDelay delayMs', () => fixedDelay({ maxAttempts: 1, delayMs: Number.POSITIVE_INFINITY })],
+    ['fixedDelay delayMs', () => fixedDelay({ maxAttempts: 1, delayMs: 2 ** 31 })],
+    ['failureRate delayMs', () => failureRate({ maxFailuresPerInterval: 1, intervalMs: 1, delayMs: 1e300 })],
+    ['exponentialDelay initialDelayMs', () => growing({ initialDelayMs: 2 ** 31, maxDelayMs: 2 ** 31 })],
+    ['exponentialDelay maxDelayMs', () => growing({ maxDelayMs: 2 ** 31 })],
+    ['arguments of noRestart', () => noRestart(...nothing)],
+    ['arguments of restartAll', () => restartAll(...nothing)],
+    ['arguments of restartPipelinedRegion', () => restartPipelinedRegion(...nothing)],
+    ['arguments of restartIndividual', () => restartIndividual(...nothing)],
     ['failureRate maxFailuresPerInterval', () => failureRate({ maxFailuresPerInterval: 0, intervalMs: 1, delayMs: 0 })],
     [
       'failureRate maxFailuresPerInterval',
