@@ -21,10 +21,11 @@ export {
   explain,
   type ExplainOptions,
   type JobExplanation,
-  type RegionGroup,
   type RestartScope,
 } from './api/explain.ts';
+export type { RegionGroup } from './api/region-groups.ts';
 export type { SubtasksOfVertex } from './api/task-list.ts';
+export type { SlotDemand } from './scheduling/slot-demand.ts';
 
 // Runs
 export {

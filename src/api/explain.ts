@@ -11,7 +11,9 @@ import type { Topology } from '../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../ids.ts';
 import type { Partitioning } from '../operators/operator-description.ts';
 import { checkFunction, checkOptions } from '../options.ts';
+import { type SlotDemand, slotDemand } from '../scheduling/slot-demand.ts';
 import { type JobPlan, planJob } from './job-planner.ts';
+import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition, JobMode } from './stream-graph.ts';
 import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
 import { counted, cut, section } from './text-table.ts';
@@ -20,20 +22,6 @@ import { counted, cut, section } from './text-table.ts';
 export interface ExplainOptions {
   /** Decides `whatRestarts`; asked once per region that fails. Default: as `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule | undefined;
-}
-
-/** Regions of the same make: as many subtasks of the same vertices. */
-export interface RegionGroup {
-  readonly count: number;
-  /** Tasks of one region. */
-  readonly size: number;
-  /** The tasks of all of them. */
-  readonly tasks: readonly SubtasksOfVertex[];
-  /**
-   * What they produce when they restart, for those who read it in other regions: `again` the same, so that they go on; `new`,
-   * so that they restart too, and why. Undefined where nobody does.
-   */
-  readonly produces: { readonly kind: 'again' } | { readonly kind: 'new'; readonly why: string } | undefined;
 }
 
 /** What one failure costs. */
@@ -74,6 +62,8 @@ export interface JobExplanation {
     readonly partitioning: Partitioning['kind'];
   }[];
   readonly regions: readonly RegionGroup[];
+  /** How many slots the job takes, over all executors; a region takes one for each of its tasks, all at the same time. */
+  readonly slots: SlotDemand;
   /**
    * What would restart if a task failed while every complete result could still be read.
    *
@@ -85,7 +75,8 @@ export interface JobExplanation {
 }
 
 /**
- * Shows how a job will run before it does: which steps are chained, how results travel, which tasks restart together.
+ * Shows how a job will run before it does: which steps are chained, how results travel, which tasks restart together, how
+ * many slots it takes.
  * The text has a few lines whatever the parallelism, and shows the first of many vertices.
  *
  * @example
@@ -119,6 +110,7 @@ class PlanExplanation implements JobExplanation {
   readonly vertices: JobExplanation['vertices'];
   readonly edges: JobExplanation['edges'];
   readonly regions: readonly RegionGroup[];
+  readonly slots: SlotDemand;
   readonly #topology: Topology;
   /** undefined: the default, which can be asked for many regions at once. */
   readonly #rule: FailoverRule | undefined;
@@ -150,6 +142,7 @@ class PlanExplanation implements JobExplanation {
       return { source, target, exchange: exchange.name as ExchangeName, pattern, partitioning: kind };
     });
     this.regions = regionGroups(this.#topology);
+    this.slots = slotDemand(graph, regions);
   }
 
   whatRestarts(name: string): RestartScope {
@@ -174,7 +167,7 @@ class PlanExplanation implements JobExplanation {
   }
 
   toString(): string {
-    const { vertices, edges, regions } = this;
+    const { vertices, edges, regions, slots } = this;
     const counts = [
       counted(vertices.length, 'vertex', 'vertices'),
       counted(this.taskCount, 'task'),
@@ -196,6 +189,10 @@ class PlanExplanation implements JobExplanation {
               : `produces anew: ${produces.why}`;
         return [String(count), `× ${counted(size, 'task')}`, listed(tasks), repeats];
       }),
+      '',
+      'Slots (one for each task that runs)',
+      `  ${slots.least} or more for the job to run: the tasks of its largest region run together`,
+      `  ${slots.most} for all that can run at once`,
       ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
     ].join('\n');
   }
@@ -313,60 +310,6 @@ function waitingRegions(
     });
   }
   return waiting;
-}
-
-/** Groups regions by make, in the order of their first region. O(tasks). */
-function regionGroups(topology: Topology): RegionGroup[] {
-  const { graph, regions } = topology;
-  const groups = new Map<
-    string,
-    { count: number; readonly size: number; readonly tasks: TaskList; readonly produces: RegionGroup['produces'] }
-  >();
-  for (let region = 0; region < regions.count; region++) {
-    const vertices = regions.verticesOf(region as RegionId);
-    const make = makeOf(graph, vertices);
-    let group = groups.get(make);
-    if (group === undefined) {
-      const produces = productionOf(topology, region as RegionId);
-      group = { count: 0, size: vertices.length, tasks: new TaskList(graph), produces };
-      groups.set(make, group);
-    }
-    group.count++;
-    group.tasks.add(vertices);
-  }
-  return Array.from(groups.values(), ({ count, size, tasks, produces }) => {
-    return { count, size, tasks: tasks.byVertex(), produces };
-  });
-}
-
-function productionOf({ graph, regions, reproducibilityOf }: Topology, region: RegionId): RegionGroup['produces'] {
-  const isRead = regions
-    .verticesOf(region)
-    .some((vertex) =>
-      graph
-        .edgesOutOf(graph.jobVertexIndexOf(vertex as ExecutionVertexId))
-        .some((edge) => graph.jobGraph.edges[edge]?.exchange.joinsRegions === false),
-    );
-  if (!isRead) return undefined;
-  const reproducibility = reproducibilityOf(region);
-  return reproducibility.kind === 'never' ? { kind: 'new', why: reproducibility.why } : { kind: 'again' };
-}
-
-/** How many subtasks of which vertices, as a key. */
-function makeOf(graph: ExecutionGraph, vertices: Int32Array): string {
-  let make = '';
-  let current = -1;
-  let size = 0;
-  for (const vertex of vertices) {
-    const jobVertex = graph.jobVertexIndexOf(vertex as ExecutionVertexId);
-    if (jobVertex !== current) {
-      if (size > 0) make += `${current}×${size} `;
-      current = jobVertex;
-      size = 0;
-    }
-    size++;
-  }
-  return `${make}${current}×${size}`;
 }
 
 function consequence(scope: RestartScope): string {

@@ -94,6 +94,10 @@ Regions (tasks that restart together)
   2  × 1 task  flights[0..1]  produces anew: "flights", "filter-1" are not declared deterministic
   4  × 1 task  sum[0..3]
 
+Slots (one for each task that runs)
+  1 or more for the job to run: the tasks of its largest region run together
+  4 for all that can run at once
+
 If one task fails
   flights[0]  1 of 6 tasks restarts, 4 keep waiting for results
   sum[0]      1 of 6 tasks restarts
@@ -143,7 +147,9 @@ If one task fails
   });
 
   it('is a plain value', () => {
-    const { job, mode, taskCount, regionCount, vertices, edges, regions } = explain(delays({ mode: 'streaming' }));
+    const { job, mode, taskCount, regionCount, vertices, edges, regions, slots } = explain(
+      delays({ mode: 'streaming' }),
+    );
     expect({ job, mode, taskCount, regionCount }).toEqual({
       job: 'flights',
       mode: 'streaming',
@@ -167,6 +173,15 @@ If one task fails
         ],
       },
     ]);
+    expect(slots).toEqual({ least: 6, most: 6 });
+  });
+
+  it.each<{ of: string; job: Job; least: number; most: number }>([
+    { of: 'a job whose steps run one after the other', job: delays(), least: 1, most: 4 },
+    { of: 'one whose steps run together', job: delays({ mode: 'streaming' }), least: 6, most: 6 },
+    { of: 'pipelines, and what begins when their sources have ended', job: pipelines(5), least: 2, most: 10 },
+  ])('says how many slots a run takes at least, and how many are of use: $of', ({ job, least, most }) => {
+    expect(explain(job).slots).toEqual({ least, most });
   });
 
   it('takes as many lines for 10 000 pipelines as for two', () => {
