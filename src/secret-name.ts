@@ -1,10 +1,26 @@
 const anywhere =
   /passw|passphrase|passcode|secret|token|api[-_ ]?key|access[-_ ]?key|private[-_ ]?key|authori[sz]ation|bearer|credential|cookie|session[-_ ]?id|credit[-_ ]?card|card[-_ ]?number/i;
 
+const leftOut = '(left out)';
+const inUrl = /(:\/\/[^\s/@:]*:)[^\s/@]*@/g;
+const inHeader = /\b(bearer\s+|basic\s+(?=[\w+/=-]{8}))[\w.~+/=-]+/gi;
+/** A name, what separates it, and a value: quoted, quoted in a text that is quoted itself, or up to a space or separator. */
+const named = /([\w-]{1,40})(\\*["']?\s*[:=]\s*)("(?:\\.|[^"\\])*"?|'[^']*'?|\\+"[^"]*"?|[^\s,&;"'}]+)/g;
+
 /** Too short to be looked for within longer words: an author is no secret. */
 const asWord = /(?:^|[^a-z])(?:pass|pwd|pin|auth|jwt|cvv|cvc|ssn)(?:$|[^a-z])/;
 
 /** Whether a field of this name holds what does not belong into a message or log. */
 export function isSecretName(name: string): boolean {
   return anywhere.test(name) || asWord.test(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase());
+}
+
+/** A text without the secrets that can be told by what is around them: in a URL, after `Bearer`, beside a secret name. */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(inUrl, `$1${leftOut}@`)
+    .replace(inHeader, `$1${leftOut}`)
+    .replace(named, (whole, name: string, separator: string) =>
+      isSecretName(name) ? `${name}${separator}${leftOut}` : whole,
+    );
 }

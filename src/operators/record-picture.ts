@@ -1,12 +1,14 @@
-import { isSecretName } from '../secret-name.ts';
+import { isSecretName, withoutSecrets } from '../secret-name.ts';
 
 const mostLength = 160;
 const mostText = 24;
+/** As much of a text is looked at for secrets, so that one is known by what follows what is shown. */
+const mostLookedAt = 1_024;
 const mostEntries = 8;
 const mostDepth = 3;
 
 /**
- * A short picture of a record for messages: long texts are cut, fields that are named like a secret are left out, and
+ * A short picture of a record for messages: long texts are cut, secrets that are known by their name or by what is around them are left out, and
  * whatever resists being looked at is said to. Never throws.
  */
 export function pictureOf(record: unknown): string {
@@ -25,9 +27,7 @@ function safely(value: () => unknown, depth: number): string {
 function draw(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
-      return value.length <= mostText
-        ? JSON.stringify(value)
-        : `${JSON.stringify(value.slice(0, mostText))}… (${value.length} characters)`;
+      return drawText(value);
     case 'bigint':
       return `${value}n`;
     case 'function':
@@ -37,6 +37,12 @@ function draw(value: unknown, depth: number): string {
     default:
       return String(value);
   }
+}
+
+function drawText(value: string): string {
+  const shown = withoutSecrets(value.slice(0, mostLookedAt));
+  if (value.length <= mostText) return JSON.stringify(shown);
+  return `${JSON.stringify(shown.slice(0, mostText))}… (${value.length} characters)`;
 }
 
 function drawObject(value: object, depth: number): string {

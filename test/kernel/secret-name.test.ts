@@ -1,4 +1,4 @@
-import { isSecretName } from '../../src/secret-name.ts';
+import { isSecretName, withoutSecrets } from '../../src/secret-name.ts';
 
 describe('a field that is named like a secret', () => {
   it.each([
@@ -14,6 +14,36 @@ describe('a field that is named like a secret', () => {
     '%s is none',
     (name) => {
       expect(isSecretName(name)).toBe(false);
+    },
+  );
+});
+
+describe('a text with secrets', () => {
+  it.each([
+    ['a URL', 'to https://ann:pa:ss@host/x', 'to https://ann:(left out)@host/x'],
+    ['a URL without a user', 'redis://:pw@host', 'redis://:(left out)@host'],
+    ['a header', 'Bearer abc.d-e', 'Bearer (left out)'],
+    ['a header with its name', 'Authorization: Basic YW5uOnBhc3M=', 'Authorization: (left out) (left out)'],
+    ['JSON', '{"user":"ann","password":"a b\\"c","n":1}', '{"user":"ann","password":(left out),"n":1}'],
+    ['JSON in JSON', '{\\"token\\":\\"a b\\",\\"n\\":1}', '{\\"token\\":(left out),\\"n\\":1}'],
+    ['JSON that is cut', '{"password":"a b', '{"password":(left out)'],
+    ['a query', '?api_key=k1&page=2', '?api_key=(left out)&page=2'],
+    ['a connection string', 'Host=h;Pwd=x;Port=1', 'Host=h;Pwd=(left out);Port=1'],
+  ])('is told without them: %s', (_, text, told) => {
+    expect(withoutSecrets(text)).toBe(told);
+  });
+
+  it.each(['http://host:8080/a@b', 'ann@host', 'author: ann', 'a basic text', '{"n":1}', ''])(
+    'has none: %s',
+    (text) => {
+      expect(withoutSecrets(text)).toBe(text);
+    },
+  );
+
+  it.each(['://a:', 'a', 'a:', '\\', 'token="\\', 'bearer ', ' '])(
+    'takes bounded time: %j again and again',
+    (piece) => {
+      expect(withoutSecrets(piece.repeat(1_024 / piece.length)).length).toBeLessThan(10_000);
     },
   );
 });

@@ -202,6 +202,8 @@ describe('the picture of a record', () => {
     ['deep', { a: { b: { c: { d: 1 } } } }, '{"a":{"b":{"c":{…}}}}'],
     ['bigint', 12n, '12n'],
     ['a date', new Date(0), '1970-01-01T00:00:00.000Z'],
+    ['a secret in a text', { a: 'Bearer xyz' }, '{"a":"Bearer (left out)"}'],
+    ['a secret whose end is not shown', `x://u:${'p'.repeat(90)}@h`, '"x://u:(left out)@h"… (98 characters)'],
     ['bytes', new Uint8Array(3), 'Uint8Array(3 bytes)'],
     ['a map', new Map([[1, 2]]), 'Map(1)'],
     ['undefined', undefined, 'undefined'],
