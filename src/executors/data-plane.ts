@@ -10,7 +10,7 @@ import type { PartitionId, ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import type { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
-import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { ResultPartition, ResumableResult } from '../partitions/result-partition.ts';
 
 /** What a task needs of the place it runs in, and what it reports to it; each report comes on a stack of its own. */
 export interface TaskSurroundings {
@@ -40,7 +40,7 @@ export interface PartitionSurroundings {
   /** Gives up results that nobody needs now, to make room for `bytes` of the disk. */
   readonly reclaim: (bytes: number, budget: ByteBudget) => void;
   /** What an earlier attempt left, which is to be taken over, and whether what is in files is lost. */
-  readonly previous: { readonly partition: ResultPartition; readonly isLost: boolean } | undefined;
+  readonly previous: { readonly partition: ResumableResult; readonly isLost: boolean } | undefined;
   /** What is left to compare with of an earlier attempt that was complete and given up. */
   readonly trace: ResultTrace | undefined;
 }

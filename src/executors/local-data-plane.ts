@@ -134,8 +134,7 @@ export class LocalDataPlane implements DataPlane {
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
     if (origin === 'unread') return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
-    const resumed = previous?.partition.resume?.(id, previous.isLost);
-    if (resumed !== undefined) return resumed;
+    if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
     const settings = this.#plan.exchanges[edge] ?? {};
     const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);
     const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };

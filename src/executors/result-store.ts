@@ -8,7 +8,7 @@ import { type PartitionActorRef, partitionMachine } from '../machines/partition-
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
 import { releaseKeptResult } from '../partitions/kept-result.ts';
-import type { ResultPartition } from '../partitions/result-partition.ts';
+import { isResumable, isTraceable, type ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { DataPlane } from './data-plane.ts';
 import { ArrivalBoard } from './arrival-board.ts';
@@ -300,9 +300,9 @@ export class ResultStore {
     const { id, origin, edge, producer } = registration;
     const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
     const previous =
-      before?.partition.resume === undefined
-        ? undefined
-        : { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') };
+      before !== undefined && isResumable(before.partition)
+        ? { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') }
+        : undefined;
     const partition = dataPlane.createPartition(registration, {
       truncated: () => this.#truncated(id),
       curtailed: () => this.#curtailed(id),
@@ -312,7 +312,7 @@ export class ResultStore {
     });
     this.#outputs.set(id.partition, partition);
     // What is kept again can be compared with itself; what no consumer reads is compared with its trace once more.
-    if (partition.resume !== undefined) this.#traces.delete(id.partition);
+    if (isResumable(partition)) this.#traces.delete(id.partition);
     if (before !== undefined) {
       before.partition = partition;
       before.host = host;
@@ -353,7 +353,7 @@ export class ResultStore {
 
   #giveUp(partition: PartitionId, held: HeldResult, leavesTrace: boolean): void {
     if (leavesTrace) {
-      const trace = held.partition.trace?.();
+      const trace = isTraceable(held.partition) ? held.partition.trace() : undefined;
       if (trace === undefined) held.host.report({ type: 'result.traceless', id: held.partition.id });
       else this.#traces.set(partition, trace);
     }

@@ -30,6 +30,9 @@ export class SinkOutput implements TaskOutput {
     return this.#failure;
   }
 
+  /** A write takes as long as it takes. */
+  waitForRoom(): void {}
+
   onWritable(listener: () => void): void {
     this.#listener = listener;
   }

@@ -163,7 +163,10 @@ export class StreamTask implements Runnable {
         this.#curtail();
         return 'blocked';
       }
-      if (!outputs.every(({ isWritable }) => isWritable)) return 'blocked';
+      if (!outputs.every(({ isWritable }) => isWritable)) {
+        for (const output of outputs) if (!output.isWritable) output.waitForRoom();
+        return 'blocked';
+      }
       const results = chain.poll();
       if (results !== undefined) {
         this.#write(results);

@@ -1,23 +1,25 @@
 import { PartitionLostError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import { ComparingWriter } from './comparing-writer.ts';
 import { Comparison } from './comparison.ts';
-import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
+import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from './result-partition.ts';
 import type { ResultTrace } from './result-trace.ts';
+import type { ResultWriter } from './result-writer.ts';
 import type { Batch } from './stream-element.ts';
 
 /**
  * A result that is produced again only because its task is: everybody has read it, and nothing of it is kept. It is
  * compared with what is left of it, if anything is, so that those who have read it can be told if it was something else.
  */
-export class ConsumedResultPartition implements ResultPartition {
+export class ConsumedResultPartition implements TraceableResult {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
   readonly isWritable = true;
   readonly isNeeded = false;
   readonly #before: ResultTrace | undefined;
-  readonly #comparison: Comparison | undefined;
+  readonly #writer: ResultWriter;
   #records = 0;
   #batches = 0;
 
@@ -26,24 +28,26 @@ export class ConsumedResultPartition implements ResultPartition {
     this.exchange = of.exchange;
     this.subpartitionCount = of.subpartitionCount;
     this.#before = before;
-    this.#comparison = before && new Comparison(of.id, before);
+    this.#writer = new ComparingWriter(before && new Comparison(of.id, before));
   }
 
   onWritable(): void {}
 
+  waitForRoom(): void {}
+
   write(subpartition: number, records: Batch): void {
     this.#records += records.length;
     this.#batches++;
-    this.#comparison?.take(subpartition, records);
+    const rest = this.#writer.take(subpartition, records);
+    if (rest.length > 0) this.#writer.append(subpartition, rest);
   }
 
   finish(done: (error?: Error) => void): void {
-    done(this.#comparison?.shortfall());
+    this.#writer.finish(done);
   }
 
-  /** What came was compared. */
   curtail(done: (error?: Error) => void): void {
-    done();
+    this.#writer.curtail(done);
   }
 
   read(): SubpartitionView {

@@ -71,6 +71,9 @@ export class PipelinedResultPartition implements ResultPartition {
     this.#listener = listener;
   }
 
+  /** Its readers make room in their own time. */
+  waitForRoom(): void {}
+
   write(subpartition: number, records: Batch): void {
     if (this.#phase === 'released') return;
     if (this.#phase !== 'open') {

@@ -55,9 +55,11 @@ export class RecordWriter implements TaskOutput {
   }
 
   get isWritable(): boolean {
-    if (this.#partition.isWritable) return true;
-    this.#partition.waitForRoom?.();
-    return false;
+    return this.#partition.isWritable;
+  }
+
+  waitForRoom(): void {
+    this.#partition.waitForRoom();
   }
 
   get blame(): OutputBlame | undefined {

@@ -172,11 +172,13 @@ export class ResultFile {
     this.#failure = undefined;
   }
 
-  /** Gives everything back, and ends what waits. */
+  /** Gives everything back. Whoever waits for the end hears of no error: what was still under way nobody needs. */
   close(): void {
+    const finishing = this.#finishing;
     this.#finishing = undefined;
     this.#disk.close();
     this.#giveUp();
+    finishing?.(undefined);
   }
 
   #giveUp(): void {

@@ -55,8 +55,8 @@ export interface ResultPartition {
    * One that has not been opened needs everything, and so does whoever keeps the result for later. Looking is free.
    */
   readonly isNeeded: boolean;
-  /** Its producer has stopped because it is full. Needed where nobody waits for ever: its time begins. */
-  readonly waitForRoom?: () => void;
+  /** Its producer has stopped because it is full: where nobody waits for ever, its time begins. */
+  waitForRoom(): void;
   /** Calls `listener` whenever the partition becomes writable again, fails, or is needed no more. One listener: the writing task. */
   onWritable(listener: () => void): void;
   /**
@@ -85,12 +85,31 @@ export interface ResultPartition {
   statistics(): PartitionStatistics;
   /** Gives up everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
   release(): void;
+}
+
+/** A result that leaves something to compare another attempt with. */
+export interface TraceableResult extends ResultPartition {
+  /** What will be left of it when it is released; undefined if that would be too little. */
+  trace(): ResultTrace | undefined;
+}
+
+/** A result that the next attempt of its producer takes over. */
+export interface ResumableResult extends TraceableResult {
   /**
    * Hands what it holds on to the next attempt of its producer, which produces it again: what is there is compared, what
-   * is missing is put back, what follows is appended. Its readers stay. Undefined where nothing is kept.
+   * is missing is put back, what follows is appended. Its readers stay.
    * @param isLost whether what is in files is to be given up
+   * @throws PartitionLostError if it was released
    */
-  readonly resume?: (id: ResultPartitionId, isLost: boolean) => ResultPartition;
-  /** What will be left of it to compare with when it is released; undefined if that would be too little. */
-  readonly trace?: () => ResultTrace | undefined;
+  resume(id: ResultPartitionId, isLost: boolean): ResumableResult;
+}
+
+/** Whether another attempt can be compared with a result. */
+export function isTraceable(partition: ResultPartition): partition is TraceableResult {
+  return 'trace' in partition;
+}
+
+/** Whether the next attempt can take a result over. */
+export function isResumable(partition: ResultPartition): partition is ResumableResult {
+  return 'resume' in partition;
 }

@@ -5,12 +5,18 @@ import type { Reproduction } from './reproduction.ts';
 import { ResultTrace, type TracedBatch } from './result-trace.ts';
 import { type RetainedBatch, RetainedLog } from './retained-log.ts';
 
-/** The logs of one result by subpartition, each made on first use, and which of their readers need nothing more. */
+/**
+ * The logs of one result by subpartition, each made on first use; which of their readers need nothing more, and whether
+ * their end is known.
+ */
 export class SubpartitionLogs implements Iterable<RetainedLog> {
   readonly #partition: PartitionId;
   readonly #count: number;
   readonly #logs: (RetainedLog | undefined)[] = [];
   #dismissedCount = 0;
+  #areWhole = false;
+  #recordCount = 0;
+  #batchCount = 0;
 
   constructor(partition: PartitionId, subpartitionCount: number) {
     this.#partition = partition;
@@ -31,6 +37,21 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return log;
   }
 
+  /** Records that were ever appended, to any log. */
+  get recordCount(): number {
+    return this.#recordCount;
+  }
+
+  /** Batches that were ever appended, to any log. */
+  get batchCount(): number {
+    return this.#batchCount;
+  }
+
+  /** Whether some attempt has produced everything, so that the end of each is known. */
+  get areWhole(): boolean {
+    return this.#areWhole;
+  }
+
   batchAt(subpartition: number, index: number): RetainedBatch {
     return this.of(subpartition).batchAt(index) as RetainedBatch;
   }
@@ -48,6 +69,37 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   /** Whether every subpartition has had a reader, and none of them needs more. */
   get areDismissed(): boolean {
     return this.#dismissedCount >= this.#count;
+  }
+
+  append(log: RetainedLog, batch: RetainedBatch): void {
+    log.append(batch);
+    this.#recordCount += batch.count;
+    this.#batchCount++;
+  }
+
+  /** Nothing follows: readers come to an end. */
+  end(): void {
+    this.#areWhole = true;
+    for (const log of this) log.advance();
+  }
+
+  /** Everything that an earlier attempt has produced is missing, and will come again. */
+  follow(before: ResultTrace): void {
+    for (let subpartition = 0; subpartition < before.subpartitionCount; subpartition++) {
+      const log = this.of(subpartition);
+      for (let batch = 0; batch < before.batchCount(subpartition); batch++) {
+        this.append(log, {
+          sequence: log.recordCount,
+          count: before.recordCount(subpartition, batch),
+          records: undefined,
+          reservedBytes: 0,
+          written: undefined,
+          checksum: before.checksum(subpartition, batch),
+        });
+      }
+      log.restart();
+    }
+    this.#areWhole = before.isWhole;
   }
 
   /** The reader of a log needs nothing more. */
@@ -79,7 +131,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   }
 
   /** What another attempt can be compared with; undefined if some of it has no checksum. */
-  trace(isWhole: boolean): ResultTrace | undefined {
+  trace(): ResultTrace | undefined {
     const batches: TracedBatch[][] = [];
     for (const log of this) {
       const those: TracedBatch[] = [];
@@ -89,7 +141,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
       }
       batches[log.subpartition] = those;
     }
-    return new ResultTrace(Array.from(batches), isWhole);
+    return new ResultTrace(Array.from(batches), this.#areWhole);
   }
 
   /** What an attempt that is producing them again is compared with from now on: checksums of what is to come are made. */

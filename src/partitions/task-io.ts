@@ -32,7 +32,7 @@ export interface OutputBlame {
 
 /** Where a task puts its results: one per outgoing edge, or a sink. */
 export interface TaskOutput {
-  /** Whether a batch may be written now. Asked by the task alone, which waits if not. */
+  /** Whether a batch may be written now. Looking is free. */
   readonly isWritable: boolean;
   /** Whether anybody needs what is still to be written. A sink always does. */
   readonly isNeeded: boolean;
@@ -40,6 +40,8 @@ export interface TaskOutput {
   readonly failure: Error | undefined;
   /** Who is to blame when `write` has thrown, where that is not the task. */
   readonly blame?: OutputBlame | undefined;
+  /** The task has stopped because it may not write: where nobody waits for ever, its time begins. */
+  waitForRoom(): void;
   /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */
   onWritable(listener: () => void): void;
   /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */

@@ -120,8 +120,13 @@ class HandOutput implements TaskOutput {
   isNeeded = true;
   failure: Error | undefined;
   finishesLater = false;
+  waits = 0;
   #listener: (() => void) | undefined;
   #finishing: ((error?: Error) => void) | undefined;
+
+  waitForRoom(): void {
+    this.waits++;
+  }
 
   onWritable(listener: () => void): void {
     this.#listener = listener;
@@ -256,6 +261,7 @@ describe('StreamTask', () => {
     idle();
     expect(output.log).toEqual([]);
     expect(input.waiting).toHaveLength(2);
+    expect(output.waits).toBeGreaterThan(0);
     output.becomeWritable();
     idle();
     expect(output.log).toEqual([[1], [2], 'flush']);

@@ -12,7 +12,7 @@ const subpartitionCount = 3;
 function traced(): ResultTrace {
   const rig = new RetainedRig({ retention: 'disk', subpartitionCount });
   rig.write([2, 3]).write([3], { subpartition: 2 }).finish();
-  const trace = rig.partition.trace?.();
+  const trace = rig.partition.trace();
   rig.partition.release();
   if (trace === undefined) throw new Error('nothing is left of it');
   return trace;
@@ -133,10 +133,10 @@ describe('the trace of a result', () => {
     ['partly in memory', { retention: 'memory-then-disk', memoryBytes: 300 }, false],
   ])('is there where all of it has a checksum: %s', (_, options, isThere) => {
     const rig = new RetainedRig(options).write([2, 2, 2]);
-    expect(rig.partition.trace?.()?.isWhole).toBe(isThere ? false : undefined);
+    expect(rig.partition.trace()?.isWhole).toBe(isThere ? false : undefined);
     rig.finish();
-    expect(rig.partition.trace?.()?.isWhole).toBe(isThere ? true : undefined);
+    expect(rig.partition.trace()?.isWhole).toBe(isThere ? true : undefined);
     rig.partition.release();
-    expect(rig.partition.trace?.()).toBeUndefined();
+    expect(rig.partition.trace()).toBeUndefined();
   });
 });

@@ -79,7 +79,7 @@ describe('RP5: the trace of a partial result', () => {
   const rigAbout = { exchange: new RetainedRig().partition.exchange, subpartitionCount: 1 };
 
   it('tells whether what was produced is the same again, and nothing of what was not', () => {
-    const trace = partial().partition.trace?.() as ResultTrace;
+    const trace = partial().partition.trace() as ResultTrace;
     const again = consumed(trace);
     again.write(0, recordsOf(0, 0, 9));
     expect(again.isNeeded).toBe(false);

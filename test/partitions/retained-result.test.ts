@@ -215,7 +215,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(before.isWritable).toBe(true);
     expect(() => before.write(0, recordsOf(0, 8, 10))).toThrow(IllegalStateError);
     expect(() => before.finish(() => {})).toThrow(/Attempt 0 has handed partition 0 on/);
-    expect(() => before.resume?.(rig.partition.id, true)).toThrow(IllegalStateError);
+    expect(() => before.resume(rig.partition.id, true)).toThrow(IllegalStateError);
     before.release();
     rig.write(times(20, 1)).finish();
     expect(stateOf(rig.read())).toEqual(whole(20));
@@ -227,7 +227,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     let wakes = 0;
     rig.partition.onWritable(() => wakes++);
     rig.write(times(8, 2), { isSettled: false });
-    rig.partition.resume?.({ ...rig.partition.id, attempt: 1 } as typeof rig.partition.id, false);
+    rig.partition.resume({ ...rig.partition.id, attempt: 1 } as typeof rig.partition.id, false);
     rig.settle();
     expect(wakes).toBe(0);
   });

@@ -1,5 +1,10 @@
 import type { Batch, StreamElement } from '../../src/partitions/stream-element.ts';
-import type { PartitionStatistics, ResultPartition, SubpartitionView } from '../../src/partitions/result-partition.ts';
+import type {
+  PartitionStatistics,
+  ResultPartition,
+  ResumableResult,
+  SubpartitionView,
+} from '../../src/partitions/result-partition.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
@@ -191,7 +196,7 @@ export class RetainedRig {
   readonly disk: ByteBudget;
   readonly store: MemorySpillStore;
   /** In the hands of the latest attempt. */
-  partition: ResultPartition;
+  partition: ResumableResult;
   readonly ends: (Error | undefined)[] = [];
   appends = 0;
   reads = 0;
@@ -251,7 +256,7 @@ export class RetainedRig {
   /** Asks as its producer does, which waits if it may not write. */
   mayWrite(): boolean {
     if (this.partition.isWritable) return true;
-    this.partition.waitForRoom?.();
+    this.partition.waitForRoom();
     return false;
   }
 
@@ -266,11 +271,9 @@ export class RetainedRig {
   }
 
   /** The next attempt takes over. Returns the handle of the one before. */
-  resume(isLost = false): ResultPartition {
+  resume(isLost = false): ResumableResult {
     const before = this.partition;
-    const resumed = before.resume?.({ ...somePartition, attempt: ++this.#attempt } as ResultPartitionId, isLost);
-    if (resumed === undefined) throw new Error('nothing is kept');
-    this.partition = resumed;
+    this.partition = before.resume({ ...somePartition, attempt: ++this.#attempt } as ResultPartitionId, isLost);
     this.#produced = [];
     this.#listen();
     return before;
