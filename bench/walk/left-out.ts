@@ -13,7 +13,6 @@ export interface LeftOut {
 export const leftOut: readonly LeftOut[] = [
   { name: 'recordState', extent: 'with all it calls', why: 'tells observers of a state' },
   { name: 'recordStatus', extent: 'with all it calls', why: 'tells observers of a status' },
-  { name: 'recordDecision', extent: 'with all it calls', why: 'tells observers of a decision' },
   { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
   { name: 'taskEnded', extent: 'with all it calls', why: 'the receipt counts what was moved' },
   { files: 'api/receipt-book.ts', extent: 'with all it calls', why: 'the receipt' },

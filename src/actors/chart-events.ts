@@ -1,6 +1,7 @@
 import type { KeptResult, TaskStatistics } from './protocol/deployment.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
+import type { Restart } from '../failover/restart-proposal.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../ids.ts';
 
@@ -142,17 +143,10 @@ export type FailoverToMasterEvent =
   | {
       readonly type: 'failover.decided';
       readonly failover: FailoverId;
-      readonly failure: TaskFailure;
-      readonly regions: readonly RegionId[];
-      /** Those among them that produce again what they have produced: their readers need not restart. */
-      readonly again: readonly RegionId[];
-      /** Those that have not begun, and wait once more for what is produced again: they have nothing to lose. */
-      readonly waiting: readonly RegionId[];
+      readonly restart: Restart;
       readonly restartAtMs: number;
       /** False if the failure was merged into a restart that was already planned. */
       readonly newAttempt: boolean;
-      /** Why more restarts than the strategy asked for, or whatever it wants to say. */
-      readonly why: string | undefined;
     }
   | {
       readonly type: 'failover.refused';

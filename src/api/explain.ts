@@ -1,7 +1,12 @@
 import { InvalidArgumentError, toError } from '../errors.ts';
-import { affectedRegions } from '../failover/affected-regions.ts';
 import type { FailoverRule, TaskFailure } from '../failover/failover-strategy.ts';
-import { type SoundDecision, soundDecision } from '../failover/sound-decision.ts';
+import {
+  propose,
+  proposeEverything,
+  type RecoveryView,
+  type RestartProposal,
+  smallestRestart,
+} from '../failover/restart-proposal.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { JobEdge } from '../graph/job-graph.ts';
@@ -111,7 +116,8 @@ class PlanExplanation implements JobExplanation {
   readonly edges: JobExplanation['edges'];
   readonly regions: readonly RegionGroup[];
   readonly slots: SlotDemand;
-  readonly #topology: Topology;
+  /** Every complete result can be read, and every task runs. */
+  readonly #topology: RecoveryView;
   /** undefined: the default, which can be asked for many regions at once. */
   readonly #rule: FailoverRule | undefined;
   readonly #vertexByOperator: ReadonlyMap<string, number>;
@@ -126,6 +132,8 @@ class PlanExplanation implements JobExplanation {
       graph,
       regions,
       isPartitionAvailable: (partition) => graph.exchangeOfPartition(partition).reconsumable,
+      isPartitionReadable: (partition) => graph.exchangeOfPartition(partition).reconsumable,
+      isWaiting: () => false,
       reproducibilityOf: (region) => reproducible.of(region),
     };
     this.job = plan.name;
@@ -151,7 +159,7 @@ class PlanExplanation implements JobExplanation {
     for (const vertex of this.#tasksCalled(name)) taskByRegion.set(regions.regionOf(vertex), vertex);
     const failedRegions = new Set(taskByRegion.keys());
     if (this.#rule === undefined) {
-      const restarted = new Set(affectedRegions(failedRegions, this.#topology, new Set()).keys());
+      const restarted = new Set(smallestRestart(failedRegions, this.#topology).regions);
       return restartScope(this.#topology, name, 'restart', restarted, failedRegions, undefined);
     }
     const restarted = new Set<RegionId>();
@@ -227,18 +235,17 @@ class PlanExplanation implements JobExplanation {
 function decide(
   rule: FailoverRule,
   failure: TaskFailure,
-  topology: Topology,
-): Exclude<SoundDecision, { readonly kind: 'nonsense' }> {
+  view: RecoveryView,
+): Exclude<RestartProposal, { readonly kind: 'nonsense' }> {
   let problem: string;
   try {
-    const decision = soundDecision(rule(failure, topology), failure, topology);
-    if (decision.kind !== 'nonsense') return decision;
-    ({ problem } = decision);
+    const proposal = propose(failure, view, { decision: rule(failure, view) });
+    if (proposal.kind !== 'nonsense') return proposal;
+    ({ problem } = proposal);
   } catch (error) {
     problem = `it threw: ${toError(error).message}`;
   }
-  const regions = Array.from({ length: topology.regions.count }, (_, region) => region as RegionId);
-  return { kind: 'restart', regions, again: [], why: `everything, because the failover rule is of no use: ${problem}` };
+  return { ...proposeEverything(view), why: `everything, because the failover rule is of no use: ${problem}` };
 }
 
 function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {

@@ -49,7 +49,11 @@ function refuseLater(what: string, answer: unknown): void {
  * Checks what a failover strategy answered, which may be the user's code. A restart must name existing regions and the
  * failed task's own; what correctness needs beyond them is added, and `why` says so.
  */
-export function soundDecision(decision: unknown, failure: TaskFailure, topology: Topology): SoundDecision {
+export function soundDecision(
+  decision: unknown,
+  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  topology: Topology,
+): SoundDecision {
   if (typeof decision !== 'object' || decision === null) return nonsense(`it answered ${show(decision)}`);
   const { kind, regions, cause, why } = decision as Record<string, unknown>;
   const said = typeof why === 'string' ? why : undefined;

@@ -4,62 +4,54 @@ import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../actors/cha
 import type { Clock } from '../environment.ts';
 import { OperationTimeoutError, toError } from '../errors.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
-import type { SoundDecision } from '../failover/sound-decision.ts';
+import type { FailureClass } from '../failover/failure-classifier.ts';
+import type { Restart, RestartProposal, StrategyAnswer } from '../failover/restart-proposal.ts';
 import { show } from '../foreign-value.ts';
-import type { FailoverId, RegionId } from '../ids.ts';
+import type { FailoverId, PartitionId, RegionId } from '../ids.ts';
 import { placeholder, placeholderActor } from './placeholder.ts';
 
 /** Whoever opens failovers: the job master. */
 export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEvent>;
 
 /**
- * The failover chart: one failure, from the question which regions restart until the last of them runs again.
+ * The failover chart: one failure, from its classification until the last of the regions that restart runs again. What it
+ * decides about is a value, the proposal in its context: worked out once for the failure, once for the strategy's answer,
+ * and once more for each look that finds results missing. Its guards look at fields.
  *
  * F0 The results that the restart will read are looked at, until none more is found missing: a chain of lost results costs
- *    one restart. Those of the smallest sound restart before anybody is asked, those of what the strategy wants beyond it
- *    when it has answered.
+ *    one restart. Those of the smallest sound restart before the strategy is asked, those of what the strategy wants beyond
+ *    it when it has answered.
  * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
  * F2 An unrecoverable failure is refused without asking the backoff.
- * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does, by
- *    the engine's default, whose attempts end. Both are said in a warning. Extension never costs correctness.
+ * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does is
+ *    answered for by the default one, which ends. Both are said in a warning. Extension never costs correctness.
  * F4 What is restarted is closed under the rules of recovery, whatever the strategy named.
  * F5 It is completed when each of its regions runs again or was taken over by a newer failover.
+ * F6 A failure is classified and recorded before anything is decided about it.
  */
 export interface FailoverInput {
   readonly failover: FailoverId;
-  readonly failure: TaskFailure;
-  /** Whether a restart of these regions (undefined: the smallest sound one) will read results that nobody has looked at. */
-  readonly readsUnverified: (regions: readonly RegionId[] | undefined) => boolean;
-  /** Why no restart can help; undefined if one may. */
-  readonly unrecoverable: string | undefined;
+  /** What failed; which results it blames is found out. */
+  readonly failed: Omit<TaskFailure, 'lostPartitions'>;
+  readonly classify: (failed: FailoverInput['failed']) => FailureClass;
+  /** What is to be done, as things are now: without an answer the smallest sound restart. See `propose`. */
+  readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
+  readonly proposeEverything: () => Restart;
   readonly master: FailoverParentRef;
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
   readonly deadlineMs: number;
-  /** Checks an answer: the sound set of regions and why it is larger than asked for, or what is wrong with the answer. */
-  readonly completeDecision: (decision: unknown) => CompleteDecision;
-  readonly allRegions: () => readonly RegionId[];
 }
 
-/** A sound decision with all whom it concerns. */
-export type CompleteDecision =
-  | (Extract<SoundDecision, { kind: 'restart' }> & {
-      /** Regions, among those that restart, that have not begun and wait once more for what is produced again. */
-      readonly waiting: readonly RegionId[];
-    })
-  | Exclude<SoundDecision, { kind: 'restart' }>;
-
 export interface FailoverContext extends FailoverInput {
-  regions: readonly RegionId[];
-  /** Those that produce again what they have produced. */
-  again: readonly RegionId[];
-  /** Those that have not begun, and wait once more for what is produced again. */
-  waiting: readonly RegionId[];
-  /** What the strategy answered, */
-  decision: unknown;
-  /** and what comes of it, as things are known to be. */
-  complete: CompleteDecision | undefined;
-  why: string | undefined;
+  failure: TaskFailure;
+  /** Why no restart can help; undefined if one may. */
+  unrecoverable: string | undefined;
+  /** Results that were looked at. */
+  verified: ReadonlySet<PartitionId>;
+  /** What the strategy answered. */
+  answer: StrategyAnswer | undefined;
+  proposal: RestartProposal;
   /** Set when the strategy or the backoff refused. */
   refusal: { readonly cause: Error; readonly why: string } | undefined;
   restartAtMs: number;
@@ -74,12 +66,11 @@ const base = setup({
   types: {} as { context: FailoverContext; events: FailoverEvent; input: FailoverInput },
   actors: { delay: placeholderActor<DelayInput>('failover', 'delay') },
   actions: {
-    /**
-     * Looks at the results that a restart of `regions` (undefined: the smallest sound one) will read; the answer comes
-     * back as `failover.resultsVerified`.
-     */
-    verifyResults: (_, _params: { regions: readonly RegionId[] | undefined }) =>
-      placeholder('failover', 'verifyResults'),
+    /** Enters what the failure says about results and claims into the books, and tells observers of it. */
+    recordFailure: (_, _params: { failure: TaskFailure; verdict: FailureClass }) =>
+      placeholder('failover', 'recordFailure'),
+    /** Looks at results; the answer comes back as `failover.resultsVerified`. */
+    verifyResults: (_, _params: { results: readonly PartitionId[] }) => placeholder('failover', 'verifyResults'),
     /** Puts the question to the failover strategy; the answer comes back as `failover.strategyDecided` or `…Failed`. */
     askStrategy: () => placeholder('failover', 'askStrategy'),
     /** Puts the question to the restart backoff of the failed region. */
@@ -88,46 +79,42 @@ const base = setup({
     askDefaultBackoff: () => placeholder('failover', 'askDefaultBackoff'),
   },
   guards: {
-    isGlobal: ({ context }) => context.failure.vertex === undefined,
-    readsUnverified: ({ context }) => context.readsUnverified(undefined),
-    decisionReadsUnverified: ({ context }) => context.readsUnverified(context.regions),
+    isRefusal: ({ context }) => context.proposal.kind === 'fail',
+    isNonsense: ({ context }) => context.proposal.kind === 'nonsense',
+    readsUnverified: ({ context }) => unverified(context).length > 0,
+    needsNoAnswer: ({ context }) => context.failure.vertex === undefined || context.answer !== undefined,
     someAreLost: ({ event }) => event.type === 'failover.resultsVerified' && event.lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
-    isSoundRestart: ({ context }) => context.complete?.kind === 'restart',
-    isSoundRefusal: ({ context }) => context.complete?.kind === 'fail',
     isInsaneBackoff: ({ event }) => event.type === 'failover.backoffDecided' && !isSane(event),
     mayRestart: ({ event }) => isBackoffAnswer(event) && event.canRestart,
     isLastRegion: ({ context }) => context.pendingCount <= 1,
   },
 });
 
-const { assign, sendTo } = base;
+const { assign, enqueueActions, sendTo } = base;
 
 const toMaster = ({ context }: { context: FailoverContext }): FailoverInput['master'] => context.master;
 
 const failoverSetup = base.extend({
   actions: {
-    /** Also when more was found to be lost: then the same answer restarts more. */
-    judgeDecision: assign(({ context, event }) => {
-      const decision = event.type === 'failover.strategyDecided' ? event.decision : context.decision;
-      return { decision, complete: context.completeDecision(decision) };
+    classify: enqueueActions(({ context: { classify, failed }, enqueue }) => {
+      const verdict = classify(failed);
+      const lostPartitions = Object.freeze(verdict.kind === 'partition-lost' ? [...verdict.partitions] : []);
+      const failure: TaskFailure = Object.freeze({ ...failed, lostPartitions });
+      enqueue.assign({ failure, unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined });
+      enqueue({ type: 'recordFailure', params: { failure, verdict } });
     }),
-    takeDecision: assign(({ context: { complete } }) => {
-      if (complete?.kind !== 'restart') return {};
-      const { regions, again, waiting, why } = complete;
-      return { regions, again, waiting, why };
-    }),
-    refuseByStrategy: assign(({ context: { complete } }) => {
-      if (complete?.kind !== 'fail') return {};
-      const { cause, why = 'the failover strategy decided to fail the job' } = complete;
+    propose: assign(({ context: { propose, failure, answer } }) => ({ proposal: propose(failure, answer) })),
+    proposeEverything: assign(({ context }) => ({ proposal: context.proposeEverything() })),
+    takeAnswer: assign(({ event }) =>
+      event.type === 'failover.strategyDecided' ? { answer: { decision: event.decision } } : {},
+    ),
+    noteVerified: assign(({ context }) => ({ verified: new Set([...context.verified, ...unverified(context)]) })),
+    refuseByStrategy: assign(({ context: { proposal } }) => {
+      if (proposal.kind !== 'fail') return {};
+      const { cause, why = 'the failover strategy decided to fail the job' } = proposal;
       return { refusal: { cause, why } };
     }),
-    takeAllRegions: assign(({ context }) => ({
-      regions: context.allRegions(),
-      again: [],
-      waiting: [],
-      why: undefined,
-    })),
     warnOfStrategy: sendTo(toMaster, ({ context, event }) => ({
       type: 'failover.overruled',
       failover: context.failover,
@@ -159,13 +146,9 @@ const failoverSetup = base.extend({
     announceDecision: sendTo(toMaster, ({ context }) => ({
       type: 'failover.decided',
       failover: context.failover,
-      failure: context.failure,
-      regions: context.regions,
-      again: context.again,
-      waiting: context.waiting,
+      restart: context.proposal as Restart,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
-      why: context.why,
     })),
     announceRefusal: sendTo(toMaster, ({ context }) => ({
       type: 'failover.refused',
@@ -178,10 +161,10 @@ const failoverSetup = base.extend({
     announceCompletion: sendTo(toMaster, ({ context }) => ({
       type: 'failover.completed',
       failover: context.failover,
-      regions: context.regions,
+      regions: restarting(context),
       failedAtMs: context.failure.atMs,
     })),
-    awaitRegions: assign(({ context }) => ({ pendingCount: context.regions.length })),
+    awaitRegions: assign(({ context }) => ({ pendingCount: restarting(context).length })),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },
 });
@@ -201,17 +184,25 @@ function isSane({ canRestart, delayMs, newAttempt }: BackoffAnswer): boolean {
   return typeof canRestart === 'boolean' && typeof newAttempt === 'boolean' && (isDelay || !canRestart);
 }
 
-function problemOf(context: FailoverContext, event: FailoverEvent): string {
+/** What the restart will read, and nobody has looked at. */
+function unverified({ proposal, verified }: FailoverContext): readonly PartitionId[] {
+  return proposal.kind === 'restart' ? proposal.reads.filter((partition) => !verified.has(partition)) : [];
+}
+
+function restarting({ proposal }: FailoverContext): readonly RegionId[] {
+  return proposal.kind === 'restart' ? proposal.regions : [];
+}
+
+function problemOf({ proposal, deadlineMs }: FailoverContext, event: FailoverEvent): string {
+  if (proposal.kind === 'nonsense') return proposal.problem;
   switch (event.type) {
-    case 'failover.strategyDecided':
-      return context.complete?.kind === 'nonsense' ? context.complete.problem : 'no problem';
     case 'failover.strategyFailed':
     case 'failover.backoffFailed':
       return `it threw: ${toError(event.cause).message}`;
     case 'failover.backoffDecided':
       return `it answered canRestart ${show(event.canRestart)}, delayMs ${show(event.delayMs)}, newAttempt ${show(event.newAttempt)}`;
     default:
-      return new OperationTimeoutError('the decision', context.deadlineMs).message;
+      return new OperationTimeoutError('the decision', deadlineMs).message;
   }
 }
 
@@ -223,7 +214,7 @@ const deadline = {
   }),
 } as const;
 
-const overruleStrategy = { target: 'checking', actions: ['takeAllRegions', 'warnOfStrategy'] } as const;
+const overruleStrategy = { target: 'checking', actions: ['warnOfStrategy', 'proposeEverything'] } as const;
 const overruleBackoff = { target: 'askingDefaultBackoff', actions: 'warnOfBackoff' } as const;
 const restartIfAllowed = { guard: 'mayRestart', target: 'restarting', actions: 'takeBackoff' } as const;
 
@@ -231,70 +222,52 @@ export const failoverMachine = failoverSetup.createMachine({
   id: 'failover',
   context: ({ input }) => ({
     ...input,
-    regions: [],
-    again: [],
-    waiting: [],
-    decision: undefined,
-    complete: undefined,
-    why: undefined,
+    failure: { ...input.failed, lostPartitions: [] },
+    unrecoverable: undefined,
+    verified: new Set(),
+    answer: undefined,
+    proposal: { kind: 'nonsense', problem: 'nothing is proposed yet' },
     refusal: undefined,
     restartAtMs: 0,
     newAttempt: true,
     pendingCount: 0,
   }),
-  initial: 'opened',
+  initial: 'classifying',
   states: {
-    /** A global failure takes every region and bypasses the strategy. */
-    opened: {
+    classifying: { entry: 'classify', always: 'proposing' },
+    /** The smallest sound restart, or what comes of the strategy's answer. */
+    proposing: {
+      entry: 'propose',
       always: [
-        { guard: 'isGlobal', target: 'checking', actions: 'takeAllRegions' },
+        { guard: 'isRefusal', target: 'refused', actions: 'refuseByStrategy' },
+        { guard: 'isNonsense', ...overruleStrategy },
         { guard: 'readsUnverified', target: 'verifying' },
+        { guard: 'needsNoAnswer', target: 'checking' },
         { target: 'askingStrategy' },
       ],
     },
     verifying: {
-      entry: { type: 'verifyResults', params: { regions: undefined } },
+      entry: { type: 'verifyResults', params: ({ context }) => ({ results: unverified(context) }) },
+      exit: 'noteVerified',
       invoke: deadline,
       on: {
-        // A lost result brings in its producer, and what that one reads.
         'failover.resultsVerified': [
-          { guard: 'someAreLost', target: 'verifying', reenter: true },
+          // A lost result brings in its producer, and what that one reads.
+          { guard: 'someAreLost', target: 'proposing' },
+          { guard: 'needsNoAnswer', target: 'checking' },
           { target: 'askingStrategy' },
         ],
         // What was not found out in time shows when it is read.
-        'delay.elapsed': 'askingStrategy',
+        'delay.elapsed': [{ guard: 'needsNoAnswer', target: 'checking' }, { target: 'askingStrategy' }],
       },
     },
     askingStrategy: {
       entry: 'askStrategy',
       invoke: deadline,
       on: {
-        'failover.strategyDecided': { target: 'judging', actions: 'judgeDecision' },
+        'failover.strategyDecided': { target: 'proposing', actions: 'takeAnswer' },
         'failover.strategyFailed': overruleStrategy,
         'delay.elapsed': overruleStrategy,
-      },
-    },
-    judging: {
-      always: [
-        { guard: 'isSoundRestart', target: 'verifyingDecision', actions: 'takeDecision' },
-        { guard: 'isSoundRefusal', target: 'refused', actions: 'refuseByStrategy' },
-        overruleStrategy,
-      ],
-    },
-    verifyingDecision: {
-      initial: 'deciding',
-      states: {
-        deciding: {
-          always: [{ guard: 'decisionReadsUnverified', target: 'looking' }, { target: '#failover.checking' }],
-        },
-        looking: {
-          entry: { type: 'verifyResults', params: ({ context }) => ({ regions: context.regions }) },
-          invoke: deadline,
-          on: {
-            'failover.resultsVerified': { target: '#failover.judging', actions: 'judgeDecision' },
-            'delay.elapsed': '#failover.checking',
-          },
-        },
       },
     },
     checking: {

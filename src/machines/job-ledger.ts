@@ -5,7 +5,7 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import { regionOrder } from '../graph/region-order.ts';
 import type { Reproducibility } from '../graph/reproducibility.ts';
-import type { Topology } from '../graph/topology.ts';
+import type { RecoveryView } from '../failover/restart-proposal.ts';
 import type {
   AttemptNumber,
   ExecutionVertexId,
@@ -25,7 +25,7 @@ import { ResultBook } from './result-book.ts';
  * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
  * charts; every entry is O(1) or O(what it concerns).
  */
-export class JobLedger implements Topology {
+export class JobLedger implements RecoveryView {
   /** The run that these are the books of; undefined where there is but one. */
   readonly run: RunId | undefined;
   readonly graph: ExecutionGraph;
@@ -245,27 +245,10 @@ export class JobLedger implements Topology {
     this.#results.lose(partition);
   }
 
-  /**
-   * The regions that were to read what these produce `again`, and have not begun: they wait for it once more. Those that
-   * run read on.
-   */
-  regionsToWaitAgain(regions: ReadonlySet<RegionId>, again: Iterable<RegionId>): Set<RegionId> {
-    const { graph } = this;
-    const waiting = new Set<RegionId>();
-    const seen = new Set<number>();
-    const visitGroup = (group: number): void => {
-      if (seen.has(group) || graph.exchangeOfGroup(group).consumption !== 'after-producer-finished') return;
-      seen.add(group);
-      for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-        const region = this.regions.regionOf(consumer as ExecutionVertexId);
-        const isScheduled = this.executions[consumer]?.getSnapshot().matches('scheduled') === true;
-        if (isScheduled && !regions.has(region)) waiting.add(region);
-      }
-    };
-    for (const region of again) {
-      this.regions.forEachVertex(region, (vertex) => graph.forEachProducedGroup(vertex, visitGroup));
-    }
-    return waiting;
+  /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
+  isWaiting(region: RegionId): boolean {
+    const first = this.regions.verticesOf(region)[0] as ExecutionVertexId;
+    return this.executions[first]?.getSnapshot().matches('scheduled') === true;
   }
 
   /**

@@ -5,12 +5,13 @@ import { NoResourceAvailableError, toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import { type ExecutionActorRef, type ExecutionParentRef, executionMachine } from './execution-machine.ts';
-import { FailoverDesk } from './failover-desk.ts';
 import { isKeptBeyondJob } from '../graph/exchange-settings.ts';
 import type { JobServices } from './job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
+import { OpenFailovers } from './open-failovers.ts';
 import { ResultKeeper } from './result-keeper.ts';
+import { loseResult } from './result-losses.ts';
 import { type RegionActorRef, type RegionParentRef, regionMachine } from './region-machine.ts';
 
 /** The executions of a job: what their chart names, done. */
@@ -208,7 +209,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     return new NoResourceAvailableError(vertices.length, most, why, 'never');
   };
 
-  const desk = new FailoverDesk(services);
+  const failovers = new OpenFailovers(services);
   const keeper = new ResultKeeper(services);
 
   const provided = jobMasterMachine.provide({
@@ -246,27 +247,39 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       }),
       grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
       openFailover: enqueueActions(({ event, self, enqueue }) => {
-        desk.open(event, self);
+        failovers.open(event, self);
         // What it was granted from now on it would not use, and nobody would give back.
         if (event.type === 'region.taskFailed' && ledger.slots.cancelRequest(event.region)) tell(enqueue, granted());
       }),
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
-        desk.recordDecision(event);
-        const wanted = ledger.invalidate(event.regions, event.again, event.waiting);
+        const { failover, restart, restartAtMs, newAttempt } = event;
+        const { regions: restarting, again, waiting, why } = restart;
+        const atMs = now();
+        observe({
+          type: 'failover.decided',
+          atMs,
+          failover,
+          regions: restarting,
+          again,
+          taskCount: ledger.taskCount(restarting),
+          delayMs: Math.max(0, restartAtMs - atMs),
+          newAttempt,
+          why,
+        });
+        const wanted = ledger.invalidate(restarting, again, waiting);
         if (wanted.length > 0) gateway.forbidReclaim(wanted);
-        const { failover, restartAtMs } = event;
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
-        for (const id of event.regions) enqueue.sendTo(regions[id] as RegionActorRef, command);
+        for (const id of restarting) enqueue.sendTo(regions[id] as RegionActorRef, command);
         if (ledger.slots.pendingRequests > 0) tell(enqueue, granted());
       }),
       settleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.recovered' && event.type !== 'region.overtaken') return;
-        const failover = desk.failoverOf(event.failover);
+        const failover = failovers.get(event.failover);
         if (failover !== undefined) enqueue.sendTo(failover, { type: 'failover.regionSettled' });
       }),
       closeFailover: enqueueActions(({ event }) => {
-        desk.close(event);
+        failovers.close(event);
       }),
       reportOverruled: ({ event }) => {
         if (event.type === 'failover.overruled') observe({ ...event, atMs: now() });
@@ -288,7 +301,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       }),
       openFailoversOfUnable: enqueueActions(({ event, self }) => {
         if (event.type !== 'executor.lost') return;
-        for (const vertex of ledger.unableToProduceAgain()) desk.openFor(vertex, event.cause, self);
+        for (const vertex of ledger.unableToProduceAgain()) failovers.openFor(vertex, event.cause, self);
       }),
       abandonHangingTasks: enqueueActions(({ event }) => {
         if (event.type !== 'region.cancellationTimedOut') return;
@@ -298,7 +311,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         }
       }),
       losePartition: ({ event }) => {
-        if (event.type === 'partition.lost') desk.losePartition(event.id.partition, event.cause);
+        if (event.type === 'partition.lost') loseResult(services, event.id.partition, event.cause);
       },
       keepResults: enqueueActions(({ self }) => {
         gateway.keepResults((outcome) => self.send(outcome));
@@ -312,7 +325,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       cancelRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.cancel' }))),
       suspendRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.suspend' }))),
       stopAdvisors: enqueueActions(({ enqueue }) => {
-        for (const failover of desk.stop()) enqueue.stopChild(failover);
+        for (const failover of failovers.stop()) enqueue.stopChild(failover);
         keeper.stop();
       }),
     },

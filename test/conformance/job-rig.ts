@@ -187,17 +187,19 @@ export class JobRig {
       throw new CannotRun('decisions reach regions in order: one from before another decision cannot come after it');
     }
     const before = cluster.events.length;
-    const vertex = cluster.vertex(this.tasks[0] as string);
     cluster.master.send({
       type: 'failover.decided',
       failover: 1 as never,
-      failure: { vertex, attempt: 0 as never, cause: new Error('long ago'), atMs: 0, lostPartitions: [] },
-      regions: [...new Set(this.tasks.map((task) => cluster.regionOf(task)))],
-      again: [],
-      waiting: [],
+      restart: {
+        kind: 'restart',
+        regions: [...new Set(this.tasks.map((task) => cluster.regionOf(task)))],
+        again: [],
+        waiting: [],
+        reads: [],
+        why: undefined,
+      },
       restartAtMs: cluster.clock.now(),
       newAttempt: true,
-      why: undefined,
     });
     const restarting = new Set<RegionId>();
     for (const event of cluster.events.slice(before)) {

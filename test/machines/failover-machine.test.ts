@@ -1,6 +1,7 @@
 import { delayActor } from '../../src/actors/delay-actor.ts';
-import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
-import { type CompleteDecision, failoverMachine } from '../../src/machines/failover-machine.ts';
+import type { AttemptNumber, ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../../src/ids.ts';
+import type { Restart, RestartProposal, StrategyAnswer } from '../../src/failover/restart-proposal.ts';
+import { failoverMachine } from '../../src/machines/failover-machine.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -12,34 +13,53 @@ interface TestFailover extends RecordedActor {
   readonly clock: HandClock;
 }
 
-const completeDecision = (decision: unknown): CompleteDecision => decision as CompleteDecision;
+const restartOf = (wanted: Partial<Restart>): Restart => ({
+  kind: 'restart',
+  regions,
+  again: [],
+  waiting: [],
+  reads: [],
+  why: undefined,
+  ...wanted,
+});
+
+/** In these tests a strategy answers with the proposal that comes of its answer. */
+const propose = (_failure: unknown, answer: StrategyAnswer | undefined): RestartProposal =>
+  answer === undefined ? restartOf({}) : (answer.decision as RestartProposal);
+
+/** As `propose`, and each time there is one more result to look at. */
+function proposingToRead(): typeof propose {
+  let next = 0;
+  return (failure, answer) => {
+    const proposal = propose(failure, answer);
+    return proposal.kind === 'restart' ? { ...proposal, reads: [next++ as PartitionId] } : proposal;
+  };
+}
+
+const failed = { vertex: 7 as ExecutionVertexId, attempt: 0 as AttemptNumber, cause, atMs: 0 };
 
 function input(clock: HandClock, log: (entry: string) => void, overrides: Record<string, unknown> = {}) {
   return {
     failover: 1 as FailoverId,
-    failure: {
-      vertex: 7 as ExecutionVertexId,
-      attempt: 0 as AttemptNumber,
-      cause,
-      atMs: 0,
-      lostPartitions: [],
-    },
-    readsUnverified: () => false,
-    unrecoverable: undefined,
+    failed,
+    classify: () => ({ kind: 'recoverable' }),
+    propose,
+    proposeEverything: () => restartOf({ regions: allRegions }),
     master: listener(log),
     clock,
     deadlineMs: 50,
-    completeDecision,
-    allRegions: () => allRegions,
     ...overrides,
   };
 }
+
+/** What it works out of a failure, and with which answer. */
+const proposalOf = (it: RecordedActor): Restart => it.actor.getSnapshot().context.proposal as Restart;
 
 function opened(overrides: Record<string, unknown> = {}): TestFailover {
   const clock = new HandClock();
   const it = recorded(
     failoverMachine,
-    ['verifyResults', 'askStrategy', 'askBackoff', 'askDefaultBackoff'],
+    ['recordFailure', 'verifyResults', 'askStrategy', 'askBackoff', 'askDefaultBackoff'],
     (log) => input(clock, log, overrides),
     {
       actors: { delay: delayActor },
@@ -53,7 +73,7 @@ const events = {
   missing: { type: 'failover.resultsVerified', lostCount: 2 },
   restart: {
     type: 'failover.strategyDecided',
-    decision: { kind: 'restart', regions, again: [2], waiting: [], why: 'said' },
+    decision: restartOf({ again: [2 as RegionId], why: 'said' }),
   },
   fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
   nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
@@ -73,7 +93,7 @@ type EventName = keyof typeof events;
 const reach: Record<string, readonly EventName[]> = {
   verifying: [],
   askingStrategy: ['verified'],
-  'verifyingDecision.looking': ['verified', 'restart'],
+  "verifying'": ['verified', 'restart'],
   askingBackoff: ['verified', 'restart', 'verified'],
   askingDefaultBackoff: ['verified', 'restart', 'verified', 'insane'],
   restarting: ['verified', 'restart', 'verified', 'yes'],
@@ -81,11 +101,12 @@ const reach: Record<string, readonly EventName[]> = {
   refused: ['verified', 'restart', 'verified', 'no'],
 };
 
+/** `verifying'`: once the strategy has answered. */
 const table = `
                            verified        missing    restart                    fail     nonsense       threw          yes         no       insane                defaultYes  defaultNo  backoffThrew          settled  delay
 verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -                     -           -          -                     -        askingStrategy
-askingStrategy             -               -          verifyingDecision.looking  refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff
-verifyingDecision.looking  askingBackoff   -          -                          -        -              -              -           -        -                     -           -          -                     -        askingBackoff
+askingStrategy             -               -          verifying'                 refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff
+verifying'                 askingBackoff   -          -                          -        -              -              -           -        -                     -           -          -                     -        askingBackoff
 askingBackoff              -               -          -                          -        -              -              restarting  refused  askingDefaultBackoff  -           -          askingDefaultBackoff  -        askingDefaultBackoff
 askingDefaultBackoff       -               -          -                          -        -              -              -           -        -                     restarting  refused    -                     -        -
 restarting                 -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
@@ -94,6 +115,9 @@ refused                    -               -          -                         
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+/** As the table calls it. */
+const rowOf = (it: RecordedActor): string =>
+  stateOf(it) === 'verifying' && it.actor.getSnapshot().context.answer !== undefined ? "verifying'" : stateOf(it);
 
 describe('failover machine', () => {
   const [head, ...rows] = table
@@ -107,8 +131,8 @@ describe('failover machine', () => {
       Object.entries(states).flatMap(([name, { states: inner }]) =>
         Object.keys(inner).length === 0 ? [`${path}${name}`] : waits(`${path}${name}.`, inner as typeof states),
       );
-    const passedThrough = ['opened', 'judging', 'verifyingDecision.deciding', 'checking'];
-    const listed = rows.map(([state]) => state as string);
+    const passedThrough = ['classifying', 'proposing', 'checking'];
+    const listed = rows.map(([state]) => state as string).filter((state) => state !== "verifying'");
     expect([...listed, ...passedThrough].sort()).toEqual(waits('', failoverMachine.states as never).sort());
   });
 
@@ -122,31 +146,25 @@ describe('failover machine', () => {
     it.each(columns.map((name, index) => ({ name, expected: cells[index] as string })))(
       'on $name: $expected',
       ({ name, expected }) => {
-        // What the failed task reads, and then what its decision reads, is looked at once.
-        let isUnverified = true;
-        const it = opened({ readsUnverified: () => isUnverified });
-        const send = (step: EventName): void => {
-          if (step === 'verified' || step === 'restart') isUnverified = step === 'restart';
-          it.actor.send(events[step]);
-        };
-        for (const step of reach[state] as readonly EventName[]) send(step);
-        expect(stateOf(it)).toBe(state);
-        if (it.actor.getSnapshot().status === 'active') send(name);
-        expect(stateOf(it)).toBe(expected === '-' ? state : expected);
+        const it = opened({ propose: proposingToRead() });
+        for (const step of reach[state] as readonly EventName[]) it.actor.send(events[step]);
+        expect(rowOf(it)).toBe(state);
+        if (it.actor.getSnapshot().status === 'active') it.actor.send(events[name]);
+        expect(rowOf(it)).toBe(expected === '-' ? state : expected);
       },
     );
   });
 
   it('F0: looks at the results again until none is missing, then asks the strategy', () => {
-    const it = opened({ readsUnverified: (of: unknown) => of === undefined });
+    const it = opened({ propose: proposingToRead() });
     it.actor.send(events.missing);
     it.actor.send(events.missing);
     it.actor.send(events.verified);
-    expect(it.take()).toEqual(['verifyResults', 'verifyResults', 'verifyResults', 'askStrategy']);
+    expect(it.take()).toEqual(['recordFailure', 'verifyResults', 'verifyResults', 'verifyResults', 'askStrategy']);
   });
 
   it('F0: does not look longer than its deadline', () => {
-    const it = opened({ readsUnverified: () => true });
+    const it = opened({ propose: proposingToRead() });
     it.clock.advance(50);
     expect(stateOf(it)).toBe('askingStrategy');
     it.actor.send(events.restart);
@@ -154,16 +172,17 @@ describe('failover machine', () => {
     expect(stateOf(it)).toBe('askingBackoff');
   });
 
-  it('F0: asks about the smallest sound restart before the strategy, about what that wants after it', () => {
-    const asked: unknown[] = [];
+  it('F0: looks once at each result, however often it is to be read', () => {
+    const read = (reads: number[]) => restartOf({ reads: reads as PartitionId[] });
     const it = opened({
-      readsUnverified: (of: unknown) => {
-        asked.push(of);
-        return false;
-      },
+      propose: (_: unknown, answer: unknown) => (answer === undefined ? read([4, 5]) : read([5, 6])),
     });
+    it.actor.send(events.verified);
     it.actor.send(events.restart);
-    expect(asked).toEqual([undefined, regions]);
+    expect(stateOf(it)).toBe('verifying');
+    expect([...it.actor.getSnapshot().context.verified]).toEqual([4, 5]);
+    it.actor.send(events.verified);
+    expect([...it.actor.getSnapshot().context.verified]).toEqual([4, 5, 6]);
   });
 
   it('F0: looks at what the decision reads until none is unverified; the same answer then restarts more', () => {
@@ -171,18 +190,19 @@ describe('failover machine', () => {
     let found = 0;
     const wanted: unknown[] = [];
     const it = opened({
-      readsUnverified: (of: readonly RegionId[] | undefined) => of !== undefined && of.length < 4,
-      completeDecision: (decision: unknown) => {
-        wanted.push(decision);
+      propose: (_: unknown, answer: StrategyAnswer | undefined) => {
+        if (answer === undefined) return restartOf({});
+        wanted.push(answer.decision);
         const all = [1, 2, 3, 0].slice(0, 2 + found) as RegionId[];
-        return { kind: 'restart', regions: all, again: all.slice(2), waiting: [], why: `${found} found` };
+        const reads = (all.length < 4 ? [found] : []) as PartitionId[];
+        return restartOf({ regions: all, again: all.slice(2), reads, why: `${found} found` });
       },
     });
     it.take();
     it.actor.send(events.restart);
     for (found = 1; found <= 2; found++) it.actor.send(events.missing);
     expect(it.take()).toEqual(['verifyResults', 'verifyResults', 'askBackoff']);
-    expect(it.actor.getSnapshot().context).toMatchObject({ regions: [1, 2, 3, 0], again: [3, 0], why: '2 found' });
+    expect(proposalOf(it)).toMatchObject({ regions: [1, 2, 3, 0], again: [3, 0], why: '2 found' });
     expect(new Set(wanted)).toEqual(new Set([events.restart.decision]));
   });
 
@@ -190,7 +210,7 @@ describe('failover machine', () => {
     const again = (name: EventName): unknown => {
       const it = opened();
       it.actor.send(events[name]);
-      return it.actor.getSnapshot().context.again;
+      return proposalOf(it).again;
     };
     expect(again('restart')).toEqual([2]);
     expect(again('nonsense')).toEqual([]);
@@ -201,27 +221,49 @@ describe('failover machine', () => {
     let isSound = true;
     const it = opened({
       master: listener((_, event) => told.push(event)),
-      readsUnverified: (of: unknown) => of !== undefined,
-      completeDecision: (): CompleteDecision =>
-        isSound
-          ? { kind: 'restart', regions, again: [2 as RegionId], waiting: [1 as RegionId], why: 'it named too few' }
-          : { kind: 'nonsense', problem: 'it answered 7' },
+      propose: (_: unknown, answer: StrategyAnswer | undefined): RestartProposal => {
+        if (answer === undefined) return restartOf({});
+        return isSound
+          ? restartOf({ again: [2 as RegionId], waiting: [1 as RegionId], reads: [0 as PartitionId], why: 'too few' })
+          : { kind: 'nonsense', problem: 'it answered 7' };
+      },
     });
     it.actor.send(events.restart);
     isSound = false;
     it.actor.send(events.missing);
     it.actor.send(events.yes);
     expect(told.map(({ type }) => type)).toEqual(['failover.overruled', 'failover.decided']);
-    expect(told[1]).toMatchObject({ regions: allRegions, again: [], waiting: [], why: undefined });
+    expect(told[0]).toMatchObject({ problem: 'it answered 7' });
+    expect(told[1]).toMatchObject({ restart: { regions: allRegions, again: [], waiting: [], why: undefined } });
+  });
+
+  it('F6: classifies and records the failure before anything is proposed', () => {
+    const steps: unknown[] = [];
+    const it = opened({
+      classify: (given: unknown) => {
+        steps.push(['classify', given]);
+        return { kind: 'partition-lost', partitions: [3] };
+      },
+      propose: (failure: unknown, answer: StrategyAnswer | undefined) => {
+        steps.push(['propose', failure]);
+        return propose(failure, answer);
+      },
+    });
+    const failure = { ...failed, lostPartitions: [3] };
+    expect(steps).toEqual([
+      ['classify', failed],
+      ['propose', failure],
+    ]);
+    expect(it.take()).toEqual(['recordFailure', 'askStrategy']);
   });
 
   it('works an answer out once', () => {
     for (const name of ['restart', 'fail', 'nonsense'] as const) {
       const judged: unknown[] = [];
       const it = opened({
-        completeDecision: (decision: unknown) => {
-          judged.push(decision);
-          return decision;
+        propose: (failure: unknown, answer: StrategyAnswer | undefined) => {
+          if (answer !== undefined) judged.push(answer.decision);
+          return propose(failure, answer);
         },
       });
       it.actor.send(events[name]);
@@ -231,15 +273,15 @@ describe('failover machine', () => {
 
   it('F1: asks the strategy before the backoff', () => {
     const it = opened();
-    expect(it.take()).toEqual(['askStrategy']);
+    expect(it.take()).toEqual(['recordFailure', 'askStrategy']);
     it.actor.send(events.restart);
     expect(it.take()).toEqual(['askBackoff']);
   });
 
   it('F2: refuses what is beyond help after the strategy answered, without asking the backoff', () => {
-    const it = opened({ unrecoverable: 'bad input' });
+    const it = opened({ classify: () => ({ kind: 'unrecoverable', why: 'bad input' }) });
     it.actor.send(events.restart);
-    expect(it.take()).toEqual(['askStrategy', '→ failover.refused']);
+    expect(it.take()).toEqual(['recordFailure', 'askStrategy', '→ failover.refused']);
     expect(stateOf(it)).toBe('refused');
   });
 
@@ -250,7 +292,7 @@ describe('failover machine', () => {
       it.take();
       it.actor.send(events[name]);
       expect(it.take()).toEqual(['askBackoff', '→ failover.overruled']);
-      expect(it.actor.getSnapshot().context.regions).toEqual(allRegions);
+      expect(proposalOf(it).regions).toEqual(allRegions);
     },
   );
 
@@ -342,9 +384,12 @@ describe('failover machine', () => {
   );
 
   it('a global failure takes every region and bypasses the strategy', () => {
-    const it = opened({ failure: { vertex: undefined, attempt: undefined, cause, atMs: 0, lostPartitions: [] } });
-    expect(it.take()).toEqual(['askBackoff']);
-    expect(it.actor.getSnapshot().context.regions).toEqual(allRegions);
+    const it = opened({
+      failed: { vertex: undefined, attempt: undefined, cause, atMs: 0 },
+      propose: () => restartOf({ regions: allRegions }),
+    });
+    expect(it.take()).toEqual(['recordFailure', 'askBackoff']);
+    expect(proposalOf(it).regions).toEqual(allRegions);
   });
 
   it('F5: is completed when the last of its regions has settled', () => {
@@ -357,16 +402,25 @@ describe('failover machine', () => {
     expect(it.actor.getSnapshot().status).toBe('done');
   });
 
+  /** Before an answer one result is to be looked at, after it another. */
+  const unseen = (answer: StrategyAnswer | undefined): RestartProposal => {
+    const proposal = propose(undefined, answer);
+    const reads = [answer === undefined ? 0 : 1] as PartitionId[];
+    return proposal.kind === 'restart' ? { ...proposal, reads } : proposal;
+  };
+
   it('every reachable path ends where it says when a live failover replays it', () => {
     const paths = walks(
       failoverMachine.provide({ actors: { delay: delayActor } } as never),
       Object.values(events),
-      input(new HandClock(), () => {}, { readsUnverified: () => true }),
-      (snapshot) => `${stateName(snapshot.value)} ${snapshot.context.pendingCount} ${snapshot.context.regions.length}`,
+      input(new HandClock(), () => {}, { propose: (_: unknown, answer: StrategyAnswer | undefined) => unseen(answer) }),
+      ({ value, context }) =>
+        `${stateName(value)} ${context.answer !== undefined} ${context.pendingCount} ${context.verified.size}`,
     );
-    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(rows.map(([state]) => state)));
+    const states = rows.map(([state]) => state?.replace("'", ''));
+    expect(new Set(paths.map((path) => path.state))).toEqual(new Set(states));
     for (const path of paths) {
-      const it = opened({ readsUnverified: () => true });
+      const it = opened({ propose: (_: unknown, answer: StrategyAnswer | undefined) => unseen(answer) });
       for (const event of path.events) it.actor.send(event);
       expect(stateOf(it)).toBe(path.state);
     }

@@ -1,3 +1,4 @@
+import { propose } from '../../src/failover/restart-proposal.ts';
 import { IllegalStateError } from '../../src/errors.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
@@ -208,10 +209,10 @@ describe('who waits once more for what is produced again', () => {
     for (const task of ['c[0]', 'c[1]']) {
       ledger.beginAttempt(books.task(task), 0 as AttemptNumber, execution(false, state));
     }
-    const waiting = ledger.regionsToWaitAgain(new Set(restarting.map((task) => books.region(task))), [
-      books.region('p'),
-    ]);
-    expect([...waiting]).toEqual(waits.map((task) => books.region(task)));
+    const regions = restarting.map((task) => books.region(task));
+    const failure = { vertex: books.task('p'), cause: new Error('p broke'), lostPartitions: [] };
+    const proposal = propose(failure, ledger, { decision: { kind: 'restart', regions } });
+    expect(proposal.kind === 'restart' && proposal.waiting).toEqual(waits.map((task) => books.region(task)));
   });
 });
 

@@ -1,0 +1,141 @@
+import type { Topology } from '../graph/topology.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
+import { affectedRegions, type RestartMode } from './affected-regions.ts';
+import type { TaskFailure } from './failover-strategy.ts';
+import { soundDecision } from './sound-decision.ts';
+
+/** What a proposal needs to know of a job as it is now. */
+export interface RecoveryView extends Topology {
+  /** Whether the result of a partition's present attempt can be read now, complete or not. */
+  isPartitionReadable(partition: PartitionId): boolean;
+  /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
+  isWaiting(region: RegionId): boolean;
+}
+
+/** A set of regions that is sound to restart, with everything that follows from it. */
+export interface Restart {
+  readonly kind: 'restart';
+  /** All that restart, those that wait included. */
+  readonly regions: readonly RegionId[];
+  /** Those among them that produce again what they have produced, so that their consumers keep running. */
+  readonly again: readonly RegionId[];
+  /** Those among them that have not begun, and wait once more for what is produced again. */
+  readonly waiting: readonly RegionId[];
+  /** The results of other regions that they will read again. */
+  readonly reads: readonly PartitionId[];
+  /** What the strategy said, and why more restarts than it asked for. */
+  readonly why: string | undefined;
+}
+
+/** A failover as a value: what restarts, or why nothing does, or what is wrong with the strategy's answer. */
+export type RestartProposal =
+  | Restart
+  | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
+  | { readonly kind: 'nonsense'; readonly problem: string };
+
+/** What a strategy answered: whatever it is. */
+export interface StrategyAnswer {
+  readonly decision: unknown;
+}
+
+/**
+ * What is to be done about a failure, as things are now: by the answer of a strategy, or without one the smallest sound
+ * restart. A failure of the job as a whole restarts everything, whatever a strategy says.
+ *
+ * O(vertices, groups and results of the answer).
+ */
+export function propose(
+  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  view: RecoveryView,
+  answer?: StrategyAnswer,
+): RestartProposal {
+  if (failure.vertex === undefined) return proposeEverything(view);
+  if (answer === undefined)
+    return smallestRestart([view.regions.regionOf(failure.vertex)], view, failure.lostPartitions);
+  const sound = soundDecision(answer.decision, failure, view);
+  return sound.kind === 'restart' ? complete(new Set(sound.regions), sound.again, sound.why, view) : sound;
+}
+
+/** The smallest sound restart of some regions that failed. */
+export function smallestRestart(
+  failed: Iterable<RegionId>,
+  view: RecoveryView,
+  lost: Iterable<PartitionId> = [],
+): Restart {
+  const affected = affectedRegions(failed, view, new Set(lost));
+  return complete(affected, regionsIn(affected, 'again'), undefined, view);
+}
+
+/** Everything restarts, and reads nothing of what was there before. */
+export function proposeEverything({ regions: { count } }: Pick<RecoveryView, 'regions'>): Restart {
+  const regions = Array.from({ length: count }, (_, region) => region as RegionId);
+  return { kind: 'restart', regions, again: [], waiting: [], reads: [], why: undefined };
+}
+
+function regionsIn(affected: ReadonlyMap<RegionId, RestartMode>, wanted: RestartMode): RegionId[] {
+  const found: RegionId[] = [];
+  for (const [region, mode] of affected) if (mode === wanted) found.push(region);
+  return found;
+}
+
+function complete(
+  restarting: ReadonlySet<RegionId> | ReadonlyMap<RegionId, RestartMode>,
+  again: readonly RegionId[],
+  why: string | undefined,
+  view: RecoveryView,
+): Restart {
+  const waiting = regionsToWaitAgain(restarting, again, view);
+  const regions = [...restarting.keys(), ...waiting];
+  return { kind: 'restart', regions, again, waiting, reads: resultsRead(restarting, view), why };
+}
+
+/**
+ * The regions that were to read what these produce `again`, and have not begun: they wait for it once more. Those that run
+ * read on.
+ */
+function regionsToWaitAgain(
+  restarting: { has(region: RegionId): boolean },
+  again: readonly RegionId[],
+  view: RecoveryView,
+): RegionId[] {
+  const { graph, regions } = view;
+  const waiting = new Set<RegionId>();
+  const seen = new Set<number>();
+  const visitGroup = (group: number): void => {
+    if (seen.has(group) || graph.exchangeOfGroup(group).consumption !== 'after-producer-finished') return;
+    seen.add(group);
+    for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+      const region = regions.regionOf(consumer as ExecutionVertexId);
+      if (!restarting.has(region) && view.isWaiting(region)) waiting.add(region);
+    }
+  };
+  for (const region of again) {
+    regions.forEachVertex(region, (vertex) => graph.forEachProducedGroup(vertex, visitGroup));
+  }
+  return [...waiting];
+}
+
+/** The results of regions that do not restart, readable as far as is known, that the restarting ones will read. */
+function resultsRead(
+  restarting: ReadonlySet<RegionId> | ReadonlyMap<RegionId, RestartMode>,
+  view: RecoveryView,
+): PartitionId[] {
+  const { graph, regions } = view;
+  const reads: PartitionId[] = [];
+  const seen = new Set<number>();
+  const visitGroup = (group: number): void => {
+    if (seen.has(group)) return;
+    seen.add(group);
+    if (graph.exchangeOfGroup(group).joinsRegions) return;
+    const edge = graph.edgeIndexOfGroup(group);
+    for (let at = graph.producerStart(group); at < graph.producerEnd(group); at++) {
+      const producer = at as ExecutionVertexId;
+      const partition = graph.partitionOf(edge, producer);
+      if (!restarting.has(regions.regionOf(producer)) && view.isPartitionReadable(partition)) reads.push(partition);
+    }
+  };
+  for (const region of restarting.keys()) {
+    regions.forEachVertex(region, (vertex) => graph.forEachConsumedGroup(vertex, visitGroup));
+  }
+  return reads;
+}
