@@ -3,7 +3,7 @@ import { checkFunction } from '../options.ts';
 import type { SourceReader } from '../operators/source.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';
 import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
-import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseBetween } from './json-values.ts';
+import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseWithCodes } from './json-values.ts';
 import type { LineFeeder } from './line-feeder.ts';
 
 export interface JsonLinesOptions<Out> extends JsonValueOptions {
@@ -49,7 +49,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
         line = text.slice(at, end);
         if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
           const isSuspect = this.#suspects.areBetween(at, end);
-          const value: unknown = isSuspect ? parseBetween(text, codes, at, end, this.#options) : JSON.parse(line);
+          const value: unknown = isSuspect ? parseWithCodes(line, codes, at, this.#options) : JSON.parse(line);
           records.push(parse === undefined ? (value as Out) : parse(value));
         }
         at = end + 1;

@@ -100,16 +100,19 @@ function isDigit(code: number): boolean {
 
 const highDigits = 9;
 const keptDigits = 17;
+/** Integers of 64 bits have no more. */
+const mostHalvedDigits = 20;
 
 /** The wide numbers of `json`, in their order. */
 export function wideNumbersOf(json: string): WideNumber[] {
-  return wideNumbers(json, charCodesOf(json, Buffer.from(json)), 0, json.length);
+  return wideNumbers(json, charCodesOf(json, Buffer.from(json)), 0);
 }
 
-/** The wide numbers of the JSON in `text` between two indexes, in their order. Places are told from the first index. */
-export function wideNumbers(text: string, codes: CharCodes, from: number, to: number): WideNumber[] {
+/** The wide numbers of `json`, whose codes begin at `from`, in their order. Places are told in `json`. */
+export function wideNumbers(json: string, codes: CharCodes, from: number): WideNumber[] {
   const found: WideNumber[] = [];
-  const view = codes instanceof Uint8Array ? new DataView(codes.buffer, codes.byteOffset, codes.length) : undefined;
+  const to = from + json.length;
+  let view: DataView | undefined;
   let at = from;
   while (at < to) {
     const code = codes[at] as number;
@@ -123,7 +126,8 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
       at++;
       continue;
     }
-    if (view !== undefined && code === zero && codes[at + 1] === point) {
+    if (code === zero && codes[at + 1] === point && codes instanceof Uint8Array) {
+      view ??= new DataView(codes.buffer, codes.byteOffset, codes.length);
       const end = endOfNearFraction(view, at + 2, to);
       if (end > 0) {
         at = end;
@@ -155,13 +159,16 @@ export function wideNumbers(text: string, codes: CharCodes, from: number, to: nu
     if (hasExponent) {
       const exponentAt = at + 1;
       for (at = exponentAt + 1; at < to && isDigit(codes[at] as number); ) at++;
-      exponent += Number(text.slice(exponentAt, at));
+      exponent += Number(json.slice(exponentAt - from, at - from));
     }
     const isSmall = digits <= 15 && exponent > -290 && exponent + digits < 300;
     if (isSmall || digits === 0) continue;
     const isInteger = pointAt < 0 && !hasExponent;
     if (!isInteger && isNearDouble(high, low, digits, exponent)) continue;
-    const width = widthOf(text.slice(start, at), isInteger);
+    const width =
+      isInteger && digits <= mostHalvedDigits
+        ? widthOfInteger(codes, start, at)
+        : widthOf(json.slice(start - from, at - from), isInteger);
     const isNegative = start > from && codes[start - 1] === minus;
     if (width !== undefined) found.push({ start: (isNegative ? start - 1 : start) - from, end: at - from, ...width });
   }
@@ -208,6 +215,30 @@ function widthOf(number: string, isInteger: boolean): Pick<WideNumber, 'kind' | 
   return { kind: 'int64', isExact: double < Infinity && BigInt(double) === BigInt(number) };
 }
 
+/** A fast way to `widthOf` for integers of 10 to {@link mostHalvedDigits} digits. */
+function widthOfInteger(
+  codes: CharCodes,
+  start: number,
+  end: number,
+): Pick<WideNumber, 'kind' | 'isExact'> | undefined {
+  const middle = end - highDigits;
+  const high = integerBetween(codes, start, middle);
+  const product = high * 1e9;
+  const rest = integerBetween(codes, middle, end) + errorOfProduct(high, 1e9, product);
+  const double = product + rest;
+  if (double <= Number.MAX_SAFE_INTEGER) return undefined;
+  return double - product === rest ? exactInteger : roundedInteger;
+}
+
+const exactInteger = { kind: 'int64', isExact: true } as const;
+const roundedInteger = { kind: 'int64', isExact: false } as const;
+
+function integerBetween(codes: CharCodes, start: number, end: number): number {
+  let integer = 0;
+  for (let at = start; at < end; at++) integer = integer * 10 + (codes[at] as number) - zero;
+  return integer;
+}
+
 /** Whether the nearest double, written with as many digits or with as few as it needs, is the same decimal. */
 function survives(decimal: string): boolean {
   const [mantissa = ''] = decimal.split(/e/i);
@@ -242,17 +273,19 @@ function isNearQuotient(top: number, low: number, exponent: number): boolean {
   return Math.abs(restOf(top, low, quotient + rest / divisor, divisor)) < almostHalf;
 }
 
-/** `top + low - quotient * divisor`, without the error of the product, after Dekker (1971). */
+/** `top + low - quotient * divisor`, without the error of the product. */
 function restOf(top: number, low: number, quotient: number, divisor: number): number {
   const product = quotient * divisor;
-  const quotientHead = headOf(quotient);
-  const quotientTail = quotient - quotientHead;
-  const divisorHead = headOf(divisor);
-  const divisorTail = divisor - divisorHead;
-  const heads = quotientHead * divisorHead - product;
-  return (
-    top - product + low - (heads + quotientHead * divisorTail + quotientTail * divisorHead + quotientTail * divisorTail)
-  );
+  return top - product + low - errorOfProduct(quotient, divisor, product);
+}
+
+/** By how much `a * b` is more than `product`, its double. Exact, after Dekker (1971). */
+function errorOfProduct(a: number, b: number, product: number): number {
+  const aHead = headOf(a);
+  const aTail = a - aHead;
+  const bHead = headOf(b);
+  const bTail = b - bHead;
+  return aHead * bHead - product + aHead * bTail + aTail * bHead + aTail * bTail;
 }
 
 /** The upper half of the bits of a double. */

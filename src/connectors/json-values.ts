@@ -33,23 +33,17 @@ export function checkJsonValueOptions({ int64, decimals }: JsonValueOptions): vo
  * @throws SyntaxError when it is not JSON, RangeError when it has a number that {@link findNumberFault} tells
  */
 export function parseExactly(json: string, options: JsonValueOptions): unknown {
-  return parseBetween(json, charCodesOf(json, Buffer.from(json)), 0, json.length, options);
+  return parseWithCodes(json, charCodesOf(json, Buffer.from(json)), 0, options);
 }
 
-/** {@link parseExactly} for the JSON in `text` between two indexes. */
-export function parseBetween(
-  text: string,
-  codes: CharCodes,
-  from: number,
-  to: number,
-  options: JsonValueOptions,
-): unknown {
-  const json = text.slice(from, to);
+/** {@link parseExactly} for who has the codes of `json`, which begin at `from`. */
+export function parseWithCodes(json: string, codes: CharCodes, from: number, options: JsonValueOptions): unknown {
   const value: unknown = JSON.parse(json);
-  const wide = wideNumbers(text, codes, from, to);
+  const wide = wideNumbers(json, codes, from);
   if (wide.length === 0) return value;
-  if (wide.some((number) => isRefused(number, options))) throw new RangeError('a number does not fit');
-  const { int64 } = options;
+  const { int64, decimals } = options;
+  for (const number of wide) if (isRefused(number, options)) throw new RangeError('a number does not fit');
+  if (int64 !== 'bigint' && int64 !== 'string' && decimals !== 'string') return value;
   const quoted = wide.filter(({ kind }) => isQuoted(kind, options));
   if (quoted.length === 0) return value;
   return replaceQuoted(value, JSON.parse(quote(json, quoted)), [], (digits) =>

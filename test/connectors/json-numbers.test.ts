@@ -102,6 +102,20 @@ describe('numbers that it does not', () => {
     );
   });
 
+  it('integers that a double is, and their neighbours, up to 22 digits', () => {
+    const doubles = fc.double({ min: 2 ** 53, max: 1e22, noNaN: true });
+    fc.assert(
+      fc.property(doubles, fc.constantFrom(-1n, 0n, 1n), fc.constantFrom('', '-'), (double, more, sign) => {
+        const integer = BigInt(double) + more;
+        if (integer <= BigInt(Number.MAX_SAFE_INTEGER)) return;
+        const json = `${sign}${integer}`;
+        const isExact = BigInt(Number(json)) === BigInt(json);
+        expect(wideNumbersOf(json)).toEqual([{ start: 0, end: json.length, kind: 'int64', isExact }]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('fractions below 1 of 14 to 18 digits, whatever follows them, by the exact distance of the nearest double', () => {
     const fraction = fc.tuple(
       fc.nat({ max: 6 }),
