@@ -19,7 +19,7 @@ export class AppendingWriter implements ResultWriter {
   }
 
   get isWritable(): boolean {
-    return !this.#result.isNeeded || this.#result.batches.hasRoom;
+    return this.#result.batches.hasRoom || !this.#result.isNeeded;
   }
 
   waitForRoom(): void {
@@ -64,7 +64,7 @@ export class AppendingWriter implements ResultWriter {
       const { partition } = this.#result.id;
       throw new IllegalStateError(`A batch was written to partition ${partition}, which is ${this.#state}`);
     }
-    const { failure } = this.#result.batches;
+    const { failure } = this.#result.batches.file;
     if (failure !== undefined && this.#result.isNeeded) throw failure;
   }
 }

@@ -26,12 +26,9 @@ export class Comparison {
     }
   }
 
-  /**
-   * Takes what was written; returns the records that were not produced before.
-   * @throws DeterminismBrokenError if these are other records than before
-   */
-  take(subpartition: number, records: Batch): Batch {
-    return this.#reproduction.take(subpartition, records);
+  /** @throws DeterminismBrokenError if these are other records than before */
+  take(subpartition: number, records: Batch): void {
+    this.assertNone(subpartition, this.#reproduction.take(subpartition, records));
   }
 
   /** @throws DeterminismBrokenError if there are records that were not produced before */

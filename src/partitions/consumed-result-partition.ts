@@ -1,11 +1,9 @@
 import { PartitionLostError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
-import { ComparingWriter } from './comparing-writer.ts';
 import { Comparison } from './comparison.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from './result-partition.ts';
 import type { ResultTrace } from './result-trace.ts';
-import type { ResultWriter } from './result-writer.ts';
 import type { Batch } from './stream-element.ts';
 
 /**
@@ -19,7 +17,7 @@ export class ConsumedResultPartition implements TraceableResult {
   readonly isWritable = true;
   readonly isNeeded = false;
   readonly #before: ResultTrace | undefined;
-  readonly #writer: ResultWriter;
+  readonly #comparison: Comparison | undefined;
   #records = 0;
   #batches = 0;
 
@@ -28,7 +26,7 @@ export class ConsumedResultPartition implements TraceableResult {
     this.exchange = of.exchange;
     this.subpartitionCount = of.subpartitionCount;
     this.#before = before;
-    this.#writer = new ComparingWriter(before && new Comparison(of.id, before));
+    this.#comparison = before && new Comparison(of.id, before);
   }
 
   onWritable(): void {}
@@ -38,16 +36,16 @@ export class ConsumedResultPartition implements TraceableResult {
   write(subpartition: number, records: Batch): void {
     this.#records += records.length;
     this.#batches++;
-    const rest = this.#writer.take(subpartition, records);
-    if (rest.length > 0) this.#writer.append(subpartition, rest);
+    this.#comparison?.take(subpartition, records);
   }
 
   finish(done: (error?: Error) => void): void {
-    this.#writer.finish(done);
+    done(this.#comparison?.shortfall());
   }
 
+  /** What came was compared. */
   curtail(done: (error?: Error) => void): void {
-    this.#writer.curtail(done);
+    done();
   }
 
   read(): SubpartitionView {

@@ -72,18 +72,20 @@ export class MemoryRoom {
   }
 
   /**
-   * Reserves what batch `index` of a log takes; false if it has to go to the disk.
+   * Where batch `index` of a log goes: in `memory`, for which it reserves what the batch takes; on `disk`; or `nowhere`, if it
+   * was itself dropped to make room.
    * @throws RecordNotSerializableError for what might have to be written later and cannot be
    */
-  tryKeep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
+  placeFor(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): 'memory' | 'disk' | 'nowhere' {
     const { retention, budget } = this.#options;
-    if (retention === 'disk') return false;
+    if (retention === 'disk') return 'disk';
     const bytes = estimateBytes(records);
     if (!budget.hasRoomFor(bytes) || retention === 'memory') {
-      if (retention === 'memory-then-disk') return false;
+      if (retention === 'memory-then-disk') return 'disk';
       while (!budget.hasRoomFor(bytes) && this.#dropOldest());
+      if (index < log.first) return 'nowhere';
       // MR4.
-      if ((!log.isRead || index < log.position) && !budget.hasRoomFor(bytes)) return false;
+      if ((!log.isRead || index < log.position) && !budget.hasRoomFor(bytes)) return 'disk';
     } else {
       // Kept batches stay where they are, but be of one kind.
       assertSerializable(records);
@@ -91,7 +93,7 @@ export class MemoryRoom {
     budget.reserve(bytes);
     batch.reservedBytes = bytes;
     this.#usedBytes += bytes;
-    return true;
+    return 'memory';
   }
 
   /** Whether what was dropped should come back: there is room, or somebody will read it. */

@@ -40,8 +40,8 @@ export class ReproducingWriter implements ResultWriter {
   }
 
   get isWritable(): boolean {
-    const { isNeeded, batches } = this.#result;
-    return !isNeeded || (this.#isRepeating ? batches.isInStep : batches.hasRoom);
+    const { batches } = this.#result;
+    return (this.#isRepeating ? batches.isInStep : batches.hasRoom) || !this.#result.isNeeded;
   }
 
   waitForRoom(): void {
@@ -111,7 +111,7 @@ export class ReproducingWriter implements ResultWriter {
     if (!batches.putBack(log, index, batch, records)) return;
     result.readers.goOn(batch);
     log.noteFilled();
-    batches.noteCrowd(log);
+    batches.memory.noteCrowd(log);
   }
 
   /** The claim is broken by an attempt that ends before it has produced everything again. */

@@ -3,7 +3,7 @@ import type { ResultPartitionId } from '../ids.ts';
 import type { SubpartitionView } from './result-partition.ts';
 import type { RetainedBatches } from './retained-batches.ts';
 import type { RetainedBatch, RetainedLog } from './retained-log.ts';
-import { StoredView } from './stored-view.ts';
+import { StoredView, type ViewHost } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
 
 /** What its readers ask of a kept result. */
@@ -17,7 +17,7 @@ export interface ReadResult {
 }
 
 /** Everybody who reads one kept result: opens their views, and fetches what these ask for. */
-export class ResultReaders {
+export class ResultReaders implements ViewHost {
   readonly #result: ReadResult;
   /** Whether readers may come before it is complete. */
   readonly #isReadEarly: boolean;
@@ -44,7 +44,7 @@ export class ResultReaders {
         `its first ${log.first} batches were dropped when the memory budget was used up`,
       );
     }
-    const view = this.#viewOf(log, { batch, skippedRecords: fromRecord - firstRecord });
+    const view = new StoredView(log, { batch, skippedRecords: fromRecord - firstRecord }, this);
     batches.logs.expectReader(log);
     log.attach(view);
     return view;
@@ -63,60 +63,46 @@ export class ResultReaders {
     this.#stalled.clear();
   }
 
-  #viewOf(log: RetainedLog, start: { readonly batch: number; readonly skippedRecords: number }): StoredView {
-    const { batches } = this.#result;
-    const { logs } = batches;
-    const view: StoredView = new StoredView({
-      start,
-      batchCount: () => log.length,
-      placeOf: (index) => log.placeOf(index),
-      bytesOf: (index) => log.batchAt(index)?.written?.bytes ?? 0,
-      isComplete: () => logs.areWhole,
-      fetch: (index, done) => this.#fetch(log.subpartition, log.batchAt(index), done),
-      opened: () => {
-        // RL2.
-        if (view.position < log.first) view.lose(this.#lost('its beginning was dropped'));
-        else batches.noteCrowd(log);
-      },
-      taken: () => batches.noteTaken(log),
-      dismissed: () => {
-        if (log.isDismissed || this.#result.isReleased) return;
-        batches.dismiss(log);
-        this.#result.noteDismissed();
-      },
-      closed: (closed) => {
-        log.detach(closed);
-        batches.noteCrowd(log);
-      },
-    });
-    return view;
+  get isWhole(): boolean {
+    return this.#result.batches.logs.areWhole;
   }
 
-  #fetch(
-    subpartition: number,
-    batch: RetainedBatch | undefined,
-    done: (error: Error | undefined, records: Batch) => void,
-  ): void {
-    if (batch === undefined) {
-      done(this.#lost('a batch was dropped'), []);
-      return;
-    }
-    if (batch.records !== undefined) {
-      done(undefined, batch.records);
-      return;
-    }
-    const { written } = batch;
-    if (written === undefined) {
+  fetch(log: RetainedLog, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void {
+    const { records, written } = batch;
+    const again = (): void => this.fetch(log, batch, done);
+    if (records !== undefined) {
+      done(undefined, records);
+    } else if (written === undefined) {
       const stalled = this.#stalled.get(batch) ?? [];
-      this.#stalled.set(batch, [...stalled, () => this.#fetch(subpartition, batch, done)]);
-      return;
+      this.#stalled.set(batch, [...stalled, again]);
+    } else {
+      this.#result.batches.file.read(log.subpartition, batch, (error, read) => {
+        // RP4: what was given up meanwhile is on its way again.
+        if (error !== undefined && batch.written !== written && !this.#result.isReleased) again();
+        else done(error, read);
+      });
     }
-    this.#result.batches.read(subpartition, batch, (error, records) => {
-      // RP4: what was given up meanwhile is on its way again.
-      if (error !== undefined && batch.written !== written && !this.#result.isReleased) {
-        this.#fetch(subpartition, batch, done);
-      } else done(error, records);
-    });
+  }
+
+  /** RL2. */
+  opened(view: StoredView, log: RetainedLog): void {
+    if (view.position < log.first) view.lose(this.#lost('its beginning was dropped'));
+    else this.#result.batches.memory.noteCrowd(log);
+  }
+
+  taken(log: RetainedLog): void {
+    this.#result.batches.memory.noteTaken(log);
+  }
+
+  dismissed(log: RetainedLog): void {
+    if (log.isDismissed || this.#result.isReleased) return;
+    this.#result.batches.dismiss(log);
+    this.#result.noteDismissed();
+  }
+
+  closed(view: StoredView, log: RetainedLog): void {
+    log.detach(view);
+    this.#result.batches.memory.noteCrowd(log);
   }
 
   #lost(reason: string): PartitionLostError {

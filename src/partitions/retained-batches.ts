@@ -19,9 +19,9 @@ const inStep = 4;
  */
 export class RetainedBatches {
   readonly logs: SubpartitionLogs;
+  readonly memory: MemoryRoom;
+  readonly file: ResultFile;
   readonly #options: RetainedResultOptions;
-  readonly #memory: MemoryRoom;
-  readonly #file: ResultFile;
 
   /** @param changed hears that a producer that was held up may go on, or that something went wrong */
   constructor(id: ResultPartitionId, options: RetainedResultOptions, changed: () => void) {
@@ -29,8 +29,8 @@ export class RetainedBatches {
     const { spillStore, disk, sync = 'never', freeze = false } = options;
     this.#options = options;
     this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount);
-    this.#memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
-    this.#file = new ResultFile(id, {
+    this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
+    this.file = new ResultFile(id, {
       spillStore,
       disk,
       sync,
@@ -42,41 +42,32 @@ export class RetainedBatches {
 
   /** Whether an attempt that adds no batch may write: neither its readers nor what is under way hold it up. */
   get isInStep(): boolean {
-    return !this.#file.isBusy && !this.#memory.isFull;
+    return !this.memory.isFull && !this.file.isBusy;
   }
 
   /** Whether one more batch may be added. */
   get hasRoom(): boolean {
-    return this.isInStep && !this.#lacksDisk;
-  }
-
-  /** What went wrong first on the disk. */
-  get failure(): Error | undefined {
-    return this.#file.failure;
-  }
-
-  /** Whether the beginning was dropped. */
-  get isTruncated(): boolean {
-    return this.#memory.isTruncated;
+    const { isFull, needsDisk } = this.memory;
+    return !isFull && !this.file.isBusy && !(needsDisk && this.file.isDiskFull);
   }
 
   statistics(): PartitionStatistics {
     return {
       records: this.logs.recordCount,
       batches: this.logs.batchCount,
-      memoryBytes: this.#memory.usedBytes,
-      spilledBytes: this.#file.usedBytes,
+      memoryBytes: this.memory.usedBytes,
+      spilledBytes: this.file.usedBytes,
     };
   }
 
   /** A producer has stopped: its time begins, if it is the disk that holds it up. */
   waitForRoom(): void {
-    if (!this.#file.isBusy && this.#lacksDisk) this.#file.waitForRoom();
+    if (this.memory.needsDisk && this.file.isDiskFull && !this.file.isBusy) this.file.waitForRoom();
   }
 
   /** Whether a batch is there, or will be once it is written. */
   holds(batch: RetainedBatch): boolean {
-    return batch.reservedBytes > 0 || this.#file.holds(batch);
+    return batch.reservedBytes > 0 || this.file.holds(batch);
   }
 
   append(subpartition: number, records: Batch): void {
@@ -89,83 +80,57 @@ export class RetainedBatches {
       written: undefined,
       checksum: undefined,
     };
-    const isKept = !log.isDismissed || this.#memory.isWorthKeeping(log, log.length, records);
+    const isKept = !log.isDismissed || this.memory.isWorthKeeping(log, log.length, records);
     if (isKept) this.#keep(log, log.length, batch, records);
     this.logs.append(log, batch);
     if (!isKept) this.#skipTo(log, log.length);
-    else if (log.isDismissed) this.#memory.noteTaken(log);
-    this.#memory.noteCrowd(log);
+    else if (log.isDismissed) this.memory.noteTaken(log);
+    this.memory.noteCrowd(log);
     log.advance();
   }
 
   /** Batch `index` of a log was produced again. False if there is no room for it, or it is not worth it. */
   putBack(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
-    if (this.#memory.isWorthKeeping(log, index, records)) return this.#keep(log, index, batch, records);
+    if (this.memory.isWorthKeeping(log, index, records)) return this.#keep(log, index, batch, records);
     this.#skipTo(log, index + 1);
     return false;
-  }
-
-  /** Reads a batch that is written. */
-  read(subpartition: number, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void {
-    this.#file.read(subpartition, batch, done);
-  }
-
-  verify(done: (error?: Error) => void): void {
-    this.#file.verify(done);
-  }
-
-  /** A reader has taken a batch of a log. */
-  noteTaken(log: RetainedLog): void {
-    this.#memory.noteTaken(log);
-  }
-
-  /** The batches or readers of a log have changed. */
-  noteCrowd(log: RetainedLog): void {
-    this.#memory.noteCrowd(log);
   }
 
   /** The reader of a log needs nothing more. */
   dismiss(log: RetainedLog): void {
     const { position } = log;
     this.logs.dismiss(log);
-    this.#memory.noteDismissed(log, position);
+    this.memory.noteDismissed(log, position);
   }
 
   /** Calls `done` when everything is as safe as it has to be, or with what went wrong; closed, with nothing. */
   finish(done: (failure: Error | undefined) => void): void {
-    this.#file.finish(done);
+    this.file.finish(done);
   }
 
   /** Another attempt writes them again. @param isLost whether what is in the file is given up */
   restart(id: ResultPartitionId, isLost: boolean): void {
     const logs = [...this.logs];
-    this.#file.restart(id, isLost, logs);
+    this.file.restart(id, isLost, logs);
     this.logs.restart();
-    this.#memory.restart(logs);
+    this.memory.restart(logs);
   }
 
   /** Gives everything back. Readers get `lost`. */
   close(lost: Error): void {
-    this.#memory.close();
+    this.memory.close();
     this.logs.lose(lost);
-    this.#file.close();
-  }
-
-  get #lacksDisk(): boolean {
-    return this.#memory.needsDisk && this.#file.isDiskFull;
+    this.file.close();
   }
 
   /** Gives a batch its place. False if it was dropped at once, to make room for itself. */
   #keep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
-    const isInMemory = this.#memory.tryKeep(log, index, batch, records);
-    if (index < log.first) {
-      if (isInMemory) this.#memory.forget(log, batch);
-      return false;
-    }
+    const place = this.memory.placeFor(log, index, batch, records);
+    if (place === 'nowhere') return false;
     batch.records = records;
-    if (isInMemory) return true;
+    if (place === 'memory') return true;
     const frame = this.#frameOf(records, { subpartition: log.subpartition, sequence: batch.sequence });
-    if (frame !== undefined) this.#file.write(log, index, batch, frame);
+    if (frame !== undefined) this.file.write(log, index, batch, frame);
     return true;
   }
 
@@ -180,6 +145,6 @@ export class RetainedBatches {
   }
 
   #skipTo(log: RetainedLog, end: number): void {
-    for (const skipped of log.skipTo(end)) this.#memory.forget(log, skipped);
+    for (const skipped of log.skipTo(end)) this.memory.forget(log, skipped);
   }
 }

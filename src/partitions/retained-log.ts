@@ -1,4 +1,3 @@
-import type { StoredView } from './stored-view.ts';
 import type { Batch } from './stream-element.ts';
 
 /**
@@ -18,6 +17,20 @@ export interface RetainedBatch {
   checksum: number | undefined;
 }
 
+/** Who reads a log. */
+export interface LogReader {
+  /** Whether somebody listens. */
+  readonly isReading: boolean;
+  /** The batch that it will take next. */
+  readonly position: number;
+  /** Whether everything was read. */
+  readonly isComplete: boolean;
+  /** There is more to read, or the end is known. */
+  advance(): void;
+  /** What it reads is gone. */
+  lose(error: Error): void;
+}
+
 /**
  * The batches of one subpartition that are kept, numbered from 0 as they were written, and who reads them.
  *
@@ -29,7 +42,7 @@ export interface RetainedBatch {
  */
 export class RetainedLog {
   readonly subpartition: number;
-  readonly #views = new Set<StoredView>();
+  readonly #readers = new Set<LogReader>();
   #batches: (RetainedBatch | undefined)[] = [];
   /** Batches before it were dropped. */
   #first = 0;
@@ -65,7 +78,7 @@ export class RetainedLog {
     if (this.#isDismissed) return this.length;
     if (!this.isRead) return this.#isReadToEnd ? this.length : this.#first;
     let position = this.length;
-    for (const view of this.#views) if (view.isReading) position = Math.min(position, view.position);
+    for (const reader of this.#readers) if (reader.isReading) position = Math.min(position, reader.position);
     return position;
   }
 
@@ -81,7 +94,7 @@ export class RetainedLog {
 
   /** Whether somebody reads it now. */
   get isRead(): boolean {
-    for (const view of this.#views) if (view.isReading) return true;
+    for (const reader of this.#readers) if (reader.isReading) return true;
     return false;
   }
 
@@ -94,13 +107,6 @@ export class RetainedLog {
 
   batchAt(index: number): RetainedBatch | undefined {
     return this.#batches[index - this.#forgotten];
-  }
-
-  /** Where a batch can be had: in `memory` at once, from the `file` by reading it; undefined if it is not there. */
-  placeOf(index: number): 'memory' | 'file' | undefined {
-    const batch = this.batchAt(index);
-    if (batch?.records !== undefined) return 'memory';
-    return batch?.written === undefined ? undefined : 'file';
   }
 
   /** The batch that holds record `sequence`; the length if it is still to come. O(log batches). */
@@ -157,8 +163,8 @@ export class RetainedLog {
     this.#findGap();
   }
 
-  attach(view: StoredView): void {
-    this.#views.add(view);
+  attach(reader: LogReader): void {
+    this.#readers.add(reader);
   }
 
   /** Its reader needs nothing more. */
@@ -171,20 +177,20 @@ export class RetainedLog {
     this.#isDismissed = false;
   }
 
-  detach(view: StoredView): void {
-    this.#views.delete(view);
-    if (view.isComplete) this.#isReadToEnd = true;
+  detach(reader: LogReader): void {
+    this.#readers.delete(reader);
+    if (reader.isComplete) this.#isReadToEnd = true;
   }
 
   /** Tells the readers that there is more, or that the end is known. */
   advance(): void {
-    for (const view of [...this.#views]) view.advance();
+    for (const reader of [...this.#readers]) reader.advance();
   }
 
   /** Tells the readers that what they read is gone. */
   lose(error: Error): void {
-    for (const view of [...this.#views]) view.lose(error);
-    this.#views.clear();
+    for (const reader of [...this.#readers]) reader.lose(error);
+    this.#readers.clear();
     this.#batches = [];
   }
 
@@ -195,6 +201,11 @@ export class RetainedLog {
 
   #findGap(): void {
     this.#gap = Math.max(this.#gap, this.#first);
-    while (this.#gap < this.length && this.placeOf(this.#gap) !== undefined) this.#gap++;
+    while (this.#gap < this.length && isThere(this.batchAt(this.#gap))) this.#gap++;
   }
+}
+
+/** Whether a batch can be had: from memory at once, or from the file. */
+function isThere(batch: RetainedBatch | undefined): boolean {
+  return batch?.records !== undefined || batch?.written !== undefined;
 }

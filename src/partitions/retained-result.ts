@@ -75,7 +75,7 @@ export class RetainedResult implements ReadResult {
   verify(done: (error?: Error) => void): void {
     const lost = this.#lost();
     if (lost !== undefined) done(lost);
-    else this.batches.verify(done);
+    else this.batches.file.verify(done);
   }
 
   statistics(): PartitionStatistics {
@@ -116,7 +116,7 @@ export class RetainedResult implements ReadResult {
    */
   resume(id: ResultPartitionId, isLost: boolean): void {
     if (this.isReleased) throw this.#lost();
-    if (!this.#options.isReproducible && this.batches.isTruncated) {
+    if (!this.#options.isReproducible && this.batches.memory.isTruncated) {
       throw new IllegalStateError(
         `Partition ${id.partition} was not to be produced again, and nothing is left of the part that was dropped: it has to be begun anew`,
       );

@@ -1,29 +1,29 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { IllegalStateError } from '../errors.ts';
 import type { SubpartitionView } from './result-partition.ts';
+import type { LogReader, RetainedBatch, RetainedLog } from './retained-log.ts';
 import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
 
-export interface StoredViewOptions {
-  /** The batch to begin with, and how many records of it and of those that follow are not wanted. */
-  readonly start?: { readonly batch: number; readonly skippedRecords: number };
-  /** How many batches were written so far. */
-  readonly batchCount: () => number;
-  /** Whether a batch can be had: `memory` at once, `file` by reading it; undefined if it has to be waited for. */
-  readonly placeOf: (index: number) => 'memory' | 'file' | undefined;
-  /** Whether there will be no more. */
-  readonly isComplete: () => boolean;
-  /** What a batch takes in the file. */
-  readonly bytesOf: (index: number) => number;
-  /** Gets a batch, at once if it is in memory. */
-  readonly fetch: (index: number, done: (error: Error | undefined, records: Batch) => void) => void;
-  /** The reading is over, or given up. */
-  readonly closed: (view: StoredView) => void;
-  /** Its reader needs nothing more, for good. Before `closed`. */
-  readonly dismissed: () => void;
-  /** Somebody reads it now. */
-  readonly opened?: () => void;
+/** Where to begin: a batch, and how many records of it and of those that follow are not wanted. */
+export interface ViewStart {
+  readonly batch: number;
+  readonly skippedRecords: number;
+}
+
+/** What a view asks of the result that it is a part of, and tells it. */
+export interface ViewHost {
+  /** Whether there will be no more batches. */
+  readonly isWhole: boolean;
+  /** Gets a batch that is not in memory. */
+  fetch(log: RetainedLog, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void;
+  /** The view is read now. */
+  opened(view: StoredView, log: RetainedLog): void;
   /** A batch was taken. */
-  readonly taken?: () => void;
+  taken(log: RetainedLog): void;
+  /** The reader needs nothing more, for good. Before `closed`. */
+  dismissed(log: RetainedLog): void;
+  /** The reading is over, or given up. */
+  closed(view: StoredView, log: RetainedLog): void;
 }
 
 /**
@@ -44,9 +44,10 @@ interface Slot {
  * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, some more from a file,
  * and emits them in order. One that comes to a batch that is not there, or to the last before the end, waits to be told.
  */
-export class StoredView implements SubpartitionView {
+export class StoredView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
-  readonly #options: StoredViewOptions;
+  readonly #log: RetainedLog;
+  readonly #host: ViewHost;
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   #credits = 0;
@@ -60,16 +61,16 @@ export class StoredView implements SubpartitionView {
   #isEmitting = false;
   #lost: Error | undefined;
 
-  constructor(options: StoredViewOptions) {
-    this.#options = options;
-    const { start = { batch: 0, skippedRecords: 0 } } = options;
-    this.#next = this.#taken = start.batch;
-    this.#skippedRecords = start.skippedRecords;
+  constructor(log: RetainedLog, { batch, skippedRecords }: ViewStart, host: ViewHost) {
+    this.#log = log;
+    this.#host = host;
+    this.#next = this.#taken = batch;
+    this.#skippedRecords = skippedRecords;
     this.elements$ = new Observable((subscriber) => {
       if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
       this.#state = 'reading';
       this.#subscriber = subscriber;
-      options.opened?.();
+      host.opened(this, log);
       this.#emit();
       return () => this.#close();
     });
@@ -87,7 +88,7 @@ export class StoredView implements SubpartitionView {
 
   /** Whether everything was read. */
   get isComplete(): boolean {
-    return this.#options.isComplete() && this.#taken === this.#options.batchCount();
+    return this.#taken === this.#log.length && this.#host.isWhole;
   }
 
   /** There is more to read, or the end is known. */
@@ -101,7 +102,7 @@ export class StoredView implements SubpartitionView {
   }
 
   dismiss(): void {
-    this.#options.dismissed();
+    this.#host.dismissed(this.#log);
     this.#state = 'over';
     this.#subscriber?.unsubscribe();
   }
@@ -151,35 +152,46 @@ export class StoredView implements SubpartitionView {
     this.#skippedRecords -= skipped;
     const records = skipped === 0 ? batch : batch.slice(skipped);
     this.#taken++;
-    this.#options.taken?.();
+    this.#host.taken(this.#log);
     if (records.length === 0) return;
     this.#credits--;
     subscriber.next({ kind: 'records', records });
   }
 
   #fetchMore(): void {
-    const { placeOf, bytesOf, fetch } = this.#options;
     const isLow = this.#slotBytes * 2 <= readAhead.bytes && this.#slots.length * 2 <= readAhead.batches;
     for (;;) {
-      const place = placeOf(this.#next);
-      if (place === undefined) return;
+      const batch = this.#log.batchAt(this.#next);
+      if (batch === undefined) return;
+      const { records, written } = batch;
       const isAhead = this.#slots.length >= this.#credits;
-      if (isAhead && (place === 'memory' || !isLow || this.#isFarAhead)) return;
-      const slot: Slot = { bytes: place === 'file' ? bytesOf(this.#next) : 0, records: undefined, error: undefined };
-      this.#slots.push(slot);
-      this.#slotBytes += slot.bytes;
-      fetch(this.#next++, (error, records) => {
-        if (this.#state === 'over') return;
-        if (error === undefined) slot.records = records;
-        else slot.error = error;
-        this.#emit();
-      });
+      if (records !== undefined) {
+        if (isAhead) return;
+        this.#slots.push({ bytes: 0, records, error: undefined });
+        this.#next++;
+        continue;
+      }
+      if (written === undefined || (isAhead && (!isLow || this.#isFarAhead))) return;
+      this.#next++;
+      this.#fetch(batch, written.bytes);
     }
+  }
+
+  #fetch(batch: RetainedBatch, bytes: number): void {
+    const slot: Slot = { bytes, records: undefined, error: undefined };
+    this.#slots.push(slot);
+    this.#slotBytes += bytes;
+    this.#host.fetch(this.#log, batch, (error, records) => {
+      if (this.#state === 'over') return;
+      if (error === undefined) slot.records = records;
+      else slot.error = error;
+      this.#emit();
+    });
   }
 
   #close(): void {
     this.#state = 'over';
     this.#slots = [];
-    this.#options.closed(this);
+    this.#host.closed(this, this.#log);
   }
 }
