@@ -72,8 +72,6 @@ export interface JobMasterContext extends JobMasterInput {
   restartingCount: number;
   /** Regions that were told to end and have. */
   haltedCount: number;
-  /** Results are being kept, and nobody knows yet whether that works. */
-  isKeeping: boolean;
   /** What outlives the job. */
   kept: readonly KeptResult[];
   /** Why the job failed or was suspended. */
@@ -140,8 +138,7 @@ const base = setup({
     hasFinished: ({ context }) => context.finishedCount === context.regionCount && context.restartingCount === 0,
     hasResultsToKeep: ({ context }) =>
       context.keepsResults && context.finishedCount === context.regionCount && context.restartingCount === 0,
-    hasHalted: ({ context }) =>
-      context.finishedCount + context.haltedCount === context.regionCount && !context.isKeeping,
+    hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
     isRestarting: ({ context }) => context.restartingCount > 0,
   },
 });
@@ -157,8 +154,6 @@ const masterSetup = base.extend({
       finishedCount: context.finishedCount - (event.type === 'region.restarting' && event.wasFinished ? 1 : 0),
     })),
     countRestarted: assign({ restartingCount: ({ context }) => context.restartingCount - 1 }),
-    beginKeeping: assign({ isKeeping: true }),
-    endKeeping: assign({ isKeeping: false }),
     takeKept: assign(({ event }) => (event.type === 'results.kept' ? { kept: event.kept } : {})),
     recordFailure: assign(({ event }) => {
       switch (event.type) {
@@ -181,16 +176,21 @@ const masterSetup = base.extend({
   },
 });
 
+/** An end that was decided while results are being kept: it waits until that is over, and gives up what was kept. */
+const keeping = {
+  'results.kept': { target: 'halting', actions: 'releaseKeptResults' },
+  'results.keepFailed': 'halting',
+} as const;
+
 const suspend = { 'job.suspend': { target: 'suspended', actions: 'recordFailure' } } as const;
 const cancel = { 'job.cancel': { target: 'canceling', actions: 'forgetFailure' } } as const;
 const failGlobally = { 'job.globalFailure': { target: 'failing', actions: 'recordFailure' } } as const;
 
-const failWhileKeeping = { target: '#jobMaster.failing', actions: 'recordFailure' } as const;
+const failWhileKeeping = { target: '#jobMaster.failing.keeping', actions: 'recordFailure' } as const;
+const cancelWhileKeeping = { target: '#jobMaster.canceling.keeping', actions: 'forgetFailure' } as const;
 
-/** Regions report their end; failovers that were under way come to nothing, and so does what was to be kept. */
+/** Regions report their end; failovers that were under way come to nothing. */
 const ending = {
-  'results.kept': { actions: ['endKeeping', 'releaseKeptResults'] },
-  'results.keepFailed': { actions: 'endKeeping' },
   'region.finished': { actions: 'countFinished' },
   'region.halted': { actions: 'countHalted' },
   'region.restarting': { actions: 'countRestarting' },
@@ -203,7 +203,6 @@ export const jobMasterMachine = masterSetup.createMachine({
     finishedCount: 0,
     restartingCount: 0,
     haltedCount: 0,
-    isKeeping: false,
     kept: [],
     failure: undefined,
   }),
@@ -267,15 +266,17 @@ export const jobMasterMachine = masterSetup.createMachine({
           always: { guard: ({ context }) => context.restartingCount === 0, target: 'undisturbed' },
         },
         keeping: {
-          entry: ['beginKeeping', 'keepResults'],
+          entry: 'keepResults',
           on: {
             // What a restart would read again is being handed over: there is nothing to restart from.
+            'job.cancel': cancelWhileKeeping,
+            'failover.refused': { ...failWhileKeeping, actions: ['recordFailure', 'closeFailover'] },
             'job.globalFailure': failWhileKeeping,
             'region.inexplicable': failWhileKeeping,
-            'results.kept': { target: '#jobMaster.finished', actions: ['endKeeping', 'takeKept'] },
+            'results.kept': { target: '#jobMaster.finished', actions: 'takeKept' },
             'results.keepFailed': {
               target: '#jobMaster.failing',
-              actions: ['endKeeping', 'recordFailure', 'reportUnkept'],
+              actions: ['recordFailure', 'reportUnkept'],
             },
           },
         },
@@ -283,13 +284,21 @@ export const jobMasterMachine = masterSetup.createMachine({
     },
     failing: {
       entry: [{ type: 'recordStatus', params: { status: 'failing' } }, 'cancelRegions'],
-      always: { guard: 'hasHalted', target: 'failed' },
       on: { ...ending, ...cancel, ...suspend },
+      initial: 'halting',
+      states: {
+        halting: { always: { guard: 'hasHalted', target: '#jobMaster.failed' } },
+        keeping: { on: { ...keeping, 'job.cancel': cancelWhileKeeping } },
+      },
     },
     canceling: {
       entry: [{ type: 'recordStatus', params: { status: 'canceling' } }, 'cancelRegions'],
-      always: { guard: 'hasHalted', target: 'canceled' },
       on: { ...ending, ...suspend, ...failGlobally },
+      initial: 'halting',
+      states: {
+        halting: { always: { guard: 'hasHalted', target: '#jobMaster.canceled' } },
+        keeping: { on: { ...keeping, 'job.globalFailure': failWhileKeeping } },
+      },
     },
     failed: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'failed' } }] },
     canceled: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'canceled' } }] },

@@ -7,7 +7,7 @@ import type {
   RegionToMasterEvent,
 } from '../actors/chart-events.ts';
 import type { Clock } from '../environment.ts';
-import { NoResourceAvailableError } from '../errors.ts';
+import { IllegalStateError, NoResourceAvailableError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../ids.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from './execution-machine.ts';
@@ -23,6 +23,7 @@ import { placeholder, placeholderActor } from './placeholder.ts';
  * R4 The newest failover that names it decides; the one it took over from is told.
  * R5 A cancellation that hangs is reported once per waiting, with the tasks that hang; the region goes on waiting.
  * R6 A restart makes a new attempt of every task, never of some.
+ * R7 An attempt that ends as canceled while its region runs is a failure: no region waits for ever for what it did not do.
  */
 export const regionStates = [
   'created',
@@ -201,6 +202,13 @@ const regionSetup = base.extend({
       const { region } = context;
       enqueue.sendTo(context.master, { type: 'region.taskFailed', region, vertex, attempt, cause, place });
     }),
+    /** Nobody told the task to end: it has not done its work, whatever it says of itself. */
+    reportTaskCanceled: enqueueActions(({ context: { master, region, attempt }, event, enqueue }) => {
+      if (event.type !== 'execution.canceled') return;
+      const { vertex } = event;
+      const cause = new IllegalStateError('The task was canceled, and nobody had asked for that');
+      enqueue.sendTo(master, { type: 'region.taskFailed', region, vertex, attempt, cause });
+    }),
     reportTaskFinished: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'execution.finished' || !context.feedsRegions) return;
       enqueue.sendTo(context.master, { type: 'region.taskFinished', region: context.region, vertex: event.vertex });
@@ -227,9 +235,12 @@ function hanging({ executions, vertices }: RegionContext): ExecutionVertexId[] {
 
 const fails = { target: '#region.failed', actions: ['countEnded', 'reportTaskFailed'] } as const;
 
+const canceledUnasked = { target: '#region.failed', actions: ['countEnded', 'reportTaskCanceled'] } as const;
+
 /** While it may still run: a failover, the end of the job and the first failure. */
 const live = {
   'execution.failed': fails,
+  'execution.canceled': canceledUnasked,
   'region.restart': { target: '#region.restarting', actions: 'followFailover' },
   'region.cancel': '#region.canceling',
   'region.suspend': '#region.canceled',
@@ -318,7 +329,6 @@ export const regionMachine = regionSetup.createMachine({
         ...live,
         'execution.running': [{ guard: 'isLastToRun', target: 'running', actions: 'countUp' }, { actions: 'countUp' }],
         'execution.finished': { actions: ['countFinished', 'reportTaskFinished'] },
-        'execution.canceled': { actions: 'countEnded' },
       },
     },
     running: {
@@ -331,7 +341,6 @@ export const regionMachine = regionSetup.createMachine({
           { guard: 'isLastToFinish', target: 'finished', actions: ['countFinished', 'reportTaskFinished'] },
           { actions: ['countFinished', 'reportTaskFinished'] },
         ],
-        'execution.canceled': { actions: 'countEnded' },
       },
     },
     finished: {

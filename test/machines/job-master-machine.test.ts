@@ -104,9 +104,11 @@ const reach: Record<string, readonly EventName[]> = {
   'running.undisturbed': ['start'],
   'running.restarting': ['start', 'restarting'],
   'running.keeping': ['start', 'finished', 'finished'],
-  failing: ['start', 'refused'],
+  'failing.halting': ['start', 'refused'],
+  'failing.keeping': ['start', 'finished', 'finished', 'globalFailure'],
   failed: ['start', 'refused', 'halted', 'halted'],
-  canceling: ['start', 'cancel'],
+  'canceling.halting': ['start', 'cancel'],
+  'canceling.keeping': ['start', 'finished', 'finished', 'cancel'],
   canceled: ['start', 'cancel', 'halted', 'halted'],
   finished: ['start', 'finished', 'finished', 'kept'],
   suspended: ['start', 'suspend'],
@@ -114,31 +116,43 @@ const reach: Record<string, readonly EventName[]> = {
 
 /** Where an event leads from a status, for a job of two regions. What is not named leads nowhere. */
 const leads: Record<string, Partial<Record<EventName, string>>> = {
-  created: { start: 'running.undisturbed', cancel: 'canceling', suspend: 'suspended', globalFailure: 'failing' },
+  created: {
+    start: 'running.undisturbed',
+    cancel: 'canceling.halting',
+    suspend: 'suspended',
+    globalFailure: 'failing.halting',
+  },
   'running.undisturbed': {
-    cancel: 'canceling',
+    cancel: 'canceling.halting',
     suspend: 'suspended',
     restarting: 'running.restarting',
     reopened: 'running.restarting',
-    refused: 'failing',
+    refused: 'failing.halting',
   },
   'running.restarting': {
-    cancel: 'canceling',
+    cancel: 'canceling.halting',
     suspend: 'suspended',
     restarted: 'running.undisturbed',
-    refused: 'failing',
+    refused: 'failing.halting',
   },
   'running.keeping': {
-    cancel: 'canceling',
+    cancel: 'canceling.keeping',
     suspend: 'suspended',
-    globalFailure: 'failing',
-    inexplicable: 'failing',
-    refused: 'failing',
+    globalFailure: 'failing.keeping',
+    inexplicable: 'failing.keeping',
+    refused: 'failing.keeping',
     kept: 'finished',
     keepFailed: 'failed',
   },
-  failing: { cancel: 'canceling', suspend: 'suspended' },
-  canceling: { globalFailure: 'failing', suspend: 'suspended' },
+  'failing.halting': { cancel: 'canceling.halting', suspend: 'suspended' },
+  'failing.keeping': { cancel: 'canceling.keeping', suspend: 'suspended', kept: 'failed', keepFailed: 'failed' },
+  'canceling.halting': { globalFailure: 'failing.halting', suspend: 'suspended' },
+  'canceling.keeping': {
+    globalFailure: 'failing.keeping',
+    suspend: 'suspended',
+    kept: 'canceled',
+    keepFailed: 'canceled',
+  },
   failed: {},
   canceled: {},
   finished: {},
@@ -213,7 +227,7 @@ describe('job master machine', () => {
     expect(it.take()).toEqual(expect.arrayContaining(['keepResults']));
     const kept = [{ source: 'a', target: 'b', directory: 'd', records: 1, bytes: 1 }];
     it.actor.send({ type: 'results.kept', kept });
-    expect(it.actor.getSnapshot().context).toMatchObject({ kept, isKeeping: false });
+    expect(it.actor.getSnapshot().context).toMatchObject({ kept });
     expect(it.take()).toEqual(['stopAdvisors', 'recordStatus finished']);
   });
 
@@ -237,11 +251,11 @@ describe('job master machine', () => {
   });
 
   it.each<{ told: readonly EventName[]; waits: string; ends: string }>([
-    { told: ['cancel'], waits: 'canceling', ends: 'canceled' },
-    { told: ['globalFailure'], waits: 'failing', ends: 'failed' },
-    { told: ['inexplicable'], waits: 'failing', ends: 'failed' },
-    { told: ['cancel', 'globalFailure'], waits: 'failing', ends: 'failed' },
-    { told: ['globalFailure', 'cancel'], waits: 'canceling', ends: 'canceled' },
+    { told: ['cancel'], waits: 'canceling.keeping', ends: 'canceled' },
+    { told: ['globalFailure'], waits: 'failing.keeping', ends: 'failed' },
+    { told: ['inexplicable'], waits: 'failing.keeping', ends: 'failed' },
+    { told: ['cancel', 'globalFailure'], waits: 'failing.keeping', ends: 'failed' },
+    { told: ['globalFailure', 'cancel'], waits: 'canceling.keeping', ends: 'canceled' },
   ])('J6: told $told while results are being kept, it waits for them in $waits; then: $ends', (story) => {
     for (const outcome of ['kept', 'keepFailed'] as const) {
       const it = jobOfTwo();
@@ -274,8 +288,8 @@ describe('job master machine', () => {
   });
 
   it.each([
-    ['refused', 'failing', 'failed'],
-    ['cancel', 'canceling', 'canceled'],
+    ['refused', 'failing.halting', 'failed'],
+    ['cancel', 'canceling.halting', 'canceled'],
   ] as const)('J4: on %s it waits for a region that had finished and was about to restart', (end, waits, status) => {
     const it = jobOfTwo();
     for (const name of ['start', 'finished', end, 'reopened', 'halted'] as const) it.actor.send(events[name]);
@@ -305,9 +319,9 @@ describe('job master machine', () => {
       Object.values(events),
       { regionCount: 2, keepsResults: true },
       (snapshot) => {
-        const { finishedCount, restartingCount, haltedCount, isKeeping } = snapshot.context;
+        const { finishedCount, restartingCount, haltedCount } = snapshot.context;
         const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 2)));
-        return [stateName(snapshot.value), ...bounded, isKeeping].join();
+        return [stateName(snapshot.value), ...bounded].join();
       },
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(['initializing', ...Object.keys(reach)]));

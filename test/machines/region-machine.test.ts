@@ -90,11 +90,11 @@ const reach: Record<string, readonly EventName[]> = {
 // The whole table: state × event → state, `-` where it stays. Two tasks: a second `up`, `finished`, … is another matter.
 const table = `
                        schedule              queue                 grant                  registered unregistered restart               later                  cancel             suspend  up      finished               failed         canceled              delay
-created                scheduled.registering scheduled.allocating  -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
-scheduled.allocating   -                     -                     scheduled.registering  -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
-scheduled.registering  -                     -                     -                      deploying  -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
-deploying              -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
-running                -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting -                     -
+created                scheduled.registering scheduled.allocating  -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
+scheduled.allocating   -                     -                     scheduled.registering  -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
+scheduled.registering  -                     -                     -                      deploying  -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
+deploying              -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
+running                -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
 finished               -                     -                     -                      -          -            created               restarting.backingOff  -                  -        -       -                      -              -                     -
 failed.halting         -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       failed.halted          failed.halted  failed.halted         -
 failed.halted          -                     -                     -                      -          -            created               restarting.backingOff  canceled           canceled -       -                      -              -                     -
@@ -168,13 +168,18 @@ describe('region machine', () => {
     expect(it.take()).toEqual([]);
   });
 
-  it.each(['deploying', 'running'])(
-    'R2: in %s, a task that was canceled has ended before another one fails',
+  it.each(['created', 'scheduled.allocating', 'deploying', 'running'])(
+    'R7: in %s, a task that is canceled although nobody asked for it is a failure, and has ended',
     (state) => {
       const it = inState(state);
       it.actor.send(events.canceled);
-      expect(stateOf(it)).toBe(state);
-      it.actor.send(events.failed);
+      expect(it.take()).toEqual([
+        'recordState failed',
+        '→ region.taskFailed',
+        '10#0 → execution.cancel',
+        '11#0 → execution.cancel',
+      ]);
+      it.actor.send({ ...events.canceled, vertex: first });
       expect(stateOf(it)).toBe('failed.halted');
     },
   );
