@@ -1,5 +1,5 @@
 import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
-import { subpartitionOfKey } from '../src/partitions/key-hash.ts';
+import { subpartitionOfKey } from '../src/partitions/records/key-hash.ts';
 import { type Bench, type BenchOptions, type BenchRow, compare, measure } from './harness.ts';
 
 /** A record as pipelines see them: a string key, two numbers. */

@@ -3,7 +3,7 @@ import { type FaultPlace, faultPlan } from 'kintsugi/testing';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeBatch, encodeBatch } from '../src/partitions/record-codec.ts';
+import { decodeBatch, encodeBatch } from '../src/partitions/records/record-codec.ts';
 import { type Bench, type BenchOptions, type BenchRow, reading } from './harness.ts';
 
 const batchSize = 1_024;

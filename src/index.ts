@@ -40,8 +40,8 @@ export {
   type ReliableExchangeOptions,
 } from './api/exchange.ts';
 export type { KeptResult } from './actors/protocol/deployment.ts';
-export { releaseKeptResult } from './partitions/kept-result.ts';
-export type { DiskOverflow } from './partitions/disk-room.ts';
+export { releaseKeptResult } from './partitions/storage/kept-result.ts';
+export type { DiskOverflow } from './partitions/retained/disk-room.ts';
 export type { FailurePlace, RecordPlace } from './failure-place.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
@@ -144,7 +144,7 @@ export type {
 // Fault points
 export { taskFaultPoints } from './operators/fault-points.ts';
 export { partitionFaultPoints } from './partitions/result-partition.ts';
-export { spillFaultPoints } from './partitions/spill-store.ts';
+export { spillFaultPoints } from './partitions/storage/spill-store.ts';
 export { partFileFaultPoints } from './connectors/part-file.ts';
 
 // Environment

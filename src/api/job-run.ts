@@ -10,7 +10,7 @@ import { type RegionState, regionStates } from '../machines/region-machine.ts';
 import type { FailoverId } from '../ids.ts';
 import type { ExceptionHistory } from '../failover/exception-history.ts';
 import { produce } from 'immer';
-import { freezeRecords } from '../partitions/freeze-records.ts';
+import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import { eventIterator } from './event-iterator.ts';
 import type { JobReceipt } from './job-receipt.ts';
 import type { ReceiptBook } from './receipt-book.ts';

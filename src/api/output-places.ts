@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { partPath } from '../connectors/part-file.ts';
 import { JobValidationError } from '../errors.ts';
-import { entryOf, placeOf } from '../partitions/path-place.ts';
+import { entryOf, placeOf } from '../partitions/claims/path-place.ts';
 
 /** What a job reads and writes, where it can be told. */
 export interface OutsidePlaces {

@@ -9,7 +9,7 @@ import { restartPipelinedRegion } from '../failover/restart-pipelined-region.ts'
 import type { KeepResults, MemoryOverflow } from '../graph/exchange-settings.ts';
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
-import type { DiskOverflow } from '../partitions/disk-room.ts';
+import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 import { checkKeepResults, type KeepInRun } from './exchange.ts';

@@ -1,5 +1,5 @@
 import { inQuotes } from '../foreign-value.ts';
-import { isWellFormed } from '../partitions/plain-data.ts';
+import { isWellFormed } from '../partitions/records/plain-data.ts';
 import { jsonTextOf, NotJsonError } from './json-text.ts';
 
 const noOptions = {};

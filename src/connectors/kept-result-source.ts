@@ -7,8 +7,8 @@ import {
   type KeptPartition,
   manifestFile,
   readManifest,
-} from '../partitions/kept-manifest.ts';
-import { keptBatches } from '../partitions/kept-result.ts';
+} from '../partitions/storage/kept-manifest.ts';
+import { keptBatches } from '../partitions/storage/kept-result.ts';
 import { shareOf } from './byte-range.ts';
 import { checkPath } from './file-problem.ts';
 

@@ -3,7 +3,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { IllegalStateError } from '../errors.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import { checkWord } from '../options.ts';
-import { syncDirectory } from '../partitions/file-segment.ts';
+import { syncDirectory } from '../partitions/storage/file-segment.ts';
 import { fileProblem } from './file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
 import { checkOutputFile } from './output-file.ts';

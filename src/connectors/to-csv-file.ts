@@ -6,7 +6,7 @@ import { checkBoolean, checkOptions } from '../options.ts';
 import { checkColumns, checkDelimiter } from './csv-head.ts';
 import { csvValueOf } from './csv-value.ts';
 import { checkOutputPath } from './file-problem.ts';
-import { BatchCutter } from '../partitions/batch-cutter.ts';
+import { BatchCutter } from '../partitions/records/batch-cutter.ts';
 import { checkPackingOptions, type PackingOptions, PartFile } from './part-file.ts';
 import { appendTexts, tooLongText } from './text-chunks.ts';
 

@@ -7,7 +7,7 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultP
 import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
-import { releaseKeptResult } from '../partitions/kept-result.ts';
+import { releaseKeptResult } from '../partitions/storage/kept-result.ts';
 import { isResumable, isTraceable, type ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { DataPlane } from './data-plane.ts';

@@ -1,4 +1,4 @@
-import { freezeRecord } from '../partitions/freeze-records.ts';
+import { freezeRecord } from '../partitions/records/freeze-records.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { isThenable } from '../user-code.ts';
 import { checkKey } from './key-identity.ts';

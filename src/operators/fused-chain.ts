@@ -1,5 +1,5 @@
 import type { Batch } from '../partitions/stream-element.ts';
-import { freezeRecords } from '../partitions/freeze-records.ts';
+import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import { isThenable } from '../user-code.ts';
 import { type Accumulators, compileLoop, type LoopOperator, type LoopOptions } from './compile-loop.ts';
 import { KeyedState } from './keyed-state.ts';

@@ -10,7 +10,7 @@ import { SourceInput } from './source-input.ts';
 import type { Source, SourceReader } from './source.ts';
 import type { TaskParts } from './stream-task.ts';
 import type { TaskContext } from './task-context.ts';
-import type { BatchLimits } from '../partitions/batch-cutter.ts';
+import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { ChannelOrder } from '../partitions/channel-order.ts';
 import { InputGate } from '../partitions/input-gate.ts';
 import { type ChannelSelection, RecordWriter } from '../partitions/record-writer.ts';

@@ -1,4 +1,4 @@
-import { freezeRecords } from '../partitions/freeze-records.ts';
+import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { AsyncMapStage } from './async-map-stage.ts';
 import { FusedChain, type SynchronousOperator } from './fused-chain.ts';

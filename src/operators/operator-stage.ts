@@ -1,4 +1,4 @@
-import type { BatchLimits } from '../partitions/batch-cutter.ts';
+import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { CallLimiters } from './call-limiters.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 

@@ -1,4 +1,4 @@
-import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
+import { BatchCutter, type BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
 /** Results that wait to be polled, handed out in batches without moving the rest. */

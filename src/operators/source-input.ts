@@ -1,8 +1,8 @@
 import { type Observable, Subject } from 'rxjs';
 import { InvalidArgumentError, toError } from '../errors.ts';
 import { ignoreRejection } from '../foreign-value.ts';
-import { BatchCutter, type BatchLimits } from '../partitions/batch-cutter.ts';
-import { freezeRecords } from '../partitions/freeze-records.ts';
+import { BatchCutter, type BatchLimits } from '../partitions/records/batch-cutter.ts';
+import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../partitions/task-io.ts';
 import { endOfPartition, type StreamElement } from '../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../user-code.ts';

@@ -1,5 +1,5 @@
 import { toError, UnrecoverableError } from '../errors.ts';
-import { freezeRecords } from '../partitions/freeze-records.ts';
+import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 import type { Source } from './source.ts';
 

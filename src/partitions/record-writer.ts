@@ -1,6 +1,6 @@
-import { BatchCutter, type BatchLimits } from './batch-cutter.ts';
-import { freezeRecords } from './freeze-records.ts';
-import { subpartitionOfKey } from './key-hash.ts';
+import { BatchCutter, type BatchLimits } from './records/batch-cutter.ts';
+import { freezeRecords } from './records/freeze-records.ts';
+import { subpartitionOfKey } from './records/key-hash.ts';
 import type { ResultPartition } from './result-partition.ts';
 import type { Batch } from './stream-element.ts';
 import type { OutputBlame, TaskOutput } from './task-io.ts';

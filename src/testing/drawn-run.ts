@@ -7,7 +7,7 @@ import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { taskFaultPoints } from '../operators/fault-points.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
-import { spillFaultPoints } from '../partitions/spill-store.ts';
+import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** A fault that a seed drew. */

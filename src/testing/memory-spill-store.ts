@@ -8,7 +8,7 @@ import {
   spillFaultPoints,
   type SpillStore,
   UnreadableFileError,
-} from '../partitions/spill-store.ts';
+} from '../partitions/storage/spill-store.ts';
 
 /**
  * Spill files in memory, on the clock of a test: for runs that repeat, and for disks that are full (arm

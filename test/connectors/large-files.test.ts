@@ -4,10 +4,10 @@ import { csvFile } from '../../src/connectors/csv-file.ts';
 import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { Source } from '../../src/operators/source.ts';
-import { FilePool } from '../../src/partitions/file-pool.ts';
-import { FileSegment } from '../../src/partitions/file-segment.ts';
-import { framesOf } from '../../src/partitions/frame-reader.ts';
-import { decodeBatch, encodeBatch } from '../../src/partitions/record-codec.ts';
+import { FilePool } from '../../src/partitions/storage/file-pool.ts';
+import { FileSegment } from '../../src/partitions/storage/file-segment.ts';
+import { framesOf } from '../../src/partitions/storage/frame-reader.ts';
+import { decodeBatch, encodeBatch } from '../../src/partitions/records/record-codec.ts';
 import { contextOf, drain, planSource, scratchDirectory } from './subtasks.ts';
 
 const at = scratchDirectory();

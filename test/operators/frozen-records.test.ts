@@ -3,7 +3,7 @@ import { closureLoop, compileLoop } from '../../src/operators/compile-loop.ts';
 import { FusedChain } from '../../src/operators/fused-chain.ts';
 import { createOperatorChain } from '../../src/operators/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
-import { freezeRecord } from '../../src/partitions/freeze-records.ts';
+import { freezeRecord } from '../../src/partitions/records/freeze-records.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { BatchCutter, type BatchLimits } from '../../src/partitions/batch-cutter.ts';
-import { estimateRecordBytes } from '../../src/partitions/record-size.ts';
+import { BatchCutter, type BatchLimits } from '../../src/partitions/records/batch-cutter.ts';
+import { estimateRecordBytes } from '../../src/partitions/records/record-size.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 
 const limits: BatchLimits = { batchSize: 100, batchBytes: 64_000 };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { estimateBytes } from '../../src/partitions/record-size.ts';
+import { estimateBytes } from '../../src/partitions/records/record-size.ts';
 import { reserveIfRoom } from '../support/partition-harness.ts';
 
 describe('ByteBudget', () => {

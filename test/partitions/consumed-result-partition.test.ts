@@ -3,7 +3,7 @@ import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
-import { ConsumedResultPartition } from '../../src/partitions/consumed-result-partition.ts';
+import { ConsumedResultPartition } from '../../src/partitions/reproduced/consumed-result-partition.ts';
 import { RetainedRig, recordOf, recordsOf } from '../support/partition-harness.ts';
 
 const subpartitionCount = 3;

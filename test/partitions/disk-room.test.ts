@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { DiskBudgetExceededError } from '../../src/errors.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { type DiskOverflow, DiskRoom } from '../../src/partitions/disk-room.ts';
+import { type DiskOverflow, DiskRoom } from '../../src/partitions/retained/disk-room.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 

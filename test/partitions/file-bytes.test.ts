@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFully, writeFully } from '../../src/partitions/file-bytes.ts';
+import { readFully, writeFully } from '../../src/partitions/storage/file-bytes.ts';
 
 /** More than a system call takes at once, and more than 32 bits count. */
 const twoGiB = 2 ** 31;

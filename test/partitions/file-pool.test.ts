@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FilePool } from '../../src/partitions/file-pool.ts';
+import { FilePool } from '../../src/partitions/storage/file-pool.ts';
 
 let scratch = '';
 let path = '';

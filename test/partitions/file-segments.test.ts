@@ -17,10 +17,14 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { SpillError } from '../../src/errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
-import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
-import type { KeptManifest } from '../../src/partitions/kept-manifest.ts';
-import { headerBytes } from '../../src/partitions/segment-header.ts';
-import { type SpillFile, spillFaultPoints, type UnreadableFileError } from '../../src/partitions/spill-store.ts';
+import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
+import type { KeptManifest } from '../../src/partitions/storage/kept-manifest.ts';
+import { headerBytes } from '../../src/partitions/storage/segment-header.ts';
+import {
+  type SpillFile,
+  spillFaultPoints,
+  type UnreadableFileError,
+} from '../../src/partitions/storage/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
 
 const idOf = (partition: number, attempt = 0): ResultPartitionId => ({ partition, attempt }) as ResultPartitionId;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { framesOf, type ReadableFile } from '../../src/partitions/frame-reader.ts';
-import { decodeBatch, encodeBatch, frameHeaderBytes } from '../../src/partitions/record-codec.ts';
+import { framesOf, type ReadableFile } from '../../src/partitions/storage/frame-reader.ts';
+import { decodeBatch, encodeBatch, frameHeaderBytes } from '../../src/partitions/records/record-codec.ts';
 
 /** A file in memory that notes how it is read. */
 function fileOf(bytes: Uint8Array, mostAtOnce = Number.POSITIVE_INFINITY) {

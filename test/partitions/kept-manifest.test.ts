@@ -15,8 +15,8 @@ import fc from 'fast-check';
 import { KeptResultError } from '../../src/errors.ts';
 import { encodeRecord } from '../../src/journal/record-header.ts';
 import { collect, Job, keptResult, range, releaseKeptResult, reliable } from '../../src/index.ts';
-import { keptBatches } from '../../src/partitions/kept-result.ts';
-import { encodeManifest, type KeptManifest, readManifest } from '../../src/partitions/kept-manifest.ts';
+import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
+import { encodeManifest, type KeptManifest, readManifest } from '../../src/partitions/storage/kept-manifest.ts';
 import { failureOf } from '../connectors/subtasks.ts';
 
 const onPosix = process.platform === 'win32' ? it.skip : it;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { InvalidArgumentError } from '../../src/errors.ts';
-import { hashKey, subpartitionOfKey } from '../../src/partitions/key-hash.ts';
+import { hashKey, subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 
 const keys = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -1,5 +1,5 @@
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors.ts';
-import { ConsumedResultPartition } from '../../src/partitions/consumed-result-partition.ts';
+import { ConsumedResultPartition } from '../../src/partitions/reproduced/consumed-result-partition.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import { recordsOf, RetainedRig, somePartition } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';

@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OutputInUseError } from '../../src/errors.ts';
-import { encodeOwner, ownerOf, type Purpose } from '../../src/partitions/owner-note.ts';
-import { PathClaim } from '../../src/partitions/path-claim.ts';
-import type { ProcessTable } from '../../src/partitions/process-table.ts';
+import { encodeOwner, ownerOf, type Purpose } from '../../src/partitions/claims/owner-note.ts';
+import { PathClaim } from '../../src/partitions/claims/path-claim.ts';
+import type { ProcessTable } from '../../src/partitions/claims/process-table.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
 const onPosix = process.platform === 'win32' ? it.skip : it;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { coalesce, deal, type RangeRead } from '../../src/partitions/range-read.ts';
+import { coalesce, deal, type RangeRead } from '../../src/partitions/storage/range-read.ts';
 
 /** Ranges, and what each was given. */
 function rangesOf(asked: readonly (readonly [offset: number, length: number])[]) {

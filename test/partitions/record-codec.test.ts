@@ -2,8 +2,8 @@ import { runInNewContext } from 'node:vm';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors.ts';
-import { assertSerializable } from '../../src/partitions/plain-data.ts';
-import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/record-codec.ts';
+import { assertSerializable } from '../../src/partitions/records/plain-data.ts';
+import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/records/record-codec.ts';
 import { difference } from '../support/difference.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { subpartitionOfKey } from '../../src/partitions/key-hash.ts';
+import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/partitions/record-writer.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Reproduction } from '../../src/partitions/reproduction.ts';
+import { Reproduction } from '../../src/partitions/reproduced/reproduction.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 
 /** Subpartitions by number, each the sizes of the batches that were produced before. */

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { PartitionLostError, RecordNotSerializableError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { estimateBytes } from '../../src/partitions/record-size.ts';
-import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
-import type { Retention } from '../../src/partitions/memory-room.ts';
-import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { estimateBytes } from '../../src/partitions/records/record-size.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
+import type { Retention } from '../../src/partitions/retained/memory-room.ts';
+import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { Reading, reserveIfRoom, somePartition } from '../support/partition-harness.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { DiskBudgetExceededError, IllegalStateError, PartitionLostError, SpillError } from '../../src/errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
-import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 

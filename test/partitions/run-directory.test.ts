@@ -16,9 +16,9 @@ import type * as FileSystem from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/owner-note.ts';
-import { type ProcessTable, startTimeIn, systemProcesses } from '../../src/partitions/process-table.ts';
-import { claimDirectory, sweepOrphans } from '../../src/partitions/run-directory.ts';
+import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/claims/owner-note.ts';
+import { type ProcessTable, startTimeIn, systemProcesses } from '../../src/partitions/claims/process-table.ts';
+import { claimDirectory, sweepOrphans } from '../../src/partitions/claims/run-directory.ts';
 
 let parent = '';
 beforeEach(() => {
@@ -274,7 +274,7 @@ describe('the directory of a run', () => {
   });
 
   it('of a process that is killed outlives it, and is swept then', async () => {
-    const source = pathToFileURL(join(__dirname, '../../src/partitions/run-directory.ts')).href;
+    const source = pathToFileURL(join(__dirname, '../../src/partitions/claims/run-directory.ts')).href;
     const script = `
       const { claimDirectory } = await import(${JSON.stringify(source)});
       process.stdout.write(await claimDirectory(${JSON.stringify(parent)}));

@@ -14,13 +14,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { SpillError } from '../../src/errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
-import { FileSpillStore } from '../../src/partitions/file-spill-store.ts';
+import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import {
   type SpillFile,
   spillFaultPoints,
   type SpillStore,
   UnreadableFileError,
-} from '../../src/partitions/spill-store.ts';
+} from '../../src/partitions/storage/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
 import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';

@@ -13,7 +13,7 @@ import {
   reliable,
   type Source,
 } from '../../src/index.ts';
-import { subpartitionOfKey } from '../../src/partitions/key-hash.ts';
+import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 import { faultPlan } from '../../src/testing/index.ts';
 import { killing, runStory, type StoryEnd } from '../support/run-story.ts';
 

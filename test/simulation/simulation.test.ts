@@ -1,6 +1,6 @@
 import { JobLedger } from '../../src/machines/job-ledger.ts';
 import { collect, fromArray, Job, range, restartPipelinedRegion } from '../../src/index.ts';
-import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { RecordWriter } from '../../src/partitions/record-writer.ts';
 import { simulate, SimulationError, type SimulationReport } from '../../src/testing/index.ts';
 import { deleteFiles } from './changing-file.ts';

@@ -8,11 +8,11 @@ import type {
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import type { DiskOverflow } from '../../src/partitions/disk-room.ts';
-import type { Retention } from '../../src/partitions/memory-room.ts';
-import { RetainedResultPartition } from '../../src/partitions/retained-result-partition.ts';
+import type { DiskOverflow } from '../../src/partitions/retained/disk-room.ts';
+import type { Retention } from '../../src/partitions/retained/memory-room.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
-import { spillFaultPoints } from '../../src/partitions/spill-store.ts';
+import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { MemorySpillStore, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { Subject } from 'rxjs';
 

@@ -1,6 +1,6 @@
 import type { RunId } from '../../src/ids.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
-import { OutputClaims } from '../../src/partitions/output-claims.ts';
+import { OutputClaims } from '../../src/partitions/claims/output-claims.ts';
 
 /** A run as its tasks see it, without the rest of it. */
 export interface TestRun extends Pick<RuntimeContext, 'run'> {

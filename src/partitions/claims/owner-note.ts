@@ -1,0 +1,81 @@
+import { encodeRecord, readRecord } from '../../journal/record-header.ts';
+import type { ProcessTable } from './process-table.ts';
+
+/** File of a directory that says whose it is. */
+export const ownerFile = 'owner';
+
+/** Longest note that is read: what somebody else calls a note may be anything. */
+export const longestNoteBytes = 4_096;
+
+const format = { kind: 'OWNR', version: 1 } as const;
+
+/** What a process does with what it owns. */
+export interface Purpose {
+  readonly run: string;
+  readonly job: string;
+  /** The job vertex. */
+  readonly vertex: string;
+}
+
+/** Whose something is. */
+export interface Owner extends Pick<ProcessTable, 'host' | 'machineId' | 'pidNamespace' | 'bootId' | 'pid'> {
+  readonly startTime: string | undefined;
+  readonly purpose: Purpose | undefined;
+}
+
+/** This process, as an owner. */
+export function ownerOf(processes: ProcessTable, purpose?: Purpose): Owner {
+  const { host, machineId, pidNamespace, bootId, pid } = processes;
+  return { pid, startTime: processes.startTime(pid), host, machineId, pidNamespace, bootId, purpose };
+}
+
+/** The note that an owner leaves. */
+export function encodeOwner(owner: Owner): Uint8Array {
+  return encodeRecord(format, new TextEncoder().encode(JSON.stringify(owner)));
+}
+
+/** Who left a note; undefined for what is no note, or not whole. */
+export function decodeOwner(note: Uint8Array): Owner | undefined {
+  const record = readRecord(format, note);
+  if (record.kind !== 'whole') return undefined;
+  const told = fieldsOf(record.payload);
+  const { pid, host, purpose } = told;
+  if (!Number.isSafeInteger(pid) || (pid as number) <= 0 || typeof host !== 'string') return undefined;
+  const text = (key: string): string | undefined => (typeof told[key] === 'string' ? told[key] : undefined);
+  return {
+    pid: pid as number,
+    host,
+    startTime: text('startTime'),
+    machineId: text('machineId'),
+    pidNamespace: text('pidNamespace'),
+    bootId: text('bootId'),
+    purpose: purposeIn(purpose),
+  };
+}
+
+function fieldsOf(payload: Uint8Array): Partial<Record<string, unknown>> {
+  try {
+    return (JSON.parse(new TextDecoder().decode(payload)) ?? {}) as Partial<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}
+
+function purposeIn(told: unknown): Purpose | undefined {
+  const { run, job, vertex } = (told ?? {}) as Partial<Record<string, unknown>>;
+  if (typeof run !== 'string' || typeof job !== 'string' || typeof vertex !== 'string') return undefined;
+  return { run, job, vertex };
+}
+
+/** Whether the process of an owner is certainly gone: its number means the same to us, and it is not there any more. */
+export function isDead(owner: Owner, processes: ProcessTable): boolean {
+  const { host, machineId, pidNamespace, bootId } = processes;
+  if (owner.host !== host || owner.machineId !== machineId || owner.pidNamespace !== pidNamespace) return false;
+  if (owner.bootId !== bootId) {
+    // Of a machine that does not say which it is, it may be another one, and running.
+    return owner.bootId !== undefined && bootId !== undefined && machineId !== undefined;
+  }
+  if (!processes.has(owner.pid)) return true;
+  const startTime = processes.startTime(owner.pid);
+  return owner.startTime !== undefined && startTime !== undefined && owner.startTime !== startTime;
+}

@@ -1,0 +1,73 @@
+import { InvalidArgumentError } from '../../errors.ts';
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/**
+ * Hash of a key, uniform over 32 bits, the same in every process and version: it decides which subtask sees the key.
+ * Keys that a `Map` holds equal hash alike (−0 and 0, every NaN). Strings: murmur3 over UTF-16 code units.
+ *
+ * @throws InvalidArgumentError for a key that is not a string, number, bigint, boolean, null or undefined.
+ */
+export function hashKey(key: unknown): number {
+  switch (typeof key) {
+    case 'string':
+      return hashString(key);
+    case 'number':
+      return (key | 0) === key ? mix(key) : hashFloat(key);
+    case 'boolean':
+      return mix(key ? 0x6b_43_a9_b5 : 0x52_dc_e7_29);
+    case 'undefined':
+      return mix(0x1b_87_35_93);
+    case 'bigint':
+      return mix(hashString(key.toString(36)) ^ 0x5b_d1_e9_95);
+    default:
+      if (key === null) return mix(0x38_b3_4a_e5);
+      throw new InvalidArgumentError(
+        'key',
+        key,
+        'a string, number, bigint, boolean, null or undefined (build one string of several parts)',
+      );
+  }
+}
+
+/** The subpartition, of `count`, that records with this key go to. */
+export function subpartitionOfKey(key: unknown, count: number): number {
+  return (hashKey(key) >>> 0) % count;
+}
+
+function hashString(text: string): number {
+  let hash = 0x9747_b28c | 0;
+  const { length } = text;
+  const even = length & ~1;
+  for (let index = 0; index < even; index += 2) {
+    let block = text.charCodeAt(index) | (text.charCodeAt(index + 1) << 16);
+    block = Math.imul(block, 0xcc_9e_2d_51);
+    block = (block << 15) | (block >>> 17);
+    hash ^= Math.imul(block, 0x1b_87_35_93);
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6_54_6b_64) | 0;
+  }
+  if (even < length) {
+    let block = Math.imul(text.charCodeAt(even), 0xcc_9e_2d_51);
+    block = (block << 15) | (block >>> 17);
+    hash ^= Math.imul(block, 0x1b_87_35_93);
+  }
+  return mix(hash ^ length);
+}
+
+function hashFloat(key: number): number {
+  if (Number.isNaN(key)) return mix(0x7f_f8_00_00);
+  // −0 was an integer to the caller: `(−0 | 0) === −0` holds.
+  scratch.setFloat64(0, key);
+  return mix(scratch.getInt32(0) ^ Math.imul(scratch.getInt32(4), 0x9e_37_79_b1));
+}
+
+/** The finalizer of murmur3: every bit of the input reaches every bit of the hash. */
+function mix(bits: number): number {
+  let hash = bits;
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85_eb_ca_6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2_b2_ae_35);
+  return hash ^ (hash >>> 16);
+}

@@ -1,0 +1,91 @@
+import type { Batch } from '../stream-element.ts';
+
+/** What a batch takes besides its records: the array, and what whoever keeps it notes about it. */
+const overheadBytes = 64;
+
+/** Records of a batch that are looked at. */
+const samples = 4;
+
+/**
+ * About how many bytes a batch takes in memory, from a few of its records: right within a factor of two for records
+ * that look alike.
+ */
+export function estimateBytes(records: Batch): number {
+  const count = Math.min(samples, records.length);
+  if (count === 0) return overheadBytes;
+  let sum = 0;
+  for (let sample = 0; sample < count; sample++) {
+    sum += estimateRecordBytes(records[Math.floor((sample * records.length) / count)]);
+  }
+  return overheadBytes + Math.ceil((sum / count) * records.length);
+}
+
+/** The largest of a few records between two places of a batch, by {@link estimateRecordBytes}. */
+export function largestOfSome(records: Batch, start: number, end: number): number {
+  const count = Math.min(samples, end - start);
+  let largest = 0;
+  for (let sample = 0; sample < count; sample++) {
+    // From the ends of equal parts: what is long is often the last.
+    const at = start + Math.floor(((sample + 1) * (end - start)) / count) - 1;
+    largest = Math.max(largest, estimateRecordBytes(records[at]));
+  }
+  return largest;
+}
+
+/** Values in one record that are looked at: a record may refer to half of the program. */
+const mostLooks = 4_096;
+
+let looksLeft = 0;
+
+/** About how many bytes a record takes in memory, the reference to it included. Never throws. */
+export function estimateRecordBytes(record: unknown): number {
+  looksLeft = mostLooks;
+  try {
+    return 8 + sizeOf(record, 0);
+  } catch {
+    // A getter or a proxy that throws: whoever reads the record will hear of it.
+    return 8;
+  }
+}
+
+function sizeOf(value: unknown, depth: number): number {
+  switch (typeof value) {
+    case 'string':
+      return 16 + value.length;
+    case 'number':
+      return 8;
+    case 'bigint':
+      return 24;
+    case 'object':
+      return value === null || depth > 8 || looksLeft-- <= 0 ? 0 : 24 + sizeOfParts(value, depth);
+    default:
+      return 0;
+  }
+}
+
+/** Of a long list only the first items are looked at. */
+const longest = 32;
+
+function sizeOfParts(value: object, depth: number): number {
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
+  if (Array.isArray(value)) return sizeOfItems(value, value.length, depth);
+  if (value instanceof Map)
+    return sizeOfItems(value.keys(), value.size, depth) + sizeOfItems(value.values(), value.size, depth);
+  if (value instanceof Set) return sizeOfItems(value, value.size, depth);
+  let sum = 0;
+  for (const key in value) {
+    if (looksLeft-- <= 0) break;
+    sum += 8 + sizeOf((value as Record<string, unknown>)[key], depth + 1);
+  }
+  return sum;
+}
+
+function sizeOfItems(items: Iterable<unknown>, count: number, depth: number): number {
+  let sum = 0;
+  let seen = 0;
+  for (const item of items) {
+    sum += 8 + sizeOf(item, depth + 1);
+    if (++seen === longest) break;
+  }
+  return seen === 0 ? 0 : (sum / seen) * count;
+}

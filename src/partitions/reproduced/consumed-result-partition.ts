@@ -1,0 +1,72 @@
+import { PartitionLostError } from '../../errors.ts';
+import type { ExchangeType } from '../../graph/exchange-type.ts';
+import type { ResultPartitionId } from '../../ids.ts';
+import { Comparison } from './comparison.ts';
+import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from '../result-partition.ts';
+import type { ResultTrace } from '../result-trace.ts';
+import type { Batch } from '../stream-element.ts';
+
+/**
+ * A result that is produced again only because its task is: everybody has read it, and nothing of it is kept. It is
+ * compared with what is left of it, if anything is, so that those who have read it can be told if it was something else.
+ */
+export class ConsumedResultPartition implements TraceableResult {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  readonly isWritable = true;
+  readonly isNeeded = false;
+  readonly #before: ResultTrace | undefined;
+  readonly #comparison: Comparison | undefined;
+  #records = 0;
+  #batches = 0;
+
+  constructor(of: Pick<ResultPartition, 'id' | 'exchange' | 'subpartitionCount'>, before?: ResultTrace) {
+    this.id = of.id;
+    this.exchange = of.exchange;
+    this.subpartitionCount = of.subpartitionCount;
+    this.#before = before;
+    this.#comparison = before && new Comparison(of.id, before);
+  }
+
+  onWritable(): void {}
+
+  waitForRoom(): void {}
+
+  write(subpartition: number, records: Batch): void {
+    this.#records += records.length;
+    this.#batches++;
+    this.#comparison?.take(subpartition, records);
+  }
+
+  finish(done: (error?: Error) => void): void {
+    done(this.#comparison?.shortfall());
+  }
+
+  /** What came was compared. */
+  curtail(done: (error?: Error) => void): void {
+    done();
+  }
+
+  read(): SubpartitionView {
+    throw this.#gone();
+  }
+
+  verify(done: (error?: Error) => void): void {
+    done(this.#gone());
+  }
+
+  statistics(): PartitionStatistics {
+    return { records: this.#records, batches: this.#batches, memoryBytes: 0, spilledBytes: 0 };
+  }
+
+  release(): void {}
+
+  trace(): ResultTrace | undefined {
+    return this.#before;
+  }
+
+  #gone(): PartitionLostError {
+    return new PartitionLostError(this.id, 'everybody had read it, and it was given up');
+  }
+}

@@ -1,0 +1,150 @@
+import type { ResultPartitionId } from '../../ids.ts';
+import { MemoryRoom } from './memory-room.ts';
+import { type BatchPlace, encodeBatch } from '../records/record-codec.ts';
+import { ResultFile } from './result-file.ts';
+import type { PartitionStatistics } from '../result-partition.ts';
+import type { RetainedBatch, RetainedLog } from './retained-log.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
+import type { Batch } from '../stream-element.ts';
+import { SubpartitionLogs } from './subpartition-logs.ts';
+
+/** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
+const inStep = 4;
+
+/**
+ * The batches of one result, and where each is: in memory, in the file, or (until it is written, and for a while longer) in
+ * both.
+ *
+ * Invariants are those of the logs (RL1 to RL3), of memory (MR1 to MR4), of the file (RF1, RF2) and of the disk (DR1, DR2).
+ */
+export class RetainedBatches {
+  readonly logs: SubpartitionLogs;
+  readonly memory: MemoryRoom;
+  readonly file: ResultFile;
+  readonly #options: RetainedResultOptions;
+
+  /** @param changed hears that a producer that was held up may go on, or that something went wrong */
+  constructor(id: ResultPartitionId, options: RetainedResultOptions, changed: () => void) {
+    const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
+    const { spillStore, disk, sync = 'never', freeze = false } = options;
+    this.#options = options;
+    this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount);
+    this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
+    this.file = new ResultFile(id, {
+      spillStore,
+      disk,
+      sync,
+      freeze,
+      inStep: exchange.consumption === 'after-producer-finished' ? 0 : inStep,
+      changed,
+    });
+  }
+
+  /** Whether an attempt that adds no batch may write: neither its readers nor what is under way hold it up. */
+  get isInStep(): boolean {
+    return !this.memory.isFull && !this.file.isBusy;
+  }
+
+  /** Whether one more batch may be added. */
+  get hasRoom(): boolean {
+    const { isFull, needsDisk } = this.memory;
+    return !isFull && !this.file.isBusy && !(needsDisk && this.file.isDiskFull);
+  }
+
+  statistics(): PartitionStatistics {
+    return {
+      records: this.logs.recordCount,
+      batches: this.logs.batchCount,
+      memoryBytes: this.memory.usedBytes,
+      spilledBytes: this.file.usedBytes,
+    };
+  }
+
+  /** A producer has stopped: its time begins, if it is the disk that holds it up. */
+  waitForRoom(): void {
+    if (this.memory.needsDisk && this.file.isDiskFull && !this.file.isBusy) this.file.waitForRoom();
+  }
+
+  /** Whether a batch is there, or will be once it is written. */
+  holds(batch: RetainedBatch): boolean {
+    return batch.reservedBytes > 0 || this.file.holds(batch);
+  }
+
+  append(subpartition: number, records: Batch): void {
+    const log = this.logs.of(subpartition);
+    const batch: RetainedBatch = {
+      sequence: log.recordCount,
+      count: records.length,
+      records,
+      reservedBytes: 0,
+      written: undefined,
+      checksum: undefined,
+    };
+    const isKept = !log.isDismissed || this.memory.isWorthKeeping(log, log.length, records);
+    if (isKept) this.#keep(log, log.length, batch, records);
+    this.logs.append(log, batch);
+    if (!isKept) this.#skipTo(log, log.length);
+    else if (log.isDismissed) this.memory.noteTaken(log);
+    this.memory.noteCrowd(log);
+    log.advance();
+  }
+
+  /** Batch `index` of a log was produced again. False if there is no room for it, or it is not worth it. */
+  putBack(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
+    if (this.memory.isWorthKeeping(log, index, records)) return this.#keep(log, index, batch, records);
+    this.#skipTo(log, index + 1);
+    return false;
+  }
+
+  /** The reader of a log needs nothing more. */
+  dismiss(log: RetainedLog): void {
+    const { position } = log;
+    this.logs.dismiss(log);
+    this.memory.noteDismissed(log, position);
+  }
+
+  /** Calls `done` when everything is as safe as it has to be, or with what went wrong; closed, with nothing. */
+  finish(done: (failure: Error | undefined) => void): void {
+    this.file.finish(done);
+  }
+
+  /** Another attempt writes them again. @param isLost whether what is in the file is given up */
+  restart(id: ResultPartitionId, isLost: boolean): void {
+    const logs = [...this.logs];
+    this.file.restart(id, isLost, logs);
+    this.logs.restart();
+    this.memory.restart(logs);
+  }
+
+  /** Gives everything back. Readers get `lost`. */
+  close(lost: Error): void {
+    this.memory.close();
+    this.logs.lose(lost);
+    this.file.close();
+  }
+
+  /** Gives a batch its place. False if it was dropped at once, to make room for itself. */
+  #keep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
+    const place = this.memory.placeFor(log, index, batch, records);
+    if (place === 'nowhere') return false;
+    batch.records = records;
+    if (place === 'memory') return true;
+    const frame = this.#frameOf(records, { subpartition: log.subpartition, sequence: batch.sequence });
+    if (frame !== undefined) this.file.write(log, index, batch, frame);
+    return true;
+  }
+
+  /** Undefined for records that cannot be written and need not be: they stay in memory. */
+  #frameOf(records: Batch, place: BatchPlace): Uint8Array | undefined {
+    try {
+      return encodeBatch(records, place);
+    } catch (error) {
+      if (this.#options.retention === 'memory') return undefined;
+      throw error;
+    }
+  }
+
+  #skipTo(log: RetainedLog, end: number): void {
+    for (const skipped of log.skipTo(end)) this.memory.forget(log, skipped);
+  }
+}

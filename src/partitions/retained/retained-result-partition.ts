@@ -1,0 +1,111 @@
+import { IllegalStateError } from '../../errors.ts';
+import type { ExchangeType } from '../../graph/exchange-type.ts';
+import type { ResultPartitionId } from '../../ids.ts';
+import { AppendingWriter } from './appending-writer.ts';
+import { ReproducingWriter } from './reproducing-writer.ts';
+import type { PartitionStatistics, ResumableResult, SubpartitionView } from '../result-partition.ts';
+import type { ResultTrace } from '../result-trace.ts';
+import type { ResultWriter } from './result-writer.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
+import { RetainedResult } from './retained-result.ts';
+import type { Batch } from '../stream-element.ts';
+
+export interface RetainedResultPartitionOptions extends RetainedResultOptions {
+  readonly id: ResultPartitionId;
+}
+
+/**
+ * A kept result in the hands of the one attempt that writes it, and what it writes with.
+ *
+ * RA1 Once the next attempt has taken over, whatever is left of this one changes nothing any more.
+ */
+export class RetainedResultPartition implements ResumableResult {
+  readonly id: ResultPartitionId;
+  readonly exchange: ExchangeType;
+  readonly subpartitionCount: number;
+  readonly #options: RetainedResultOptions;
+  readonly #result: RetainedResult;
+  /** Undefined once the next attempt has taken over. */
+  #writer: ResultWriter | undefined;
+
+  /** @param resumed what an earlier attempt has written, in order to write it again */
+  constructor(options: RetainedResultPartitionOptions, resumed?: RetainedResult) {
+    this.id = options.id;
+    this.exchange = options.exchange;
+    this.subpartitionCount = options.subpartitionCount;
+    this.#options = options;
+    const result = resumed ?? new RetainedResult(options.id, options);
+    this.#result = result;
+    const isFirst = resumed === undefined && options.before === undefined;
+    this.#writer = isFirst ? new AppendingWriter(result) : new ReproducingWriter(result);
+  }
+
+  get isWritable(): boolean {
+    return this.#writer === undefined || this.#writer.isWritable;
+  }
+
+  get isNeeded(): boolean {
+    return this.#writer === undefined || this.#result.isNeeded;
+  }
+
+  waitForRoom(): void {
+    this.#writer?.waitForRoom();
+  }
+
+  onWritable(listener: () => void): void {
+    if (this.#writer !== undefined) this.#result.onWritable(listener);
+  }
+
+  write(subpartition: number, records: Batch): void {
+    const rest = this.#current().take(subpartition, records);
+    // A reader of what was put back may have been the last: then another writer takes the rest.
+    if (rest.length > 0) this.#writer?.append(subpartition, rest);
+  }
+
+  finish(done: (error?: Error) => void): void {
+    const writer = this.#current();
+    this.#result.onWritable(undefined);
+    writer.finish(done);
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    const writer = this.#current();
+    this.#result.onWritable(undefined);
+    writer.curtail(done);
+  }
+
+  read(subpartition: number, fromRecord?: number): SubpartitionView {
+    return this.#result.read(subpartition, fromRecord);
+  }
+
+  verify(done: (error?: Error) => void): void {
+    this.#result.verify(done);
+  }
+
+  statistics(): PartitionStatistics {
+    return this.#result.statistics();
+  }
+
+  resume(id: ResultPartitionId, isLost: boolean): ResumableResult {
+    this.#current();
+    this.#result.resume(id, isLost);
+    this.#writer = undefined;
+    return new RetainedResultPartition({ ...this.#options, id }, this.#result);
+  }
+
+  trace(): ResultTrace | undefined {
+    return this.#result.trace();
+  }
+
+  release(): void {
+    if (this.#writer === undefined || this.#result.isReleased) return;
+    this.#writer = this.#writer.released();
+    this.#result.release();
+  }
+
+  #current(): ResultWriter {
+    if (this.#writer !== undefined) return this.#writer;
+    const { partition, attempt } = this.id;
+    throw new IllegalStateError(`Attempt ${attempt} has handed partition ${partition} on to the next one`);
+  }
+}

@@ -1,0 +1,204 @@
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { toError } from '../../errors.ts';
+import type { ResultPartitionId } from '../../ids.ts';
+import type { FilePool, PooledFile } from './file-pool.ts';
+import { coalesce, deal, type RangeRead, type RangeRun } from './range-read.ts';
+import { readFully, writeFully } from './file-bytes.ts';
+import { encodeHeader, headerBytes, headerProblem, type SegmentHeader } from './segment-header.ts';
+import { type FilePlace, UnreadableFileError } from './spill-store.ts';
+
+export interface FileSegmentOptions {
+  readonly id: ResultPartitionId;
+  readonly number: number;
+  /** Offset of its first byte in the whole. */
+  readonly start: number;
+  readonly pool: FilePool;
+  /** Where it lies once `makeDirectory` has settled. */
+  readonly path: () => string;
+  readonly makeDirectory: () => Promise<unknown>;
+}
+
+/**
+ * One file of a log that has several: a header, and bytes from an offset of the log on. All offsets that it is given are
+ * those of the log.
+ *
+ * Invariants:
+ * - FS1 The header is written with the first bytes: a segment that holds any has one.
+ * - FS2 `end` moves when a write is done. What a failed one left behind is written over by the next.
+ * - FS3 Bytes that the disk once failed to keep are never said to be kept.
+ */
+export class FileSegment {
+  readonly #options: FileSegmentOptions;
+  readonly #file: PooledFile;
+  #end: number;
+  /** Until where the disk is known to keep it. */
+  #syncedEnd: number;
+  #syncFailure: Error | undefined;
+  #waitingReads: RangeRead[] = [];
+
+  constructor(options: FileSegmentOptions) {
+    this.#options = options;
+    this.#end = options.start;
+    this.#syncedEnd = options.start;
+    this.#file = options.pool.add(async () => {
+      await options.makeDirectory();
+      return options.path();
+    });
+  }
+
+  get start(): number {
+    return this.#options.start;
+  }
+
+  /** Offset after its last byte. */
+  get end(): number {
+    return this.#end;
+  }
+
+  get isEmpty(): boolean {
+    return this.#end === this.start;
+  }
+
+  /** Length of the file with `more` bytes. */
+  fileBytes(more = 0): number {
+    return headerBytes + (this.#end - this.start) + more;
+  }
+
+  locate(offset: number): FilePlace {
+    return { file: this.#options.path(), offset: headerBytes + (offset - this.start) };
+  }
+
+  /** Appends chunks, all or none. One write at a time. */
+  async write(chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#file.use(async (handle) => {
+      const position = this.isEmpty ? 0 : this.fileBytes();
+      try {
+        await writeFully(handle, this.isEmpty ? [encodeHeader(this.#header), ...chunks] : [...chunks], position);
+      } catch (error) {
+        // FS2, and the disk may be full.
+        await handle.truncate(position).catch(() => {});
+        throw error;
+      }
+      this.#end += sumOf(chunks);
+    });
+  }
+
+  /** Reads a range that lies within it, together with the others that wait for the file to be open. */
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#waitingReads.push({ offset, length, resolve, reject });
+      if (this.#waitingReads.length === 1) void this.#readWaiting();
+    });
+  }
+
+  /** Has the disk keep what was written so far. */
+  sync(): Promise<void> {
+    const end = this.#end;
+    return this.#options.pool.syncTurn(() => this.#syncTo(end));
+  }
+
+  /** @throws UnreadableFileError (as a rejection) if the file is not as it was written, as far as its length and header tell. */
+  async verify(): Promise<void> {
+    if (this.isEmpty) return;
+    const expected = this.fileBytes();
+    const file = this.#options.path();
+    let found: { readonly size: number; readonly header: Uint8Array };
+    try {
+      found = await this.#file.inspect(async (handle) => {
+        const [{ size }, header] = await Promise.all([handle.stat(), readFully(handle, 0, headerBytes)]);
+        return { size, header };
+      });
+    } catch (cause) {
+      const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+      const problem = isMissing ? 'the file is missing' : toError(cause).message;
+      throw new UnreadableFileError({ file, offset: 0 }, problem, { cause });
+    }
+    const { size, header } = found;
+    if (size < expected) {
+      throw new UnreadableFileError({ file, offset: size }, `the file has ${size} of ${expected} bytes`);
+    }
+    const problem = headerProblem(header, this.#header);
+    if (problem !== undefined) throw new UnreadableFileError({ file, offset: 0 }, problem);
+  }
+
+  /** Gives up its handle if it is not used. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  /** Settles when it is gone. */
+  remove(): Promise<void> {
+    return this.#file.remove();
+  }
+
+  get #header(): SegmentHeader {
+    return this.#options;
+  }
+
+  async #syncTo(end: number): Promise<void> {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    if (end <= this.#syncedEnd) return;
+    await this.#file.use(async (handle) => {
+      try {
+        await handle.datasync();
+        if (this.#syncedEnd === this.start) await syncDirectory(dirname(this.#options.path()));
+      } catch (error) {
+        // FS3: a system may forget what it could not write, and say of the next attempt that all is well.
+        this.#syncFailure = toError(error);
+        throw error;
+      }
+      this.#syncedEnd = Math.max(this.#syncedEnd, end);
+    });
+  }
+
+  async #readWaiting(): Promise<void> {
+    try {
+      await this.#file.use(async (handle) => {
+        await Promise.all(coalesce(this.#takeReads()).map((run) => this.#readRun(handle, run)));
+      });
+    } catch (error) {
+      for (const { reject } of this.#takeReads()) reject(error);
+    }
+  }
+
+  #takeReads(): readonly RangeRead[] {
+    const reads = this.#waitingReads;
+    this.#waitingReads = [];
+    return reads;
+  }
+
+  async #readRun(handle: FileHandle, run: RangeRun): Promise<void> {
+    try {
+      const bytes = await readFully(handle, this.locate(run.offset).offset, run.length);
+      if (this.#file.isRemoved) throw new Error('the file was removed');
+      deal(run, bytes);
+    } catch (error) {
+      if (run.reads.length === 1) run.reads[0]?.reject(error);
+      // Only those whose own bytes cannot be read shall fail.
+      else await Promise.all(run.reads.map((read) => this.#readRun(handle, { ...read, reads: [read] })));
+    }
+  }
+}
+
+/**
+ * Has the disk keep which files are in a directory. Windows does so by itself, and opens no directories; some file systems
+ * know no such request.
+ */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function sumOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
+}

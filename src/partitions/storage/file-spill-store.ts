@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { FaultPoints } from '../../environment.ts';
+import { noFaults } from '../../environment.ts';
+import type { ResultPartitionId } from '../../ids.ts';
+import { FilePool } from './file-pool.ts';
+import { syncDirectory } from './file-segment.ts';
+import { encodeManifest, type KeptManifest, manifestFile } from './kept-manifest.ts';
+import { systemProcesses } from '../claims/process-table.ts';
+import { claimDirectory, disownDirectory, sweepOrphans } from '../claims/run-directory.ts';
+import { SegmentedFile } from './segmented-file.ts';
+import type { SpillFile, SpillStore } from './spill-store.ts';
+
+export interface FileSpillStoreOptions {
+  /** Gets a directory of the run's own; default: the system's temporary directory. */
+  readonly directory: string | undefined;
+  /** Longest file of the disk, unless one append alone is longer. Default 64 MiB. */
+  readonly segmentBytes?: number;
+  readonly faults?: FaultPoints;
+}
+
+/** A file that a store has made. */
+export type FileOfStore = Pick<SegmentedFile, 'id' | 'segments'>;
+
+/** Spill files in a directory of the run's own, made with the first file and removed at the end. */
+export class FileSpillStore implements SpillStore {
+  readonly #parent: string;
+  readonly #segmentBytes: number;
+  readonly #faults: FaultPoints;
+  readonly #pool = new FilePool();
+  readonly #files = new Set<SegmentedFile>();
+  #directory: Promise<string> | undefined;
+  /** What dead runs have left is removed beside the work of this one. */
+  #sweeping: Promise<void> | undefined;
+  #isDisposed = false;
+
+  constructor({ directory, segmentBytes = 64 * 1_024 * 1_024, faults = noFaults }: FileSpillStoreOptions) {
+    this.#parent = directory ?? tmpdir();
+    this.#segmentBytes = segmentBytes;
+    this.#faults = faults;
+  }
+
+  create(id: ResultPartitionId): SpillFile {
+    const file: SegmentedFile = new SegmentedFile({
+      id,
+      parent: this.#parent,
+      directory: () => this.#makeDirectory(),
+      pool: this.#pool,
+      segmentBytes: this.#segmentBytes,
+      faults: this.#faults,
+      noteGone: () => this.#files.delete(file),
+    });
+    this.#files.add(file);
+    return file;
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await Promise.all([...this.#files].map((file) => file.gone()));
+    const directory = await this.#directory?.catch(() => undefined);
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    // It begins nothing more.
+    await this.#sweeping;
+  }
+
+  /**
+   * Hands its directory over, with everything in it, to be there under the name `target` beyond the run, and beyond a
+   * crash of the machine: whole and synced, or not at all.
+   *
+   * @param describe gets the files that are left, and gives what is written beside them
+   */
+  async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptManifest): Promise<void> {
+    const files = [...this.#files].filter((file) => !file.isRemoved);
+    await Promise.all([...this.#files].filter((file) => file.isRemoved).map((file) => file.gone()));
+    const directory = await this.#makeDirectory();
+    await Promise.all(files.map((file) => file.detach()));
+    const manifest = await open(join(directory, manifestFile), 'wx');
+    try {
+      await manifest.writeFile(encodeManifest(describe(files)));
+      await manifest.sync();
+    } finally {
+      await manifest.close();
+    }
+    // It is nobody's before it has its name: nobody sweeps it then, whatever it is called.
+    await disownDirectory(directory);
+    await syncDirectory(directory);
+    await rename(directory, target);
+    // Its name is kept by the directory it is in.
+    await syncDirectory(dirname(target));
+    this.#files.clear();
+    this.#directory = undefined;
+  }
+
+  async #makeDirectory(): Promise<string> {
+    if (this.#isDisposed) throw new Error('the run is over');
+    const known = this.#directory;
+    // Whoever tidies up temporary directories may have taken it: its files are lost, others can be written.
+    if (known !== undefined && !existsSync(await known) && this.#directory === known) this.#directory = undefined;
+    this.#directory ??= this.#makeFreshDirectory();
+    return this.#directory;
+  }
+
+  async #makeFreshDirectory(): Promise<string> {
+    try {
+      await mkdir(this.#parent, { recursive: true });
+      this.#sweeping ??= sweepOrphans(this.#parent, systemProcesses(), () => this.#isDisposed);
+      return await claimDirectory(this.#parent);
+    } catch (error) {
+      // A restarted task tries again: the disk may be writable by then.
+      this.#directory = undefined;
+      throw error;
+    }
+  }
+}

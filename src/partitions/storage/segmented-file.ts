@@ -1,0 +1,228 @@
+import { join } from 'node:path';
+import type { FaultPoints } from '../../environment.ts';
+import { SpillError, toError } from '../../errors.ts';
+import type { ResultPartitionId } from '../../ids.ts';
+import type { FilePool } from './file-pool.ts';
+import { FileSegment } from './file-segment.ts';
+import { resultFileName, segmentName } from './segment-header.ts';
+import { type FilePlace, type SpillFile, spillFaultPoints, UnreadableFileError } from './spill-store.ts';
+
+export interface SegmentedFileOptions {
+  readonly id: ResultPartitionId;
+  /** For messages, and until the directory is made. */
+  readonly parent: string;
+  /** Makes the directory of the run unless it is there; its path. */
+  readonly directory: () => Promise<string>;
+  readonly pool: FilePool;
+  /** Length from which on a file of the disk is followed by another. */
+  readonly segmentBytes: number;
+  readonly faults: FaultPoints;
+  readonly noteGone: () => void;
+}
+
+type Append = { readonly bytes: Uint8Array; readonly done: (error: Error | undefined, offset: number) => void };
+type Sync = { readonly done: (error: Error | undefined) => void };
+type Pending = ({ readonly kind: 'append' } & Append) | ({ readonly kind: 'sync' } & Sync);
+
+/**
+ * A log of bytes in segment files, each begun when the one before is full.
+ *
+ * Invariants:
+ * - SF1 What is appended while a write is under way is written together by the next, as far as one segment holds it.
+ * - SF2 Segments are numbered from 0 without a gap, each starts where the one before ends, and only the last is written.
+ * - SF3 An append is in one segment; one that is longer than a segment has one to itself.
+ * - SF4 A sync begins when the appends asked for before it are done, and holds up none of those after it.
+ */
+export class SegmentedFile implements SpillFile {
+  readonly #options: SegmentedFileOptions;
+  readonly #segments: FileSegment[] = [];
+  readonly #pending: Pending[] = [];
+  /** Where its segments lie, or would as far as is known. */
+  #directory: string;
+  #isWriting = false;
+  /** Settles when it is gone. */
+  #removal: Promise<void> | undefined;
+
+  constructor(options: SegmentedFileOptions) {
+    this.#options = options;
+    this.#directory = options.parent;
+  }
+
+  get id(): ResultPartitionId {
+    return this.#options.id;
+  }
+
+  get name(): string {
+    return join(this.#directory, resultFileName(this.id));
+  }
+
+  get isRemoved(): boolean {
+    return this.#removal !== undefined;
+  }
+
+  /** Bytes of each segment, without its header. */
+  get segments(): readonly number[] {
+    return this.#segments.map(({ start, end }) => end - start);
+  }
+
+  /** Has the disk keep it, and lets go of its files, which stay. Nothing can be done with it after that. */
+  async detach(): Promise<void> {
+    const failure = await this.#sync();
+    if (failure !== undefined) throw failure;
+    this.#removal = Promise.all(this.#segments.map((segment) => segment.close())).then(this.#options.noteGone);
+    await this.#removal;
+  }
+
+  append(bytes: Uint8Array, done: Append['done']): void {
+    this.#enqueue({ kind: 'append', bytes, done });
+  }
+
+  sync(done: Sync['done']): void {
+    this.#enqueue({ kind: 'sync', done });
+  }
+
+  read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void {
+    void this.#read(offset, length).then(
+      (bytes) => done(undefined, bytes),
+      (error: unknown) => done(toError(error), new Uint8Array()),
+    );
+  }
+
+  verify(done: (error: UnreadableFileError | undefined) => void): void {
+    void this.#verify().then(
+      () => done(undefined),
+      (error: unknown) => done(error as UnreadableFileError),
+    );
+  }
+
+  locate(offset: number): FilePlace {
+    const segment = this.#segments.findLast(({ start }) => start <= offset) ?? this.#segment(0, 0);
+    return segment.locate(offset);
+  }
+
+  remove(): void {
+    void this.gone();
+  }
+
+  /** Removes it, and settles when nothing of it is left. */
+  gone(): Promise<void> {
+    this.#removal ??= Promise.all(this.#segments.map((segment) => segment.remove())).then(this.#options.noteGone);
+    return this.#removal;
+  }
+
+  #enqueue(pending: Pending): void {
+    this.#pending.push(pending);
+    if (!this.#isWriting) void this.#writeAll();
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      if (next.kind === 'append') {
+        await this.#writeNext(this.#segmentFor(next.bytes.length));
+      } else {
+        // SF4.
+        this.#pending.shift();
+        void this.#sync().then(next.done);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeNext(segment: FileSegment): Promise<void> {
+    const appends = this.#takeAppends(segment);
+    let offset = segment.end;
+    const failure = await this.#failureOf(async () => {
+      this.#options.faults.reach(spillFaultPoints.append, { file: this.name });
+      this.#assertThere();
+      await segment.write(appends.map(({ bytes }) => bytes));
+    });
+    for (const { bytes, done } of appends) {
+      done(failure, offset);
+      offset += bytes.length;
+    }
+  }
+
+  #segmentFor(bytes: number): FileSegment {
+    const last = this.#segments.at(-1);
+    if (last !== undefined && (last.isEmpty || last.fileBytes(bytes) <= this.#options.segmentBytes)) return last;
+    void last?.close();
+    const segment = this.#segment(this.#segments.length, last?.end ?? 0);
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  #segment(number: number, start: number): FileSegment {
+    const { id, pool } = this.#options;
+    const path = (): string => join(this.#directory, segmentName(id, number));
+    return new FileSegment({ id, number, start, pool, path, makeDirectory: () => this.#makeDirectory() });
+  }
+
+  async #makeDirectory(): Promise<void> {
+    this.#directory = await this.#options.directory();
+  }
+
+  /** The next append, and those after it that the segment has room for. */
+  #takeAppends(segment: FileSegment): readonly Append[] {
+    const appends: Append[] = [];
+    let length = 0;
+    for (const next of this.#pending) {
+      if (next.kind === 'sync') break;
+      length += next.bytes.length;
+      if (appends.length > 0 && segment.fileBytes(length) > this.#options.segmentBytes) break;
+      appends.push(next);
+    }
+    this.#pending.splice(0, appends.length);
+    return appends;
+  }
+
+  #sync(): Promise<SpillError | undefined> {
+    return this.#failureOf(async () => {
+      this.#options.faults.reach(spillFaultPoints.sync, { file: this.name });
+      this.#assertThere();
+      await Promise.all(this.#segments.map((segment) => segment.sync()));
+    });
+  }
+
+  async #failureOf(work: () => Promise<void>): Promise<SpillError | undefined> {
+    try {
+      await work();
+      return undefined;
+    } catch (error) {
+      const cause = toError(error);
+      return new SpillError(this.#options.parent, cause.message, { cause });
+    }
+  }
+
+  async #read(offset: number, length: number): Promise<Uint8Array> {
+    this.#options.faults.reach(spillFaultPoints.read, { file: this.name, offset });
+    this.#assertThere();
+    const end = offset + length;
+    const missing = Math.min(length, end - (this.#segments.at(-1)?.end ?? 0));
+    if (missing > 0) throw new Error(`the file ends ${missing} bytes too early`);
+    const first = this.#segments.findLastIndex(({ start }) => start <= offset);
+    const reads: Promise<Uint8Array>[] = [];
+    for (let index = first, from = offset; from < end; index++) {
+      const segment = this.#segments[index] as FileSegment;
+      const to = Math.min(end, segment.end);
+      reads.push(segment.read(from, to - from));
+      from = to;
+    }
+    const parts = await Promise.all(reads);
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+  }
+
+  async #verify(): Promise<void> {
+    if (this.#removal !== undefined) {
+      throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
+    }
+    // At once, and the first of them that is not as it was is the one to name.
+    const looks = await Promise.allSettled(this.#segments.map((segment) => segment.verify()));
+    const failed = looks.find((look) => look.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #assertThere(): void {
+    if (this.#removal !== undefined) throw new Error('the file was removed');
+  }
+}
