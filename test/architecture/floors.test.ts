@@ -41,6 +41,7 @@ describe('the checker', () => {
     'scheduling/order.ts': "import type { Node } from '../graph/node.ts'; export type Order = readonly Node[];",
     'partitions/stream.ts':
       "import { of } from 'rxjs'; import { open } from 'node:fs/promises'; export const s$ = of(open);",
+    'partitions/retained/log.ts': "import { s$ } from '../stream.ts'; export const log = s$;",
     'actors/task.ts':
       "import { fromCallback } from 'xstate'; import { s$ } from '../partitions/stream.ts'; export const task = [fromCallback, s$];",
     'machines/job.ts':
@@ -137,6 +138,24 @@ describe('the checker', () => {
       'machines/region.ts',
       "import type { Observable } from 'rxjs';",
       'machines/region.ts imports rxjs: machines must not know rxjs',
+    ],
+    [
+      'a room that knows one above it',
+      'partitions/storage/file.ts',
+      "import type { s$ } from '../retained/log.ts';",
+      'partitions/storage/file.ts imports partitions/retained/log.ts: in partitions, room storage must not know retained',
+    ],
+    [
+      'the ground floor of a part that knows a room above it',
+      'partitions/gate.ts',
+      "import { s$ } from './retained/log.ts';",
+      'partitions/gate.ts imports partitions/retained/log.ts: in partitions, room . must not know retained',
+    ],
+    [
+      'a room without a floor',
+      'partitions/misc/thing.ts',
+      "import { s$ } from '../stream.ts';",
+      'partitions/misc/thing.ts imports partitions/stream.ts: in partitions, room misc must not know .',
     ],
     [
       'xstate in the data plane',

@@ -48,6 +48,21 @@ export const partByName: Readonly<Record<string, Part>> = {
   testing: { floor: 'door', imports: [...engine, 'index'], xstate: true, rxjs: true, isPure: false },
 };
 
+/**
+ * The rooms of a part, which are folders in it, and what each may import of the part: other rooms, and the files beside the
+ * rooms (its ground floor, `.`).
+ */
+export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  partitions: {
+    '.': ['records'],
+    records: ['.'],
+    claims: [],
+    storage: ['.', 'records', 'claims'],
+    reproduced: ['.', 'records'],
+    retained: ['.', 'records', 'storage', 'reproduced'],
+  },
+};
+
 /** The part of each file that lies in `src/` itself. */
 export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',

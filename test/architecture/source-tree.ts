@@ -8,6 +8,7 @@ import {
   type Part,
   partByName,
   partByRootFile,
+  roomsByPart,
 } from './floors.ts';
 
 /** Source texts by their path below `src/`, with forward slashes. */
@@ -68,13 +69,22 @@ function importViolations({ path, imports }: ParsedFile, tree: SourceTree): stri
     const target = resolve(path, specifier);
     if (!tree.has(target)) return [`${path} imports ${specifier}, which is not in src`];
     const [targetName] = partOf(target);
-    if (targetName === name) return [];
+    if (targetName === name) return roomViolations(name, path, target);
     if (!part.imports.includes(targetName)) return [`${path} imports ${target}: ${name} must not know ${targetName}`];
     if (!isTypeOnly && part.byTypeAlone?.includes(targetName)) {
       return [`${path} imports ${target}: ${name} knows ${targetName} by \`import type\` alone`];
     }
     return [];
   });
+}
+
+/** Of an import within a part: whether one of its rooms knows another that it must not know. */
+function roomViolations(part: string, path: string, target: string): string[] {
+  const rooms = roomsByPart[part];
+  if (rooms === undefined) return [];
+  const [room, targetRoom] = [path, target].map((file) => posix.relative(part, posix.dirname(file)) || '.');
+  if (room === targetRoom || rooms[room as string]?.includes(targetRoom as string)) return [];
+  return [`${path} imports ${target}: in ${part}, room ${room} must not know ${targetRoom}`];
 }
 
 function packageViolations(path: string, name: string, part: Part, specifier: string): string[] {
