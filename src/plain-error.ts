@@ -15,8 +15,13 @@ export interface PlainError {
 
 type ErrorClass = new (...given: never[]) => Error;
 
-/** Errors of the engine keep their class on the other side of a wall: those of the kernel, and what is announced. */
-const classes = new Map<string, ErrorClass>();
+/** Errors that keep their class on the other side of a wall: those of the language and of the kernel, and what is announced. */
+const classes = new Map<string, ErrorClass>(
+  [AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((errorClass) => [
+    errorClass.name,
+    errorClass,
+  ]),
+);
 for (const [name, value] of Object.entries(engineErrors)) {
   if (typeof value === 'function' && value.prototype instanceof Error) classes.set(name, value as ErrorClass);
 }
@@ -29,7 +34,7 @@ export function announceErrorClass(errorClass: ErrorClass): void {
 /** Causes of causes that are followed. */
 const mostCauses = 16;
 
-/** Errors of an `AggregateError` that are followed. */
+/** Errors of `AggregateError`s that are followed, those within others included. */
 const mostErrors = 64;
 
 /** The error that each plain one was made of, as long as it has not left this thread. */
@@ -37,7 +42,7 @@ const originals = new WeakMap<PlainError, Error>();
 
 /** An error as plain data. Never throws, whatever the error is. */
 export function toPlainError(error: Error): PlainError {
-  const plain = describe(error, mostCauses);
+  const plain = describe(error, mostCauses, { errorsLeft: mostErrors });
   originals.set(plain, error);
   return plain;
 }
@@ -50,28 +55,35 @@ export function fromPlainError(plain: PlainError): Error {
   return originals.get(plain) ?? revive(plain);
 }
 
-function describe(error: unknown, causesLeft: number): PlainError {
+/** What one error may still take: one that contains itself would take for ever. */
+interface Allowance {
+  errorsLeft: number;
+}
+
+function describe(error: unknown, causesLeft: number, allowance: Allowance): PlainError {
   const [name, message, stack] = ['name', 'message', 'stack'].map((key) => propertyOf(error, key));
   return {
     name: typeof name === 'string' ? name : 'Error',
     message: typeof message === 'string' ? message : show(error),
     stack: typeof stack === 'string' ? stack : undefined,
     data: ownData(error),
-    cause: describeCause(propertyOf(error, 'cause'), causesLeft),
-    errors: describeErrors(propertyOf(error, 'errors'), causesLeft),
+    cause: describeCause(propertyOf(error, 'cause'), causesLeft, allowance),
+    errors: describeErrors(propertyOf(error, 'errors'), causesLeft, allowance),
   };
 }
 
-function describeCause(cause: unknown, causesLeft: number): PlainError['cause'] {
+function describeCause(cause: unknown, causesLeft: number, allowance: Allowance): PlainError['cause'] {
   if (cause === undefined || causesLeft === 0) return undefined;
-  return isError(cause) ? describe(cause, causesLeft - 1) : { value: cloneable(cause) };
+  return isError(cause) ? describe(cause, causesLeft - 1, allowance) : { value: cloneable(cause) };
 }
 
-function describeErrors(errors: unknown, causesLeft: number): readonly PlainError[] | undefined {
+function describeErrors(errors: unknown, causesLeft: number, allowance: Allowance): readonly PlainError[] | undefined {
   if (causesLeft === 0) return undefined;
   try {
     if (!Array.isArray(errors)) return undefined;
-    return errors.slice(0, mostErrors).map((error: unknown) => describe(error, Math.min(2, causesLeft - 1)));
+    const followed = errors.slice(0, allowance.errorsLeft);
+    allowance.errorsLeft -= followed.length;
+    return followed.map((error: unknown) => describe(error, Math.min(2, causesLeft - 1), allowance));
   } catch {
     return undefined;
   }

@@ -27,7 +27,7 @@ export class OrderedPort<Sent, Received> implements Port<Sent, Received> {
 
   onMessage(listener: (message: Received) => void): void {
     this.#listener = listener;
-    for (const message of this.#unheard.splice(0)) listener(message);
+    for (let message = this.#unheard.shift(); message !== undefined; message = this.#unheard.shift()) listener(message);
   }
 
   onClose(listener: (why: string) => void): void {
@@ -45,7 +45,7 @@ export class OrderedPort<Sent, Received> implements Port<Sent, Received> {
 
   /** For the carrier: an envelope has arrived. */
   receive({ number, message }: Envelope<Received>): void {
-    if (number < this.#next) return;
+    if (this.#closed !== undefined || number < this.#next) return;
     if (number > this.#next) {
       this.#early.set(number, message);
       return;
@@ -62,7 +62,6 @@ export class OrderedPort<Sent, Received> implements Port<Sent, Received> {
 
   #hand(message: Received): void {
     this.#next++;
-    if (this.#closed !== undefined) return;
     if (this.#listener === undefined) this.#unheard.push(message);
     else this.#listener(message);
   }

@@ -11,13 +11,18 @@ import type { Clock } from '../environment.ts';
 /** Carries an envelope to `deliver`, later. A test may put one in between that delays, repeats and reorders. */
 export type Carry = <Message>(envelope: Envelope<Message>, deliver: (envelope: Envelope<Message>) => void) => void;
 
+interface OnItsWay {
+  readonly envelope: Envelope<unknown>;
+  readonly deliver: (envelope: Envelope<never>) => void;
+}
+
 /**
  * Carries messages within this thread: they are delivered in the order in which they were sent, on a turn of their own.
  * What a delivery gives rise to is delivered in the same turn.
  */
 export class LocalCarrier {
   readonly #clock: Pick<Clock, 'setImmediate'>;
-  #queue: (() => void)[] = [];
+  #queue: OnItsWay[] = [];
   #isTurnDue = false;
 
   constructor(clock: Pick<Clock, 'setImmediate'>) {
@@ -25,7 +30,7 @@ export class LocalCarrier {
   }
 
   readonly carry: Carry = (envelope, deliver) => {
-    this.#queue.push(() => deliver(envelope));
+    this.#queue.push({ envelope, deliver });
     this.#planTurn();
   };
 
@@ -38,9 +43,9 @@ export class LocalCarrier {
   #turn(): void {
     let delivered = 0;
     try {
-      for (const deliver of this.#queue) {
+      for (const { envelope, deliver } of this.#queue) {
         delivered++;
-        deliver();
+        deliver(envelope as Envelope<never>);
       }
     } finally {
       this.#queue = this.#queue.slice(delivered);
@@ -54,10 +59,12 @@ export class LocalCarrier {
 /** The two ends of a way between the master and an executor of this thread. Closing one closes the other, later. */
 export function linkPorts(carry: Carry): { readonly executorPort: ExecutorPort; readonly masterPort: MasterPort } {
   const executorPort = new OrderedPort<MasterToExecutorMessage, ExecutorToMasterMessage>({
-    carry: (envelope) => carry(envelope, (arrived) => masterPort.receive(arrived)),
+    carry: (envelope) => carry(envelope, toExecutor),
   });
   const masterPort = new OrderedPort<ExecutorToMasterMessage, MasterToExecutorMessage>({
-    carry: (envelope) => carry(envelope, (arrived) => executorPort.receive(arrived)),
+    carry: (envelope) => carry(envelope, toMaster),
   });
+  const toMaster = (envelope: Envelope<ExecutorToMasterMessage>): void => executorPort.receive(envelope);
+  const toExecutor = (envelope: Envelope<MasterToExecutorMessage>): void => masterPort.receive(envelope);
   return { executorPort, masterPort };
 }

@@ -35,6 +35,7 @@ export class LocalExecutors {
   readonly #results: ResultStore;
   readonly #carry: Carry;
   readonly #executors = new Map<ExecutorId, LocalExecutor>();
+  readonly #killed: TaskExecutor[] = [];
   #accept: ((executor: ExecutorId, port: ExecutorPort) => void) | undefined;
   #count = 0;
 
@@ -81,6 +82,7 @@ export class LocalExecutors {
     const killed = this.#executors.get(executor);
     if (killed === undefined) return;
     this.#executors.delete(executor);
+    this.#killed.push(killed.executor);
     killed.executor.stop();
     this.#results.dropOf(executor);
     killed.close(why);
@@ -89,9 +91,11 @@ export class LocalExecutors {
 
   /** Gives up every task and every result. */
   async dispose(): Promise<void> {
-    const executors = [...this.#executors.values()];
-    for (const { executor } of executors) executor.stop();
-    await Promise.all(executors.map(({ executor }) => executor.untilKept()));
+    const executors = [...this.#executors.values()].map(({ executor }) => executor);
+    for (const executor of executors) executor.stop();
+    // What the master said last arrives before.
+    await new Promise<void>((resolve) => this.#options.clock.setImmediate(resolve));
+    await Promise.all([...executors, ...this.#killed].map((executor) => executor.untilKept()));
     this.#results.releaseAll();
     await this.#options.dataPlane.dispose();
   }

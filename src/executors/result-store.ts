@@ -73,11 +73,8 @@ export class ResultStore {
   }
 
   /** The result that attempt holds or has handed on, if it is still there. */
-  find({ partition, attempt }: ResultPartitionId): ResultPartition | undefined {
-    const held = this.#results.get(partition);
-    const first = this.#firstAttempts.get(partition) ?? 0;
-    if (held === undefined || attempt < first || attempt > held.partition.id.attempt) return undefined;
-    return held.partition;
+  find(id: ResultPartitionId): ResultPartition | undefined {
+    return this.#heldOf(id)?.partition;
   }
 
   /** What an attempt is to write, once it is registered. Given up, because every consumer has read it, it takes what is written. */
@@ -100,7 +97,9 @@ export class ResultStore {
   register(registrations: readonly PartitionRegistration[], host: ResultHost): FailedRegistration | undefined {
     for (const { id, producer, origin } of registrations) {
       if (origin === 'again') continue;
-      this.#drop(id.partition);
+      const before = this.#results.get(id.partition);
+      // Its order to give up may still be on its way.
+      if (before !== undefined) this.#giveUp(id.partition, before, origin === 'unread');
       if (origin !== 'new') continue;
       this.#firstAttempts.set(id.partition, id.attempt);
       this.#traces.delete(id.partition);
@@ -173,16 +172,16 @@ export class ResultStore {
   }
 
   release(ids: readonly ResultPartitionId[]): void {
-    for (const id of ids) if (this.find(id) !== undefined) this.#drop(id.partition);
+    this.#forEachHeld(ids, (held) => this.#drop(held.partition.id.partition));
   }
 
   /** Gives up what every consumer has read. Of those in `traced` a trace stays: their producers may write them again. */
   giveUp(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
-    for (const id of ids) {
-      if (this.find(id) === undefined) continue;
-      this.#giveUp(id.partition, this.#results.get(id.partition) as HeldResult, leavesTrace.has(id.partition));
-    }
+    this.#forEachHeld(ids, (held) => {
+      const { partition } = held.partition.id;
+      this.#giveUp(partition, held, leavesTrace.has(partition));
+    });
   }
 
   /** Results may be given up as above for want of room. */
@@ -194,10 +193,9 @@ export class ResultStore {
   }
 
   forbidReclaim(ids: readonly ResultPartitionId[]): void {
-    for (const id of ids) {
-      const held = this.#results.get(id.partition);
-      if (held !== undefined) held.reclaim = undefined;
-    }
+    this.#forEachHeld(ids, (held) => {
+      held.reclaim = undefined;
+    });
   }
 
   /** An executor is gone: what its tasks have written and noted is dropped. */
@@ -340,14 +338,18 @@ export class ResultStore {
     actor.start();
   }
 
-  /** Its beginning was dropped while it is read. @param first as its first attempt registered it */
+  /**
+   * Its beginning was dropped while it is read. Of a result that another has replaced meanwhile nobody wants to know.
+   *
+   * @param first as its first attempt registered it
+   */
   #truncated(first: ResultPartitionId): void {
-    const held = this.#results.get(first.partition);
+    const held = this.#heldOf(first);
     held?.host.report({ type: 'result.truncated', id: held.partition.id });
   }
 
   #curtailed(first: ResultPartitionId): void {
-    this.#results.get(first.partition)?.actor.send({ type: 'partition.curtail' });
+    this.#heldOf(first)?.actor.send({ type: 'partition.curtail' });
     this.#truncated(first);
   }
 
@@ -363,6 +365,12 @@ export class ResultStore {
   #drop(partition: PartitionId): void {
     this.#results.get(partition)?.actor.send({ type: 'partition.release' });
     this.#results.delete(partition);
+  }
+
+  #heldOf({ partition, attempt }: ResultPartitionId): HeldResult | undefined {
+    const held = this.#results.get(partition);
+    const first = this.#firstAttempts.get(partition) ?? 0;
+    return held === undefined || attempt < first || attempt > held.partition.id.attempt ? undefined : held;
   }
 
   #forEachHeld(ids: readonly ResultPartitionId[], visit: (held: HeldResult) => void): void {

@@ -91,6 +91,8 @@ export class TaskExecutor {
 
   #receive(message: MasterToExecutorMessage): void {
     const { results, quarantined } = this.#options;
+    // What was kept is to be given up whatever has happened since.
+    if (this.#phase === 'stopped' && message.type !== 'results.demote') return;
     switch (message.type) {
       case 'task.deploy':
         return this.#deploy(message.deployment);
@@ -170,7 +172,11 @@ export class TaskExecutor {
   #promote({ token, edges }: Extract<MasterToExecutorMessage, { type: 'results.promote' }>): Promise<void> {
     const { port, results } = this.#options;
     return results.promote(edges).then(
-      (kept) => port.post({ type: 'results.promoted', token, kept }),
+      (kept) => {
+        if (this.#phase !== 'stopped') return port.post({ type: 'results.promoted', token, kept });
+        // Nobody will hear of it.
+        return results.demote(kept);
+      },
       (error: unknown) => port.post({ type: 'results.promotionFailed', token, cause: toPlainError(toError(error)) }),
     );
   }

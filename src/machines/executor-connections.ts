@@ -241,7 +241,7 @@ export class ExecutorConnections implements ExecutorGateway {
         if (ledger.isPresent(message.id)) ledger.truncatePartition(message.id.partition);
         return;
       case 'result.traceless':
-        ledger.loseTrace(message.id.partition);
+        if (ledger.isPresent(message.id)) ledger.loseTrace(message.id.partition);
         return;
       case 'results.reclaimed':
         for (const id of message.ids) this.#reclaimed(id, executor);

@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm';
 import * as errors from '../../src/errors.ts';
 import * as callErrors from '../../src/operators/call-errors.ts';
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
 import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
 const { KintsugiError } = errors;
@@ -217,6 +218,15 @@ describe('errors', () => {
   it.each(Object.entries(table))('%s keeps code and recovery as data of its own, for who copies it', (_, { make }) => {
     const error = make();
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: error.code, recovery: error.recovery });
+  });
+
+  it.each(Object.entries(table))('%s is an error of its class on the other side of a wall, with its data', (_, row) => {
+    const error = row.make();
+    const revived = fromPlainError(structuredClone(toPlainError(error)));
+    expect(revived).not.toBe(error);
+    expect(revived).toBeInstanceOf(error.constructor);
+    expect(Object.entries(revived)).toEqual(Object.entries(error));
+    expect([revived.name, revived.message, revived.stack]).toEqual([error.name, error.message, error.stack]);
   });
 
   it('keep their cause', () => {

@@ -1,0 +1,85 @@
+import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../src/actors/protocol/messages.ts';
+import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId, RunId } from '../../src/ids.ts';
+import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
+import { PartitionLostError } from '../../src/errors.ts';
+
+type ByType<Message extends { readonly type: string }> = {
+  readonly [Type in Message['type']]: Extract<Message, { readonly type: Type }>;
+};
+
+const vertex = 3 as ExecutionVertexId;
+const attempt = 1 as AttemptNumber;
+const id = { run: 'run-1' as RunId, partition: 4, attempt } as ResultPartitionId;
+const cause = toPlainError(
+  new PartitionLostError(id, 'gone', { cause: new AggregateError([new TypeError('a')], 'both') }),
+);
+const statistics = { recordsIn: 1, recordsOut: 2, isCurtailed: true };
+const kept = [{ source: 'a', target: 'b', directory: 'kept', records: 1, bytes: 9 }];
+const end = { vertex, attempt, statistics };
+
+const toExecutor = {
+  'task.deploy': {
+    type: 'task.deploy',
+    deployment: {
+      vertex,
+      attempt,
+      task: 'map[1]',
+      jobVertex: 'map' as JobVertexId,
+      operators: ['map', 'filter'],
+      subtask: 1,
+      parallelism: 2,
+      channelOrder: 'again',
+      inputs: [{ edge: 0, partitions: [id], subpartition: 1 }],
+      outputs: [{ edge: 1, partition: id }],
+    },
+  },
+  'task.cancel': { type: 'task.cancel', vertex, attempt },
+  'results.register': {
+    type: 'results.register',
+    token: 1,
+    registrations: [{ id, edge: 0, producer: vertex, subpartitionCount: 2, origin: 'unread', isReproducible: true }],
+  },
+  'results.verify': { type: 'results.verify', token: 2, ids: [id] },
+  'result.lose': { type: 'result.lose', id, cause },
+  'results.release': { type: 'results.release', ids: [id] },
+  'results.giveUp': { type: 'results.giveUp', ids: [id], traced: [id] },
+  'results.allowReclaim': { type: 'results.allowReclaim', ids: [id], traced: [] },
+  'results.forbidReclaim': { type: 'results.forbidReclaim', ids: [id] },
+  'results.promote': { type: 'results.promote', token: 3, edges: [{ edge: 0, results: [id] }] },
+  'results.demote': { type: 'results.demote', kept },
+  'executor.quarantine': { type: 'executor.quarantine', why: 'a task on it does not end' },
+} satisfies ByType<MasterToExecutorMessage>;
+
+const toMaster = {
+  'executor.connected': { type: 'executor.connected', slots: Number.POSITIVE_INFINITY },
+  'task.initializing': { type: 'task.initializing', vertex, attempt },
+  'task.running': { type: 'task.running', vertex, attempt },
+  'task.finished': { type: 'task.finished', ...end },
+  'task.canceled': { type: 'task.canceled', ...end },
+  'task.failed': {
+    type: 'task.failed',
+    ...end,
+    cause,
+    place: { operator: 'rate', record: { position: 'cities.csv:3', picture: '{}' } },
+  },
+  'task.leftOpen': { type: 'task.leftOpen', vertex, what: 'sink' },
+  'results.registered': { type: 'results.registered', token: 1, failed: { producer: vertex, cause } },
+  'results.verified': { type: 'results.verified', token: 2, lost: [{ id, cause }] },
+  'results.promoted': { type: 'results.promoted', token: 3, kept },
+  'results.promotionFailed': { type: 'results.promotionFailed', token: 3, cause },
+  'result.truncated': { type: 'result.truncated', id },
+  'result.traceless': { type: 'result.traceless', id },
+  'results.reclaimed': { type: 'results.reclaimed', ids: [id] },
+} satisfies ByType<ExecutorToMasterMessage>;
+
+describe('messages between the job master and executors', () => {
+  it.each(Object.entries({ ...toExecutor, ...toMaster }))('%s is plain data', (_, message) => {
+    expect(structuredClone(message)).toStrictEqual(message);
+  });
+
+  it('an error in them is the error that it was', () => {
+    const revived = fromPlainError(structuredClone(toMaster['task.failed']).cause);
+    expect(revived).toBeInstanceOf(PartitionLostError);
+    expect(revived).toMatchObject({ partition: 4, attempt: 1, cause: { errors: [{ message: 'a' }] } });
+  });
+});
