@@ -23,6 +23,7 @@ export {
   type JobExplanation,
   type RestartScope,
 } from './api/explain.ts';
+export type { LiveSource } from './api/live-sources.ts';
 export type { RegionGroup } from './api/region-groups.ts';
 export type { SubtasksOfVertex } from './api/task-list.ts';
 export type { SlotDemand } from './scheduling/slot-demand.ts';

@@ -20,6 +20,7 @@ import { type SlotDemand, slotDemand } from '../scheduling/slot-demand.ts';
 import { type JobPlan, planJob } from './job-planner.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition, JobMode } from './stream-graph.ts';
+import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
 import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
 import { counted, cut, section } from './text-table.ts';
 
@@ -69,6 +70,8 @@ export interface JobExplanation {
   readonly regions: readonly RegionGroup[];
   /** How many slots the job takes, over all executors; a region takes one for each of its tasks, all at the same time. */
   readonly slots: SlotDemand;
+  /** Sources that cannot be read again: each restart of one loses what comes meanwhile. */
+  readonly liveSources: readonly LiveSource[];
   /**
    * What would restart if a task failed while every complete result could still be read.
    *
@@ -116,6 +119,7 @@ class PlanExplanation implements JobExplanation {
   readonly edges: JobExplanation['edges'];
   readonly regions: readonly RegionGroup[];
   readonly slots: SlotDemand;
+  readonly liveSources: readonly LiveSource[];
   /** Every complete result can be read, and every task runs. */
   readonly #topology: RecoveryView;
   /** undefined: the default, which can be asked for many regions at once. */
@@ -151,6 +155,7 @@ class PlanExplanation implements JobExplanation {
     });
     this.regions = regionGroups(this.#topology);
     this.slots = slotDemand(graph, regions);
+    this.liveSources = liveSources(jobGraph, chains, (id) => this.whatRestarts(id).tasks);
   }
 
   whatRestarts(name: string): RestartScope {
@@ -175,7 +180,7 @@ class PlanExplanation implements JobExplanation {
   }
 
   toString(): string {
-    const { vertices, edges, regions, slots } = this;
+    const { vertices, edges, regions, slots, liveSources } = this;
     const counts = [
       counted(vertices.length, 'vertex', 'vertices'),
       counted(this.taskCount, 'task'),
@@ -201,6 +206,10 @@ class PlanExplanation implements JobExplanation {
       'Slots (one for each task that runs)',
       `  ${slots.least} or more for the job to run: the tasks of its largest region run together`,
       `  ${slots.most} for all that can run at once`,
+      ...section('Sources that cannot be read again (a restart loses what comes meanwhile)', liveSources, (source) => [
+        source.source,
+        protectionOf(source),
+      ]),
       ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
     ].join('\n');
   }

@@ -92,6 +92,7 @@ export function planJob(job: JobDefinition): JobPlan {
       id,
       parallelism,
       deterministic: nodes.every((node) => node.deterministic),
+      replayable: nodes.every((node) => node.replayable),
       operators: nodes.map((node) => node.uid),
       undeclared: nodes.filter((node) => !node.deterministic).map((node) => node.uid),
     })),

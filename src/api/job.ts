@@ -30,6 +30,11 @@ export interface SourceOptions {
   readonly parallelism?: number | undefined;
   /** Whether it hands out the same records in the same order when it is read again. Default: what the source says. */
   readonly deterministic?: boolean | undefined;
+  /**
+   * Whether it can be read again from the start; false for live data, of which a restart loses what comes meanwhile.
+   * Default: what the source says.
+   */
+  readonly replayable?: boolean | undefined;
 }
 
 /**
@@ -81,7 +86,7 @@ export class Job implements JobDefinition {
   /** Starts a stream: the records of `source`. The name is the source's uid. */
   source<Out>(name: string, source: Source<Out>, options: SourceOptions = {}): DataStream<Out> {
     if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
-    checkOptions(`source "${name}"`, options, { parallelism: true, deterministic: true });
+    checkOptions(`source "${name}"`, options, { parallelism: true, deterministic: true, replayable: true });
     const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
     return new DataStream<Out>(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
   }

@@ -61,6 +61,13 @@ export interface StreamNode {
   readonly parallelism: number | undefined;
   /** Whether it claims to write the same whenever it reads the same. */
   readonly deterministic: boolean;
+  /** False for a source that cannot be read again. */
+  readonly replayable: boolean;
+}
+
+/** What can be said of any step; `replayable` is said of sources alone. */
+export interface StepOptions extends OperatorOptions {
+  readonly replayable?: boolean | undefined;
 }
 
 /** A job as it was described: what the planner needs of it. */
@@ -99,7 +106,7 @@ export class StreamGraph implements JobDefinition {
   }
 
   /** @throws JobValidationError for a uid that is taken. @throws InvalidArgumentError for options out of range. */
-  add(method: string, step: StreamStep, inputs: readonly StreamInput[], options: OperatorOptions): StreamNode {
+  add(method: string, step: StreamStep, inputs: readonly StreamInput[], options: StepOptions): StreamNode {
     const uid = options.uid === undefined ? this.#defaultUid(method) : checkName(`uid of a ${method}`, options.uid);
     const taken = this.#nodeByUid.get(uid);
     if (taken !== undefined) {
@@ -112,12 +119,15 @@ export class StreamGraph implements JobDefinition {
     const { parallelism } = options;
     if (parallelism !== undefined) checkParallelism(`parallelism of "${uid}"`, parallelism);
     const exchange = checkExchange(`exchange of "${uid}"`, options.exchange);
+    const replayable = options.replayable ?? (step.kind === 'source' ? step.source.replayable : undefined) ?? true;
+    checkBoolean(`replayable of "${uid}"`, replayable);
     const node: StreamNode = Object.freeze({
       uid,
       method,
       step,
       parallelism,
-      deterministic: this.#claimOf(uid, step, options.deterministic),
+      deterministic: this.#claimOf(uid, step, options.deterministic, replayable),
+      replayable,
       inputs: exchange === undefined ? inputs : inputs.map((input) => withExchange(input, exchange, `"${uid}"`)),
     });
     this.#nodes.push(node);
@@ -127,9 +137,17 @@ export class StreamGraph implements JobDefinition {
   }
 
   /** @throws InvalidArgumentError for a claim that cannot be true. */
-  #claimOf(uid: string, step: StreamStep, claimed: boolean | undefined): boolean {
+  #claimOf(uid: string, step: StreamStep, claimed: boolean | undefined, replayable: boolean): boolean {
     if (claimed !== undefined) checkBoolean(`deterministic of "${uid}"`, claimed);
-    if (step.kind === 'source') return claimed ?? step.source.deterministic ?? false;
+    if (step.kind === 'source') {
+      const deterministic = claimed ?? step.source.deterministic ?? false;
+      if (!deterministic || replayable) return deterministic;
+      throw new InvalidArgumentError(
+        `deterministic of "${uid}"`,
+        true,
+        'false, or `replayable: true`: a source that cannot be read again does not hand out the same records again',
+      );
+    }
     if (step.kind === 'sink') return true;
     const { operator } = step;
     const isUnordered = operator.kind === 'asyncMap' && operator.options.ordered === false;

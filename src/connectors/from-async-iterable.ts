@@ -12,7 +12,8 @@ import { PullReader } from './pull-reader.ts';
  * With `decode` it is the records in its bytes, as of the body of an S3 object.
  *
  * Not splittable: one subtask. Replayable, from the start, if it can be iterated again: a restarted subtask fails with a
- * `SourceNotReplayableError` on an async generator object, since what was taken from it is gone.
+ * `SourceNotReplayableError` on an async generator object, since what was taken from it is gone. Of a function whose new
+ * iterable does not begin at the start, such as a live feed, say so: `job.source(name, …, { replayable: false })`.
  *
  * @param iterable a function may be async
  */

@@ -3,7 +3,7 @@ import { BufferOverflowError, InvalidArgumentError, toError } from '../errors.ts
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { UserSubscriber } from '../operators/user-subscriber.ts';
-import { checkFunction, checkOptions } from '../options.ts';
+import { checkBoolean, checkFunction, checkOptions } from '../options.ts';
 
 /** What happens to records of an observable that the job is not ready for. */
 export interface ObservableBuffer {
@@ -15,6 +15,11 @@ export interface ObservableBuffer {
 
 export interface FromObservableOptions {
   readonly buffer: ObservableBuffer;
+  /**
+   * Whether each subscription gets all records from the start, as of a cold observable that reads something at rest.
+   * Default false: a Subject, an interval or a socket continues, and a restart loses what comes meanwhile.
+   */
+  readonly replayable?: boolean | undefined;
 }
 
 /**
@@ -22,8 +27,9 @@ export interface FromObservableOptions {
  * and overflow have to be chosen. Note that a synchronous observable, such as `of(…)` or `range(…)`, emits everything
  * while it is subscribed to; read its array or iterable instead.
  *
- * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns: a cold
- * observable is read again from the start, a hot one goes on with what it emits then, and what came before is lost.
+ * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns. A hot
+ * observable continues with what it emits then; what it emitted meanwhile is lost, as `explain` and the receipt say. A cold
+ * one is read again from the start: say `replayable: true`.
  *
  * @param create may be async
  */
@@ -32,8 +38,10 @@ export function fromObservable<Out>(
   options: FromObservableOptions,
 ): Source<Out> {
   checkFunction('fromObservable', create);
-  checkOptions('fromObservable', options, { buffer: true });
+  checkOptions('fromObservable', options, { buffer: true, replayable: true });
   checkOptions('buffer of fromObservable', options.buffer, { capacity: true, overflow: true });
+  const { replayable = false } = options;
+  checkBoolean('replayable of fromObservable', replayable);
   const { capacity, overflow } = options.buffer;
   if (!Number.isSafeInteger(capacity) || capacity < 1) {
     throw new InvalidArgumentError('buffer.capacity', capacity, 'a whole number, at least 1');
@@ -46,6 +54,7 @@ export function fromObservable<Out>(
     name,
     maxParallelism: 1,
     splitLimit: 'an observable has one subscriber',
+    replayable,
     open: async (context) => {
       const observable = await create(context);
       if (!isObservable(observable)) {

@@ -11,8 +11,9 @@ import { checkDecodeOptions, decoded, type MayDecode } from './decoder.ts';
  * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding; with
  * `decode` the records in its bytes. It is pulled as far as records are asked for, so it is held back when the job is.
  *
- * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
- * `SourceNotReplayableError` if it returns a stream that was read before.
+ * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if that
+ * returns a stream that was read before. Replayable if the new stream begins at the start, as that of a file does. Of one
+ * that does not, such as a new connection to a live feed, say so: `job.source(name, fromNodeStream(…), { replayable: false })`.
  *
  * @param create may be async
  */

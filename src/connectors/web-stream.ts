@@ -12,8 +12,9 @@ import { PullReader } from './pull-reader.ts';
  * one chunk at a time, as far as records are asked for, and a partial batch goes on as soon as the next chunk keeps it
  * waiting.
  *
- * Not splittable: one subtask. Replayable, from the start, as `create` is called again for a restarted subtask; a
- * `SourceNotReplayableError` if it returns a stream that was read before.
+ * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if that
+ * returns a stream that was read before. Replayable if the new stream begins at the start, as the body of a second `fetch`
+ * does. Of one that does not, such as a live feed, say so: `job.source(name, fromWebStream(…), { replayable: false })`.
  *
  * @param create may be async
  */

@@ -70,7 +70,8 @@ export class ReproducibleRegions {
       const vertex = member as ExecutionVertexId;
       const jobVertex = graph.jobVertexIndexOf(vertex);
       if (graph.edgesOutOf(jobVertex).length === 0) continue;
-      const { id, deterministic, operators = [id], undeclared = [id] } = graph.jobVertexOf(vertex);
+      const { id, deterministic, replayable, operators = [id], undeclared = [id] } = graph.jobVertexOf(vertex);
+      if (replayable === false) return never(`"${id}" cannot be read again`);
       if (this.#distrusted.has(jobVertex)) {
         const those = quoted(operators);
         return never(

@@ -30,8 +30,9 @@ export interface SourceOrigin {
 }
 
 /**
- * Where records come from. A restarted task opens a new reader and must get the same share again: the split by subtask
- * is a pure function of (subtask, parallelism), of the plan, and of data that does not change.
+ * Where records come from. A restarted task opens a new reader and must get the same share again, unless the source says
+ * that it is not `replayable`: the split by subtask is a pure function of (subtask, parallelism), of the plan, and of data
+ * that does not change.
  *
  * What is outside may change. A source that has to look at it (which files there are, how long they are) does so in
  * `plan`, once per run, so that subtasks and attempts cannot disagree.
@@ -47,6 +48,12 @@ export interface Source<Out, Plan = unknown> {
   readonly splitLimit?: string | undefined;
   /** Whether a subtask that opens it again gets the same records in the same order. Default false. */
   readonly deterministic?: boolean | undefined;
+  /**
+   * Whether a subtask that opens it again gets its share from the start. False for live data: a restarted subtask continues
+   * with what comes then, and what came since its last attempt stopped reading is lost. `explain`, the event
+   * `source.reopened` and the receipt say so. It cannot be `deterministic` then. Default true.
+   */
+  readonly replayable?: boolean | undefined;
   /**
    * Looks at what there is to read, before any subtask opens it: once per run, however many subtasks and attempts there
    * are. The plan is plain data that `structuredClone` can copy, as it may travel to another thread or process. When it

@@ -67,6 +67,12 @@ const misspelt: readonly [string, Call, object, string][] = [
     { buffer: { capacity: 1, overflw: 'error' } },
     'did you mean `overflow`?',
   ],
+  [
+    'fromObservable, beside its buffer',
+    (o) => kintsugi.fromObservable(() => of(1), o),
+    { buffer: { capacity: 1, overflow: 'error' }, replayble: true },
+    'did you mean `replayable`?',
+  ],
   ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), { ends: true }, 'did you mean `end`?'],
   ['explain', (o) => kintsugi.explain(runnable(), o), { failoverRules: () => {} }, 'did you mean `failoverRule`?'],
   [
@@ -244,7 +250,7 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
     ],
   ],
   ['Job.create', (o) => Job.create('job', o), ['mode', 'parallelism', 'deterministic']],
-  ['source', (o) => Job.create('job').source('s', fromArray([1]), o), ['parallelism', 'deterministic']],
+  ['source', (o) => Job.create('job').source('s', fromArray([1]), o), ['parallelism', 'deterministic', 'replayable']],
   ['map', (o) => stream().map((n) => n, o), ['uid', 'parallelism', 'deterministic', 'exchange']],
   [
     'mapAsync',
@@ -287,6 +293,12 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
   ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), ['decode']],
   ['fromWebStream', (o) => kintsugi.fromWebStream(() => new ReadableStream(), o), ['decode']],
   ['fromAsyncIterable', (o) => kintsugi.fromAsyncIterable(nothing, o), ['decode']],
+  [
+    'fromObservable',
+    (o) => kintsugi.fromObservable(() => of(1), o),
+    ['replayable'],
+    { buffer: { capacity: 1, overflow: 'error' } },
+  ],
   ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), ['end']],
   [
     'virtualEnvironment',

@@ -35,6 +35,17 @@ const flights = () => Job.create('flights').source('flights', source<Flight>());
 /** Never called: holds what must not compile. */
 const refused = (_lines: () => unknown): void => {};
 
+it('of sources alone it can be said that they cannot be read again', () => {
+  const job = Job.create('flights');
+  holds<Flight>()(job.source('live', source<Flight>(), { replayable: false }), true);
+  holds<Flight>()(job.source('as it says', source<Flight>(), { replayable: undefined }), true);
+  holds<Flight>()(job.source('of itself', { ...source<Flight>(), replayable: false }), true);
+  // @ts-expect-error it can or it cannot
+  refused(() => job.source('perhaps', source<Flight>(), { replayable: 'perhaps' }));
+  // @ts-expect-error an operator reads what its source reads
+  refused(() => flights().map((flight) => flight, { replayable: false }));
+});
+
 describe('records are inferred', () => {
   it('from the source', () => {
     holds<Flight>()(flights(), true);
