@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { partPath } from '../connectors/part-file.ts';
+import { isLike, isPattern } from '../connectors/inputs/file-pattern.ts';
 import { JobValidationError } from '../errors.ts';
 import { entryOf, placeOf } from '../partitions/claims/path-place.ts';
 
@@ -73,12 +74,20 @@ function checkSinks(sinks: OutsidePlaces['sinks']): Map<string, string> {
 
 function checkSource(uid: string, path: string, sinkByFile: ReadonlyMap<string, string>): void {
   const [entry, place] = [entryOf(path), placeOf(path)];
-  const isWhole = isDirectory(place);
+  const kind = kindOf(place);
+  // What is called like a pattern and is there is a file.
+  const isOther = kind === undefined && isPattern(path);
+  const reads = (file: string): boolean => {
+    if (file === entry || file === place) return true;
+    if (kind === 'directory') return isReadWith(place, file);
+    return isOther && isLike(path, file);
+  };
+  const withWhat = kind === 'directory' ? ` with all of ${place}` : isOther ? ` with all that is called ${path}` : '';
   for (const [file, sink] of sinkByFile) {
-    if (file !== entry && file !== place && !(isWhole && isReadWith(place, file))) continue;
+    if (!reads(file)) continue;
     throw new JobValidationError(
       [uid, sink],
-      `The sink "${sink}" writes ${file}, which the source "${uid}" reads${isWhole ? ` with all of ${place}` : ''}`,
+      `The sink "${sink}" writes ${file}, which the source "${uid}" reads${withWhat}`,
       'Write elsewhere: what is read must not change while the job runs',
     );
   }
@@ -89,12 +98,12 @@ function isReadWith(directory: string, file: string): boolean {
   return isWithin(file, directory) && !/(^|[/\\])[._]/.test(relative(directory, file));
 }
 
-/** What cannot be looked at is none: its task will say what is wrong with it. */
-function isDirectory(place: string): boolean {
+/** undefined for what is not there, or cannot be looked at: its task will say what is wrong with it. */
+function kindOf(place: string): 'directory' | 'other' | undefined {
   try {
-    return statSync(place).isDirectory();
+    return statSync(place).isDirectory() ? 'directory' : 'other';
   } catch {
-    return false;
+    return undefined;
   }
 }
 

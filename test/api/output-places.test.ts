@@ -48,8 +48,8 @@ function writing(one: string, other: string, { sink = csv, parallelism = 1 } = {
   return () => planJob(job);
 }
 
-function reading(source: Source<unknown>, path: string): () => unknown {
-  const job = Job.create('reading');
+function reading(source: Source<unknown>, path: string, parallelism = 1): () => unknown {
+  const job = Job.create('reading', { parallelism });
   (job.source('rows', source) as DataStream<Row>).sink('out', jsonLines(path));
   return () => planJob(job);
 }
@@ -122,12 +122,27 @@ describe('a sink that writes what a source of the job reads', () => {
     ['the link', () => reading(jsonLinesFile(at('in-link.jsonl')), at('in-link.jsonl')), 'in-link.jsonl'],
     ['a directory', () => reading(jsonLinesFile(at('link')), at('dir/deep/x')), 'dir/deep/x'],
     ['a kept result', () => reading(keptResult(at('dir')), at('dir/x')), 'dir/x'],
+    ['a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/x.jsonl')), 'dir/x.jsonl'],
+    ['a pattern by a link', () => reading(csvFile(at('link/*.csv')), at('dir/x.csv')), 'dir/x.csv'],
+    ['a relative pattern', () => reading(csvFile(relative('.', at('dir/*.csv'))), at('dir/x.csv')), 'dir/x.csv'],
+    ['a pattern of directories', () => reading(csvFile(at('**/*.csv')), at('dir/deep/x.csv')), 'dir/deep/x.csv'],
+    ['a pattern of nothing but directories', () => reading(csvFile('/**/*'), at('dir/x')), 'dir/x'],
+    ['a pattern with a choice', () => reading(csvFile(at('{a,dir}/x-[0-9].csv')), at('dir/x-7.csv')), 'dir/x-7.csv'],
+    [
+      'a pattern of part files',
+      () => reading(jsonLinesFile(at('dir/x-*.jsonl')), at('dir/x.jsonl'), 2),
+      'dir/x-00000-of-00002.jsonl',
+    ],
   ])('is refused: %s', (_, plan, file) => {
     expect(plan()).toThrow(`The sink "out" writes ${at(file)}, which the source "rows" reads`);
   });
 
   it.each<[how: string, plan: () => () => unknown]>([
     ['another file', () => reading(jsonLinesFile(at('x')), at('y'))],
+    ['what no pattern is like', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/x.csv'))],
+    ['what is below a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/deep/x.jsonl'))],
+    ['beside the directory of a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('x.jsonl'))],
+    ['what a pattern hides', () => reading(jsonLinesFile(at('dir/*')), at('dir/.x'))],
     ['beside a directory', () => reading(jsonLinesFile(at('dir')), at('dir-2'))],
     ['what cannot be looked at', () => reading(jsonLinesFile(at('circle')), at('y'))],
     ['what nobody reads with a directory', () => reading(jsonLinesFile(at('dir')), at('dir/_out/x'))],

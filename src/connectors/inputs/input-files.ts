@@ -1,9 +1,10 @@
 import * as callbacks from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, join, normalize, resolve, sep } from 'node:path';
-import { type FileSystemAdapter, glob, isDynamicPattern } from 'tinyglobby';
+import { basename, join, normalize, resolve } from 'node:path';
+import { type FileSystemAdapter, glob } from 'tinyglobby';
 import { FileAccessError, InvalidArgumentError, NoInputError } from '../../errors.ts';
 import { fileProblem, isPath } from '../file-problem.ts';
+import { isPattern, withSlashes } from './file-pattern.ts';
 import { checkPartSets, partsOf } from './part-set.ts';
 
 /**
@@ -101,7 +102,7 @@ async function match(
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const failures: NodeJS.ErrnoException[] = [];
-  const found = await glob(sep === '\\' ? pattern.replaceAll('\\', '/') : pattern, {
+  const found = await glob(withSlashes(pattern), {
     ...options,
     expandDirectories: false,
     fs: noting(failures),
@@ -128,10 +129,6 @@ function noting(failures: NodeJS.ErrnoException[]): FileSystemAdapter {
   };
   const { readdir, realpath: resolveLink, stat: look } = callbacks;
   return { readdir: noted(readdir), realpath: noted(resolveLink), stat: noted(look) };
-}
-
-function isPattern(path: string): boolean {
-  return isDynamicPattern(sep === '\\' ? path.replaceAll('\\', '/') : path);
 }
 
 function isAbsolutePattern(pattern: string): boolean {
