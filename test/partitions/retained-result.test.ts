@@ -207,6 +207,29 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(() => rig.resume()).toThrow(PartitionLostError);
   });
 
+  it.each<[what: string, end: (rig: RetainedRig) => void, wakes: number]>([
+    ['an attempt that still writes', () => {}, 1],
+    ['none that has finished', (rig) => rig.finish(), 0],
+    ['none that was curtailed', (rig) => rig.partition.curtail(() => {}), 0],
+  ])('RP6: a release wakes %s', (_, end, wakes) => {
+    const rig = new RetainedRig(options).write([2]);
+    end(rig);
+    rig.partition.release();
+    rig.settle();
+    expect(rig.wakes).toBe(wakes);
+  });
+
+  it('RP4: released after its last reader was dismissed, it is compared to its end', () => {
+    const rig = new RetainedRig(options).write(times(4, 2)).finish();
+    rig.resume(true);
+    rig.read({ credits: 0 }).dismiss();
+    rig.write([2, 2]);
+    expect(rig.partition.isNeeded).toBe(false);
+    rig.partition.release();
+    rig.write([2]);
+    expect(thrownBy(() => rig.partition.write(0, ['another', 'record']))).toEqual(brokenAt(0, 6));
+  });
+
   it('RA1: the attempt before is refused, and can neither give it up nor be woken', () => {
     const rig = new RetainedRig(options).write(times(4, 2));
     const before = rig.resume();

@@ -1,5 +1,5 @@
-import { estimateRecordBytes, largestOfSome } from './record-size.ts';
 import type { Batch } from '../stream-element.ts';
+import { estimateRecordBytes, largestOfSome } from './record-size.ts';
 
 /** How long batches become: so many records, or about so many bytes of memory, whichever is less. */
 export interface BatchLimits {

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { RecordNotSerializableError, toError } from '../../errors.ts';
+import type { Batch } from '../stream-element.ts';
 import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';
-import type { Batch } from '../stream-element.ts';
 
 /**
  * A frame is a CRC32 of all that follows it, the length of the payload, the number of records, the subpartition (32 bits

@@ -1,9 +1,9 @@
 import { DeterminismBrokenError } from '../../errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { batchChecksum } from '../records/record-codec.ts';
-import { Reproduction } from './reproduction.ts';
 import type { ResultTrace } from '../result-trace.ts';
 import type { Batch } from '../stream-element.ts';
+import { Reproduction } from './reproduction.ts';
 
 /** Compares what an attempt produces with the trace of what was produced before, and keeps nothing of it. */
 export class Comparison {

@@ -1,10 +1,10 @@
 import { PartitionLostError } from '../../errors.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import { Comparison } from './comparison.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
 import type { Batch } from '../stream-element.ts';
+import { Comparison } from './comparison.ts';
 
 /**
  * A result that is produced again only because its task is: everybody has read it, and nothing of it is kept. It is

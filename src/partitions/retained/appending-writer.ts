@@ -1,8 +1,8 @@
 import { IllegalStateError } from '../../errors.ts';
+import type { Batch } from '../stream-element.ts';
 import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { RetainedResult } from './retained-result.ts';
-import type { Batch } from '../stream-element.ts';
 
 /** Writes what no attempt has produced before: a whole result, or the part after what an earlier attempt wrote. */
 export class AppendingWriter implements ResultWriter {

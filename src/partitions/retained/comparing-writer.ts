@@ -1,6 +1,6 @@
 import type { Comparison } from '../reproduced/comparison.ts';
-import type { ResultWriter } from './result-writer.ts';
 import type { Batch } from '../stream-element.ts';
+import type { ResultWriter } from './result-writer.ts';
 
 const nothing: Batch = [];
 

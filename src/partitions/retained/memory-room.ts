@@ -2,8 +2,8 @@ import type { ByteBudget } from '../byte-budget.ts';
 import { assertSerializable } from '../records/plain-data.ts';
 import { batchChecksum } from '../records/record-codec.ts';
 import { estimateBytes } from '../records/record-size.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { Batch } from '../stream-element.ts';
+import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 
 /** Batches of a subpartition that nobody has taken, from which on it counts as crowded. */
 const crowded = 4;

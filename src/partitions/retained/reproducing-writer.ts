@@ -1,13 +1,13 @@
 import { DeterminismBrokenError } from '../../errors.ts';
-import { AppendingWriter } from './appending-writer.ts';
-import { ComparingWriter } from './comparing-writer.ts';
 import { Comparison } from '../reproduced/comparison.ts';
 import { batchChecksum, type BatchPlace } from '../records/record-codec.ts';
 import { Reproduction } from '../reproduced/reproduction.ts';
+import type { Batch } from '../stream-element.ts';
+import { AppendingWriter } from './appending-writer.ts';
+import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { RetainedBatch } from './retained-log.ts';
 import type { RetainedResult } from './retained-result.ts';
-import type { Batch } from '../stream-element.ts';
 
 /**
  * RP4. Writes a result again: batches that are there are compared, those that are missing are put back, and what follows is
@@ -82,8 +82,8 @@ export class ReproducingWriter implements ResultWriter {
 
   /** RP4. What is still to come of a whole result is compared, so checksums are made of what is in memory alone. */
   released(): ResultWriter {
-    const { id, batches, isCut } = this.#result;
-    if (!this.#rest.isOpen || isCut || !batches.logs.areWhole) return this.#rest.released();
+    const { id, batches } = this.#result;
+    if (!this.#rest.isOpen || !batches.logs.areWhole) return this.#rest.released();
     return new ComparingWriter(new Comparison(id, batches.logs.traceOfRest(this.#reproduction), this.#reproduction));
   }
 

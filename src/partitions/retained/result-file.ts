@@ -1,12 +1,12 @@
 import type { SyncPolicy } from '../../graph/exchange-settings.ts';
 import { PartitionLostError } from '../../errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
 import { readBack } from '../storage/read-back.ts';
 import { frameChecksum } from '../records/record-codec.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { SpillFile, SpillStore } from '../storage/spill-store.ts';
 import type { Batch } from '../stream-element.ts';
+import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
+import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 
 /** Batches, and bytes, that may be on their way to the disk before the producer has to wait. */
 const mostUnwritten = { batches: 8, bytes: 8 * 1_024 * 1_024 } as const;

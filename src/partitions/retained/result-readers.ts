@@ -1,10 +1,10 @@
 import { IllegalStateError, PartitionLostError } from '../../errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { SubpartitionView } from '../result-partition.ts';
+import type { Batch } from '../stream-element.ts';
 import type { RetainedBatches } from './retained-batches.ts';
 import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import { StoredView, type ViewHost } from './stored-view.ts';
-import type { Batch } from '../stream-element.ts';
 
 /** What its readers ask of a kept result. */
 export interface ReadResult {

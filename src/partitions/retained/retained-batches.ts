@@ -1,11 +1,11 @@
 import type { ResultPartitionId } from '../../ids.ts';
-import { MemoryRoom } from './memory-room.ts';
 import { type BatchPlace, encodeBatch } from '../records/record-codec.ts';
-import { ResultFile } from './result-file.ts';
 import type { PartitionStatistics } from '../result-partition.ts';
+import type { Batch } from '../stream-element.ts';
+import { MemoryRoom } from './memory-room.ts';
+import { ResultFile } from './result-file.ts';
 import type { RetainedBatch, RetainedLog } from './retained-log.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
-import type { Batch } from '../stream-element.ts';
 import { SubpartitionLogs } from './subpartition-logs.ts';
 
 /** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */

@@ -1,10 +1,10 @@
 import type { SyncPolicy } from '../../graph/exchange-settings.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ByteBudget } from '../byte-budget.ts';
-import type { DiskRoomOptions } from './disk-room.ts';
-import type { Retention } from './memory-room.ts';
 import type { ResultTrace } from '../result-trace.ts';
 import type { SpillStore } from '../storage/spill-store.ts';
+import type { DiskRoomOptions } from './disk-room.ts';
+import type { Retention } from './memory-room.ts';
 
 /** How a kept result is kept, and who hears what becomes of it. */
 export interface RetainedResultOptions {

@@ -1,14 +1,14 @@
 import { IllegalStateError } from '../../errors.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import { AppendingWriter } from './appending-writer.ts';
-import { ReproducingWriter } from './reproducing-writer.ts';
 import type { PartitionStatistics, ResumableResult, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
+import type { Batch } from '../stream-element.ts';
+import { AppendingWriter } from './appending-writer.ts';
+import { ReproducingWriter } from './reproducing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 import { RetainedResult } from './retained-result.ts';
-import type { Batch } from '../stream-element.ts';
 
 export interface RetainedResultPartitionOptions extends RetainedResultOptions {
   readonly id: ResultPartitionId;

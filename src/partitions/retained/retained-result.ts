@@ -1,8 +1,8 @@
 import { IllegalStateError, PartitionLostError } from '../../errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, SubpartitionView } from '../result-partition.ts';
-import { type ReadResult, ResultReaders } from './result-readers.ts';
 import type { ResultTrace } from '../result-trace.ts';
+import { type ReadResult, ResultReaders } from './result-readers.ts';
 import { RetainedBatches } from './retained-batches.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 

@@ -1,8 +1,8 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { IllegalStateError } from '../../errors.ts';
 import type { SubpartitionView } from '../result-partition.ts';
-import type { LogReader, RetainedBatch, RetainedLog } from './retained-log.ts';
 import { type Batch, endOfPartition, type StreamElement } from '../stream-element.ts';
+import type { LogReader, RetainedBatch, RetainedLog } from './retained-log.ts';
 
 /** Where to begin: a batch, and how many records of it and of those that follow are not wanted. */
 export interface ViewStart {

@@ -5,11 +5,11 @@ import { dirname, join } from 'node:path';
 import type { FaultPoints } from '../../environment.ts';
 import { noFaults } from '../../environment.ts';
 import type { ResultPartitionId } from '../../ids.ts';
+import { systemProcesses } from '../claims/process-table.ts';
+import { claimDirectory, disownDirectory, sweepOrphans } from '../claims/run-directory.ts';
 import { FilePool } from './file-pool.ts';
 import { syncDirectory } from './file-segment.ts';
 import { encodeManifest, type KeptManifest, manifestFile } from './kept-manifest.ts';
-import { systemProcesses } from '../claims/process-table.ts';
-import { claimDirectory, disownDirectory, sweepOrphans } from '../claims/run-directory.ts';
 import { SegmentedFile } from './segmented-file.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 

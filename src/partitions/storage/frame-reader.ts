@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readInto } from './file-bytes.ts';
 import { frameHeaderBytes, readFrameHeader } from '../records/record-codec.ts';
+import { readInto } from './file-bytes.ts';
 
 /** What frames are read from. */
 export type ReadableFile = Pick<FileHandle, 'read'>;

@@ -2,13 +2,13 @@ import { lstat, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { FileAccessError, KeptResultError, toError } from '../../errors.ts';
+import { decodeBatch, readFrameHeader } from '../records/record-codec.ts';
+import type { Batch } from '../stream-element.ts';
 import { framesOf, readRange } from './frame-reader.ts';
 import { type KeptPartition, manifestFile, readManifest } from './kept-manifest.ts';
-import { decodeBatch, readFrameHeader } from '../records/record-codec.ts';
 import { openRegularFile } from './regular-file.ts';
 import { headerBytes, headerProblem, segmentName } from './segment-header.ts';
 import type { FilePlace } from './spill-store.ts';
-import type { Batch } from '../stream-element.ts';
 
 /**
  * Gives up a result that was kept beyond its job: deletes the files that its manifest names, and then the manifest. Where

@@ -2,8 +2,8 @@ import { PartitionLostError, toError } from '../../errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { freezeRecords } from '../records/freeze-records.ts';
 import { type BatchPlace, decodeBatch } from '../records/record-codec.ts';
-import type { SpillFile } from './spill-store.ts';
 import type { Batch } from '../stream-element.ts';
+import type { SpillFile } from './spill-store.ts';
 
 /** Where a batch was written. */
 export interface WrittenBatch {
