@@ -14,7 +14,7 @@ const ratings = collect<{ product: string; stars: number }>();
 job
   .source('reviews', fromArray(reviews))
   .mapAsync(async ({ product, text }) => ({ product, stars: await rate(text) }), { concurrency: 8, retries: 3 })
-  .keyBy(({ product }) => product) // A shuffle: its results are kept for who has to read them again.
+  .keyBy(({ product }) => product) // A shuffle: a restarted task re-reads its results.
   .reduce((a, b) => ({ product: a.product, stars: a.stars + b.stars }))
   .map(({ product, stars }) => store({ product, stars }))
   .sink('ratings', ratings);

@@ -1,19 +1,40 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { codeBlocks } from './code-blocks.ts';
 
 const root = join(__dirname, '..', '..');
-const files = [
+const pages = [
   'README.md',
-  ...readdirSync(join(root, 'docs'))
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
+];
+const files = [
+  ...pages,
   ...readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join('src', name)),
 ];
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const blocks = files.flatMap((file) => codeBlocks(file, readFileSync(join(root, file), 'utf8')));
+
+/** What a user imports, and the source of it. */
+const entries: Record<string, string> = {
+  kintsugi: join(root, 'src', 'index.ts'),
+  'kintsugi/testing': join(root, 'src', 'testing', 'index.ts'),
+};
+
+/** The anchors of the headings of a page, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...readFileSync(join(root, page), 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    (heading as string)
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 /** What the compiler says of the blocks, each as a module of its own, by the place it comes from. */
 function complaints(
@@ -30,10 +51,7 @@ function complaints(
       compilerOptions: {
         noUnusedLocals: false,
         noUnusedParameters: false,
-        paths: {
-          kintsugi: [join(root, 'src', 'index.ts')],
-          'kintsugi/testing': [join(root, 'src', 'testing', 'index.ts')],
-        },
+        paths: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, [path]])),
       },
       include: ['*.ts'],
     };
@@ -50,14 +68,62 @@ function complaints(
   }
 }
 
+/** An import of the package as one of its source. */
+const sourceOf = (quoted: string, name: string): string =>
+  entries[name] === undefined ? quoted : `'${pathToFileURL(entries[name]).href}'`;
+
+/** What goes wrong when the blocks run, one after the other, in an empty directory. */
+function troubles(codes: readonly { readonly file: string; readonly line: number; readonly code: string }[]): string[] {
+  const cache = join(root, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  const directory = mkdtempSync(join(cache, 'docs-'));
+  try {
+    for (const [index, { code }] of codes.entries())
+      writeFileSync(
+        join(directory, `block-${index}.mts`),
+        `${code.replace(/'(kintsugi[^']*)'/g, sourceOf)}\nexport {};\n`,
+      );
+    writeFileSync(
+      join(directory, 'main.mts'),
+      codes
+        .map(
+          (_, index) =>
+            `await import('./block-${index}.mts').catch((error) => console.error('block-${index}: ' + error?.message));`,
+        )
+        .join('\n'),
+    );
+    const { stderr, status } = spawnSync(
+      process.execPath,
+      ['--import', join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs'), 'main.mts'],
+      { cwd: directory, encoding: 'utf8' },
+    );
+    const failed = [...stderr.matchAll(/block-(\d+): (.*)/g)].map(([, index, message]) => {
+      const { file, line } = codes[Number(index)] as { file: string; line: number };
+      return `${file}:${line} ${message}`;
+    });
+    return status === 0 || failed.length > 0 ? failed : [stderr];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 describe('the code in README, docs and doc comments', () => {
   it('is there', () => {
-    expect(blocks.filter(({ file }) => file === 'README.md').length).toBeGreaterThanOrEqual(4);
+    expect(blocks.filter(({ file }) => file === 'README.md').length).toBeGreaterThanOrEqual(1);
     expect(blocks.length).toBeGreaterThan(10);
   });
 
   it('compiles, block by block, as a user would write it', () => {
     expect(complaints(blocks)).toEqual([]);
+  });
+
+  it('runs, where it is in README and docs', () => {
+    const onPages = blocks.filter(({ file }) => pages.includes(file));
+    expect(troubles(onPages)).toEqual([]);
+  }, 120_000);
+
+  it('would be told to fail otherwise, by file and line', () => {
+    expect(troubles([{ file: 'here.md', line: 7, code: "throw new Error('no')" }])).toEqual(['here.md:7 no']);
   });
 
   it('would be complained about otherwise, by file and line', () => {
@@ -70,23 +136,35 @@ describe('the code in README, docs and doc comments', () => {
 
 describe('README', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    scripts: Record<string, string>;
-  };
 
   it('shows the first job as it is', () => {
     expect(readme).toContain(readFileSync(join(root, 'examples', 'first-job.ts'), 'utf8').trim());
   });
 
+  it('fits on three screens', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(171);
+  });
+});
+
+describe.each(pages)('%s', (page) => {
+  const text = readFileSync(join(root, page), 'utf8');
+
   it('names scripts that there are', () => {
-    const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name as string);
-    expect(named).not.toEqual([]);
+    const named = [...text.matchAll(/npm run (?:-\S+ )*([\w:-]+)/g)].map(([, name]) => name as string);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
-  it('links to files that there are', () => {
-    const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path as string);
-    expect(links).not.toEqual([]);
-    for (const link of links) expect(readFileSync(join(root, link), 'utf8')).not.toBe('');
+  it('links to pages and headings that there are', () => {
+    const links = [...text.matchAll(/\]\(((?!https?:)[^)#]*)(?:#([^)]*))?\)/g)];
+    const broken = links.filter(([, path = '', anchor]) => {
+      const target = path === '' ? page : join(dirname(page), path);
+      return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(target).includes(anchor));
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
+});
+
+it('README links to every page of docs', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  expect(pages.slice(1).filter((page) => !readme.includes(`](${page}`))).toEqual([]);
 });

@@ -83,12 +83,17 @@ function filesBelow(place: string): string[] {
 }
 
 describe('the package', () => {
-  it.each(['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'README.md', 'LICENSE', 'CHANGELOG.md'])(
-    'holds %s',
-    (file) => {
-      expect(existsSync(join(unpacked, file))).toBe(true);
-    },
-  );
+  it.each([
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/testing/index.js',
+    'README.md',
+    'docs/running.md',
+    'LICENSE',
+    'CHANGELOG.md',
+  ])('holds %s', (file) => {
+    expect(existsSync(join(unpacked, file))).toBe(true);
+  });
 
   it('holds nothing of the tests, the benches and the examples', () => {
     expect(readdirSync(unpacked).sort()).toEqual([
@@ -96,6 +101,7 @@ describe('the package', () => {
       'LICENSE',
       'README.md',
       'dist',
+      'docs',
       'package.json',
       'src',
     ]);
