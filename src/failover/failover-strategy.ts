@@ -24,5 +24,5 @@ export type FailoverDecision =
 /** A failover strategy as a pure function: one failure, one decision. */
 export type FailoverRule = (failure: TaskFailure, topology: Topology) => FailoverDecision;
 
-/** Labels a failure for whoever reads of it; changes nothing about the recovery (FLIP-304). */
+/** Adds labels to a failure, for events, logs and the receipt; does not affect the recovery (FLIP-304). */
 export type FailureEnricher = (failure: TaskFailure) => Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 /** What V8 says of a write to something frozen. */
 const frozenWrite = /^Cannot (assign to read only property|(add|define|redefine|delete) property)/;
 
-/** Why repeating what failed with `error` cannot help, whoever of its chain of causes says so; undefined if it may. */
+/** Why a restart cannot cure `error`, by any error in its chain of causes; undefined if it may. */
 export function hopelessReason(error: unknown): string | undefined {
   for (const link of causeChain(error)) {
     const reason = ownHopelessReason(link);

@@ -1,21 +1,21 @@
 import type { ExchangeName } from './exchange-type.ts';
 
 /**
- * When what is written is made safe against a crash of the machine: when the result is complete (and at checkpoints),
- * with every write, or when the system sees fit.
+ * When written records are made safe against a crash of the machine: when the result is complete (and at checkpoints),
+ * with every write, or when the operating system chooses to.
  */
 export type SyncPolicy = 'checkpoint' | 'write' | 'never';
 
 /**
- * What happens to results of the exchange `memory` that the budget has no room for: the oldest part that was read is
- * dropped, or the rest is spilled to the disk.
+ * What happens to results of the exchange `memory` past the budget: the oldest batches that were read are dropped, or the
+ * rest is spilled to disk.
  */
 export type MemoryOverflow = 'drop' | 'spill';
 
 /**
- * How long results of exchanges that keep them are kept: until the regions that read them have finished, some time longer,
- * until the job ends, or beyond it, in a directory, until they are released (`releaseKeptResult`). What is given up early
- * has to be produced again when a finished consumer must restart.
+ * How long results are kept: until the regions that read them have finished, some time longer, until the job ends, or
+ * beyond the job, in a directory, until `releaseKeptResult`. If a finished consumer must restart after its input was
+ * released, the producers recompute it.
  */
 export type KeepResults =
   | 'until-consumers-finish'

@@ -1,4 +1,4 @@
-/** How results travel over an edge. See the table in the README for what each keeps and what a failure then costs. */
+/** How results travel over an edge. See the table in the README for what each retains and what a failure then costs. */
 export type ExchangeName = 'pipelined' | 'memory' | 'reliable' | 'blocking';
 
 /** When a consumer may start to read: together with its producer, from the producer's deployment on, or at its end. */
@@ -15,7 +15,7 @@ export interface ExchangeType {
   /** The result can be read again, from the start, after a consumer failed. */
   readonly reconsumable: boolean;
   /**
-   * A consumer that failed may go on without the producer although nothing can be read again (Flink's
+   * A failed consumer may continue without its producer although its input cannot be read again (Flink's
    * `PIPELINED_APPROXIMATE`: loses or repeats records). None of ours does.
    */
   readonly reconnectsWithLoss: boolean;

@@ -5,7 +5,7 @@ import type { ExchangeType } from './exchange-type.ts';
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts';
 
 /**
- * A job at its parallelisms: subtasks, and who reads whom, as *groups* over typed arrays.
+ * A job at its parallelisms: subtasks, and the consumers of each, as *groups* over typed arrays.
  *
  * A group is a set of partitions that are consumed together, and the consumers that read them: both contiguous ranges
  * of execution vertices. An all-to-all edge of 10 000 × 10 000 is one group, not 10⁸ edges; a pointwise edge has

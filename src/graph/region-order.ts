@@ -3,8 +3,8 @@ import type { ExecutionGraph } from './execution-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 
 /**
- * The place of each region in an order in which every region comes after those whose results it reads. (The numbers of
- * regions are no such order: they are those of their first vertices.) O(vertices + groups).
+ * The place of each region in an order in which every region comes after its producers. (Region numbers are no such
+ * order: they follow the first vertex of each region.) O(vertices + groups).
  */
 export function regionOrder(graph: ExecutionGraph, regions: PipelinedRegions): Int32Array {
   const places = new Int32Array(regions.count).fill(-1);
@@ -75,7 +75,7 @@ function producerCount(graph: ExecutionGraph, group: number): number {
   return graph.producerEnd(group) - graph.producerStart(group);
 }
 
-/** The groups that a region reads, but for those that it feeds alone. */
+/** The groups that a region reads, except those that it alone feeds. */
 function inputsOf(
   graph: ExecutionGraph,
   regions: PipelinedRegions,

@@ -4,11 +4,11 @@ import { nameOfEdge } from './job-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 
 /**
- * Whether a region that restarts writes again what it wrote, record by record and subpartition by subpartition, given
- * the same inputs:
+ * Whether a restarted region reproduces its results, record by record and subpartition by subpartition, given the same
+ * inputs:
  * - `never`, and why not;
- * - `from-kept-results`: it merges channels, in an order that is on record and is kept to as long as the producers of its
- *   inputs do not run again themselves;
+ * - `from-kept-results`: it merges channels in a recorded order, which it can replay as long as the producers of its
+ *   inputs do not restart too;
  * - `always`.
  */
 export type Reproducibility =
@@ -55,7 +55,7 @@ export class ReproducibleRegions {
 
   /** Whether the tasks of a vertex are to keep the order in which they merge their channels. */
   keepsOrder(vertex: ExecutionVertexId): boolean {
-    // Where nobody reads what it makes, its order does not matter, and it may merge what runs anew with it.
+    // The order of a task without consumers does not matter, so it may merge inputs that restart with it.
     if (this.#graph.edgesOutOf(this.#graph.jobVertexIndexOf(vertex)).length === 0) return false;
     return (
       this.of(this.#regions.regionOf(vertex)).kind === 'from-kept-results' && channelCount(this.#graph, vertex) > 1
@@ -112,7 +112,7 @@ function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels:
   return { channels: channelCount(graph, vertex), lossy };
 }
 
-/** An input of a task that runs anew whenever the task does, among the groups that its own region feeds. */
+/** An input of a task that restarts whenever the task does, among the groups that its own region feeds. */
 function ownInput(graph: ExecutionGraph, vertex: ExecutionVertexId, own: ReadonlySet<number>): string | undefined {
   let input: string | undefined;
   graph.forEachConsumedGroup(vertex, (group) => {

@@ -16,6 +16,6 @@ export interface Topology {
    * (Flink: `ResultPartitionAvailabilityChecker`.)
    */
   isPartitionAvailable(partition: PartitionId): boolean;
-  /** Whether a region that restarts writes again what it wrote, so that those who read it need not restart with it. */
+  /** Whether a restarted region reproduces its results, so that its consumers need not restart with it. */
   reproducibilityOf(region: RegionId): Reproducibility;
 }

@@ -127,7 +127,7 @@ export class SlotPool {
     return this.#queue.size;
   }
 
-  /** Whether somebody in line before `region` could be served by the executors there are, now or when slots come back. */
+  /** Whether a region in line before `region` could be served by the executors there are, now or when slots come back. */
   #isAnyoneServableBefore(region: RegionId): boolean {
     for (const other of this.#line) {
       if (this.#placeOf(other) > this.#placeOf(region)) return false;
