@@ -4,8 +4,8 @@ import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
 /**
- * How a region restarts: it produces `again` what it has produced, which its readers drop as far as they have it, or
- * something `new`, for which they restart too.
+ * How a region restarts: it reproduces its results (`again`), and its consumers ignore the records they have; or it
+ * writes `new` ones, for which its consumers restart too.
  */
 export type RestartMode = 'again' | 'new';
 
@@ -14,11 +14,11 @@ export type RestartMode = 'again' | 'new';
  *
  * 1. An involved region restarts.
  * 2. A result that an involved region reads and that cannot be read again involves its producer.
- * 3. Every region that reads what an involved region produces is involved, unless it is produced again: a second run may
- *    give other data. Who reads something new produces something new.
+ * 3. The consumers of an involved region are involved too, unless it reproduces its results: a second run may give other
+ *    data. A region that reads new results writes new ones.
  *
- * A region that merges channels produces again only while none of its producers is involved: the order that is on record
- * is that of results which stay where they are. Where everything restarts, everything is new.
+ * A region that merges channels can reproduce its results only while none of its producers is involved: the recorded
+ * order refers to results that stay as they are. If everything restarts, everything is new.
  *
  * O(vertices and groups of the answer). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which
  * knows no determinism; FLIP-1 version 2.)

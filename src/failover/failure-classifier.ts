@@ -6,8 +6,8 @@ import { causesIn, isOf } from './own-causes.ts';
 import { ownHopelessReason } from './hopeless.ts';
 
 /**
- * What kind of failure a cause is: worth a restart, beyond help, somebody else's fault, or a task that does not do again
- * what it did.
+ * What kind of failure a cause is: worth a restart, beyond help, the fault of a lost result, or a task that was declared
+ * deterministic and is not.
  */
 export type FailureClass =
   | { readonly kind: 'recoverable' }
@@ -28,8 +28,8 @@ export type FailureClassifier = (
  *
  * @param onClassifierError hears of each that was passed over, as `failureClassifiers[0]`
  * @param context `run`: the run that failed, as only its own results can be lost. `partitionCount`: how many the job has;
- * others cannot be blamed, whoever names them. `isPresent`: whether a result is that of a present attempt; what was lost of
- * an earlier one is being produced already.
+ * others cannot be blamed. `isPresent`: whether a result is that of a present attempt; a lost result of an earlier attempt
+ * is being recomputed already.
  */
 export function classifyFailure(
   cause: Error,

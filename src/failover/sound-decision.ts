@@ -77,7 +77,7 @@ export function soundDecision(
   const again = [...sound].flatMap(([region, mode]) => (mode === 'again' ? [region] : []));
   if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], again, why: said };
   const more = sound.size - asked.size;
-  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read what is produced anew, or produce what is lost`;
+  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read recomputed results, or produce lost ones`;
   return { kind: 'restart', regions: [...sound.keys()], again, why: said === undefined ? added : `${said}; ${added}` };
 }
 

@@ -3,8 +3,8 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
 /**
- * Tells which results nobody will ask for any more unless something restarts: those of a group whose consumer regions
- * have all finished. (Flink: `RegionPartitionGroupReleaseStrategy`.)
+ * Tells which results no consumer needs any more, unless a region restarts: those of a group whose consumer regions have
+ * all finished. (Flink: `RegionPartitionGroupReleaseStrategy`.)
  *
  * A region that finishes or restarts costs O(its tasks), the last one of a group O(its producers).
  */

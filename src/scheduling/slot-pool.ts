@@ -18,10 +18,10 @@ interface Offer {
 }
 
 /**
- * The slots that executors offer, given to regions all or nothing: a region that got half of what it needs would hold
- * it against another that holds the other half. Requests that cannot be met wait in line, by the places of the regions in
- * the dataflow: a producer that runs again comes before those who wait for what it produces. Nobody overtakes, unless who is
- * first needs more than all executors offer together, or is not ready.
+ * The slots that executors offer, granted to regions all or nothing: two regions with half of their slots each could block
+ * each other. Requests that cannot be met wait in line, in the order of the dataflow: a restarted producer comes before its
+ * waiting consumers. A region overtakes the first in line only if that one needs more than all executors offer together,
+ * or is not ready.
  */
 export class SlotPool {
   readonly #offers = new Map<ExecutorId, Offer>();
@@ -36,7 +36,7 @@ export class SlotPool {
   #free = 0;
 
   /**
-   * @param isReady whether a region that waits would run if it had its slots: what it reads may be produced anew
+   * @param isReady whether a waiting region could run if it had its slots; not while its inputs are being recomputed
    * @param placeOf where a region stands in the dataflow, producers before consumers
    */
   constructor(

@@ -30,7 +30,7 @@ describe('a sound decision', () => {
     expect(soundDecision(answer, failureOfB, stages)).toEqual({ kind: 'nonsense', problem });
   });
 
-  const added = 'added: they read what is produced anew, or produce what is lost';
+  const added = 'added: they read recomputed results, or produce lost ones';
   it.each([
     { answer: [1, 2], why: undefined, regions: [1, 2], says: undefined },
     { answer: [2, 1, 2], why: 'both', regions: [2, 1], says: 'both' },
