@@ -25,6 +25,20 @@ export type JobEvent =
       /** What it had produced. */
       readonly records: number;
     }
+  /**
+   * A warning, once per attempt: a restarted task opens a source again that cannot be read again. What came before is lost,
+   * except for what sinks have written that take nothing back.
+   */
+  | {
+      readonly type: 'source.reopened';
+      readonly atMs: number;
+      /** `ticks[0]` */
+      readonly task: string;
+      readonly vertex: number;
+      readonly attempt: AttemptNumber;
+      /** `ticks` */
+      readonly source: string;
+    }
   | { readonly type: 'region.stateChanged'; readonly atMs: number; readonly region: RegionId; readonly state: string }
   /** A failure, when it happened; what is done about it follows as `failover.decided` or `failover.refused`. */
   | {

@@ -70,7 +70,7 @@ export interface JobExplanation {
   readonly regions: readonly RegionGroup[];
   /** How many slots the job takes, over all executors; a region takes one for each of its tasks, all at the same time. */
   readonly slots: SlotDemand;
-  /** Sources that cannot be read again: each restart of one loses what comes meanwhile. */
+  /** Sources that cannot be read again: each restart of one loses what came before. */
   readonly liveSources: readonly LiveSource[];
   /**
    * What would restart if a task failed while every complete result could still be read.
@@ -206,7 +206,7 @@ class PlanExplanation implements JobExplanation {
       'Slots (one for each task that runs)',
       `  ${slots.least} or more for the job to run: the tasks of its largest region run together`,
       `  ${slots.most} for all that can run at once`,
-      ...section('Sources that cannot be read again (a restart loses what comes meanwhile)', liveSources, (source) => [
+      ...section('Sources that cannot be read again (a restart loses what came before)', liveSources, (source) => [
         source.source,
         protectionOf(source),
       ]),

@@ -44,11 +44,17 @@ export interface JobReceipt {
   readonly records: {
     /** Records that sources handed out, over all attempts, those that run included. */
     readonly read: number;
-    /** Those among them that an earlier attempt had read before. */
+    /** Those among them that an earlier attempt had read before. None of a source that cannot be read again. */
     readonly reRead: number;
   };
   /** Tasks that finished before their input had ended, because nobody needed more: by vertex, with what they produced. */
   readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
+  /**
+   * Sources that cannot be read again and that restarted attempts opened again: how many attempts, over all subtasks, and how
+   * many records the attempts before had read. Those are lost with what came while nobody read, except for what sinks have
+   * written that take nothing back.
+   */
+  readonly reopenedSources: readonly { readonly source: string; readonly attempts: number; readonly records: number }[];
   readonly failovers: readonly FailoverReceipt[];
   toString(): string;
 }
@@ -78,7 +84,7 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** A receipt in lines: what failed, what that cost, who ended early. */
+/** A receipt in lines: what failed, what that cost, which tasks ended early, which sources lost what. */
 export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const { tasks, records, failovers } = receipt;
   const lines = [
@@ -100,6 +106,11 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
     lines.push(
       `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: nobody needed more`,
+    );
+  }
+  for (const { source, attempts, records: read } of receipt.reopenedSources) {
+    lines.push(
+      `  ${counted(attempts, 'attempt')} of source "${source}" began again; what came before is lost, with ${counted(read, 'record')} that had been read`,
     );
   }
   if (failovers.length > 0) {

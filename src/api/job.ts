@@ -31,7 +31,7 @@ export interface SourceOptions {
   /** Whether it hands out the same records in the same order when it is read again. Default: what the source says. */
   readonly deterministic?: boolean | undefined;
   /**
-   * Whether it can be read again from the start; false for live data, of which a restart loses what comes meanwhile.
+   * Whether it can be read again from the start; false for live data, of which a restart loses what came before.
    * Default: what the source says.
    */
   readonly replayable?: boolean | undefined;

@@ -23,6 +23,11 @@ export function logEvent(logger: Logger, job: string, event: JobEvent): void {
       });
     case 'task.curtailed':
       return logger.info(`${event.task} ended after ${event.records} records: nobody needs more of it`, { job });
+    case 'source.reopened': {
+      const { task, source, attempt } = event;
+      const again = `${task} opens the source "${source}" again, which cannot be read again: what came before is lost`;
+      return logger.warn(again, { job, attempt });
+    }
     case 'failover.decided': {
       const { failover, regions, again, taskCount, delayMs, why } = event;
       const about = { job, failover, regions: regions.length, again: again.length, tasks: taskCount, delayMs, why };

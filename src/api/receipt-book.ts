@@ -35,6 +35,8 @@ export class ReceiptBook {
   readonly #live: LiveRun;
   /** What tasks had produced that nobody needed more of, in their latest attempt. */
   readonly #curtailed = new Map<number, number>();
+  /** By task that opened a source again: its attempts that did, and what those before the latest had read. */
+  readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
   #isOver = false;
   #startedMs: number | undefined;
   #endedMs = 0;
@@ -73,6 +75,11 @@ export class ReceiptBook {
       case 'task.curtailed':
         this.#curtailed.set(event.vertex, event.records);
         break;
+      case 'source.reopened': {
+        const attempts = (this.#reopened.get(event.vertex)?.attempts ?? 0) + 1;
+        this.#reopened.set(event.vertex, { attempts, records: this.#moved.get(event.vertex)?.recordsIn ?? 0 });
+        break;
+      }
       case 'task.failed':
         this.#failovers.set(event.failover, {
           failover: event.failover,
@@ -141,7 +148,7 @@ export class ReceiptBook {
         recordsOut += all.recordsOut;
         if (this.#live.isSource(index)) {
           records.read += all.recordsIn;
-          records.reRead += all.recordsIn - mostIn;
+          if (vertex.replayable !== false) records.reRead += all.recordsIn - mostIn;
         }
       }
       attemptsByVertex.push([vertex.id, most]);
@@ -158,6 +165,7 @@ export class ReceiptBook {
       movedByVertex: Object.freeze(Object.fromEntries(movedByVertex)),
       records: Object.freeze(records),
       endedEarly: this.#endedEarly(),
+      reopenedSources: this.#reopenedSources(),
       failovers: Object.freeze([...this.#failovers.values()].map((failover) => Object.freeze({ ...failover }))),
     };
     return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
@@ -177,6 +185,16 @@ export class ReceiptBook {
       byVertex.set(vertex, { vertex, tasks: entry.tasks + 1, records: entry.records + records });
     }
     return [...byVertex.values()];
+  }
+
+  #reopenedSources(): JobReceipt['reopenedSources'] {
+    const bySource = new Map<string, { source: string; attempts: number; records: number }>();
+    for (const [task, { attempts, records }] of this.#reopened) {
+      const source = this.#ledger.graph.jobVertexOf(task as never).id;
+      const entry = bySource.get(source) ?? { source, attempts: 0, records: 0 };
+      bySource.set(source, { source, attempts: entry.attempts + attempts, records: entry.records + records });
+    }
+    return [...bySource.values()];
   }
 
   /** Tasks that were started before: those that wait for their turn are not started again. */

@@ -16,6 +16,7 @@ import { createJobMaster } from '../machines/provide.ts';
 import { closeAll } from '../operators/close-all.ts';
 import type { JobPlan } from './job-planner.ts';
 import { ReceiptBook } from './receipt-book.ts';
+import { ReopenedSources } from './reopened-sources.ts';
 import { JobRun } from './job-run.ts';
 import { logEvent } from './log-event.ts';
 import { Observers } from './observers.ts';
@@ -93,9 +94,12 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     close: () => environment.clock.close(),
     signal: options.signal,
   });
+  const reopenedSources = new ReopenedSources(graph);
   const observe = (event: JobEvent): void => {
     logEvent(environment.logger, plan.name, event);
     run.observe(event);
+    const reopened = reopenedSources.after(event);
+    if (reopened !== undefined) observe(reopened);
   };
   const keepResults = (edge: number): KeepResults => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const connections = new ExecutorConnections({

@@ -17,7 +17,7 @@ export interface FromObservableOptions {
   readonly buffer: ObservableBuffer;
   /**
    * Whether each subscription gets all records from the start, as of a cold observable that reads something at rest.
-   * Default false: a Subject, an interval or a socket continues, and a restart loses what comes meanwhile.
+   * Default false: a Subject, an interval or a socket continues, and a restart loses what came before.
    */
   readonly replayable?: boolean | undefined;
 }
@@ -28,7 +28,7 @@ export interface FromObservableOptions {
  * while it is subscribed to; read its array or iterable instead.
  *
  * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns. A hot
- * observable continues with what it emits then; what it emitted meanwhile is lost, as `explain` and the receipt say. A cold
+ * observable continues with what it emits then; what it emitted before is lost, as `explain` and the receipt say. A cold
  * one is read again from the start: say `replayable: true`.
  *
  * @param create may be async

@@ -13,7 +13,7 @@ export interface JobVertex {
   readonly parallelism: number;
   /** Claims to write the same records in the same order, subpartition by subpartition, whenever it reads the same. */
   readonly deterministic?: boolean;
-  /** False where its source, which has its name, cannot be read again: a restart loses what comes meanwhile. */
+  /** False where its source, which has its name, cannot be read again: a restart loses what came before. */
   readonly replayable?: boolean;
   /** Names of the steps that run in it, for messages. */
   readonly operators?: readonly string[];

@@ -49,9 +49,9 @@ export interface Source<Out, Plan = unknown> {
   /** Whether a subtask that opens it again gets the same records in the same order. Default false. */
   readonly deterministic?: boolean | undefined;
   /**
-   * Whether a subtask that opens it again gets its share from the start. False for live data: a restarted subtask continues
-   * with what comes then, and what came since its last attempt stopped reading is lost. `explain`, the event
-   * `source.reopened` and the receipt say so. It cannot be `deterministic` then. Default true.
+   * Whether a subtask that opens it again gets its share from the start. False for live data: a restarted subtask gets what
+   * comes then, and what came before is lost, read or not. `explain`, the event `source.reopened` and the receipt say so. It
+   * cannot be `deterministic` then. Default true.
    */
   readonly replayable?: boolean | undefined;
   /**

@@ -82,7 +82,7 @@ describe('explain tells what restarts a source that cannot be read again', () =>
   ])('over %s', (exchange, said) => {
     const text = explain(ticking(exchange)).toString();
     expect(text).toContain(
-      `\n\nSources that cannot be read again (a restart loses what comes meanwhile)\n  ticks  ${said}\n`,
+      `\n\nSources that cannot be read again (a restart loses what came before)\n  ticks  ${said}\n`,
     );
   });
 
