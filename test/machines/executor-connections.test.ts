@@ -1,0 +1,159 @@
+import type {
+  ExecutorPort,
+  ExecutorToMasterMessage,
+  MasterToExecutorMessage,
+} from '../../src/actors/protocol/messages.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { AttemptNumber, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
+import { ExecutorConnections } from '../../src/machines/executor-connections.ts';
+import { toPlainError } from '../../src/plain-error.ts';
+import { ManualCluster } from '../support/manual-cluster.ts';
+
+/** An executor's end, played by the test. */
+class HandPort implements ExecutorPort {
+  readonly posted: MasterToExecutorMessage[] = [];
+  say: (message: ExecutorToMasterMessage) => void = () => {};
+  close: (why: string) => void = () => {};
+
+  post(message: MasterToExecutorMessage): void {
+    this.posted.push(message);
+  }
+
+  onMessage(listener: (message: ExecutorToMasterMessage) => void): void {
+    this.say = listener;
+  }
+
+  onClose(listener: (why: string) => void): void {
+    this.close = listener;
+  }
+
+  /** The token of the last question. */
+  get token(): number {
+    const asked = this.posted.findLast((message) => 'token' in message);
+    return asked !== undefined && 'token' in asked ? asked.token : -1;
+  }
+}
+
+//  a[2] ─reliable─▶ b[2]
+function connected() {
+  const cluster = new ManualCluster({
+    vertices: [
+      { id: 'a', parallelism: 2, deterministic: true },
+      { id: 'b', parallelism: 2 },
+    ],
+    edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.reliable }],
+    slots: 0,
+  });
+  const { ledger, clock, master } = cluster;
+  const connections = new ExecutorConnections({
+    ledger,
+    clock,
+    slotLimit: 4,
+    keepResults: () => 'until-consumers-finish',
+    observe: () => {},
+    cancellationTimeoutMs: 1_000,
+    taskEnded: () => {},
+  });
+  connections.serve(master);
+  const [x, y] = ['x', 'y'] as [ExecutorId, ExecutorId];
+  const ports = { x: new HandPort(), y: new HandPort() };
+  connections.accept(x, ports.x);
+  connections.accept(y, ports.y);
+  const attempt = 0 as AttemptNumber;
+  const registrations = ['a[0]', 'a[1]'].flatMap((task) => ledger.beginRegistration(cluster.vertex(task), attempt));
+  const answers: unknown[] = [];
+  const ask = (executors: readonly ExecutorId[] = [x, y]): void =>
+    connections.registerPartitions(
+      registrations.map((registration, index) => ({ registration, executor: executors[index] as ExecutorId })),
+      (failed) => answers.push(failed?.cause.message ?? 'all'),
+    );
+  return { ledger, clock, connections, ports, ask, answers, ids: registrations.map(({ id }) => id), x, y };
+}
+
+const registered = (
+  token: number,
+  failed?: Extract<ExecutorToMasterMessage, { type: 'results.registered' }>['failed'],
+) => ({ type: 'results.registered', token, failed }) as const;
+
+describe('connections to executors', () => {
+  it('EC1: a question to two of them is answered once, when both have', () => {
+    const { ask, answers, ports } = connected();
+    ask();
+    ports.x.say(registered(ports.x.token));
+    ports.x.say(registered(ports.x.token));
+    expect(answers).toEqual([]);
+    ports.y.say(registered(ports.y.token));
+    ports.y.close('late');
+    expect(answers).toEqual(['all']);
+  });
+
+  it('EC1: that one is gone is its answer; what it says afterwards is none', () => {
+    const { ask, answers, ports } = connected();
+    ask();
+    const { token } = ports.y;
+    ports.x.say(registered(ports.x.token));
+    ports.y.close('switched off');
+    ports.y.say(registered(token));
+    expect(answers).toEqual(['Task executor y is lost: switched off']);
+  });
+
+  it('EC1: who asks one that is gone hears of it later', () => {
+    const { ask, answers, ports, clock, x } = connected();
+    ports.x.close('switched off');
+    ask([x, x]);
+    expect(answers).toEqual([]);
+    clock.advance(0);
+    expect(answers).toEqual(['Task executor x is lost: it is not connected']);
+  });
+
+  it('EC1: an answer to the question of another, or to none, is ignored', () => {
+    const { ask, answers, ports, x } = connected();
+    ask([x, x]);
+    ports.y.say(registered(ports.x.token));
+    ports.x.say(registered(99));
+    expect(answers).toEqual([]);
+  });
+
+  it('results are registered with both or with none', () => {
+    const { ask, answers, ports, ids, ledger } = connected();
+    ask();
+    ports.x.say(registered(ports.x.token));
+    const producer = ledger.graph.producerOf((ids[1] as ResultPartitionId).partition);
+    ports.y.say(registered(ports.y.token, { producer, cause: toPlainError(new Error('disk full')) }));
+    expect(answers).toEqual(['disk full']);
+    expect(ports.x.posted.at(-1)).toEqual({ type: 'results.release', ids: [ids[0]] });
+  });
+
+  it('EC2: messages about a result go to where it was registered last', () => {
+    const { ask, connections, ports, ids, y } = connected();
+    ask();
+    ask([y, y]);
+    ports.x.posted.length = 0;
+    connections.forbidReclaim(ids);
+    expect(ports.x.posted).toEqual([]);
+    expect(ports.y.posted.at(-1)).toEqual({ type: 'results.forbidReclaim', ids });
+  });
+
+  it('W5: one that is quarantined goes on to answer; one that is gone has lost what it held', () => {
+    const { ask, connections, ports, ids, x } = connected();
+    ask([x, x]);
+    connections.declareLost(x, 'a task on it does not end');
+    const lost: number[] = [];
+    const verify = (): void => connections.verifyResults(ids, (found) => lost.push(found.length));
+    verify();
+    ports.x.say({ type: 'results.verified', token: ports.x.token, lost: [] });
+    verify();
+    ports.x.close('switched off');
+    expect(lost).toEqual([0, ids.length]);
+  });
+
+  it('EC3: what is said of the result of another attempt changes nothing', () => {
+    const { ask, ports, ids, ledger, x } = connected();
+    ask([x, x]);
+    const region = ledger.regions.regionOf(ledger.graph.producerOf((ids[0] as ResultPartitionId).partition));
+    ports.x.say({ type: 'result.traceless', id: { ...(ids[0] as ResultPartitionId), attempt: 1 as AttemptNumber } });
+    expect(ledger.reproducibilityOf(region).kind).not.toBe('never');
+    ports.x.say({ type: 'result.traceless', id: ids[0] as ResultPartitionId });
+    expect(ledger.reproducibilityOf(region).kind).toBe('never');
+  });
+});
