@@ -96,8 +96,7 @@ class LoopCode {
         case 'filter':
           lines.push(`const ${result} = ${value};`);
           lines.push(`const h${index} = ${this.#name(index, 'holds', operator.predicate)}(${result});`);
-          lines.push(`if (!h${index}) ${skip}`);
-          lines.push(`if (h${index} !== true) checkVerdict(h${index});`);
+          lines.push(`if (h${index} !== true) { if (!h${index}) ${skip} checkVerdict(h${index}); }`);
           value = result;
           break;
         case 'flatMap':
@@ -141,9 +140,17 @@ class LoopCode {
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `${cells}.set(k${index}, c${index} = { accumulator: ${this.#name(index, 'create', create)}(r${index}) });`,
-      `} else c${index}.accumulator = ${this.#name(index, 'add', add)}(c${index}.accumulator, r${index});`,
+      refusing(`c${index}.accumulator`, `refuseAccumulator(c${index}.accumulator)`),
+      '} else {',
+      // An accumulator that is changed in place was looked at when it was made.
+      `const n${index} = ${this.#name(index, 'add', add)}(c${index}.accumulator, r${index});`,
+      `if (n${index} !== c${index}.accumulator) {`,
+      refusing(`n${index}`, `refuseAccumulator(n${index})`),
+      '}',
+      // Also where they are equal: 0 and -0 are.
+      `c${index}.accumulator = n${index};`,
+      '}',
       `const a${index} = c${index}.accumulator;`,
-      refusing(`a${index}`, `refuseAccumulator(a${index})`),
       ...(emit === 'updates'
         ? [
             `const v${index} = ${this.#name(index, 'result', result)}(a${index}, k${index});`,
