@@ -1,5 +1,5 @@
 import type { RuntimeContext } from '../operators/runtime-context.ts';
-import type { Sink } from '../operators/sink.ts';
+import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { checkFunction } from '../options.ts';
 import { isThenable } from '../user-code.ts';
 
@@ -13,29 +13,39 @@ export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown
   return {
     name: fn.name || 'forEach',
     guarantee: 'at-least-once',
-    open: (context) => ({
-      write: (records) => {
-        for (let index = 0; index < records.length; index++) {
-          const result = fn(records[index] as In, context);
-          if (isThenable(result)) return callOn(fn, context, records, index + 1, result);
-        }
-      },
-      commit: () => {},
-      abort: () => {},
-    }),
+    open: (context) => new Calls(fn, context),
   };
 }
 
-async function callOn<In>(
-  fn: (record: In, context: RuntimeContext) => unknown,
-  context: RuntimeContext,
-  records: readonly In[],
-  from: number,
-  first: PromiseLike<unknown>,
-): Promise<void> {
-  await first;
-  for (let index = from; index < records.length && !context.signal.aborted; index++) {
-    const result = fn(records[index] as In, context);
-    if (isThenable(result)) await result;
+class Calls<In> implements SinkWriter<In> {
+  readonly #fn: (record: In, context: RuntimeContext) => unknown;
+  readonly #context: RuntimeContext;
+  /** The record of the batch whose turn it is. */
+  #index = 0;
+
+  constructor(fn: (record: In, context: RuntimeContext) => unknown, context: RuntimeContext) {
+    this.#fn = fn;
+    this.#context = context;
+  }
+
+  readonly write = (records: readonly In[]): void | Promise<void> => {
+    for (this.#index = 0; this.#index < records.length; this.#index++) {
+      const result = this.#fn.call(undefined, records[this.#index] as In, this.#context);
+      if (isThenable(result)) return this.#callOn(records, result);
+    }
+  };
+
+  readonly failedAt = (): number => this.#index;
+
+  commit(): void {}
+
+  abort(): void {}
+
+  async #callOn(records: readonly In[], first: PromiseLike<unknown>): Promise<void> {
+    await first;
+    for (this.#index++; this.#index < records.length && !this.#context.signal.aborted; this.#index++) {
+      const result = this.#fn.call(undefined, records[this.#index] as In, this.#context);
+      if (isThenable(result)) await result;
+    }
   }
 }

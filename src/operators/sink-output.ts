@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../errors.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import type { TaskOutput } from '../partitions/task-io.ts';
+import type { OutputBlame, TaskOutput } from '../partitions/task-io.ts';
 import { callAndWait, type Returned } from '../user-code.ts';
 import type { SinkWriter } from './sink.ts';
 
@@ -12,6 +12,9 @@ export class SinkOutput implements TaskOutput {
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
   #isBusy = false;
+  /** The batch that is written, and how many records came before it. */
+  #batch: Batch = [];
+  #before = 0;
   /** What is to be done when the sink is not busy any more. */
   readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'committing' | 'aborted' = 'open';
@@ -30,6 +33,13 @@ export class SinkOutput implements TaskOutput {
     return this.#failure;
   }
 
+  /** The record that a write failed at, if the sink knows. */
+  get blame(): OutputBlame | undefined {
+    const index = this.#phase === 'open' && this.#failure !== undefined ? this.#failedAt() : undefined;
+    if (index === undefined || !(index in this.#batch)) return undefined;
+    return { uid: undefined, record: { value: this.#batch[index], number: this.#before + index } };
+  }
+
   /** A write takes as long as it takes. */
   waitForRoom(): void {}
 
@@ -39,6 +49,8 @@ export class SinkOutput implements TaskOutput {
 
   write(records: Batch): void {
     this.#throwFailure();
+    this.#before += this.#batch.length;
+    this.#batch = records;
     this.#call('write', () => this.#writer.write(records));
     this.#throwFailure();
   }
@@ -71,6 +83,14 @@ export class SinkOutput implements TaskOutput {
       this.#call('abort', () => this.#writer.abort());
       this.#whenIdle(done);
     });
+  }
+
+  #failedAt(): number | undefined {
+    try {
+      return this.#writer.failedAt?.();
+    } catch {
+      return undefined;
+    }
   }
 
   #throwFailure(): void {

@@ -4,6 +4,8 @@ import type { RuntimeContext } from './runtime-context.ts';
 export interface SinkWriter<In> {
   /** Takes a batch; a promise holds the task back until it settles. */
   readonly write: (records: readonly In[]) => void | PromiseLike<unknown>;
+  /** After `write` has thrown or rejected: at which record of its batch, from 0, where that is known. For messages. */
+  readonly failedAt?: (() => number | undefined) | undefined;
   /** Everything was written: make it visible. Called at most once; then the task finishes. */
   commit(): void | PromiseLike<unknown>;
   /** The attempt failed or was cancelled: undo what is not committed. Called at most once, never after `commit`. */

@@ -149,12 +149,12 @@ export class StreamTask implements Runnable {
   }
 
   #work(shouldYield: () => boolean): 'ready' | 'blocked' {
-    const { input, chain, outputs, uids } = this.#parts as TaskParts;
+    const { input, chain, outputs } = this.#parts as TaskParts;
     do {
       let isNeeded = outputs.length === 0;
       for (const output of outputs) {
         if (output.failure !== undefined) {
-          this.#fail(output.failure, uids.last);
+          this.#failAt(output, output.failure);
           return this.#endEarly();
         }
         isNeeded ||= output.isNeeded;
@@ -205,22 +205,22 @@ export class StreamTask implements Runnable {
   }
 
   #write(results: Batch): void {
-    const first = this.#recordsOut;
     this.#recordsOut += results.length;
-    const { chain, outputs, uids } = this.#parts as TaskParts;
-    for (const output of outputs) {
+    for (const output of (this.#parts as TaskParts).outputs) {
       try {
         output.write(results);
       } catch (error) {
-        const { uid, index } = output.blame ?? { uid: uids.last };
-        this.#fail(
-          error,
-          uid,
-          index === undefined ? undefined : { value: results[index], number: chain.originOf(first + index) },
-        );
+        this.#failAt(output, error);
         return;
       }
     }
+  }
+
+  /** An output failed. */
+  #failAt({ blame }: TaskOutput, error: unknown): void {
+    const { chain, uids } = this.#parts as TaskParts;
+    const { uid, record } = blame ?? { uid: undefined };
+    this.#fail(error, uid ?? uids.last, record && { value: record.value, number: chain.originOf(record.number) });
   }
 
   /** ST4. */

@@ -31,6 +31,8 @@ export class RecordWriter implements TaskOutput {
   readonly #selection: ChannelSelection;
   readonly #reader: string;
   #blame: OutputBlame | undefined;
+  /** Records of earlier batches. */
+  #before = 0;
   readonly #batchBytes: number;
   readonly #cutter: BatchCutter;
   /** Records that make a batch, of those that came last. */
@@ -135,9 +137,12 @@ export class RecordWriter implements TaskOutput {
         written++;
       }
     } catch (error) {
-      if (placed === written) this.#blame = { uid: this.#reader, index: written };
+      if (placed === written) {
+        this.#blame = { uid: this.#reader, record: { value: records[written], number: this.#before + written } };
+      }
       throw error;
     }
+    this.#before += records.length;
   }
 
   #append(subpartition: number, record: unknown): void {

@@ -22,12 +22,15 @@ export interface TaskInput {
   close(done: () => void): void;
 }
 
-/** What an output was at when it threw: a function of the operator that reads it. */
+/** What an output was at when it failed. */
 export interface OutputBlame {
-  /** uid of that operator. */
-  readonly uid: string;
-  /** Index of the record in the batch that was written. */
-  readonly index: number;
+  /** uid of the operator that reads the output, if a function of its failed; undefined for what is last in the task. */
+  readonly uid: string | undefined;
+  readonly record: {
+    readonly value: unknown;
+    /** Its number among the records that were written to the output, from 0. */
+    readonly number: number;
+  };
 }
 
 /** Where a task puts its results: one per outgoing edge, or a sink. */
@@ -38,7 +41,7 @@ export interface TaskOutput {
   readonly isNeeded: boolean;
   /** What went wrong with an earlier batch, where that shows between writes. */
   readonly failure: Error | undefined;
-  /** Who is to blame when `write` has thrown, where that is not the task. */
+  /** What it was at when it failed, where that is known. */
   readonly blame?: OutputBlame | undefined;
   /** The task has stopped because it may not write: where nobody waits for ever, its time begins. */
   waitForRoom(): void;

@@ -3,6 +3,7 @@ import {
   type DataStream,
   type Exchange,
   fixedDelay,
+  forEach,
   fromArray,
   Job,
   JobFailedError,
@@ -44,6 +45,27 @@ async function failureOf(
 }
 
 describe('a job that fails says what went wrong, in which operator, and at which record', () => {
+  it.each([
+    ['at once', (row: Review) => failAt(7)(row)],
+    ['later', async (row: Review) => failAt(7)(row)],
+    [
+      'later, after some that answered at once',
+      (row: Review) => (row.id < 5 ? undefined : Promise.resolve(row).then(failAt(7))),
+    ],
+  ])('a function of forEach that fails %s: the record of the source', async (_, store) => {
+    const job = Job.create('prices');
+    job
+      .source('reviews', fromArray(reviews))
+      .map((row) => row)
+      .sink('store', forEach(store));
+    for (const batchSize of [1, 2, 64]) {
+      const { error } = await failureOf(job, { batchSize });
+      expect(error.message).toBe(
+        'Job "prices" failed: no price for 7 (in "store", at array[7]: {"id":7,"apiKey":(left out)}, in reviews[0]; the restart backoff allows no more restarts)',
+      );
+    }
+  });
+
   //  reviews ─▶ [rate] ─▶ [store ✗]
   it('behind a paid step: the record of the source', async () => {
     const job = Job.create('prices');
