@@ -86,6 +86,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     dispose: () =>
       new Promise((resolve, reject) => {
         const close = (done: () => void): void => {
+          connections.stop();
           executors.dispose().then(done, reject);
         };
         const limit = { clock: environment.clock, timeoutMs, leftOpen };

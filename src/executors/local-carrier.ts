@@ -56,7 +56,7 @@ export class LocalCarrier {
   }
 }
 
-/** The two ends of a way between the master and an executor of this thread. Closing one closes the other, later. */
+/** The two ends of a way between the master and an executor of this thread. Each is closed by itself. */
 export function linkPorts(carry: Carry): { readonly executorPort: ExecutorPort; readonly masterPort: MasterPort } {
   const executorPort = new OrderedPort<MasterToExecutorMessage, ExecutorToMasterMessage>({
     carry: (envelope) => carry(envelope, toExecutor),

@@ -41,8 +41,6 @@ interface HeldResult {
   startedMs: number;
   /** How long it took to produce: what it would cost to have it produced again. */
   producedMs: number;
-  /** Set while it may be given up for want of room: whether it is to leave a trace then. */
-  reclaim: { readonly isTraced: boolean } | undefined;
 }
 
 /** Whoever registers results for a task that then cannot be registered. */
@@ -64,6 +62,8 @@ export class ResultStore {
   readonly #outputs = new Map<PartitionId, ResultPartition>();
   /** The attempt that began what is held, or is about to be: those after it produce the same. */
   readonly #firstAttempts = new Map<PartitionId, AttemptNumber>();
+  /** Held results that may be given up for want of room, and whether they leave a trace then. */
+  readonly #reclaimable = new Map<PartitionId, boolean>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
   readonly #arrivals = new ArrivalBoard();
   readonly #machine = partitionMachine.provide({ actions: { recordState: () => {} } });
@@ -188,14 +188,13 @@ export class ResultStore {
   allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
     this.#forEachHeld(ids, (held) => {
-      held.reclaim = { isTraced: leavesTrace.has(held.partition.id.partition) };
+      const { partition } = held.partition.id;
+      this.#reclaimable.set(partition, leavesTrace.has(partition));
     });
   }
 
   forbidReclaim(ids: readonly ResultPartitionId[]): void {
-    this.#forEachHeld(ids, (held) => {
-      held.reclaim = undefined;
-    });
+    this.#forEachHeld(ids, (held) => this.#reclaimable.delete(held.partition.id.partition));
   }
 
   /** An executor is gone: what its tasks have written and noted is dropped. */
@@ -272,23 +271,24 @@ export class ResultStore {
 
   /**
    * Gives up results that no consumer reads any more until `bytes` fit: those first that took the least time to produce.
-   * None if all of them would not make room.
+   * None if all of them would not make room. O(results that may be given up).
    *
    * @param edge that of the exchange that needs room
    */
   #reclaim(bytes: number, budget: ByteBudget, edge: number): void {
     const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;
-    const candidates = [...this.#results]
-      .filter(([, held]) => held.reclaim !== undefined && (!isOwn || held.edge === edge))
-      .map(([partition, held]) => ({ partition, held, bytes: held.partition.statistics().spilledBytes }))
+    const candidates = [...this.#reclaimable]
+      .map(([partition, isTraced]) => ({ partition, isTraced, held: this.#results.get(partition) as HeldResult }))
+      .filter(({ held }) => !isOwn || held.edge === edge)
+      .map((candidate) => ({ ...candidate, bytes: candidate.held.partition.statistics().spilledBytes }))
       .filter((candidate) => candidate.bytes > 0)
       .sort((a, b) => a.held.producedMs - b.held.producedMs);
     const most = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
     if (!budget.hasRoomFor(bytes - most)) return;
-    for (const { partition, held } of candidates) {
+    for (const { partition, held, isTraced } of candidates) {
       if (budget.hasRoomFor(bytes)) return;
       const { id } = held.partition;
-      this.#giveUp(partition, held, held.reclaim?.isTraced === true);
+      this.#giveUp(partition, held, isTraced);
       held.host.report({ type: 'results.reclaimed', ids: [id] });
     }
   }
@@ -314,7 +314,7 @@ export class ResultStore {
     if (before !== undefined) {
       before.partition = partition;
       before.host = host;
-      before.reclaim = undefined;
+      this.#reclaimable.delete(id.partition);
       before.actor.send({ type: 'partition.resume', id, storage: partition });
       return;
     }
@@ -333,7 +333,6 @@ export class ResultStore {
       host,
       startedMs: nowMs,
       producedMs: 0,
-      reclaim: undefined,
     });
     actor.start();
   }
@@ -365,6 +364,7 @@ export class ResultStore {
   #drop(partition: PartitionId): void {
     this.#results.get(partition)?.actor.send({ type: 'partition.release' });
     this.#results.delete(partition);
+    this.#reclaimable.delete(partition);
   }
 
   #heldOf({ partition, attempt }: ResultPartitionId): HeldResult | undefined {

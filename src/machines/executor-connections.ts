@@ -8,7 +8,7 @@ import type {
   TaskDeployment,
   TaskStatistics,
 } from '../actors/protocol/deployment.ts';
-import type { ExecutorPort, ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
+import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import { ExecutorLostError, PartitionLostError } from '../errors.ts';
 import { isKeptBeyondJob, type KeepResults } from '../graph/exchange-settings.ts';
@@ -89,6 +89,11 @@ export class ExecutorConnections implements ExecutorGateway {
     port.onClose((why) => this.#closed(connection, why));
   }
 
+  /** The run is over: its executors offer nothing any more. */
+  stop(): void {
+    for (const { actor } of this.#connections.values()) actor.send({ type: 'executor.stop' });
+  }
+
   // What the charts ask
 
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {
@@ -146,37 +151,23 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   losePartition(id: ResultPartitionId, cause: Error): void {
-    for (const [executor] of this.#byExecutor([id])) {
-      this.#connections.get(executor)?.port.post({ type: 'result.lose', id, cause: toPlainError(cause) });
-    }
+    this.#tellOf([id], () => ({ type: 'result.lose', id, cause: toPlainError(cause) }));
   }
 
   releasePartitions(ids: readonly ResultPartitionId[]): void {
-    for (const [executor, results] of this.#byExecutor(ids)) {
-      this.#connections.get(executor)?.port.post({ type: 'results.release', ids: results });
-    }
+    this.#tellOf(ids, (results) => ({ type: 'results.release', ids: results }));
   }
 
   giveUpPartitions(ids: readonly ResultPartitionId[]): void {
-    for (const [executor, results] of this.#byExecutor(ids)) {
-      this.#connections
-        .get(executor)
-        ?.port.post({ type: 'results.giveUp', ids: results, traced: this.#tracedOf(results) });
-    }
+    this.#tellOf(ids, (results) => ({ type: 'results.giveUp', ids: results, traced: this.#tracedOf(results) }));
   }
 
   allowReclaim(ids: readonly ResultPartitionId[]): void {
-    for (const [executor, results] of this.#byExecutor(ids)) {
-      this.#connections
-        .get(executor)
-        ?.port.post({ type: 'results.allowReclaim', ids: results, traced: this.#tracedOf(results) });
-    }
+    this.#tellOf(ids, (results) => ({ type: 'results.allowReclaim', ids: results, traced: this.#tracedOf(results) }));
   }
 
   forbidReclaim(ids: readonly ResultPartitionId[]): void {
-    for (const [executor, results] of this.#byExecutor(ids)) {
-      this.#connections.get(executor)?.port.post({ type: 'results.forbidReclaim', ids: results });
-    }
+    this.#tellOf(ids, (results) => ({ type: 'results.forbidReclaim', ids: results }));
   }
 
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
@@ -278,7 +269,7 @@ export class ExecutorConnections implements ExecutorGateway {
 
   #ask(
     executor: ExecutorId | undefined,
-    question: (token: number) => Parameters<ExecutorPort['post']>[0],
+    question: (token: number) => MasterToExecutorMessage,
     reply: { readonly answered: (answer: ExecutorToMasterMessage) => void; readonly gone: (cause: Error) => void },
   ): void {
     const connection = executor === undefined ? undefined : this.#connections.get(executor);
@@ -288,6 +279,16 @@ export class ExecutorConnections implements ExecutorGateway {
       return;
     }
     connection.port.post(question(this.#questions.open(executor, reply)));
+  }
+
+  /** Tells each executor of those of the results that it holds. EC2 */
+  #tellOf(
+    ids: readonly ResultPartitionId[],
+    message: (results: readonly ResultPartitionId[]) => MasterToExecutorMessage,
+  ): void {
+    for (const [executor, results] of this.#byExecutor(ids)) {
+      this.#connections.get(executor)?.port.post(message(results));
+    }
   }
 
   #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {

@@ -16,7 +16,7 @@ import type {
   RunId,
 } from '../ids.ts';
 import { PipelinedRegionScheduling } from '../scheduling/pipelined-region-scheduling.ts';
-import { type Slot, SlotPool } from '../scheduling/slot-pool.ts';
+import { SlotPool } from '../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from './execution-machine.ts';
 import { RestartPlans } from './restart-plans.ts';
 import { ResultBook } from './result-book.ts';
@@ -43,7 +43,7 @@ export class JobLedger implements RecoveryView {
   readonly #results: ResultBook;
   readonly #attempts: Uint32Array;
   /** By vertex: where its results are registered, as an index of `#executors`, from 1. */
-  readonly #places: Uint16Array;
+  readonly #places: Uint32Array;
   readonly #executors: ExecutorId[] = [];
   /** By job vertex that consists of one operator: its name. */
   readonly #ownNames: (readonly string[])[] = [];
@@ -58,7 +58,7 @@ export class JobLedger implements RecoveryView {
     this.#plans = new RestartPlans(graph, regions);
     this.#results = new ResultBook(graph, regions);
     this.#attempts = new Uint32Array(graph.vertexCount);
-    this.#places = new Uint16Array(graph.vertexCount);
+    this.#places = new Uint32Array(graph.vertexCount);
   }
 
   /** Whether the result of a partition's present attempt is there, or will be. */
@@ -122,11 +122,6 @@ export class JobLedger implements RecoveryView {
 
   attemptOf(vertex: ExecutionVertexId): AttemptNumber {
     return this.#attempts[vertex] as AttemptNumber;
-  }
-
-  /** The slot of a task's present attempt, once it has one. */
-  slotOf(vertex: ExecutionVertexId): Slot | undefined {
-    return this.executions[vertex]?.getSnapshot().context.slot;
   }
 
   /** The attempts that have a slot of an executor and have not ended. */

@@ -67,7 +67,8 @@ function connected() {
       registrations.map((registration, index) => ({ registration, executor: executors[index] as ExecutorId })),
       (failed) => answers.push(failed?.cause.message ?? 'all'),
     );
-  return { ledger, clock, connections, ports, ask, answers, ids: registrations.map(({ id }) => id), x, y };
+  const ids = registrations.map(({ id }) => id);
+  return { ledger, clock, connections, ports, ask, answers, events: cluster.events, ids, x, y };
 }
 
 const registered = (
@@ -76,6 +77,16 @@ const registered = (
 ) => ({ type: 'results.registered', token, failed }) as const;
 
 describe('connections to executors', () => {
+  it('T1: an executor offers slots when it says that it is connected, and none once the run is over', () => {
+    const { connections, events, ports } = connected();
+    const offered = () => events.flatMap((event) => (event.type === 'executor.registered' ? [event.executor] : []));
+    ports.x.say({ type: 'executor.connected', slots: 1 });
+    expect(offered()).toEqual(['x']);
+    connections.stop();
+    ports.y.say({ type: 'executor.connected', slots: 1 });
+    expect(offered()).toEqual(['x']);
+  });
+
   it('EC1: a question to two of them is answered once, when both have', () => {
     const { ask, answers, ports } = connected();
     ask();

@@ -8,19 +8,10 @@ import type { Source } from '../../src/operators/source.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
-import { testRun } from '../support/test-run.ts';
+import { testContext } from '../support/test-run.ts';
 
 const environment = virtualEnvironment();
-const contextOf = (): TaskContext =>
-  new TaskContext({
-    ...testRun(),
-    job: 'job',
-    vertex: 'step',
-    subtask: 0,
-    parallelism: 1,
-    attempt: 0 as AttemptNumber,
-    environment,
-  });
+const contextOf = (): TaskContext => testContext(environment);
 const context = contextOf();
 
 /** Notes what is opened and closed. */

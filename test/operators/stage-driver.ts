@@ -5,7 +5,7 @@ import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
-import { testRun } from '../support/test-run.ts';
+import { testContext } from '../support/test-run.ts';
 
 /** What a stage gets of a task, with a count of its wakes. */
 export class StageHarness implements StageContext {
@@ -21,15 +21,7 @@ export class StageHarness implements StageContext {
     this.batchBytes = batchBytes;
     this.environment = environment;
     this.callLimiters = new CallLimiters(environment);
-    this.runtime = new TaskContext({
-      ...testRun(),
-      job: 'job',
-      vertex: 'step',
-      subtask: 0,
-      parallelism: 1,
-      attempt: 0 as AttemptNumber,
-      environment,
-    });
+    this.runtime = testContext(environment);
   }
 
   readonly wake = (): void => {

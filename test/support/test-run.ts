@@ -1,5 +1,8 @@
 import type { RunId } from '../../src/ids.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
+import type { AttemptNumber } from '../../src/ids.ts';
+import { TaskContext } from '../../src/operators/task-context.ts';
+import type { Environment } from '../../src/environment.ts';
 import { OutputClaims } from '../../src/partitions/claims/output-claims.ts';
 
 /** A run as its tasks see it, without the rest of it. */
@@ -16,4 +19,17 @@ export function testRun(): TestRun {
   const run = `${++runs}`.padStart(16, '0') as RunId;
   const outputs = new OutputClaims(run, 'test');
   return { run, outputs, end: () => outputs.release() };
+}
+
+/** The context of the one task of a vertex `step`, in a run of its own. */
+export function testContext(environment: Environment): TaskContext {
+  return new TaskContext({
+    ...testRun(),
+    job: 'job',
+    vertex: 'step',
+    subtask: 0,
+    parallelism: 1,
+    attempt: 0 as AttemptNumber,
+    environment,
+  });
 }

@@ -6,7 +6,7 @@ export interface Port<Sent, Received> {
   post(message: Sent): void;
   /** One listener; what arrived before it was set waits for it. Must not throw. */
   onMessage(listener: (message: Received) => void): void;
-  /** Calls `listener` once, when either end has closed the way, or it broke. */
+  /** Calls `listener` once, when this end is closed: by its owner, or because the other end is gone. */
   onClose(listener: (why: string) => void): void;
   close(why: string): void;
 }
