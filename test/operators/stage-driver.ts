@@ -1,8 +1,6 @@
-import type { AttemptNumber } from '../../src/ids.ts';
 import { CallLimiters } from '../../src/operators/call-limiters.ts';
 import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
-import { TaskContext } from '../../src/operators/task-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { testContext } from '../support/test-run.ts';

@@ -1,6 +1,5 @@
-import type { RunId } from '../../src/ids.ts';
+import type { AttemptNumber, RunId } from '../../src/ids.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
-import type { AttemptNumber } from '../../src/ids.ts';
 import { TaskContext } from '../../src/operators/task-context.ts';
 import type { Environment } from '../../src/environment.ts';
 import { OutputClaims } from '../../src/partitions/claims/output-claims.ts';
