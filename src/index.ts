@@ -11,21 +11,17 @@ export {
   type RecordOf,
 } from './api/data-stream.ts';
 export type { UseMapAsync } from './api/record-function.ts';
-export type {
-  ExchangeOptions,
-  JobDefinition,
-  JobMode,
-  OperatorOptions,
-} from './api/stream-graph.ts';
+export type { ExchangeOptions, JobDefinition, OperatorOptions } from './api/stream-graph.ts';
+export type { JobMode } from './run/job-plan.ts';
 export {
   explain,
   type ExplainOptions,
   type JobExplanation,
   type RestartScope,
-} from './api/explain.ts';
-export type { LiveSource } from './api/live-sources.ts';
-export type { RegionGroup } from './api/region-groups.ts';
-export type { SubtasksOfVertex } from './api/task-list.ts';
+} from './api/explain/explain.ts';
+export type { LiveSource } from './api/explain/live-sources.ts';
+export type { RegionGroup } from './api/explain/region-groups.ts';
+export type { SubtasksOfVertex } from './api/explain/task-list.ts';
 export type { SlotDemand } from './scheduling/slot-demand.ts';
 
 // Runs
@@ -33,32 +29,34 @@ export {
   blocking,
   type BlockingExchangeOptions,
   type Exchange,
-  type KeepInRun,
   type KeepOptions,
   memory,
   type MemoryExchangeOptions,
   reliable,
   type ReliableExchangeOptions,
 } from './api/exchange.ts';
+export type { KeepInRun } from './graph/keep-results.ts';
 export type { KeptResult } from './actors/protocol/deployment.ts';
 export { releaseKeptResult } from './partitions/storage/kept-result.ts';
 export type { DiskOverflow } from './partitions/retained/disk-room.ts';
 export type { FailurePlace, RecordPlace } from './failure-place.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
-export type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
-export type { JobResult, JobRun, JobSnapshot } from './api/job-run.ts';
-export type { JobRunOptions } from './api/run-options.ts';
-export type { StorageUse } from './api/storage-use.ts';
-export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './api/job-receipt.ts';
+export type { ExchangeSettings, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
+export type { KeepResults } from './graph/keep-results.ts';
+export type { JobResult, JobRun, JobSnapshot } from './run/job-run.ts';
+export type { JobRunOptions } from './run/run-options.ts';
+export type { StorageUse } from './run/storage-use.ts';
+export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Which tasks restart
 export type { FailoverDecision, FailoverRule, FailureEnricher, TaskFailure } from './failover/failover-strategy.ts';
 export type { FailureClass, FailureClassifier } from './failover/failure-classifier.ts';
-export { affectedRegions, type RestartMode } from './failover/affected-regions.ts';
-export { restartAll } from './failover/restart-all.ts';
-export { restartIndividual } from './failover/restart-individual.ts';
-export { restartPipelinedRegion } from './failover/restart-pipelined-region.ts';
+export { affectedRegions } from './failover/affected-regions.ts';
+export type { RestartMode } from './graph/reproducibility.ts';
+export { restartAll } from './failover/strategies/restart-all.ts';
+export { restartIndividual } from './failover/strategies/restart-individual.ts';
+export { restartPipelinedRegion } from './failover/strategies/restart-pipelined-region.ts';
 export {
   failoverStrategyMachine,
   failoverStrategySetup,
@@ -71,11 +69,11 @@ export type { Reproducibility } from './graph/reproducibility.ts';
 export type { Topology } from './graph/topology.ts';
 
 // Whether and when they restart
-export type { RestartBackoffRule } from './failover/restart-backoff.ts';
-export { exponentialDelay, type ExponentialDelayOptions } from './failover/exponential-delay.ts';
-export { failureRate } from './failover/failure-rate.ts';
-export { fixedDelay } from './failover/fixed-delay.ts';
-export { noRestart } from './failover/no-restart.ts';
+export type { RestartBackoffRule } from './failover/backoffs/restart-backoff.ts';
+export { exponentialDelay, type ExponentialDelayOptions } from './failover/backoffs/exponential-delay.ts';
+export { failureRate } from './failover/backoffs/failure-rate.ts';
+export { fixedDelay } from './failover/backoffs/fixed-delay.ts';
+export { noRestart } from './failover/backoffs/no-restart.ts';
 export {
   type RestartBackoffActorRef,
   type RestartBackoffEmitted,
@@ -86,16 +84,16 @@ export {
 } from './machines/strategies/restart-backoff-machine.ts';
 
 // Statecharts, to be drawn and walked
-export { executionMachine, type ExecutionState, executionStates } from './machines/execution-machine.ts';
-export { failoverMachine } from './machines/failover-machine.ts';
-export { jobMasterMachine, type JobStatus, jobStatuses } from './machines/job-master-machine.ts';
-export { partitionMachine, type PartitionState, partitionStates } from './machines/partition-machine.ts';
-export { regionMachine, type RegionState, regionStates } from './machines/region-machine.ts';
+export { executionMachine, type ExecutionState, executionStates } from './machines/execution/execution-machine.ts';
+export { failoverMachine } from './machines/failover/failover-machine.ts';
+export { jobMasterMachine, type JobStatus, jobStatuses } from './machines/job-master/job-master-machine.ts';
+export { partitionMachine, type PartitionState, partitionStates } from './machines/partition/partition-machine.ts';
+export { regionMachine, type RegionState, regionStates } from './machines/region/region-machine.ts';
 export {
   taskExecutorMachine,
   type TaskExecutorState,
   taskExecutorStates,
-} from './machines/task-executor-machine.ts';
+} from './machines/task-executor/task-executor-machine.ts';
 
 // Exchanges and the graph
 export { type ExchangeName, type ExchangeType, exchangeTypes } from './graph/exchange-type.ts';
@@ -105,28 +103,32 @@ export type { PipelinedRegions } from './graph/pipelined-region.ts';
 
 // Connectors
 export { collect, type Collected } from './connectors/collect.ts';
-export { csvFile, type CsvFileOptions } from './connectors/csv-file.ts';
-export type { CsvOptions } from './connectors/csv-head.ts';
-export { csvRows, type DecodeOptions, type Decoder, jsonLines } from './connectors/decoder.ts';
+export { csvFile, type CsvFileOptions } from './connectors/csv/csv-file.ts';
+export type { CsvOptions } from './connectors/csv/csv-head.ts';
+export { csvRows, type DecodeOptions, type Decoder, jsonLines } from './connectors/lines/decoder.ts';
 export { forEach } from './connectors/for-each.ts';
 export { fromArray, range } from './connectors/from-array.ts';
-export { fromAsyncIterable } from './connectors/from-async-iterable.ts';
+export { fromAsyncIterable } from './connectors/streams/from-async-iterable.ts';
 export { fromIterable } from './connectors/from-iterable.ts';
-export { fromObservable, type FromObservableOptions, type ObservableBuffer } from './connectors/from-observable.ts';
-export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json-lines-file.ts';
-export type { JsonLinesOptions } from './connectors/json-lines-reader.ts';
-export type { JsonTextOptions } from './connectors/json-text.ts';
-export type { JsonValueOptions } from './connectors/json-values.ts';
-export type { PackingOptions } from './connectors/part-file.ts';
-export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/node-stream.ts';
+export {
+  fromObservable,
+  type FromObservableOptions,
+  type ObservableBuffer,
+} from './connectors/streams/from-observable.ts';
+export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json/json-lines-file.ts';
+export type { JsonLinesOptions } from './connectors/json/json-lines-reader.ts';
+export type { JsonTextOptions } from './connectors/json/json-text.ts';
+export type { JsonValueOptions } from './connectors/json/json-values.ts';
+export type { PackingOptions } from './connectors/outputs/part-file.ts';
+export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/streams/node-stream.ts';
 export { keptResult } from './connectors/kept-result-source.ts';
-export { parquetFile, type ParquetFileOptions } from './connectors/parquet-file.ts';
-export { toCsvFile, type ToCsvFileOptions } from './connectors/to-csv-file.ts';
-export { toParquetFile, type ToParquetFileOptions } from './connectors/to-parquet-file.ts';
+export { parquetFile, type ParquetFileOptions } from './connectors/parquet/parquet-file.ts';
+export { toCsvFile, type ToCsvFileOptions } from './connectors/csv/to-csv-file.ts';
+export { toParquetFile, type ToParquetFileOptions } from './connectors/parquet/to-parquet-file.ts';
 export type { ParquetColumnType } from './connectors/parquet/column-type.ts';
 export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
-export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/to-json-lines-file.ts';
-export { fromWebStream, toWebWritable } from './connectors/web-stream.ts';
+export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/json/to-json-lines-file.ts';
+export { fromWebStream, toWebWritable } from './connectors/streams/web-stream.ts';
 
 // Sources, sinks and what user functions get
 export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
@@ -143,10 +145,10 @@ export type {
 } from './operators/operator-description.ts';
 
 // Fault points
-export { taskFaultPoints } from './operators/fault-points.ts';
+export { taskFaultPoints } from './operators/task/fault-points.ts';
 export { partitionFaultPoints } from './partitions/result-partition.ts';
 export { spillFaultPoints } from './partitions/storage/spill-store.ts';
-export { partFileFaultPoints } from './connectors/part-file.ts';
+export { partFileFaultPoints } from './connectors/outputs/part-file.ts';
 
 // Environment
 export {
@@ -189,7 +191,7 @@ export {
   SpillError,
   UnrecoverableError,
 } from './errors.ts';
-export { CallCostError, RetryAfterError } from './operators/call-errors.ts';
+export { CallCostError, RetryAfterError } from './operators/calls/call-errors.ts';
 export type {
   AttemptNumber,
   ExecutionVertexId,

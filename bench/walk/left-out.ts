@@ -15,8 +15,8 @@ export const leftOut: readonly LeftOut[] = [
   { name: 'recordStatus', extent: 'with all it calls', why: 'tells observers of a status' },
   { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
   { name: 'taskEnded', extent: 'with all it calls', why: 'the receipt counts what was moved' },
-  { files: 'api/receipt-book.ts', extent: 'with all it calls', why: 'the receipt' },
-  { files: 'api/observers.ts', extent: 'with all it calls', why: 'listeners, the logger, the inspector' },
+  { files: 'run/receipt-book.ts', extent: 'with all it calls', why: 'the receipt' },
+  { files: 'run/observers.ts', extent: 'with all it calls', why: 'listeners, the logger, the inspector' },
   { files: 'testing/', extent: 'alone', why: 'the virtual clock runs everything there is' },
 ];
 

@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { InvalidArgumentError, JobValidationError } from '../errors.ts';
-import { checkAsyncMapOptions } from '../operators/async-map-options.ts';
+import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,

@@ -1,13 +1,11 @@
 import { InvalidArgumentError } from '../errors.ts';
 import { checkOptions, givenOf, type OptionNames } from '../options.ts';
-import type { ExchangeSettings, KeepResults, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
+import type { ExchangeSettings, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
+import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/keep-results.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 
 /** How the results of one operator travel to the next: the name of an exchange, or one with options. */
 export type Exchange = ExchangeName | ExchangeSettings;
-
-/** How long results are kept that do not outlive their job. */
-export type KeepInRun = Exclude<KeepResults, { readonly directory: string }>;
 
 /** Options of exchanges whose results may stay on disk. */
 export interface KeepOptions {
@@ -100,23 +98,6 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
   if (typeof exchange === 'string') return settings;
   const { name, ...options } = settings;
   return checked(name, options);
-}
-
-/** @throws InvalidArgumentError unless it says how long results are kept. */
-export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive = false } = {}): KeepResults {
-  const given = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
-  checkOptions<object>(what, given, { ttlMs: true, directory: true } satisfies Record<string, true>);
-  const { ttlMs, directory } = given;
-  const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
-  const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '' && !directory.includes('\0');
-  if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
-  if (directory === undefined ? isTtl : isDirectory && ttlMs === undefined) return keep;
-  const beyond = mayOutlive ? ', or { directory }' : ' (a directory is named at an exchange, reliable or blocking)';
-  throw new InvalidArgumentError(
-    what,
-    keep,
-    `"until-consumers-finish", "until-job-ends", or { ttlMs } with milliseconds from 0 to 2147483647${beyond}`,
-  );
 }
 
 /** The options that each exchange has. */

@@ -3,29 +3,16 @@ import { InvalidArgumentError, JobValidationError } from '../errors.ts';
 import type { DistributionPattern } from '../graph/distribution-pattern.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
-import { createJobGraph, type JobEdge, type JobGraph } from '../graph/job-graph.ts';
+import { createJobGraph, type JobEdge } from '../graph/job-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';
-import { type ExchangeSettings, isKeptBeyondJob } from '../graph/exchange-settings.ts';
+import type { ExchangeSettings } from '../graph/exchange-settings.ts';
+import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './output-places.ts';
-import type { JobDefinition, JobMode, StreamInput, StreamNode } from './stream-graph.ts';
-
-/** A job ready to run: its graph, and what each vertex does. Immutable; later steps of the job do not change it. */
-export interface JobPlan {
-  readonly name: string;
-  readonly mode: JobMode;
-  readonly jobGraph: JobGraph;
-  /** By index of the job vertex. */
-  readonly programs: readonly VertexProgram[];
-  /** By index of the job vertex: the uids of the steps that were chained into it. The first is the vertex' id. */
-  readonly chains: readonly (readonly string[])[];
-  /** By index of the edge: its exchange, and what was said of it. */
-  readonly exchanges: readonly ExchangeSettings[];
-  /** By index of the edge: `flights → sum`. */
-  readonly edgeNames: readonly string[];
-}
+import type { JobPlan } from '../run/job-plan.ts';
+import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
 
 /** A step at its place: how many subtasks run it, and in which vertex. */
 interface PlacedStep {

@@ -3,10 +3,11 @@ import type { Source } from '../operators/source.ts';
 import { checkOptions } from '../options.ts';
 import { DataStream } from './data-stream.ts';
 import { planJob } from './job-planner.ts';
-import type { JobRun } from './job-run.ts';
-import { runJob } from './run-job.ts';
-import type { JobRunOptions } from './run-options.ts';
-import { type JobDefinition, type JobMode, StreamGraph, type StreamNode } from './stream-graph.ts';
+import type { JobRun } from '../run/job-run.ts';
+import { runJob } from '../run/run-job.ts';
+import type { JobRunOptions } from '../run/run-options.ts';
+import { type JobDefinition, StreamGraph, type StreamNode } from './stream-graph.ts';
+import type { JobMode } from '../run/job-plan.ts';
 
 /** Options of a job. */
 export interface JobOptions {

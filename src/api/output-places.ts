@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
-import { partPath } from '../connectors/part-file.ts';
+import { partPath } from '../connectors/outputs/part-file.ts';
 import { isLike, isPattern } from '../connectors/inputs/file-pattern.ts';
 import { JobValidationError } from '../errors.ts';
 import { entryOf, placeOf } from '../partitions/claims/path-place.ts';

@@ -4,13 +4,8 @@ import type { OperatorDescription, Partitioning } from '../operators/operator-de
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
+import type { JobMode } from '../run/job-plan.ts';
 import { checkExchange, type Exchange } from './exchange.ts';
-
-/**
- * How a job treats its shuffles where nothing else is said: `batch` completes a result before it is read (exchange
- * `blocking`), `streaming` hands it on at once (`pipelined`).
- */
-export type JobMode = 'batch' | 'streaming';
 
 /** Options of calls that say how records travel to the next operator. */
 export interface ExchangeOptions {

@@ -4,7 +4,7 @@ import type { ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError, toError } from '../errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
-import { type PartitionActorRef, partitionMachine } from '../machines/partition-machine.ts';
+import { type PartitionActorRef, partitionMachine } from '../machines/partition/partition-machine.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
 import { releaseKeptResult } from '../partitions/storage/kept-result.ts';

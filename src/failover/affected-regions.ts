@@ -1,13 +1,8 @@
 import { IllegalStateError } from '../errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
-
-/**
- * How a region restarts: it reproduces its results (`again`), and its consumers ignore the records they have; or it
- * writes `new` ones, for which its consumers restart too.
- */
-export type RestartMode = 'again' | 'new';
 
 /**
  * The rule of recovery: the regions that must restart if the `seed` regions do, and how.

@@ -1,6 +1,7 @@
 import type { Topology } from '../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
-import { affectedRegions, type RestartMode } from './affected-regions.ts';
+import { affectedRegions } from './affected-regions.ts';
+import type { RestartMode } from '../graph/reproducibility.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 import { soundDecision } from './sound-decision.ts';
 

@@ -1,4 +1,5 @@
 import type { ExchangeName } from './exchange-type.ts';
+import type { KeepResults } from './keep-results.ts';
 
 /**
  * When written records are made safe against a crash of the machine: when the result is complete (and at checkpoints),
@@ -11,22 +12,6 @@ export type SyncPolicy = 'checkpoint' | 'write' | 'never';
  * rest is spilled to disk.
  */
 export type MemoryOverflow = 'drop' | 'spill';
-
-/**
- * How long results are kept: until the regions that read them have finished, some time longer, until the job ends, or
- * beyond the job, in a directory, until `releaseKeptResult`. If a finished consumer must restart after its input was
- * released, the producers recompute it.
- */
-export type KeepResults =
-  | 'until-consumers-finish'
-  | 'until-job-ends'
-  | { readonly ttlMs: number }
-  | { readonly directory: string };
-
-/** Whether results are kept in a directory, where they outlive the job. */
-export function isKeptBeyondJob(keep: KeepResults): keep is { readonly directory: string } {
-  return typeof keep === 'object' && 'directory' in keep;
-}
 
 /** An exchange and what was said of it; made by `memory()`, `reliable()` and `blocking()`. */
 export interface ExchangeSettings {

@@ -16,6 +16,12 @@ export type Reproducibility =
   | { readonly kind: 'from-kept-results' }
   | { readonly kind: 'always' };
 
+/**
+ * How a region restarts: it reproduces its results (`again`), and its consumers ignore the records they have; or it
+ * writes `new` ones, for which its consumers restart too.
+ */
+export type RestartMode = 'again' | 'new';
+
 const always: Reproducibility = { kind: 'always' };
 const fromKeptResults: Reproducibility = { kind: 'from-kept-results' };
 

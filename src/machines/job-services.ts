@@ -5,8 +5,8 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
-import type { KeepResults } from '../graph/exchange-settings.ts';
-import type { JobLedger } from './job-ledger.ts';
+import type { KeepResults } from '../graph/keep-results.ts';
+import type { JobLedger } from './job-master/job-ledger.ts';
 
 /** How failures are handled: the user's extensions and the limits that protect the job from them. */
 export interface FailureHandling {

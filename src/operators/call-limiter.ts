@@ -9,6 +9,14 @@ export interface CallRequest {
   readonly isRepeated: boolean;
 }
 
+/** What an operator's calls are held to. */
+export interface CallLimits {
+  /** What each stretch of `perMs` may see of each cost. */
+  readonly rates: readonly { readonly amount: number; readonly perMs: number }[];
+  /** Calls under way per key; undefined for any number. */
+  readonly perKey: number | undefined;
+}
+
 /**
  * What the calls of one operator owe to the outside world, over all subtasks and attempts of a run. Asked by plain values,
  * answered by callbacks that never come on the asker's stack: whoever grants may be elsewhere.
@@ -34,4 +42,10 @@ export interface CallLimiter {
    * made at once, in its turn. A pause that is under way is not shortened.
    */
   pause(forMs: number): void;
+}
+
+/** The limiters of a run: one per operator, for all of its subtasks and attempts. */
+export interface CallLimiterRegistry {
+  /** That of the operator called `uid`; made with `limits` when it is first asked for. */
+  limiterOf(uid: string, limits: CallLimits): CallLimiter;
 }

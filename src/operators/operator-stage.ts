@@ -1,5 +1,5 @@
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
-import type { CallLimiters } from './call-limiters.ts';
+import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
 /** What a stage was at when it threw. */
@@ -45,7 +45,7 @@ export interface OperatorStage {
 /** What a stage gets of the task that runs it. The limits are those of its results, where it can choose. */
 export interface StageContext extends BatchLimits {
   /** Those of the run. */
-  readonly callLimiters: CallLimiters;
+  readonly callLimiters: CallLimiterRegistry;
   /** A stage whose `isAccepting`, `poll` or `isDone` changed by itself (a call answered, a timer fired) calls this. */
   readonly wake: () => void;
   /** Index in the task's chain of the stage's first operator. Default 0. */

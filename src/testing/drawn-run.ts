@@ -1,11 +1,12 @@
-import { type JobPlan, planJob } from '../api/job-planner.ts';
-import type { JobDefinition, JobMode } from '../api/stream-graph.ts';
-import type { KeepInRun } from '../api/exchange.ts';
+import { planJob } from '../api/job-planner.ts';
+import type { JobPlan, JobMode } from '../run/job-plan.ts';
+import type { JobDefinition } from '../api/stream-graph.ts';
+import type { KeepInRun } from '../graph/keep-results.ts';
 import { JobValidationError } from '../errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
-import { taskFaultPoints } from '../operators/fault-points.ts';
+import { taskFaultPoints } from '../operators/task/fault-points.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
 import type { SeededRandom } from './seeded-random.ts';

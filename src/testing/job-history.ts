@@ -2,7 +2,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
-import { type ExecutionState, isTerminalExecutionState } from '../machines/execution-machine.ts';
+import { type ExecutionState, isTerminalExecutionState } from '../machines/execution/execution-machine.ts';
 
 /** From which states an execution may come into a state. (Flink: `ExecutionState`.) */
 const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | 'none')[]>> = {

@@ -1,5 +1,4 @@
-import type { Clock, FaultPoints } from '../environment.ts';
-import { noFaults } from '../environment.ts';
+import { type Clock, type FaultPoints, noFaults } from '../environment.ts';
 import { SpillError, toError } from '../errors.ts';
 import { type ResultPartitionId, resultPartitionKey } from '../ids.ts';
 import {

@@ -1,4 +1,5 @@
-import { blocking, checkExchange, checkKeepResults, type Exchange, memory, reliable } from '../../src/api/exchange.ts';
+import { blocking, checkExchange, type Exchange, memory, reliable } from '../../src/api/exchange.ts';
+import { checkKeepResults } from '../../src/graph/keep-results.ts';
 import { Job } from '../../src/api/job.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { InvalidArgumentError, JobValidationError } from '../../src/errors.ts';

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
-import { explain, type JobExplanation } from '../../src/api/explain.ts';
+import { explain, type JobExplanation } from '../../src/api/explain/explain.ts';
 import type { DataStream } from '../../src/api/data-stream.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
-import type { SubtasksOfVertex } from '../../src/api/task-list.ts';
+import type { SubtasksOfVertex } from '../../src/api/explain/task-list.ts';
 import { collect } from '../../src/connectors/collect.ts';
 import { range } from '../../src/connectors/from-array.ts';
 import { InvalidArgumentError } from '../../src/errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
-import { restartAll } from '../../src/failover/restart-all.ts';
-import { restartIndividual } from '../../src/failover/restart-individual.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { add, type Flight, flights, sinkOf } from './outside.ts';
 

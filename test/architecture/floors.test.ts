@@ -295,6 +295,11 @@ describe('the checker', () => {
     expect(violations({ [path]: source })).toEqual([violation]);
   });
 
+  it('finds a folder that is too full', () => {
+    const crowd = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`graph/n${index}.ts`, 'export {};']));
+    expect(violations(crowd)).toEqual(['graph has 17 files, more than 16: give it rooms']);
+  });
+
   it.each<[what: string, source: string]>([
     ['properties called like a global', 'export const f = (clock: { setTimeout(): void }) => clock.setTimeout();'],
     ['methods called like a global', 'export class Clock { setTimeout(): void {} performance = 1; }'],

@@ -44,8 +44,18 @@ export function architectureViolations(tree: SourceTree, doors: readonly string[
       ...(file.hasDefaultExport ? [`${file.path} has a default export`] : []),
       ...(file.lineCount > 500 ? [`${file.path} has ${file.lineCount} lines, more than 500: split it`] : []),
     ]),
+    ...crowdedFolders(files),
     ...importCycles(files).map((cycle) => `These files import each other in a ring: ${cycle.join(' → ')}`),
   ];
+}
+
+/** Folders that hold more than a reader takes in at a glance. */
+function crowdedFolders(files: readonly ParsedFile[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { path } of files) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
+  return [...counts]
+    .filter(([, count]) => count > 16)
+    .map(([folder, count]) => `${folder === '.' ? 'src' : folder} has ${count} files, more than 16: give it rooms`);
 }
 
 function nameViolations({ path }: ParsedFile, doors: readonly string[]): string[] {

@@ -1,10 +1,10 @@
 import type { Random } from '../../src/environment.ts';
-import { exponentialDelay } from '../../src/failover/exponential-delay.ts';
-import { failureRate } from '../../src/failover/failure-rate.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { noRestart } from '../../src/failover/no-restart.ts';
-import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
-import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/select-restart-backoff.ts';
+import { exponentialDelay } from '../../src/failover/backoffs/exponential-delay.ts';
+import { failureRate } from '../../src/failover/backoffs/failure-rate.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
+import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/backoffs/select-restart-backoff.ts';
 import {
   CannotRun,
   type ConformanceCase,

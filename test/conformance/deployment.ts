@@ -1,7 +1,7 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import { NoResourceAvailableError, OperationTimeoutError } from '../../src/errors.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { noRestart } from '../../src/failover/no-restart.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RegionId } from '../../src/ids.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';

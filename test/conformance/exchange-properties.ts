@@ -4,7 +4,7 @@ import { type ConsumptionConstraint, type ExchangeType, exchangeTypes } from '..
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, RunId } from '../../src/ids.ts';
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { CannotRun, equals, type Handler, type Judge, knowing, worst } from './conformance-case.ts';
 import { textOf } from './given-graph.ts';

@@ -10,8 +10,8 @@ import {
   type ExecutionState,
   executionMachine,
   executionStates,
-} from '../../src/machines/execution-machine.ts';
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+} from '../../src/machines/execution/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { Slot } from '../../src/scheduling/slot-pool.ts';
 import { CannotRun } from './conformance-case.ts';
 

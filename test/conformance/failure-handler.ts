@@ -1,12 +1,12 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import { ReceiptBook } from '../../src/api/receipt-book.ts';
-import { JobRun } from '../../src/api/job-run.ts';
-import { Observers } from '../../src/api/observers.ts';
+import { ReceiptBook } from '../../src/run/receipt-book.ts';
+import { JobRun } from '../../src/run/job-run.ts';
+import { Observers } from '../../src/run/observers.ts';
 import { UnrecoverableError } from '../../src/errors.ts';
 import { ExceptionHistory, type RootExceptionEntry } from '../../src/failover/exception-history.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';

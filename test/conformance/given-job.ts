@@ -1,6 +1,6 @@
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { noRestart } from '../../src/failover/no-restart.ts';
-import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { CannotRun, type ConformanceCase, onlyKnown } from './conformance-case.ts';
 import { graphFields } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';

@@ -1,4 +1,4 @@
-import type { JobStatus } from '../../src/machines/job-master-machine.ts';
+import type { JobStatus } from '../../src/machines/job-master/job-master-machine.ts';
 import {
   CannotRun,
   type ConformanceCase,

@@ -6,7 +6,7 @@ import type { ExchangeType } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../../src/ids.ts';
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 import {

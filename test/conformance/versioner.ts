@@ -1,4 +1,4 @@
-import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
 import { listOf, textOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse as parseWhole } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { csvFile, type CsvFileOptions } from '../../src/connectors/csv-file.ts';
-import { toCsvFile } from '../../src/connectors/to-csv-file.ts';
+import { csvFile, type CsvFileOptions } from '../../src/connectors/csv/csv-file.ts';
+import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
 import { failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 const at = scratchDirectory();

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { csvRows, type Decoder, jsonLines } from '../../src/connectors/decoder.ts';
-import { fromAsyncIterable } from '../../src/connectors/from-async-iterable.ts';
-import { fromNodeStream } from '../../src/connectors/node-stream.ts';
-import { fromWebStream } from '../../src/connectors/web-stream.ts';
+import { csvRows, type Decoder, jsonLines } from '../../src/connectors/lines/decoder.ts';
+import { fromAsyncIterable } from '../../src/connectors/streams/from-async-iterable.ts';
+import { fromNodeStream } from '../../src/connectors/streams/node-stream.ts';
+import { fromWebStream } from '../../src/connectors/streams/web-stream.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 

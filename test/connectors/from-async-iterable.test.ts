@@ -1,4 +1,4 @@
-import { fromAsyncIterable } from '../../src/connectors/from-async-iterable.ts';
+import { fromAsyncIterable } from '../../src/connectors/streams/from-async-iterable.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 

@@ -1,5 +1,5 @@
 import { fromArray, range } from '../../src/connectors/from-array.ts';
-import { fromAsyncIterable } from '../../src/connectors/from-async-iterable.ts';
+import { fromAsyncIterable } from '../../src/connectors/streams/from-async-iterable.ts';
 import { fromIterable } from '../../src/connectors/from-iterable.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { contextOf, drain, failureOf, readSubtask, readSubtasks } from './subtasks.ts';

@@ -1,5 +1,5 @@
 import { concat, EMPTY, finalize, from, NEVER, Observable, of, range, Subject, throwError } from 'rxjs';
-import { fromObservable, type ObservableBuffer } from '../../src/connectors/from-observable.ts';
+import { fromObservable, type ObservableBuffer } from '../../src/connectors/streams/from-observable.ts';
 import { contextOf, drain, failureOf, readSubtask } from './subtasks.ts';
 
 const buffer = (capacity: number, overflow: ObservableBuffer['overflow'] = 'error') => ({

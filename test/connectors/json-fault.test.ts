@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { findJsonFault } from '../../src/connectors/json-fault.ts';
+import { findJsonFault } from '../../src/connectors/json/json-fault.ts';
 
 function isJson(text: string): boolean {
   try {

@@ -1,7 +1,7 @@
 import { truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { wideNumbersOf } from '../../src/connectors/json-numbers.ts';
-import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
+import { wideNumbersOf } from '../../src/connectors/json/json-numbers.ts';
+import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
 import { contextOf, drain, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
 
 const at = scratchDirectory();

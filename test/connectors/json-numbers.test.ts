@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { charCodesOf, NumberSuspects, wideNumbersOf } from '../../src/connectors/json-numbers.ts';
-import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/connectors/json-values.ts';
+import { charCodesOf, NumberSuspects, wideNumbersOf } from '../../src/connectors/json/json-numbers.ts';
+import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/connectors/json/json-values.ts';
 
 const codesOf = (text: string) => charCodesOf(text, Buffer.from(text));
 

@@ -1,7 +1,7 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { csvFile } from '../../src/connectors/csv-file.ts';
-import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
+import { csvFile } from '../../src/connectors/csv/csv-file.ts';
+import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { FilePool } from '../../src/partitions/storage/file-pool.ts';

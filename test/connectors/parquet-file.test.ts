@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { parquetFile } from '../../src/connectors/parquet-file.ts';
+import { parquetFile } from '../../src/connectors/parquet/parquet-file.ts';
 import { contextOf, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
 import { tinyParquet } from './tiny-parquet.ts';
 
@@ -148,7 +148,7 @@ it('without its packages it says how to install them', async () => {
     jest.doMock('hyparquet', () => {
       throw new Error("Cannot find package 'hyparquet'");
     });
-    const { parquetFile: fresh } = await import('../../src/connectors/parquet-file.ts');
+    const { parquetFile: fresh } = await import('../../src/connectors/parquet/parquet-file.ts');
     const failure = await failureOf(readSubtasks(fresh(path)));
     expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });
     expect(failure.message).toBe(

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
-import { type ParquetFileOptions, parquetFile } from '../../src/connectors/parquet-file.ts';
+import { type ParquetFileOptions, parquetFile } from '../../src/connectors/parquet/parquet-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { contextOf, drain, failureOf, readSubtask, scratchDirectory } from './subtasks.ts';
 

@@ -1,6 +1,6 @@
-import { toCsvFile } from '../../src/connectors/to-csv-file.ts';
-import { toJsonLinesFile } from '../../src/connectors/to-json-lines-file.ts';
-import { toParquetFile } from '../../src/connectors/to-parquet-file.ts';
+import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
+import { toJsonLinesFile } from '../../src/connectors/json/to-json-lines-file.ts';
+import { toParquetFile } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import { unhandledDuring } from '../operators/stage-driver.ts';
 import { failureOf, scratchDirectory, writeSubtask } from './subtasks.ts';

@@ -1,4 +1,4 @@
-import { fromAsyncIterable } from '../../src/connectors/from-async-iterable.ts';
+import { fromAsyncIterable } from '../../src/connectors/streams/from-async-iterable.ts';
 import { fromIterable } from '../../src/connectors/from-iterable.ts';
 import { unhandledDuring } from '../operators/stage-driver.ts';
 import { revokedProxy, thenable } from '../support/rude-values.ts';

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
-import { csvFile } from '../../src/connectors/csv-file.ts';
-import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
-import { parquetFile } from '../../src/connectors/parquet-file.ts';
-import { toCsvFile } from '../../src/connectors/to-csv-file.ts';
-import { toJsonLinesFile } from '../../src/connectors/to-json-lines-file.ts';
-import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/to-parquet-file.ts';
+import { csvFile } from '../../src/connectors/csv/csv-file.ts';
+import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
+import { parquetFile } from '../../src/connectors/parquet/parquet-file.ts';
+import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
+import { toJsonLinesFile } from '../../src/connectors/json/to-json-lines-file.ts';
+import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { RecordNotSerializableError } from '../../src/errors.ts';

@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
-import { fromNodeStream, toNodeWritable } from '../../src/connectors/node-stream.ts';
-import { fromWebStream, toWebWritable } from '../../src/connectors/web-stream.ts';
+import { fromNodeStream, toNodeWritable } from '../../src/connectors/streams/node-stream.ts';
+import { fromWebStream, toWebWritable } from '../../src/connectors/streams/web-stream.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { contextOf, drain, failureOf, readSubtask, writeSubtask } from './subtasks.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { constants } from 'node:buffer';
-import { appendTexts, tooLongText } from '../../src/connectors/text-chunks.ts';
+import { appendTexts, tooLongText } from '../../src/connectors/outputs/text-chunks.ts';
 import { UnrecoverableError } from '../../src/errors.ts';
 
 const longest = 256 * 1_024;

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { jsonLinesFile } from '../../src/connectors/json-lines-file.ts';
-import { partPath } from '../../src/connectors/part-file.ts';
-import { toJsonLinesFile, type ToJsonLinesFileOptions } from '../../src/connectors/to-json-lines-file.ts';
+import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
+import { partPath } from '../../src/connectors/outputs/part-file.ts';
+import { toJsonLinesFile, type ToJsonLinesFileOptions } from '../../src/connectors/json/to-json-lines-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { testRun } from '../support/test-run.ts';
 import { contextOf, failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';

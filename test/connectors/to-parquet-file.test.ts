@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parquetMetadata } from 'hyparquet';
-import { parquetFile, type ParquetFileOptions } from '../../src/connectors/parquet-file.ts';
-import { partPath } from '../../src/connectors/part-file.ts';
-import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/to-parquet-file.ts';
+import { parquetFile, type ParquetFileOptions } from '../../src/connectors/parquet/parquet-file.ts';
+import { partPath } from '../../src/connectors/outputs/part-file.ts';
+import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { ValueOptions } from '../../src/connectors/value-options.ts';
 import { fixedDelay, fromArray, Job } from '../../src/index.ts';
 import { contextOf, failureOf, readSubtask, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
@@ -386,7 +386,7 @@ it('without its package it says how to install it', async () => {
     jest.doMock('hyparquet-writer', () => {
       throw new Error("Cannot find package 'hyparquet-writer'");
     });
-    const { toParquetFile: fresh } = await import('../../src/connectors/to-parquet-file.ts');
+    const { toParquetFile: fresh } = await import('../../src/connectors/parquet/to-parquet-file.ts');
     const failure = await failureOf(writeSubtask(fresh(freshPath()), []));
     expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });
     expect(failure.message).toBe(

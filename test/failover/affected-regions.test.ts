@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { affectedRegions, type RestartMode } from '../../src/failover/affected-regions.ts';
+import { affectedRegions } from '../../src/failover/affected-regions.ts';
+import type { RestartMode, Reproducibility } from '../../src/graph/reproducibility.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import type { PipelinedRegions } from '../../src/graph/pipelined-region.ts';
-import type { Reproducibility } from '../../src/graph/reproducibility.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
 import { namesOf, taskOf } from '../graph/drawn-graph.ts';
 import { anyClaimingGraph, type ExplicitEdge, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';

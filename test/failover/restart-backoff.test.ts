@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import { exponentialDelay, type ExponentialDelayOptions } from '../../src/failover/exponential-delay.ts';
-import { failureRate } from '../../src/failover/failure-rate.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { noRestart } from '../../src/failover/no-restart.ts';
-import { restartAll } from '../../src/failover/restart-all.ts';
-import type { RestartBackoffRule } from '../../src/failover/restart-backoff.ts';
-import { restartIndividual } from '../../src/failover/restart-individual.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
-import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/select-restart-backoff.ts';
+import { exponentialDelay, type ExponentialDelayOptions } from '../../src/failover/backoffs/exponential-delay.ts';
+import { failureRate } from '../../src/failover/backoffs/failure-rate.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
+import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
+import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/backoffs/select-restart-backoff.ts';
 
 /** What JavaScript may hand to who takes nothing. */
 const nothing = [{ maxAttempts: 3 }] as unknown as readonly never[];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { restartAll } from '../../src/failover/restart-all.ts';
-import { restartIndividual } from '../../src/failover/restart-individual.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId } from '../../src/ids.ts';
 import { anyClaimingGraph } from '../graph/naive-graph.ts';
 import { drawnTopology, failureOf, restarted, topologyOf } from './drawn-failure.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { affectedRegions } from '../../src/failover/affected-regions.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
 import { anyGraph, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
 import { drawnTopology, type FailureStory, failureOf, restarted, told, topologyOf } from './drawn-failure.ts';

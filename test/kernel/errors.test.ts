@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import * as errors from '../../src/errors.ts';
-import * as callErrors from '../../src/operators/call-errors.ts';
+import * as callErrors from '../../src/operators/calls/call-errors.ts';
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
 import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';

@@ -1,5 +1,9 @@
 import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
-import { executionMachine, executionStates, isTerminalExecutionState } from '../../src/machines/execution-machine.ts';
+import {
+  executionMachine,
+  executionStates,
+  isTerminalExecutionState,
+} from '../../src/machines/execution/execution-machine.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const attempt = 3 as AttemptNumber;

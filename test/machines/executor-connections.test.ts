@@ -5,7 +5,7 @@ import type {
 } from '../../src/actors/protocol/messages.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { AttemptNumber, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
-import { ExecutorConnections } from '../../src/machines/executor-connections.ts';
+import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 

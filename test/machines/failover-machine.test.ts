@@ -1,7 +1,7 @@
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../../src/ids.ts';
 import type { Restart, RestartProposal, StrategyAnswer } from '../../src/failover/restart-proposal.ts';
-import { failoverMachine } from '../../src/machines/failover-machine.ts';
+import { failoverMachine } from '../../src/machines/failover/failover-machine.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 

@@ -2,8 +2,8 @@ import { propose } from '../../src/failover/restart-proposal.ts';
 import { IllegalStateError } from '../../src/errors.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts';
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
 const execution = (isTerminal: boolean, value = 'running') =>

@@ -5,12 +5,16 @@ import {
   NoResourceAvailableError,
   PartitionLostError,
 } from '../../src/errors.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { restartAll } from '../../src/failover/restart-all.ts';
-import { restartPipelinedRegion } from '../../src/failover/restart-pipelined-region.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import { isTerminalJobStatus, jobMasterMachine, jobStatuses } from '../../src/machines/job-master-machine.ts';
+import {
+  isTerminalJobStatus,
+  jobMasterMachine,
+  jobStatuses,
+} from '../../src/machines/job-master/job-master-machine.ts';
 import {
   type FailoverStrategyEvent,
   failoverStrategyMachine,

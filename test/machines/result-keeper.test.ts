@@ -1,11 +1,11 @@
 import { noFaults, silentLogger } from '../../src/environment.ts';
-import type { KeepResults } from '../../src/graph/exchange-settings.ts';
+import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, RegionId } from '../../src/ids.ts';
-import type { ExecutionActorRef } from '../../src/machines/execution-machine.ts';
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobServices } from '../../src/machines/job-services.ts';
-import { ResultKeeper } from '../../src/machines/result-keeper.ts';
+import { ResultKeeper } from '../../src/machines/job-master/result-keeper.ts';
 import { drawn, taskOf } from '../graph/drawn-graph.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 

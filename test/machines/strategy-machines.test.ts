@@ -1,7 +1,7 @@
 import { type AnyStateMachine, createActor, emit } from 'xstate';
 import { systemEnvironment } from '../../src/environment.ts';
 import type { FailoverDecision, TaskFailure } from '../../src/failover/failover-strategy.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import type { Topology } from '../../src/graph/topology.ts';
 import { Advisor } from '../../src/machines/strategies/advisor.ts';
 import {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
-import { CallCostError, RetryAfterError } from '../../src/operators/call-errors.ts';
-import { AsyncMapStage } from '../../src/operators/async-map-stage.ts';
+import { CallCostError, RetryAfterError } from '../../src/operators/calls/call-errors.ts';
+import { AsyncMapStage } from '../../src/operators/calls/async-map-stage.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,

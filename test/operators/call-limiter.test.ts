@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { silentLogger } from '../../src/environment.ts';
-import type { CallKey } from '../../src/operators/call-limiter.ts';
-import { CallLimiters } from '../../src/operators/call-limiters.ts';
-import { type CallLimits, LocalCallLimiter } from '../../src/operators/local-call-limiter.ts';
+import type { CallKey, CallLimits } from '../../src/operators/call-limiter.ts';
+import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
+import { LocalCallLimiter } from '../../src/operators/calls/local-call-limiter.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
 /** A limiter on virtual time; notes what is called when. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { map as rxMap } from 'rxjs';
-import { compileLoop, closureLoop, type LoopOperator } from '../../src/operators/compile-loop.ts';
-import { createOperatorChain } from '../../src/operators/operator-chain.ts';
+import { compileLoop, closureLoop, type LoopOperator } from '../../src/operators/fused/compile-loop.ts';
+import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
-import { pictureOf } from '../../src/operators/record-picture.ts';
+import { pictureOf } from '../../src/operators/task/record-picture.ts';
 import { describePlace } from '../../src/failure-place.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 

@@ -1,7 +1,7 @@
 import { map as rxMap } from 'rxjs';
-import { closureLoop, compileLoop } from '../../src/operators/compile-loop.ts';
-import { FusedChain } from '../../src/operators/fused-chain.ts';
-import { createOperatorChain } from '../../src/operators/operator-chain.ts';
+import { closureLoop, compileLoop } from '../../src/operators/fused/compile-loop.ts';
+import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
+import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import { freezeRecord } from '../../src/partitions/records/freeze-records.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { InvalidArgumentError } from '../../src/errors.ts';
-import { closureLoop, compileLoop } from '../../src/operators/compile-loop.ts';
+import { closureLoop, compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
-import { FusedChain, type SynchronousOperator } from '../../src/operators/fused-chain.ts';
+import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });
@@ -299,7 +299,7 @@ describe.each([
 });
 
 it('works where code must not be generated from strings', () => {
-  const module = join(__dirname, '../../src/operators/fused-chain.ts');
+  const module = join(__dirname, '../../src/operators/fused/fused-chain.ts');
   const script = `
     import assert from 'node:assert';
     import { FusedChain } from ${JSON.stringify(module)};

@@ -1,5 +1,5 @@
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
-import { FusedChain, type SynchronousOperator } from '../../src/operators/fused-chain.ts';
+import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
 import { inBatches, StageHarness, unhandledDuring } from './stage-driver.ts';
 
 type Context = KeyedProcessContext<string, number>;

@@ -1,10 +1,10 @@
-import { CallLimiters } from '../../src/operators/call-limiters.ts';
+import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import { Observable } from 'rxjs';
 import { PartitionLostError } from '../../src/errors.ts';
-import { openTask, type OpenTaskOptions } from '../../src/operators/open-task.ts';
+import { openTask, type OpenTaskOptions } from '../../src/operators/task/open-task.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
-import type { TaskContext } from '../../src/operators/task-context.ts';
+import type { TaskContext } from '../../src/operators/task/task-context.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
 import { testContext } from '../support/test-run.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { bufferCount, concatMap, delay, interval, mergeMap, type Observable, of, scan, take } from 'rxjs';
-import { createOperatorChain } from '../../src/operators/operator-chain.ts';
+import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { OperatorStage } from '../../src/operators/operator-stage.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';

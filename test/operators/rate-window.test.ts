@@ -1,4 +1,4 @@
-import { RateWindow } from '../../src/operators/rate-window.ts';
+import { RateWindow } from '../../src/operators/calls/rate-window.ts';
 
 /** A window of 10 per second in which `spent` has been spent: when, and how much. */
 function windowAfter(...spent: readonly (readonly [atMs: number, amount: number])[]): RateWindow {

@@ -1,5 +1,5 @@
 import { toError } from '../../src/errors.ts';
-import { retryAfter } from '../../src/operators/retry-after.ts';
+import { retryAfter } from '../../src/operators/calls/retry-after.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
 const { clock } = virtualEnvironment();

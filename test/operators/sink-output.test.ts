@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs';
-import { SinkOutput } from '../../src/operators/sink-output.ts';
+import { SinkOutput } from '../../src/operators/task/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { thenable, trappingProxy } from '../support/rude-values.ts';
 

@@ -1,4 +1,4 @@
-import { SourceInput } from '../../src/operators/source-input.ts';
+import { SourceInput } from '../../src/operators/task/source-input.ts';
 import type { SourceReader } from '../../src/operators/source.ts';
 
 type Answer = ReturnType<SourceReader<unknown>['read']>;

@@ -1,7 +1,7 @@
 import type { AttemptNumber } from '../../src/ids.ts';
 import type { Source } from '../../src/operators/source.ts';
-import { SourcePlans } from '../../src/operators/source-plans.ts';
-import { TaskContext } from '../../src/operators/task-context.ts';
+import { SourcePlans } from '../../src/operators/task/source-plans.ts';
+import { TaskContext } from '../../src/operators/task/task-context.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { testRun } from '../support/test-run.ts';
 

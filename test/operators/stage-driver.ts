@@ -1,4 +1,4 @@
-import { CallLimiters } from '../../src/operators/call-limiters.ts';
+import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';

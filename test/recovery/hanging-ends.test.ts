@@ -2,7 +2,7 @@ import { collect, fixedDelay, Job, type JobEvent, type Sink, type Source } from 
 import { type FaultPlan, faultPlan, MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { planJob } from '../../src/api/job-planner.ts';
-import { runJob } from '../../src/api/run-job.ts';
+import { runJob } from '../../src/run/run-job.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
 

@@ -1,9 +1,9 @@
 import { type AnyActorLogic, assign, emit } from 'xstate';
 import { ExecutorLostError, PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
-import { fixedDelay } from '../../src/failover/fixed-delay.ts';
-import { noRestart } from '../../src/failover/no-restart.ts';
-import { restartAll } from '../../src/failover/restart-all.ts';
-import { restartIndividual } from '../../src/failover/restart-individual.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import {

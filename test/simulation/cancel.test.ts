@@ -1,5 +1,5 @@
 import { planJob } from '../../src/api/job-planner.ts';
-import { runJob } from '../../src/api/run-job.ts';
+import { runJob } from '../../src/run/run-job.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import { fixedDelay, JobCanceledError, type Sink } from '../../src/index.ts';

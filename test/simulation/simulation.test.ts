@@ -1,7 +1,7 @@
-import { JobLedger } from '../../src/machines/job-ledger.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { collect, fromArray, Job, range, restartPipelinedRegion } from '../../src/index.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
-import { RecordWriter } from '../../src/partitions/record-writer.ts';
+import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { simulate, SimulationError, type SimulationReport } from '../../src/testing/index.ts';
 import { deleteFiles } from './changing-file.ts';
 import { drawJob } from './drawn-job.ts';

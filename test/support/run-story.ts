@@ -7,7 +7,7 @@ import {
   type KeptResult,
 } from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
-import { runJob, type RunSeams } from '../../src/api/run-job.ts';
+import { runJob, type RunSeams } from '../../src/run/run-job.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';

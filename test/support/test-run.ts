@@ -1,6 +1,6 @@
 import type { AttemptNumber, RunId } from '../../src/ids.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
-import { TaskContext } from '../../src/operators/task-context.ts';
+import { TaskContext } from '../../src/operators/task/task-context.ts';
 import type { Environment } from '../../src/environment.ts';
 import { OutputClaims } from '../../src/partitions/claims/output-claims.ts';
 

@@ -1,5 +1,5 @@
-import { LineBlocks, type LineBlocksOptions } from '../line-blocks.ts';
-import type { LineBlock } from '../line-feeder.ts';
+import { LineBlocks, type LineBlocksOptions } from '../lines/line-blocks.ts';
+import type { LineBlock } from '../lines/line-feeder.ts';
 import type { PlannedSplit } from './files-plan.ts';
 
 const byteOrderMarkLength = 3;

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { SchemaElement } from 'hyparquet';
-import { jsonTextOf } from '../json-text.ts';
+import { jsonTextOf } from '../json/json-text.ts';
 import { jsonFault } from './json-column.ts';
 
 /** What a column of a Parquet file that is written holds. */

@@ -1,6 +1,6 @@
 import type { LogicalType, ParquetParsers, ParquetType, SchemaElement, TimeUnit } from 'hyparquet';
 import { toError } from '../../errors.ts';
-import { findNumberFault, parseExactly } from '../json-values.ts';
+import { findNumberFault, parseExactly } from '../json/json-values.ts';
 import type { ValueChoice, ValueOptions } from '../value-options.ts';
 import { annotationOf } from './annotation.ts';
 import { decimalNumber, decimalText, integerOfBytes } from './decimal-digits.ts';

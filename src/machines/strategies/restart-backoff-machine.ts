@@ -1,7 +1,7 @@
 import { type ActorRef, type MachineContext, type Snapshot, setup } from 'xstate';
 import type { Environment } from '../../environment.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
-import type { RestartBackoffRule } from '../../failover/restart-backoff.ts';
+import type { RestartBackoffRule } from '../../failover/backoffs/restart-backoff.ts';
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';
 

@@ -1,5 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
-import { open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 
 /** Files that are kept open while nobody writes or reads them. */
 const mostIdle = 64;

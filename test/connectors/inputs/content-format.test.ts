@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { writeFileSync } from 'node:fs';
-import { csvFile } from '../../../src/connectors/csv-file.ts';
+import { csvFile } from '../../../src/connectors/csv/csv-file.ts';
 import { formatOf } from '../../../src/connectors/inputs/content-format.ts';
-import { jsonLinesFile } from '../../../src/connectors/json-lines-file.ts';
+import { jsonLinesFile } from '../../../src/connectors/json/json-lines-file.ts';
 import { failureOf, readSubtasks, scratchDirectory } from '../subtasks.ts';
 import { tinyParquet } from '../tiny-parquet.ts';
 

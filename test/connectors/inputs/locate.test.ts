@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { csvFile } from '../../../src/connectors/csv-file.ts';
-import { jsonLinesFile } from '../../../src/connectors/json-lines-file.ts';
-import { parquetFile } from '../../../src/connectors/parquet-file.ts';
+import { csvFile } from '../../../src/connectors/csv/csv-file.ts';
+import { jsonLinesFile } from '../../../src/connectors/json/json-lines-file.ts';
+import { parquetFile } from '../../../src/connectors/parquet/parquet-file.ts';
 import { Job, noRestart, toJsonLinesFile } from '../../../src/index.ts';
 import type { Source } from '../../../src/operators/source.ts';
 import { virtualEnvironment } from '../../../src/testing/index.ts';

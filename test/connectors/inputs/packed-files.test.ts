@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import * as zlib from 'node:zlib';
-import { csvFile } from '../../../src/connectors/csv-file.ts';
-import { jsonLinesFile } from '../../../src/connectors/json-lines-file.ts';
+import { csvFile } from '../../../src/connectors/csv/csv-file.ts';
+import { jsonLinesFile } from '../../../src/connectors/json/json-lines-file.ts';
 import { collect, Job, toJsonLinesFile } from '../../../src/index.ts';
 import { simulate, virtualEnvironment } from '../../../src/testing/index.ts';
 import { failureOf, openSource, readSubtasks, scratchDirectory, writeSubtask } from '../subtasks.ts';

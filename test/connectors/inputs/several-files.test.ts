@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { csvFile } from '../../../src/connectors/csv-file.ts';
-import { parquetFile } from '../../../src/connectors/parquet-file.ts';
+import { csvFile } from '../../../src/connectors/csv/csv-file.ts';
+import { parquetFile } from '../../../src/connectors/parquet/parquet-file.ts';
 import { failureOf, planSource, readSubtasks, scratchDirectory } from '../subtasks.ts';
 import { tinyParquet } from '../tiny-parquet.ts';
 

@@ -1,0 +1,107 @@
+import { checkBoolean, checkOptions } from '../../options.ts';
+import type { Source, SourcePlanContext } from '../../operators/source.ts';
+import { type CsvFormat, csvFormatOf, type CsvHead, csvHeadOf, type CsvOptions } from './csv-head.ts';
+import { CsvReader, csvRowsIn } from './csv-reader.ts';
+import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
+import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
+import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
+import { assertSameColumns } from '../inputs/same-columns.ts';
+import { SplitsReader } from '../inputs/splits-reader.ts';
+import { textFile } from '../inputs/text-file.ts';
+import { LineBlocks } from '../lines/line-blocks.ts';
+import { csvLineEndOf } from '../lines/line-end.ts';
+
+export interface CsvFileOptions<Out> extends CsvOptions<Out> {
+  /**
+   * Whether a value in quotes may hold a newline. Default: yes, and then the file cannot be split, since where a record
+   * begins depends on everything before it. `false` makes it splittable, and a newline inside quotes an error.
+   */
+  readonly newlinesInValues?: boolean | undefined;
+}
+
+/**
+ * Reads CSV files (RFC 4180): UTF-8, with or without a byte order mark, lines ended by LF or CRLF, or all by CR, empty
+ * lines skipped. A first line `sep=;` tells the delimiter. A record is an object with a string for each column.
+ *
+ * With `newlinesInValues: false` splittable to any parallelism, by byte range: a subtask reads the lines that start in
+ * its range; otherwise, and where it is packed, one subtask reads all of a file. Replayable: which files there are, and
+ * what is in them, is fixed once per run. What is appended meanwhile is not read; any other change fails the job with an
+ * `InputChangedError`.
+ *
+ * `path` is a file, a directory, a glob pattern, or a list of these, as for `jsonLinesFile`. Each file has its own header,
+ * and all of them the same columns.
+ *
+ * Reading fails with a {@link MalformedInputError} at a record with a broken quote or with more or fewer values than
+ * there are columns, and with a `FileAccessError` or `NoInputError` where there is no file.
+ */
+export function csvFile<Out = Readonly<Record<string, string>>>(
+  path: InputPaths,
+  options: CsvFileOptions<Out> = {},
+): Source<Out> {
+  const paths = checkInputPaths(path);
+  checkOptions('csvFile', options, {
+    header: true,
+    columns: true,
+    delimiter: true,
+    newlinesInValues: true,
+    parse: true,
+  });
+  const { newlinesInValues = true, parse } = options;
+  checkBoolean('newlinesInValues', newlinesInValues);
+  const format = csvFormatOf(options, newlinesInValues);
+  const isSplittable = !newlinesInValues;
+  const plan = async (context: SourcePlanContext): Promise<FilesPlan<CsvInput>> => {
+    const files = await fixFiles(paths, context, async (file, firstBytes) => {
+      const input = textFile(file, firstBytes);
+      return { ...input, ...(await readHead(input, format, context)) };
+    });
+    assertSameColumns(files);
+    return planOf(files, context.parallelism, isSplittable);
+  };
+  return {
+    name: nameOfInput(paths),
+    origin: { kind: 'files', paths },
+    maxParallelism: isSplittable || areSeveral(paths) ? Number.MAX_SAFE_INTEGER : 1,
+    deterministic: true,
+    ...(!isSplittable && {
+      splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
+    }),
+    plan,
+    open: async (context, planned?: FilesPlan<CsvInput>) => {
+      const linesOf = ({ file }: PlannedSplit<CsvInput>) => ({
+        environment: context.environment,
+        newlinesInQuotes: newlinesInValues,
+        lineEnd: file.lineEnd,
+      });
+      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
+        open: async (split) => {
+          const blocks = await LineBlocks.open(split, linesOf(split));
+          return new CsvReader(blocks, { format, head: split.file, parse });
+        },
+        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
+        locate: (split, record) =>
+          locateLine(split, linesOf(split), record, (block) => csvRowsIn(block, split.file, newlinesInValues)),
+      });
+    },
+  };
+}
+
+/** A CSV file and what its beginning says. */
+interface CsvInput extends InputFile, CsvHead {}
+
+/** Reads a file until its first record. */
+async function readHead(file: InputFile, format: CsvFormat, { environment }: SourcePlanContext): Promise<CsvHead> {
+  const lines = { environment, newlinesInQuotes: format.newlinesInValues, lineEnd: csvLineEndOf };
+  const blocks = await LineBlocks.open({ file, start: 0, end: file.end }, lines);
+  try {
+    let head: CsvHead | undefined;
+    for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
+      head = csvHeadOf(file.path, block, blocks.lineEnd, format, head);
+      if (head?.isOpen === false) return head;
+    }
+    const { delimiter = ',' } = format;
+    return head ?? { columns: [], delimiter, lineEnd: blocks.lineEnd, lastByte: -1, isOpen: true };
+  } finally {
+    await blocks.close();
+  }
+}

@@ -1,0 +1,146 @@
+import { inQuotes } from '../../foreign-value.ts';
+import { CsvError, parse } from 'csv-parse/sync';
+import { toError } from '../../errors.ts';
+import type { LineEnd } from '../lines/line-end.ts';
+
+/** How a CSV file is written. */
+export interface CsvDialect {
+  readonly delimiter: string;
+  readonly newlinesInValues: boolean;
+  readonly lineEnd: LineEnd;
+}
+
+/** What is wrong with a record, and the index in its text where. */
+export interface CsvFault {
+  readonly index: number;
+  readonly problem: string;
+}
+
+const problemByCode: Readonly<Record<string, string>> = {
+  INVALID_OPENING_QUOTE: 'a quote in a value that does not begin with one',
+  CSV_INVALID_CLOSING_QUOTE: 'a quote inside quotes that is not doubled',
+  CSV_QUOTE_NOT_CLOSED: 'a quote that is not closed',
+};
+
+const strayProblems: Readonly<Record<LineEnd, string>> = {
+  '\n': 'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
+  '\r': 'a line feed in a value that is not in quotes, in a file whose lines end by a carriage return. Use one kind of line end',
+};
+
+/**
+ * The records in `text`, which ends with a record; empty lines are left out. Undefined if one of them is malformed: then
+ * {@link findCsvFault} tells, record by record, what is wrong.
+ */
+export function parseCsvRows(text: string, dialect: CsvDialect): string[][] | undefined {
+  const { lineEnd, newlinesInValues } = dialect;
+  if (findStrayEnd(text, lineEnd) !== undefined) return undefined;
+  if (!text.includes('"')) return splitRows(text, dialect);
+  try {
+    const rows = parseQuoted(text, dialect);
+    return newlinesInValues || rows.length === countLines(text, lineEnd) ? rows : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The texts of the records in `text` with the index where each begins, without empty lines. */
+export function* csvRecords(text: string, dialect: CsvDialect): Generator<{ index: number; record: string }> {
+  const { lineEnd } = dialect;
+  let isInQuotes = false;
+  let start = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const char = at === text.length ? lineEnd : text[at];
+    if (char === '"') isInQuotes = !isInQuotes;
+    if (char !== lineEnd || (isInQuotes && dialect.newlinesInValues && at < text.length)) continue;
+    const record = text.slice(start, at).replace(/\r$/, '');
+    if (record !== '') yield { index: start, record };
+    start = at + 1;
+    isInQuotes = false;
+  }
+}
+
+/** What is wrong with the text of one record that should have `columns.length` values; undefined if nothing is. */
+export function findCsvFault(record: string, columns: readonly string[], dialect: CsvDialect): CsvFault | undefined {
+  const stray = findStrayEnd(record, dialect.lineEnd);
+  if (stray !== undefined) return { index: stray, problem: strayProblems[dialect.lineEnd] };
+  try {
+    const count = parseQuoted(record, dialect)[0]?.length ?? 0;
+    if (count === columns.length) return undefined;
+    const index = count > columns.length ? fieldStart(record, columns.length, dialect.delimiter) : record.length;
+    return { index, problem: `expected ${columns.length} values, got ${count}` };
+  } catch (error) {
+    if (!(error instanceof CsvError)) return { index: 0, problem: toError(error).message };
+    const field = typeof error['index'] === 'number' ? error['index'] : 0;
+    const hint =
+      error.code === 'CSV_QUOTE_NOT_CLOSED' && !dialect.newlinesInValues
+        ? '. If values hold newlines, leave out `newlinesInValues: false`'
+        : '';
+    const name = columns[field] === undefined ? '' : ` in column ${inQuotes(columns[field])}`;
+    return {
+      index: fieldStart(record, field, dialect.delimiter),
+      problem: `${problemByCode[error.code] ?? error.message}${name}${hint}`,
+    };
+  }
+}
+
+/** Index of a CR or LF that neither ends a line nor is in quotes. */
+function findStrayEnd(text: string, lineEnd: LineEnd): number | undefined {
+  const stray = lineEnd === '\n' ? /\r(?!\n|$)/g : /\n/g;
+  let isInQuotes = false;
+  let from = 0;
+  for (let found = stray.exec(text); found !== null; found = stray.exec(text)) {
+    for (let at = text.indexOf('"', from); at >= 0 && at < found.index; at = text.indexOf('"', at + 1)) {
+      isInQuotes = !isInQuotes;
+    }
+    if (!isInQuotes) return found.index;
+    from = found.index;
+  }
+  return undefined;
+}
+
+function parseQuoted(text: string, { delimiter, lineEnd }: CsvDialect): string[][] {
+  return parse(text.endsWith('\r') ? text.slice(0, -1) : text, {
+    delimiter,
+    record_delimiter: lineEnd === '\n' ? ['\r\n', '\n'] : ['\r'],
+    relax_column_count: true,
+    skip_empty_lines: true,
+  });
+}
+
+/** What `parseQuoted` does, for a text without quotes. */
+function splitRows(text: string, { delimiter, lineEnd }: CsvDialect): string[][] {
+  const rows: string[][] = [];
+  for (let at = 0; at < text.length; ) {
+    let end = text.indexOf(lineEnd, at);
+    if (end < 0) end = text.length;
+    const line = text.slice(at, end > at && text.charCodeAt(end - 1) === 0x0d ? end - 1 : end);
+    if (line !== '') rows.push(line.split(delimiter));
+    at = end + 1;
+  }
+  return rows;
+}
+
+function countLines(text: string, lineEnd: LineEnd): number {
+  let count = 0;
+  for (let at = 0; at < text.length; ) {
+    let end = text.indexOf(lineEnd, at);
+    if (end < 0) end = text.length;
+    const isEmpty = end === at || (end === at + 1 && text[at] === '\r');
+    if (!isEmpty) count++;
+    at = end + 1;
+  }
+  return count;
+}
+
+/** Index of the value number `field`, from 0, in a record whose values before it are well formed. */
+function fieldStart(record: string, field: number, delimiter: string): number {
+  let isInQuotes = false;
+  let at = 0;
+  for (let passed = 0; passed < field && at < record.length; ) {
+    if (record[at] === '"') isInQuotes = !isInQuotes;
+    const isDelimiter = !isInQuotes && record.startsWith(delimiter, at);
+    if (isDelimiter) passed++;
+    at += isDelimiter ? delimiter.length : 1;
+  }
+  return at;
+}

@@ -1,0 +1,90 @@
+import { basename } from 'node:path';
+import { stringify } from 'csv-stringify/sync';
+import { InvalidArgumentError, toError, UnrecoverableError } from '../../errors.ts';
+import type { Sink } from '../../operators/sink.ts';
+import { checkBoolean, checkOptions } from '../../options.ts';
+import { checkColumns, checkDelimiter } from './csv-head.ts';
+import { csvValueOf } from './csv-value.ts';
+import { checkOutputPath } from '../file-problem.ts';
+import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
+import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
+import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
+
+export interface ToCsvFileOptions<In> extends PackingOptions {
+  /** Names of the properties to write, in the order of the columns. */
+  readonly columns: readonly (keyof In & string)[];
+  /** Whether the first line of each file holds the names. Default: yes. */
+  readonly header?: boolean | undefined;
+  /** Default `,`. */
+  readonly delimiter?: string | undefined;
+}
+
+/** Records that become text together. */
+const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
+
+/**
+ * Writes records as CSV (RFC 4180, lines ended by LF), which `csvFile` reads as the same texts: numbers, bigints and
+ * booleans as JavaScript writes them, dates in ISO 8601, null and undefined as nothing, objects as JSON. Functions, bytes
+ * and what JSON would turn into something else are refused by name. To `path` itself when the sink has one subtask, otherwise each subtask to its
+ * own file beside it, `name-00000-of-00004.ext`, each with a header. Directories are created. Part files that a run of
+ * another parallelism left are not touched.
+ *
+ * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
+ * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ */
+export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
+  checkOutputPath(path);
+  checkOptions('toCsvFile', options, { columns: true, header: true, delimiter: true, compression: true });
+  checkPackingOptions(options);
+  const { columns, header = true, delimiter = ',' } = options;
+  checkBoolean('header', header);
+  checkDelimiter(delimiter);
+  if (!Array.isArray(columns) || columns.length === 0) {
+    throw new InvalidArgumentError('columns', columns, 'the names of the columns');
+  }
+  checkColumns(columns);
+  const format = {
+    delimiter,
+    // A line of one empty value would be an empty line, which is skipped.
+    quoted_empty: columns.length === 1,
+    // At the beginning of a file they would be taken for something else.
+    quoted_match: [/^(?:sep=|\uFEFF)/i],
+  };
+  return {
+    name: basename(path),
+    target: { kind: 'file', path },
+    guarantee: 'exactly-once',
+    open: async (context) => {
+      const file = await PartFile.open(path, context, options);
+      const cutter = new BatchCutter(atOnce);
+      if (header) await file.append(stringify([columns], format));
+      return {
+        write: (records) => appendTexts(toTexts(records), (chunk) => file.append(chunk)),
+        commit: () => file.commit(),
+        abort: () => file.abort(),
+      };
+
+      function* toTexts(records: readonly In[]): Generator<string> {
+        for (let at = 0; at < records.length; ) {
+          const end = cutter.endOf(records, at);
+          yield toRows(records.slice(at, end));
+          at = end;
+        }
+      }
+
+      function toRows(records: readonly In[]): string {
+        try {
+          return stringify(
+            records.map((record) => columns.map((column) => csvValueOf(record, column))),
+            format,
+          );
+        } catch (error) {
+          const tooLong = tooLongText(file.path, error);
+          if (tooLong !== undefined) throw tooLong;
+          const cause = toError(error);
+          throw new UnrecoverableError(`${file.path}: a record cannot be written as CSV: ${cause.message}`, { cause });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { checkOptions } from '../../options.ts';
+import type { Source, SourcePlanContext } from '../../operators/source.ts';
+import { type FilesPlan, fixFiles, planOf, splitsOf } from '../inputs/files-plan.ts';
+import { checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
+import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
+import { SplitsReader } from '../inputs/splits-reader.ts';
+import { textFile } from '../inputs/text-file.ts';
+import { checkJsonLinesOptions, jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
+import { LineBlocks } from '../lines/line-blocks.ts';
+
+export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
+
+/**
+ * Reads files of JSON values, one a line (NDJSON, JSON Lines): UTF-8, with or without a byte order mark, lines of any
+ * length ended by LF or CRLF, blank lines skipped. Of a key that an object has twice, the last value counts.
+ *
+ * Numbers that a double does not hold are never changed without being asked for: see `int64` and `decimals`.
+ *
+ * `path` is a file, a directory, a glob pattern, or a list of these; files packed with gzip (and zstd, where Node has it)
+ * are unpacked. Where there is no such file, it is the part files that a parallel sink wrote under this name.
+ *
+ * Splittable to any parallelism, by byte range: a subtask reads the lines that start in its range; a packed file is read
+ * by one subtask. Replayable: which files there are, and what is in them, is fixed once per run. What is appended
+ * meanwhile is not read; any other change fails the job with an `InputChangedError`.
+ *
+ * Reading fails with a {@link MalformedInputError} at a line that is not JSON, and with a `FileAccessError` or
+ * `NoInputError` where there is no file.
+ */
+export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
+  const paths = checkInputPaths(path);
+  checkOptions('jsonLinesFile', options, { parse: true, int64: true, decimals: true });
+  checkJsonLinesOptions(options);
+  const plan = async (context: SourcePlanContext): Promise<FilesPlan> =>
+    planOf(await fixFiles(paths, context, textFile), context.parallelism);
+  return {
+    name: nameOfInput(paths),
+    origin: { kind: 'files', paths },
+    maxParallelism: Number.MAX_SAFE_INTEGER,
+    deterministic: true,
+    plan,
+    open: async (context, planned?: FilesPlan) =>
+      SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
+        open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
+        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
+        locate: (split, record) => locateLine(split, context, record, ({ text }) => jsonLinesIn(text)),
+      }),
+  };
+}

@@ -1,0 +1,112 @@
+import { MalformedInputError, toError } from '../../errors.ts';
+import { checkFunction } from '../../options.ts';
+import type { SourceReader } from '../../operators/source.ts';
+import { findJsonFault, type JsonFault } from './json-fault.ts';
+import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
+import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseWithCodes } from './json-values.ts';
+import type { LineFeeder } from '../lines/line-feeder.ts';
+
+export interface JsonLinesOptions<Out> extends JsonValueOptions {
+  /** Checks or converts what a line holds. What it throws is reported as malformed input, with file and line. */
+  readonly parse?: ((value: unknown) => Out) | undefined;
+}
+
+/** @throws InvalidArgumentError */
+export function checkJsonLinesOptions(options: JsonLinesOptions<unknown>): void {
+  if (options.parse !== undefined) checkFunction('parse', options.parse);
+  checkJsonValueOptions(options);
+}
+
+/** Parses lines of JSON. Nearly all go through `JSON.parse` alone: see {@link NumberSuspects}. */
+export class JsonLinesReader<Out> implements SourceReader<Out> {
+  readonly #lines: LineFeeder;
+  readonly #options: JsonLinesOptions<Out>;
+  readonly #suspects: NumberSuspects;
+  #text = '';
+  #codes: CharCodes = new Uint8Array();
+  /** Of `#text` in what is read. */
+  #offset = 0;
+  /** Index in `#text` of the next line. */
+  #at = 0;
+
+  constructor(lines: LineFeeder, options: JsonLinesOptions<Out>) {
+    this.#lines = lines;
+    this.#options = options;
+    this.#suspects = new NumberSuspects({ decimals: options.decimals !== 'rounded' });
+  }
+
+  read(maxRecords: number): readonly Out[] | Promise<readonly Out[] | null> {
+    const text = this.#text;
+    const codes = this.#codes;
+    const { parse } = this.#options;
+    const records: Out[] = [];
+    let at = this.#at;
+    let line = '';
+    try {
+      while (records.length < maxRecords && at < text.length) {
+        let end = text.indexOf('\n', at);
+        if (end < 0) end = text.length;
+        line = text.slice(at, end);
+        if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
+          const isSuspect = this.#suspects.areBetween(at, end);
+          const value: unknown = isSuspect ? parseWithCodes(line, codes, at, this.#options) : JSON.parse(line);
+          records.push(parse === undefined ? (value as Out) : parse(value));
+        }
+        at = end + 1;
+      }
+    } catch (error) {
+      return this.#malformed(line, at, error);
+    }
+    this.#at = at;
+    return records.length > 0 || at < text.length ? records : this.#readOn(maxRecords);
+  }
+
+  /** Where the block begins that it hands out records of, in bytes of what is read. */
+  get blockStart(): number {
+    return this.#offset;
+  }
+
+  close(): Promise<void> {
+    return this.#lines.close();
+  }
+
+  async #readOn(maxRecords: number): Promise<readonly Out[] | null> {
+    const block = await this.#lines.next();
+    if (block === null) return null;
+    this.#text = block.text;
+    this.#offset = block.offset;
+    this.#at = 0;
+    this.#codes = charCodesOf(block.text, block.bytes);
+    this.#suspects.reset(block.text, this.#codes);
+    return this.read(maxRecords);
+  }
+
+  async #malformed(line: string, at: number, cause: unknown): Promise<never> {
+    const offset = this.#offset + Buffer.byteLength(this.#text.slice(0, at));
+    const fault = findLineFault(line) ?? findNumberFault(line, this.#options);
+    throw new MalformedInputError(
+      { file: this.#lines.path, line: await this.#lines.lineAt(offset), column: (fault?.index ?? 0) + 1 },
+      fault?.problem ?? toError(cause).message,
+      { cause },
+    );
+  }
+}
+
+function findLineFault(line: string): JsonFault | undefined {
+  const fault = findJsonFault(line);
+  if (fault === undefined || !line.slice(0, fault.index).includes('\r')) return fault;
+  return { ...fault, problem: `${fault.problem} after a carriage return: lines end by LF or CRLF` };
+}
+
+/** Where the lines in `text` begin that hold a value. */
+export function* jsonLinesIn(text: string): Generator<number> {
+  for (let at = 0, end = 0; at < text.length; at = end + 1) {
+    end = text.indexOf('\n', at);
+    if (end < 0) end = text.length;
+    if (!isBlank(text.slice(at, end))) yield at;
+  }
+}
+
+function isBlank(line: string): boolean {
+  return /^[ \t\r]*$/.test(line);
+}

@@ -1,0 +1,60 @@
+import { basename } from 'node:path';
+import { toError, UnrecoverableError } from '../../errors.ts';
+import type { Sink } from '../../operators/sink.ts';
+import { checkOptions, checkWord } from '../../options.ts';
+import { checkOutputPath } from '../file-problem.ts';
+import { type JsonTextOptions, jsonTextOf, NotJsonError } from './json-text.ts';
+import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
+import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
+
+export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions {}
+
+/**
+ * Writes records as JSON, one a line, ended by LF: to `path` itself when the sink has one subtask, otherwise each subtask
+ * to its own file beside it, `name-00000-of-00004.ext`. Directories are created. Part files that a run of another
+ * parallelism left are not touched.
+ *
+ * What JSON would turn into something else (bigint, NaN, Map, Set, functions, bytes) is refused by name, see `int64`. A
+ * `Date` is written in ISO 8601, and a property that is undefined is left out.
+ *
+ * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
+ * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ */
+export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLinesFileOptions = {}): Sink<In> {
+  checkOutputPath(path);
+  checkOptions('toJsonLinesFile', options, { int64: true, compression: true });
+  if (options.int64 !== undefined) checkWord('int64', options.int64, ['number', 'string']);
+  checkPackingOptions(options);
+  return {
+    name: basename(path),
+    target: { kind: 'file', path },
+    guarantee: 'exactly-once',
+    open: async (context) => {
+      const file = await PartFile.open(path, context, options);
+      return {
+        write: (records) => appendTexts(toLines(records, file.path, options), (chunk) => file.append(chunk)),
+        commit: () => file.commit(),
+        abort: () => file.abort(),
+      };
+    },
+  };
+}
+
+function* toLines(records: readonly unknown[], file: string, options: JsonTextOptions): Generator<string> {
+  for (const record of records) {
+    yield toJson(record, file, options);
+    yield '\n';
+  }
+}
+
+function toJson(record: unknown, file: string, options: JsonTextOptions): string {
+  try {
+    return jsonTextOf(record, options);
+  } catch (error) {
+    const tooLong = tooLongText(file, error);
+    if (tooLong !== undefined) throw tooLong;
+    const cause = toError(error);
+    const remedy = cause instanceof NotJsonError ? '' : '. Map to plain data before the sink';
+    throw new UnrecoverableError(`${file}: a record cannot be written as JSON: ${cause.message}${remedy}`, { cause });
+  }
+}

@@ -1,0 +1,150 @@
+import { isObservable, type Observable } from 'rxjs';
+import { BufferOverflowError, InvalidArgumentError, toError } from '../../errors.ts';
+import type { RuntimeContext } from '../../operators/runtime-context.ts';
+import type { Source, SourceReader } from '../../operators/source.ts';
+import { UserSubscriber } from '../../operators/user-subscriber.ts';
+import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
+
+/** What happens to records of an observable that the job is not ready for. */
+export interface ObservableBuffer {
+  /** The most records that wait. */
+  readonly capacity: number;
+  /** When one more comes: fail with a `BufferOverflowError`, or lose the one that waited longest, or the one that came. */
+  readonly overflow: 'error' | 'drop-oldest' | 'drop-newest';
+}
+
+export interface FromObservableOptions {
+  readonly buffer: ObservableBuffer;
+  /**
+   * Whether each subscription gets all records from the start, as of a cold observable that reads something at rest.
+   * Default false: a Subject, an interval or a socket continues, and a restart loses what came before.
+   */
+  readonly replayable?: boolean | undefined;
+}
+
+/**
+ * Reads an observable. Nothing holds an observable back: what comes while the job is busy waits in a buffer, whose size
+ * and overflow have to be chosen. Note that a synchronous observable, such as `of(…)` or `range(…)`, emits everything
+ * while it is subscribed to; read its array or iterable instead.
+ *
+ * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns. A hot
+ * observable continues with what it emits then; what it emitted before is lost, as `explain` and the receipt say. A cold
+ * one is read again from the start: say `replayable: true`.
+ *
+ * @param create may be async
+ */
+export function fromObservable<Out>(
+  create: (context: RuntimeContext) => Observable<Out> | PromiseLike<Observable<Out>>,
+  options: FromObservableOptions,
+): Source<Out> {
+  checkFunction('fromObservable', create);
+  checkOptions('fromObservable', options, { buffer: true, replayable: true });
+  checkOptions('buffer of fromObservable', options.buffer, { capacity: true, overflow: true });
+  const { replayable = false } = options;
+  checkBoolean('replayable of fromObservable', replayable);
+  const { capacity, overflow } = options.buffer;
+  if (!Number.isSafeInteger(capacity) || capacity < 1) {
+    throw new InvalidArgumentError('buffer.capacity', capacity, 'a whole number, at least 1');
+  }
+  if (!['error', 'drop-oldest', 'drop-newest'].includes(overflow)) {
+    throw new InvalidArgumentError('buffer.overflow', overflow, '"error", "drop-oldest" or "drop-newest"');
+  }
+  const name = create.name || 'observable';
+  return {
+    name,
+    maxParallelism: 1,
+    splitLimit: 'an observable has one subscriber',
+    replayable,
+    open: async (context) => {
+      const observable = await create(context);
+      if (!isObservable(observable)) {
+        throw new InvalidArgumentError(`what ${name} of fromObservable returns`, observable, 'an observable');
+      }
+      return new ObservableReader(observable, name, options.buffer);
+    },
+  };
+}
+
+class ObservableReader<Out> implements SourceReader<Out> {
+  readonly #name: string;
+  readonly #buffer: ObservableBuffer;
+  readonly #subscriber: UserSubscriber<Out>;
+  #queue: Out[] = [];
+  /** Index in `#queue` of the record that waited longest. */
+  #head = 0;
+  #receivedCount = 0;
+  #isDone = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(observable: Observable<Out>, name: string, buffer: ObservableBuffer) {
+    this.#name = name;
+    this.#buffer = buffer;
+    const failed = (error: unknown): void => this.#end(toError(error));
+    this.#subscriber = new UserSubscriber(
+      { next: (record) => this.#receive(record), error: failed, complete: () => this.#end(undefined) },
+      failed,
+    );
+    this.#subscriber.listenTo(observable);
+  }
+
+  read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
+    const count = this.#queue.length - this.#head;
+    if (count > 0) return this.#take(Math.min(count, maxRecords));
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#isDone ? null : this.#wait(maxRecords);
+  }
+
+  close(): void {
+    this.#queue = [];
+    this.#head = 0;
+    this.#end(undefined);
+  }
+
+  #receive(record: Out): void {
+    if (this.#isDone) return;
+    this.#receivedCount++;
+    const { capacity, overflow } = this.#buffer;
+    if (this.#queue.length - this.#head >= capacity) {
+      if (overflow === 'drop-newest') return;
+      if (overflow === 'error') {
+        this.#end(new BufferOverflowError(this.#name, capacity, this.#receivedCount));
+        return;
+      }
+      this.#head++;
+      this.#compact();
+    }
+    this.#queue.push(record);
+    this.#wake?.();
+  }
+
+  #take(count: number): readonly Out[] {
+    const records = this.#queue.slice(this.#head, this.#head + count);
+    this.#head += count;
+    this.#compact();
+    return records;
+  }
+
+  /** Cuts off what was taken once it is as long as the rest, so that a record is moved about once. */
+  #compact(): void {
+    if (this.#head * 2 < this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#head);
+    this.#head = 0;
+  }
+
+  #end(failure: Error | undefined): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#failure = failure;
+    this.#subscriber.unsubscribe();
+    this.#wake?.();
+  }
+
+  async #wait(maxRecords: number): Promise<readonly Out[] | null> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+    return this.read(maxRecords);
+  }
+}

@@ -1,0 +1,95 @@
+import { InvalidArgumentError, SourceNotReplayableError } from '../../errors.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import { checkFunction } from '../../options.ts';
+import type { RuntimeContext } from '../../operators/runtime-context.ts';
+import type { Sink } from '../../operators/sink.ts';
+import type { Source } from '../../operators/source.ts';
+import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { PullReader } from './pull-reader.ts';
+
+/**
+ * Reads the chunks of a web stream; with `decode` the records in its bytes, as of `(await fetch(url)).body`. It is pulled
+ * one chunk at a time, as far as records are asked for, and a partial batch goes on as soon as the next chunk keeps it
+ * waiting.
+ *
+ * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if that
+ * returns a stream that was read before. Replayable if the new stream begins at the start, as the body of a second `fetch`
+ * does. Of one that does not, such as a live feed, say so: `job.source(name, fromWebStream(…), { replayable: false })`.
+ *
+ * @param create may be async
+ */
+export function fromWebStream<Out>(
+  create: (context: RuntimeContext) => ReadableStream | PromiseLike<ReadableStream>,
+  options: DecodeOptions<Out>,
+): Source<Out>;
+export function fromWebStream<Out = unknown>(
+  create: (context: RuntimeContext) => ReadableStream<Out> | PromiseLike<ReadableStream<Out>>,
+  options?: { readonly decode?: undefined },
+): Source<Out>;
+export function fromWebStream<Out>(
+  create: (context: RuntimeContext) => ReadableStream | PromiseLike<ReadableStream>,
+  options: MayDecode<Out> = {},
+): Source<Out> {
+  checkFunction('fromWebStream', create);
+  checkDecodeOptions('fromWebStream', options);
+  const name = create.name || 'web stream';
+  const used = new WeakSet<ReadableStream>();
+  return {
+    name,
+    maxParallelism: 1,
+    splitLimit: 'a web stream has one reader',
+    open: async (context) => {
+      const stream = await create(context);
+      if (typeof propertyOf(stream, 'getReader') !== 'function') {
+        throw new InvalidArgumentError(
+          `what ${name} of fromWebStream returns`,
+          stream,
+          'a web stream; Node streams: `fromNodeStream`',
+        );
+      }
+      if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
+      used.add(stream);
+      const reader = stream.getReader();
+      const chunks = new PullReader<unknown>(
+        { next: () => reader.read() as Promise<IteratorResult<unknown, unknown>>, stop: () => reader.cancel() },
+        context.environment.clock,
+      );
+      return decoded(chunks, name, options);
+    },
+  };
+}
+
+/**
+ * Writes records to a web stream, which `create` makes for each attempt of each subtask; it is closed when the subtask
+ * finishes and aborted when it fails. The task is held back while the stream is full.
+ *
+ * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
+ */
+export function toWebWritable<In = unknown>(create: (context: RuntimeContext) => WritableStream<In>): Sink<In> {
+  checkFunction('toWebWritable', create);
+  return {
+    name: create.name || 'web stream',
+    guarantee: 'at-least-once',
+    open: (context) => {
+      const stream = create(context);
+      if (typeof propertyOf(stream, 'getWriter') !== 'function') {
+        const expected = 'a web stream; Node streams: `toNodeWritable`';
+        throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
+      }
+      const writer = stream.getWriter();
+      // A failure is told by `ready` and `close`, which are awaited.
+      writer.closed.catch(() => {});
+      return {
+        write: async (records) => {
+          for (const record of records) {
+            if ((writer.desiredSize ?? 0) <= 0) await writer.ready;
+            writer.write(record).catch(() => {});
+          }
+          await writer.ready;
+        },
+        commit: () => writer.close(),
+        abort: () => writer.abort(),
+      };
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { InvalidArgumentError } from '../../errors.ts';
+import { type ExponentialDelayOptions, exponentialDelay } from './exponential-delay.ts';
+import { failureRate } from './failure-rate.ts';
+import { fixedDelay } from './fixed-delay.ts';
+import { noRestart } from './no-restart.ts';
+import type { RestartBackoffRule } from './restart-backoff.ts';
+
+/** A restart backoff as configuration files name it; what is left out has Flink's default. */
+export type RestartBackoffConfig =
+  | { readonly type: 'none' }
+  | { readonly type: 'fixed-delay'; readonly maxAttempts?: number; readonly delayMs?: number }
+  | {
+      readonly type: 'failure-rate';
+      readonly maxFailuresPerInterval?: number;
+      readonly intervalMs?: number;
+      readonly delayMs?: number;
+    }
+  | ({ readonly type: 'exponential-delay' } & ExponentialDelayOptions);
+
+/** Flink's defaults, where ours differ: the first delay is longer, and the attempts never end. */
+const flinkExponentialDelay: ExponentialDelayOptions = {
+  initialDelayMs: 1_000,
+  maxAttempts: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * The restart backoff of a job from what is configured: the first level that says something wins. Nothing configured:
+ * exponential delay where checkpoints bound what a restart repeats, else none.
+ * (Flink: `RestartBackoffTimeStrategyFactoryLoader`.)
+ *
+ * @param levels the most specific first: the run, the job, the cluster; a string is a type with its defaults
+ * @throws InvalidArgumentError for a type that does not exist
+ */
+export function selectRestartBackoff(
+  levels: readonly (RestartBackoffConfig | RestartBackoffConfig['type'] | undefined)[],
+  options: { readonly checkpointing: boolean },
+): RestartBackoffRule {
+  const configured = levels.find((level) => level !== undefined);
+  if (configured === undefined) return options.checkpointing ? exponentialDelay(flinkExponentialDelay) : noRestart();
+  const config = typeof configured === 'string' ? ({ type: configured } as RestartBackoffConfig) : configured;
+  switch (config.type) {
+    case 'none':
+      return noRestart();
+    case 'fixed-delay':
+      return fixedDelay({ maxAttempts: config.maxAttempts ?? 1, delayMs: config.delayMs ?? 1_000 });
+    case 'failure-rate':
+      return failureRate({
+        maxFailuresPerInterval: config.maxFailuresPerInterval ?? 1,
+        intervalMs: config.intervalMs ?? 60_000,
+        delayMs: config.delayMs ?? 1_000,
+      });
+    case 'exponential-delay': {
+      const { type: _, ...options } = config;
+      return exponentialDelay({ ...flinkExponentialDelay, ...options });
+    }
+    default:
+      throw new InvalidArgumentError(
+        'restartBackoff type',
+        (config as { type: unknown }).type,
+        '"none", "fixed-delay", "failure-rate" or "exponential-delay"',
+      );
+  }
+}

@@ -1,0 +1,95 @@
+import { IllegalStateError } from '../../errors.ts';
+import { nameOfEdge } from '../../graph/job-graph.ts';
+import type { Topology } from '../../graph/topology.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
+import { checkNoArguments } from '../../options.ts';
+import { affectedRegions, isReadableAgain } from '../affected-regions.ts';
+import type { RestartMode } from '../../graph/reproducibility.ts';
+import type { FailoverRule } from '../failover-strategy.ts';
+import { restartAll } from './restart-all.ts';
+
+/**
+ * Restarts only the failed task, where that is sound: it shares its region with nobody, can read all its inputs again,
+ * and produces again what it has produced, or feeds no other region. Elsewhere it restarts the smallest sound set, and
+ * `why` names the edge and the task that forced it.
+ */
+export function restartIndividual(...given: readonly never[]): FailoverRule {
+  checkNoArguments('restartIndividual', given);
+  return (failure, topology) => {
+    const { vertex } = failure;
+    if (vertex === undefined) return restartAll()(failure, topology);
+    const failed = topology.regions.regionOf(vertex);
+    if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
+    const lost = new Set(failure.lostPartitions);
+    const affected = affectedRegions([failed], topology, lost);
+    const regions = [...affected.keys()];
+    if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
+    const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost, affected.get(failed))}`;
+    return { kind: 'restart', regions, why };
+  };
+}
+
+/** What of the failed task's own inputs and outputs, or else of its region's, forces others to restart with it. */
+function forcedBy(
+  vertex: ExecutionVertexId,
+  failed: RegionId,
+  topology: Topology,
+  lost: ReadonlySet<PartitionId>,
+  mode: RestartMode | undefined,
+): string {
+  const own = inputThatForces(vertex, topology, lost) ?? outputThatForces(vertex, topology, mode);
+  if (own !== undefined) return own;
+  for (const member of topology.regions.verticesOf(failed)) {
+    const name = topology.graph.nameOf(member as ExecutionVertexId);
+    const shared =
+      inputThatForces(member as ExecutionVertexId, topology, lost) ??
+      outputThatForces(member as ExecutionVertexId, topology, mode);
+    if (shared !== undefined) return `${name} is in its region, and ${shared}`;
+  }
+  throw new IllegalStateError(`Nothing forces others to restart with region ${failed}`);
+}
+
+function inputThatForces(
+  vertex: ExecutionVertexId,
+  topology: Topology,
+  lost: ReadonlySet<PartitionId>,
+): string | undefined {
+  const { graph } = topology;
+  for (const edge of graph.edgesInto(graph.jobVertexIndexOf(vertex))) {
+    const group = graph.consumedGroup(edge, vertex);
+    const { exchange } = graph.edgeOfGroup(group);
+    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+      const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
+      if (!exchange.joinsRegions && isReadableAgain(partition, exchange, topology, lost)) continue;
+      const name = graph.nameOf(producer as ExecutionVertexId);
+      const over = nameOfEdge(graph.edgeOfGroup(group));
+      if (lost.has(partition)) return `what ${name} wrote over ${over} is lost`;
+      if (exchange.joinsRegions) return `it reads from ${name} over ${over}, which keeps nothing`;
+      if (!exchange.reconsumable) return `what ${name} wrote over ${over} cannot be read twice`;
+      return `what ${name} wrote over ${over} is not available`;
+    }
+  }
+  return undefined;
+}
+
+function outputThatForces(
+  vertex: ExecutionVertexId,
+  topology: Topology,
+  mode: RestartMode | undefined,
+): string | undefined {
+  const { graph, regions } = topology;
+  for (const edge of graph.edgesOutOf(graph.jobVertexIndexOf(vertex))) {
+    const group = graph.producedGroup(edge, vertex);
+    const over = nameOfEdge(graph.edgeOfGroup(group));
+    for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+      const name = graph.nameOf(consumer as ExecutionVertexId);
+      if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which keeps nothing`;
+      if (mode === 'new' && regions.regionOf(consumer as ExecutionVertexId) !== regions.regionOf(vertex)) {
+        const reproducibility = topology.reproducibilityOf(regions.regionOf(vertex));
+        const because = reproducibility.kind === 'never' ? ` (${reproducibility.why})` : '';
+        return `${name} reads from it over ${over}, and might have read other data than a second run gives${because}`;
+      }
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,75 @@
+import { exponentialDelay } from '../../failover/backoffs/exponential-delay.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import { decisionValue } from '../../failover/sound-decision.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import type { Topology } from '../../graph/topology.ts';
+import type { RegionId } from '../../ids.ts';
+import type { JobServices } from '../job-services.ts';
+import { Advisor } from '../strategies/advisor.ts';
+import type { FailoverStrategyEvent } from '../strategies/failover-strategy-machine.ts';
+import { RegionalBackoffs } from '../strategies/regional-backoffs.ts';
+import { restartBackoffMachine } from '../strategies/restart-backoff-machine.ts';
+
+/** Whom failovers ask: the strategy and the backoffs of a job, which may be the user's, and the engine's own backoff. */
+export class Advisors {
+  readonly strategy: Advisor<FailoverStrategyEvent, unknown>;
+  readonly backoffs: RegionalBackoffs;
+  /** Asked where the user's is of no use. */
+  readonly defaultBackoffs: RegionalBackoffs;
+  /** What they see of the job: to be looked at only. */
+  readonly topology: Topology;
+  readonly #scopeOf: (failure: TaskFailure) => RegionId | 'job';
+
+  constructor({
+    ledger,
+    environment,
+    inspect,
+    failureHandling,
+  }: Pick<JobServices, 'ledger' | 'environment' | 'inspect' | 'failureHandling'>) {
+    this.topology = topologyOf(ledger);
+    const common = {
+      clock: environment.clock,
+      inspect,
+      input: Object.freeze({ topology: this.topology, environment }),
+    };
+    this.strategy = new Advisor({
+      ...common,
+      id: 'failoverStrategy',
+      logic: failureHandling.failoverStrategy,
+      answerType: 'failover.decided',
+      // Twice as many as there are, in case some are named twice.
+      readAnswer: (emitted) => decisionValue(propertyOf(emitted, 'decision'), 2 * ledger.regions.count),
+    });
+    this.backoffs = new RegionalBackoffs({ ...common, id: 'restartBackoff', logic: failureHandling.restartBackoff });
+    this.defaultBackoffs = new RegionalBackoffs({
+      ...common,
+      id: 'defaultBackoff',
+      logic: restartBackoffMachine(exponentialDelay()),
+    });
+    this.#scopeOf = ({ vertex }) =>
+      vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
+  }
+
+  /** Whose restarts a failure is counted among. */
+  scopeOf(failure: TaskFailure): RegionId | 'job' {
+    return this.#scopeOf(failure);
+  }
+
+  /** They end with the job. */
+  stop(): void {
+    this.strategy.stop();
+    this.backoffs.stop();
+    this.defaultBackoffs.stop();
+  }
+}
+
+function topologyOf(topology: Topology): Topology {
+  const { graph, regions } = topology;
+  return Object.freeze({
+    graph,
+    // A copy of what could be written to.
+    regions: Object.freeze({ ...regions, verticesOf: (region: RegionId) => regions.verticesOf(region).slice() }),
+    isPartitionAvailable: topology.isPartitionAvailable.bind(topology),
+    reproducibilityOf: topology.reproducibilityOf.bind(topology),
+  });
+}

@@ -1,0 +1,70 @@
+import { enqueueActions } from 'xstate';
+import type { FailoverId, PartitionId } from '../../ids.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import type { Advisors } from './advisors.ts';
+import { failoverMachine } from './failover-machine.ts';
+import type { FailureRecords } from './failure-records.ts';
+import type { JobServices } from '../job-services.ts';
+import { loseResult } from './result-losses.ts';
+import type { BackoffAnswer } from '../strategies/regional-backoffs.ts';
+import type { RestartBackoffEvent } from '../strategies/restart-backoff-machine.ts';
+
+/** The failovers of a job: what their chart names, done. */
+export function provideFailover(
+  services: JobServices,
+  advisors: Advisors,
+  records: FailureRecords,
+): typeof failoverMachine {
+  const { ledger, gateway, environment, delay } = services;
+  const backoffQuestion = (failover: FailoverId, failure: TaskFailure): RestartBackoffEvent =>
+    Object.freeze({ type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
+
+  /** Results that are not there are lost. Says how many. */
+  const verify = (results: readonly PartitionId[], done: (lostCount: number) => void): void => {
+    const ids = results.map((partition) => ledger.presentResult(partition));
+    gateway.verifyResults(ids, (lost) => {
+      for (const { id, cause } of lost) {
+        if (ledger.isPresent(id) && ledger.isPartitionReadable(id.partition)) loseResult(services, id.partition, cause);
+      }
+      done(lost.length);
+    });
+  };
+
+  return failoverMachine.provide({
+    actors: { delay },
+    actions: {
+      recordFailure: ({ context: { failover } }, { failure, verdict }) => records.record(failover, failure, verdict),
+      verifyResults: enqueueActions(({ self }, { results }: { results: readonly PartitionId[] }) => {
+        verify(results, (lostCount) => self.send({ type: 'failover.resultsVerified', lostCount }));
+      }),
+      askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+        const { strategy, topology } = advisors;
+        const asked = strategy.expect(
+          failover,
+          (decision) => self.send({ type: 'failover.strategyDecided', decision }),
+          (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
+        );
+        enqueue.sendTo(asked, Object.freeze({ type: 'failover.requested', failover, failure, topology }));
+      }),
+      askBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+        const asked = advisors.backoffs.of(advisors.scopeOf(failure)).expect(
+          failover,
+          (answer) => self.send({ type: 'failover.backoffDecided', ...answer }),
+          (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
+        );
+        enqueue.sendTo(asked, backoffQuestion(failover, failure));
+      }),
+      askDefaultBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
+        const answered = (answer: BackoffAnswer): void =>
+          self.send({ type: 'failover.defaultBackoffDecided', ...answer });
+        const asked = advisors.defaultBackoffs.of(advisors.scopeOf(failure)).expect(
+          failover,
+          answered,
+          // It draws from the environment, which may throw: who cannot say when does not restart.
+          () => answered({ canRestart: false, delayMs: 0, newAttempt: true }),
+        );
+        enqueue.sendTo(asked, backoffQuestion(failover, failure));
+      }),
+    },
+  });
+}

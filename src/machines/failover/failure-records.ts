@@ -1,0 +1,107 @@
+import type { DeterminismBrokenError } from '../../errors.ts';
+import { classifyFailure, type FailureClass } from '../../failover/failure-classifier.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import { ownCauseWithCode } from '../../failover/own-causes.ts';
+import { show } from '../../foreign-value.ts';
+import type { ExecutionVertexId, FailoverId } from '../../ids.ts';
+import { callNow } from '../../user-code.ts';
+import type { JobServices } from '../job-services.ts';
+import { loseResult, nameOfResult } from './result-losses.ts';
+
+/**
+ * Classifies failures, with the user's classifiers, and records them when they happen, with the user's labels: what a
+ * failure says about results and claims goes into the books, and observers hear of it.
+ */
+export class FailureRecords {
+  readonly #services: JobServices;
+  readonly #failedExtensions = new Set<string>();
+
+  constructor(services: JobServices) {
+    this.#services = services;
+  }
+
+  classify({ vertex, cause }: Pick<TaskFailure, 'vertex' | 'cause'>): FailureClass {
+    const { ledger, failureHandling } = this.#services;
+    return classifyFailure(
+      cause,
+      failureHandling.classifiers,
+      (classifier, reason) => this.#extensionFailed(classifier, reason),
+      {
+        task: vertex === undefined ? undefined : ledger.graph.nameOf(vertex),
+        run: ledger.run,
+        partitionCount: ledger.graph.partitionCount,
+        isPresent: (id) => ledger.isPresent(id),
+      },
+    );
+  }
+
+  record(failover: FailoverId, failure: TaskFailure, verdict: FailureClass): void {
+    const { ledger, observe } = this.#services;
+    const { vertex, cause, lostPartitions } = failure;
+    for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
+    if (vertex !== undefined) {
+      if (this.#isWantOfRoom(cause)) ledger.giveUpProducingAgain(ledger.regions.regionOf(vertex));
+      if (verdict.kind === 'claim-broken') this.#distrust(vertex, cause);
+    }
+    observe({
+      type: 'task.failed',
+      atMs: failure.atMs,
+      failover,
+      task: vertex === undefined ? undefined : ledger.graph.nameOf(vertex),
+      attempt: failure.attempt,
+      place: failure.place,
+      cause,
+      classification: verdict.kind,
+      labels: this.#labels(failure),
+    });
+  }
+
+  /** Whether there is no room for a task beside what it has produced and those who read that. */
+  #isWantOfRoom(cause: Error): boolean {
+    const { run } = this.#services.ledger;
+    return (
+      (ownCauseWithCode(cause, 'NO_RESOURCE_AVAILABLE', run) ??
+        ownCauseWithCode(cause, 'DISK_BUDGET_EXCEEDED', run)) !== undefined
+    );
+  }
+
+  /** A task wrote something else than before, although it claims that it does not. */
+  #distrust(vertex: ExecutionVertexId, cause: Error): void {
+    const { ledger, observe, environment } = this.#services;
+    ledger.distrust(vertex);
+    const broken = ownCauseWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN', ledger.run);
+    if (broken === undefined) return;
+    const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);
+    observe({
+      type: 'determinism.broken',
+      atMs: environment.clock.now(),
+      task: ledger.graph.nameOf(vertex),
+      operators,
+      partition: nameOfResult(this.#services, broken.partition),
+      subpartition: broken.subpartition,
+      sequence: broken.sequence,
+      cause,
+    });
+  }
+
+  #labels(failure: TaskFailure): Readonly<Record<string, string>> {
+    const labels = new Map<string, string>();
+    for (const [index, enrich] of this.#services.failureHandling.enrichers.entries()) {
+      const name = `failureEnrichers[${index}]`;
+      const answer = callNow(name, () => enrich(failure));
+      const named = answer.kind === 'error' ? answer : callNow(name, () => Object.entries(answer.value ?? {}));
+      if (named.kind === 'error') this.#extensionFailed(name, named.error);
+      else for (const [key, label] of named.value) labels.set(key, typeof label === 'string' ? label : show(label));
+    }
+    // Whatever their names: `__proto__` is one too.
+    return Object.fromEntries(labels);
+  }
+
+  /** Says once of each extension that it does not do its part. */
+  #extensionFailed(extension: string, cause: Error): void {
+    if (this.#failedExtensions.has(extension)) return;
+    this.#failedExtensions.add(extension);
+    const { observe, environment } = this.#services;
+    observe({ type: 'failure.extensionFailed', atMs: environment.clock.now(), extension, cause });
+  }
+}

@@ -1,0 +1,101 @@
+import { createActor } from 'xstate';
+import { IllegalStateError, toError } from '../../errors.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
+import type { ExecutionVertexId, FailoverId } from '../../ids.ts';
+import { Advisors } from './advisors.ts';
+import type { FailoverActorRef, FailoverParentRef, failoverMachine } from './failover-machine.ts';
+import { FailureRecords } from './failure-records.ts';
+import type { JobMasterEvent } from '../job-master/job-master-machine.ts';
+import type { JobServices } from '../job-services.ts';
+import { provideFailover } from './failover-actions.ts';
+
+type Failed = Pick<TaskFailure, 'vertex' | 'attempt' | 'place'>;
+
+/** The failovers of a job that are under way, each an actor, and whom they ask. */
+export class OpenFailovers {
+  readonly #services: JobServices;
+  readonly #open = new Map<FailoverId, FailoverActorRef>();
+  readonly #advisors: Advisors;
+  readonly #records: FailureRecords;
+  /** Made once: XState works a machine out anew each time that it is provided with something. */
+  readonly #machine: typeof failoverMachine;
+  #lastId = 0;
+
+  constructor(services: JobServices) {
+    this.#services = services;
+    this.#advisors = new Advisors(services);
+    this.#records = new FailureRecords(services);
+    this.#machine = provideFailover(services, this.#advisors, this.#records);
+  }
+
+  /** Opens a failover for an event that tells of a failure. */
+  open(event: JobMasterEvent, master: FailoverParentRef): void {
+    switch (event.type) {
+      case 'region.taskFailed':
+        return this.#openFor({ vertex: event.vertex, attempt: event.attempt, place: event.place }, event.cause, master);
+      case 'region.inexplicable':
+      case 'job.globalFailure':
+        return this.#openFor({ vertex: undefined, attempt: undefined }, event.cause, master);
+      default:
+        throw new IllegalStateError(`No failover can be opened for "${event.type}"`);
+    }
+  }
+
+  /** Opens a failover for the region of a task, which has not failed and cannot do what it was told to. */
+  openFor(vertex: ExecutionVertexId, cause: Error, master: FailoverParentRef): void {
+    this.#openFor({ vertex, attempt: this.#services.ledger.attemptOf(vertex) }, cause, master);
+  }
+
+  /** The failover of this number, while it is open. */
+  get(failover: FailoverId): FailoverActorRef | undefined {
+    return this.#open.get(failover);
+  }
+
+  /** A failover is over: observers hear what it came to, and the strategy if it completed. */
+  close(event: JobMasterEvent): void {
+    const { observe, environment } = this.#services;
+    const atMs = environment.clock.now();
+    if (event.type === 'failover.completed') {
+      const { failover, regions, failedAtMs } = event;
+      this.#open.delete(failover);
+      observe({ type: 'failover.completed', atMs, failover, regions, durationMs: atMs - failedAtMs });
+      this.#advisors.strategy.tell({ type: 'failover.completed', failover, regions });
+    } else if (event.type === 'failover.refused') {
+      const { failover, newAttempt, why } = event;
+      this.#open.delete(failover);
+      observe({ type: 'failover.refused', atMs, failover, newAttempt, why });
+    }
+  }
+
+  /** The job has ended. Returns the failovers that were still open, to be stopped. */
+  stop(): FailoverActorRef[] {
+    this.#advisors.stop();
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    return open;
+  }
+
+  #openFor(failed: Failed, thrown: unknown, master: FailoverParentRef): void {
+    const { ledger, environment, failureHandling } = this.#services;
+    const { clock } = environment;
+    const failover = ++this.#lastId as FailoverId;
+    const actor: FailoverActorRef = createActor(this.#machine, {
+      parent: master,
+      // One id for all: XState builds event types from ids, and keeps each type it has seen.
+      id: 'failover',
+      input: {
+        failover,
+        failed: { ...failed, cause: toError(thrown), atMs: clock.now() },
+        classify: (failure) => this.#records.classify(failure),
+        propose: (failure, answer) => propose(failure, ledger, answer),
+        proposeEverything: () => proposeEverything(ledger),
+        master,
+        clock,
+        deadlineMs: failureHandling.decisionDeadlineMs,
+      },
+    });
+    this.#open.set(failover, actor);
+    actor.start();
+  }
+}

@@ -1,0 +1,249 @@
+import { createActor, enqueueActions } from 'xstate';
+import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
+import { NoResourceAvailableError } from '../../errors.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
+import { provideExecution } from '../execution/execution-actions.ts';
+import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
+import { isKeptBeyondJob } from '../../graph/keep-results.ts';
+import type { JobServices } from '../job-services.ts';
+import type { JobLedger } from './job-ledger.ts';
+import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
+import { OpenFailovers } from '../failover/open-failovers.ts';
+import { ResultKeeper } from './result-keeper.ts';
+import { loseResult } from '../failover/result-losses.ts';
+import { provideRegion } from '../region/region-actions.ts';
+import type { RegionActorRef, RegionParentRef } from '../region/region-machine.ts';
+
+interface Command {
+  readonly to: RegionActorRef;
+  readonly command: MasterToRegionEvent;
+}
+
+/** Tells regions, by the enqueuer of the action at work. */
+function tell(
+  enqueue: { sendTo(target: RegionActorRef, event: MasterToRegionEvent): void },
+  commands: readonly Command[],
+): void {
+  for (const { to, command } of commands) enqueue.sendTo(to, command);
+}
+
+/** Tasks that do not end, by the executor they hang on. */
+function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
+  const tasks = new Map<ExecutorId, string[]>();
+  for (const vertex of vertices) {
+    const executor = ledger.executions[vertex]?.getSnapshot().context.slot?.executor;
+    if (executor !== undefined) tasks.set(executor, [...(tasks.get(executor) ?? []), ledger.graph.nameOf(vertex)]);
+  }
+  return tasks;
+}
+
+/** Makes the job master of a job, with everything its chart names. Start it, send it `job.start`. */
+export function createJobMaster(services: JobServices): JobMasterActorRef {
+  const { ledger, environment, gateway, observe, inspect } = services;
+  const regions: RegionActorRef[] = [];
+  const now = (): number => environment.clock.now();
+
+  const execution = provideExecution(services, () => master);
+  const region = provideRegion(services);
+
+  const spawnExecutions = (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) => {
+    const spawned: ExecutionActorRef[] = [];
+    for (let index = 0; index < vertices.length; index++) {
+      const vertex = vertices[index] as ExecutionVertexId;
+      const actor = createActor(execution, {
+        parent,
+        id: `execution/${ledger.graph.nameOf(vertex)}#${attempt}`,
+        input: { vertex, attempt, region: parent },
+      });
+      ledger.beginAttempt(vertex, attempt, actor);
+      actor.start();
+      spawned.push(actor);
+    }
+    return spawned;
+  };
+
+  /** What is to be sent where: scheduling is decided here, sent by the chart. */
+  const scheduled = (ready: readonly RegionId[]): Command[] =>
+    ready.map((id) => ({
+      to: regions[id] as RegionActorRef,
+      command: { type: 'region.schedule', slots: ledger.slots.request(id, ledger.regions.verticesOf(id).length) },
+    }));
+  const granted = (): Command[] =>
+    ledger.slots.grants().map(({ region: id, slots }) => ({
+      to: regions[id] as RegionActorRef,
+      command: { type: 'region.slotsGranted', slots },
+    }));
+  const schedule = (enqueue: Parameters<typeof tell>[0], ready: readonly RegionId[]): void => {
+    tell(enqueue, scheduled(ready));
+    // A region in line may have waited for one of these to run again, with slots free all the while.
+    if (ready.length > 0 && ledger.slots.pendingRequests > 0) tell(enqueue, granted());
+  };
+  const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
+  const startRegion = (id: RegionId, parent: RegionParentRef): RegionActorRef => {
+    const vertices = ledger.regions.verticesOf(id);
+    const actor = createActor(region, {
+      parent,
+      id: `region/${id}`,
+      input: {
+        region: id,
+        vertices,
+        master: parent,
+        clock: environment.clock,
+        feedsRegions: ledger.feedsRegions(id),
+        slotRequestTimeoutMs: services.slotRequestTimeoutMs,
+        offeredSlots: () => ledger.slots.totalSlots,
+        cancellationTimeoutMs: services.cancellationTimeoutMs,
+        spawnExecutions: (regionRef, attempt) => spawnExecutions(regionRef, vertices, attempt),
+      },
+    });
+    actor.start();
+    return actor;
+  };
+
+  const unfinished = (): RegionId[] =>
+    regions.flatMap((actor, id) => (actor.getSnapshot().matches('finished') ? [] : [id as RegionId]));
+  /** What to say of one of some regions that will never have its slots. */
+  const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined => {
+    const most = gateway.slotLimit;
+    const id = ledger.regionBeyond(most, candidates);
+    if (id === undefined) return undefined;
+    const vertices = ledger.regions.verticesOf(id);
+    const named = [...vertices.subarray(0, 4)].map((vertex) => ledger.graph.nameOf(vertex as ExecutionVertexId));
+    const more = vertices.length > named.length ? ` and ${vertices.length - named.length} more` : '';
+    const why = `${named.join(', ')}${more} run at the same time, and there will never be as many`;
+    return new NoResourceAvailableError(vertices.length, most, why, 'never');
+  };
+
+  const failovers = new OpenFailovers(services);
+  const keeper = new ResultKeeper(services);
+
+  const provided = jobMasterMachine.provide({
+    actions: {
+      recordStatus: (_, { status }) => {
+        observe({ type: 'job.statusChanged', atMs: now(), status });
+      },
+      // Actors are made where XState makes them, in assigners and enqueuers: from inside a custom action its development
+      // build takes their own actions for misplaced ones.
+      createRegions: enqueueActions(({ self }) => {
+        for (let id = 0 as RegionId; id < ledger.regions.count; id++) {
+          regions.push(startRegion(id, self));
+        }
+      }),
+      startScheduling: enqueueActions(({ enqueue }) => {
+        const unfit = neverFitting(unfinished());
+        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+        tell(enqueue, scheduled(ledger.scheduling.offer(regions.keys() as Iterable<RegionId>)));
+      }),
+      scheduleConsumers: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'region.taskFinished') return;
+        schedule(enqueue, ledger.finishTask(event.vertex));
+        const consumed = ledger.takeConsumedAgain(event.vertex);
+        if (consumed.length > 0) keeper.noteConsumed(consumed);
+        keeper.noteProduced(ledger.graph.partitionsOf(event.vertex));
+      }),
+      releaseConsumedPartitions: ({ event }) => {
+        if (event.type === 'region.finished') keeper.noteConsumed(ledger.finishRegion(event.region));
+      },
+      rescheduleRegion: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'region.restarted') return;
+        const unfit = neverFitting([event.region]);
+        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+        schedule(enqueue, ledger.scheduling.offer([event.region]));
+      }),
+      grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
+      openFailover: enqueueActions(({ event, self, enqueue }) => {
+        failovers.open(event, self);
+        // What it was granted from now on it would not use, and nobody would give back.
+        if (event.type === 'region.taskFailed' && ledger.slots.cancelRequest(event.region)) tell(enqueue, granted());
+      }),
+      restartRegions: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'failover.decided') return;
+        const { failover, restart, restartAtMs, newAttempt } = event;
+        const { regions: restarting, again, waiting, why } = restart;
+        const atMs = now();
+        observe({
+          type: 'failover.decided',
+          atMs,
+          failover,
+          regions: restarting,
+          again,
+          taskCount: ledger.taskCount(restarting),
+          delayMs: Math.max(0, restartAtMs - atMs),
+          newAttempt,
+          why,
+        });
+        const wanted = ledger.invalidate(restarting, again, waiting);
+        if (wanted.length > 0) gateway.forbidReclaim(wanted);
+        const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
+        for (const id of restarting) enqueue.sendTo(regions[id] as RegionActorRef, command);
+        if (ledger.slots.pendingRequests > 0) tell(enqueue, granted());
+      }),
+      settleRegion: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'region.recovered' && event.type !== 'region.overtaken') return;
+        const failover = failovers.get(event.failover);
+        if (failover !== undefined) enqueue.sendTo(failover, { type: 'failover.regionSettled' });
+      }),
+      closeFailover: enqueueActions(({ event }) => {
+        failovers.close(event);
+      }),
+      reportOverruled: ({ event }) => {
+        if (event.type === 'failover.overruled') observe({ ...event, atMs: now() });
+      },
+      addExecutor: enqueueActions(({ event, enqueue }) => {
+        if (event.type !== 'executor.registered') return;
+        ledger.slots.addExecutor(event.executor, event.slots);
+        observe({ ...event, atMs: now() });
+        tell(enqueue, granted());
+      }),
+      removeExecutor: ({ event }) => {
+        if (event.type !== 'executor.lost') return;
+        ledger.slots.removeExecutor(event.executor);
+        observe({ ...event, atMs: now() });
+      },
+      failIfSomeNeverFit: enqueueActions(({ enqueue }) => {
+        const unfit = neverFitting(unfinished());
+        if (unfit !== undefined) enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+      }),
+      openFailoversOfUnable: enqueueActions(({ event, self }) => {
+        if (event.type !== 'executor.lost') return;
+        for (const vertex of ledger.unableToProduceAgain()) failovers.openFor(vertex, event.cause, self);
+      }),
+      abandonHangingTasks: enqueueActions(({ event }) => {
+        if (event.type !== 'region.cancellationTimedOut') return;
+        for (const [executor, tasks] of hangingTasks(ledger, event.vertices)) {
+          const within = `within ${services.cancellationTimeoutMs} ms of being cancelled`;
+          gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
+        }
+      }),
+      losePartition: ({ event }) => {
+        if (event.type === 'partition.lost') loseResult(services, event.id.partition, event.cause);
+      },
+      keepResults: enqueueActions(({ self }) => {
+        gateway.keepResults((outcome) => self.send(outcome));
+      }),
+      releaseKeptResults: ({ event }) => {
+        if (event.type === 'results.kept') gateway.releaseKeptResults(event.kept);
+      },
+      reportUnkept: ({ event }) => {
+        if (event.type === 'results.keepFailed') observe({ ...event, atMs: now() });
+      },
+      cancelRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.cancel' }))),
+      suspendRegions: enqueueActions(({ enqueue }) => tell(enqueue, everyRegion({ type: 'region.suspend' }))),
+      stopAdvisors: enqueueActions(({ enqueue }) => {
+        for (const failover of failovers.stop()) enqueue.stopChild(failover);
+        keeper.stop();
+      }),
+    },
+  });
+
+  const master: JobMasterActorRef = createActor(provided, {
+    id: 'jobMaster',
+    input: {
+      regionCount: ledger.regions.count,
+      keepsResults: [...ledger.graph.jobGraph.edges.keys()].some((edge) => isKeptBeyondJob(services.keepResults(edge))),
+    },
+    clock: environment.clock,
+    ...(inspect === undefined ? {} : { inspect }),
+  });
+  return master;
+}

@@ -1,0 +1,325 @@
+import { createActor, enqueueActions } from 'xstate';
+import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
+import type { ExecutorGateway, PlacedRegistration } from '../../actors/executor-gateway.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type {
+  KeptResult,
+  PartitionRegistration,
+  TaskDeployment,
+  TaskStatistics,
+} from '../../actors/protocol/deployment.ts';
+import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import type { Clock } from '../../environment.ts';
+import { ExecutorLostError, PartitionLostError } from '../../errors.ts';
+import { isKeptBeyondJob, type KeepResults } from '../../graph/keep-results.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
+import { fromPlainError, toPlainError } from '../../plain-error.ts';
+import type { JobLedger } from './job-ledger.ts';
+import type { JobMasterActorRef } from './job-master-machine.ts';
+import { OpenQuestions } from './open-questions.ts';
+import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
+
+export interface ExecutorConnectionsOptions {
+  readonly ledger: JobLedger;
+  readonly clock: Clock;
+  readonly slotLimit: number;
+  readonly keepResults: (edge: number) => KeepResults;
+  readonly observe: (event: JobEvent) => void;
+  readonly cancellationTimeoutMs: number;
+  /** Hears what each attempt has moved, when it ends in whatever way. */
+  readonly taskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
+}
+
+/** An executor that has connected, until its port closes; its chart says what it is good for. */
+interface Connection {
+  readonly executor: ExecutorId;
+  readonly port: ExecutorPort;
+  readonly actor: TaskExecutorActorRef;
+}
+
+type Lost = Parameters<Parameters<ExecutorGateway['verifyResults']>[1]>[0];
+
+/**
+ * The master's end of the ways to its executors: turns what its charts ask into messages and what executors report into
+ * events of the charts and entries of the books.
+ *
+ * EC1 A question is answered once: by its executor, or by the news that it is gone.
+ * EC2 Messages about a result go to the executor that it was registered with last.
+ * EC3 What an executor says of another attempt than the present one changes nothing.
+ */
+export class ExecutorConnections implements ExecutorGateway {
+  readonly slotLimit: number;
+  readonly #options: ExecutorConnectionsOptions;
+  readonly #connections = new Map<ExecutorId, Connection>();
+  readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
+  readonly #machine = taskExecutorMachine.provide({
+    actions: {
+      recordState: () => {},
+      failTasks: enqueueActions(({ context: { executor, why }, enqueue }) => {
+        const cause = new ExecutorLostError(executor, why ?? '');
+        for (const execution of this.#options.ledger.executionsOn(executor)) {
+          enqueue.sendTo(execution, { type: 'execution.fail', cause });
+        }
+      }),
+    },
+  });
+  #master!: JobMasterActorRef;
+
+  constructor(options: ExecutorConnectionsOptions) {
+    this.#options = options;
+    this.slotLimit = options.slotLimit;
+  }
+
+  /** It reports to this master. To be called before the first executor is accepted. */
+  serve(master: JobMasterActorRef): void {
+    this.#master = master;
+  }
+
+  /** An executor wants to take part. It offers its slots when it says that it is connected. */
+  accept(executor: ExecutorId, port: ExecutorPort): void {
+    const actor = createActor(this.#machine, {
+      parent: this.#master,
+      id: `executor/${executor}`,
+      input: { executor, master: this.#master },
+    });
+    const connection: Connection = { executor, port, actor };
+    this.#connections.set(executor, connection);
+    actor.start();
+    port.onMessage((message) => this.#receive(connection, message));
+    port.onClose((why) => this.#closed(connection, why));
+  }
+
+  /** The run is over: its executors offer nothing any more. */
+  stop(): void {
+    for (const { actor } of this.#connections.values()) actor.send({ type: 'executor.stop' });
+  }
+
+  // What the charts ask
+
+  deploy(executor: ExecutorId, deployment: TaskDeployment): void {
+    this.#connections.get(executor)?.port.post({ type: 'task.deploy', deployment });
+  }
+
+  cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
+    this.#connections.get(executor)?.port.post({ type: 'task.cancel', vertex, attempt });
+  }
+
+  registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
+    const { ledger } = this.#options;
+    const byExecutor = grouped(partitions, ({ executor }) => executor);
+    let open = byExecutor.size;
+    let failed: Parameters<typeof done>[0];
+    if (open === 0) this.#later(() => done());
+    for (const [executor, placed] of byExecutor) {
+      const registrations = placed.map(({ registration }) => registration);
+      for (const { producer } of registrations) ledger.placeResults(producer, executor);
+      const answered = (failure: typeof failed): void => {
+        failed ??= failure;
+        if (--open > 0) return;
+        if (failed !== undefined && byExecutor.size > 1) this.releasePartitions(newOnes(partitions));
+        done(failed);
+      };
+      this.#ask(executor, (token) => ({ type: 'results.register', token, registrations }), {
+        answered: (answer) => {
+          if (answer.type !== 'results.registered') return;
+          answered(answer.failed && { ...answer.failed, cause: fromPlainError(answer.failed.cause) });
+        },
+        gone: (cause) => answered({ producer: (registrations[0] as PartitionRegistration).producer, cause }),
+      });
+    }
+  }
+
+  verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
+    const byExecutor = this.#byExecutor(ids);
+    const lost: Lost[number][] = [];
+    let open = byExecutor.size;
+    if (open === 0) this.#later(() => done([]));
+    for (const [executor, results] of byExecutor) {
+      const answered = (found: Lost): void => {
+        lost.push(...found);
+        if (--open === 0) done(lost);
+      };
+      this.#ask(executor, (token) => ({ type: 'results.verify', token, ids: results }), {
+        answered: (answer) => {
+          if (answer.type !== 'results.verified') return;
+          answered(answer.lost.map(({ id, cause }) => ({ id, cause: fromPlainError(cause) })));
+        },
+        gone: (cause) =>
+          answered(results.map((id) => ({ id, cause: new PartitionLostError(id, cause.message, { cause }) }))),
+      });
+    }
+  }
+
+  losePartition(id: ResultPartitionId, cause: Error): void {
+    this.#tellOf([id], () => ({ type: 'result.lose', id, cause: toPlainError(cause) }));
+  }
+
+  releasePartitions(ids: readonly ResultPartitionId[]): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.release', ids: results }));
+  }
+
+  giveUpPartitions(ids: readonly ResultPartitionId[]): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.giveUp', ids: results, traced: this.#tracedOf(results) }));
+  }
+
+  allowReclaim(ids: readonly ResultPartitionId[]): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.allowReclaim', ids: results, traced: this.#tracedOf(results) }));
+  }
+
+  forbidReclaim(ids: readonly ResultPartitionId[]): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.forbidReclaim', ids: results }));
+  }
+
+  keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
+    const { ledger, keepResults } = this.#options;
+    const { graph } = ledger;
+    const edges = [...graph.jobGraph.edges.keys()]
+      .filter((edge) => isKeptBeyondJob(keepResults(edge)))
+      .map((edge) => ({
+        edge,
+        results: graph.partitionsOfEdge(edge).map((partition) => ledger.presentResult(partition)),
+      }));
+    // Executors that hold results share their store: one of them speaks for all.
+    const [executor] = this.#connections.keys();
+    this.#ask(executor, (token) => ({ type: 'results.promote', token, edges }), {
+      answered: (answer) => {
+        if (answer.type === 'results.promoted') done({ type: 'results.kept', kept: answer.kept });
+        if (answer.type === 'results.promotionFailed') {
+          done({ type: 'results.keepFailed', cause: fromPlainError(answer.cause) });
+        }
+      },
+      gone: (cause) => done({ type: 'results.keepFailed', cause }),
+    });
+  }
+
+  releaseKeptResults(kept: readonly KeptResult[]): void {
+    const [connection] = this.#connections.values();
+    connection?.port.post({ type: 'results.demote', kept });
+  }
+
+  declareLost(executor: ExecutorId, why: string): void {
+    const connection = this.#connections.get(executor);
+    if (connection === undefined) return;
+    connection.port.post({ type: 'executor.quarantine', why });
+    connection.actor.send({ type: 'executor.declareLost', why });
+  }
+
+  // What executors report
+
+  #receive({ executor, actor }: Connection, message: ExecutorToMasterMessage): void {
+    const { ledger } = this.#options;
+    switch (message.type) {
+      case 'executor.connected':
+        actor.send({ type: 'executor.connected', slots: message.slots });
+        return;
+      case 'task.initializing':
+      case 'task.running':
+        ledger.executions[message.vertex]?.send(message);
+        return;
+      case 'task.finished':
+      case 'task.canceled':
+        this.#options.taskEnded(message.vertex, message.statistics);
+        ledger.executions[message.vertex]?.send(message);
+        return;
+      case 'task.failed':
+        this.#options.taskEnded(message.vertex, message.statistics);
+        ledger.executions[message.vertex]?.send({ ...message, cause: fromPlainError(message.cause) });
+        return;
+      case 'task.leftOpen':
+        this.#leftOpen(message.vertex, message.what);
+        return;
+      case 'result.truncated':
+        if (ledger.isPresent(message.id)) ledger.truncatePartition(message.id.partition);
+        return;
+      case 'result.traceless':
+        if (ledger.isPresent(message.id)) ledger.loseTrace(message.id.partition);
+        return;
+      case 'results.reclaimed':
+        for (const id of message.ids) this.#reclaimed(id, executor);
+        return;
+      default:
+        this.#questions.answer(executor, message.token, message);
+    }
+  }
+
+  /** It was allowed to, and may be needed again since. */
+  #reclaimed(id: ResultPartitionId, executor: ExecutorId): void {
+    const { ledger } = this.#options;
+    if (!ledger.isPresent(id) || ledger.giveUp([id.partition]).length > 0) return;
+    const cause = new PartitionLostError(id, `executor ${executor} gave it up for want of room on its disk`);
+    this.#master.send({ type: 'partition.lost', id, cause });
+  }
+
+  #leftOpen(vertex: ExecutionVertexId, what: string): void {
+    const { ledger, clock, observe, cancellationTimeoutMs: timeoutMs } = this.#options;
+    observe({ type: 'closing.timedOut', atMs: clock.now(), task: ledger.graph.nameOf(vertex), what, timeoutMs });
+  }
+
+  /** W5: what it held is lost before its tasks fail, so that a failover of theirs knows. */
+  #closed({ executor, actor }: Connection, why: string): void {
+    if (!this.#connections.delete(executor)) return;
+    const lost = new ExecutorLostError(executor, why);
+    for (const id of this.#options.ledger.loseResultsOn(executor)) {
+      const cause = new PartitionLostError(id, `executor ${executor} is lost, and its files with it`);
+      this.#master.send({ type: 'partition.lost', id, cause });
+    }
+    actor.send({ type: 'executor.declareLost', why });
+    this.#questions.abandon(executor, lost);
+  }
+
+  #ask(
+    executor: ExecutorId | undefined,
+    question: (token: number) => MasterToExecutorMessage,
+    reply: { readonly answered: (answer: ExecutorToMasterMessage) => void; readonly gone: (cause: Error) => void },
+  ): void {
+    const connection = executor === undefined ? undefined : this.#connections.get(executor);
+    if (executor === undefined || connection === undefined) {
+      const cause = new ExecutorLostError(executor ?? ('(none)' as ExecutorId), 'it is not connected');
+      this.#later(() => reply.gone(cause));
+      return;
+    }
+    connection.port.post(question(this.#questions.open(executor, reply)));
+  }
+
+  /** Tells each executor of those of the results that it holds. EC2 */
+  #tellOf(
+    ids: readonly ResultPartitionId[],
+    message: (results: readonly ResultPartitionId[]) => MasterToExecutorMessage,
+  ): void {
+    for (const [executor, results] of this.#byExecutor(ids)) {
+      this.#connections.get(executor)?.port.post(message(results));
+    }
+  }
+
+  #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {
+    const { ledger } = this.#options;
+    const byExecutor = grouped(ids, ({ partition }) => ledger.placeOf(partition));
+    // What was never registered is nowhere.
+    byExecutor.delete(undefined);
+    return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;
+  }
+
+  #tracedOf(ids: readonly ResultPartitionId[]): ResultPartitionId[] {
+    const { ledger } = this.#options;
+    return ids.filter(({ partition }) => ledger.mayProduceAgain(ledger.graph.producerOf(partition)));
+  }
+
+  #later(callback: () => void): void {
+    this.#options.clock.setImmediate(callback);
+  }
+}
+
+function grouped<Key, Value>(values: readonly Value[], keyOf: (value: Value) => Key): Map<Key, readonly Value[]> {
+  const groups = new Map<Key, Value[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}
+
+function newOnes(placed: readonly PlacedRegistration[]): ResultPartitionId[] {
+  return placed.flatMap(({ registration: { origin, id } }) => (origin === 'again' ? [] : [id]));
+}

@@ -1,0 +1,314 @@
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import { type ActorRefFrom, setup } from 'xstate';
+import type { KeptResult } from '../../actors/protocol/deployment.ts';
+import type {
+  ExecutorToMasterEvent,
+  FailoverToMasterEvent,
+  KeepingToMasterEvent,
+  RegionToMasterEvent,
+} from '../../actors/chart-events.ts';
+import { placeholder } from '../placeholder.ts';
+
+/**
+ * The job master chart: the life of one job. It owns the job's status and decides when regions run, restart and end; it
+ * talks to regions, failovers, task executors and whoever holds the run. What it needs to know of single tasks stays
+ * with their regions: it holds counts, and hands each event to the one actor concerned.
+ *
+ * J1 The job stays `running` while regions restart; the tag `restarting` says that some do.
+ * J2 It is finished when every region is finished and none restarts.
+ * J3 The last explicit decision wins: a cancel while failing cancels, a global failure while canceling fails.
+ * J4 A terminal status is never left, and is entered only after the last attempt has ended; `suspended` alone waits
+ *    for nobody.
+ * J5 A failure counts when it happens: it is recorded before anyone decides about it.
+ * J6 Where results are to outlive the job, it is finished when all of them are kept, and `running` until then. Told to end
+ *    while they are being kept, it waits until that is over and gives them up: no other end leaves something behind.
+ */
+export const jobStatuses = [
+  'initializing',
+  'created',
+  'running',
+  'failing',
+  'failed',
+  'canceling',
+  'canceled',
+  'finished',
+  'suspended',
+] as const;
+
+export type JobStatus = (typeof jobStatuses)[number];
+
+/** Whether a job in this status has ended for good, at least for this master. */
+export function isTerminalJobStatus(status: JobStatus): boolean {
+  return status === 'failed' || status === 'canceled' || status === 'finished' || status === 'suspended';
+}
+
+/** Commands of whoever holds the run. */
+export type JobCommand =
+  | { readonly type: 'job.start' }
+  | { readonly type: 'job.cancel' }
+  | { readonly type: 'job.suspend'; readonly cause: Error }
+  /** Something failed that no task stands for: every region restarts, if the backoff allows. */
+  | { readonly type: 'job.globalFailure'; readonly cause: Error };
+
+export type JobMasterEvent =
+  | JobCommand
+  /** From itself, once it is started: XState works out an initial state before anybody can listen. */
+  | { readonly type: 'job.initialize' }
+  | RegionToMasterEvent
+  | FailoverToMasterEvent
+  | KeepingToMasterEvent
+  /** Slots came free while regions wait for some. */
+  | { readonly type: 'slots.returned' }
+  | Exclude<ExecutorToMasterEvent, { type: `task.${string}` | `partitions.${string}` }>;
+
+export interface JobMasterInput {
+  readonly regionCount: number;
+  /** Whether results are to be kept beyond the job. */
+  readonly keepsResults: boolean;
+}
+
+export interface JobMasterContext extends JobMasterInput {
+  finishedCount: number;
+  restartingCount: number;
+  /** Regions that were told to end and have. */
+  haltedCount: number;
+  /** What outlives the job. */
+  kept: readonly KeptResult[];
+  /** Why the job failed or was suspended. */
+  failure:
+    | ({ readonly cause: Error; readonly vertex: number | undefined; readonly why: string } & Pick<
+        TaskFailure,
+        'place'
+      >)
+    | undefined;
+}
+
+const base = setup({
+  types: {} as {
+    context: JobMasterContext;
+    events: JobMasterEvent;
+    input: JobMasterInput;
+    tags: 'terminal' | 'restarting';
+  },
+  actions: {
+    /** Tells observers that a status was entered. */
+    recordStatus: (_, _params: { status: JobStatus }) => placeholder('job master', 'recordStatus'),
+    createRegions: () => placeholder('job master', 'createRegions'),
+    /** Schedules every region whose inputs are ready; where one needs more slots than there will be, the job fails. */
+    startScheduling: () => placeholder('job master', 'startScheduling'),
+    /** Notes a finished task's results and schedules the regions that waited for them. */
+    scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
+    /** Schedules a restarted region as soon as its inputs are ready. */
+    rescheduleRegion: () => placeholder('job master', 'rescheduleRegion'),
+    /** Gives up results that every region which reads them has read to the end. */
+    releaseConsumedPartitions: () => placeholder('job master', 'releaseConsumedPartitions'),
+    /** Opens a failover for a failure of a task or of the job. */
+    openFailover: () => placeholder('job master', 'openFailover'),
+    /** Restarts the regions of a decided failover. */
+    restartRegions: () => placeholder('job master', 'restartRegions'),
+    /** Tells a failover that one of its regions runs again or was taken over. */
+    settleRegion: () => placeholder('job master', 'settleRegion'),
+    /** Closes the books of a failover and reports what it cost. */
+    closeFailover: () => placeholder('job master', 'closeFailover'),
+    reportOverruled: () => placeholder('job master', 'reportOverruled'),
+    /** Gives slots that came free to the regions that wait for them. */
+    grantSlots: () => placeholder('job master', 'grantSlots'),
+    addExecutor: () => placeholder('job master', 'addExecutor'),
+    removeExecutor: () => placeholder('job master', 'removeExecutor'),
+    /** Fails the job where a region that has not finished needs more slots than there will be. */
+    failIfSomeNeverFit: () => placeholder('job master', 'failIfSomeNeverFit'),
+    /** Opens a failover for each region that was to produce again what, without the executor, it cannot. */
+    openFailoversOfUnable: () => placeholder('job master', 'openFailoversOfUnable'),
+    /** Declares the executors of tasks that do not end unusable. */
+    abandonHangingTasks: () => placeholder('job master', 'abandonHangingTasks'),
+    /** Notes that a result is lost, although nobody failed on it yet. */
+    losePartition: () => placeholder('job master', 'losePartition'),
+    /** Keeps results beyond the job; the answer comes back as `results.kept` or `results.keepFailed`. */
+    keepResults: () => placeholder('job master', 'keepResults'),
+    /** Gives up what was kept for a job that did not finish. */
+    releaseKeptResults: () => placeholder('job master', 'releaseKeptResults'),
+    /** Tells observers why results could not be kept. */
+    reportUnkept: () => placeholder('job master', 'reportUnkept'),
+    cancelRegions: () => placeholder('job master', 'cancelRegions'),
+    /** Ends the failover strategy and the backoffs. */
+    stopAdvisors: () => placeholder('job master', 'stopAdvisors'),
+    suspendRegions: () => placeholder('job master', 'suspendRegions'),
+  },
+  guards: {
+    hasFinished: ({ context }) => context.finishedCount === context.regionCount && context.restartingCount === 0,
+    hasResultsToKeep: ({ context }) =>
+      context.keepsResults && context.finishedCount === context.regionCount && context.restartingCount === 0,
+    hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
+    isRestarting: ({ context }) => context.restartingCount > 0,
+  },
+});
+
+const { assign, sendTo } = base;
+
+const masterSetup = base.extend({
+  actions: {
+    countFinished: assign({ finishedCount: ({ context }) => context.finishedCount + 1 }),
+    countHalted: assign({ haltedCount: ({ context }) => context.haltedCount + 1 }),
+    countRestarting: assign(({ context, event }) => ({
+      restartingCount: context.restartingCount + 1,
+      finishedCount: context.finishedCount - (event.type === 'region.restarting' && event.wasFinished ? 1 : 0),
+    })),
+    countRestarted: assign({ restartingCount: ({ context }) => context.restartingCount - 1 }),
+    takeKept: assign(({ event }) => (event.type === 'results.kept' ? { kept: event.kept } : {})),
+    recordFailure: assign(({ event }) => {
+      switch (event.type) {
+        case 'results.keepFailed':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'its results could not be kept' } };
+        case 'failover.refused':
+          return {
+            failure: { cause: event.cause, vertex: event.failure.vertex, place: event.failure.place, why: event.why },
+          };
+        case 'job.suspend':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'the job was suspended' } };
+        case 'job.globalFailure':
+        case 'region.inexplicable':
+          return { failure: { cause: event.cause, vertex: undefined, why: 'the job failed as a whole' } };
+        default:
+          return {};
+      }
+    }),
+    forgetFailure: assign({ failure: undefined }),
+  },
+});
+
+/** An end that was decided while results are being kept: it waits until that is over, and gives up what was kept. */
+const keeping = {
+  'results.kept': { target: 'halting', actions: 'releaseKeptResults' },
+  'results.keepFailed': 'halting',
+} as const;
+
+const suspend = { 'job.suspend': { target: 'suspended', actions: 'recordFailure' } } as const;
+const cancel = { 'job.cancel': { target: 'canceling', actions: 'forgetFailure' } } as const;
+const failGlobally = { 'job.globalFailure': { target: 'failing', actions: 'recordFailure' } } as const;
+
+const failWhileKeeping = { target: '#jobMaster.failing.keeping', actions: 'recordFailure' } as const;
+const cancelWhileKeeping = { target: '#jobMaster.canceling.keeping', actions: 'forgetFailure' } as const;
+
+/** Regions report their end; failovers that were under way come to nothing. */
+const ending = {
+  'region.finished': { actions: 'countFinished' },
+  'region.halted': { actions: 'countHalted' },
+  'region.restarting': { actions: 'countRestarting' },
+} as const;
+
+export const jobMasterMachine = masterSetup.createMachine({
+  id: 'jobMaster',
+  context: ({ input }) => ({
+    ...input,
+    finishedCount: 0,
+    restartingCount: 0,
+    haltedCount: 0,
+    kept: [],
+    failure: undefined,
+  }),
+  on: {
+    'executor.registered': { actions: 'addExecutor' },
+    'executor.lost': { actions: 'removeExecutor' },
+    'region.cancellationTimedOut': { actions: 'abandonHangingTasks' },
+  },
+  initial: 'initializing',
+  states: {
+    initializing: {
+      entry: [
+        { type: 'recordStatus', params: { status: 'initializing' } },
+        sendTo(({ self }) => self, { type: 'job.initialize' }),
+      ],
+      on: {
+        'job.initialize': { target: 'created', actions: 'createRegions' },
+        // Told before it began: there is nothing to wait for.
+        'job.cancel': 'canceled',
+        'job.suspend': { target: 'suspended', actions: 'recordFailure' },
+        'job.globalFailure': { target: 'failed', actions: 'recordFailure' },
+      },
+    },
+    created: {
+      entry: { type: 'recordStatus', params: { status: 'created' } },
+      on: { ...cancel, ...suspend, ...failGlobally, 'job.start': 'running' },
+    },
+    running: {
+      entry: [{ type: 'recordStatus', params: { status: 'running' } }, 'startScheduling'],
+      on: {
+        ...cancel,
+        ...suspend,
+        'job.globalFailure': { actions: 'openFailover' },
+        'region.inexplicable': { actions: 'openFailover' },
+        'region.taskFailed': { actions: 'openFailover' },
+        'region.taskFinished': { actions: 'scheduleConsumers' },
+        'region.finished': { actions: ['countFinished', 'releaseConsumedPartitions'] },
+        'region.restarting': { actions: 'countRestarting' },
+        'region.restarted': { actions: ['countRestarted', 'rescheduleRegion'] },
+        'region.recovered': { actions: 'settleRegion' },
+        'region.overtaken': { actions: 'settleRegion' },
+        'failover.decided': { actions: 'restartRegions' },
+        'failover.refused': { target: 'failing', actions: ['recordFailure', 'closeFailover'] },
+        'failover.overruled': { actions: 'reportOverruled' },
+        'failover.completed': { actions: 'closeFailover' },
+        'slots.returned': { actions: 'grantSlots' },
+        'partition.lost': { actions: 'losePartition' },
+        'executor.lost': { actions: ['removeExecutor', 'openFailoversOfUnable', 'failIfSomeNeverFit'] },
+      },
+      initial: 'undisturbed',
+      states: {
+        undisturbed: {
+          always: [
+            { guard: 'hasResultsToKeep', target: 'keeping' },
+            { guard: 'hasFinished', target: '#jobMaster.finished' },
+            { guard: 'isRestarting', target: 'restarting' },
+          ],
+        },
+        restarting: {
+          tags: 'restarting',
+          always: { guard: ({ context }) => context.restartingCount === 0, target: 'undisturbed' },
+        },
+        keeping: {
+          entry: 'keepResults',
+          on: {
+            // What a restart would read again is being handed over: there is nothing to restart from.
+            'job.cancel': cancelWhileKeeping,
+            'failover.refused': { ...failWhileKeeping, actions: ['recordFailure', 'closeFailover'] },
+            'job.globalFailure': failWhileKeeping,
+            'region.inexplicable': failWhileKeeping,
+            'results.kept': { target: '#jobMaster.finished', actions: 'takeKept' },
+            'results.keepFailed': {
+              target: '#jobMaster.failing',
+              actions: ['recordFailure', 'reportUnkept'],
+            },
+          },
+        },
+      },
+    },
+    failing: {
+      entry: [{ type: 'recordStatus', params: { status: 'failing' } }, 'cancelRegions'],
+      on: { ...ending, ...cancel, ...suspend },
+      initial: 'halting',
+      states: {
+        halting: { always: { guard: 'hasHalted', target: '#jobMaster.failed' } },
+        keeping: { on: { ...keeping, 'job.cancel': cancelWhileKeeping } },
+      },
+    },
+    canceling: {
+      entry: [{ type: 'recordStatus', params: { status: 'canceling' } }, 'cancelRegions'],
+      on: { ...ending, ...suspend, ...failGlobally },
+      initial: 'halting',
+      states: {
+        halting: { always: { guard: 'hasHalted', target: '#jobMaster.canceled' } },
+        keeping: { on: { ...keeping, 'job.globalFailure': failWhileKeeping } },
+      },
+    },
+    failed: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'failed' } }] },
+    canceled: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'canceled' } }] },
+    finished: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'finished' } }] },
+    suspended: {
+      tags: 'terminal',
+      entry: ['stopAdvisors', 'suspendRegions', { type: 'recordStatus', params: { status: 'suspended' } }],
+      on: { 'results.kept': { actions: 'releaseKeptResults' } },
+    },
+  },
+});
+
+export type JobMasterActorRef = ActorRefFrom<typeof jobMasterMachine>;

@@ -1,0 +1,46 @@
+import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
+import { toError } from '../../errors.ts';
+import type { ExecutionVertexId } from '../../ids.ts';
+import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { JobServices } from '../job-services.ts';
+import { regionMachine } from './region-machine.ts';
+
+/** The regions of a job: what their chart names, done. */
+export function provideRegion({ ledger, environment, gateway, delay, observe }: JobServices): typeof regionMachine {
+  return regionMachine.provide({
+    actors: { delay },
+    actions: {
+      recordState: ({ context: { region } }, { state }) => {
+        observe({ type: 'region.stateChanged', atMs: environment.clock.now(), region, state });
+      },
+      registerPartitions: ({ context: { vertices, attempt }, self }, { slots }) => {
+        const partitions: PlacedRegistration[] = [];
+        for (let index = 0; index < vertices.length; index++) {
+          const { executor } = slots[index] as Slot;
+          const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt);
+          for (const registration of registrations) partitions.push({ executor, registration });
+        }
+        const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
+          if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
+          else self.send({ type: 'region.partitionRegistrationFailed', token: attempt, ...failed });
+        };
+        try {
+          gateway.registerPartitions(partitions, done);
+        } catch (thrown) {
+          done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
+        }
+      },
+      releaseFinishedPartitions: ({ context: { region, vertices, attempt } }) => {
+        const isNew = ledger.modeOf(region) === 'new';
+        for (let index = 0; index < vertices.length; index++) {
+          const results = ledger.resultsOf(vertices[index] as ExecutionVertexId, attempt);
+          gateway.releasePartitions(
+            isNew
+              ? results
+              : results.filter(({ partition }) => ledger.graph.exchangeOfPartition(partition).joinsRegions),
+          );
+        }
+      },
+    },
+  });
+}

@@ -1,0 +1,30 @@
+import type { AsyncCallContext } from '../operator-description.ts';
+
+/** One call of the user's function. Its signal is made when it is asked for. */
+export class AsyncCall implements AsyncCallContext {
+  readonly retry: number;
+  onSettled: (() => void) | undefined;
+  #controller: AbortController | undefined;
+  #isAbandoned = false;
+  #reason: Error | undefined;
+
+  constructor(retry: number) {
+    this.retry = retry;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAbandoned) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Nobody waits for it any more. */
+  abandon(reason?: Error): void {
+    this.#isAbandoned = true;
+    this.#reason = reason;
+    this.onSettled?.();
+    this.#controller?.abort(reason);
+  }
+}

@@ -1,0 +1,331 @@
+import { DeadlineQueue } from '../../deadline.ts';
+import type { Clock } from '../../environment.ts';
+import { OperationTimeoutError, toError } from '../../errors.ts';
+import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import { isThenable } from '../../user-code.ts';
+import { AsyncCall } from './async-call.ts';
+import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
+import { RetryAfterError } from './call-errors.ts';
+import type { CallLimiter } from '../call-limiter.ts';
+import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
+import { Lineage } from '../lineage.ts';
+import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
+import { retryAfter } from './retry-after.ts';
+import type { RuntimeContext } from '../runtime-context.ts';
+
+type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
+
+/** A record on its way through the user's function. */
+interface Entry {
+  readonly record: unknown;
+  /** Its number in the input of the stage, from 0. */
+  readonly number: number;
+  retry: number;
+  /** Whether a call for it was made in vain. */
+  isRepeated: boolean;
+  isAnswered: boolean;
+  result: unknown;
+  /** What a call for it costs; undefined until one is to be made. */
+  costs: readonly number[] | undefined;
+  call: AsyncCall | undefined;
+  /** Ends what it waits for: its turn to call, or the time of its retry. */
+  stopWaiting: (() => void) | undefined;
+  /** Gives back the place of its key, or gives up asking for one. */
+  leavePlace: (() => void) | undefined;
+}
+
+/**
+ * `mapAsync`: several calls of the user's function at once, with a limit of time for each and retries, held to what the
+ * operator owes to the outside world.
+ *
+ * A record waits for a place of its key, if calls per key are limited; then it is under way: it waits for its turn to call,
+ * calls, and perhaps waits for a retry. Places and turns are granted by the operator's {@link CallLimiter}, which serves the
+ * other subtasks and attempts too.
+ *
+ * Invariants:
+ * - AM1 Never more than `concurrency` records are under way.
+ * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
+ * - AM3 What is begun and not taken is bounded: by a batch, or twice the concurrency if that is more.
+ * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
+ * - AM5 After `close`, or the first failure, it holds no place and waits for no turn.
+ */
+export class AsyncMapStage implements OperatorStage {
+  readonly #name: string;
+  readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
+  readonly #options: ResolvedAsyncMapOptions;
+  readonly #context: StageContext;
+  readonly #clock: Clock;
+  readonly #limiter: CallLimiter;
+  readonly #cutter: BatchCutter;
+  /** Of calls; undefined where they have no limit of time. */
+  readonly #deadlines: DeadlineQueue | undefined;
+  /** What came in and is not begun. */
+  #records: Batch = [];
+  #begun = 0;
+  /** Ordered: everything begun and not taken, in order. Unordered: what is answered. */
+  #entries: Entry[] = [];
+  /** Begun and not answered. */
+  readonly #open = new Set<Entry>();
+  /** Those that have a place of their key, and are not yet under way. */
+  readonly #placed: Entry[] = [];
+  #underWay = 0;
+  #failure: Error | undefined;
+  #blame: Blame | undefined;
+  readonly #lineage: Lineage | undefined;
+  /** Records that came in before the present batch. */
+  #pushed = 0;
+  #isOver = false;
+  #isClosed = false;
+
+  constructor(operator: AsyncMap, runtime: RuntimeContext, context: StageContext) {
+    const { clock, random } = runtime.environment;
+    this.#name = context.uids?.[context.firstOperator ?? 0] ?? runtime.vertex;
+    this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
+    this.#options = resolveAsyncMapOptions(this.#name, operator.options, random);
+    this.#context = context;
+    this.#lineage = context.tracksOrigins === true && !this.#options.ordered ? new Lineage() : undefined;
+    this.#clock = clock;
+    this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
+    this.#cutter = new BatchCutter(context);
+    const { timeoutMs } = this.#options;
+    this.#deadlines = timeoutMs === undefined ? undefined : new DeadlineQueue(clock, timeoutMs);
+  }
+
+  get isAccepting(): boolean {
+    return this.#begun === this.#records.length;
+  }
+
+  push(records: Batch): void {
+    this.#pushed += this.#records.length;
+    this.#records = records;
+    this.#begun = 0;
+    this.#begin();
+    this.#throwIfFailed();
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  poll(): Batch | undefined {
+    this.#throwIfFailed();
+    const results = this.#takeResults();
+    if (results.length > 0) this.#begin();
+    return results.length > 0 ? results : undefined;
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#open.size === 0;
+  }
+
+  get blame(): Blame | undefined {
+    return this.#blame;
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#options.ordered ? result : this.#lineage?.originOf(result);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#waitNoMore();
+    const calls = [...this.#open].map(({ call }) => call);
+    this.#open.clear();
+    this.#entries = [];
+    this.#records = [];
+    this.#begun = 0;
+    for (const call of calls) call?.abandon();
+  }
+
+  #takeResults(): unknown[] {
+    const { batchSize } = this.#context;
+    let ready = 0;
+    while (ready < this.#entries.length && ready < batchSize && this.#entries[ready]?.isAnswered === true) ready++;
+    if (ready === 0) return [];
+    const results = this.#entries.slice(0, ready).map(({ result }) => result);
+    const end = this.#cutter.endOf(results);
+    const entries = this.#entries.splice(0, end);
+    this.#lineage?.note(
+      entries.length,
+      entries.map(({ number }) => number),
+    );
+    return end === ready ? results : results.slice(0, end);
+  }
+
+  /** Begins as much as the limits allow: what has its place first. */
+  #begin(): void {
+    while (!this.#isClosed && this.#failure === undefined) {
+      const isFree = this.#underWay < this.#options.concurrency;
+      if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as Entry);
+      else if (this.#options.keyOf !== undefined && this.#mayTakeAnother()) this.#askForPlace(this.#nextEntry());
+      else if (this.#options.keyOf === undefined && isFree && this.#mayTakeAnother()) this.#start(this.#nextEntry());
+      else return;
+    }
+  }
+
+  #mayTakeAnother(): boolean {
+    if (this.#begun === this.#records.length) return false;
+    const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#open.size;
+    return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
+  }
+
+  #nextEntry(): Entry {
+    const number = this.#pushed + this.#begun;
+    const entry: Entry = {
+      record: this.#records[this.#begun++],
+      number,
+      retry: 0,
+      isRepeated: false,
+      isAnswered: false,
+      result: undefined,
+      costs: undefined,
+      call: undefined,
+      stopWaiting: undefined,
+      leavePlace: undefined,
+    };
+    this.#open.add(entry);
+    if (this.#options.ordered) this.#entries.push(entry);
+    return entry;
+  }
+
+  #askForPlace(entry: Entry): void {
+    this.#orGiveUp(entry, () => {
+      const key = this.#options.keyOf?.(entry.record);
+      entry.leavePlace = this.#limiter.requestPlace(key, () => {
+        this.#placed.push(entry);
+        this.#begin();
+        this.#context.wake();
+      });
+    });
+  }
+
+  #start(entry: Entry): void {
+    this.#underWay++;
+    this.#orGiveUp(entry, () => this.#callInTurn(entry));
+  }
+
+  #callInTurn(entry: Entry): void {
+    // What is called again comes on a turn of its own: one that is refused at once would never give the thread back.
+    if (this.#limiter.isOpen && !entry.isRepeated) {
+      this.#call(entry);
+      return;
+    }
+    const costs = (entry.costs ??= this.#options.costsOf(entry.record));
+    entry.stopWaiting = this.#limiter.requestCall({ costs, isRepeated: entry.isRepeated }, () => {
+      entry.stopWaiting = undefined;
+      this.#call(entry);
+      this.#begin();
+      this.#context.wake();
+    });
+  }
+
+  #call(entry: Entry): void {
+    const call = new AsyncCall(entry.retry);
+    entry.call = call;
+    let answer: unknown;
+    let isLater: boolean;
+    try {
+      answer = this.#fn(entry.record, call);
+      isLater = isThenable(answer);
+    } catch (error) {
+      this.#failed(entry, error);
+      return;
+    }
+    if (!isLater) {
+      this.#answered(entry, answer);
+      return;
+    }
+    this.#limitTime(entry, call);
+    // `resolve` for what is only like a promise: that may call back at once, or twice, or throw.
+    Promise.resolve(answer).then(
+      (result) => this.#settle(entry, call, () => this.#answered(entry, result)),
+      (error: unknown) => this.#settle(entry, call, () => this.#failed(entry, error)),
+    );
+  }
+
+  #limitTime(entry: Entry, call: AsyncCall): void {
+    call.onSettled = this.#deadlines?.add(() => {
+      this.#settle(entry, call, () => {
+        const timeoutMs = this.#options.timeoutMs as number;
+        const error = new OperationTimeoutError(`A call of mapAsync in "${this.#name}"`, timeoutMs);
+        this.#failed(entry, error);
+        call.abandon(error);
+      });
+    });
+  }
+
+  /** AM4: the first answer of the present call counts, once. */
+  #settle(entry: Entry, call: AsyncCall, act: () => void): void {
+    if (this.#isClosed || entry.call !== call) return;
+    call.onSettled?.();
+    act();
+    this.#begin();
+    this.#context.wake();
+  }
+
+  #answered(entry: Entry, result: unknown): void {
+    entry.call = undefined;
+    entry.result = result;
+    entry.isAnswered = true;
+    this.#open.delete(entry);
+    this.#underWay--;
+    if (!this.#options.ordered) this.#entries.push(entry);
+    entry.leavePlace?.();
+  }
+
+  #failed(entry: Entry, thrown: unknown): void {
+    entry.call = undefined;
+    entry.isRepeated = true;
+    const error = toError(thrown);
+    const { retries, retryIf, retryDelayMs, maxRetryAfterMs } = this.#options;
+    this.#orGiveUp(entry, () => {
+      const asked = retryAfter(error, this.#clock);
+      if ((asked === undefined && entry.retry >= retries) || !retryIf(error)) throw error;
+      if (asked === undefined) {
+        entry.retry++;
+        this.#retryLater(entry, retryDelayMs(entry.retry, error));
+      } else {
+        const { waitMs, said } = asked;
+        if (waitMs > maxRetryAfterMs) throw new RetryAfterError(this.#name, said, waitMs, maxRetryAfterMs, error);
+        this.#limiter.pause(waitMs);
+        this.#callInTurn(entry);
+      }
+    });
+  }
+
+  #retryLater(entry: Entry, delayMs: number): void {
+    const timer = this.#clock.setTimeout(() => {
+      entry.stopWaiting = undefined;
+      this.#orGiveUp(entry, () => this.#callInTurn(entry));
+      this.#context.wake();
+    }, delayMs);
+    entry.stopWaiting = () => this.#clock.clearTimeout(timer);
+  }
+
+  /** What options of the user's throw, or an error that is not tried again, is how it ends. */
+  #orGiveUp({ record, number }: Entry, action: () => void): void {
+    try {
+      action();
+    } catch (thrown) {
+      this.#waitNoMore();
+      if (this.#failure !== undefined) return;
+      this.#failure = toError(thrown);
+      this.#blame = { operator: this.#context.firstOperator ?? 0, record: { value: record, number } };
+    }
+  }
+
+  /** AM5. */
+  #waitNoMore(): void {
+    for (const entry of this.#open) {
+      entry.stopWaiting?.();
+      entry.stopWaiting = undefined;
+      entry.leavePlace?.();
+      entry.leavePlace = undefined;
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Environment } from '../../environment.ts';
+import type { CallLimiter, CallLimiterRegistry, CallLimits } from '../call-limiter.ts';
+import { LocalCallLimiter } from './local-call-limiter.ts';
+
+/** The limiters of one run: one per operator, for all of its subtasks and attempts. */
+export class CallLimiters implements CallLimiterRegistry {
+  readonly #environment: Environment;
+  readonly #limiterByUid = new Map<string, CallLimiter>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** That of the operator called `uid`; made with `limits` when it is first asked for. */
+  limiterOf(uid: string, limits: CallLimits): CallLimiter {
+    let limiter = this.#limiterByUid.get(uid);
+    if (limiter === undefined) {
+      limiter = new LocalCallLimiter(uid, limits, this.#environment);
+      this.#limiterByUid.set(uid, limiter);
+    }
+    return limiter;
+  }
+}

@@ -1,0 +1,254 @@
+import type { Batch } from '../../partitions/stream-element.ts';
+import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import { isThenable } from '../../user-code.ts';
+import { type Accumulators, compileLoop, type LoopOperator, type LoopOptions } from './compile-loop.ts';
+import { KeyedState } from './keyed-state.ts';
+import { Lineage } from '../lineage.ts';
+import type { OperatorDescription } from '../operator-description.ts';
+import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
+import { Pace } from '../pace.ts';
+import { PacedInput } from '../paced-input.ts';
+import { refuseRecord } from '../refused-results.ts';
+import { ResultBuffer } from '../result-buffer.ts';
+import type { Segment, SegmentTrace } from './segment.ts';
+
+/** An operator that answers at once. */
+export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;
+
+/**
+ * A run of synchronous operators as one stage: a loop per stretch, and a new stretch after each operator that has
+ * something to say at the end.
+ *
+ * Invariants:
+ * - FC1 A poll at the end asks about so many keys as a batch has records, and no more: however many keys there are, the
+ *   thread is given back in between, also where nothing comes of them.
+ * - FC2 What an operator says at the end goes through the operators after it, before those say their last.
+ */
+export class FusedChain implements OperatorStage {
+  readonly #context: StageContext;
+  readonly #segments: readonly PlacedSegment[];
+  readonly #results: ResultBuffer;
+  readonly #input: PacedInput;
+  /** Of keys at the end. */
+  readonly #pace: Pace;
+  #isOver = false;
+  /** The first segment that is not drained. */
+  #draining = 0;
+  /** Records that were worked on. */
+  #worked = 0;
+  /** Whether its result number n comes of its record number n, always. */
+  readonly #isOneToOne: boolean;
+  readonly #lineage: Lineage | undefined;
+  #blame: Blame | undefined;
+
+  constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
+    this.#context = context;
+    this.#results = new ResultBuffer(context);
+    this.#input = new PacedInput(this.#results);
+    this.#pace = new Pace(this.#results);
+    this.#isOneToOne = operators.every(({ kind }) => kind === 'map');
+    const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne;
+    this.#lineage = tracksOrigins ? new Lineage() : undefined;
+    const { firstOperator = 0 } = context;
+    this.#segments = segmentsOf(operators, compile, firstOperator, { ...context, tracksOrigins });
+  }
+
+  get isAccepting(): boolean {
+    return this.#results.isEmpty && this.#input.isEmpty;
+  }
+
+  push(records: Batch): void {
+    this.#input.push(records);
+    this.#work();
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  poll(): Batch | undefined {
+    const { batchSize, wake } = this.#context;
+    if (this.#results.isEmpty && !this.#input.isEmpty) this.#work();
+    if (this.#isOver && this.#results.isEmpty) {
+      this.#drain(batchSize);
+      if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();
+    }
+    return this.#results.take();
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.isAccepting && this.#draining === this.#segments.length;
+  }
+
+  get blame(): Blame | undefined {
+    return this.#blame;
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#isOneToOne ? result : this.#lineage?.originOf(result);
+  }
+
+  close(): void {
+    this.#results.clear();
+    this.#input.clear();
+    this.#draining = this.#segments.length;
+  }
+
+  #work(): void {
+    this.#input.workOn((records) => {
+      const first = this.#worked;
+      this.#worked += records.length;
+      this.#runFrom(0, records, first);
+    });
+  }
+
+  /** @param base number of the input record that the first of `records` is; undefined where they came of none */
+  #runFrom(first: number, records: Batch, base: number | undefined): void {
+    let results = records;
+    /** By result: index in `records` of what it came of. */
+    let origins: number[] | undefined;
+    for (let index = first; index < this.#segments.length; index++) {
+      if (results.length === 0) return;
+      if (index > 0 && this.#context.freezesRecords === true) freezeRecords(results);
+      const out: unknown[] = [];
+      const made: number[] | undefined = this.#lineage && [];
+      this.#runSegment(index, results, out, made, (at) => numberOf(base, index === first ? at : origins?.[at]));
+      results = out;
+      origins = index === first ? made : made?.map((at) => origins?.[at] as number);
+    }
+    this.#lineage?.note(results.length, base === undefined ? undefined : origins, base);
+    this.#results.addAll(results as unknown[]);
+  }
+
+  #runSegment(
+    index: number,
+    records: Batch,
+    out: unknown[],
+    origins: number[] | undefined,
+    numberAt: (index: number) => number | undefined,
+  ): void {
+    const { segment, firstOperator } = this.#segments[index] as PlacedSegment;
+    const trace = new RunTrace(origins);
+    try {
+      segment.run(records, out, trace);
+    } catch (error) {
+      const { place } = trace;
+      if (place !== undefined) {
+        const record = { value: records[place.index], number: numberAt(place.index) };
+        this.#blame = { operator: firstOperator + place.operator, record };
+      }
+      throw error;
+    }
+  }
+
+  #drainSegment({ segment, lastOperator }: PlacedSegment, out: unknown[], keyCount: number): boolean {
+    try {
+      return segment.drain?.(out, keyCount) === true;
+    } catch (error) {
+      this.#blame = { operator: lastOperator, key: { value: segment.key } };
+      throw error;
+    }
+  }
+
+  #drain(keyCount: number): void {
+    for (; this.#draining < this.#segments.length; this.#draining++) {
+      const segment = this.#segments[this.#draining] as PlacedSegment;
+      let hasMore = false;
+      this.#pace.workOn(keyCount, (count) => {
+        const out: unknown[] = [];
+        hasMore = this.#drainSegment(segment, out, count);
+        this.#runFrom(this.#draining + 1, out, undefined);
+        return hasMore;
+      });
+      if (hasMore) return;
+      if (!this.#results.isEmpty) {
+        this.#draining++;
+        return;
+      }
+    }
+  }
+}
+
+/** A segment, and where its operators are in the task's chain. */
+interface PlacedSegment {
+  readonly segment: Segment;
+  readonly firstOperator: number;
+  readonly lastOperator: number;
+}
+
+/** The trace of one run: a record, since a closure per batch costs more than what it would note. */
+class RunTrace implements SegmentTrace {
+  readonly origins: number[] | undefined;
+  place: { readonly operator: number; readonly index: number } | undefined;
+
+  constructor(origins: number[] | undefined) {
+    this.origins = origins;
+  }
+
+  failedAt(operator: number, index: number): void {
+    this.place = { operator, index };
+  }
+}
+
+function numberOf(base: number | undefined, index: number | undefined): number | undefined {
+  return base === undefined || index === undefined ? undefined : base + index;
+}
+
+function segmentsOf(
+  operators: readonly SynchronousOperator[],
+  compile: typeof compileLoop,
+  firstOperator: number,
+  options: LoopOptions,
+): PlacedSegment[] {
+  const segments: PlacedSegment[] = [];
+  let next = firstOperator;
+  const place = (segment: Segment, count: number): void => {
+    segments.push({ segment, firstOperator: next, lastOperator: next + count - 1 });
+    next += count;
+  };
+  let stretch: LoopOperator[] = [];
+  const close = (): void => {
+    if (stretch.length > 0) place(loopSegment(stretch, compile, options), stretch.length);
+    stretch = [];
+  };
+  for (const operator of operators) {
+    if (operator.kind === 'process') {
+      close();
+      place(new KeyedState(operator), 1);
+      continue;
+    }
+    stretch.push(operator);
+    if (operator.kind === 'aggregate' && operator.emit === 'final') close();
+  }
+  close();
+  return segments;
+}
+
+function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions): Segment {
+  const accumulators: Accumulators[] = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
+  const run = compile(operators, accumulators, options);
+  const last = operators.at(-1);
+  if (last?.kind !== 'aggregate' || last.emit !== 'final') return { run };
+  const cells = accumulators.at(-1) as Accumulators;
+  const result = last.result as (accumulator: unknown, key: unknown) => unknown;
+  let entries: ReturnType<Accumulators['entries']> | undefined;
+  let key: unknown;
+  return {
+    run,
+    get key() {
+      return key;
+    },
+    drain: (out, keyCount) => {
+      entries ??= cells.entries();
+      for (let count = 0; count < keyCount; count++) {
+        const next = entries.next();
+        if (next.done === true) return false;
+        key = next.value[0];
+        const record = result(next.value[1].accumulator, key);
+        if (isThenable(record)) refuseRecord('aggregate', record);
+        out.push(record);
+      }
+      return true;
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { IllegalStateError } from '../../errors.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import { isThenable, refusePromise } from '../../user-code.ts';
+import { checkKey } from '../key-identity.ts';
+import { refuseRecord } from '../refused-results.ts';
+import type { KeyedProcessContext, OperatorDescription } from '../operator-description.ts';
+import type { Segment, SegmentTrace } from './segment.ts';
+
+type Process = Extract<OperatorDescription, { kind: 'process' }>;
+type Context = KeyedProcessContext<unknown, unknown>;
+type Emit = (out: unknown) => void;
+type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
+type OnEnd = (context: Context, emit: Emit) => unknown;
+
+/**
+ * `process`: a user's function with a state per key. One context shows it key by key, so it is good for as long as a
+ * call lasts; whoever uses it later, or is asynchronous, gets an error instead of another key's state.
+ */
+export class KeyedState implements Segment {
+  readonly #keyOf: (record: unknown) => unknown;
+  readonly #onRecord: OnRecord;
+  readonly #onEnd: OnEnd | undefined;
+  readonly #states = new Map<unknown, unknown>();
+  #keysAtEnd: Iterator<unknown> | undefined;
+  #key: unknown;
+  /** Where results go; undefined while no function of the user's runs. */
+  #out: unknown[] | undefined;
+  #origins: number[] | undefined;
+  /** Index of the record whose turn it is. */
+  #index = 0;
+  readonly #context: Context;
+  readonly #emit: Emit = (result) => {
+    if (isThenable(result)) refuseRecord('process', result);
+    (this.#out ?? tooLate('emit')).push(result);
+    this.#origins?.push(this.#index);
+  };
+
+  constructor({ keyOf, onRecord, onEnd }: Process) {
+    this.#keyOf = keyOf as (record: unknown) => unknown;
+    this.#onRecord = onRecord as OnRecord;
+    this.#onEnd = onEnd as OnEnd | undefined;
+    this.#context = this.#createContext();
+  }
+
+  /** The key whose turn it is, or was when it failed. */
+  get key(): unknown {
+    return this.#key;
+  }
+
+  run(records: Batch, out: unknown[], trace: SegmentTrace): void {
+    this.#out = out;
+    this.#origins = trace.origins;
+    try {
+      for (this.#index = 0; this.#index < records.length; this.#index++) {
+        const record = records[this.#index];
+        this.#key = this.#keyOf(record);
+        checkKey(this.#key, 'process');
+        const answer = this.#onRecord(record, this.#context, this.#emit);
+        if (answer !== undefined) mustNotWait('onRecord', answer);
+      }
+    } catch (error) {
+      trace.failedAt(0, this.#index);
+      throw error;
+    } finally {
+      this.#out = this.#origins = undefined;
+    }
+  }
+
+  readonly drain = (out: unknown[], keyCount: number): boolean => {
+    if (this.#onEnd === undefined) return false;
+    // A copy: a key that is cleared and set again goes to the end of the map, again and again.
+    this.#keysAtEnd ??= [...this.#states.keys()].values();
+    this.#out = out;
+    try {
+      for (let count = 0; count < keyCount; count++) {
+        const next = this.#keysAtEnd.next();
+        if (next.done === true) return false;
+        this.#key = next.value;
+        const answer = this.#onEnd(this.#context, this.#emit);
+        if (answer !== undefined) mustNotWait('onEnd', answer);
+      }
+      return true;
+    } finally {
+      this.#out = undefined;
+    }
+  };
+
+  #createContext(): Context {
+    const states = this.#states;
+    const currentKey = (): unknown => (this.#out === undefined ? tooLate('its context') : this.#key);
+    return {
+      get key() {
+        return currentKey();
+      },
+      get: () => states.get(currentKey()),
+      set: (state) => {
+        if (isThenable(state)) refusePromise('state of process', state, 'a value (use mapAsync for what takes time)');
+        states.set(currentKey(), state);
+      },
+      clear: () => {
+        states.delete(currentKey());
+      },
+    };
+  }
+}
+
+function tooLate(what: string): never {
+  throw new IllegalStateError(
+    `A function of process used ${what} after it returned. Do what takes time in mapAsync, before or after`,
+  );
+}
+
+function mustNotWait(what: string, answer: unknown): void {
+  if (!isThenable(answer)) return;
+  refusePromise(`result of ${what} of process`, answer, 'nothing (use mapAsync for what takes time)');
+}

@@ -1,0 +1,18 @@
+import type { Batch } from '../../partitions/stream-element.ts';
+
+/** What a segment notes about one run for whoever has to say where it failed, or what a result came of. */
+export interface SegmentTrace {
+  /** It failed in operator `operator` of the segment, at the record with this index. */
+  failedAt(operator: number, index: number): void;
+  /** By result: index of the record that it came of. undefined where nobody will ask. */
+  readonly origins: number[] | undefined;
+}
+
+/** A stretch of the chain; `drain` hands out what it holds back until the input has ended. */
+export interface Segment {
+  run(records: Batch, out: unknown[], trace: SegmentTrace): void;
+  /** Asks about `keyCount` more keys and appends their results; false when there were no more keys. */
+  readonly drain?: (out: unknown[], keyCount: number) => boolean;
+  /** The key whose turn it is in `drain`. */
+  readonly key?: unknown;
+}

@@ -1,0 +1,207 @@
+import { type Observable, Subject, type Subscription } from 'rxjs';
+import { type ChannelOrder, OrderReplay } from '../../partitions/channel-order.ts';
+import type { SubpartitionView } from '../../partitions/result-partition.ts';
+import { endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import type { TaskInput } from '../../partitions/task-io.ts';
+
+/** Elements of which is remembered where they came from: more than a chain of operators is behind. */
+const mostArrivals = 1_024;
+
+/** Where the records of an element came from. */
+interface Arrival {
+  /** Number of its first record among all that were emitted. */
+  readonly first: number;
+  readonly channel: number;
+  /** Number of its first record in the channel. */
+  readonly sequence: number;
+}
+
+/** Elements a channel may have under way: one is worked on while the next arrives. */
+const creditsPerChannel = 2;
+
+/**
+ * Merges the channels of one task, whatever edge they belong to, one element at a time and in turn. What it costs to
+ * take an element does not depend on how many channels there are.
+ *
+ * Invariants:
+ * - IG1 Order is kept within a channel.
+ * - IG2 A channel holds at most two elements here; the next is asked for when one was taken.
+ * - IG3 A channel that always has elements does not starve the others.
+ * - IG4 With an order on record, records are taken in that order, whatever batches they come in; then in turn, and that
+ *   is added to the record.
+ */
+export class InputGate implements TaskInput {
+  readonly elements$: Observable<StreamElement>;
+  readonly #elements = new Subject<StreamElement>();
+  readonly #views: readonly SubpartitionView[];
+  readonly #queues: StreamElement[][];
+  readonly #subscriptions: Subscription[] = [];
+  /** Channels with elements, each once, in the order they are served. */
+  readonly #ready = new ReadyList();
+  readonly #order: ChannelOrder | undefined;
+  #replay: OrderReplay | undefined;
+  #openCount: number;
+  #listener: (() => void) | undefined;
+  #failure: Error | undefined;
+  #phase: 'open' | 'ended' | 'failed' | 'closed' = 'open';
+
+  /** The latest elements, oldest first. */
+  readonly #arrivals: Arrival[] = [];
+  #emitted = 0;
+  readonly #emittedOf: number[];
+  readonly #nameOf: (channel: number) => string;
+
+  /**
+   * @param order is kept to as far as it goes, and continued
+   * @param nameOf says which subpartition a channel reads: `map-1[0] → sums, subpartition 2`
+   */
+  constructor(
+    views: readonly SubpartitionView[],
+    order?: ChannelOrder,
+    nameOf: (channel: number) => string = (channel) => `channel ${channel}`,
+  ) {
+    this.elements$ = this.#elements.asObservable();
+    this.#views = views;
+    this.#queues = views.map(() => []);
+    this.#emittedOf = views.map(() => 0);
+    this.#nameOf = nameOf;
+    this.#openCount = views.length;
+    this.#order = order;
+    this.#replay = order === undefined || order.length === 0 ? undefined : new OrderReplay(order);
+    for (const [channel, view] of views.entries()) {
+      this.#subscriptions.push(
+        view.elements$.subscribe({
+          next: (element) => this.#arrived(channel, element),
+          error: (error: unknown) => {
+            this.#failure ??= error as Error;
+            this.#listener?.();
+          },
+        }),
+      );
+      view.request(creditsPerChannel);
+    }
+  }
+
+  emitNext(): boolean {
+    if (this.#phase !== 'open') return false;
+    if (this.#failure !== undefined) {
+      this.#phase = 'failed';
+      this.#elements.error(this.#failure);
+      return true;
+    }
+    if (this.#replay !== undefined) {
+      const served = this.#serveReplay(this.#replay);
+      if (served !== undefined) return served;
+    }
+    for (let channel = this.#ready.take(); channel !== undefined; channel = this.#ready.take()) {
+      const queue = this.#queues[channel] as StreamElement[];
+      const element = queue.shift() as StreamElement;
+      if (element.kind === 'end') {
+        this.#openCount--;
+        continue;
+      }
+      if (queue.length > 0) this.#ready.add(channel);
+      this.#views[channel]?.request(1);
+      this.#order?.note(channel, element.records.length);
+      this.#emit(channel, element);
+      return true;
+    }
+    if (this.#openCount > 0) return false;
+    this.#phase = 'ended';
+    this.#elements.next(endOfPartition);
+    return true;
+  }
+
+  onAvailable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  dismiss(): void {
+    this.#phase = 'closed';
+    for (const view of this.#views) view.dismiss();
+  }
+
+  placeOf(record: number): string | undefined {
+    const arrival = this.#arrivals.findLast(({ first }) => first <= record);
+    if (arrival === undefined) return undefined;
+    const { channel, first, sequence } = arrival;
+    return `${this.#nameOf(channel)}, record ${sequence + record - first}`;
+  }
+
+  close(done: () => void): void {
+    this.#phase = 'closed';
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#subscriptions.length = 0;
+    done();
+  }
+
+  /** IG4. Undefined when the record comes to its end: from then on it is anybody's turn. */
+  #serveReplay(replay: OrderReplay): boolean | undefined {
+    const { channel } = replay;
+    const queue = channel === undefined ? undefined : (this.#queues[channel] as StreamElement[]);
+    const element = queue?.[0];
+    if (queue !== undefined && element === undefined) return false;
+    // A channel that ends before its time is not what it was: what is made of it will differ and be found out.
+    if (channel === undefined || queue === undefined || element === undefined || element.kind === 'end') {
+      this.#replay = undefined;
+      for (const [index, waiting] of this.#queues.entries()) if (waiting.length > 0) this.#ready.add(index);
+      return undefined;
+    }
+    const { records } = element;
+    if (records.length <= replay.left) {
+      queue.shift();
+      this.#views[channel]?.request(1);
+      replay.take(records.length);
+      this.#emit(channel, element);
+    } else {
+      const count = replay.left;
+      queue[0] = { kind: 'records', records: records.slice(count) };
+      replay.take(count);
+      this.#emit(channel, { kind: 'records', records: records.slice(0, count) });
+    }
+    return true;
+  }
+
+  #emit(channel: number, element: Extract<StreamElement, { kind: 'records' }>): void {
+    const { length } = element.records;
+    const sequence = this.#emittedOf[channel] as number;
+    this.#arrivals.push({ first: this.#emitted, channel, sequence });
+    if (this.#arrivals.length >= 2 * mostArrivals) this.#arrivals.splice(0, mostArrivals);
+    this.#emitted += length;
+    this.#emittedOf[channel] = sequence + length;
+    this.#elements.next(element);
+  }
+
+  #arrived(channel: number, element: StreamElement): void {
+    const queue = this.#queues[channel] as StreamElement[];
+    queue.push(element);
+    if (queue.length > 1) return;
+    if (this.#replay !== undefined) {
+      this.#listener?.();
+      return;
+    }
+    this.#ready.add(channel);
+    if (this.#ready.size === 1) this.#listener?.();
+  }
+}
+
+/** A queue of channel numbers in constant time: one list is filled while the other is emptied. */
+class ReadyList {
+  #taking: number[] = [];
+  #adding: number[] = [];
+
+  get size(): number {
+    return this.#taking.length + this.#adding.length;
+  }
+
+  add(channel: number): void {
+    this.#adding.push(channel);
+  }
+
+  take(): number | undefined {
+    if (this.#taking.length === 0) {
+      [this.#taking, this.#adding] = [this.#adding.reverse(), this.#taking];
+    }
+    return this.#taking.pop();
+  }
+}

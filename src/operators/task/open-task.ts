@@ -1,0 +1,167 @@
+import { InvalidArgumentError } from '../../errors.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import type { Partitioning, VertexProgram } from '../operator-description.ts';
+import type { CallLimiterRegistry } from '../call-limiter.ts';
+import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
+import { createOperatorChain } from './operator-chain.ts';
+import { SinkOutput } from './sink-output.ts';
+import type { Sink, SinkWriter } from '../sink.ts';
+import { SourceInput } from './source-input.ts';
+import type { Source, SourceReader } from '../source.ts';
+import type { TaskParts } from './stream-task.ts';
+import type { TaskContext } from './task-context.ts';
+import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import type { ChannelOrder } from '../../partitions/channel-order.ts';
+import { InputGate } from './input-gate.ts';
+import { type ChannelSelection, RecordWriter } from './record-writer.ts';
+import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';
+
+export interface OpenTaskOptions extends BatchLimits {
+  readonly program: VertexProgram;
+  readonly context: TaskContext;
+  /** Those of the run. */
+  readonly callLimiters: CallLimiterRegistry;
+  /** What its source has planned for this run; undefined where it plans nothing. */
+  readonly sourcePlan?: (() => Promise<unknown>) | undefined;
+  /** Opens the channels of its inputs, in order. @throws PartitionLostError */
+  readonly openChannels: () => readonly SubpartitionView[];
+  /** The order in which records are taken from the channels; undefined: any. */
+  readonly channelOrder?: ChannelOrder | undefined;
+  /** The partitions it writes, parallel to the program's outputs. */
+  readonly partitions: readonly ResultPartition[];
+  readonly wake: () => void;
+  /** How long what was opened may take to close where something else cannot be opened; undefined: for ever. */
+  readonly closeLimit?: CloseLimit;
+  /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
+  readonly uids: readonly string[];
+  /** uids of the operators that read its partitions, parallel to them. */
+  readonly readers: readonly string[];
+  /** Names the subpartition that a channel reads. */
+  readonly nameOfChannel?: (channel: number) => string;
+  /** Hears which source or sink it is that cannot be opened. */
+  readonly blame?: (uid: string) => void;
+}
+
+/** Opens what a subtask works with: at once, or later where it has a source or a sink. Closes all if one part fails. */
+export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskParts> {
+  const { source, sink } = options.program;
+  return source === undefined && sink === undefined ? join(options, undefined, undefined) : openEnds(options);
+}
+
+/** The first to fail counts: what the other still opens is told by its signal, and is closed when it is there. */
+async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
+  const { program, context, sourcePlan, uids, closeLimit } = options;
+  const { source, sink } = program;
+  const [first, last] = [uids[0] as string, uids.at(-1) as string];
+  const reader = blaming(options, first, async () => {
+    return source && openSource(source, context, sourcePlan && (await sourcePlan()));
+  });
+  const writer = blaming(options, last, async () => sink && openSink(sink, context));
+  try {
+    return join(options, ...(await Promise.all([reader, writer])));
+  } catch (error) {
+    context.abort();
+    const closings = [
+      closingOf(`the source "${first}"`, async () => (await reader)?.close()),
+      closingOf(`the sink "${last}"`, async () => (await writer)?.abort()),
+    ];
+    await new Promise<void>((resolve) => closeAll(closings, closeLimit, resolve));
+    throw error;
+  }
+}
+
+async function blaming<Opened>({ blame }: OpenTaskOptions, uid: string, open: () => Promise<Opened>): Promise<Opened> {
+  try {
+    return await open();
+  } catch (error) {
+    blame?.(uid);
+    throw error;
+  }
+}
+
+async function openSource(
+  source: Source<unknown>,
+  context: TaskContext,
+  plan: unknown,
+): Promise<SourceReader<unknown>> {
+  const reader = await source.open(context, plan);
+  checkMethods(`open of source "${source.name}"`, reader, ['read', 'close']);
+  return reader;
+}
+
+async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<SinkWriter<unknown>> {
+  const writer = await sink.open(context);
+  checkMethods(`open of sink "${sink.name}"`, writer, ['write', 'commit', 'abort']);
+  return writer;
+}
+
+/** @throws InvalidArgumentError unless `opened` can do what is asked of it */
+function checkMethods(what: string, opened: unknown, methods: readonly string[]): void {
+  if (methods.every((method) => typeof propertyOf(opened, method) === 'function')) return;
+  throw new InvalidArgumentError(what, opened, `an object with the methods ${methods.join(', ')}, or a promise of one`);
+}
+
+function join(
+  options: OpenTaskOptions,
+  reader: SourceReader<unknown> | undefined,
+  writer: SinkWriter<unknown> | undefined,
+): TaskParts {
+  const { program, context, partitions, openChannels, channelOrder, callLimiters, wake, uids, nameOfChannel } = options;
+  const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
+  const names = uidsOf(program, uids);
+  const outputs = program.outputs.map(
+    ({ partitioning }, index) =>
+      new RecordWriter({
+        partition: partitions[index] as ResultPartition,
+        selection: selectionOf(partitioning),
+        ...limits,
+        reader: options.readers[index] as string,
+        subtask: context.subtask,
+        freeze: context.environment.freezeRecords,
+      }),
+  );
+  const chain = createOperatorChain(program.operators, context, {
+    ...limits,
+    callLimiters,
+    uids: names.operators,
+    // It costs some percent, and a key function that fails mostly fails again: the failure that ends the job knows.
+    tracksOrigins: context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash'),
+    wake,
+  });
+  try {
+    return {
+      // Channels last: what was opened before may fail, and a pipelined result is read once.
+      input:
+        reader === undefined
+          ? new InputGate(openChannels(), channelOrder, nameOfChannel)
+          : new SourceInput(reader, limits, nameOfSource(program, context), context.environment.freezeRecords),
+      chain,
+      outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
+      uids: names,
+    };
+  } catch (error) {
+    chain.close();
+    throw error;
+  }
+}
+
+/** `orders.jsonl`, or `orders.jsonl, subtask 2` where it is one of several. */
+function nameOfSource({ source }: VertexProgram, { subtask, parallelism }: TaskContext): string {
+  const { name } = source as Source<unknown>;
+  return parallelism === 1 ? name : `${name}, subtask ${subtask}`;
+}
+
+function uidsOf({ source, sink }: VertexProgram, uids: readonly string[]): TaskParts['uids'] {
+  const operators = uids.slice(source === undefined ? 0 : 1, sink === undefined ? undefined : -1);
+  return { source: source && uids[0], operators, last: uids.at(-1) as string };
+}
+
+function selectionOf(partitioning: Partitioning): ChannelSelection {
+  switch (partitioning.kind) {
+    case 'hash':
+    case 'broadcast':
+      return partitioning;
+    default:
+      return { kind: 'round-robin' };
+  }
+}

@@ -1,0 +1,192 @@
+import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import { AsyncMapStage } from '../calls/async-map-stage.ts';
+import { FusedChain, type SynchronousOperator } from '../fused/fused-chain.ts';
+import type { OperatorDescription } from '../operator-description.ts';
+import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
+import { PipeStage } from '../pipe-stage.ts';
+import type { RuntimeContext } from '../runtime-context.ts';
+
+/**
+ * What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone.
+ * Without operators, what comes in goes out.
+ *
+ * @throws what a function of `through` threw, and InvalidArgumentError for options of `mapAsync`.
+ */
+export function createOperatorChain(
+  operators: readonly OperatorDescription[],
+  runtime: RuntimeContext,
+  context: StageContext,
+): OperatorStage {
+  const stages: OperatorStage[] = [];
+  const { vertex: name, environment } = runtime;
+  const about = { ...context, name, freezesRecords: environment.freezeRecords };
+  try {
+    const groups = groupsOf(operators);
+    let firstOperator = 0;
+    for (const [index, group] of groups.entries()) {
+      const tracksOrigins = context.tracksOrigins === true || index < groups.length - 1;
+      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins }));
+      firstOperator += 'kind' in group ? 1 : group.length;
+    }
+  } catch (error) {
+    for (const stage of stages) stage.close();
+    throw error;
+  }
+  const [only = new PassingStage()] = stages;
+  return stages.length > 1 ? new StageChain(stages, environment.freezeRecords) : only;
+}
+
+type Group = Extract<OperatorDescription, { kind: 'asyncMap' | 'pipe' }> | readonly SynchronousOperator[];
+
+function groupsOf(operators: readonly OperatorDescription[]): Group[] {
+  const groups: Group[] = [];
+  let run: SynchronousOperator[] | undefined;
+  for (const operator of operators) {
+    if (operator.kind === 'asyncMap' || operator.kind === 'pipe') {
+      groups.push(operator);
+      run = undefined;
+    } else if (run === undefined) {
+      groups.push((run = [operator]));
+    } else {
+      run.push(operator);
+    }
+  }
+  return groups;
+}
+
+function createStage(group: Group, runtime: RuntimeContext, context: StageContext): OperatorStage {
+  if (!('kind' in group)) return new FusedChain(group, context);
+  return group.kind === 'pipe' ? new PipeStage(group, context) : new AsyncMapStage(group, runtime, context);
+}
+
+/** No operator at all. */
+class PassingStage implements OperatorStage {
+  readonly blame = undefined;
+  #waiting: Batch | undefined;
+  #isOver = false;
+
+  get isAccepting(): boolean {
+    return this.#waiting === undefined;
+  }
+
+  push(records: Batch): void {
+    this.#waiting = records;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  poll(): Batch | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
+  }
+
+  get isDone(): boolean {
+    return this.#isOver && this.#waiting === undefined;
+  }
+
+  originOf(result: number): number {
+    return result;
+  }
+
+  close(): void {
+    this.#waiting = undefined;
+  }
+}
+
+/**
+ * Stages in a row: what one gives the next takes, when it does.
+ *
+ * Invariants:
+ * - SC1 A stage gets a batch only while it accepts one, and its end once, when the stage before it is done.
+ * - SC2 A stage that is done before its input is needs nothing more: what comes before it is closed, and no input taken.
+ */
+class StageChain implements OperatorStage {
+  readonly #stages: readonly OperatorStage[];
+  readonly #freezesRecords: boolean;
+  /** The first stage that is not done; those before it do not matter any more. */
+  #first = 0;
+
+  constructor(stages: readonly OperatorStage[], freezesRecords: boolean) {
+    this.#stages = stages;
+    this.#freezesRecords = freezesRecords;
+  }
+
+  get isAccepting(): boolean {
+    return this.#first === 0 && (this.#stages[0] as OperatorStage).isAccepting;
+  }
+
+  push(records: Batch): void {
+    (this.#stages[0] as OperatorStage).push(records);
+  }
+
+  end(): void {
+    (this.#stages[0] as OperatorStage).end();
+  }
+
+  poll(): Batch | undefined {
+    for (;;) {
+      const results = this.#stages.at(-1)?.poll();
+      if (results !== undefined) return results;
+      // A stage may be done because it was just polled in vain.
+      if (!this.#skipDone() && !this.#moveOn() && !this.#skipDone()) return undefined;
+    }
+  }
+
+  get isDone(): boolean {
+    return this.#first === this.#stages.length;
+  }
+
+  get blame(): Blame | undefined {
+    const last = this.#stages.findIndex((stage) => stage.blame !== undefined);
+    const blame = this.#stages[last]?.blame;
+    if (blame?.record === undefined) return blame;
+    const { value, number } = blame.record;
+    return { ...blame, record: { value, number: this.#originBefore(last, number) } };
+  }
+
+  originOf(result: number): number | undefined {
+    return this.#originBefore(this.#stages.length, result);
+  }
+
+  close(): void {
+    for (const stage of this.#stages) stage.close();
+  }
+
+  /** The input record of the chain that input record `number` of a stage came of. */
+  #originBefore(stage: number, number: number | undefined): number | undefined {
+    let origin = number;
+    for (let before = stage - 1; before >= 0 && origin !== undefined; before--) {
+      origin = (this.#stages[before] as OperatorStage).originOf(origin);
+    }
+    return origin;
+  }
+
+  /** Leaves behind every stage up to the last one that is done, and tells the next that its input ended. */
+  #skipDone(): boolean {
+    let next = this.#stages.length;
+    while (next > this.#first && !(this.#stages[next - 1] as OperatorStage).isDone) next--;
+    if (next === this.#first) return false;
+    for (const stage of this.#stages.slice(this.#first, next)) stage.close();
+    this.#first = next;
+    this.#stages[next]?.end();
+    return true;
+  }
+
+  /** Hands a batch from each stage to the next, where there is one and there is room: the last first, to make room. */
+  #moveOn(): boolean {
+    let hasMoved = false;
+    for (let index = this.#stages.length - 1; index > this.#first; index--) {
+      const [from, to] = [this.#stages[index - 1] as OperatorStage, this.#stages[index] as OperatorStage];
+      const results = to.isAccepting ? from.poll() : undefined;
+      if (results === undefined) continue;
+      if (this.#freezesRecords) freezeRecords(results);
+      to.push(results);
+      hasMoved = true;
+    }
+    return hasMoved;
+  }
+}

@@ -1,0 +1,192 @@
+import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
+import type { ResultPartition } from '../../partitions/result-partition.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
+
+/** How the records of one edge find their subpartition. */
+export type ChannelSelection =
+  | { readonly kind: 'round-robin' }
+  | { readonly kind: 'broadcast' }
+  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown };
+
+export interface RecordWriterOptions extends BatchLimits {
+  readonly partition: ResultPartition;
+  readonly selection: ChannelSelection;
+  /** uid of the operator that reads the edge: a key function is its. */
+  readonly reader: string;
+  /** Where round robin starts: the producer's own index, so that producers do not all begin with the same consumer. */
+  readonly subtask: number;
+  readonly freeze: boolean;
+}
+
+/**
+ * Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. What it holds
+ * back of a subpartition is bounded like a batch, in records and in bytes.
+ */
+export class RecordWriter implements TaskOutput {
+  readonly failure = undefined;
+  readonly #partition: ResultPartition;
+  readonly #selection: ChannelSelection;
+  readonly #reader: string;
+  #blame: OutputBlame | undefined;
+  /** Records of earlier batches. */
+  #before = 0;
+  readonly #batchBytes: number;
+  readonly #cutter: BatchCutter;
+  /** Records that make a batch, of those that came last. */
+  #fitting: number;
+  readonly #freeze: boolean;
+  /** The batch being filled, by subpartition; made on first use. The first serves all if records are broadcast. */
+  readonly #batches: (unknown[] | undefined)[] = [];
+  /** Bytes of those batches, as far as their records were measured. */
+  readonly #bytes: number[] = [];
+  #next: number;
+
+  constructor({ partition, selection, reader, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
+    this.#partition = partition;
+    this.#reader = reader;
+    this.#selection =
+      partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
+    this.#batchBytes = batchBytes;
+    this.#cutter = new BatchCutter({ batchSize, batchBytes });
+    this.#fitting = batchSize;
+    this.#freeze = freeze;
+    this.#next = subtask % partition.subpartitionCount;
+  }
+
+  get isWritable(): boolean {
+    return this.#partition.isWritable;
+  }
+
+  waitForRoom(): void {
+    this.#partition.waitForRoom();
+  }
+
+  get blame(): OutputBlame | undefined {
+    return this.#blame;
+  }
+
+  get isNeeded(): boolean {
+    return this.#partition.isNeeded;
+  }
+
+  onWritable(listener: () => void): void {
+    this.#partition.onWritable(listener);
+  }
+
+  write(records: Batch): void {
+    if (records.length === 0) return;
+    if (this.#freeze) freezeRecords(records);
+    const fitting = this.#cutter.fitting(records);
+    if (fitting !== undefined) this.#fitting = fitting;
+    const selection = this.#selection;
+    switch (selection.kind) {
+      case 'broadcast':
+        if (fitting !== undefined) return this.#writeToAll(records);
+        for (const record of records) this.#appendMeasured(0, record);
+        return;
+      case 'round-robin':
+        return this.#writeInTurn(records, fitting !== undefined);
+      case 'hash':
+        return this.#writeByKey(records, selection.keyOf as (record: unknown) => unknown, fitting !== undefined);
+    }
+  }
+
+  flush(): void {
+    for (const subpartition of this.#batches.keys()) this.#hand(subpartition);
+  }
+
+  finish(done: (error?: Error) => void): void {
+    this.flush();
+    this.#partition.finish(done);
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.#batches.length = 0;
+    this.#partition.curtail(done);
+  }
+
+  /** What was written stays until whoever owns the partition releases it: a reader must not take it for complete. */
+  abort(done: () => void): void {
+    this.#batches.length = 0;
+    done();
+  }
+
+  #writeInTurn(records: Batch, areSmall: boolean): void {
+    const { subpartitionCount } = this.#partition;
+    for (const record of records) {
+      if (areSmall) this.#append(this.#next, record);
+      else this.#appendMeasured(this.#next, record);
+      if (++this.#next === subpartitionCount) this.#next = 0;
+    }
+  }
+
+  #writeByKey(records: Batch, keyOf: (record: unknown) => unknown, areSmall: boolean): void {
+    const { subpartitionCount } = this.#partition;
+    // Where it is at is two local numbers, which cost nothing: only the handler reads them.
+    let placed = 0;
+    let written = 0;
+    try {
+      for (const record of records) {
+        const subpartition = subpartitionOfKey(keyOf(record), subpartitionCount);
+        placed++;
+        if (areSmall) this.#append(subpartition, record);
+        else this.#appendMeasured(subpartition, record);
+        written++;
+      }
+    } catch (error) {
+      if (placed === written) {
+        this.#blame = { uid: this.#reader, record: { value: records[written], number: this.#before + written } };
+      }
+      throw error;
+    }
+    this.#before += records.length;
+  }
+
+  #append(subpartition: number, record: unknown): void {
+    let batch = this.#batches[subpartition];
+    if (batch === undefined) this.#batches[subpartition] = batch = [];
+    batch.push(record);
+    if (batch.length >= this.#fitting) this.#hand(subpartition);
+  }
+
+  #appendMeasured(subpartition: number, record: unknown): void {
+    const bytes = this.#cutter.measure(record);
+    if ((this.#bytes[subpartition] ?? 0) + bytes > this.#batchBytes) this.#hand(subpartition);
+    this.#bytes[subpartition] = (this.#bytes[subpartition] ?? 0) + bytes;
+    this.#append(subpartition, record);
+  }
+
+  #writeToAll(records: Batch): void {
+    const waiting = this.#batches[0];
+    if (waiting === undefined && records.length * 2 > this.#fitting) {
+      this.#handToAll(records);
+      return;
+    }
+    const batch = waiting ?? [];
+    for (const record of records) batch.push(record);
+    this.#batches[0] = batch;
+    if (batch.length >= this.#fitting) this.#hand(0);
+  }
+
+  /** Hands on what was filled of a batch. */
+  #hand(subpartition: number): void {
+    const batch = this.#batches[subpartition];
+    if (batch === undefined) return;
+    this.#batches[subpartition] = undefined;
+    this.#bytes[subpartition] = 0;
+    if (this.#selection.kind === 'broadcast') this.#handToAll(batch);
+    else this.#write(subpartition, batch);
+  }
+
+  #handToAll(batch: Batch): void {
+    for (let index = 0; index < this.#partition.subpartitionCount; index++) this.#write(index, batch);
+  }
+
+  #write(subpartition: number, batch: Batch): void {
+    if (this.#freeze) Object.freeze(batch);
+    this.#partition.write(subpartition, batch);
+  }
+}

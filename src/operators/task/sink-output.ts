@@ -1,0 +1,127 @@
+import { InvalidArgumentError } from '../../errors.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
+import { callAndWait, type Returned } from '../../user-code.ts';
+import type { SinkWriter } from '../sink.ts';
+
+/** A sink as an output of a task: one write at a time, then commit or abort, each once. */
+export class SinkOutput implements TaskOutput {
+  readonly isNeeded = true;
+  readonly #writer: SinkWriter<unknown>;
+  readonly #sink: string;
+  #listener: (() => void) | undefined;
+  #failure: Error | undefined;
+  #isBusy = false;
+  /** The batch that is written, and how many records came before it. */
+  #batch: Batch = [];
+  #before = 0;
+  /** What is to be done when the sink is not busy any more. */
+  readonly #afterwards: (() => void)[] = [];
+  #phase: 'open' | 'committing' | 'aborted' = 'open';
+
+  /** @param sink its name, for messages */
+  constructor(writer: SinkWriter<unknown>, sink: string) {
+    this.#writer = writer;
+    this.#sink = sink;
+  }
+
+  get isWritable(): boolean {
+    return !this.#isBusy;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** The record that a write failed at, if the sink knows. */
+  get blame(): OutputBlame | undefined {
+    const index = this.#phase === 'open' && this.#failure !== undefined ? this.#failedAt() : undefined;
+    if (index === undefined || !(index in this.#batch)) return undefined;
+    return { uid: undefined, record: { value: this.#batch[index], number: this.#before + index } };
+  }
+
+  /** A write takes as long as it takes. */
+  waitForRoom(): void {}
+
+  onWritable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  write(records: Batch): void {
+    this.#throwFailure();
+    this.#before += this.#batch.length;
+    this.#batch = records;
+    this.#call('write', () => this.#writer.write(records));
+    this.#throwFailure();
+  }
+
+  flush(): void {}
+
+  finish(done: (error?: Error) => void): void {
+    this.#whenIdle(() => {
+      if (this.#failure !== undefined || this.#phase !== 'open') {
+        done(this.#failure);
+        return;
+      }
+      this.#phase = 'committing';
+      this.#call('commit', () => this.#writer.commit());
+      this.#whenIdle(() => done(this.#failure));
+    });
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.finish(done);
+  }
+
+  abort(done: () => void): void {
+    this.#whenIdle(() => {
+      if (this.#phase !== 'open') {
+        done();
+        return;
+      }
+      this.#phase = 'aborted';
+      this.#call('abort', () => this.#writer.abort());
+      this.#whenIdle(done);
+    });
+  }
+
+  #failedAt(): number | undefined {
+    try {
+      return this.#writer.failedAt?.();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #call(method: keyof SinkWriter<unknown>, action: () => unknown): void {
+    const returned = callAndWait(action, (later) => {
+      this.#isBusy = false;
+      this.#note(later);
+      this.#listener?.();
+      while (!this.#isBusy && this.#afterwards.length > 0) this.#afterwards.shift()?.();
+    });
+    if (returned === undefined) {
+      this.#isBusy = true;
+      return;
+    }
+    this.#note(returned);
+    // Whatever it is, nobody would wait for it: an Observable that nobody subscribes to writes nothing.
+    if (returned.kind === 'value' && returned.value !== undefined) {
+      const what = `${method} of sink "${this.#sink}"`;
+      this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise, to be returned');
+    }
+  }
+
+  #note(returned: Returned<unknown>): void {
+    if (returned.kind === 'error') this.#failure ??= returned.error;
+  }
+
+  #whenIdle(action: () => void): void {
+    if (this.#isBusy) this.#afterwards.push(action);
+    else action();
+  }
+}

@@ -1,0 +1,147 @@
+import { type Observable, Subject } from 'rxjs';
+import { InvalidArgumentError, toError } from '../../errors.ts';
+import { ignoreRejection } from '../../foreign-value.ts';
+import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import type { TaskInput } from '../../partitions/task-io.ts';
+import { endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
+import type { SourceReader } from '../source.ts';
+
+/** What a reader answered. */
+type Answer = readonly unknown[] | null;
+
+type ReadingState =
+  | { readonly kind: 'idle' | 'reading' | 'over' }
+  /** `from`: records before it were handed on. */
+  | { readonly kind: 'read'; readonly answer: Answer; readonly from: number }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/**
+ * A source as the input of a task: one batch at a time, and nothing is read ahead of what was asked for. An answer that
+ * holds more than a batch may, or more than was asked for, is handed on as several.
+ */
+export class SourceInput implements TaskInput {
+  readonly elements$: Observable<StreamElement>;
+  readonly #elements = new Subject<StreamElement>();
+  readonly #reader: SourceReader<unknown>;
+  /** Asks for fewer records where they are large. */
+  readonly #cutter: BatchCutter;
+  readonly #name: string;
+  readonly #freezesRecords: boolean;
+  #listener: (() => void) | undefined;
+  #state: ReadingState = { kind: 'idle' };
+  #closed: Promise<unknown> | undefined;
+
+  /**
+   * @param name of the source, for messages and for the place of a record that the reader cannot tell
+   * @param freezesRecords whether records are frozen before anybody gets them
+   */
+  constructor(reader: SourceReader<unknown>, limits: BatchLimits, name: string, freezesRecords = false) {
+    this.#name = name;
+    this.#freezesRecords = freezesRecords;
+    this.elements$ = this.#elements.asObservable();
+    this.#reader = reader;
+    this.#cutter = new BatchCutter(limits);
+  }
+
+  emitNext(): boolean {
+    const state = this.#state;
+    switch (state.kind) {
+      case 'idle':
+        return this.#read();
+      case 'read':
+        this.#emit(state.answer, state.from);
+        return true;
+      case 'failed':
+        this.#fail(state.error);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  onAvailable(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  dismiss(): void {
+    this.#state = { kind: 'over' };
+  }
+
+  placeOf(record: number): string {
+    return `${this.#name}, record ${record}`;
+  }
+
+  async locate(record: number): Promise<string | undefined> {
+    try {
+      const place: unknown = await this.#reader.locate?.(record);
+      return typeof place === 'string' ? place : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(done: () => void): void {
+    this.#state = { kind: 'over' };
+    // A reader is closed once, by whoever comes first; an error on the way out changes nothing any more.
+    this.#closed ??= (async () => this.#reader.close())().catch(ignoreRejection);
+    void this.#closed.then(() => done());
+  }
+
+  #read(): boolean {
+    const returned = callAndWait<unknown>(
+      () => this.#reader.read(this.#cutter.nextRecords),
+      (later) => this.#settle(later),
+    );
+    this.#state = returned === undefined ? { kind: 'reading' } : this.#stateAfter(returned);
+    return this.emitNext();
+  }
+
+  #settle(returned: Returned<unknown>): void {
+    if (this.#state.kind !== 'reading') return;
+    this.#state = this.#stateAfter(returned);
+    this.#listener?.();
+  }
+
+  #stateAfter(returned: Returned<unknown>): ReadingState {
+    if (returned.kind === 'error') return { kind: 'failed', error: returned.error };
+    try {
+      const answer = returned.value;
+      this.#check(answer);
+      if (this.#freezesRecords && answer !== null) freezeRecords(answer);
+      return { kind: 'read', answer, from: 0 };
+    } catch (error) {
+      return { kind: 'failed', error: toError(error) };
+    }
+  }
+
+  #check(answer: unknown): asserts answer is Answer {
+    if (answer === null) return;
+    if (!Array.isArray(answer)) {
+      const expected = 'an array of records, null at the end, or a promise of either';
+      throw new InvalidArgumentError(`read of source "${this.#name}"`, answer, expected);
+    }
+    const [first] = answer as unknown[];
+    if (isThenable(first)) {
+      const expected = 'a record, not a promise of one (fromAsyncIterable waits for what a generator yields)';
+      refusePromise(`record of source "${this.#name}"`, first, expected);
+    }
+  }
+
+  #emit(answer: Answer, from: number): void {
+    if (answer === null) {
+      this.#state = { kind: 'over' };
+      this.#elements.next(endOfPartition);
+      return;
+    }
+    const end = this.#cutter.endOf(answer, from);
+    this.#state = end === answer.length ? { kind: 'idle' } : { kind: 'read', answer, from: end };
+    this.#elements.next({ kind: 'records', records: end - from === answer.length ? answer : answer.slice(from, end) });
+  }
+
+  #fail(error: Error): void {
+    this.#state = { kind: 'over' };
+    this.#elements.error(error);
+  }
+}

@@ -1,0 +1,76 @@
+import { toError, UnrecoverableError } from '../../errors.ts';
+import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import type { RuntimeContext } from '../runtime-context.ts';
+import type { Source } from '../source.ts';
+
+/** A plan that is being made or was made. */
+interface Planning {
+  readonly plan: Promise<unknown>;
+  readonly controller: AbortController;
+  /** Attempts that have waited for it until now. */
+  waiting: number;
+  isMade: boolean;
+}
+
+/**
+ * The plans of the sources of one run. Tasks ask for the plan of their vertex as they open.
+ *
+ * - SP1: a vertex plans once, and every subtask and attempt gets that plan, frozen.
+ * - SP2: a plan that fails fails those who wait for it, and is forgotten: the next attempt plans again.
+ * - SP3: an attempt that has ended waits no more; a plan that nobody waits for is told so by its signal, and forgotten.
+ */
+export class SourcePlans {
+  readonly #planningByVertex = new Map<string, Planning>();
+
+  /** The plan of the vertex that `context` runs, whose source is `source`. */
+  async planFor(source: Source<unknown>, context: RuntimeContext): Promise<unknown> {
+    const { vertex, signal } = context;
+    signal.throwIfAborted();
+    const planning = this.#planningByVertex.get(vertex) ?? this.#start(source, context);
+    planning.waiting++;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        if (planning.isMade || --planning.waiting > 0) return;
+        this.#forget(vertex, planning);
+        planning.controller.abort(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      const stay = (): void => signal.removeEventListener('abort', leave);
+      void planning.plan.finally(stay).then(resolve, reject);
+    });
+  }
+
+  #start(source: Source<unknown>, { job, vertex, parallelism, environment }: RuntimeContext): Planning {
+    const controller = new AbortController();
+    const context = { job, vertex, parallelism, environment, signal: controller.signal };
+    const make = async (): Promise<unknown> => {
+      const plan = fixed(await source.plan?.(context), source);
+      planning.isMade = true;
+      return plan;
+    };
+    const planning: Planning = { plan: Promise.resolve().then(make), controller, waiting: 0, isMade: false };
+    this.#planningByVertex.set(vertex, planning);
+    planning.plan.catch(() => this.#forget(vertex, planning));
+    return planning;
+  }
+
+  #forget(vertex: string, planning: Planning): void {
+    if (this.#planningByVertex.get(vertex) === planning) this.#planningByVertex.delete(vertex);
+  }
+}
+
+/** A frozen copy. @throws UnrecoverableError for a plan that cannot travel */
+function fixed(plan: unknown, source: Source<unknown>): unknown {
+  try {
+    const copy: unknown = structuredClone(plan);
+    freezeRecords([copy]);
+    return copy;
+  } catch (error) {
+    const cause = toError(error);
+    throw new UnrecoverableError(
+      `The plan of source "${source.name}" cannot be copied: ${cause.message.replace(/\.$/, '')}. Plan with plain data alone`,
+      { cause },
+    );
+  }
+}

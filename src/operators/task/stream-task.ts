@@ -1,0 +1,337 @@
+import type { Subscription } from 'rxjs';
+import { toError } from '../../errors.ts';
+import type { FailurePlace } from '../../failure-place.ts';
+import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
+import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import { isThenable } from '../../user-code.ts';
+import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
+import { taskFaultPoints } from './fault-points.ts';
+import { FailureScene } from './failure-scene.ts';
+import type { Blame, OperatorStage } from '../operator-stage.ts';
+import type { Runnable, Wakeable } from './runnable.ts';
+import type { TaskContext } from './task-context.ts';
+
+/** What a task works with once it was opened. */
+export interface TaskParts {
+  readonly input: TaskInput;
+  readonly chain: OperatorStage;
+  readonly outputs: readonly TaskOutput[];
+  /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
+  readonly uids: {
+    readonly source: string | undefined;
+    readonly operators: readonly string[];
+    readonly last: string;
+  };
+}
+
+/** What an attempt moved so far. */
+export interface TaskCounts {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Whether it finished before its input had ended, because nobody needed more of what it produces. */
+  readonly isCurtailed: boolean;
+}
+
+/** What a task tells whoever runs it: `running` once, then one of the three ends, once. */
+export interface TaskListener {
+  readonly initializing: () => void;
+  readonly running: () => void;
+  readonly finished: (counts: TaskCounts) => void;
+  /** `place` is where it failed, as far as that is known. */
+  readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
+  readonly canceled: (counts: TaskCounts) => void;
+}
+
+export interface StreamTaskOptions {
+  /** How long closing may take when it finishes or fails; undefined: for ever. */
+  readonly closeLimit?: CloseLimit;
+  readonly context: TaskContext;
+  readonly scheduler: Wakeable;
+  readonly listener: TaskListener;
+  /**
+   * Opens input, chain and outputs; `wake` is for what becomes ready by itself, `blame` for the name of what cannot be
+   * opened. May take its time; what it has opened when it fails it closes itself.
+   */
+  readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
+}
+
+/**
+ * One attempt of one task: takes elements from its input, runs them through its chain, writes the results. Reports and
+ * works only in turns of its own that the scheduler gives it, or when something it waited for answers.
+ *
+ * Invariants:
+ * - ST1 It takes no input while results wait that the outputs have no room for.
+ * - ST2 It reports an end when nothing of it runs any more: input closed, outputs committed or aborted.
+ * - ST3 What fails while it ends changes nothing: the first reason counts.
+ * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted, and are no failures. One that
+ *   has a sink never does so.
+ * - ST5 When it needs no more of its input, because of ST4 or because its chain is done, it says so at once; never when it
+ *   fails or is cancelled.
+ * - ST6 When it finishes or fails, what does not close in its time is left behind, and said.
+ */
+export class StreamTask implements Runnable {
+  readonly #options: StreamTaskOptions;
+  readonly #wake: () => void;
+  #phase: 'created' | 'opening' | 'running' | 'committing' | 'ending' | 'ended' = 'created';
+  #parts: TaskParts | undefined;
+  #subscription: Subscription | undefined;
+  /** Why it ends early. The first reason counts. */
+  #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
+  readonly #scene = new FailureScene();
+  #isInputOver = false;
+  #isCurtailed = false;
+  #batches = 0;
+  #recordsIn = 0;
+  #recordsOut = 0;
+
+  constructor(options: StreamTaskOptions) {
+    this.#options = options;
+    this.#wake = () => options.scheduler.wake(this);
+  }
+
+  start(): void {
+    this.#wake();
+  }
+
+  cancel(): void {
+    if (this.#phase === 'ended') return;
+    this.#end ??= { kind: 'canceled' };
+    this.#wake();
+  }
+
+  get counts(): Pick<TaskCounts, 'recordsIn' | 'recordsOut'> {
+    return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+  }
+
+  run(shouldYield: () => boolean): 'ready' | 'blocked' {
+    try {
+      if (this.#end !== undefined) return this.#endEarly();
+      if (this.#phase === 'created') this.#open();
+      if (this.#phase === 'running') return this.#work(shouldYield);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return 'blocked';
+  }
+
+  #open(): void {
+    this.#options.listener.initializing();
+    this.#reach(taskFaultPoints.open);
+    if (this.#end !== undefined) return;
+    const parts = this.#options.open(this.#wake, (uid) => this.#scene.blame(uid));
+    if (!isThenable(parts)) {
+      this.#opened(parts);
+      return;
+    }
+    this.#phase = 'opening';
+    parts.then(
+      (opened) => this.#attempt(() => this.#opened(opened)),
+      (error: unknown) => {
+        this.#phase = 'created';
+        this.#fail(error);
+      },
+    );
+  }
+
+  #opened(parts: TaskParts): void {
+    this.#parts = parts;
+    this.#phase = 'running';
+    this.#wake();
+    if (this.#end !== undefined) return;
+    const { input, outputs } = parts;
+    input.onAvailable(this.#wake);
+    for (const output of outputs) output.onWritable(this.#wake);
+    this.#subscription = input.elements$.subscribe({
+      next: (element) => this.#attempt(() => this.#take(element)),
+      error: (error: unknown) => this.#fail(error, parts.uids.source),
+    });
+    this.#options.listener.running();
+  }
+
+  #work(shouldYield: () => boolean): 'ready' | 'blocked' {
+    const { input, chain, outputs } = this.#parts as TaskParts;
+    do {
+      let isNeeded = outputs.length === 0;
+      for (const output of outputs) {
+        if (output.failure !== undefined) {
+          this.#failAt(output, output.failure);
+          return this.#endEarly();
+        }
+        isNeeded ||= output.isNeeded;
+      }
+      if (!isNeeded) {
+        this.#curtail();
+        return 'blocked';
+      }
+      if (!outputs.every(({ isWritable }) => isWritable)) {
+        for (const output of outputs) if (!output.isWritable) output.waitForRoom();
+        return 'blocked';
+      }
+      const results = chain.poll();
+      if (results !== undefined) {
+        this.#write(results);
+        if (this.#end !== undefined) return this.#endEarly();
+        continue;
+      }
+      if (chain.isDone) {
+        this.#commit();
+        return 'blocked';
+      }
+      if (!this.#isInputOver && chain.isAccepting && input.emitNext()) {
+        if (this.#end !== undefined) return this.#endEarly();
+        continue;
+      }
+      // Nothing to do for now: what is there must not wait for more.
+      for (const output of outputs) output.flush();
+      return 'blocked';
+    } while (!shouldYield());
+    return 'ready';
+  }
+
+  #take(element: StreamElement): void {
+    const { chain } = this.#parts as TaskParts;
+    if (element.kind === 'end') {
+      this.#reach(taskFaultPoints.end);
+      this.#isInputOver = true;
+      chain.end();
+      return;
+    }
+    const { records } = element;
+    if (records.length === 0) return;
+    this.#reach(taskFaultPoints.batch);
+    this.#batches++;
+    this.#recordsIn += records.length;
+    chain.push(records);
+  }
+
+  #write(results: Batch): void {
+    this.#recordsOut += results.length;
+    for (const output of (this.#parts as TaskParts).outputs) {
+      try {
+        output.write(results);
+      } catch (error) {
+        this.#failAt(output, error);
+        return;
+      }
+    }
+  }
+
+  /** An output failed. */
+  #failAt({ blame }: TaskOutput, error: unknown): void {
+    const { chain, uids } = this.#parts as TaskParts;
+    const { uid, record } = blame ?? { uid: undefined };
+    this.#fail(error, uid ?? uids.last, record && { value: record.value, number: chain.originOf(record.number) });
+  }
+
+  /** ST4. */
+  #curtail(): void {
+    this.#isCurtailed = true;
+    this.#options.context.abort();
+    this.#parts?.chain.close();
+    this.#commit();
+  }
+
+  /** ST2: the last of the outputs that is safe lets the input be closed, and then it has finished. */
+  #commit(): void {
+    this.#phase = 'committing';
+    const { input, outputs, uids } = this.#parts as TaskParts;
+    // ST5.
+    if (!this.#isInputOver) input.dismiss();
+    let open = outputs.length;
+    const finished = (): void => {
+      this.#attempt(() => {
+        this.#subscription?.unsubscribe();
+        this.#reach(taskFaultPoints.finish);
+        this.#close([this.#inputClosing()], () => {
+          if (this.#end === undefined) this.#report();
+        });
+      });
+    };
+    if (open === 0) finished();
+    const ended = (error?: Error): void => {
+      if (error !== undefined) this.#fail(error, uids.last);
+      else if (--open === 0 && this.#end === undefined) finished();
+    };
+    for (const output of outputs) {
+      if (this.#isCurtailed) output.curtail(ended);
+      else output.finish(ended);
+    }
+  }
+
+  #endEarly(): 'blocked' {
+    if (this.#phase === 'ending' || this.#phase === 'ended') return 'blocked';
+    this.#options.context.abort();
+    // What is being opened is closed when it is there; until then, only its signal can hurry it.
+    if (this.#phase === 'opening') return 'blocked';
+    this.#phase = 'ending';
+    this.#subscription?.unsubscribe();
+    if (this.#parts === undefined) {
+      this.#report();
+      return 'blocked';
+    }
+    const { input, chain, outputs, uids } = this.#parts;
+    chain.close();
+    const sink = uids.last === undefined ? 'an output' : `the sink "${uids.last}"`;
+    const aborts = outputs.map((output): Closing => ({ what: sink, close: (done) => output.abort(done) }));
+    const close = (closings: readonly Closing[]): void => this.#close(closings, () => this.#report());
+    if (this.#end?.kind !== 'failed') close([this.#inputClosing(), ...aborts]);
+    else {
+      this.#scene.locate(input, this.#options.context.environment.clock, () => {
+        close([this.#inputClosing(), ...aborts]);
+      });
+    }
+    return 'blocked';
+  }
+
+  #inputClosing(): Closing {
+    const { input, uids } = this.#parts as TaskParts;
+    const what = uids.source === undefined ? 'its input' : `the source "${uids.source}"`;
+    return { what, close: (done) => input.close(done) };
+  }
+
+  /** ST6. Whoever cancels it watches that it ends. */
+  #close(closings: readonly Closing[], done: () => void): void {
+    closeAll(closings, this.#end?.kind === 'canceled' ? undefined : this.#options.closeLimit, done);
+  }
+
+  /** Runs what may throw: the error ends the task, on a turn of its own. */
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param uid who failed, where it was not an operator of the chain; and at which record */
+  #fail(error: unknown, uid?: string, record?: Blame['record']): void {
+    if (this.#end === undefined) {
+      this.#end = { kind: 'failed', cause: toError(error) };
+      const { chain, uids } = this.#parts ?? {};
+      if (uid !== undefined) this.#scene.blame(uid, record);
+      else if (chain?.blame !== undefined) this.#scene.blameOperator(chain.blame, uids?.operators ?? []);
+    }
+    this.#wake();
+  }
+
+  #report(): void {
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    const { listener } = this.#options;
+    const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, isCurtailed: this.#isCurtailed };
+    if (this.#end === undefined) listener.finished(counts);
+    else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());
+    else listener.canceled(counts);
+  }
+
+  #reach(point: string): void {
+    const { context } = this.#options;
+    context.environment.faults.reach(point, {
+      vertex: context.vertex,
+      subtask: context.subtask,
+      attempt: context.attempt,
+      batches: this.#batches,
+      records: this.#recordsIn,
+    });
+  }
+}

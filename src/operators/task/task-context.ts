@@ -1,0 +1,46 @@
+import type { Environment } from '../../environment.ts';
+import type { AttemptNumber, RunId } from '../../ids.ts';
+import type { RunOutputs, RuntimeContext } from '../runtime-context.ts';
+
+/** The runtime context of one attempt. Its signal is made when somebody asks for it. */
+export class TaskContext implements RuntimeContext {
+  readonly job: string;
+  readonly run: RunId;
+  readonly vertex: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly attempt: AttemptNumber;
+  readonly environment: Environment;
+  readonly outputs: RunOutputs;
+  #controller: AbortController | undefined;
+  #isAborted = false;
+
+  constructor(about: Omit<RuntimeContext, 'signal'>) {
+    this.job = about.job;
+    this.run = about.run;
+    this.vertex = about.vertex;
+    this.subtask = about.subtask;
+    this.parallelism = about.parallelism;
+    this.attempt = about.attempt;
+    this.environment = about.environment;
+    this.outputs = about.outputs;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#isAborted;
+  }
+
+  /** The attempt ends early: whoever works for it should stop. Safe to call twice. */
+  abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+  }
+}

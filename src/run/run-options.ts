@@ -1,0 +1,266 @@
+import type { AnyActorLogic, InspectionEvent } from 'xstate';
+import { type Environment, systemEnvironment } from '../environment.ts';
+import { InvalidArgumentError } from '../errors.ts';
+import { exponentialDelay } from '../failover/backoffs/exponential-delay.ts';
+import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
+import type { FailureClassifier } from '../failover/failure-classifier.ts';
+import type { RestartBackoffRule } from '../failover/backoffs/restart-backoff.ts';
+import { restartPipelinedRegion } from '../failover/strategies/restart-pipelined-region.ts';
+import type { MemoryOverflow } from '../graph/exchange-settings.ts';
+import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/keep-results.ts';
+import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
+import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
+import { propertyOf } from '../foreign-value.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
+
+/** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
+export interface JobRunOptions {
+  /**
+   * Which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
+   * `restartIndividual()`; a function of yours) or a machine made with `failoverStrategySetup`.
+   */
+  readonly failoverStrategy?: FailoverRule | AnyActorLogic | undefined;
+  /**
+   * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
+   * made with `restartBackoffSetup`. Default: `exponentialDelay()`.
+   */
+  readonly restartBackoff?: RestartBackoffRule | AnyActorLogic | undefined;
+  /** Whether each failing region has a backoff of its own (default) or all share one. */
+  readonly backoffScope?: 'region' | 'job' | undefined;
+  /** Asked in order what kind of failure a cause is, before the built-in answer. */
+  readonly failureClassifiers?: readonly FailureClassifier[] | undefined;
+  /** Label failures in events and history; change nothing about the recovery. */
+  readonly failureEnrichers?: readonly FailureEnricher[] | undefined;
+  /** How long a strategy or backoff may take to decide, in ms. Default 10 000. */
+  readonly decisionDeadlineMs?: number | undefined;
+  /** Tasks that run at once, per executor. Default: no limit. */
+  readonly slots?: number | undefined;
+  /** Task executors in this process. A task that cannot be cancelled costs the tasks of its executor. Default 1. */
+  readonly executors?: number | undefined;
+  /** How long a region waits for slots before it fails, in ms. Default 300 000. */
+  readonly slotRequestTimeoutMs?: number | undefined;
+  /** How long a cancelled task may take to end before its executor is declared unusable, in ms. Default 30 000. */
+  readonly cancellationTimeoutMs?: number | undefined;
+  /** Most records per batch. Default 1 024. */
+  readonly batchSize?: number | undefined;
+  /**
+   * Most bytes per batch, as estimated: batches of large records are shorter, and a record that is larger travels alone.
+   * What waits between two tasks is a few batches. Default 1 MiB.
+   */
+  readonly batchBytes?: number | undefined;
+  /** Bytes of results that blocking and `memory` exchanges keep in memory, per run. Default 256 MiB. */
+  readonly memoryBudgetBytes?: number | undefined;
+  /**
+   * What happens to a result of the exchange `memory` that the budget has no room for: `drop` (default) gives up the
+   * oldest part that was read, so that a consumer which fails restarts its producer too; `spill` writes the rest to disk.
+   * Results of blocking exchanges are spilled in any case.
+   */
+  readonly memoryOverflow?: MemoryOverflow | undefined;
+  /**
+   * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
+   * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
+   */
+  readonly keepResults?: KeepInRun | undefined;
+  /** Bytes of disk that results may take, per run. Default: no limit. */
+  readonly diskBudgetBytes?: number | undefined;
+  /**
+   * What happens when they are used up: the producer waits until results are given up (`back-pressure`, the default);
+   * results that everybody has read and that are kept all the same are given up, those first that took the least time to
+   * produce, and the job fails when there are none (`drop-releasable`); or it fails at once (`fail`).
+   */
+  readonly diskOverflow?: DiskOverflow | undefined;
+  /** How long a producer waits for room on the disk before its task fails, in ms. Default 300 000. */
+  readonly diskWaitTimeoutMs?: number | undefined;
+  /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
+  readonly spillDirectory?: string | undefined;
+  /** How many failures the run remembers. Default 16. */
+  readonly exceptionHistorySize?: number | undefined;
+  /** Cancels the job when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Receives XState's inspection events of every actor of the run. Costly: about doubles the price of a transition. */
+  readonly inspect?: ((event: InspectionEvent) => void) | undefined;
+  /** Clock, chance, logger, fault points. Default: the machine's. */
+  readonly environment?: Environment | undefined;
+}
+
+/** The options of a run with every default filled in. */
+export interface ResolvedRunOptions {
+  readonly failoverStrategy: AnyActorLogic;
+  readonly restartBackoff: AnyActorLogic;
+  readonly backoffScope: 'region' | 'job';
+  readonly failureClassifiers: readonly FailureClassifier[];
+  readonly failureEnrichers: readonly FailureEnricher[];
+  readonly decisionDeadlineMs: number;
+  readonly slots: number;
+  readonly executors: number;
+  readonly slotRequestTimeoutMs: number;
+  readonly cancellationTimeoutMs: number;
+  readonly batchSize: number;
+  readonly batchBytes: number;
+  readonly memoryBudgetBytes: number;
+  readonly memoryOverflow: MemoryOverflow;
+  readonly keepResults: KeepResults;
+  readonly diskBudgetBytes: number;
+  readonly diskOverflow: DiskOverflow;
+  readonly diskWaitTimeoutMs: number;
+  readonly spillDirectory: string | undefined;
+  readonly exceptionHistorySize: number;
+  readonly signal: AbortSignal | undefined;
+  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  readonly environment: Environment;
+}
+
+const optionNames: OptionNames<JobRunOptions> = {
+  failoverStrategy: true,
+  restartBackoff: true,
+  backoffScope: true,
+  failureClassifiers: true,
+  failureEnrichers: true,
+  decisionDeadlineMs: true,
+  slots: true,
+  executors: true,
+  slotRequestTimeoutMs: true,
+  cancellationTimeoutMs: true,
+  batchSize: true,
+  batchBytes: true,
+  memoryBudgetBytes: true,
+  memoryOverflow: true,
+  keepResults: true,
+  diskBudgetBytes: true,
+  diskOverflow: true,
+  diskWaitTimeoutMs: true,
+  spillDirectory: true,
+  exceptionHistorySize: true,
+  signal: true,
+  inspect: true,
+  environment: true,
+};
+
+/**
+ * Fills in the defaults and checks every option.
+ * @throws InvalidArgumentError naming the option, what was given and what is allowed.
+ */
+export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
+  checkOptions('run', options, optionNames);
+  const strategy = options.failoverStrategy ?? restartPipelinedRegion();
+  const backoff = options.restartBackoff ?? exponentialDelay();
+  const { environment = systemEnvironment() } = options;
+  checkEnvironment(environment);
+  return {
+    failoverStrategy:
+      typeof strategy === 'function' ? failoverStrategyMachine(strategy) : actorLogic('failoverStrategy', strategy),
+    restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
+    backoffScope: oneOf('backoffScope', options.backoffScope, ['region', 'job']),
+    failureClassifiers: functions('failureClassifiers', options.failureClassifiers),
+    failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
+    decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
+    slots: count('slots', options.slots, Number.POSITIVE_INFINITY),
+    executors: count('executors', options.executors, 1, 1_000),
+    slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
+    cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
+    batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
+    batchBytes: count('batchBytes', options.batchBytes, 1 << 20, 1 << 30),
+    memoryBudgetBytes: budget('memoryBudgetBytes', options.memoryBudgetBytes, 256 * 1_024 * 1_024),
+    memoryOverflow: oneOf('memoryOverflow', options.memoryOverflow, ['drop', 'spill']),
+    keepResults: checkKeepResults('keepResults', options.keepResults ?? 'until-consumers-finish'),
+    diskBudgetBytes: budget('diskBudgetBytes', options.diskBudgetBytes, Number.POSITIVE_INFINITY),
+    diskOverflow: oneOf('diskOverflow', options.diskOverflow, ['back-pressure', 'drop-releasable', 'fail']),
+    diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
+    spillDirectory: directory('spillDirectory', options.spillDirectory),
+    exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
+    signal: abortSignal(options.signal),
+    inspect: oneFunction('inspect', options.inspect),
+    environment,
+  };
+}
+
+function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {
+  if (given === undefined || typeof propertyOf(given, 'aborted') === 'boolean') return given;
+  throw new InvalidArgumentError('signal', given, 'an AbortSignal (`controller.signal`)');
+}
+
+function directory(option: string, given: string | undefined): string | undefined {
+  if (given === undefined || (typeof given === 'string' && given !== '' && !given.includes('\0'))) return given;
+  throw new InvalidArgumentError(option, given, 'the path of a directory');
+}
+
+function checkEnvironment(given: Environment): void {
+  const missing = (
+    [
+      ['clock', 'now', 'epochMs', 'setTimeout', 'clearTimeout', 'setImmediate'],
+      ['random', 'next'],
+      ['logger', 'debug', 'info', 'warn', 'error'],
+      ['faults', 'reach'],
+    ] as const
+  ).flatMap(([part, ...methods]) => {
+    const methodsOf = propertyOf(given, part);
+    return methods.filter((method) => typeof propertyOf(methodsOf, method) !== 'function').map((m) => `${part}.${m}`);
+  });
+  if (missing.length === 0) return;
+  const expected = `what systemEnvironment() or virtualEnvironment() returns: ${missing.join(', ')} missing`;
+  throw new InvalidArgumentError('environment', given, expected);
+}
+
+/** One of some words, the first unless something was said. */
+function oneOf<Word extends string>(option: string, given: Word | undefined, words: readonly [Word, ...Word[]]): Word {
+  const value = given ?? words[0];
+  if (!words.includes(value))
+    throw new InvalidArgumentError(option, value, words.map((word) => `"${word}"`).join(' or '));
+  return value;
+}
+
+function isRule(backoff: unknown): backoff is RestartBackoffRule {
+  return propertyOf(backoff, 'onFailure') !== undefined;
+}
+
+function actorLogic(option: string, given: unknown): AnyActorLogic {
+  const methods = ['transition', 'getInitialSnapshot'].map((method) => propertyOf(given, method));
+  if (methods.every((method) => typeof method === 'function')) return given as AnyActorLogic;
+  throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
+}
+
+function functions<Fn>(option: string, given: readonly Fn[] | undefined): readonly Fn[] {
+  if (given !== undefined && !Array.isArray(given))
+    throw new InvalidArgumentError(option, given, 'an array of functions');
+  for (const item of given ?? []) {
+    if (typeof item !== 'function') throw new InvalidArgumentError(option, item, 'functions');
+  }
+  return given ?? [];
+}
+
+function oneFunction<Fn>(option: string, given: Fn | undefined): Fn | undefined {
+  if (given !== undefined && typeof given !== 'function') throw new InvalidArgumentError(option, given, 'a function');
+  return given;
+}
+
+/** The longest delay a timer of Node takes. */
+const longestTimerMs = 2 ** 31 - 1;
+
+function milliseconds(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(typeof value === 'number' && value > 0 && value <= longestTimerMs)) {
+    throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
+  }
+  return value;
+}
+
+function count(option: string, given: number | undefined, otherwise: number, most = Number.POSITIVE_INFINITY): number {
+  const value = given ?? otherwise;
+  const isUnlimited = value === Number.POSITIVE_INFINITY && most === Number.POSITIVE_INFINITY;
+  if (!isUnlimited && !(Number.isInteger(value) && value >= 1 && value <= most)) {
+    throw new InvalidArgumentError(
+      option,
+      value,
+      most === Number.POSITIVE_INFINITY ? 'an integer ≥ 1 or Infinity' : `an integer from 1 to ${most}`,
+    );
+  }
+  return value;
+}
+
+function budget(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(typeof value === 'number' && value >= 0))
+    throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
+  return value;
+}

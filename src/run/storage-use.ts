@@ -1,0 +1,73 @@
+import type { JobLedger } from '../machines/job-master/job-ledger.ts';
+import type { ExecutionVertexId } from '../ids.ts';
+import type { ResultPartition } from '../partitions/result-partition.ts';
+
+/** What the results of one exchange take at a moment, and why they are still there. */
+export interface StorageUse {
+  /** The job vertices at the ends of the exchange. */
+  readonly source: string;
+  readonly target: string;
+  readonly exchange: string;
+  /** Results of attempts that are held, one for each producing task. */
+  readonly results: number;
+  /** Records that were written to them. */
+  readonly records: number;
+  /** Estimated. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** How long ago the oldest of them was begun. */
+  readonly oldestMs: number;
+  /** How many tasks have yet to read them to their end; 0: they are kept by the policy of the exchange alone. */
+  readonly readerCount: number;
+  /** The first of those tasks, by name; at most eight. */
+  readonly readers: readonly string[];
+}
+
+const mostNames = 8;
+
+const nothingHeld = {
+  results: 0,
+  records: 0,
+  memoryBytes: 0,
+  diskBytes: 0,
+  oldestMs: 0,
+  readerCount: 0,
+  readers: [] as readonly string[],
+};
+
+/** What results take at `nowMs`, by edge of the job graph. O(results and their readers). */
+export function storageUse(
+  results: Iterable<{ readonly partition: ResultPartition; readonly sinceMs: number }>,
+  ledger: JobLedger,
+  nowMs: number,
+): StorageUse[] {
+  const { graph } = ledger;
+  const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
+  const readers = new Map<number, Set<ExecutionVertexId>>();
+  for (const { partition, sinceMs } of results) {
+    const id = partition.id.partition;
+    const edge = graph.edgeIndexOfPartition(id);
+    const { source, target, exchange } = graph.edgeOfPartition(id);
+    let use = byEdge.get(edge);
+    if (use === undefined) {
+      use = { source, target, exchange: exchange.name, ...nothingHeld };
+      byEdge.set(edge, use);
+    }
+    const { records, memoryBytes, spilledBytes } = partition.statistics();
+    use.results++;
+    use.records += records;
+    use.memoryBytes += memoryBytes;
+    use.diskBytes += spilledBytes;
+    use.oldestMs = Math.max(use.oldestMs, nowMs - sinceMs);
+    const group = graph.groupOfPartition(id);
+    if (!readers.has(group)) readers.set(group, new Set(ledger.readersOf(id)));
+  }
+  for (const [group, tasks] of readers) {
+    const use = byEdge.get(graph.edgeIndexOfGroup(group));
+    if (use === undefined) continue;
+    const names = [...tasks].slice(0, mostNames - use.readers.length).map((task) => graph.nameOf(task));
+    use.readers = [...use.readers, ...names];
+    use.readerCount += tasks.size;
+  }
+  return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
+}

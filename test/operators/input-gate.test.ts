@@ -1,0 +1,392 @@
+import fc from 'fast-check';
+import { PartitionLostError } from '../../src/errors.ts';
+import { ChannelOrder } from '../../src/partitions/channel-order.ts';
+import { InputGate } from '../../src/operators/task/input-gate.ts';
+import type { StreamElement } from '../../src/partitions/stream-element.ts';
+import { HandChannel, somePartition } from '../support/partition-harness.ts';
+
+function gateOver(count: number, order?: ChannelOrder) {
+  const channels = Array.from({ length: count }, () => new HandChannel());
+  const gate = new InputGate(channels, order);
+  const taken: (string | number)[] = [];
+  let error: unknown;
+  gate.elements$.subscribe({
+    next: (element: StreamElement) =>
+      element.kind === 'end' ? taken.push('end') : taken.push(...(element.records as number[])),
+    error: (failure: unknown) => {
+      error = failure;
+    },
+  });
+  let wakes = 0;
+  gate.onAvailable(() => wakes++);
+  return {
+    channels,
+    gate,
+    taken,
+    wakes: () => wakes,
+    error: () => error,
+    channel: (index: number) => channels[index] as HandChannel,
+  };
+}
+
+describe('InputGate', () => {
+  it('IG2: gives each channel two credits, and one more for each element taken', () => {
+    const { gate, channel } = gateOver(2);
+    expect([channel(0).credits, channel(1).credits]).toEqual([2, 2]);
+    channel(0).emit(1);
+    channel(0).emit(2);
+    expect(channel(0).credits).toBe(0);
+    gate.emitNext();
+    expect(channel(0).credits).toBe(1);
+  });
+
+  it('IG3: takes turns among channels that have elements', () => {
+    const { gate, taken, channel } = gateOver(3);
+    channel(0).emit(1);
+    channel(0).emit(2);
+    channel(2).emit(5);
+    channel(1).emit(3);
+    channel(1).emit(4);
+    while (gate.emitNext());
+    expect(taken).toEqual([1, 5, 3, 2, 4]);
+  });
+
+  it('says to every channel that it needs nothing more, and emits nothing after that', () => {
+    const { gate, taken, channels, channel } = gateOver(3);
+    channel(1).emit(1);
+    channel(2).end();
+    gate.dismiss();
+    expect(channels.map(({ isDismissed }) => isDismissed)).toEqual([true, true, true]);
+    expect([gate.emitNext(), taken]).toEqual([false, []]);
+  });
+
+  it('tells where a record came from: its channel, and its number there', () => {
+    const { gate, channel } = gateOver(2);
+    channel(0).emit('a', 'b');
+    channel(1).emit('c');
+    channel(0).emit('d');
+    while (gate.emitNext());
+    expect([0, 1, 2, 3].map((record) => gate.placeOf(record))).toEqual([
+      'channel 0, record 0',
+      'channel 0, record 1',
+      'channel 1, record 0',
+      'channel 0, record 2',
+    ]);
+  });
+
+  it('is closed without a word: whoever closes it may have failed', () => {
+    const { gate, channels } = gateOver(2);
+    gate.close(() => {});
+    expect(channels.map(({ isDismissed }) => isDismissed)).toEqual([false, false]);
+  });
+
+  it('ends once, after every channel has ended', () => {
+    const { gate, taken, channel } = gateOver(2);
+    channel(0).end();
+    expect(gate.emitNext()).toBe(false);
+    channel(1).emit(1);
+    channel(1).end();
+    while (gate.emitNext());
+    expect(taken).toEqual([1, 'end']);
+    expect(gate.emitNext()).toBe(false);
+  });
+
+  it('ends at once without channels', () => {
+    const { gate, taken } = gateOver(0);
+    expect(gate.emitNext()).toBe(true);
+    expect(taken).toEqual(['end']);
+  });
+
+  it('wakes its task when an element arrives while none waits', () => {
+    const { gate, wakes, channel } = gateOver(2);
+    expect(gate.emitNext()).toBe(false);
+    channel(1).emit(1);
+    expect(wakes()).toBe(1);
+    channel(0).emit(2);
+    expect(wakes()).toBe(1);
+    while (gate.emitNext());
+    channel(0).end();
+    expect(wakes()).toBe(2);
+  });
+
+  it('passes the first error of a channel on, once, and wakes its task for it', () => {
+    const { gate, wakes, error, channel } = gateOver(2);
+    const first = new PartitionLostError(somePartition, 'it was released');
+    channel(0).fail(first);
+    channel(1).fail(new Error('second'));
+    expect(wakes()).toBeGreaterThan(0);
+    expect(gate.emitNext()).toBe(true);
+    expect(error()).toBe(first);
+    expect(gate.emitNext()).toBe(false);
+  });
+
+  it('stops reading when it is closed, and may be closed twice', () => {
+    const { gate, taken, channel } = gateOver(1);
+    let closed = 0;
+    gate.close(() => closed++);
+    gate.close(() => closed++);
+    expect(closed).toBe(2);
+    expect(channel(0).isRead).toBe(false);
+    expect(gate.emitNext()).toBe(false);
+    expect(taken).toEqual([]);
+  });
+
+  it('IG1, IG2, property: nothing is lost, repeated or reordered within a channel, whatever the interleaving', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 6 }), fc.array(fc.nat(12), { maxLength: 200 }), (count, steps) => {
+        const { gate, taken, channels, channel } = gateOver(count);
+        const sent = channels.map((): number[] => []);
+        for (const [step, choice] of steps.entries()) {
+          if (choice >= count) gate.emitNext();
+          else if (channel(choice).credits > 0) {
+            channel(choice).emit(step * count + choice);
+            sent[choice]?.push(step * count + choice);
+          }
+        }
+        for (const each of channels) each.end();
+        while (gate.emitNext());
+        expect(taken.pop()).toBe('end');
+        expect(channels.map((_, index) => (taken as number[]).filter((value) => value % count === index))).toEqual(
+          sent,
+        );
+      }),
+    );
+  });
+});
+
+/** An order as it is written down: `0×2 1×1` is two records of channel 0, then one of channel 1. */
+function orderOf(text: string): ChannelOrder {
+  const order = new ChannelOrder();
+  for (const run of text.split(' ').filter((each) => each !== '')) {
+    const [channel, count] = run.split('×').map(Number) as [number, number];
+    order.note(channel, count);
+  }
+  return order;
+}
+
+function told(order: ChannelOrder): string {
+  return Array.from({ length: order.length }, (_, run) => `${order.channelAt(run)}×${order.countAt(run)}`).join(' ');
+}
+
+describe('InputGate with an order', () => {
+  it('IG4: notes in which order it takes, records and not batches', () => {
+    const order = new ChannelOrder();
+    const { gate, taken, channel } = gateOver(2, order);
+    channel(0).emit('a', 'b');
+    channel(1).emit('x');
+    channel(0).emit('c');
+    while (gate.emitNext());
+    channel(0).emit('d', 'e');
+    while (gate.emitNext());
+    expect(taken).toEqual(['a', 'b', 'x', 'c', 'd', 'e']);
+    expect(told(order)).toBe('0×2 1×1 0×3');
+  });
+
+  it('IG4: takes in the order on record, whatever comes first', () => {
+    const { gate, taken, channel } = gateOver(2, orderOf('0×2 1×1 0×1'));
+    channel(1).emit('x', 'y');
+    expect(gate.emitNext()).toBe(false);
+    channel(0).emit('a', 'b');
+    while (gate.emitNext());
+    expect(taken).toEqual(['a', 'b', 'x']);
+    channel(0).emit('c');
+    while (gate.emitNext());
+    expect(taken).toEqual(['a', 'b', 'x', 'c', 'y']);
+  });
+
+  it.each<{ batches: string; sends: (readonly [number, ...string[]])[]; pieces: string }>([
+    {
+      batches: 'one by one',
+      sends: [
+        [0, 'a'],
+        [0, 'b'],
+        [1, 'x'],
+        [0, 'c'],
+      ],
+      pieces: 'a b x c',
+    },
+    {
+      batches: 'all at once: cut where it is another’s turn',
+      sends: [
+        [0, 'a', 'b', 'c'],
+        [1, 'x'],
+      ],
+      pieces: 'ab x c',
+    },
+    {
+      batches: 'across the end of the record',
+      sends: [
+        [1, 'x', 'y'],
+        [0, 'a', 'b', 'c', 'd'],
+      ],
+      pieces: 'ab x c d y',
+    },
+  ])('IG4: keeps to it in other batches, $batches: $pieces', ({ sends, pieces }) => {
+    const { gate, channel } = gateOver(2, orderOf('0×2 1×1 0×1'));
+    const emitted: string[] = [];
+    gate.elements$.subscribe((element) => emitted.push(element.kind === 'end' ? 'end' : element.records.join('')));
+    for (const [index, ...records] of sends) {
+      channel(index).emit(...records);
+      while (gate.emitNext());
+    }
+    expect(emitted.join(' ')).toBe(pieces);
+  });
+
+  it('IG2, IG4: asks for the next when all of an element was taken, not when a part of it was', () => {
+    const { gate, channel } = gateOver(2, orderOf('0×1 1×1 0×1'));
+    channel(0).emit('a', 'b');
+    channel(1).emit('x');
+    gate.emitNext();
+    expect(channel(0).credits).toBe(1);
+    gate.emitNext();
+    expect([channel(0).credits, channel(1).credits]).toEqual([1, 2]);
+    gate.emitNext();
+    expect(channel(0).credits).toBe(2);
+  });
+
+  it('IG4: wakes its task for the channel whose turn it is', () => {
+    const { gate, wakes, channel } = gateOver(2, orderOf('1×1 0×1'));
+    channel(0).emit('a');
+    expect(gate.emitNext()).toBe(false);
+    const before = wakes();
+    channel(1).emit('x');
+    expect(wakes()).toBe(before + 1);
+    expect(gate.emitNext()).toBe(true);
+  });
+
+  it('IG4: at the end of the record it is anybody’s turn, and that is added to the record', () => {
+    const order = orderOf('1×1');
+    const { gate, taken, channel } = gateOver(3, order);
+    channel(0).emit('a');
+    channel(2).emit('p');
+    channel(1).emit('x', 'y');
+    channel(0).emit('b');
+    while (gate.emitNext());
+    for (const index of [0, 1, 2]) channel(index).end();
+    while (gate.emitNext());
+    expect(taken).toEqual(['x', 'a', 'y', 'p', 'b', 'end']);
+    expect(told(order)).toBe('1×1 0×1 1×1 2×1 0×1');
+  });
+
+  it('IG4: what was added after a first replay is kept to by a second', () => {
+    const order = orderOf('1×1');
+    const first = gateOver(2, order);
+    first.channel(1).emit('x');
+    first.channel(0).emit('a', 'b');
+    while (first.gate.emitNext());
+    first.channel(1).emit('y');
+    while (first.gate.emitNext());
+    const second = gateOver(2, order);
+    second.channel(1).emit('x', 'y');
+    second.channel(0).emit('a');
+    second.channel(0).emit('b');
+    while (second.gate.emitNext());
+    expect(first.taken).toEqual(['x', 'a', 'b', 'y']);
+    expect(second.taken).toEqual(first.taken);
+    expect(told(order)).toBe('1×1 0×2 1×1');
+  });
+
+  it('IG4: an attempt that fails in the middle of a replay leaves the record as it is', () => {
+    const order = orderOf('0×2 1×2');
+    const { gate, error, channel } = gateOver(2, order);
+    channel(0).emit('a');
+    gate.emitNext();
+    channel(1).fail(new PartitionLostError(somePartition, 'it was released'));
+    while (gate.emitNext());
+    expect(error()).toBeInstanceOf(PartitionLostError);
+    expect(told(order)).toBe('0×2 1×2');
+  });
+
+  it('IG4: goes on with the others when a channel ends before its time', () => {
+    const { gate, taken, channel } = gateOver(3, orderOf('0×3 1×1'));
+    channel(0).emit('a');
+    channel(2).emit('p');
+    channel(0).end();
+    while (gate.emitNext());
+    expect(taken).toEqual(['a', 'p']);
+    channel(1).emit('x');
+    channel(1).end();
+    channel(2).end();
+    while (gate.emitNext());
+    expect(taken).toEqual(['a', 'p', 'x', 'end']);
+  });
+
+  it('IG4: ends after a record that is the whole of it, and after an empty one', () => {
+    for (const order of ['0×1 1×1', '']) {
+      const { gate, taken, channel } = gateOver(2, orderOf(order));
+      channel(0).emit('a');
+      channel(0).end();
+      channel(1).emit('x');
+      channel(1).end();
+      while (gate.emitNext());
+      expect(taken).toEqual(['a', 'x', 'end']);
+    }
+  });
+
+  interface Run {
+    /** Which channels have their next batch arrive, and, at -1, when an element is taken. */
+    readonly steps: readonly number[];
+    /** Sizes of the batches, over and over. */
+    readonly sizes: readonly number[];
+  }
+
+  /** Lets a task read `records` of each channel; stops after the steps, or goes on to the end. */
+  function read(
+    records: readonly (readonly string[])[],
+    order: ChannelOrder,
+    { steps, sizes }: Run,
+    toTheEnd: boolean,
+  ) {
+    const { gate, taken, channel } = gateOver(records.length, order);
+    const sent = records.map(() => 0);
+    const hasEnded = records.map(() => false);
+    let batches = 0;
+    const arrive = (index: number): void => {
+      if (channel(index).credits === 0 || hasEnded[index] === true) return;
+      const from = sent[index] as number;
+      const batch = records[index]?.slice(from, from + (sizes[batches++ % sizes.length] as number)) ?? [];
+      sent[index] = from + batch.length;
+      hasEnded[index] = batch.length === 0;
+      if (batch.length === 0) channel(index).end();
+      else channel(index).emit(...batch);
+    };
+    for (const step of steps) {
+      if (step === -1) gate.emitNext();
+      else if (step < records.length) arrive(step);
+    }
+    for (let round = 0; toTheEnd && taken.at(-1) !== 'end'; round++) {
+      if (round === 1_000) throw new Error(`It comes to no end after ${taken.join(' ')}`);
+      for (const index of records.keys()) arrive(index);
+      while (gate.emitNext());
+    }
+    return taken;
+  }
+
+  const anyRun: fc.Arbitrary<Run> = fc.record({
+    steps: fc.array(fc.integer({ min: -1, max: 3 }), { maxLength: 80 }),
+    sizes: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }),
+  });
+  const anyRecords = fc
+    .array(fc.nat(30), { minLength: 1, maxLength: 4 })
+    .map((counts) => counts.map((count, channel) => Array.from({ length: count }, (_, at) => `${channel}:${at}`)));
+
+  it('IG1, IG4, property: whatever arrives when and in whatever batches, a replay begins with what was recorded', () => {
+    fc.assert(
+      fc.property(anyRecords, fc.array(anyRun, { minLength: 1, maxLength: 3 }), anyRun, (records, failing, last) => {
+        const order = new ChannelOrder();
+        let recorded: (string | number)[] = [];
+        for (const run of failing) {
+          const taken = read(records, order, run, false).filter((each) => each !== 'end');
+          const common = Math.min(taken.length, recorded.length);
+          expect(taken.slice(0, common)).toEqual(recorded.slice(0, common));
+          if (taken.length > recorded.length) recorded = taken;
+        }
+        const taken = read(records, order, last, true);
+        expect(taken.slice(0, recorded.length)).toEqual(recorded);
+        expect(taken.pop()).toBe('end');
+        expect(records.map((_, index) => taken.filter((each) => `${each}`.startsWith(`${index}:`)))).toEqual(records);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

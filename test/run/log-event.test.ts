@@ -1,0 +1,73 @@
+import type { JobEvent, JobEventType } from '../../src/actors/job-event.ts';
+import { logEvent } from '../../src/run/log-event.ts';
+import type { Logger } from '../../src/environment.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../../src/ids.ts';
+
+const attempt = 1 as AttemptNumber;
+const failover = 7 as FailoverId;
+const region = 0 as RegionId;
+const executor = 'local-0' as ExecutorId;
+const cause = new Error('gone');
+
+type Row<Type extends JobEventType> = readonly [
+  event: Omit<Extract<JobEvent, { type: Type }>, 'type' | 'atMs'>,
+  line: string | undefined,
+];
+
+/** Every event, and what the log of the job `sums` says of it: its level and its text. */
+const rows: { readonly [Type in JobEventType]: Row<Type> } = {
+  'job.statusChanged': [{ status: 'running' }, 'info: Job "sums" is running'],
+  'task.stateChanged': [{ task: 'map[2]', vertex: 2, attempt, state: 'running' }, undefined],
+  'task.curtailed': [
+    { task: 'map[2]', vertex: 2, records: 5 },
+    'info: map[2] ended after 5 records: nobody needs more of it',
+  ],
+  'source.reopened': [
+    { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },
+    'warn: ticks[0] opens the source "ticks" again, which cannot be read again: what came before is lost',
+  ],
+  'region.stateChanged': [{ region, state: 'running' }, undefined],
+  'task.failed': [
+    { failover, task: 'map[2]', attempt, cause, classification: 'recoverable', labels: {} },
+    'warn: map[2] failed: gone',
+  ],
+  'failover.decided': [
+    { failover, regions: [region], again: [], taskCount: 2, delayMs: 10, newAttempt: true, why: undefined },
+    'info: 2 tasks restart in 10 ms',
+  ],
+  'failover.refused': [{ failover, newAttempt: true, why: 'too often' }, 'error: Job "sums" fails: too often'],
+  'failover.overruled': [
+    { failover, part: 'restartBackoff', problem: 'it threw', instead: 'the default' },
+    'warn: The restartBackoff was overruled: it threw; instead: the default',
+  ],
+  'failure.extensionFailed': [{ extension: 'failureClassifiers[0]', cause }, 'warn: failureClassifiers[0] threw: gone'],
+  'observer.failed': [{ observer: 'events$', cause }, 'warn: events$: an observer threw: gone'],
+  'closing.timedOut': [
+    { task: 'map[2]', what: 'the source "words"', timeoutMs: 5 },
+    'warn: the source "words" of map[2] did not close within 5 ms and is left behind',
+  ],
+  'failover.completed': [{ failover, regions: [region], durationMs: 12 }, 'info: Everything runs again after 12 ms'],
+  'partition.lost': [
+    { partition: 'map[2]→sums', cause, location: undefined },
+    'warn: The result map[2]→sums is lost: gone',
+  ],
+  'determinism.broken': [
+    { task: 'map[2]', operators: ['map'], partition: 'map[2]→sums', subpartition: 0, sequence: 3, cause },
+    'warn: map[2] is not deterministic, although it claims to be: its consumers restart',
+  ],
+  'results.keepFailed': [{ cause }, 'error: The results of job "sums" cannot be kept: gone'],
+  'executor.registered': [{ executor, slots: 4 }, undefined],
+  'executor.lost': [{ executor, cause }, 'warn: gone'],
+};
+
+it.each(Object.entries(rows))('%s', (type, [event, line]) => {
+  const lines: string[] = [];
+  const level =
+    (name: string) =>
+    (message: string): void => {
+      lines.push(`${name}: ${message}`);
+    };
+  const logger: Logger = { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
+  logEvent(logger, 'sums', { type, atMs: 0, ...event } as JobEvent);
+  expect(lines).toEqual(line === undefined ? [] : [line]);
+});
