@@ -28,7 +28,7 @@ import type { KeptPartition } from '../partitions/storage/kept-manifest.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained/retained-result-partition.ts';
-import { ConsumedResultPartition } from '../partitions/reproduced/consumed-result-partition.ts';
+import { ReleasedResultPartition } from '../partitions/reproduced/released-result-partition.ts';
 import type { DiskOverflow, DiskRoomOptions } from '../partitions/retained/disk-room.ts';
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
@@ -134,7 +134,7 @@ export class LocalDataPlane implements DataPlane {
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
-    if (origin === 'unread') return new ConsumedResultPartition({ id, exchange, subpartitionCount }, before);
+    if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, before);
     if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
     const settings = this.#plan.exchanges[edge] ?? {};
     const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);

@@ -83,7 +83,7 @@ export interface ResultPartition {
   /** Looks whether what it holds can still be read, without reading it: `done` gets what is wrong. At once if it can. */
   verify(done: (error?: Error) => void): void;
   statistics(): PartitionStatistics;
-  /** Gives up everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
+  /** Frees everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
   release(): void;
 }
 
@@ -98,7 +98,7 @@ export interface ResumableResult extends TraceableResult {
   /**
    * Hands what it holds on to the next attempt of its producer, which produces it again: what is there is compared, what
    * is missing is put back, what follows is appended. Its readers stay.
-   * @param isLost whether what is in files is to be given up
+   * @param isLost whether its files are to be removed
    * @throws PartitionLostError if it was released
    */
   resume(id: ResultPartitionId, isLost: boolean): ResumableResult;

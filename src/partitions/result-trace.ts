@@ -14,7 +14,7 @@ interface SubpartitionTrace {
 }
 
 /**
- * What is left of a result that was given up: enough to tell whether another attempt produces the same again. 8 bytes a
+ * What is left of a result that was released: enough to tell whether another attempt produces the same again. 8 bytes a
  * batch.
  */
 export class ResultTrace {

@@ -36,21 +36,21 @@ const machines: {
       created: [],
       producing: ['produce'],
       finished: ['produce', 'finish'],
-      partial: ['produce', 'curtail'],
+      truncated: ['produce', 'curtail'],
       lost: ['lose'],
       released: ['release'],
       promoted: ['produce', 'finish', 'promote'],
     },
     input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle }),
     table: `
-               produce    finish    curtail  lose  resume   promote   release
-    created    producing  -         partial  lost  created  -         released
-    producing  -          finished  partial  lost  created  -         released
-    finished   -          -         -        lost  created  promoted  released
-    partial    -          -         -        lost  created  -         released
-    lost       -          -         -        -     created  -         released
-    released   -          -         -        -     -        -         -
-    promoted   -          -         -        -     -        -         -
+               produce    finish    curtail    lose  resume   promote   release
+    created    producing  -         truncated  lost  created  -         released
+    producing  -          finished  truncated  lost  created  -         released
+    finished   -          -         -          lost  created  promoted  released
+    truncated  -          -         -          lost  created  -         released
+    lost       -          -         -          -     created  -         released
+    released   -          -         -          -     -        -         -
+    promoted   -          -         -          -     -        -         -
     `,
   },
   {
@@ -162,10 +162,10 @@ describe('partition machine', () => {
     expect(freed).toEqual([]);
   });
 
-  it('P3: what is partial becomes complete by no finish, and cannot be promoted: only its next attempt leads out of it', () => {
+  it('P3: what is truncated becomes complete by no finish, and cannot be promoted: only its next attempt leads out of it', () => {
     const { actor, freed, send } = held();
     for (const name of ['produce', 'curtail', 'finish', 'promote']) send(name);
-    expect([actor.getSnapshot().value, actor.getSnapshot().hasTag('readable')]).toEqual(['partial', false]);
+    expect([actor.getSnapshot().value, actor.getSnapshot().hasTag('readable')]).toEqual(['truncated', false]);
     for (const name of ['resume', 'produce', 'finish']) send(name);
     expect([actor.getSnapshot().value, freed]).toEqual(['finished', []]);
   });

@@ -6,12 +6,20 @@ import { placeholder } from '../placeholder.ts';
  * The partition chart: what is written for one edge by one attempt of a task, and by those that produce the same again,
  * from its registration until nothing of it is held any more. The place that holds the bytes drives it.
  *
- * P1 What it holds is given up exactly once, whichever way it ends.
+ * P1 What it holds is freed exactly once, whichever way it ends.
  * P2 `released` is never left; `lost` only by its release, or by an attempt that produces it again.
- * P3 What is partial is never complete: only an attempt that produces it again leads out of it.
+ * P3 What is truncated is never complete: only an attempt that produces it again leads out of it.
  * P4 What is promoted belongs to the job no more, and stays.
  */
-export const partitionStates = ['created', 'producing', 'finished', 'partial', 'lost', 'released', 'promoted'] as const;
+export const partitionStates = [
+  'created',
+  'producing',
+  'finished',
+  'truncated',
+  'lost',
+  'released',
+  'promoted',
+] as const;
 
 export type PartitionState = (typeof partitionStates)[number];
 
@@ -75,14 +83,14 @@ export const partitionMachine = partitionSetup.createMachine({
   states: {
     created: {
       entry: { type: 'recordState', params: { state: 'created' } },
-      on: { ...anyEnd, 'partition.produce': 'producing', 'partition.curtail': 'partial' },
+      on: { ...anyEnd, 'partition.produce': 'producing', 'partition.curtail': 'truncated' },
     },
     producing: {
       entry: { type: 'recordState', params: { state: 'producing' } },
-      on: { ...anyEnd, 'partition.finish': 'finished', 'partition.curtail': 'partial' },
+      on: { ...anyEnd, 'partition.finish': 'finished', 'partition.curtail': 'truncated' },
     },
     /** Those who were reading have what they need. Its producer may still be at work for others. */
-    partial: { entry: { type: 'recordState', params: { state: 'partial' } }, on: anyEnd },
+    truncated: { entry: { type: 'recordState', params: { state: 'truncated' } }, on: anyEnd },
     finished: {
       tags: 'readable',
       entry: { type: 'recordState', params: { state: 'finished' } },

@@ -4,15 +4,15 @@ import { DiskBudgetExceededError } from '../../errors.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 
 /**
- * What happens when results have used up the disk they may take: the producer waits until some are given up; those that
- * nobody needs now are given up first, and then it fails; or it fails at once.
+ * What happens when results have used up the disk they may take: the producer waits until some are released; those that
+ * no consumer needs now are reclaimed first, and then it fails; or it fails at once.
  */
 export type DiskOverflow = 'back-pressure' | 'drop-releasable' | 'fail';
 
 export interface DiskRoomOptions {
   readonly budget: ByteBudget;
   readonly overflow: DiskOverflow;
-  /** Gives up results that nobody needs now, to make room for `bytes`; asked with `drop-releasable`. */
+  /** Releases results that no consumer needs now, to make room for `bytes`; asked with `drop-releasable`. */
   readonly reclaim?: (bytes: number, budget: ByteBudget) => void;
   readonly clock: Clock;
   /** How long a producer waits for room, in ms. */
@@ -106,7 +106,7 @@ export class DiskRoom {
     });
     const disarm = setDeadline(clock, timeoutMs, () => {
       stop();
-      const why = `a producer has waited ${timeoutMs} ms for others to be given up`;
+      const why = `a producer has waited ${timeoutMs} ms for others to be released`;
       const { owner, totalBytes, reservedBytes } = budget.tooSmallFor(0) ?? budget;
       this.#changed(new DiskBudgetExceededError(owner, totalBytes, reservedBytes, why, 'restart'));
     });

@@ -28,7 +28,7 @@ export interface ResultFileOptions {
  * What one result has on the disk: one file at a time, which is made with the first batch that goes there.
  *
  * Invariants (those of the room it takes are DR1 and DR2):
- * - RF1 A batch counts as written when it is in the file of now. What is still on its way into one that was given up, or
+ * - RF1 A batch counts as written when it is in the file of now. What is still on its way into one that was removed, or
  *   read from there, changes nothing.
  * - RF2 The first failure is that of the end, until another attempt writes what was not taken anew.
  */
@@ -40,7 +40,7 @@ export class ResultFile {
   #file: SpillFile | undefined;
   /** Batches on their way into the file. */
   #underWay = new Set<RetainedBatch>();
-  /** Appends whose end is to come, those into files that were given up among them. */
+  /** Appends whose end is to come, those into removed files among them. */
   #unwritten = 0;
   #unwrittenBytes = 0;
   #failure: Error | undefined;
@@ -94,7 +94,7 @@ export class ResultFile {
     const file = (this.#file ??= spillStore.create(this.#id));
     this.#disk.take(frame.length);
     if (file !== this.#file) {
-      // It was itself given up, to make room.
+      // It was itself released, to make room.
       this.#disk.giveBack(frame.length);
       return;
     }
@@ -160,13 +160,13 @@ export class ResultFile {
     this.#finishIfWritten();
   }
 
-  /** Another attempt writes from now on; `logs` are all there are. What the disk did not take, or lost, is given up. */
+  /** Another attempt writes from now on; `logs` are all there are. What the disk did not take, or lost, is removed. */
   restart(id: ResultPartitionId, isLost: boolean, logs: readonly RetainedLog[]): void {
     this.#id = id;
     this.#finishing = undefined;
     this.#disk.stopWaiting();
     if (isLost || this.#failure !== undefined) {
-      this.#giveUp();
+      this.#removeFile();
       for (const log of logs) for (const batch of log.kept()) batch.written = undefined;
     }
     this.#failure = undefined;
@@ -177,11 +177,11 @@ export class ResultFile {
     const finishing = this.#finishing;
     this.#finishing = undefined;
     this.#disk.close();
-    this.#giveUp();
+    this.#removeFile();
     finishing?.(undefined);
   }
 
-  #giveUp(): void {
+  #removeFile(): void {
     this.#file?.remove();
     this.#file = undefined;
     this.#underWay = new Set();

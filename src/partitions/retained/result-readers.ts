@@ -4,7 +4,7 @@ import type { SubpartitionView } from '../result-partition.ts';
 import type { Batch } from '../stream-element.ts';
 import type { RetainedBatches } from './retained-batches.ts';
 import type { RetainedBatch, RetainedLog } from './retained-log.ts';
-import { StoredView, type ViewHost } from './stored-view.ts';
+import { RetainedView, type ViewHost } from './retained-view.ts';
 
 /** What its readers ask of a kept result. */
 export interface ReadResult {
@@ -44,7 +44,7 @@ export class ResultReaders implements ViewHost {
         `its first ${log.first} batches were dropped when the memory budget was used up`,
       );
     }
-    const view = new StoredView(log, { batch, skippedRecords: fromRecord - firstRecord }, this);
+    const view = new RetainedView(log, { batch, skippedRecords: fromRecord - firstRecord }, this);
     batches.logs.expectReader(log);
     log.attach(view);
     return view;
@@ -77,7 +77,7 @@ export class ResultReaders implements ViewHost {
       this.#stalled.set(batch, [...stalled, again]);
     } else {
       this.#result.batches.file.read(log.subpartition, batch, (error, read) => {
-        // RP4: what was given up meanwhile is on its way again.
+        // RP4: what was removed meanwhile is on its way again.
         if (error !== undefined && batch.written !== written && !this.#result.isReleased) again();
         else done(error, read);
       });
@@ -85,7 +85,7 @@ export class ResultReaders implements ViewHost {
   }
 
   /** RL2. */
-  opened(view: StoredView, log: RetainedLog): void {
+  opened(view: RetainedView, log: RetainedLog): void {
     if (view.position < log.first) view.lose(this.#lost('its beginning was dropped'));
     else this.#result.batches.memory.noteCrowd(log);
   }
@@ -100,7 +100,7 @@ export class ResultReaders implements ViewHost {
     this.#result.noteDismissed();
   }
 
-  closed(view: StoredView, log: RetainedLog): void {
+  closed(view: RetainedView, log: RetainedLog): void {
     log.detach(view);
     this.#result.batches.memory.noteCrowd(log);
   }

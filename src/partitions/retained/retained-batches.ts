@@ -108,7 +108,7 @@ export class RetainedBatches {
     this.file.finish(done);
   }
 
-  /** Another attempt writes them again. @param isLost whether what is in the file is given up */
+  /** Another attempt writes them again. @param isLost whether the file is to be removed */
   restart(id: ResultPartitionId, isLost: boolean): void {
     const logs = [...this.logs];
     this.file.restart(id, isLost, logs);

@@ -144,7 +144,7 @@ export class RetainedLog {
     this.advance();
   }
 
-  /** Everything up to batch `end` is given up: it will not be complete again. Returns what was there of it. */
+  /** Everything up to batch `end` is dropped: the result will not be complete again. Returns what was there of it. */
   skipTo(end: number): RetainedBatch[] {
     const skipped: RetainedBatch[] = [];
     for (; this.#first < end; this.#first++) {

@@ -24,7 +24,7 @@ export interface RetainedResultOptions {
   readonly freeze?: boolean;
   /** Hears that the beginning was dropped: who starts to read from now on needs the producer to run again. */
   readonly truncated?: () => void;
-  /** What is left of it from earlier attempts, which were given up: it is produced again. */
+  /** The trace of earlier attempts' results, which were released: it is produced again. */
   readonly before?: ResultTrace;
   /** Whether it is to be complete for later, whoever reads it now. */
   readonly keepsAll?: boolean;

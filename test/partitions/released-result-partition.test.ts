@@ -3,7 +3,7 @@ import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
-import { ConsumedResultPartition } from '../../src/partitions/reproduced/consumed-result-partition.ts';
+import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
 import { RetainedRig, recordOf, recordsOf } from '../support/partition-harness.ts';
 
 const subpartitionCount = 3;
@@ -18,13 +18,13 @@ function traced(): ResultTrace {
   return trace;
 }
 
-function consumed(): ConsumedResultPartition {
+function consumed(): ReleasedResultPartition {
   const id = { partition: 7, attempt: 1 } as ResultPartitionId;
-  return new ConsumedResultPartition({ id, exchange: exchangeTypes.reliable, subpartitionCount }, traced());
+  return new ReleasedResultPartition({ id, exchange: exchangeTypes.reliable, subpartitionCount }, traced());
 }
 
 /** Writes, and finishes unless that throws; what went wrong. */
-function produce(partition: ConsumedResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
+function produce(partition: ReleasedResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
   try {
     for (const [subpartition, records] of writes) partition.write(subpartition, records);
   } catch (error) {
@@ -36,7 +36,7 @@ function produce(partition: ConsumedResultPartition, writes: readonly (readonly 
   return ends[0];
 }
 
-describe('ConsumedResultPartition', () => {
+describe('ReleasedResultPartition', () => {
   const [whole, other] = [recordsOf(0, 0, 5), recordsOf(2, 0, 3)];
   const cases: [string, [number, Batch][], { subpartition: number; sequence: number } | undefined][] = [
     [
@@ -114,12 +114,12 @@ describe('ConsumedResultPartition', () => {
     const trace = traced();
     const id = { partition: 7, attempt: 1 } as ResultPartitionId;
     const of = { id, exchange: exchangeTypes.reliable, subpartitionCount };
-    expect(new ConsumedResultPartition(of, trace).trace()).toBe(trace);
+    expect(new ReleasedResultPartition(of, trace).trace()).toBe(trace);
   });
 
   it('takes whatever comes, and needs none of it, where nothing is left to compare it with', () => {
     const id = { partition: 7, attempt: 1 } as ResultPartitionId;
-    const partition = new ConsumedResultPartition({ id, exchange: exchangeTypes.memory, subpartitionCount });
+    const partition = new ReleasedResultPartition({ id, exchange: exchangeTypes.memory, subpartitionCount });
     expect(partition.isNeeded).toBe(false);
     expect(produce(partition, [[1, recordsOf(1, 0, 4)]])).toBeUndefined();
     expect([partition.trace(), partition.statistics().records]).toEqual([undefined, 4]);

@@ -7,10 +7,11 @@ import type { Batch } from '../stream-element.ts';
 import { Comparison } from './comparison.ts';
 
 /**
- * A result that is produced again only because its task is: everybody has read it, and nothing of it is kept. It is
- * compared with what is left of it, if anything is, so that those who have read it can be told if it was something else.
+ * The result of an attempt whose earlier result was released: its task runs again for the sake of other results, and nothing
+ * of this one is retained. It is compared with the trace of the earlier one, if there is one, so that a consumer that has
+ * read the earlier one hears if this is something else.
  */
-export class ConsumedResultPartition implements TraceableResult {
+export class ReleasedResultPartition implements TraceableResult {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
@@ -67,6 +68,6 @@ export class ConsumedResultPartition implements TraceableResult {
   }
 
   #gone(): PartitionLostError {
-    return new PartitionLostError(this.id, 'everybody had read it, and it was given up');
+    return new PartitionLostError(this.id, 'every consumer had read it, and it was released');
   }
 }

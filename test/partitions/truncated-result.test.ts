@@ -1,11 +1,11 @@
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors.ts';
-import { ConsumedResultPartition } from '../../src/partitions/reproduced/consumed-result-partition.ts';
+import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import { recordsOf, RetainedRig, somePartition } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
 /** Four records, of which a reader took what it needed; then it was curtailed. */
-function partial(options: ConstructorParameters<typeof RetainedRig>[0] = {}): RetainedRig {
+function truncated(options: ConstructorParameters<typeof RetainedRig>[0] = {}): RetainedRig {
   const rig = new RetainedRig(options).write([2, 2]);
   rig.read({ credits: 1 }).dismiss();
   curtail(rig);
@@ -17,11 +17,11 @@ function curtail(rig: RetainedRig): void {
   rig.settle();
 }
 
-describe('RP5: a partial result, produced again', () => {
+describe('RP5: a truncated result, produced again', () => {
   it.each(['disk', 'memory', 'memory-then-disk'] as const)(
     'by an attempt that goes on: it is what it was, what follows is appended, and a reader gets all of it (%s)',
     (retention) => {
-      const rig = partial({ retention });
+      const rig = truncated({ retention });
       rig.resume();
       expect(rig.partition.isNeeded).toBe(true);
       const reading = rig.read();
@@ -31,8 +31,8 @@ describe('RP5: a partial result, produced again', () => {
     },
   );
 
-  it('by an attempt that is curtailed before it was so far: nobody complains, and it is partial still', () => {
-    const rig = partial();
+  it('by an attempt that is curtailed before it was so far: nobody complains, and it is truncated still', () => {
+    const rig = truncated();
     rig.resume();
     rig.read({ credits: 1 }).dismiss();
     rig.write([1]);
@@ -42,14 +42,14 @@ describe('RP5: a partial result, produced again', () => {
   });
 
   it('by an attempt that comes to its end with fewer records: that claim is broken', () => {
-    const rig = partial();
+    const rig = truncated();
     rig.resume();
     rig.write([3]).finish();
     expect(rig.ends).toStrictEqual([undefined, expect.any(DeterminismBrokenError)]);
   });
 
   it('by an attempt that writes something else: that claim is broken', () => {
-    const rig = partial();
+    const rig = truncated();
     rig.resume();
     expect(thrownBy(() => rig.partition.write(0, ['another', 'record']))).toBeInstanceOf(DeterminismBrokenError);
   });
@@ -63,7 +63,7 @@ describe('RP5: a partial result, produced again', () => {
     expect(rig.read().records).toEqual(recordsOf(0, 0, 4));
   });
 
-  it('complete before, and lost in part: curtailed before it came back, it is partial', () => {
+  it('complete before, and lost in part: curtailed before it came back, it is truncated', () => {
     const rig = new RetainedRig().write([2, 2]).finish();
     rig.resume(true);
     rig.read({ credits: 1 }).dismiss();
@@ -73,13 +73,13 @@ describe('RP5: a partial result, produced again', () => {
   });
 });
 
-describe('RP5: the trace of a partial result', () => {
-  const consumed = (trace: ResultTrace): ConsumedResultPartition =>
-    new ConsumedResultPartition({ ...rigAbout, id: somePartition }, trace);
+describe('RP5: the trace of a truncated result', () => {
+  const consumed = (trace: ResultTrace): ReleasedResultPartition =>
+    new ReleasedResultPartition({ ...rigAbout, id: somePartition }, trace);
   const rigAbout = { exchange: new RetainedRig().partition.exchange, subpartitionCount: 1 };
 
   it('tells whether what was produced is the same again, and nothing of what was not', () => {
-    const trace = partial().partition.trace() as ResultTrace;
+    const trace = truncated().partition.trace() as ResultTrace;
     const again = consumed(trace);
     again.write(0, recordsOf(0, 0, 9));
     expect(again.isNeeded).toBe(false);

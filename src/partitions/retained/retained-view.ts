@@ -17,13 +17,13 @@ export interface ViewHost {
   /** Gets a batch that is not in memory. */
   fetch(log: RetainedLog, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void;
   /** The view is read now. */
-  opened(view: StoredView, log: RetainedLog): void;
+  opened(view: RetainedView, log: RetainedLog): void;
   /** A batch was taken. */
   taken(log: RetainedLog): void;
   /** The reader needs nothing more, for good. Before `closed`. */
   dismissed(log: RetainedLog): void;
-  /** The reading is over, or given up. */
-  closed(view: StoredView, log: RetainedLog): void;
+  /** The reading is over, or was abandoned. */
+  closed(view: RetainedView, log: RetainedLog): void;
 }
 
 /**
@@ -44,7 +44,7 @@ interface Slot {
  * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, some more from a file,
  * and emits them in order. One that comes to a batch that is not there, or to the last before the end, waits to be told.
  */
-export class StoredView implements SubpartitionView, LogReader {
+export class RetainedView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
   readonly #log: RetainedLog;
   readonly #host: ViewHost;
