@@ -1,4 +1,4 @@
-import { IllegalStateError } from './errors.ts';
+import { IllegalStateError } from './errors/usage-errors.ts';
 
 /** Throws an {@link IllegalStateError} unless `condition` holds: for what only a bug of the engine can break. */
 export function assert(condition: unknown, message: string): asserts condition {

@@ -162,35 +162,30 @@ export {
 } from './environment.ts';
 
 // Errors
+export { NonErrorThrownError, OperationTimeoutError } from './errors/user-code-errors.ts';
 export {
   BufferOverflowError,
-  DeterminismBrokenError,
-  DiskBudgetExceededError,
-  ExecutorLostError,
   FileAccessError,
-  IllegalStateError,
   type InputChange,
   InputChangedError,
-  InvalidArgumentError,
-  JobCanceledError,
-  JobFailedError,
-  JobValidationError,
-  KeptResultError,
-  KintsugiError,
   MalformedInputError,
   NoInputError,
-  NonErrorThrownError,
-  NoResourceAvailableError,
-  OperationTimeoutError,
   OutputInUseError,
   PartFilesError,
-  PartitionLostError,
-  type Recovery,
-  RecordNotSerializableError,
   SourceNotReplayableError,
+} from './errors/connector-errors.ts';
+export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
+export { JobCanceledError, JobFailedError, UnrecoverableError } from './errors/job-errors.ts';
+export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
+export {
+  DeterminismBrokenError,
+  DiskBudgetExceededError,
+  KeptResultError,
+  PartitionLostError,
+  RecordNotSerializableError,
   SpillError,
-  UnrecoverableError,
-} from './errors.ts';
+} from './errors/result-errors.ts';
+export { IllegalStateError, InvalidArgumentError, JobValidationError } from './errors/usage-errors.ts';
 export { CallCostError, RetryAfterError } from './operators/calls/call-errors.ts';
 export type {
   AttemptNumber,

@@ -1,4 +1,9 @@
-import * as engineErrors from './errors.ts';
+import * as connectorErrors from './errors/connector-errors.ts';
+import * as executorErrors from './errors/executor-errors.ts';
+import * as jobErrors from './errors/job-errors.ts';
+import * as resultErrors from './errors/result-errors.ts';
+import * as usageErrors from './errors/usage-errors.ts';
+import * as userCodeErrors from './errors/user-code-errors.ts';
 import { propertyOf, show } from './foreign-value.ts';
 
 /** What is known of an error, as plain data that survives a structured clone. */
@@ -22,8 +27,8 @@ const classes = new Map<string, ErrorClass>(
     errorClass,
   ]),
 );
-for (const [name, value] of Object.entries(engineErrors)) {
-  if (typeof value === 'function' && value.prototype instanceof Error) classes.set(name, value as ErrorClass);
+for (const family of [usageErrors, jobErrors, resultErrors, connectorErrors, executorErrors, userCodeErrors]) {
+  for (const [name, errorClass] of Object.entries<ErrorClass>(family)) classes.set(name, errorClass);
 }
 
 /** Announces an error class that lives beside what throws it. */

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, toError } from './errors.ts';
+import { toError } from './errors/thrown-value.ts';
+import { InvalidArgumentError } from './errors/usage-errors.ts';
 
 /**
  * The one guard for calls into code that is not ours: functions of the job, sources and sinks, strategies, observers. Whatever

@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type {
   AsyncCallContext,

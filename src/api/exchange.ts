@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { checkOptions, givenOf, type OptionNames } from '../options.ts';
 import type { ExchangeSettings, MemoryOverflow, SyncPolicy } from '../graph/exchange-settings.ts';
 import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/keep-results.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../assert.ts';
-import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import type { DistributionPattern } from '../graph/distribution-pattern.ts';
 import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';

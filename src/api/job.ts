@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { Source } from '../operators/source.ts';
 import { checkOptions } from '../options.ts';
 import { DataStream } from './data-stream.ts';

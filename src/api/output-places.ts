@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { partPath } from '../connectors/outputs/part-file.ts';
 import { isLike, isPattern } from '../connectors/inputs/file-pattern.ts';
-import { JobValidationError } from '../errors.ts';
+import { JobValidationError } from '../errors/usage-errors.ts';
 import { entryOf, placeOf } from '../partitions/claims/path-place.ts';
 
 /** What a job reads and writes, where it can be told. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
 /**
  * What a step gives instead of a `Stream` where its function returns promises: nothing can follow it, and the compiler's

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import { maxParallelism } from '../graph/job-graph.ts';
 import type { OperatorDescription, Partitioning } from '../operators/operator-description.ts';
 import type { Sink } from '../operators/sink.ts';

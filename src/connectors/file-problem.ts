@@ -1,5 +1,7 @@
 import { basename, sep } from 'node:path';
-import { FileAccessError, InvalidArgumentError, toError } from '../errors.ts';
+import { FileAccessError } from '../errors/connector-errors.ts';
+import { toError } from '../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
 const problemByCode: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',

@@ -1,5 +1,5 @@
 import type { Source, SourceReader } from '../operators/source.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { shareOf } from './byte-range.ts';
 
 /**

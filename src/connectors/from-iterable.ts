@@ -1,4 +1,5 @@
-import { InvalidArgumentError, SourceNotReplayableError } from '../errors.ts';
+import { SourceNotReplayableError } from '../errors/connector-errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { ignoreRejection } from '../foreign-value.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { isThenable, refusePromise } from '../user-code.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { KeptResultError } from '../errors.ts';
+import { KeptResultError } from '../errors/result-errors.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import {
   encodeManifest,

@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { JobVertexId } from '../ids.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';

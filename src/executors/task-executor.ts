@@ -2,7 +2,7 @@ import { createActor, type InspectionEvent } from 'xstate';
 import type { TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
-import { toError } from '../errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
 import type { DataPlane } from './data-plane.ts';

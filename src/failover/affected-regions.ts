@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';

@@ -1,5 +1,5 @@
 import type { FailurePlace } from '../failure-place.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
 /** A failure as the history keeps it. */
 export interface ExceptionEntry {

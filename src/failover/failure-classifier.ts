@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
 import { callNow } from '../user-code.ts';

@@ -1,4 +1,4 @@
-import { causeChain } from '../errors.ts';
+import { causeChain } from '../errors/cause-chain.ts';
 import { propertyOf, show } from '../foreign-value.ts';
 
 /** Statuses of 4xx that ask to be called again: the request took too long, came too early, or there were too many. */

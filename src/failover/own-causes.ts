@@ -1,4 +1,5 @@
-import { causeChain, type KintsugiError } from '../errors.ts';
+import { causeChain } from '../errors/cause-chain.ts';
+import type { KintsugiError } from '../errors/kintsugi-error.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { RunId } from '../ids.ts';
 

@@ -1,4 +1,4 @@
-import { toError } from '../errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { propertyOf, show } from '../foreign-value.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';

@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExecutionVertexId, PartitionId } from '../ids.ts';
 import { pointwiseSources, pointwiseTargets } from './distribution-pattern.ts';
 import type { ExchangeType } from './exchange-type.ts';

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, JobValidationError } from '../errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import type { JobVertexId } from '../ids.ts';
 import type { DistributionPattern } from './distribution-pattern.ts';
 import type { ExchangeType } from './exchange-type.ts';

@@ -1,5 +1,5 @@
 import { type CallbackActorLogic, fromCallback, type NonReducibleUnknown, type EventObject } from 'xstate';
-import { IllegalStateError } from '../errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 
 /**
  * Stands for what a composition root provides. A root that forgot one is a bug of the engine: the error says which, and

@@ -1,5 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
-import { InvalidArgumentError, toError } from '../errors.ts';
+import { toError } from '../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { callNow, isThenable, refusalOf } from '../user-code.ts';

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { isThenable, refusePromise, swallowRejection } from '../user-code.ts';
 
 const elsewhere = 'use mapAsync for what takes time';

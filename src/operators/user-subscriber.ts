@@ -1,5 +1,5 @@
 import { type Observable, type Observer, Subscriber, type TeardownLogic, UnsubscriptionError } from 'rxjs';
-import { toError } from '../errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 
 /**
  * Listens for us to an observable of the user's. What a teardown throws (`finalize`) RxJS throws at whoever completes or

@@ -1,5 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
-import { IllegalStateError, PartitionLostError } from '../errors.ts';
+import { PartitionLostError } from '../errors/result-errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';

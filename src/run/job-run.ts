@@ -2,7 +2,8 @@ import { defer, type Observable, ReplaySubject, Subject } from 'rxjs';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { StorageUse } from './storage-use.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
-import { JobCanceledError, JobFailedError, toError } from '../errors.ts';
+import { JobCanceledError, JobFailedError } from '../errors/job-errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { type ExecutionState, executionStates } from '../machines/execution/execution-machine.ts';
 import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import {

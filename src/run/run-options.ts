@@ -1,6 +1,6 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { type Environment, systemEnvironment } from '../environment.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { exponentialDelay } from '../failover/backoffs/exponential-delay.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';

@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';

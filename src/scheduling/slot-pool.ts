@@ -1,4 +1,4 @@
-import { IllegalStateError, InvalidArgumentError } from '../errors.ts';
+import { IllegalStateError, InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { ExecutorId, RegionId } from '../ids.ts';
 
 /** Room for one task on one executor. */

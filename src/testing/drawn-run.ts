@@ -2,7 +2,7 @@ import { planJob } from '../api/job-planner.ts';
 import type { JobPlan, JobMode } from '../run/job-plan.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
 import type { KeepInRun } from '../graph/keep-results.ts';
-import { JobValidationError } from '../errors.ts';
+import { JobValidationError } from '../errors/usage-errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';

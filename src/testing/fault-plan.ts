@@ -1,5 +1,5 @@
 import type { FaultPoints } from '../environment.ts';
-import { KintsugiError } from '../errors.ts';
+import { KintsugiError } from '../errors/kintsugi-error.ts';
 import { checkFunction, checkInteger, checkOptions } from '../options.ts';
 
 /** Where a fault point was reached: what the code that reaches it says about itself. */

@@ -1,5 +1,6 @@
 import { type Clock, type FaultPoints, noFaults } from '../environment.ts';
-import { SpillError, toError } from '../errors.ts';
+import { SpillError } from '../errors/result-errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { type ResultPartitionId, resultPartitionKey } from '../ids.ts';
 import {
   type FilePlace,

@@ -1,5 +1,5 @@
 import type { Random } from '../environment.ts';
-import { InvalidArgumentError } from '../errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
 /** Chance that repeats: the same seed draws the same numbers, on every machine. */
 export interface SeededRandom extends Random {

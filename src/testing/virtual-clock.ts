@@ -1,5 +1,5 @@
 import type { Clock } from '../environment.ts';
-import { KintsugiError } from '../errors.ts';
+import { KintsugiError } from '../errors/kintsugi-error.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** Virtual time cannot go on: nothing is left that could happen, or it stands still for ever. */

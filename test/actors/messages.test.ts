@@ -1,7 +1,7 @@
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../src/actors/protocol/messages.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId, RunId } from '../../src/ids.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 
 type ByType<Message extends { readonly type: string }> = {
   readonly [Type in Message['type']]: Extract<Message, { readonly type: Type }>;

@@ -1,6 +1,6 @@
 import type { DataStream, KeyedStream } from '../../src/api/data-stream.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
-import { InvalidArgumentError, JobValidationError } from '../../src/errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../../src/errors/usage-errors.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import { add, type Flight, flights, sinkOf, sourceOf } from './outside.ts';

@@ -2,7 +2,7 @@ import { blocking, checkExchange, type Exchange, memory, reliable } from '../../
 import { checkKeepResults } from '../../src/graph/keep-results.ts';
 import { Job } from '../../src/api/job.ts';
 import { planJob } from '../../src/api/job-planner.ts';
-import { InvalidArgumentError, JobValidationError } from '../../src/errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../../src/errors/usage-errors.ts';
 import { flights, sinkOf } from './outside.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 

@@ -5,7 +5,7 @@ import { Job, type JobOptions } from '../../src/api/job.ts';
 import type { SubtasksOfVertex } from '../../src/api/explain/task-list.ts';
 import { collect } from '../../src/connectors/collect.ts';
 import { range } from '../../src/connectors/from-array.ts';
-import { InvalidArgumentError } from '../../src/errors.ts';
+import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';

@@ -5,7 +5,7 @@ import { Job, type JobOptions } from '../../src/api/job.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import type { JobPlan } from '../../src/run/job-plan.ts';
 import type { StreamNode } from '../../src/api/stream-graph.ts';
-import { InvalidArgumentError, JobValidationError } from '../../src/errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../../src/errors/usage-errors.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { VertexProgram } from '../../src/operators/operator-description.ts';

@@ -71,10 +71,12 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
   },
 };
 
+/** Folders that are part of another part, which is not called like them. */
+export const partByFolder: Readonly<Record<string, string>> = { errors: 'kernel' };
+
 /** The part of each file that lies in `src/` itself. */
 export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',
-  'errors.ts': 'kernel',
   'foreign-value.ts': 'kernel',
   'secret-name.ts': 'kernel',
   'user-code.ts': 'kernel',

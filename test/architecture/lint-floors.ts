@@ -1,4 +1,4 @@
-import { environmentModules, type Part, partByName, partByRootFile } from './floors.ts';
+import { environmentModules, type Part, partByFolder, partByName, partByRootFile } from './floors.ts';
 
 interface ImportPattern {
   readonly regex: string;
@@ -23,8 +23,15 @@ export function floorOverrides(): FloorOverride[] {
 }
 
 function filesOf(name: string): string[] {
+  const { rootFiles, folders } = placesOf(name);
+  return [...rootFiles.map((file) => `src/${file}`), ...folders.map((folder) => `src/${folder}/**`)];
+}
+
+/** Where the files of a part lie in `src/`. */
+function placesOf(name: string): { readonly rootFiles: readonly string[]; readonly folders: readonly string[] } {
   const rootFiles = Object.keys(partByRootFile).filter((file) => partByRootFile[file] === name);
-  return rootFiles.length > 0 ? rootFiles.map((file) => `src/${file}`) : [`src/${name}/**`];
+  const folders = Object.keys(partByFolder).filter((folder) => partByFolder[folder] === name);
+  return { rootFiles, folders: rootFiles.length > 0 ? folders : [name, ...folders] };
 }
 
 function patternsOf(name: string, part: Part): ImportPattern[] {
@@ -52,9 +59,10 @@ function patternsOf(name: string, part: Part): ImportPattern[] {
 
 /** Relative specifiers that lead into one of `parts`. */
 function pathsInto(parts: readonly string[]): string {
-  const targets = parts.map((name) => {
-    const rootFiles = Object.keys(partByRootFile).filter((file) => partByRootFile[file] === name);
-    return rootFiles.length > 0 ? `(${rootFiles.map((file) => file.replace('.', '\\.')).join('|')})$` : `${name}/`;
+  const targets = parts.flatMap((name) => {
+    const { rootFiles, folders } = placesOf(name);
+    const files = rootFiles.map((file) => file.replace('.', '\\.'));
+    return [...(files.length > 0 ? [`(${files.join('|')})$`] : []), ...folders.map((folder) => `${folder}/`)];
   });
   return `^(\\./|(\\.\\./)+)(${targets.join('|')})`;
 }

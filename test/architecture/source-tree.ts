@@ -6,6 +6,7 @@ import {
   environmentProperties,
   exemptFromEnvironment,
   type Part,
+  partByFolder,
   partByName,
   partByRootFile,
   roomsByPart,
@@ -67,7 +68,8 @@ function nameViolations({ path }: ParsedFile, doors: readonly string[]): string[
 }
 
 function partOf(path: string): [name: string, part: Part | undefined] {
-  const name = path.includes('/') ? path.slice(0, path.indexOf('/')) : (partByRootFile[path] ?? path);
+  const [folder, ...rest] = path.split('/') as [string, ...string[]];
+  const name = (rest.length > 0 ? partByFolder[folder] : partByRootFile[path]) ?? folder;
   return [name, partByName[name]];
 }
 

@@ -1,5 +1,6 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import { NoResourceAvailableError, OperationTimeoutError } from '../../src/errors.ts';
+import { OperationTimeoutError } from '../../src/errors/user-code-errors.ts';
+import { NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RegionId } from '../../src/ids.ts';

@@ -1,4 +1,4 @@
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ReproducibleRegions } from '../../src/graph/reproducibility.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { classifyFailure } from '../../src/failover/failure-classifier.ts';

@@ -2,7 +2,7 @@ import type { JobEvent } from '../../src/actors/job-event.ts';
 import { ReceiptBook } from '../../src/run/receipt-book.ts';
 import { JobRun } from '../../src/run/job-run.ts';
 import { Observers } from '../../src/run/observers.ts';
-import { UnrecoverableError } from '../../src/errors.ts';
+import { UnrecoverableError } from '../../src/errors/job-errors.ts';
 import { ExceptionHistory, type RootExceptionEntry } from '../../src/failover/exception-history.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';

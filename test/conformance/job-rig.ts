@@ -1,4 +1,4 @@
-import { ExecutorLostError } from '../../src/errors.ts';
+import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';

@@ -1,5 +1,5 @@
 import type { ExecutorGateway } from '../../src/actors/executor-gateway.ts';
-import { InvalidArgumentError } from '../../src/errors.ts';
+import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';

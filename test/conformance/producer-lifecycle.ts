@@ -1,4 +1,4 @@
-import { ExecutorLostError } from '../../src/errors.ts';
+import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import { type ExecutorId, resultPartitionKey } from '../../src/ids.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import {

@@ -7,7 +7,7 @@ import { toJsonLinesFile } from '../../src/connectors/json/to-json-lines-file.ts
 import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
-import { RecordNotSerializableError } from '../../src/errors.ts';
+import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { encodeBatch } from '../../src/partitions/records/record-codec.ts';
 import { failureOf, planSource, readSubtask, scratchDirectory, writeSubtask } from './subtasks.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { constants } from 'node:buffer';
 import { appendTexts, tooLongText } from '../../src/connectors/outputs/text-chunks.ts';
-import { UnrecoverableError } from '../../src/errors.ts';
+import { UnrecoverableError } from '../../src/errors/job-errors.ts';
 
 const longest = 256 * 1_024;
 

@@ -1,14 +1,7 @@
-import {
-  DeterminismBrokenError,
-  DiskBudgetExceededError,
-  IllegalStateError,
-  InvalidArgumentError,
-  JobCanceledError,
-  JobFailedError,
-  PartitionLostError,
-  toError,
-  UnrecoverableError,
-} from '../../src/errors.ts';
+import { JobCanceledError, JobFailedError, UnrecoverableError } from '../../src/errors/job-errors.ts';
+import { DeterminismBrokenError, DiskBudgetExceededError, PartitionLostError } from '../../src/errors/result-errors.ts';
+import { toError } from '../../src/errors/thrown-value.ts';
+import { IllegalStateError, InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { classifyFailure, type FailureClass, type FailureClassifier } from '../../src/failover/failure-classifier.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../../src/ids.ts';
 

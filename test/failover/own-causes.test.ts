@@ -1,4 +1,4 @@
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { locationIn } from '../../src/failover/own-causes.ts';
 import type { AttemptNumber, PartitionId, RunId } from '../../src/ids.ts';
 

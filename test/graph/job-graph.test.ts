@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { JobValidationError } from '../../src/errors.ts';
+import type { JobValidationError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph, maxParallelism } from '../../src/graph/job-graph.ts';
 import { anyJob } from './naive-graph.ts';

@@ -1,7 +1,8 @@
 import { runInNewContext } from 'node:vm';
-import * as errors from '../../src/errors.ts';
-import * as callErrors from '../../src/operators/calls/call-errors.ts';
+import { causeChain, causeWithCode } from '../../src/errors/cause-chain.ts';
+import { toError } from '../../src/errors/thrown-value.ts';
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+import * as errors from '../../src/index.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
 import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
@@ -49,15 +50,14 @@ const table: Readonly<Record<string, Row>> = {
     message: 'out/rows.jsonl: there are parts of 3 and of 4',
   },
   CallCostError: {
-    make: () => new callErrors.CallCostError('rate', 200, 100, 1_000),
+    make: () => new errors.CallCostError('rate', 200, 100, 1_000),
     code: 'CALL_COST',
     recovery: 'never',
     message:
       'A call of "rate" costs 200 tokens, and 100 per 1000 ms are all that rateLimit allows: it would wait for ever. Raise `tokens`, or split the record before',
   },
   RetryAfterError: {
-    make: () =>
-      new callErrors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
+    make: () => new errors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
     code: 'RETRY_AFTER',
     recovery: 'never',
     message:
@@ -190,7 +190,7 @@ const table: Readonly<Record<string, Row>> = {
   },
 };
 
-const exported = Object.entries({ ...errors, ...callErrors })
+const exported = Object.entries(errors)
   .filter(([, value]) => typeof value === 'function' && value.prototype instanceof KintsugiError)
   .map(([name]) => name);
 
@@ -287,8 +287,8 @@ describe('toError', () => {
   it('returns an error as it is, of another realm too', () => {
     const own = new Error('x');
     const foreign = { message: 'x', stack: 'at y' };
-    expect(errors.toError(own)).toBe(own);
-    expect(errors.toError(foreign)).toBe(foreign);
+    expect(toError(own)).toBe(own);
+    expect(toError(foreign)).toBe(foreign);
   });
 
   it.each<[string, Error]>([
@@ -301,7 +301,7 @@ describe('toError', () => {
     ['an error whose cause throws', errorWithout('cause')],
     ['an error whose toString throws', errorWithout('toString')],
   ])('returns %s as it is', (_, error) => {
-    expect(errors.toError(error)).toBe(error);
+    expect(toError(error)).toBe(error);
   });
 
   it.each<[string, unknown]>([
@@ -321,7 +321,7 @@ describe('toError', () => {
     ['an error whose message is a symbol', Object.assign(new Error('x'), { message: Symbol('s') })],
     ['an error whose name is an object', Object.assign(new Error('x'), { name: Object.create(null) })],
   ])('wraps %s', (_, thrown) => {
-    const error = errors.toError(thrown);
+    const error = toError(thrown);
     expect(error).toBeInstanceOf(errors.NonErrorThrownError);
     expect(error.message).toMatch(/^A non-error was thrown: ./);
     expect(Object.is((error as errors.NonErrorThrownError).thrown, thrown)).toBe(true);
@@ -329,7 +329,7 @@ describe('toError', () => {
 });
 
 describe('the chain of causes', () => {
-  const chain = (error: unknown) => [...errors.causeChain(error)];
+  const chain = (error: unknown) => [...causeChain(error)];
 
   it('goes from an error to its last cause, whatever those are', () => {
     const inner = new Error('inner', { cause: 'text' });
@@ -381,7 +381,7 @@ describe('the cause with a code', () => {
     { rule: 'none of what cannot be read', error: errorWithout('code'), found: undefined },
     { rule: 'none of a revoked proxy', error: revokedProxy(), found: undefined },
   ])('is $rule', ({ error, found }) => {
-    expect(errors.causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
+    expect(causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
   });
 });
 

@@ -1,5 +1,5 @@
 import { propose } from '../../src/failover/restart-proposal.ts';
-import { IllegalStateError } from '../../src/errors.ts';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';

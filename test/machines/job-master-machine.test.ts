@@ -1,10 +1,6 @@
 import { type AnyStateMachine, emit } from 'xstate';
-import {
-  DeterminismBrokenError,
-  ExecutorLostError,
-  NoResourceAvailableError,
-  PartitionLostError,
-} from '../../src/errors.ts';
+import { ExecutorLostError, NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
+import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';

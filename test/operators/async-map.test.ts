@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { OperationTimeoutError, UnrecoverableError } from '../../src/errors.ts';
+import { OperationTimeoutError } from '../../src/errors/user-code-errors.ts';
+import { UnrecoverableError } from '../../src/errors/job-errors.ts';
 import { CallCostError, RetryAfterError } from '../../src/operators/calls/call-errors.ts';
 import { AsyncMapStage } from '../../src/operators/calls/async-map-stage.ts';
 import type {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { InvalidArgumentError } from '../../src/errors.ts';
+import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { closureLoop, compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
 import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { InputGate } from '../../src/operators/task/input-gate.ts';
 import type { StreamElement } from '../../src/partitions/stream-element.ts';

@@ -1,6 +1,6 @@
 import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import { Observable } from 'rxjs';
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { openTask, type OpenTaskOptions } from '../../src/operators/task/open-task.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';

@@ -1,4 +1,4 @@
-import { toError } from '../../src/errors.ts';
+import { toError } from '../../src/errors/thrown-value.ts';
 import { retryAfter } from '../../src/operators/calls/retry-after.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 

@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import { toError } from '../../src/errors.ts';
+import { toError } from '../../src/errors/thrown-value.ts';
 import type { FailurePlace } from '../../src/failure-place.ts';
 import type { AttemptNumber } from '../../src/ids.ts';
 import { TaskScheduler } from '../../src/operators/task/task-scheduler.ts';

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, unlinkSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { IllegalStateError, PartitionLostError, RecordNotSerializableError, SpillError } from '../../src/errors.ts';
+import { PartitionLostError, RecordNotSerializableError, SpillError } from '../../src/errors/result-errors.ts';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';

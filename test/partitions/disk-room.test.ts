@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { DiskBudgetExceededError } from '../../src/errors.ts';
+import { DiskBudgetExceededError } from '../../src/errors/result-errors.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { type DiskOverflow, DiskRoom } from '../../src/partitions/retained/disk-room.ts';
 import { VirtualClock } from '../../src/testing/index.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { IllegalStateError, PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';

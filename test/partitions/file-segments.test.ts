@@ -15,7 +15,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { SpillError } from '../../src/errors.ts';
+import { SpillError } from '../../src/errors/result-errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import type { KeptManifest } from '../../src/partitions/storage/kept-manifest.ts';

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
-import { KeptResultError } from '../../src/errors.ts';
+import { KeptResultError } from '../../src/errors/result-errors.ts';
 import { encodeRecord } from '../../src/journal/record-header.ts';
 import { collect, Job, keptResult, range, releaseKeptResult, reliable } from '../../src/index.ts';
 import { keptBatches } from '../../src/partitions/storage/kept-result.ts';

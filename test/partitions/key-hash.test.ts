@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { InvalidArgumentError } from '../../src/errors.ts';
+import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { hashKey, subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 
 const keys = fc.oneof(

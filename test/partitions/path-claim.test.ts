@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OutputInUseError } from '../../src/errors.ts';
+import { OutputInUseError } from '../../src/errors/connector-errors.ts';
 import { encodeOwner, ownerOf, type Purpose } from '../../src/partitions/claims/owner-note.ts';
 import { PathClaim } from '../../src/partitions/claims/path-claim.ts';
 import type { ProcessTable } from '../../src/partitions/claims/process-table.ts';

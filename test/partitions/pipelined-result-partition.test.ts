@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';

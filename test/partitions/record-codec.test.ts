@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { RecordNotSerializableError } from '../../src/errors.ts';
+import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { assertSerializable } from '../../src/partitions/records/plain-data.ts';
 import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/records/record-codec.ts';
 import { difference } from '../support/difference.ts';

@@ -1,4 +1,4 @@
-import { PartitionLostError } from '../../src/errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';

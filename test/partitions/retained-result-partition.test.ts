@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { PartitionLostError, RecordNotSerializableError } from '../../src/errors.ts';
+import { PartitionLostError, RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { estimateBytes } from '../../src/partitions/records/record-size.ts';

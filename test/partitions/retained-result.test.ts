@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { DiskBudgetExceededError, IllegalStateError, PartitionLostError, SpillError } from '../../src/errors.ts';
+import { DiskBudgetExceededError, PartitionLostError, SpillError } from '../../src/errors/result-errors.ts';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
 import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';

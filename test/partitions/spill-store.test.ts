@@ -12,7 +12,7 @@ import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { SpillError } from '../../src/errors.ts';
+import { SpillError } from '../../src/errors/result-errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import {

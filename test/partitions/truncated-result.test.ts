@@ -1,4 +1,4 @@
-import { DeterminismBrokenError, PartitionLostError } from '../../src/errors.ts';
+import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import { recordsOf, RetainedRig, somePartition } from '../support/partition-harness.ts';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { causeChain } from '../../src/errors.ts';
+import { causeChain } from '../../src/errors/cause-chain.ts';
 import { fixedDelay, Job, jsonLinesFile, toJsonLinesFile } from '../../src/index.ts';
 import { faultPlan, simulate, virtualEnvironment } from '../../src/testing/index.ts';
 import { failureOf } from '../connectors/subtasks.ts';

@@ -1,5 +1,7 @@
 import { type AnyActorLogic, assign, emit } from 'xstate';
-import { ExecutorLostError, PartitionLostError, UnrecoverableError } from '../../src/errors.ts';
+import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
+import { UnrecoverableError } from '../../src/errors/job-errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';

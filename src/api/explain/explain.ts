@@ -1,4 +1,5 @@
-import { InvalidArgumentError, toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { FailoverRule, TaskFailure } from '../../failover/failover-strategy.ts';
 import {
   propose,

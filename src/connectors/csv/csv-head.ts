@@ -1,5 +1,6 @@
 import { inQuotes } from '../../foreign-value.ts';
-import { InvalidArgumentError, MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkBoolean, checkFunction } from '../../options.ts';
 import { csvRecords, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import type { LineEnd } from '../lines/line-end.ts';

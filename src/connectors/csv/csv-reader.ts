@@ -1,4 +1,5 @@
-import { MalformedInputError, toError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { type CsvFormat, type CsvHead, csvHeadOf } from './csv-head.ts';
 import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';

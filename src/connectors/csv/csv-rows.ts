@@ -1,6 +1,6 @@
 import { inQuotes } from '../../foreign-value.ts';
 import { CsvError, parse } from 'csv-parse/sync';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { LineEnd } from '../lines/line-end.ts';
 
 /** How a CSV file is written. */

@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { InvalidArgumentError, toError, UnrecoverableError } from '../../errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { checkBoolean, checkOptions } from '../../options.ts';
 import { checkColumns, checkDelimiter } from './csv-head.ts';

@@ -1,4 +1,4 @@
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 
 /** How the bytes of a file are packed. */
 export type Compression = 'gzip' | 'zstd';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { FileAccessError, type InputChange, InputChangedError } from '../../errors.ts';
+import { FileAccessError, type InputChange, InputChangedError } from '../../errors/connector-errors.ts';
 import { fileProblem } from '../file-problem.ts';
 
 const sampleBytes = 64 * 1024;

@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, dirname, join, normalize } from 'node:path';
-import { PartFilesError } from '../../errors.ts';
+import { PartFilesError } from '../../errors/connector-errors.ts';
 
 /** A file that a parallel sink wrote, `rows-00001-of-00004.jsonl`, and what its name says. */
 interface PartFile {

@@ -1,5 +1,6 @@
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
-import { InputChangedError, FileAccessError, MalformedInputError, toError } from '../../errors.ts';
+import { InputChangedError, FileAccessError, MalformedInputError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { formatOf } from './content-format.ts';
 import type { FileSplit } from './file-splits.ts';
 import type { FilesPlan, InputFile } from './files-plan.ts';

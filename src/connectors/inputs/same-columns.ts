@@ -1,5 +1,5 @@
 import { inQuotes } from '../../foreign-value.ts';
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 
 /** A file and the names of its columns; none if there is nothing in it. */
 export interface FileColumns {

@@ -1,7 +1,9 @@
 import { Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import type { Environment } from '../../environment.ts';
-import { KintsugiError, MalformedInputError, toError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { KintsugiError } from '../../errors/kintsugi-error.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { Compression } from './content-format.ts';
 import type { OpenFile } from './fixed-file.ts';
 

@@ -1,4 +1,5 @@
-import { MalformedInputError, toError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { checkFunction } from '../../options.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';

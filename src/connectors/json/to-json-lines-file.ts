@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import { toError, UnrecoverableError } from '../../errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { checkOptions, checkWord } from '../../options.ts';
 import { checkOutputPath } from '../file-problem.ts';

@@ -1,5 +1,5 @@
 import type { Environment } from '../../environment.ts';
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 import { assertText } from '../inputs/content-format.ts';
 import type { PlannedSplit } from '../inputs/files-plan.ts';
 import { OpenFile } from '../inputs/fixed-file.ts';

@@ -1,5 +1,5 @@
 import { constants, isAscii, isUtf8 } from 'node:buffer';
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 
 const quote = 0x22;
 

@@ -1,4 +1,4 @@
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { findUtf8Fault, OpenLine, QuotedLineCutter, textOf, withoutMark } from './line-bytes.ts';
 import type { LineEnd } from './line-end.ts';

@@ -1,5 +1,5 @@
 import { readlinkSync, statSync } from 'node:fs';
-import { FileAccessError } from '../../errors.ts';
+import { FileAccessError } from '../../errors/connector-errors.ts';
 
 /**
  * Looks whether a file can be put at `file` without taking away something else: a device, a pipe or a directory that has

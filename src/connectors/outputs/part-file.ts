@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import { checkWord } from '../../options.ts';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';

@@ -1,5 +1,5 @@
 import { constants } from 'node:buffer';
-import { UnrecoverableError } from '../../errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
 
 /** Characters that are handed on at once. */
 const chunkLength = 256 * 1_024;

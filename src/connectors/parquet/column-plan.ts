@@ -1,6 +1,6 @@
 import { inQuotes } from '../../foreign-value.ts';
 import type { SchemaElement, SchemaTree } from 'hyparquet';
-import { MalformedInputError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
 import { setOwn } from '../own-property.ts';
 import type { ValueOptions } from '../value-options.ts';
 import { annotationOf, describeElement } from './annotation.ts';

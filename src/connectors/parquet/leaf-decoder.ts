@@ -1,5 +1,5 @@
 import type { LogicalType, ParquetParsers, ParquetType, SchemaElement, TimeUnit } from 'hyparquet';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { findNumberFault, parseExactly } from '../json/json-values.ts';
 import type { ValueChoice, ValueOptions } from '../value-options.ts';
 import { annotationOf } from './annotation.ts';

@@ -1,4 +1,7 @@
-import { InvalidArgumentError, MalformedInputError, toError, UnrecoverableError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { cutToFit } from '../../foreign-value.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
 import type { Source, SourcePlanContext, SourceReader } from '../../operators/source.ts';

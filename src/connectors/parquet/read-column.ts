@@ -9,7 +9,8 @@ import type {
   parquetSchema,
 } from 'hyparquet';
 import type { Logger } from '../../environment.ts';
-import { FileAccessError, InputChangedError, MalformedInputError, toError } from '../../errors.ts';
+import { FileAccessError, InputChangedError, MalformedInputError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ColumnPlan, LeafPlan } from './column-plan.ts';
 import { findUnfit } from './value-faults.ts';
 

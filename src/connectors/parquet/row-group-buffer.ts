@@ -1,4 +1,4 @@
-import { UnrecoverableError } from '../../errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { cutToFit, inQuotes, show } from '../../foreign-value.ts';
 import { isThenable, swallowRejection } from '../../user-code.ts';
 import { type ColumnType, nothing, type StoredValue, typeOf } from './column-type.ts';

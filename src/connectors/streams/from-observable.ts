@@ -1,5 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
-import { BufferOverflowError, InvalidArgumentError, toError } from '../../errors.ts';
+import { BufferOverflowError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Source, SourceReader } from '../../operators/source.ts';
 import { UserSubscriber } from '../../operators/user-subscriber.ts';

@@ -1,5 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
-import { InvalidArgumentError, SourceNotReplayableError, toError } from '../../errors.ts';
+import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';

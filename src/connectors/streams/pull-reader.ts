@@ -1,4 +1,5 @@
-import { InvalidArgumentError, toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { Clock } from '../../environment.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { callAndForget, callAndWait, type Returned } from '../../user-code.ts';

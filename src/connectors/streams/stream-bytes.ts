@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { InvalidArgumentError, KintsugiError, MalformedInputError, toError } from '../../errors.ts';
+import { MalformedInputError } from '../../errors/connector-errors.ts';
+import { KintsugiError } from '../../errors/kintsugi-error.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { assertText, formatOf } from '../inputs/content-format.ts';
 

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, SourceNotReplayableError } from '../../errors.ts';
+import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import { checkFunction } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';

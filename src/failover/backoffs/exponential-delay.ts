@@ -1,4 +1,4 @@
-import { IllegalStateError, InvalidArgumentError } from '../../errors.ts';
+import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkOptions, longestTimerMs } from '../../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkMilliseconds, checkOptions } from '../../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 

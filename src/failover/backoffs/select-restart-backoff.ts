@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { type ExponentialDelayOptions, exponentialDelay } from './exponential-delay.ts';
 import { failureRate } from './failure-rate.ts';
 import { fixedDelay } from './fixed-delay.ts';

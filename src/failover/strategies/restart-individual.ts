@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { nameOfEdge } from '../../graph/job-graph.ts';
 import type { Topology } from '../../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';

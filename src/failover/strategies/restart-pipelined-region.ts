@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { checkNoArguments } from '../../options.ts';
 import { affectedRegions } from '../affected-regions.ts';
 import type { FailoverRule } from '../failover-strategy.ts';

@@ -1,5 +1,5 @@
 import { enqueueActions } from 'xstate';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import type { JobServices } from '../job-services.ts';

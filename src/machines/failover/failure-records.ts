@@ -1,4 +1,4 @@
-import type { DeterminismBrokenError } from '../../errors.ts';
+import type { DeterminismBrokenError } from '../../errors/result-errors.ts';
 import { classifyFailure, type FailureClass } from '../../failover/failure-classifier.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import { ownCauseWithCode } from '../../failover/own-causes.ts';

@@ -1,5 +1,6 @@
 import { createActor } from 'xstate';
-import { IllegalStateError, toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
 import type { ExecutionVertexId, FailoverId } from '../../ids.ts';

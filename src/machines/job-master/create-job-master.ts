@@ -1,6 +1,6 @@
 import { createActor, enqueueActions } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
-import { NoResourceAvailableError } from '../../errors.ts';
+import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';

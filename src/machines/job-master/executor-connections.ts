@@ -10,7 +10,8 @@ import type {
 } from '../../actors/protocol/deployment.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { Clock } from '../../environment.ts';
-import { ExecutorLostError, PartitionLostError } from '../../errors.ts';
+import { ExecutorLostError } from '../../errors/executor-errors.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
 import { isKeptBeyondJob, type KeepResults } from '../../graph/keep-results.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';

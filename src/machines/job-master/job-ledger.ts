@@ -1,5 +1,5 @@
 import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RestartMode, Reproducibility } from '../../graph/reproducibility.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../../graph/pipelined-region.ts';

@@ -1,5 +1,5 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobServices } from '../job-services.ts';

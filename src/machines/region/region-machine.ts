@@ -7,7 +7,8 @@ import type {
   RegionToMasterEvent,
 } from '../../actors/chart-events.ts';
 import type { Clock } from '../../environment.ts';
-import { IllegalStateError, NoResourceAvailableError } from '../../errors.ts';
+import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';

@@ -1,6 +1,6 @@
 import { type AnyActorLogic, type AnyActorRef, createActor, type InspectionEvent } from 'xstate';
 import type { Clock } from '../../environment.ts';
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';

@@ -1,6 +1,6 @@
 import { type ActorRefFrom, type ActorRef, type Snapshot, setup } from 'xstate';
 import type { ExecutorToMasterEvent } from '../../actors/chart-events.ts';
-import { ExecutorLostError } from '../../errors.ts';
+import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import type { ExecutorId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
 

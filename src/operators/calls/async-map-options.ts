@@ -1,5 +1,5 @@
 import type { Random } from '../../environment.ts';
-import { InvalidArgumentError } from '../../errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hopelessReason } from '../../failover/hopeless.ts';
 import { checkOptions } from '../../options.ts';
 import { CallCostError } from './call-errors.ts';

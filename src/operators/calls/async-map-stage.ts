@@ -1,6 +1,7 @@
 import { DeadlineQueue } from '../../deadline.ts';
 import type { Clock } from '../../environment.ts';
-import { OperationTimeoutError, toError } from '../../errors.ts';
+import { OperationTimeoutError } from '../../errors/user-code-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable } from '../../user-code.ts';

@@ -1,5 +1,5 @@
 import { announceErrorClass } from '../../plain-error.ts';
-import { KintsugiError } from '../../errors.ts';
+import { KintsugiError } from '../../errors/kintsugi-error.ts';
 
 /** A call would cost more than its limit ever allows: it would wait for ever. Names the operator and the numbers. */
 export class CallCostError extends KintsugiError {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../environment.ts';
-import { causeChain } from '../../errors.ts';
+import { causeChain } from '../../errors/cause-chain.ts';
 import { propertyOf, show } from '../../foreign-value.ts';
 
 /** Answers of HTTP that mean: later. */

@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable, refusePromise } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { Partitioning, VertexProgram } from '../operator-description.ts';
 import type { CallLimiterRegistry } from '../call-limiter.ts';

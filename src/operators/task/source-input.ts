@@ -1,5 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
-import { InvalidArgumentError, toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { ignoreRejection } from '../../foreign-value.ts';
 import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';

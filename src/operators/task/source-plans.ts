@@ -1,4 +1,5 @@
-import { toError, UnrecoverableError } from '../../errors.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 import type { Source } from '../source.ts';

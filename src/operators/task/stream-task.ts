@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { OutputInUseError } from '../../errors.ts';
+import { OutputInUseError } from '../../errors/connector-errors.ts';
 import type { RunId } from '../../ids.ts';
 import { OwnDirectory } from './own-directory.ts';
 import {

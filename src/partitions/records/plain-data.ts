@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { RecordNotSerializableError } from '../../errors.ts';
+import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import type { Batch } from '../stream-element.ts';
 
 /** How deep a record may nest. */

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
-import { RecordNotSerializableError, toError } from '../../errors.ts';
+import { RecordNotSerializableError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { Batch } from '../stream-element.ts';
 import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';

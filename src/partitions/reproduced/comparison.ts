@@ -1,4 +1,4 @@
-import { DeterminismBrokenError } from '../../errors.ts';
+import { DeterminismBrokenError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { batchChecksum } from '../records/record-codec.ts';
 import type { ResultTrace } from '../result-trace.ts';

@@ -1,4 +1,4 @@
-import { PartitionLostError } from '../../errors.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from '../result-partition.ts';

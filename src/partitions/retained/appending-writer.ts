@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { Batch } from '../stream-element.ts';
 import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';

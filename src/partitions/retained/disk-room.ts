@@ -1,6 +1,6 @@
 import { setDeadline } from '../../deadline.ts';
 import type { Clock } from '../../environment.ts';
-import { DiskBudgetExceededError } from '../../errors.ts';
+import { DiskBudgetExceededError } from '../../errors/result-errors.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { DeterminismBrokenError } from '../../errors.ts';
+import { DeterminismBrokenError } from '../../errors/result-errors.ts';
 import { Comparison } from '../reproduced/comparison.ts';
 import { batchChecksum, type BatchPlace } from '../records/record-codec.ts';
 import { Reproduction } from '../reproduced/reproduction.ts';

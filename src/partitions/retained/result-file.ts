@@ -1,5 +1,5 @@
 import type { SyncPolicy } from '../../graph/exchange-settings.ts';
-import { PartitionLostError } from '../../errors.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { readBack } from '../storage/read-back.ts';
 import { frameChecksum } from '../records/record-codec.ts';

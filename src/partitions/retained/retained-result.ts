@@ -1,4 +1,5 @@
-import { IllegalStateError, PartitionLostError } from '../../errors.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';

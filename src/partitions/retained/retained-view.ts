@@ -1,5 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import { type Batch, endOfPartition, type StreamElement } from '../stream-element.ts';
 import type { LogReader, RetainedBatch, RetainedLog } from './retained-log.ts';

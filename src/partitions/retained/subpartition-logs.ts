@@ -1,4 +1,4 @@
-import { IllegalStateError } from '../../errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { PartitionId } from '../../ids.ts';
 import { batchChecksum } from '../records/record-codec.ts';
 import type { Reproduction } from '../reproduced/reproduction.ts';

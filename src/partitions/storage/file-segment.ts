@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { toError } from '../../errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { FilePool, PooledFile } from './file-pool.ts';
 import { coalesce, deal, type RangeRead, type RangeRun } from './range-read.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { KeptResultError, toError } from '../../errors.ts';
+import { KeptResultError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { show } from '../../foreign-value.ts';
 import type { AttemptNumber, PartitionId, RunId } from '../../ids.ts';
 import { encodeRecord, readRecord } from '../../journal/record-header.ts';

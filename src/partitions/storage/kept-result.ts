@@ -1,7 +1,9 @@
 import { lstat, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
-import { FileAccessError, KeptResultError, toError } from '../../errors.ts';
+import { FileAccessError } from '../../errors/connector-errors.ts';
+import { KeptResultError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { decodeBatch, readFrameHeader } from '../records/record-codec.ts';
 import type { Batch } from '../stream-element.ts';
 import { framesOf, readRange } from './frame-reader.ts';

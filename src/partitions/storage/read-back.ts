@@ -1,4 +1,5 @@
-import { PartitionLostError, toError } from '../../errors.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { freezeRecords } from '../records/freeze-records.ts';
 import { type BatchPlace, decodeBatch } from '../records/record-codec.ts';

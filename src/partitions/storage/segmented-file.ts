@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FaultPoints } from '../../environment.ts';
-import { SpillError, toError } from '../../errors.ts';
+import { SpillError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { FilePool } from './file-pool.ts';
 import { FileSegment } from './file-segment.ts';

@@ -17,7 +17,7 @@ import fc from 'fast-check';
 import { csvFile } from '../../../src/connectors/csv/csv-file.ts';
 import { jsonLinesFile } from '../../../src/connectors/json/json-lines-file.ts';
 import { parquetFile } from '../../../src/connectors/parquet/parquet-file.ts';
-import type { InputChange } from '../../../src/errors.ts';
+import type { InputChange } from '../../../src/errors/connector-errors.ts';
 import type { Source, SourceReader } from '../../../src/operators/source.ts';
 import { contextOf, drain, failureOf, planSource, scratchDirectory } from '../subtasks.ts';
 import { tinyParquet } from '../tiny-parquet.ts';

@@ -1,0 +1,128 @@
+import { cutToFit } from '../foreign-value.ts';
+import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
+import { KintsugiError, type Recovery } from './kintsugi-error.ts';
+
+/** Data that a consumer needs is gone or unreadable. Blames the *producer*, which runs again. */
+export class PartitionLostError extends KintsugiError {
+  readonly code = 'PARTITION_LOST';
+  override readonly recovery = 'restart-producer';
+  /** The run whose result it is: no other run looks for it. */
+  readonly run: RunId | undefined;
+  readonly partition: PartitionId;
+  readonly attempt: AttemptNumber;
+  /** File and byte offset of the bad bytes, where the partition was on disk. */
+  readonly location: { readonly file: string; readonly offset: number } | undefined;
+
+  constructor(
+    id: ResultPartitionId,
+    reason: string,
+    options?: { cause?: unknown; location?: { readonly file: string; readonly offset: number } },
+  ) {
+    const at = options?.location ? ` (${options.location.file} at byte ${options.location.offset})` : '';
+    super(`Result partition ${id.partition}#${id.attempt} is lost: ${reason}${at}`, options);
+    this.run = id.run;
+    this.partition = id.partition;
+    this.attempt = id.attempt;
+    this.location = options?.location;
+  }
+}
+
+/**
+ * A task that claims to be deterministic wrote something else when it ran again. What its consumers have read does not go
+ * on as they have it, so they restart too; the claim is not believed any more in this run.
+ */
+export class DeterminismBrokenError extends KintsugiError {
+  readonly code = 'DETERMINISM_BROKEN';
+  override readonly recovery = 'restart-consumers';
+  readonly run: RunId | undefined;
+  readonly partition: PartitionId;
+  readonly attempt: AttemptNumber;
+  readonly subpartition: number;
+  /** Number of the first record, in the subpartition, of the batch that differs, from 0. */
+  readonly sequence: number;
+
+  constructor(id: ResultPartitionId, subpartition: number, sequence: number, difference: string) {
+    super(
+      `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Set \`deterministic: false\` on the operator or source that depends on more than what it reads`,
+    );
+    this.run = id.run;
+    this.partition = id.partition;
+    this.attempt = id.attempt;
+    this.subpartition = subpartition;
+    this.sequence = sequence;
+  }
+}
+
+/** Results take all the disk they may. Says whose budget it is, how large, and the remedy. */
+export class DiskBudgetExceededError extends KintsugiError {
+  readonly code = 'DISK_BUDGET_EXCEEDED';
+  override readonly recovery: Recovery;
+  /** Whose budget has no room: `the run`, or an edge. */
+  readonly owner: string;
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+
+  constructor(owner: string, budgetBytes: number, usedBytes: number, why: string, recovery: Recovery) {
+    super(
+      `Results of ${owner} take ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or let results go earlier with \`keepResults\``,
+    );
+    this.owner = owner;
+    this.budgetBytes = budgetBytes;
+    this.usedBytes = usedBytes;
+    this.recovery = recovery;
+  }
+}
+
+/** A result that was kept beyond its job is not there, or not what it was. The job that wrote it has to run again. */
+export class KeptResultError extends KintsugiError {
+  readonly code = 'KEPT_RESULT_UNREADABLE';
+  override readonly recovery = 'never';
+  readonly directory: string;
+  /** Where it begins to be wrong. */
+  readonly file: string;
+  readonly offset: number;
+
+  constructor(
+    directory: string,
+    at: { readonly file: string; readonly offset: number },
+    problem: string,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `The result kept in ${directory} cannot be read: ${problem} (${at.file} at byte ${at.offset}). Run the job that writes it again`,
+      options,
+    );
+    this.directory = directory;
+    this.file = at.file;
+    this.offset = at.offset;
+  }
+}
+
+/** Bytes for intermediate results cannot be written (full or read-only disk). Names the directory and the remedy. */
+export class SpillError extends KintsugiError {
+  readonly code = 'SPILL_FAILED';
+  readonly directory: string;
+
+  constructor(directory: string, problem: string, options?: { cause?: unknown }) {
+    super(
+      `Cannot spill intermediate results to ${directory}: ${problem}. Free space there or set \`spillDirectory\``,
+      options,
+    );
+    this.directory = directory;
+  }
+}
+
+/** A record cannot be written to disk without changing it (a function, a class instance, …). Names the path in it. */
+export class RecordNotSerializableError extends KintsugiError {
+  readonly code = 'RECORD_NOT_SERIALIZABLE';
+  override readonly recovery = 'never';
+  /** Where in the record, as `$.a[2].b`. */
+  readonly path: string;
+
+  constructor(path: string, what: string) {
+    super(
+      `A record cannot be spilled: ${cutToFit(path, 200)} is ${cutToFit(what, 200)}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
+    );
+    this.path = path;
+  }
+}
