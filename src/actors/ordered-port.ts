@@ -1,68 +1,33 @@
-import type { Carrier, Envelope, Port } from './protocol/port.ts';
+import { PortEnd } from './local-link.ts';
+import type { Carrier, Envelope } from './protocol/port.ts';
 
 /**
- * A port over a carrier that may delay, repeat and reorder: numbers what it sends, hands on what it receives in the order
- * of the numbers, and drops what it has had. O(1) for what arrives in order.
+ * A port over a carrier that may delay, repeat and reorder: it numbers the messages that it sends, hands on those that it
+ * receives in the order of their numbers, and drops repeats. O(1) for a message that arrives in order.
  */
-export class OrderedPort<Sent, Received> implements Port<Sent, Received> {
-  readonly #carrier: Carrier<Sent>;
-  #sent = 0;
+export class OrderedPort<Sent, Received> extends PortEnd<Sent, Received> {
   /** The number that is handed on next. */
   #next = 0;
-  /** What came before its turn, by number. */
+  /** Messages that came before their turn, by number. */
   readonly #early = new Map<number, Received>();
-  /** What came while nobody listened. */
-  readonly #unheard: Received[] = [];
-  #listener: ((message: Received) => void) | undefined;
-  #closeListener: ((why: string) => void) | undefined;
-  #closed: { readonly why: string } | undefined;
 
   constructor(carrier: Carrier<Sent>) {
-    this.#carrier = carrier;
-  }
-
-  post(message: Sent): void {
-    if (this.#closed === undefined) this.#carrier.carry({ number: this.#sent++, message });
-  }
-
-  onMessage(listener: (message: Received) => void): void {
-    this.#listener = listener;
-    for (let message = this.#unheard.shift(); message !== undefined; message = this.#unheard.shift()) listener(message);
-  }
-
-  onClose(listener: (why: string) => void): void {
-    this.#closeListener = listener;
-    if (this.#closed !== undefined) listener(this.#closed.why);
-  }
-
-  close(why: string): void {
-    if (this.#closed !== undefined) return;
-    this.#closed = { why };
-    this.#early.clear();
-    this.#unheard.length = 0;
-    this.#closeListener?.(why);
+    let sent = 0;
+    super((message) => carrier.carry({ number: sent++, message }));
   }
 
   /** For the carrier: an envelope has arrived. */
   receive({ number, message }: Envelope<Received>): void {
-    if (this.#closed !== undefined || number < this.#next) return;
-    if (number > this.#next) {
-      this.#early.set(number, message);
-      return;
+    if (this.isClosed || number < this.#next) return;
+    this.#early.set(number, message);
+    for (let next = this.#early.get(this.#next); next !== undefined; next = this.#early.get(this.#next)) {
+      this.#early.delete(this.#next++);
+      this.deliver(next);
     }
-    this.#hand(message);
-    for (let next = this.#takeEarly(); next !== undefined; next = this.#takeEarly()) this.#hand(next);
   }
 
-  #takeEarly(): Received | undefined {
-    const message = this.#early.get(this.#next);
-    this.#early.delete(this.#next);
-    return message;
-  }
-
-  #hand(message: Received): void {
-    this.#next++;
-    if (this.#listener === undefined) this.#unheard.push(message);
-    else this.#listener(message);
+  override close(why: string): void {
+    this.#early.clear();
+    super.close(why);
   }
 }

@@ -1,10 +1,10 @@
 import type { InspectionEvent } from 'xstate';
-import type { ExecutorPort } from '../actors/protocol/messages.ts';
+import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
+import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import type { ExecutionVertexId, ExecutorId, PartitionId } from '../ids.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { DataPlane } from './data-plane.ts';
-import { type Carry, linkPorts, LocalCarrier } from './local-carrier.ts';
 import { ResultStore } from './result-store.ts';
 import { type MovedRecords, TaskExecutor } from './task-executor.ts';
 
@@ -16,8 +16,8 @@ export interface LocalExecutorsOptions {
   /** How many executors, and how many slots each offers; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
-  /** How messages travel; default: one after the other, a turn later. */
-  readonly carry?: Carry;
+  /** Makes the ways between the master and the executors; default: a queue in this thread. */
+  readonly link?: LinkPorts;
 }
 
 /** One of them, and its end of the way to the master. */
@@ -33,7 +33,7 @@ interface LocalExecutor {
 export class LocalExecutors {
   readonly #options: LocalExecutorsOptions;
   readonly #results: ResultStore;
-  readonly #carry: Carry;
+  readonly #link: LinkPorts;
   readonly #executors = new Map<ExecutorId, LocalExecutor>();
   readonly #killed: TaskExecutor[] = [];
   #accept: ((executor: ExecutorId, port: ExecutorPort) => void) | undefined;
@@ -42,7 +42,7 @@ export class LocalExecutors {
   constructor(options: LocalExecutorsOptions) {
     this.#options = options;
     this.#results = new ResultStore(options);
-    this.#carry = options.carry ?? new LocalCarrier(options.clock).carry;
+    this.#link = options.link ?? new LocalLink(options.clock).link;
   }
 
   /** Slots that there will be at the most: those that are lost are replaced. */
@@ -103,7 +103,7 @@ export class LocalExecutors {
   #start(): void {
     const name = `local-${this.#count++}` as ExecutorId;
     const { dataPlane, inspect, slots } = this.#options;
-    const { executorPort, masterPort } = linkPorts(this.#carry);
+    const [executorPort, masterPort] = this.#link<MasterToExecutorMessage, ExecutorToMasterMessage>();
     const executor = new TaskExecutor({
       executor: name,
       slots,

@@ -1,8 +1,9 @@
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { BoundaryGroup } from '../graph/region-boundaries.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
+import type { PartitionId, RegionId } from '../ids.ts';
 
 /**
  * The rule of recovery: the regions that must restart if the `seed` regions do, and how.
@@ -15,7 +16,7 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
  * A region that merges channels can reproduce its results only while none of its producers is involved: the recorded
  * order refers to results that stay as they are. If everything restarts, everything is new.
  *
- * O(vertices and groups of the answer). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which
+ * O(regions and groups of the answer, and their ends). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which
  * knows no determinism; FLIP-1 version 2.)
  *
  * @param lost results that the present failure blames, whatever the topology says of them
@@ -26,7 +27,7 @@ export function affectedRegions(
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
 ): Map<RegionId, RestartMode> {
-  const { graph, regions } = topology;
+  const { regions } = topology;
   const involved = new Map<RegionId, RestartMode>();
   /** What is to be looked at, and as what: a region that turns out to produce something new is looked at once more. */
   const [queue, modes]: [RegionId[], RestartMode[]] = [[], []];
@@ -48,51 +49,35 @@ export function affectedRegions(
   const isDependentOnOrder = (region: RegionId): boolean =>
     involved.get(region) === 'again' && topology.reproducibilityOf(region).kind === 'from-kept-results';
 
-  const involveProducers = (group: number): void => {
-    if (consumed.has(group)) return;
-    consumed.add(group);
-    const edge = graph.edgeIndexOfGroup(group);
-    const exchange = graph.exchangeOfGroup(group);
-    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
-      const partition = graph.partitionOf(edge, producer as ExecutionVertexId);
-      if (!isReadableAgain(partition, exchange, topology, lost)) {
-        involve(regions.regionOf(producer as ExecutionVertexId), 'again');
-      }
+  const involveProducers = ({ index, exchange, firstPartition, producerRegions }: BoundaryGroup): void => {
+    if (consumed.has(index)) return;
+    consumed.add(index);
+    for (let at = 0; at < producerRegions.length; at++) {
+      const partition = (firstPartition + at) as PartitionId;
+      if (!isReadableAgain(partition, exchange, topology, lost)) involve(producerRegions[at] as RegionId, 'again');
     }
   };
-  const forEachReader = (group: number, done: Set<number>, visit: (region: RegionId) => void): void => {
-    if (done.has(group)) return;
-    done.add(group);
-    for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-      visit(regions.regionOf(consumer as ExecutionVertexId));
-    }
+  const forEachReader = (group: BoundaryGroup, done: Set<number>, visit: (region: RegionId) => void): void => {
+    if (done.has(group.index)) return;
+    done.add(group.index);
+    for (const region of group.consumerRegions) visit(region as RegionId);
   };
   const disturbReader = (region: RegionId): void => {
     if (isDependentOnOrder(region)) involve(region, 'new');
   };
   const involveReader = (region: RegionId): void => involve(region, 'new');
 
-  // One function for all regions and vertices: there may be ten thousand of either.
-  let region = -1 as RegionId;
-  let mode: RestartMode | undefined;
-  const visitInput = (group: number): void => {
-    involveProducers(group);
-    if (mode === 'again' && disturbed.has(group)) disturbReader(region);
-  };
-  const visitOutput = (group: number): void => {
-    if (mode === 'new') forEachReader(group, renewed, involveReader);
-    if (!graph.exchangeOfGroup(group).joinsRegions) forEachReader(group, disturbed, disturbReader);
-  };
-  const visit = (vertex: ExecutionVertexId): void => {
-    graph.forEachConsumedGroup(vertex, visitInput);
-    graph.forEachProducedGroup(vertex, visitOutput);
-  };
-
   for (const seeded of seed) involve(seeded, 'again');
   for (let at = 0; at < queue.length; at++) {
-    region = queue[at] as RegionId;
-    mode = modes[at];
-    regions.forEachVertex(region, visit);
+    const [region, mode] = [queue[at] as RegionId, modes[at]];
+    for (const group of regions.inputsOf(region)) {
+      involveProducers(group);
+      if (mode === 'again' && disturbed.has(group.index)) disturbReader(region);
+    }
+    for (const group of regions.outputsOf(region)) {
+      if (mode === 'new') forEachReader(group, renewed, involveReader);
+      forEachReader(group, disturbed, disturbReader);
+    }
   }
   if (involved.size === regions.count) {
     for (const [each, how] of involved) if (how === 'again') involved.set(each, 'new');

@@ -1,5 +1,6 @@
+import type { BoundaryGroup } from '../graph/region-boundaries.ts';
 import type { Topology } from '../graph/topology.ts';
-import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
+import type { PartitionId, RegionId } from '../ids.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { TaskFailure } from './failover-strategy.ts';
@@ -99,19 +100,18 @@ function regionsToWaitAgain(
   again: readonly RegionId[],
   view: RecoveryView,
 ): RegionId[] {
-  const { graph, regions } = view;
   const waiting = new Set<RegionId>();
-  const seen = new Set<number>();
-  const visitGroup = (group: number): void => {
-    if (seen.has(group) || graph.exchangeOfGroup(group).consumption !== 'after-producer-finished') return;
-    seen.add(group);
-    for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-      const region = regions.regionOf(consumer as ExecutionVertexId);
-      if (!restarting.has(region) && view.isWaiting(region)) waiting.add(region);
+  const seen = new Set<BoundaryGroup>();
+  for (const producer of again) {
+    for (const group of view.regions.outputsOf(producer)) {
+      if (seen.has(group) || group.exchange.consumption !== 'after-producer-finished') continue;
+      seen.add(group);
+      for (const consumer of group.consumerRegions) {
+        if (!restarting.has(consumer as RegionId) && view.isWaiting(consumer as RegionId)) {
+          waiting.add(consumer as RegionId);
+        }
+      }
     }
-  };
-  for (const region of again) {
-    regions.forEachVertex(region, (vertex) => graph.forEachProducedGroup(vertex, visitGroup));
   }
   return [...waiting];
 }
@@ -121,22 +121,17 @@ function resultsRead(
   restarting: ReadonlySet<RegionId> | ReadonlyMap<RegionId, RestartMode>,
   view: RecoveryView,
 ): PartitionId[] {
-  const { graph, regions } = view;
   const reads: PartitionId[] = [];
-  const seen = new Set<number>();
-  const visitGroup = (group: number): void => {
-    if (seen.has(group)) return;
-    seen.add(group);
-    if (graph.exchangeOfGroup(group).joinsRegions) return;
-    const edge = graph.edgeIndexOfGroup(group);
-    for (let at = graph.producerStart(group); at < graph.producerEnd(group); at++) {
-      const producer = at as ExecutionVertexId;
-      const partition = graph.partitionOf(edge, producer);
-      if (!restarting.has(regions.regionOf(producer)) && view.isPartitionReadable(partition)) reads.push(partition);
+  const seen = new Set<BoundaryGroup>();
+  for (const consumer of restarting.keys()) {
+    for (const group of view.regions.inputsOf(consumer)) {
+      if (seen.has(group)) continue;
+      seen.add(group);
+      for (const [at, producer] of group.producerRegions.entries()) {
+        const partition = (group.firstPartition + at) as PartitionId;
+        if (!restarting.has(producer as RegionId) && view.isPartitionReadable(partition)) reads.push(partition);
+      }
     }
-  };
-  for (const region of restarting.keys()) {
-    regions.forEachVertex(region, (vertex) => graph.forEachConsumedGroup(vertex, visitGroup));
   }
   return reads;
 }

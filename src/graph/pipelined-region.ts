@@ -1,5 +1,6 @@
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
+import { type BoundaryGroup, RegionBoundaries } from './region-boundaries.ts';
 import { stronglyConnectedComponents } from './strongly-connected-components.ts';
 
 /** The pipelined regions of a job: a partition of its execution vertices into the units that restart together. */
@@ -10,6 +11,10 @@ export interface PipelinedRegions {
   verticesOf(region: RegionId): Int32Array;
   /** Calls `visit` for each vertex of a region in topological order, without making a view. */
   forEachVertex(region: RegionId, visit: (vertex: ExecutionVertexId) => void): void;
+  /** The groups that a region reads over exchanges that cut regions, each once. O(1), but for the first time. */
+  inputsOf(region: RegionId): readonly BoundaryGroup[];
+  /** The groups that a region feeds over exchanges that cut regions, each once. O(1), but for the first time. */
+  outputsOf(region: RegionId): readonly BoundaryGroup[];
 }
 
 /**
@@ -23,14 +28,14 @@ export function pipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
   const sets = new UnionFind(graph.vertexCount);
   joinPipelined(graph, sets);
   joinCycles(graph, sets);
-  return collect(sets);
+  return collect(graph, sets);
 }
 
 /** The regions before rings are merged; for those who want to see the step. */
 export function rawPipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
   const sets = new UnionFind(graph.vertexCount);
   joinPipelined(graph, sets);
-  return collect(sets);
+  return collect(graph, sets);
 }
 
 function joinPipelined(graph: ExecutionGraph, sets: UnionFind): void {
@@ -90,7 +95,7 @@ function distinct(nodeOf: Int32Array, start: number, end: number): number[] {
   return [...seen];
 }
 
-function collect(sets: UnionFind): PipelinedRegions {
+function collect(graph: ExecutionGraph, sets: UnionFind): PipelinedRegions {
   const size = sets.size;
   const regionOf = new Int32Array(size);
   const regionOfAnchor = new Int32Array(size).fill(-1);
@@ -105,21 +110,27 @@ function collect(sets: UnionFind): PipelinedRegions {
   for (let region = 0; region < count; region++) {
     starts[region + 1] = (starts[region + 1] as number) + (starts[region] as number);
   }
-  const members = new Int32Array(size);
+  const vertices = new Int32Array(size);
   const next = starts.slice(0, count);
   for (let vertex = 0; vertex < size; vertex++) {
     const region = regionOf[vertex] as number;
-    members[next[region] as number] = vertex;
+    vertices[next[region] as number] = vertex;
     next[region] = (next[region] as number) + 1;
   }
-  return {
-    count,
+  const members: Pick<PipelinedRegions, 'regionOf' | 'forEachVertex'> = {
     regionOf: (vertex) => regionOf[vertex] as RegionId,
-    verticesOf: (region) => members.subarray(starts[region] as number, starts[region + 1] as number),
     forEachVertex: (region, visit) => {
       const end = starts[region + 1] as number;
-      for (let at = starts[region] as number; at < end; at++) visit(members[at] as ExecutionVertexId);
+      for (let at = starts[region] as number; at < end; at++) visit(vertices[at] as ExecutionVertexId);
     },
+  };
+  const boundaries = new RegionBoundaries(graph, members);
+  return {
+    ...members,
+    count,
+    verticesOf: (region) => vertices.subarray(starts[region] as number, starts[region + 1] as number),
+    inputsOf: (region) => boundaries.inputsOf(region),
+    outputsOf: (region) => boundaries.outputsOf(region),
   };
 }
 

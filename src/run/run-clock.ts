@@ -5,20 +5,18 @@ import type { Clock } from '../environment.ts';
  * strategy that never answered, is disarmed with it. Nothing of a finished run holds the process.
  */
 export class RunClock implements Clock {
+  readonly now: Clock['now'];
+  readonly epochMs: Clock['epochMs'];
+  readonly setImmediate: Clock['setImmediate'];
   readonly #clock: Clock;
   readonly #armed = new Set<{ timer: unknown }>();
   #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  now(): number {
-    return this.#clock.now();
-  }
-
-  epochMs(): number {
-    return this.#clock.epochMs();
+    this.now = clock.now.bind(clock);
+    this.epochMs = clock.epochMs.bind(clock);
+    this.setImmediate = clock.setImmediate.bind(clock);
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {
@@ -35,10 +33,6 @@ export class RunClock implements Clock {
   clearTimeout(handle: unknown): void {
     const entry = handle as { timer: unknown } | undefined;
     if (entry !== undefined && this.#armed.delete(entry)) this.#clock.clearTimeout(entry.timer);
-  }
-
-  setImmediate(callback: () => void): unknown {
-    return this.#clock.setImmediate(callback);
   }
 
   /** Disarms every timer. None is armed afterwards. */

@@ -1,7 +1,7 @@
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
-import type { Carry } from '../executors/local-carrier.ts';
+import type { LinkPorts } from '../actors/local-link.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { LocalExecutors } from '../executors/local-executors.ts';
 import type { Clock } from '../environment.ts';
@@ -28,7 +28,7 @@ import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from '
 export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
   /** How messages travel between the master and the executors. */
-  readonly carry?: (clock: Clock) => Carry;
+  readonly link?: (clock: Clock) => LinkPorts;
   /** Gets the executors, and the master's connections to them, before they start. */
   readonly cluster?: (cluster: {
     readonly executors: LocalExecutors;
@@ -61,7 +61,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     inspect: options.inspect,
     executors: options.executors,
     slots: options.slots,
-    ...(seams.carry && { carry: seams.carry(environment.clock) }),
+    ...(seams.link && { link: seams.link(environment.clock) }),
   });
   const book = new ReceiptBook(
     plan.name,

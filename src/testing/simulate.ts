@@ -26,7 +26,7 @@ import { faultPlan, type FaultPlace, type FaultPlan } from './fault-plan.ts';
 import { JobHistory } from './job-history.ts';
 import { differences } from './output-differences.ts';
 import { MemorySpillStore } from './memory-spill-store.ts';
-import { roughCarrier } from './rough-carrier.ts';
+import { roughLink } from './rough-link.ts';
 import { type DrawnFault, type DrawnRun, type DrawnShape, drawFaults, drawShape } from './drawn-run.ts';
 import { seededRandom } from './seeded-random.ts';
 import { type VirtualEnvironment, virtualEnvironment } from './virtual-environment.ts';
@@ -233,7 +233,7 @@ async function runSimulated(
     {
       cluster: ({ executors }) => started(executors),
       ...(drawn.messages === 'rough' && {
-        carry: (clock) => roughCarrier(clock, seededRandom(drawn.seed).fork('messages')),
+        link: (clock) => roughLink(clock, seededRandom(drawn.seed).fork('messages')),
       }),
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {

@@ -180,7 +180,7 @@ describe('what it costs to know', () => {
     const regions = pipelinedRegions(graph);
     let operations = 0;
     const counted: PipelinedRegions = {
-      count: regions.count,
+      ...regions,
       regionOf: (of) => {
         operations++;
         return regions.regionOf(of);

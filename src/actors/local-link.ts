@@ -1,0 +1,102 @@
+import type { Clock } from '../environment.ts';
+import type { Port } from './protocol/port.ts';
+
+/** Makes the two ends of a way between two places. Each is closed by itself. */
+export type LinkPorts = <A, B>() => readonly [Port<A, B>, Port<B, A>];
+
+/** One end: it keeps what arrives until somebody listens, and is closed once. */
+export class PortEnd<Sent, Received> implements Port<Sent, Received> {
+  readonly #send: (message: Sent) => void;
+  /** Messages that arrived before a listener was set. */
+  readonly #unheard: Received[] = [];
+  #listener: ((message: Received) => void) | undefined;
+  #closeListener: ((why: string) => void) | undefined;
+  #closed: { readonly why: string } | undefined;
+
+  constructor(send: (message: Sent) => void) {
+    this.#send = send;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  post(message: Sent): void {
+    if (this.#closed === undefined) this.#send(message);
+  }
+
+  onMessage(listener: (message: Received) => void): void {
+    this.#listener = listener;
+    for (let message = this.#unheard.shift(); message !== undefined; message = this.#unheard.shift()) listener(message);
+  }
+
+  onClose(listener: (why: string) => void): void {
+    this.#closeListener = listener;
+    if (this.#closed !== undefined) listener(this.#closed.why);
+  }
+
+  close(why: string): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = { why };
+    this.#unheard.length = 0;
+    this.#closeListener?.(why);
+  }
+
+  /** A message from the other end has arrived, in its turn. */
+  deliver(message: Received): void {
+    if (this.#closed !== undefined) return;
+    if (this.#listener === undefined) this.#unheard.push(message);
+    else this.#listener(message);
+  }
+}
+
+interface OnItsWay {
+  readonly to: { deliver(message: never): void };
+  readonly message: unknown;
+}
+
+/**
+ * Links ports within this thread. Messages are delivered in the order in which they were sent over all of them, on a turn of
+ * their own; replies to them are delivered in the same turn.
+ */
+export class LocalLink {
+  readonly #clock: Pick<Clock, 'setImmediate'>;
+  #queue: OnItsWay[] = [];
+  #isTurnDue = false;
+
+  constructor(clock: Pick<Clock, 'setImmediate'>) {
+    this.#clock = clock;
+  }
+
+  readonly link: LinkPorts = <A, B>() => {
+    const one: PortEnd<A, B> = new PortEnd((message) => this.#put(other, message));
+    const other: PortEnd<B, A> = new PortEnd((message) => this.#put(one, message));
+    return [one, other];
+  };
+
+  #put(to: OnItsWay['to'], message: unknown): void {
+    this.#queue.push({ to, message });
+    this.#planTurn();
+  }
+
+  #planTurn(): void {
+    if (this.#isTurnDue || this.#queue.length === 0) return;
+    this.#isTurnDue = true;
+    this.#clock.setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    let delivered = 0;
+    try {
+      for (const { to, message } of this.#queue) {
+        delivered++;
+        to.deliver(message as never);
+      }
+    } finally {
+      this.#queue = this.#queue.slice(delivered);
+      this.#isTurnDue = false;
+      // Something is left only if a listener threw, which is a bug: the rest is delivered all the same.
+      this.#planTurn();
+    }
+  }
+}
