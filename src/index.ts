@@ -84,16 +84,24 @@ export {
 } from './machines/strategies/restart-backoff-machine.ts';
 
 // Statecharts, to be drawn and walked
-export { executionMachine, type ExecutionState, executionStates } from './machines/execution/execution-machine.ts';
+export { executionMachine } from './machines/execution/execution-machine.ts';
 export { failoverMachine } from './machines/failover/failover-machine.ts';
-export { jobMasterMachine, type JobStatus, jobStatuses } from './machines/job-master/job-master-machine.ts';
-export { partitionMachine, type PartitionState, partitionStates } from './machines/partition/partition-machine.ts';
-export { regionMachine, type RegionState, regionStates } from './machines/region/region-machine.ts';
+export { jobMasterMachine } from './machines/job-master/job-master-machine.ts';
+export { partitionMachine } from './machines/partition/partition-machine.ts';
+export { regionMachine } from './machines/region/region-machine.ts';
+export { taskExecutorMachine } from './machines/task-executor/task-executor-machine.ts';
 export {
-  taskExecutorMachine,
+  type ExecutionState,
+  executionStates,
+  type JobStatus,
+  jobStatuses,
+  type PartitionState,
+  partitionStates,
+  type RegionState,
+  regionStates,
   type TaskExecutorState,
   taskExecutorStates,
-} from './machines/task-executor/task-executor-machine.ts';
+} from './actors/protocol/states.ts';
 
 // Exchanges and the graph
 export { type ExchangeName, type ExchangeType, exchangeTypes } from './graph/exchange-type.ts';

@@ -1,4 +1,5 @@
 import type { FailurePlace } from '../failure-place.ts';
+import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../ids.ts';
 
 /**
@@ -6,7 +7,7 @@ import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../ids.ts'
  * the environment's clock.
  */
 export type JobEvent =
-  | { readonly type: 'job.statusChanged'; readonly atMs: number; readonly status: string }
+  | { readonly type: 'job.statusChanged'; readonly atMs: number; readonly status: JobStatus }
   | {
       readonly type: 'task.stateChanged';
       readonly atMs: number;
@@ -14,7 +15,7 @@ export type JobEvent =
       readonly task: string;
       readonly vertex: number;
       readonly attempt: AttemptNumber;
-      readonly state: string;
+      readonly state: ExecutionState;
     }
   /** A task finished before its input had ended, because nobody needed more of what it produces. */
   | {
@@ -39,7 +40,12 @@ export type JobEvent =
       /** `ticks` */
       readonly source: string;
     }
-  | { readonly type: 'region.stateChanged'; readonly atMs: number; readonly region: RegionId; readonly state: string }
+  | {
+      readonly type: 'region.stateChanged';
+      readonly atMs: number;
+      readonly region: RegionId;
+      readonly state: RegionState;
+    }
   /** A failure, when it happened; what is done about it follows as `failover.decided` or `failover.refused`. */
   | {
       readonly type: 'task.failed';

@@ -4,14 +4,16 @@ import type { StorageUse } from './storage-use.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { JobCanceledError, JobFailedError } from '../errors/job-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
-import { type ExecutionState, executionStates } from '../machines/execution/execution-machine.ts';
-import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import {
+  type ExecutionState,
+  executionStates,
   isTerminalJobStatus,
-  type JobMasterActorRef,
   type JobStatus,
-} from '../machines/job-master/job-master-machine.ts';
-import { type RegionState, regionStates } from '../machines/region/region-machine.ts';
+  type RegionState,
+  regionStates,
+} from '../actors/protocol/states.ts';
+import type { JobLedger } from '../machines/job-master/job-ledger.ts';
+import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import type { FailoverId } from '../ids.ts';
 import type { ExceptionHistory } from '../failover/exception-history.ts';
 import { produce } from 'immer';
@@ -176,13 +178,13 @@ export class JobRun implements AsyncDisposable {
     this.#parts.book.note(event);
     switch (event.type) {
       case 'job.statusChanged':
-        this.#status = event.status as JobStatus;
+        this.#status = event.status;
         break;
       case 'task.stateChanged':
-        recount(this.#tasks, executionStates, this.#stateOfTask, event.vertex, event.state as ExecutionState);
+        recount(this.#tasks, executionStates, this.#stateOfTask, event.vertex, event.state);
         break;
       case 'region.stateChanged':
-        recount(this.#regions, regionStates, this.#stateOfRegion, event.region, event.state as RegionState);
+        recount(this.#regions, regionStates, this.#stateOfRegion, event.region, event.state);
         break;
       case 'task.failed':
         this.#failures++;

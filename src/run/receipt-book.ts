@@ -1,6 +1,6 @@
 import type { JobEvent } from '../actors/job-event.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
-import { isTerminalJobStatus, type JobStatus } from '../machines/job-master/job-master-machine.ts';
+import { isTerminalJobStatus } from '../actors/protocol/states.ts';
 import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import { describeReceipt, type FailoverReceipt, type JobReceipt, type MovedRecords } from './job-receipt.ts';
 
@@ -64,7 +64,7 @@ export class ReceiptBook {
     this.#startedMs ??= event.atMs;
     switch (event.type) {
       case 'job.statusChanged':
-        this.#isOver = isTerminalJobStatus(event.status as JobStatus);
+        this.#isOver = isTerminalJobStatus(event.status);
         break;
       case 'task.stateChanged':
         if (event.state === 'deploying') {

@@ -2,7 +2,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
-import { type ExecutionState, isTerminalExecutionState } from '../machines/execution/execution-machine.ts';
+import { type ExecutionState, isTerminalExecutionState } from '../actors/protocol/states.ts';
 
 /** From which states an execution may come into a state. (Flink: `ExecutionState`.) */
 const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | 'none')[]>> = {
@@ -50,7 +50,7 @@ export class JobHistory {
       }
       if (event.type !== 'task.stateChanged') continue;
       const { vertex, attempt, task } = event;
-      const state = event.state as ExecutionState;
+      const state = event.state;
       const before = tasks.get(vertex);
       const isNew = before === undefined || before.attempt !== attempt;
       if (isNew) {

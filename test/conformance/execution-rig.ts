@@ -7,10 +7,9 @@ import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
 import {
   type ExecutionActorRef,
   type ExecutionEvent,
-  type ExecutionState,
   executionMachine,
-  executionStates,
 } from '../../src/machines/execution/execution-machine.ts';
+import { type ExecutionState, executionStates } from '../../src/actors/protocol/states.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { Slot } from '../../src/scheduling/slot-pool.ts';
 import { CannotRun } from './conformance-case.ts';

@@ -1,5 +1,5 @@
 import type { ExecutorId } from '../../src/ids.ts';
-import type { ExecutionState } from '../../src/machines/execution/execution-machine.ts';
+import type { ExecutionState } from '../../src/actors/protocol/states.ts';
 import type { Slot } from '../../src/scheduling/slot-pool.ts';
 import {
   CannotRun,

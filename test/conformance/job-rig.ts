@@ -3,7 +3,7 @@ import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { ExecutorId, RegionId } from '../../src/ids.ts';
-import type { ExecutionState } from '../../src/machines/execution/execution-machine.ts';
+import type { ExecutionState } from '../../src/actors/protocol/states.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';

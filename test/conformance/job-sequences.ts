@@ -1,4 +1,4 @@
-import type { JobStatus } from '../../src/machines/job-master/job-master-machine.ts';
+import type { JobStatus } from '../../src/actors/protocol/states.ts';
 import {
   CannotRun,
   type ConformanceCase,
@@ -177,7 +177,7 @@ const hooks: ReadonlySet<JobStatus> = new Set<JobStatus>(['created', 'finished',
 function hookCalls({ cluster }: JobRig): Record<string, number> {
   const calls: Record<string, number> = {};
   for (const event of cluster.events) {
-    if (event.type !== 'job.statusChanged' || !hooks.has(event.status as JobStatus)) continue;
+    if (event.type !== 'job.statusChanged' || !hooks.has(event.status)) continue;
     calls[event.status] = (calls[event.status] ?? 0) + 1;
   }
   return calls;

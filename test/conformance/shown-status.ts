@@ -1,4 +1,4 @@
-import type { JobStatus } from '../../src/machines/job-master/job-master-machine.ts';
+import type { JobStatus } from '../../src/actors/protocol/states.ts';
 
 /**
  * A status as the catalogue calls it. A job of ours stays `running` while regions of it restart; the catalogue calls

@@ -1,7 +1,8 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import { executionMachine } from '../../src/machines/execution/execution-machine.ts';
-import { type JobStatus, jobMasterMachine } from '../../src/machines/job-master/job-master-machine.ts';
+import { jobMasterMachine } from '../../src/machines/job-master/job-master-machine.ts';
+import type { JobStatus } from '../../src/actors/protocol/states.ts';
 import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
 import { leadJob } from './given-job.ts';
 import { listOf } from './given-graph.ts';

@@ -1,9 +1,6 @@
 import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
-import {
-  executionMachine,
-  executionStates,
-  isTerminalExecutionState,
-} from '../../src/machines/execution/execution-machine.ts';
+import { executionMachine } from '../../src/machines/execution/execution-machine.ts';
+import { executionStates, isTerminalExecutionState } from '../../src/actors/protocol/states.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const attempt = 3 as AttemptNumber;

@@ -6,11 +6,8 @@ import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import {
-  isTerminalJobStatus,
-  jobMasterMachine,
-  jobStatuses,
-} from '../../src/machines/job-master/job-master-machine.ts';
+import { jobMasterMachine } from '../../src/machines/job-master/job-master-machine.ts';
+import { isTerminalJobStatus, jobStatuses } from '../../src/actors/protocol/states.ts';
 import {
   type FailoverStrategyEvent,
   failoverStrategyMachine,

@@ -1,7 +1,8 @@
 import { type AnyStateMachine, createActor, enqueueActions } from 'xstate';
 import type { ExecutorId } from '../../src/ids.ts';
-import { partitionMachine, partitionStates } from '../../src/machines/partition/partition-machine.ts';
-import { taskExecutorMachine, taskExecutorStates } from '../../src/machines/task-executor/task-executor-machine.ts';
+import { partitionMachine } from '../../src/machines/partition/partition-machine.ts';
+import { partitionStates, taskExecutorStates } from '../../src/actors/protocol/states.ts';
+import { taskExecutorMachine } from '../../src/machines/task-executor/task-executor-machine.ts';
 import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const cause = new Error('boom');

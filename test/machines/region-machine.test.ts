@@ -1,7 +1,8 @@
 import type { AnyActorRef } from 'xstate';
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
-import { regionMachine, regionStates } from '../../src/machines/region/region-machine.ts';
+import { regionMachine } from '../../src/machines/region/region-machine.ts';
+import { regionStates } from '../../src/actors/protocol/states.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 

@@ -15,12 +15,11 @@ import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import type { ExecutionState } from '../../src/machines/execution/execution-machine.ts';
+import type { ExecutionState, JobStatus, RegionState } from '../../src/actors/protocol/states.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
-import type { JobMasterActorRef, JobStatus } from '../../src/machines/job-master/job-master-machine.ts';
+import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import { createJobMaster } from '../../src/machines/job-master/create-job-master.ts';
-import type { RegionState } from '../../src/machines/region/region-machine.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 

@@ -1,4 +1,4 @@
-import type { JobEvent } from '../../src/index.ts';
+import type { ExecutionState, JobEvent, JobStatus } from '../../src/index.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
@@ -19,7 +19,7 @@ const graph = new ExecutionGraph(
 const regions = pipelinedRegions(graph);
 
 /** `a created scheduled …`: a task, its attempt after `#` (0 without), the states it enters. */
-function task(name: string, ...states: string[]): JobEvent[] {
+function task(name: string, ...states: ExecutionState[]): JobEvent[] {
   const [id = '', attempt = '0'] = name.split('#');
   const vertex = ['a', 'b'].indexOf(id);
   return states.map((state) => ({
@@ -32,7 +32,7 @@ function task(name: string, ...states: string[]): JobEvent[] {
   }));
 }
 
-const status = (name: string): JobEvent => ({ type: 'job.statusChanged', atMs: 0, status: name });
+const status = (name: JobStatus): JobEvent => ({ type: 'job.statusChanged', atMs: 0, status: name });
 const decided = (...regionIds: number[]): JobEvent => ({
   type: 'failover.decided',
   atMs: 0,
@@ -45,8 +45,8 @@ const decided = (...regionIds: number[]): JobEvent => ({
   why: undefined,
 });
 
-const toDeployed = ['created', 'scheduled', 'deploying'];
-const whole = [...toDeployed, 'initializing', 'running', 'finished'];
+const toDeployed: readonly ExecutionState[] = ['created', 'scheduled', 'deploying'];
+const whole: readonly ExecutionState[] = [...toDeployed, 'initializing', 'running', 'finished'];
 
 const sound: Readonly<Record<string, readonly JobEvent[]>> = {
   'an undisturbed run': [...task('a', ...whole), ...task('b', ...whole), status('finished')],

@@ -1,5 +1,6 @@
 import { type ActorRef, type ActorRefFrom, assign, type Snapshot, sendTo, setup } from 'xstate';
 import type { ExecutionToRegionEvent, RegionToExecutionEvent, TaskReport } from '../../actors/chart-events.ts';
+import type { ExecutionState } from '../../actors/protocol/states.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
@@ -18,24 +19,6 @@ import { placeholder } from '../placeholder.ts';
  *
  * States and reactions are those of Flink's `Execution`; see `test/machines/execution-machine.test.ts` for the table.
  */
-export const executionStates = [
-  'created',
-  'scheduled',
-  'deploying',
-  'initializing',
-  'running',
-  'canceling',
-  'finished',
-  'canceled',
-  'failed',
-] as const;
-
-export type ExecutionState = (typeof executionStates)[number];
-
-/** Whether an attempt in this state has ended for good. */
-export function isTerminalExecutionState(state: ExecutionState): boolean {
-  return state === 'finished' || state === 'canceled' || state === 'failed';
-}
 
 /** Whoever runs executions: a region. */
 export type ExecutionParentRef = ActorRef<Snapshot<unknown>, ExecutionToRegionEvent>;

@@ -1,6 +1,7 @@
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import { type ActorRefFrom, setup } from 'xstate';
 import type { KeptResult } from '../../actors/protocol/deployment.ts';
+import type { JobStatus } from '../../actors/protocol/states.ts';
 import type {
   ExecutorToMasterEvent,
   FailoverToMasterEvent,
@@ -23,24 +24,6 @@ import { placeholder } from '../placeholder.ts';
  * J6 Where results are to outlive the job, it is finished when all of them are kept, and `running` until then. Told to end
  *    while they are being kept, it waits until that is over and gives them up: no other end leaves something behind.
  */
-export const jobStatuses = [
-  'initializing',
-  'created',
-  'running',
-  'failing',
-  'failed',
-  'canceling',
-  'canceled',
-  'finished',
-  'suspended',
-] as const;
-
-export type JobStatus = (typeof jobStatuses)[number];
-
-/** Whether a job in this status has ended for good, at least for this master. */
-export function isTerminalJobStatus(status: JobStatus): boolean {
-  return status === 'failed' || status === 'canceled' || status === 'finished' || status === 'suspended';
-}
 
 /** Commands of whoever holds the run. */
 export type JobCommand =

@@ -1,4 +1,5 @@
 import { type ActorRefFrom, setup } from 'xstate';
+import type { PartitionState } from '../../actors/protocol/states.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
 
@@ -11,17 +12,6 @@ import { placeholder } from '../placeholder.ts';
  * P3 What is truncated is never complete: only an attempt that produces it again leads out of it.
  * P4 What is promoted belongs to the job no more, and stays.
  */
-export const partitionStates = [
-  'created',
-  'producing',
-  'finished',
-  'truncated',
-  'lost',
-  'released',
-  'promoted',
-] as const;
-
-export type PartitionState = (typeof partitionStates)[number];
 
 /** What holds the bytes. */
 export interface PartitionStorage {

@@ -6,6 +6,7 @@ import type {
   RegionToExecutionEvent,
   RegionToMasterEvent,
 } from '../../actors/chart-events.ts';
+import type { RegionState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
@@ -26,19 +27,6 @@ import { placeholder, placeholderActor } from '../placeholder.ts';
  * R6 A restart makes a new attempt of every task, never of some.
  * R7 An attempt that ends as canceled while its region runs is a failure: no region waits for ever for what it did not do.
  */
-export const regionStates = [
-  'created',
-  'scheduled',
-  'deploying',
-  'running',
-  'finished',
-  'failed',
-  'restarting',
-  'canceling',
-  'canceled',
-] as const;
-
-export type RegionState = (typeof regionStates)[number];
 
 /** Whoever runs regions: the job master. */
 export type RegionParentRef = ActorRef<Snapshot<unknown>, RegionToMasterEvent>;

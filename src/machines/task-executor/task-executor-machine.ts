@@ -1,5 +1,6 @@
 import { type ActorRefFrom, type ActorRef, type Snapshot, setup } from 'xstate';
 import type { ExecutorToMasterEvent } from '../../actors/chart-events.ts';
+import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import type { ExecutorId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
@@ -11,10 +12,6 @@ import { placeholder } from '../placeholder.ts';
  * T2 When it is lost, the master hears that before any of its tasks is failed, so that nothing is deployed to it again.
  * T3 `lost` and `stopped` are never left: an executor that comes back is another executor.
  */
-export const taskExecutorStates = ['connecting', 'registered', 'lost', 'stopped'] as const;
-
-export type TaskExecutorState = (typeof taskExecutorStates)[number];
-
 export interface TaskExecutorInput {
   readonly executor: ExecutorId;
   readonly master: ActorRef<Snapshot<unknown>, Extract<ExecutorToMasterEvent, { type: `executor.${string}` }>>;
