@@ -23,11 +23,30 @@ function sourceTree(): SourceTree {
   return new Map(paths.map((path) => [path, readFileSync(join(root, 'src', path), 'utf8')]));
 }
 
+/** What is still too long. */
+const notYetSplit: readonly string[] = [
+  'api/data-stream.ts has',
+  'connectors/json/json-numbers.ts: wideNumbers has',
+  'executors/result-store.ts has',
+  'failover/affected-regions.ts: affectedRegions has',
+  'machines/job-master/create-job-master.ts: createJobMaster has',
+  'machines/job-master/job-ledger.ts has',
+  'machines/region/region-machine.ts has',
+  'operators/fused/compile-loop.ts: constructor has',
+  'run/job-run.ts has',
+  'run/log-event.ts: logEvent has',
+  'run/receipt-book.ts: note has',
+  'run/run-job.ts: runJob has',
+  'testing/simulate.ts has',
+  'testing/simulate.ts: runSimulated has',
+];
+
 describe('the source tree', () => {
   it('keeps its floors, has no import cycle, and takes time and chance from Environment alone', () => {
     const tree = sourceTree();
     expect(tree.size).toBeGreaterThan(40);
-    expect(architectureViolations(tree, publishedDoors())).toEqual([]);
+    const violations = architectureViolations(tree, publishedDoors());
+    expect(violations.filter((one) => !notYetSplit.some((start) => one.startsWith(start)))).toEqual([]);
   });
 });
 
@@ -248,6 +267,18 @@ describe('the checker', () => {
       'graph/a.ts uses setImmediate: time, chance and timers come from Environment',
     ],
     [
+      'a timer in a method',
+      'graph/a.ts',
+      'export class A { later(): void { setTimeout(() => {}); } }',
+      'graph/a.ts uses setTimeout: time, chance and timers come from Environment',
+    ],
+    [
+      'the clock of the machine in a constructor',
+      'graph/a.ts',
+      'export class A { constructor(readonly at = Date.now()) {} }',
+      'graph/a.ts uses Date.now: time, chance and timers come from Environment',
+    ],
+    [
       'a timer by way of globalThis',
       'graph/a.ts',
       'globalThis.setInterval(() => {}, 1);',
@@ -288,8 +319,50 @@ describe('the checker', () => {
     [
       'a file that is too long',
       'graph/long.ts',
-      'export {};\n'.repeat(501),
-      'graph/long.ts has 501 lines, more than 500: split it',
+      'export {};\n'.repeat(351),
+      'graph/long.ts has 351 lines, more than 350: split it',
+    ],
+    [
+      'a function that is too long',
+      'graph/long.ts',
+      `export function much(): void {\n${'much();\n'.repeat(59)}}`,
+      'graph/long.ts: much has 61 lines, more than 60: split it',
+    ],
+    [
+      'a function that is too long by what is nested in it',
+      'graph/long.ts',
+      `export const much = () => {\n  return class {\n${'    a() {}\n'.repeat(58)}  };\n};`,
+      'graph/long.ts: much has 62 lines, more than 60: split it',
+    ],
+    [
+      'a method that is too long, after characters of several bytes',
+      'graph/long.ts',
+      `// → ─ é\nexport class Much {\n  all(): void {\n${'    this.all(); // é\n'.repeat(59)}  }\n}`,
+      'graph/long.ts: all has 61 lines, more than 60: split it',
+    ],
+    [
+      'a private method that is too long',
+      'graph/long.ts',
+      `export class Much {\n  #all(): void {\n${'    this.#all();\n'.repeat(59)}  }\n}`,
+      'graph/long.ts: all has 61 lines, more than 60: split it',
+    ],
+    [
+      'a constructor that is too long',
+      'graph/long.ts',
+      `export class Much {\n  constructor() {\n${'    much();\n'.repeat(59)}  }\n}`,
+      'graph/long.ts: constructor has 61 lines, more than 60: split it',
+    ],
+    [
+      'a function of an object that is too long',
+      'graph/long.ts',
+      `export const much = {\n  all: () => {\n${'    much.all();\n'.repeat(59)}  },\n};`,
+      'graph/long.ts: all has 61 lines, more than 60: split it',
+    ],
+    [
+      'a function without a name that is too long',
+      'graph/long.ts',
+      `much(() => {\n${'  much();\n'.repeat(59)}});`,
+      'graph/long.ts: (line 1) has 61 lines, more than 60: split it',
     ],
   ])('finds %s', (_, path, source, violation) => {
     expect(violations({ [path]: source })).toEqual([violation]);
@@ -301,6 +374,8 @@ describe('the checker', () => {
   });
 
   it.each<[what: string, source: string]>([
+    ['a function that just fits', `export function much(): void {\n${'much();\n'.repeat(58)}}\n\n`],
+    ['a file that just fits', 'export {};\n'.repeat(350)],
     ['properties called like a global', 'export const f = (clock: { setTimeout(): void }) => clock.setTimeout();'],
     ['methods called like a global', 'export class Clock { setTimeout(): void {} performance = 1; }'],
     ['a given date', 'export const at = new Date(0);'],

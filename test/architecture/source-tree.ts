@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { parseSync } from '@swc/core';
 import {
   environmentGlobals,
   environmentModules,
@@ -11,6 +10,8 @@ import {
   partByRootFile,
   roomsByPart,
 } from './floors.ts';
+import { type FunctionLength, functionLengths } from './function-lengths.ts';
+import { childrenOf, isNode, parseModule, type SyntaxNode, textOf } from './syntax-node.ts';
 
 /** Source texts by their path below `src/`, with forward slashes. */
 export type SourceTree = ReadonlyMap<string, string>;
@@ -24,13 +25,12 @@ interface Import {
 interface ParsedFile {
   readonly path: string;
   readonly lineCount: number;
+  readonly functions: readonly FunctionLength[];
   readonly imports: readonly Import[];
   readonly hasDefaultExport: boolean;
   /** What it takes from the machine past the Environment: `Date.now`, `setTimeout`, … */
   readonly environmentUses: readonly string[];
 }
-
-type Node = Readonly<Record<string, unknown>> & { readonly type: string };
 
 /** Every rule that `tree` breaks, one line each, in the order of the files. */
 export function architectureViolations(tree: SourceTree, doors: readonly string[]): string[] {
@@ -43,11 +43,25 @@ export function architectureViolations(tree: SourceTree, doors: readonly string[
         .filter(() => !exemptFromEnvironment.includes(file.path))
         .map((use) => `${file.path} uses ${use}: time, chance and timers come from Environment`),
       ...(file.hasDefaultExport ? [`${file.path} has a default export`] : []),
-      ...(file.lineCount > 500 ? [`${file.path} has ${file.lineCount} lines, more than 500: split it`] : []),
+      ...lengthViolations(file),
     ]),
     ...crowdedFolders(files),
     ...importCycles(files).map((cycle) => `These files import each other in a ring: ${cycle.join(' → ')}`),
   ];
+}
+
+const mostLinesOfFile = 350;
+const mostLinesOfFunction = 60;
+
+/** What does not fit on the screens that a reader has for it. */
+function lengthViolations({ path, lineCount, functions }: ParsedFile): string[] {
+  const tooLong = [
+    ...(lineCount > mostLinesOfFile ? [`${path} has ${lineCount} lines, more than ${mostLinesOfFile}`] : []),
+    ...functions
+      .filter((one) => one.lineCount > mostLinesOfFunction)
+      .map((one) => `${path}: ${one.name} has ${one.lineCount} lines, more than ${mostLinesOfFunction}`),
+  ];
+  return tooLong.map((what) => `${what}: split it`);
 }
 
 /** Folders that hold more than a reader takes in at a glance. */
@@ -144,7 +158,7 @@ function parse(path: string, source: string): ParsedFile {
   const imports: Import[] = [];
   const environmentUses: string[] = [];
   let hasDefaultExport = false;
-  const visit = (node: Node, role: string): void => {
+  const visit = (node: SyntaxNode, role: string): void => {
     switch (node.type) {
       case 'ImportDeclaration':
       case 'ExportNamedDeclaration':
@@ -165,8 +179,8 @@ function parse(path: string, source: string): ParsedFile {
         imports.push({ specifier: textOf(node['argument']), isTypeOnly: true });
         break;
       case 'CallExpression': {
-        const [first] = node['arguments'] as readonly { readonly expression: Node }[];
-        if ((node['callee'] as Node).type === 'Import' && first?.expression.type === 'StringLiteral') {
+        const [first] = node['arguments'] as readonly { readonly expression: SyntaxNode }[];
+        if ((node['callee'] as SyntaxNode).type === 'Import' && first?.expression.type === 'StringLiteral') {
           imports.push({ specifier: textOf(first.expression), isTypeOnly: false });
         }
         break;
@@ -191,30 +205,16 @@ function parse(path: string, source: string): ParsedFile {
         }
         return;
     }
-    for (const [key, value] of Object.entries(node)) {
-      if (isNode(value)) visit(value, key);
-      else if (Array.isArray(value)) {
-        for (const item of value as readonly unknown[]) {
-          if (isNode(item)) visit(item, key);
-          // Arguments and elements of arrays come wrapped: `{ spread, expression }`.
-          else if (typeof item === 'object' && item !== null && 'expression' in item && isNode(item.expression)) {
-            visit(item.expression, key);
-          }
-        }
-      }
-    }
+    for (const [key, child] of childrenOf(node)) visit(child, key);
   };
-  visit(parseSync(source, { syntax: 'typescript', target: 'es2022' }) as unknown as Node, 'module');
-  return { path, lineCount: source.split('\n').length - 1, imports, hasDefaultExport, environmentUses };
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
-}
-
-/** The name or the text of an identifier or string; empty for anything else. */
-function textOf(node: unknown): string {
-  if (!isNode(node)) return '';
-  const text = node.type === 'Computed' ? textOf(node['expression']) : node['value'];
-  return typeof text === 'string' ? text : '';
+  const module = parseModule(source);
+  visit(module, 'module');
+  return {
+    path,
+    lineCount: source.split('\n').length - 1,
+    functions: functionLengths(module, source),
+    imports,
+    hasDefaultExport,
+    environmentUses,
+  };
 }
