@@ -28,37 +28,50 @@ export class RegionBoundaries {
   readonly #graph: ExecutionGraph;
   readonly #regions: Members;
   readonly #groups: (BoundaryGroup | undefined)[] = [];
+  /** By group: when it was last collected, as a number of rounds. */
+  readonly #seenIn: Int32Array;
+  #round = 0;
   readonly #inputs: (readonly BoundaryGroup[] | undefined)[] = [];
   readonly #outputs: (readonly BoundaryGroup[] | undefined)[] = [];
 
   constructor(graph: ExecutionGraph, regions: Members) {
     this.#graph = graph;
+    this.#seenIn = new Int32Array(graph.groupCount);
     this.#regions = regions;
   }
 
   inputsOf(region: RegionId): readonly BoundaryGroup[] {
-    return (this.#inputs[region] ??= this.#groupsOf(region, (vertex, visit) => {
-      this.#graph.forEachConsumedGroup(vertex, visit);
-    }));
+    const known = this.#inputs[region];
+    if (known !== undefined) return known;
+    const found: BoundaryGroup[] = [];
+    const collect = this.#collectInto(found);
+    this.#regions.forEachVertex(region, (vertex) => this.#graph.forEachConsumedGroup(vertex, collect));
+    this.#inputs[region] = found;
+    return found;
   }
 
   outputsOf(region: RegionId): readonly BoundaryGroup[] {
-    return (this.#outputs[region] ??= this.#groupsOf(region, (vertex, visit) => {
-      this.#graph.forEachProducedGroup(vertex, visit);
-    }));
+    const known = this.#outputs[region];
+    if (known !== undefined) return known;
+    const found: BoundaryGroup[] = [];
+    const collect = this.#collectInto(found);
+    this.#regions.forEachVertex(region, (vertex) => this.#graph.forEachProducedGroup(vertex, collect));
+    this.#outputs[region] = found;
+    return found;
   }
 
-  /** Each group once, in the order of the region's vertices. */
-  #groupsOf(
-    region: RegionId,
-    forEachGroup: (vertex: ExecutionVertexId, visit: (group: number) => void) => void,
-  ): readonly BoundaryGroup[] {
-    const found = new Set<number>();
-    const add = (group: number): void => {
-      if (!this.#graph.exchangeOfGroup(group).joinsRegions) found.add(group);
+  /** Collects groups, each once, in the order of the region's vertices. */
+  #collectInto(found: BoundaryGroup[]): (group: number) => void {
+    const round = ++this.#round;
+    return (group) => {
+      if (this.#seenIn[group] === round) return;
+      this.#seenIn[group] = round;
+      const known = this.#groups[group];
+      if (known === undefined && this.#graph.exchangeOfGroup(group).joinsRegions) return;
+      const boundary = known ?? this.#boundaryGroup(group);
+      this.#groups[group] = boundary;
+      found.push(boundary);
     };
-    this.#regions.forEachVertex(region, (vertex) => forEachGroup(vertex, add));
-    return Array.from(found, (group) => (this.#groups[group] ??= this.#boundaryGroup(group)));
   }
 
   #boundaryGroup(group: number): BoundaryGroup {
@@ -75,8 +88,8 @@ export class RegionBoundaries {
 
   /** The region of each of some vertices. */
   #regionsOf(start: number, end: number): Int32Array {
-    return Int32Array.from({ length: end - start }, (_, index) =>
-      this.#regions.regionOf((start + index) as ExecutionVertexId),
-    );
+    const found = new Int32Array(end - start);
+    for (let at = 0; at < found.length; at++) found[at] = this.#regions.regionOf((start + at) as ExecutionVertexId);
+    return found;
   }
 }
