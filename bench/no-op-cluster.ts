@@ -53,7 +53,6 @@ export class NoOpCluster implements ExecutorGateway {
         enrichers: [],
         decisionDeadlineMs: 1_000,
       },
-      keepResults: () => 'until-consumers-finish',
       slotRequestTimeoutMs: 60_000,
       cancellationTimeoutMs: 60_000,
     });

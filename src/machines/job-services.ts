@@ -5,7 +5,6 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
-import type { KeepResults } from '../graph/keep-results.ts';
 import type { JobLedger } from './job-master/job-ledger.ts';
 
 /** How failures are handled: the user's extensions and the limits that protect the job from them. */
@@ -30,8 +29,6 @@ export interface JobServices {
   readonly observe: (event: JobEvent) => void;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
   readonly failureHandling: FailureHandling;
-  /** When results that can be read again are given up, by edge of the job graph. */
-  readonly keepResults: (edge: number) => KeepResults;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
 }

@@ -50,7 +50,8 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { environment } = resolved;
   const options = { ...resolved, run: drawRunId(environment.random) };
   const graph = new ExecutionGraph(plan.jobGraph);
-  const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run);
+  const keepResults = (edge: number): KeepResults => plan.exchanges[edge]?.keepResults ?? options.keepResults;
+  const ledger = new JobLedger(graph, pipelinedRegions(graph), options.run, keepResults);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const { cancellationTimeoutMs: timeoutMs } = options;
   const leftOpen = (what: string): void =>
@@ -102,12 +103,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     const reopened = reopenedSources.after(event);
     if (reopened !== undefined) observe(reopened);
   };
-  const keepResults = (edge: number): KeepResults => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const connections = new ExecutorConnections({
     ledger,
     clock: environment.clock,
     slotLimit: executors.slotLimit,
-    keepResults,
     observe,
     cancellationTimeoutMs: timeoutMs,
     taskEnded: (vertex, statistics) => {
@@ -133,7 +132,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       enrichers: options.failureEnrichers,
       decisionDeadlineMs: options.decisionDeadlineMs,
     },
-    keepResults,
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
   });

@@ -69,7 +69,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
     consumingConstraint: constraints[consumption],
     mustBePipelinedConsumed: consumption === 'with-producer',
     canBePipelinedConsumed: consumption !== 'after-producer-finished',
-    releasedBy: ledger.finishRegion(regions.regionOf(consumer)).length > 0 ? 'scheduler' : 'upstream',
+    releasedBy: ledger.results.regionFinished(regions.regionOf(consumer)).length > 0 ? 'scheduler' : 'upstream',
     joinsRegions: regions.regionOf(producer) === regions.regionOf(consumer),
   };
 }

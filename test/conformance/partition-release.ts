@@ -37,12 +37,11 @@ function keepOf(graph: ExecutionGraph): (edge: number) => KeepResults {
 const releaseStrategy: Handler = ({ given, when }) => {
   const named = givenGraph({ level: 'job', ...given });
   const { graph, regions } = named;
-  const ledger = new JobLedger(graph, regions);
+  const ledger = new JobLedger(graph, regions, undefined, keepOf(graph));
   const environment = virtualEnvironment();
   let released: PartitionId[] = [];
   const keeper = new ResultKeeper({
     ledger,
-    keepResults: keepOf(graph),
     gateway: {
       giveUpPartitions: (ids) => {
         released.push(...ids.map(({ partition }) => partition));
@@ -63,7 +62,7 @@ const releaseStrategy: Handler = ({ given, when }) => {
     finished.add(vertex);
     const hasFinished = Array.from(regions.verticesOf(region)).every((member) => finished.has(member));
     released = [];
-    if (hasFinished) keeper.noteConsumed(ledger.finishRegion(region));
+    if (hasFinished) keeper.noteConsumed(ledger.results.regionFinished(region));
     // What is kept for some time only is not kept.
     environment.advance(longMs);
     return released.map((partition) => nameOf(graph, partition));

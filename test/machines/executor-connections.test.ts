@@ -49,7 +49,6 @@ function connected() {
     ledger,
     clock,
     slotLimit: 4,
-    keepResults: () => 'until-consumers-finish',
     observe: () => {},
     cancellationTimeoutMs: 1_000,
     taskEnded: () => {},

@@ -1,81 +1,8 @@
 import { propose } from '../../src/failover/restart-proposal.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
-import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
-import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
-import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
-
-const execution = (isTerminal: boolean, value = 'running') =>
-  ({
-    getSnapshot: () => ({ value, hasTag: () => isTerminal, matches: (state: string) => state === value }),
-  }) as unknown as ExecutionActorRef;
-
-/** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
-class Books {
-  readonly ledger: JobLedger;
-
-  constructor(...drawing: readonly string[]) {
-    const graph = drawn(...drawing);
-    this.ledger = new JobLedger(graph, pipelinedRegions(graph));
-    this.ledger.scheduling.offer(Array.from({ length: this.ledger.regions.count }, (_, region) => region as RegionId));
-  }
-
-  task(name: string): ExecutionVertexId {
-    return taskOf(this.ledger.graph, name);
-  }
-
-  region(task: string): RegionId {
-    return this.ledger.regions.regionOf(this.task(task));
-  }
-
-  /** The result that a task writes over its only edge. */
-  result(task: string): PartitionId {
-    return this.ledger.graph.partitionsOf(this.task(task))[0] as PartitionId;
-  }
-
-  /** Begins the next attempt of a task, the first if it had none. Returns what is registered for it. */
-  begin(task: string): string {
-    const { ledger } = this;
-    const vertex = this.task(task);
-    const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
-    ledger.beginAttempt(vertex, attempt, execution(true));
-    return ledger
-      .beginRegistration(vertex, attempt)
-      .map(({ id, origin }) => `#${id.attempt} ${origin}`)
-      .join(' ');
-  }
-
-  /** A task runs through, and with it its region. Returns whose results nobody reads any more. */
-  run(...tasks: readonly string[]): string {
-    const consumed = tasks.flatMap((task) => {
-      this.begin(task);
-      this.ledger.finishTask(this.task(task));
-      return this.ledger.finishRegion(this.region(task));
-    });
-    return this.producersOf(consumed);
-  }
-
-  /**
-   * A failover decides that the regions of these tasks restart; those in `again` produce the same again, those in
-   * `waiting` have not begun.
-   */
-  restart(tasks: readonly string[], again: readonly string[] = [], waiting: readonly string[] = []): void {
-    const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));
-    this.ledger.invalidate(regionsOf(tasks), regionsOf(again), regionsOf(waiting));
-    this.ledger.scheduling.offer(regionsOf(tasks));
-  }
-
-  producersOf(results: readonly (PartitionId | ResultPartitionId)[]): string {
-    const { graph } = this.ledger;
-    const partitionOf = (result: PartitionId | ResultPartitionId) =>
-      typeof result === 'object' ? result.partition : result;
-    return namesOf(
-      graph,
-      results.map((result) => graph.producerOf(partitionOf(result))),
-    ).join(' ');
-  }
-}
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../src/ids.ts';
+import { namesOf, taskOf } from '../graph/drawn-graph.ts';
+import { Books, execution } from '../support/books.ts';
 
 //  (a) ═▶ (b) ═▶ (c)
 const stages = ['a! => b! => c'];
@@ -241,7 +168,7 @@ describe('what is registered for an attempt', () => {
       rule: 'what was given up, and everybody has read',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
+        books.ledger.results.release([books.result('p')]);
         books.restart(['p'], ['p']);
       },
       origin: 'unread',
@@ -250,7 +177,7 @@ describe('what is registered for an attempt', () => {
       rule: 'what was given up, and is read again',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
+        books.ledger.results.release([books.result('p')]);
         books.restart(['p', 'c[1]'], ['p', 'c[1]']);
       },
       origin: 'again',
@@ -259,7 +186,7 @@ describe('what is registered for an attempt', () => {
       rule: 'what was given up, and is read again because of a later failover',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
+        books.ledger.results.release([books.result('p')]);
         books.restart(['p'], ['p']);
         books.restart(['c[1]', 'p'], ['c[1]', 'p']);
       },
@@ -278,7 +205,7 @@ describe('what is registered for an attempt', () => {
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.restart(['p'], ['p']);
-        books.ledger.giveUp([books.result('p')]);
+        books.ledger.results.release([books.result('p')]);
       },
       origin: 'unread',
     },
@@ -286,7 +213,7 @@ describe('what is registered for an attempt', () => {
       rule: 'what was given up, and is to be new',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
+        books.ledger.results.release([books.result('p')]);
         books.restart(['p', 'c[0]', 'c[1]']);
       },
       origin: 'new',
@@ -294,7 +221,7 @@ describe('what is registered for an attempt', () => {
     {
       rule: 'what was lost',
       decide: (books) => {
-        books.ledger.losePartition(books.result('p'));
+        books.ledger.results.lose(books.result('p'));
         books.restart(['p'], ['p']);
       },
       origin: 'again',
@@ -356,290 +283,6 @@ describe('the order in which a deployment takes from its channels', () => {
     books.restart(['p[1]'], ['p[1]']);
     books.begin('p[1]');
     expect(read()).toEqual([0, 1]);
-  });
-});
-
-describe('a result', () => {
-  const told = ({ ledger }: Books, partition: PartitionId): string =>
-    `${ledger.isPartitionAvailable(partition) ? '' : 'un'}available ${ledger.isPartitionReadable(partition) ? '' : 'un'}readable`;
-
-  it.each<{ rule: string; drawing?: string[]; steps: (books: Books) => void; is: string }>([
-    { rule: 'not written yet', steps: () => {}, is: 'available unreadable' },
-    { rule: 'not written yet, read meanwhile', drawing: ['p! ~x> c:2'], steps: () => {}, is: 'available readable' },
-    { rule: 'complete', steps: (books) => books.run('p'), is: 'available readable' },
-    {
-      rule: 'lost',
-      steps: (books) => {
-        books.run('p');
-        books.ledger.losePartition(books.result('p'));
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'whose beginning is gone while it is written',
-      drawing: ['p! ~x> c:2'],
-      steps: (books) => {
-        books.begin('p');
-        books.ledger.truncatePartition(books.result('p'));
-        books.ledger.finishTask(books.task('p'));
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'whose beginning is gone after it was decided to produce it anew, and which is read early: there will be another',
-      drawing: ['p! ~x> c:2'],
-      steps: (books) => {
-        books.begin('p');
-        books.restart(['p', 'c[0]', 'c[1]']);
-        books.ledger.truncatePartition(books.result('p'));
-      },
-      is: 'available readable',
-    },
-    {
-      rule: 'whose beginning is gone while it is produced again',
-      drawing: ['p! ~x> c:2'],
-      steps: (books) => {
-        books.begin('p');
-        books.restart(['p'], ['p']);
-        books.begin('p');
-        books.ledger.truncatePartition(books.result('p'));
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'complete, to be produced again',
-      steps: (books) => {
-        books.run('p');
-        books.restart(['p'], ['p']);
-      },
-      is: 'available readable',
-    },
-    {
-      rule: 'complete, while it is produced again',
-      steps: (books) => {
-        books.run('p');
-        books.restart(['p'], ['p']);
-        books.begin('p');
-      },
-      is: 'available readable',
-    },
-    {
-      rule: 'complete, to be produced anew',
-      steps: (books) => {
-        books.run('p');
-        books.restart(['p', 'c[0]', 'c[1]']);
-      },
-      is: 'available unreadable',
-    },
-    {
-      rule: 'found to be lost between the decision to produce it anew and the attempt that does: it is produced all the same',
-      steps: (books) => {
-        books.run('p');
-        books.restart(['p', 'c[0]', 'c[1]']);
-        books.ledger.losePartition(books.result('p'));
-        books.run('p');
-      },
-      is: 'available readable',
-    },
-    {
-      rule: 'lost, to be produced again',
-      steps: (books) => {
-        books.run('p');
-        books.ledger.losePartition(books.result('p'));
-        books.restart(['p'], ['p']);
-      },
-      is: 'available unreadable',
-    },
-    {
-      rule: 'lost while it is produced again: what was kept is gone all the same',
-      steps: (books) => {
-        books.run('p');
-        books.restart(['p'], ['p']);
-        books.begin('p');
-        books.ledger.losePartition(books.result('p'));
-        books.ledger.finishTask(books.task('p'));
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'given up',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'given up, and produced again for its other half: nobody reads it',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
-        books.restart(['p'], ['p']);
-        books.run('p');
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'given up, of which a part is then said to be gone, and produced again for its other half: nobody reads it',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
-        books.ledger.truncatePartition(books.result('p'));
-        books.restart(['p'], ['p']);
-        books.run('p');
-      },
-      is: 'unavailable unreadable',
-    },
-    {
-      rule: 'given up, and produced again for who reads it again',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
-        books.restart(['p', 'c[0]'], ['p', 'c[0]']);
-        books.run('p');
-      },
-      is: 'available readable',
-    },
-  ])('$rule is $is', ({ drawing = fan, steps, is }) => {
-    const books = new Books(...drawing, 'x');
-    steps(books);
-    expect(told(books, books.result('p'))).toBe(is);
-  });
-
-  it('is present as the present attempt of its producer wrote it', () => {
-    const books = new Books(...fan);
-    books.run('p');
-    books.restart(['p'], ['p']);
-    books.begin('p');
-    const partition = books.result('p');
-    expect(books.ledger.presentResult(partition)).toEqual({ partition, attempt: 1 });
-    expect(books.ledger.isPresent({ partition, attempt: 0 as AttemptNumber })).toBe(false);
-    expect(books.ledger.isPresent({ partition, attempt: 1 as AttemptNumber })).toBe(true);
-  });
-});
-
-describe('who reads a result', () => {
-  it('are the tasks that have not read it to their end', () => {
-    const books = new Books(...fan);
-    const readers = () => namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p'))).join(' ');
-    books.run('p');
-    expect(readers()).toBe('c[0] c[1]');
-    books.run('c[0]');
-    expect(readers()).toBe('c[1]');
-    books.restart(['c[0]']);
-    expect(readers()).toBe('c[0] c[1]');
-    books.run('c[0]', 'c[1]');
-    expect(readers()).toBe('');
-  });
-
-  it('is the whole region: a task that finished may have to read again', () => {
-    //  (p) ═▶ (c[0]) ─▶ (d)
-    //  (p) ═▶ (c[1]) ─▶ (d)
-    const books = new Books('p! =x> c:2 -x> d');
-    books.run('p');
-    for (const task of ['c[0]', 'c[1]']) {
-      books.begin(task);
-      books.ledger.finishTask(books.task(task));
-    }
-    expect(namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p')))).toEqual(['c[0]', 'c[1]']);
-    expect(books.run('d')).toBe('p');
-    expect([...books.ledger.readersOf(books.result('p'))]).toEqual([]);
-    expect(books.producersOf(books.ledger.releasable)).toBe('p');
-  });
-});
-
-describe('what nobody reads any more', () => {
-  it('is told with the last who read it, and is kept until it is given up', () => {
-    const books = new Books(...fan);
-    expect(books.run('p', 'c[0]')).toBe('');
-    expect(books.run('c[1]')).toBe('p');
-    expect(books.producersOf(books.ledger.releasable)).toBe('p');
-    expect(books.producersOf(books.ledger.giveUp([books.result('p')]))).toBe('p');
-    expect(books.ledger.releasable).toEqual([]);
-  });
-
-  it.each<{ rule: string; steps: (books: Books) => void }>([
-    { rule: 'who still reads it', steps: (books) => books.run('p', 'c[0]') },
-    {
-      rule: 'who reads it again',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.restart(['c[0]']);
-      },
-    },
-    {
-      rule: 'who reads it again and has begun to',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.restart(['c[0]']);
-        books.begin('c[0]');
-      },
-    },
-    {
-      rule: 'its producer, which makes another',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.restart(['p', 'c[0]', 'c[1]']);
-      },
-    },
-    {
-      rule: 'nobody, but it outlives the job',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.exemptFromRelease([books.result('p')]);
-      },
-    },
-    {
-      rule: 'nobody, but it is gone already',
-      steps: (books) => {
-        books.run('p', 'c[0]', 'c[1]');
-        books.ledger.giveUp([books.result('p')]);
-      },
-    },
-  ])('is not given up while it is needed: $rule', ({ steps }) => {
-    const books = new Books(...fan);
-    steps(books);
-    expect(books.ledger.releasable).toEqual([]);
-    const before = books.ledger.isPartitionReadable(books.result('p'));
-    expect(books.ledger.giveUp([books.result('p')])).toEqual([]);
-    expect(books.ledger.isPartitionReadable(books.result('p'))).toBe(before);
-  });
-
-  it('can be given up once it was read once more, as the attempt that is there then', () => {
-    const books = new Books(...fan);
-    books.run('p', 'c[0]', 'c[1]');
-    books.restart(['p', 'c[0]'], ['p', 'c[0]']);
-    books.run('p');
-    expect(books.run('c[0]')).toBe('p');
-    const partition = books.result('p');
-    expect(books.ledger.giveUp([partition])).toEqual([{ partition, attempt: 1 }]);
-  });
-
-  it('is told once, although its producer finishes after those who read it', () => {
-    const books = new Books('p! ~x> c:2');
-    books.begin('p');
-    expect(books.run('c[0]', 'c[1]')).toBe('p');
-    books.ledger.finishTask(books.task('p'));
-    expect(books.ledger.takeConsumedAgain(books.task('p'))).toEqual([]);
-  });
-
-  it('is told once more when it was lost, and was produced again for another’s sake', () => {
-    const books = new Books(...fan);
-    books.run('p', 'c[0]', 'c[1]');
-    books.ledger.losePartition(books.result('p'));
-    books.restart(['p'], ['p']);
-    books.begin('p');
-    expect(books.ledger.releasable).toEqual([]);
-    books.ledger.finishTask(books.task('p'));
-    expect(books.producersOf(books.ledger.takeConsumedAgain(books.task('p')))).toBe('p');
-  });
-
-  it('of several, those that somebody reads stay', () => {
-    const books = new Books('p! => c', 'q! => d');
-    books.run('p', 'q', 'c', 'd');
-    books.restart(['d']);
-    expect(books.producersOf(books.ledger.giveUp([books.result('p'), books.result('q')]))).toBe('p');
-    expect(books.ledger.isPartitionReadable(books.result('q'))).toBe(true);
   });
 });
 

@@ -355,7 +355,7 @@ describe('job master', () => {
       cluster.report(task, 'finished');
     }
     expect(cluster.status).toBe('running');
-    expect(cluster.ledger.releasable).toEqual([]);
+    expect(cluster.released).toEqual([]);
     cluster.endKeeping?.({ type: 'results.keepFailed', cause });
     expect(cluster.status).toBe('failed');
     expect(cluster.events.filter(({ type }) => type === 'results.keepFailed')).toEqual([

@@ -1,7 +1,7 @@
 import { noFaults, silentLogger } from '../../src/environment.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
-import type { AttemptNumber, RegionId } from '../../src/ids.ts';
+import type { AttemptNumber, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobServices } from '../../src/machines/job-services.ts';
@@ -18,19 +18,26 @@ const drawing = ['p! => c', 'q! => d'];
 /** A keeper over the books of a job that has run once; `keep` by edge, the last for the rest. */
 function keeping(...keep: readonly KeepResults[]) {
   const graph = drawn(...drawing);
-  const ledger = new JobLedger(graph, pipelinedRegions(graph));
+  const ledger = new JobLedger(
+    graph,
+    pipelinedRegions(graph),
+    undefined,
+    (edge) => keep[Math.min(edge, keep.length - 1)] as KeepResults,
+  );
   const clock = new HandClock();
   const released: string[] = [];
+  const reclaimable: string[] = [];
+  const shown = ({ partition, attempt }: ResultPartitionId): string =>
+    `${graph.nameOf(graph.producerOf(partition))}#${attempt}`;
   const services = {
     ledger,
-    keepResults: (edge: number) => keep[Math.min(edge, keep.length - 1)] as KeepResults,
     gateway: {
       giveUpPartitions: (ids) => {
-        released.push(
-          ...ids.map(({ partition, attempt }) => `${graph.nameOf(graph.producerOf(partition))}#${attempt}`),
-        );
+        released.push(...ids.map(shown));
       },
-      allowReclaim: () => {},
+      allowReclaim: (ids) => {
+        reclaimable.push(...ids.map(shown));
+      },
     } as Partial<JobServices['gateway']> as JobServices['gateway'],
     environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
   };
@@ -47,12 +54,12 @@ function keeping(...keep: readonly KeepResults[]) {
       ledger.beginAttempt(vertex, attempt, ended);
       ledger.beginRegistration(vertex, attempt);
       ledger.finishTask(vertex);
-      return ledger.finishRegion(regionOf(task));
+      return ledger.results.regionFinished(regionOf(task));
     });
     keeper.noteConsumed(consumed);
   };
   finish('p', 'q');
-  return { keeper, ledger, clock, released, restart, finish };
+  return { keeper, ledger, clock, released, reclaimable, restart, finish };
 }
 
 describe('ResultKeeper', () => {
@@ -71,11 +78,10 @@ describe('ResultKeeper', () => {
   });
 
   it('keeps for good what outlives the job: not even to make room for others is it given up', () => {
-    const { ledger, clock, released, finish } = keeping({ directory: 'kept' }, 'until-job-ends');
+    const { clock, reclaimable, released, finish } = keeping({ directory: 'kept' }, 'until-job-ends');
     finish('c', 'd');
     expect(clock.pendingCount).toBe(0);
-    expect(ledger.releasable.map((partition) => ledger.graph.edgeOfPartition(partition).source)).toEqual(['q']);
-    expect(released).toEqual([]);
+    expect([reclaimable, released]).toEqual([['q[0]#0'], []]);
   });
 
   it.each<{ keep: KeepResults; later: string[] }>([
@@ -88,11 +94,11 @@ describe('ResultKeeper', () => {
       RegionId,
     ];
     ledger.invalidate([producer]);
-    keeper.noteConsumed(ledger.finishRegion(consumer));
+    keeper.noteConsumed(ledger.results.regionFinished(consumer));
     clock.advance(1_000_000);
     expect(released).toEqual([]);
     finish('p');
-    keeper.noteProduced(ledger.graph.partitionsOf(taskOf(ledger.graph, 'p')));
+    keeper.noteConsumed(ledger.results.consumedOf(taskOf(ledger.graph, 'p')));
     clock.advance(99);
     expect(released).toEqual([]);
     clock.advance(1);

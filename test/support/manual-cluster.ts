@@ -126,7 +126,8 @@ export class ManualCluster implements ExecutorGateway {
       })),
     );
     const graph = new ExecutionGraph(jobGraph);
-    this.ledger = new JobLedger(graph, pipelinedRegions(graph));
+    const { keepResults } = options;
+    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keepResults && (() => keepResults));
     for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
       this.#vertexByName.set(graph.nameOf(vertex), vertex);
     }
@@ -155,7 +156,6 @@ export class ManualCluster implements ExecutorGateway {
         enrichers: options.enrichers ?? [],
         decisionDeadlineMs: 1_000,
       },
-      keepResults: () => options.keepResults ?? 'until-consumers-finish',
       slotRequestTimeoutMs: 10_000,
       cancellationTimeoutMs: 30_000,
     });

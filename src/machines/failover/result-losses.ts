@@ -10,7 +10,7 @@ export function loseResult(
   partition: PartitionId,
   cause: Error,
 ): void {
-  ledger.losePartition(partition);
+  ledger.results.lose(partition);
   gateway.losePartition(ledger.presentResult(partition), cause);
   observe({
     type: 'partition.lost',

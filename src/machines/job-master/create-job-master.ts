@@ -4,7 +4,6 @@ import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
-import { isKeptBeyondJob } from '../../graph/keep-results.ts';
 import type { JobServices } from '../job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
@@ -137,12 +136,10 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       scheduleConsumers: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.taskFinished') return;
         schedule(enqueue, ledger.finishTask(event.vertex));
-        const consumed = ledger.takeConsumedAgain(event.vertex);
-        if (consumed.length > 0) keeper.noteConsumed(consumed);
-        keeper.noteProduced(ledger.graph.partitionsOf(event.vertex));
+        keeper.noteConsumed(ledger.results.consumedOf(event.vertex));
       }),
       releaseConsumedPartitions: ({ event }) => {
-        if (event.type === 'region.finished') keeper.noteConsumed(ledger.finishRegion(event.region));
+        if (event.type === 'region.finished') keeper.noteConsumed(ledger.results.regionFinished(event.region));
       },
       rescheduleRegion: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'region.restarted') return;
@@ -240,7 +237,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     id: 'jobMaster',
     input: {
       regionCount: ledger.regions.count,
-      keepsResults: [...ledger.graph.jobGraph.edges.keys()].some((edge) => isKeptBeyondJob(services.keepResults(edge))),
+      keepsResults: ledger.results.keptEdges.length > 0,
     },
     clock: environment.clock,
     ...(inspect === undefined ? {} : { inspect }),

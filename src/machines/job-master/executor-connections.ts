@@ -12,7 +12,6 @@ import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } f
 import type { Clock } from '../../environment.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
-import { isKeptBeyondJob, type KeepResults } from '../../graph/keep-results.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import type { JobLedger } from './job-ledger.ts';
@@ -24,7 +23,6 @@ export interface ExecutorConnectionsOptions {
   readonly ledger: JobLedger;
   readonly clock: Clock;
   readonly slotLimit: number;
-  readonly keepResults: (edge: number) => KeepResults;
   readonly observe: (event: JobEvent) => void;
   readonly cancellationTimeoutMs: number;
   /** Hears what each attempt has moved, when it ends in whatever way. */
@@ -113,7 +111,7 @@ export class ExecutorConnections implements ExecutorGateway {
     if (open === 0) this.#later(() => done());
     for (const [executor, placed] of byExecutor) {
       const registrations = placed.map(({ registration }) => registration);
-      for (const { producer } of registrations) ledger.placeResults(producer, executor);
+      for (const { producer, id } of registrations) ledger.results.place(producer, id.attempt, executor);
       const answered = (failure: typeof failed): void => {
         failed ??= failure;
         if (--open > 0) return;
@@ -172,14 +170,11 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
-    const { ledger, keepResults } = this.#options;
-    const { graph } = ledger;
-    const edges = [...graph.jobGraph.edges.keys()]
-      .filter((edge) => isKeptBeyondJob(keepResults(edge)))
-      .map((edge) => ({
-        edge,
-        results: graph.partitionsOfEdge(edge).map((partition) => ledger.presentResult(partition)),
-      }));
+    const { ledger } = this.#options;
+    const edges = ledger.results.keptEdges.map((edge) => ({
+      edge,
+      results: ledger.graph.partitionsOfEdge(edge).map((partition) => ledger.presentResult(partition)),
+    }));
     // Executors that hold results share their store: one of them speaks for all.
     const [executor] = this.#connections.keys();
     this.#ask(executor, (token) => ({ type: 'results.promote', token, edges }), {
@@ -230,7 +225,7 @@ export class ExecutorConnections implements ExecutorGateway {
         this.#leftOpen(message.vertex, message.what);
         return;
       case 'result.truncated':
-        if (ledger.isPresent(message.id)) ledger.truncatePartition(message.id.partition);
+        ledger.results.truncated(message.id);
         return;
       case 'result.traceless':
         if (ledger.isPresent(message.id)) ledger.loseTrace(message.id.partition);
@@ -245,9 +240,8 @@ export class ExecutorConnections implements ExecutorGateway {
 
   /** It was allowed to, and may be needed again since. */
   #reclaimed(id: ResultPartitionId, executor: ExecutorId): void {
-    const { ledger } = this.#options;
-    if (!ledger.isPresent(id) || ledger.giveUp([id.partition]).length > 0) return;
-    const cause = new PartitionLostError(id, `executor ${executor} gave it up for want of room on its disk`);
+    if (this.#options.ledger.results.reclaimed(id) !== 'missed') return;
+    const cause = new PartitionLostError(id, `executor ${executor} released it for want of room on its disk`);
     this.#master.send({ type: 'partition.lost', id, cause });
   }
 
@@ -294,7 +288,7 @@ export class ExecutorConnections implements ExecutorGateway {
 
   #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {
     const { ledger } = this.#options;
-    const byExecutor = grouped(ids, ({ partition }) => ledger.placeOf(partition));
+    const byExecutor = grouped(ids, ({ partition }) => ledger.results.placeOf(partition));
     // What was never registered is nowhere.
     byExecutor.delete(undefined);
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;

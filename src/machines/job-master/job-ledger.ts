@@ -3,6 +3,7 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RestartMode, Reproducibility } from '../../graph/reproducibility.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
+import type { KeepResults } from '../../graph/keep-results.ts';
 import { regionOrder } from '../../graph/region-order.ts';
 import type { RecoveryView } from '../../failover/restart-proposal.ts';
 import type {
@@ -18,7 +19,7 @@ import { PipelinedRegionScheduling } from '../../scheduling/pipelined-region-sch
 import { SlotPool } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from '../execution/execution-machine.ts';
 import { RestartPlans } from '../../scheduling/restart-plans.ts';
-import { ResultBook } from '../../scheduling/result-book.ts';
+import { ResultTracker } from '../../scheduling/result-tracker.ts';
 
 /**
  * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
@@ -30,6 +31,7 @@ export class JobLedger implements RecoveryView {
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
   readonly scheduling: PipelinedRegionScheduling;
+  readonly results: ResultTracker;
   readonly slots = new SlotPool(
     (region) => this.scheduling.isReady(region),
     (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
@@ -39,45 +41,36 @@ export class JobLedger implements RecoveryView {
   /** Worked out when somebody has to wait for slots. */
   #order: Int32Array | undefined;
   readonly #plans: RestartPlans;
-  readonly #results: ResultBook;
   readonly #attempts: Uint32Array;
-  /** By vertex: where its results are registered, as an index of `#executors`, from 1. */
-  readonly #places: Uint32Array;
-  readonly #executors: ExecutorId[] = [];
   /** By job vertex that consists of one operator: its name. */
   readonly #ownNames: (readonly string[])[] = [];
   /** The results that a group's consumers read, as they are now: one list for all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
-  constructor(graph: ExecutionGraph, regions: PipelinedRegions, run?: RunId) {
+  /** @param keepResults when results are released that can be read again, by edge; default: when every consumer has read them */
+  constructor(
+    graph: ExecutionGraph,
+    regions: PipelinedRegions,
+    run?: RunId,
+    keepResults?: (edge: number) => KeepResults,
+  ) {
     this.run = run;
     this.graph = graph;
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
     this.#plans = new RestartPlans(graph, regions);
-    this.#results = new ResultBook(graph, regions);
+    this.results = new ResultTracker(graph, regions, keepResults);
     this.#attempts = new Uint32Array(graph.vertexCount);
-    this.#places = new Uint32Array(graph.vertexCount);
   }
 
   /** Whether the result of a partition's present attempt is there, or will be. */
   isPartitionAvailable(partition: PartitionId): boolean {
-    return this.#results.isAvailable(partition);
+    return this.results.isAvailable(partition);
   }
 
-  /** Whether the result of a partition's present attempt is there to be read, be it that more is to come. */
+  /** Whether the result of a partition's present attempt is readable now, complete or not. */
   isPartitionReadable(partition: PartitionId): boolean {
-    return this.#results.isReadable(partition);
-  }
-
-  /** Whether a result is not complete, and will be when its producer finishes. */
-  isBeingProduced(partition: PartitionId): boolean {
-    return this.#results.isBeingProduced(partition);
-  }
-
-  /** Whether every region that reads a result has finished. */
-  isConsumed(partition: PartitionId): boolean {
-    return this.#results.isConsumed(partition);
+    return this.results.isReadable(partition);
   }
 
   reproducibilityOf(region: RegionId): Reproducibility {
@@ -131,30 +124,14 @@ export class JobLedger implements RecoveryView {
     });
   }
 
-  /** The results of a task's present attempt are being registered with an executor. */
-  placeResults(producer: ExecutionVertexId, executor: ExecutorId): void {
-    let place = this.#executors.indexOf(executor);
-    if (place === -1) place = this.#executors.push(executor) - 1;
-    this.#places[producer] = place + 1;
-  }
-
-  /** The executor that a result was registered with last; undefined if it was with none, or that one is gone. */
-  placeOf(partition: PartitionId): ExecutorId | undefined {
-    return this.#executors[(this.#places[this.graph.producerOf(partition)] as number) - 1];
-  }
-
   /**
    * An executor is gone, with what its tasks have written and noted. Returns the results that somebody may miss.
    * O(tasks of the job).
    */
   loseResultsOn(executor: ExecutorId): ResultPartitionId[] {
     const { graph } = this;
-    const place = this.#executors.indexOf(executor) + 1;
     const missed: ResultPartitionId[] = [];
-    if (place === 0) return missed;
-    for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
-      if (this.#places[vertex] !== place) continue;
-      this.#places[vertex] = 0;
+    for (const vertex of this.results.clearPlace(executor)) {
       if (this.#plans.keepsOrder(vertex)) this.loseOrder(vertex);
       for (const partition of graph.partitionsOf(vertex)) {
         if (graph.exchangeOfPartition(partition).joinsRegions) continue;
@@ -184,38 +161,13 @@ export class JobLedger implements RecoveryView {
 
   /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
   finishTask(vertex: ExecutionVertexId): RegionId[] {
-    this.#results.finishTask(vertex);
+    this.results.taskFinished(vertex);
     return this.scheduling.vertexFinished(vertex);
   }
 
-  /** A region finished. Returns the results that nobody reads any more; they are there until they are given up. */
-  finishRegion(region: RegionId): PartitionId[] {
-    return this.#results.finishRegion(region);
-  }
-
-  /** Takes note of results of a task that are complete once more although everybody had read them. Returns which. */
-  takeConsumedAgain(vertex: ExecutionVertexId): PartitionId[] {
-    return this.#results.takeConsumedAgain(vertex);
-  }
-
-  /** Results that outlive the job are not given up to make room for others. */
-  exemptFromRelease(partitions: readonly PartitionId[]): void {
-    this.#results.exemptFromRelease(partitions);
-  }
-
-  /** Results that could be given up: nobody reads them any more. */
-  get releasable(): PartitionId[] {
-    return this.#results.releasable;
-  }
-
-  /** Gives results up, those among them that nobody reads. Returns which those are. */
-  giveUp(partitions: Iterable<PartitionId>): ResultPartitionId[] {
-    return this.#results.giveUp(partitions).map((partition) => this.presentResult(partition));
-  }
-
-  /** The tasks that have not read a result to their end. */
+  /** The tasks that have not read a result to its end. */
   readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
-    return this.#results.readersOf(partition);
+    return this.results.readersOf(partition);
   }
 
   /** A partition as its producer's present attempt writes it. */
@@ -226,17 +178,6 @@ export class JobLedger implements RecoveryView {
   /** Whether a result is that of the present attempt, so that it can be blamed for what is wrong with it. */
   isPresent({ partition, attempt }: ResultPartitionId): boolean {
     return this.attemptOf(this.graph.producerOf(partition)) === attempt;
-  }
-
-  /** Some of a result is gone, or will not be produced: running consumers continue; a restarted one cannot. */
-  truncatePartition(partition: PartitionId): void {
-    // Where its producer is about to write it (again), that is the result that counts.
-    if (!this.#plans.isDecided(this.regions.regionOf(this.graph.producerOf(partition))))
-      this.#results.truncate(partition);
-  }
-
-  losePartition(partition: PartitionId): void {
-    this.#results.lose(partition);
   }
 
   /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
@@ -260,7 +201,7 @@ export class JobLedger implements RecoveryView {
       if (unbegun.has(region)) this.#plans.wait(region);
       else this.#plans.decide(region, repeating.has(region) ? 'again' : 'new');
     }
-    const wanted = this.#results.invalidate(regions, (region) => this.modeOf(region));
+    const wanted = this.results.invalidate(regions, (region) => this.modeOf(region));
     this.scheduling.invalidate(regions);
     return wanted.map((partition) => this.presentResult(partition));
   }
@@ -302,14 +243,14 @@ export class JobLedger implements RecoveryView {
     this.#plans.begin(vertex);
     const region = this.regions.regionOf(vertex);
     const mode = this.modeOf(region);
-    if (mode === 'new') this.#results.expect(vertex);
+    this.results.begin(vertex, attempt, mode);
     const isReproducible = this.#plans.isReproducible(region);
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);
       const partition = graph.partitionOf(edge, vertex);
       return {
         id: this.#result(partition, attempt),
-        origin: mode === 'again' && this.#results.isReleased(partition) ? 'unread' : mode,
+        origin: mode === 'again' && this.results.stateOf(partition) === 'released' ? 'unread' : mode,
         isReproducible,
         edge,
         producer: vertex,

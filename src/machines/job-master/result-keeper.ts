@@ -1,59 +1,32 @@
 import type { PartitionId } from '../../ids.ts';
-import { isKeptBeyondJob } from '../../graph/keep-results.ts';
 import type { JobServices } from '../job-services.ts';
 
 /**
- * Gives up results that everybody has read, when the policy of their exchange says so. What is read again meanwhile
- * stays, and its time begins anew when it was read once more.
+ * Releases results that every consumer has read, when the word of their exchange says so: it holds the timers. A result
+ * that is read again meanwhile stays, and its time starts again when that is over.
  */
 export class ResultKeeper {
-  readonly #services: Pick<JobServices, 'ledger' | 'gateway' | 'keepResults' | 'environment'>;
-  /** One timer for all results that were consumed together and are kept as long. */
+  readonly #services: Pick<JobServices, 'ledger' | 'gateway' | 'environment'>;
+  /** One timer for all results that were consumed together and stay as long. */
   readonly #timers = new Set<unknown>();
-  /** Results whose time has not begun, because their producer is still at work. */
-  readonly #unfinished = new Set<PartitionId>();
   /** The timer that ends the time of a result; earlier ones do not concern it any more. */
   readonly #timerOf = new Map<PartitionId, unknown>();
 
-  constructor(services: Pick<JobServices, 'ledger' | 'gateway' | 'keepResults' | 'environment'>) {
+  constructor(services: Pick<JobServices, 'ledger' | 'gateway' | 'environment'>) {
     this.#services = services;
   }
 
-  /** Nobody reads these results any more. */
+  /** Every consumer has read these results. */
   noteConsumed(partitions: readonly PartitionId[]): void {
-    const { gateway, ledger, keepResults } = this.#services;
-    const byTime = new Map<number, PartitionId[]>();
-    for (const partition of partitions) {
-      const keep = keepResults(ledger.graph.edgeIndexOfPartition(partition));
-      if (isKeptBeyondJob(keep)) {
-        ledger.exemptFromRelease([partition]);
-        continue;
-      }
-      // Nobody reads it, and it is to be complete all the same.
-      if (keep !== 'until-consumers-finish' && ledger.isBeingProduced(partition)) {
-        this.#unfinished.add(partition);
-        continue;
-      }
-      const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-job-ends' ? Infinity : 0;
-      const kept = byTime.get(forMs);
-      if (kept === undefined) byTime.set(forMs, [partition]);
-      else kept.push(partition);
-    }
-    for (const [forMs, kept] of byTime) {
-      if (forMs === 0) this.#giveUp(kept);
+    if (partitions.length === 0) return;
+    const { gateway, ledger } = this.#services;
+    for (const [forMs, alike] of ledger.results.retentionOf(partitions)) {
+      if (forMs === 0) this.#release(alike);
       else {
-        gateway.allowReclaim(kept.map((partition) => ledger.presentResult(partition)));
-        if (forMs !== Infinity) this.#giveUpIn(forMs, kept);
+        gateway.allowReclaim(alike.map((partition) => ledger.presentResult(partition)));
+        if (forMs !== Infinity) this.#releaseIn(forMs, alike);
       }
     }
-  }
-
-  /** A task finished: the time of those of its results that were consumed before begins. */
-  noteProduced(partitions: readonly PartitionId[]): void {
-    if (this.#unfinished.size === 0) return;
-    const { ledger } = this.#services;
-    const due = partitions.filter((partition) => this.#unfinished.delete(partition) && ledger.isConsumed(partition));
-    if (due.length > 0) this.noteConsumed(due);
   }
 
   /** The job has ended. */
@@ -63,19 +36,23 @@ export class ResultKeeper {
     this.#timerOf.clear();
   }
 
-  #giveUpIn(forMs: number, partitions: readonly PartitionId[]): void {
-    const { clock } = this.#services.environment;
+  #releaseIn(forMs: number, partitions: readonly PartitionId[]): void {
+    const { ledger, environment } = this.#services;
+    const { clock } = environment;
     const timer = clock.setTimeout(() => {
       this.#timers.delete(timer);
       const due = partitions.filter((partition) => this.#timerOf.get(partition) === timer);
       for (const partition of due) this.#timerOf.delete(partition);
-      this.#giveUp(due);
+      // What is produced again meanwhile is to be complete first; its time starts when it is.
+      this.#release(due.filter((partition) => ledger.results.stateOf(partition) !== 'expected'));
     }, forMs);
     this.#timers.add(timer);
     for (const partition of partitions) this.#timerOf.set(partition, timer);
   }
 
-  #giveUp(partitions: readonly PartitionId[]): void {
-    this.#services.gateway.giveUpPartitions(this.#services.ledger.giveUp(partitions));
+  #release(partitions: readonly PartitionId[]): void {
+    const { gateway, ledger } = this.#services;
+    const gone = ledger.results.release(partitions);
+    if (gone.length > 0) gateway.giveUpPartitions(gone.map((partition) => ledger.presentResult(partition)));
   }
 }

@@ -1,0 +1,274 @@
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import { isKeptBeyondJob, type KeepResults } from '../graph/keep-results.ts';
+import type { PipelinedRegions } from '../graph/pipelined-region.ts';
+import type { RestartMode } from '../graph/reproducibility.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, RegionId, ResultPartitionId } from '../ids.ts';
+import { PartitionRelease } from './partition-release.ts';
+
+/**
+ * How the result of a partition stands, as the master knows: `expected` is created or producing at its executor, or will
+ * be when the next attempt of its producer begins; the others are those of the partition chart.
+ */
+export const trackedStates = ['expected', 'finished', 'truncated', 'lost', 'released'] as const;
+
+export type TrackedState = (typeof trackedStates)[number];
+
+const [expected, finished, truncated, lost, released] = [0, 1, 2, 3, 4] as const;
+
+/** Where results were registered last, and by which attempt. */
+export interface ResultPlace {
+  readonly executor: ExecutorId;
+  readonly attempt: AttemptNumber;
+}
+
+/** Without a word about it, no result stays longer than its consumers need it. */
+const untilConsumersFinish = (): KeepResults => 'until-consumers-finish';
+
+/**
+ * The master's mirror of the results: how each stands, where it was registered, and which regions have yet to read it.
+ * Results are owned by the partition charts of the executors; their facts come in here, and the master's own decisions.
+ * (Flink: `JobMasterPartitionTracker`, with `RegionPartitionGroupReleaseStrategy` inside.)
+ *
+ * - RT1 A fact counts only if it names the attempt that was registered last, and until the next one is decided: what an
+ *   executor says of another attempt is history (W3).
+ * - RT2 What is not all there (truncated, lost, released) does not become finished: only a decision to produce it again
+ *   leads out of it.
+ * - RT3 A result is released only when every region that reads it has finished, and once. One that is kept beyond the job
+ *   is never released.
+ * - RT4 A region that restarts wants what it reads: from then on no executor may reclaim it.
+ *
+ * An entry costs O(1), a region's end or restart O(its tasks and their results).
+ */
+export class ResultTracker {
+  readonly #graph: ExecutionGraph;
+  readonly #regions: PipelinedRegions;
+  readonly #keepResults: (edge: number) => KeepResults;
+  readonly #consumers: PartitionRelease;
+  readonly #states: Uint8Array;
+  /** By vertex: the attempt whose facts count, from 1; 0: none was registered since the last decision to restart. */
+  readonly #attempts: Uint32Array;
+  /** By vertex: where its results were registered last, as an index of `#executors`, from 1; 0: nowhere, or it is gone. */
+  readonly #places: Uint32Array;
+  /** By vertex: the attempt that was registered there. */
+  readonly #placedAttempts: Uint32Array;
+  readonly #executors: ExecutorId[] = [];
+
+  /** @param keepResults when results are released that can be read again, by edge of the job graph */
+  constructor(
+    graph: ExecutionGraph,
+    regions: PipelinedRegions,
+    keepResults: (edge: number) => KeepResults = untilConsumersFinish,
+  ) {
+    this.#graph = graph;
+    this.#regions = regions;
+    this.#keepResults = keepResults;
+    this.#consumers = new PartitionRelease(graph, regions);
+    this.#states = new Uint8Array(graph.partitionCount);
+    this.#attempts = new Uint32Array(graph.vertexCount);
+    this.#places = new Uint32Array(graph.vertexCount);
+    this.#placedAttempts = new Uint32Array(graph.vertexCount);
+  }
+
+  // How results stand
+
+  stateOf(partition: PartitionId): TrackedState {
+    return trackedStates[this.#states[partition] as number] as TrackedState;
+  }
+
+  /** Whether a result is there, or will be. */
+  isAvailable(partition: PartitionId): boolean {
+    return this.#states[partition] === expected || this.#states[partition] === finished;
+  }
+
+  /** Whether a result is readable now, complete or not. */
+  isReadable(partition: PartitionId): boolean {
+    if (this.#states[partition] === finished) return true;
+    const { consumption, joinsRegions } = this.#graph.exchangeOfPartition(partition);
+    return this.#states[partition] === expected && !joinsRegions && consumption === 'after-producer-scheduled';
+  }
+
+  /** The edges whose results are kept beyond the job. */
+  get keptEdges(): number[] {
+    return [...this.#graph.jobGraph.edges.keys()].filter((edge) => isKeptBeyondJob(this.#keepResults(edge)));
+  }
+
+  /** Whether every region that reads a result has finished. */
+  isConsumed(partition: PartitionId): boolean {
+    return this.#consumers.isConsumed(this.#graph.groupOfPartition(partition));
+  }
+
+  /** The tasks that have not read a result to its end. */
+  *readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
+    const group = this.#graph.groupOfPartition(partition);
+    for (let at = this.#graph.consumerStart(group); at < this.#graph.consumerEnd(group); at++) {
+      const vertex = at as ExecutionVertexId;
+      if (!this.#consumers.isFinished(this.#regions.regionOf(vertex))) yield vertex;
+    }
+  }
+
+  // Where results are
+
+  /**
+   * The results of an attempt are being registered with an executor. Returns where those of an earlier attempt were
+   * registered, unless that executor is gone.
+   */
+  place(producer: ExecutionVertexId, attempt: AttemptNumber, executor: ExecutorId): ResultPlace | undefined {
+    const before = this.#placeOf(producer);
+    let place = this.#executors.indexOf(executor);
+    if (place === -1) place = this.#executors.push(executor) - 1;
+    this.#places[producer] = place + 1;
+    this.#placedAttempts[producer] = attempt;
+    return before;
+  }
+
+  /** The executor that a result was registered with last; undefined if it was with none, or that one is gone. */
+  placeOf(partition: PartitionId): ExecutorId | undefined {
+    return this.#placeOf(this.#graph.producerOf(partition))?.executor;
+  }
+
+  /** An executor is gone. Returns the tasks whose results were registered with it last. O(tasks of the job). */
+  clearPlace(executor: ExecutorId): ExecutionVertexId[] {
+    const place = this.#executors.indexOf(executor) + 1;
+    const producers: ExecutionVertexId[] = [];
+    if (place === 0) return producers;
+    for (let vertex = 0 as ExecutionVertexId; vertex < this.#graph.vertexCount; vertex++) {
+      if (this.#places[vertex] !== place) continue;
+      this.#places[vertex] = 0;
+      producers.push(vertex);
+    }
+    return producers;
+  }
+
+  // Facts of executors
+
+  /** A task finished: its results that can be read again are complete. */
+  taskFinished(vertex: ExecutionVertexId): void {
+    for (const partition of this.#graph.partitionsOf(vertex)) {
+      if (this.#graph.exchangeOfPartition(partition).joinsRegions || this.#states[partition] !== expected) continue;
+      this.#states[partition] = finished;
+    }
+  }
+
+  /** The beginning of a result was dropped, or its end not produced: a restarted consumer cannot read it. RT1 */
+  truncated({ partition, attempt }: ResultPartitionId): void {
+    if (this.#counts(partition, attempt) && this.isAvailable(partition)) this.#states[partition] = truncated;
+  }
+
+  /**
+   * An executor reclaimed a result, which it was allowed to. `missed`: a consumer wants it again since. Otherwise nothing is
+   * to be done: no consumer needs it, or it is about to be produced again, or that is history. RT1
+   */
+  reclaimed({ partition, attempt }: ResultPartitionId): 'released' | 'missed' | 'not-needed' {
+    const producer = this.#graph.producerOf(partition);
+    const state = this.#states[partition];
+    if (this.#placedAttempts[producer] !== attempt || state === lost || state === released) return 'not-needed';
+    if (this.release([partition]).length > 0) return 'released';
+    if (this.#attempts[producer] !== 0) return 'missed';
+    this.#states[partition] = expected;
+    return 'not-needed';
+  }
+
+  // Decisions of the master
+
+  /** An attempt is about to write its results, `again` or as something new. */
+  begin(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): void {
+    this.#attempts[vertex] = attempt + 1;
+    if (mode === 'again') return;
+    for (const partition of this.#graph.partitionsOf(vertex)) this.#states[partition] = expected;
+  }
+
+  /** A result is gone, whoever found out. */
+  lose(partition: PartitionId): void {
+    this.#states[partition] = lost;
+  }
+
+  /** A region finished. Returns the results that every consumer has read because of it. */
+  regionFinished(region: RegionId): PartitionId[] {
+    return this.#consumers.regionFinished(region);
+  }
+
+  /** The results of a task that are complete although every consumer had read them, as another one had it produced again. */
+  consumedOf(vertex: ExecutionVertexId): PartitionId[] {
+    return this.#graph
+      .partitionsOf(vertex)
+      .filter((partition) => this.#states[partition] === finished && this.isConsumed(partition));
+  }
+
+  /**
+   * How long results stay that every consumer has read, by the word of their exchanges: ms from now, 0 for not at all,
+   * Infinity for as long as the job. Without those that are kept beyond it, and those that are to be complete first.
+   */
+  retentionOf(consumed: readonly PartitionId[]): Map<number, readonly PartitionId[]> {
+    const byTime = new Map<number, PartitionId[]>();
+    for (const partition of consumed) {
+      const keep = this.#keepOf(partition);
+      if (isKeptBeyondJob(keep)) continue;
+      if (keep !== 'until-consumers-finish' && this.#states[partition] === expected) continue;
+      const forMs = typeof keep === 'object' ? keep.ttlMs : keep === 'until-job-ends' ? Infinity : 0;
+      const alike = byTime.get(forMs);
+      if (alike === undefined) byTime.set(forMs, [partition]);
+      else alike.push(partition);
+    }
+    return byTime;
+  }
+
+  /** Releases those among some results that no consumer needs. Returns which those are. RT3 */
+  release(partitions: Iterable<PartitionId>): PartitionId[] {
+    const gone: PartitionId[] = [];
+    for (const partition of partitions) {
+      if (this.#states[partition] === released || !this.#isReleasable(partition)) continue;
+      this.#states[partition] = released;
+      gone.push(partition);
+    }
+    return gone;
+  }
+
+  /**
+   * Regions will restart, and read once more what they read. Of what they have produced stays what those that produce it
+   * again need not be waited for. Returns the results that an executor may have been allowed to reclaim, and that are
+   * wanted now. RT4
+   */
+  invalidate(regions: readonly RegionId[], modeOf: (region: RegionId) => RestartMode): PartitionId[] {
+    const wanted = regions
+      .flatMap((region) => this.#consumers.regionUnfinished(region))
+      .filter((partition) => this.#states[partition] !== released && this.#mayHaveBeenReclaimed(partition));
+    for (const region of regions) {
+      const isAgain = modeOf(region) === 'again';
+      for (const vertex of this.#regions.verticesOf(region)) {
+        this.#attempts[vertex] = 0;
+        for (const partition of this.#graph.partitionsOf(vertex as ExecutionVertexId)) {
+          if (!isAgain || !this.#isSettled(partition)) this.#states[partition] = expected;
+        }
+      }
+    }
+    return wanted;
+  }
+
+  /** Whether a result that is produced again need not be waited for: it is complete, or no consumer will read it. */
+  #isSettled(partition: PartitionId): boolean {
+    return this.#states[partition] === finished || (this.#states[partition] === released && this.isConsumed(partition));
+  }
+
+  #counts(partition: PartitionId, attempt: AttemptNumber): boolean {
+    return this.#attempts[this.#graph.producerOf(partition)] === attempt + 1;
+  }
+
+  #isReleasable(partition: PartitionId): boolean {
+    return this.isConsumed(partition) && !isKeptBeyondJob(this.#keepOf(partition));
+  }
+
+  /** What stays longer than its consumers need it may be reclaimed. */
+  #mayHaveBeenReclaimed(partition: PartitionId): boolean {
+    const keep = this.#keepOf(partition);
+    return keep !== 'until-consumers-finish' && !isKeptBeyondJob(keep);
+  }
+
+  #keepOf(partition: PartitionId): KeepResults {
+    return this.#keepResults(this.#graph.edgeIndexOfPartition(partition));
+  }
+
+  #placeOf(producer: ExecutionVertexId): ResultPlace | undefined {
+    const executor = this.#executors[(this.#places[producer] as number) - 1];
+    return executor && { executor, attempt: this.#placedAttempts[producer] as AttemptNumber };
+  }
+}

@@ -1,0 +1,393 @@
+import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+import type { KeepResults } from '../../src/graph/keep-results.ts';
+import type { TrackedState } from '../../src/scheduling/result-tracker.ts';
+import { namesOf } from '../graph/drawn-graph.ts';
+import { Books } from '../support/books.ts';
+
+//  (p) ═┬═▶ (c[0])
+//       └═▶ (c[1])
+const fan = ['p! =x> c:2'];
+
+describe('RT2: a result', () => {
+  const told = ({ ledger }: Books, partition: PartitionId): string =>
+    `${ledger.isPartitionAvailable(partition) ? '' : 'un'}available ${ledger.isPartitionReadable(partition) ? '' : 'un'}readable`;
+
+  it.each<{ rule: string; drawing?: string[]; steps: (books: Books) => void; is: string }>([
+    { rule: 'not written yet', steps: () => {}, is: 'available unreadable' },
+    { rule: 'not written yet, read meanwhile', drawing: ['p! ~x> c:2'], steps: () => {}, is: 'available readable' },
+    { rule: 'complete', steps: (books) => books.run('p'), is: 'available readable' },
+    {
+      rule: 'lost',
+      steps: (books) => {
+        books.run('p');
+        books.ledger.results.lose(books.result('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'whose beginning is gone while it is written',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.truncate('p');
+        books.ledger.finishTask(books.task('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'whose beginning is gone after it was decided to produce it anew, and which is read early: there will be another',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+        books.truncate('p');
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'whose beginning is gone while it is produced again',
+      drawing: ['p! ~x> c:2'],
+      steps: (books) => {
+        books.begin('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+        books.truncate('p');
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'complete, to be produced again',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'complete, while it is produced again',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'complete, to be produced anew',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+      },
+      is: 'available unreadable',
+    },
+    {
+      rule: 'found to be lost between the decision to produce it anew and the attempt that does: it is produced all the same',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p', 'c[0]', 'c[1]']);
+        books.ledger.results.lose(books.result('p'));
+        books.run('p');
+      },
+      is: 'available readable',
+    },
+    {
+      rule: 'lost, to be produced again',
+      steps: (books) => {
+        books.run('p');
+        books.ledger.results.lose(books.result('p'));
+        books.restart(['p'], ['p']);
+      },
+      is: 'available unreadable',
+    },
+    {
+      rule: 'lost while it is produced again: what was kept is gone all the same',
+      steps: (books) => {
+        books.run('p');
+        books.restart(['p'], ['p']);
+        books.begin('p');
+        books.ledger.results.lose(books.result('p'));
+        books.ledger.finishTask(books.task('p'));
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'released',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.results.release([books.result('p')]);
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'released, and produced again for its other half: nobody reads it',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.results.release([books.result('p')]);
+        books.restart(['p'], ['p']);
+        books.run('p');
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'released, of which a part is then said to be gone, and produced again for its other half: nobody reads it',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.results.release([books.result('p')]);
+        books.truncate('p');
+        books.restart(['p'], ['p']);
+        books.run('p');
+      },
+      is: 'unavailable unreadable',
+    },
+    {
+      rule: 'released, and produced again for who reads it again',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.ledger.results.release([books.result('p')]);
+        books.restart(['p', 'c[0]'], ['p', 'c[0]']);
+        books.run('p');
+      },
+      is: 'available readable',
+    },
+  ])('$rule is $is', ({ drawing = fan, steps, is }) => {
+    const books = new Books(...drawing, 'x');
+    steps(books);
+    expect(told(books, books.result('p'))).toBe(is);
+  });
+
+  it('is present as the present attempt of its producer wrote it', () => {
+    const books = new Books(...fan);
+    books.run('p');
+    books.restart(['p'], ['p']);
+    books.begin('p');
+    const partition = books.result('p');
+    expect(books.ledger.presentResult(partition)).toEqual({ partition, attempt: 1 });
+    expect(books.ledger.isPresent({ partition, attempt: 0 as AttemptNumber })).toBe(false);
+    expect(books.ledger.isPresent({ partition, attempt: 1 as AttemptNumber })).toBe(true);
+  });
+});
+
+describe('who reads a result', () => {
+  it('are the tasks that have not read it to their end', () => {
+    const books = new Books(...fan);
+    const readers = () => namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p'))).join(' ');
+    books.run('p');
+    expect(readers()).toBe('c[0] c[1]');
+    books.run('c[0]');
+    expect(readers()).toBe('c[1]');
+    books.restart(['c[0]']);
+    expect(readers()).toBe('c[0] c[1]');
+    books.run('c[0]', 'c[1]');
+    expect(readers()).toBe('');
+  });
+
+  it('is the whole region: a task that finished may have to read again', () => {
+    //  (p) ═▶ (c[0]) ─▶ (d)
+    //  (p) ═▶ (c[1]) ─▶ (d)
+    const books = new Books('p! =x> c:2 -x> d');
+    books.run('p');
+    for (const task of ['c[0]', 'c[1]']) {
+      books.begin(task);
+      books.ledger.finishTask(books.task(task));
+    }
+    expect(namesOf(books.ledger.graph, books.ledger.readersOf(books.result('p')))).toEqual(['c[0]', 'c[1]']);
+    expect(books.run('d')).toBe('p');
+    expect([...books.ledger.readersOf(books.result('p'))]).toEqual([]);
+  });
+});
+
+describe('RT3: a result that every consumer has read', () => {
+  const release = (books: Books): string => books.producersOf(books.ledger.results.release([books.result('p')]));
+
+  it('is told with its last consumer, stays until it is released, and is released once', () => {
+    const books = new Books(...fan);
+    expect(books.run('p', 'c[0]')).toBe('');
+    expect(books.run('c[1]')).toBe('p');
+    expect(books.ledger.results.isReadable(books.result('p'))).toBe(true);
+    expect([release(books), release(books)]).toEqual(['p', '']);
+  });
+
+  it.each<{ rule: string; keepResults?: KeepResults; steps: (books: Books) => void }>([
+    { rule: 'a task still reads it', steps: (books) => books.run('p', 'c[0]') },
+    {
+      rule: 'a task reads it again',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['c[0]']);
+      },
+    },
+    {
+      rule: 'a task reads it again and has begun to',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['c[0]']);
+        books.begin('c[0]');
+      },
+    },
+    {
+      rule: 'its producer makes another',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        books.restart(['p', 'c[0]', 'c[1]']);
+      },
+    },
+    {
+      rule: 'it is kept beyond the job',
+      keepResults: { directory: 'kept' },
+      steps: (books) => books.run('p', 'c[0]', 'c[1]'),
+    },
+    {
+      rule: 'it is gone already',
+      steps: (books) => {
+        books.run('p', 'c[0]', 'c[1]');
+        release(books);
+      },
+    },
+  ])('is not released while $rule', ({ keepResults, steps }) => {
+    const books = new Books(...fan, ...(keepResults === undefined ? [] : [{ keepResults }]));
+    steps(books);
+    const before = books.ledger.isPartitionReadable(books.result('p'));
+    expect(release(books)).toBe('');
+    expect(books.ledger.isPartitionReadable(books.result('p'))).toBe(before);
+  });
+
+  it('is released once it was read once more, as the attempt that is there then', () => {
+    const books = new Books(...fan);
+    books.run('p', 'c[0]', 'c[1]');
+    books.restart(['p', 'c[0]'], ['p', 'c[0]']);
+    books.run('p');
+    expect(books.run('c[0]')).toBe('p');
+    expect(release(books)).toBe('p');
+    expect(books.ledger.presentResult(books.result('p'))).toMatchObject({ attempt: 1 });
+  });
+
+  it('is told once more when it was lost and has been produced again for the sake of another', () => {
+    const books = new Books(...fan);
+    books.run('p', 'c[0]', 'c[1]');
+    books.ledger.results.lose(books.result('p'));
+    books.restart(['p'], ['p']);
+    books.begin('p');
+    expect(books.ledger.results.consumedOf(books.task('p'))).toEqual([]);
+    books.ledger.finishTask(books.task('p'));
+    expect(books.producersOf(books.ledger.results.consumedOf(books.task('p')))).toBe('p');
+  });
+
+  it('of several, those stay that a task reads', () => {
+    const books = new Books('p! => c', 'q! => d');
+    books.run('p', 'q', 'c', 'd');
+    books.restart(['d']);
+    expect(books.producersOf(books.ledger.results.release([books.result('p'), books.result('q')]))).toBe('p');
+    expect(books.ledger.isPartitionReadable(books.result('q'))).toBe(true);
+  });
+
+  it.each<{ keepResults: KeepResults; atOnce: number[]; complete: number[] }>([
+    { keepResults: 'until-consumers-finish', atOnce: [0], complete: [0] },
+    { keepResults: { ttlMs: 7 }, atOnce: [], complete: [7] },
+    { keepResults: 'until-job-ends', atOnce: [], complete: [Infinity] },
+    { keepResults: { directory: 'kept' }, atOnce: [], complete: [] },
+  ])('stays as its exchange says ($keepResults), complete if it stays at all', ({ keepResults, atOnce, complete }) => {
+    const books = new Books('p! ~x> c:2', { keepResults });
+    const retention = (): number[] => [...books.ledger.results.retentionOf([books.result('p')]).keys()];
+    books.begin('p');
+    books.run('c[0]', 'c[1]');
+    expect(retention()).toEqual(atOnce);
+    books.ledger.finishTask(books.task('p'));
+    expect(retention()).toEqual(complete);
+  });
+});
+
+describe('what an executor says of a result', () => {
+  const place = 'local-0' as ExecutorId;
+
+  /** The result of the first attempt of p, written on `place` and read by c. */
+  function readByAll(keepResults: KeepResults = 'until-job-ends') {
+    const books = new Books('p! ~> c', 'x', { keepResults });
+    const { results } = books.ledger;
+    books.begin('p');
+    results.place(books.task('p'), 0 as AttemptNumber, place);
+    books.ledger.finishTask(books.task('p'));
+    books.run('c');
+    const partition = books.result('p');
+    const first = { partition, attempt: 0 as AttemptNumber };
+    return { books, results, partition, first };
+  }
+
+  it('RT1: that it is not all there counts for the attempt that was registered last', () => {
+    const { books, results, partition, first } = readByAll();
+    results.truncated({ ...first, attempt: 1 as AttemptNumber });
+    expect(results.stateOf(partition)).toBe('finished');
+    results.truncated(first);
+    expect(results.stateOf(partition)).toBe('truncated');
+    books.restart(['p', 'c']);
+    results.truncated(first);
+    books.begin('p');
+    results.truncated(first);
+    expect(results.stateOf(partition)).toBe('expected');
+  });
+
+  it.each<{ rule: string; steps: (of: ReturnType<typeof readByAll>) => void; says: string; state: TrackedState }>([
+    { rule: 'no consumer needs it', steps: () => {}, says: 'released', state: 'released' },
+    {
+      rule: 'a consumer wants it again',
+      steps: ({ books }) => books.restart(['c']),
+      says: 'missed',
+      state: 'finished',
+    },
+    {
+      rule: 'it is to be produced again',
+      steps: ({ books }) => books.restart(['p', 'c'], ['p']),
+      says: 'not-needed',
+      state: 'expected',
+    },
+    {
+      rule: 'the master has released it meanwhile',
+      steps: ({ results, partition }) => results.release([partition]),
+      says: 'not-needed',
+      state: 'released',
+    },
+    {
+      rule: 'it is lost',
+      steps: ({ results, partition }) => results.lose(partition),
+      says: 'not-needed',
+      state: 'lost',
+    },
+    {
+      rule: 'another attempt was registered since',
+      steps: ({ books, results }) => {
+        books.restart(['p', 'c']);
+        books.begin('p');
+        results.place(books.task('p'), 1 as AttemptNumber, place);
+      },
+      says: 'not-needed',
+      state: 'expected',
+    },
+  ])('RT1: that it was reclaimed, when $rule: $says', ({ steps, says, state }) => {
+    const of = readByAll();
+    steps(of);
+    expect([of.results.reclaimed(of.first), of.results.stateOf(of.partition)]).toEqual([says, state]);
+  });
+
+  it.each<{ keepResults: KeepResults; wanted: number }>([
+    { keepResults: 'until-job-ends', wanted: 1 },
+    { keepResults: { ttlMs: 1_000 }, wanted: 1 },
+    { keepResults: 'until-consumers-finish', wanted: 0 },
+    { keepResults: { directory: 'kept' }, wanted: 0 },
+  ])(
+    'RT4: $keepResults: a consumer that restarts wants what may have been reclaimed ($wanted)',
+    ({ keepResults, wanted }) => {
+      const { books } = readByAll(keepResults);
+      expect(books.ledger.invalidate([books.region('c')], [books.region('c')])).toHaveLength(wanted);
+      expect(books.ledger.invalidate([books.region('c')], [books.region('c')])).toEqual([]);
+    },
+  );
+
+  it('results are where they were registered last, until that executor is gone', () => {
+    const { books, results, partition } = readByAll();
+    const [task, other] = [books.task('p'), 'local-1' as ExecutorId];
+    expect(results.placeOf(partition)).toBe(place);
+    expect(results.place(task, 1 as AttemptNumber, other)).toEqual({ executor: place, attempt: 0 });
+    expect([results.clearPlace(place), results.placeOf(partition)]).toEqual([[], other]);
+    expect([results.clearPlace(other), results.placeOf(partition)]).toEqual([[task], undefined]);
+    expect(results.place(task, 2 as AttemptNumber, place)).toBeUndefined();
+  });
+});

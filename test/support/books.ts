@@ -1,0 +1,85 @@
+import type { KeepResults } from '../../src/graph/keep-results.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
+import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
+import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
+
+/** The actor of an attempt, as far as the books look at it. */
+export const execution = (isTerminal: boolean, value = 'running') =>
+  ({
+    getSnapshot: () => ({ value, hasTag: () => isTerminal, matches: (state: string) => state === value }),
+  }) as unknown as ExecutionActorRef;
+
+/** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
+export class Books {
+  readonly ledger: JobLedger;
+
+  /** @param keep what the last of them says of every exchange */
+  constructor(...given: readonly (string | { readonly keepResults: KeepResults })[]) {
+    const graph = drawn(...given.filter((line) => typeof line === 'string'));
+    const keep = given.find((line) => typeof line === 'object')?.keepResults;
+    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep && (() => keep));
+    this.ledger.scheduling.offer(Array.from({ length: this.ledger.regions.count }, (_, region) => region as RegionId));
+  }
+
+  task(name: string): ExecutionVertexId {
+    return taskOf(this.ledger.graph, name);
+  }
+
+  region(task: string): RegionId {
+    return this.ledger.regions.regionOf(this.task(task));
+  }
+
+  /** The result that a task writes over its only edge. */
+  result(task: string): PartitionId {
+    return this.ledger.graph.partitionsOf(this.task(task))[0] as PartitionId;
+  }
+
+  /** Its executor says of a task's result, as its present attempt writes it, that it is not all there. */
+  truncate(task: string, partition = this.result(task)): void {
+    this.ledger.results.truncated(this.ledger.presentResult(partition));
+  }
+
+  /** Begins the next attempt of a task, the first if it had none. Returns what is registered for it. */
+  begin(task: string): string {
+    const { ledger } = this;
+    const vertex = this.task(task);
+    const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
+    ledger.beginAttempt(vertex, attempt, execution(true));
+    return ledger
+      .beginRegistration(vertex, attempt)
+      .map(({ id, origin }) => `#${id.attempt} ${origin}`)
+      .join(' ');
+  }
+
+  /** A task runs through, and with it its region. Returns whose results nobody reads any more. */
+  run(...tasks: readonly string[]): string {
+    const consumed = tasks.flatMap((task) => {
+      this.begin(task);
+      this.ledger.finishTask(this.task(task));
+      return this.ledger.results.regionFinished(this.region(task));
+    });
+    return this.producersOf(consumed);
+  }
+
+  /**
+   * A failover decides that the regions of these tasks restart; those in `again` produce the same again, those in
+   * `waiting` have not begun.
+   */
+  restart(tasks: readonly string[], again: readonly string[] = [], waiting: readonly string[] = []): void {
+    const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));
+    this.ledger.invalidate(regionsOf(tasks), regionsOf(again), regionsOf(waiting));
+    this.ledger.scheduling.offer(regionsOf(tasks));
+  }
+
+  producersOf(results: readonly (PartitionId | ResultPartitionId)[]): string {
+    const { graph } = this.ledger;
+    const partitionOf = (result: PartitionId | ResultPartitionId) =>
+      typeof result === 'object' ? result.partition : result;
+    return namesOf(
+      graph,
+      results.map((result) => graph.producerOf(partitionOf(result))),
+    ).join(' ');
+  }
+}
