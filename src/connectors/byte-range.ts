@@ -1,10 +1,13 @@
-/** A piece of a file: from `start`, up to and without `end`, in bytes. */
+/** A range of bytes in a file: `start` inclusive, `end` exclusive. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** The share of one subtask in `size` things: contiguous, in the order of the subtasks, equal to within one. */
+/**
+ * The contiguous share of `size` items that one subtask gets. Shares follow the order of the subtasks and differ by at
+ * most one item.
+ */
 export function shareOf(subtask: number, parallelism: number, size: number): ByteRange {
   return { start: shareStart(subtask, parallelism, size), end: shareStart(subtask + 1, parallelism, size) };
 }

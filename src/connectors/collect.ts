@@ -1,16 +1,16 @@
 import type { Sink } from '../operators/sink.ts';
 
-/** A sink that keeps what it was given, in memory. */
+/** A sink that collects its records in memory. */
 export interface Collected<In> extends Sink<In> {
-  /** Records of the subtasks that finished, in the order of the subtasks. */
+  /** The records of the finished subtasks, in subtask order. */
   readonly records: readonly In[];
 }
 
 /**
- * Keeps records in memory, for tests and small results: `collected.records` after the job has finished.
+ * Collects records in memory, for tests and small results. Read `collected.records` once the job has finished.
  *
- * Exactly once: records of a subtask become visible when it finishes, and replace those it committed before. A run with
- * another parallelism starts anew.
+ * Exactly once: the records of a subtask become visible when it finishes, and replace those it committed before. A run
+ * with a different parallelism starts empty.
  */
 export function collect<In>(): Collected<In> {
   const commits = new Map<string, Commits<In>>();

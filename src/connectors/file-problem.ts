@@ -9,13 +9,13 @@ const problemByCode: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
   EISDIR: 'is a directory',
   ENOTDIR: 'a part of the path is not a directory',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its links form a cycle',
   EMFILE: 'too many open files',
   ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
 };
 
-/** What stays as it is until somebody mends it: the path is wrong, or not ours. */
+/** Codes that no retry cures: the path is wrong, or not accessible. */
 const lastingCodes: ReadonlySet<string> = new Set([
   'ENOTDIR',
   'EISDIR',
@@ -26,17 +26,17 @@ const lastingCodes: ReadonlySet<string> = new Set([
   'ENAMETOOLONG',
 ]);
 
-/** Whether it may name a file: a text that is not empty and holds no NUL, which no system takes. */
+/** Whether `path` may name a file: a non-empty string without NUL, which no operating system accepts. */
 export function isPath(path: unknown): path is string {
   return typeof path === 'string' && path !== '' && !path.includes('\0');
 }
 
-/** @throws InvalidArgumentError unless it is a path, of a file that need not be there */
+/** @throws InvalidArgumentError unless `path` may name a file, existing or not */
 export function checkPath(path: unknown): void {
   if (!isPath(path)) throw new InvalidArgumentError('path', path, 'the path of a file');
 }
 
-/** @throws InvalidArgumentError unless it is a path as {@link checkPath} takes it that may be the name of a file */
+/** @throws InvalidArgumentError unless `path` passes {@link checkPath} and does not name a directory */
 export function checkOutputPath(path: string): void {
   checkPath(path);
   if (isDirectoryPath(path)) {
@@ -44,21 +44,21 @@ export function checkOutputPath(path: string): void {
   }
 }
 
-/** Whether a path can only name a directory, as it is written. */
+/** Whether a path, as written, can only name a directory. */
 function isDirectoryPath(path: string): boolean {
   return path.endsWith('/') || path.endsWith(sep) || ['.', '..'].includes(basename(path));
 }
 
-/** What the operating system said about `file`, as a {@link FileAccessError}; any other error stays what it is. */
+/** Turns an operating system error about `file` into a {@link FileAccessError}; returns any other error unchanged. */
 export function fileProblem(file: string, verb: 'read' | 'write' | 'delete', thrown: unknown): Error {
   const error = toError(thrown);
   const { code: said, syscall } = error as NodeJS.ErrnoException;
   if (said === undefined || error instanceof FileAccessError || syscall === undefined) return error;
-  // What stands where a directory has to be made.
+  // A file is in the place of a directory that has to be created.
   const code = said === 'EEXIST' && syscall === 'mkdir' ? 'ENOTDIR' : said;
   return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
     cause: error,
-    // What a sink has lost, its next attempt writes again.
+    // A sink writes a lost file again in its next attempt.
     recovery: lastingCodes.has(code) || (verb === 'read' && code === 'ENOENT') ? 'never' : 'restart',
   });
 }

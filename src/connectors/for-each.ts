@@ -4,9 +4,9 @@ import { checkFunction } from '../options.ts';
 import { isThenable } from '../user-code.ts';
 
 /**
- * Hands every record to `fn`, one after the other; a promise it returns is awaited before the next record.
+ * Calls `fn` with each record, one after the other; a promise it returns is awaited before the next record.
  *
- * At least once: a restarted subtask calls `fn` again for records it was called for before.
+ * At least once: a restarted subtask calls `fn` again for records it has already handled.
  */
 export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown): Sink<In> {
   checkFunction('forEach', fn);
@@ -20,7 +20,7 @@ export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown
 class Calls<In> implements SinkWriter<In> {
   readonly #fn: (record: In, context: RuntimeContext) => unknown;
   readonly #context: RuntimeContext;
-  /** The record of the batch whose turn it is. */
+  /** Index in the batch of the current record. */
   #index = 0;
 
   constructor(fn: (record: In, context: RuntimeContext) => unknown, context: RuntimeContext) {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { shareOf } from './byte-range.ts';
 
 /**
- * Reads the elements of an array, which must not change while a job runs.
+ * Reads the elements of an array, which must not change during a run.
  *
  * Splittable to any parallelism, in contiguous shares. Replayable: a restarted subtask reads its share again.
  */
@@ -22,7 +22,7 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
 }
 
 /**
- * Counts from `start` up to and without `end`, both whole numbers.
+ * Counts from `start` (inclusive) to `end` (exclusive), both integers.
  *
  * Splittable to any parallelism, in contiguous shares. Replayable: a restarted subtask counts through its share again.
  */

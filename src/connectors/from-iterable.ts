@@ -6,12 +6,11 @@ import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';
 
 /**
- * Reads an iterable, or what a function makes anew each time it is called. It is pulled as far as records are asked for
- * and may be endless.
+ * Reads an iterable, or the one that a function returns per call. It is pulled on demand and may be endless.
  *
- * An array is splittable to any parallelism, see {@link fromArray}; anything else has one subtask. Replayable, from the
- * start, if it can be iterated again: on a generator object a restarted subtask fails with a
- * `SourceNotReplayableError`, since what was taken from it is gone. Pass the generator function instead.
+ * An array is splittable to any parallelism, see {@link fromArray}; any other iterable has one subtask. Replayable from
+ * the start if it can be iterated again. A generator object cannot: a restarted subtask fails with a
+ * `SourceNotReplayableError`. Pass the generator function instead.
  */
 export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>)): Source<Out> {
   if (Array.isArray(iterable)) return fromArray(iterable as readonly Out[]);
@@ -38,9 +37,9 @@ export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>
 
 function iterableOf<Out>(name: string, made: Iterable<Out>): Iterable<Out> {
   const what = `what ${name} of fromIterable returns`;
-  if (isThenable(made)) refusePromise(what, made, 'an iterable (fromAsyncIterable reads what takes time)');
+  if (isThenable(made)) refusePromise(what, made, 'an iterable; for an asynchronous one use fromAsyncIterable');
   if (!isIterable(made))
-    throw new InvalidArgumentError(what, made, 'an iterable (fromAsyncIterable reads what takes time)');
+    throw new InvalidArgumentError(what, made, 'an iterable; for an asynchronous one use fromAsyncIterable');
   return made;
 }
 
@@ -72,7 +71,7 @@ class IteratorReader<Out> implements SourceReader<Out> {
     this.#isDone = true;
   }
 
-  /** An iterator that threw is done: it is not asked to return. */
+  /** An iterator that threw is done; its `return` is not called. */
   #next(): IteratorResult<Out> {
     let isDone = true;
     try {
@@ -80,7 +79,7 @@ class IteratorReader<Out> implements SourceReader<Out> {
       const expected = 'an object with `done` and `value`';
       if (typeof item !== 'object' || item === null) throw new InvalidArgumentError('result of next()', item, expected);
       if ((item as IteratorResult<Out>).value === undefined && isThenable(item)) {
-        refusePromise('result of next()', item, `${expected} (fromAsyncIterable waits for a promise of one)`);
+        refusePromise('result of next()', item, `${expected}; for a promise of one use fromAsyncIterable`);
       }
       isDone = (item as IteratorResult<Out>).done === true;
       return item as IteratorResult<Out>;

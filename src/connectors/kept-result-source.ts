@@ -13,14 +13,14 @@ import { shareOf } from './byte-range.ts';
 import { checkPath } from './file-problem.ts';
 
 /**
- * Reads a result that another job has kept (`keepResults: { directory }` of an exchange): its records as they were
- * written, in order within each task that wrote and each that was to read.
+ * Reads a result that another job has kept (`keepResults: { directory }` of an exchange). Records are as written, in
+ * order for each pair of producer and consumer task.
  *
- * Splittable by the tasks that wrote it; further subtasks read nothing. Replayable: what it is is fixed once per run, and
- * one that is released, or replaced by another, while a job runs fails it.
+ * Splittable by producer task; further subtasks read nothing. Replayable: the result is fixed once per run, and the job
+ * fails if it is released or replaced during the run.
  *
- * Reading fails with a `KeptResultError`, which no restart cures, where it is not what it was: the job that wrote it has
- * to run again.
+ * Reading fails with a `KeptResultError`, which no restart cures, if the result was replaced or damaged: run the job
+ * that wrote it again.
  */
 export function keptResult<Out>(directory: string): Source<Out> {
   checkPath(directory);
@@ -34,7 +34,7 @@ export function keptResult<Out>(directory: string): Source<Out> {
       const manifest = planned ?? (await readManifest(directory));
       await assertSame(directory, manifest);
       const { partitions } = manifest;
-      // Everybody who wrote a broadcast wrote records of its own.
+      // Each producer of a broadcast wrote different records, so the shares are by producer.
       const { start, end } = shareOf(subtask, parallelism, partitions.length);
       return new KeptResultReader<Out>(directory, manifest, partitions.slice(start, end));
     },
@@ -74,7 +74,7 @@ class KeptResultReader<Out> implements SourceReader<Out> {
     return this.read(maxRecords);
   }
 
-  /** That it was replaced is the better message for what is wrong with it, and the only one where nothing is. */
+  /** If the result was replaced, that explains any fault in it; without a fault, it is the only sign. */
   async #next(): Promise<IteratorResult<readonly unknown[]>> {
     try {
       const next = await this.#batches.next();
@@ -87,12 +87,15 @@ class KeptResultReader<Out> implements SourceReader<Out> {
   }
 }
 
-/** @throws KeptResultError where another result lies there by now, or none: what was read may be of both */
+/**
+ * @throws KeptResultError if the directory now holds another result or none, because the records read may come from
+ *   both
+ */
 async function assertSame(directory: string, manifest: KeptManifest): Promise<void> {
   const present = await readManifest(directory);
   if (Buffer.from(encodeManifest(present)).equals(encodeManifest(manifest))) return;
   const at = { file: join(directory, manifestFile), offset: 0 };
-  throw new KeptResultError(directory, at, 'it was replaced by another one since the run began');
+  throw new KeptResultError(directory, at, 'it was replaced since the run began');
 }
 
 async function* batchesOf(

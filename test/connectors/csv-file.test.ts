@@ -232,29 +232,29 @@ describe('what toCsvFile writes is what csvFile reads', () => {
 
 describe('malformed files', () => {
   const many = 'ok,"ok"\n'.repeat(50_000);
-  const hint = '. If values hold newlines, leave out `newlinesInValues: false`';
+  const hint = '. If values contain newlines, leave out `newlinesInValues: false`';
   it.each<[title: string, content: string, parallelism: number, where: string, problem: string]>([
     ['too few values', 'a,b\n1,2\n3\n', 0, '3:2', 'expected 2 values, got 1'],
     ['too many values', 'a,b\n1,"2",3\n', 0, '2:7', 'expected 2 values, got 3'],
     ['too few values, without quotes', 'a,b\n\n1\n', 2, '3:2', 'expected 2 values, got 1'],
+    ['a quote in a value', 'a,b\n1,2"x\n3,4\n', 0, '2:3', 'a quote in an unquoted value in column "b"'],
     [
-      'a quote in a value',
-      'a,b\n1,2"x\n3,4\n',
+      'a quote in quotes',
+      'a,b\n"é","3"x\n',
       0,
-      '2:3',
-      'a quote in a value that does not begin with one in column "b"',
+      '2:5',
+      'a quote inside a quoted value that is not doubled in column "b"',
     ],
-    ['a quote in quotes', 'a,b\n"é","3"x\n', 0, '2:5', 'a quote inside quotes that is not doubled in column "b"'],
-    ['a quote left open', 'a,b\n1,2\n"3,4\n5,6', 0, '3:1', 'a quote that is not closed in column "a"'],
-    ['a quote left open', 'a,b\n1,2\n3,"4\n5,6"', 2, '3:3', `a quote that is not closed in column "b"${hint}`],
-    ['a newline in a value', 'a,b\n"1\n2",3\n', 1, '2:1', `a quote that is not closed in column "a"${hint}`],
-    ['a line of its own in quotes', 'a\n"1\n"\n', 1, '2:1', `a quote that is not closed in column "a"${hint}`],
+    ['a quote left open', 'a,b\n1,2\n"3,4\n5,6', 0, '3:1', 'an unclosed quote in column "a"'],
+    ['a quote left open', 'a,b\n1,2\n3,"4\n5,6"', 2, '3:3', `an unclosed quote in column "b"${hint}`],
+    ['a newline in a value', 'a,b\n"1\n2",3\n', 1, '2:1', `an unclosed quote in column "a"${hint}`],
+    ['a line of its own in quotes', 'a\n"1\n"\n', 1, '2:1', `an unclosed quote in column "a"${hint}`],
     [
       'after a value of several lines',
       'a,b\n"1\n\n2",3\n4,"5"x\n',
       0,
       '5:3',
-      'a quote inside quotes that is not doubled in column "b"',
+      'a quote inside a quoted value that is not doubled in column "b"',
     ],
     ['beyond the first block', `a,b\n${many}1,2,3\n`, 0, '50002:5', 'expected 2 values, got 3'],
     ['in the share of the last subtask', `a,b\n${many}1,2,3\n`, 5, '50002:5', 'expected 2 values, got 3'],
@@ -265,28 +265,28 @@ describe('malformed files', () => {
       '"a"b,c\n',
       2,
       '1:1',
-      'the header cannot be used: a quote inside quotes that is not doubled',
+      'the header cannot be used: a quote inside a quoted value that is not doubled',
     ],
     [
       'a carriage return among line feeds',
       'a,b\n1,2\r3,4\n',
       0,
       '2:4',
-      'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
+      'a carriage return in an unquoted value, in a file whose lines end in LF or CRLF. Use one kind of line end',
     ],
     [
       'the same between values in quotes',
       '"a","b"\n"1\r","2"\r"3","4"\n',
       2,
       '2:9',
-      'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
+      'a carriage return in an unquoted value, in a file whose lines end in LF or CRLF. Use one kind of line end',
     ],
     [
       'a line feed among carriage returns',
       'a\r1\r"2"\n3\r',
       0,
       '3:4',
-      'a line feed in a value that is not in quotes, in a file whose lines end by a carriage return. Use one kind of line end',
+      'a line feed in an unquoted value, in a file whose lines end in a carriage return. Use one kind of line end',
     ],
     ['too few values, lines ended by CR', 'a,b\r1,2\r3\r', 3, '3:2', 'expected 2 values, got 1'],
     [
@@ -294,7 +294,7 @@ describe('malformed files', () => {
       'sep=;\na;b\n',
       9,
       '1:1',
-      'the header cannot be used: it says that the delimiter is ";", and the option says ","',
+      'the header cannot be used: its `sep=` line sets the delimiter ";", but the option sets ","',
     ],
   ])('%s (%#)', async (_title, content, parallelism, where, problem) => {
     const path = fileOf(content);
@@ -331,34 +331,34 @@ it.each<[title: string, make: () => unknown, message: string]>([
   [
     'an empty delimiter',
     () => csvFile('x', { delimiter: '' }),
-    'delimiter: expected some characters other than quotes and newlines, got ""',
+    'delimiter: expected one or more characters other than quotes and newlines, got ""',
   ],
   [
     'no names',
     () => csvFile('x', { header: false }),
-    'columns: expected the names of the columns, as there is no header, got undefined',
+    'columns: expected the column names, because there is no header, got undefined',
   ],
   [
     'one name twice',
     () => csvFile('x', { columns: ['a', 'a'] }),
-    'columns: expected names of columns, but there are two called "a", got ["a","a"]',
+    'columns: expected column names, but there are two called "a", got ["a","a"]',
   ],
   [
     'one name twice to write',
     () => toCsvFile<{ a: string }>('x', { columns: ['a', 'a'] }),
-    'columns: expected names of columns, but there are two called "a", got ["a","a"]',
+    'columns: expected column names, but there are two called "a", got ["a","a"]',
   ],
   [
     'a delimiter of quotes to write',
     () => toCsvFile<{ a: string }>('x', { columns: ['a'], delimiter: '"' }),
-    'delimiter: expected some characters other than quotes and newlines, got "\\""',
+    'delimiter: expected one or more characters other than quotes and newlines, got "\\""',
   ],
   [
     'an option that does not exist',
     () => csvFile('x', { delimeter: ';' } as object),
     'delimeter of csvFile: expected an option that exists (did you mean `delimiter`?), got ";"',
   ],
-  ['no columns to write', () => toCsvFile('x', { columns: [] }), 'columns: expected the names of the columns, got []'],
+  ['no columns to write', () => toCsvFile('x', { columns: [] }), 'columns: expected the column names, got []'],
 ])('%s is refused', (_title, make, message) => {
   expect(make).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
 });
@@ -396,15 +396,15 @@ describe('toCsvFile', () => {
   });
 
   it.each<[title: string, at: unknown, problem: string]>([
-    ['a circle', circle(), '"at": "self": it holds itself'],
+    ['a circle', circle(), '"at": "self": it contains itself'],
     ['a function', () => 1, '"at": a function has no text'],
     ['a symbol', Symbol('x'), '"at": a symbol has no text'],
-    ['a Map', new Map(), '"at": Map has no JSON'],
-    ['bytes', Buffer.from('x'), '"at": Buffer has no JSON'],
-    ['NaN in an object', { x: [NaN] }, '"at": "x.0": NaN has no JSON'],
-    ['a bigint in an object', { x: 1n }, '"at": "x": a bigint has no JSON'],
+    ['a Map', new Map(), '"at": Map has no JSON form'],
+    ['bytes', Buffer.from('x'), '"at": Buffer has no JSON form'],
+    ['NaN in an object', { x: [NaN] }, '"at": "x.0": NaN has no JSON form'],
+    ['a bigint in an object', { x: 1n }, '"at": "x": a bigint has no JSON form'],
     ['an invalid date', new Date(NaN), '"at": an invalid Date'],
-    ['half of a surrogate pair', 'a\ud800', '"at": half of a surrogate pair has no UTF-8'],
+    ['half of a surrogate pair', 'a\ud800', '"at": half a surrogate pair cannot be encoded in UTF-8'],
   ])('%s is refused', async (_title, value, problem) => {
     const failure = await failureOf(contentOf([{ text: '', at: value as number }]));
     expect(failure).toMatchObject({ code: 'UNRECOVERABLE', recovery: 'never' });

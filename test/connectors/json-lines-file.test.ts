@@ -115,7 +115,7 @@ describe('malformed lines', () => {
       '{"a":1}\r{"a":2}\r',
       1,
       '1:9',
-      'not valid JSON: unexpected "{" after a carriage return: lines end by LF or CRLF',
+      'not valid JSON: unexpected "{" after a carriage return: lines must end in LF or CRLF',
     ],
     [
       'an integer that changes',

@@ -12,8 +12,8 @@ interface Item {
 
 const at = scratchDirectory();
 const sinks: readonly [string, () => Sink<Item>, RegExp][] = [
-  ['JSON lines', () => toJsonLinesFile(at('a.jsonl')), /a\.jsonl: .*"price": Promise has no JSON/],
-  ['CSV', () => toCsvFile(at('a.csv'), { columns: ['id', 'price'] }), /a\.csv: .*"price": Promise has no JSON/],
+  ['JSON lines', () => toJsonLinesFile(at('a.jsonl')), /a\.jsonl: .*"price": Promise has no JSON form/],
+  ['CSV', () => toCsvFile(at('a.csv'), { columns: ['id', 'price'] }), /a\.csv: .*"price": Promise has no JSON form/],
   ['Parquet', () => toParquetFile(at('a.parquet')), /a\.parquet, row 1: column "price": .*it is a Promise/],
   [
     'Parquet with columns',

@@ -40,15 +40,25 @@ describe('what cannot be written is told in short', () => {
   const parquet = (options: ToParquetFileOptions<object> = {}): Sink<object> => toParquetFile(at('out'), options);
 
   it.each<[title: string, sink: () => Sink<object>, records: object[], parts: RegExp[]]>([
-    ['NDJSON: deep', () => toJsonLinesFile(at('out')), [deep(NaN) as object], [/NaN has no JSON\. Map to plain data/]],
-    ['NDJSON: a long key', () => toJsonLinesFile(at('out')), [row(1n)], [/a bigint has no JSON\. Set `int64`/]],
+    [
+      'NDJSON: deep',
+      () => toJsonLinesFile(at('out')),
+      [deep(NaN) as object],
+      [/NaN has no JSON form\. Map to plain data/],
+    ],
+    ['NDJSON: a long key', () => toJsonLinesFile(at('out')), [row(1n)], [/a bigint has no JSON form\. Set `int64`/]],
     [
       'CSV: a long column',
       () => toCsvFile(at('out'), { columns: [long as never] }),
       [row(() => 1)],
       [/a function has no/],
     ],
-    ['CSV: deep', () => toCsvFile(at('out'), { columns: ['a' as never] }), [{ a: deep(NaN) }], [/NaN has no JSON/]],
+    [
+      'CSV: deep',
+      () => toCsvFile(at('out'), { columns: ['a' as never] }),
+      [{ a: deep(NaN) }],
+      [/NaN has no JSON form/],
+    ],
     ['Parquet: a long column', parquet, [row(1), row('x')], [/expected a number, got "x"\. Give `columns`/]],
     ['Parquet: a long text', parquet, [{ a: 1 }, { a: long }], [/expected a number, got "name/, /Give `columns`/]],
     ['Parquet: deep', parquet, [{ a: deep(NaN) }], [/expected what JSON can hold.*Give `columns`/]],
@@ -92,7 +102,7 @@ describe('what cannot be read is told in short', () => {
     [
       'CSV: other columns',
       () => csvFile([fileOf(`${long}\n1\n`), fileOf('a\n1\n')]),
-      [/has no column "name.*need a source/],
+      [/has no column "name.*Read files with other columns/],
     ],
     ['columns that are not known', () => parquetFile(wide(), { columns: ['x'] }), [/columns of .*got "x"/]],
   ])('%s', async (_title, sourceOf, parts) => {

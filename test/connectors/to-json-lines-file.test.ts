@@ -148,26 +148,26 @@ function circle(): object {
 }
 
 it.each<[title: string, record: unknown, problem: string]>([
-  ['undefined', undefined, 'undefined has no JSON'],
-  ['a function', () => 1, 'function has no JSON'],
-  ['a function in a record', { f: () => 1, a: 1 }, '"f": function has no JSON'],
-  ['a symbol', { a: [Symbol('x')] }, '"a.0": symbol has no JSON'],
-  ['NaN', { a: { b: NaN } }, '"a.b": NaN has no JSON'],
-  ['Infinity', [1, -Infinity], '"1": -Infinity has no JSON'],
-  ['undefined in an array', { a: [1, undefined] }, '"a.1": undefined has no JSON'],
-  ['a hole in an array', Object.assign([], { length: 1 }), '"0": undefined has no JSON'],
-  ['a Map', { a: new Map() }, '"a": Map has no JSON'],
-  ['a Set', { a: new Set([1]) }, '"a": Set has no JSON'],
-  ['an Error', { a: new TypeError('x') }, '"a": Error has no JSON'],
-  ['a promise', Promise.resolve(1), 'Promise has no JSON'],
-  ['a regular expression', [/x/], '"0": RegExp has no JSON'],
-  ['what shows nothing of itself', { a: new Headers({ b: 'c' }) }, '"a": an instance of Headers has no JSON'],
-  ['NaN in an object', { a: Object(NaN) as unknown }, '"a": NaN has no JSON'],
-  ['bytes', { a: new Uint8Array(2) }, '"a": Uint8Array has no JSON'],
-  ['a buffer', { a: Buffer.from('x') }, '"a": Buffer has no JSON'],
-  ['an invalid date', { a: new Date(NaN) }, '"a": an invalid Date has no JSON'],
-  ['what `toJSON` returns', { a: { toJSON: () => [NaN] } }, '"a.0": NaN has no JSON'],
-  ['a circle', circle(), '"self": it holds itself'],
+  ['undefined', undefined, 'undefined has no JSON form'],
+  ['a function', () => 1, 'function has no JSON form'],
+  ['a function in a record', { f: () => 1, a: 1 }, '"f": function has no JSON form'],
+  ['a symbol', { a: [Symbol('x')] }, '"a.0": symbol has no JSON form'],
+  ['NaN', { a: { b: NaN } }, '"a.b": NaN has no JSON form'],
+  ['Infinity', [1, -Infinity], '"1": -Infinity has no JSON form'],
+  ['undefined in an array', { a: [1, undefined] }, '"a.1": undefined has no JSON form'],
+  ['a hole in an array', Object.assign([], { length: 1 }), '"0": undefined has no JSON form'],
+  ['a Map', { a: new Map() }, '"a": Map has no JSON form'],
+  ['a Set', { a: new Set([1]) }, '"a": Set has no JSON form'],
+  ['an Error', { a: new TypeError('x') }, '"a": Error has no JSON form'],
+  ['a promise', Promise.resolve(1), 'Promise has no JSON form'],
+  ['a regular expression', [/x/], '"0": RegExp has no JSON form'],
+  ['what shows nothing of itself', { a: new Headers({ b: 'c' }) }, '"a": an instance of Headers has no JSON form'],
+  ['NaN in an object', { a: Object(NaN) as unknown }, '"a": NaN has no JSON form'],
+  ['bytes', { a: new Uint8Array(2) }, '"a": Uint8Array has no JSON form'],
+  ['a buffer', { a: Buffer.from('x') }, '"a": Buffer has no JSON form'],
+  ['an invalid date', { a: new Date(NaN) }, '"a": an invalid Date has no JSON form'],
+  ['what `toJSON` returns', { a: { toJSON: () => [NaN] } }, '"a.0": NaN has no JSON form'],
+  ['a circle', circle(), '"self": it contains itself'],
 ])('%s is refused', async (_title, record, problem) => {
   const path = freshPath();
   const failure = await failureOf(writeSubtask(toJsonLinesFile(path), [record]));
@@ -182,7 +182,7 @@ it('a bigint is refused unless it is said how it is written', async () => {
   const records = [{ id: 2n ** 63n, n: [-5n] }];
   const failure = await failureOf(writeSubtask(toJsonLinesFile(path), records));
   expect(failure.message).toBe(
-    `${path}: a record cannot be written as JSON: "id": a bigint has no JSON. Set \`int64\` to 'number' or 'string'`,
+    `${path}: a record cannot be written as JSON: "id": a bigint has no JSON form. Set \`int64\` to 'number' or 'string'`,
   );
   await writeSubtask(toJsonLinesFile(path, { int64: 'number' }), records);
   expect(readFileSync(path, 'utf8')).toBe('{"id":9223372036854775808,"n":[-5]}\n');
@@ -220,7 +220,7 @@ it('whatever it writes is read as the same', async () => {
       try {
         await writeSubtask(toJsonLinesFile(path), records);
       } catch (error) {
-        expect(error).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringContaining(' has no JSON. ') });
+        expect(error).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringContaining(' has no JSON form. ') });
         return;
       }
       // But for properties that are undefined.
@@ -261,7 +261,7 @@ describe('gzip', () => {
     await writeSubtask(toJsonLinesFile(path, { compression: 'none' }), [1]);
     expect(readFileSync(path, 'utf8')).toBe('1\n');
     const failure = await failureOf(writeSubtask(toJsonLinesFile(path), [1, undefined]));
-    expect(failure.message).toContain('undefined has no JSON');
+    expect(failure.message).toContain('undefined has no JSON form');
     expect(filesBeside(path)).toEqual(['out.ndjson.gz']);
   });
 

@@ -208,7 +208,7 @@ describe('a kept result that is replaced while it is read', () => {
       code: 'KEPT_RESULT_UNREADABLE',
       recovery: 'never',
       directory,
-      message: expect.stringMatching(/it was replaced by another one since the run began/),
+      message: expect.stringMatching(/it was replaced since the run began/),
     });
   });
 });

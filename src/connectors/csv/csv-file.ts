@@ -13,26 +13,26 @@ import { csvLineEndOf } from '../lines/line-end.ts';
 
 export interface CsvFileOptions<Out> extends CsvOptions<Out> {
   /**
-   * Whether a value in quotes may hold a newline. Default: yes, and then the file cannot be split, since where a record
-   * begins depends on everything before it. `false` makes it splittable, and a newline inside quotes an error.
+   * Whether a quoted value may contain a newline. Default: yes. The file then cannot be split, because where a record
+   * begins depends on everything before it. `false` makes the file splittable and a newline inside quotes an error.
    */
   readonly newlinesInValues?: boolean | undefined;
 }
 
 /**
- * Reads CSV files (RFC 4180): UTF-8, with or without a byte order mark, lines ended by LF or CRLF, or all by CR, empty
- * lines skipped. A first line `sep=;` tells the delimiter. A record is an object with a string for each column.
+ * Reads CSV files (RFC 4180): UTF-8 with or without a byte order mark; lines end in LF or CRLF, or all in CR; empty
+ * lines are skipped. A first line `sep=;` sets the delimiter. A record is an object with a string per column.
  *
- * With `newlinesInValues: false` splittable to any parallelism, by byte range: a subtask reads the lines that start in
- * its range; otherwise, and where it is packed, one subtask reads all of a file. Replayable: which files there are, and
- * what is in them, is fixed once per run. What is appended meanwhile is not read; any other change fails the job with an
- * `InputChangedError`.
+ * Splittable to any parallelism with `newlinesInValues: false`: a subtask reads the lines that start in its byte range.
+ * Without that option, or when the file is compressed, one subtask reads the whole file. Replayable: the set of files
+ * and their content are fixed once per run. Bytes appended during the run are not read; any other change fails the job
+ * with an `InputChangedError`.
  *
- * `path` is a file, a directory, a glob pattern, or a list of these, as for `jsonLinesFile`. Each file has its own header,
- * and all of them the same columns.
+ * `path` is a file, a directory, a glob pattern, or a list of these, as for `jsonLinesFile`. Each file has its own
+ * header; all files have the same columns.
  *
- * Reading fails with a {@link MalformedInputError} at a record with a broken quote or with more or fewer values than
- * there are columns, and with a `FileAccessError` or `NoInputError` where there is no file.
+ * Reading fails with a {@link MalformedInputError} at a record with a broken quote or the wrong number of values, and
+ * with a `FileAccessError` or `NoInputError` if there is no file.
  */
 export function csvFile<Out = Readonly<Record<string, string>>>(
   path: InputPaths,
@@ -86,10 +86,10 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   };
 }
 
-/** A CSV file and what its beginning says. */
+/** A CSV file with its parsed head. */
 interface CsvInput extends InputFile, CsvHead {}
 
-/** Reads a file until its first record. */
+/** Reads a file up to its first record. */
 async function readHead(file: InputFile, format: CsvFormat, { environment }: SourcePlanContext): Promise<CsvHead> {
   const lines = { environment, newlinesInQuotes: format.newlinesInValues, lineEnd: csvLineEndOf };
   const blocks = await LineBlocks.open({ file, start: 0, end: file.end }, lines);

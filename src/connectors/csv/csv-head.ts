@@ -7,17 +7,17 @@ import type { LineEnd } from '../lines/line-end.ts';
 import type { LineBlock } from '../lines/line-feeder.ts';
 
 export interface CsvOptions<Out> {
-  /** Whether the first line holds names, not values. Default: yes, unless `columns` are given. */
+  /** Whether the first line holds column names. Default: yes, unless `columns` is given. */
   readonly header?: boolean | undefined;
-  /** Names of the columns. Default: those of the first line. */
+  /** The column names. Default: those in the first line. */
   readonly columns?: readonly string[] | undefined;
-  /** Default `,`, or what a first line `sep=;` says, which spreadsheets write. */
+  /** Default: `,`, or the delimiter of a first line `sep=;`, as spreadsheets write it. */
   readonly delimiter?: string | undefined;
-  /** Checks or converts a row. What it throws is reported as malformed input, with file and line. */
+  /** Checks or converts a row. An error it throws is reported as malformed input, with file and line. */
   readonly parse?: ((row: Readonly<Record<string, string>>) => Out) | undefined;
 }
 
-/** How a CSV file is to be read, as far as nobody has looked at it. */
+/** How to read a CSV file, as far as the options say it before the file is opened. */
 export interface CsvFormat {
   readonly header: boolean;
   readonly columns: readonly string[] | undefined;
@@ -25,15 +25,15 @@ export interface CsvFormat {
   readonly newlinesInValues: boolean;
 }
 
-/** What the beginning of a CSV file says of the rest. Plain data. */
+/** The facts in the beginning of a CSV file that its reader needs. Plain data. */
 export interface CsvHead {
-  /** None if the file is empty. */
+  /** Empty if the file is. */
   readonly columns: readonly string[];
   readonly delimiter: string;
   readonly lineEnd: LineEnd;
-  /** Where the last line that holds no row begins, in bytes; -1 if all do. */
+  /** Byte offset of the last line that is not a row; -1 if every line is one. */
   readonly lastByte: number;
-  /** The line with the names is still to come. */
+  /** The header line has not been read yet. */
   readonly isOpen: boolean;
 }
 
@@ -44,16 +44,16 @@ export function csvFormatOf(options: CsvOptions<unknown>, newlinesInValues: bool
   if (parse !== undefined) checkFunction('parse', parse);
   if (delimiter !== undefined) checkDelimiter(delimiter);
   if (!header && columns === undefined) {
-    throw new InvalidArgumentError('columns', columns, 'the names of the columns, as there is no header');
+    throw new InvalidArgumentError('columns', columns, 'the column names, because there is no header');
   }
   if (columns !== undefined) checkColumns(columns);
   return { header, columns, delimiter, newlinesInValues };
 }
 
 /**
- * The head of `file`, of which `block` is the next; undefined if it holds empty lines alone.
+ * The head of `file` after its next `block`; undefined if the block holds only empty lines.
  *
- * @param before what it was up to this block
+ * @param before the head up to this block
  * @throws MalformedInputError
  */
 export function csvHeadOf(
@@ -88,7 +88,7 @@ export function csvHeadOf(
   return { columns: names ?? [], delimiter, lineEnd, lastByte: byteOf(first.index), isOpen: false };
 }
 
-/** What a first line `sep=;` says. @throws MalformedInputError when the option says something else */
+/** The delimiter set by a first line `sep=;`. @throws MalformedInputError if the option sets another one */
 function saidDelimiter(
   file: string,
   { index, record }: { readonly index: number; readonly record: string },
@@ -97,7 +97,7 @@ function saidDelimiter(
   const said = index === 0 ? /^sep=([^"])$/i.exec(record)?.[1] : undefined;
   if (said === undefined || delimiter === undefined || delimiter === said) return said;
   const [first, second] = [said, delimiter].map((given) => JSON.stringify(given));
-  throw headerProblem(file, `it says that the delimiter is ${first}, and the option says ${second}`);
+  throw headerProblem(file, `its \`sep=\` line sets the delimiter ${first}, but the option sets ${second}`);
 }
 
 function headerProblem(file: string, problem: string): MalformedInputError {
@@ -112,16 +112,16 @@ function nextOf<Value>(values: Iterator<Value>): Value | undefined {
 /** @throws InvalidArgumentError */
 export function checkDelimiter(delimiter: unknown): void {
   if (typeof delimiter === 'string' && delimiter !== '' && !/["\r\n]/.test(delimiter)) return;
-  throw new InvalidArgumentError('delimiter', delimiter, 'some characters other than quotes and newlines');
+  throw new InvalidArgumentError('delimiter', delimiter, 'one or more characters other than quotes and newlines');
 }
 
-/** @throws InvalidArgumentError unless they are names, each there once */
+/** @throws InvalidArgumentError unless they are distinct names */
 export function checkColumns(columns: readonly string[]): void {
   if (!Array.isArray(columns) || columns.some((name) => typeof name !== 'string')) {
-    throw new InvalidArgumentError('columns', columns, 'names of columns');
+    throw new InvalidArgumentError('columns', columns, 'column names');
   }
   const problem = findNameProblem(columns);
-  if (problem !== undefined) throw new InvalidArgumentError('columns', columns, `names of columns, but ${problem}`);
+  if (problem !== undefined) throw new InvalidArgumentError('columns', columns, `column names, but ${problem}`);
 }
 
 function findNameProblem(names: readonly string[]): string | undefined {

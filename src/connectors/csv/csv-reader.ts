@@ -10,12 +10,12 @@ type Row = Readonly<Record<string, string>>;
 
 export interface CsvReaderOptions<Out> {
   readonly format: CsvFormat;
-  /** What the beginning said, where it was read before. Default: it is looked at here. */
+  /** The head, if it was read before. Default: this reader reads it. */
   readonly head?: CsvHead | undefined;
   readonly parse: ((row: Row) => Out) | undefined;
 }
 
-/** Where the rows in a block begin, without its head. */
+/** The indexes where the rows of a block begin, without its head. */
 export function* csvRowsIn(block: LineBlock, head: CsvHead, newlinesInValues: boolean): Generator<number> {
   for (const { index } of csvRecords(block.text, { ...head, newlinesInValues })) {
     const isHead =
@@ -31,13 +31,13 @@ export class CsvReader<Out> implements SourceReader<Out> {
   readonly #parse: ((row: Row) => Out) | undefined;
   #head: CsvHead | undefined;
   #dialect: CsvDialect | undefined;
-  /** A name that a plain assignment would not give a property of its own. */
+  /** A column name (`__proto__`) that plain assignment would not turn into an own property. */
   #hasOddName = false;
-  /** Of the block that is read from. */
+  /** The rows of the current block. */
   #rows: readonly string[][] = [];
   #at = 0;
   #block: LineBlock = { text: '', bytes: Buffer.alloc(0), offset: 0 };
-  /** Records to pass over at the start of the block: the head. */
+  /** Records to skip at the start of the block: the head. */
   #skip = 0;
 
   constructor(lines: LineFeeder, { format, head, parse }: CsvReaderOptions<Out>) {
@@ -70,7 +70,7 @@ export class CsvReader<Out> implements SourceReader<Out> {
     return records;
   }
 
-  /** Where the block begins that it hands out records of, in bytes of what is read. */
+  /** Byte offset of the current block in the input. */
   get blockStart(): number {
     return this.#block.offset;
   }
@@ -115,7 +115,10 @@ export class CsvReader<Out> implements SourceReader<Out> {
     return count;
   }
 
-  /** Finds the first malformed record up to row `row` of the block; if there is none, `cause` is about that row. */
+  /**
+   * Throws for the first malformed record up to row `row` of the block, or with `cause` for that row if none is
+   * malformed.
+   */
   async #malformed(row: number, cause?: unknown): Promise<never> {
     let count = 0;
     const dialect = this.#dialect as CsvDialect;

@@ -3,33 +3,33 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { toError } from '../../errors/thrown-value.ts';
 import type { LineEnd } from '../lines/line-end.ts';
 
-/** How a CSV file is written. */
+/** The dialect of a CSV file. */
 export interface CsvDialect {
   readonly delimiter: string;
   readonly newlinesInValues: boolean;
   readonly lineEnd: LineEnd;
 }
 
-/** What is wrong with a record, and the index in its text where. */
+/** What is wrong with a record, and at which index in its text. */
 export interface CsvFault {
   readonly index: number;
   readonly problem: string;
 }
 
 const problemByCode: Readonly<Record<string, string>> = {
-  INVALID_OPENING_QUOTE: 'a quote in a value that does not begin with one',
-  CSV_INVALID_CLOSING_QUOTE: 'a quote inside quotes that is not doubled',
-  CSV_QUOTE_NOT_CLOSED: 'a quote that is not closed',
+  INVALID_OPENING_QUOTE: 'a quote in an unquoted value',
+  CSV_INVALID_CLOSING_QUOTE: 'a quote inside a quoted value that is not doubled',
+  CSV_QUOTE_NOT_CLOSED: 'an unclosed quote',
 };
 
 const strayProblems: Readonly<Record<LineEnd, string>> = {
-  '\n': 'a carriage return in a value that is not in quotes, in a file whose lines end by LF or CRLF. Use one kind of line end',
-  '\r': 'a line feed in a value that is not in quotes, in a file whose lines end by a carriage return. Use one kind of line end',
+  '\n': 'a carriage return in an unquoted value, in a file whose lines end in LF or CRLF. Use one kind of line end',
+  '\r': 'a line feed in an unquoted value, in a file whose lines end in a carriage return. Use one kind of line end',
 };
 
 /**
- * The records in `text`, which ends with a record; empty lines are left out. Undefined if one of them is malformed: then
- * {@link findCsvFault} tells, record by record, what is wrong.
+ * The records in `text`, which ends at the end of a record, without empty lines. Undefined if one is malformed;
+ * {@link findCsvFault} then finds the fault, record by record.
  */
 export function parseCsvRows(text: string, dialect: CsvDialect): string[][] | undefined {
   const { lineEnd, newlinesInValues } = dialect;
@@ -43,7 +43,7 @@ export function parseCsvRows(text: string, dialect: CsvDialect): string[][] | un
   }
 }
 
-/** The texts of the records in `text` with the index where each begins, without empty lines. */
+/** The text of each record in `text` and the index where it begins, without empty lines. */
 export function* csvRecords(text: string, dialect: CsvDialect): Generator<{ index: number; record: string }> {
   const { lineEnd } = dialect;
   let isInQuotes = false;
@@ -59,7 +59,7 @@ export function* csvRecords(text: string, dialect: CsvDialect): Generator<{ inde
   }
 }
 
-/** What is wrong with the text of one record that should have `columns.length` values; undefined if nothing is. */
+/** The fault in the text of one record, which should have `columns.length` values; undefined if it has none. */
 export function findCsvFault(record: string, columns: readonly string[], dialect: CsvDialect): CsvFault | undefined {
   const stray = findStrayEnd(record, dialect.lineEnd);
   if (stray !== undefined) return { index: stray, problem: strayProblems[dialect.lineEnd] };
@@ -73,7 +73,7 @@ export function findCsvFault(record: string, columns: readonly string[], dialect
     const field = typeof error['index'] === 'number' ? error['index'] : 0;
     const hint =
       error.code === 'CSV_QUOTE_NOT_CLOSED' && !dialect.newlinesInValues
-        ? '. If values hold newlines, leave out `newlinesInValues: false`'
+        ? '. If values contain newlines, leave out `newlinesInValues: false`'
         : '';
     const name = columns[field] === undefined ? '' : ` in column ${inQuotes(columns[field])}`;
     return {
@@ -83,7 +83,7 @@ export function findCsvFault(record: string, columns: readonly string[], dialect
   }
 }
 
-/** Index of a CR or LF that neither ends a line nor is in quotes. */
+/** Index of a CR or LF that neither ends a line nor is quoted. */
 function findStrayEnd(text: string, lineEnd: LineEnd): number | undefined {
   const stray = lineEnd === '\n' ? /\r(?!\n|$)/g : /\n/g;
   let isInQuotes = false;
@@ -107,7 +107,7 @@ function parseQuoted(text: string, { delimiter, lineEnd }: CsvDialect): string[]
   });
 }
 
-/** What `parseQuoted` does, for a text without quotes. */
+/** A fast `parseQuoted` for text without quotes. */
 function splitRows(text: string, { delimiter, lineEnd }: CsvDialect): string[][] {
   const rows: string[][] = [];
   for (let at = 0; at < text.length; ) {
@@ -132,7 +132,7 @@ function countLines(text: string, lineEnd: LineEnd): number {
   return count;
 }
 
-/** Index of the value number `field`, from 0, in a record whose values before it are well formed. */
+/** Index where value `field` (from 0) begins, in a record whose earlier values are well formed. */
 function fieldStart(record: string, field: number, delimiter: string): number {
   let isInQuotes = false;
   let at = 0;

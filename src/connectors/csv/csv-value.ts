@@ -5,8 +5,8 @@ import { jsonTextOf, NotJsonError } from '../json/json-text.ts';
 const noOptions = {};
 
 /**
- * The text of one value in CSV, not yet in quotes.
- * @throws TypeError that names the column, where it has none
+ * The CSV text of one value, before quoting.
+ * @throws TypeError that names the column, if the value has no CSV text
  */
 export function csvValueOf(record: object, column: string): string {
   if (typeof record !== 'object' || record === null) {
@@ -15,7 +15,7 @@ export function csvValueOf(record: object, column: string): string {
   const value: unknown = isOwnOrInherited(record, column) ? record[column] : undefined;
   switch (typeof value) {
     case 'string':
-      return isWellFormed(value) ? value : refuse(column, 'half of a surrogate pair has no UTF-8');
+      return isWellFormed(value) ? value : refuse(column, 'half a surrogate pair cannot be encoded in UTF-8');
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value);
     case 'bigint':
@@ -33,7 +33,7 @@ export function csvValueOf(record: object, column: string): string {
   }
 }
 
-/** An object without a column called `__proto__` has a prototype, not a value. */
+/** Whether the record has the column. An inherited `__proto__` is the prototype, not a value. */
 function isOwnOrInherited(record: object, column: string): record is Readonly<Record<string, unknown>> {
   return column !== '__proto__' || Object.hasOwn(record, column);
 }

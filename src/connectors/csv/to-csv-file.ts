@@ -13,26 +13,28 @@ import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/p
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToCsvFileOptions<In> extends PackingOptions {
-  /** Names of the properties to write, in the order of the columns. */
+  /** The properties to write, in column order. */
   readonly columns: readonly (keyof In & string)[];
-  /** Whether the first line of each file holds the names. Default: yes. */
+  /** Whether the first line of each file holds the column names. Default: yes. */
   readonly header?: boolean | undefined;
   /** Default `,`. */
   readonly delimiter?: string | undefined;
 }
 
-/** Records that become text together. */
+/** How many records, or bytes, become text at once. */
 const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
 
 /**
- * Writes records as CSV (RFC 4180, lines ended by LF), which `csvFile` reads as the same texts: numbers, bigints and
- * booleans as JavaScript writes them, dates in ISO 8601, null and undefined as nothing, objects as JSON. Functions, bytes
- * and what JSON would turn into something else are refused by name. To `path` itself when the sink has one subtask, otherwise each subtask to its
- * own file beside it, `name-00000-of-00004.ext`, each with a header. Directories are created. Part files that a run of
- * another parallelism left are not touched.
+ * Writes records as CSV (RFC 4180, LF line ends): numbers, bigints and booleans as JavaScript prints them, dates in ISO
+ * 8601, null and undefined as the empty value, objects as JSON. `csvFile` reads the same texts back. Functions, bytes
+ * and any value that JSON would change are refused with an error that names the column.
  *
- * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
- * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ * A sink with one subtask writes to `path` itself; otherwise each subtask writes its own file beside it,
+ * `name-00000-of-00004.ext`, each with a header. Missing directories are created. Part files from a run with a
+ * different parallelism are left alone.
+ *
+ * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
+ * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start.
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
   checkOutputPath(path);
@@ -42,14 +44,14 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
   checkBoolean('header', header);
   checkDelimiter(delimiter);
   if (!Array.isArray(columns) || columns.length === 0) {
-    throw new InvalidArgumentError('columns', columns, 'the names of the columns');
+    throw new InvalidArgumentError('columns', columns, 'the column names');
   }
   checkColumns(columns);
   const format = {
     delimiter,
-    // A line of one empty value would be an empty line, which is skipped.
+    // One empty value alone would be an empty line, which readers skip.
     quoted_empty: columns.length === 1,
-    // At the beginning of a file they would be taken for something else.
+    // At the beginning of a file, readers would take these for a `sep=` line or a byte order mark.
     quoted_match: [/^(?:sep=|\uFEFF)/i],
   };
   return {

@@ -1,22 +1,22 @@
 import { MalformedInputError } from '../../errors/connector-errors.ts';
 
-/** How the bytes of a file are packed. */
+/** How a file is compressed. */
 export type Compression = 'gzip' | 'zstd';
 
-/** What the first bytes of a file give away. */
+/** A file format that is recognized by the first bytes of a file. */
 export interface ContentFormat {
-  /** As in "it is …". */
+  /** Completes "it is …". */
   readonly name: string;
-  /** What to do with it, for somebody who takes it for something else. */
+  /** What to do with such a file, for an error message. */
   readonly remedy: string;
-  /** Set where it only has to be unpacked. */
+  /** Set if decompression makes the file readable. */
   readonly compression?: Compression;
 }
 
 const unpack = 'Unpack it first';
 const utf8 = (from: string): string => `Convert it to UTF-8, as with: iconv -f ${from} -t UTF-8`;
 
-/** Formats that begin with bytes of their own: the longer beginning first where one is part of another. */
+/** Formats with magic bytes. Where one magic is a prefix of another, the longer comes first. */
 const formats: readonly (ContentFormat & { readonly magic: readonly number[]; readonly at?: number })[] = [
   { magic: [0x1f, 0x8b], name: 'gzip data', remedy: unpack, compression: 'gzip' },
   { magic: [0x28, 0xb5, 0x2f, 0xfd], name: 'zstd data', remedy: unpack, compression: 'zstd' },
@@ -24,7 +24,7 @@ const formats: readonly (ContentFormat & { readonly magic: readonly number[]; re
   { magic: [0, 0, 0xfe, 0xff], name: 'UTF-32 text', remedy: utf8('UTF-32') },
   { magic: [0xff, 0xfe], name: 'UTF-16 text', remedy: utf8('UTF-16') },
   { magic: [0xfe, 0xff], name: 'UTF-16 text', remedy: utf8('UTF-16') },
-  // After its name a Parquet file has a Thrift struct; a text that happens to begin with "PAR1" has not.
+  // In a Parquet file, a Thrift struct follows the magic; in text that happens to begin with "PAR1" it does not.
   { magic: [...ascii('PAR1'), 0x15], name: 'a Parquet file', remedy: 'Read it with `parquetFile`' },
   { magic: [...ascii('PK'), 3, 4], name: 'a ZIP archive (which .xlsx files are, too)', remedy: unpack },
   { magic: [0xd0, 0xcf, 0x11, 0xe0], name: 'an old Excel or Office file', remedy: 'Export it as CSV' },
@@ -35,16 +35,16 @@ const formats: readonly (ContentFormat & { readonly magic: readonly number[]; re
   { magic: [...ascii('7z'), 0xbc, 0xaf], name: 'a 7z archive', remedy: unpack },
   { magic: [...ascii('Obj'), 1], name: 'an Avro file', remedy: 'Convert it first' },
   { magic: [...ascii('ARROW1'), 0, 0], name: 'an Arrow file', remedy: 'Convert it first' },
-  { magic: [...ascii('SQLite format 3'), 0], name: 'an SQLite database', remedy: 'Export the table that is meant' },
+  { magic: [...ascii('SQLite format 3'), 0], name: 'an SQLite database', remedy: 'Export the table first' },
   { magic: [0, ...ascii('ustar')], at: 256, name: 'a tar archive', remedy: unpack },
 ];
 
-/** What `firstBytes` say that a file is; undefined for UTF-8 text and for what is not known. */
+/** The format of a file with these `firstBytes`; undefined for UTF-8 text and unknown formats. */
 export function formatOf(firstBytes: Uint8Array): ContentFormat | undefined {
   return formats.find(({ magic, at = 0 }) => beginsWith(firstBytes, magic, at)) ?? utf16WithoutMark(firstBytes);
 }
 
-/** @throws MalformedInputError unless `firstBytes` may be those of UTF-8 text */
+/** @throws MalformedInputError if `firstBytes` cannot begin a UTF-8 text */
 export function assertText(file: string, firstBytes: Uint8Array): void {
   const format = formatOf(firstBytes);
   if (format !== undefined) {
@@ -52,7 +52,7 @@ export function assertText(file: string, firstBytes: Uint8Array): void {
   }
 }
 
-/** Text of Latin letters, digits and signs, each of which takes two bytes. */
+/** UTF-16 text in Latin script without a byte order mark: every other byte is zero. */
 function utf16WithoutMark(bytes: Uint8Array): ContentFormat | undefined {
   if (bytes.length < 4) return undefined;
   const zeros = [0, 1, 2, 3].map((at) => bytes[at] === 0).join();

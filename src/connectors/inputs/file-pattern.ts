@@ -3,21 +3,20 @@ import picomatch from 'picomatch';
 import { isDynamicPattern } from 'tinyglobby';
 import { placeOf } from '../../partitions/claims/path-place.ts';
 
-/** Whether a path is a glob pattern, unless there is a file of that name. */
+/** Whether a path is written as a glob pattern. A file may still have that name. */
 export function isPattern(path: string): boolean {
   return isDynamicPattern(withSlashes(path));
 }
 
-/** A pattern, or anything else that is written as one, with the separators of patterns. */
+/** A path or pattern with `/` as separator, as patterns need it. */
 export function withSlashes(path: string): string {
   return sep === '\\' ? path.replaceAll('\\', '/') : path;
 }
 
 /**
- * Whether a pattern will find a file once it is there, by whatever links the directory is reached that the pattern begins
- * with.
+ * Whether a pattern will match a file once the file exists, even if the pattern reaches its directory through links.
  *
- * @param file an absolute path whose directory is no link
+ * @param file an absolute path whose directory is not a link
  */
 export function isLike(pattern: string, file: string): boolean {
   const { base, glob } = picomatch.scan(withSlashes(pattern));

@@ -1,22 +1,23 @@
-/** A file, or a stretch of one, that one subtask reads. */
+/** A file, or a range of one, that one subtask reads. */
 export interface FileSplit {
-  /** Index among the files of the plan. */
+  /** Index of the file in the plan. */
   readonly file: number;
-  /** Bytes from `start` up to and without `end`. */
+  /** First byte, inclusive; `end` is exclusive. */
   readonly start: number;
   readonly end: number;
 }
 
-/** A file to be divided among subtasks. */
+/** A file to divide among subtasks. */
 export interface DividedFile {
   readonly bytes: number;
-  /** Whether it can be read from anywhere; one that cannot be goes to one subtask. */
+  /** Whether reading can start anywhere. Otherwise one subtask reads the whole file. */
   readonly isSplittable: boolean;
 }
 
 /**
- * What each subtask reads of `files`, in their order: about the same number of bytes. A pure function. Files that cannot be
- * split are dealt out first, the largest to whoever has least so far; the others fill up what is missing.
+ * Divides `files` among the subtasks, in file order, with about the same number of bytes each. A pure function.
+ * Unsplittable files are dealt out first, largest first, each to the subtask with the fewest bytes; splittable files
+ * fill up the rest.
  */
 export function divideFiles(files: readonly DividedFile[], parallelism: number): FileSplit[][] {
   const splits = Array.from({ length: parallelism }, (): FileSplit[] => []);
@@ -48,7 +49,7 @@ function wholesBySize(files: readonly DividedFile[]): { file: number; bytes: num
     .sort((a, b) => b.bytes - a.bytes || a.file - b.file);
 }
 
-/** How `total` is added to `loads` so that the smallest are raised to one level, equal to within one. */
+/** How much of `total` to add to each load, so that the smallest loads rise to one level (to within one). */
 function fillUp(loads: readonly number[], total: number): number[] {
   const rising = loads.toSorted((a, b) => a - b);
   let count = 1;

@@ -4,30 +4,30 @@ import { type FileSplit, divideFiles } from './file-splits.ts';
 import { fixFile, type FixedFile } from './fixed-file.ts';
 import { filesOf } from './input-files.ts';
 
-/** Files that are looked at at the same time. */
+/** How many files are examined at the same time. */
 const concurrency = 16;
 
 /** A file that a source reads in one run. */
 export interface InputFile extends FixedFile {
-  /** How it is packed, if it is. */
+  /** How the file is compressed, if it is. */
   readonly compression?: Compression;
 }
 
-/** What a source of files reads in one run: plain data. */
+/** The files and splits that a file source reads in one run. Plain data. */
 export interface FilesPlan<File extends InputFile = InputFile> {
   readonly files: readonly File[];
-  /** For each subtask, in its order. */
+  /** The splits of each subtask. */
   readonly splits: readonly (readonly FileSplit[])[];
 }
 
-/** A file with its split, as it is handed to whoever opens it. */
+/** A split with its file, ready to open. */
 export interface PlannedSplit<File extends InputFile = InputFile> extends Pick<FileSplit, 'start' | 'end'> {
   readonly file: File;
 }
 
 /**
- * Fixes the files that `paths` name now. `examine` looks at a fixed file, and says what else is to be known of it in this
- * run; it throws where the file is not what can be read.
+ * Fixes the files that `paths` name now. `examine` looks at each fixed file and adds what its source needs to know for
+ * this run; it throws for a file that the source cannot read.
  */
 export async function fixFiles<File extends InputFile>(
   paths: readonly string[],
@@ -48,12 +48,12 @@ export async function fixFiles<File extends InputFile>(
     await Promise.all(Array.from({ length: concurrency }, work));
     return fixed;
   } finally {
-    // Of what fails, the others learn by this.
+    // Stops the other workers after a failure.
     waiting.length = 0;
   }
 }
 
-/** The plan for `files`, of which packed ones are not split, nor those that `isSplittable` refuses. */
+/** The plan for `files`. Compressed files, and those that `isSplittable` rejects, are not split. */
 export function planOf<File extends InputFile>(
   files: readonly File[],
   parallelism: number,
@@ -66,7 +66,7 @@ export function planOf<File extends InputFile>(
   return { files, splits: divideFiles(divided, parallelism) };
 }
 
-/** What a subtask reads. */
+/** The splits of one subtask. */
 export function splitsOf<File extends InputFile>(plan: FilesPlan<File>, subtask: number): PlannedSplit<File>[] {
   return (plan.splits[subtask] ?? []).map(({ file, start, end }) => ({ file: plan.files[file] as File, start, end }));
 }

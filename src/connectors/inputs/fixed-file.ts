@@ -6,15 +6,15 @@ import { fileProblem } from '../file-problem.ts';
 
 const sampleBytes = 64 * 1024;
 
-/** Whoever opens a pipe is told that it is no file, instead of waiting for somebody who writes. */
+/** Opening a pipe fails at once ("not a file") instead of waiting for a writer. */
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** A file as it was when a run began: what of it is read, and how to know it again. Plain data. */
+/** A file as it was when a run began: how much of it to read, and how to detect a change. Plain data. */
 export interface FixedFile {
   readonly path: string;
-  /** Bytes that are read. What is appended behind them belongs to the next run. */
+  /** Number of bytes to read. Bytes appended later belong to the next run. */
   readonly end: number;
-  /** When it was last written to, in ms since 1970. */
+  /** Last modification, in ms since 1970. */
   readonly modifiedMs: number;
   /** SHA-256 of the first 64 KiB before `end`. */
   readonly head: string;
@@ -22,15 +22,15 @@ export interface FixedFile {
   readonly tail: string;
 }
 
-/** Fixes the file at `path` as it is now. Gives its first bytes as well, as they say what kind of file it is. */
+/** Fixes the file at `path` as it is now. Also returns its first bytes, which tell its format. */
 export async function fixFile(path: string): Promise<{ readonly file: FixedFile; readonly firstBytes: Buffer }> {
   return withHandle(path, async (handle) => {
-    // Before the bytes: what is written in between then shows as a later change.
+    // Before the bytes, so that a write in between shows as a later change.
     const { size, mtimeMs } = await statOf(handle, path);
     const samples = await readSamples(handle, size);
     if (samples === undefined || (await isLonger(handle, size))) await refuseIfUntrue(handle, path, size);
     if (samples === undefined) {
-      throw new InputChangedError(path, 'shorter', `it became shorter than ${size} bytes while it was looked at`);
+      throw new InputChangedError(path, 'shorter', `it became shorter than ${size} bytes while it was examined`);
     }
     const file = { path, end: size, modifiedMs: mtimeMs, head: hashOf(samples.head), tail: hashOf(samples.tail) };
     return { file, firstBytes: samples.head };
@@ -38,11 +38,11 @@ export async function fixFile(path: string): Promise<{ readonly file: FixedFile;
 }
 
 /**
- * A fixed file, open to be read, up to its end as it was fixed.
+ * A fixed file, open for reading up to its fixed end.
  *
- * It is compared with what was fixed as it is opened, and by whoever reads it once more before the end of what was read is
- * told: what was read in between is then the content that was fixed. A change in the middle of a file is told by the time
- * of the last change, so it goes unseen if something was appended as well.
+ * The file is compared with its fixed state when it is opened, and again by its reader (`verify`) before that reports
+ * the end; the bytes read in between are then the fixed content. A change in the middle shows only in the modification
+ * time, so it goes unnoticed if the file was appended to as well.
  */
 export class OpenFile {
   readonly file: FixedFile;
@@ -54,8 +54,8 @@ export class OpenFile {
   }
 
   /**
-   * @throws InputChangedError where it is not what was fixed
-   * @throws FileAccessError where it cannot be read
+   * @throws InputChangedError if the file has changed since it was fixed
+   * @throws FileAccessError if the file cannot be read
    */
   static async open(file: FixedFile): Promise<OpenFile> {
     return withHandle(
@@ -69,7 +69,7 @@ export class OpenFile {
     );
   }
 
-  /** Reads into `buffer` what is at `position`: as much as there is room for, up to the end; 0 bytes there alone. */
+  /** Reads into `buffer` from `position`, as much as fits, up to the end. Returns 0 only at the end. */
   async read(buffer: Uint8Array, position: number): Promise<number> {
     const { path, end } = this.file;
     const length = Math.min(buffer.length, end - position);
@@ -83,14 +83,14 @@ export class OpenFile {
     }
   }
 
-  /** The first `length` bytes that were appended since; fewer where there are not so many. */
+  /** The first `length` bytes appended since the file was fixed, or fewer. */
   async appended(length: number): Promise<Buffer> {
     const buffer = Buffer.alloc(length);
     const { bytesRead } = await this.#handle.read(buffer, 0, length, this.file.end);
     return buffer.subarray(0, bytesRead);
   }
 
-  /** @throws InputChangedError where it is not what was fixed; what was appended is not looked at. */
+  /** @throws InputChangedError if the file has changed since it was fixed. Appended bytes are ignored. */
   async verify(): Promise<void> {
     const { path, end, modifiedMs, head, tail } = this.file;
     const change = (what: InputChange, details: string): InputChangedError =>
@@ -99,10 +99,10 @@ export class OpenFile {
       const { size, mtimeMs, mtime } = await statOf(this.#handle, path);
       const samples = size < end ? undefined : await readSamples(this.#handle, end);
       if (samples === undefined) throw await this.#shorter();
-      if (hashOf(samples.head) !== head) throw change('beginning differs', 'its first 64 KiB are others');
-      if (hashOf(samples.tail) !== tail) throw change('end differs', `the 64 KiB before byte ${end} are others`);
+      if (hashOf(samples.head) !== head) throw change('beginning differs', 'its first 64 KiB differ');
+      if (hashOf(samples.tail) !== tail) throw change('end differs', `the 64 KiB before byte ${end} differ`);
       if (size === end && mtimeMs !== modifiedMs) {
-        throw change('written to', `it has ${end} bytes as before, but was written to at ${mtime.toISOString()}`);
+        throw change('written to', `it still has ${end} bytes, but was written to at ${mtime.toISOString()}`);
       }
     } catch (error) {
       throw fileProblem(path, 'read', error);
@@ -128,11 +128,11 @@ export class OpenFile {
   async #shorter(): Promise<InputChangedError> {
     const { path, end } = this.file;
     const { size } = await this.#handle.stat();
-    return new InputChangedError(path, 'shorter', `it had ${end} bytes, and has ${size}`);
+    return new InputChangedError(path, 'shorter', `it had ${end} bytes, now it has ${size}`);
   }
 }
 
-/** Opens a file, and closes it when `action` is done or fails. */
+/** Opens a file for `action` and closes it afterwards. */
 async function withHandle<Value>(
   path: string,
   action: (handle: FileHandle) => Promise<Value>,
@@ -158,25 +158,25 @@ async function statOf(handle: FileHandle, path: string): Promise<Stats> {
   return stat;
 }
 
-/** Whether there is something behind the first `size` bytes. */
+/** Whether the file has more than `size` bytes. */
 async function isLonger(handle: FileHandle, size: number): Promise<boolean> {
   return (await handle.read(Buffer.allocUnsafe(1), 0, 1, size)).bytesRead > 0;
 }
 
 /**
- * Of a file that has more or fewer bytes than `size`, which it was said to have.
- * @throws FileAccessError where that is still said: files that are made as they are read, as those of /proc, have no size
+ * Checks a file whose content did not match its reported `size`.
+ * @throws FileAccessError if the size is still reported so: generated files, such as those in /proc, have no true size
  */
 async function refuseIfUntrue(handle: FileHandle, path: string, size: number): Promise<void> {
   if ((await statOf(handle, path)).size !== size) return;
   throw new FileAccessError(
     path,
-    `cannot read: it is said to have ${size} bytes, and has not, as files that are made while they are read (/proc, /sys, some mounts). Copy it first, or read it as a stream: \`fromNodeStream\` with \`decode\``,
+    `cannot read: its reported size, ${size} bytes, is not its real one, as with generated files (/proc, /sys, some mounts). Copy it first, or read it as a stream: \`fromNodeStream\` with \`decode\``,
     { recovery: 'never' },
   );
 }
 
-/** The first and the last bytes before `end`; undefined if the file has become shorter. */
+/** The first bytes of the file and the last ones before `end`; undefined if the file has become shorter. */
 async function readSamples(handle: FileHandle, end: number): Promise<{ head: Buffer; tail: Buffer } | undefined> {
   const length = Math.min(sampleBytes, end);
   const head = await readExactly(handle, length, 0);

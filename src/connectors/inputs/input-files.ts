@@ -9,8 +9,8 @@ import { isPattern, withSlashes } from './file-pattern.ts';
 import { checkPartSets, partsOf } from './part-set.ts';
 
 /**
- * What a source reads: a file, a directory (all files in and below it whose names begin with neither `.` nor `_`), a glob
- * pattern, or several of these.
+ * What a source reads: a file, a directory (all files in and below it, except names that begin with `.` or `_`), a glob
+ * pattern, or a list of these.
  */
 export type InputPaths = string | readonly string[];
 
@@ -23,12 +23,12 @@ export function checkInputPaths(paths: unknown): readonly string[] {
   return list as readonly string[];
 }
 
-/** Whether `paths` can name more than one file, as far as that can be told from how they are written. */
+/** Whether `paths`, as written, may name more than one file. */
 export function areSeveral(paths: readonly string[]): boolean {
   return paths.length > 1 || paths.some((path) => /[/\\]$/.test(path) || isPattern(path));
 }
 
-/** Short, for messages and as the name of a source. */
+/** A short name for messages, and for the source. */
 export function nameOfInput(paths: readonly string[]): string {
   const [first = '', ...others] = paths;
   const name = isPattern(first) ? first : basename(first);
@@ -36,12 +36,12 @@ export function nameOfInput(paths: readonly string[]): string {
 }
 
 /**
- * The files that `paths` name now, sorted by path, each once. A path that is a file is that file, whatever characters are
- * in it. Where there is none, but part files of it as a parallel sink writes them, it is those.
+ * The files that `paths` name now, sorted by path, each once. A path of an existing file is that file, even if it is
+ * written like a pattern. A path that only has part files, as a parallel sink writes them, stands for those.
  *
- * @throws NoInputError for a directory or pattern that holds no file
- * @throws FileAccessError for a path of nothing, and for what may not be looked into
- * @throws PartFilesError for part files that are not one whole result
+ * @throws NoInputError for a directory without files and a pattern without matches
+ * @throws FileAccessError for a path that does not exist or may not be read
+ * @throws PartFilesError for part files that are not one complete result
  */
 export async function filesOf(paths: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
   const found: string[] = [];
@@ -54,7 +54,7 @@ export async function filesOf(paths: readonly string[], signal?: AbortSignal): P
   return files;
 }
 
-/** Without those that are other names, or links, of one before. */
+/** Removes other names of, and links to, an earlier file. */
 async function eachOnce(paths: readonly string[]): Promise<readonly string[]> {
   const pathByPlace = new Map<string, string>();
   for (const path of paths) {
@@ -83,17 +83,14 @@ async function filesAt(path: string, signal: AbortSignal | undefined): Promise<r
 async function filesBelow(directory: string, signal: AbortSignal | undefined): Promise<readonly string[]> {
   const names = await match('**/*', { cwd: directory, ignore: ['**/_*', '**/_*/**'] }, signal);
   if (names.length === 0) {
-    throw new NoInputError(
-      directory,
-      'there is no file in this directory (names that begin with "." or "_" do not count)',
-    );
+    throw new NoInputError(directory, 'this directory has no files (names that begin with "." or "_" are ignored)');
   }
   return names.map((name) => join(directory, name));
 }
 
 async function filesLike(pattern: string, signal: AbortSignal | undefined): Promise<readonly string[]> {
   const files = await match(pattern, { absolute: isAbsolutePattern(pattern) }, signal);
-  if (files.length === 0) throw new NoInputError(pattern, 'no file has a name like this');
+  if (files.length === 0) throw new NoInputError(pattern, 'no file matches this pattern');
   return files.map(normalize);
 }
 
@@ -115,7 +112,10 @@ async function match(
   return found;
 }
 
-/** The file system, whose errors are noted: a glob passes over what it may not look into, and the records in there. */
+/**
+ * A file system that records errors. The glob library skips unreadable directories silently, and their records would be
+ * missing.
+ */
 function noting(failures: NodeJS.ErrnoException[]): FileSystemAdapter {
   type Done = (error: NodeJS.ErrnoException | null, ...results: unknown[]) => void;
   const noted = <Call>(call: Call): Call => {

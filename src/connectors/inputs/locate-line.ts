@@ -4,19 +4,19 @@ import type { PlannedSplit } from './files-plan.ts';
 
 const byteOrderMarkLength = 3;
 
-/** What is left of a split of a text file from the block on that is handed out; undefined if that is its first one, or the same. */
+/** The rest of a text split from the current block on; undefined if the block is at the start of the split. */
 export function restOfSplit<Split extends PlannedSplit>(split: Split, blockStart: number): Split | undefined {
-  // What is packed is unpacked from its beginning anyway, and a byte order mark is no line.
+  // A compressed file is decompressed from its beginning anyway, and a byte order mark is not a line.
   const isFurther = blockStart > split.start && blockStart > byteOrderMarkLength;
   return isFurther && split.file.compression === undefined ? { ...split, start: blockStart } : undefined;
 }
 
 /**
- * Where a record of a split of a text file begins, as `file:line`; undefined if there are not so many. Reads the file again
- * up to there: for messages.
+ * Where a record of a text split begins, as `file:line`; undefined if the split has fewer records. Reads the file again
+ * up to that record, so it is for messages only.
  *
- * @param record its number in the split, from 0
- * @param beginningsIn where the records in complete lines begin
+ * @param record number of the record in the split, from 0
+ * @param beginningsIn the indexes where records begin in a block of complete lines
  */
 export async function locateLine(
   split: PlannedSplit,

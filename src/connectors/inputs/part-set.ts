@@ -2,22 +2,22 @@ import { access, readdir } from 'node:fs/promises';
 import { basename, dirname, join, normalize } from 'node:path';
 import { PartFilesError } from '../../errors/connector-errors.ts';
 
-/** A file that a parallel sink wrote, `rows-00001-of-00004.jsonl`, and what its name says. */
+/** A file that a parallel sink wrote, `rows-00001-of-00004.jsonl`, by its name. */
 interface PartFile {
   readonly path: string;
-  /** The file that it is a part of: `rows.jsonl`. */
+  /** The path given to the sink: `rows.jsonl`. */
   readonly whole: string;
   /** From 0. */
   readonly number: number;
-  /** How many parts there should be. */
+  /** Number of parts in the set. */
   readonly of: number;
-  /** Path of another part of the same set. */
+  /** The path of another part in the set. */
   readonly pathOf: (number: number) => string;
 }
 
 const partPattern = /^(.*)-(\d{5,})(-of-(\d{5,}).*)$/s;
 
-/** The part files of `path`, which itself need not be there, in no order. */
+/** The part files of `path`, in no order. `path` itself need not exist. */
 export async function partsOf(path: string): Promise<string[]> {
   const directory = dirname(path);
   const names = await readdir(directory).catch(() => []);
@@ -25,9 +25,9 @@ export async function partsOf(path: string): Promise<string[]> {
 }
 
 /**
- * Looks whether the part files among `paths` are results of one run each, and whole. Parts that are there and were left
- * out were left out on purpose.
- * @throws PartFilesError where parts are missing, or are of runs with different parallelism
+ * Checks that the part files among `paths` form complete results, each of one run. An existing part that is not among
+ * `paths` was left out on purpose.
+ * @throws PartFilesError if parts are missing, or come from runs with different parallelism
  */
 export async function checkPartSets(paths: readonly string[]): Promise<void> {
   const partsByWhole = groupBy(
@@ -44,7 +44,7 @@ export async function checkPartSets(paths: readonly string[]): Promise<void> {
       throw new PartFilesError(
         whole,
         counts,
-        `there are results of runs with different parallelism: ${names.join(' beside ')}. Remove those that are out of date`,
+        `results of runs with different parallelism are present: ${names.join(' beside ')}. Remove the outdated ones`,
       );
     }
     for (const set of sets.values()) await checkWhole(set);
@@ -60,7 +60,7 @@ async function checkWhole(set: readonly PartFile[]): Promise<void> {
     throw new PartFilesError(
       first.whole,
       [first.of],
-      `${first.pathOf(number)} is missing, and ${first.path} is there. Run the job again that writes them`,
+      `${first.pathOf(number)} is missing, but ${first.path} exists. Run the job that writes them again`,
     );
   }
 }

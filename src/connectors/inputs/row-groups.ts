@@ -6,14 +6,14 @@ import type { FileSplit } from './file-splits.ts';
 import type { FilesPlan, InputFile } from './files-plan.ts';
 import { type FixedFile, OpenFile } from './fixed-file.ts';
 
-/** A Parquet file, with its footer, which is read once per run. */
+/** A Parquet file with its footer, which is read once per run. */
 export interface ParquetInputFile extends InputFile {
   readonly metadata: FileMetaData;
 }
 
 /**
- * A fixed file that is to be read as Parquet.
- * @throws MalformedInputError where it is something else, or its footer is broken
+ * Reads the footer of a fixed Parquet file.
+ * @throws MalformedInputError if the file is not Parquet, or its footer is broken
  */
 export async function parquetInput(
   file: FixedFile,
@@ -36,7 +36,7 @@ export async function parquetInput(
   }
 }
 
-/** The bytes of an open file as hyparquet reads them. */
+/** An open file as the buffer that hyparquet reads from. */
 export function bufferOf(opened: OpenFile): AsyncBuffer {
   const { path, end: byteLength } = opened.file;
   return {
@@ -55,7 +55,7 @@ export function bufferOf(opened: OpenFile): AsyncBuffer {
 }
 
 /**
- * The plan for `files`: each subtask reads row groups that lie side by side, with about as many rows as the others'. `start` and
+ * The plan for `files`: each subtask reads adjacent row groups, with about the same number of rows each. `start` and
  * `end` of a split count row groups.
  */
 export function planRowGroups(files: readonly ParquetInputFile[], parallelism: number): FilesPlan<ParquetInputFile> {
@@ -70,7 +70,7 @@ export function planRowGroups(files: readonly ParquetInputFile[], parallelism: n
   const splits = Array.from({ length: parallelism }, (): FileSplit[] => []);
   let before = 0;
   for (const { file, group, rows } of groups) {
-    // It goes where its middle lies, if all were laid end to end and cut into equal shares.
+    // The row group goes to the subtask in whose equal share of all rows its middle lies.
     const own = splits[Math.floor(((before + rows / 2) / total) * parallelism)];
     before += rows;
     const last = own?.at(-1);

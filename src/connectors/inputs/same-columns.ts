@@ -1,7 +1,7 @@
 import { inQuotes } from '../../foreign-value.ts';
 import { MalformedInputError } from '../../errors/connector-errors.ts';
 
-/** A file and the names of its columns; none if there is nothing in it. */
+/** A file and its column names; none if the file is empty. */
 export interface FileColumns {
   readonly path: string;
   readonly columns: readonly string[];
@@ -19,6 +19,6 @@ export function assertSameColumns(files: readonly FileColumns[]): void {
       missing !== undefined
         ? `has no column ${inQuotes(missing)}, which ${first.path} has`
         : `has a column ${inQuotes(further as string)}, which ${first.path} does not have`;
-    throw new MalformedInputError({ file: path }, `${difference}. Files with other columns need a source of their own`);
+    throw new MalformedInputError({ file: path }, `${difference}. Read files with other columns in a separate source`);
   }
 }

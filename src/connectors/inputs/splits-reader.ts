@@ -2,23 +2,23 @@ import type { SourceReader } from '../../operators/source.ts';
 
 type Answer<Out> = readonly Out[] | null;
 
-/** How splits are read. */
+/** How to read splits. */
 export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out> = SourceReader<Out>> {
   readonly open: (split: Split) => Promise<Reader>;
   /**
-   * What is left of a split from where a reader hands out now; undefined as long as that is where it was when it was asked
-   * before. With it a record is found again without reading all that is before it.
+   * The rest of a split from the reader's current position; undefined if that has not moved since the last call. It
+   * locates a record without reading the whole split again.
    */
   readonly restOf?: (split: Split, reader: Reader) => Split | undefined;
-  /** Where a record of a split came from; they are numbered from 0. */
+  /** The origin of a record of a split, for messages. Records are numbered from 0. */
   readonly locate: (split: Split, record: number) => Promise<string | undefined>;
 }
 
-/** Reads one split after the other, each with a reader of its own, of which one is open at a time. */
+/** Reads one split after the other. Each split has its own reader; one is open at a time. */
 export class SplitsReader<Out, Split, Reader extends SourceReader<Out>> implements SourceReader<Out> {
   readonly #waiting: Split[];
   readonly #options: SplitsReaderOptions<Out, Split, Reader>;
-  /** Splits that were opened, and what was left of them now and then, with the number of the first record of each. */
+  /** The opened splits and later rests of them, each with the number of its first record. */
   readonly #opened: { readonly split: Split; readonly first: number }[] = [];
   #count = 0;
   #reader: Reader | undefined;
@@ -77,7 +77,7 @@ export class SplitsReader<Out, Split, Reader extends SourceReader<Out>> implemen
     if (split === undefined || this.#isClosed) return;
     this.#opened.push({ split, first: this.#count });
     this.#reader = await this.#options.open(split);
-    // It may have been closed while this one was opened.
+    // This reader may have been closed while it opened the split.
     if (this.#isClosed) await this.#closeReader();
   }
 

@@ -4,8 +4,8 @@ import type { FixedFile } from './fixed-file.ts';
 import { assertUnpackable } from './unpacked-bytes.ts';
 
 /**
- * A file that is to be read as text, packed or not.
- * @throws MalformedInputError where it is something else, as its first bytes tell
+ * Checks that a fixed file can be read as text, compressed or not.
+ * @throws MalformedInputError if its first bytes belong to another format
  */
 export function textFile(file: FixedFile, firstBytes: Uint8Array): InputFile {
   const compression = formatOf(firstBytes)?.compression;

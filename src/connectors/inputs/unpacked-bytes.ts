@@ -14,22 +14,22 @@ type MakeUnpacker = (options: { readonly chunkSize: number }) => Transform & { r
 
 const makersByCompression: Readonly<Record<Compression, MakeUnpacker | undefined>> = {
   gzip: zlib.createGunzip,
-  // From Node 22.15 on.
+  // Since Node 22.15.
   zstd: (zlib as { readonly createZstdDecompress?: MakeUnpacker }).createZstdDecompress,
 };
 
-/** @throws MalformedInputError where this Node cannot unpack such a file */
+/** @throws MalformedInputError if this version of Node cannot decompress the file */
 export function assertUnpackable(file: string, compression: Compression): void {
   if (makersByCompression[compression] !== undefined) return;
   throw new MalformedInputError(
     { file },
-    `${compression} data, which Node ${process.versions.node} cannot unpack: Node 22.15 can. Unpack it first, or pack it with gzip`,
+    `${compression} data, which Node ${process.versions.node} cannot decompress. Use Node 22.15 or later, decompress it first, or compress it with gzip`,
   );
 }
 
 /**
- * What a packed file holds, in order, from its beginning: all members of it, if it was put together from several. It is
- * unpacked as it is asked for, by another thread; a few hundred kilobytes are held at a time.
+ * The decompressed bytes of a file, in order from its beginning, through all its members if it was concatenated.
+ * Another thread decompresses on demand; a few hundred kilobytes are in memory at a time.
  */
 export class UnpackedBytes {
   readonly #chunks: AsyncGenerator<Buffer>;
@@ -43,7 +43,7 @@ export class UnpackedBytes {
   /**
    * The next bytes; empty at the end.
    *
-   * @throws MalformedInputError where they are broken or cut off
+   * @throws MalformedInputError if the data is broken or cut off
    */
   read(): Promise<Buffer> {
     return this.#announced(async () => {
@@ -52,7 +52,7 @@ export class UnpackedBytes {
     });
   }
 
-  /** Waits for what is being unpacked ahead. */
+  /** Waits for the decompression that is under way. */
   async close(): Promise<void> {
     await this.#announced(() => this.#chunks.return(undefined));
   }
@@ -81,7 +81,7 @@ async function* unpack(file: OpenFile, compression: Compression): AsyncGenerator
     } catch (thrown) {
       const error = toError(thrown);
       if (error instanceof KintsugiError) throw error;
-      // What is cut off and what is broken may be so because somebody writes to it.
+      // A concurrent write may be the reason that the data looks broken, and is the better message.
       await file.verify();
       const isCut = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
       throw broken(isCut ? `it is cut off (${error.message})` : error.message, error);
@@ -89,8 +89,8 @@ async function* unpack(file: OpenFile, compression: Compression): AsyncGenerator
       packed.destroy();
       unpacker.destroy();
     }
-    if (unpacker.bytesWritten === 0) throw broken('there is nothing in it');
-    // Unpackers stop behind a member, or at what pads the last one.
+    if (unpacker.bytesWritten === 0) throw broken('it is empty');
+    // A decompressor stops after a member, or at the padding of the last one.
     at += unpacker.bytesWritten;
     if (await isPadding(file, at)) return;
   }
@@ -105,7 +105,7 @@ async function* chunksOf(file: OpenFile, from: number): AsyncGenerator<Buffer> {
   }
 }
 
-/** Whether nothing but zeros follows, as on tapes. */
+/** Whether only zeros follow, the padding of tape blocks. */
 async function isPadding(file: OpenFile, from: number): Promise<boolean> {
   for await (const chunk of chunksOf(file, from)) if (chunk.some((byte) => byte !== 0)) return false;
   return true;

@@ -1,6 +1,6 @@
 /** Where a text stops being JSON, and why. */
 export interface JsonFault {
-  /** Index of the first character that cannot be there; the length of the text if that ends too early. */
+  /** Index of the first wrong character; the length of the text if it ends too early. */
   readonly index: number;
   readonly problem: string;
 }
@@ -9,8 +9,8 @@ const whitespace = ' \t\r\n';
 const literalByStart: Readonly<Record<string, string>> = { t: 'true', f: 'false', n: 'null' };
 
 /**
- * Finds where `text` stops being JSON (RFC 8259), since `JSON.parse` tells so only for some errors; undefined if it is
- * JSON. Of any depth and length; meant for a text that `JSON.parse` refused.
+ * Finds where `text` stops being JSON (RFC 8259); undefined if it is JSON. `JSON.parse` gives the position of some
+ * errors only. Takes text of any depth and length; meant for text that `JSON.parse` rejected.
  */
 export function findJsonFault(text: string): JsonFault | undefined {
   const closers: string[] = [];

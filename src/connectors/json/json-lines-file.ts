@@ -11,20 +11,21 @@ import { LineBlocks } from '../lines/line-blocks.ts';
 export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
 
 /**
- * Reads files of JSON values, one a line (NDJSON, JSON Lines): UTF-8, with or without a byte order mark, lines of any
- * length ended by LF or CRLF, blank lines skipped. Of a key that an object has twice, the last value counts.
+ * Reads files of JSON values, one per line (NDJSON, JSON Lines): UTF-8 with or without a byte order mark; lines of any
+ * length end in LF or CRLF; blank lines are skipped. If an object has a key twice, the last value counts.
  *
- * Numbers that a double does not hold are never changed without being asked for: see `int64` and `decimals`.
+ * A number that a double cannot hold is never changed silently: see `int64` and `decimals`.
  *
- * `path` is a file, a directory, a glob pattern, or a list of these; files packed with gzip (and zstd, where Node has it)
- * are unpacked. Where there is no such file, it is the part files that a parallel sink wrote under this name.
+ * `path` is a file, a directory, a glob pattern, or a list of these. Files compressed with gzip (or zstd, if Node
+ * supports it) are decompressed. If there is no such file, the part files that a parallel sink wrote under this name
+ * are read.
  *
- * Splittable to any parallelism, by byte range: a subtask reads the lines that start in its range; a packed file is read
- * by one subtask. Replayable: which files there are, and what is in them, is fixed once per run. What is appended
- * meanwhile is not read; any other change fails the job with an `InputChangedError`.
+ * Splittable to any parallelism: a subtask reads the lines that start in its byte range; one subtask reads a whole
+ * compressed file. Replayable: the set of files and their content are fixed once per run. Bytes appended during the run
+ * are not read; any other change fails the job with an `InputChangedError`.
  *
  * Reading fails with a {@link MalformedInputError} at a line that is not JSON, and with a `FileAccessError` or
- * `NoInputError` where there is no file.
+ * `NoInputError` if there is no file.
  */
 export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLinesFileOptions<Out> = {}): Source<Out> {
   const paths = checkInputPaths(path);

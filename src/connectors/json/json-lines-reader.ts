@@ -8,7 +8,7 @@ import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseWit
 import type { LineFeeder } from '../lines/line-feeder.ts';
 
 export interface JsonLinesOptions<Out> extends JsonValueOptions {
-  /** Checks or converts what a line holds. What it throws is reported as malformed input, with file and line. */
+  /** Checks or converts the value of a line. An error it throws is reported as malformed input, with file and line. */
   readonly parse?: ((value: unknown) => Out) | undefined;
 }
 
@@ -18,16 +18,16 @@ export function checkJsonLinesOptions(options: JsonLinesOptions<unknown>): void 
   checkJsonValueOptions(options);
 }
 
-/** Parses lines of JSON. Nearly all go through `JSON.parse` alone: see {@link NumberSuspects}. */
+/** Parses lines of JSON. `JSON.parse` alone handles nearly all of them: see {@link NumberSuspects}. */
 export class JsonLinesReader<Out> implements SourceReader<Out> {
   readonly #lines: LineFeeder;
   readonly #options: JsonLinesOptions<Out>;
   readonly #suspects: NumberSuspects;
   #text = '';
   #codes: CharCodes = new Uint8Array();
-  /** Of `#text` in what is read. */
+  /** Byte offset of `#text` in the input. */
   #offset = 0;
-  /** Index in `#text` of the next line. */
+  /** Index of the next line in `#text`. */
   #at = 0;
 
   constructor(lines: LineFeeder, options: JsonLinesOptions<Out>) {
@@ -62,7 +62,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
     return records.length > 0 || at < text.length ? records : this.#readOn(maxRecords);
   }
 
-  /** Where the block begins that it hands out records of, in bytes of what is read. */
+  /** Byte offset of the current block in the input. */
   get blockStart(): number {
     return this.#offset;
   }
@@ -96,10 +96,10 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
 function findLineFault(line: string): JsonFault | undefined {
   const fault = findJsonFault(line);
   if (fault === undefined || !line.slice(0, fault.index).includes('\r')) return fault;
-  return { ...fault, problem: `${fault.problem} after a carriage return: lines end by LF or CRLF` };
+  return { ...fault, problem: `${fault.problem} after a carriage return: lines must end in LF or CRLF` };
 }
 
-/** Where the lines in `text` begin that hold a value. */
+/** The indexes where the non-blank lines of `text` begin. */
 export function* jsonLinesIn(text: string): Generator<number> {
   for (let at = 0, end = 0; at < text.length; at = end + 1) {
     end = text.indexOf('\n', at);

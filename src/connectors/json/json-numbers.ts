@@ -1,17 +1,20 @@
-/** A number in a JSON text that a double cannot hold, or that only happens to be one. */
+/** A number in a JSON text that a double cannot hold, or holds only by chance. */
 export interface WideNumber {
   readonly start: number;
   readonly end: number;
-  /** The option that decides about it. An integer has neither a fraction nor an exponent. */
+  /** The option that applies. An integer has neither a fraction nor an exponent. */
   readonly kind: 'int64' | 'decimals';
-  /** The nearest double is the same number: an integer beyond 2^53 with zero bits at its end. */
+  /** The nearest double is equal: an integer beyond 2^53 that ends in zero bits. */
   readonly isExact: boolean;
 }
 
-/** The characters of a text by their codes: its bytes if it is ASCII. Faster to walk than a string. */
+/** The character codes of a text: its bytes if it is ASCII. Faster to scan than a string. */
 export type CharCodes = Uint8Array | Uint16Array;
 
-/** `bytes`, which are `text` in UTF-8, if that has one byte for each character; a copy with two otherwise. */
+/**
+ * The codes of `text`: `bytes`, its UTF-8, if each character takes one byte; otherwise a copy with two bytes per
+ * character.
+ */
 export function charCodesOf(text: string, bytes: Buffer): CharCodes {
   if (bytes.length === text.length) return bytes;
   const wide = Buffer.from(text, 'utf16le');
@@ -27,23 +30,23 @@ const backslash = 0x5c;
 const minus = 0x2d;
 
 /**
- * Finds where a text may hold numbers of 16 digits or more, or with an exponent of three. No other number changes when
- * it becomes a double, so lines without suspects need no second look; {@link wideNumbers} takes one at the others.
+ * Finds where a text may have numbers with 16 digits or more, or with a three-digit exponent. No other number changes
+ * as a double, so a line without suspects is done; {@link wideNumbers} examines the others.
  */
 export class NumberSuspects {
   readonly #withDecimals: boolean;
   #text = '';
   #codes: CharCodes = new Uint8Array();
-  /** The next of each kind, as far as one was looked for. */
+  /** The next suspect of each kind, if it was looked for. */
   #run = -1;
   #exponent = -1;
 
-  /** Without `decimals` it looks for integers alone. */
+  /** @param options without `decimals`, only integers are looked for */
   constructor(options: { readonly decimals: boolean }) {
     this.#withDecimals = options.decimals;
   }
 
-  /** Takes another text. */
+  /** Starts over with another text. */
   reset(text: string, codes: CharCodes): void {
     this.#text = text;
     this.#codes = codes;
@@ -51,7 +54,7 @@ export class NumberSuspects {
     this.#exponent = this.#withDecimals ? -1 : Infinity;
   }
 
-  /** Whether there is one between two indexes, of which the first never goes back. */
+  /** Whether there is a suspect between two indexes. `from` never decreases from call to call. */
   areBetween(from: number, to: number): boolean {
     if (this.#run < from) this.#run = findLongRun(this.#codes, from, this.#withDecimals);
     if (this.#run < to) return true;
@@ -73,8 +76,8 @@ function codesThat(isMember: (code: number) => boolean): Uint8Array {
 }
 
 /**
- * The first run of digits, and points, that is long enough. Of so many places, one in as many tells that it is none. What
- * follows a quote at once is no number but a text, and digits that follow a point are no integer.
+ * The first run of digits and points that is long enough. It probes one position per run length, since a long run
+ * covers one of them. A run right after a quote is a string, and digits after a point are not an integer.
  */
 function findLongRun(codes: CharCodes, from: number, withDecimals: boolean): number {
   const members = withDecimals ? numericCodes : digitCodes;
@@ -100,15 +103,18 @@ function isDigit(code: number): boolean {
 
 const highDigits = 9;
 const keptDigits = 17;
-/** Integers of 64 bits have no more. */
+/** 64-bit integers have no more digits. */
 const mostHalvedDigits = 20;
 
-/** The wide numbers of `json`, in their order. */
+/** The wide numbers in `json`, in order. */
 export function wideNumbersOf(json: string): WideNumber[] {
   return wideNumbers(json, charCodesOf(json, Buffer.from(json)), 0);
 }
 
-/** The wide numbers of `json`, whose codes begin at `from`, in their order. Places are told in `json`. */
+/**
+ * The wide numbers in `json`, in order. The codes of `json` begin at `from`; positions in the result count from the
+ * start of `json`.
+ */
 export function wideNumbers(json: string, codes: CharCodes, from: number): WideNumber[] {
   const found: WideNumber[] = [];
   const to = from + json.length;
@@ -176,8 +182,8 @@ export function wideNumbers(json: string, codes: CharCodes, from: number): WideN
 }
 
 /**
- * Where the digits behind a `0.` end, if these are 16 or 17 without leading zeros that {@link isNearDouble} takes; 0 if
- * not, or if that is not told so fast. Reads four digits at once.
+ * A fast path for fractions: where the digits after `0.` end, if there are 16 or 17 without leading zeros and
+ * {@link isNearDouble} accepts them; otherwise 0, which says nothing. Reads four digits at once.
  */
 function endOfNearFraction(view: DataView, from: number, to: number): number {
   let first = from;
@@ -188,7 +194,7 @@ function endOfNearFraction(view: DataView, from: number, to: number): number {
   const b = view.getUint32(first + 4, true);
   const c = view.getUint32(first + 8, true);
   const d = view.getUint32(first + 12, true);
-  // Between the digits and the letters are six more codes, none of which comes in a number or behind one.
+  // The test also accepts the six codes after the digits; none of them can occur in or right after a number.
   if ((a & b & c & d & 0x30303030) !== 0x30303030 || ((a | b | c | d) & 0xc0c0c0c0) !== 0) return 0;
   const high = fourDigits(a) * 10_000 + fourDigits(b);
   const low = fourDigits(c) * 10_000 + fourDigits(d);
@@ -201,7 +207,7 @@ function endOfNearFraction(view: DataView, from: number, to: number): number {
   return isNearQuotient(high * 1e9, low * 10 + next - zero, from - end - 1) ? end + 1 : 0;
 }
 
-/** The number that the four digits in `word` make, of which the first is in its lowest byte. */
+/** The number made by the four digits in `word`, whose lowest byte is the first digit. */
 function fourDigits(word: number): number {
   const ones = word & 0x0f0f0f0f;
   const pairs = Math.imul(ones, 10) + (ones >>> 8);
@@ -215,7 +221,7 @@ function widthOf(number: string, isInteger: boolean): Pick<WideNumber, 'kind' | 
   return { kind: 'int64', isExact: double < Infinity && BigInt(double) === BigInt(number) };
 }
 
-/** A fast way to `widthOf` for integers of 10 to {@link mostHalvedDigits} digits. */
+/** A fast `widthOf` for integers with 10 to {@link mostHalvedDigits} digits. */
 function widthOfInteger(
   codes: CharCodes,
   start: number,
@@ -239,7 +245,7 @@ function integerBetween(codes: CharCodes, start: number, end: number): number {
   return integer;
 }
 
-/** Whether the nearest double, written with as many digits or with as few as it needs, is the same decimal. */
+/** Whether the nearest double prints as the same decimal, either with as many digits or in its shortest form. */
 function survives(decimal: string): boolean {
   const [mantissa = ''] = decimal.split(/e/i);
   const digits = mantissa.replace('.', '').replace(/^0+/, '').replace(/0+$/, '');
@@ -252,12 +258,12 @@ function survives(decimal: string): boolean {
 
 const powersOfTen = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const splitter = 2 ** 27 + 1;
-/** What the errors of `restOf`, some 2^-40, cannot make a half. */
+/** Below one half by more than the error of `restOf`, about 2^-40. */
 const almostHalf = 0.4999;
 
 /**
- * A fast way to `survives` for most decimals of 16 and 17 digits, which arrays of floats are full of: whether a double
- * lies nearer to it than half of its last digit.
+ * A fast `survives` for most decimals with 16 or 17 digits, which are common in arrays of floats: whether a double lies
+ * within half a unit of the last digit.
  */
 function isNearDouble(high: number, low: number, digits: number, exponent: number): boolean {
   if (digits <= highDigits || digits > keptDigits || exponent >= 0 || exponent < -22) return false;
@@ -273,13 +279,13 @@ function isNearQuotient(top: number, low: number, exponent: number): boolean {
   return Math.abs(restOf(top, low, quotient + rest / divisor, divisor)) < almostHalf;
 }
 
-/** `top + low - quotient * divisor`, without the error of the product. */
+/** `top + low - quotient * divisor`, without the rounding error of the product. */
 function restOf(top: number, low: number, quotient: number, divisor: number): number {
   const product = quotient * divisor;
   return top - product + low - errorOfProduct(quotient, divisor, product);
 }
 
-/** By how much `a * b` is more than `product`, its double. Exact, after Dekker (1971). */
+/** The rounding error of `product`, the double of `a * b`. Exact, after Dekker (1971). */
 function errorOfProduct(a: number, b: number, product: number): number {
   const aHead = headOf(a);
   const aTail = a - aHead;

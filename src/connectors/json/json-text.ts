@@ -2,19 +2,19 @@ import { types } from 'node:util';
 import { inQuotes } from '../../foreign-value.ts';
 import { isThenable, swallowRejection } from '../../user-code.ts';
 
-/** How values are written that JSON does not have. */
+/** How to write values that JSON lacks. */
 export interface JsonTextOptions {
   /**
-   * What becomes of a bigint. Default: an error that names its key. `number` writes its digits, which `jsonLinesFile`
-   * reads with `int64: 'bigint'`; `string` writes them in quotes.
+   * How to write a bigint. Default: an error that names its key. `number` writes its digits, which `jsonLinesFile`
+   * reads back with `int64: 'bigint'`; `string` writes them in quotes.
    */
   readonly int64?: 'number' | 'string' | undefined;
 }
 
-/** A value would come back as something else. */
+/** JSON would change a value. */
 export class NotJsonError extends Error {
   override readonly name = 'NotJsonError';
-  /** Where and what it is, without the remedy. */
+  /** The value and its place, without the remedy. */
   readonly problem: string;
 
   constructor(problem: string, remedy: string) {
@@ -24,9 +24,9 @@ export class NotJsonError extends Error {
 }
 
 /**
- * `value` as JSON, which reads as the same again: what `JSON.stringify` makes null, `{}` or nothing is refused. A `Date` is
- * its ISO 8601, an object with `toJSON` what that returns, a property that is undefined left out, and any other object the
- * properties of its own. Integers beyond 2^53 have all their digits, and -0 its sign.
+ * `value` as JSON that parses to an equal value. Values that `JSON.stringify` turns into null, `{}` or nothing are
+ * refused. A `Date` becomes its ISO 8601 text, an object with `toJSON` the returned value, and any other object its own
+ * properties; undefined properties are left out. Integers beyond 2^53 have all their digits, and -0 its sign.
  *
  * @throws NotJsonError
  */
@@ -36,12 +36,12 @@ export function jsonTextOf(value: unknown, options: JsonTextOptions): string {
     text = JSON.stringify(value) as string | undefined;
   } catch (error) {
     if (error instanceof RangeError) throw error;
-    // A bigint, a circle or a `toJSON` that throws: told again below, with its place.
+    // A bigint, a cycle or a `toJSON` that throws: found again below, with its place.
   }
   return text === undefined || needsCare(value) ? new CarefulText(options).write(value) : text;
 }
 
-/** Whether `value` holds anything but what `JSON.stringify` writes as it is. */
+/** Whether `value` contains something that `JSON.stringify` would not write as it is. */
 function needsCare(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
@@ -75,12 +75,12 @@ function doMembersNeedCare(value: object): boolean {
   return false;
 }
 
-/** JavaScript writes 2^60 as 1152921504606847000, which is another integer. */
+/** JavaScript prints 2^60 as 1152921504606847000, a different integer. */
 function isUnsafeInteger(value: number): boolean {
   return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21;
 }
 
-/** What an object is called whose content is not in its properties. */
+/** A name for an object whose content is not in its properties; undefined for all others. */
 function nameOfOpaque(value: object): string | undefined {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.constructor.name;
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
@@ -88,15 +88,15 @@ function nameOfOpaque(value: object): string | undefined {
   return isBoxed(value) || !isEmptyInstance(value) ? undefined : `an instance of ${value.constructor?.name ?? tag}`;
 }
 
-/** Whether all that it holds is out of sight: a Blob, Headers, an iterator. */
+/** Whether an instance hides its content: a Blob, Headers, an iterator. */
 function isEmptyInstance(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype || Array.isArray(value) || 'toJSON' in value) return false;
-  // The prototype of plain objects of another realm has none above it.
+  // In another realm, the prototype of plain objects is a different object, but also has no prototype.
   return Object.getPrototypeOf(prototype) !== null && Object.keys(value).length === 0;
 }
 
-/** Whether it is a primitive in an object: `new Number(1)`. */
+/** Whether `value` is a boxed primitive: `new Number(1)`. */
 function isBoxed(value: object): boolean {
   return (
     types.isNumberObject(value) ||
@@ -118,7 +118,7 @@ const opaqueTags = new Set([
   'SharedArrayBuffer',
 ]);
 
-/** Writes JSON piece by piece, and knows at every moment where it is. */
+/** Writes JSON piece by piece and tracks its place in the value. */
 class CarefulText {
   readonly #options: JsonTextOptions;
   readonly #path: (string | number)[] = [];
@@ -134,18 +134,19 @@ class CarefulText {
       case 'boolean':
         return JSON.stringify(value);
       case 'number':
-        if (!Number.isFinite(value)) return this.#refuse(`${value} has no JSON`);
+        if (!Number.isFinite(value)) return this.#refuse(`${value} has no JSON form`);
         if (Object.is(value, -0)) return '-0';
         return isUnsafeInteger(value) ? String(BigInt(value)) : JSON.stringify(value);
       case 'bigint': {
         const { int64 } = this.#options;
-        if (int64 === undefined) return this.#refuse('a bigint has no JSON', "Set `int64` to 'number' or 'string'");
+        if (int64 === undefined)
+          return this.#refuse('a bigint has no JSON form', "Set `int64` to 'number' or 'string'");
         return int64 === 'number' ? String(value) : `"${value}"`;
       }
       case 'object':
         return value === null ? 'null' : this.#inside(value, () => this.#writeObject(value));
       default:
-        return this.#refuse(`${typeof value} has no JSON`);
+        return this.#refuse(`${typeof value} has no JSON form`);
     }
   }
 
@@ -154,9 +155,9 @@ class CarefulText {
     const opaque = nameOfOpaque(value);
     if (opaque !== undefined) {
       if (isThenable(value)) swallowRejection(value);
-      return this.#refuse(`${opaque} has no JSON`);
+      return this.#refuse(`${opaque} has no JSON form`);
     }
-    if (value instanceof Date && Number.isNaN(value.getTime())) return this.#refuse('an invalid Date has no JSON');
+    if (value instanceof Date && Number.isNaN(value.getTime())) return this.#refuse('an invalid Date has no JSON form');
     const { toJSON } = value as { readonly toJSON?: unknown };
     if (typeof toJSON === 'function') return this.write(toJSON.call(value, String(this.#path.at(-1) ?? '')));
     if (Array.isArray(value)) {
@@ -169,7 +170,7 @@ class CarefulText {
   }
 
   #inside(value: object, write: () => string): string {
-    if (this.#parents.has(value)) return this.#refuse('it holds itself');
+    if (this.#parents.has(value)) return this.#refuse('it contains itself');
     this.#parents.add(value);
     const text = write();
     this.#parents.delete(value);

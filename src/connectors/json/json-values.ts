@@ -5,38 +5,38 @@ import { setOwn } from '../own-property.ts';
 import { checkValueOptions, type ValueChoice } from '../value-options.ts';
 
 /**
- * What becomes of numbers in JSON that a double does not hold as they are written. All others are numbers, whatever is
- * chosen: JSON does not say of which type a number is.
+ * What to do with JSON numbers that a double cannot hold as written. All other numbers stay numbers for every choice,
+ * because JSON does not give their type.
  */
 export interface JsonValueOptions {
   /**
-   * Integers beyond 2^53. Default `number`: the first that a number does not hold exactly is an error that names key and
-   * line. `bigint` and `string` hold all of them.
+   * Integers beyond 2^53. Default `number`: an integer that a number cannot hold exactly is an error with key and line.
+   * `bigint` and `string` hold all of them.
    */
   readonly int64?: ValueChoice<'int64'> | undefined;
   /**
-   * Decimals with more digits than a number keeps (some have 16, all have 15), or beyond its range. Default `number`:
-   * the first is an error that names key and line. `string` holds all digits; `rounded` is the nearest number, as
-   * `JSON.parse` has it.
+   * Decimals with more digits than a number holds (15 always, 16 sometimes), or beyond its range. Default `number`:
+   * such a decimal is an error with key and line. `string` holds all digits; `rounded` is the nearest number, as in
+   * `JSON.parse`.
    */
   readonly decimals?: ValueChoice<'decimals'> | undefined;
 }
 
-/** @throws InvalidArgumentError unless the options that are given are among their choices */
+/** @throws InvalidArgumentError unless each given option is one of its choices */
 export function checkJsonValueOptions({ int64, decimals }: JsonValueOptions): void {
   checkValueOptions({ ...(int64 !== undefined && { int64 }), ...(decimals !== undefined && { decimals }) });
 }
 
 /**
- * The value of `json`, with its wide numbers as `options` want them.
+ * Parses `json`, with wide numbers as `options` say.
  *
- * @throws SyntaxError when it is not JSON, RangeError when it has a number that {@link findNumberFault} tells
+ * @throws SyntaxError if it is not JSON, RangeError if it has a number that {@link findNumberFault} reports
  */
 export function parseExactly(json: string, options: JsonValueOptions): unknown {
   return parseWithCodes(json, charCodesOf(json, Buffer.from(json)), 0, options);
 }
 
-/** {@link parseExactly} for who has the codes of `json`, which begin at `from`. */
+/** {@link parseExactly} for callers that have the codes of `json`, which begin at `from`. */
 export function parseWithCodes(json: string, codes: CharCodes, from: number, options: JsonValueOptions): unknown {
   const value: unknown = JSON.parse(json);
   const wide = wideNumbers(json, codes, from);
@@ -51,7 +51,7 @@ export function parseWithCodes(json: string, codes: CharCodes, from: number, opt
   );
 }
 
-/** The first number in `text`, which is JSON, that `options` do not allow; undefined if there is none. */
+/** The first number in the JSON `text` that `options` do not allow; undefined if there is none. */
 export function findNumberFault(text: string, options: JsonValueOptions): JsonFault | undefined {
   const number = wideNumbersOf(text).find((wide) => isRefused(wide, options));
   if (number === undefined) return undefined;
@@ -76,7 +76,7 @@ function isQuoted(kind: WideNumber['kind'], options: JsonValueOptions): boolean 
   return options[kind] === 'string' || options[kind] === 'bigint';
 }
 
-/** `text` with these numbers in quotes. */
+/** `text` with the given numbers in quotes. */
 function quote(text: string, numbers: readonly WideNumber[]): string {
   let quoted = '';
   let at = 0;
@@ -88,8 +88,8 @@ function quote(text: string, numbers: readonly WideNumber[]): string {
 }
 
 /**
- * `quoted`, which is `value` with some of its numbers as strings, with what `make` makes of those. They are found by
- * comparison, so no string of the data can be taken for one.
+ * Replaces the numbers in `quoted` (which is `value` with some numbers as strings) by `make` of their digits.
+ * Comparison with `value` finds them, so a string of the data is never mistaken for one.
  */
 function replaceQuoted(
   value: unknown,

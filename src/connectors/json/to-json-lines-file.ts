@@ -11,15 +11,15 @@ import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions {}
 
 /**
- * Writes records as JSON, one a line, ended by LF: to `path` itself when the sink has one subtask, otherwise each subtask
- * to its own file beside it, `name-00000-of-00004.ext`. Directories are created. Part files that a run of another
- * parallelism left are not touched.
+ * Writes records as JSON, one per line, with LF line ends. A sink with one subtask writes to `path` itself; otherwise
+ * each subtask writes its own file beside it, `name-00000-of-00004.ext`. Missing directories are created. Part files
+ * from a run with a different parallelism are left alone.
  *
- * What JSON would turn into something else (bigint, NaN, Map, Set, functions, bytes) is refused by name, see `int64`. A
- * `Date` is written in ISO 8601, and a property that is undefined is left out.
+ * Values that JSON would change (bigint, NaN, Map, Set, functions, bytes) are refused with an error that names them;
+ * for bigint see `int64`. A `Date` is written in ISO 8601, and undefined properties are left out.
  *
- * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
- * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
+ * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start.
  */
 export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLinesFileOptions = {}): Sink<In> {
   checkOutputPath(path);

@@ -8,19 +8,23 @@ import { checkJsonLinesOptions, type JsonLinesOptions, JsonLinesReader } from '.
 import { csvLineEndOf } from './line-end.ts';
 import { LineStream } from './line-stream.ts';
 
-/** Makes records of a stream of bytes: the `decode` option of `fromNodeStream`, `fromWebStream` and `fromAsyncIterable`. */
+/**
+ * Decodes a stream of bytes into records: the `decode` option of `fromNodeStream`, `fromWebStream` and
+ * `fromAsyncIterable`.
+ */
 export interface Decoder<Out> {
   /**
-   * Reads the records in `chunks`. Asks for a chunk only when a record is asked for, and closes them when it is closed.
-   * @param name of the stream, for messages
+   * Returns a reader of the records in `chunks`. It reads a chunk only when a record is requested; closing it closes
+   * `chunks`.
+   * @param name the name of the stream, for messages
    */
   decode(chunks: SourceReader<unknown>, name: string): SourceReader<Out>;
 }
 
 /**
- * Decodes JSON values, one a line (NDJSON, JSON Lines), from bytes or text in chunks of any size, also from gzip, as its
- * first bytes tell: what `jsonLinesFile` reads from files, with the same options and messages. A record is handed on with
- * the chunk that ends its line.
+ * Decodes JSON values, one per line (NDJSON, JSON Lines), from chunks of bytes or text of any size, with the options
+ * and messages of `jsonLinesFile`. Gzip is detected by its first bytes. A record is emitted with the chunk that ends
+ * its line.
  */
 export function jsonLines<Out = unknown>(options: JsonLinesOptions<Out> = {}): Decoder<Out> {
   checkOptions('jsonLines', options, { parse: true, int64: true, decimals: true });
@@ -29,8 +33,8 @@ export function jsonLines<Out = unknown>(options: JsonLinesOptions<Out> = {}): D
 }
 
 /**
- * Decodes CSV (RFC 4180) from bytes or text in chunks of any size, also from gzip, as its first bytes tell: what `csvFile`
- * reads from files, with the same options and messages. A row is handed on with the chunk that ends it.
+ * Decodes CSV (RFC 4180) from chunks of bytes or text of any size, with the options and messages of `csvFile`. Gzip is
+ * detected by its first bytes. A row is emitted with the chunk that ends it.
  */
 export function csvRows<Out = Readonly<Record<string, string>>>(options: CsvOptions<Out> = {}): Decoder<Out> {
   checkOptions('csvRows', options, { header: true, columns: true, delimiter: true, parse: true });
@@ -43,16 +47,16 @@ export function csvRows<Out = Readonly<Record<string, string>>>(options: CsvOpti
 
 /** How the chunks of a stream become records. */
 export interface DecodeOptions<Out> {
-  /** Makes records of bytes or text: `jsonLines()` or `csvRows()`. Default: each chunk is a record. */
+  /** Decodes bytes or text: `jsonLines()` or `csvRows()`. Default: each chunk is a record. */
   readonly decode: Decoder<Out>;
 }
 
-/** {@link DecodeOptions}, or none. */
+/** Optional {@link DecodeOptions}. */
 export interface MayDecode<Out> {
   readonly decode?: Decoder<Out> | undefined;
 }
 
-/** @throws InvalidArgumentError unless what a stream is decoded by, if anything, is a decoder */
+/** @throws InvalidArgumentError if `decode` is given and is not a decoder */
 export function checkDecodeOptions(call: string, options: MayDecode<unknown>): void {
   checkOptions(call, options, { decode: true });
   const { decode } = options;
@@ -60,7 +64,7 @@ export function checkDecodeOptions(call: string, options: MayDecode<unknown>): v
   throw new InvalidArgumentError(`decode of ${call}`, decode, 'a decoder: `jsonLines()` or `csvRows()`');
 }
 
-/** The reader of a stream: of its chunks, or of what they are decoded to. */
+/** A reader of the decoded records of a stream, or of its chunks if there is no decoder. */
 export function decoded<Out>(chunks: SourceReader<unknown>, name: string, options: MayDecode<Out>): SourceReader<Out> {
   return options.decode === undefined ? (chunks as SourceReader<Out>) : options.decode.decode(chunks, name);
 }

@@ -179,7 +179,7 @@ describe.each(unsized)('%s has another size than it is said to have', (file) => 
   ])('%s', async (_title, source) => {
     const failure = await failureOf(planSource(source));
     expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'never' });
-    expect(failure.message).toMatch(/it is said to have \d+ bytes, and has not.*fromNodeStream/);
+    expect(failure.message).toMatch(/its reported size, \d+ bytes, is not its real one.*fromNodeStream/);
   });
 });
 
