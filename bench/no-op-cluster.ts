@@ -1,3 +1,4 @@
+import { ActorHost } from '../src/actors/actor-host.ts';
 import { delayActor } from '../src/actors/delay-actor.ts';
 import type { ExecutorGateway } from '../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../src/actors/job-event.ts';
@@ -38,13 +39,14 @@ export class NoOpCluster implements ExecutorGateway {
   constructor(jobGraph: JobGraph) {
     const graph = new ExecutionGraph(jobGraph);
     this.ledger = new JobLedger(graph, pipelinedRegions(graph));
+    const environment = systemEnvironment();
     this.master = createJobMaster({
       ledger: this.ledger,
-      environment: systemEnvironment(),
+      environment,
       gateway: this,
       delay: delayActor,
       observe: (event) => this.#observe?.(event),
-      inspect: undefined,
+      actors: ActorHost.root('bench', { clock: environment.clock }),
       failureHandling: {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 0 })),

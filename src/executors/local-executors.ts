@@ -1,4 +1,4 @@
-import type { InspectionEvent } from 'xstate';
+import type { ActorHost } from '../actors/actor-host.ts';
 import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
@@ -11,8 +11,8 @@ import { type MovedRecords, TaskExecutor } from './task-executor.ts';
 export interface LocalExecutorsOptions {
   readonly clock: Clock;
   readonly dataPlane: DataPlane;
-  /** Receives XState's inspection events of the executors' actors. */
-  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  /** Where each of them has a host of its own for its actors. */
+  readonly actors: ActorHost;
   /** How many executors, and how many slots each offers; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
@@ -102,7 +102,7 @@ export class LocalExecutors {
 
   #start(): void {
     const name = `local-${this.#count++}` as ExecutorId;
-    const { dataPlane, inspect, slots } = this.#options;
+    const { dataPlane, actors, slots } = this.#options;
     const [executorPort, masterPort] = this.#link<MasterToExecutorMessage, ExecutorToMasterMessage>();
     const executor = new TaskExecutor({
       executor: name,
@@ -110,7 +110,7 @@ export class LocalExecutors {
       port: masterPort,
       dataPlane,
       results: this.#results,
-      inspect,
+      actors: actors.within(name),
       // Its results stay, and its port: the master goes on to ask for them.
       quarantined: () => this.#start(),
     });

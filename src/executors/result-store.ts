@@ -1,4 +1,4 @@
-import { createActor, type InspectionEvent } from 'xstate';
+import type { ActorHost } from '../actors/actor-host.ts';
 import type { KeptResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
 import type { ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
@@ -17,8 +17,6 @@ import { ArrivalBoard } from './arrival-board.ts';
 export interface ResultStoreOptions {
   readonly clock: Clock;
   readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
-  /** Receives XState's inspection events of the partition charts. */
-  readonly inspect: ((event: InspectionEvent) => void) | undefined;
 }
 
 /** What becomes of results by itself, as the master hears of it. */
@@ -27,6 +25,8 @@ export type ResultFact = Extract<ExecutorToMasterMessage, { type: `result.${stri
 /** Where a result is registered: the executor that its producer runs on, and how its facts reach the master. */
 export interface ResultHost {
   readonly executor: ExecutorId;
+  /** Where the actors of results that begin there are made. */
+  readonly actors: ActorHost;
   readonly report: (fact: ResultFact) => void;
 }
 
@@ -34,6 +34,8 @@ export interface ResultHost {
 interface HeldResult {
   partition: ResultPartition;
   readonly actor: PartitionActorRef;
+  /** Where the actor was made. */
+  readonly home: ActorHost;
   readonly producer: ExecutionVertexId;
   readonly edge: number;
   readonly sinceMs: number;
@@ -295,7 +297,7 @@ export class ResultStore {
   }
 
   #register(registration: PartitionRegistration, host: ResultHost): void {
-    const { dataPlane, inspect, clock } = this.#options;
+    const { dataPlane, clock } = this.#options;
     const { id, origin, edge, producer } = registration;
     const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
     const previous =
@@ -319,15 +321,13 @@ export class ResultStore {
       before.actor.send({ type: 'partition.resume', id, storage: partition });
       return;
     }
-    const actor = createActor(this.#machine, {
-      ...(inspect === undefined ? {} : { inspect }),
-      id: `partition/${id.partition}#${id.attempt}`,
-      input: { id, storage: partition },
-    });
+    const name = `partition/${id.partition}#${id.attempt}`;
+    const actor = host.actors.create(this.#machine, name, { id, storage: partition });
     const nowMs = clock.now();
     this.#results.set(id.partition, {
       partition,
       actor,
+      home: host.actors,
       producer,
       edge,
       sinceMs: nowMs,
@@ -363,7 +363,9 @@ export class ResultStore {
   }
 
   #drop(partition: PartitionId): void {
-    this.#results.get(partition)?.actor.send({ type: 'partition.release' });
+    const held = this.#results.get(partition);
+    held?.actor.send({ type: 'partition.release' });
+    held?.home.stop(held.actor);
     this.#results.delete(partition);
     this.#reclaimable.delete(partition);
   }

@@ -1,4 +1,4 @@
-import { createActor, type InspectionEvent } from 'xstate';
+import type { ActorHost } from '../actors/actor-host.ts';
 import type { TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
@@ -16,8 +16,8 @@ export interface TaskExecutorOptions {
   readonly dataPlane: DataPlane;
   /** Where its tasks' results go. Executors of one process share a store, so that results outlive a quarantined one. */
   readonly results: ResultStore;
-  /** Receives XState's inspection events of its actors. */
-  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  /** Where its actors are made. */
+  readonly actors: ActorHost;
   /** The master will give it no more tasks. */
   readonly quarantined: () => void;
 }
@@ -52,8 +52,8 @@ export class TaskExecutor {
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
-    const { executor, port } = options;
-    this.#host = { executor, report: (fact) => port.post(fact) };
+    const { executor, port, actors } = options;
+    this.#host = { executor, actors, report: (fact) => port.post(fact) };
   }
 
   /** Offers its slots to the master. */
@@ -126,17 +126,12 @@ export class TaskExecutor {
   #deploy(deployment: TaskDeployment): void {
     if (this.#phase !== 'open') return;
     const { vertex, attempt, task } = deployment;
-    const { inspect } = this.#options;
-    const actor = createActor(taskActor, {
-      ...(inspect === undefined ? {} : { inspect }),
-      id: `task/${task}#${attempt}`,
-      input: {
-        createTask: () => {
-          deployed.task = this.#createTask(deployed);
-          return deployed.task;
-        },
-        failed: (cause) => this.#failed(deployed, toError(cause), nothingMoved),
+    const actor = this.#options.actors.create(taskActor, `task/${task}#${attempt}`, {
+      createTask: () => {
+        deployed.task = this.#createTask(deployed);
+        return deployed.task;
       },
+      failed: (cause) => this.#failed(deployed, toError(cause), nothingMoved),
     });
     const deployed: DeployedTask = { deployment, actor, task: undefined };
     this.#tasks.set(vertex, deployed);
@@ -230,15 +225,17 @@ export class TaskExecutor {
   }
 
   #end(deployed: DeployedTask, report: Report): void {
+    const { actor, deployment } = deployed;
     this.#report(deployed, report);
-    const { vertex } = deployed.deployment;
-    if (this.#tasks.get(vertex) === deployed) this.#tasks.delete(vertex);
+    if (this.#tasks.get(deployment.vertex) === deployed) this.#tasks.delete(deployment.vertex);
+    this.#options.actors.stop(actor);
   }
 
   #abandonTasks(): void {
     const tasks = [...this.#tasks.values()];
     this.#tasks.clear();
-    for (const { actor } of tasks) actor.send({ type: 'task.cancel' });
+    // Stopped, they cancel what they run.
+    for (const { actor } of tasks) this.#options.actors.stop(actor);
   }
 }
 

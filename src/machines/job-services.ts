@@ -1,4 +1,5 @@
-import type { AnyActorLogic, InspectionEvent } from 'xstate';
+import type { AnyActorLogic } from 'xstate';
+import type { ActorHost } from '../actors/actor-host.ts';
 import type { delayActor } from '../actors/delay-actor.ts';
 import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { JobEvent } from '../actors/job-event.ts';
@@ -27,7 +28,8 @@ export interface JobServices {
   readonly delay: typeof delayActor;
   /** Hears everything that happens, at once. Must not throw. */
   readonly observe: (event: JobEvent) => void;
-  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  /** Where its actors are made. */
+  readonly actors: ActorHost;
   readonly failureHandling: FailureHandling;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;

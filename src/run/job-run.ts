@@ -211,7 +211,6 @@ export class JobRun implements AsyncDisposable {
   ): void {
     this.#master = master;
     this.#immediate = immediate;
-    master.subscribe({ error: (error) => this.#fail(error as Error) });
     const { signal } = this.#parts;
     if (signal?.aborted) {
       master.send({ type: 'job.cancel' });
@@ -268,17 +267,16 @@ export class JobRun implements AsyncDisposable {
     });
   }
 
-  /** The job master itself threw: a bug of the engine. */
-  #fail(error: Error): void {
+  /** For the composition root: one of the engine's own actors threw, which is a bug. */
+  fail(error: Error): void {
+    const failed = new JobFailedError(this.job, undefined, `internal error: ${error.message}`, {
+      cause: error,
+      run: this.#parts.ledger.run,
+    });
+    // While the run is being closed, which goes on.
+    if (isTerminalJobStatus(this.#status)) return this.#reject(failed);
     this.#status = 'failed';
-    this.#close(() =>
-      this.#reject(
-        new JobFailedError(this.job, undefined, `internal error: ${error.message}`, {
-          cause: error,
-          run: this.#parts.ledger.run,
-        }),
-      ),
-    );
+    this.#close(() => this.#reject(failed));
   }
 
   #close(settle: () => void): void {
@@ -290,7 +288,6 @@ export class JobRun implements AsyncDisposable {
   }
 
   #complete(settle: () => void): void {
-    this.#master?.stop();
     this.#emitSnapshot();
     this.#snapshots.complete();
     this.#events.complete();

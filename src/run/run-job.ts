@@ -1,3 +1,4 @@
+import { ActorHost } from '../actors/actor-host.ts';
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
@@ -5,6 +6,7 @@ import type { LinkPorts } from '../actors/local-link.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { LocalExecutors } from '../executors/local-executors.ts';
 import type { Clock } from '../environment.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { ExceptionHistory } from '../failover/exception-history.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { KeepResults } from '../graph/keep-results.ts';
@@ -56,10 +58,15 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { cancellationTimeoutMs: timeoutMs } = options;
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: environment.clock.now(), task: undefined, what, timeoutMs });
+  const actors = ActorHost.root(options.run, {
+    clock: environment.clock,
+    inspect: options.inspect,
+    failed: (cause) => run.fail(toError(cause)),
+  });
   const executors = new LocalExecutors({
     clock: environment.clock,
     dataPlane,
-    inspect: options.inspect,
+    actors,
     executors: options.executors,
     slots: options.slots,
     ...(seams.link && { link: seams.link(environment.clock) }),
@@ -93,7 +100,11 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
         const limit = { clock: environment.clock, timeoutMs, leftOpen };
         closeAll([{ what: 'what the run holds on disk', close }], limit, resolve);
       }),
-    close: () => environment.clock.close(),
+    close: () => {
+      actors.stop(master);
+      actors.end();
+      environment.clock.close();
+    },
     signal: options.signal,
   });
   const reopenedSources = new ReopenedSources(graph);
@@ -123,7 +134,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     gateway: connections,
     delay: delayActor,
     observe,
-    inspect: options.inspect,
+    actors,
     failureHandling: {
       failoverStrategy: options.failoverStrategy,
       restartBackoff: options.restartBackoff,

@@ -78,10 +78,18 @@ export interface JobRunOptions {
   readonly exceptionHistorySize?: number | undefined;
   /** Cancels the job when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Receives XState's inspection events of every actor of the run. Costly: about doubles the price of a transition. */
-  readonly inspect?: ((event: InspectionEvent) => void) | undefined;
+  /**
+   * Receives XState's inspection events of every actor of the run, which are one tree: a function, or an observer such as
+   * the `inspect` of `@statelyai/inspect`. Costly: about doubles the price of a transition.
+   */
+  readonly inspect?: ((event: InspectionEvent) => void) | InspectionObserver | undefined;
   /** Clock, chance, logger, fault points. Default: the machine's. */
   readonly environment?: Environment | undefined;
+}
+
+/** Watches the actors of a run. Told of no error and no end: it may watch several runs. */
+export interface InspectionObserver {
+  next?: ((event: InspectionEvent) => void) | undefined;
 }
 
 /** The options of a run with every default filled in. */
@@ -170,7 +178,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     spillDirectory: directory('spillDirectory', options.spillDirectory),
     exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
     signal: abortSignal(options.signal),
-    inspect: oneFunction('inspect', options.inspect),
+    inspect: inspector(options.inspect),
     environment,
   };
 }
@@ -229,9 +237,10 @@ function functions<Fn>(option: string, given: readonly Fn[] | undefined): readon
   return given ?? [];
 }
 
-function oneFunction<Fn>(option: string, given: Fn | undefined): Fn | undefined {
-  if (given !== undefined && typeof given !== 'function') throw new InvalidArgumentError(option, given, 'a function');
-  return given;
+function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect'] {
+  if (given === undefined || typeof given === 'function') return given;
+  if (typeof propertyOf(given, 'next') === 'function') return (event) => given.next?.(event);
+  throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
 }
 
 /** The longest delay a timer of Node takes. */

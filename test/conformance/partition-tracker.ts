@@ -6,6 +6,7 @@ import type { ExchangeType } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../../src/ids.ts';
+import { ActorHost } from '../../src/actors/actor-host.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
@@ -54,6 +55,7 @@ class TrackerRig {
   readonly promoted: string[] = [];
   readonly #results: readonly TrackedResult[];
   readonly #ledger: JobLedger;
+  readonly #actors = ActorHost.root('case', { clock: new HandClock() });
   readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
 
   constructor(results: readonly TrackedResult[]) {
@@ -83,7 +85,7 @@ class TrackerRig {
         return Promise.resolve(kept);
       },
     };
-    this.store = new ResultStore({ clock: new HandClock(), dataPlane: this.#dataPlane, inspect: undefined });
+    this.store = new ResultStore({ clock: new HandClock(), dataPlane: this.#dataPlane });
   }
 
   nameOf({ partition }: Pick<ResultPartitionId, 'partition'>): string {
@@ -115,6 +117,7 @@ class TrackerRig {
     const { executor, isLocal } = this.#results[edge] as TrackedResult;
     const failed = this.store.register(this.#ledger.beginRegistration(this.#writer(edge), id.attempt), {
       executor: isLocal ? executor : ('elsewhere' as ExecutorId),
+      actors: this.#actors,
       report: () => {},
     });
     if (failed !== undefined) throw failed.cause;

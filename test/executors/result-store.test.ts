@@ -1,3 +1,4 @@
+import { ActorHost } from '../../src/actors/actor-host.ts';
 import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
 import type { PartitionSurroundings } from '../../src/executors/data-plane.ts';
 import { type ResultFact, type ResultHost, ResultStore } from '../../src/executors/result-store.ts';
@@ -43,13 +44,13 @@ class SizedPartition extends NotingPartition {
 /** A store whose results take all of a budget. Each takes longer to produce than the one before. */
 function filled(count: number, { edgeOf = () => 0 as number, traceless = new Set<number>() } = {}) {
   const clock = new HandClock();
+  const actors = ActorHost.root('test', { clock });
   const budget = new ByteBudget(count * size);
   const released: number[] = [];
   const facts: ResultFact[] = [];
   const given = new Map<number, PartitionSurroundings>();
   const store = new ResultStore({
     clock,
-    inspect: undefined,
     dataPlane: {
       createPartition: ({ id }, surroundings) => {
         given.set(id.partition, surroundings);
@@ -64,6 +65,7 @@ function filled(count: number, { edgeOf = () => 0 as number, traceless = new Set
   });
   const host = (executor: string): ResultHost => ({
     executor: executor as ExecutorId,
+    actors,
     report: (fact) => facts.push(fact),
   });
   const register = (partition: number, origin: PartitionRegistration['origin'] = 'new', attempt = 0): void => {

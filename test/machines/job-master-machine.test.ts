@@ -451,8 +451,8 @@ describe('how often may be restarted', () => {
       if (cluster.status !== 'running') {
         expect(seen).toContain(
           failed === 'job' || backoffScope === 'job'
-            ? 'restartBackoff/job'
-            : `restartBackoff/${cluster.regionOf(`${failed}[0]`)}`,
+            ? 'test/master/advisors/restartBackoff/job'
+            : `test/master/advisors/restartBackoff/${cluster.regionOf(`${failed}[0]`)}`,
         );
         return index;
       }

@@ -1,4 +1,5 @@
 import { type AnyStateMachine, createActor, emit } from 'xstate';
+import { ActorHost } from '../../src/actors/actor-host.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import type { FailoverDecision, TaskFailure } from '../../src/failover/failover-strategy.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
@@ -77,8 +78,7 @@ describe('Advisor', () => {
       input: { topology, environment: systemEnvironment() },
       answerType: 'failover.decided',
       readAnswer: (emitted) => emitted,
-      clock: virtualEnvironment().clock,
-      inspect: undefined,
+      actors: ActorHost.root('test', { clock: virtualEnvironment().clock, failed: () => {} }),
     });
 
   it('starts an actor that threw anew, with its context lost', () => {

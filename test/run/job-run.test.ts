@@ -1,3 +1,4 @@
+import { Subject } from 'rxjs';
 import type { InspectionEvent } from 'xstate';
 import {
   collect,
@@ -435,34 +436,78 @@ describe('the logger', () => {
 });
 
 describe('inspect', () => {
-  it('that throws changes nothing', async () => {
-    const inspect = (): void => {
-      throw new Error('no picture');
-    };
+  const broken = (): never => {
+    throw new Error('no picture');
+  };
+
+  it.each<[string, NonNullable<JobRunOptions['inspect']>]>([
+    ['a function', broken],
+    ['an observer', { next: broken }],
+  ])('%s that throws changes nothing, and is reported once', async (_, inspect) => {
     const it = started(sumsJob(), faultPlan(), { inspect });
+    const reported: JobEvent[] = [];
+    it.run.events$.subscribe((event) => event.type === 'observer.failed' && reported.push(event));
     await settled(it);
     expect(it.run.status).toBe('finished');
+    expect(reported).toMatchObject([{ observer: 'inspect', cause: { message: 'no picture' } }]);
   });
 
-  it('hears of actors of every kind, by their names', async () => {
-    const seen = new Set<string>();
-    const inspect = ({ actorRef }: InspectionEvent): void => {
-      if ('id' in actorRef) seen.add(String(actorRef.id).replace(/\d+/g, 'N'));
+  it('takes an observer as it takes a function', async () => {
+    const watched = async (watch: (next: (event: InspectionEvent) => void) => JobRunOptions['inspect']) => {
+      const types: string[] = [];
+      await settled(started(sumsJob(), faultPlan(), { inspect: watch(({ type }) => types.push(type)) }));
+      return types;
     };
-    const it = started(sumsJob(), failing('sums'), { inspect });
-    await settled(it);
-    expect([...seen]).toEqual(
-      expect.arrayContaining([
-        'jobMaster',
-        'region/N',
-        'execution/sums[N]#N',
-        'failover',
-        'failoverStrategy',
-        'restartBackoff/N',
-        'executor/local-N',
-        'task/sums[N]#N',
-        'partition/N#N',
-      ]),
-    );
+    const byFunction = await watched((next) => next);
+    expect(byFunction.length).toBeGreaterThan(100);
+    expect(await watched((next) => ({ next }))).toEqual(byFunction);
+    const subject = new Subject<InspectionEvent>();
+    expect(await watched((next) => (subject.subscribe(next), subject))).toEqual(byFunction);
+    // It may watch another run.
+    expect(await watched((next) => (subject.subscribe(next), subject))).toEqual(byFunction);
+  });
+
+  it('hears of actors of every kind in one system, by the path from the run to them', async () => {
+    const seen = new Set<string>();
+    const roots = new Set<string>();
+    const inspect = ({ actorRef, rootId }: InspectionEvent): void => {
+      roots.add(rootId);
+      if ('id' in actorRef)
+        seen.add(
+          String(actorRef.id)
+            .replace(/^[0-9a-f]{16}/, '<run>')
+            .replace(/\d+/g, 'N'),
+        );
+    };
+    await settled(started(sumsJob(), failing('sums'), { inspect }));
+    expect(roots.size).toBe(1);
+    // What a chart invokes, a delay, is called after the state that it belongs to.
+    expect([...seen].filter((id) => id.includes('/')).sort()).toEqual([
+      '<run>/local-N',
+      '<run>/local-N/partition/N#N',
+      '<run>/local-N/task/numbers[N]#N',
+      '<run>/local-N/task/sums[N]#N',
+      '<run>/master',
+      '<run>/master/advisors',
+      '<run>/master/advisors/failoverStrategy',
+      '<run>/master/advisors/restartBackoff/N',
+      '<run>/master/execution/numbers[N]#N',
+      '<run>/master/execution/sums[N]#N',
+      '<run>/master/executor/local-N',
+      '<run>/master/failover',
+      '<run>/master/region/N',
+    ]);
+  });
+
+  it('sees a task stop when it has ended, and a result when it is released: the system holds neither', async () => {
+    const statusOf = new Map<string, string>();
+    const inspect = (event: InspectionEvent): void => {
+      if (event.type !== '@xstate.snapshot' || !('id' in event.actorRef)) return;
+      if (/\/(task|partition)\//.test(String(event.actorRef.id)))
+        statusOf.set(String(event.actorRef.id), event.snapshot.status);
+    };
+    await settled(started(sumsJob(), failing('sums'), { inspect }));
+    // Five attempts, two of them of one task, and the results of two.
+    expect([...statusOf.values()]).toEqual(Array(7).fill('stopped'));
   });
 });

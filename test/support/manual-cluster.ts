@@ -1,4 +1,5 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
+import { ActorHost } from '../../src/actors/actor-host.ts';
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { ExecutorGateway, PlacedRegistration } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
@@ -145,7 +146,7 @@ export class ManualCluster implements ExecutorGateway {
       gateway: this,
       delay: delayActor,
       observe: (event) => this.events.push(event),
-      inspect: options.inspect,
+      actors: ActorHost.root('test', { clock: this.clock, inspect: options.inspect }),
       failureHandling: {
         failoverStrategy: options.failoverStrategy ?? failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff:

@@ -23,13 +23,13 @@ export class Advisors {
   constructor({
     ledger,
     environment,
-    inspect,
+    actors,
     failureHandling,
-  }: Pick<JobServices, 'ledger' | 'environment' | 'inspect' | 'failureHandling'>) {
+  }: Pick<JobServices, 'ledger' | 'environment' | 'actors' | 'failureHandling'>) {
     this.topology = topologyOf(ledger);
     const common = {
-      clock: environment.clock,
-      inspect,
+      // They tell of their errors themselves.
+      actors: actors.within('master/advisors', () => {}),
       input: Object.freeze({ topology: this.topology, environment }),
     };
     this.strategy = new Advisor({

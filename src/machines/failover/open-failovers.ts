@@ -84,7 +84,7 @@ export class OpenFailovers {
     const actor: FailoverActorRef = createActor(this.#machine, {
       parent: master,
       // One id for all: XState builds event types from ids, and keeps each type it has seen.
-      id: 'failover',
+      id: this.#services.actors.idOf('master/failover'),
       input: {
         failover,
         failed: { ...failed, cause: toError(thrown), atMs: clock.now() },

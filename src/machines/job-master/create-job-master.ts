@@ -38,7 +38,7 @@ function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[])
 
 /** Makes the job master of a job, with everything its chart names. Start it, send it `job.start`. */
 export function createJobMaster(services: JobServices): JobMasterActorRef {
-  const { ledger, environment, gateway, observe, inspect } = services;
+  const { ledger, environment, gateway, observe, actors } = services;
   const regions: RegionActorRef[] = [];
   const now = (): number => environment.clock.now();
 
@@ -51,7 +51,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       const vertex = vertices[index] as ExecutionVertexId;
       const actor = createActor(execution, {
         parent,
-        id: `execution/${ledger.graph.nameOf(vertex)}#${attempt}`,
+        id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
         input: { vertex, attempt, region: parent },
       });
       ledger.beginAttempt(vertex, attempt, actor);
@@ -82,7 +82,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     const vertices = ledger.regions.verticesOf(id);
     const actor = createActor(region, {
       parent,
-      id: `region/${id}`,
+      id: actors.idOf(`master/region/${id}`),
       input: {
         region: id,
         vertices,
@@ -233,14 +233,9 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     },
   });
 
-  const master: JobMasterActorRef = createActor(provided, {
-    id: 'jobMaster',
-    input: {
-      regionCount: ledger.regions.count,
-      keepsResults: ledger.results.keptEdges.length > 0,
-    },
-    clock: environment.clock,
-    ...(inspect === undefined ? {} : { inspect }),
+  const master: JobMasterActorRef = actors.create(provided, 'master', {
+    regionCount: ledger.regions.count,
+    keepsResults: ledger.results.keptEdges.length > 0,
   });
   return master;
 }

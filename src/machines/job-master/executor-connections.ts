@@ -78,7 +78,7 @@ export class ExecutorConnections implements ExecutorGateway {
   accept(executor: ExecutorId, port: ExecutorPort): void {
     const actor = createActor(this.#machine, {
       parent: this.#master,
-      id: `executor/${executor}`,
+      id: `${this.#master.id}/executor/${executor}`,
       input: { executor, master: this.#master },
     });
     const connection: Connection = { executor, port, actor };

@@ -1,5 +1,5 @@
-import { type AnyActorLogic, type AnyActorRef, createActor, type InspectionEvent } from 'xstate';
-import type { Clock } from '../../environment.ts';
+import type { AnyActorLogic, AnyActorRef } from 'xstate';
+import type { ActorHost } from '../../actors/actor-host.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { FailoverId } from '../../ids.ts';
@@ -19,8 +19,8 @@ export interface AdvisorOptions<Answer> {
   readonly answerType: string;
   /** and what it answers, looked at once. It may throw: the event is the user's. */
   readonly readAnswer: (emitted: unknown) => Answer;
-  readonly clock: Clock;
-  readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  /** Where the actor is made. An error of its must not matter there. */
+  readonly actors: ActorHost;
 }
 
 interface Waiting<Answer> {
@@ -29,8 +29,8 @@ interface Waiting<Answer> {
 }
 
 /**
- * Keeps the actor of a failover strategy or restart backoff, which may be the user's, at arm's length: it runs in a
- * system of its own, so that its error cannot become the job master's, and is started anew (its context lost) when it
+ * Keeps the actor of a failover strategy or restart backoff, which may be the user's, at arm's length: its error
+ * cannot become the job master's, whose child it is not, and it is started anew (its context lost) when it
  * has ended or thrown. Answers are matched to questions by failover id; an answer nobody waits for is dropped.
  */
 export class Advisor<Asked extends Question, Answer> {
@@ -58,7 +58,7 @@ export class Advisor<Asked extends Question, Answer> {
 
   stop(): void {
     this.#waiting.clear();
-    this.#actor?.stop();
+    if (this.#actor !== undefined) this.#options.actors.stop(this.#actor);
     this.#actor = undefined;
   }
 
@@ -68,8 +68,8 @@ export class Advisor<Asked extends Question, Answer> {
 
   #running(): AnyActorRef {
     if (this.#actor !== undefined && this.#isRunning()) return this.#actor;
-    const { id, logic, input, clock, inspect } = this.#options;
-    const actor = createActor(logic, { id, input, clock, ...(inspect === undefined ? {} : { inspect }) });
+    const { id, logic, input, actors } = this.#options;
+    const actor = actors.create(logic, id, input);
     actor.on('*', (emitted: unknown) => this.#emitted(emitted));
     actor.subscribe({
       error: (cause) => this.#failAll(cause),

@@ -8,7 +8,7 @@ import type { RestartBackoffEmitted, RestartBackoffEvent, RestartBackoffInput } 
 export type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt'>;
 
 /** What the backoffs of a job have in common. */
-export interface RegionalBackoffsOptions extends Pick<AdvisorOptions<BackoffAnswer>, 'id' | 'clock' | 'inspect'> {
+export interface RegionalBackoffsOptions extends Pick<AdvisorOptions<BackoffAnswer>, 'id' | 'actors'> {
   readonly logic: AnyActorLogic;
   readonly input: RestartBackoffInput;
 }

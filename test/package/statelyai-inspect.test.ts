@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+
+interface Sent {
+  readonly type: string;
+  readonly sessionId: string;
+  readonly name?: string;
+  readonly parentId?: string;
+  readonly status?: string;
+}
+
+const root = join(__dirname, '..', '..');
+
+/** What the real `@statelyai/inspect`, which is an ES module alone, sends of a live job. */
+function sent(): Sent[] {
+  const args = ['--no-warnings', '--import', 'tsx', join(root, 'compat', 'statelyai-inspect.ts')];
+  const options = { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+  return execFileSync(process.execPath, args, options)
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Sent);
+}
+
+describe('the inspector of Stately, plugged in as the observer that it is', () => {
+  const messages = sent();
+  const actors = messages.filter(({ type }) => type === '@xstate.actor');
+  const nameOf = new Map(actors.map(({ sessionId, name }) => [sessionId, name]));
+
+  it('sees one connected tree', () => {
+    const roots = actors.filter(({ parentId }) => parentId === undefined);
+    expect(roots).toHaveLength(1);
+    for (const { parentId } of actors) if (parentId !== undefined) expect(nameOf.has(parentId)).toBe(true);
+    const run = roots[0]?.name as string;
+    const paths = [...nameOf.values()].map((name) => (name as string).replace(run, '<run>'));
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        '<run>/master',
+        '<run>/master/execution/joined[0]#0',
+        '<run>/master/failover',
+        '<run>/local-0/task/words[1]#0',
+        '<run>/local-0/partition/0#0',
+      ]),
+    );
+  });
+
+  it('sees what each actor is told, and its states to the end', () => {
+    for (const type of ['@xstate.event', '@xstate.snapshot']) {
+      const told = new Set(messages.filter((message) => message.type === type).map(({ sessionId }) => sessionId));
+      expect([...told].filter((sessionId) => !nameOf.has(sessionId))).toEqual([]);
+      expect(told.size).toBeGreaterThan(10);
+    }
+    const last = messages.filter(
+      ({ type, sessionId }) => type === '@xstate.snapshot' && nameOf.get(sessionId)?.endsWith('/master'),
+    );
+    expect(last.at(-1)?.status).toBe('stopped');
+  });
+});
