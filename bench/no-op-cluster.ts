@@ -46,7 +46,7 @@ export class NoOpCluster implements ExecutorGateway {
       gateway: this,
       delay: delayActor,
       observe: (event) => this.#observe?.(event),
-      actors: ActorHost.root('bench', { clock: environment.clock }),
+      actors: ActorHost.root('0123456789abcdef', { clock: environment.clock }),
       failureHandling: {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 0 })),

@@ -64,7 +64,8 @@ export class ActorHost {
 
   /** The id of what is called `name` here. */
   idOf(name: string): string {
-    return `${this.id}/${name}`;
+    // Joined, it is one flat string; a template would hold on to each of its parts.
+    return [this.id, name].join('/');
   }
 
   /** Makes an actor, which is yet to be started. */

@@ -38,6 +38,9 @@ export type RestartBackoffActorRef = ActorRef<Snapshot<unknown>, RestartBackoffE
  * The machine answers each `backoff.requested` with one emitted `backoff.decided`. One that throws, answers nonsense or
  * misses its deadline is overruled for that failure by `exponentialDelay()`, which counts only those failures, in the same
  * scope, and ends the job after five attempts; an event `failover.overruled` says so.
+ *
+ * Each region that fails has an actor of its own, and all of them share the run's actor system: give its children no
+ * `systemId`.
  */
 export function restartBackoffSetup<Context extends MachineContext = MachineContext>() {
   return setup({
