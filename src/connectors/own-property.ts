@@ -1,6 +1,6 @@
 /**
- * Gives `record` a property of its own, whatever its name: assigning to `__proto__` would replace the prototype, and a
- * column of that name would be lost.
+ * Defines an own property of `record` under any name. Assigning to `__proto__` would replace the prototype and lose a
+ * column of that name.
  */
 export function setOwn(record: Record<string, unknown>, name: string, value: unknown): void {
   if (name === '__proto__') {

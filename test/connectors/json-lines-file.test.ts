@@ -208,7 +208,7 @@ describe('files that go away', () => {
     truncateSync(path, 300_000);
     const failure = await failureOf(drain(reader, 10_000));
     expect(failure).toMatchObject({ code: 'INPUT_CHANGED', recovery: 'never', file: path, change: 'shorter' });
-    expect(failure.message).toMatch(/: changed since the run began: it had 720000 bytes, and has 300000\. /);
+    expect(failure.message).toMatch(/: changed since the run began: it had 720000 bytes, now it has 300000\. /);
   });
 });
 

@@ -386,8 +386,8 @@ describe('a form that is not known is refused by name', () => {
     expect(await failureOf(readSubtask(parquetFile(path)))).toMatchObject({ code: 'MALFORMED_INPUT', message });
   });
 
-  it('keys that are no names of properties', async () => {
-    const message = `${fixture('maps.parquet')}: the keys of column "days" are DATE as INT32, no names of properties. Set \`maps: 'entries'\``;
+  it('keys that cannot be property names', async () => {
+    const message = `${fixture('maps.parquet')}: the keys of column "days" are DATE as INT32, which cannot be property names. Set \`maps: 'entries'\``;
     expect(await failureOf(columnOf('maps.parquet', 'days'))).toMatchObject({ code: 'MALFORMED_INPUT', message });
   });
 });

@@ -11,27 +11,27 @@ import type { LineBlock, LineFeeder } from './line-feeder.ts';
 const blockBytes = 256 * 1024;
 
 export interface LineBlocksOptions {
-  /** Announces the work of unpacking. */
+  /** Registers decompression as work under way. */
   readonly environment: Pick<Environment, 'hold'>;
   /** A newline between double quotes does not end a line. Only for whole files. */
   readonly newlinesInQuotes?: boolean;
-  /** What ends a line, or who tells it by the first bytes, for a split at the beginning. Default LF. */
+  /** The line end, or a function that detects it in the first bytes, for a split at the start of a file. Default LF. */
   readonly lineEnd?: LineEnd | ((firstBytes: Uint8Array) => LineEnd | undefined);
 }
 
 /** Bytes of a file, in order. */
 interface InputBytes {
-  /** The next bytes, good until the next call; empty at the end. */
+  /** The next bytes, valid until the next call; empty at the end. */
   read(): Promise<Buffer>;
   close(): Promise<void>;
 }
 
 /**
- * The lines of a text file that start in one split of it, block by block. Every line of a file starts in exactly one
- * split, so the splits together give each line once, wherever the borders fall. A packed file is unpacked. A byte order
- * mark is left out.
+ * The lines of a text file that start in one split, block by block. Every line starts in exactly one split, so all
+ * splits together yield each line once, wherever their borders are. Decompresses compressed files; skips a byte order
+ * mark.
  *
- * Before it tells the end it makes sure that the file is still what was fixed.
+ * Verifies before the end that the file has not changed since it was fixed.
  */
 export class LineBlocks implements LineFeeder {
   readonly path: string;
@@ -39,19 +39,19 @@ export class LineBlocks implements LineFeeder {
   readonly #split: PlannedSplit;
   readonly #options: LineBlocksOptions;
   readonly #bytes: InputBytes;
-  /** Where the lines end that are wanted. */
+  /** Lines that start at or after this byte belong to the next split. */
   readonly #end: number;
-  /** Where the next block is read. */
+  /** Byte offset of the next block to read. */
   #position: number;
-  /** Read and not handed out; begins at `#offset`. */
+  /** Bytes read but not yet returned; they begin at `#offset`. */
   readonly #open: OpenLine;
   readonly #cutter = new QuotedLineCutter();
   #offset: number;
-  /** The first line of the split is not found yet. */
+  /** Whether the first line of the split is still to be found. */
   #isSeeking: boolean;
   #lineEnd: LineEnd;
   #isDone: boolean;
-  /** The last line was read, and no newline ended it. */
+  /** The last line was read and had no newline. */
   #isLastLineOpen = false;
   #isClosed = false;
 
@@ -76,8 +76,8 @@ export class LineBlocks implements LineFeeder {
   }
 
   /**
-   * @throws InputChangedError where the file is not what was fixed
-   * @throws FileAccessError where it cannot be read
+   * @throws InputChangedError if the file has changed since it was fixed
+   * @throws FileAccessError if the file cannot be read
    */
   static async open(split: PlannedSplit, options: LineBlocksOptions): Promise<LineBlocks> {
     return new LineBlocks(await OpenFile.open(split.file), split, options);
@@ -86,8 +86,8 @@ export class LineBlocks implements LineFeeder {
   /**
    * The next complete lines, or null at the end of the split.
    *
-   * @throws MalformedInputError at bytes that are not UTF-8.
-   * @throws InputChangedError at the end, where the file is not what was fixed.
+   * @throws MalformedInputError if bytes are not UTF-8
+   * @throws InputChangedError at the end, if the file has changed since it was fixed
    */
   async next(): Promise<LineBlock | null> {
     while (!this.#isDone) {
@@ -117,9 +117,10 @@ export class LineBlocks implements LineFeeder {
   }
 
   /**
-   * Number of the line, from 1, in which the byte at `offset` lies. Reads the file up to there: for error messages.
+   * The number, from 1, of the line that contains the byte at `offset`. Reads the file up to that byte, so it is for
+   * error messages only.
    *
-   * @throws InputChangedError where the file is not what was fixed, which is the better message then.
+   * @throws InputChangedError if the file has changed since it was fixed, which explains the original error
    */
   async lineAt(offset: number): Promise<number> {
     await this.#verify();
@@ -160,7 +161,7 @@ export class LineBlocks implements LineFeeder {
   #look(block: Buffer): void {
     const { lineEnd } = this.#options;
     if (typeof lineEnd === 'function') this.#lineEnd = lineEnd(block) ?? '\n';
-    // What is packed shows only now what it is.
+    // The format of a compressed file's content is known only after decompression.
     if (this.#split.file.compression !== undefined) assertText(this.path, block);
   }
 
@@ -169,7 +170,10 @@ export class LineBlocks implements LineFeeder {
     if (this.#isLastLineOpen && this.#split.file.compression === undefined) await this.#file.verifyLastLine();
   }
 
-  /** Where the complete lines in `block` end; `from` or less if there are none. Ends the range where it is over. */
+  /**
+   * Where the complete lines in `block` end; at most `from` if there are none. Ends the split when its last line is
+   * complete.
+   */
   #cut(block: Buffer, from: number): number {
     if (this.#options.newlinesInQuotes === true) return this.#cutter.cut(block, this.#newline);
     const border = this.#end - 1 - this.#position;
@@ -199,7 +203,7 @@ export class LineBlocks implements LineFeeder {
   }
 }
 
-/** The bytes of a file as they are. */
+/** The bytes of an uncompressed file. */
 class PlainBytes implements InputBytes {
   readonly #file: OpenFile;
   readonly #buffer: Buffer;

@@ -3,26 +3,26 @@ import { MalformedInputError } from '../../errors/connector-errors.ts';
 
 const quote = 0x22;
 
-/** Without the byte order mark of UTF-8, if there is one. */
+/** Removes a UTF-8 byte order mark. */
 export function withoutMark(bytes: Buffer): Buffer {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }
 
-/** The text of `bytes`, which are UTF-8; undefined if they are not. ASCII, which most is, is copied and not decoded. */
+/** Decodes UTF-8 `bytes`; undefined if they are not UTF-8. ASCII, the common case, is copied without decoding. */
 export function textOf(bytes: Buffer): string | undefined {
   if (isAscii(bytes)) return bytes.toString('latin1');
   return isUtf8(bytes) ? bytes.toString() : undefined;
 }
 
-/** Where bytes that are not UTF-8 stop being it. */
+/** The place of the first byte that is not UTF-8. */
 export interface Utf8Fault {
   /** Index of the first byte of the line. */
   readonly lineStart: number;
-  /** From 1, in characters of JavaScript. */
+  /** From 1, in UTF-16 code units. */
   readonly column: number;
 }
 
-/** Where `bytes`, in lines ended by the byte `newline`, stop being UTF-8. */
+/** Finds where `bytes` stop being UTF-8. `newline` is the byte that ends their lines. */
 export function findUtf8Fault(bytes: Buffer, newline: number): Utf8Fault {
   let lineStart = 0;
   let column = 1;
@@ -40,11 +40,11 @@ export function findUtf8Fault(bytes: Buffer, newline: number): Utf8Fault {
   return { lineStart, column };
 }
 
-/** Finds where complete lines end, block by block, where a newline between double quotes ends none. */
+/** Finds where complete lines end, block by block. A newline between double quotes does not end a line. */
 export class QuotedLineCutter {
   #isInQuotes = false;
 
-  /** How much of the next `block` is complete lines. */
+  /** The length of the complete lines in the next `block`. */
   cut(block: Buffer, newline: number): number {
     let isInQuotes = this.#isInQuotes;
     let cut = 0;
@@ -58,7 +58,7 @@ export class QuotedLineCutter {
   }
 }
 
-/** The beginning of a line whose end did not come yet. */
+/** The bytes of a line whose end has not been read yet. */
 export class OpenLine {
   readonly #path: string;
   #parts: Buffer[] = [];
@@ -68,7 +68,7 @@ export class OpenLine {
     this.#path = path;
   }
 
-  /** Takes a copy of what comes next of it. @throws MalformedInputError when it is longer than a string can be */
+  /** Copies the next bytes of the line. @throws MalformedInputError if the line is longer than a string can be */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#parts.push(Buffer.from(bytes));
@@ -77,7 +77,7 @@ export class OpenLine {
     throw new MalformedInputError({ file: this.#path }, `a line is longer than ${constants.MAX_STRING_LENGTH} bytes`);
   }
 
-  /** All of it and `rest`, which ends it; then it is empty. */
+  /** Returns the line, completed by `rest`, and becomes empty. */
   end(rest: Buffer): Buffer {
     if (this.#length === 0) return rest;
     const whole = Buffer.concat([...this.#parts, rest]);

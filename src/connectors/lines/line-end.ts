@@ -6,8 +6,8 @@ const carriageReturn = 0x0d;
 const quote = 0x22;
 
 /**
- * What ends the lines of a CSV text that begins with `bytes`, as its first line tells: spreadsheets on a Mac write CR.
- * Undefined if that line does not end in them.
+ * The line end of a CSV text that begins with `bytes`, by its first line; spreadsheets on a Mac write CR. Undefined if
+ * the first line does not end in `bytes`.
  */
 export function csvLineEndOf(bytes: Uint8Array): LineEnd | undefined {
   let isInQuotes = false;

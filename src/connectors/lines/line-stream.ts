@@ -8,14 +8,14 @@ import { StreamBytes } from '../streams/stream-bytes.ts';
 export interface LineStreamOptions {
   /** A newline between double quotes does not end a line. */
   readonly newlinesInQuotes?: boolean;
-  /** What ends a line, as the first bytes tell. Default LF. */
+  /** Detects the line end in the first bytes. Default LF. */
   readonly lineEndOf?: (firstBytes: Uint8Array) => LineEnd | undefined;
 }
 
-/** A first line that is longer is taken to end by LF. */
+/** A longer first line is assumed to end in LF. */
 const mostTellingBytes = 1024 * 1024;
 
-/** The lines of a stream of bytes, as they come: what is complete is handed out with the chunk that completes it. */
+/** The lines of a byte stream. A line is returned with the chunk that completes it. */
 export class LineStream implements LineFeeder {
   readonly path: string;
   readonly #bytes: StreamBytes;
@@ -23,15 +23,15 @@ export class LineStream implements LineFeeder {
   readonly #cutter = new QuotedLineCutter();
   readonly #open: OpenLine;
   #lineEnd: LineEnd | undefined;
-  /** What came before it was known what ends a line. */
+  /** Bytes received before the line end was known. */
   #beginning: Buffer = Buffer.alloc(0);
-  /** The block that was handed out last, where it begins in the stream, and the lines before it. */
+  /** The last block returned, its offset in the stream, and the number of lines before it. */
   #block: Buffer = Buffer.alloc(0);
   #offset = 0;
   #lineCount = 0;
   #isDone = false;
 
-  /** @param name of the stream, for messages */
+  /** @param name the name of the stream, for messages */
   constructor(name: string, chunks: SourceReader<unknown>, options: LineStreamOptions = {}) {
     this.path = name;
     this.#bytes = new StreamBytes(name, chunks);
@@ -71,7 +71,7 @@ export class LineStream implements LineFeeder {
     await this.#bytes.close();
   }
 
-  /** What came until now, once it tells what ends a line; undefined as long as it does not. */
+  /** The bytes so far, once they determine the line end; undefined until then. */
   #withLineEnd(read: Buffer): Buffer | undefined {
     this.#beginning = Buffer.concat([this.#beginning, read]);
     const isEnough = this.#isDone || this.#beginning.length > mostTellingBytes;

@@ -1,7 +1,7 @@
 import { createGzip, type Gzip } from 'node:zlib';
 import type { Environment } from '../../environment.ts';
 
-/** Packs bytes into one member of gzip, by another thread, as they come. The same bytes give the same result. */
+/** Compresses bytes into one gzip member, on another thread. The same bytes give the same result. */
 export class GzipPacker {
   readonly #environment: Pick<Environment, 'hold'>;
   readonly #gzip: Gzip = createGzip();
@@ -12,12 +12,12 @@ export class GzipPacker {
     this.#gzip.on('data', (chunk: Buffer) => this.#packed.push(chunk));
   }
 
-  /** Takes `bytes`; resolves to what is packed so far and was not handed out. */
+  /** Compresses `bytes`; resolves to the output that is ready. */
   pack(bytes: Uint8Array): Promise<readonly Buffer[]> {
     return this.#until((done) => this.#gzip.write(bytes, done));
   }
 
-  /** Resolves to the rest. */
+  /** Ends the member; resolves to the remaining output. */
   end(): Promise<readonly Buffer[]> {
     return this.#until((done) => {
       this.#gzip.once('end', () => done());

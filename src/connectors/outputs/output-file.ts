@@ -2,8 +2,8 @@ import { readlinkSync, statSync } from 'node:fs';
 import { FileAccessError } from '../../errors/connector-errors.ts';
 
 /**
- * Looks whether a file can be put at `file` without taking away something else: a device, a pipe or a directory that has
- * its name, or to which a link of that name leads. What is not there, or cannot be looked at, is left to whoever writes.
+ * Checks that writing `file` would not replace a device, a pipe or a directory of that name, directly or through a
+ * link. A missing or unreadable path passes; the sink reports it when it writes.
  * @throws FileAccessError
  */
 export function checkOutputFile(file: string): void {
@@ -23,7 +23,7 @@ function problemAt(file: string): string | undefined {
   }
 }
 
-/** Whether it is a name for what a process has open, as `/dev/stdout`, whatever that is. */
+/** Whether the path names an open file of a process, such as `/dev/stdout`. */
 function isOpenFile(file: string): boolean {
   try {
     return readlinkSync(file).startsWith('/proc/');

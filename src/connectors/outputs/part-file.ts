@@ -11,13 +11,13 @@ import { checkOutputFile } from './output-file.ts';
 const flushLength = 256 * 1024;
 const indexDigits = 5;
 
-/** Where a fault can be armed in a sink that writes files (`environment.faults`). The place says `file` and `subtask`. */
+/** Fault points in sinks that write files (`environment.faults`). Their place has `file` and `subtask`. */
 export const partFileFaultPoints = {
-  /** Everything is written, and nothing can be seen of it yet. */
+  /** Everything is written, but not yet visible. */
   beforeRename: 'part-file.before-rename',
 } as const;
 
-/** Whether a file is packed as it is written. */
+/** Compression of output files. */
 export interface PackingOptions {
   /** Default: `gzip` where the path ends in `.gz`, otherwise `none`. */
   readonly compression?: 'gzip' | 'none' | undefined;
@@ -28,7 +28,7 @@ export function checkPackingOptions({ compression }: PackingOptions): void {
   if (compression !== undefined) checkWord('compression', compression, ['gzip', 'none']);
 }
 
-/** The file a subtask writes: `path` itself for one alone, otherwise `name-00000-of-00004.ext` beside it. */
+/** The file that a subtask writes: `path` itself at parallelism 1, otherwise `name-00000-of-00004.ext` beside it. */
 export function partPath(path: string, subtask: number, parallelism: number): string {
   if (parallelism === 1) return path;
   const packed = extname(path) === '.gz' ? '.gz' : '';
@@ -39,13 +39,13 @@ export function partPath(path: string, subtask: number, parallelism: number): st
 }
 
 /**
- * The part of a file that one attempt of a subtask writes. It grows where the run has claimed the path, under a name that
- * tells run, subtask and attempt, and gets its own name at `commit`, replacing what an earlier attempt or run committed: a
+ * The part file that one attempt of a subtask writes. It grows inside the run's claim on the path, under a name made of
+ * run, subtask and attempt. `commit` renames it into place, replacing the file of an earlier attempt or run, so a
  * reader sees all of it or nothing.
  */
 export class PartFile {
   readonly path: string;
-  /** The same, whatever becomes of links and of the working directory meanwhile. */
+  /** The resolved path, independent of later changes to links and to the working directory. */
   readonly #place: string;
   readonly #temporary: string;
   readonly #handle: FileHandle;
@@ -73,10 +73,10 @@ export class PartFile {
   }
 
   /**
-   * Creates the directories that are missing, and removes what other attempts of this run at this part left behind: they
-   * cannot commit any more.
-   * @throws OutputInUseError where another sink or run writes `path`
-   * @throws FileAccessError where something else than a file has the name of the part
+   * Creates missing directories, and removes temporary files of this run's earlier attempts at this part, which can no
+   * longer commit.
+   * @throws OutputInUseError if another sink or run writes `path`
+   * @throws FileAccessError if the part's name belongs to something other than a file
    */
   static async open(path: string, context: RuntimeContext, options: PackingOptions = {}): Promise<PartFile> {
     const { run, vertex, subtask, parallelism, attempt, outputs } = context;
@@ -95,8 +95,8 @@ export class PartFile {
   }
 
   /**
-   * Takes text, or bytes, which are its own from then on; a promise when enough came together to be written, which the
-   * caller has to wait for.
+   * Appends text, or bytes, which the caller must not change afterwards. Returns a promise when the buffer is full; the
+   * caller has to wait for it.
    */
   append(data: string | Uint8Array): void | Promise<void> {
     if (typeof data === 'string') {
@@ -108,7 +108,7 @@ export class PartFile {
     if (this.#text.length + this.#chunkBytes >= flushLength) return this.#flush();
   }
 
-  /** Gives the file its name. If that fails nothing of it is left. */
+  /** Renames the file into place. On failure it is removed. */
   async commit(): Promise<void> {
     try {
       await this.#flush();
@@ -120,7 +120,7 @@ export class PartFile {
         subtask: this.#context.subtask,
       });
       checkOutputFile(this.#place);
-      // It lies in the claim: where that is lost, there is nothing to rename.
+      // The temporary file is in the claim's directory: if the claim is lost, so is the file.
       await rename(this.#temporary, this.#place);
       await syncDirectory(dirname(this.#place));
     } catch (error) {
@@ -129,7 +129,7 @@ export class PartFile {
     }
   }
 
-  /** Removes what was written. */
+  /** Removes the temporary file. */
   async abort(): Promise<void> {
     await this.#close();
     await rm(this.#temporary, { force: true });

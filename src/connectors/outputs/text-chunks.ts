@@ -1,14 +1,14 @@
 import { constants } from 'node:buffer';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 
-/** Characters that are handed on at once. */
+/** Characters per chunk. */
 const chunkLength = 256 * 1_024;
 
 /**
- * Appends texts one after the other, in chunks of a bounded length: never all of a batch as one string, nor a long text as
- * one buffer. Texts are made as they are needed.
+ * Appends texts in chunks of bounded length, so that neither a whole batch becomes one string nor a long text one
+ * buffer. Texts are produced on demand.
  *
- * @param append takes a chunk; a promise that it returns is waited for
+ * @param append writes a chunk; a promise it returns is awaited
  */
 export function appendTexts(
   texts: Iterable<string>,
@@ -21,7 +21,10 @@ export function appendTexts(
   }
 }
 
-/** Where `thrown` says that the text of a record is longer than a string can be: the error that says so of `file`. */
+/**
+ * The error for `file` if `thrown` means that the text of a record exceeds the maximum string length; otherwise
+ * undefined.
+ */
 export function tooLongText(file: string, thrown: unknown): UnrecoverableError | undefined {
   if (!(thrown instanceof RangeError && thrown.message === 'Invalid string length')) return undefined;
   return new UnrecoverableError(
@@ -39,7 +42,7 @@ async function appendOn(
   for (const chunk of chunks) await append(chunk);
 }
 
-/** Short texts are joined, long ones cut; a pair of surrogates stays together. */
+/** Joins short texts and splits long ones. A surrogate pair stays together. */
 function* chunksOf(texts: Iterable<string>): Generator<string> {
   let pending = '';
   for (const text of texts) {

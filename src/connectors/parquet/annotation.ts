@@ -29,7 +29,7 @@ const logicalTypes: Readonly<Record<Exclude<ConvertedType, 'DECIMAL'>, LogicalTy
   INTERVAL: { type: 'INTERVAL' },
 };
 
-/** What the file says about the meaning of an element, in the newer way or the older. The newer wins. */
+/** The logical type of an element, from its newer or its older annotation. The newer one wins. */
 export function annotationOf({
   logical_type,
   converted_type,
@@ -41,7 +41,7 @@ export function annotationOf({
   return converted_type && logicalTypes[converted_type];
 }
 
-/** What an element is, for messages: `DECIMAL as DOUBLE`. */
+/** The type of an element, for messages: `DECIMAL as DOUBLE`. */
 export function describeElement(element: SchemaElement): string {
   const physical = element.type ?? 'a group';
   const length = element.type === 'FIXED_LEN_BYTE_ARRAY' ? ` of ${element.type_length} bytes` : '';

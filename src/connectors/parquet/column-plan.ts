@@ -7,34 +7,34 @@ import { annotationOf, describeElement } from './annotation.ts';
 import { type LeafDecoder, leafDecoder } from './leaf-decoder.ts';
 import { UnfitValue, ValueFaults } from './value-faults.ts';
 
-/** A leaf of a column: what the file stores as a column chunk. */
+/** A leaf of a column, stored as one column chunk per row group. */
 export interface LeafPlan {
-  /** Its number among the leaves of the file, in the order of the schema. */
+  /** Index among the leaves of the file, in schema order. */
   readonly number: number;
   /** The elements from the column to the leaf. */
   readonly path: readonly SchemaElement[];
   readonly decoder: LeafDecoder;
 }
 
-/** How a column of the file becomes a property of a record. */
+/** How to turn a column of the file into a property of a record. */
 export interface ColumnPlan {
   readonly name: string;
   readonly leaves: readonly LeafPlan[];
   /**
-   * Makes the value of a row from what its leaves hold: for each optional group above it and each repetition, the value
-   * of a leaf lies in an array (of none or one, or of any number). Undefined where the leaf's values are the column's.
+   * Assembles the value of a row from its leaves. A leaf value is nested in one array per optional group (zero or one
+   * item) and per repetition (any number of items). Undefined if the leaf's values are the column's values.
    */
   readonly assemble: Assemble | undefined;
   readonly faults: ValueFaults;
 }
 
-/** `slots` has a place for each leaf; an assembler uses those of its own leaves, and may change them. */
+/** `slots` has an entry per leaf. An assembler reads the entries of its own leaves, and may change them. */
 type Assemble = (slots: unknown[]) => unknown;
 
 /**
- * Plans the columns called `names` of a file with this schema, which holds all of them.
+ * Plans the columns `names` of a file with this schema, which contains all of them.
  *
- * @throws MalformedInputError that names the element whose meaning is not known, or the name that is there twice
+ * @throws MalformedInputError that names an element of unknown type, or a duplicate name
  */
 export function planColumns(
   file: string,
@@ -84,7 +84,7 @@ class ColumnPlanner {
     this.#options = options;
   }
 
-  /** The assembler of an element, with its repetition. */
+  /** The assembler of an element, including its repetition. */
   plan(tree: SchemaTree, above: readonly SchemaElement[]): Assemble {
     const first = this.leaves.length;
     if (tree.children.length === 0) {
@@ -146,7 +146,7 @@ class ColumnPlanner {
     if (item === undefined || isItem(items, tree.element)) return this.plan(items, path);
     const first = this.leaves.length;
     const inner = this.plan(item, [...path, items.element]);
-    // A leaf in a list: its values lie in the array that is wanted.
+    // A leaf in a list: its array of values is the list.
     if (item.children.length === 0 && item.element.repetition_type !== 'REPEATED') return (slots) => slots[first];
     return repeated(inner, first, this.leaves.length);
   }
@@ -166,7 +166,7 @@ class ColumnPlanner {
     if (isObject && !this.#isPropertyKey(key)) {
       throw problem(
         this.#file,
-        `the keys of ${showPath(path)} are ${describeElement(key.element)}, no names of properties. Set \`maps: 'entries'\``,
+        `the keys of ${showPath(path)} are ${describeElement(key.element)}, which cannot be property names. Set \`maps: 'entries'\``,
       );
     }
     const first = this.leaves.length;
@@ -200,7 +200,10 @@ class ColumnPlanner {
   }
 }
 
-/** In older files the repeated group is the item itself, if these hold (parquet-format, LogicalTypes.md). */
+/**
+ * Whether the repeated group is the item itself, by the backward-compatibility rules for older files (parquet-format,
+ * LogicalTypes.md).
+ */
 function isItem(items: SchemaTree, list: SchemaElement): boolean {
   const { name } = items.element;
   return items.children.length > 1 || name === 'array' || name === `${list.name}_tuple`;
@@ -232,7 +235,7 @@ function toObject(entries: readonly [unknown, unknown][], faults: ValueFaults): 
   for (const [key, value] of entries) {
     if (key instanceof UnfitValue) return key;
     if (key === null || key === undefined) return faults.unfit("a map without a key. Set `maps: 'entries'`");
-    // Keys that are no strings are integers: the planner lets no others in.
+    // The planner allows only string and integer keys.
     const name = String(key as string | number | bigint);
     if (Object.hasOwn(object, name)) {
       return faults.unfit(`a map has the key ${inQuotes(name)} twice. Set \`maps: 'entries'\``);

@@ -3,7 +3,7 @@ import type { SchemaElement } from 'hyparquet';
 import { jsonTextOf } from '../json/json-text.ts';
 import { jsonFault } from './json-column.ts';
 
-/** What a column of a Parquet file that is written holds. */
+/** The type of a column in a Parquet file to write. */
 export type ParquetColumnType =
   | 'boolean'
   | 'int32'
@@ -17,13 +17,13 @@ export type ParquetColumnType =
   | 'json'
   | { readonly decimal: readonly [precision: number, scale: number] };
 
-/** How values of one type are stored. */
+/** How to store values of one type. */
 export interface ColumnType {
-  /** What it takes, for messages. */
+  /** The values it accepts, for messages. */
   readonly takes: string;
-  /** The element of the schema, but for its name. */
+  /** The schema element, without its name. */
   readonly element: Omit<SchemaElement, 'name'>;
-  /** What is stored of a value that is not null; undefined if the type cannot hold it as it is. */
+  /** The stored form of a non-null value; undefined if the type cannot hold it exactly. */
   store(value: unknown): StoredValue | undefined;
 }
 
@@ -40,13 +40,13 @@ const boolean: ColumnType = {
 };
 
 const int32: ColumnType = {
-  takes: 'an integer of 32 bits',
+  takes: 'a 32-bit integer',
   element: { ...optional, type: 'INT32' },
   store: (value) => (typeof value === 'number' && (value | 0) === value ? value : undefined),
 };
 
 const int64: ColumnType = {
-  takes: 'a bigint of 64 bits, or an integer that a number holds exactly',
+  takes: 'a 64-bit bigint, or an integer that a number holds exactly',
   element: { ...optional, type: 'INT64' },
   store: (value) => {
     if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : undefined;
@@ -61,7 +61,7 @@ const double: ColumnType = {
 };
 
 const string: ColumnType = {
-  takes: 'a string without half a surrogate pair',
+  takes: 'a string without lone surrogates',
   element: { ...optional, type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   store: (value) => (typeof value === 'string' && isWellFormed(value) ? value : undefined),
 };
@@ -106,17 +106,17 @@ const json: ColumnType = {
 
 const named = { boolean, int32, int64, double, string, binary, timestamp, date, uuid, json } as const;
 
-/** The names of the types that have one. */
+/** The named types. */
 export const columnTypeNames = Object.keys(named);
 
-/** Of a column without a value so far: nothing is known of it. */
+/** The type of a column that has had no value so far. */
 export const nothing: ColumnType = {
-  takes: 'nothing, as the rows before it',
+  takes: 'no value, as in the rows before',
   element: { ...optional, type: 'INT32', logical_type: { type: 'NULL' } },
   store: () => undefined,
 };
 
-/** Undefined unless it is a type. */
+/** The column type that `type` describes; undefined if it is not a valid description. */
 export function columnType(type: ParquetColumnType): ColumnType | undefined {
   if (typeof type === 'string') return Object.hasOwn(named, type) ? named[type] : undefined;
   const [precision, scale] = type?.decimal ?? [0, 0];
@@ -126,7 +126,7 @@ export function columnType(type: ParquetColumnType): ColumnType | undefined {
     : undefined;
 }
 
-/** The type of the column that is to hold `value` and what follows it; undefined if there is none. */
+/** The type of a column whose first value is `value`; undefined if no type can hold it. */
 export function typeOf(value: unknown): ColumnType | undefined {
   switch (typeof value) {
     case 'boolean':

@@ -1,10 +1,10 @@
 /** Powers of ten that a double holds exactly. */
 const powersOfTen = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
-/** Below it, all digits of an integer survive in a double, with a decimal point or without. */
+/** Below this, all digits of an integer survive in a double, with or without a decimal point. */
 const anyFifteenDigits = 10 ** 15;
 const maxQuickBytes = 6;
 
-/** A decimal number as text, all digits of the scale written: `-0.50`. */
+/** A decimal as text, with all digits of its scale: `-0.50`. */
 export function decimalText(unscaled: bigint, scale: number): string {
   const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
   const sign = unscaled < 0n ? '-' : '';
@@ -12,18 +12,18 @@ export function decimalText(unscaled: bigint, scale: number): string {
   return scale === 0 ? sign + digits : `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
-/** A decimal number as the number with the same digits; undefined where none has them. */
+/** The number that prints with the digits of a decimal; undefined if there is none. */
 export function decimalNumber(unscaled: bigint | number, scale: number): number | undefined {
   const quick = Number(unscaled);
   const power = powersOfTen[scale];
-  // Both sides of the division are exact, so its result is the number nearest to the decimal.
+  // Both operands are exact, so the quotient is the number nearest to the decimal.
   if (power !== undefined && Math.abs(quick) < anyFifteenDigits) return quick / power;
   const exact = BigInt(unscaled);
   const number = Number(decimalText(exact, scale));
   return hasDigits(number, exact, scale) ? number : undefined;
 }
 
-/** Whether `number`, written with as few digits as tell it from its neighbours, is the decimal. */
+/** Whether the shortest representation of `number` equals the decimal. */
 function hasDigits(number: number, unscaled: bigint, scale: number): boolean {
   const [mantissa = '', exponent = '0'] = String(number).split('e');
   const [whole = '', fraction = ''] = mantissa.split('.');
@@ -32,7 +32,7 @@ function hasDigits(number: number, unscaled: bigint, scale: number): boolean {
   return shift >= 0 ? digits * 10n ** BigInt(shift) === unscaled : digits === unscaled * 10n ** BigInt(-shift);
 }
 
-/** The integer that `bytes` hold in two's complement, the highest byte first; a number where that is quick. */
+/** The big-endian two's complement integer in `bytes`; a number if it is short enough, because that is faster. */
 export function integerOfBytes(bytes: Uint8Array): bigint | number {
   const sign = ((bytes[0] ?? 0) & 0x80) === 0 ? 0 : 0xff;
   let start = 0;

@@ -1,6 +1,6 @@
 import type { TimeUnit } from 'hyparquet';
 
-/** Units in a second, and the digits they take. */
+/** Units per second, and their number of digits. */
 const units = {
   MILLIS: { perSecond: 1_000n, digits: 3 },
   MICROS: { perSecond: 1_000_000n, digits: 6 },
@@ -9,12 +9,12 @@ const units = {
 
 const secondsPerDay = 86_400n;
 
-/** Units that a day has. */
+/** Units per day. */
 export function unitsPerDay(unit: TimeUnit): bigint {
   return secondsPerDay * units[unit].perSecond;
 }
 
-/** `count` units since 1970 as ISO 8601, all digits of the unit written: `1969-12-31T23:59:59.999999`. Any range. */
+/** `count` units since 1970 in ISO 8601, with all digits of the unit: `1969-12-31T23:59:59.999999`. Any range. */
 export function isoTimestamp(count: bigint, unit: TimeUnit): string {
   const perDay = unitsPerDay(unit);
   const ofDay = ((count % perDay) + perDay) % perDay;
@@ -29,12 +29,12 @@ export function isoTime(count: bigint, unit: TimeUnit): string {
   return `${parts.join(':')}.${String(count % perSecond).padStart(digits, '0')}`;
 }
 
-/** `days` since 1970 as a date of the proleptic Gregorian calendar. Any range: `Date` ends with the year 275760. */
+/** `days` since 1970 as a date in the proleptic Gregorian calendar. Any range; `Date` ends in the year 275760. */
 export function isoDate(days: number): string {
   const daysPerEra = 146_097;
   const yearsPerEra = 400;
   const era = Math.floor(days / daysPerEra);
-  // All eras are alike, and a Date knows the one of 1970.
+  // All eras (400 years) are alike, and `Date` covers the one of 1970.
   const inFirstEra = new Date((days - era * daysPerEra) * 86_400_000);
   const year = inFirstEra.getUTCFullYear() + era * yearsPerEra;
   return `${isoYear(year)}${inFirstEra.toISOString().slice(4, 10)}`;

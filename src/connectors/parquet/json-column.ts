@@ -1,6 +1,6 @@
 const deepest = 200;
 
-/** What JSON would change in `value`, with the place: `.a[2] is a bigint`. Undefined if it is read back equal. */
+/** What JSON would change in `value`, and where: `.a[2] is a bigint`. Undefined if JSON preserves `value`. */
 export function jsonFault(value: unknown, place = '', depth = 0): string | undefined {
   switch (typeof value) {
     case 'string':

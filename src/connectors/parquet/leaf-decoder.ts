@@ -8,9 +8,9 @@ import { isoDate, isoDuration, isoTime, isoTimestamp, unitsPerDay } from './iso-
 import type { ValueFaults } from './value-faults.ts';
 
 /**
- * How the values of a leaf are decoded. The library calls a parser once for each stored value, thus once for each entry
- * of a dictionary; which parser it calls is decided by the annotation that it is shown. Without one it gives the values
- * of the physical type as they are, which is fastest.
+ * How to decode the values of a leaf. The library calls a parser once per stored value, so once per dictionary entry;
+ * the annotation selects the parser. Without an annotation the library returns the raw physical values, which is
+ * fastest.
  */
 export interface LeafDecoder {
   readonly annotation: Pick<SchemaElement, 'converted_type' | 'logical_type'>;
@@ -18,7 +18,7 @@ export interface LeafDecoder {
 }
 
 const asIs: LeafDecoder = { annotation: {}, parsers: {} };
-/** The shortest of the library's ways to call a parser for a number or a bigint. */
+/** The cheapest annotation that makes the library call a parser for a number or a bigint. */
 const parsedAsMilliseconds = { logical_type: { type: 'TIMESTAMP', unit: 'MILLIS', isAdjustedToUTC: true } } as const;
 const ofInt32 = (decode: (value: number) => unknown): LeafDecoder => ({
   annotation: parsedAsMilliseconds,
@@ -28,7 +28,7 @@ const ofInt64 = (decode: (value: bigint) => unknown): LeafDecoder => ({
   annotation: parsedAsMilliseconds,
   parsers: { timestampFromMilliseconds: decode },
 });
-/** The integer of the 96 bits: by its newer annotation the library would take it for a timestamp of its own making. */
+/** Decodes the 96-bit integer. Given the newer annotation, the library would convert it to a timestamp itself. */
 const ofInt96 = (decode: (value: bigint) => unknown): LeafDecoder => ({
   annotation: { converted_type: 'TIMESTAMP_MILLIS' },
   parsers: { timestampFromMilliseconds: decode },
@@ -37,12 +37,12 @@ const ofBytes = (decode: (value: Uint8Array) => unknown): LeafDecoder => ({
   annotation: { converted_type: 'UTF8' },
   parsers: { stringFromBytes: decode },
 });
-/** Left to the library, which does not lose anything of these. */
+/** Decoded by the library, which is exact for these types. */
 const ofLibrary = (annotation: LeafDecoder['annotation']): LeafDecoder => ({ annotation, parsers: {} });
 
 /**
- * The decoder for a leaf, or undefined where the format knows no such element: a meaning that is not known is not
- * guessed. Values that are not fit for `options` are told to `faults`.
+ * The decoder for a leaf; undefined if the format does not define such an element, because guessing its meaning could
+ * change data. Values that do not fit `options` are reported to `faults`.
  */
 export function leafDecoder(
   element: SchemaElement,
@@ -178,7 +178,7 @@ function decimalDecoder(
   }
 }
 
-/** What points in time become: those finer than a `Date` follow `int64` where `timestamps` is not set. */
+/** The choice for timestamps. If `timestamps` is not set, units finer than a `Date` follow `int64`. */
 function timeChoice({ timestamps, int64 }: ValueOptions, unit: TimeUnit): ValueChoice<'timestamps'> {
   if (timestamps !== undefined) return timestamps;
   return unit === 'MILLIS' || int64 === undefined || int64 === 'number' ? 'floor' : int64;
@@ -223,7 +223,7 @@ function timestamp(
 
 const julianDayOf1970 = 2_440_588n;
 
-/** Nanoseconds of a day and its Julian number: the timestamp of Impala and of old Spark. Tells no time zone. */
+/** Nanoseconds of the day and a Julian day number: the timestamp of Impala and older Spark. It has no time zone. */
 function int96(options: ValueOptions, faults: ValueFaults): (bits: bigint) => unknown {
   const give = timestamp('NANOS', false, options, faults);
   const perDay = unitsPerDay('NANOS');
@@ -243,7 +243,7 @@ function date({ timestamps }: ValueOptions, faults: ValueFaults): (days: number)
   };
 }
 
-/** A time of day is text, unless integers are asked for: a number would not tell its unit. */
+/** Decodes a time of day to text, unless integers are requested: a number alone would not tell its unit. */
 function timeDecoder(
   type: ParquetType | undefined,
   unit: TimeUnit,
@@ -258,7 +258,7 @@ function timeDecoder(
       : (value: number | bigint) => {
           const count = BigInt(value);
           if (count >= 0n && count < perDay) return isoTime(count, unit);
-          return faults.unfit(`${count} is no time of a day. Set \`timestamps: 'bigint'\``);
+          return faults.unfit(`${count} is not a time of day. Set \`timestamps: 'bigint'\``);
         };
   return unit === 'MILLIS' ? ofInt32(decode) : ofInt64(decode);
 }
@@ -276,7 +276,7 @@ function uuid(bytes: Uint8Array): string {
 function binary(choice: ValueChoice<'binary'> | undefined, faults: ValueFaults): (bytes: Uint8Array) => unknown {
   if (choice === 'utf8') return text(faults, "not valid UTF-8. Set `binary: 'bytes'` or 'base64'");
   if (choice === 'base64') return (bytes) => bufferOver(bytes).toString('base64');
-  // A view would keep the whole page in memory for as long as the record lives.
+  // A view would keep the whole page in memory as long as the record lives.
   return (bytes) => bytes.slice();
 }
 

@@ -18,9 +18,9 @@ import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn 
 import { checkValueOptions, type ValueOptions } from '../value-options.ts';
 
 export interface ParquetFileOptions<Out> extends ValueOptions {
-  /** Names of the columns to read; only these are decoded. Default: all. */
+  /** The columns to read; only these are decoded. Default: all. */
   readonly columns?: readonly string[] | undefined;
-  /** Checks or converts a row. What it throws is reported as malformed input, with file and row. */
+  /** Checks or converts a row. An error it throws is reported as malformed input, with file and row. */
   readonly parse?: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
 }
 
@@ -35,20 +35,20 @@ const optionNames = {
 } satisfies OptionNames<ParquetFileOptions<unknown>>;
 
 /**
- * Reads Parquet files as objects, one a row, with the columns as properties. Needs the packages `hyparquet` and
- * `hyparquet-compressors`. Holds one row group in memory per subtask.
+ * Reads Parquet files as objects, one per row, with the columns as properties. Needs the packages `hyparquet` and
+ * `hyparquet-compressors`. Holds one row group per subtask in memory.
  *
- * What values become is told by the schema of the file and by options: `docs/values.md` has the table. Any name of a column
- * is an own property of the record. Null is null at every depth.
+ * The schema of the file and the options decide how values are converted; `docs/values.md` has the table. Every column
+ * becomes an own property of the record, whatever its name. Null is null at every depth.
  *
- * Splittable, by row group: a subtask reads contiguous groups, and none if there are more subtasks than groups.
- * Replayable: which files there are, with their footers, is fixed once per run; a file that changes meanwhile fails the
- * job with an `InputChangedError`. `path` is a file, a directory, a glob pattern, or a list of these; all have the same
- * columns.
+ * Splittable by row group: a subtask reads contiguous groups; subtasks beyond the number of groups read none.
+ * Replayable: the set of files and their footers are fixed once per run; a file that changes during the run fails the
+ * job with an `InputChangedError`. `path` is a file, a directory, a glob pattern, or a list of these; all files have
+ * the same columns.
  *
- * Reading fails with a {@link MalformedInputError} that names the row of a value that cannot be given as asked, the column
- * whose form is not known, or the row group where the file is broken; and with a
- * `FileAccessError` or `NoInputError` where there is none.
+ * Reading fails with a {@link MalformedInputError} that names the row of a value that does not fit the options, the
+ * column of unknown form, or the row group where the file is broken; and with a `FileAccessError` or `NoInputError` if
+ * there is no file.
  */
 export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   path: InputPaths,
@@ -132,7 +132,7 @@ function columnPlansOf(
 ): readonly ColumnPlan[] {
   const schema = library.parquetSchema(metadata);
   const names = schema.children.map(({ element }) => element.name);
-  // As a subtask without rows leaves it.
+  // A sink subtask without rows writes such a file.
   if (names.length === 0 && metadata.num_rows === 0n) return [];
   const unknown = options.columns?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
@@ -154,7 +154,7 @@ class ParquetReader<Out> implements SourceReader<Out> {
   readonly #rows: RowBuilder;
   readonly #parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
   #nextGroup = 0;
-  /** Values of the present row group, parallel to `#plans`. */
+  /** Values of the current row group, parallel to `#plans`. */
   #columns: readonly ArrayLike<unknown>[] = [];
   #rowCount = 0;
   #at = 0;
@@ -203,7 +203,7 @@ class ParquetReader<Out> implements SourceReader<Out> {
       for (const plan of this.#plans) columns.push(await readColumn(this.#input, group, plan));
     } catch (error) {
       if (!this.#isClosed) {
-        // Bytes that somebody has changed may look like anything.
+        // If the file was changed during the run, report that instead of the broken bytes.
         await this.#opened.verify();
         throw error;
       }

@@ -14,7 +14,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { ColumnPlan, LeafPlan } from './column-plan.ts';
 import { findUnfit } from './value-faults.ts';
 
-/** What is used of the packages `hyparquet` and `hyparquet-compressors`. */
+/** The parts of the packages `hyparquet` and `hyparquet-compressors` in use. */
 export interface ParquetLibrary {
   readonly parquetMetadataAsync: typeof parquetMetadataAsync;
   readonly parquetRead: typeof parquetRead;
@@ -22,7 +22,7 @@ export interface ParquetLibrary {
   readonly compressors: Compressors;
 }
 
-/** What columns are read from. */
+/** The file to read columns from. */
 export interface ParquetInput {
   readonly path: string;
   readonly library: ParquetLibrary;
@@ -31,19 +31,19 @@ export interface ParquetInput {
   readonly logger: Pick<Logger, 'warn'>;
 }
 
-/** A row group and the rows of the file it holds. */
+/** A row group and its rows in the file. */
 export interface RowGroupShare {
-  /** Its place in the file, from 1. */
+  /** Number in the file, from 1. */
   readonly number: number;
   readonly rowStart: number;
   readonly rowEnd: number;
 }
 
 /**
- * Reads one column of one row group. Decoding a column at a time lets timers and other tasks run in between.
+ * Reads one column of one row group. Between columns, timers and other tasks can run.
  *
- * @throws MalformedInputError that names the row of the first value that cannot be given as asked, or the row group where
- *   the file is broken
+ * @throws MalformedInputError that names the row of the first value that does not fit the options, or the row group
+ *   where the file is broken
  */
 export async function readColumn(
   input: ParquetInput,
@@ -90,8 +90,9 @@ function throwUnfit(input: ParquetInput, group: RowGroupShare, column: string, v
 }
 
 /**
- * The values of a leaf, row by row. The library is shown a file of this leaf alone, with names of our own and with the
- * annotation that makes it call our decoder: what it makes of names, structs, maps and annotations by itself loses some.
+ * The values of a leaf, row by row. The library gets metadata of a file with only this leaf, under neutral names and
+ * with the annotation that calls our decoder; its own handling of names, structs, maps and annotations loses
+ * information.
  */
 async function readLeaf(
   input: ParquetInput,
@@ -108,10 +109,10 @@ async function readLeaf(
   const chunk = metadata.row_groups[group.number - 1]?.columns[leaf.number];
   const stored = chunk?.meta_data?.path_in_schema;
   if (chunk === undefined || stored?.join('\n') !== leaf.path.map(({ name }) => name).join('\n')) {
-    return fail(`its place holds ${stored === undefined ? 'nothing' : inQuotes(stored.join('.'))}`);
+    return fail(`found ${stored === undefined ? 'nothing' : inQuotes(stored.join('.'))} in its place`);
   }
   const [type, expected] = [chunk.meta_data?.type, leaf.path.at(-1)?.type];
-  if (type !== expected) return fail(`is stored as ${type}, and is ${expected} in the schema`);
+  if (type !== expected) return fail(`stored as ${type}, but the schema says ${expected}`);
   const chunks: ArrayLike<unknown>[] = [];
   try {
     await library.parquetRead({
@@ -158,7 +159,7 @@ function fileOfLeaf(metadata: FileMetaData, chunk: ColumnChunk, leaf: LeafPlan, 
 function joined(chunks: readonly ArrayLike<unknown>[]): ArrayLike<unknown> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const [first] = chunks;
-  // A page of plain numbers is a typed array: all of one kind, unless some pages refer to a dictionary.
+  // A page of plain numbers is a typed array. All pages have the same type, unless some refer to a dictionary.
   if (first instanceof Float64Array && chunks.every((chunk) => chunk instanceof Float64Array)) {
     return filled(new Float64Array(length), chunks as Float64Array[]);
   }

@@ -1,6 +1,6 @@
 import { setOwn } from '../own-property.ts';
 
-/** Makes records of the rows `from` to `to` of columns that lie side by side, called `names`. */
+/** Builds records from rows `from` (inclusive) to `to` (exclusive) of parallel columns with these `names`. */
 export type RowBuilder = (
   names: readonly string[],
   columns: readonly ArrayLike<unknown>[],
@@ -9,8 +9,8 @@ export type RowBuilder = (
 ) => Record<string, unknown>[];
 
 /**
- * The builder for columns called `names`: a name that cannot simply be assigned to is looked for once, not per value. No
- * closure, so that what the engine learns about the loop serves every file.
+ * The row builder for columns `names`. It checks once, not per value, for a name that plain assignment would not
+ * define. It is not a closure, so that JIT feedback about the loop is shared by all files.
  */
 export function rowBuilder(names: readonly string[]): RowBuilder {
   return names.includes('__proto__') ? rowsWithProto : plainRows;

@@ -4,24 +4,24 @@ import { isThenable, swallowRejection } from '../../user-code.ts';
 import { type ColumnType, nothing, type StoredValue, typeOf } from './column-type.ts';
 import { jsonFault } from './json-column.ts';
 
-/** A column of the rows that are not written yet. */
+/** A column of the buffered rows. */
 export interface BufferedColumn {
   readonly name: string;
-  /** Undefined while no row had a value. */
+  /** Undefined until a row has a value. */
   type: ColumnType | undefined;
   values: (StoredValue | null)[];
 }
 
 /**
- * Rows that are to be a row group, column by column. Without given columns their names and types are those of the rows of
- * the first group; from then on they are fixed.
+ * Buffers the rows of the next row group, column by column. Unless the columns are given, the rows of the first group
+ * determine their names and types, which are fixed afterwards.
  */
 export class RowGroupBuffer {
   readonly #file: string;
   readonly #isGiven: boolean;
   readonly #columnByName: Map<string, BufferedColumn>;
   #isFixed: boolean;
-  /** Of rows that were written before. */
+  /** Number of rows in earlier groups. */
   #rowStart = 0;
   #rows = 0;
   #bytes = 0;
@@ -38,7 +38,7 @@ export class RowGroupBuffer {
     return this.#rows;
   }
 
-  /** About how much the rows hold. */
+  /** Approximate size of the buffered rows. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -47,7 +47,7 @@ export class RowGroupBuffer {
     return [...this.#columnByName.values()];
   }
 
-  /** @throws UnrecoverableError that names row and column of what cannot be written */
+  /** @throws UnrecoverableError with row and column, if a value cannot be written */
   add(record: unknown): void {
     if (typeof record !== 'object' || record === null || Array.isArray(record)) {
       throw this.#refuse(`expected an object, got ${show(record)}`);
@@ -60,13 +60,13 @@ export class RowGroupBuffer {
   }
 
   /**
-   * The rows are written, and their columns are those of the file.
-   * @throws UnrecoverableError where no row had a property: a file without columns has no rows
+   * Empties the buffer after its rows were written, and fixes the columns of the file.
+   * @throws UnrecoverableError if no row had a property, because a file without columns has no rows
    */
   clear(): void {
     if (this.#columnByName.size === 0) {
       throw new UnrecoverableError(
-        `${this.#file}, row 1: expected properties: ${this.#rows} rows without any would be lost. Give \`columns\`, or map to plain objects before the sink`,
+        `${this.#file}, row 1: expected at least one property: ${this.#rows} rows without properties would be lost. Set \`columns\`, or map to plain objects before the sink`,
       );
     }
     for (const column of this.#columnByName.values()) {
@@ -83,7 +83,7 @@ export class RowGroupBuffer {
     for (const name of Object.keys(record)) {
       if (this.#columnByName.has(name)) continue;
       if (this.#isFixed) {
-        throw this.#refuse(`column ${inQuotes(name)} is not among those of the rows before. Give \`columns\``);
+        throw this.#refuse(`column ${inQuotes(name)} did not occur in the first row group. Set \`columns\``);
       }
       const values = Array.from({ length: this.#rows }, () => null);
       this.#columnByName.set(name, { name, type: undefined, values });
@@ -103,7 +103,7 @@ export class RowGroupBuffer {
     if (isThenable(value)) swallowRejection(value);
     const fault = typeof value === 'object' ? jsonFault(value) : undefined;
     const detail = fault === undefined ? '' : ` (${cutToFit(fault.replace(/^ /, 'it '), 120)})`;
-    const remedy = this.#isGiven ? 'Map to that before the sink' : 'Give `columns`, or map to that before the sink';
+    const remedy = this.#isGiven ? 'Convert it before the sink' : 'Set `columns`, or convert it before the sink';
     return this.#refuse(
       `column ${inQuotes(name)}: expected ${type?.takes ?? 'data'}, got ${show(value)}${detail}. ${remedy}`,
     );

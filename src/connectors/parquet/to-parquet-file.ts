@@ -15,12 +15,12 @@ import { PartFile } from '../outputs/part-file.ts';
 
 export interface ToParquetFileOptions<In> {
   /**
-   * The columns in their order, with what they hold. Other properties are not written. Default: those of the records of
+   * The columns and their types, in order. Other properties are not written. Default: the properties of the records in
    * the first row group, each with the type of its first value: number as `double`, bigint as `int64`, string, boolean,
-   * `Date` as `timestamp`, `Uint8Array` as `binary`, objects and arrays as `json`. Subtasks decide that each for itself.
+   * `Date` as `timestamp`, `Uint8Array` as `binary`, objects and arrays as `json`. Each subtask decides for itself.
    */
   readonly columns?: Readonly<Partial<Record<keyof In & string, ParquetColumnType>>> | undefined;
-  /** The most rows in a row group, which is what is held in memory. Default 16 384. A group of 32 MB ends sooner. */
+  /** Maximum number of rows in a row group; one group is held in memory. Default 16 384. A group also ends at 32 MB. */
   readonly rowGroupSize?: number | undefined;
   /** Default `snappy`. */
   readonly compression?: 'snappy' | 'gzip' | 'none' | undefined;
@@ -30,15 +30,16 @@ const codecs = { snappy: 'SNAPPY', gzip: 'GZIP', none: 'UNCOMPRESSED' } as const
 const maxGroupBytes = 32 << 20;
 
 /**
- * Writes objects as a Parquet file, a column for each property. Needs the package `hyparquet-writer`. Null and undefined
- * are null. `parquetFile` reads the values back as they were (with `int64: 'bigint'` where there are bigints); a value that
- * its column cannot hold exactly is an error that names row and column.
+ * Writes objects as a Parquet file with a column per property. Needs the package `hyparquet-writer`. Null and undefined
+ * become null. `parquetFile` reads the same values back (with `int64: 'bigint'` if there are bigints). A value that its
+ * column cannot hold exactly is an error that names row and column.
  *
- * To `path` itself when the sink has one subtask, otherwise each subtask to its own file beside it,
- * `name-00000-of-00004.ext`. Directories are created. Part files that a run of another parallelism left are not touched.
+ * A sink with one subtask writes to `path` itself; otherwise each subtask writes its own file beside it,
+ * `name-00000-of-00004.ext`. Missing directories are created. Part files from a run with a different parallelism are
+ * left alone.
  *
- * Exactly once: a subtask's file appears at once when the subtask finishes, and replaces the one of an earlier attempt or
- * run. Of an attempt that failed nothing is left. A restarted subtask writes its file anew.
+ * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
+ * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start.
  */
 export function toParquetFile<In extends object>(path: string, options: ToParquetFileOptions<In> = {}): Sink<In> {
   checkOutputPath(path);
@@ -67,7 +68,7 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
 
 function typesOf(columns: Readonly<Partial<Record<string, ParquetColumnType>>>): ReadonlyMap<string, ColumnType> {
   if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
-    throw new InvalidArgumentError('columns', columns, 'an object: the type of each column by its name');
+    throw new InvalidArgumentError('columns', columns, 'an object with the type of each column by name');
   }
   const typeByName = new Map<string, ColumnType>();
   for (const [name, given] of Object.entries(columns)) {
@@ -102,7 +103,7 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
   readonly #rowGroupSize: number;
   readonly #codec: (typeof codecs)[keyof typeof codecs];
   readonly #bytes: hyparquetWriter.ByteWriter;
-  /** From the first row group on, when the columns are known. */
+  /** Set at the first row group, when the columns are known. */
   #parquet: hyparquetWriter.ParquetWriter | undefined;
 
   constructor(
@@ -157,11 +158,11 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
     const columnData = columns.map(({ name, type, values }) => ({
       name,
       data: values,
-      // The library's dictionary takes -0 for 0.
+      // The library's dictionary treats -0 as 0.
       ...(type?.element.type === 'DOUBLE' &&
         values.some((value) => Object.is(value, -0)) && { encoding: 'PLAIN' as const }),
     }));
-    // The promise is of a writer that flushes: this one holds what is written.
+    // The promise only matters for a writer that flushes; this one buffers its output.
     void this.#started().write({ columnData, rowGroupSize: rows });
     this.#buffer.clear();
     return this.#file.append(this.#takeBytes());
@@ -171,7 +172,7 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
     this.#parquet ??= new this.#library.ParquetWriter({
       writer: this.#bytes,
       schema: this.#schema(({ element: { converted_type, ...element } }) => {
-        // JSON is stored as text that we made: by its older name the library would take it for a value.
+        // JSON is passed as text; with the older annotation the library would encode it again.
         return converted_type === undefined || converted_type === 'JSON' ? element : { ...element, converted_type };
       }),
       codec: this.#codec,
@@ -187,7 +188,7 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
     return [{ name: 'schema', num_children: columns.length }, ...elements];
   }
 
-  /** What was written since, as bytes of their own: the writer goes on in the same memory. */
+  /** A copy of the bytes written since the last call; the writer reuses its memory. */
   #takeBytes(): Uint8Array {
     const bytes = this.#bytes.getBytes().slice();
     this.#bytes.index = 0;

@@ -1,6 +1,6 @@
-/** Stands for a value that cannot be given as asked, until it is known in which row it is. */
+/** Stands for a value that does not fit the options, until its row is known. */
 export class UnfitValue {
-  /** What is wrong with it, and the option that helps. */
+  /** The problem, and the option that solves it. */
   readonly problem: string;
 
   constructor(problem: string) {
@@ -9,8 +9,8 @@ export class UnfitValue {
 }
 
 /**
- * What went wrong while the values of a leaf were decoded. A dictionary is decoded before any row that refers to it, so
- * an unfit value only counts once a row has it: {@link UnfitValue} takes its place, and is looked for if there was one.
+ * Collects problems while the values of a leaf are decoded. A dictionary is decoded before the rows that refer to it,
+ * so an unfit value only counts if a row has it: an {@link UnfitValue} takes its place and is searched for afterwards.
  */
 export class ValueFaults {
   hasUnfit = false;

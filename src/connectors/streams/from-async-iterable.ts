@@ -6,15 +6,15 @@ import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from 
 import { PullReader } from './pull-reader.ts';
 
 /**
- * Reads an async iterable, or what a function makes anew each time it is called; the function gets a signal that is
- * aborted when the task ends early. It is pulled one item at a time, as far as records are asked for, and a partial batch
- * goes on as soon as the next item keeps it waiting. It may be endless.
+ * Reads an async iterable, or the one that a function returns per call; the function gets a signal that is aborted when
+ * the task ends early. Items are pulled one at a time, on demand. A partial batch is emitted as soon as the next item
+ * is not ready. The iterable may be endless.
  *
- * With `decode` it is the records in its bytes, as of the body of an S3 object.
+ * With `decode`, it reads the records in the bytes of the iterable, such as the body of an S3 object.
  *
- * Not splittable: one subtask. Replayable, from the start, if it can be iterated again: a restarted subtask fails with a
- * `SourceNotReplayableError` on an async generator object, since what was taken from it is gone. Of a function whose new
- * iterable does not begin at the start, such as a live feed, say so: `job.source(name, …, { replayable: false })`.
+ * Not splittable: one subtask. Replayable from the start if it can be iterated again. An async generator object cannot:
+ * a restarted subtask fails with a `SourceNotReplayableError`. If a function's next iterable does not begin at the
+ * start, as with a live feed, declare it: `job.source(name, …, { replayable: false })`.
  *
  * @param iterable a function may be async
  */

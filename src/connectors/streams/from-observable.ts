@@ -7,31 +7,34 @@ import type { Source, SourceReader } from '../../operators/source.ts';
 import { UserSubscriber } from '../../operators/user-subscriber.ts';
 import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 
-/** What happens to records of an observable that the job is not ready for. */
+/** The buffer for records of an observable that the job is not ready for. */
 export interface ObservableBuffer {
-  /** The most records that wait. */
+  /** Maximum number of waiting records. */
   readonly capacity: number;
-  /** When one more comes: fail with a `BufferOverflowError`, or lose the one that waited longest, or the one that came. */
+  /**
+   * When one more arrives: fail with a `BufferOverflowError`, discard the oldest waiting record, or discard the new
+   * one.
+   */
   readonly overflow: 'error' | 'drop-oldest' | 'drop-newest';
 }
 
 export interface FromObservableOptions {
   readonly buffer: ObservableBuffer;
   /**
-   * Whether each subscription gets all records from the start, as of a cold observable that reads something at rest.
-   * Default false: a Subject, an interval or a socket continues, and a restart loses what came before.
+   * Whether each subscription gets all records from the start, as with a cold observable of data at rest. Default
+   * false: a Subject, an interval or a socket continues from the present, and a restart loses the records before it.
    */
   readonly replayable?: boolean | undefined;
 }
 
 /**
- * Reads an observable. Nothing holds an observable back: what comes while the job is busy waits in a buffer, whose size
- * and overflow have to be chosen. Note that a synchronous observable, such as `of(…)` or `range(…)`, emits everything
- * while it is subscribed to; read its array or iterable instead.
+ * Reads an observable. An observable has no back pressure: records that arrive while the job is busy wait in a buffer,
+ * whose capacity and overflow you must choose. A synchronous observable, such as `of(…)` or `range(…)`, emits
+ * everything during the subscription; read its array or iterable instead.
  *
- * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to what that returns. A hot
- * observable continues with what it emits then; what it emitted before is lost, as `explain` and the receipt say. A cold
- * one is read again from the start: say `replayable: true`.
+ * Not splittable: one subtask. A restarted subtask calls `create` again and subscribes to the new observable. A hot
+ * observable continues from the present; earlier records are lost, as `explain` and the receipt report. A cold one is
+ * read again from the start: set `replayable: true`.
  *
  * @param create may be async
  */
@@ -72,7 +75,7 @@ class ObservableReader<Out> implements SourceReader<Out> {
   readonly #buffer: ObservableBuffer;
   readonly #subscriber: UserSubscriber<Out>;
   #queue: Out[] = [];
-  /** Index in `#queue` of the record that waited longest. */
+  /** Index in `#queue` of the oldest waiting record. */
   #head = 0;
   #receivedCount = 0;
   #isDone = false;
@@ -127,7 +130,7 @@ class ObservableReader<Out> implements SourceReader<Out> {
     return records;
   }
 
-  /** Cuts off what was taken once it is as long as the rest, so that a record is moved about once. */
+  /** Removes the taken records once they are as many as the rest, so each record is moved about once. */
   #compact(): void {
     if (this.#head * 2 < this.#queue.length) return;
     this.#queue = this.#queue.slice(this.#head);

@@ -10,12 +10,13 @@ import type { Source, SourceReader } from '../../operators/source.ts';
 import { checkDecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
 
 /**
- * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding; with
- * `decode` the records in its bytes. It is pulled as far as records are asked for, so it is held back when the job is.
+ * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding.
+ * With `decode`, it reads the records in its bytes. The stream is pulled on demand, so back pressure reaches it.
  *
- * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if that
- * returns a stream that was read before. Replayable if the new stream begins at the start, as that of a file does. Of one
- * that does not, such as a new connection to a live feed, say so: `job.source(name, fromNodeStream(…), { replayable: false })`.
+ * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if
+ * that returns a stream that was already read. Replayable if the new stream begins at the start, as with a file. If it
+ * does not, as with a new connection to a live feed, declare it: `job.source(name, fromNodeStream(…), { replayable:
+ * false })`.
  *
  * @param create may be async
  */
@@ -102,10 +103,10 @@ export interface ToNodeWritableOptions {
 }
 
 /**
- * Writes records to a Node stream, which `create` makes for each attempt of each subtask. The task is held back while the
- * stream is full.
+ * Writes records to a Node stream; `create` makes one per attempt of each subtask. The task waits while the stream is
+ * full.
  *
- * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
+ * At least once: records that a failed attempt wrote stay written, and the restarted subtask writes them again.
  */
 export function toNodeWritable<In = unknown>(
   create: (context: RuntimeContext) => Writable,
@@ -133,7 +134,7 @@ class WritableWriter<In> implements SinkWriter<In> {
   readonly #stream: Writable;
   readonly #isEnding: boolean;
   readonly #forget: () => void;
-  /** Records given to the stream that it has not reported as written. */
+  /** Records that the stream has accepted but not yet reported as written. */
   #pendingCount = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -149,7 +150,7 @@ class WritableWriter<In> implements SinkWriter<In> {
     stream.on('drain', wake).on('finish', wake).on('error', fail).on('close', close);
     this.#forget = () => {
       stream.off('drain', wake).off('finish', wake).off('close', close);
-      // A stream of ours may still fail while it is destroyed: nobody else listens.
+      // A stream that the sink owns may still fail while it is destroyed, and has no other listener.
       if (!isEnding) stream.off('error', fail);
     };
   }

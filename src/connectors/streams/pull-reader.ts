@@ -4,16 +4,16 @@ import type { Clock } from '../../environment.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { callAndForget, callAndWait, type Returned } from '../../user-code.ts';
 
-/** What is pulled one item at a time: an async iterator, or the reader of a web stream. */
+/** An origin that is pulled one item at a time: an async iterator, or the reader of a web stream. */
 export interface Pulled<Out> {
   next(): PromiseLike<IteratorResult<Out, unknown>>;
-  /** Ends it early; may settle late or never while a `next` is pending. */
+  /** Ends the origin early; may settle late or never while a `next` is pending. */
   stop(): unknown;
 }
 
 const ignore = (): void => {};
 
-/** A read under way, and what it has so far. */
+/** A read under way, and its items so far. */
 interface Waiting<Out> {
   readonly records: Out[];
   readonly maxRecords: number;
@@ -22,16 +22,16 @@ interface Waiting<Out> {
 }
 
 /**
- * Makes batches of what comes one at a time. There is never more than one `next` under way, and none that no read asked
- * for. A batch is handed over when it is full, or when it holds something and the next item is not there after the
- * work that was already waiting (one `setImmediate`): a slow origin does not hold back what it gave.
+ * Collects single items into batches. At most one `next` is under way, and only for a read. A batch is returned when it
+ * is full, or when it is not empty and the next item has not arrived after one `setImmediate`, so a slow origin does
+ * not delay items that are already there.
  */
 export class PullReader<Out> implements SourceReader<Out> {
   readonly #pulled: Pulled<Out>;
   readonly #clock: Clock;
   #waiting: Waiting<Out> | undefined;
   #isPulling = false;
-  /** Arrived after its read had been answered. */
+  /** An item that arrived after its read was answered. */
   #early: { readonly item: Out } | undefined;
   #failure: Error | undefined;
   #isDone = false;
@@ -66,7 +66,7 @@ export class PullReader<Out> implements SourceReader<Out> {
     if (this.#isPulling) return;
     this.#isPulling = true;
     const returned = callAndWait<unknown>(this.#next, this.#pulledOne);
-    // Never on this stack: one that answers at once would fill a batch by recursion.
+    // Never on this stack: a synchronous origin would fill a batch by recursion.
     if (returned !== undefined) void Promise.resolve(returned).then(this.#pulledOne);
   }
 
@@ -108,7 +108,7 @@ export class PullReader<Out> implements SourceReader<Out> {
     this.#answer();
   }
 
-  /** Ends the read under way with what it has: records first, then the failure or the end. */
+  /** Answers the read under way: with its records first, then with the failure or the end. */
   #answer(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;

@@ -7,13 +7,13 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { assertText, formatOf } from '../inputs/content-format.ts';
 
-/** Bytes that tell text, gzip and what is neither apart. More are not waited for: they may be long in coming. */
+/** Bytes needed to tell text, gzip and other formats apart. Waiting for more could delay a slow stream. */
 const tellingBytes = 4;
 const surrogate = { first: 0xd800, second: 0xdc00 };
 
 /**
- * The bytes of a stream of chunks, which is asked for one chunk at a time and only when bytes are wanted. What begins like
- * gzip is unpacked.
+ * The bytes of a stream of chunks, pulled one chunk at a time on demand. A stream that begins with the gzip magic is
+ * decompressed.
  */
 export class StreamBytes {
   readonly #name: string;
@@ -33,7 +33,7 @@ export class StreamBytes {
     return next.done === true ? Buffer.alloc(0) : next.value;
   }
 
-  /** Closes the chunks first: that settles a read that waits for one. */
+  /** Closes the chunks first, which settles a read that waits for one. */
   async close(): Promise<void> {
     await this.#chunks.close();
     await this.#bytes.return(undefined);
@@ -70,9 +70,9 @@ export class StreamBytes {
         isFirst = false;
         yield chunk;
       }
-      // An unpacker stops at the first zero behind a member, and what follows would be lost.
+      // A decompressor stops at the first zero after a member; further members would be lost.
       for await (const chunk of chunks.from(unpacker.bytesWritten)) {
-        if (chunk.some((byte) => byte !== 0)) throw this.#broken('something follows the zeros behind its end');
+        if (chunk.some((byte) => byte !== 0)) throw this.#broken('there is data after the zeros at its end');
       }
     } catch (thrown) {
       const error = toError(thrown);
@@ -113,11 +113,11 @@ export class StreamBytes {
   }
 }
 
-/** Chunks that are handed out, and kept until it is known that they were used. */
+/** Passes chunks on and retains them until the consumer reports how many bytes it used. */
 class UnreadChunks implements AsyncIterableIterator<Buffer> {
   readonly #chunks: AsyncGenerator<Buffer>;
   #kept: Buffer[] = [];
-  /** Bytes before those that are kept. */
+  /** Number of bytes before the retained ones. */
   #start = 0;
   #last: Promise<IteratorResult<Buffer>> | undefined;
 
@@ -133,7 +133,7 @@ class UnreadChunks implements AsyncIterableIterator<Buffer> {
     return this.#last;
   }
 
-  /** The first `bytes` were used. */
+  /** Releases the first `bytes`, which were used. */
   forget(bytes: number): void {
     for (let [first] = this.#kept; first !== undefined && this.#start + first.length <= bytes; [first] = this.#kept) {
       this.#start += first.length;
@@ -141,7 +141,7 @@ class UnreadChunks implements AsyncIterableIterator<Buffer> {
     }
   }
 
-  /** All that comes after the first `bytes`, handed out already or not. */
+  /** All bytes after the first `bytes`, passed on already or not. */
   async *from(bytes: number): AsyncGenerator<Buffer> {
     this.forget(bytes);
     await this.#last;
@@ -156,7 +156,7 @@ class UnreadChunks implements AsyncIterableIterator<Buffer> {
   }
 }
 
-/** Whether the second half of a pair is still to come. */
+/** Whether the text ends in the first half of a surrogate pair. */
 function endsInHalf(text: string): boolean {
   const last = text.charCodeAt(text.length - 1);
   return last >= surrogate.first && last < surrogate.second;

@@ -9,13 +9,14 @@ import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from 
 import { PullReader } from './pull-reader.ts';
 
 /**
- * Reads the chunks of a web stream; with `decode` the records in its bytes, as of `(await fetch(url)).body`. It is pulled
- * one chunk at a time, as far as records are asked for, and a partial batch goes on as soon as the next chunk keeps it
- * waiting.
+ * Reads the chunks of a web stream. With `decode`, it reads the records in its bytes, such as those of `(await
+ * fetch(url)).body`. Chunks are pulled one at a time, on demand. A partial batch is emitted as soon as the next chunk
+ * is not ready.
  *
- * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if that
- * returns a stream that was read before. Replayable if the new stream begins at the start, as the body of a second `fetch`
- * does. Of one that does not, such as a live feed, say so: `job.source(name, fromWebStream(…), { replayable: false })`.
+ * Not splittable: one subtask. A restarted subtask calls `create` again, and fails with a `SourceNotReplayableError` if
+ * that returns a stream that was already read. Replayable if the new stream begins at the start, as with the body of a
+ * second `fetch`. If it does not, as with a live feed, declare it: `job.source(name, fromWebStream(…), { replayable:
+ * false })`.
  *
  * @param create may be async
  */
@@ -61,10 +62,10 @@ export function fromWebStream<Out>(
 }
 
 /**
- * Writes records to a web stream, which `create` makes for each attempt of each subtask; it is closed when the subtask
- * finishes and aborted when it fails. The task is held back while the stream is full.
+ * Writes records to a web stream; `create` makes one per attempt of each subtask. It is closed when the subtask
+ * finishes and aborted when it fails. The task waits while the stream is full.
  *
- * At least once: what an attempt wrote before it failed stays written, and a restarted subtask writes it again.
+ * At least once: records that a failed attempt wrote stay written, and the restarted subtask writes them again.
  */
 export function toWebWritable<In = unknown>(create: (context: RuntimeContext) => WritableStream<In>): Sink<In> {
   checkFunction('toWebWritable', create);
@@ -78,7 +79,7 @@ export function toWebWritable<In = unknown>(create: (context: RuntimeContext) =>
         throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
       }
       const writer = stream.getWriter();
-      // A failure is told by `ready` and `close`, which are awaited.
+      // `ready` and `close` report a failure too, and are awaited.
       writer.closed.catch(() => {});
       return {
         write: async (records) => {
