@@ -3,7 +3,8 @@ import { type FaultPlace, faultPlan } from 'kintsugi/testing';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeBatch, encodeBatch } from '../src/partitions/records/record-codec.ts';
+import { decodeElement, encodeElement } from '../src/partitions/records/element-codec.ts';
+import { elementOf, type Records } from '../src/partitions/stream-element.ts';
 import { type Bench, type BenchOptions, type BenchRow, reading } from './harness.ts';
 
 const batchSize = 1_024;
@@ -114,7 +115,7 @@ export class RawFrames<Out> {
     for (let start = 0; start < count; start += batchSize) {
       const batch: Out[] = [];
       for (let id = start; id < Math.min(start + batchSize, count); id++) batch.push(recordOf(id));
-      const frame = encodeBatch(batch, { subpartition: 0, sequence: start });
+      const frame = encodeElement(elementOf(batch), { subpartition: 0, sequence: start });
       writeSync(this.#file, frame, 0, frame.length, position);
       position += frame.length;
       this.#lengths.push(frame.length);
@@ -135,7 +136,8 @@ export class RawFrames<Out> {
       position += bytes;
       for (let index = first, at = 0; index < next; index++) {
         const end = at + (lengths[index] as number);
-        const batch = decodeBatch(frames.subarray(at, end), { subpartition: 0, sequence: rows }) as readonly Out[];
+        const element = decodeElement(frames.subarray(at, end), { subpartition: 0, sequence: rows });
+        const batch = (element as Records).records as readonly Out[];
         at = end;
         for (const record of batch) sum += idOf(record);
         rows += batch.length;

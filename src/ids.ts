@@ -19,6 +19,9 @@ export type AttemptNumber = Brand<number, 'AttemptNumber'>;
 /** Number of a failover decision; grows by one with each failure that is handled. A greater one is newer. */
 export type FailoverId = Brand<number, 'FailoverId'>;
 
+/** Number of a checkpoint; a greater one is newer. */
+export type CheckpointId = Brand<number, 'CheckpointId'>;
+
 /** Names one run of a job: no other run, of this or another process, has the same. */
 export type RunId = Brand<string, 'RunId'>;
 

@@ -1,13 +1,14 @@
 /**
- * The order in which a task took records from its channels, as runs: so many of this channel, so many of that. With it a
- * task that merges channels can do the same again. 8 bytes a run; runs follow each other without bounds until the task
- * starts anew. (Causal logging of the one thing that is left to chance.)
+ * The order in which a task took elements from its channels, as runs: so many records of this channel, so many of that, a mark
+ * of this one. With it a task that merges channels can do the same again. 8 bytes a run; a mark is a run of no records. Runs
+ * follow each other without bounds until the task starts from the beginning. (Causal logging of the one thing that is left
+ * to chance.)
  */
 export class ChannelOrder {
   #runs = new Uint32Array(64);
   #length = 0;
 
-  /** What is noted so far, to be continued by somebody else: whoever still holds this one changes nothing of it. */
+  /** A copy for the next attempt; later notes of this one do not affect it. */
   copy(): ChannelOrder {
     const copy = new ChannelOrder();
     copy.#runs = this.#runs.slice();
@@ -24,6 +25,7 @@ export class ChannelOrder {
     return this.#runs[run * 2] as number;
   }
 
+  /** Records of a run; 0 for a mark. */
   countAt(run: number): number {
     return this.#runs[run * 2 + 1] as number;
   }
@@ -31,10 +33,17 @@ export class ChannelOrder {
   /** The next `count` records were taken from `channel`. */
   note(channel: number, count: number): void {
     const last = this.#length - 1;
-    if (last >= 0 && this.channelAt(last) === channel && this.countAt(last) + count < 2 ** 32) {
-      this.#runs[last * 2 + 1] = this.countAt(last) + count;
-      return;
-    }
+    const before = last >= 0 && this.channelAt(last) === channel ? this.countAt(last) : 0;
+    if (before > 0 && before + count < 2 ** 32) this.#runs[last * 2 + 1] = before + count;
+    else this.#append(channel, count);
+  }
+
+  /** Next, a mark was taken from `channel`. */
+  noteMark(channel: number): void {
+    this.#append(channel, 0);
+  }
+
+  #append(channel: number, count: number): void {
     if (this.#length * 2 === this.#runs.length) {
       const longer = new Uint32Array(this.#runs.length * 2);
       longer.set(this.#runs);
@@ -46,7 +55,7 @@ export class ChannelOrder {
   }
 }
 
-/** Goes through an order again, up to where it ended when the going began. */
+/** Goes through an order again, up to where it ended when the replay began. */
 export class OrderReplay {
   readonly #order: ChannelOrder;
   readonly #end: number;
@@ -64,11 +73,12 @@ export class OrderReplay {
     return this.#run < this.#end ? this.#order.channelAt(this.#run) : undefined;
   }
 
-  /** How many records of it, before it is another's turn. */
+  /** How many records of it, before it is another's turn; 0 if it is a mark's turn. */
   get left(): number {
     return this.#left;
   }
 
+  /** Takes records of the channel, at most as many as are left; none if it is a mark's turn. */
   take(count: number): void {
     this.#left -= count;
     if (this.#left > 0) return;

@@ -4,13 +4,13 @@ import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView } from './result-partition.ts';
-import { type Batch, endOfPartition, type StreamElement } from './stream-element.ts';
+import { endOfPartition, type StreamElement, type WrittenElement } from './stream-element.ts';
 
 export interface PipelinedResultPartitionOptions {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
-  /** Batches that wait in one subpartition before the producer has to stop. Default 4. */
+  /** Elements that wait in one subpartition before the producer has to stop. Default 4. */
   readonly queueCapacity?: number;
   /** Hears that nobody needed the rest of it. */
   readonly curtailed?: () => void;
@@ -75,14 +75,16 @@ export class PipelinedResultPartition implements ResultPartition {
   /** Its readers make room in their own time. */
   waitForRoom(): void {}
 
-  write(subpartition: number, records: Batch): void {
+  write(subpartition: number, element: WrittenElement): void {
     if (this.#phase === 'released') return;
     if (this.#phase !== 'open') {
-      throw new IllegalStateError(`A batch was written to partition ${this.id.partition}, which is ${this.#phase}`);
+      throw new IllegalStateError(`An element was written to partition ${this.id.partition}, which is ${this.#phase}`);
     }
-    this.#records += records.length;
-    this.#batches++;
-    this.#subpartition(subpartition).append({ kind: 'records', records });
+    if (element.kind === 'records') {
+      this.#records += element.records.length;
+      this.#batches++;
+    }
+    this.#subpartition(subpartition).append(element);
   }
 
   finish(done: (error?: Error) => void): void {

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { ResultTrace } from './result-trace.ts';
-import type { Batch, StreamElement } from './stream-element.ts';
+import type { StreamElement, WrittenElement } from './stream-element.ts';
 
 /** Where a fault can be armed around results (`environment.faults`). The place says `partition` and `attempt`. */
 export const partitionFaultPoints = {
@@ -48,7 +48,7 @@ export interface ResultPartition {
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
 
-  /** Whether one more batch may be written to *any* subpartition. A full partition stops its producer. Looking is free. */
+  /** Whether one more element may be written to *any* subpartition. A full partition stops its producer. Looking is free. */
   readonly isWritable: boolean;
   /**
    * Whether anybody needs what is still to be written: false once every reader was dismissed, or when it was released.
@@ -60,12 +60,12 @@ export interface ResultPartition {
   /** Calls `listener` whenever the partition becomes writable again, fails, or is needed no more. One listener: the writing task. */
   onWritable(listener: () => void): void;
   /**
-   * Appends a batch to a subpartition; takes ownership of the array. What nobody needs is dropped.
-   * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier or this batch could not be
-   * kept.
-   * @throws DeterminismBrokenError when it is produced again and is not what it was.
+   * Appends an element to a subpartition; takes ownership of an array of records. What no consumer needs is dropped.
+   * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier element or this one could not
+   * be retained.
+   * @throws DeterminismBrokenError when the result is reproduced, and this is not what was written before.
    */
-  write(subpartition: number, records: Batch): void;
+  write(subpartition: number, element: WrittenElement): void;
   /** Ends every subpartition. Calls `done` when everything that must outlive the task is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
   /**
@@ -75,7 +75,8 @@ export interface ResultPartition {
   curtail(done: (error?: Error) => void): void;
 
   /**
-   * Opens a reader at the start of a subpartition, or at its record `fromRecord`.
+   * Opens a reader at the start of a subpartition, or at its record `fromRecord`: it gets the marks that are right before that
+   * record, too.
    * @throws PartitionLostError if the partition was released, lost or curtailed, or no longer has that record.
    */
   read(subpartition: number, fromRecord?: number): SubpartitionView;

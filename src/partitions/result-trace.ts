@@ -1,37 +1,38 @@
-/** A batch that was produced. */
-export interface TracedBatch {
+/** An element that was produced. */
+export interface TracedElement {
+  /** Its records; 0 for a mark. */
   readonly count: number;
-  /** Of its frame; undefined where that is not known: then it is as good as any. */
+  /** Of its frame; undefined where that is not known: nothing can be shown to equal it. */
   readonly checksum: number | undefined;
 }
 
-/** Of one subpartition: how many records each batch had, and the checksum of its frame. */
+/** Of one subpartition: how many records each element had, and the checksum of its frame. */
 interface SubpartitionTrace {
   readonly counts: Uint32Array;
   readonly checksums: Uint32Array;
-  /** Batches without a checksum. */
+  /** Elements without a checksum. */
   readonly unknown: ReadonlySet<number>;
 }
 
 /**
- * What is left of a result that was released: enough to tell whether another attempt produces the same again. 8 bytes a
- * batch.
+ * What is left of a result that was released: enough to tell whether another attempt produces the same again. 8 bytes an
+ * element.
  */
 export class ResultTrace {
-  /** Whether that was all of it; otherwise nobody needed the rest, and nothing is known of it. */
+  /** Whether that was all of it; otherwise no consumer needed the rest, and nothing is known of it. */
   readonly isWhole: boolean;
   readonly #subpartitions: readonly (SubpartitionTrace | undefined)[];
 
-  /** @param batches by subpartition, those of each in order */
-  constructor(batches: readonly (Iterable<TracedBatch> | undefined)[], isWhole = true) {
+  /** @param elements by subpartition, those of each in order */
+  constructor(elements: readonly (Iterable<TracedElement> | undefined)[], isWhole = true) {
     this.isWhole = isWhole;
-    this.#subpartitions = batches.map((of) => {
+    this.#subpartitions = elements.map((of) => {
       if (of === undefined) return undefined;
       const all = [...of];
       return {
         counts: Uint32Array.from(all, ({ count }) => count),
         checksums: Uint32Array.from(all, ({ checksum = 0 }) => checksum),
-        unknown: new Set(all.flatMap(({ checksum }, batch) => (checksum === undefined ? [batch] : []))),
+        unknown: new Set(all.flatMap(({ checksum }, index) => (checksum === undefined ? [index] : []))),
       };
     });
   }
@@ -40,21 +41,22 @@ export class ResultTrace {
     return this.#subpartitions.length;
   }
 
-  batchCount(subpartition: number): number {
+  elementCount(subpartition: number): number {
     return this.#subpartitions[subpartition]?.counts.length ?? 0;
   }
 
-  recordCount(subpartition: number, batch: number): number {
-    return this.#subpartitions[subpartition]?.counts[batch] ?? 0;
+  /** Records of an element; 0 for a mark. */
+  recordCount(subpartition: number, index: number): number {
+    return this.#subpartitions[subpartition]?.counts[index] ?? 0;
   }
 
-  /** Records of a subpartition before a batch. O(batches). */
-  sequence(subpartition: number, batch: number): number {
-    return this.#subpartitions[subpartition]?.counts.subarray(0, batch).reduce((sum, count) => sum + count, 0) ?? 0;
+  /** Records of a subpartition before an element. O(elements). */
+  sequence(subpartition: number, index: number): number {
+    return this.#subpartitions[subpartition]?.counts.subarray(0, index).reduce((sum, count) => sum + count, 0) ?? 0;
   }
 
-  checksum(subpartition: number, batch: number): number | undefined {
+  checksum(subpartition: number, index: number): number | undefined {
     const trace = this.#subpartitions[subpartition];
-    return trace?.unknown.has(batch) === true ? undefined : trace?.checksums[batch];
+    return trace?.unknown.has(index) === true ? undefined : trace?.checksums[index];
   }
 }

@@ -1,10 +1,56 @@
+import type { CheckpointId } from '../ids.ts';
+
 /** Records in the order they were produced. Frozen (array and records) where the environment says so; never changed. */
 export type Batch = readonly unknown[];
 
-/** What travels through a subpartition. Barriers and watermarks will be further kinds. */
+/** Records that travel together. */
+export interface Records {
+  readonly kind: 'records';
+  readonly records: Batch;
+}
+
+/** Divides the records that a checkpoint covers from those after it. */
+export interface Barrier {
+  readonly kind: 'barrier';
+  readonly checkpoint: CheckpointId;
+}
+
+/** No record follows whose event time is this or earlier. */
+export interface Watermark {
+  readonly kind: 'watermark';
+  /** Milliseconds since 1970; `Infinity` if no record with an event time follows. */
+  readonly timestampMs: number;
+}
+
+/** Whether its producer expects to send nothing for a while, so that consumers need not wait for its watermarks. */
+export interface Idleness {
+  readonly kind: 'idleness';
+  readonly isIdle: boolean;
+}
+
+/**
+ * An element that is no record. Sequence numbers count records alone, so a mark has none: its place is *after record n of
+ * its subpartition*, among the other marks there in the order they were written. Batches make no difference to it.
+ */
+export type Mark = Barrier | Watermark | Idleness;
+
+/** What a producer writes. The end is not written: it follows when the producer finishes. */
+export type WrittenElement = Records | Mark;
+
+/** What travels through a subpartition. */
 export type StreamElement =
-  | { readonly kind: 'records'; readonly records: Batch }
+  | WrittenElement
   /** Nothing follows: the producer finished. */
   | { readonly kind: 'end' };
 
 export const endOfPartition: StreamElement = { kind: 'end' };
+
+/** Records as an element. */
+export function elementOf(records: Batch): Records {
+  return { kind: 'records', records };
+}
+
+/** By how many records an element moves the sequence numbers on. */
+export function recordCountOf(element: WrittenElement): number {
+  return element.kind === 'records' ? element.records.length : 0;
+}

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Batch, StreamElement } from './stream-element.ts';
+import type { Batch, Mark, StreamElement } from './stream-element.ts';
 
 /**
  * Where a task takes its elements from: an input gate over many channels, or a source.
@@ -49,6 +49,8 @@ export interface TaskOutput {
   onWritable(listener: () => void): void;
   /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */
   write(records: Batch): void;
+  /** Takes a mark: it comes after every record so far, wherever those went, and before every later one. */
+  mark(mark: Mark): void;
   /** Hands on what is still buffered (a partly filled batch) although nothing follows yet. */
   flush(): void;
   /** Everything was written: commit. Calls `done` when it is safe, or with the error. */

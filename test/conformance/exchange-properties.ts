@@ -8,6 +8,7 @@ import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { CannotRun, equals, type Handler, type Judge, knowing, worst } from './conformance-case.ts';
 import { textOf } from './given-graph.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 /** Exchanges of ours that stand for Flink's types. What is not here has no counterpart. */
 export const counterparts: Readonly<Record<string, readonly ExchangeType[]>> = {
@@ -57,7 +58,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   });
   let written = 0;
   while (partition.isWritable && written < manyBatches) {
-    partition.write(0, [written++]);
+    partition.write(0, elementOf([written++]));
     settle();
   }
   partition.release();

@@ -7,7 +7,7 @@ import type { Source } from '../../src/operators/source.ts';
 import { FilePool } from '../../src/partitions/storage/file-pool.ts';
 import { FileSegment } from '../../src/partitions/storage/file-segment.ts';
 import { framesOf } from '../../src/partitions/storage/frame-reader.ts';
-import { decodeBatch, encodeBatch } from '../../src/partitions/records/record-codec.ts';
+import { decodeBatch, encodeBatch } from '../support/batch-frames.ts';
 import { contextOf, drain, planSource, scratchDirectory } from './subtasks.ts';
 
 const at = scratchDirectory();

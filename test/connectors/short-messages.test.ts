@@ -8,7 +8,7 @@ import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/p
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
-import { encodeBatch } from '../../src/partitions/records/record-codec.ts';
+import { encodeBatch } from '../support/batch-frames.ts';
 import { failureOf, planSource, readSubtask, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 /** What data adds to a message is cut, and what follows it is there. */

@@ -3,6 +3,7 @@ import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { InputGate } from '../../src/operators/task/input-gate.ts';
 import type { StreamElement } from '../../src/partitions/stream-element.ts';
+import { barrier, idle } from '../support/marks.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
 
 function gateOver(count: number, order?: ChannelOrder) {
@@ -12,7 +13,7 @@ function gateOver(count: number, order?: ChannelOrder) {
   let error: unknown;
   gate.elements$.subscribe({
     next: (element: StreamElement) =>
-      element.kind === 'end' ? taken.push('end') : taken.push(...(element.records as number[])),
+      element.kind === 'records' ? taken.push(...(element.records as number[])) : taken.push(element.kind),
     error: (failure: unknown) => {
       error = failure;
     },
@@ -154,12 +155,13 @@ describe('InputGate', () => {
   });
 });
 
-/** An order as it is written down: `0×2 1×1` is two records of channel 0, then one of channel 1. */
+/** An order as it is written down: `0×2 1×1 0×0` is two records of channel 0, one of channel 1, then a mark of channel 0. */
 function orderOf(text: string): ChannelOrder {
   const order = new ChannelOrder();
   for (const run of text.split(' ').filter((each) => each !== '')) {
     const [channel, count] = run.split('×').map(Number) as [number, number];
-    order.note(channel, count);
+    if (count === 0) order.noteMark(channel);
+    else order.note(channel, count);
   }
   return order;
 }
@@ -224,7 +226,9 @@ describe('InputGate with an order', () => {
   ])('IG4: keeps to it in other batches, $batches: $pieces', ({ sends, pieces }) => {
     const { gate, channel } = gateOver(2, orderOf('0×2 1×1 0×1'));
     const emitted: string[] = [];
-    gate.elements$.subscribe((element) => emitted.push(element.kind === 'end' ? 'end' : element.records.join('')));
+    gate.elements$.subscribe((element) =>
+      emitted.push(element.kind === 'records' ? element.records.join('') : element.kind),
+    );
     for (const [index, ...records] of sends) {
       channel(index).emit(...records);
       while (gate.emitNext());
@@ -266,6 +270,49 @@ describe('InputGate with an order', () => {
     while (gate.emitNext());
     expect(taken).toEqual(['x', 'a', 'y', 'p', 'b', 'end']);
     expect(told(order)).toBe('1×1 0×1 1×1 2×1 0×1');
+  });
+
+  it('IG4: notes marks among the records, and takes them in that order again', () => {
+    const order = new ChannelOrder();
+    const first = gateOver(2, order);
+    first.channel(0).emit('a', 'b');
+    first.channel(1).emitMark(idle);
+    while (first.gate.emitNext());
+    first.channel(1).emit('x');
+    first.channel(0).emitMark(barrier(1));
+    while (first.gate.emitNext());
+    expect(told(order)).toBe('0×2 1×0 1×1 0×0');
+    const second = gateOver(2, order);
+    second.channel(0).emit('a');
+    second.channel(0).emit('b');
+    while (second.gate.emitNext());
+    second.channel(0).emitMark(barrier(1));
+    expect(second.gate.emitNext()).toBe(false);
+    second.channel(1).emitMark(idle);
+    second.channel(1).emit('x');
+    while (second.gate.emitNext());
+    expect(first.taken).toEqual(['a', 'b', 'idleness', 'x', 'barrier']);
+    expect(second.taken).toEqual(first.taken);
+  });
+
+  it.each<{ what: string; comes: (channel: HandChannel) => void; taken: unknown[] }>([
+    { what: 'a record where a mark was', comes: (channel) => channel.emit('a'), taken: ['x', 'a'] },
+    { what: 'the end where a mark was', comes: (channel) => channel.end(), taken: ['x'] },
+  ])('IG4: ends the replay where a channel is not what it was: $what', ({ comes, taken: expected }) => {
+    const { gate, taken, channel } = gateOver(2, orderOf('0×0 1×1'));
+    channel(1).emit('x');
+    expect(gate.emitNext()).toBe(false);
+    comes(channel(0));
+    while (gate.emitNext());
+    expect(taken.toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('IG4: ends the replay at a mark where a record was', () => {
+    const { gate, taken, channel } = gateOver(2, orderOf('0×1 1×1'));
+    channel(1).emit('x');
+    channel(0).emitMark(idle);
+    while (gate.emitNext());
+    expect(taken.toSorted()).toEqual(['idleness', 'x']);
   });
 
   it('IG4: what was added after a first replay is kept to by a second', () => {

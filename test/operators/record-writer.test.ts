@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
+import { recordsIn } from '../support/batch-frames.ts';
+import { barrier } from '../support/marks.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 
 const byItself: ChannelSelection = { kind: 'hash', keyOf: (record: number) => record };
@@ -64,6 +66,19 @@ describe('RecordWriter', () => {
     expect(partition.written[0]).toEqual([[0, 1, 2, 3], [4]]);
     writer.flush();
     expect(partition.written[0]).toHaveLength(2);
+  });
+
+  it('writes a mark to every subpartition, after what it still held of each', () => {
+    const { partition, writer } = writing(3, byItself);
+    writer.write(upTo(5));
+    writer.mark(barrier(7));
+    writer.write(upTo(2));
+    writer.flush();
+    const places = partition.elements.map((of) => of.findIndex((element) => element.kind === 'barrier'));
+    const before = partition.elements.map((of, index) => of.slice(0, places[index]).flatMap(recordsIn));
+    expect(before.map((records) => records.length).reduce((sum, next) => sum + next)).toBe(5);
+    expect(partition.elements.flat().filter((element) => element.kind === 'barrier')).toHaveLength(3);
+    expect(partition.records.flat()).toHaveLength(7);
   });
 
   it('flushes before it finishes, and drops what is partial when it is aborted', () => {

@@ -20,7 +20,7 @@ function inputOver(...answers: (Answer | Error)[]) {
   const input = new SourceInput(reader, { batchSize: 10, batchBytes: 1_024 }, 'numbers');
   const taken: unknown[] = [];
   input.elements$.subscribe({
-    next: (element) => taken.push(element.kind === 'end' ? 'end' : element.records),
+    next: (element) => taken.push(element.kind === 'records' ? element.records : element.kind),
     error: (error: Error) => taken.push(error.message),
   });
   let wakes = 0;

@@ -12,6 +12,7 @@ import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/par
 import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 
@@ -58,7 +59,7 @@ const sumOf = (files: Map<string, Uint8Array[]>): number =>
 describe('blocking results', () => {
   it('RP1: cannot be read before it has finished, and again and again afterwards', () => {
     const { partition, finish, read, settle } = partitionOf();
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     expect(() => partition.read(0)).toThrow(IllegalStateError);
     partition.finish(() => {});
     expect(() => partition.read(0)).toThrow(IllegalStateError);
@@ -70,7 +71,7 @@ describe('blocking results', () => {
   it('keeps batches in memory while the budget has room, and hands out the very same', () => {
     const { partition, budget, files, finish, read } = partitionOf({ budgetBytes: 1_000 });
     const [first, second, third] = [['a'], Array.from({ length: 500 }, () => 'b'), ['c']];
-    for (const batch of [first, second, third]) partition.write(0, batch);
+    for (const batch of [first, second, third]) partition.write(0, elementOf(batch));
     finish();
     const batches = read(0, 3).elements.map((element) => (element.kind === 'records' ? element.records : undefined));
     expect(batches).toEqual([first, second, third, undefined]);
@@ -86,7 +87,7 @@ describe('blocking results', () => {
 
   it('emits what is in memory inside the request', () => {
     const { partition, finish } = partitionOf({ budgetBytes: unlimited });
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     finish();
     const reading = new Reading(partition.read(0));
     reading.request(1);
@@ -97,7 +98,7 @@ describe('blocking results', () => {
     const { partition, wakes, settle } = partitionOf();
     for (let batch = 0; batch < 8; batch++) {
       expect(partition.isWritable).toBe(true);
-      partition.write(0, [batch]);
+      partition.write(0, elementOf([batch]));
     }
     expect([partition.isWritable, wakes()]).toEqual([false, 0]);
     settle();
@@ -106,7 +107,7 @@ describe('blocking results', () => {
 
   it('has finished when everything is on the disk, and not before', () => {
     const { partition, ends, settle } = partitionOf();
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     partition.finish((error) => ends.push(error));
     expect(ends).toStrictEqual([]);
     settle();
@@ -117,7 +118,7 @@ describe('blocking results', () => {
     const counted = (batchCount: number, records: (batch: number) => unknown[]) => {
       const made = partitionOf();
       for (let batch = 0; batch < batchCount; batch++) {
-        made.partition.write(0, records(batch));
+        made.partition.write(0, elementOf(records(batch)));
         made.settle();
       }
       made.finish();
@@ -160,7 +161,7 @@ describe('blocking results', () => {
     const written = Object.freeze([Object.freeze({ a: Object.freeze([1]) })]);
     for (const freeze of [true, false]) {
       const { partition, finish, read } = partitionOf({ freeze });
-      partition.write(0, written);
+      partition.write(0, elementOf(written));
       finish();
       const [element] = read(0, 1).elements;
       const records = element?.kind === 'records' ? (element.records as [{ a: number[] }]) : undefined;
@@ -170,9 +171,9 @@ describe('blocking results', () => {
 
   it.each([unlimited, 0])('RP3: refuses a record that is no plain data, with a budget of %d', (budgetBytes) => {
     const { partition, budget, finish, read, ends } = partitionOf({ budgetBytes });
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     const before = [partition.statistics(), budget.reservedBytes];
-    expect(() => partition.write(0, [1, { call: () => 1 }])).toThrow(RecordNotSerializableError);
+    expect(() => partition.write(0, elementOf([1, { call: () => 1 }]))).toThrow(RecordNotSerializableError);
     expect([partition.statistics(), budget.reservedBytes]).toEqual(before);
     finish();
     expect([ends, read(0, 1).records]).toStrictEqual([[undefined], ['a']]);
@@ -185,10 +186,10 @@ describe('a full disk', () => {
   it('wakes the producer, fails its next write and the end, and nobody reads a part', () => {
     const { partition, faults, wakes, settle, ends, finish } = partitionOf();
     faults.fail(spillFaultPoints.append, { ...fullDisk, skip: 1 });
-    for (const record of ['a', 'b', 'c']) partition.write(0, [record]);
+    for (const record of ['a', 'b', 'c']) partition.write(0, elementOf([record]));
     settle();
     expect(wakes()).toBe(1);
-    expect(() => partition.write(0, ['d'])).toThrow(SpillError);
+    expect(() => partition.write(0, elementOf(['d']))).toThrow(SpillError);
     finish();
     expect(ends).toStrictEqual([expect.any(SpillError)]);
     expect(ends[0]?.message).toContain('ENOSPC');
@@ -198,8 +199,8 @@ describe('a full disk', () => {
   it('that shows after the end was asked for fails the end', () => {
     const { partition, faults, ends, finish, budget, files } = partitionOf();
     faults.fail(spillFaultPoints.append, fullDisk);
-    partition.write(0, ['a']);
-    partition.write(0, ['b']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['b']));
     finish();
     expect(ends).toStrictEqual([expect.any(SpillError)]);
     partition.release();
@@ -211,8 +212,8 @@ describe('RP2: a bad file', () => {
   /** Two frames, of one subpartition each; the first one is touched. */
   function spilled() {
     const made = partitionOf({ subpartitionCount: 2 });
-    made.partition.write(0, [{ id: 1, name: 'one' }]);
-    made.partition.write(1, [{ id: 2, name: 'two' }]);
+    made.partition.write(0, elementOf([{ id: 1, name: 'one' }]));
+    made.partition.write(1, elementOf([{ id: 2, name: 'two' }]));
     made.finish();
     const [chunks] = made.files.values();
     return { ...made, chunks: chunks as Uint8Array[] };
@@ -258,8 +259,8 @@ describe('RP2: a bad file', () => {
 
   it('is a lost partition when a frame is not where it was written', () => {
     const { partition, finish, files, read } = partitionOf();
-    partition.write(0, ['a']);
-    partition.write(0, ['longer']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['longer']));
     finish();
     for (const chunks of files.values()) chunks.reverse();
     expect(read(0, 2).error).toBeInstanceOf(PartitionLostError);
@@ -267,8 +268,8 @@ describe('RP2: a bad file', () => {
 
   it('is a lost partition when a frame of the same length is in its place', () => {
     const { partition, finish, files, read } = partitionOf();
-    partition.write(0, ['a']);
-    partition.write(0, ['b']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['b']));
     finish();
     for (const chunks of files.values()) chunks.reverse();
     const { records, error } = read(0, 2);
@@ -278,9 +279,9 @@ describe('RP2: a bad file', () => {
 
   it('tells the readers that read the bad part, and only them', () => {
     const { partition, finish, read, faults } = partitionOf({ subpartitionCount: 2 });
-    partition.write(0, ['a']);
-    partition.write(0, ['b']);
-    partition.write(1, ['c']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['b']));
+    partition.write(1, elementOf(['c']));
     finish();
     faults.fail(spillFaultPoints.read, { skip: 1 });
     const [first, second] = [read(0, 2), read(1, 1)];
@@ -297,12 +298,12 @@ describe('RP3: a release', () => {
     ['while a part of it is in memory', 200],
   ])('frees memory and file %s, and what is under way changes nothing', (_, budgetBytes) => {
     const { partition, budget, files, settle, ends } = partitionOf({ budgetBytes });
-    for (const record of ['a', 'b', 'c']) partition.write(0, [record]);
+    for (const record of ['a', 'b', 'c']) partition.write(0, elementOf([record]));
     partition.release();
     settle();
     expect([budget.reservedBytes, files.size]).toEqual([0, 0]);
     expect(partition.statistics()).toEqual({ records: 3, batches: 3, memoryBytes: 0, spilledBytes: 0 });
-    partition.write(0, ['d']);
+    partition.write(0, elementOf(['d']));
     expect(() => partition.read(0)).toThrow(PartitionLostError);
     partition.finish((error) => ends.push(error));
     expect(ends).toStrictEqual([undefined]);
@@ -310,7 +311,7 @@ describe('RP3: a release', () => {
 
   it('RP6: ends an end that waits for the disk well, once', () => {
     const { partition, settle, ends } = partitionOf();
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     partition.finish((error) => ends.push(error));
     partition.release();
     settle();
@@ -319,8 +320,8 @@ describe('RP3: a release', () => {
 
   it('fails every reader that is not at the end, also one that nobody listens to yet', () => {
     const { partition, finish, read, settle } = partitionOf();
-    partition.write(0, ['a']);
-    partition.write(0, ['b']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['b']));
     finish();
     const [done, waiting, unread] = [read(0, 2), read(0, 1), partition.read(0)];
     const asking = new Reading(partition.read(0), 2);
@@ -345,11 +346,11 @@ describe('RP3: a release', () => {
         spillStore: new MemorySpillStore(clock),
       });
     const [first, second] = [create(0), create(1)];
-    first.write(0, ['a', 'b', 'c']);
-    first.write(0, ['d', 'e', 'f']);
+    first.write(0, elementOf(['a', 'b', 'c']));
+    first.write(0, elementOf(['d', 'e', 'f']));
     expect(first.statistics().memoryBytes).toBe(budget.reservedBytes);
     first.release();
-    second.write(0, ['a', 'b', 'c']);
+    second.write(0, elementOf(['a', 'b', 'c']));
     expect(second.statistics().memoryBytes).toBe(budget.reservedBytes);
   });
 });
@@ -395,7 +396,7 @@ describe('on a real disk', () => {
     writeFileSync(directory, '');
     const store = new FileSpillStore({ directory });
     const partition = create(store);
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     const error = await finish(partition);
     expect(error).toBeInstanceOf(SpillError);
     expect(error?.message).toMatch(`Cannot spill intermediate results to ${directory}: `);
@@ -410,8 +411,8 @@ describe('on a real disk', () => {
   ])('is lost when its file was %s', async (_, damage) => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = create(store);
-    partition.write(0, ['some text', 'and more']);
-    partition.write(0, ['some text', 'and more']);
+    partition.write(0, elementOf(['some text', 'and more']));
+    partition.write(0, elementOf(['some text', 'and more']));
     expect(await finish(partition)).toBeUndefined();
     const [path] = below(scratch).filter((name) => name.includes('partition'));
     damage(join(scratch, path as string));
@@ -425,7 +426,7 @@ describe('on a real disk', () => {
   it('is lost when its file is gone by the time that it has to be opened again', async () => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = create(store);
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     expect(await finish(partition)).toBeUndefined();
     for (const name of below(scratch)) if (name.includes('partition')) unlinkSync(join(scratch, name));
     // Seventy others: the handle of the first is given up.
@@ -442,7 +443,7 @@ describe('on a real disk', () => {
   it('leaves no file after its release, and no directory after the end of the run', async () => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = create(store);
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     await finish(partition);
     const reading = readAll(partition);
     partition.release();
@@ -465,7 +466,7 @@ describe('on a real disk', () => {
           const partition = create(store, budget);
           for (const records of batches) {
             if (!partition.isWritable) await new Promise<void>((resolve) => partition.onWritable(resolve));
-            partition.write(0, records);
+            partition.write(0, elementOf(records));
           }
           expect(await finish(partition)).toBeUndefined();
           const all = batches.flat();
@@ -506,7 +507,7 @@ describe('any order of writes, turns, reads and credits', () => {
             if (next.kind === 'settle') continue;
             const records = Array.from({ length: next.size }, (_, index) => `${written.flat().length}/${index}`);
             (written[next.to] as string[][]).push(records);
-            partition.write(next.to, records);
+            partition.write(next.to, elementOf(records));
             expect(budget.reservedBytes).toBeLessThanOrEqual(budgetBytes);
           }
           finish();

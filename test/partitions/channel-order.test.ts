@@ -5,7 +5,10 @@ type Run = readonly [channel: number, count: number];
 
 function noted(runs: readonly Run[]): ChannelOrder {
   const order = new ChannelOrder();
-  for (const [channel, count] of runs) order.note(channel, count);
+  for (const [channel, count] of runs) {
+    if (count === 0) order.noteMark(channel);
+    else order.note(channel, count);
+  }
   return order;
 }
 
@@ -40,6 +43,24 @@ describe('ChannelOrder', () => {
         [0, 1],
         [1, 1],
         [0, 1],
+      ],
+    },
+    {
+      rule: 'marks, each by itself',
+      notes: [
+        [3, 5],
+        [3, 0],
+        [3, 0],
+        [1, 0],
+        [3, 2],
+        [3, 1],
+      ],
+      runs: [
+        [3, 5],
+        [3, 0],
+        [3, 0],
+        [1, 0],
+        [3, 3],
       ],
     },
     {
@@ -93,6 +114,28 @@ describe('OrderReplay', () => {
       [2, 3],
       [2, 2],
       [0, 1],
+      [undefined, 0],
+    ]);
+  });
+
+  it('says when it is the turn of a mark, which is no record', () => {
+    const replay = new OrderReplay(
+      noted([
+        [2, 0],
+        [2, 2],
+        [0, 0],
+      ]),
+    );
+    const seen = [[replay.channel, replay.left]];
+    for (const count of [0, 1, 1, 0]) {
+      replay.take(count);
+      seen.push([replay.channel, replay.left]);
+    }
+    expect(seen).toEqual([
+      [2, 0],
+      [2, 2],
+      [2, 1],
+      [0, 0],
       [undefined, 0],
     ]);
   });

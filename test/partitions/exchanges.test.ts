@@ -1,90 +1,18 @@
 import fc from 'fast-check';
-import { PartitionLostError } from '../../src/errors/result-errors.ts';
+import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
-import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
-import type { Retention } from '../../src/partitions/retained/memory-room.ts';
-import type { ResultPartition } from '../../src/partitions/result-partition.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
-import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import type { ResultPartitionId } from '../../src/ids.ts';
+import { InputGate } from '../../src/operators/task/input-gate.ts';
+import { RecordWriter } from '../../src/operators/task/record-writer.ts';
+import { ChannelOrder } from '../../src/partitions/channel-order.ts';
+import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
+import { isResumable, type ResultPartition, type TraceableResult } from '../../src/partitions/result-partition.ts';
+import { elementOf, type StreamElement } from '../../src/partitions/stream-element.ts';
+import { recordsIn } from '../support/batch-frames.ts';
+import { exchanges } from '../support/exchanges.ts';
+import { barrier, idle, produce, type Spelled, spelled, spelledSteps, type Step, watermark } from '../support/marks.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
-
-interface Exchange {
-  readonly name: string;
-  /** Whether it is kept, and can be read from any record; and whether that can be before it is complete. */
-  readonly reading: 'once' | 'early' | 'at the end';
-  readonly create: (subpartitionCount: number) => ResultPartition;
-  /** Lets what was put off happen. */
-  readonly settle: () => void;
-}
-
-function blocking(name: string, budgetBytes: number): () => Exchange {
-  return () => {
-    const environment = virtualEnvironment();
-    const budget = new ByteBudget(budgetBytes);
-    const spillStore = new MemorySpillStore(environment.clock);
-    return {
-      name,
-      reading: 'at the end',
-      create: (subpartitionCount) =>
-        new RetainedResultPartition({
-          retention: 'memory-then-disk',
-          id: somePartition,
-          exchange: exchangeTypes.blocking,
-          subpartitionCount,
-          budget,
-          spillStore,
-        }),
-      settle: () => environment.runUntilIdle(),
-    };
-  };
-}
-
-function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY): () => Exchange {
-  return () => {
-    const environment = virtualEnvironment();
-    const budget = new ByteBudget(budgetBytes);
-    const spillStore = new MemorySpillStore(environment.clock);
-    return {
-      name: retention,
-      reading: 'early',
-      create: (subpartitionCount) =>
-        new RetainedResultPartition({
-          id: somePartition,
-          exchange: retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory,
-          subpartitionCount,
-          retention,
-          budget,
-          spillStore,
-        }),
-      settle: () => environment.runUntilIdle(),
-    };
-  };
-}
-
-/** Every kind of result. What is asked here holds for all of them. */
-const exchanges: [string, () => Exchange][] = [
-  [
-    'pipelined',
-    () => ({
-      name: 'pipelined',
-      reading: 'once',
-      create: (subpartitionCount) =>
-        new PipelinedResultPartition({ id: somePartition, exchange: exchangeTypes.pipelined, subpartitionCount }),
-      settle: () => {},
-    }),
-  ],
-  ['blocking, in memory', blocking('blocking', Number.POSITIVE_INFINITY)],
-  ['blocking, partly spilled', blocking('blocking', 4_000)],
-  ['blocking, spilled', blocking('blocking', 0)],
-  ['memory', retained('memory')],
-  ['memory, over its budget', retained('memory', 0)],
-  ['memory, then disk', retained('memory-then-disk', 4_000)],
-  ['memory, spilled', retained('memory-then-disk', 0)],
-  ['reliable', retained('disk')],
-];
 
 /** Grants credits until everything is read: no more batches come than were asked for. */
 function readWith(credits: readonly number[], reading: Reading, settle: () => void): void {
@@ -102,7 +30,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
   const fill = (partition: ResultPartition, settle: () => void, writes: readonly (readonly [number, unknown[]])[]) => {
     for (const [subpartition, records] of writes) {
       if (!partition.isWritable) settle();
-      partition.write(subpartition, records);
+      partition.write(subpartition, elementOf(records));
     }
     const ends: (Error | undefined)[] = [];
     partition.finish((error) => ends.push(error));
@@ -176,7 +104,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
         ended = true;
         return;
       }
-      records.push(...element.records);
+      records.push(...recordsIn(element));
       view.request(1);
     });
     view.request(1);
@@ -224,7 +152,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
   it('refuses what is a bug of the caller', () => {
     const { partition } = filled(2, []);
-    expect(() => partition.write(0, [1])).toThrow(IllegalStateError);
+    expect(() => partition.write(0, elementOf([1]))).toThrow(IllegalStateError);
     expect(() => partition.read(2)).toThrow(IllegalStateError);
     expect(() => partition.read(-1)).toThrow(IllegalStateError);
   });
@@ -234,10 +162,10 @@ describe.each(exchanges)('%s', (_, exchange) => {
     const partition = create(1);
     let wakes = 0;
     partition.onWritable(() => wakes++);
-    partition.write(0, [1]);
+    partition.write(0, elementOf([1]));
     expect(partition.isNeeded).toBe(true);
     partition.release();
-    for (let batch = 0; batch < 20; batch++) partition.write(0, [batch]);
+    for (let batch = 0; batch < 20; batch++) partition.write(0, elementOf([batch]));
     settle();
     expect([partition.isNeeded, partition.isWritable]).toEqual([false, true]);
     const ends: unknown[] = [];
@@ -272,7 +200,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
     it('everything is needed of a result that nobody has opened', () => {
       const { partition } = written(2);
-      partition.write(0, [1]);
+      partition.write(0, elementOf([1]));
       expect(partition.isNeeded).toBe(true);
     });
 
@@ -300,10 +228,10 @@ describe.each(exchanges)('%s', (_, exchange) => {
     whileWritten('a dismissed reader gets nothing more, not even the end', () => {
       const { partition, open, settle } = written(1);
       const reading = open(0, 9);
-      partition.write(0, [1]);
+      partition.write(0, elementOf([1]));
       settle();
       reading.dismiss();
-      partition.write(0, [2]);
+      partition.write(0, elementOf([2]));
       fill(partition, settle, []);
       expect([reading.records, reading.isComplete, reading.error]).toEqual([[1], false, undefined]);
     });
@@ -311,13 +239,13 @@ describe.each(exchanges)('%s', (_, exchange) => {
     whileWritten('a dismissed reader holds up neither the producer nor the other readers', () => {
       const { partition, open, settle } = written(2);
       const [dismissed, other] = [open(0, 1), open(1, 100)];
-      partition.write(0, [0]);
+      partition.write(0, elementOf([0]));
       settle();
       dismissed.dismiss();
       for (let batch = 0; batch < 50; batch++) {
         expect(partition.isWritable).toBe(true);
-        partition.write(0, [batch]);
-        partition.write(1, [batch]);
+        partition.write(0, elementOf([batch]));
+        partition.write(1, elementOf([batch]));
         settle();
       }
       fill(partition, settle, []);
@@ -329,10 +257,10 @@ describe.each(exchanges)('%s', (_, exchange) => {
       'what is written although nobody needs it is dropped, and then there is nothing to begin to read',
       () => {
         const { partition, open, settle } = written(1);
-        partition.write(0, [1]);
+        partition.write(0, elementOf([1]));
         open(0).dismiss();
         const before = partition.statistics();
-        for (let batch = 0; batch < 20; batch++) partition.write(0, [batch]);
+        for (let batch = 0; batch < 20; batch++) partition.write(0, elementOf([batch]));
         settle();
         expect(partition.isWritable).toBe(true);
         expect(partition.statistics().memoryBytes).toBeLessThanOrEqual(before.memoryBytes);
@@ -345,7 +273,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
     whileWritten('a result that was curtailed is no result for whoever comes to read it', () => {
       const { partition, open, settle } = written(1);
-      partition.write(0, [1]);
+      partition.write(0, elementOf([1]));
       open(0, 1).dismiss();
       const ends: unknown[] = [];
       partition.curtail((error) => ends.push(error));
@@ -358,12 +286,12 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
     rereadable('a reader that comes before anything was dropped gets everything, and needs it', () => {
       const { partition, open, settle } = written(1);
-      partition.write(0, [1]);
+      partition.write(0, elementOf([1]));
       open(0, 1).dismiss();
       expect(partition.isNeeded).toBe(false);
       const next = open(0, 9);
       expect(partition.isNeeded).toBe(true);
-      partition.write(0, [2]);
+      partition.write(0, elementOf([2]));
       fill(partition, settle, []);
       expect(next.records).toEqual([1, 2]);
       expect(next.isComplete).toBe(true);
@@ -371,7 +299,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
     rereadable('a result that was complete before its last reader was dismissed stays complete', () => {
       const { partition, open, settle } = written(1);
-      partition.write(0, [1]);
+      partition.write(0, elementOf([1]));
       const reading = open(0);
       fill(partition, settle, []);
       reading.dismiss();
@@ -427,7 +355,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
         () => {
           const { create, settle } = exchange();
           const partition = create(2);
-          for (const batch of batches.slice(0, 3)) partition.write(...batch);
+          for (const batch of batches.slice(0, 3)) partition.write(batch[0], elementOf(batch[1]));
           // No credit more than what follows takes: what is skipped takes none.
           const readings = [
             [4, 4],
@@ -439,7 +367,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
           settle();
           expect(readings.map(({ records }) => records)).toEqual([['e'], [], [], [], []]);
           for (const records of [['f'], ['g', 'h'], ['i']]) {
-            partition.write(0, records);
+            partition.write(0, elementOf(records));
             settle();
           }
           fill(partition, settle, []);
@@ -499,5 +427,214 @@ describe.each(exchanges)('%s', (_, exchange) => {
       ),
       { numRuns: 60 },
     );
+  });
+});
+
+/** Marks among the records that one attempt writes. */
+const marked: readonly Step[] = [2, barrier(1), idle, 3, watermark(5), 1, barrier(2)];
+
+/** The same in other batches. */
+const cutOtherwise: readonly Step[] = [1, 1, barrier(1), idle, 2, 1, watermark(5), 1, barrier(2)];
+
+/** What a next attempt writes instead, and what is said of it. */
+const moved: readonly (readonly [what: string, steps: readonly Step[], difference: RegExp])[] = [
+  [
+    'a barrier earlier',
+    [1, barrier(1), 1, idle, 3, watermark(5), 1, barrier(2)],
+    /a barrier that was not there before/,
+  ],
+  ['a barrier later', [3, barrier(1), idle, 2, watermark(5), 1, barrier(2)], /records, before a mark/],
+  ['no barrier', [2, idle, 3, watermark(5), 1, barrier(2)], /another mark, a idleness/],
+  [
+    'the barrier of another checkpoint',
+    [2, barrier(3), idle, 3, watermark(5), 1, barrier(2)],
+    /another mark, a barrier/,
+  ],
+  ['two marks the other way round', [2, idle, barrier(1), 3, watermark(5), 1, barrier(2)], /another mark, a idleness/],
+  ['a mark more', [2, barrier(1), idle, idle, 3, watermark(5), 1, barrier(2)], /a idleness that was not there before/],
+  ['a mark more at the end', [...marked, idle], /more marks than before/],
+  ['no mark at the end', marked.slice(0, -1), /it ended/],
+  ['another watermark', [2, barrier(1), idle, 3, watermark(6), 1, barrier(2)], /another mark, a watermark/],
+];
+
+describe.each(exchanges)('%s, with marks', (_, exchange) => {
+  const { reading: kind } = exchange();
+  const rereadable = kind === 'once' ? it.skip : it;
+
+  /** Takes everything from a gate, record by record. */
+  const drain = (gate: InputGate, settle: () => void): StreamElement[] => {
+    const elements: StreamElement[] = [];
+    gate.elements$.subscribe((element) => elements.push(element));
+    for (let turn = 0; turn < 100 && elements.at(-1)?.kind !== 'end'; turn++) {
+      settle();
+      while (gate.emitNext());
+    }
+    return elements;
+  };
+
+  it('from writer to gate: a mark comes after all records that were written before it, in every subpartition', () => {
+    const { create, settle } = exchange();
+    const partition = create(2);
+    const writer = new RecordWriter({
+      partition,
+      selection: { kind: 'round-robin' },
+      reader: 'sums',
+      subtask: 0,
+      freeze: true,
+      batchSize: 3,
+      batchBytes: 1_000,
+    });
+    const records = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_record, at) => ({ record: from + at }));
+    writer.write(records(0, 5));
+    writer.mark(barrier(1));
+    writer.write(records(5, 6));
+    writer.mark(watermark(7));
+    writer.mark(idle);
+    writer.write(records(6, 15));
+    settle();
+    writer.finish(() => {});
+    settle();
+    const read = [0, 1].map((subpartition) => {
+      return spelled(drain(new InputGate([partition.read(subpartition)]), settle));
+    });
+    expect(read).toEqual([
+      [0, 2, 4, 'barrier 1', 'watermark 7', 'idle', 6, 8, 10, 12, 14],
+      [1, 3, 'barrier 1', 5, 'watermark 7', 'idle', 7, 9, 11, 13],
+    ]);
+  });
+
+  it('a mark takes a credit, moves no sequence number on and is no batch', () => {
+    const { create, settle } = exchange();
+    const partition = create(1);
+    expect(produce(partition, marked, settle)).toBeUndefined();
+    const reading = new Reading(partition.read(0), 2);
+    settle();
+    expect(spelled(reading.elements)).toEqual([0, 1, 'barrier 1']);
+    reading.request(1);
+    settle();
+    expect(spelled(reading.elements)).toEqual([0, 1, 'barrier 1', 'idle']);
+    expect(partition.statistics()).toMatchObject({ records: 6, batches: 3 });
+  });
+
+  rereadable.each([0, 1, 2, 3, 5, 6, 7])(
+    'read again from record %d: what is before it is left out, marks too',
+    (from) => {
+      const { create, settle } = exchange();
+      const partition = create(1);
+      expect(produce(partition, marked, settle)).toBeUndefined();
+      for (let reader = 0; reader < 2; reader++) {
+        const reading = new Reading(partition.read(0, from), 20);
+        settle();
+        expect(spelled(reading.elements)).toEqual(spelledSteps(marked, from));
+        expect(reading.isComplete).toBe(true);
+      }
+    },
+  );
+
+  (kind === 'early' ? it : it.skip)('a reader from a record that is still to come gets no mark before it', () => {
+    const { create, settle } = exchange();
+    const partition = create(1);
+    const readings = [0, 2, 4, 6, 9].map((from) => new Reading(partition.read(0, from), 20));
+    expect(produce(partition, marked, settle)).toBeUndefined();
+    expect(readings.map(({ elements }) => spelled(elements))).toEqual(
+      [0, 2, 4, 6, 9].map((from) => spelledSteps(marked, from)),
+    );
+  });
+
+  rereadable('property: any marks among any batches, from any record, however the credits come', () => {
+    const step = fc.oneof(
+      fc.integer({ min: 1, max: 6 }),
+      fc.constantFrom<Step>(barrier(1), barrier(2), watermark(3), idle),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 20 }),
+        fc.nat(60),
+        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 10 }),
+        (steps, from, credits) => {
+          const { create, settle } = exchange();
+          const partition = create(1);
+          expect(produce(partition, steps, settle)).toBeUndefined();
+          const reading = new Reading(partition.read(0, from));
+          readWith(credits, reading, settle);
+          expect(spelled(reading.elements)).toEqual(spelledSteps(steps, from));
+          expect(reading.isComplete).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  /** The first attempt has written everything, and the next takes over. */
+  const resumed = (isLost: boolean) => {
+    const { create, settle } = exchange();
+    const first = create(1);
+    expect(produce(first, marked, settle)).toBeUndefined();
+    if (!isResumable(first)) throw new Error('it cannot be reproduced');
+    return { next: first.resume({ partition: 0, attempt: 1 } as ResultPartitionId, isLost), settle };
+  };
+
+  describe.each([
+    ['is all there', false],
+    ['has lost its files', true],
+  ])('reproduced, when it %s', (_what, isLost) => {
+    rereadable('the same marks after the same records are the same, in whatever batches', () => {
+      const { next, settle } = resumed(isLost);
+      const reading = new Reading(next.read(0, 1), 20);
+      settle();
+      expect(produce(next, cutOtherwise, settle)).toBeUndefined();
+      expect(spelled(reading.elements)).toEqual(spelledSteps(marked, 1));
+      expect(reading.isComplete).toBe(true);
+    });
+
+    rereadable.each(moved)('breaks with %s', (_difference, steps, difference) => {
+      const { next, settle } = resumed(isLost);
+      const error = produce(next, steps, settle);
+      expect(error).toBeInstanceOf(DeterminismBrokenError);
+      expect((error as Error).message).toMatch(difference);
+    });
+  });
+
+  rereadable('released, it leaves a trace that tells where the marks were', () => {
+    const trace = () => {
+      const { create, settle } = exchange();
+      const first = create(1);
+      expect(produce(first, marked, settle)).toBeUndefined();
+      const left = (first as TraceableResult).trace();
+      first.release();
+      return left;
+    };
+    const isOnDisk = trace() !== undefined;
+    const compared = (steps: readonly Step[]): unknown => {
+      const of = { id: somePartition, exchange: exchangeTypes.reliable, subpartitionCount: 1 };
+      return produce(new ReleasedResultPartition(of, trace()), steps, () => {});
+    };
+    expect([marked, cutOtherwise].map(compared)).toEqual([undefined, undefined]);
+    // Without checksums there is nothing to compare with.
+    const broken = moved.map(([, steps]) => compared(steps) instanceof DeterminismBrokenError);
+    expect(broken).toEqual(moved.map(() => isOnDisk));
+  });
+
+  it('IG4: merged with another channel, records and marks are taken in the order of before, in whatever batches', () => {
+    const other: readonly Step[] = [1, 1, barrier(1), 4, barrier(2), 2];
+    const otherCutOtherwise: readonly Step[] = [2, barrier(1), 1, 3, barrier(2), 1, 1];
+    const merged = (steps: readonly (readonly Step[])[], order: ChannelOrder): Spelled[] => {
+      const channels = steps.map((of) => {
+        const { create, settle } = exchange();
+        const partition = create(1);
+        expect(produce(partition, of, settle)).toBeUndefined();
+        return { view: partition.read(0), settle };
+      });
+      const gate = new InputGate(
+        channels.map(({ view }) => view),
+        order,
+      );
+      return spelled(drain(gate, () => channels.forEach(({ settle }) => settle())));
+    };
+    const order = new ChannelOrder();
+    const before = merged([marked, other], order);
+    expect(merged([cutOtherwise, otherCutOtherwise], order.copy())).toEqual(before);
+    expect(merged([cutOtherwise, otherCutOtherwise], new ChannelOrder())).not.toEqual(before);
   });
 });

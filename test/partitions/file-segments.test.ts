@@ -205,7 +205,7 @@ describe('a header', () => {
     await append(file, counting(1));
     const bytes = readFileSync(file.locate(10).file);
     expect(bytes.toString('latin1', 0, 8)).toBe('KINTSUGI');
-    expect([8, 12, 16, 20].map((offset) => bytes.readUInt32LE(offset))).toEqual([1, 4, 1, 1]);
+    expect([8, 12, 16, 20].map((offset) => bytes.readUInt32LE(offset))).toEqual([2, 4, 1, 1]);
     expect(bytes.readBigUInt64LE(24)).toBe(10n);
     expect(bytes.length).toBe(headerBytes + 1);
   });
@@ -219,7 +219,16 @@ describe('a header', () => {
     readonly at?: number;
   }>([
     { what: 'is no header', damage: flip(3), problem: 'the header is not that of a segment' },
-    { what: 'has another format', damage: flip(9), problem: 'the header has format 257, and not 1' },
+    { what: 'has another format', damage: flip(9), problem: 'the header has format 258, and not 2' },
+    {
+      what: 'is of an earlier version',
+      damage: (path) => {
+        const bytes = readFileSync(path);
+        bytes.writeUInt32LE(1, 8);
+        writeFileSync(path, bytes);
+      },
+      problem: 'the header has format 1, and not 2',
+    },
     { what: 'is rotten', damage: flip(25), problem: 'the checksum of the header is wrong' },
     {
       what: 'is that of another segment',

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { framesOf, type ReadableFile } from '../../src/partitions/storage/frame-reader.ts';
-import { decodeBatch, encodeBatch, frameHeaderBytes } from '../../src/partitions/records/record-codec.ts';
+import { frameHeaderBytes } from '../../src/partitions/records/element-codec.ts';
+import { decodeBatch, encodeBatch } from '../support/batch-frames.ts';
 
 /** A file in memory that notes how it is read. */
 function fileOf(bytes: Uint8Array, mostAtOnce = Number.POSITIVE_INFINITY) {

@@ -3,6 +3,7 @@ import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-partition.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 function pipelined(subpartitionCount: number, queueCapacity = 2) {
   const partition = new PipelinedResultPartition({
@@ -20,16 +21,16 @@ describe('PipelinedResultPartition', () => {
   it('hands a batch to a waiting reader inside the write', () => {
     const { partition } = pipelined(1);
     const reading = new Reading(partition.read(0), 1);
-    partition.write(0, ['a']);
+    partition.write(0, elementOf(['a']));
     expect(reading.records).toEqual(['a']);
   });
 
   it('PP2: is full when any queue is, and wakes its producer when the last full one has room', () => {
     const { partition, wakes } = pipelined(2);
     const [first, second] = [new Reading(partition.read(0)), new Reading(partition.read(1))];
-    for (const subpartition of [0, 0, 1]) partition.write(subpartition, ['a']);
+    for (const subpartition of [0, 0, 1]) partition.write(subpartition, elementOf(['a']));
     expect(partition.isWritable).toBe(false);
-    partition.write(1, ['b']);
+    partition.write(1, elementOf(['b']));
     first.request(1);
     expect([partition.isWritable, wakes()]).toEqual([false, 0]);
     second.request(1);
@@ -39,12 +40,12 @@ describe('PipelinedResultPartition', () => {
   it('PP3: a reader that goes away holds nobody up, whenever it goes', () => {
     const { partition, wakes } = pipelined(1);
     const reading = new Reading(partition.read(0));
-    partition.write(0, ['a']);
-    partition.write(0, ['b']);
+    partition.write(0, elementOf(['a']));
+    partition.write(0, elementOf(['b']));
     expect(partition.isWritable).toBe(false);
     reading.stop();
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
-    for (const record of 'cdefg') partition.write(0, [record]);
+    for (const record of 'cdefg') partition.write(0, elementOf([record]));
     expect(partition.isWritable).toBe(true);
   });
 
@@ -65,7 +66,7 @@ describe('PipelinedResultPartition', () => {
           const [subpartition, isWrite] = [step % 3, step >= 3];
           const wasWritable = partition.isWritable;
           if (isWrite) {
-            partition.write(subpartition, [step]);
+            partition.write(subpartition, elementOf([step]));
             (waiting[subpartition] as number)++;
           } else if ((waiting[subpartition] as number) > 0) {
             readings[subpartition]?.request(1);

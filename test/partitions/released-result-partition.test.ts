@@ -5,6 +5,7 @@ import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
 import { RetainedRig, recordOf, recordsOf } from '../support/partition-harness.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const subpartitionCount = 3;
 
@@ -26,7 +27,7 @@ function consumed(): ReleasedResultPartition {
 /** Writes, and finishes unless that throws; what went wrong. */
 function produce(partition: ReleasedResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
   try {
-    for (const [subpartition, records] of writes) partition.write(subpartition, records);
+    for (const [subpartition, records] of writes) partition.write(subpartition, elementOf(records));
   } catch (error) {
     return error;
   }
@@ -98,7 +99,7 @@ describe('ReleasedResultPartition', () => {
 
   it('keeps nothing, holds nobody up, and can be read by nobody', () => {
     const partition = consumed();
-    partition.write(0, whole);
+    partition.write(0, elementOf(whole));
     expect([partition.isWritable, partition.statistics()]).toEqual([
       true,
       { records: 5, batches: 1, memoryBytes: 0, spilledBytes: 0 },

@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { Reproduction } from '../../src/partitions/reproduced/reproduction.ts';
-import type { Batch } from '../../src/partitions/stream-element.ts';
+import { type Batch, elementOf } from '../../src/partitions/stream-element.ts';
+import { recordsIn } from '../support/batch-frames.ts';
 
 /** Subpartitions by number, each the sizes of the batches that were produced before. */
 function following(...before: readonly (readonly number[])[]) {
   const compared: [subpartition: number, batch: number, records: Batch][] = [];
   const reproduction = new Reproduction(
     {
-      batchCount: (subpartition) => before[subpartition]?.length ?? 0,
+      elementCount: (subpartition) => before[subpartition]?.length ?? 0,
       recordCount: (subpartition, batch) => before[subpartition]?.[batch] as number,
     },
-    (subpartition, batch, records) => compared.push([subpartition, batch, records]),
+    (subpartition, batch, again) => compared.push([subpartition, batch, recordsIn(again)]),
   );
-  return { reproduction, compared };
+  /** Takes records; what of them was not produced before. */
+  const take = (subpartition: number, records: Batch): Batch =>
+    recordsIn(reproduction.take(subpartition, elementOf(records)) ?? elementOf([]));
+  return { reproduction, compared, take };
 }
 
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
@@ -21,7 +25,7 @@ describe('Reproduction', () => {
   /** Sizes before, sizes now; which batches are there again, what is new of each write, what is missing at the end. */
   const cases: [string, number[], number[], [number, number[]][], number[][], ReturnType<Reproduction['missing']>][] = [
     ['nothing before', [], [2, 1], [], [[0, 1], [2]], undefined],
-    ['nothing now', [2], [], [], [], { batch: 0, produced: 0 }],
+    ['nothing now', [2], [], [], [], { index: 0, produced: 0 }],
     [
       'the same batches',
       [2, 1],
@@ -56,8 +60,8 @@ describe('Reproduction', () => {
       [[], []],
       undefined,
     ],
-    ['fewer records', [2, 3], [4], [[0, [0, 1]]], [[]], { batch: 1, produced: 2 }],
-    ['half of the first batch', [2], [1], [], [[]], { batch: 0, produced: 1 }],
+    ['fewer records', [2, 3], [4], [[0, [0, 1]]], [[]], { index: 1, produced: 2 }],
+    ['half of the first batch', [2], [1], [], [[]], { index: 0, produced: 1 }],
     ['more records', [2], [2, 2], [[0, [0, 1]]], [[], [2, 3]], undefined],
     [
       'more records in the last batch',
@@ -74,39 +78,39 @@ describe('Reproduction', () => {
   ];
 
   it.each(cases)('cuts what is produced again as it was: %s', (_, before, now, again, fresh, missing) => {
-    const { reproduction, compared } = following(before);
+    const { reproduction, compared, take } = following(before);
     let at = 0;
-    const rest = now.map((size) => reproduction.take(0, numbers(at, (at += size))));
+    const rest = now.map((size) => take(0, numbers(at, (at += size))));
     expect(compared).toEqual(again.map(([batch, records]) => [0, batch, records]));
     expect(rest).toEqual(fresh);
     expect(reproduction.missing(0)).toEqual(missing);
   });
 
   it('compares a batch as soon as its last record is there, and hands on one that was cut alike as it is', () => {
-    const { reproduction, compared } = following([2, 3]);
+    const { compared, take } = following([2, 3]);
     const same = [0, 1];
-    reproduction.take(0, same);
+    take(0, same);
     expect(compared[0]?.[2]).toBe(same);
-    reproduction.take(0, [2, 3]);
+    take(0, [2, 3]);
     expect(compared).toHaveLength(1);
-    reproduction.take(0, [4]);
+    take(0, [4]);
     expect(compared).toHaveLength(2);
     const fresh = [5];
-    expect(reproduction.take(0, fresh)).toBe(fresh);
+    expect(take(0, fresh)).toBe(fresh);
   });
 
   it('keeps the subpartitions apart', () => {
-    const { reproduction, compared } = following([2], [], [1]);
-    expect(reproduction.take(0, ['a'])).toEqual([]);
-    expect(reproduction.take(1, ['b'])).toEqual(['b']);
-    expect(reproduction.take(2, ['c', 'd'])).toEqual(['d']);
+    const { reproduction, compared, take } = following([2], [], [1]);
+    expect(take(0, ['a'])).toEqual([]);
+    expect(take(1, ['b'])).toEqual(['b']);
+    expect(take(2, ['c', 'd'])).toEqual(['d']);
     expect([0, 1, 2, 3].map((subpartition) => reproduction.missing(subpartition))).toEqual([
-      { batch: 0, produced: 1 },
+      { index: 0, produced: 1 },
       undefined,
       undefined,
       undefined,
     ]);
-    expect(reproduction.take(0, ['e', 'f'])).toEqual(['f']);
+    expect(take(0, ['e', 'f'])).toEqual(['f']);
     expect(compared).toEqual([
       [2, 0, ['c']],
       [0, 0, ['a', 'e']],
@@ -114,11 +118,11 @@ describe('Reproduction', () => {
   });
 
   it('passes on what the comparison throws', () => {
-    const reproduction = new Reproduction({ batchCount: () => 1, recordCount: () => 2 }, () => {
+    const reproduction = new Reproduction({ elementCount: () => 1, recordCount: () => 2 }, () => {
       throw new Error('other records');
     });
-    expect(reproduction.take(0, [0])).toEqual([]);
-    expect(() => reproduction.take(0, [1])).toThrow('other records');
+    expect(reproduction.take(0, elementOf([0]))).toBeUndefined();
+    expect(() => reproduction.take(0, elementOf([1]))).toThrow('other records');
   });
 
   it('property: any cut of the same records gives the batches of the first, then the rest', () => {
@@ -126,9 +130,9 @@ describe('Reproduction', () => {
     fc.assert(
       fc.property(sizes, sizes, (before, now) => {
         const sum = (list: readonly number[]): number => list.reduce((total, size) => total + size, 0);
-        const { reproduction, compared } = following(before);
+        const { reproduction, compared, take } = following(before);
         let at = 0;
-        const fresh = now.flatMap((size) => reproduction.take(0, numbers(at, (at += size))));
+        const fresh = now.flatMap((size) => take(0, numbers(at, (at += size))));
         const whole = before.filter((_, batch) => sum(before.slice(0, batch + 1)) <= at);
         expect(compared).toEqual(
           whole.map((size, batch) => [
@@ -139,7 +143,7 @@ describe('Reproduction', () => {
         );
         expect(fresh).toEqual(numbers(Math.min(at, sum(before)), at));
         expect(reproduction.missing(0)).toEqual(
-          whole.length === before.length ? undefined : { batch: whole.length, produced: at - sum(whole) },
+          whole.length === before.length ? undefined : { index: whole.length, produced: at - sum(whole) },
         );
       }),
       { numRuns: 500 },

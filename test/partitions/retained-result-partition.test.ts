@@ -8,6 +8,7 @@ import type { Retention } from '../../src/partitions/retained/memory-room.ts';
 import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { Reading, reserveIfRoom, somePartition } from '../support/partition-harness.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const batchBytes = estimateBytes([{ n: 1 }]);
@@ -44,7 +45,7 @@ function partitionOf(retention: Retention, { subpartitionCount = 1, budgetBytes 
     truncations: () => truncations,
     write: (...numbers: number[]): void => {
       for (const n of numbers) {
-        partition.write(0, batch(n));
+        partition.write(0, elementOf(batch(n)));
         settle();
       }
     },
@@ -88,7 +89,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
     const reading = read();
     const written = [batch(1), batch(2), batch(3)];
     for (const one of written) {
-      partition.write(0, one);
+      partition.write(0, elementOf(one));
       settle();
     }
     expect(reading.elements.map((element) => element.kind === 'records' && element.records)).toEqual(written);
@@ -123,7 +124,7 @@ describe('memory', () => {
     expect(truncations()).toBe(1);
     expect(budget.reservedBytes).toBeLessThanOrEqual(budget.totalBytes);
     expect(() => partition.read(0)).toThrow(PartitionLostError);
-    expect(() => partition.read(0)).toThrow(/first 2 batches were dropped/);
+    expect(() => partition.read(0)).toThrow(/first 2 elements were dropped/);
     finish();
     expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5]);
   });
@@ -155,7 +156,7 @@ describe('memory', () => {
   it('MR4: what cannot be written stays in memory', () => {
     const { partition, read, budget } = partitionOf('memory', { budgetBytes: 0 });
     const record = { fn: () => 1 };
-    partition.write(0, [record]);
+    partition.write(0, elementOf([record]));
     expect(read().records).toEqual([record]);
     partition.release();
     expect(budget.reservedBytes).toBe(0);
@@ -239,7 +240,7 @@ describe('memory, then disk', () => {
 
   it('RP3: refuses what could not be written although there is room', () => {
     const { partition, budget } = partitionOf('memory-then-disk');
-    expect(() => partition.write(0, [{ fn: () => 1 }])).toThrow(RecordNotSerializableError);
+    expect(() => partition.write(0, elementOf([{ fn: () => 1 }]))).toThrow(RecordNotSerializableError);
     expect(budget.reservedBytes).toBe(0);
   });
 });
@@ -263,7 +264,7 @@ describe('disk', () => {
     const { partition, settle, wakes } = partitionOf('disk');
     for (let n = 0; n < 8; n++) {
       expect(partition.isWritable).toBe(true);
-      partition.write(0, batch(n));
+      partition.write(0, elementOf(batch(n)));
     }
     expect(partition.isWritable).toBe(false);
     settle();
@@ -286,7 +287,7 @@ describe('disk', () => {
     const reading = read();
     faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC') });
     write(1);
-    expect(() => partition.write(0, batch(2))).toThrow(/ENOSPC/);
+    expect(() => partition.write(0, elementOf(batch(2)))).toThrow(/ENOSPC/);
     expect(finish()).toStrictEqual([expect.objectContaining({ message: expect.stringMatching(/ENOSPC/) })]);
     expect(reading.isComplete).toBe(false);
   });
@@ -307,7 +308,7 @@ describe('any order of writes, reads, credits and restarts of readers', () => {
             for (const step of steps) {
               switch (step) {
                 case 'write':
-                  if (it.partition.isWritable) it.partition.write(0, batch(written++));
+                  if (it.partition.isWritable) it.partition.write(0, elementOf(batch(written++)));
                   break;
                 case 'credit':
                   reading?.request(2);

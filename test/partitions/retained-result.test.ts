@@ -6,6 +6,7 @@ import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
 import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const { blocking } = exchangeTypes;
@@ -179,7 +180,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
       for (const other of ['another', { fn: Math.max }]) {
         const rig = givenUp(repeated);
         const records = [...recordsOf(1, repeated, sequence + 1), other, ...recordsOf(1, sequence + 2, 16)];
-        expect(thrownBy(() => rig.partition.write(1, records))).toEqual(brokenAt(1, sequence));
+        expect(thrownBy(() => rig.partition.write(1, elementOf(records)))).toEqual(brokenAt(1, sequence));
       }
     });
 
@@ -228,7 +229,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(rig.partition.isNeeded).toBe(false);
     rig.partition.release();
     rig.write([2]);
-    expect(thrownBy(() => rig.partition.write(0, ['another', 'record']))).toEqual(brokenAt(0, 6));
+    expect(thrownBy(() => rig.partition.write(0, elementOf(['another', 'record'])))).toEqual(brokenAt(0, 6));
   });
 
   it('RA1: the attempt before is refused, and can neither give it up nor be woken', () => {
@@ -237,7 +238,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     let wakes = 0;
     before.onWritable(() => wakes++);
     expect(before.isWritable).toBe(true);
-    expect(() => before.write(0, recordsOf(0, 8, 10))).toThrow(IllegalStateError);
+    expect(() => before.write(0, elementOf(recordsOf(0, 8, 10)))).toThrow(IllegalStateError);
     expect(() => before.finish(() => {})).toThrow(/Attempt 0 has handed partition 0 on/);
     expect(() => before.resume(rig.partition.id, true)).toThrow(IllegalStateError);
     before.release();
@@ -347,7 +348,7 @@ describe('a claim that is broken', () => {
     if (isDropped) expect(rig.truncations).toBe(1);
     rig.write([3], { subpartition: 1 });
     const other = [recordOf(1, 3), recordOf(1, 4), recordOf(1, 6)];
-    expect(thrownBy(() => rig.partition.write(1, other))).toEqual(brokenAt(1, 4));
+    expect(thrownBy(() => rig.partition.write(1, elementOf(other)))).toEqual(brokenAt(1, 4));
   });
 
   it.each(places)('RP4: by records in another subpartition, $name, is an error at the end', ({ options }) => {
@@ -389,7 +390,7 @@ describe('a claim that is broken', () => {
 
   it('RP4: is also seen where the file was given up', () => {
     const rig = producedAgain({ retention: 'disk' }, true);
-    expect(thrownBy(() => rig.partition.write(1, [recordOf(1, 0), recordOf(1, 2)]))).toEqual(brokenAt(1, 0));
+    expect(thrownBy(() => rig.partition.write(1, elementOf([recordOf(1, 0), recordOf(1, 2)])))).toEqual(brokenAt(1, 0));
   });
 
   it('RP4: is taken for certain, of what cannot be written, once it was given up, and unless it is the very same', () => {
@@ -397,17 +398,17 @@ describe('a claim that is broken', () => {
     const unwritable = (): unknown => thing;
     const givenUp = (): RetainedRig => {
       const rig = new RetainedRig({ retention: 'memory' });
-      for (let index = 0; index < 4; index++) rig.partition.write(0, [unwritable()]);
+      for (let index = 0; index < 4; index++) rig.partition.write(0, elementOf([unwritable()]));
       rig.finish().resume();
-      rig.partition.write(0, [unwritable()]);
+      rig.partition.write(0, elementOf([unwritable()]));
       rig.partition.release();
       return rig;
     };
-    expect(thrownBy(() => givenUp().partition.write(0, [unwritable()]))).toEqual(brokenAt(0, 1));
+    expect(thrownBy(() => givenUp().partition.write(0, elementOf([unwritable()])))).toEqual(brokenAt(0, 1));
     const kept = new RetainedRig({ retention: 'memory' });
-    kept.partition.write(0, [unwritable()]);
+    kept.partition.write(0, elementOf([unwritable()]));
     kept.resume();
-    expect(thrownBy(() => kept.partition.write(0, [{ fn: Math.max }]))).toEqual(brokenAt(0, 0));
+    expect(thrownBy(() => kept.partition.write(0, elementOf([{ fn: Math.max }])))).toEqual(brokenAt(0, 0));
   });
 
   it.each([
@@ -422,7 +423,7 @@ describe('a claim that is broken', () => {
     view.elements$.subscribe({ next: () => heard++ || rig.partition.release(), error: () => {} });
     view.request(1);
     expect(heard).toBe(0);
-    const failure = thrownBy(() => rig.partition.write(0, [...recordsOf(0, 0, 14), ...end]));
+    const failure = thrownBy(() => rig.partition.write(0, elementOf([...recordsOf(0, 0, 14), ...end])));
     expect([heard, rig.disk.reservedBytes]).toEqual([1, 0]);
     if (sequence === undefined) expect(failure).toBeUndefined();
     else expect(failure).toEqual(brokenAt(0, sequence));
@@ -452,10 +453,10 @@ describe('a claim that is broken', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000 });
     rig.read();
     const unwritable = (index: number): unknown => ({ index, fn: Math.max });
-    for (let index = 0; index < 20; index++) rig.partition.write(0, [unwritable(index)]);
+    for (let index = 0; index < 20; index++) rig.partition.write(0, elementOf([unwritable(index)]));
     expect(rig.truncations).toBe(1);
     rig.resume();
-    expect(thrownBy(() => rig.partition.write(0, [unwritable(0)]))).toEqual(brokenAt(0, 0));
+    expect(thrownBy(() => rig.partition.write(0, elementOf([unwritable(0)])))).toEqual(brokenAt(0, 0));
   });
 });
 
@@ -740,7 +741,7 @@ describe('a disk that is used up', () => {
       rig.disk.reserve(900);
       rig.write([2]);
       expect([rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0]);
-      expect(thrownBy(() => rig.partition.write(0, end as unknown[]))).toEqual(failure);
+      expect(thrownBy(() => rig.partition.write(0, elementOf(end as unknown[])))).toEqual(failure);
     }
   });
 

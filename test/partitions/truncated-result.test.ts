@@ -3,6 +3,7 @@ import { ReleasedResultPartition } from '../../src/partitions/reproduced/release
 import type { ResultTrace } from '../../src/partitions/result-trace.ts';
 import { recordsOf, RetainedRig, somePartition } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 
 /** Four records, of which a reader took what it needed; then it was curtailed. */
 function truncated(options: ConstructorParameters<typeof RetainedRig>[0] = {}): RetainedRig {
@@ -51,7 +52,9 @@ describe('RP5: a truncated result, produced again', () => {
   it('by an attempt that writes something else: that claim is broken', () => {
     const rig = truncated();
     rig.resume();
-    expect(thrownBy(() => rig.partition.write(0, ['another', 'record']))).toBeInstanceOf(DeterminismBrokenError);
+    expect(thrownBy(() => rig.partition.write(0, elementOf(['another', 'record'])))).toBeInstanceOf(
+      DeterminismBrokenError,
+    );
   });
 
   it('complete before, and all of it there: it stays complete although its attempt is curtailed', () => {
@@ -81,9 +84,11 @@ describe('RP5: the trace of a truncated result', () => {
   it('tells whether what was produced is the same again, and nothing of what was not', () => {
     const trace = truncated().partition.trace() as ResultTrace;
     const again = consumed(trace);
-    again.write(0, recordsOf(0, 0, 9));
+    again.write(0, elementOf(recordsOf(0, 0, 9)));
     expect(again.isNeeded).toBe(false);
-    expect(thrownBy(() => consumed(trace).write(0, ['another', 'record']))).toBeInstanceOf(DeterminismBrokenError);
+    expect(thrownBy(() => consumed(trace).write(0, elementOf(['another', 'record'])))).toBeInstanceOf(
+      DeterminismBrokenError,
+    );
     const ends: unknown[] = [];
     consumed(trace).curtail((error) => ends.push(error));
     consumed(trace).finish((error) => ends.push(error));

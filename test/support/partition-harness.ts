@@ -1,4 +1,10 @@
-import type { Batch, StreamElement } from '../../src/partitions/stream-element.ts';
+import {
+  type Batch,
+  elementOf,
+  type Mark,
+  type StreamElement,
+  type WrittenElement,
+} from '../../src/partitions/stream-element.ts';
 import type {
   PartitionStatistics,
   ResultPartition,
@@ -78,7 +84,7 @@ export class NotingPartition implements ResultPartition {
   readonly id = somePartition;
   readonly exchange: ExchangeType = exchangeTypes.pipelined;
   readonly subpartitionCount: number;
-  readonly written: Batch[][];
+  readonly elements: WrittenElement[][];
   isWritable = true;
   isNeeded = true;
   isFinished = false;
@@ -88,7 +94,7 @@ export class NotingPartition implements ResultPartition {
 
   constructor(subpartitionCount: number) {
     this.subpartitionCount = subpartitionCount;
-    this.written = Array.from({ length: subpartitionCount }, () => []);
+    this.elements = Array.from({ length: subpartitionCount }, () => []);
   }
 
   waitForRoom(): void {
@@ -99,8 +105,8 @@ export class NotingPartition implements ResultPartition {
     this.listener = listener;
   }
 
-  write(subpartition: number, records: Batch): void {
-    (this.written[subpartition] as Batch[]).push(records);
+  write(subpartition: number, element: WrittenElement): void {
+    (this.elements[subpartition] as WrittenElement[]).push(element);
   }
 
   finish(done: (error?: Error) => void): void {
@@ -126,6 +132,11 @@ export class NotingPartition implements ResultPartition {
   }
 
   release(): void {}
+
+  /** The batches of each subpartition. */
+  get written(): Batch[][] {
+    return this.elements.map((of) => of.flatMap((element) => (element.kind === 'records' ? [element.records] : [])));
+  }
 
   /** The records of each subpartition. */
   get records(): unknown[][] {
@@ -154,7 +165,12 @@ export class HandChannel implements SubpartitionView {
 
   emit(...records: unknown[]): void {
     this.credits--;
-    this.#elements.next({ kind: 'records', records });
+    this.#elements.next(elementOf(records));
+  }
+
+  emitMark(mark: Mark): void {
+    this.credits--;
+    this.#elements.next(mark);
   }
 
   end(): void {
@@ -247,7 +263,7 @@ export class RetainedRig {
     for (const size of sizes) {
       const from = this.producedOf(subpartition);
       this.#produced[subpartition] = from + size;
-      this.partition.write(subpartition, recordsOf(subpartition, from, from + size));
+      this.partition.write(subpartition, elementOf(recordsOf(subpartition, from, from + size)));
       if (isSettled) this.settle();
     }
     return this;

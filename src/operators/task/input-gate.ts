@@ -1,7 +1,13 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
 import { type ChannelOrder, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
-import { endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import {
+  elementOf,
+  endOfPartition,
+  recordCountOf,
+  type StreamElement,
+  type WrittenElement,
+} from '../../partitions/stream-element.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 
 /** Elements of which is remembered where they came from: more than a chain of operators is behind. */
@@ -27,8 +33,8 @@ const creditsPerChannel = 2;
  * - IG1 Order is kept within a channel.
  * - IG2 A channel holds at most two elements here; the next is asked for when one was taken.
  * - IG3 A channel that always has elements does not starve the others.
- * - IG4 With an order on record, records are taken in that order, whatever batches they come in; then in turn, and that
- *   is added to the record.
+ * - IG4 With an order on record, records and marks are taken in that order, whatever batches the records come in; then in
+ *   turn, and that is added to the record.
  */
 export class InputGate implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -102,7 +108,8 @@ export class InputGate implements TaskInput {
       }
       if (queue.length > 0) this.#ready.add(channel);
       this.#views[channel]?.request(1);
-      this.#order?.note(channel, element.records.length);
+      if (element.kind === 'records') this.#order?.note(channel, element.records.length);
+      else this.#order?.noteMark(channel);
       this.#emit(channel, element);
       return true;
     }
@@ -137,39 +144,42 @@ export class InputGate implements TaskInput {
 
   /** IG4. Undefined when the record comes to its end: from then on it is anybody's turn. */
   #serveReplay(replay: OrderReplay): boolean | undefined {
-    const { channel } = replay;
+    const { channel, left } = replay;
     const queue = channel === undefined ? undefined : (this.#queues[channel] as StreamElement[]);
     const element = queue?.[0];
     if (queue !== undefined && element === undefined) return false;
-    // A channel that ends before its time is not what it was: what is made of it will differ and be found out.
-    if (channel === undefined || queue === undefined || element === undefined || element.kind === 'end') {
+    // A channel in which something else comes is not what it was: what is made of it will differ and be found out.
+    const isAsBefore = element !== undefined && element.kind !== 'end' && (element.kind === 'records') === left > 0;
+    if (channel === undefined || queue === undefined || !isAsBefore) {
       this.#replay = undefined;
       for (const [index, waiting] of this.#queues.entries()) if (waiting.length > 0) this.#ready.add(index);
       return undefined;
     }
-    const { records } = element;
-    if (records.length <= replay.left) {
-      queue.shift();
-      this.#views[channel]?.request(1);
-      replay.take(records.length);
-      this.#emit(channel, element);
-    } else {
-      const count = replay.left;
-      queue[0] = { kind: 'records', records: records.slice(count) };
-      replay.take(count);
-      this.#emit(channel, { kind: 'records', records: records.slice(0, count) });
+    if (element.kind === 'records' && element.records.length > left) {
+      const { records } = element;
+      queue[0] = elementOf(records.slice(left));
+      replay.take(left);
+      this.#emit(channel, elementOf(records.slice(0, left)));
+      return true;
     }
+    queue.shift();
+    this.#views[channel]?.request(1);
+    replay.take(recordCountOf(element));
+    this.#emit(channel, element);
     return true;
   }
 
-  #emit(channel: number, element: Extract<StreamElement, { kind: 'records' }>): void {
-    const { length } = element.records;
+  #emit(channel: number, element: WrittenElement): void {
+    if (element.kind === 'records') this.#noteArrival(channel, element.records.length);
+    this.#elements.next(element);
+  }
+
+  #noteArrival(channel: number, count: number): void {
     const sequence = this.#emittedOf[channel] as number;
     this.#arrivals.push({ first: this.#emitted, channel, sequence });
     if (this.#arrivals.length >= 2 * mostArrivals) this.#arrivals.splice(0, mostArrivals);
-    this.#emitted += length;
-    this.#emittedOf[channel] = sequence + length;
-    this.#elements.next(element);
+    this.#emitted += count;
+    this.#emittedOf[channel] = sequence + count;
   }
 
   #arrived(channel: number, element: StreamElement): void {

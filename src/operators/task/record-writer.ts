@@ -2,7 +2,7 @@ import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cu
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
-import type { Batch } from '../../partitions/stream-element.ts';
+import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 
 /** How the records of one edge find their subpartition. */
@@ -94,6 +94,11 @@ export class RecordWriter implements TaskOutput {
     }
   }
 
+  mark(mark: Mark): void {
+    this.flush();
+    this.#writeToEach(mark);
+  }
+
   flush(): void {
     for (const subpartition of this.#batches.keys()) this.#hand(subpartition);
   }
@@ -182,11 +187,16 @@ export class RecordWriter implements TaskOutput {
   }
 
   #handToAll(batch: Batch): void {
-    for (let index = 0; index < this.#partition.subpartitionCount; index++) this.#write(index, batch);
+    if (this.#freeze) Object.freeze(batch);
+    this.#writeToEach(elementOf(batch));
   }
 
   #write(subpartition: number, batch: Batch): void {
     if (this.#freeze) Object.freeze(batch);
-    this.#partition.write(subpartition, batch);
+    this.#partition.write(subpartition, elementOf(batch));
+  }
+
+  #writeToEach(element: WrittenElement): void {
+    for (let index = 0; index < this.#partition.subpartitionCount; index++) this.#partition.write(index, element);
   }
 }

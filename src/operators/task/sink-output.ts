@@ -55,6 +55,9 @@ export class SinkOutput implements TaskOutput {
     this.#throwFailure();
   }
 
+  /** Nobody reads a sink. */
+  mark(): void {}
+
   flush(): void {}
 
   finish(done: (error?: Error) => void): void {

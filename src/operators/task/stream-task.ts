@@ -1,5 +1,6 @@
 import type { Subscription } from 'rxjs';
 import { toError } from '../../errors/thrown-value.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
@@ -195,6 +196,9 @@ export class StreamTask implements Runnable {
       this.#isInputOver = true;
       chain.end();
       return;
+    }
+    if (element.kind !== 'records') {
+      throw new IllegalStateError(`A mark (${element.kind}) reached a task: there is nothing yet that sends any`);
     }
     const { records } = element;
     if (records.length === 0) return;

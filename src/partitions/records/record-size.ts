@@ -1,10 +1,15 @@
-import type { Batch } from '../stream-element.ts';
+import type { Batch, WrittenElement } from '../stream-element.ts';
 
-/** What a batch takes besides its records: the array, and what whoever keeps it notes about it. */
+/** What an element takes besides its records: the array, and what a log notes about it. */
 const overheadBytes = 64;
 
 /** Records of a batch that are looked at. */
 const samples = 4;
+
+/** About how many bytes an element takes in memory; see {@link estimateBytes}. */
+export function estimateElementBytes(element: WrittenElement): number {
+  return element.kind === 'records' ? estimateBytes(element.records) : overheadBytes;
+}
 
 /**
  * About how many bytes a batch takes in memory, from a few of its records: right within a factor of two for records

@@ -1,24 +1,24 @@
 import { DeterminismBrokenError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import { batchChecksum } from '../records/record-codec.ts';
+import { elementChecksum } from '../records/element-codec.ts';
 import type { ResultTrace } from '../result-trace.ts';
-import type { Batch } from '../stream-element.ts';
-import { Reproduction } from './reproduction.ts';
+import { recordCountOf, type WrittenElement } from '../stream-element.ts';
+import { differenceOf } from './element-difference.ts';
+import { type CompareElement, Reproduction } from './reproduction.ts';
 
 /** Compares what an attempt produces with the trace of what was produced before, and keeps nothing of it. */
 export class Comparison {
   readonly #id: ResultPartitionId;
   readonly #before: ResultTrace;
   readonly #reproduction: Reproduction;
-  /** By subpartition: number of the first record that is to be compared. */
+  /** By subpartition: records before the next element that is to be compared. */
   readonly #sequences: number[] = [];
 
   /** @param reproduction how far the attempt is, if it has begun; default: at the beginning */
   constructor(id: ResultPartitionId, before: ResultTrace, reproduction?: Reproduction) {
     this.#id = id;
     this.#before = before;
-    const compare = (subpartition: number, batch: number, records: Batch): void =>
-      this.#compare(subpartition, batch, records);
+    const compare: CompareElement = (subpartition, index, again) => this.#compare(subpartition, index, again);
     if (reproduction === undefined) this.#reproduction = new Reproduction(before, compare);
     else {
       this.#reproduction = reproduction;
@@ -26,16 +26,18 @@ export class Comparison {
     }
   }
 
-  /** @throws DeterminismBrokenError if these are other records than before */
-  take(subpartition: number, records: Batch): void {
-    this.assertNone(subpartition, this.#reproduction.take(subpartition, records));
+  /** @throws DeterminismBrokenError if this is something else than before */
+  take(subpartition: number, element: WrittenElement): void {
+    const more = this.#reproduction.take(subpartition, element);
+    if (more !== undefined) this.refuse(subpartition, more);
   }
 
-  /** @throws DeterminismBrokenError if there are records that were not produced before */
-  assertNone(subpartition: number, more: Batch): void {
-    if (more.length === 0 || !this.#before.isWhole) return;
-    const end = this.#before.sequence(subpartition, this.#before.batchCount(subpartition));
-    throw new DeterminismBrokenError(this.#id, subpartition, end, 'more records than before');
+  /** What was not produced before. @throws DeterminismBrokenError if the result before was whole */
+  refuse(subpartition: number, more: WrittenElement): void {
+    if (!this.#before.isWhole) return;
+    const end = this.#before.sequence(subpartition, this.#before.elementCount(subpartition));
+    const what = more.kind === 'records' ? 'records' : 'marks';
+    throw new DeterminismBrokenError(this.#id, subpartition, end, `more ${what} than before`);
   }
 
   /** What is wrong if the attempt ends now. */
@@ -43,19 +45,20 @@ export class Comparison {
     for (let subpartition = 0; subpartition < this.#before.subpartitionCount; subpartition++) {
       const missing = this.#reproduction.missing(subpartition);
       if (missing === undefined) continue;
-      const sequence = this.#before.sequence(subpartition, missing.batch);
+      const sequence = this.#before.sequence(subpartition, missing.index);
       return new DeterminismBrokenError(this.#id, subpartition, sequence, 'it ended early');
     }
     return undefined;
   }
 
-  #compare(subpartition: number, batch: number, records: Batch): void {
-    const sequence = this.#sequences[subpartition] ?? this.#before.sequence(subpartition, batch);
-    const expected = this.#before.checksum(subpartition, batch);
+  #compare(subpartition: number, index: number, again: WrittenElement): void {
+    const sequence = this.#sequences[subpartition] ?? this.#before.sequence(subpartition, index);
+    const expected = this.#before.checksum(subpartition, index);
     // What cannot be shown to be the same counts as something else.
-    if (expected === undefined || batchChecksum(records, { subpartition, sequence }) !== expected) {
-      throw new DeterminismBrokenError(this.#id, subpartition, sequence, 'other records');
+    if (expected === undefined || elementChecksum(again, { subpartition, sequence }) !== expected) {
+      const difference = differenceOf(again, this.#before.recordCount(subpartition, index));
+      throw new DeterminismBrokenError(this.#id, subpartition, sequence, difference);
     }
-    this.#sequences[subpartition] = sequence + records.length;
+    this.#sequences[subpartition] = sequence + recordCountOf(again);
   }
 }

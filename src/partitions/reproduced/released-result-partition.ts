@@ -3,7 +3,7 @@ import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, ResultPartition, SubpartitionView, TraceableResult } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import { Comparison } from './comparison.ts';
 
 /**
@@ -34,10 +34,12 @@ export class ReleasedResultPartition implements TraceableResult {
 
   waitForRoom(): void {}
 
-  write(subpartition: number, records: Batch): void {
-    this.#records += records.length;
-    this.#batches++;
-    this.#comparison?.take(subpartition, records);
+  write(subpartition: number, element: WrittenElement): void {
+    if (element.kind === 'records') {
+      this.#records += element.records.length;
+      this.#batches++;
+    }
+    this.#comparison?.take(subpartition, element);
   }
 
   finish(done: (error?: Error) => void): void {

@@ -1,5 +1,5 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { RetainedResult } from './retained-result.ts';
@@ -19,20 +19,20 @@ export class AppendingWriter implements ResultWriter {
   }
 
   get isWritable(): boolean {
-    return this.#result.batches.hasRoom || !this.#result.isNeeded;
+    return this.#result.elements.hasRoom || !this.#result.isNeeded;
   }
 
   waitForRoom(): void {
-    if (this.isOpen && this.#result.isNeeded) this.#result.batches.waitForRoom();
+    if (this.isOpen && this.#result.isNeeded) this.#result.elements.waitForRoom();
   }
 
-  take(_: number, records: Batch): Batch {
+  take(_: number, element: WrittenElement): WrittenElement {
     this.assertOpen();
-    return records;
+    return element;
   }
 
-  append(subpartition: number, records: Batch): void {
-    if (this.#result.isNeeded) this.#result.batches.append(subpartition, records);
+  append(subpartition: number, element: WrittenElement): void {
+    if (this.#result.isNeeded) this.#result.elements.append(subpartition, element);
     else this.#result.cut();
   }
 
@@ -62,9 +62,9 @@ export class AppendingWriter implements ResultWriter {
   assertOpen(): void {
     if (!this.isOpen) {
       const { partition } = this.#result.id;
-      throw new IllegalStateError(`A batch was written to partition ${partition}, which is ${this.#state}`);
+      throw new IllegalStateError(`An element was written to partition ${partition}, which is ${this.#state}`);
     }
-    const { failure } = this.#result.batches.file;
+    const { failure } = this.#result.elements.file;
     if (failure !== undefined && this.#result.isNeeded) throw failure;
   }
 }

@@ -1,8 +1,6 @@
 import type { Comparison } from '../reproduced/comparison.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import type { ResultWriter } from './result-writer.ts';
-
-const nothing: Batch = [];
 
 /** Keeps nothing. Compares what is written, if there is something to compare it with. */
 export class ComparingWriter implements ResultWriter {
@@ -15,14 +13,13 @@ export class ComparingWriter implements ResultWriter {
 
   waitForRoom(): void {}
 
-  take(subpartition: number, records: Batch): Batch {
-    this.#comparison?.take(subpartition, records);
-    return nothing;
+  take(subpartition: number, element: WrittenElement): undefined {
+    this.#comparison?.take(subpartition, element);
   }
 
   /** The rest of what was being written when the result was released. */
-  append(subpartition: number, records: Batch): void {
-    this.#comparison?.assertNone(subpartition, records);
+  append(subpartition: number, element: WrittenElement): void {
+    this.#comparison?.refuse(subpartition, element);
   }
 
   finish(done: (error?: Error) => void): void {

@@ -1,15 +1,15 @@
 import type { ByteBudget } from '../byte-budget.ts';
 import { assertSerializable } from '../records/plain-data.ts';
-import { batchChecksum } from '../records/record-codec.ts';
-import { estimateBytes } from '../records/record-size.ts';
-import type { Batch } from '../stream-element.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
+import { elementChecksum } from '../records/element-codec.ts';
+import { estimateElementBytes } from '../records/record-size.ts';
+import type { WrittenElement } from '../stream-element.ts';
+import type { LogEntry, RetainedLog } from './retained-log.ts';
 
-/** Batches of a subpartition that nobody has taken, from which on it counts as crowded. */
+/** Elements of a subpartition that its consumer has not taken, from which on it counts as crowded. */
 const crowded = 4;
 
 /**
- * Where batches are kept: in memory up to a budget, of which the oldest that were read are dropped; in memory, and on
+ * Where elements are kept: in memory up to a budget, of which the oldest that were read are dropped; in memory, and on
  * disk past the budget; on disk.
  */
 export type Retention = 'memory' | 'memory-then-disk' | 'disk';
@@ -29,7 +29,7 @@ export interface MemoryRoomOptions {
  * What one result takes of memory.
  *
  * Invariants:
- * - MR1 What its batches have reserved is what it has reserved of the budget.
+ * - MR1 What its elements have reserved is what it has reserved of the budget.
  * - MR2 What a live reader has not taken is never dropped; with no reader nothing is, until the last one was dismissed.
  * - MR3 A budget that is used up holds a producer up only while a reader lags: two exchanges never wait for each other's
  *   memory.
@@ -38,7 +38,7 @@ export interface MemoryRoomOptions {
  */
 export class MemoryRoom {
   readonly #options: MemoryRoomOptions;
-  /** Logs in the order in which batches of theirs were taken: whose oldest may be dropped next. */
+  /** Logs in the order in which elements of theirs were taken: whose oldest may be dropped next. */
   #taken: RetainedLog[] = [];
   #takenAt = 0;
   readonly #crowdedLogs = new Set<RetainedLog>();
@@ -65,21 +65,21 @@ export class MemoryRoom {
     return this.#crowdedLogs.size > 0 && this.#options.budget.isExceeded;
   }
 
-  /** Whether the next batch may have to go to the disk. */
+  /** Whether the next element may have to go to the disk. */
   get needsDisk(): boolean {
     const { retention, budget } = this.#options;
     return retention === 'disk' || (retention === 'memory-then-disk' && !budget.hasRoomFor(1));
   }
 
   /**
-   * Where batch `index` of a log goes: in `memory`, for which it reserves what the batch takes; on `disk`; or `nowhere`, if it
+   * Where element `index` of a log goes: in `memory`, for which it reserves what it takes; on `disk`; or `nowhere`, if it
    * was itself dropped to make room.
    * @throws RecordNotSerializableError for what might have to be written later and cannot be
    */
-  placeFor(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): 'memory' | 'disk' | 'nowhere' {
+  placeFor(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): 'memory' | 'disk' | 'nowhere' {
     const { retention, budget } = this.#options;
     if (retention === 'disk') return 'disk';
-    const bytes = estimateBytes(records);
+    const bytes = estimateElementBytes(element);
     if (!budget.hasRoomFor(bytes) || retention === 'memory') {
       if (retention === 'memory-then-disk') return 'disk';
       while (!budget.hasRoomFor(bytes) && this.#dropOldest());
@@ -87,32 +87,32 @@ export class MemoryRoom {
       // MR4.
       if ((!log.isRead || index < log.position) && !budget.hasRoomFor(bytes)) return 'disk';
     } else {
-      // Kept batches stay where they are, but be of one kind.
-      assertSerializable(records);
+      // They stay where they are, and are refused all the same: whether there is room must make no difference.
+      if (element.kind === 'records') assertSerializable(element.records);
     }
     budget.reserve(bytes);
-    batch.reservedBytes = bytes;
+    entry.reservedBytes = bytes;
     this.#usedBytes += bytes;
     return 'memory';
   }
 
   /** Whether what was dropped should come back: there is room, or somebody will read it. */
-  isWorthKeeping(log: RetainedLog, index: number, records: Batch): boolean {
+  isWorthKeeping(log: RetainedLog, index: number, element: WrittenElement): boolean {
     const { retention, budget } = this.#options;
     if (retention !== 'memory') return true;
     const isToBeRead = !log.isDismissed && (!log.isRead || index >= log.position);
-    return isToBeRead || budget.hasRoomFor(estimateBytes(records));
+    return isToBeRead || budget.hasRoomFor(estimateElementBytes(element));
   }
 
-  /** Frees what a batch takes; at the most its checksum is kept. */
-  forget(log: RetainedLog, batch: RetainedBatch): void {
-    this.#options.budget.release(batch.reservedBytes);
-    this.#usedBytes -= batch.reservedBytes;
-    batch.reservedBytes = 0;
-    if (this.#options.isReproducible && batch.records !== undefined) {
-      batch.checksum ??= batchChecksum(batch.records, { subpartition: log.subpartition, sequence: batch.sequence });
+  /** Frees what an element takes; at the most its checksum is kept. */
+  forget(log: RetainedLog, entry: LogEntry): void {
+    this.#options.budget.release(entry.reservedBytes);
+    this.#usedBytes -= entry.reservedBytes;
+    entry.reservedBytes = 0;
+    if (this.#options.isReproducible && entry.element !== undefined) {
+      entry.checksum ??= elementChecksum(entry.element, { subpartition: log.subpartition, sequence: entry.sequence });
     }
-    batch.records = undefined;
+    entry.element = undefined;
     if (this.#isTruncated) return;
     this.#isTruncated = true;
     this.#options.truncated();
@@ -126,14 +126,14 @@ export class MemoryRoom {
     while (budget.isExceeded && this.#dropOldest());
   }
 
-  /** The reader of a log needs nothing more, and has taken what there is up to batch `from`. */
+  /** The reader of a log needs nothing more, and has taken what there is up to entry `from`. */
   noteDismissed(log: RetainedLog, from: number): void {
     if (this.#options.retention !== 'memory') return;
     for (let index = from; index < log.length; index++) this.#taken.push(log);
     this.noteCrowd(log);
   }
 
-  /** The batches or readers of a log have changed. */
+  /** The elements or readers of a log have changed. */
   noteCrowd(log: RetainedLog): void {
     const { retention, budget, changed } = this.#options;
     if (retention !== 'memory') return;

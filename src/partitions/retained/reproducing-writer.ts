@@ -1,16 +1,17 @@
 import { DeterminismBrokenError } from '../../errors/result-errors.ts';
 import { Comparison } from '../reproduced/comparison.ts';
-import { batchChecksum, type BatchPlace } from '../records/record-codec.ts';
+import { elementChecksum, type ElementPlace } from '../records/element-codec.ts';
+import { differenceOf } from '../reproduced/element-difference.ts';
 import { Reproduction } from '../reproduced/reproduction.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
-import type { RetainedBatch } from './retained-log.ts';
+import type { LogEntry } from './retained-log.ts';
 import type { RetainedResult } from './retained-result.ts';
 
 /**
- * RP4. Writes a result again: batches that are there are compared, those that are missing are put back, and what follows is
+ * RP4. Reproduces a result: elements that are there are compared, those that are missing are put back, and what follows is
  * appended.
  */
 export class ReproducingWriter implements ResultWriter {
@@ -18,48 +19,49 @@ export class ReproducingWriter implements ResultWriter {
   /** Writes what no attempt has produced before. */
   readonly #rest: AppendingWriter;
   readonly #reproduction: Reproduction;
-  /** Batches that there were when it began. */
-  readonly #batchesBefore: number;
+  /** Elements that there were when it began. */
+  readonly #elementsBefore: number;
   /** Those of them that are still to be put back. */
   #missing = 0;
 
   constructor(result: RetainedResult) {
     this.#result = result;
     this.#rest = new AppendingWriter(result);
-    const { batches } = result;
-    const { lengths } = batches.logs;
-    this.#batchesBefore = batches.logs.batchCount;
-    for (const log of batches.logs) for (const batch of log.kept()) if (!batches.holds(batch)) this.#missing++;
+    const { elements } = result;
+    const { lengths } = elements.logs;
+    this.#elementsBefore = elements.logs.elementCount;
+    for (const log of elements.logs) for (const entry of log.kept()) if (!elements.holds(entry)) this.#missing++;
     this.#reproduction = new Reproduction(
       {
-        batchCount: (subpartition) => lengths[subpartition] ?? 0,
-        recordCount: (subpartition, index) => batches.logs.of(subpartition).batchAt(index)?.count ?? 0,
+        elementCount: (subpartition) => lengths[subpartition] ?? 0,
+        recordCount: (subpartition, index) => elements.logs.of(subpartition).entryAt(index)?.count ?? 0,
       },
-      (subpartition, index, records) => this.#putBack(subpartition, index, records),
+      (subpartition, index, again) => this.#putBack(subpartition, index, again),
     );
   }
 
   get isWritable(): boolean {
-    const { batches } = this.#result;
-    return (this.#isRepeating ? batches.isInStep : batches.hasRoom) || !this.#result.isNeeded;
+    const { elements } = this.#result;
+    return (this.#isRepeating ? elements.isInStep : elements.hasRoom) || !this.#result.isNeeded;
   }
 
   waitForRoom(): void {
     if (!this.#isRepeating) this.#rest.waitForRoom();
   }
 
-  take(subpartition: number, records: Batch): Batch {
+  take(subpartition: number, element: WrittenElement): WrittenElement | undefined {
     this.#rest.assertOpen();
-    return this.#reproduction.take(subpartition, records);
+    return this.#reproduction.take(subpartition, element);
   }
 
-  append(subpartition: number, records: Batch): void {
-    const { id, batches } = this.#result;
-    if (batches.logs.areWhole) {
-      const { recordCount } = batches.logs.of(subpartition);
-      throw new DeterminismBrokenError(id, subpartition, recordCount, 'more records than before');
+  append(subpartition: number, element: WrittenElement): void {
+    const { id, elements } = this.#result;
+    if (elements.logs.areWhole) {
+      const { recordCount } = elements.logs.of(subpartition);
+      const what = element.kind === 'records' ? 'records' : 'marks';
+      throw new DeterminismBrokenError(id, subpartition, recordCount, `more ${what} than before`);
     }
-    this.#rest.append(subpartition, records);
+    this.#rest.append(subpartition, element);
   }
 
   finish(done: (error?: Error) => void): void {
@@ -70,7 +72,7 @@ export class ReproducingWriter implements ResultWriter {
 
   /** RP5. What was whole before stays so if it is all there. */
   curtail(done: (error?: Error) => void): void {
-    if (!this.#result.batches.logs.areWhole || this.#missing > 0) {
+    if (!this.#result.elements.logs.areWhole || this.#missing > 0) {
       this.#rest.curtail(done);
       return;
     }
@@ -82,55 +84,59 @@ export class ReproducingWriter implements ResultWriter {
 
   /** RP4. What is still to come of a whole result is compared, so checksums are made of what is in memory alone. */
   released(): ResultWriter {
-    const { id, batches } = this.#result;
-    if (!this.#rest.isOpen || !batches.logs.areWhole) return this.#rest.released();
-    return new ComparingWriter(new Comparison(id, batches.logs.traceOfRest(this.#reproduction), this.#reproduction));
+    const { id, elements } = this.#result;
+    if (!this.#rest.isOpen || !elements.logs.areWhole) return this.#rest.released();
+    return new ComparingWriter(new Comparison(id, elements.logs.traceOfRest(this.#reproduction), this.#reproduction));
   }
 
   /** Whether everything that came so far is there already, and so is what comes next, if anything does. */
   get #isRepeating(): boolean {
-    return this.#missing === 0 && this.#result.batches.logs.batchCount === this.#batchesBefore;
+    return this.#missing === 0 && this.#result.elements.logs.elementCount === this.#elementsBefore;
   }
 
-  /** A batch that was produced before has come again: the same, or the claim is broken. */
-  #putBack(subpartition: number, index: number, records: Batch): void {
+  /** An element that was produced before has come again: the same, or the producer is not deterministic. */
+  #putBack(subpartition: number, index: number, again: WrittenElement): void {
     const result = this.#result;
     if (result.isReleased) return;
-    const { id, batches } = result;
-    const log = batches.logs.of(subpartition);
-    const batch = batches.logs.batchAt(subpartition, index);
-    if (!isSame(batch, records, { subpartition, sequence: batch.sequence })) {
-      throw new DeterminismBrokenError(id, subpartition, batch.sequence, 'other records');
+    const { id, elements } = result;
+    const log = elements.logs.of(subpartition);
+    const entry = elements.logs.entryAt(subpartition, index);
+    if (!isSame(entry, again, { subpartition, sequence: entry.sequence })) {
+      throw new DeterminismBrokenError(id, subpartition, entry.sequence, differenceOf(again, entry.count));
     }
-    if (index < log.first || batches.holds(batch)) return;
+    if (index < log.first || elements.holds(entry)) return;
     if (!result.isNeeded) {
       result.cut();
       return;
     }
     this.#missing--;
-    if (!batches.putBack(log, index, batch, records)) return;
-    result.readers.goOn(batch);
+    if (!elements.putBack(log, index, entry, again)) return;
+    result.readers.goOn(entry);
     log.noteFilled();
-    batches.memory.noteCrowd(log);
+    elements.memory.noteCrowd(log);
   }
 
-  /** The claim is broken by an attempt that ends before it has produced everything again. */
+  /** What is wrong if the attempt ends now: it has to produce everything again. */
   #shortfall(): DeterminismBrokenError | undefined {
-    const { id, batches } = this.#result;
-    for (const { subpartition } of batches.logs) {
+    const { id, elements } = this.#result;
+    for (const { subpartition } of elements.logs) {
       const missing = this.#reproduction.missing(subpartition);
       if (missing === undefined) continue;
-      const { sequence, count } = batches.logs.batchAt(subpartition, missing.batch);
-      const difference = `it ended ${count - missing.produced} or more records early`;
+      const { sequence, count } = elements.logs.entryAt(subpartition, missing.index);
+      const difference =
+        count === 0
+          ? 'it ended before a mark that was there before'
+          : `it ended ${count - missing.produced} or more records early`;
       return new DeterminismBrokenError(id, subpartition, sequence, difference);
     }
     return undefined;
   }
 }
 
-function isSame({ records, checksum }: RetainedBatch, again: Batch, place: BatchPlace): boolean {
-  const expected = checksum ?? (records && batchChecksum(records, place));
-  if (expected !== undefined) return batchChecksum(again, place) === expected;
-  // What cannot be written cannot be compared, except with the very same.
-  return records !== undefined && records.every((record, index) => Object.is(record, again[index]));
+function isSame({ element, checksum }: LogEntry, again: WrittenElement, place: ElementPlace): boolean {
+  const expected = checksum ?? (element && elementChecksum(element, place));
+  if (expected !== undefined) return elementChecksum(again, place) === expected;
+  // Records that cannot be written cannot be compared, except with the very same.
+  if (element?.kind !== 'records' || again.kind !== 'records') return false;
+  return element.records.every((record, index) => Object.is(record, again.records[index]));
 }

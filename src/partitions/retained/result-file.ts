@@ -2,14 +2,14 @@ import type { SyncPolicy } from '../../graph/exchange-settings.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { readBack } from '../storage/read-back.ts';
-import { frameChecksum } from '../records/record-codec.ts';
+import { frameChecksum } from '../records/element-codec.ts';
 import type { SpillFile, SpillStore } from '../storage/spill-store.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
+import type { LogEntry, RetainedLog } from './retained-log.ts';
 
-/** Batches, and bytes, that may be on their way to the disk before the producer has to wait. */
-const mostUnwritten = { batches: 8, bytes: 8 * 1_024 * 1_024 } as const;
+/** Elements, and bytes, that may be on their way to the disk before the producer has to wait. */
+const mostUnwritten = { elements: 8, bytes: 8 * 1_024 * 1_024 } as const;
 
 export interface ResultFileOptions {
   readonly spillStore: SpillStore;
@@ -18,17 +18,17 @@ export interface ResultFileOptions {
   readonly sync: SyncPolicy;
   /** Whether records that come back are frozen like those they were written from. */
   readonly freeze: boolean;
-  /** Batches of a subpartition that stay in memory although they are written. */
+  /** Elements of a subpartition that stay in memory although they are written. */
   readonly inStep: number;
   /** A producer that was held up may go on, or something went wrong. */
   readonly changed: () => void;
 }
 
 /**
- * What one result has on the disk: one file at a time, which is made with the first batch that goes there.
+ * What one result has on the disk: one file at a time, which is made with the first element that goes there.
  *
  * Invariants (those of the room it takes are DR1 and DR2):
- * - RF1 A batch counts as written when it is in the file of now. What is still on its way into one that was removed, or
+ * - RF1 An element counts as written when it is in the file of now. What is still on its way into one that was removed, or
  *   read from there, changes nothing.
  * - RF2 The first failure is that of the end, until another attempt writes what was not taken anew.
  */
@@ -38,8 +38,8 @@ export class ResultFile {
   /** The attempt that writes now. */
   #id: ResultPartitionId;
   #file: SpillFile | undefined;
-  /** Batches on their way into the file. */
-  #underWay = new Set<RetainedBatch>();
+  /** Elements on their way into the file. */
+  #underWay = new Set<LogEntry>();
   /** Appends whose end is to come, those into removed files among them. */
   #unwritten = 0;
   #unwrittenBytes = 0;
@@ -67,7 +67,7 @@ export class ResultFile {
 
   /** Whether so much is on its way that a producer has to wait. */
   get isBusy(): boolean {
-    return this.#unwritten >= mostUnwritten.batches || this.#unwrittenBytes >= mostUnwritten.bytes;
+    return this.#unwritten >= mostUnwritten.elements || this.#unwrittenBytes >= mostUnwritten.bytes;
   }
 
   /** Whether there is no room on the disk, and a producer has to wait for it. */
@@ -80,16 +80,16 @@ export class ResultFile {
     this.#disk.waitForRoom();
   }
 
-  /** Whether a batch is in the file, or will be. */
-  holds(batch: RetainedBatch): boolean {
-    return batch.written !== undefined || this.#underWay.has(batch);
+  /** Whether an element is in the file, or will be. */
+  holds(entry: LogEntry): boolean {
+    return entry.written !== undefined || this.#underWay.has(entry);
   }
 
   /**
-   * Appends batch `index` of a log.
+   * Appends element `index` of a log.
    * @throws DiskBudgetExceededError where there is no room and nobody waits
    */
-  write(log: RetainedLog, index: number, batch: RetainedBatch, frame: Uint8Array): void {
+  write(log: RetainedLog, index: number, entry: LogEntry, frame: Uint8Array): void {
     const { spillStore, sync, inStep, changed } = this.#options;
     const file = (this.#file ??= spillStore.create(this.#id));
     this.#disk.take(frame.length);
@@ -98,20 +98,20 @@ export class ResultFile {
       this.#disk.giveBack(frame.length);
       return;
     }
-    batch.checksum = frameChecksum(frame);
+    entry.checksum = frameChecksum(frame);
     this.#unwritten++;
     this.#unwrittenBytes += frame.length;
-    this.#underWay.add(batch);
+    this.#underWay.add(entry);
     const settle = (error: Error | undefined, offset: number): void => {
       const wasBusy = this.isBusy;
       this.#unwritten--;
       this.#unwrittenBytes -= frame.length;
       // RF1.
       if (file === this.#file) {
-        this.#underWay.delete(batch);
+        this.#underWay.delete(entry);
         if (error === undefined) {
-          batch.written = { offset, bytes: frame.length };
-          if (index < log.length - inStep) batch.records = undefined;
+          entry.written = { offset, bytes: frame.length };
+          if (index < log.length - inStep) entry.element = undefined;
         } else {
           this.#disk.giveBack(frame.length);
           this.#failure ??= error;
@@ -124,19 +124,19 @@ export class ResultFile {
       if (error !== undefined || sync !== 'write') settle(error, offset);
       else file.sync((unsynced) => settle(unsynced, offset));
     });
-    const old = log.batchAt(index - inStep);
-    if (old?.written !== undefined && old.reservedBytes === 0) old.records = undefined;
+    const old = log.entryAt(index - inStep);
+    if (old?.written !== undefined && old.reservedBytes === 0) old.element = undefined;
   }
 
-  /** Reads a batch that is written. */
+  /** Reads an element that is written. */
   read(
     subpartition: number,
-    { sequence, written }: RetainedBatch,
-    done: (error: Error | undefined, records: Batch) => void,
+    { sequence, written }: LogEntry,
+    done: (error: Error | undefined, element: WrittenElement | undefined) => void,
   ): void {
     const file = this.#file;
     if (file === undefined || written === undefined) {
-      done(new PartitionLostError(this.#id, 'a batch was dropped'), []);
+      done(new PartitionLostError(this.#id, 'an element was dropped'), undefined);
       return;
     }
     const { freeze } = this.#options;
@@ -167,7 +167,7 @@ export class ResultFile {
     this.#disk.stopWaiting();
     if (isLost || this.#failure !== undefined) {
       this.#removeFile();
-      for (const log of logs) for (const batch of log.kept()) batch.written = undefined;
+      for (const log of logs) for (const entry of log.kept()) entry.written = undefined;
     }
     this.#failure = undefined;
   }

@@ -2,17 +2,16 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { SubpartitionView } from '../result-partition.ts';
-import type { Batch } from '../stream-element.ts';
-import type { RetainedBatches } from './retained-batches.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
-import { RetainedView, type ViewHost } from './retained-view.ts';
+import type { RetainedElements } from './retained-elements.ts';
+import type { LogEntry, RetainedLog } from './retained-log.ts';
+import { type FetchDone, RetainedView, type ViewHost } from './retained-view.ts';
 
 /** What its readers ask of a kept result. */
 export interface ReadResult {
   /** With the attempt that writes now. */
   readonly id: ResultPartitionId;
   readonly isReleased: boolean;
-  readonly batches: RetainedBatches;
+  readonly elements: RetainedElements;
   /** Some reader needs nothing more. */
   noteDismissed(): void;
 }
@@ -22,8 +21,8 @@ export class ResultReaders implements ViewHost {
   readonly #result: ReadResult;
   /** Whether readers may come before it is complete. */
   readonly #isReadEarly: boolean;
-  /** Fetches of batches that are being produced again. */
-  readonly #stalled = new Map<RetainedBatch, (() => void)[]>();
+  /** Fetches of elements that are being produced again. */
+  readonly #stalled = new Map<LogEntry, (() => void)[]>();
 
   constructor(result: ReadResult, isReadEarly: boolean) {
     this.#result = result;
@@ -32,30 +31,30 @@ export class ResultReaders implements ViewHost {
 
   /** @throws PartitionLostError if the record was dropped, IllegalStateError if it is too early to read. */
   open(subpartition: number, fromRecord: number): SubpartitionView {
-    const { id, batches } = this.#result;
-    const log = batches.logs.of(subpartition);
-    if (!this.#isReadEarly && !batches.logs.areWhole) {
+    const { id, elements } = this.#result;
+    const log = elements.logs.of(subpartition);
+    if (!this.#isReadEarly && !elements.logs.areWhole) {
       throw new IllegalStateError(`Partition ${id.partition} is read before it has finished`);
     }
-    const batch = log.indexOf(fromRecord);
-    const firstRecord = log.batchAt(batch)?.sequence ?? log.recordCount;
-    if (batch < log.first || firstRecord > fromRecord) {
+    const index = log.indexOf(fromRecord);
+    const firstRecord = log.entryAt(index)?.sequence ?? log.recordCount;
+    if (index < log.first || firstRecord > fromRecord || fromRecord <= log.lastMarkDropped) {
       throw new PartitionLostError(
         id,
-        `its first ${log.first} batches were dropped when the memory budget was used up`,
+        `its first ${log.first} elements were dropped when the memory budget was used up`,
       );
     }
-    const view = new RetainedView(log, { batch, skippedRecords: fromRecord - firstRecord }, this);
-    batches.logs.expectReader(log);
+    const view = new RetainedView(log, { index, skippedRecords: fromRecord - firstRecord }, this);
+    elements.logs.expectReader(log);
     log.attach(view);
     return view;
   }
 
-  /** A batch is there again: whoever waits for it gets it. */
-  goOn(batch: RetainedBatch): void {
-    const stalled = this.#stalled.get(batch);
+  /** An element is there again: readers that wait for it get it. */
+  goOn(entry: LogEntry): void {
+    const stalled = this.#stalled.get(entry);
     if (stalled === undefined) return;
-    this.#stalled.delete(batch);
+    this.#stalled.delete(entry);
     for (const fetch of stalled) fetch();
   }
 
@@ -65,21 +64,21 @@ export class ResultReaders implements ViewHost {
   }
 
   get isWhole(): boolean {
-    return this.#result.batches.logs.areWhole;
+    return this.#result.elements.logs.areWhole;
   }
 
-  fetch(log: RetainedLog, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void {
-    const { records, written } = batch;
-    const again = (): void => this.fetch(log, batch, done);
-    if (records !== undefined) {
-      done(undefined, records);
+  fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void {
+    const { element, written } = entry;
+    const again = (): void => this.fetch(log, entry, done);
+    if (element !== undefined) {
+      done(undefined, element);
     } else if (written === undefined) {
-      const stalled = this.#stalled.get(batch) ?? [];
-      this.#stalled.set(batch, [...stalled, again]);
+      const stalled = this.#stalled.get(entry) ?? [];
+      this.#stalled.set(entry, [...stalled, again]);
     } else {
-      this.#result.batches.file.read(log.subpartition, batch, (error, read) => {
+      this.#result.elements.file.read(log.subpartition, entry, (error, read) => {
         // RP4: what was removed meanwhile is on its way again.
-        if (error !== undefined && batch.written !== written && !this.#result.isReleased) again();
+        if (error !== undefined && entry.written !== written && !this.#result.isReleased) again();
         else done(error, read);
       });
     }
@@ -88,22 +87,22 @@ export class ResultReaders implements ViewHost {
   /** RL2. */
   opened(view: RetainedView, log: RetainedLog): void {
     if (view.position < log.first) view.lose(this.#lost('its beginning was dropped'));
-    else this.#result.batches.memory.noteCrowd(log);
+    else this.#result.elements.memory.noteCrowd(log);
   }
 
   taken(log: RetainedLog): void {
-    this.#result.batches.memory.noteTaken(log);
+    this.#result.elements.memory.noteTaken(log);
   }
 
   dismissed(log: RetainedLog): void {
     if (log.isDismissed || this.#result.isReleased) return;
-    this.#result.batches.dismiss(log);
+    this.#result.elements.dismiss(log);
     this.#result.noteDismissed();
   }
 
   closed(view: RetainedView, log: RetainedLog): void {
     log.detach(view);
-    this.#result.batches.memory.noteCrowd(log);
+    this.#result.elements.memory.noteCrowd(log);
   }
 
   #lost(reason: string): PartitionLostError {

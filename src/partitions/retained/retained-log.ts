@@ -1,14 +1,15 @@
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 
 /**
- * A batch of which at least the place is kept: its records, or where they are in the file, or both; or neither, until they
- * are produced again.
+ * The place of an element in a log, and the element: in memory, in the file, or in both; in neither until it is produced
+ * again.
  */
-export interface RetainedBatch {
-  /** Number of its first record in the subpartition, from 0. */
+export interface LogEntry {
+  /** Records of the subpartition before it. */
   readonly sequence: number;
+  /** Its records; 0 for a mark. */
   readonly count: number;
-  records: Batch | undefined;
+  element: WrittenElement | undefined;
   /** What it has reserved of the memory budget. */
   reservedBytes: number;
   /** Where it is in the file, once it was written. */
@@ -21,7 +22,7 @@ export interface RetainedBatch {
 export interface LogReader {
   /** Whether somebody listens. */
   readonly isReading: boolean;
-  /** The batch that it will take next. */
+  /** Index of the entry that it will take next. */
   readonly position: number;
   /** Whether everything was read. */
   readonly isComplete: boolean;
@@ -32,24 +33,25 @@ export interface LogReader {
 }
 
 /**
- * The batches of one subpartition that are kept, numbered from 0 as they were written, and who reads them.
+ * The elements of one subpartition, numbered from 0 as they were written, and their readers.
  *
  * Invariants:
  * - RL1 Only what every live reader has taken can be dropped, oldest first; nothing can while nobody reads, and everything
  *   when the reader was dismissed.
- * - RL2 A reader finds every batch from where it starts, or does not start.
- * - RL3 Batches that are not there (dropped, or lost and not yet produced again) hold a reader up; it sees no gap.
+ * - RL2 A reader finds every element from where it starts, marks included, or does not start.
+ * - RL3 Elements that are not there (dropped, or lost and not yet produced again) hold a reader up; it sees no gap.
  */
 export class RetainedLog {
   readonly subpartition: number;
   readonly #readers = new Set<LogReader>();
-  #batches: (RetainedBatch | undefined)[] = [];
-  /** Batches before it were dropped. */
+  #entries: (LogEntry | undefined)[] = [];
+  /** Entries before it were dropped. */
   #first = 0;
-  /** Batches whose places are no longer kept either. */
+  /** Entries whose places are no longer kept either. */
   #forgotten = 0;
-  /** The first batch from `#first` on that is not there; the length if all are. */
+  /** The first entry from `#first` on whose element is not there; the length if all are. */
   #gap = 0;
+  #lastMarkDropped = -1;
   #recordCount = 0;
   #isReadToEnd = false;
   #isDismissed = false;
@@ -58,9 +60,9 @@ export class RetainedLog {
     this.subpartition = subpartition;
   }
 
-  /** Batches that were ever written. */
+  /** Elements that were ever written. */
   get length(): number {
-    return this.#forgotten + this.#batches.length;
+    return this.#forgotten + this.#entries.length;
   }
 
   /** Records that were ever written. */
@@ -68,7 +70,7 @@ export class RetainedLog {
     return this.#recordCount;
   }
 
-  /** Batches that are gone. */
+  /** Elements that are gone. */
   get first(): number {
     return this.#first;
   }
@@ -82,7 +84,12 @@ export class RetainedLog {
     return position;
   }
 
-  /** Batches that the slowest reader could take and has not. */
+  /** Sequence of the last mark that was dropped: a reader from there on would miss it. -1 if none was. */
+  get lastMarkDropped(): number {
+    return this.#lastMarkDropped;
+  }
+
+  /** Elements that the slowest reader could take and has not. */
   get lead(): number {
     return this.#gap - this.position;
   }
@@ -98,58 +105,63 @@ export class RetainedLog {
     return false;
   }
 
-  append(batch: RetainedBatch): void {
+  append(entry: LogEntry): void {
     if (this.#gap === this.length) this.#gap++;
-    this.#batches.push(batch);
-    this.#recordCount += batch.count;
+    this.#entries.push(entry);
+    this.#recordCount += entry.count;
     this.#isReadToEnd = false;
   }
 
-  batchAt(index: number): RetainedBatch | undefined {
-    return this.#batches[index - this.#forgotten];
+  entryAt(index: number): LogEntry | undefined {
+    return this.#entries[index - this.#forgotten];
   }
 
-  /** The batch that holds record `sequence`; the length if it is still to come. O(log batches). */
+  /**
+   * The first entry that is not before record `sequence`: the marks right before that record, or the batch that holds it; the
+   * length if all of that is still to come. O(log entries).
+   */
   indexOf(sequence: number): number {
     let [low, high] = [this.#forgotten, this.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const { sequence: start, count } = this.batchAt(middle) ?? { sequence: 0, count: 0 };
-      if (start + count <= sequence) low = middle + 1;
+      const { sequence: start, count } = this.entryAt(middle) ?? { sequence: 0, count: 0 };
+      if (count === 0 ? start < sequence : start + count <= sequence) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** RL1. The oldest batch, which is kept no longer; undefined if it is still needed. Its place is kept if `asPlace`. */
-  dropFirst(asPlace: boolean): RetainedBatch | undefined {
+  /** RL1. The oldest element, which is kept no longer; undefined if it is still needed. Its place is kept if `asPlace`. */
+  dropFirst(asPlace: boolean): LogEntry | undefined {
     if (this.#first >= this.position) return undefined;
-    const batch = this.batchAt(this.#first);
-    if (!asPlace) this.#batches[this.#first - this.#forgotten] = undefined;
+    const entry = this.entryAt(this.#first);
+    if (!asPlace) this.#entries[this.#first - this.#forgotten] = undefined;
     this.#first++;
+    this.#noteDropped(entry);
     this.#findGap();
-    if (asPlace) return batch;
-    // Cut off once it is as long as the rest, so that a batch is moved about once.
+    if (asPlace) return entry;
+    // Cut off once it is as long as the rest, so that an entry is moved about once.
     const gone = this.#first - this.#forgotten;
-    if (gone * 2 > this.#batches.length) {
-      this.#batches = this.#batches.slice(gone);
+    if (gone * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(gone);
       this.#forgotten = this.#first;
     }
-    return batch;
+    return entry;
   }
 
-  /** The batch that was missing is there again. */
+  /** The element that was missing is there again. */
   noteFilled(): void {
     this.#findGap();
     this.advance();
   }
 
-  /** Everything up to batch `end` is dropped: the result will not be complete again. Returns what was there of it. */
-  skipTo(end: number): RetainedBatch[] {
-    const skipped: RetainedBatch[] = [];
+  /** Everything up to entry `end` is dropped: the result will not be complete again. Returns what was there of it. */
+  skipTo(end: number): LogEntry[] {
+    const skipped: LogEntry[] = [];
     for (; this.#first < end; this.#first++) {
-      const batch = this.batchAt(this.#first);
-      if (batch !== undefined) skipped.push(batch);
+      const entry = this.entryAt(this.#first);
+      this.#noteDropped(entry);
+      if (entry !== undefined) skipped.push(entry);
     }
     this.#findGap();
     return skipped;
@@ -159,6 +171,7 @@ export class RetainedLog {
   restart(): void {
     this.#isReadToEnd = false;
     this.#first = this.#forgotten;
+    this.#lastMarkDropped = -1;
     this.#gap = this.#first;
     this.#findGap();
   }
@@ -191,21 +204,25 @@ export class RetainedLog {
   lose(error: Error): void {
     for (const reader of [...this.#readers]) reader.lose(error);
     this.#readers.clear();
-    this.#batches = [];
+    this.#entries = [];
   }
 
-  /** Every batch of which something is kept. */
-  *kept(): Iterable<RetainedBatch> {
-    for (const batch of this.#batches) if (batch !== undefined) yield batch;
+  /** Every entry that is kept, with its element or without. */
+  *kept(): Iterable<LogEntry> {
+    for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  }
+
+  #noteDropped(entry: LogEntry | undefined): void {
+    if (entry?.count === 0) this.#lastMarkDropped = entry.sequence;
   }
 
   #findGap(): void {
     this.#gap = Math.max(this.#gap, this.#first);
-    while (this.#gap < this.length && isThere(this.batchAt(this.#gap))) this.#gap++;
+    while (this.#gap < this.length && isThere(this.entryAt(this.#gap))) this.#gap++;
   }
 }
 
-/** Whether a batch can be had: from memory at once, or from the file. */
-function isThere(batch: RetainedBatch | undefined): boolean {
-  return batch?.records !== undefined || batch?.written !== undefined;
+/** Whether an element can be had: from memory at once, or from the file. */
+function isThere(entry: LogEntry | undefined): boolean {
+  return entry?.element !== undefined || entry?.written !== undefined;
 }

@@ -3,7 +3,7 @@ import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, ResumableResult, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
-import type { Batch } from '../stream-element.ts';
+import type { WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ReproducingWriter } from './reproducing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
@@ -56,10 +56,13 @@ export class RetainedResultPartition implements ResumableResult {
     if (this.#writer !== undefined) this.#result.onWritable(listener);
   }
 
-  write(subpartition: number, records: Batch): void {
-    const rest = this.#current().take(subpartition, records);
+  write(subpartition: number, element: WrittenElement): void {
+    const writer = this.#current();
+    // The log tells marks by having no records.
+    if (element.kind === 'records' && element.records.length === 0) return;
+    const rest = writer.take(subpartition, element);
     // A reader of what was put back may have been the last: then another writer takes the rest.
-    if (rest.length > 0) this.#writer?.append(subpartition, rest);
+    if (rest !== undefined) this.#writer?.append(subpartition, rest);
   }
 
   finish(done: (error?: Error) => void): void {

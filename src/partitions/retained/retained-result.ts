@@ -4,16 +4,16 @@ import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
 import { type ReadResult, ResultReaders } from './result-readers.ts';
-import { RetainedBatches } from './retained-batches.ts';
+import { RetainedElements } from './retained-elements.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 
 /**
- * A result that is kept, whichever attempts of its producer write it: its batches and its readers. A restarted reader gets
+ * A result that is kept, whichever attempts of its producer write it: its elements and its readers. A restarted reader gets
  * everything from the beginning, or from the record it asks for. Depending on the exchange it is read while it is written, or
  * when it is complete. What is written goes through the `ResultWriter` of the current attempt.
  *
  * Invariants:
- * - RP1 A reader that is in step gets the very batches that were written, without a read from the disk. One that has to
+ * - RP1 A reader that is in step gets the very elements that were written, without a read from the disk. One that has to
  *   wait for the end sees the whole result or an error, never a part that looks whole.
  * - RP2 What was dropped, or cannot be read back as it was written, is a lost partition, never a gap.
  * - RP3 Released, it holds nothing. Records that might have to be written are refused although there is room, if they
@@ -27,7 +27,7 @@ import type { RetainedResultOptions } from './retained-result-options.ts';
  * - RP6 It may be released while it is written: that ends the need, and the attempt that writes it hears of no error.
  */
 export class RetainedResult implements ReadResult {
-  readonly batches: RetainedBatches;
+  readonly elements: RetainedElements;
   readonly readers: ResultReaders;
   readonly #options: RetainedResultOptions;
   #id: ResultPartitionId;
@@ -38,11 +38,11 @@ export class RetainedResult implements ReadResult {
   constructor(id: ResultPartitionId, options: RetainedResultOptions) {
     this.#id = id;
     this.#options = options;
-    this.batches = new RetainedBatches(id, options, () => {
+    this.elements = new RetainedElements(id, options, () => {
       if (!this.isReleased) this.#listener?.();
     });
     this.readers = new ResultReaders(this, options.exchange.consumption !== 'after-producer-finished');
-    if (options.before !== undefined) this.batches.logs.follow(options.before);
+    if (options.before !== undefined) this.elements.logs.follow(options.before);
   }
 
   get id(): ResultPartitionId {
@@ -59,7 +59,7 @@ export class RetainedResult implements ReadResult {
 
   /** RP5, RP6. */
   get isNeeded(): boolean {
-    return this.#standing === 'kept' && (this.#options.keepsAll === true || !this.batches.logs.areDismissed);
+    return this.#standing === 'kept' && (this.#options.keepsAll === true || !this.elements.logs.areDismissed);
   }
 
   /** Calls `listener` when the attempt that writes may go on, or needs to look; undefined: it writes no more. */
@@ -76,11 +76,11 @@ export class RetainedResult implements ReadResult {
   verify(done: (error?: Error) => void): void {
     const lost = this.#lost();
     if (lost !== undefined) done(lost);
-    else this.batches.file.verify(done);
+    else this.elements.file.verify(done);
   }
 
   statistics(): PartitionStatistics {
-    return this.batches.statistics();
+    return this.elements.statistics();
   }
 
   /**
@@ -88,13 +88,13 @@ export class RetainedResult implements ReadResult {
    * written, so that it has no checksum.
    */
   trace(): ResultTrace | undefined {
-    return this.isReleased ? undefined : this.batches.logs.trace();
+    return this.isReleased ? undefined : this.elements.logs.trace();
   }
 
   /** Everything was written: calls `done` when it is safe and can be read to its end, or with the error. */
   complete(done: (failure: Error | undefined) => void): void {
-    this.batches.finish((failure) => {
-      if (failure === undefined && !this.isReleased) this.batches.logs.end();
+    this.elements.finish((failure) => {
+      if (failure === undefined && !this.isReleased) this.elements.logs.end();
       done(failure);
     });
   }
@@ -117,7 +117,7 @@ export class RetainedResult implements ReadResult {
    */
   resume(id: ResultPartitionId, isLost: boolean): void {
     if (this.isReleased) throw this.#lost();
-    if (!this.#options.isReproducible && this.batches.memory.isTruncated) {
+    if (!this.#options.isReproducible && this.elements.memory.isTruncated) {
       throw new IllegalStateError(
         `Partition ${id.partition} was not to be produced again, and nothing is left of the part that was dropped: it has to be begun anew`,
       );
@@ -125,7 +125,7 @@ export class RetainedResult implements ReadResult {
     this.#id = id;
     this.#standing = 'kept';
     this.#listener = undefined;
-    this.batches.restart(id, isLost);
+    this.elements.restart(id, isLost);
   }
 
   /** RP3, RP6. What is still on its way to the disk nobody needs, and the attempt that writes is told. */
@@ -133,7 +133,7 @@ export class RetainedResult implements ReadResult {
     if (this.isReleased) return;
     this.#standing = 'released';
     this.readers.close();
-    this.batches.close(this.#lost() as PartitionLostError);
+    this.elements.close(this.#lost() as PartitionLostError);
     this.#listener?.();
   }
 

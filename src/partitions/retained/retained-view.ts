@@ -1,24 +1,27 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { SubpartitionView } from '../result-partition.ts';
-import { type Batch, endOfPartition, type StreamElement } from '../stream-element.ts';
-import type { LogReader, RetainedBatch, RetainedLog } from './retained-log.ts';
+import { elementOf, endOfPartition, type StreamElement, type WrittenElement } from '../stream-element.ts';
+import type { LogEntry, LogReader, RetainedLog } from './retained-log.ts';
 
-/** Where to begin: a batch, and how many records of it and of those that follow are not wanted. */
+/** Where to begin: an entry of the log, and how many records from there on are not wanted. */
 export interface ViewStart {
-  readonly batch: number;
+  readonly index: number;
   readonly skippedRecords: number;
 }
 
+/** Gets what was fetched, or why it could not be. */
+export type FetchDone = (error: Error | undefined, element: WrittenElement | undefined) => void;
+
 /** What a view asks of the result that it is a part of, and tells it. */
 export interface ViewHost {
-  /** Whether there will be no more batches. */
+  /** Whether no more elements will come. */
   readonly isWhole: boolean;
-  /** Gets a batch that is not in memory. */
-  fetch(log: RetainedLog, batch: RetainedBatch, done: (error: Error | undefined, records: Batch) => void): void;
+  /** Gets an element that is not in memory. */
+  fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void;
   /** The view is read now. */
   opened(view: RetainedView, log: RetainedLog): void;
-  /** A batch was taken. */
+  /** An element was taken. */
   taken(log: RetainedLog): void;
   /** The reader needs nothing more, for good. Before `closed`. */
   dismissed(log: RetainedLog): void;
@@ -27,22 +30,23 @@ export interface ViewHost {
 }
 
 /**
- * What is read from a file before it is asked for: so many bytes (and the rest of a batch) or batches, whichever is less.
- * More is read when half of it was taken: who is behind reads at the speed of the disk, many small batches at a time.
+ * What is read from a file before it is asked for: so many bytes (and the rest of an element) or elements, whichever is less.
+ * More is read when half of it was taken: a reader that is behind reads at the speed of the disk, many small batches at a
+ * time.
  */
-const readAhead = { bytes: 256 * 1_024, batches: 64 } as const;
+const readAhead = { bytes: 256 * 1_024, elements: 64 } as const;
 
-/** A batch that was asked for; neither while it is being read. */
+/** An element that was asked for; while it is being read, there is neither it nor an error. */
 interface Slot {
   /** What it takes in the file that it is read from; 0 if it was in memory. */
   readonly bytes: number;
-  records: Batch | undefined;
+  element: WrittenElement | undefined;
   error: Error | undefined;
 }
 
 /**
- * One reading of one subpartition whose batches are kept: fetches as many as it has credits for, some more from a file,
- * and emits them in order. One that comes to a batch that is not there, or to the last before the end, waits to be told.
+ * One reading of one retained subpartition: fetches as many elements as it has credits for, some more from a file, and emits
+ * them in order. If the next element is not there, or was not written yet, it waits to be told.
  */
 export class RetainedView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
@@ -54,17 +58,17 @@ export class RetainedView implements SubpartitionView, LogReader {
   #next: number;
   #taken: number;
   #skippedRecords: number;
-  /** Batches asked for and not emitted, in order. */
+  /** Elements asked for and not emitted, in order. */
   #slots: Slot[] = [];
   /** Of the slots together. */
   #slotBytes = 0;
   #isEmitting = false;
   #lost: Error | undefined;
 
-  constructor(log: RetainedLog, { batch, skippedRecords }: ViewStart, host: ViewHost) {
+  constructor(log: RetainedLog, { index, skippedRecords }: ViewStart, host: ViewHost) {
     this.#log = log;
     this.#host = host;
-    this.#next = this.#taken = batch;
+    this.#next = this.#taken = index;
     this.#skippedRecords = skippedRecords;
     this.elements$ = new Observable((subscriber) => {
       if (this.#state !== 'unread') throw new IllegalStateError('A view has one reader');
@@ -81,7 +85,7 @@ export class RetainedView implements SubpartitionView, LogReader {
     return this.#state === 'reading';
   }
 
-  /** The batch that will be emitted next. */
+  /** Index of the entry that will be emitted next. */
   get position(): number {
     return this.#taken;
   }
@@ -117,7 +121,7 @@ export class RetainedView implements SubpartitionView, LogReader {
 
   #emit(): void {
     const subscriber = this.#subscriber;
-    // A reader that asks for more while it is handed a batch, or a batch that is there at once, is served by the loop.
+    // A reader that asks for more while it is handed an element, or one that is there at once, is served by the loop.
     if (this.#isEmitting || subscriber === undefined || this.#state !== 'reading') return;
     this.#isEmitting = true;
     while (!subscriber.closed) {
@@ -128,10 +132,10 @@ export class RetainedView implements SubpartitionView, LogReader {
         subscriber.error(error);
         break;
       }
-      if (head?.records !== undefined && this.#credits > 0) {
+      if (head?.element !== undefined && this.#credits > 0) {
         this.#slots.shift();
         this.#slotBytes -= head.bytes;
-        this.#take(head.records, subscriber);
+        this.#take(head.element, subscriber);
         continue;
       }
       if (head === undefined && this.isComplete) {
@@ -144,46 +148,52 @@ export class RetainedView implements SubpartitionView, LogReader {
   }
 
   get #isFarAhead(): boolean {
-    return this.#slotBytes >= readAhead.bytes || this.#slots.length >= readAhead.batches;
+    return this.#slotBytes >= readAhead.bytes || this.#slots.length >= readAhead.elements;
   }
 
-  #take(batch: Batch, subscriber: Subscriber<StreamElement>): void {
-    const skipped = Math.min(this.#skippedRecords, batch.length);
-    this.#skippedRecords -= skipped;
-    const records = skipped === 0 ? batch : batch.slice(skipped);
+  #take(element: WrittenElement, subscriber: Subscriber<StreamElement>): void {
+    const wanted = this.#skippedRecords === 0 ? element : this.#wantedOf(element);
     this.#taken++;
     this.#host.taken(this.#log);
-    if (records.length === 0) return;
+    if (wanted === undefined) return;
     this.#credits--;
-    subscriber.next({ kind: 'records', records });
+    subscriber.next(wanted);
+  }
+
+  /** What is left of an element without the records that are to be skipped; a mark among those is not wanted either. */
+  #wantedOf(element: WrittenElement): WrittenElement | undefined {
+    if (element.kind !== 'records') return undefined;
+    const skipped = Math.min(this.#skippedRecords, element.records.length);
+    this.#skippedRecords -= skipped;
+    return skipped === element.records.length ? undefined : elementOf(element.records.slice(skipped));
   }
 
   #fetchMore(): void {
-    const isLow = this.#slotBytes * 2 <= readAhead.bytes && this.#slots.length * 2 <= readAhead.batches;
+    const isLow = this.#slotBytes * 2 <= readAhead.bytes && this.#slots.length * 2 <= readAhead.elements;
     for (;;) {
-      const batch = this.#log.batchAt(this.#next);
-      if (batch === undefined) return;
-      const { records, written } = batch;
+      const entry = this.#log.entryAt(this.#next);
+      if (entry === undefined) return;
+      const { element, written } = entry;
       const isAhead = this.#slots.length >= this.#credits;
-      if (records !== undefined) {
+      if (element !== undefined) {
         if (isAhead) return;
-        this.#slots.push({ bytes: 0, records, error: undefined });
+        this.#slots.push({ bytes: 0, element, error: undefined });
         this.#next++;
         continue;
       }
       if (written === undefined || (isAhead && (!isLow || this.#isFarAhead))) return;
       this.#next++;
-      this.#fetch(batch, written.bytes);
+      this.#fetch(entry, written.bytes);
     }
   }
 
-  #fetch(batch: RetainedBatch, bytes: number): void {
-    const slot: Slot = { bytes, records: undefined, error: undefined };
+  #fetch(entry: LogEntry, bytes: number): void {
+    const slot: Slot = { bytes, element: undefined, error: undefined };
     this.#slots.push(slot);
     this.#slotBytes += bytes;
-    this.#host.fetch(this.#log, batch, (error, records) => {
+    this.#host.fetch(this.#log, entry, (error, element) => {
       if (this.#state === 'over') return;
-      if (error === undefined) slot.records = records;
+      if (error === undefined) slot.element = element;
       else slot.error = error;
       this.#emit();
     });

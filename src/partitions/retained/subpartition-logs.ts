@@ -1,9 +1,9 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { PartitionId } from '../../ids.ts';
-import { batchChecksum } from '../records/record-codec.ts';
+import { elementChecksum } from '../records/element-codec.ts';
 import type { Reproduction } from '../reproduced/reproduction.ts';
-import { ResultTrace, type TracedBatch } from '../result-trace.ts';
-import { type RetainedBatch, RetainedLog } from './retained-log.ts';
+import { ResultTrace, type TracedElement } from '../result-trace.ts';
+import { type LogEntry, RetainedLog } from './retained-log.ts';
 
 /**
  * The logs of one result by subpartition, each made on first use; which of their readers need nothing more, and whether
@@ -17,6 +17,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   #areWhole = false;
   #recordCount = 0;
   #batchCount = 0;
+  #elementCount = 0;
 
   constructor(partition: PartitionId, subpartitionCount: number) {
     this.#partition = partition;
@@ -42,9 +43,14 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return this.#recordCount;
   }
 
-  /** Batches that were ever appended, to any log. */
+  /** Batches of records that were ever appended, to any log. */
   get batchCount(): number {
     return this.#batchCount;
+  }
+
+  /** Elements that were ever appended, to any log: batches and marks. */
+  get elementCount(): number {
+    return this.#elementCount;
   }
 
   /** Whether some attempt has produced everything, so that the end of each is known. */
@@ -52,8 +58,8 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return this.#areWhole;
   }
 
-  batchAt(subpartition: number, index: number): RetainedBatch {
-    return this.of(subpartition).batchAt(index) as RetainedBatch;
+  entryAt(subpartition: number, index: number): LogEntry {
+    return this.of(subpartition).entryAt(index) as LogEntry;
   }
 
   /** Those that something was written to, or that somebody has opened. */
@@ -61,7 +67,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     for (const log of this.#logs) if (log !== undefined) yield log;
   }
 
-  /** Batches of each subpartition. */
+  /** Elements of each subpartition. */
   get lengths(): number[] {
     return this.#logs.map((log) => log?.length ?? 0);
   }
@@ -71,10 +77,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return this.#dismissedCount >= this.#count;
   }
 
-  append(log: RetainedLog, batch: RetainedBatch): void {
-    log.append(batch);
-    this.#recordCount += batch.count;
-    this.#batchCount++;
+  append(log: RetainedLog, entry: LogEntry): void {
+    log.append(entry);
+    this.#recordCount += entry.count;
+    this.#elementCount++;
+    if (entry.count > 0) this.#batchCount++;
   }
 
   /** Nothing follows: readers come to an end. */
@@ -87,14 +94,14 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   follow(before: ResultTrace): void {
     for (let subpartition = 0; subpartition < before.subpartitionCount; subpartition++) {
       const log = this.of(subpartition);
-      for (let batch = 0; batch < before.batchCount(subpartition); batch++) {
+      for (let index = 0; index < before.elementCount(subpartition); index++) {
         this.append(log, {
           sequence: log.recordCount,
-          count: before.recordCount(subpartition, batch),
-          records: undefined,
+          count: before.recordCount(subpartition, index),
+          element: undefined,
           reservedBytes: 0,
           written: undefined,
-          checksum: before.checksum(subpartition, batch),
+          checksum: before.checksum(subpartition, index),
         });
       }
       log.restart();
@@ -132,16 +139,16 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
 
   /** What another attempt can be compared with; undefined if some of it has no checksum. */
   trace(): ResultTrace | undefined {
-    const batches: TracedBatch[][] = [];
+    const elements: TracedElement[][] = [];
     for (const log of this) {
-      const those: TracedBatch[] = [];
+      const those: TracedElement[] = [];
       for (const { count, checksum } of log.kept()) {
         if (checksum === undefined) return undefined;
         those.push({ count, checksum });
       }
-      batches[log.subpartition] = those;
+      elements[log.subpartition] = those;
     }
-    return new ResultTrace(Array.from(batches), this.#areWhole);
+    return new ResultTrace(Array.from(elements), this.#areWhole);
   }
 
   /** What an attempt that is producing them again is compared with from now on: checksums of what is to come are made. */
@@ -149,12 +156,12 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     const rest = this.#logs.map((log) => {
       if (log === undefined) return undefined;
       const { subpartition } = log;
-      const next = reproduction.missing(subpartition)?.batch ?? log.length;
-      return Array.from(log.kept(), ({ count, checksum, records, sequence }, index): TracedBatch => {
-        const isToCome = index >= next && records !== undefined;
+      const next = reproduction.missing(subpartition)?.index ?? log.length;
+      return Array.from(log.kept(), ({ count, checksum, element, sequence }, index): TracedElement => {
+        const isToCome = index >= next && element !== undefined;
         return {
           count,
-          checksum: checksum ?? (isToCome ? batchChecksum(records, { subpartition, sequence }) : undefined),
+          checksum: checksum ?? (isToCome ? elementChecksum(element, { subpartition, sequence }) : undefined),
         };
       });
     });

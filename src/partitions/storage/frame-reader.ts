@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { frameHeaderBytes, readFrameHeader } from '../records/record-codec.ts';
+import { frameHeaderBytes, readFrameHeader } from '../records/element-codec.ts';
 import { readInto } from './file-bytes.ts';
 
 /** What frames are read from. */

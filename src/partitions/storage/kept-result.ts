@@ -4,7 +4,7 @@ import { fileProblem } from '../../connectors/file-problem.ts';
 import { FileAccessError } from '../../errors/connector-errors.ts';
 import { KeptResultError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import { decodeBatch, readFrameHeader } from '../records/record-codec.ts';
+import { decodeElement, readFrameHeader } from '../records/element-codec.ts';
 import type { Batch } from '../stream-element.ts';
 import { framesOf, readRange } from './frame-reader.ts';
 import { type KeptPartition, manifestFile, readManifest } from './kept-manifest.ts';
@@ -79,12 +79,15 @@ export async function* keptBatches(
         offset = headerBytes;
         for await (const frame of framesOf(handle, headerBytes, headerBytes + bytes)) {
           const { subpartition, sequence } = readFrameHeader(frame);
-          const batch = decodeBatch(frame);
+          const element = decodeElement(frame);
           offset += frame.length;
           const due = next.get(subpartition) ?? 0;
           if (sequence < due) continue;
           if (sequence > due)
             throw new Error(`records ${due} to ${sequence - 1} of subpartition ${subpartition} are missing`);
+          // A barrier or watermark means something to the run that wrote it alone.
+          if (element.kind !== 'records') continue;
+          const { records: batch } = element;
           next.set(subpartition, sequence + batch.length);
           count += batch.length;
           if (!isBroadcast || subpartition === 0) yield batch;

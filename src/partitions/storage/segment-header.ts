@@ -28,7 +28,8 @@ export const headerBytes = 36;
 const place = { version: 8, partition: 12, attempt: 16, number: 20, start: 24, checksum: 32 } as const;
 
 const magic = new TextEncoder().encode('KINTSUGI');
-const formatVersion = 1;
+/** 2: frames may hold marks. */
+const formatVersion = 2;
 
 /** The bytes that a segment begins with. */
 export function encodeHeader({ id, number, start }: SegmentHeader): Uint8Array {

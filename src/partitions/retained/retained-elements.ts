@@ -1,23 +1,23 @@
 import type { ResultPartitionId } from '../../ids.ts';
-import { type BatchPlace, encodeBatch } from '../records/record-codec.ts';
+import { type ElementPlace, encodeElement } from '../records/element-codec.ts';
 import type { PartitionStatistics } from '../result-partition.ts';
-import type { Batch } from '../stream-element.ts';
+import { recordCountOf, type WrittenElement } from '../stream-element.ts';
 import { MemoryRoom } from './memory-room.ts';
 import { ResultFile } from './result-file.ts';
-import type { RetainedBatch, RetainedLog } from './retained-log.ts';
+import type { LogEntry, RetainedLog } from './retained-log.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 import { SubpartitionLogs } from './subpartition-logs.ts';
 
-/** Batches of a subpartition that stay in memory although they are written: a reader in step needs no read. */
+/** Elements of a subpartition that stay in memory although they are written: a reader in step needs no read. */
 const inStep = 4;
 
 /**
- * The batches of one result, and where each is: in memory, in the file, or (until it is written, and for a while longer) in
+ * The elements of one result, and where each is: in memory, in the file, or (until it is written, and for a while longer) in
  * both.
  *
  * Invariants are those of the logs (RL1 to RL3), of memory (MR1 to MR4), of the file (RF1, RF2) and of the disk (DR1, DR2).
  */
-export class RetainedBatches {
+export class RetainedElements {
   readonly logs: SubpartitionLogs;
   readonly memory: MemoryRoom;
   readonly file: ResultFile;
@@ -40,12 +40,12 @@ export class RetainedBatches {
     });
   }
 
-  /** Whether an attempt that adds no batch may write: neither its readers nor what is under way hold it up. */
+  /** Whether an attempt that adds no element may write: neither its readers nor what is under way hold it up. */
   get isInStep(): boolean {
     return !this.memory.isFull && !this.file.isBusy;
   }
 
-  /** Whether one more batch may be added. */
+  /** Whether one more element may be added. */
   get hasRoom(): boolean {
     const { isFull, needsDisk } = this.memory;
     return !isFull && !this.file.isBusy && !(needsDisk && this.file.isDiskFull);
@@ -65,33 +65,33 @@ export class RetainedBatches {
     if (this.memory.needsDisk && this.file.isDiskFull && !this.file.isBusy) this.file.waitForRoom();
   }
 
-  /** Whether a batch is there, or will be once it is written. */
-  holds(batch: RetainedBatch): boolean {
-    return batch.reservedBytes > 0 || this.file.holds(batch);
+  /** Whether an element is there, or will be once it is written. */
+  holds(entry: LogEntry): boolean {
+    return entry.reservedBytes > 0 || this.file.holds(entry);
   }
 
-  append(subpartition: number, records: Batch): void {
+  append(subpartition: number, element: WrittenElement): void {
     const log = this.logs.of(subpartition);
-    const batch: RetainedBatch = {
+    const entry: LogEntry = {
       sequence: log.recordCount,
-      count: records.length,
-      records,
+      count: recordCountOf(element),
+      element,
       reservedBytes: 0,
       written: undefined,
       checksum: undefined,
     };
-    const isKept = !log.isDismissed || this.memory.isWorthKeeping(log, log.length, records);
-    if (isKept) this.#keep(log, log.length, batch, records);
-    this.logs.append(log, batch);
+    const isKept = !log.isDismissed || this.memory.isWorthKeeping(log, log.length, element);
+    if (isKept) this.#keep(log, log.length, entry, element);
+    this.logs.append(log, entry);
     if (!isKept) this.#skipTo(log, log.length);
     else if (log.isDismissed) this.memory.noteTaken(log);
     this.memory.noteCrowd(log);
     log.advance();
   }
 
-  /** Batch `index` of a log was produced again. False if there is no room for it, or it is not worth it. */
-  putBack(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
-    if (this.memory.isWorthKeeping(log, index, records)) return this.#keep(log, index, batch, records);
+  /** Element `index` of a log was produced again. False if there is no room for it, or it is not worth it. */
+  putBack(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
+    if (this.memory.isWorthKeeping(log, index, element)) return this.#keep(log, index, entry, element);
     this.#skipTo(log, index + 1);
     return false;
   }
@@ -123,21 +123,21 @@ export class RetainedBatches {
     this.file.close();
   }
 
-  /** Gives a batch its place. False if it was dropped at once, to make room for itself. */
-  #keep(log: RetainedLog, index: number, batch: RetainedBatch, records: Batch): boolean {
-    const place = this.memory.placeFor(log, index, batch, records);
+  /** Gives an element its place. False if it was dropped at once, to make room for itself. */
+  #keep(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
+    const place = this.memory.placeFor(log, index, entry, element);
     if (place === 'nowhere') return false;
-    batch.records = records;
+    entry.element = element;
     if (place === 'memory') return true;
-    const frame = this.#frameOf(records, { subpartition: log.subpartition, sequence: batch.sequence });
-    if (frame !== undefined) this.file.write(log, index, batch, frame);
+    const frame = this.#frameOf(element, { subpartition: log.subpartition, sequence: entry.sequence });
+    if (frame !== undefined) this.file.write(log, index, entry, frame);
     return true;
   }
 
   /** Undefined for records that cannot be written and need not be: they stay in memory. */
-  #frameOf(records: Batch, place: BatchPlace): Uint8Array | undefined {
+  #frameOf(element: WrittenElement, place: ElementPlace): Uint8Array | undefined {
     try {
-      return encodeBatch(records, place);
+      return encodeElement(element, place);
     } catch (error) {
       if (this.#options.retention === 'memory') return undefined;
       throw error;

@@ -3,7 +3,16 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { assertSerializable } from '../../src/partitions/records/plain-data.ts';
-import { decodeBatch, encodeBatch, frameChecksum, readFrameHeader } from '../../src/partitions/records/record-codec.ts';
+import {
+  decodeElement,
+  encodeElement,
+  frameChecksum,
+  frameHeaderBytes,
+  readFrameHeader,
+} from '../../src/partitions/records/element-codec.ts';
+import type { Mark } from '../../src/partitions/stream-element.ts';
+import { decodeBatch, encodeBatch } from '../support/batch-frames.ts';
+import { barrier, idle, watermark } from '../support/marks.ts';
 import { difference } from '../support/difference.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
@@ -312,5 +321,45 @@ describe('a frame', () => {
     const frame = encodeBatch(records);
     const around = Buffer.concat([Buffer.from('abc'), frame, Buffer.from('def')]);
     expect(decodeBatch(around.subarray(3, 3 + frame.length))).toEqual(records);
+  });
+});
+
+describe('a mark that is written and read', () => {
+  const place = { subpartition: 3, sequence: 12 };
+  const marks: Mark[] = [
+    barrier(0),
+    barrier(2 ** 40),
+    watermark(-5),
+    watermark(Infinity),
+    idle,
+    { kind: 'idleness', isIdle: false },
+  ];
+
+  it.each(marks)('comes back as it was: %j', (mark) => {
+    const frame = encodeElement(mark, place);
+    expect(decodeElement(frame, place)).toEqual(mark);
+    expect(readFrameHeader(frame)).toEqual({ ...place, count: 0, frameBytes: frame.length });
+  });
+
+  it('is another mark, and another place of it, by its checksum', () => {
+    const frames = [...marks.map((mark) => encodeElement(mark, place)), encodeElement(idle), encodeBatch([], place)];
+    expect(new Set(frames.map(frameChecksum)).size).toBe(frames.length);
+  });
+
+  /** A frame with a format or a payload of somebody else's, and the right checksum. */
+  const forged = (format: number, payload: unknown[]): Uint8Array => {
+    const frame = Buffer.from(encodeBatch(payload, place));
+    frame[frameHeaderBytes - 1] = format;
+    frame.writeUInt32LE(crc32(frame.subarray(4)), 0);
+    return frame;
+  };
+
+  it.each<[what: string, frame: Uint8Array, problem: string]>([
+    ['a format that is not known', forged(3, [1]), 'its format is 3, which this version does not know'],
+    ['a mark of another kind', forged(2, [9, 1]), 'it holds no barrier, watermark or idleness'],
+    ['a barrier without a number', forged(2, [0, 'one']), 'it holds no barrier, watermark or idleness'],
+    ['an idleness that is no boolean', forged(2, [2, 1]), 'it holds no barrier, watermark or idleness'],
+  ])('is refused: %s', (_, frame, problem) => {
+    expect(() => decodeElement(frame, place)).toThrow(problem);
   });
 });
