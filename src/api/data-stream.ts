@@ -23,7 +23,9 @@ import {
   withPartitioning,
 } from './stream-graph.ts';
 
-/** What a key may be: compared by value. Build one string of several fields: `` `${f.origin}/${f.day}` ``. */
+/**
+ * The type of a key, which is compared by value. For several fields, build one string: `` `${f.origin}/${f.day}` ``.
+ */
 export type Key = string | number | bigint | boolean | null | undefined;
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
@@ -40,7 +42,7 @@ export interface FoldOptions extends OperatorOptions {
 
 /** Options of `mapAsync` after `keyBy`. */
 export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & OperatorOptions, 'concurrencyPerKey'> {
-  /** The most calls under way per key: of the key of `keyBy`, or of another. Default: no limit. */
+  /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
   readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
 }
 
@@ -48,9 +50,9 @@ export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & Ope
 export interface Aggregation<Record, Of, Accumulator, Result> {
   /** A new, empty accumulator. */
   readonly create: () => Accumulator;
-  /** Adds a record. Returns the next accumulator, which may be the one it was given, changed. */
+  /** Adds a record. Returns the next accumulator; it may change and return the one it was given. */
   readonly add: (accumulator: Accumulator, record: Record) => NoInfer<Accumulator>;
-  /** What is emitted: a value of its own where `add` changes its accumulator in place. */
+  /** The value to emit. If `add` changes its accumulator in place, this must be a new value. */
   readonly result: (accumulator: Accumulator, key: Of) => Result;
 }
 
@@ -62,15 +64,15 @@ export interface KeyedProcess<Record, Of, State, Out> {
 }
 
 /**
- * Records of one type on their way through a job. Every method adds a step and returns a new stream; a stream that is
- * used twice is read twice, by both users in full. Every stream must end in a sink.
+ * A stream of records of one type in a job. Every method adds a step and returns a new stream. Each step that uses a
+ * stream reads all of it. Every stream must end in a sink.
  *
- * Neighbouring steps of equal parallelism run in one task, as one loop ("chained"), unless the stream has several
- * readers, comes from a union, or names its exchange. Where parallelism changes and nothing else is said, records are
- * rebalanced.
+ * Neighboring steps of equal parallelism run in one task, as one loop ("chained"), unless the stream has several
+ * consumers, comes from a union, or names its exchange. If the parallelism changes and no partitioning is given,
+ * records are rebalanced.
  *
- * Functions run again when their task restarts: they must not keep a state of their own, and must not change a record
- * they were given.
+ * Functions run again when their task restarts, so they must not keep state outside the engine and must not change
+ * their input records.
  *
  * @example
  * ```ts
@@ -100,7 +102,7 @@ export class DataStream<out Out> {
     options?: OperatorOptions,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
-   * One record for each record.
+   * Emits one record per record.
    *
    * @example
    * ```ts
@@ -120,7 +122,7 @@ export class DataStream<out Out> {
     return this.#operator<Result>('map', { kind: 'map', fn: checkRecordFunction('map', fn) }, options);
   }
 
-  /** The records that `predicate` holds for; a type guard narrows the stream. */
+  /** Emits the records for which `predicate` is true. A type guard narrows the stream. */
   filter<Kept extends Out>(predicate: (record: Out) => record is Kept, options?: OperatorOptions): DataStream<Kept>;
   filter(predicate: (record: Out) => boolean, options?: OperatorOptions): DataStream<Out>;
   filter(predicate: (record: Out) => boolean, options: OperatorOptions = {}): DataStream<Out> {
@@ -132,7 +134,7 @@ export class DataStream<out Out> {
     fn: (record: Out) => Iterable<Result>,
     options?: OperatorOptions,
   ): UseMapAsync<Result, DataStream<Result>>;
-  /** Any number of records for each record. */
+  /** Emits any number of records per record. */
   flatMap<Result>(fn: (record: Out) => Iterable<Result>, options?: OperatorOptions): DataStream<Result>;
   flatMap<Result>(
     fn: (record: Out) => Iterable<Result>,
@@ -143,8 +145,8 @@ export class DataStream<out Out> {
   }
 
   /**
-   * One record for each record, by a call that takes time: several run at once, results keep their order unless
-   * `ordered: false`.
+   * Emits one record per record, from an asynchronous call. Several calls run at once; results keep the input order
+   * unless `ordered: false`.
    *
    * @example
    * ```ts
@@ -174,8 +176,8 @@ export class DataStream<out Out> {
     options?: OperatorOptions,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
-   * Passes the records through RxJS operators of your own. Each attempt of each subtask subscribes once; what the pipe
-   * holds back (a buffer, a debounce) is lost when its task restarts and is built anew from the replayed input.
+   * Passes the records through RxJS operators. Each attempt of each subtask subscribes once. State inside the pipe (a
+   * buffer, a debounce) is lost when the task restarts and rebuilt from the replayed input.
    *
    * @example
    * ```ts
@@ -199,9 +201,9 @@ export class DataStream<out Out> {
   }
 
   /**
-   * Brings the records of a key together in one subtask. Follow it with `reduce`, `aggregate` or `process`.
+   * Sends all records with the same key to the same subtask. Follow it with `reduce`, `aggregate` or `process`.
    *
-   * Between two single subtasks there is nothing to bring together: they are chained, unless the exchange is named.
+   * At parallelism 1 on both sides the steps are chained, unless the exchange is named.
    */
   keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: ExchangeOptions = {}): KeyedStream<Out, Of> {
     checkRecordFunction('keyBy', keyOf);
@@ -209,7 +211,7 @@ export class DataStream<out Out> {
     return new KeyedStream(this.#graph, inputs, keyOf);
   }
 
-  /** The records of this and of other streams of the same job, in no particular order. */
+  /** Merges this stream with others of the same job, in no particular order. */
   union<Others extends readonly DataStream<unknown>[]>(...others: Others): DataStream<Out | RecordOf<Others[number]>> {
     const inputs = [...this.#inputs];
     for (const other of others as readonly DataStream<unknown>[]) {
@@ -219,7 +221,7 @@ export class DataStream<out Out> {
         throw new JobValidationError(
           [...mine, ...theirs],
           `The union of "${mine.join('", "')}" with "${theirs.join('", "')}" mixes the jobs "${this.#graph.name}" and "${other.#graph.name}"`,
-          'Build both streams from the same job, or write the one to a sink that the other job reads',
+          'Build both streams from the same job, or write one to a sink that the other job reads',
         );
       }
       inputs.push(...other.#inputs);
@@ -227,19 +229,19 @@ export class DataStream<out Out> {
     return new DataStream(this.#graph, inputs);
   }
 
-  /** Spreads the records evenly, in turn, over all subtasks of the next operator. */
+  /** Distributes the records round-robin over all subtasks of the next operator. */
   rebalance(options: ExchangeOptions = {}): DataStream<Out> {
     return new DataStream(this.#graph, this.#distributed({ kind: 'rebalance' }, options));
   }
 
-  /** Gives every record to every subtask of the next operator. */
+  /** Sends every record to every subtask of the next operator. */
   broadcast(options: ExchangeOptions = {}): DataStream<Out> {
     return new DataStream(this.#graph, this.#distributed({ kind: 'broadcast' }, options));
   }
 
   /**
    * Keeps the records of a subtask together: subtask *n* feeds subtask *n* of the next operator, which must have the
-   * same parallelism. With an exchange named, the two run in tasks of their own.
+   * same parallelism. If the exchange is named, the two run in separate tasks.
    */
   forward(options: ExchangeOptions = {}): DataStream<Out> {
     return new DataStream(this.#graph, this.#distributed({ kind: 'forward' }, options));
@@ -266,7 +268,7 @@ export class DataStream<out Out> {
 }
 
 /**
- * Records brought together by key. Each method folds or handles the records of a key in the order of arrival.
+ * A stream partitioned by key. Each method processes the records of a key in the order of their arrival.
  *
  * @example
  * ```ts
@@ -300,7 +302,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     this.#keyOf = keyOf;
   }
 
-  /** Combines the records of a key two by two. `combine` must not change what it is given. */
+  /** Combines the records of a key pairwise. `combine` must not change its arguments. */
   reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
     checkRecordFunction('reduce', combine);
     return this.#fold(
@@ -323,8 +325,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     options?: FoldOptions,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
-   * Folds the records of a key into a result of another type. Where the type of the accumulator is wider than what
-   * `create` returns, say so there: `create: () => new Map<string, number>()`.
+   * Folds the records of a key into a result of another type. If the accumulator's type is wider than the value that
+   * `create` returns, annotate it there: `create: () => new Map<string, number>()`.
    */
   aggregate<Accumulator, Result>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
@@ -343,8 +345,8 @@ export class KeyedStream<out Out, out Of extends Key> {
   }
 
   /**
-   * `mapAsync` of the stream that this is made of, with the records of a key in one subtask: `concurrencyPerKey` may be just
-   * the number of calls under way per key. What comes of it is not keyed any more.
+   * `mapAsync` with all records of a key in one subtask, so `concurrencyPerKey` may be just the number of calls under
+   * way per key. The result is not keyed.
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
@@ -358,8 +360,8 @@ export class KeyedStream<out Out, out Of extends Key> {
   }
 
   /**
-   * Handles each record with a state per key. TypeScript cannot infer what `emit` takes: annotate the parameters or
-   * name both types, `process<State, Out>(…)`.
+   * Handles each record with state per key. TypeScript cannot infer the type of `emit`: annotate the parameters or give
+   * both types, `process<State, Out>(…)`.
    *
    * @example
    * ```ts
@@ -427,7 +429,7 @@ const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
   concurrencyPerKey: true,
 };
 
-/** A call as messages name it: `mapAsync "embed"`. */
+/** The name of a call in messages: `mapAsync "embed"`. */
 function callOf(method: string, options: OperatorOptions): string {
   const uid = propertyOf(options, 'uid');
   return typeof uid === 'string' ? `${method} "${uid}"` : method;

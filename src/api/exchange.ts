@@ -7,22 +7,26 @@ import { type ExchangeName, exchangeTypes } from '../graph/exchange-type.ts';
 /** How the results of one operator travel to the next: the name of an exchange, or one with options. */
 export type Exchange = ExchangeName | ExchangeSettings;
 
-/** Options of exchanges whose results may stay on disk. */
+/** Options of exchanges that can keep results on disk. */
 export interface KeepOptions {
   /**
-   * How long results stay when everybody has read them. Default: `keepResults` of the run. `{ directory }` keeps them on
-   * disk beyond the job, to be read by other jobs with `keptResult(directory)`; the directory must not exist before.
+   * How long results are kept after their consumers have read them. Default: `keepResults` of the run. `{ directory }`
+   * keeps them on disk beyond the job, for other jobs to read with `keptResult(directory)`; the directory must not
+   * exist yet.
    */
   readonly keepResults?: KeepResults | undefined;
 }
 
 export interface MemoryExchangeOptions {
-  /** How long results stay when everybody has read them. Default: `keepResults` of the run. */
+  /** How long results are kept after their consumers have read them. Default: `keepResults` of the run. */
   readonly keepResults?: KeepInRun | undefined;
-  /** Bytes that the results of this exchange may take, as a part of the run's `memoryBudgetBytes`. Default: all of them. */
+  /**
+   * Maximum bytes that results of this exchange hold in memory, within the run's `memoryBudgetBytes`. Default: all of
+   * it.
+   */
   readonly memoryBudgetBytes?: number | undefined;
   /**
-   * Past the budget: `drop` the oldest part that was read, so that a consumer which fails restarts its producer too, or
+   * Past the budget: `drop` the oldest batches that were read, so that a failed consumer restarts its producer too, or
    * `spill` the rest to disk. Default: `memoryOverflow` of the run.
    */
   readonly memoryOverflow?: MemoryOverflow | undefined;
@@ -30,23 +34,28 @@ export interface MemoryExchangeOptions {
 
 export interface ReliableExchangeOptions extends KeepOptions {
   /**
-   * When what is written is made safe against a crash of the machine: `checkpoint` (default: at checkpoints and when the
-   * result is complete), with every `write`, or `never`.
+   * When writes are synced to survive a machine crash: `checkpoint` (default: at checkpoints and when the result is
+   * complete), with every `write`, or `never`.
    */
   readonly sync?: SyncPolicy | undefined;
-  /** Bytes of disk that the results of this exchange may take, as a part of the run's `diskBudgetBytes`. Default: all. */
+  /**
+   * Maximum bytes that results of this exchange hold on disk, within the run's `diskBudgetBytes`. Default: all of it.
+   */
   readonly diskBudgetBytes?: number | undefined;
 }
 
 export interface BlockingExchangeOptions extends KeepOptions {
-  /** Bytes that the results of this exchange may take in memory, as a part of the run's `memoryBudgetBytes`. Default: all. */
+  /**
+   * Maximum bytes that results of this exchange hold in memory, within the run's `memoryBudgetBytes`. Default: all of
+   * it.
+   */
   readonly memoryBudgetBytes?: number | undefined;
-  /** Bytes of disk that they may take, as a part of the run's `diskBudgetBytes`. Default: all. */
+  /** Maximum bytes they hold on disk, within the run's `diskBudgetBytes`. Default: all of it. */
   readonly diskBudgetBytes?: number | undefined;
 }
 
 /**
- * Read while it is written, and kept in memory as far as a budget reaches.
+ * An exchange whose results are read while they are written, and retained in memory up to a budget.
  *
  * @throws InvalidArgumentError for an option out of range
  */
@@ -55,7 +64,7 @@ export function memory(options: MemoryExchangeOptions = {}): ExchangeSettings {
 }
 
 /**
- * Read while it is written, and kept on disk.
+ * An exchange whose results are read while they are written, and retained on disk.
  *
  * @example
  * ```ts
@@ -76,7 +85,7 @@ export function reliable(options: ReliableExchangeOptions = {}): ExchangeSetting
 }
 
 /**
- * Read when it is complete, and kept in memory, past a budget on disk.
+ * An exchange whose results are read once they are complete. They are retained in memory, and past a budget on disk.
  *
  * @throws InvalidArgumentError for an option out of range
  */
@@ -84,7 +93,7 @@ export function blocking(options: BlockingExchangeOptions = {}): ExchangeSetting
   return checked('blocking', options);
 }
 
-/** @throws InvalidArgumentError unless `exchange` is undefined, the name of an exchange, or one with options. */
+/** @throws InvalidArgumentError unless `exchange` is undefined, an exchange name, or an exchange with options. */
 export function checkExchange(what: string, exchange: Exchange | undefined): ExchangeSettings | undefined {
   if (exchange === undefined) return undefined;
   const settings = typeof exchange === 'string' ? { name: exchange } : exchange;
@@ -92,7 +101,7 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
     throw new InvalidArgumentError(
       what,
       exchange,
-      '"pipelined", "memory", "reliable" or "blocking", or what memory(), reliable() or blocking() returns',
+      '"pipelined", "memory", "reliable" or "blocking", or the return value of memory(), reliable() or blocking()',
     );
   }
   if (typeof exchange === 'string') return settings;
@@ -100,7 +109,7 @@ export function checkExchange(what: string, exchange: Exchange | undefined): Exc
   return checked(name, options);
 }
 
-/** The options that each exchange has. */
+/** The options of each exchange. */
 const optionsOf: Readonly<Record<ExchangeName, Partial<OptionNames<ExchangeSettings>>>> = {
   pipelined: {},
   memory: {

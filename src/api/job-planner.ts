@@ -14,7 +14,7 @@ import { checkPlaces, type OutsidePlaces } from './output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
 
-/** A step at its place: how many subtasks run it, and in which vertex. */
+/** A step with its parallelism and its vertex. */
 interface PlacedStep {
   readonly node: StreamNode;
   readonly parallelism: number;
@@ -34,22 +34,21 @@ interface PlannedEdge {
   readonly partitioning: Partitioning;
   readonly pattern: DistributionPattern;
   exchange: ExchangeName;
-  /** What the user said of it; undefined where nothing. */
+  /** The user's settings; undefined if none. */
   readonly settings: ExchangeSettings | undefined;
 }
 
 /**
- * Turns a job as described into a graph of chained vertices and the program of each. The same job
- * gives the same plan; of what is outside, only links in the paths of files are looked at.
+ * Turns a job definition into a graph of chained vertices, each with its program. Deterministic; of the outside world
+ * it only resolves links in file paths.
  *
- * Two steps are chained when the second is the only reader of the first and reads nothing else, both have the same
- * parallelism, no exchange is named between them, and records stay in their subtask (which they always do between two
- * single subtasks).
+ * Two steps are chained when the second is the only consumer of the first and has no other input, both have the same
+ * parallelism, no exchange is named between them, and records stay in their subtask (always the case at parallelism 1).
  *
- * A blocking edge whose ends would run in one pipelined region could wait for itself: on the way round it, edges whose
- * exchange the user did not name become blocking too.
+ * A blocking edge inside one pipelined region would wait for itself. Therefore the other edges of such a ring become
+ * blocking too, unless the user named their exchange.
  *
- * @throws JobValidationError where the job cannot run as described; it names the steps and the remedy.
+ * @throws JobValidationError if the job cannot run as described, with the steps and the remedy.
  */
 export function planJob(job: JobDefinition): JobPlan {
   const steps = [...job.steps];
@@ -107,7 +106,7 @@ export function planJob(job: JobDefinition): JobPlan {
   });
 }
 
-/** How many times each step is read. @throws JobValidationError for streams that nobody reads. */
+/** The number of consumers of each step. @throws JobValidationError for streams without a consumer. */
 function countReaders(job: JobDefinition, steps: readonly StreamNode[]): ReadonlyMap<StreamNode, number> {
   if (steps.length === 0) {
     throw new JobValidationError(
@@ -130,7 +129,7 @@ function countReaders(job: JobDefinition, steps: readonly StreamNode[]): Readonl
   return readers;
 }
 
-/** What the step asks for, else as much as its input has and, after a shuffle, as much as the job has. */
+/** The step's own parallelism; otherwise that of its input or, after a shuffle, that of the job. */
 function parallelismOf(job: JobDefinition, node: StreamNode, placed: ReadonlyMap<StreamNode, PlacedStep>): number {
   const limit = limitOf(node);
   const asked = node.parallelism;
@@ -141,7 +140,7 @@ function parallelismOf(job: JobDefinition, node: StreamNode, placed: ReadonlyMap
       node.step.kind === 'source' ? ' and give the next operator a greater one, or use rebalance()' : '';
     throw new JobValidationError(
       [node.uid],
-      `The ${node.method} "${node.uid}" (${limit.of}) is to run at parallelism ${asked}, but takes at most ${limit.most}${why}`,
+      `The ${node.method} "${node.uid}" (${limit.of}) should run at parallelism ${asked}, but allows at most ${limit.most}${why}`,
       `Lower its parallelism to ${limit.most}${elsewhere}`,
     );
   }
@@ -165,7 +164,7 @@ function staysInSubtask({ partitioning }: StreamInput): boolean {
   return partitioning === undefined || partitioning.kind === 'forward';
 }
 
-/** How many subtasks the thing outside takes. */
+/** The maximum parallelism of a source or sink. */
 function limitOf({ uid, step }: StreamNode): { most: number; of: string; why: string | undefined } | undefined {
   if (step.kind === 'operator') return undefined;
   const outside = step.kind === 'source' ? step.source : step.sink;
@@ -176,7 +175,7 @@ function limitOf({ uid, step }: StreamNode): { most: number; of: string; why: st
   return { most, of: outside.name, why: step.kind === 'source' ? step.source.splitLimit : undefined };
 }
 
-/** The vertex that `node` can run in together with what it reads; undefined if it needs one of its own. */
+/** The vertex of `node`'s input, if `node` can be chained into it; otherwise undefined. */
 function chainable(
   node: StreamNode,
   parallelism: number,
@@ -199,7 +198,7 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
   if (input.partitioning?.kind === 'forward' && !isEven) {
     throw new JobValidationError(
       [upstream.node.uid, target.id],
-      `forward() from "${upstream.node.uid}" (parallelism ${upstream.parallelism}) to "${target.id}" (parallelism ${target.parallelism}) cannot be`,
+      `forward() from "${upstream.node.uid}" (parallelism ${upstream.parallelism}) to "${target.id}" (parallelism ${target.parallelism}) is impossible`,
       'Give both the same parallelism, or use rebalance()',
     );
   }
@@ -215,7 +214,7 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
   };
 }
 
-/** What the steps and exchanges read and write outside, as far as they say. */
+/** The places that steps and exchanges read and write, as far as they declare them. */
 function placesOf(placed: Iterable<PlacedStep>, edges: readonly PlannedEdge[]): OutsidePlaces {
   const sources: OutsidePlaces['sources'][number][] = [];
   const sinks: OutsidePlaces['sinks'][number][] = [];
@@ -240,7 +239,7 @@ function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges
   const inputCounts = new Map<string, number>();
   for (const { target } of edges) inputCounts.set(target, (inputCounts.get(target) ?? 0) + 1);
   const remedies: readonly ((edge: PlannedEdge) => boolean)[] = [
-    // Every way round ends where two edges meet; to cut there keeps the pipelines before it whole.
+    // Every ring has a vertex where two edges meet; cutting there keeps the pipelines before it whole.
     (edge) => (inputCounts.get(edge.target) ?? 0) > 1,
     () => true,
   ];
@@ -257,7 +256,7 @@ function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges
   if (stuck === undefined) return;
   throw new JobValidationError(
     [stuck.source, stuck.target],
-    `The edge "${stuck.source}" → "${stuck.target}" is blocking, but pipelined edges tie its two ends into one region, which would wait for itself`,
+    `The edge "${stuck.source}" → "${stuck.target}" is blocking, but pipelined edges connect its two ends into one region, which would wait for itself`,
     `Make one of these blocking: ${way
       .filter((edge) => edge.exchange !== 'blocking')
       .map((edge) => `"${edge.source}" → "${edge.target}"`)
@@ -265,7 +264,7 @@ function openRings(job: JobDefinition, vertices: readonly PlannedVertex[], edges
   );
 }
 
-/** All edges inside regions that hold a blocking edge, taking each vertex as a whole. */
+/** All edges inside regions that contain a blocking edge, with each vertex taken as a whole. */
 function ringedEdges(
   job: JobDefinition,
   ids: readonly { readonly id: string; readonly parallelism: number }[],

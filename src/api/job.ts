@@ -14,32 +14,32 @@ export interface JobOptions {
   /** Default: `batch`. */
   readonly mode?: JobMode | undefined;
   /**
-   * Subtasks of sources, and of operators after a shuffle, that do not name their own; a source or sink that takes
-   * fewer gets fewer. Default 1.
+   * Parallelism of sources, and of operators after a shuffle, that do not set their own; limited to the maximum of a
+   * source or sink. Default 1.
    */
   readonly parallelism?: number | undefined;
   /**
-   * Whether operators that say nothing claim to be deterministic (see `deterministic` of an operator). Sources say it of
-   * themselves. Default false.
+   * Whether operators without a declaration are declared deterministic (see `deterministic` of an operator). Sources
+   * declare it themselves. Default false.
    */
   readonly deterministic?: boolean | undefined;
 }
 
 /** Options of a source. */
 export interface SourceOptions {
-  /** Subtasks that read it. Default: the job's parallelism, or as many as the source can be split for. */
+  /** Parallelism. Default: that of the job, limited to the source's maximum. */
   readonly parallelism?: number | undefined;
-  /** Whether it hands out the same records in the same order when it is read again. Default: what the source says. */
+  /** Whether reading again yields the same records in the same order. Default: the source's declaration. */
   readonly deterministic?: boolean | undefined;
   /**
-   * Whether it can be read again from the start; false for live data, of which a restart loses what came before.
-   * Default: what the source says.
+   * Whether the source can be read again from the start; false for live data, where a restart loses earlier records.
+   * Default: the source's declaration.
    */
   readonly replayable?: boolean | undefined;
 }
 
 /**
- * A dataflow job: described once, as streams from sources to sinks, and run as often as you like.
+ * A dataflow job: described once, as streams from sources to sinks, and run any number of times.
  *
  * @example
  * ```ts
@@ -93,10 +93,10 @@ export class Job implements JobDefinition {
   }
 
   /**
-   * Plans and starts the job in this process, and returns the handle of the run at once. A job may be run as often as
-   * its sources can be read; each run is independent.
+   * Plans and starts the job in this process, and returns the handle of the run at once. A job may run as often as its
+   * sources can be read; runs are independent.
    *
-   * @throws JobValidationError | InvalidArgumentError for a job or an option that cannot be; nothing has run then.
+   * @throws JobValidationError | InvalidArgumentError for an invalid job or option; nothing runs in that case.
    */
   run(options: JobRunOptions = {}): JobRun {
     return runJob(planJob(this), options);

@@ -5,17 +5,17 @@ import { isLike, isPattern } from '../connectors/inputs/file-pattern.ts';
 import { JobValidationError } from '../errors/usage-errors.ts';
 import { entryOf, placeOf } from '../partitions/claims/path-place.ts';
 
-/** What a job reads and writes, where it can be told. */
+/** The places that a job reads and writes, as far as they are known. */
 export interface OutsidePlaces {
   readonly sources: readonly { readonly uid: string; readonly paths: readonly string[] }[];
   readonly sinks: readonly { readonly uid: string; readonly path: string; readonly parallelism: number }[];
-  /** Exchanges that keep their results beyond the job. */
+  /** Exchanges whose results are kept beyond the job. */
   readonly kept: readonly { readonly source: string; readonly target: string; readonly directory: string }[];
 }
 
 /**
- * Looks whether two ends of a job are at one place, however that is spelled.
- * @throws JobValidationError for two that write one file or directory, and for a sink that writes what a source reads
+ * Checks that no two ends of a job are the same place, however it is spelled.
+ * @throws JobValidationError if two write the same file or directory, or a sink writes a source's input
  */
 export function checkPlaces({ sources, sinks, kept }: OutsidePlaces): void {
   const directories = checkKept(kept);
@@ -25,8 +25,8 @@ export function checkPlaces({ sources, sinks, kept }: OutsidePlaces): void {
       if (!isWithin(file, directory) && !isWithin(directory, file)) continue;
       throw new JobValidationError(
         [source, target, sink],
-        `The sink "${sink}" writes ${file}, and the exchange "${source}" → "${target}" is to keep its results in ${directory}`,
-        'Name two places, neither of which is in the other',
+        `The sink "${sink}" writes ${file}, and the exchange "${source}" → "${target}" keeps its results in ${directory}`,
+        'Use two places, neither inside the other',
       );
     }
   }
@@ -42,8 +42,8 @@ function checkKept(kept: OutsidePlaces['kept']): OutsidePlaces['kept'] {
     if (first !== undefined) {
       throw new JobValidationError(
         [...new Set([first.source, first.target, second.source, second.target])],
-        `The exchanges "${first.source}" → "${first.target}" and "${second.source}" → "${second.target}" are both to keep their results in ${first.directory}`,
-        'Name two directories, neither of which is in the other, or put an operator between a union and its shuffle',
+        `The exchanges "${first.source}" → "${first.target}" and "${second.source}" → "${second.target}" both keep their results in ${first.directory}`,
+        'Use two directories, neither inside the other, or put an operator between a union and its shuffle',
       );
     }
     seen.push({ ...second, directory });
@@ -51,7 +51,7 @@ function checkKept(kept: OutsidePlaces['kept']): OutsidePlaces['kept'] {
   return seen;
 }
 
-/** The sink of each file that is written, or that files are named after. */
+/** The sink of each output path, whether a file or the base name of part files. */
 function checkSinks(sinks: OutsidePlaces['sinks']): Map<string, string> {
   const sinkByFile = new Map<string, string>();
   for (const { uid, path, parallelism } of sinks) {
@@ -63,7 +63,7 @@ function checkSinks(sinks: OutsidePlaces['sinks']): Map<string, string> {
         throw new JobValidationError(
           [other, uid],
           `The sinks "${other}" and "${uid}" both write ${file}`,
-          'Name two files, or bring the streams together with union() and write them to one sink',
+          'Use two files, or merge the streams with union() into one sink',
         );
       }
       sinkByFile.set(file, uid);
@@ -75,30 +75,33 @@ function checkSinks(sinks: OutsidePlaces['sinks']): Map<string, string> {
 function checkSource(uid: string, path: string, sinkByFile: ReadonlyMap<string, string>): void {
   const [entry, place] = [entryOf(path), placeOf(path)];
   const kind = kindOf(place);
-  // What is called like a pattern and is there is a file.
+  // An existing path is a file, even if it is written like a pattern.
   const isOther = kind === undefined && isPattern(path);
   const reads = (file: string): boolean => {
     if (file === entry || file === place) return true;
     if (kind === 'directory') return isReadWith(place, file);
     return isOther && isLike(path, file);
   };
-  const withWhat = kind === 'directory' ? ` with all of ${place}` : isOther ? ` with all that is called ${path}` : '';
+  const withWhat = kind === 'directory' ? ` as part of ${place}` : isOther ? ` through the pattern ${path}` : '';
   for (const [file, sink] of sinkByFile) {
     if (!reads(file)) continue;
     throw new JobValidationError(
       [uid, sink],
       `The sink "${sink}" writes ${file}, which the source "${uid}" reads${withWhat}`,
-      'Write elsewhere: what is read must not change while the job runs',
+      'Write elsewhere: an input must not change during the run',
     );
   }
 }
 
-/** Whether who reads a directory reads `file`: what is below it, unless its name or that of a directory hides it. */
+/**
+ * Whether a source that reads `directory` reads `file`: it is below, and neither its name nor a directory on the way is
+ * hidden.
+ */
 function isReadWith(directory: string, file: string): boolean {
   return isWithin(file, directory) && !/(^|[/\\])[._]/.test(relative(directory, file));
 }
 
-/** undefined for what is not there, or cannot be looked at: its task will say what is wrong with it. */
+/** undefined for a missing or unreadable path; its task will report that. */
 function kindOf(place: string): 'directory' | 'other' | undefined {
   try {
     return statSync(place).isDirectory() ? 'directory' : 'other';

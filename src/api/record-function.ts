@@ -2,29 +2,33 @@ import { types } from 'node:util';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
 /**
- * What a step gives instead of a `Stream` where its function returns promises: nothing can follow it, and the compiler's
- * message says what to do. Functions that return `any`, or always throw, fit the overload for promises, too.
+ * The return type, instead of a `Stream`, of a step whose function returns promises: nothing can follow it, and the
+ * compiler's message gives the remedy. Functions that return `any`, or always throw, match the promise overload too.
  */
 export type UseMapAsync<Result, Stream> = 0 extends 1 & Result
   ? Stream
   : [Result] extends [never]
     ? Stream
-    : 'a promise is no record: use mapAsync';
+    : 'a promise is not a record: use mapAsync';
 
 /**
- * A function that is called for each record and answers at once. What it returns is looked at when it runs; here an `async`
- * function or a generator is refused as soon as it is named.
+ * Checks a function that is called per record and must return synchronously. Refuses `async` functions and generators
+ * early; other return values are checked at run time.
  *
  * @throws InvalidArgumentError
  */
 export function checkRecordFunction<Fn>(what: string, fn: Fn, { mayGenerate = false } = {}): Fn {
   if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
-  // Of an async generator both are true.
+  // Both checks are true for an async generator.
   if (types.isAsyncFunction(fn)) {
-    throw new InvalidArgumentError(what, fn, 'a function that answers at once (use mapAsync for what takes time)');
+    throw new InvalidArgumentError(what, fn, 'a synchronous function (for an asynchronous one use mapAsync)');
   }
   if (!mayGenerate && types.isGeneratorFunction(fn)) {
-    throw new InvalidArgumentError(what, fn, 'no generator function (use flatMap for any number of records)');
+    throw new InvalidArgumentError(
+      what,
+      fn,
+      'a function that is not a generator (for any number of records use flatMap)',
+    );
   }
   return fn;
 }

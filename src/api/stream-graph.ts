@@ -7,7 +7,7 @@ import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import type { JobMode } from '../run/job-plan.ts';
 import { checkExchange, type Exchange } from './exchange.ts';
 
-/** Options of calls that say how records travel to the next operator. */
+/** Options of calls that determine how records travel to the next operator. */
 export interface ExchangeOptions {
   /**
    * How the results travel: `pipelined`, `memory`, `reliable`, `blocking`, or one of `memory()`, `reliable()`, `blocking()`
@@ -19,26 +19,26 @@ export interface ExchangeOptions {
 
 /** Options of every operator. */
 export interface OperatorOptions extends ExchangeOptions {
-  /** Name of the operator, unique in its job and stable across runs. Default: kind and number, as `map-3`. */
+  /** Name of the operator, unique in its job and stable across runs. Default: kind and number, such as `map-3`. */
   readonly uid?: string | undefined;
-  /** Subtasks that run it. Default: as many as its input has; the job's parallelism after a shuffle. */
+  /** Parallelism. Default: that of its input; after a shuffle, that of the job. */
   readonly parallelism?: number | undefined;
   /**
-   * Claims that the operator writes the same records in the same order whenever it reads the same: no clock, no chance, no
-   * answers from outside that may differ. A task all of whose operators (and source) claim it restarts without those who
-   * read it over `memory`, `reliable` or `blocking`; what it writes again is compared with what it wrote. Default: what the
-   * job says.
+   * Declares that the operator writes the same records in the same order whenever it reads the same: no clock, no
+   * randomness, no external answers that may differ. If all operators (and the source) of a task declare it, the task
+   * restarts without its consumers over `memory`, `reliable` or `blocking`; the engine compares its second output with
+   * the first. Default: the job's declaration.
    */
   readonly deterministic?: boolean | undefined;
 }
 
-/** What one step of a stream graph does. */
+/** One step of a stream graph. */
 export type StreamStep =
   | { readonly kind: 'source'; readonly source: Source<unknown> }
   | { readonly kind: 'operator'; readonly operator: OperatorDescription }
   | { readonly kind: 'sink'; readonly sink: Sink<never> };
 
-/** One stream that flows into a step, and what was said about the way there; undefined where nothing was. */
+/** One input of a step, with the partitioning and exchange chosen for it; undefined if not chosen. */
 export interface StreamInput {
   readonly from: StreamNode;
   readonly partitioning: Partitioning | undefined;
@@ -54,33 +54,33 @@ export interface StreamNode {
   readonly inputs: readonly StreamInput[];
   /** undefined: the planner chooses. */
   readonly parallelism: number | undefined;
-  /** Whether it claims to write the same whenever it reads the same. */
+  /** Whether it is declared to write the same whenever it reads the same. */
   readonly deterministic: boolean;
   /** False for a source that cannot be read again. */
   readonly replayable: boolean;
 }
 
-/** What can be said of any step; `replayable` is said of sources alone. */
+/** Options of any step; `replayable` applies to sources only. */
 export interface StepOptions extends OperatorOptions {
   readonly replayable?: boolean | undefined;
 }
 
-/** A job as it was described: what the planner needs of it. */
+/** A job definition, as the planner needs it. */
 export interface JobDefinition {
   readonly name: string;
   readonly mode: JobMode;
-  /** Of operators that do not name theirs. */
+  /** Parallelism of operators that do not set their own. */
   readonly parallelism: number;
   /** Every step so far, inputs before the steps that read them. */
   readonly steps: readonly StreamNode[];
 }
 
-/** The growing list of a job's steps: gives each a name and refuses what is wrong with a step by itself. */
+/** The growing list of a job's steps. Names each step and validates it on its own. */
 export class StreamGraph implements JobDefinition {
   readonly name: string;
   readonly mode: JobMode;
   readonly parallelism: number;
-  /** Of operators that say nothing. */
+  /** Default for operators without a declaration. */
   readonly #deterministic: boolean;
   readonly #nodes: StreamNode[] = [];
   readonly #nodeByUid = new Map<string, StreamNode>();
@@ -100,7 +100,7 @@ export class StreamGraph implements JobDefinition {
     return this.#nodes;
   }
 
-  /** @throws JobValidationError for a uid that is taken. @throws InvalidArgumentError for options out of range. */
+  /** @throws JobValidationError for a duplicate uid. @throws InvalidArgumentError for options out of range. */
   add(method: string, step: StreamStep, inputs: readonly StreamInput[], options: StepOptions): StreamNode {
     const uid = options.uid === undefined ? this.#defaultUid(method) : checkName(`uid of a ${method}`, options.uid);
     const taken = this.#nodeByUid.get(uid);
@@ -131,7 +131,7 @@ export class StreamGraph implements JobDefinition {
     return node;
   }
 
-  /** @throws InvalidArgumentError for a claim that cannot be true. */
+  /** @throws InvalidArgumentError for a declaration that cannot be true. */
   #claimOf(uid: string, step: StreamStep, claimed: boolean | undefined, replayable: boolean): boolean {
     if (claimed !== undefined) checkBoolean(`deterministic of "${uid}"`, claimed);
     if (step.kind === 'source') {
@@ -140,7 +140,7 @@ export class StreamGraph implements JobDefinition {
       throw new InvalidArgumentError(
         `deterministic of "${uid}"`,
         true,
-        'false, or `replayable: true`: a source that cannot be read again does not hand out the same records again',
+        'false, or `replayable: true`: a source that cannot be read again cannot repeat its records',
       );
     }
     if (step.kind === 'sink') return true;
@@ -150,7 +150,7 @@ export class StreamGraph implements JobDefinition {
       throw new InvalidArgumentError(
         `deterministic of "${uid}"`,
         true,
-        'false, or `ordered: true`: results in the order in which calls happen to end are never the same',
+        'false, or `ordered: true`: results in order of completion are not repeatable',
       );
     }
     return claimed ?? (this.#deterministic && !isUnordered);
@@ -163,7 +163,7 @@ export class StreamGraph implements JobDefinition {
   }
 }
 
-/** `input` with a way to distribute its records. @throws JobValidationError if it has another one already. */
+/** `input` with a partitioning. @throws JobValidationError if it already has another one. */
 export function withPartitioning(
   input: StreamInput,
   partitioning: Partitioning,
@@ -173,7 +173,7 @@ export function withPartitioning(
     const [first, second] = [callOf(input.partitioning), callOf(partitioning)];
     throw new JobValidationError(
       [input.from.uid],
-      `The stream of "${input.from.uid}" is given to ${second} right after ${first}, which would have no effect`,
+      `The stream of "${input.from.uid}" is passed to ${second} directly after ${first}, which would have no effect`,
       `Remove ${first}, or put an operator between the two`,
     );
   }
@@ -185,7 +185,7 @@ function withExchange(input: StreamInput, exchange: ExchangeSettings, place: str
   if (input.exchange !== undefined && input.exchange.name !== exchange.name) {
     throw new JobValidationError(
       [input.from.uid],
-      `The stream of "${input.from.uid}" is to travel ${input.exchange.name}, and ${place} wants it ${exchange.name}`,
+      `The stream of "${input.from.uid}" has the exchange ${input.exchange.name}, but ${place} asks for ${exchange.name}`,
       'Name the exchange in one place',
     );
   }

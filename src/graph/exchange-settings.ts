@@ -2,18 +2,18 @@ import type { ExchangeName } from './exchange-type.ts';
 import type { KeepResults } from './keep-results.ts';
 
 /**
- * When written records are made safe against a crash of the machine: when the result is complete (and at checkpoints),
- * with every write, or when the operating system chooses to.
+ * When written records are synced to survive a machine crash: when the result is complete (and at checkpoints), with
+ * every write, or whenever the operating system does.
  */
 export type SyncPolicy = 'checkpoint' | 'write' | 'never';
 
 /**
- * What happens to results of the exchange `memory` past the budget: the oldest batches that were read are dropped, or the
- * rest is spilled to disk.
+ * What happens to results of the `memory` exchange past the budget: drop the oldest batches that were read, or spill
+ * the rest to disk.
  */
 export type MemoryOverflow = 'drop' | 'spill';
 
-/** An exchange and what was said of it; made by `memory()`, `reliable()` and `blocking()`. */
+/** An exchange with its options; made by `memory()`, `reliable()` and `blocking()`. */
 export interface ExchangeSettings {
   readonly name: ExchangeName;
   readonly memoryBudgetBytes?: number | undefined;

@@ -1,22 +1,24 @@
-/** How results travel over an edge. See the table in the README for what each retains and what a failure then costs. */
+/**
+ * How results travel over an edge. The table in the README says what each exchange retains and what a failure costs.
+ */
 export type ExchangeName = 'pipelined' | 'memory' | 'reliable' | 'blocking';
 
-/** When a consumer may start to read: together with its producer, from the producer's deployment on, or at its end. */
+/** When a consumer may start: with its producer, once the producer is scheduled, or once the producer has finished. */
 export type ConsumptionConstraint = 'with-producer' | 'after-producer-scheduled' | 'after-producer-finished';
 
 /**
- * What the rules need to know of an exchange. One row of a table: no rule asks for an exchange by name.
- * (Flink: `ResultPartitionType`.)
+ * The properties of an exchange that rules depend on. A row of a table: no rule asks for an exchange by name. (Flink:
+ * `ResultPartitionType`.)
  */
 export interface ExchangeType {
   readonly name: string;
   /** Producer and consumer fail and restart together: they are one pipelined region. */
   readonly joinsRegions: boolean;
-  /** The result can be read again, from the start, after a consumer failed. */
+  /** A restarted consumer can read the result again from the start. */
   readonly reconsumable: boolean;
   /**
-   * A failed consumer may continue without its producer although its input cannot be read again (Flink's
-   * `PIPELINED_APPROXIMATE`: loses or repeats records). None of ours does.
+   * A failed consumer may continue without its producer although it cannot read its input again (Flink's
+   * `PIPELINED_APPROXIMATE`: loses or repeats records). No exchange here does.
    */
   readonly reconnectsWithLoss: boolean;
   readonly consumption: ConsumptionConstraint;

@@ -50,7 +50,7 @@ export class ExecutionGraph {
       (this.#edgesOut[this.#jobVertexIndex(edge.source)] as number[]).push(index);
       (this.#edgesIn[this.#jobVertexIndex(edge.target)] as number[]).push(index);
     }
-    // Strategies of the user's are handed the graph.
+    // User-defined strategies receive the graph.
     for (const list of [...this.#edgesOut, ...this.#edgesIn, vertices, edges]) Object.freeze(list);
 
     const sizes = edges.map((edge) => ({
@@ -119,7 +119,7 @@ export class ExecutionGraph {
     return vertex - (this.#vertexOffsets[this.jobVertexIndexOf(vertex)] as number);
   }
 
-  /** `map[2]`: how logs, events and errors call an execution vertex. */
+  /** The name of an execution vertex in logs, events and errors: `map[2]`. */
   nameOf(vertex: ExecutionVertexId): string {
     return `${this.jobVertexOf(vertex).id}[${this.subtaskOf(vertex)}]`;
   }

@@ -7,21 +7,21 @@ import { stronglyConnectedComponents } from './strongly-connected-components.ts'
 /** The most subtasks one vertex may have: slot and partition indexes stay far inside 32 bits. */
 export const maxParallelism = 1 << 20;
 
-/** One step of a job, run as `parallelism` subtasks. What a subtask does is not the graph's business. */
+/** One step of a job, run as `parallelism` subtasks. The graph does not know what a subtask does. */
 export interface JobVertex {
   readonly id: JobVertexId;
   readonly parallelism: number;
-  /** Claims to write the same records in the same order, subpartition by subpartition, whenever it reads the same. */
+  /** Declared to write the same records in the same order, subpartition by subpartition, whenever it reads the same. */
   readonly deterministic?: boolean;
-  /** False where its source, which has its name, cannot be read again: a restart loses what came before. */
+  /** False if its source, which has the same name, cannot be read again: a restart loses the records before it. */
   readonly replayable?: boolean;
-  /** Names of the steps that run in it, for messages. */
+  /** Names of the operators that run in it, for messages. */
   readonly operators?: readonly string[];
-  /** Those of `operators` that do not claim to be deterministic. */
+  /** The `operators` that are not declared deterministic. */
   readonly undeclared?: readonly string[];
 }
 
-/** Results that go from one vertex to another. Each edge is a result of its own: two consumers are two edges. */
+/** Results that travel from one vertex to another. Each edge has its own results: two consumers are two edges. */
 export interface JobEdge {
   readonly source: JobVertexId;
   readonly target: JobVertexId;
@@ -29,7 +29,7 @@ export interface JobEdge {
   readonly pattern: DistributionPattern;
 }
 
-/** `the reliable edge map → sink`: how errors and explanations call an edge. */
+/** The name of an edge in errors and explanations: `the reliable edge map → sink`. */
 export function nameOfEdge({ source, target, exchange }: JobEdge): string {
   return `the ${exchange.name} edge ${source} → ${target}`;
 }
@@ -37,7 +37,7 @@ export function nameOfEdge({ source, target, exchange }: JobEdge): string {
 /** A validated, acyclic job: vertices in topological order, and its edges. Immutable. */
 export interface JobGraph {
   readonly name: string;
-  /** Producers before consumers: sources in the order given, then each as soon as its last producer is there. */
+  /** Producers before consumers: sources in the given order, then each vertex right after its last producer. */
   readonly vertices: readonly JobVertex[];
   readonly edges: readonly JobEdge[];
   readonly vertexIndexById: ReadonlyMap<JobVertexId, number>;
@@ -68,7 +68,7 @@ export function createJobGraph(
       throw new JobValidationError(
         [vertex.id],
         `Two vertices of job "${name}" are called "${vertex.id}"`,
-        'Give each operator a uid of its own',
+        'Give each operator its own uid',
       );
     }
     if (!Number.isInteger(vertex.parallelism) || vertex.parallelism < 1 || vertex.parallelism > maxParallelism) {
@@ -85,7 +85,7 @@ export function createJobGraph(
       if (!indexById.has(end)) {
         throw new JobValidationError(
           [end],
-          `The edge "${edge.source}" → "${edge.target}" names "${end}", which is no vertex of job "${name}"`,
+          `The edge "${edge.source}" → "${edge.target}" names "${end}", which is not a vertex of job "${name}"`,
           `Known vertices: ${vertices.map((vertex) => vertex.id).join(', ')}`,
         );
       }
@@ -127,13 +127,16 @@ function topologicalOrder(
     throw new JobValidationError(
       cycle,
       `Job "${name}" has a cycle through ${cycle.map((id) => `"${id}"`).join(', ')}`,
-      'Dataflow goes one way: remove the edge that leads back',
+      'A dataflow is acyclic: remove the edge that leads back',
     );
   }
   return order;
 }
 
-/** The vertices of the cycle that holds the first vertex which is on one: not those that merely feed or read it. */
+/**
+ * The vertices of one cycle: the one with the first vertex that is on any cycle. Vertices that only feed or read the
+ * cycle are not included.
+ */
 function firstCycle(targets: readonly (readonly number[])[]): number[] {
   const { componentOf } = stronglyConnectedComponents(targets.length, (index) => targets[index] as readonly number[]);
   const sizes = new Int32Array(targets.length);

@@ -2,9 +2,9 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { checkOptions } from '../options.ts';
 
 /**
- * How long results are kept: until the regions that read them have finished, some time longer, until the job ends, or
- * beyond the job, in a directory, until `releaseKeptResult`. If a finished consumer must restart after its input was
- * released, the producers recompute it.
+ * How long results are kept: until their consumer regions have finished, some time longer, until the job ends, or
+ * beyond the job in a directory, until `releaseKeptResult`. If a finished consumer must restart after its input was
+ * released, the producers run again.
  */
 export type KeepResults =
   | 'until-consumers-finish'
@@ -17,10 +17,10 @@ export function isKeptBeyondJob(keep: KeepResults): keep is { readonly directory
   return typeof keep === 'object' && 'directory' in keep;
 }
 
-/** How long results are kept that do not outlive their job. */
+/** How long results are kept within their job. */
 export type KeepInRun = Exclude<KeepResults, { readonly directory: string }>;
 
-/** @throws InvalidArgumentError unless it says how long results are kept. */
+/** @throws InvalidArgumentError unless `keep` is a valid choice. */
 export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive = false } = {}): KeepResults {
   const given = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
   checkOptions<object>(what, given, { ttlMs: true, directory: true } satisfies Record<string, true>);
@@ -29,7 +29,7 @@ export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive =
   const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '' && !directory.includes('\0');
   if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
   if (directory === undefined ? isTtl : isDirectory && ttlMs === undefined) return keep;
-  const beyond = mayOutlive ? ', or { directory }' : ' (a directory is named at an exchange, reliable or blocking)';
+  const beyond = mayOutlive ? ', or { directory }' : ' (a directory is an option of an exchange, reliable or blocking)';
   throw new InvalidArgumentError(
     what,
     keep,

@@ -1,10 +1,10 @@
 /**
- * The most that flows from node 0 to node 1 of a network. (Dinic, 1970: shortest paths first; iterative, as paths are as long
- * as jobs are deep.)
+ * Maximum flow from node 0 to node 1 of a network (Dinic, 1970: shortest paths first). Iterative, because paths are as
+ * long as jobs are deep.
  */
 export class MaxFlow {
   readonly #firstArc: Int32Array;
-  /** By arc; the one that leads back is `arc ^ 1`. */
+  /** By arc; its reverse arc is `arc ^ 1`. */
   readonly #target: number[] = [];
   readonly #nextArc: number[] = [];
   readonly #capacity: number[] = [];
@@ -22,7 +22,7 @@ export class MaxFlow {
     this.#addArc(to, from, 0);
   }
 
-  /** Uses the network up. O(arcs × √nodes) where what leaves node 0 is of capacity 1. */
+  /** Consumes the network. O(arcs × √nodes) if all arcs out of node 0 have capacity 1. */
   run(): number {
     let flow = 0;
     while (this.#setLevels()) {
@@ -55,7 +55,7 @@ export class MaxFlow {
     return level[1] !== -1;
   }
 
-  /** Sends what one shortest path can take. Returns how much; 0 when no path is left. */
+  /** Augments along one shortest path. Returns the amount; 0 if no path is left. */
   #augment(): number {
     const path: number[] = [];
     let node = 0;

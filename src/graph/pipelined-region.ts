@@ -9,18 +9,18 @@ export interface PipelinedRegions {
   regionOf(vertex: ExecutionVertexId): RegionId;
   /** The vertices of a region in topological order; a view, not a copy. */
   verticesOf(region: RegionId): Int32Array;
-  /** Calls `visit` for each vertex of a region in topological order, without making a view. */
+  /** Calls `visit` for each vertex of a region in topological order, without creating a view. */
   forEachVertex(region: RegionId, visit: (vertex: ExecutionVertexId) => void): void;
-  /** The groups that a region reads over exchanges that cut regions, each once. O(1), but for the first time. */
+  /** The groups that a region reads over exchanges between regions, each once. O(1) after the first call. */
   inputsOf(region: RegionId): readonly BoundaryGroup[];
-  /** The groups that a region feeds over exchanges that cut regions, each once. O(1), but for the first time. */
+  /** The groups that a region feeds over exchanges between regions, each once. O(1) after the first call. */
   outputsOf(region: RegionId): readonly BoundaryGroup[];
 }
 
 /**
  * Computes pipelined regions in O(vertices + groups), almost linear by union-find.
  *
- * Vertices joined by an exchange that joins regions are one region. Regions that need each other's results in a ring
+ * Vertices joined by an exchange that joins regions are one region. Regions that read each other's results in a ring
  * would wait for each other forever, so they are merged too (FLINK-17330). Regions are numbered by their first vertex.
  * (Flink: `SchedulingPipelinedRegionComputeUtil`.)
  */
@@ -31,7 +31,7 @@ export function pipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
   return collect(graph, sets);
 }
 
-/** The regions before rings are merged; for those who want to see the step. */
+/** The regions before rings are merged, for tests of that step. */
 export function rawPipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
   const sets = new UnionFind(graph.vertexCount);
   joinPipelined(graph, sets);
@@ -49,8 +49,8 @@ function joinPipelined(graph: ExecutionGraph, sets: UnionFind): void {
 }
 
 /**
- * Merges the regions of each ring. A group stands in the graph as a node of its own between producers and consumers,
- * so that it costs producers + consumers, not their product; it closes no ring that was not one.
+ * Merges the regions of each ring. A group is a separate node between its producers and consumers, so it costs
+ * producers + consumers edges instead of their product. The extra nodes add no rings.
  */
 function joinCycles(graph: ExecutionGraph, sets: UnionFind): void {
   const cutting: number[] = [];
@@ -83,7 +83,7 @@ function joinCycles(graph: ExecutionGraph, sets: UnionFind): void {
   }
 }
 
-/** The distinct values of `nodeOf` over a range. Neighbours are mostly equal, so runs are skipped first. */
+/** The distinct values of `nodeOf` over a range. Neighbors are mostly equal, so runs are skipped first. */
 function distinct(nodeOf: Int32Array, start: number, end: number): number[] {
   const seen = new Set<number>();
   let last = -1;

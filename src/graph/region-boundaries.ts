@@ -2,11 +2,11 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 import type { ExchangeType } from './exchange-type.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
 
-/** A group of partitions over an exchange that cuts regions, as the regions at its two ends see it. */
+/** A group of partitions over an exchange between regions, with the regions at both ends. */
 export interface BoundaryGroup {
   readonly index: number;
   readonly exchange: ExchangeType;
-  /** The partition of the first producer; those of the others follow. */
+  /** The partition of the first producer; the partitions of the other producers follow. */
   readonly firstPartition: PartitionId;
   /** The region of each producer, in the order of their partitions. */
   readonly producerRegions: Int32Array;
@@ -14,21 +14,21 @@ export interface BoundaryGroup {
   readonly consumerRegions: Int32Array;
 }
 
-/** The vertices of regions, which is all that their boundaries are worked out from. */
+/** The vertices of regions: the input from which boundaries are computed. */
 interface Members {
   regionOf(vertex: ExecutionVertexId): RegionId;
   forEachVertex(region: RegionId, visit: (vertex: ExecutionVertexId) => void): void;
 }
 
 /**
- * Which groups lead into a region and out of it. Worked out when a region is first asked for, in O(its vertices and their
- * groups), and kept: rules that walk from region to region look at no vertex.
+ * The groups that lead into and out of each region. Computed on first use, in O(its vertices and their groups), and
+ * cached, so that rules walk from region to region without visiting vertices.
  */
 export class RegionBoundaries {
   readonly #graph: ExecutionGraph;
   readonly #regions: Members;
   readonly #groups: (BoundaryGroup | undefined)[] = [];
-  /** By group: when it was last collected, as a number of rounds. */
+  /** By group: the round in which it was last collected. */
   readonly #seenIn: Int32Array;
   #round = 0;
   readonly #inputs: (readonly BoundaryGroup[] | undefined)[] = [];

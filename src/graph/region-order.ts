@@ -3,12 +3,12 @@ import type { ExecutionGraph } from './execution-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 
 /**
- * The place of each region in an order in which every region comes after its producers. (Region numbers are no such
- * order: they follow the first vertex of each region.) O(vertices + groups).
+ * The position of each region in a topological order, every region after its producers. (Region numbers are not such an
+ * order; they follow the first vertex of each region.) O(vertices + groups).
  */
 export function regionOrder(graph: ExecutionGraph, regions: PipelinedRegions): Int32Array {
   const places = new Int32Array(regions.count).fill(-1);
-  /** Producers of a group that have no place yet; groups that a region waits for. */
+  /** Per group, the producers without a position yet; per region, the groups it waits for. */
   const missingProducers = new Int32Array(graph.groupCount);
   const missingGroups = new Int32Array(regions.count);
   const feeders = new RingFeeders(graph);
@@ -44,8 +44,8 @@ export function regionOrder(graph: ExecutionGraph, regions: PipelinedRegions): I
 }
 
 /**
- * Of each group the region that feeds a part of it and reads it too, and how many of its producers are its own: it waits
- * for the others alone. There is one such region at most, as two would wait for each other, and are merged.
+ * For each group, the region that both feeds and reads it, and how many of the group's producers it contains: it waits
+ * only for the others. There is at most one such region, because two would wait for each other and are merged.
  */
 class RingFeeders {
   readonly #regions: Int32Array;
@@ -75,7 +75,7 @@ function producerCount(graph: ExecutionGraph, group: number): number {
   return graph.producerEnd(group) - graph.producerStart(group);
 }
 
-/** The groups that a region reads, except those that it alone feeds. */
+/** The groups that a region reads, except those fed by itself alone. */
 function inputsOf(
   graph: ExecutionGraph,
   regions: PipelinedRegions,

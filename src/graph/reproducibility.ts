@@ -17,8 +17,8 @@ export type Reproducibility =
   | { readonly kind: 'always' };
 
 /**
- * How a region restarts: it reproduces its results (`again`), and its consumers ignore the records they have; or it
- * writes `new` ones, for which its consumers restart too.
+ * How a region restarts. `again`: it reproduces its results, and its consumers skip the records they already have.
+ * `new`: it recomputes them, and its consumers restart too.
  */
 export type RestartMode = 'again' | 'new';
 
@@ -35,8 +35,8 @@ export function channelCount(graph: ExecutionGraph, vertex: ExecutionVertexId): 
 }
 
 /**
- * Which regions of a job write the same again, by what its vertices claim to be (`deterministic`) and by how many channels
- * their tasks merge. Tasks that nothing reads from do not matter. Each region is looked at once: O(its tasks).
+ * Which regions of a job reproduce their results, given the declarations of its vertices (`deterministic`) and how many
+ * channels their tasks merge. Tasks without consumers do not matter. Each region is examined once: O(its tasks).
  */
 export class ReproducibleRegions {
   readonly #graph: ExecutionGraph;
@@ -53,13 +53,13 @@ export class ReproducibleRegions {
     return (this.#known[region] ??= this.#lookAt(region));
   }
 
-  /** A job vertex was found out: it claims to be deterministic and is not. */
+  /** Records that a job vertex was declared deterministic but is not. */
   distrust(jobVertex: number): void {
     this.#distrusted.add(jobVertex);
     this.#known.length = 0;
   }
 
-  /** Whether the tasks of a vertex are to keep the order in which they merge their channels. */
+  /** Whether the tasks of a vertex must record the order in which they merge their channels. */
   keepsOrder(vertex: ExecutionVertexId): boolean {
     // The order of a task without consumers does not matter, so it may merge inputs that restart with it.
     if (this.#graph.edgesOutOf(this.#graph.jobVertexIndexOf(vertex)).length === 0) return false;
@@ -81,20 +81,19 @@ export class ReproducibleRegions {
       if (this.#distrusted.has(jobVertex)) {
         const those = quoted(operators);
         return never(
-          `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, and wrote something else`,
+          `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, but wrote different records`,
         );
       }
       if (deterministic !== true) {
         return never(`${quoted(undeclared)} ${undeclared.length > 1 ? 'are' : 'is'} not declared deterministic`);
       }
       const { channels, lossy } = inputsOf(graph, vertex);
-      if (lossy !== undefined) return never(`${graph.nameOf(vertex)} may read something else over ${lossy}`);
+      if (lossy !== undefined) return never(`${graph.nameOf(vertex)} may read different records over ${lossy}`);
       if (channels < 2) continue;
       merges = true;
       own ??= this.#producedBy(region);
       const input = ownInput(graph, vertex, own);
-      if (input !== undefined)
-        return never(`${graph.nameOf(vertex)} merges channels of ${input} in whatever order they come`);
+      if (input !== undefined) return never(`${graph.nameOf(vertex)} merges channels of ${input} in arrival order`);
     }
     return merges ? fromKeptResults : always;
   }
@@ -109,7 +108,7 @@ export class ReproducibleRegions {
   }
 }
 
-/** How many channels a task reads, and the edge, if there is one, over which it may read something else after a restart. */
+/** How many channels a task reads, and the edge, if any, over which it may read different records after a restart. */
 function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels: number; lossy: string | undefined } {
   let lossy: string | undefined;
   graph.forEachConsumedGroup(vertex, (group) => {
@@ -118,7 +117,7 @@ function inputsOf(graph: ExecutionGraph, vertex: ExecutionVertexId): { channels:
   return { channels: channelCount(graph, vertex), lossy };
 }
 
-/** An input of a task that restarts whenever the task does, among the groups that its own region feeds. */
+/** An input of a task that is fed by its own region, and therefore restarts with the task. */
 function ownInput(graph: ExecutionGraph, vertex: ExecutionVertexId, own: ReadonlySet<number>): string | undefined {
   let input: string | undefined;
   graph.forEachConsumedGroup(vertex, (group) => {

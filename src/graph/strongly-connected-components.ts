@@ -1,6 +1,6 @@
 /**
- * Strongly connected components of a directed graph, by Tarjan's algorithm without recursion (100 000 nodes in a ring
- * would end the stack). O(nodes + edges).
+ * Strongly connected components of a directed graph, by Tarjan's algorithm without recursion (a ring of 100 000 nodes
+ * would overflow the stack). O(nodes + edges).
  *
  * @param nodeCount nodes are 0 … nodeCount − 1
  * @param edgesOf the targets of a node's edges

@@ -207,12 +207,12 @@ describe('a step', () => {
     [
       'a distribution that has no effect',
       () => source().broadcast().keyBy(origin),
-      /"in" is given to keyBy\(\) right after broadcast\(\), which would have no effect\. Remove broadcast\(\)/,
+      /"in" is passed to keyBy\(\) directly after broadcast\(\), which would have no effect\. Remove broadcast\(\)/,
     ],
     [
       'two exchanges for one edge',
       () => source().rebalance({ exchange: 'pipelined' }).map(same, { exchange: 'blocking' }),
-      /"in" is to travel pipelined, and "map-1" wants it blocking\. Name the exchange in one place/,
+      /"in" has the exchange pipelined, but "map-1" asks for blocking\. Name the exchange in one place/,
     ],
   ])('refuses %s', (_, build, message) => {
     expect(build).toThrow(JobValidationError);
@@ -272,9 +272,13 @@ describe('a function that is async, or a generator, is refused as soon as it is 
     ],
   ])('%s', (what, build) => {
     for (const fn of [later, laterMany]) {
-      expect(() => build(fn)).toThrow(new RegExp(`^${what}: expected a function that answers at once \\(use mapAsync`));
+      expect(() => build(fn)).toThrow(
+        new RegExp(`^${what}: expected a synchronous function \\(for an asynchronous one use mapAsync`),
+      );
     }
-    expect(() => build(generator)).toThrow(new RegExp(`^${what}: expected no generator function \\(use flatMap`));
+    expect(() => build(generator)).toThrow(
+      new RegExp(`^${what}: expected a function that is not a generator \\(for any number of records use flatMap`),
+    );
   });
 
   it('flatMap, unless it is a generator', () => {

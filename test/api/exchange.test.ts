@@ -185,6 +185,6 @@ describe('what a user names as exchange', () => {
 
   it('cannot be two at a time', () => {
     expect(() => planned(memory({ memoryBudgetBytes: 1 }), reliable())).toThrow(JobValidationError);
-    expect(() => planned(memory(), reliable())).toThrow(/"in" is to travel memory, and "m" wants it reliable/);
+    expect(() => planned(memory(), reliable())).toThrow(/"in" has the exchange memory, but "m" asks for reliable/);
   });
 });

@@ -91,10 +91,10 @@ Edges
   flights  ─┤├▶  sum  blocking  hash, all-to-all
 
 Regions (tasks that restart together)
-  2  × 1 task  flights[0..1]  produces anew: "flights", "filter-1" are not declared deterministic
+  2  × 1 task  flights[0..1]  recomputes its results: "flights", "filter-1" are not declared deterministic
   4  × 1 task  sum[0..3]
 
-Slots (one for each task that runs)
+Slots (one per running task)
   1 or more for the job to run: the tasks of its largest region run together
   4 for all that can run at once
 
@@ -116,8 +116,10 @@ If one task fails
       .map((n) => n, { uid: 'last' })
       .sink('out', collect());
     const text = explain(job).toString();
-    expect(text).toContain('2  × 1 task  numbers[0..1]  produces the same again');
-    expect(text).toContain('2  × 1 task  chance[0..1]   produces anew: "chance" is not declared deterministic');
+    expect(text).toContain('2  × 1 task  numbers[0..1]  reproduces its results');
+    expect(text).toContain(
+      '2  × 1 task  chance[0..1]   recomputes its results: "chance" is not declared deterministic',
+    );
     expect(text).toMatch(/numbers\[0\] +1 of 6 tasks restarts\n/);
     expect(text).toMatch(/chance\[0\] +3 of 6 tasks restart\n/);
   });
@@ -143,7 +145,9 @@ If one task fails
       .rebalance({ exchange: 'reliable' })
       .map((n) => n)
       .sink('out', collect());
-    expect(explain(job).toString()).toContain(`numbers[0..1]  produces anew: ${names} not declared deterministic`);
+    expect(explain(job).toString()).toContain(
+      `numbers[0..1]  recomputes its results: ${names} not declared deterministic`,
+    );
   });
 
   it('is a plain value', () => {
@@ -391,13 +395,13 @@ describe('whatRestarts', () => {
   });
 
   it.each<[string, FailoverRule, RegExp]>([
-    ['answers nonsense', () => 'all' as never, /the failover rule is of no use: it answered "all"/],
+    ['answers nonsense', () => 'all' as never, /the failover rule was overruled: it answered "all"/],
     [
       'throws',
       () => {
         throw new Error('no idea');
       },
-      /the failover rule is of no use: it threw: no idea/,
+      /the failover rule was overruled: it threw: no idea/,
     ],
   ])('restarts everything where the rule %s', (_, failoverRule, why) => {
     const scope = explain(delays(), { failoverRule }).whatRestarts('sum[0]');

@@ -279,19 +279,20 @@ describe('planJob', () => {
           .sink('out', sinkOf());
       },
       message:
-        /source "feed" \(ticks\) is to run at parallelism 4, but takes at most 1: an async iterable has one reader\. Lower its parallelism to 1 .*rebalance\(\)/,
+        /source "feed" \(ticks\) should run at parallelism 4, but allows at most 1: an async iterable has one reader\. Lower its parallelism to 1 .*rebalance\(\)/,
       vertices: ['feed'],
     },
     {
       title: 'a sink that takes fewer subtasks',
       build: (job) => job.source('in', flights()).sink('out', sinkOf('stdout', 1), { parallelism: 2 }),
-      message: /sink "out" \(stdout\) is to run at parallelism 2, but takes at most 1\. Lower its parallelism to 1$/,
+      message: /sink "out" \(stdout\) should run at parallelism 2, but allows at most 1\. Lower its parallelism to 1$/,
       vertices: ['out'],
     },
     {
       title: 'forward() between different parallelisms',
       build: (job) => job.source('in', flights()).forward().map(same, { parallelism: 3 }).sink('out', sinkOf()),
-      message: /forward\(\) from "in" \(parallelism 1\) to "map-1" \(parallelism 3\) cannot be\. Give both the same/,
+      message:
+        /forward\(\) from "in" \(parallelism 1\) to "map-1" \(parallelism 3\) is impossible\. Give both the same/,
       vertices: ['in', 'map-1'],
     },
     {

@@ -66,19 +66,19 @@ describe('whether a source can be read again', () => {
       .source('ticks', live())
       .map((n) => n, { exchange: 'reliable' })
       .sink('out', collect());
-    expect(explain(job).toString()).toContain('produces anew: "ticks" cannot be read again');
+    expect(explain(job).toString()).toContain('recomputes its results: "ticks" cannot be read again');
   });
 });
 
 describe('explain tells what restarts a source that cannot be read again', () => {
-  const remedy = 'put a `reliable` exchange right behind it, so that this need not restart it';
+  const remedy = 'put a `reliable` exchange directly after it to avoid this';
 
   it.each<[Exchange | undefined, string]>([
     [undefined, `restarts when total, out fail: ${remedy}`],
     ['pipelined', `restarts when total, out fail: ${remedy}`],
     ['memory', `restarts when a consumer needs what \`memory\` has dropped: ${remedy}`],
-    ['reliable', 'restarts only when it fails itself: its consumers re-read what it has produced'],
-    ['blocking', 'restarts only when it fails itself: its consumers re-read what it has produced'],
+    ['reliable', 'restarts only when it fails itself: its consumers re-read its retained records'],
+    ['blocking', 'restarts only when it fails itself: its consumers re-read its retained records'],
   ])('over %s', (exchange, said) => {
     const text = explain(ticking(exchange)).toString();
     expect(text).toContain(

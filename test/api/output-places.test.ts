@@ -81,7 +81,7 @@ describe('two sinks of a job', () => {
     ['a part of the other', () => writing('o.x', at('o-00001-of-00003.x'), { parallelism: 3 }), 'o-00001-of-00003.x'],
   ])('are refused by name: %s', (_, plan, file) => {
     expect(plan()).toThrow(
-      `The sinks "one" and "other" both write ${at(file)}. Name two files, or bring the streams together with union()`,
+      `The sinks "one" and "other" both write ${at(file)}. Use two files, or merge the streams with union()`,
     );
   });
 
@@ -158,12 +158,12 @@ describe('results that are kept where something else is written', () => {
     ['around it, by a link', () => keeping(at('link/o/kept'), at('dir/o'))],
   ])('are refused: %s', (_, plan) => {
     expect(plan()).toThrow(
-      /The sink "out" writes .*, and the exchange "rows" → "step" is to keep its results in .*\. Name two places/,
+      /The sink "out" writes .*, and the exchange "rows" → "step" keeps its results in .*\. Use two places/,
     );
   });
 
   it('are refused where another exchange keeps its own, by a link', () => {
-    expect(keeping(at('dir/o'), at('out'), 'link/o')).toThrow(/are both to keep their results in .*dir\/o/);
+    expect(keeping(at('dir/o'), at('out'), 'link/o')).toThrow(/both keep their results in .*dir\/o/);
   });
 
   it('are planned elsewhere', () => {

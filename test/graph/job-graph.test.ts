@@ -44,7 +44,7 @@ const faults: readonly Fault[] = [
     fault: 'two vertices of one name',
     build: () => createJobGraph('j', vertices('map', 'sink', 'map'), []),
     names: ['map'],
-    message: /"map".+uid of its own/,
+    message: /"map".+its own uid/,
   },
   {
     fault: 'an edge from nowhere',

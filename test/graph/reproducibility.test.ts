@@ -24,8 +24,7 @@ interface Claim {
 }
 
 const notDeclared = (id: string): string => `never: "${id}" is not declared deterministic`;
-const merges = (task: string, edge: string): string =>
-  `never: ${task} merges channels of the ${edge} in whatever order they come`;
+const merges = (task: string, edge: string): string => `never: ${task} merges channels of the ${edge} in arrival order`;
 
 const claims: readonly Claim[] = [
   { rule: 'a source that claims nothing', drawing: ['a => b'], task: 'a', says: notDeclared('a') },
@@ -43,7 +42,7 @@ const claims: readonly Claim[] = [
     rule: 'an edge that reconnects with loss',
     drawing: ['a! +> b! => c'],
     task: 'b',
-    says: 'never: b[0] may read something else over the approximate edge a → b',
+    says: 'never: b[0] may read different records over the approximate edge a → b',
   },
   {
     rule: 'one channel of each of two edges',
@@ -119,10 +118,10 @@ describe('whether a region writes again what it wrote', () => {
 
   it.each<{ distrusted: string[]; task: string; says: string }>([
     { distrusted: ['b'], task: 'a', says: 'always' },
-    { distrusted: ['b'], task: 'b[0]', says: 'never: "b" was declared deterministic, and wrote something else' },
-    { distrusted: ['b'], task: 'b[1]', says: 'never: "b" was declared deterministic, and wrote something else' },
+    { distrusted: ['b'], task: 'b[0]', says: 'never: "b" was declared deterministic, but wrote different records' },
+    { distrusted: ['b'], task: 'b[1]', says: 'never: "b" was declared deterministic, but wrote different records' },
     { distrusted: ['c'], task: 'b[0]', says: 'always' },
-    { distrusted: ['c'], task: 'c', says: 'never: "c" was declared deterministic, and wrote something else' },
+    { distrusted: ['c'], task: 'c', says: 'never: "c" was declared deterministic, but wrote different records' },
     { distrusted: ['d'], task: 'd', says: 'always' },
   ])('$distrusted was found out, so $task: $says', ({ distrusted, task, says }) => {
     expect(told(['a! => b!:2 => c! => d'], task, distrusted)).toBe(says);

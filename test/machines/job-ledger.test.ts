@@ -320,7 +320,7 @@ describe('whether a region produces again what it has produced', () => {
       rule: 'a task of its vertex was found out',
       task: 'p[1]',
       steps: (books) => books.ledger.distrust(books.task('p[0]')),
-      says: 'never: "p" was declared deterministic, and wrote something else',
+      says: 'never: "p" was declared deterministic, but wrote different records',
     },
     {
       rule: 'a task of another was found out',

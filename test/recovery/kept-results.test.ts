@@ -142,7 +142,7 @@ describe('a result that is to be kept', () => {
       .map((n) => n, { uid: 'c' })
       .sink('out', collect());
     expect(() => job.run()).toThrow(
-      /The exchanges "a" → "c" and "b" → "c" are both to keep their results in .*both\. Name two directories, neither of which is in the other, or put an operator between/,
+      /The exchanges "a" → "c" and "b" → "c" both keep their results in .*both\. Use two directories, neither inside the other, or put an operator between/,
     );
   });
 });

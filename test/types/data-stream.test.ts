@@ -270,7 +270,7 @@ type Anything = ReturnType<typeof JSON.parse>;
 describe('promises are no records', () => {
   const later = async (flight: Flight): Promise<number> => flight.origin.length;
   /** Only of the type that stands where a stream would: its text is the compiler's message. */
-  const isRefused = (_: 'a promise is no record: use mapAsync'): void => {};
+  const isRefused = (_: 'a promise is not a record: use mapAsync'): void => {};
   const keyed = () => flights().keyBy((flight) => flight.origin);
   const sum = { create: () => 0, add: (total: number, _: Flight) => total, result: (total: number) => total };
 

@@ -28,29 +28,29 @@ import { counted, cut, section } from './text-table.ts';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
-  /** Decides `whatRestarts`; asked once per region that fails. Default: as `restartPipelinedRegion()`. */
+  /** The rule behind `whatRestarts`, asked once per failed region. Default: `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule | undefined;
 }
 
-/** What one failure costs. */
+/** What one failure restarts. */
 export interface RestartScope {
-  /** What failed, as it was asked for. */
+  /** The name given to `whatRestarts`. */
   readonly failed: string;
-  /** `fail`: the rule gives the job up instead. */
+  /** `fail`: the rule fails the job instead. */
   readonly kind: 'restart' | 'fail';
   readonly regionCount: number;
-  /** Tasks that restart, those that wait included. */
+  /** Tasks that restart, including waiting ones. */
   readonly taskCount: number;
-  /** Those of them that read, over an exchange that completes first, what the failure cut short: they had not begun. */
+  /** Restarted tasks that had not begun, because a result they wait for was incomplete at the failure. */
   readonly waitingTaskCount: number;
   readonly totalTaskCount: number;
   readonly tasks: readonly SubtasksOfVertex[];
-  /** What the rule said, if anything, and what had to be added to its answer. */
+  /** The rule's reason, if any, and what the engine added to its answer. */
   readonly why: string | undefined;
   toString(): string;
 }
 
-/** A job, seen by its regions: a plain value that draws itself as text. */
+/** The regions of a job, and what restarts them: a plain value with a text form. */
 export interface JobExplanation {
   readonly job: string;
   readonly mode: JobMode;
@@ -59,7 +59,7 @@ export interface JobExplanation {
   readonly vertices: readonly {
     readonly id: string;
     readonly parallelism: number;
-    /** The steps that run in it as one loop. */
+    /** The operators that run in the vertex as one loop. */
     readonly operators: readonly string[];
   }[];
   readonly edges: readonly {
@@ -70,24 +70,23 @@ export interface JobExplanation {
     readonly partitioning: Partitioning['kind'];
   }[];
   readonly regions: readonly RegionGroup[];
-  /** How many slots the job takes, over all executors; a region takes one for each of its tasks, all at the same time. */
+  /** How many slots the job takes over all executors. A region takes one slot per task, all at the same time. */
   readonly slots: SlotDemand;
-  /** Sources that cannot be read again: each restart of one loses what came before. */
+  /** Sources that cannot be read again: a restart of one loses the records before it. */
   readonly liveSources: readonly LiveSource[];
   /**
-   * What would restart if a task failed while every complete result could still be read.
+   * What restarts if a task fails while every complete result is still readable.
    *
-   * @param name a task (`map-1[2]`), or a vertex or an operator in it for all its tasks at once
-   * @throws InvalidArgumentError for a name that is none.
+   * @param name a task (`map-1[2]`), or a vertex or operator for all its tasks at once
+   * @throws InvalidArgumentError for an unknown name.
    */
   whatRestarts(name: string): RestartScope;
   toString(): string;
 }
 
 /**
- * Shows how a job will run before it does: which steps are chained, how results travel, which tasks restart together, how
- * many slots it takes.
- * The text has a few lines whatever the parallelism, and shows the first of many vertices.
+ * Shows how a job will run: which steps are chained, how results travel, which tasks restart together, how many slots
+ * it takes. The text stays short at any parallelism; of many vertices it shows the first.
  *
  * @example
  * ```ts
@@ -104,7 +103,7 @@ export interface JobExplanation {
  * console.log(explain(job).whatRestarts('sum[2]').taskCount); // 1
  * ```
  *
- * @throws JobValidationError where the job cannot run as described.
+ * @throws JobValidationError if the job cannot run as described.
  */
 export function explain(job: JobDefinition, options: ExplainOptions = {}): JobExplanation {
   checkOptions('explain', options, { failoverRule: true });
@@ -124,7 +123,7 @@ class PlanExplanation implements JobExplanation {
   readonly liveSources: readonly LiveSource[];
   /** Every complete result can be read, and every task runs. */
   readonly #topology: RecoveryView;
-  /** undefined: the default, which can be asked for many regions at once. */
+  /** undefined: the default rule, which can be asked about many regions at once. */
   readonly #rule: FailoverRule | undefined;
   readonly #vertexByOperator: ReadonlyMap<string, number>;
 
@@ -200,12 +199,12 @@ class PlanExplanation implements JobExplanation {
           produces === undefined
             ? ''
             : produces.kind === 'again'
-              ? 'produces the same again'
-              : `produces anew: ${produces.why}`;
+              ? 'reproduces its results'
+              : `recomputes its results: ${produces.why}`;
         return [String(count), `× ${counted(size, 'task')}`, listed(tasks), repeats];
       }),
       '',
-      'Slots (one for each task that runs)',
+      'Slots (one per running task)',
       `  ${slots.least} or more for the job to run: the tasks of its largest region run together`,
       `  ${slots.most} for all that can run at once`,
       ...section('Sources that cannot be read again (a restart loses what came before)', liveSources, (source) => [
@@ -242,7 +241,7 @@ class PlanExplanation implements JobExplanation {
   }
 }
 
-/** What the engine would do: a rule that throws or answers nonsense restarts everything. */
+/** The engine's decision: if the rule throws or its answer is invalid, everything restarts. */
 function decide(
   rule: FailoverRule,
   failure: TaskFailure,
@@ -256,11 +255,11 @@ function decide(
   } catch (error) {
     problem = `it threw: ${toError(error).message}`;
   }
-  return { ...proposeEverything(view), why: `everything, because the failover rule is of no use: ${problem}` };
+  return { ...proposeEverything(view), why: `everything, because the failover rule was overruled: ${problem}` };
 }
 
 function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
-  const cause = new Error(`${name} is imagined to fail`);
+  const cause = new Error(`Assumed failure of ${name}`);
   return { vertex, attempt: 0 as AttemptNumber, cause, atMs: 0, lostPartitions: [] };
 }
 
@@ -297,7 +296,7 @@ function restartScope(
   return scope;
 }
 
-/** The restarted regions that had not begun: they read complete results, of which a failed region has a part to play. */
+/** The restarted regions that had not begun: they wait for complete results, and a failed region contributes to one. */
 function waitingRegions(
   { graph, regions }: Topology,
   restarted: ReadonlySet<RegionId>,
@@ -306,7 +305,8 @@ function waitingRegions(
   const waiting = new Set<RegionId>();
   const behind = new Set(failedRegions);
   const [seen, seenWaiting] = [new Set<number>(), new Set<number>()];
-  // A set hands out what is added while it is walked; one that is found to wait is walked again.
+  // A Set iterates items added during the loop. A region found to wait is deleted and added again, so it is visited
+  // again.
   for (const region of behind) {
     regions.forEachVertex(region, (vertex) => {
       graph.forEachProducedGroup(vertex, (group) => {

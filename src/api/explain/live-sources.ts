@@ -2,14 +2,14 @@ import type { JobGraph } from '../../graph/job-graph.ts';
 import type { JobVertexId } from '../../ids.ts';
 import { cut } from './text-table.ts';
 
-/** A source that cannot be read again, and what restarts it. */
+/** A source that cannot be read again, and the failures that restart it. */
 export interface LiveSource {
   readonly source: string;
-  /** Operators whose failure restarts it too, with those that are chained to it. */
+  /** Operators whose failure restarts it, including those chained to it. */
   readonly restartedBy: readonly string[];
-  /** Whether every consumer reads it over an exchange that keeps results; not where operators are chained to it. */
+  /** Whether every consumer reads it over an exchange that retains results. False if operators are chained to it. */
   readonly isKept: boolean;
-  /** Whether consumers read it over `memory`, which may have dropped what a restarted one needs. */
+  /** Whether a consumer reads it over `memory`, which may drop batches that a restart needs. */
   readonly isReadOverMemory: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface LiveSource {
  * The sources of a job that cannot be read again.
  *
  * @param chains the operators of each vertex, by its index
- * @param whatRestarts the tasks that restart when those of a vertex fail
+ * @param whatRestarts the tasks that restart when the tasks of a vertex fail
  */
 export function liveSources(
   { vertices, edges, vertexIndexById }: JobGraph,
@@ -46,14 +46,14 @@ export function liveSources(
   });
 }
 
-/** What restarts a live source besides its own failure, and what keeps it from that. */
+/** What restarts a live source besides its own failure, and the remedy. */
 export function protectionOf({ restartedBy, isKept, isReadOverMemory }: LiveSource): string {
-  const remedy = 'put a `reliable` exchange right behind it, so that this need not restart it';
+  const remedy = 'put a `reliable` exchange directly after it to avoid this';
   if (restartedBy.length > 0) {
     const names = cut(restartedBy, 6).join(', ');
     const restarts = `restarts when ${names} ${restartedBy.length === 1 ? 'fails' : 'fail'}`;
     return isKept ? `${restarts}, as the failover rule asks` : `${restarts}: ${remedy}`;
   }
   if (isReadOverMemory) return `restarts when a consumer needs what \`memory\` has dropped: ${remedy}`;
-  return 'restarts only when it fails itself: its consumers re-read what it has produced';
+  return 'restarts only when it fails itself: its consumers re-read its retained records';
 }

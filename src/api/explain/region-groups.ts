@@ -3,21 +3,21 @@ import type { Topology } from '../../graph/topology.ts';
 import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import { type SubtasksOfVertex, TaskList } from './task-list.ts';
 
-/** Regions of the same make: as many subtasks of the same vertices. */
+/** Regions of the same shape: the same number of subtasks of the same vertices. */
 export interface RegionGroup {
   readonly count: number;
   /** Tasks of one region. */
   readonly size: number;
-  /** The tasks of all of them. */
+  /** The tasks of all regions in the group. */
   readonly tasks: readonly SubtasksOfVertex[];
   /**
-   * What they produce when they restart, for those who read it in other regions: `again` the same, so that they go on; `new`,
-   * so that they restart too, and why. Undefined where nobody does.
+   * How a restarted region affects its consumers in other regions: `again`, it reproduces its results and they
+   * continue; `new`, it recomputes them and they restart too, with the reason. Undefined if it has no such consumers.
    */
   readonly produces: { readonly kind: 'again' } | { readonly kind: 'new'; readonly why: string } | undefined;
 }
 
-/** Groups regions by make, in the order of their first region. O(tasks). */
+/** Groups regions by shape, in the order of their first region. O(tasks). */
 export function regionGroups(topology: Topology): RegionGroup[] {
   const { graph, regions } = topology;
   const groups = new Map<
@@ -54,7 +54,7 @@ function productionOf({ graph, regions, reproducibilityOf }: Topology, region: R
   return reproducibility.kind === 'never' ? { kind: 'new', why: reproducibility.why } : { kind: 'again' };
 }
 
-/** How many subtasks of which vertices, as a key. */
+/** The shape of a region as a key: how many subtasks of which vertices. */
 function makeOf(graph: ExecutionGraph, vertices: Int32Array): string {
   let make = '';
   let current = -1;

@@ -1,9 +1,9 @@
-/** The first `limit` of `names`, and how many there are beside. */
+/** The first `limit` of `names`, and the number of the others. */
 export function cut(names: readonly string[], limit: number): readonly string[] {
   return names.length <= limit ? names : [...names.slice(0, limit), `… ${names.length - limit} more`];
 }
 
-/** A title and a line per item with columns aligned; only the first lines of many. Nothing at all for no items. */
+/** A title and a line per item with aligned columns, cut to the first lines. Empty without items. */
 export function section<Item>(
   title: string,
   items: readonly Item[],
@@ -19,7 +19,7 @@ export function counted(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Lines with their columns aligned, indented by two. */
+/** Lines with aligned columns, indented by two. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
