@@ -11,8 +11,7 @@ export interface LeftOut {
 
 /** Everything that only watches, and the testing kit in place of the machine.. */
 export const leftOut: readonly LeftOut[] = [
-  { name: 'recordState', extent: 'with all it calls', why: 'tells observers of a state' },
-  { name: 'recordStatus', extent: 'with all it calls', why: 'tells observers of a status' },
+  { name: 'recordState', extent: 'with all it calls', why: 'tells observers of a state or status' },
   { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
   { name: 'taskEnded', extent: 'with all it calls', why: 'the receipt counts what was moved' },
   { files: 'run/receipt-book.ts', extent: 'with all it calls', why: 'the receipt' },

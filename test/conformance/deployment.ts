@@ -135,7 +135,7 @@ class DeploymentRig {
     const { cluster } = this;
     return cluster.tasks.filter((task) => {
       const execution = cluster.ledger.executions[cluster.vertex(task)]?.getSnapshot();
-      return execution?.value === 'scheduled' && execution.context.slot === undefined;
+      return execution?.matches({ waiting: 'scheduled' }) === true && execution.context.slot === undefined;
     });
   }
 

@@ -8,9 +8,11 @@ import {
   type ExecutionActorRef,
   type ExecutionEvent,
   executionMachine,
+  executionGroups,
 } from '../../src/machines/execution/execution-machine.ts';
 import { type ExecutionState, executionStates } from '../../src/actors/protocol/states.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
+import { shownState } from '../../src/machines/state-tap.ts';
 import type { Slot } from '../../src/scheduling/slot-pool.ts';
 import { CannotRun } from './conformance-case.ts';
 
@@ -46,7 +48,7 @@ export class ExecutionRig {
   }
 
   get state(): ExecutionState {
-    return this.#execution.getSnapshot().value as ExecutionState;
+    return shownState(this.#execution.getSnapshot().value, executionGroups) as ExecutionState;
   }
 
   get attempt(): AttemptNumber {

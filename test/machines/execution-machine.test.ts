@@ -67,7 +67,7 @@ function execution(state: keyof typeof reach): RecordedActor {
   return recordedActor;
 }
 
-const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, executionStates);
 
 describe('execution machine', () => {
   const [head, ...rows] = table
@@ -79,9 +79,8 @@ describe('execution machine', () => {
   it('the table has a row for every state and a column for every event', () => {
     expect(rows.map(([state]) => state)).toEqual([...executionStates]);
     expect([...columns].sort()).toEqual(Object.keys(events).sort());
-    const inChart = new Set(Object.values(executionMachine.states).flatMap((state) => state.ownEvents as string[]));
     const inTable = new Set<string>(columns.map((name) => events[name].type));
-    expect([...inChart].filter((type) => !inTable.has(type))).toEqual([]);
+    expect(executionMachine.events.filter((type) => !inTable.has(type))).toEqual([]);
   });
 
   describe.each(rows.map(([state, ...cells]) => ({ state: state as string, cells })))('$state', ({ state, cells }) => {
@@ -201,6 +200,7 @@ describe('execution machine', () => {
       Object.values(events),
       inert,
       (snapshot) => `${stateName(snapshot.value)} ${snapshot.context['slot'] === undefined ? 'without' : 'with'} slot`,
+      executionStates,
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(executionStates));
     for (const path of paths) {

@@ -70,7 +70,7 @@ const events = {
 type EventName = keyof typeof events;
 
 const provided = [
-  'recordStatus',
+  'recordState',
   'createRegions',
   'startScheduling',
   'scheduleConsumers',
@@ -225,7 +225,7 @@ describe('job master machine', () => {
     const kept = [{ source: 'a', target: 'b', directory: 'd', records: 1, bytes: 1 }];
     it.actor.send({ type: 'results.kept', kept });
     expect(it.actor.getSnapshot().context).toMatchObject({ kept });
-    expect(it.take()).toEqual(['stopAdvisors', 'recordStatus finished']);
+    expect(it.take()).toEqual(['recordState finished', 'stopAdvisors']);
   });
 
   it('J6: it fails when they cannot be kept, and says why', () => {
@@ -240,10 +240,10 @@ describe('job master machine', () => {
     });
     expect(it.take()).toEqual([
       'reportUnkept',
-      'recordStatus failing',
+      'recordState failing',
       'cancelRegions',
+      'recordState failed',
       'stopAdvisors',
-      'recordStatus failed',
     ]);
   });
 
@@ -278,9 +278,9 @@ describe('job master machine', () => {
   it.each(['failed', 'canceled', 'finished', 'suspended'] as const)('%s, it ends strategy and backoffs', (status) => {
     const it = jobOfTwo();
     for (const name of reach[status] as readonly EventName[]) it.actor.send(events[name]);
-    expect(it.take().filter((entry) => entry === 'stopAdvisors' || entry === `recordStatus ${status}`)).toEqual([
+    expect(it.take().filter((entry) => entry === 'stopAdvisors' || entry === `recordState ${status}`)).toEqual([
+      `recordState ${status}`,
       'stopAdvisors',
-      `recordStatus ${status}`,
     ]);
   });
 

@@ -8,7 +8,11 @@ import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 /** The actor of an attempt, as far as the books look at it. */
 export const execution = (isTerminal: boolean, value = 'running') =>
   ({
-    getSnapshot: () => ({ value, hasTag: () => isTerminal, matches: (state: string) => state === value }),
+    getSnapshot: () => ({
+      value,
+      hasTag: () => isTerminal,
+      matches: ({ waiting }: { waiting: string }) => waiting === value,
+    }),
   }) as unknown as ExecutionActorRef;
 
 /** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */

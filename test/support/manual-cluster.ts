@@ -21,6 +21,8 @@ import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import { createJobMaster } from '../../src/machines/job-master/create-job-master.ts';
+import { executionGroups } from '../../src/machines/execution/execution-machine.ts';
+import { shownState } from '../../src/machines/state-tap.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 
@@ -175,8 +177,7 @@ export class ManualCluster implements ExecutorGateway {
   }
 
   get status(): JobStatus {
-    const value = this.master.getSnapshot().value;
-    return (typeof value === 'string' ? value : Object.keys(value)[0]) as JobStatus;
+    return shownState(this.master.getSnapshot().value) as JobStatus;
   }
 
   get isRestarting(): boolean {
@@ -194,7 +195,10 @@ export class ManualCluster implements ExecutorGateway {
   }
 
   stateOf(task: string): ExecutionState {
-    return this.ledger.executions[this.vertex(task)]?.getSnapshot().value as ExecutionState;
+    return shownState(
+      this.ledger.executions[this.vertex(task)]?.getSnapshot().value ?? 'none',
+      executionGroups,
+    ) as ExecutionState;
   }
 
   attemptOf(task: string): number {

@@ -1,11 +1,15 @@
 import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, createActor, fromTransition } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 
-/** `running` or `restarting.halting`: the state value as one word. */
-export function stateName(value: unknown): string {
+/**
+ * `running` or `restarting.halting`: the state value as one word. Of a chart whose named states lie below parents, the
+ * parents are left out.
+ */
+export function stateName(value: unknown, names: readonly string[] = []): string {
   if (typeof value === 'string') return value;
   const [[parent, child] = ['', '']] = Object.entries(value as Record<string, unknown>);
-  return `${parent}.${stateName(child)}`;
+  const inner = stateName(child, names);
+  return names.includes(inner.split('.')[0] as string) ? inner : `${parent}.${inner}`;
 }
 
 /** A machine brought to life with everything it names replaced by a recorder. */
@@ -70,6 +74,7 @@ export function walks(
   events: readonly { readonly type: string }[],
   input: Record<string, unknown>,
   serialize: (snapshot: AnyMachineSnapshot) => string,
+  names: readonly string[] = [],
 ): { readonly state: string; readonly events: readonly { readonly type: string }[] }[] {
   return getShortestPaths(machine, {
     events: [...events] as never,
@@ -77,7 +82,7 @@ export function walks(
     serializeState: ((snapshot: AnyMachineSnapshot) => serialize(snapshot)) as never,
     limit: 20_000,
   }).map((path) => ({
-    state: stateName((path.state as AnyMachineSnapshot).value),
+    state: stateName((path.state as AnyMachineSnapshot).value, names),
     events: path.steps.map((step) => step.event as { type: string }).filter((event) => event.type !== 'xstate.init'),
   }));
 }

@@ -1,10 +1,11 @@
-import { type ActorRef, type ActorRefFrom, assign, type Snapshot, sendTo, setup } from 'xstate';
+import { type ActorRef, type ActorRefFrom, assign, raise, type Snapshot, sendTo, setup } from 'xstate';
 import type { ExecutionToRegionEvent, RegionToExecutionEvent, TaskReport } from '../../actors/chart-events.ts';
 import type { ExecutionState } from '../../actors/protocol/states.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import { placeholder } from '../placeholder.ts';
+import { tapped } from '../state-tap.ts';
 
 /**
  * The execution chart: one attempt to run one execution vertex, from the master's side. It owns the attempt's state and
@@ -35,6 +36,12 @@ export interface ExecutionContext extends ExecutionInput {
 
 export type ExecutionEvent = RegionToExecutionEvent | TaskReport;
 
+/** What failed, and where in the task, as far as that is known. */
+type TaskFault = Pick<Extract<TaskReport, { type: 'task.failed' }>, 'cause' | 'place'>;
+
+/** The states that group others. */
+export const executionGroups = ['waiting', 'deployed'] as const;
+
 const toRegion = ({ context }: { context: ExecutionContext }): ExecutionInput['region'] => context.region;
 
 const executionSetup = setup({
@@ -53,39 +60,33 @@ const executionSetup = setup({
     cancelTask: () => placeholder('execution', 'cancelTask'),
     /** Gives the slot back, if there is one. */
     returnSlot: () => placeholder('execution', 'returnSlot'),
+    /** Gives back a slot that came too late to be used. */
+    returnLateSlot: (_, _params: { slot: Slot }) => placeholder('execution', 'returnLateSlot'),
     /** Gives up what the attempt has written, complete or not. */
     releasePartitions: () => placeholder('execution', 'releasePartitions'),
     /** Gives up results that live only as long as their producer wants (none of a finished attempt's other results). */
     releaseTransientPartitions: () => placeholder('execution', 'releaseTransientPartitions'),
-    takeSlot: assign({
-      slot: ({ context, event }) =>
-        event.type === 'execution.schedule' || event.type === 'execution.assignSlot' ? event.slot : context.slot,
-    }),
-    /** Gives back a slot that came too late to be used. */
-    returnLateSlot: (_, _params: { slot: Slot }) => placeholder('execution', 'returnLateSlot'),
-    reportRunning: sendTo(toRegion, ({ context }) => ({ type: 'execution.running', vertex: context.vertex })),
-    reportFinished: sendTo(toRegion, ({ context }) => ({
+    takeSlot: assign((_, { slot }: { slot: Slot | undefined }) => ({ slot })),
+    /** There is no task that could report its end. */
+    reportEndOfNoTask: raise(({ context: { vertex, attempt } }) => ({ type: 'task.canceled', vertex, attempt })),
+    reportRunning: sendTo(toRegion, ({ context: { vertex } }) => ({ type: 'execution.running', vertex })),
+    reportFinished: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
       type: 'execution.finished',
-      vertex: context.vertex,
-      attempt: context.attempt,
+      vertex,
+      attempt,
     })),
-    reportCanceled: sendTo(toRegion, ({ context }) => ({ type: 'execution.canceled', vertex: context.vertex })),
-    reportFailed: sendTo(toRegion, ({ context, event, self }) => ({
+    reportCanceled: sendTo(toRegion, ({ context: { vertex } }) => ({ type: 'execution.canceled', vertex })),
+    reportFailed: sendTo(toRegion, ({ context: { vertex, attempt } }, { cause, place }: TaskFault) => ({
       type: 'execution.failed',
-      vertex: context.vertex,
-      attempt: context.attempt,
-      place: event.type === 'task.failed' ? event.place : undefined,
-      cause:
-        event.type === 'task.failed' || event.type === 'execution.fail'
-          ? event.cause
-          : new IllegalStateError(
-              `${self.id} heard "${event.type}", which is impossible before it was deployed or twice`,
-            ),
+      vertex,
+      attempt,
+      place,
+      cause,
     })),
-    raiseGlobalFailure: sendTo(toRegion, ({ context, event, self }) => ({
+    raiseGlobalFailure: sendTo(toRegion, ({ context: { vertex }, self }, { heard }: { heard: string }) => ({
       type: 'execution.inexplicable',
-      vertex: context.vertex,
-      cause: new IllegalStateError(`${self.id} heard "${event.type}", which nobody asked for`),
+      vertex,
+      cause: new IllegalStateError(`${self.id} heard "${heard}", which nobody asked for`),
     })),
   },
   guards: {
@@ -94,83 +95,96 @@ const executionSetup = setup({
   },
 });
 
+/** The failure that an event tells of, or is. E4 */
+function faultIn(event: ExecutionEvent, { attempt }: ExecutionContext): TaskFault {
+  if (event.type === 'task.failed' || event.type === 'execution.fail') return event;
+  return {
+    cause: new IllegalStateError(`Attempt ${attempt} reported "${event.type}" before it was deployed, or twice`),
+  };
+}
+
 const guard = 'isCurrentAttempt';
-const outOfOrder = { guard, target: 'failed', actions: 'cancelTask' } as const;
+
+/** A report that no command explains. E4 */
+const inexplicable = {
+  actions: { type: 'raiseGlobalFailure', params: ({ event }: { event: ExecutionEvent }) => ({ heard: event.type }) },
+} as const;
+
+const slotOf = ({ event }: { event: { readonly slot: Slot } }) => ({ slot: event.slot });
 
 /** A slot for an attempt that has ended, or has one, goes back. */
-const lateSlot = {
-  'execution.assignSlot': {
-    actions: { type: 'returnLateSlot', params: ({ event }: { event: { slot: Slot } }) => ({ slot: event.slot }) },
-  },
-} as const;
-
-/** Nothing runs yet: a cancellation has nothing to wait for, and any report but a failure is impossible. */
-const waiting = {
-  'execution.cancel': { target: 'canceled', actions: { type: 'recordState', params: { state: 'canceling' } } },
-  'execution.suspend': 'canceled',
-  'execution.fail': 'failed',
-  'task.failed': { guard, target: 'failed' },
-  'task.finished': { guard, target: 'failed' },
-  'task.canceled': { guard, actions: 'raiseGlobalFailure' },
-  'task.initializing': outOfOrder,
-  'task.running': outOfOrder,
-} as const;
-
-/** An executor has the attempt. */
-const deployed = {
-  'execution.cancel': { target: 'canceling', actions: 'cancelTask' },
-  'execution.suspend': { target: 'canceled', actions: 'cancelTask' },
-  'execution.fail': { target: 'failed', actions: 'cancelTask' },
-  'task.failed': { guard, target: 'failed' },
-  'task.finished': { guard, target: 'finished' },
-  'task.canceled': { guard, target: 'canceled' },
-  'task.initializing': outOfOrder,
-  'task.running': outOfOrder,
-  'execution.deploy': { actions: 'raiseGlobalFailure' },
-} as const;
+const lateSlot = { actions: { type: 'returnLateSlot', params: slotOf } } as const;
 
 /** The report of the end overtook that of the beginning: the region hears of both. */
-const finishedEarly = { 'task.finished': { guard, target: 'finished', actions: 'reportRunning' } } as const;
+const finishedEarly = { guard, target: '#execution.finished', actions: 'reportRunning' } as const;
 
-export const executionMachine = executionSetup.createMachine({
+const chart = executionSetup.createMachine({
   id: 'execution',
   context: ({ input }) => ({ vertex: input.vertex, attempt: input.attempt, region: input.region, slot: undefined }),
-  initial: 'created',
+  initial: 'waiting',
   states: {
-    created: {
-      entry: { type: 'recordState', params: { state: 'created' } },
+    /** Nothing runs yet: a cancellation has nothing to wait for, and any report but a failure is impossible. */
+    waiting: {
       on: {
-        ...waiting,
-        'execution.schedule': { target: 'scheduled', actions: 'takeSlot' },
-        'execution.deploy': { actions: 'raiseGlobalFailure' },
+        'execution.cancel': { target: 'canceling', actions: 'reportEndOfNoTask' },
+        'execution.suspend': 'canceled',
+        'execution.fail': 'failed',
+        'task.failed': { guard, target: 'failed' },
+        'task.finished': { guard, target: 'failed' },
+        'task.canceled': { guard, ...inexplicable },
+        'task.initializing': { guard, target: 'failed', actions: 'cancelTask' },
+        'task.running': { guard, target: 'failed', actions: 'cancelTask' },
+        'execution.deploy': inexplicable,
+      },
+      initial: 'created',
+      states: {
+        created: {
+          on: {
+            'execution.schedule': {
+              target: 'scheduled',
+              actions: { type: 'takeSlot', params: ({ event }) => ({ slot: event.slot }) },
+            },
+          },
+        },
+        scheduled: {
+          on: {
+            'execution.assignSlot': [
+              { guard: 'hasSlot', ...lateSlot },
+              { actions: { type: 'takeSlot', params: slotOf } },
+            ],
+            'execution.deploy': { guard: 'hasSlot', target: '#execution.deployed' },
+          },
+        },
       },
     },
-    scheduled: {
-      entry: { type: 'recordState', params: { state: 'scheduled' } },
+    /** An executor has the attempt. */
+    deployed: {
+      tags: 'active',
       on: {
-        ...waiting,
-        'execution.assignSlot': [{ guard: 'hasSlot', ...lateSlot['execution.assignSlot'] }, { actions: 'takeSlot' }],
-        'execution.deploy': [{ guard: 'hasSlot', target: 'deploying' }, { actions: 'raiseGlobalFailure' }],
+        'execution.cancel': { target: 'canceling', actions: 'cancelTask' },
+        'execution.suspend': { target: 'canceled', actions: 'cancelTask' },
+        'execution.fail': { target: 'failed', actions: 'cancelTask' },
+        'task.failed': { guard, target: 'failed' },
+        'task.finished': { guard, target: 'finished' },
+        'task.canceled': { guard, target: 'canceled' },
+        'task.initializing': { guard, target: 'failed', actions: 'cancelTask' },
+        'task.running': { guard, target: 'failed', actions: 'cancelTask' },
+        'execution.deploy': inexplicable,
       },
-    },
-    deploying: {
-      tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'deploying' } }, 'deployTask'],
-      on: { ...deployed, ...finishedEarly, 'task.initializing': { guard, target: 'initializing' } },
-    },
-    initializing: {
-      tags: 'active',
-      entry: { type: 'recordState', params: { state: 'initializing' } },
-      on: { ...deployed, ...finishedEarly, 'task.running': { guard, target: 'running' } },
-    },
-    running: {
-      tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'running' } }, 'reportRunning'],
-      on: deployed,
+      initial: 'deploying',
+      states: {
+        deploying: {
+          entry: 'deployTask',
+          on: { 'task.initializing': { guard, target: 'initializing' }, 'task.finished': finishedEarly },
+        },
+        initializing: {
+          on: { 'task.running': { guard, target: 'running' }, 'task.finished': finishedEarly },
+        },
+        running: { entry: 'reportRunning' },
+      },
     },
     canceling: {
       tags: 'active',
-      entry: { type: 'recordState', params: { state: 'canceling' } },
       on: {
         'execution.suspend': 'canceled',
         'execution.fail': 'canceled',
@@ -179,40 +193,41 @@ export const executionMachine = executionSetup.createMachine({
         'task.finished': { guard, target: 'canceled' },
         'task.initializing': { guard, actions: 'cancelTask' },
         'task.running': { guard, actions: 'cancelTask' },
-        'execution.deploy': { actions: 'raiseGlobalFailure' },
+        'execution.deploy': inexplicable,
       },
     },
     finished: {
       tags: 'terminal',
-      entry: [{ type: 'recordState', params: { state: 'finished' } }, 'returnSlot', 'reportFinished'],
+      entry: ['returnSlot', 'reportFinished'],
       on: {
         'execution.cancel': { actions: 'releaseTransientPartitions' },
         'execution.suspend': { actions: 'releaseTransientPartitions' },
-        'task.canceled': { guard, actions: 'raiseGlobalFailure' },
-        'execution.deploy': { actions: 'raiseGlobalFailure' },
+        'task.canceled': { guard, ...inexplicable },
+        'execution.deploy': inexplicable,
       },
     },
     canceled: {
       tags: 'terminal',
-      entry: [
-        { type: 'recordState', params: { state: 'canceled' } },
-        'releasePartitions',
-        'returnSlot',
-        'reportCanceled',
-      ],
-      on: { ...lateSlot, 'execution.deploy': { actions: 'raiseGlobalFailure' } },
+      entry: ['releasePartitions', 'returnSlot', 'reportCanceled'],
+      on: { 'execution.assignSlot': lateSlot, 'execution.deploy': inexplicable },
     },
     failed: {
       tags: 'terminal',
-      entry: [{ type: 'recordState', params: { state: 'failed' } }, 'releasePartitions', 'returnSlot', 'reportFailed'],
+      entry: [
+        'releasePartitions',
+        'returnSlot',
+        { type: 'reportFailed', params: ({ context, event }) => faultIn(event, context) },
+      ],
       on: {
-        ...lateSlot,
+        'execution.assignSlot': lateSlot,
         'task.initializing': { guard, actions: 'cancelTask' },
         'task.running': { guard, actions: 'cancelTask' },
-        'execution.deploy': { actions: 'raiseGlobalFailure' },
+        'execution.deploy': inexplicable,
       },
     },
   },
 });
+
+export const executionMachine = tapped(chart, executionGroups);
 
 export type ExecutionActorRef = ActorRefFrom<typeof executionMachine>;

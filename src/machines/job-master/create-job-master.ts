@@ -118,7 +118,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
 
   const provided = jobMasterMachine.provide({
     actions: {
-      recordStatus: (_, { status }) => {
+      recordState: (_, { state: status }) => {
         observe({ type: 'job.statusChanged', atMs: now(), status });
       },
       // Actors are made where XState makes them, in assigners and enqueuers: from inside a custom action its development

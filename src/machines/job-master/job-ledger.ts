@@ -17,7 +17,8 @@ import type {
 } from '../../ids.ts';
 import { PipelinedRegionScheduling } from '../../scheduling/pipelined-region-scheduling.ts';
 import { SlotPool } from '../../scheduling/slot-pool.ts';
-import type { ExecutionActorRef } from '../execution/execution-machine.ts';
+import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
+import { shownState } from '../state-tap.ts';
 import { RestartPlans } from '../../scheduling/restart-plans.ts';
 import { ResultTracker } from '../../scheduling/result-tracker.ts';
 
@@ -151,7 +152,7 @@ export class JobLedger implements RecoveryView {
     if (before !== undefined && !before.hasTag('terminal')) {
       const name = this.graph.nameOf(vertex);
       throw new IllegalStateError(
-        `Attempt ${attempt} of ${name} cannot begin while the one before is ${before.value}: wait for its end`,
+        `Attempt ${attempt} of ${name} cannot begin while the one before is ${shownState(before.value, executionGroups)}: wait for its end`,
       );
     }
     this.#attempts[vertex] = attempt;
@@ -183,7 +184,7 @@ export class JobLedger implements RecoveryView {
   /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
   isWaiting(region: RegionId): boolean {
     const first = this.regions.verticesOf(region)[0] as ExecutionVertexId;
-    return this.executions[first]?.getSnapshot().matches('scheduled') === true;
+    return this.executions[first]?.getSnapshot().matches({ waiting: 'scheduled' }) === true;
   }
 
   /**

@@ -9,6 +9,7 @@ import type {
   RegionToMasterEvent,
 } from '../../actors/chart-events.ts';
 import { placeholder } from '../placeholder.ts';
+import { tapped } from '../state-tap.ts';
 
 /**
  * The job master chart: the life of one job. It owns the job's status and decides when regions run, restart and end; it
@@ -75,7 +76,7 @@ const base = setup({
   },
   actions: {
     /** Tells observers that a status was entered. */
-    recordStatus: (_, _params: { status: JobStatus }) => placeholder('job master', 'recordStatus'),
+    recordState: (_, _params: { state: JobStatus }) => placeholder('job master', 'recordState'),
     createRegions: () => placeholder('job master', 'createRegions'),
     /** Schedules every region whose inputs are ready; where one needs more slots than there will be, the job fails. */
     startScheduling: () => placeholder('job master', 'startScheduling'),
@@ -179,7 +180,7 @@ const ending = {
   'region.restarting': { actions: 'countRestarting' },
 } as const;
 
-export const jobMasterMachine = masterSetup.createMachine({
+const chart = masterSetup.createMachine({
   id: 'jobMaster',
   context: ({ input }) => ({
     ...input,
@@ -197,10 +198,7 @@ export const jobMasterMachine = masterSetup.createMachine({
   initial: 'initializing',
   states: {
     initializing: {
-      entry: [
-        { type: 'recordStatus', params: { status: 'initializing' } },
-        sendTo(({ self }) => self, { type: 'job.initialize' }),
-      ],
+      entry: sendTo(({ self }) => self, { type: 'job.initialize' }),
       on: {
         'job.initialize': { target: 'created', actions: 'createRegions' },
         // Told before it began: there is nothing to wait for.
@@ -210,11 +208,10 @@ export const jobMasterMachine = masterSetup.createMachine({
       },
     },
     created: {
-      entry: { type: 'recordStatus', params: { status: 'created' } },
       on: { ...cancel, ...suspend, ...failGlobally, 'job.start': 'running' },
     },
     running: {
-      entry: [{ type: 'recordStatus', params: { status: 'running' } }, 'startScheduling'],
+      entry: 'startScheduling',
       on: {
         ...cancel,
         ...suspend,
@@ -266,7 +263,7 @@ export const jobMasterMachine = masterSetup.createMachine({
       },
     },
     failing: {
-      entry: [{ type: 'recordStatus', params: { status: 'failing' } }, 'cancelRegions'],
+      entry: 'cancelRegions',
       on: { ...ending, ...cancel, ...suspend },
       initial: 'halting',
       states: {
@@ -275,7 +272,7 @@ export const jobMasterMachine = masterSetup.createMachine({
       },
     },
     canceling: {
-      entry: [{ type: 'recordStatus', params: { status: 'canceling' } }, 'cancelRegions'],
+      entry: 'cancelRegions',
       on: { ...ending, ...suspend, ...failGlobally },
       initial: 'halting',
       states: {
@@ -283,15 +280,17 @@ export const jobMasterMachine = masterSetup.createMachine({
         keeping: { on: { ...keeping, 'job.globalFailure': failWhileKeeping } },
       },
     },
-    failed: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'failed' } }] },
-    canceled: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'canceled' } }] },
-    finished: { tags: 'terminal', entry: ['stopAdvisors', { type: 'recordStatus', params: { status: 'finished' } }] },
+    failed: { tags: 'terminal', entry: 'stopAdvisors' },
+    canceled: { tags: 'terminal', entry: 'stopAdvisors' },
+    finished: { tags: 'terminal', entry: 'stopAdvisors' },
     suspended: {
       tags: 'terminal',
-      entry: ['stopAdvisors', 'suspendRegions', { type: 'recordStatus', params: { status: 'suspended' } }],
+      entry: ['stopAdvisors', 'suspendRegions'],
       on: { 'results.kept': { actions: 'releaseKeptResults' } },
     },
   },
 });
+
+export const jobMasterMachine = tapped(chart);
 
 export type JobMasterActorRef = ActorRefFrom<typeof jobMasterMachine>;

@@ -2,6 +2,7 @@ import { type ActorRefFrom, setup } from 'xstate';
 import type { PartitionState } from '../../actors/protocol/states.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
+import { tapped } from '../state-tap.ts';
 
 /**
  * The partition chart: what is written for one edge by one attempt of a task, and by those that produce the same again,
@@ -66,33 +67,31 @@ const anyEnd = {
   'partition.release': { target: 'released', actions: 'freeStorage' },
 } as const;
 
-export const partitionMachine = partitionSetup.createMachine({
+const chart = partitionSetup.createMachine({
   id: 'partition',
   context: ({ input }) => ({ ...input, cause: undefined }),
   initial: 'created',
   states: {
     created: {
-      entry: { type: 'recordState', params: { state: 'created' } },
       on: { ...anyEnd, 'partition.produce': 'producing', 'partition.curtail': 'truncated' },
     },
     producing: {
-      entry: { type: 'recordState', params: { state: 'producing' } },
       on: { ...anyEnd, 'partition.finish': 'finished', 'partition.curtail': 'truncated' },
     },
     /** Those who were reading have what they need. Its producer may still be at work for others. */
-    truncated: { entry: { type: 'recordState', params: { state: 'truncated' } }, on: anyEnd },
+    truncated: { on: anyEnd },
     finished: {
       tags: 'readable',
-      entry: { type: 'recordState', params: { state: 'finished' } },
       on: { ...anyEnd, 'partition.promote': 'promoted' },
     },
     lost: {
-      entry: { type: 'recordState', params: { state: 'lost' } },
       on: { 'partition.resume': anyEnd['partition.resume'], 'partition.release': anyEnd['partition.release'] },
     },
-    released: { entry: { type: 'recordState', params: { state: 'released' } } },
-    promoted: { entry: { type: 'recordState', params: { state: 'promoted' } } },
+    released: {},
+    promoted: {},
   },
 });
+
+export const partitionMachine = tapped(chart);
 
 export type PartitionActorRef = ActorRefFrom<typeof partitionMachine>;

@@ -14,6 +14,7 @@ import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import { placeholder, placeholderActor } from '../placeholder.ts';
+import { tapped } from '../state-tap.ts';
 
 /**
  * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions
@@ -257,7 +258,7 @@ const halting = {
 /** Nothing is armed for a region that has nothing to wait for. */
 const ended = { always: [{ guard: 'hasEnded', target: 'halted' }, { target: 'halting' }] } as const;
 
-export const regionMachine = regionSetup.createMachine({
+const chart = regionSetup.createMachine({
   id: 'region',
   context: ({ input }) => ({
     ...input,
@@ -274,7 +275,6 @@ export const regionMachine = regionSetup.createMachine({
   initial: 'created',
   states: {
     created: {
-      entry: { type: 'recordState', params: { state: 'created' } },
       on: {
         ...live,
         'region.schedule': [
@@ -285,7 +285,6 @@ export const regionMachine = regionSetup.createMachine({
     },
     scheduled: {
       tags: 'active',
-      entry: { type: 'recordState', params: { state: 'scheduled' } },
       on: live,
       initial: 'allocating',
       states: {
@@ -313,7 +312,7 @@ export const regionMachine = regionSetup.createMachine({
     },
     deploying: {
       tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'deploying' } }, 'deployExecutions'],
+      entry: 'deployExecutions',
       on: {
         ...live,
         'execution.running': [{ guard: 'isLastToRun', target: 'running', actions: 'countUp' }, { actions: 'countUp' }],
@@ -322,7 +321,7 @@ export const regionMachine = regionSetup.createMachine({
     },
     running: {
       tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'running' } }, 'reportRecovered'],
+      entry: 'reportRecovered',
       always: { guard: ({ context }) => context.finishedCount === context.vertices.length, target: 'finished' },
       on: {
         ...live,
@@ -334,7 +333,7 @@ export const regionMachine = regionSetup.createMachine({
     },
     finished: {
       tags: 'terminal',
-      entry: [{ type: 'recordState', params: { state: 'finished' } }, 'reportFinished'],
+      entry: 'reportFinished',
       on: {
         'region.restart': live['region.restart'],
         'region.cancel': { actions: 'cancelExecutions' },
@@ -343,7 +342,7 @@ export const regionMachine = regionSetup.createMachine({
     },
     failed: {
       tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'failed' } }, 'cancelExecutions'],
+      entry: 'cancelExecutions',
       on: {
         ...countsEnds,
         'region.restart': live['region.restart'],
@@ -355,7 +354,7 @@ export const regionMachine = regionSetup.createMachine({
     },
     restarting: {
       tags: ['active', 'restarting'],
-      entry: [{ type: 'recordState', params: { state: 'restarting' } }, 'reportRestarting', 'cancelExecutions'],
+      entry: ['reportRestarting', 'cancelExecutions'],
       on: {
         ...countsEnds,
         'region.restart': { target: '.ended', actions: 'followFailover' },
@@ -382,16 +381,18 @@ export const regionMachine = regionSetup.createMachine({
     },
     canceling: {
       tags: 'active',
-      entry: [{ type: 'recordState', params: { state: 'canceling' } }, 'cancelExecutions'],
+      entry: 'cancelExecutions',
       on: { ...countsEnds, 'region.suspend': 'canceled' },
       initial: 'ended',
       states: { ended, halting, halted: { always: '#region.canceled' } },
     },
     canceled: {
       tags: 'terminal',
-      entry: [{ type: 'recordState', params: { state: 'canceled' } }, 'suspendExecutions', 'reportHalted'],
+      entry: ['suspendExecutions', 'reportHalted'],
     },
   },
 });
+
+export const regionMachine = tapped(chart);
 
 export type RegionActorRef = ActorRefFrom<typeof regionMachine>;

@@ -4,6 +4,7 @@ import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import type { ExecutorId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
+import { tapped } from '../state-tap.ts';
 
 /**
  * The task executor chart: a place that offers slots, as the job master sees it.
@@ -58,13 +59,12 @@ const executorSetup = base.extend({
   },
 });
 
-export const taskExecutorMachine = executorSetup.createMachine({
+const chart = executorSetup.createMachine({
   id: 'taskExecutor',
   context: ({ input }) => ({ ...input, slots: 0, why: undefined }),
   initial: 'connecting',
   states: {
     connecting: {
-      entry: { type: 'recordState', params: { state: 'connecting' } },
       on: {
         'executor.connected': { target: 'registered', actions: 'takeSlots' },
         'executor.declareLost': { target: 'lost', actions: 'takeReason' },
@@ -72,12 +72,14 @@ export const taskExecutorMachine = executorSetup.createMachine({
       },
     },
     registered: {
-      entry: [{ type: 'recordState', params: { state: 'registered' } }, 'announce'],
+      entry: 'announce',
       on: { 'executor.declareLost': { target: 'lost', actions: 'takeReason' }, 'executor.stop': 'stopped' },
     },
-    lost: { entry: [{ type: 'recordState', params: { state: 'lost' } }, 'announceLoss', 'failTasks'] },
-    stopped: { entry: [{ type: 'recordState', params: { state: 'stopped' } }] },
+    lost: { entry: ['announceLoss', 'failTasks'] },
+    stopped: { entry: [] },
   },
 });
+
+export const taskExecutorMachine = tapped(chart);
 
 export type TaskExecutorActorRef = ActorRefFrom<typeof taskExecutorMachine>;

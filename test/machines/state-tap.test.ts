@@ -1,0 +1,56 @@
+import { type AnyStateMachine, createActor, createMachine } from 'xstate';
+import { shownState, tapped } from '../../src/machines/state-tap.ts';
+
+const groups = ['open', 'both', 'left'];
+
+//  idle ──▶ open { busy { first } } ──▶ done, at once where `busy` has nothing to do
+const machineOf = (isBusy: boolean): AnyStateMachine =>
+  createMachine({
+    id: 'small',
+    initial: 'idle',
+    states: {
+      idle: { on: { go: 'open' } },
+      open: {
+        initial: 'busy',
+        states: {
+          busy: {
+            entry: 'work',
+            initial: 'first',
+            states: { first: {} },
+            ...(isBusy ? {} : { always: '#small.done' }),
+          },
+        },
+      },
+      done: {},
+    },
+  });
+
+describe('tapped', () => {
+  it.each([
+    { isBusy: true, does: ['idle', 'busy', 'work'], shown: 'busy' },
+    { isBusy: false, does: ['idle', 'busy', 'work', 'done'], shown: 'done' },
+  ])('records every state that is entered, before what it does, but no group and no step: $does', (given) => {
+    const does: string[] = [];
+    const machine = tapped(machineOf(given.isBusy), groups).provide({
+      actions: {
+        recordState: (_: unknown, { state }: { state: string }) => does.push(state),
+        work: () => does.push('work'),
+      } as never,
+    });
+    const actor = createActor(machine).start();
+    actor.send({ type: 'go' });
+    expect(does).toEqual(given.does);
+    expect(shownState(actor.getSnapshot().value, groups)).toBe(given.shown);
+  });
+});
+
+describe('shownState', () => {
+  it.each([
+    ['idle', 'idle'],
+    [{ open: 'busy' }, 'busy'],
+    [{ open: { busy: 'first' } }, 'busy'],
+    [{ both: { left: 'open', right: 'well' } }, 'right'],
+  ])('of %j is %s', (value, shown) => {
+    expect(shownState(value, groups)).toBe(shown);
+  });
+});
