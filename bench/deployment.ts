@@ -54,7 +54,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
     );
     rows.push(
       await compare({
-        name: `the same beside ${inWords(taskCount)} bare XState actors`,
+        name: `deployment of ${inWords(taskCount)} no-op tasks, ${name}, beside ${inWords(taskCount)} bare XState actors`,
         ours: () => deploy(jobGraph),
         baseline: bareActors,
         rounds: 5,

@@ -2,12 +2,14 @@ import '../examples/production.ts';
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';
+import { publish } from './published/figures.ts';
 
 const usage = `Measures what the engine costs, baselines beside it in the same run.
 
   NAME …         only benches whose name contains one of these (--only NAME says the same)
   --effort N     N times as many rounds (default 1; 0.2 for a quick look)
   --json         the rows as JSON instead of a table
+  --publish      writes the figures into the tables of the README and of docs/performance.md
   --list         the names alone
 `;
 
@@ -17,6 +19,7 @@ const { values: options, positionals } = parseArgs({
     only: { type: 'string', multiple: true },
     effort: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -57,6 +60,7 @@ for (const bench of chosen) {
   process.stderr.write(`${bench.name} …\n`);
   rows.push(...(await bench.run({ effort })));
 }
+if (options.publish) publish(rows);
 if (options.json) {
   console.log(
     JSON.stringify(

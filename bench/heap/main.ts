@@ -1,9 +1,12 @@
 import '../../examples/production.ts';
 import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
+import { type BenchRow, reading } from '../harness.ts';
+import { publish } from '../published/figures.ts';
 
 /**
  * Shows that memory does not grow with the input: a source ten times larger than the heap may be, a sink that is slow,
- * queues in between. Run with `--expose-gc --max-old-space-size=96`: a job that kept what it should not would die.
+ * queues in between. Run with `--expose-gc --max-old-space-size=96`: a job that kept what it should not would die. With
+ * `--publish` the figures go into the tables of the README and of docs/performance.md.
  */
 const heapLimitBytes = 96 * 1_024 * 1_024;
 const recordBytes = 1_000;
@@ -68,6 +71,7 @@ async function peakHeap(mode: 'batch' | 'streaming'): Promise<{ peakBytes: numbe
   return { peakBytes, records };
 }
 
+const rows: BenchRow[] = [];
 for (const mode of ['streaming', 'batch'] as const) {
   const { peakBytes, records } = await peakHeap(mode);
   const carriedMb = (records * recordBytes) / 1e6;
@@ -77,4 +81,7 @@ for (const mode of ['streaming', 'batch'] as const) {
       `at most ${Math.round(peakBytes / 1e6)} MB in use: ${isFlat ? 'flat' : 'NOT FLAT'}`,
   );
   if (!isFlat) process.exitCode = 1;
+  const name = `memory in use while 1 GB passes to a slow sink, ${mode}`;
+  rows.push(reading(name, 'B', [peakBytes], { atMost: heapLimitBytes }));
 }
+if (process.argv.includes('--publish')) publish(rows);

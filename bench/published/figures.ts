@@ -1,0 +1,83 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BenchRow, isReached } from '../harness.ts';
+import { type PublishedLine, publishedLines, type Shown } from './lines.ts';
+
+/** What was measured last, by name of the row. */
+export type Figures = Readonly<Record<string, BenchRow>>;
+
+const root = join(import.meta.dirname, '..', '..');
+const figuresFile = join(import.meta.dirname, 'figures.json');
+
+/** Pages with a table, and which lines it has. It stands between two comments. */
+export const pages: readonly { readonly file: string; readonly lines: readonly PublishedLine[] }[] = [
+  { file: 'README.md', lines: publishedLines.filter(({ inReadme }) => inReadme) },
+  { file: 'docs/performance.md', lines: publishedLines },
+];
+
+const opening = '<!-- figures: npm run bench -- --publish -->';
+const closing = '<!-- end of figures -->';
+
+export function readFigures(): Figures {
+  return JSON.parse(readFileSync(figuresFile, 'utf8')) as Figures;
+}
+
+/** Writes down what was measured, beside the figures that were not measured this time, and renews the tables of the pages. */
+export function publish(rows: readonly BenchRow[]): void {
+  const wanted = new Set(publishedLines.flatMap((line) => line.rows));
+  const measured = rows.filter(({ name }) => wanted.has(name)).map((row) => [row.name, row] as const);
+  const figures: Figures = { ...readFigures(), ...Object.fromEntries(measured) };
+  writeFileSync(figuresFile, `${JSON.stringify(figures, undefined, 2)}\n`);
+  for (const { file, lines } of pages) {
+    const path = join(root, file);
+    writeFileSync(path, withTable(readFileSync(path, 'utf8'), tableOf(lines, figures)));
+  }
+}
+
+/** The page with another table between the comments. @throws Error where they are missing */
+export function withTable(page: string, table: string): string {
+  const [before, rest] = page.split(`${opening}\n`);
+  const after = rest?.split(closing)[1];
+  if (before === undefined || after === undefined) throw new Error(`The page has no "${opening}" … "${closing}"`);
+  return `${before}${opening}\n\n${table}\n\n${closing}${after}`;
+}
+
+/** @throws Error for a row that was never measured */
+export function tableOf(lines: readonly PublishedLine[], figures: Figures): string {
+  const cells = lines.map((line) => {
+    const rows = line.rows.map((name) => {
+      const row = figures[name];
+      if (row === undefined) throw new Error(`There is no figure called "${name}": run the bench that measures it`);
+      return row;
+    });
+    const values = rows.map((row) => inUnit(row.value, line.shown, row)).join(' · ');
+    const isMissed = rows.some((row) => isReached(row) === false);
+    return [line.what, `${values} ${suffixOf(line.shown)}${isMissed ? ', missed' : ''}`, goalOf(rows[0], line.shown)];
+  });
+  const table = [['what', 'reached', 'goal'], ...cells];
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
+  const [head, ...body] = table.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`,
+  );
+  return [head, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body].join('\n');
+}
+
+function goalOf(row: BenchRow | undefined, shown: Shown): string {
+  if (row?.goal === undefined) return '';
+  const isLeast = 'atLeast' in row.goal;
+  const limit = 'atLeast' in row.goal ? row.goal.atLeast : row.goal.atMost;
+  return `${isLeast ? '≥' : '≤'} ${inUnit(limit, shown, row)}${shown === 'times as fast' ? '' : ` ${suffixOf(shown)}`}`;
+}
+
+/** Two digits that matter, in the unit in which it is shown. */
+function inUnit(value: number, shown: Shown, { ours }: BenchRow): string {
+  // A row that stands beside a baseline measures a ratio; its own reading is in `ours`.
+  const read = shown === 'B' ? ours : value;
+  const divisor = shown === 's' || shown === 'kB' ? 1_000 : shown === 'MB in use' ? 1_024 ** 2 : 1;
+  const scaled = read / divisor;
+  return scaled >= 10 ? scaled.toFixed(0) : String(Number(scaled.toPrecision(2)));
+}
+
+function suffixOf(shown: Shown): string {
+  return shown === 'times as fast' ? '× as fast' : shown === 'MB in use' ? 'MB' : shown;
+}

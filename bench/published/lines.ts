@@ -1,0 +1,137 @@
+/** A line of the published tables: what was measured, and the rows of the benches that it shows side by side. */
+export interface PublishedLine {
+  readonly what: string;
+  /** Names of rows of one kind and goal; several are shown with a point between them. */
+  readonly rows: readonly string[];
+  readonly shown: Shown;
+  /** Whether the README shows it too. */
+  readonly inReadme?: true;
+}
+
+/** How the value of a row is shown: beside its baseline, or in a unit. */
+export type Shown = 'times as fast' | 'ms' | 's' | 'kB' | 'B' | 'MB in use';
+
+const noOps = 'deployment of 20,000 no-op tasks';
+const deployments = [`${noOps}, one region, a pipelined shuffle`, `${noOps}, 10,000 pipelines of two`];
+const restartSet = (which: string): string => `restart set: ${which}, 10,000 × 10,000 all-to-all`;
+
+/** The published lines, in their order. */
+export const publishedLines: readonly PublishedLine[] = [
+  {
+    what: 'map → filter → keyed sum of 5 M records, whole job, beside a hand-written loop',
+    rows: ['fused chain: map → filter → keyed sum of 5 M records, a whole job'],
+    shown: 'times as fast',
+    inReadme: true,
+  },
+  {
+    what: 'the same through a 4-way hash shuffle, beside a loop that routes',
+    rows: ['the same through a 4-way hash shuffle'],
+    shown: 'times as fast',
+    inReadme: true,
+  },
+  {
+    what: 'a whole job of no records',
+    rows: ['a whole job of no records, first line to last'],
+    shown: 'ms',
+  },
+  {
+    what: 'regions of 10 000 × 10 000 all-to-all, pipelined · blocking',
+    rows: ['regions: all-to-all, pipelined, 10,000 a vertex', 'regions: all-to-all, blocking, 10,000 a vertex'],
+    shown: 'ms',
+  },
+  {
+    what: 'which regions restart on it: pipelined, a task fails · blocking, a producer · a consumer fails',
+    rows: [
+      restartSet('pipelined, a task fails'),
+      restartSet('blocking, a producer fails'),
+      restartSet('blocking, a consumer fails'),
+    ],
+    shown: 'ms',
+  },
+  {
+    what: 'the same where every result is lost as well, 20 000 regions',
+    rows: [restartSet('blocking, a consumer fails, all results lost')],
+    shown: 'ms',
+  },
+  {
+    what: 'a failed pipeline runs again, among 100 · 1 000 · 10 000',
+    rows: ['100', '1,000', '10,000'].map((n) => `failure of one pipeline of ${n} → it runs again, no backoff`),
+    shown: 'ms',
+    inReadme: true,
+  },
+  {
+    what: 'one consumer runs again with 1 · 10 M records retained',
+    rows: ['1', '10'].map((n) => `${n} M records retained: failure of the one consumer → it runs`),
+    shown: 'ms',
+    inReadme: true,
+  },
+  {
+    what: 'it re-reads them, beside read + decode by hand',
+    rows: ['1', '10'].map((n) => `${n} M records retained: replay to the last, beside reading and decoding by hand`),
+    shown: 'times as fast',
+  },
+  {
+    what: 'deployment of 20 000 no-op tasks, one region · 10 000 pipelines',
+    rows: deployments,
+    shown: 's',
+    inReadme: true,
+  },
+  {
+    what: 'the same beside as many bare XState actors',
+    rows: deployments.map((name) => `${name}, beside 20,000 bare XState actors`),
+    shown: 'times as fast',
+  },
+  {
+    what: 'bytes per idle execution, in pipelines of two · in one region',
+    rows: ['pipelines of two (half a region each)', 'all in one region'].map(
+      (where) => `bytes per idle execution, 20,000, ${where}`,
+    ),
+    shown: 'kB',
+  },
+  {
+    what: 'memory in use while 1 GB passes to a slow sink, heap limited to 96 MB, streaming · batch',
+    rows: ['streaming', 'batch'].map((mode) => `memory in use while 1 GB passes to a slow sink, ${mode}`),
+    shown: 'MB in use',
+    inReadme: true,
+  },
+  {
+    what: '`reliable`, consumer in step, beside encode + write + sync + read + decode by hand',
+    rows: ['reliable, consumer in step, beside encode + write + sync + read + decode of the same frames by hand'],
+    shown: 'times as fast',
+  },
+  {
+    what: 'the same beside encode + write + sync alone: in step nothing is read',
+    rows: ['the same, beside encode + write + sync alone (in step nothing is read)'],
+    shown: 'times as fast',
+  },
+  {
+    what: '`reliable`, read back late, beside read + decode by hand',
+    rows: ['reliable, late consumer, beside read + decode of the same frames by hand'],
+    shown: 'times as fast',
+    inReadme: true,
+  },
+  {
+    what: '`memory` beside `pipelined`, rows parsed from JSON',
+    rows: ['0.4 M rows parsed from JSON, through memory, beside pipelined'],
+    shown: 'times as fast',
+  },
+  {
+    what: '`memory` beside `pipelined`, rows that cost nothing to make',
+    rows: ['1 M rows that cost nothing, through memory, beside pipelined'],
+    shown: 'times as fast',
+    inReadme: true,
+  },
+  {
+    what: 'the same beside a loop that makes and keeps them',
+    rows: ['1 M rows that cost nothing, through memory, beside a loop that makes and keeps them'],
+    shown: 'times as fast',
+  },
+  {
+    what: 'bytes held per row, on disk · in memory',
+    rows: [
+      'held, reliable: disk, beside the encoded row',
+      'held, memory: memory as run.storage() has it, beside the encoded row',
+    ],
+    shown: 'B',
+  },
+];

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pages, readFigures, tableOf, withTable } from '../../bench/published/figures.ts';
+import { publishedLines } from '../../bench/published/lines.ts';
+
+const root = join(__dirname, '..', '..');
+
+describe('published figures', () => {
+  it.each(pages)('stand in $file as they were measured last (npm run bench -- --publish)', ({ file, lines }) => {
+    const page = readFileSync(join(root, file), 'utf8');
+    expect(page).toBe(withTable(page, tableOf(lines, readFigures())));
+  });
+
+  it('are eight lines at the most in the README', () => {
+    expect(publishedLines.filter(({ inReadme }) => inReadme).length).toBeLessThanOrEqual(8);
+  });
+
+  it.each<[shown: string, row: object, cells: string]>([
+    [
+      'times as fast',
+      { ours: 3, baseline: 2.5, unit: 'ms', value: 0.834, goal: { atLeast: 0.77 } },
+      '0.83 × as fast | ≥ 0.77',
+    ],
+    [
+      'times as fast',
+      { ours: 3, baseline: 1, unit: 'ms', value: 0.32, goal: { atLeast: 0.9 } },
+      '0.32 × as fast, missed | ≥ 0.9',
+    ],
+    ['s', { ours: 2_470, unit: 'ms', value: 2_470, goal: { atMost: 1_500 } }, '2.5 s, missed | ≤ 1.5 s'],
+    ['kB', { ours: 4_004, unit: 'B', value: 4_004, goal: { atMost: 4_096 } }, '4 kB | ≤ 4.1 kB'],
+    ['MB in use', { ours: 26 * 1_024 ** 2, unit: 'B', value: 26 * 1_024 ** 2 }, '26 MB | '],
+    ['B', { ours: 13.8, baseline: 13.8, unit: 'B', value: 1 }, '14 B | '],
+  ])('are shown as %s: %j is %s', (shown, row, cells) => {
+    const line = { what: 'it', rows: ['row'], shown: shown as 'ms' };
+    const [, , body] = tableOf([line], { row: { name: 'row', spread: [0, 0], ...row } as never }).split('\n');
+    expect(body?.replaceAll(/ +/g, ' ')).toBe(`| it | ${cells} |`.replaceAll(/ +/g, ' '));
+  });
+
+  it('are refused where one was never measured, or the page has no place for them', () => {
+    const line = { what: 'it', rows: ['row'], shown: 'ms' as const };
+    expect(() => tableOf([line], {})).toThrow('There is no figure called "row"');
+    expect(() => withTable('a page', 'a table')).toThrow('The page has no');
+  });
+});
