@@ -91,10 +91,3 @@ export function checkMilliseconds(what: string, given: unknown, { mayBeZero = fa
   const least = mayBeZero ? '0' : 'above 0';
   throw new InvalidArgumentError(what, given, `milliseconds from ${least} to ${longestTimerMs}`);
 }
-
-/** @throws InvalidArgumentError unless `given` is a number of bytes; Infinity for no limit. */
-export function checkBytes(what: string, given: unknown): void {
-  if (typeof given !== 'number' || !(given >= 0)) {
-    throw new InvalidArgumentError(what, given, 'bytes ≥ 0; Infinity for no limit');
-  }
-}

@@ -102,7 +102,6 @@ export function planJob(job: JobDefinition): JobPlan {
     programs: Object.freeze(ordered.map((vertex) => programOf(vertex, outputsById.get(vertex.id) ?? []))),
     chains: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.uid)))),
     exchanges: Object.freeze(edges.map(({ exchange, settings }) => settings ?? { name: exchange })),
-    edgeNames: Object.freeze(edges.map(({ source, target }) => `${source} → ${target}`)),
   });
 }
 

@@ -27,62 +27,94 @@ export function affectedRegions(
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
 ): Map<RegionId, RestartMode> {
-  const { regions } = topology;
-  const involved = new Map<RegionId, RestartMode>();
-  /** What is to be looked at, and as what: a region that turns out to produce something new is looked at once more. */
-  const [queue, modes]: [RegionId[], RestartMode[]] = [[], []];
-  /** Groups whose producers were looked at, whose producers run again, whose readers were involved. */
-  const [consumed, disturbed, renewed] = [new Set<number>(), new Set<number>(), new Set<number>()];
+  const involvement = new Involvement(topology, lost);
+  for (const region of seed) involvement.involve(region, 'again');
+  return involvement.spread();
+}
 
-  const involve = (region: RegionId, mode: RestartMode): void => {
-    const known = involved.get(region);
+/** The regions that are involved so far. */
+class Involvement {
+  readonly #topology: Topology;
+  readonly #lost: ReadonlySet<PartitionId>;
+  readonly #modeByRegion = new Map<RegionId, RestartMode>();
+  /** What is to be looked at, and as what: a region that turns out to write new results is looked at once more. */
+  readonly #queue: RegionId[] = [];
+  readonly #modes: RestartMode[] = [];
+  /** Groups whose producers were asked for. */
+  readonly #consumed = new Set<number>();
+  /** Groups whose producers run again. */
+  readonly #disturbed = new Set<number>();
+  /** Groups whose producers write new results. */
+  readonly #renewed = new Set<number>();
+
+  constructor(topology: Topology, lost: ReadonlySet<PartitionId>) {
+    this.#topology = topology;
+    this.#lost = lost;
+  }
+
+  /** Rule 1. */
+  involve(region: RegionId, mode: RestartMode): void {
+    const known = this.#modeByRegion.get(region);
     if (known === 'new' || known === mode) return;
-    if (!(region >= 0 && region < regions.count)) {
-      throw new IllegalStateError(`There is no region ${region} in this job, it has ${regions.count}`);
+    const { count } = this.#topology.regions;
+    if (!(region >= 0 && region < count)) {
+      throw new IllegalStateError(`There is no region ${region} in this job, it has ${count}`);
     }
-    const isNew = mode === 'new' || topology.reproducibilityOf(region).kind === 'never';
+    const isNew = mode === 'new' || this.#topology.reproducibilityOf(region).kind === 'never';
     const settled = isNew ? 'new' : 'again';
-    involved.set(region, settled);
-    queue.push(region);
-    modes.push(settled);
-  };
-  const isDependentOnOrder = (region: RegionId): boolean =>
-    involved.get(region) === 'again' && topology.reproducibilityOf(region).kind === 'from-kept-results';
+    this.#modeByRegion.set(region, settled);
+    this.#queue.push(region);
+    this.#modes.push(settled);
+  }
 
-  const involveProducers = ({ index, exchange, firstPartition, producerRegions }: BoundaryGroup): void => {
-    if (consumed.has(index)) return;
-    consumed.add(index);
+  /** Involves everything that the regions involved so far take with them, and says how each restarts. */
+  spread(): Map<RegionId, RestartMode> {
+    const { regions } = this.#topology;
+    for (let at = 0; at < this.#queue.length; at++) {
+      const [region, mode] = [this.#queue[at] as RegionId, this.#modes[at]];
+      for (const group of regions.inputsOf(region)) {
+        this.#involveProducers(group);
+        if (mode === 'again' && this.#disturbed.has(group.index)) this.#disturb(region);
+      }
+      for (const group of regions.outputsOf(region)) {
+        if (mode === 'new') this.#involveConsumers(group);
+        this.#disturbConsumers(group);
+      }
+    }
+    const modes = this.#modeByRegion;
+    if (modes.size === regions.count) for (const region of modes.keys()) modes.set(region, 'new');
+    return modes;
+  }
+
+  /** Rule 2. */
+  #involveProducers({ index, exchange, firstPartition, producerRegions }: BoundaryGroup): void {
+    if (this.#consumed.has(index)) return;
+    this.#consumed.add(index);
     for (let at = 0; at < producerRegions.length; at++) {
       const partition = (firstPartition + at) as PartitionId;
-      if (!isReadableAgain(partition, exchange, topology, lost)) involve(producerRegions[at] as RegionId, 'again');
+      if (isReadableAgain(partition, exchange, this.#topology, this.#lost)) continue;
+      this.involve(producerRegions[at] as RegionId, 'again');
     }
-  };
-  const forEachReader = (group: BoundaryGroup, done: Set<number>, visit: (region: RegionId) => void): void => {
-    if (done.has(group.index)) return;
-    done.add(group.index);
-    for (const region of group.consumerRegions) visit(region as RegionId);
-  };
-  const disturbReader = (region: RegionId): void => {
-    if (isDependentOnOrder(region)) involve(region, 'new');
-  };
-  const involveReader = (region: RegionId): void => involve(region, 'new');
+  }
 
-  for (const seeded of seed) involve(seeded, 'again');
-  for (let at = 0; at < queue.length; at++) {
-    const [region, mode] = [queue[at] as RegionId, modes[at]];
-    for (const group of regions.inputsOf(region)) {
-      involveProducers(group);
-      if (mode === 'again' && disturbed.has(group.index)) disturbReader(region);
-    }
-    for (const group of regions.outputsOf(region)) {
-      if (mode === 'new') forEachReader(group, renewed, involveReader);
-      forEachReader(group, disturbed, disturbReader);
-    }
+  /** Rule 3. */
+  #involveConsumers({ index, consumerRegions }: BoundaryGroup): void {
+    if (this.#renewed.has(index)) return;
+    this.#renewed.add(index);
+    for (const region of consumerRegions) this.involve(region as RegionId, 'new');
   }
-  if (involved.size === regions.count) {
-    for (const [each, how] of involved) if (how === 'again') involved.set(each, 'new');
+
+  /** A producer runs again: involved consumers lose the order that they recorded. */
+  #disturbConsumers({ index, consumerRegions }: BoundaryGroup): void {
+    if (this.#disturbed.has(index)) return;
+    this.#disturbed.add(index);
+    for (const region of consumerRegions) this.#disturb(region as RegionId);
   }
-  return involved;
+
+  #disturb(region: RegionId): void {
+    if (this.#modeByRegion.get(region) !== 'again') return;
+    if (this.#topology.reproducibilityOf(region).kind === 'from-kept-results') this.involve(region, 'new');
+  }
 }
 
 /** Whether a consumer that restarts finds what it needs of a result without its producer. */

@@ -1,7 +1,9 @@
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
+import { joinedVertices } from './joined-vertices.ts';
 import { type BoundaryGroup, RegionBoundaries } from './region-boundaries.ts';
 import { stronglyConnectedComponents } from './strongly-connected-components.ts';
+import type { UnionFind } from './union-find.ts';
 
 /** The pipelined regions of a job: a partition of its execution vertices into the units that restart together. */
 export interface PipelinedRegions {
@@ -25,27 +27,9 @@ export interface PipelinedRegions {
  * (Flink: `SchedulingPipelinedRegionComputeUtil`.)
  */
 export function pipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
-  const sets = new UnionFind(graph.vertexCount);
-  joinPipelined(graph, sets);
+  const sets = joinedVertices(graph);
   joinCycles(graph, sets);
   return collect(graph, sets);
-}
-
-/** The regions before rings are merged, for tests of that step. */
-export function rawPipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
-  const sets = new UnionFind(graph.vertexCount);
-  joinPipelined(graph, sets);
-  return collect(graph, sets);
-}
-
-function joinPipelined(graph: ExecutionGraph, sets: UnionFind): void {
-  for (let group = 0; group < graph.groupCount; group++) {
-    if (!graph.exchangeOfGroup(group).joinsRegions) continue;
-    const first = graph.producerStart(group);
-    for (let vertex = first + 1; vertex < graph.producerEnd(group); vertex++) sets.union(first, vertex);
-    for (let vertex = graph.consumerStart(group); vertex < graph.consumerEnd(group); vertex++)
-      sets.union(first, vertex);
-  }
 }
 
 /**
@@ -132,36 +116,4 @@ function collect(graph: ExecutionGraph, sets: UnionFind): PipelinedRegions {
     inputsOf: (region) => boundaries.inputsOf(region),
     outputsOf: (region) => boundaries.outputsOf(region),
   };
-}
-
-/** Disjoint sets with union by size and path halving. */
-class UnionFind {
-  readonly size: number;
-  readonly #parents: Int32Array;
-  readonly #sizes: Int32Array;
-
-  constructor(size: number) {
-    this.size = size;
-    this.#parents = Int32Array.from({ length: size }, (_, index) => index);
-    this.#sizes = new Int32Array(size).fill(1);
-  }
-
-  find(item: number): number {
-    const parents = this.#parents;
-    let current = item;
-    while (parents[current] !== current) {
-      parents[current] = parents[parents[current] as number] as number;
-      current = parents[current] as number;
-    }
-    return current;
-  }
-
-  union(a: number, b: number): void {
-    let [large, small] = [this.find(a), this.find(b)];
-    if (large === small) return;
-    const sizes = this.#sizes;
-    if ((sizes[large] as number) < (sizes[small] as number)) [large, small] = [small, large];
-    this.#parents[small] = large;
-    sizes[large] = (sizes[large] as number) + (sizes[small] as number);
-  }
 }

@@ -26,7 +26,7 @@ const always: Reproducibility = { kind: 'always' };
 const fromKeptResults: Reproducibility = { kind: 'from-kept-results' };
 
 /** How many channels a task reads. */
-export function channelCount(graph: ExecutionGraph, vertex: ExecutionVertexId): number {
+function channelCount(graph: ExecutionGraph, vertex: ExecutionVertexId): number {
   let count = 0;
   graph.forEachConsumedGroup(vertex, (group) => {
     count += graph.producerEnd(group) - graph.producerStart(group);

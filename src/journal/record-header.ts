@@ -22,7 +22,7 @@ export type ReadRecord =
  * the payload (32 bits each, little endian), and a CRC-32 of the header before it and of the payload: no bit can change
  * unnoticed. This is how long it is.
  */
-export const recordHeaderBytes = 24;
+const recordHeaderBytes = 24;
 const place = { kind: 8, version: 12, length: 16, checksum: 20 } as const;
 
 const ascii = new TextEncoder();

@@ -19,6 +19,4 @@ export interface JobPlan {
   readonly chains: readonly (readonly string[])[];
   /** By index of the edge: its exchange, and what was said of it. */
   readonly exchanges: readonly ExchangeSettings[];
-  /** By index of the edge: `flights → sum`. */
-  readonly edgeNames: readonly string[];
 }

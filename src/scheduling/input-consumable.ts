@@ -13,10 +13,3 @@ export type InputConsumableDecider = (constraint: ConsumptionConstraint, progres
 /** What is complete only when finished must be finished; what can be read earlier must be scheduled. */
 export const defaultInputConsumable: InputConsumableDecider = (constraint, { total, scheduled, finished }) =>
   constraint === 'after-producer-finished' ? finished === total : scheduled === total;
-
-/** Every producer must be finished, whatever the exchange. */
-export const allFinishedInputConsumable: InputConsumableDecider = (_, { total, finished }) => finished === total;
-
-/** What can be read early needs one finished producer; what is complete only when finished needs all. */
-export const partialFinishedInputConsumable: InputConsumableDecider = (constraint, { total, finished }) =>
-  constraint === 'after-producer-finished' ? finished === total : total === 0 || finished > 0;

@@ -393,8 +393,8 @@ describe('planJob', () => {
     expect(jobGraph.vertices.map(({ operators }) => operators)).toEqual(chains);
   });
 
-  it('keeps what was said of the exchange of an edge, and names that of the others', () => {
-    const { exchanges, edgeNames } = planOf({ parallelism: 2 }, (s) =>
+  it('keeps what was said of the exchange of an edge, and names the exchange of the others', () => {
+    const { exchanges, jobGraph } = planOf({ parallelism: 2 }, (s) =>
       s
         .keyBy(origin)
         .reduce(add, { uid: 'sum' })
@@ -402,7 +402,8 @@ describe('planJob', () => {
         .map(same, { uid: 'm' })
         .sink('out', sinkOf(), { exchange: 'pipelined' }),
     );
-    expect(edgeNames).toEqual(['in → sum', 'sum → m', 'm → out']);
+    const names = jobGraph.edges.map(({ source, target }) => `${source} → ${target}`);
+    expect(names).toEqual(['in → sum', 'sum → m', 'm → out']);
     expect(exchanges).toEqual([{ name: 'blocking' }, { name: 'reliable', sync: 'write' }, { name: 'pipelined' }]);
   });
 

@@ -4,7 +4,6 @@ import { failureRate } from '../../src/failover/backoffs/failure-rate.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
-import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/backoffs/select-restart-backoff.ts';
 import {
   CannotRun,
   type ConformanceCase,
@@ -16,6 +15,7 @@ import {
   perStep,
 } from './conformance-case.ts';
 import { errorKindOf } from './conformance-runner.ts';
+import { type FlinkRestartBackoff, flinkRestartBackoff } from './flink-restart-backoff.ts';
 
 /** What can be read of a backoff right after a step. */
 interface Reading {
@@ -70,7 +70,7 @@ const invalidParams: Handler = ({ given }) => {
 
 const strategySelection: Handler = ({ given }) => {
   const levels = ['executionConfig', 'jobConfig', 'clusterConfig'].map((level) => configOf(given[level]));
-  const { name } = selectRestartBackoff(levels, { checkpointing: given['checkpointingEnabled'] === true });
+  const { name } = flinkRestartBackoff(levels, { checkpointing: given['checkpointingEnabled'] === true });
   return { strategy: equals(name) };
 };
 
@@ -148,9 +148,9 @@ function createRule(given: ConformanceCase['given']): RestartBackoffRule {
 }
 
 /** A level of configuration: a type, or a type with its parameters under the catalogue's names. */
-function configOf(level: unknown): RestartBackoffConfig | undefined {
+function configOf(level: unknown): FlinkRestartBackoff | undefined {
   if (level === undefined || level === null) return undefined;
-  if (typeof level === 'string') return { type: level } as RestartBackoffConfig;
+  if (typeof level === 'string') return { type: level } as FlinkRestartBackoff;
   const { backoffMs, initialBackoffMs, maxBackoffMs, attemptsBeforeResetBackoff, ...rest } = level as Record<
     string,
     unknown
@@ -163,7 +163,7 @@ function configOf(level: unknown): RestartBackoffConfig | undefined {
       maxDelayMs: maxBackoffMs,
       maxAttempts: attemptsBeforeResetBackoff,
     }),
-  } as RestartBackoffConfig;
+  } as FlinkRestartBackoff;
 }
 
 /** Without the fields that are undefined. */

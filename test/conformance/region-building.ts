@@ -1,7 +1,7 @@
 import { pointwiseSources } from '../../src/graph/distribution-pattern.ts';
-import { rawPipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import { stronglyConnectedComponents } from '../../src/graph/strongly-connected-components.ts';
 import type { RegionId } from '../../src/ids.ts';
+import { joinedSets } from '../support/joined-sets.ts';
 import {
   CannotRun,
   type ConformanceCase,
@@ -34,7 +34,6 @@ const schedulingRegions: Handler = ({ given }) => {
     regionSizeEach: (expected) => equals(sizes.filter((size) => size !== expected))([]),
   };
   if (given['level'] === 'generated') return counts;
-  const raw = rawPipelinedRegions(graph);
   return {
     ...counts,
     regions: equalsAs(
@@ -43,9 +42,7 @@ const schedulingRegions: Handler = ({ given }) => {
     ),
     rawRegionsBeforeSccMerge: equalsAs(
       sortedSets,
-      Array.from({ length: raw.count }, (_, region) =>
-        Array.from(raw.verticesOf(region as RegionId), (vertex) => named.nameOf(vertex)),
-      ),
+      joinedSets(graph).map((set) => set.map((vertex) => named.nameOf(vertex))),
     ),
     assertedSame: (expected) =>
       equals(listOf<string[]>(expected, 'assertedSame').filter((set) => regionsOf(named, set).size !== 1))([]),
@@ -64,10 +61,7 @@ const logicalRegions: Handler = ({ given }) => {
     level: 'execution',
     vertices: listOf<{ id: string }>(given['vertices'], 'vertices').map(({ id }) => ({ id })),
   });
-  const raw = rawPipelinedRegions(named.graph);
-  const sets = Array.from({ length: raw.count }, (_, region) =>
-    Array.from(raw.verticesOf(region as RegionId), (vertex) => named.nameOf(vertex)),
-  );
+  const sets = joinedSets(named.graph).map((set) => set.map((vertex) => named.nameOf(vertex)));
   return {
     regionCount: equals(sets.length),
     regionSizes: equalsAs(

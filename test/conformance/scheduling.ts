@@ -1,10 +1,5 @@
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
-import {
-  allFinishedInputConsumable,
-  defaultInputConsumable,
-  type InputConsumableDecider,
-  partialFinishedInputConsumable,
-} from '../../src/scheduling/input-consumable.ts';
+import type { InputConsumableDecider } from '../../src/scheduling/input-consumable.ts';
 import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region-scheduling.ts';
 import {
   CannotRun,
@@ -17,13 +12,10 @@ import {
   sortedNumbers,
   sortedSets,
 } from './conformance-case.ts';
+import { flinkInputDeciders } from './flink-input-deciders.ts';
 import { givenGraph, graphFields, knownVertex, listOf } from './given-graph.ts';
 
-const deciders: Readonly<Record<string, InputConsumableDecider>> = {
-  default: defaultInputConsumable,
-  'all-finished': allFinishedInputConsumable,
-  'partial-finished': partialFinishedInputConsumable,
-};
+const deciders: Readonly<Record<string, InputConsumableDecider>> = flinkInputDeciders;
 
 function deciderNamed(name: unknown): InputConsumableDecider {
   const decider = Object.hasOwn(deciders, String(name)) ? deciders[String(name)] : undefined;

@@ -7,7 +7,6 @@ import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
-import { type RestartBackoffConfig, selectRestartBackoff } from '../../src/failover/backoffs/select-restart-backoff.ts';
 
 /** What JavaScript may hand to who takes nothing. */
 const nothing = [{ maxAttempts: 3 }] as unknown as readonly never[];
@@ -252,40 +251,5 @@ describe('restart backoff', () => {
     ['exponentialDelay maxAttempts', () => growing({ maxAttempts: 0 })],
   ])('%s is refused out of its range, by its name', (argument, build) => {
     expect(build).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', argument }));
-  });
-});
-
-describe('selection of a restart backoff', () => {
-  type Level = RestartBackoffConfig | RestartBackoffConfig['type'] | undefined;
-
-  it.each<{ levels: readonly Level[]; checkpointing: boolean; name: string }>([
-    { levels: [], checkpointing: false, name: 'none' },
-    { levels: [], checkpointing: true, name: 'exponential-delay' },
-    { levels: [undefined, 'fixed-delay', 'none'], checkpointing: true, name: 'fixed-delay' },
-    { levels: ['none'], checkpointing: true, name: 'none' },
-    { levels: [{ type: 'failure-rate' }, 'none'], checkpointing: false, name: 'failure-rate' },
-    { levels: ['exponential-delay'], checkpointing: false, name: 'exponential-delay' },
-  ])('of $levels, checkpointing $checkpointing: $name', ({ levels, checkpointing, name }) => {
-    expect(selectRestartBackoff(levels, { checkpointing }).name).toBe(name);
-  });
-
-  it.each<{ config: RestartBackoffConfig; failuresAtMs: number[]; says: string }>([
-    { config: { type: 'fixed-delay' }, failuresAtMs: [0, 1], says: '+1000 stop' },
-    { config: { type: 'fixed-delay', maxAttempts: 2, delayMs: 7 }, failuresAtMs: [0, 1, 2], says: '+7 +7 stop' },
-    { config: { type: 'failure-rate' }, failuresAtMs: [0, 60_001, 120_001], says: '+1000 +1000 stop' },
-    {
-      config: { type: 'failure-rate', maxFailuresPerInterval: 2, intervalMs: 10, delayMs: 3 },
-      failuresAtMs: [0, 1, 10],
-      says: '+3 +3 stop',
-    },
-    { config: { type: 'exponential-delay' }, failuresAtMs: [0, 1_001, 2_502], says: '+1000 +1500 +2250' },
-    { config: { type: 'exponential-delay', initialDelayMs: 5 }, failuresAtMs: [0], says: '+5' },
-  ])('$config.type has Flink’s defaults and what is said instead', ({ config, failuresAtMs, says }) => {
-    expect(timeline(selectRestartBackoff([config], { checkpointing: false }), failuresAtMs)).toBe(says);
-  });
-
-  it('refuses a type that does not exist, and lists those that do', () => {
-    const select = () => selectRestartBackoff(['fixed' as 'none'], { checkpointing: false });
-    expect(select).toThrow(/"none", "fixed-delay", "failure-rate" or "exponential-delay", got "fixed"/);
   });
 });

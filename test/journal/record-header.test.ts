@@ -1,7 +1,7 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { crc32 } from '../../src/journal/crc32.ts';
-import { encodeRecord, readRecord, recordHeaderBytes } from '../../src/journal/record-header.ts';
+import { encodeRecord, readRecord } from '../../src/journal/record-header.ts';
 
 const format = { kind: 'TEST', version: 3 };
 const payloads = fc.uint8Array({ maxLength: 40 });
@@ -70,12 +70,7 @@ describe('a record', () => {
       'foreign',
       'it does not begin like one of kind TEST',
     ],
-    [
-      'without its end',
-      encodeRecord(format, Uint8Array.of(1, 2)).subarray(0, recordHeaderBytes + 1),
-      'cut',
-      'it has 1 of 2 bytes',
-    ],
+    ['without its end', encodeRecord(format, Uint8Array.of(1, 2)).subarray(0, -1), 'cut', 'it has 1 of 2 bytes'],
     [
       'without half of its header',
       encodeRecord(format, Uint8Array.of(1, 2)).subarray(0, 20),

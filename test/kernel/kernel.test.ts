@@ -1,4 +1,4 @@
-import { assert, assertNever } from '../../src/assert.ts';
+import { assert } from '../../src/assert.ts';
 import { noFaults, silentLogger, systemEnvironment } from '../../src/environment.ts';
 import { type AttemptNumber, type PartitionId, resultPartitionKey } from '../../src/ids.ts';
 
@@ -20,10 +20,6 @@ describe('assertions', () => {
     expect(() => assert(condition, 'the slots add up')).toThrow(
       expect.objectContaining({ code: 'ILLEGAL_STATE', message: 'the slots add up' }),
     );
-  });
-
-  it('a case that cannot be names itself', () => {
-    expect(() => assertNever('odd' as never, 'exchange')).toThrow('exchange: unexpected "odd"');
   });
 });
 

@@ -1,7 +1,6 @@
 import { nearestName } from '../../src/nearest-name.ts';
 import {
   checkBoolean,
-  checkBytes,
   checkFunction,
   checkInteger,
   checkMilliseconds,
@@ -111,13 +110,6 @@ describe('values of options', () => {
       [0, 1],
       ['8', NaN, -1, Infinity],
       'milliseconds from 0 to 2147483647',
-    ],
-    [
-      'bytes',
-      (given) => checkBytes('x', given),
-      [0, 1.5, Infinity],
-      ['8', NaN, -1, null, 8n],
-      'bytes ≥ 0; Infinity for no limit',
     ],
   ];
 

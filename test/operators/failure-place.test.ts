@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { map as rxMap } from 'rxjs';
-import { compileLoop, closureLoop, type LoopOperator } from '../../src/operators/fused/compile-loop.ts';
+import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
+import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
+import type { LoopOperator } from '../../src/operators/fused/loop.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
-import { closureLoop, compileLoop } from '../../src/operators/fused/compile-loop.ts';
+import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
+import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
 import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';

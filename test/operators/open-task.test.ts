@@ -143,7 +143,7 @@ describe('openTask', () => {
     ] as const)('a %s that fails is told in time, and what is opened late is closed', async (failing, left, closed) => {
       const it = beside(failing, false);
       expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
-      expect([it.blamed, it.leftOpen, it.context.isAborted, it.log]).toEqual([[failing], [left], true, []]);
+      expect([it.blamed, it.leftOpen, it.context.signal.aborted, it.log]).toEqual([[failing], [left], true, []]);
       it.open();
       await drive(Promise.resolve());
       await new Promise((resolve) => setImmediate(resolve));

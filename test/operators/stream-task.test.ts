@@ -309,7 +309,7 @@ describe('StreamTask', () => {
       parts.idle();
       expect(lastOf(parts.reports)).toBe(report);
       expect(parts.output.log.at(-1)).toBe('curtail');
-      expect([parts.input.dismissed, parts.input.closed, parts.chain.isClosed, parts.context.isAborted]).toEqual([
+      expect([parts.input.dismissed, parts.input.closed, parts.chain.isClosed, parts.context.signal.aborted]).toEqual([
         1,
         1,
         true,
@@ -416,7 +416,7 @@ describe('StreamTask', () => {
       parts.input.end();
       parts.idle();
       expect(lastOf(parts.reports)).toBe(report);
-      expect(parts.context.isAborted).toBe(true);
+      expect(parts.context.signal.aborted).toBe(true);
       if (parts.reports.includes('running')) {
         expect(parts.chain.isClosed).toBe(true);
         expect(parts.input.closed).toBeGreaterThan(0);

@@ -17,7 +17,8 @@ import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/claims/owner-note.ts';
-import { type ProcessTable, startTimeIn, systemProcesses } from '../../src/partitions/claims/process-table.ts';
+import { startTimeIn } from '../../src/partitions/claims/process-stat.ts';
+import { type ProcessTable, systemProcesses } from '../../src/partitions/claims/process-table.ts';
 import { claimDirectory, sweepOrphans } from '../../src/partitions/claims/run-directory.ts';
 
 let parent = '';

@@ -2,13 +2,9 @@ import fc from 'fast-check';
 import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
-import {
-  allFinishedInputConsumable,
-  defaultInputConsumable,
-  type InputConsumableDecider,
-  partialFinishedInputConsumable,
-} from '../../src/scheduling/input-consumable.ts';
+import type { InputConsumableDecider } from '../../src/scheduling/input-consumable.ts';
 import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region-scheduling.ts';
+import { flinkInputDeciders } from '../conformance/flink-input-deciders.ts';
 import { drawn, drawnRegions, taskOf } from '../graph/drawn-graph.ts';
 import { anyGraph, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
 
@@ -216,11 +212,7 @@ const anyCommand = fc.oneof(
   fc.record({ kind: fc.constant('invalidate' as const), at: fc.array(fc.nat(29), { minLength: 1, maxLength: 2 }) }),
 );
 
-describe.each([
-  { name: 'the default decider', decide: defaultInputConsumable },
-  { name: 'all finished', decide: allFinishedInputConsumable },
-  { name: 'partial finished', decide: partialFinishedInputConsumable },
-])('scheduling with $name', ({ decide }) => {
+describe.each(Object.entries(flinkInputDeciders))('scheduling with the decider %s', (_, decide) => {
   it('schedules what the plain rule does, whatever is offered, finishes or restarts', () => {
     fc.assert(
       fc.property(anyGraph, fc.array(anyCommand, { maxLength: 15 }), (graph, commands) => {
@@ -272,7 +264,7 @@ describe('consumable inputs', () => {
   ] as const)(
     '$constraint at $at: default, all and partial say $says',
     ({ constraint, at: [total, scheduled, finished], says }) => {
-      const deciders = [defaultInputConsumable, allFinishedInputConsumable, partialFinishedInputConsumable];
+      const deciders = Object.values(flinkInputDeciders);
       expect(deciders.map((decide) => decide(constraint, { total, scheduled, finished }))).toEqual(says);
     },
   );

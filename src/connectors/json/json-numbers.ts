@@ -122,13 +122,8 @@ export function wideNumbers(json: string, codes: CharCodes, from: number): WideN
   let at = from;
   while (at < to) {
     const code = codes[at] as number;
-    if (code === quote) {
-      at++;
-      while (at < to && codes[at] !== quote) at += codes[at] === backslash ? 2 : 1;
-      at++;
-      continue;
-    }
     if (!isDigit(code)) {
+      if (code === quote) for (at++; at < to && codes[at] !== quote; ) at += codes[at] === backslash ? 2 : 1;
       at++;
       continue;
     }

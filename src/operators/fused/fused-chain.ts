@@ -1,7 +1,8 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { isThenable } from '../../user-code.ts';
-import { type Accumulators, compileLoop, type LoopOperator, type LoopOptions } from './compile-loop.ts';
+import { compileLoop } from './compile-loop.ts';
+import type { Accumulators, LoopOperator, LoopOptions } from './loop.ts';
 import { KeyedState } from './keyed-state.ts';
 import { Lineage } from '../lineage.ts';
 import type { OperatorDescription } from '../operator-description.ts';

@@ -34,10 +34,6 @@ export class TaskContext implements RuntimeContext {
     return this.#controller.signal;
   }
 
-  get isAborted(): boolean {
-    return this.#isAborted;
-  }
-
   /** The attempt ends early: whoever works for it should stop. Safe to call twice. */
   abort(): void {
     this.#isAborted = true;

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { startTimeIn } from './process-stat.ts';
 
 /** What a system says about itself and its processes; what it does not say is undefined (most of it, off Linux). */
 export interface ProcessTable {
@@ -32,12 +33,6 @@ export function systemProcesses(): ProcessTable {
     has: isThere,
     startTime: (of) => (isProcOurs ? told(() => startTimeIn(readFileSync(`/proc/${of}/stat`, 'utf8'))) : undefined),
   };
-}
-
-/** Field 22 of `/proc/<pid>/stat`. The second, the name in brackets, may hold blanks and brackets of its own. */
-export function startTimeIn(stat: string): string | undefined {
-  const [, ...afterName] = stat.slice(stat.lastIndexOf(')')).split(' ');
-  return afterName[22 - 3];
 }
 
 /** A process that we may not signal is there too. */

@@ -3,12 +3,17 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 const scratch = new DataView(new ArrayBuffer(8));
 
 /**
- * Hash of a key, uniform over 32 bits, the same in every process and version: it decides which subtask sees the key.
- * Keys that a `Map` holds equal hash alike (−0 and 0, every NaN). Strings: murmur3 over UTF-16 code units.
+ * The subpartition, of `count`, that records with this key go to: the same in every process and version. Keys that a
+ * `Map` holds equal go to the same one.
  *
  * @throws InvalidArgumentError for a key that is not a string, number, bigint, boolean, null or undefined.
  */
-export function hashKey(key: unknown): number {
+export function subpartitionOfKey(key: unknown, count: number): number {
+  return (hashKey(key) >>> 0) % count;
+}
+
+/** Hash of a key, uniform over 32 bits. −0 and 0 hash alike, and so does every NaN. Strings: murmur3 over UTF-16 code units. */
+function hashKey(key: unknown): number {
   switch (typeof key) {
     case 'string':
       return hashString(key);
@@ -28,11 +33,6 @@ export function hashKey(key: unknown): number {
         'a string, number, bigint, boolean, null or undefined (build one string of several parts)',
       );
   }
-}
-
-/** The subpartition, of `count`, that records with this key go to. */
-export function subpartitionOfKey(key: unknown, count: number): number {
-  return (hashKey(key) >>> 0) % count;
 }
 
 function hashString(text: string): number {

@@ -1,12 +1,12 @@
-import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { type ExponentialDelayOptions, exponentialDelay } from './exponential-delay.ts';
-import { failureRate } from './failure-rate.ts';
-import { fixedDelay } from './fixed-delay.ts';
-import { noRestart } from './no-restart.ts';
-import type { RestartBackoffRule } from './restart-backoff.ts';
+import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
+import { type ExponentialDelayOptions, exponentialDelay } from '../../src/failover/backoffs/exponential-delay.ts';
+import { failureRate } from '../../src/failover/backoffs/failure-rate.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 
-/** A restart backoff as configuration files name it; what is left out has Flink's default. */
-export type RestartBackoffConfig =
+/** A restart backoff as Flink's configuration names it; what is left out has Flink's default. */
+export type FlinkRestartBackoff =
   | { readonly type: 'none' }
   | { readonly type: 'fixed-delay'; readonly maxAttempts?: number; readonly delayMs?: number }
   | {
@@ -24,20 +24,19 @@ const flinkExponentialDelay: ExponentialDelayOptions = {
 };
 
 /**
- * The restart backoff of a job from what is configured: the first level that says something wins. Nothing configured:
- * exponential delay where checkpoints bound what a restart repeats, else none.
+ * The restart backoff, of ours, that Flink's configuration selects for a job: the first level that says something wins.
+ * Nothing configured: exponential delay where checkpoints bound what a restart repeats, else none.
  * (Flink: `RestartBackoffTimeStrategyFactoryLoader`.)
  *
- * @param levels the most specific first: the run, the job, the cluster; a string is a type with its defaults
+ * @param levels the most specific first: the run, the job, the cluster
  * @throws InvalidArgumentError for a type that does not exist
  */
-export function selectRestartBackoff(
-  levels: readonly (RestartBackoffConfig | RestartBackoffConfig['type'] | undefined)[],
+export function flinkRestartBackoff(
+  levels: readonly (FlinkRestartBackoff | undefined)[],
   options: { readonly checkpointing: boolean },
 ): RestartBackoffRule {
-  const configured = levels.find((level) => level !== undefined);
-  if (configured === undefined) return options.checkpointing ? exponentialDelay(flinkExponentialDelay) : noRestart();
-  const config = typeof configured === 'string' ? ({ type: configured } as RestartBackoffConfig) : configured;
+  const config = levels.find((level) => level !== undefined);
+  if (config === undefined) return options.checkpointing ? exponentialDelay(flinkExponentialDelay) : noRestart();
   switch (config.type) {
     case 'none':
       return noRestart();
