@@ -6,21 +6,22 @@ import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
 
 /**
- * The rule of recovery: the regions that must restart if the `seed` regions do, and how.
+ * The recovery rule: which regions must restart if the `seed` regions do, and in which mode.
  *
  * 1. An involved region restarts.
  * 2. A result that an involved region reads and that cannot be read again involves its producer.
- * 3. The consumers of an involved region are involved too, unless it reproduces its results: a second run may give other
- *    data. A region that reads new results writes new ones.
+ * 3. The consumers of an involved region are involved too, unless it reproduces its results, because a second run may
+ *   produce different data. A region that reads new results writes new ones.
  *
  * A region that merges channels can reproduce its results only while none of its producers is involved: the recorded
- * order refers to results that stay as they are. If everything restarts, everything is new.
+ * order refers to unchanged results. If everything restarts, everything is new.
  *
- * O(regions and groups of the answer, and their ends). (Flink: `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which
- * knows no determinism; FLIP-1 version 2.)
+ * O(regions and groups of the answer, and their ends). (Flink:
+ * `RestartPipelinedRegionFailoverStrategy#getTasksNeedingRestart`, which has no notion of determinism; FLIP-1 version
+ * 2.)
  *
- * @param lost results that the present failure blames, whatever the topology says of them
- * @throws IllegalStateError for a region that the job does not have
+ * @param lost results that the current failure blames, whatever the topology says about them
+ * @throws IllegalStateError for an unknown region
  */
 export function affectedRegions(
   seed: Iterable<RegionId>,
@@ -32,15 +33,15 @@ export function affectedRegions(
   return involvement.spread();
 }
 
-/** The regions that are involved so far. */
+/** The regions involved so far. */
 class Involvement {
   readonly #topology: Topology;
   readonly #lost: ReadonlySet<PartitionId>;
   readonly #modeByRegion = new Map<RegionId, RestartMode>();
-  /** What is to be looked at, and as what: a region that turns out to write new results is looked at once more. */
+  /** Regions to examine, with their modes. A region that turns out to write new results is examined again. */
   readonly #queue: RegionId[] = [];
   readonly #modes: RestartMode[] = [];
-  /** Groups whose producers were asked for. */
+  /** Groups whose producers were examined. */
   readonly #consumed = new Set<number>();
   /** Groups whose producers run again. */
   readonly #disturbed = new Set<number>();
@@ -67,7 +68,7 @@ class Involvement {
     this.#modes.push(settled);
   }
 
-  /** Involves everything that the regions involved so far take with them, and says how each restarts. */
+  /** Applies the rules until no more regions are involved. Returns the mode of each involved region. */
   spread(): Map<RegionId, RestartMode> {
     const { regions } = this.#topology;
     for (let at = 0; at < this.#queue.length; at++) {
@@ -117,7 +118,7 @@ class Involvement {
   }
 }
 
-/** Whether a consumer that restarts finds what it needs of a result without its producer. */
+/** Whether a restarted consumer can read a result without its producer. */
 export function isReadableAgain(
   partition: PartitionId,
   { reconsumable, reconnectsWithLoss }: ExchangeType,

@@ -1,28 +1,28 @@
 import type { FailurePlace } from '../failure-place.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
-/** A failure as the history keeps it. */
+/** A failure in the history. */
 export interface ExceptionEntry {
   readonly atMs: number;
   /** `map[2]`; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
-  /** Where in the task it failed, as far as that is known. */
+  /** Where in the task it failed, if known. */
   readonly place?: FailurePlace | undefined;
   readonly cause: Error;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A failure that was an attempt of its own, and those that were merged into its restart. */
+/** A failure that counted as an attempt, with the failures that were merged into its restart. */
 export interface RootExceptionEntry extends ExceptionEntry {
-  /** The first ones, in the order they came. */
+  /** The first merged failures, in order. */
   readonly concurrent: readonly ExceptionEntry[];
-  /** How many more were merged and not kept. */
+  /** Number of further merged failures. */
   readonly concurrentNotKept: number;
 }
 
 /**
  * The latest failures of a job, oldest first. Bounded in both directions: when 10 000 tasks fail together, the history
- * keeps some and counts the others. (Flink: `ExceptionHistoryEntry`, `BoundedFIFOQueue`.)
+ * stores some and counts the others. (Flink: `ExceptionHistoryEntry`, `BoundedFIFOQueue`.)
  */
 export class ExceptionHistory {
   readonly #size: number;
@@ -31,8 +31,8 @@ export class ExceptionHistory {
   #entries: readonly RootExceptionEntry[] | undefined;
 
   /**
-   * @param size root failures that are kept, at least 1
-   * @param concurrentSize merged failures that are kept with each, 0 or more
+   * @param size maximum number of root failures, at least 1
+   * @param concurrentSize maximum number of merged failures per root, at least 0
    */
   constructor(size = 16, concurrentSize = 64) {
     if (!Number.isInteger(size) || size < 1) {
@@ -45,7 +45,7 @@ export class ExceptionHistory {
     this.#concurrentSize = concurrentSize;
   }
 
-  /** Adds a failure: as one of its own, or to the latest one if it was merged into its restart. O(1). */
+  /** Adds a failure: as a root, or to the latest root if it was merged into that restart. O(1). */
   add(entry: ExceptionEntry, isRoot: boolean): void {
     this.#entries = undefined;
     const latest = this.#roots.at(-1);
@@ -56,7 +56,7 @@ export class ExceptionHistory {
     else latest.notKept++;
   }
 
-  /** The history as it is now; later failures do not change what was returned. */
+  /** A copy of the history; later failures do not change it. */
   entries(): readonly RootExceptionEntry[] {
     this.#entries ??= this.#roots.map(({ entry, concurrent, notKept }) => ({
       ...entry,

@@ -8,15 +8,15 @@ export interface TaskFailure {
   readonly vertex: ExecutionVertexId | undefined;
   readonly attempt: AttemptNumber | undefined;
   readonly cause: Error;
-  /** Where in the task it failed, as far as that is known. */
+  /** Where in the task it failed, if known. */
   readonly place?: FailurePlace | undefined;
-  /** When it was noticed, on the environment's clock. */
+  /** When the failure was noticed, on the environment's clock. */
   readonly atMs: number;
-  /** The results that the cause blames: they must be produced again. */
+  /** The lost results that the cause names; they must be produced again. */
   readonly lostPartitions: readonly PartitionId[];
 }
 
-/** What is done about a failure. */
+/** The decision about a failure. */
 export type FailoverDecision =
   | { readonly kind: 'restart'; readonly regions: readonly RegionId[]; readonly why?: string }
   | { readonly kind: 'fail'; readonly cause: Error; readonly why?: string };

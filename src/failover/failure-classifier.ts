@@ -6,8 +6,8 @@ import { causesIn, isOf } from './own-causes.ts';
 import { ownHopelessReason } from './hopeless.ts';
 
 /**
- * What kind of failure a cause is: worth a restart, beyond help, the fault of a lost result, or a task that was declared
- * deterministic and is not.
+ * The class of a failure: recoverable by a restart, unrecoverable, caused by lost results, or caused by a task that was
+ * declared deterministic but is not.
  */
 export type FailureClass =
   | { readonly kind: 'recoverable' }
@@ -15,7 +15,7 @@ export type FailureClass =
   | { readonly kind: 'partition-lost'; readonly partitions: readonly PartitionId[] }
   | { readonly kind: 'claim-broken' };
 
-/** Says what kind of failure a cause is, or undefined if it does not know. */
+/** Classifies a cause; returns undefined if it does not know. */
 export type FailureClassifier = (
   cause: Error,
   /** The task that failed (`map[2]`); undefined for the job as a whole. */
@@ -23,13 +23,13 @@ export type FailureClassifier = (
 ) => FailureClass | undefined;
 
 /**
- * Asks the user's classifiers in order, then the built-in one. A classifier that throws, answers later, or answers what is
- * no {@link FailureClass}, is passed over.
+ * Asks the user's classifiers in order, then the built-in one. A classifier that throws, returns a promise, or returns
+ * something other than a {@link FailureClass} is skipped.
  *
- * @param onClassifierError hears of each that was passed over, as `failureClassifiers[0]`
- * @param context `run`: the run that failed, as only its own results can be lost. `partitionCount`: how many the job has;
- * others cannot be blamed. `isPresent`: whether a result is that of a present attempt; a lost result of an earlier attempt
- * is being recomputed already.
+ * @param onClassifierError called for each skipped classifier, named like `failureClassifiers[0]`
+ * @param context `run`: the failed run, because only its own results can be lost. `partitionCount`: the number of
+ *   partitions of the job; others are ignored. `isPresent`: whether a result belongs to a current attempt; a lost
+ *   result of an earlier attempt is already being recomputed.
  */
 export function classifyFailure(
   cause: Error,
@@ -54,12 +54,12 @@ export function classifyFailure(
 }
 
 /**
- * Searches the cause chain by what errors say of themselves: `recovery` and data, never their class, and what
- * {@link ownHopelessReason} knows of others. The outermost opinion wins: a lost partition stays one although its bytes were
- * lost by something that no restart cures.
+ * Searches the cause chain by the `recovery` and data of each error, never by its class, and by
+ * {@link ownHopelessReason} for foreign errors. The outermost answer wins: a lost partition stays one even if the cause
+ * of its loss is unrecoverable.
  *
- * A function of the job may have run a job of its own. What the engine says of that run's results and limits is no opinion
- * about this one's; what user code says there of a call or a record counts here too, an `UnrecoverableError` before all.
+ * A function of the job may itself run another job. The engine's errors about that run's results and limits do not
+ * count here; errors from user code in that run do, above all an `UnrecoverableError`.
  */
 function classifyByRecovery(
   cause: Error,
@@ -83,13 +83,16 @@ function classifyByRecovery(
   return partitions.size > 0 ? { kind: 'partition-lost', partitions: [...partitions] } : { kind: 'recoverable' };
 }
 
-/** Whether it is an error of the engine's making, and not one that user code has thrown on purpose. */
+/** Whether the engine created the error, rather than user code. */
 function isOfEngine(error: object): boolean {
   const code = propertyOf(error, 'code');
   return typeof propertyOf(error, 'recovery') === 'string' && typeof code === 'string' && code !== 'UNRECOVERABLE';
 }
 
-/** What a classifier answered, looked at once. @throws InvalidArgumentError unless it is a {@link FailureClass} or undefined */
+/**
+ * Validates a classifier's answer, reading each property once. @throws InvalidArgumentError unless it is a
+ * {@link FailureClass} or undefined
+ */
 function classOf(verdict: unknown, partitionCount: number): FailureClass | undefined {
   if (verdict === undefined) return undefined;
   const [kind, why, partitions] = ['kind', 'why', 'partitions'].map((key) => propertyOf(verdict, key));

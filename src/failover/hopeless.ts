@@ -1,13 +1,13 @@
 import { causeChain } from '../errors/cause-chain.ts';
 import { propertyOf, show } from '../foreign-value.ts';
 
-/** Statuses of 4xx that ask to be called again: the request took too long, came too early, or there were too many. */
+/** 4xx statuses that invite a retry: request timeout, too early, too many requests. */
 const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 
-/** What V8 says of a write to something frozen. */
+/** V8's message for a write to a frozen object. */
 const frozenWrite = /^Cannot (assign to read only property|(add|define|redefine|delete) property)/;
 
-/** Why a restart cannot cure `error`, by any error in its chain of causes; undefined if it may. */
+/** Why a restart cannot cure `error`, by any error in its cause chain; undefined if it may. */
 export function hopelessReason(error: unknown): string | undefined {
   for (const link of causeChain(error)) {
     const reason = ownHopelessReason(link);
@@ -17,21 +17,21 @@ export function hopelessReason(error: unknown): string | undefined {
 }
 
 /**
- * Why repeating cannot help, as one error of a chain says of itself:
+ * Why repeating cannot help, by one error of a chain itself:
  *
  * - its `recovery` is `never`;
- * - an HTTP status of 400 to 499 other than 408, 425 and 429: a service refused the call for good. Where it is looked for:
- *   see {@link httpStatusOf};
- * - a `TypeError` of a write to something frozen, which in development every record is that was handed on.
+ * - an HTTP status from 400 to 499 other than 408, 425 and 429: a service refused the call for good; see
+ *   {@link httpStatusOf};
+ * - a `TypeError` of a write to a frozen object; in development, emitted records are frozen.
  */
 export function ownHopelessReason(error: unknown): string | undefined {
   if (propertyOf(error, 'recovery') === 'never') return messageOf(error);
   if (propertyOf(error, 'name') === 'TypeError' && frozenWrite.test(messageOf(error))) {
-    return `${messageOf(error)}. Records are frozen once they are handed on: return a changed copy instead`;
+    return `${messageOf(error)}. Records are frozen once they are emitted: return a changed copy instead`;
   }
   const status = httpStatusOf(error);
   if (status === undefined || status < 400 || status > 499 || temporaryStatuses.has(status)) return undefined;
-  return `a call was refused with status ${status}, which no repetition cures: ${messageOf(error)}`;
+  return `a call was refused with status ${status}, which no retry cures: ${messageOf(error)}`;
 }
 
 function messageOf(error: unknown): string {
@@ -40,9 +40,9 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * The HTTP status that an error carries: `status` (OpenAI, Anthropic, Octokit), `statusCode` (got, Node's), `response.status` (axios,
- * ky), `$metadata.httpStatusCode` (AWS), or that of what was thrown if it was no error, such as the `Response` of a `fetch`. AWS
- * says 400 where it throttles too, so that this one says nothing.
+ * The HTTP status that an error carries: `status` (OpenAI, Anthropic, Octokit), `statusCode` (got, Node's),
+ * `response.status` (axios, ky), `$metadata.httpStatusCode` (AWS), or that of a thrown non-error such as the `Response`
+ * of a `fetch`. AWS also uses 400 for throttling, so its 400 is ignored.
  */
 function httpStatusOf(error: unknown): number | undefined {
   const response = propertyOf(error, 'response');

@@ -3,14 +3,16 @@ import type { KintsugiError } from '../errors/kintsugi-error.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { RunId } from '../ids.ts';
 
-/** One error of a chain of causes. */
+/** One error in a cause chain. */
 export interface Cause {
   readonly error: unknown;
-  /** Whether it is one of another run, or beneath one: what a function of this run has met when it ran a job itself. */
+  /**
+   * Whether the error belongs to another run, or lies beneath such an error: a function of this run ran another job.
+   */
   readonly isForeign: boolean;
 }
 
-/** Errors that say which run they are of. */
+/** Codes of errors that name their run. */
 const codesWithRun: ReadonlySet<unknown> = new Set<KintsugiError['code']>([
   'PARTITION_LOST',
   'DETERMINISM_BROKEN',
@@ -18,7 +20,7 @@ const codesWithRun: ReadonlySet<unknown> = new Set<KintsugiError['code']>([
   'JOB_CANCELED',
 ]);
 
-/** The chain of causes of `error`, as a run sees it. */
+/** The cause chain of `error`, from the viewpoint of `run`. */
 export function* causesIn(error: unknown, run: RunId | undefined): Generator<Cause> {
   let isForeign = false;
   for (const link of causeChain(error)) {
@@ -27,12 +29,12 @@ export function* causesIn(error: unknown, run: RunId | undefined): Generator<Cau
   }
 }
 
-/** Whether an error says that it is one of `run`. */
+/** Whether an error names `run` as its run. */
 export function isOf(run: RunId | undefined, error: unknown): boolean {
   return propertyOf(error, 'run') === run;
 }
 
-/** The first of this run's own in the chain that carries `code`. */
+/** The first error of this run in the chain with this `code`. */
 export function ownCauseWithCode<Error extends KintsugiError = KintsugiError>(
   error: unknown,
   code: Error['code'],
@@ -44,7 +46,7 @@ export function ownCauseWithCode<Error extends KintsugiError = KintsugiError>(
   return undefined;
 }
 
-/** Where on the disk a result is wrong, if the cause or what caused it says so. */
+/** Where on disk a result is damaged, if an error in the cause chain says so. */
 export function locationIn(
   cause: Error,
   run: RunId | undefined,

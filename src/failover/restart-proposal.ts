@@ -6,43 +6,43 @@ import type { RestartMode } from '../graph/reproducibility.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 import { soundDecision } from './sound-decision.ts';
 
-/** What a proposal needs to know of a job as it is now. */
+/** The current state of a job, as proposals need it. */
 export interface RecoveryView extends Topology {
-  /** Whether the result of a partition's present attempt can be read now, complete or not. */
+  /** Whether the result of a partition's current attempt is readable now, complete or not. */
   isPartitionReadable(partition: PartitionId): boolean;
-  /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
+  /** Whether a region has not begun its current attempt and waits for inputs or slots. */
   isWaiting(region: RegionId): boolean;
 }
 
-/** A set of regions that is sound to restart, with everything that follows from it. */
+/** A sound set of regions to restart, with its consequences. */
 export interface Restart {
   readonly kind: 'restart';
-  /** All that restart, those that wait included. */
+  /** All restarted regions, including waiting ones. */
   readonly regions: readonly RegionId[];
-  /** Those among them that produce again what they have produced, so that their consumers keep running. */
+  /** Restarted regions that reproduce their results, so that their consumers keep running. */
   readonly again: readonly RegionId[];
-  /** Those among them that have not begun, and wait once more for what is produced again. */
+  /** Restarted regions that have not begun, and wait again for results that are reproduced. */
   readonly waiting: readonly RegionId[];
-  /** The results of other regions that they will read again. */
+  /** Results of other regions that the restarted regions will re-read. */
   readonly reads: readonly PartitionId[];
-  /** What the strategy said, and why more restarts than it asked for. */
+  /** The strategy's reason, and why more regions restart than it asked for. */
   readonly why: string | undefined;
 }
 
-/** A failover as a value: what restarts, or why nothing does, or what is wrong with the strategy's answer. */
+/** A failover as a value: what restarts, why nothing does, or what is wrong with the strategy's answer. */
 export type RestartProposal =
   | Restart
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
   | { readonly kind: 'nonsense'; readonly problem: string };
 
-/** What a strategy answered: whatever it is. */
+/** The answer of a strategy, unchecked. */
 export interface StrategyAnswer {
   readonly decision: unknown;
 }
 
 /**
- * What is to be done about a failure, as things are now: by the answer of a strategy, or without one the smallest sound
- * restart. A failure of the job as a whole restarts everything, whatever a strategy says.
+ * Proposes what to do about a failure in the current state: by a strategy's answer, or without one the smallest sound
+ * restart. A failure of the job as a whole restarts everything, whatever the strategy answers.
  *
  * O(vertices, groups and results of the answer).
  */
@@ -58,7 +58,7 @@ export function propose(
   return sound.kind === 'restart' ? complete(new Set(sound.regions), sound.again, sound.why, view) : sound;
 }
 
-/** The smallest sound restart of some regions that failed. */
+/** The smallest sound restart for a set of failed regions. */
 export function smallestRestart(
   failed: Iterable<RegionId>,
   view: RecoveryView,
@@ -68,7 +68,7 @@ export function smallestRestart(
   return complete(affected, regionsIn(affected, 'again'), undefined, view);
 }
 
-/** Everything restarts, and reads nothing of what was there before. */
+/** Restarts everything and re-reads nothing. */
 export function proposeEverything({ regions: { count } }: Pick<RecoveryView, 'regions'>): Restart {
   const regions = Array.from({ length: count }, (_, region) => region as RegionId);
   return { kind: 'restart', regions, again: [], waiting: [], reads: [], why: undefined };
@@ -91,10 +91,7 @@ function complete(
   return { kind: 'restart', regions, again, waiting, reads: resultsRead(restarting, view), why };
 }
 
-/**
- * The regions that were to read what these produce `again`, and have not begun: they wait for it once more. Those that run
- * read on.
- */
+/** The consumers of regions that run `again` which have not begun: they wait again. Running consumers continue. */
 function regionsToWaitAgain(
   restarting: { has(region: RegionId): boolean },
   again: readonly RegionId[],
@@ -116,7 +113,7 @@ function regionsToWaitAgain(
   return [...waiting];
 }
 
-/** The results of regions that do not restart, readable as far as is known, that the restarting ones will read. */
+/** The readable results of other regions that the restarting regions will read. */
 function resultsRead(
   restarting: ReadonlySet<RegionId> | ReadonlyMap<RegionId, RestartMode>,
   view: RecoveryView,

@@ -6,12 +6,12 @@ import { isThenable, refusePromise } from '../user-code.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 
-/** A strategy's answer after it was checked: a set of regions that is sound to restart, a refusal, or neither. */
+/** A checked answer of a strategy: a sound set of regions to restart, a failure of the job, or nonsense. */
 export type SoundDecision =
   | {
       readonly kind: 'restart';
       readonly regions: readonly RegionId[];
-      /** Those among them that produce again what they have produced. */
+      /** Regions that reproduce their results. */
       readonly again: readonly RegionId[];
       readonly why: string | undefined;
     }
@@ -19,10 +19,10 @@ export type SoundDecision =
   | { readonly kind: 'nonsense'; readonly problem: string };
 
 /**
- * What a failover strategy answered, as a value that stays what it is: its regions may come from an iterator that gives
- * them once, or from code that throws. At most `mostRegions` are taken.
+ * A stable copy of a strategy's answer: its regions may come from a one-shot iterator, or from code that throws. At
+ * most `mostRegions` are taken.
  *
- * @throws whatever the answer throws when it is looked at
+ * @throws any error that reading the answer throws
  */
 export function decisionValue(decision: unknown, mostRegions: number): unknown {
   refuseLater('failoverStrategy', decision);
@@ -41,13 +41,13 @@ export function decisionValue(decision: unknown, mostRegions: number): unknown {
 
 /** @throws InvalidArgumentError for a promise */
 function refuseLater(what: string, answer: unknown): void {
-  const remedy = 'an answer at once: a machine made with failoverStrategySetup may take its time';
+  const remedy = 'a synchronous answer; for an asynchronous one use a machine made with failoverStrategySetup';
   if (isThenable(answer)) refusePromise(what, answer, remedy);
 }
 
 /**
- * Checks what a failover strategy answered, which may be the user's code. A restart must name existing regions and the
- * failed task's own; what correctness needs beyond them is added, and `why` says so.
+ * Checks the answer of a failover strategy, which may be user code. A restart must name existing regions, including
+ * that of the failed task. Regions that correctness requires are added, and `why` says so.
  */
 export function soundDecision(
   decision: unknown,
@@ -71,7 +71,7 @@ export function soundDecision(
   }
   if (failure.vertex !== undefined) {
     const failed = topology.regions.regionOf(failure.vertex);
-    if (!asked.has(failed)) return nonsense(`it left out region ${failed}, in which the task failed`);
+    if (!asked.has(failed)) return nonsense(`it left out region ${failed}, the region of the failed task`);
   }
   const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
   const again = [...sound].flatMap(([region, mode]) => (mode === 'again' ? [region] : []));

@@ -1,6 +1,6 @@
 const table = makeTable();
 
-/** The CRC-32 of `bytes` (that of zip and zlib), continued from `before`, which is that of the bytes in front of them. */
+/** The CRC-32 of `bytes` (as in zip and zlib). `before` is the CRC of the preceding bytes. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);

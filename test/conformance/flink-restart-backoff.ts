@@ -5,7 +5,7 @@ import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 
-/** A restart backoff as Flink's configuration names it; what is left out has Flink's default. */
+/** A restart backoff as Flink's configuration names it. Omitted options have Flink's defaults. */
 export type FlinkRestartBackoff =
   | { readonly type: 'none' }
   | { readonly type: 'fixed-delay'; readonly maxAttempts?: number; readonly delayMs?: number }
@@ -17,15 +17,15 @@ export type FlinkRestartBackoff =
     }
   | ({ readonly type: 'exponential-delay' } & ExponentialDelayOptions);
 
-/** Flink's defaults, where ours differ: the first delay is longer, and the attempts never end. */
+/** Flink's defaults where they differ from ours: a longer first delay and unlimited attempts. */
 const flinkExponentialDelay: ExponentialDelayOptions = {
   initialDelayMs: 1_000,
   maxAttempts: Number.POSITIVE_INFINITY,
 };
 
 /**
- * The restart backoff, of ours, that Flink's configuration selects for a job: the first level that says something wins.
- * Nothing configured: exponential delay where checkpoints bound what a restart repeats, else none.
+ * The restart backoff that Flink's configuration selects for a job: the first level with a setting wins. Without any
+ * setting: exponential delay if checkpoints limit the work that a restart repeats, otherwise no restart.
  * (Flink: `RestartBackoffTimeStrategyFactoryLoader`.)
  *
  * @param levels the most specific first: the run, the job, the cluster

@@ -72,7 +72,7 @@ describe('a call that a service refused', () => {
   it.each([400, 401, 403, 404, 409, 410, 413, 422, 499])('for good (%i) is unrecoverable', (status) => {
     expect(classifyFailure(refused({ status }), [])).toEqual({
       kind: 'unrecoverable',
-      why: `a call was refused with status ${status}, which no repetition cures: no`,
+      why: `a call was refused with status ${status}, which no retry cures: no`,
     });
   });
 
@@ -189,7 +189,7 @@ describe('the class of a failure that another run had a part in', () => {
     {
       chain: 'failed ← a call was refused',
       cause: failed(refused()),
-      says: unrecoverable('a call was refused with status 403, which no repetition cures: forbidden'),
+      says: unrecoverable('a call was refused with status 403, which no retry cures: forbidden'),
     },
     {
       chain: 'an error of somebody else’s that has a run, too',

@@ -23,7 +23,7 @@ const stories: readonly Story[] = [
     drawing: ['a => b'],
     failed: 'a',
     restarts: 'a b',
-    why: 'a[0] cannot restart alone: b[0] reads from it over the blocking edge a → b, and might have read other data than a second run gives ("a" is not declared deterministic)',
+    why: 'a[0] cannot restart alone: b[0] reads from it over the blocking edge a → b, and a second run may produce different data ("a" is not declared deterministic)',
   },
   { drawing: ['a! => b => c'], failed: 'a', restarts: 'a', why: undefined },
   { drawing: ['a => b! => c'], failed: 'b', restarts: 'b', why: undefined },
@@ -32,7 +32,7 @@ const stories: readonly Story[] = [
     failed: 'b',
     lost: ['a'],
     restarts: 'a b',
-    why: 'b[0] cannot restart alone: what a[0] wrote over the blocking edge a → b is lost',
+    why: 'b[0] cannot restart alone: the result of a[0] over the blocking edge a → b is lost',
   },
   {
     //  b merges: without its record of the order in which a[0] and a[1] came it writes something else
@@ -40,13 +40,13 @@ const stories: readonly Story[] = [
     failed: 'b',
     lost: ['a[1]'],
     restarts: 'a[1] b c',
-    why: 'b[0] cannot restart alone: what a[1] wrote over the blocking edge a → b is lost',
+    why: 'b[0] cannot restart alone: the result of a[1] over the blocking edge a → b is lost',
   },
   {
     drawing: ['a! -> b => c'],
     failed: 'a',
     restarts: 'a b c',
-    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which keeps nothing',
+    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which retains nothing',
   },
   {
     //  (a) ─▶ (b)     c goes on, so it is not c that forces b to restart
@@ -54,46 +54,46 @@ const stories: readonly Story[] = [
     drawing: ['a! => c', 'a -> b'],
     failed: 'a',
     restarts: 'a b',
-    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which keeps nothing',
+    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which retains nothing',
   },
   {
     //  (a[0]) (a[1]) ─▶ (b)     b merges what runs anew with it, so c reads something else
     drawing: ['a!:2 -> b! => c'],
     failed: 'b',
     restarts: 'a[0] a[1] b c',
-    why: 'b[0] cannot restart alone: it reads from a[0] over the pipelined edge a → b, which keeps nothing',
+    why: 'b[0] cannot restart alone: it reads from a[0] over the pipelined edge a → b, which retains nothing',
   },
   {
     drawing: ['a -> b'],
     failed: 'b',
     restarts: 'a b',
-    why: 'b[0] cannot restart alone: it reads from a[0] over the pipelined edge a → b, which keeps nothing',
+    why: 'b[0] cannot restart alone: it reads from a[0] over the pipelined edge a → b, which retains nothing',
   },
   {
     drawing: ['a -> b'],
     failed: 'a',
     restarts: 'a b',
-    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which keeps nothing',
+    why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which retains nothing',
   },
   {
     drawing: ['a => b'],
     failed: 'b',
     lost: ['a'],
     restarts: 'a b',
-    why: 'b[0] cannot restart alone: what a[0] wrote over the blocking edge a → b is lost',
+    why: 'b[0] cannot restart alone: the result of a[0] over the blocking edge a → b is lost',
   },
   {
     drawing: ['a => b'],
     failed: 'b',
     gone: ['a'],
     restarts: 'a b',
-    why: 'b[0] cannot restart alone: what a[0] wrote over the blocking edge a → b is not available',
+    why: 'b[0] cannot restart alone: the result of a[0] over the blocking edge a → b is not available',
   },
   {
     drawing: ['a .> b'],
     failed: 'b',
     restarts: 'a b',
-    why: 'b[0] cannot restart alone: what a[0] wrote over the read once edge a → b cannot be read twice',
+    why: 'b[0] cannot restart alone: the result of a[0] over the read once edge a → b cannot be read again',
   },
   {
     //  (a) ─────▶ (c)     a ring: b is in the region of a and c, though its own edges only cut
@@ -101,7 +101,7 @@ const stories: readonly Story[] = [
     drawing: ['a -> c', 'a => b => c'],
     failed: 'b',
     restarts: 'a b c',
-    why: 'b[0] cannot restart alone: a[0] is in its region, and it feeds c[0] over the pipelined edge a → c, which keeps nothing',
+    why: 'b[0] cannot restart alone: a[0] is in its region, and it feeds c[0] over the pipelined edge a → c, which retains nothing',
   },
 ];
 

@@ -24,8 +24,8 @@ describe('a sound decision', () => {
     { answer: { kind: 'restart', regions: [-1] }, problem: 'it named region -1, regions are 0 to 2' },
     { answer: { kind: 'restart', regions: [1.5] }, problem: 'it named region 1.5, regions are 0 to 2' },
     { answer: { kind: 'restart', regions: ['1'] }, problem: 'it named region "1", regions are 0 to 2' },
-    { answer: { kind: 'restart', regions: [0, 2] }, problem: 'it left out region 1, in which the task failed' },
-    { answer: { kind: 'restart', regions: [] }, problem: 'it left out region 1, in which the task failed' },
+    { answer: { kind: 'restart', regions: [0, 2] }, problem: 'it left out region 1, the region of the failed task' },
+    { answer: { kind: 'restart', regions: [] }, problem: 'it left out region 1, the region of the failed task' },
   ])('is not $answer: $problem', ({ answer, problem }) => {
     expect(soundDecision(answer, failureOfB, stages)).toEqual({ kind: 'nonsense', problem });
   });

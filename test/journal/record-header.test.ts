@@ -56,19 +56,19 @@ describe('a record', () => {
       'of another kind',
       encodeRecord({ kind: 'ELSE', version: 3 }, new Uint8Array()),
       'foreign',
-      'it does not begin like one of kind TEST',
+      'it does not begin like a record of kind TEST',
     ],
     [
       'of another version',
       encodeRecord({ kind: 'TEST', version: 2 }, new Uint8Array()),
       'foreign',
-      'it has format 2, and not 3',
+      'it has format 2, expected 3',
     ],
     [
       'that is something else',
       new TextEncoder().encode('{"format":1}'),
       'foreign',
-      'it does not begin like one of kind TEST',
+      'it does not begin like a record of kind TEST',
     ],
     ['without its end', encodeRecord(format, Uint8Array.of(1, 2)).subarray(0, -1), 'cut', 'it has 1 of 2 bytes'],
     [

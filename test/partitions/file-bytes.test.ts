@@ -58,7 +58,9 @@ describe('bytes of a file', () => {
 
   it('that are not taken are an error, which says how many', async () => {
     const { file } = sinkhole(0);
-    await expect(writeFully(file, [new Uint8Array(3), new Uint8Array(4)], 0)).rejects.toThrow('7 bytes were not taken');
+    await expect(writeFully(file, [new Uint8Array(3), new Uint8Array(4)], 0)).rejects.toThrow(
+      '7 bytes were not written',
+    );
   });
 
   it('lie where they were written beyond 4 GiB', async () => {

@@ -219,7 +219,7 @@ describe('a header', () => {
     readonly at?: number;
   }>([
     { what: 'is no header', damage: flip(3), problem: 'the header is not that of a segment' },
-    { what: 'has another format', damage: flip(9), problem: 'the header has format 258, and not 2' },
+    { what: 'has another format', damage: flip(9), problem: 'the header has format 258, expected 2' },
     {
       what: 'is of an earlier version',
       damage: (path) => {
@@ -227,7 +227,7 @@ describe('a header', () => {
         bytes.writeUInt32LE(1, 8);
         writeFileSync(path, bytes);
       },
-      problem: 'the header has format 1, and not 2',
+      problem: 'the header has format 1, expected 2',
     },
     { what: 'is rotten', damage: flip(25), problem: 'the checksum of the header is wrong' },
     {
@@ -277,7 +277,9 @@ describe('a header', () => {
     const longer = other.create(idOf(5, 1));
     for (const length of [10, 10]) await append(longer, counting(length));
     copyFileSync(longer.locate(10).file, shifted.locate(9).file);
-    expect(await verify(shifted)).toMatchObject({ message: 'the header says it starts at 10, and not at 9' });
+    expect(await verify(shifted)).toMatchObject({
+      message: 'the header says that the segment starts at 10, expected 9',
+    });
     await other.dispose();
   });
 });

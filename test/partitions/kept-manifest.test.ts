@@ -165,12 +165,12 @@ describe('a kept result', () => {
     [
       '1',
       () => writeFileSync(join(kept, 'manifest.json'), '{"format":1,"partitions":[]}'),
-      /it has format 1, and not 2/,
+      /it has format 1, expected 2/,
     ],
     [
       '3',
       () => writeFileSync(join(kept, 'manifest'), encodeRecord({ kind: 'KEPT', version: 3 }, new Uint8Array())),
-      /it has format 3, and not 2/,
+      /it has format 3, expected 2/,
     ],
   ])('of format %s is refused, and says so', async (_, write, problem) => {
     rmSync(join(kept, 'manifest'));

@@ -62,7 +62,7 @@ it('PC1: one of two gets a path, and the other hears who has it', () => {
     file: path,
     claim: claimOf(),
     holder: 'first',
-    message: `${path}: "sink" of job "job of first" writes it (run first, in this process). Write elsewhere, or wait for the end of that run`,
+    message: `${path}: "sink" of job "job of first" writes it (run first, in this process). Write elsewhere, or wait until that run ends`,
   });
   expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
   first.release();
@@ -97,7 +97,7 @@ it.each<[whose: string, processes: ProcessTable, where: string]>([
   const theirs = take('theirs', processes);
   leaveFiles('theirs');
   expect(() => take('next')).toThrow(
-    `(run theirs, ${where}). Write elsewhere, or wait for the end of that run; if it is gone, delete ${claimOf()}`,
+    `(run theirs, ${where}). Write elsewhere, or wait until that run ends; if it is gone, delete ${claimOf()}`,
   );
   expect(readdirSync(theirs.directory).sort()).toEqual(['owner', 'theirs.0.0', 'theirs.1.0']);
   expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
@@ -116,14 +116,14 @@ describe('PC2: what does not say whose it is is respected:', () => {
     mkdirSync(claimOf());
     writeFileSync(join(claimOf(), 'owner'), note);
     expect(() => take('next')).toThrow(
-      `${claimOf()} is there, and does not say which run of this user made it. Delete it if no run writes there`,
+      `${claimOf()} exists, but does not name a run of this user. Delete it if no run uses it`,
     );
     expect(readdirSync(claimOf())).toEqual(['owner']);
   });
 
   it('a file', () => {
     writeFileSync(claimOf(), 'mine');
-    expect(() => take('next')).toThrow(/Delete it if no run writes there/);
+    expect(() => take('next')).toThrow(/Delete it if no run uses it/);
   });
 
   onPosix('a pipe for a note, and nobody waits', () => {

@@ -84,7 +84,7 @@ describe.each<[string, (path: string) => Sink<number>]>([
     );
     expect(failure).toBeInstanceOf(JobFailedError);
     expect((failure as Error).message).toMatch(
-      /out\.jsonl: "numbers" of job "first" writes it \(run [0-9a-f]{16}, in this process\)\. Write elsewhere, or wait for the end of that run/,
+      /out\.jsonl: "numbers" of job "first" writes it \(run [0-9a-f]{16}, in this process\)\. Write elsewhere, or wait until that run ends/,
     );
     expect((failure as Error).cause).toBeInstanceOf(OutputInUseError);
     first.release();

@@ -2,7 +2,7 @@ import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-erro
 import { checkOptions, longestTimerMs } from '../../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
-/** What {@link exponentialDelay} can be told; without anything it is the default of a run. */
+/** Options of {@link exponentialDelay}. The defaults are also the default backoff of a run. */
 export interface ExponentialDelayOptions {
   /** First delay, at least 1 ms. Default 100. */
   readonly initialDelayMs?: number | undefined;
@@ -10,24 +10,23 @@ export interface ExponentialDelayOptions {
   readonly maxDelayMs?: number | undefined;
   /** Growth from attempt to attempt, more than 1. Default 1.5. */
   readonly multiplier?: number | undefined;
-  /** Quiet time after the end of a delay that forgets the attempts before it. Default one hour. */
+  /** Failure-free time after a delay, after which earlier attempts are forgotten. Default one hour. */
   readonly resetThresholdMs?: number | undefined;
-  /** Share of the delay by which chance moves it, from 0 to 1. Default 0.1. */
+  /** Random variation as a fraction of the delay, from 0 to 1. Default 0.1. */
   readonly jitterFactor?: number | undefined;
-  /** Attempts before the job fails; forgotten after quiet time. Default 5. */
+  /** Attempts before the job fails; forgotten after failure-free time. Default 5. */
   readonly maxAttempts?: number | undefined;
 }
 
-/** Failures counted since the last quiet time, and the instant of the restart that is planned. */
+/** Attempts counted since the last reset, and the time of the planned restart. */
 export interface ExponentialDelayState {
   readonly attempts: number;
   readonly restartAtMs: number | undefined;
 }
 
 /**
- * Restarts after delays that grow. Failures before the planned restart are one attempt with it (FLIP-364).
- * (Flink: `ExponentialDelayRestartBackoffTimeStrategy`; where Java's cast saturates after some 63 doublings, ours does
- * not.)
+ * Restarts after growing delays. Failures before the planned restart count as one attempt with it (FLIP-364). (Flink:
+ * `ExponentialDelayRestartBackoffTimeStrategy`; its Java cast saturates after about 63 doublings, this one does not.)
  */
 export function exponentialDelay(options: ExponentialDelayOptions = {}): RestartBackoffRule<ExponentialDelayState> {
   checkOptions('exponentialDelay', options, {

@@ -3,8 +3,8 @@ import { checkMilliseconds, checkOptions } from '../../options.ts';
 import type { RestartBackoffRule } from './restart-backoff.ts';
 
 /**
- * Restarts after `delayMs` unless more than `maxFailuresPerInterval` failures fall into `intervalMs` (the interval's
- * end included). The verdict is of the moment it is asked for. (Flink: `FailureRateRestartBackoffTimeStrategy`.)
+ * Restarts after `delayMs` unless more than `maxFailuresPerInterval` failures occurred within `intervalMs` (inclusive),
+ * counted at the time of the call. (Flink: `FailureRateRestartBackoffTimeStrategy`.)
  */
 export function failureRate(options: {
   readonly maxFailuresPerInterval: number;

@@ -2,7 +2,7 @@ import type { RegionId } from '../../ids.ts';
 import { checkNoArguments } from '../../options.ts';
 import type { FailoverRule } from '../failover-strategy.ts';
 
-/** Restarts every region, whatever failed: what engines did before FLIP-1. */
+/** Restarts every region after any failure, as engines did before FLIP-1. */
 export function restartAll(...given: readonly never[]): FailoverRule {
   checkNoArguments('restartAll', given);
   return (_, { regions }) => ({

@@ -9,9 +9,9 @@ import type { FailoverRule } from '../failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 
 /**
- * Restarts only the failed task, where that is sound: it shares its region with nobody, can read all its inputs again,
- * and produces again what it has produced, or feeds no other region. Elsewhere it restarts the smallest sound set, and
- * `why` names the edge and the task that forced it.
+ * Restarts only the failed task where that is sound: it is alone in its region, can read all its inputs again, and
+ * reproduces its results or feeds no other region. Otherwise restarts the smallest sound set, and `why` names the edge
+ * and the task that forced it.
  */
 export function restartIndividual(...given: readonly never[]): FailoverRule {
   checkNoArguments('restartIndividual', given);
@@ -29,7 +29,7 @@ export function restartIndividual(...given: readonly never[]): FailoverRule {
   };
 }
 
-/** What of the failed task's own inputs and outputs, or else of its region's, forces others to restart with it. */
+/** Which input or output of the failed task, or else of its region, forces other regions to restart. */
 function forcedBy(
   vertex: ExecutionVertexId,
   failed: RegionId,
@@ -63,10 +63,10 @@ function inputThatForces(
       if (!exchange.joinsRegions && isReadableAgain(partition, exchange, topology, lost)) continue;
       const name = graph.nameOf(producer as ExecutionVertexId);
       const over = nameOfEdge(graph.edgeOfGroup(group));
-      if (lost.has(partition)) return `what ${name} wrote over ${over} is lost`;
-      if (exchange.joinsRegions) return `it reads from ${name} over ${over}, which keeps nothing`;
-      if (!exchange.reconsumable) return `what ${name} wrote over ${over} cannot be read twice`;
-      return `what ${name} wrote over ${over} is not available`;
+      if (lost.has(partition)) return `the result of ${name} over ${over} is lost`;
+      if (exchange.joinsRegions) return `it reads from ${name} over ${over}, which retains nothing`;
+      if (!exchange.reconsumable) return `the result of ${name} over ${over} cannot be read again`;
+      return `the result of ${name} over ${over} is not available`;
     }
   }
   return undefined;
@@ -83,11 +83,11 @@ function outputThatForces(
     const over = nameOfEdge(graph.edgeOfGroup(group));
     for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
       const name = graph.nameOf(consumer as ExecutionVertexId);
-      if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which keeps nothing`;
+      if (graph.exchangeOfGroup(group).joinsRegions) return `it feeds ${name} over ${over}, which retains nothing`;
       if (mode === 'new' && regions.regionOf(consumer as ExecutionVertexId) !== regions.regionOf(vertex)) {
         const reproducibility = topology.reproducibilityOf(regions.regionOf(vertex));
         const because = reproducibility.kind === 'never' ? ` (${reproducibility.why})` : '';
-        return `${name} reads from it over ${over}, and might have read other data than a second run gives${because}`;
+        return `${name} reads from it over ${over}, and a second run may produce different data${because}`;
       }
     }
   }

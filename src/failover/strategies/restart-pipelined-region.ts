@@ -5,8 +5,8 @@ import type { FailoverRule } from '../failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 
 /**
- * Restarts the region of the failed task, the producers of results it cannot read again, and every consumer of what may
- * be something else the second time. The default. (Flink: `region`.)
+ * Restarts the region of the failed task, the producers of results it cannot read again, and all consumers of results
+ * that a second run may change. The default. (Flink: `region`.)
  */
 export function restartPipelinedRegion(...given: readonly never[]): FailoverRule {
   checkNoArguments('restartPipelinedRegion', given);

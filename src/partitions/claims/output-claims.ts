@@ -4,7 +4,7 @@ import type { RunId } from '../../ids.ts';
 import type { RunOutputs } from '../../operators/runtime-context.ts';
 import { PathClaim } from './path-claim.ts';
 
-/** What one run has claimed: each path once, for one job vertex, until the run has ended. */
+/** The output paths that one run has claimed: each once, for one job vertex, until the run ends. */
 export class OutputClaims implements RunOutputs {
   readonly #run: RunId;
   readonly #job: string;
@@ -18,20 +18,20 @@ export class OutputClaims implements RunOutputs {
   claim(path: string, vertex: string): string {
     const known = this.#claims.get(placeOf(path));
     if (known?.vertex === vertex && known.claim.isHeld) return known.claim.directory;
-    // One that somebody has deleted is taken anew.
+    // A deleted claim is taken again.
     const claim = PathClaim.take(path, { run: this.#run, job: this.#job, vertex });
     this.#claims.set(placeOf(path), { claim, vertex });
     return claim.directory;
   }
 
-  /** Gives back everything, with what is not finished. */
+  /** Releases all claims, with their unfinished files. */
   release(): void {
     for (const { claim } of this.#claims.values()) claim.release();
     this.#claims.clear();
   }
 }
 
-/** One text for all spellings of a path, as far as its directory is there. */
+/** A canonical form of a path, if its directory exists. */
 function placeOf(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path));

@@ -11,15 +11,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-// Windows has none but the first; what is undefined adds nothing.
+// Windows has only the first of these; undefined adds no bits.
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /**
- * A real directory that belongs to this user, whatever its name says: no link, and nobody else's. It is held open, so that
- * where the system allows it (Linux) everything happens in this directory, even if another one gets its name meanwhile;
- * elsewhere its name is looked at again before each use.
+ * A real directory (not a link) that belongs to this user. It stays open, so that on Linux all operations reach this
+ * directory even if another one takes its name; on other systems its name is checked before each use.
  *
- * Nothing here waits for anybody: a pipe is not opened, a device neither.
+ * Never blocks: pipes and devices are not opened.
  */
 export class OwnDirectory {
   readonly #path: string;
@@ -37,7 +36,7 @@ export class OwnDirectory {
     this.#base = isReachable ? base : undefined;
   }
 
-  /** The directory at `path`; undefined where there is none of ours. Has to be closed. */
+  /** Opens the directory at `path`; undefined if it does not exist or is not ours. The caller must close it. */
   static open(path: string): OwnDirectory | undefined {
     let descriptor: number | undefined;
     try {
@@ -45,16 +44,17 @@ export class OwnDirectory {
       const identity = descriptor === undefined ? lstatSync(path) : fstatSync(descriptor);
       if (identity.isDirectory() && isOurs(identity)) return new OwnDirectory(path, descriptor, identity);
     } catch {
-      // Not there, not ours to open, or no directory.
+      // Missing, not accessible, or not a directory.
     }
     if (descriptor !== undefined) closeSync(descriptor);
     return undefined;
   }
 
-  /** Path of an entry. @throws Error where the directory has lost its name, and there is no other way into it */
+  /** Path of an entry. @throws Error if another directory has taken the name, and the system offers no other way in */
   at(name: string): string {
     if (this.#base !== undefined) return join(this.#base, name);
-    if (!isSame(lstatSync(this.#path), this.#identity)) throw new Error(`${this.#path} is another directory now`);
+    if (!isSame(lstatSync(this.#path), this.#identity))
+      throw new Error(`${this.#path} was replaced by another directory`);
     return join(this.#path, name);
   }
 
@@ -62,7 +62,7 @@ export class OwnDirectory {
     return readdirSync(this.at('.'));
   }
 
-  /** The bytes of a regular file of ours that is no longer than `mostBytes`; undefined for anything else. */
+  /** The content of a regular file that is ours and has at most `mostBytes`; otherwise undefined. */
   read(name: string, mostBytes: number): Uint8Array | undefined {
     let descriptor: number | undefined;
     try {
@@ -84,7 +84,7 @@ export class OwnDirectory {
 }
 
 function isOurs({ uid }: Stats): boolean {
-  // Windows has no such numbers.
+  // Windows has no user ids.
   return process.geteuid === undefined || uid === process.geteuid();
 }
 

@@ -1,15 +1,15 @@
 import { encodeRecord, readRecord } from '../../journal/record-header.ts';
 import type { ProcessTable } from './process-table.ts';
 
-/** File of a directory that says whose it is. */
+/** The file that names the owner of a directory. */
 export const ownerFile = 'owner';
 
-/** Longest note that is read: what somebody else calls a note may be anything. */
+/** Maximum size of a note; a larger file of that name is not one. */
 export const longestNoteBytes = 4_096;
 
 const format = { kind: 'OWNR', version: 1 } as const;
 
-/** What a process does with what it owns. */
+/** The purpose of a claim. */
 export interface Purpose {
   readonly run: string;
   readonly job: string;
@@ -17,7 +17,7 @@ export interface Purpose {
   readonly vertex: string;
 }
 
-/** Whose something is. */
+/** The process that owns a directory. */
 export interface Owner extends Pick<ProcessTable, 'host' | 'machineId' | 'pidNamespace' | 'bootId' | 'pid'> {
   readonly startTime: string | undefined;
   readonly purpose: Purpose | undefined;
@@ -29,12 +29,12 @@ export function ownerOf(processes: ProcessTable, purpose?: Purpose): Owner {
   return { pid, startTime: processes.startTime(pid), host, machineId, pidNamespace, bootId, purpose };
 }
 
-/** The note that an owner leaves. */
+/** Encodes the note of an owner. */
 export function encodeOwner(owner: Owner): Uint8Array {
   return encodeRecord(format, new TextEncoder().encode(JSON.stringify(owner)));
 }
 
-/** Who left a note; undefined for what is no note, or not whole. */
+/** Decodes a note; undefined if it is invalid or incomplete. */
 export function decodeOwner(note: Uint8Array): Owner | undefined {
   const record = readRecord(format, note);
   if (record.kind !== 'whole') return undefined;
@@ -67,12 +67,12 @@ function purposeIn(told: unknown): Purpose | undefined {
   return { run, job, vertex };
 }
 
-/** Whether the process of an owner is certainly gone: its number means the same to us, and it is not there any more. */
+/** Whether the owner's process is certainly dead: its pid has the same meaning here, and no such process exists. */
 export function isDead(owner: Owner, processes: ProcessTable): boolean {
   const { host, machineId, pidNamespace, bootId } = processes;
   if (owner.host !== host || owner.machineId !== machineId || owner.pidNamespace !== pidNamespace) return false;
   if (owner.bootId !== bootId) {
-    // Of a machine that does not say which it is, it may be another one, and running.
+    // Without a machine id, the owner may be on another machine, and alive.
     return owner.bootId !== undefined && bootId !== undefined && machineId !== undefined;
   }
   if (!processes.has(owner.pid)) return true;

@@ -17,23 +17,23 @@ import { type ProcessTable, systemProcesses } from './process-table.ts';
 
 const unclaimedPrefix = '.kintsugi-';
 
-/** How often a claim that others give up at the same moment is tried again. */
+/** How often to retry when other processes release or remove the claim at the same moment. */
 const mostTries = 8;
 
 /**
- * A path that a run has taken for itself: a directory beside it, `.name.kintsugi`, which says whose the path is and holds
- * what is not finished yet.
+ * A run's exclusive claim on an output path: a directory beside it, `.name.kintsugi`, that names the owner and contains
+ * the unfinished files.
  *
  * Invariants:
- * - PC1 The directory has its name only with the note of its owner in it: of two that claim a path, one gets it.
- * - PC2 The claim of a process that is certainly dead is taken away, what that run left in it included. Any other is
- *   respected, also one that cannot be read.
- * - PC3 Nothing is deleted but notes, and files whose names begin with the id of the run that the note names.
- * - PC4 What is in the directory lies there under its name alone: whoever has lost the claim finds nothing of its own
- *   there, and cannot rename it into place.
+ * - PC1 The directory gets its name only with the owner's note inside, so one of two claimants succeeds.
+ * - PC2 The claim of a certainly dead process is removed, with the files its run left. Any other claim is respected,
+ *   even an unreadable one.
+ * - PC3 Only notes are deleted, and files whose names begin with the id of the run in the note.
+ * - PC4 Unfinished files are reached only through the directory's name: a run that has lost the claim does not find its
+ *   files there, and cannot rename them into place.
  */
 export class PathClaim {
-  /** The directory. */
+  /** The claim's directory. */
   readonly directory: string;
   readonly #run: string;
   readonly #note: Uint8Array;
@@ -45,8 +45,8 @@ export class PathClaim {
   }
 
   /**
-   * Claims `path` for a run. Creates the directories that are missing.
-   * @throws OutputInUseError where somebody else has it
+   * Claims `path` for a run. Creates missing directories.
+   * @throws OutputInUseError if another run holds it
    */
   static take(path: string, purpose: Purpose, processes: ProcessTable = systemProcesses()): PathClaim {
     mkdirSync(dirname(path), { recursive: true });
@@ -71,7 +71,7 @@ export class PathClaim {
     }
   }
 
-  /** Whether it is still there, and still this run's. */
+  /** Whether the claim still exists and belongs to this run. */
   get isHeld(): boolean {
     const directory = OwnDirectory.open(this.directory);
     const note = directory?.read(ownerFile, longestNoteBytes);
@@ -79,15 +79,18 @@ export class PathClaim {
     return note !== undefined && isEqual(note, this.#note);
   }
 
-  /** Gives it back, with what the run has left in it. Does nothing where it is not this run's any more. */
+  /**
+   * Releases the claim, and deletes the files this run left in it. No effect if the claim no longer belongs to this
+   * run.
+   */
   release(): void {
     if (this.isHeld) removeClaim(this.directory, this.#run);
   }
 }
 
 /**
- * Takes the claim of a dead process away, by way of the name `aside`. False where there is none.
- * @throws OutputInUseError unless it is certain that its process is dead
+ * Removes the claim of a dead process by renaming it to `aside` first. False if there is no claim.
+ * @throws OutputInUseError unless the owner is certainly dead
  */
 function clearDead(path: string, claim: string, aside: string, processes: ProcessTable): boolean {
   const note = noteIn(claim);
@@ -97,13 +100,13 @@ function clearDead(path: string, claim: string, aside: string, processes: Proces
     throw new OutputInUseError(
       path,
       claim,
-      `${claim} is there, and does not say which run of this user made it`,
-      'Delete it if no run writes there',
+      `${claim} exists, but does not name a run of this user`,
+      'Delete it if no run uses it',
     );
   }
   const { purpose } = owner;
   if (!isDead(owner, processes)) throw inUse(path, claim, owner, purpose, processes);
-  // Others may do the same: one of us gets hold of it, and by then it may be a new one.
+  // Several processes may race here: one rename wins, and may have caught a new claim.
   try {
     renameSync(claim, aside);
   } catch {
@@ -115,7 +118,7 @@ function clearDead(path: string, claim: string, aside: string, processes: Proces
   return true;
 }
 
-/** The note in a claim; undefined where there is a claim without one that can be read. */
+/** The note in a claim; undefined if the claim has no readable note. */
 function noteIn(claim: string): Uint8Array | 'absent' | undefined {
   const directory = OwnDirectory.open(claim);
   if (directory === undefined) return lstatSync(claim, { throwIfNoEntry: false }) === undefined ? 'absent' : undefined;
@@ -139,7 +142,7 @@ function inUse(
     path,
     claim,
     `"${vertex}" of job "${job}" writes it (run ${run}, ${where})`,
-    `Write elsewhere, or wait for the end of that run${isHere ? '' : `; if it is gone, delete ${claim}`}`,
+    `Write elsewhere, or wait until that run ends${isHere ? '' : `; if it is gone, delete ${claim}`}`,
     run as RunId,
   );
 }
@@ -156,7 +159,7 @@ function removeClaim(path: string, run: string): void {
   try {
     rmdirSync(path);
   } catch {
-    // Something else is in it, or it is another run's already.
+    // The directory has other files, or already belongs to another run.
   }
 }
 

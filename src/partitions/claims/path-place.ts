@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-/** What a path leads to: one text for all its spellings, with every link on the way resolved, as far as they are there. */
+/** The canonical form of a path, with all existing links resolved. */
 export function placeOf(path: string): string {
   const absolute = resolve(path);
   try {
@@ -12,7 +12,7 @@ export function placeOf(path: string): string {
   }
 }
 
-/** The entry that a path names, be it a link: what is replaced by who renames a file to it. */
+/** The directory entry that a path names, even if it is a link: the entry that a rename to the path replaces. */
 export function entryOf(path: string): string {
   const absolute = resolve(path);
   return join(placeOf(dirname(absolute)), basename(absolute));

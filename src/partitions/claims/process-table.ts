@@ -2,27 +2,27 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { startTimeIn } from './process-stat.ts';
 
-/** What a system says about itself and its processes; what it does not say is undefined (most of it, off Linux). */
+/** Facts about the system and its processes. Undefined if the system does not provide them, as most outside Linux. */
 export interface ProcessTable {
   readonly host: string;
-  /** Tells machines apart that have one host name. */
+  /** Distinguishes machines with the same host name. */
   readonly machineId: string | undefined;
-  /** Where process numbers mean what they mean here. */
+  /** The namespace in which pids are unique. */
   readonly pidNamespace: string | undefined;
-  /** Changes with each start of the machine. */
+  /** Changes with each boot. */
   readonly bootId: string | undefined;
-  /** Number of this process. */
+  /** Pid of this process. */
   readonly pid: number;
-  /** Whether there is a process of that number. */
+  /** Whether a process with this pid exists. */
   has(pid: number): boolean;
-  /** When a process was started, in a unit of the system's: who gets its number later has another. */
+  /** When a process was started, in a system unit. Distinguishes it from a later process with the same pid. */
   startTime(pid: number): string | undefined;
 }
 
-/** The processes of the machine that this one runs on. */
+/** The process table of this machine. */
 export function systemProcesses(): ProcessTable {
   const { pid } = process;
-  // A `/proc` that was mounted from elsewhere has other numbers.
+  // A `/proc` of another pid namespace has different pids.
   const isProcOurs = told(() => readlinkSync('/proc/self')) === String(pid);
   return {
     host: hostname(),
@@ -35,7 +35,7 @@ export function systemProcesses(): ProcessTable {
   };
 }
 
-/** A process that we may not signal is there too. */
+/** A process that we may not signal exists too. */
 function isThere(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -5,10 +5,10 @@ import { decodeOwner, encodeOwner, isDead, longestNoteBytes, ownerFile, ownerOf 
 import { type ProcessTable, systemProcesses } from './process-table.ts';
 
 const prefix = 'kintsugi-';
-/** Of a directory whose owner is not noted yet. */
+/** Prefix of a directory without an owner's note yet. */
 const unclaimedPrefix = `.${prefix}`;
 
-/** Makes a directory for the files of a run. It has its name only once it is noted whose it is. */
+/** Creates a directory for the files of a run. It gets its name only once the owner's note is inside. */
 export async function claimDirectory(parent: string, processes: ProcessTable = systemProcesses()): Promise<string> {
   const unclaimed = await mkdtemp(join(parent, unclaimedPrefix));
   try {
@@ -22,17 +22,17 @@ export async function claimDirectory(parent: string, processes: ProcessTable = s
   }
 }
 
-/** The directory belongs to no run any more. */
+/** Removes the owner's note, so that the directory belongs to no run. */
 export async function disownDirectory(directory: string): Promise<void> {
   await rm(join(directory, ownerFile), { force: true });
 }
 
 /**
- * Removes the directories of runs whose process has died. Only where that is certain: the directory is a real one of this
- * user's, its owner is noted, its number means the same to us, and its process is not there any more. What cannot be read
- * or removed is left to others. Waits for nobody: what is no regular file is not opened.
+ * Removes the directories of runs whose process is certainly dead: the directory is a real one of this user, it has an
+ * owner's note whose pid has the same meaning here, and no such process exists. Directories that cannot be read or
+ * removed stay. Never blocks: only regular files are opened.
  *
- * @param isOver asked before each step; no other is begun then
+ * @param isOver asked before each step; true stops the sweep
  */
 export async function sweepOrphans(
   parent: string,
@@ -58,11 +58,11 @@ async function sweepIfOrphaned(path: string, processes: ProcessTable, isOver: ()
       if (isOver()) return;
       if (name !== ownerFile) await rm(directory.at(name), { recursive: true, force: true });
     }
-    // Last: what is left when this process dies over it is swept by the next.
+    // Last, so that the next sweep finds the rest if this process dies now.
     await rm(directory.at(ownerFile), { force: true });
   } finally {
     directory.close();
   }
-  // Of a link that has got the name meanwhile this removes nothing.
+  // If a link has taken the name, this removes nothing.
   await rmdir(path);
 }

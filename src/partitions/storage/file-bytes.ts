@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** The most bytes that are read or written at once: past 2 GiB a call fails, or answers a negative number. */
+/** Maximum bytes per read or write call: past 2 GiB a call fails, or returns a negative number. */
 const mostAtOnce = 256 * 1_024 * 1_024;
 
-/** The most chunks of one write. */
+/** Maximum chunks per write. */
 const mostChunks = 1_024;
 
-/** Reads so many bytes from a position; fewer if the file ends before. */
+/** Reads up to `length` bytes from a position; fewer only if the file ends. */
 export async function readFully(
   file: Pick<FileHandle, 'read'>,
   position: number,
@@ -16,7 +16,7 @@ export async function readFully(
   return bytes.subarray(0, await readInto(file, position, bytes));
 }
 
-/** Fills `bytes` from a position of a file, as far as it goes. Returns how many there were. */
+/** Fills `bytes` from a position of a file, as far as the file goes. Returns the number of bytes read. */
 export async function readInto(file: Pick<FileHandle, 'read'>, position: number, bytes: Uint8Array): Promise<number> {
   let read = 0;
   while (read < bytes.length) {
@@ -29,10 +29,9 @@ export async function readInto(file: Pick<FileHandle, 'read'>, position: number,
 }
 
 /**
- * Writes chunks one after the other from a position on, all of them: a disk that is nearly full takes a part, and writing
- * the rest says why.
+ * Writes all chunks from a position on. A nearly full disk accepts a part; writing the rest then fails with the reason.
  *
- * @throws Error where some bytes are not taken
+ * @throws Error if some bytes were not written
  */
 export async function writeFully(
   file: Pick<FileHandle, 'writev'>,
@@ -43,17 +42,17 @@ export async function writeFully(
   let at = position;
   for (let some = rest.next(); some.length > 0; some = rest.next()) {
     const { bytesWritten } = await file.writev(some, at);
-    if (bytesWritten <= 0) throw new Error(`${rest.length} bytes were not taken`);
+    if (bytesWritten <= 0) throw new Error(`${rest.length} bytes were not written`);
     rest.drop(bytesWritten);
     at += bytesWritten;
   }
 }
 
-/** What is still to be written of some chunks. */
+/** The unwritten rest of some chunks. */
 class Rest {
   readonly #chunks: readonly Uint8Array[];
   #first = 0;
-  /** Bytes of the first chunk that are written. */
+  /** Bytes of the first chunk already written. */
   #written = 0;
 
   constructor(chunks: readonly Uint8Array[]) {
@@ -64,7 +63,7 @@ class Rest {
     return this.#chunks.slice(this.#first).reduce((sum, { length }) => sum + length, -this.#written);
   }
 
-  /** As much of it as one write may take; nothing at the end. */
+  /** The chunks for the next write; empty at the end. */
   next(): Uint8Array[] {
     const some: Uint8Array[] = [];
     let left = mostAtOnce;

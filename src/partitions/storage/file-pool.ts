@@ -1,35 +1,35 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
-/** Files that are kept open while nobody writes or reads them. */
+/** Maximum idle files that stay open. */
 const mostIdle = 64;
 
-/** Files that are written or read at once: thousands of partitions must not need thousands of open files. */
+/** Maximum files in use at once, because thousands of partitions must not need thousands of open files. */
 const mostBusy = 32;
 
 /**
- * Syncs at once. The system's threads that do them also read, write and open files (four, unless UV_THREADPOOL_SIZE says
- * otherwise): a task that restarts must not wait until the disk has kept all that was written.
+ * Maximum syncs at once. They run on libuv's threads (four, unless UV_THREADPOOL_SIZE says otherwise), which also read,
+ * write and open files: a restarting task must not wait behind all pending syncs.
  */
 const mostSyncing = 2;
 
-/** Limits how many files are open, and how many are made safe at once. */
+/** Limits how many files are open, and how many syncs run at once. */
 export class FilePool {
-  /** Open for nothing, the one that has been for longest first. */
+  /** Idle open files, the one idle for longest first. */
   readonly #idle = new Set<PooledFile>();
   readonly #busy = new Turns(mostBusy);
   readonly #syncing = new Turns(mostSyncing);
 
-  /** A file that is not there yet; `path` is asked for when it is opened. */
+  /** Adds a file that does not exist yet; `path` is called when it is opened. */
   add(path: () => Promise<string>): PooledFile {
     return new PooledFile(this, path);
   }
 
-  /** Does `work` when there are not too many at work. */
+  /** Runs `work` once the number of users is below the limit. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#busy.take(work);
   }
 
-  /** Does `work`, which has the disk keep something, when there are not too many that do. */
+  /** Runs `work`, a sync, once the number of syncs is below the limit. */
   syncTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#syncing.take(work);
   }
@@ -38,7 +38,7 @@ export class FilePool {
     this.#idle.delete(file);
   }
 
-  /** Closes the one that has been idle for longest if there are too many. */
+  /** Closes the file that has been idle for longest if there are too many. */
   async noteIdle(file: PooledFile): Promise<void> {
     this.#idle.add(file);
     if (this.#idle.size <= mostIdle) return;
@@ -47,7 +47,7 @@ export class FilePool {
   }
 }
 
-/** Lets some work at once, and the others in the order in which they came. */
+/** A semaphore: lets some work run at once, the rest in order of arrival. */
 class Turns {
   readonly #most: number;
   readonly #waiting: (() => void)[] = [];
@@ -71,23 +71,23 @@ class Turns {
 }
 
 /**
- * A file that is made and opened when it is used, and closed when others are used more.
+ * A file that is created and opened on use, and closed when other files need its handle.
  *
  * Invariants:
- * - PF1 Its handle is closed only while nobody uses it.
- * - PF2 Removed, it disappears when the last use is over, and every use that was under way ends with an error.
- * - PF3 Only a file that it made is deleted.
+ * - PF1 Its handle is closed only while it is unused.
+ * - PF2 A removed file disappears after its last use, and every use under way ends with an error.
+ * - PF3 It deletes only a file that it created.
  */
 export class PooledFile {
   readonly #pool: FilePool;
   readonly #path: () => Promise<string>;
-  /** Where it was made. */
+  /** The path at which it was created. */
   #madeAt: string | undefined;
   #handle: Promise<FileHandle> | undefined;
   #closing: Promise<void> = Promise.resolve();
-  /** Uses that run, or wait for their turn. */
+  /** Uses that run or wait. */
   #uses = 0;
-  /** Those that run. */
+  /** Uses that run. */
   #active = 0;
   #removal: { readonly gone: Promise<void>; readonly settle: () => void } | undefined;
 
@@ -100,12 +100,14 @@ export class PooledFile {
     return this.#removal !== undefined;
   }
 
-  /** Does `work` with the open file. */
+  /** Runs `work` with the open file. */
   use<Result>(work: (handle: FileHandle) => Promise<Result>): Promise<Result> {
     return this.#during(async () => work(await this.#opened()));
   }
 
-  /** Does `work` with what is to be found at its path now, which need not be what is open. It must have been used. */
+  /**
+   * Runs `work` with the file now at its path, which may differ from the open one. The file must have been used before.
+   */
   inspect<Result>(work: (handle: FileHandle) => Promise<Result>): Promise<Result> {
     return this.#during(async () => {
       const handle = await open(await this.#path(), 'r');
@@ -117,7 +119,7 @@ export class PooledFile {
     });
   }
 
-  /** Gives up its handle unless it is used; the next use opens it again. */
+  /** Closes the handle if it is unused; the next use opens it again. */
   close(): Promise<void> {
     if (this.#active > 0) return Promise.resolve();
     this.#pool.noteBusy(this);
@@ -129,7 +131,7 @@ export class PooledFile {
     return this.#closing;
   }
 
-  /** Deletes it, also where that fails to. Settles when it is gone and its handle closed. */
+  /** Deletes the file. Settles once it is deleted and its handle closed. */
   remove(): Promise<void> {
     if (this.#removal !== undefined) return this.#removal.gone;
     let settle: () => void = () => {};

@@ -11,28 +11,28 @@ import { type FilePlace, UnreadableFileError } from './spill-store.ts';
 export interface FileSegmentOptions {
   readonly id: ResultPartitionId;
   readonly number: number;
-  /** Offset of its first byte in the whole. */
+  /** Offset of its first byte in the log. */
   readonly start: number;
   readonly pool: FilePool;
-  /** Where it lies once `makeDirectory` has settled. */
+  /** Its path, once `makeDirectory` has settled. */
   readonly path: () => string;
   readonly makeDirectory: () => Promise<unknown>;
 }
 
 /**
- * One file of a log that has several: a header, and bytes from an offset of the log on. All offsets that it is given are
- * those of the log.
+ * One file of a segmented log: a header, and the bytes from an offset of the log on. All offsets in its interface are
+ * offsets of the log.
  *
  * Invariants:
- * - FS1 The header is written with the first bytes: a segment that holds any has one.
- * - FS2 `end` moves when a write is done. What a failed one left behind is written over by the next.
- * - FS3 Bytes that the disk once failed to keep are never said to be kept.
+ * - FS1 The header is written with the first bytes, so a non-empty segment has one.
+ * - FS2 `end` advances when a write completes. The next write overwrites the remains of a failed one.
+ * - FS3 After a failed sync, its bytes are never reported as synced.
  */
 export class FileSegment {
   readonly #options: FileSegmentOptions;
   readonly #file: PooledFile;
   #end: number;
-  /** Until where the disk is known to keep it. */
+  /** Offset up to which the segment is synced. */
   #syncedEnd: number;
   #syncFailure: Error | undefined;
   #waitingReads: RangeRead[] = [];
@@ -69,7 +69,7 @@ export class FileSegment {
     return { file: this.#options.path(), offset: headerBytes + (offset - this.start) };
   }
 
-  /** Appends chunks, all or none. One write at a time. */
+  /** Appends all chunks or none. One write at a time. */
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     await this.#file.use(async (handle) => {
       const position = this.isEmpty ? 0 : this.fileBytes();
@@ -84,7 +84,7 @@ export class FileSegment {
     });
   }
 
-  /** Reads a range that lies within it, together with the others that wait for the file to be open. */
+  /** Reads a range of the segment, batched with other reads that wait for the file to open. */
   read(offset: number, length: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#waitingReads.push({ offset, length, resolve, reject });
@@ -92,13 +92,13 @@ export class FileSegment {
     });
   }
 
-  /** Has the disk keep what was written so far. */
+  /** Syncs the bytes written so far. */
   sync(): Promise<void> {
     const end = this.#end;
     return this.#options.pool.syncTurn(() => this.#syncTo(end));
   }
 
-  /** @throws UnreadableFileError (as a rejection) if the file is not as it was written, as far as its length and header tell. */
+  /** @throws UnreadableFileError (as a rejection) if the length or header of the file is wrong. */
   async verify(): Promise<void> {
     if (this.isEmpty) return;
     const expected = this.fileBytes();
@@ -122,12 +122,12 @@ export class FileSegment {
     if (problem !== undefined) throw new UnreadableFileError({ file, offset: 0 }, problem);
   }
 
-  /** Gives up its handle if it is not used. */
+  /** Closes the handle if it is unused. */
   close(): Promise<void> {
     return this.#file.close();
   }
 
-  /** Settles when it is gone. */
+  /** Deletes the file; settles once it is gone. */
   remove(): Promise<void> {
     return this.#file.remove();
   }
@@ -144,7 +144,7 @@ export class FileSegment {
         await handle.datasync();
         if (this.#syncedEnd === this.start) await syncDirectory(dirname(this.#options.path()));
       } catch (error) {
-        // FS3: a system may forget what it could not write, and say of the next attempt that all is well.
+        // FS3: after a failed sync, the system may drop the pages and report success for the next sync.
         this.#syncFailure = toError(error);
         throw error;
       }
@@ -175,15 +175,15 @@ export class FileSegment {
       deal(run, bytes);
     } catch (error) {
       if (run.reads.length === 1) run.reads[0]?.reject(error);
-      // Only those whose own bytes cannot be read shall fail.
+      // Only the reads whose own bytes are unreadable may fail.
       else await Promise.all(run.reads.map((read) => this.#readRun(handle, { ...read, reads: [read] })));
     }
   }
 }
 
 /**
- * Has the disk keep which files are in a directory. Windows does so by itself, and opens no directories; some file systems
- * know no such request.
+ * Syncs the entries of a directory. Windows cannot open directories and does not need it; some file systems do not
+ * support it.
  */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;

@@ -13,17 +13,17 @@ import { SegmentedFile } from './segmented-file.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 
 export interface FileSpillStoreOptions {
-  /** Gets a directory of the run's own; default: the system's temporary directory. */
+  /** Parent of the run's directory. Default: the system's temporary directory. */
   readonly directory: string | undefined;
-  /** Longest file of the disk, unless one append alone is longer. Default 64 MiB. */
+  /** Maximum file size, unless a single append is larger. Default 64 MiB. */
   readonly segmentBytes?: number;
   readonly faults?: FaultPoints;
 }
 
-/** A file that a store has made. */
+/** A file created by the store. */
 export type FileOfStore = Pick<SegmentedFile, 'id' | 'segments'>;
 
-/** Spill files in a directory of the run's own, made with the first file and removed at the end. */
+/** Spill files in a directory per run, created with the first file and removed at the end. */
 export class FileSpillStore implements SpillStore {
   readonly #parent: string;
   readonly #segmentBytes: number;
@@ -31,7 +31,7 @@ export class FileSpillStore implements SpillStore {
   readonly #pool = new FilePool();
   readonly #files = new Set<SegmentedFile>();
   #directory: Promise<string> | undefined;
-  /** What dead runs have left is removed beside the work of this one. */
+  /** Settles once the directories of dead runs are removed; runs in the background. */
   #sweeping: Promise<void> | undefined;
   #isDisposed = false;
 
@@ -60,15 +60,14 @@ export class FileSpillStore implements SpillStore {
     await Promise.all([...this.#files].map((file) => file.gone()));
     const directory = await this.#directory?.catch(() => undefined);
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-    // It begins nothing more.
+    // Wait for the sweep's current step; it starts no other.
     await this.#sweeping;
   }
 
   /**
-   * Hands its directory over, with everything in it, to be there under the name `target` beyond the run, and beyond a
-   * crash of the machine: whole and synced, or not at all.
+   * Moves its directory to `target`, where it outlives the run and a machine crash: complete and synced, or not at all.
    *
-   * @param describe gets the files that are left, and gives what is written beside them
+   * @param describe makes the manifest from the remaining files
    */
   async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptManifest): Promise<void> {
     const files = [...this.#files].filter((file) => !file.isRemoved);
@@ -82,11 +81,11 @@ export class FileSpillStore implements SpillStore {
     } finally {
       await manifest.close();
     }
-    // It is nobody's before it has its name: nobody sweeps it then, whatever it is called.
+    // The directory is disowned before it is renamed, so that no sweep removes it under the new name.
     await disownDirectory(directory);
     await syncDirectory(directory);
     await rename(directory, target);
-    // Its name is kept by the directory it is in.
+    // The parent directory holds its name.
     await syncDirectory(dirname(target));
     this.#files.clear();
     this.#directory = undefined;
@@ -95,7 +94,7 @@ export class FileSpillStore implements SpillStore {
   async #makeDirectory(): Promise<string> {
     if (this.#isDisposed) throw new Error('the run is over');
     const known = this.#directory;
-    // Whoever tidies up temporary directories may have taken it: its files are lost, others can be written.
+    // A cleaner of temporary directories may have deleted it: its files are lost, but new ones can be written.
     if (known !== undefined && !existsSync(await known) && this.#directory === known) this.#directory = undefined;
     this.#directory ??= this.#makeFreshDirectory();
     return this.#directory;

@@ -2,17 +2,17 @@ import type { FileHandle } from 'node:fs/promises';
 import { frameHeaderBytes, readFrameHeader } from '../records/element-codec.ts';
 import { readInto } from './file-bytes.ts';
 
-/** What frames are read from. */
+/** A file to read frames from. */
 export type ReadableFile = Pick<FileHandle, 'read'>;
 
-/** Bytes that are read at once, unless one frame alone is longer. */
+/** Bytes per read, unless a single frame is longer. */
 const chunkBytes = 1 << 18;
 
 const nothing = new Uint8Array();
 
 /**
- * The frames between two offsets of a file, in order, each a part of what was read.
- * @throws Error if the last is not whole, or the file ends before
+ * The frames between two offsets of a file, in order. Each is a view of the bytes read.
+ * @throws Error if the last frame is incomplete, or the file ends early
  */
 export async function* framesOf(file: ReadableFile, from: number, end: number): AsyncGenerator<Uint8Array> {
   let held = nothing;
@@ -40,7 +40,7 @@ export async function* framesOf(file: ReadableFile, from: number, end: number): 
   }
 }
 
-/** Reads exactly so many bytes; what is `before` them, if anything, is put in front. */
+/** Reads exactly `length` bytes and prepends `before`. */
 export async function readRange(
   file: ReadableFile,
   offset: number,
@@ -54,7 +54,7 @@ export async function readRange(
   return bytes;
 }
 
-/** Bytes of the first frame that are not held. */
+/** Number of missing bytes of the first frame. */
 function missingOf(held: Uint8Array): number {
   return held.length < frameHeaderBytes ? 0 : readFrameHeader(held).frameBytes - held.length;
 }

@@ -6,28 +6,28 @@ import type { AttemptNumber, PartitionId, RunId } from '../../ids.ts';
 import { encodeRecord, readRecord } from '../../journal/record-header.ts';
 import { readRegularFile } from './regular-file.ts';
 
-/** File of a kept result that says what the others are; written last, and deleted last. */
+/** The file that describes the other files of a kept result; written last and deleted last. */
 export const manifestFile = 'manifest';
 
-/** What it was called in format 1, which was JSON alone. */
+/** Its name in format 1, which was plain JSON. */
 const oldManifestFile = 'manifest.json';
 
 const format = { kind: 'KEPT', version: 2 } as const;
 
-/** Results of 100 000 tasks have less. */
+/** Enough for the results of 100 000 tasks. */
 const longestManifestBytes = 1 << 26;
 
-/** What one task wrote. */
+/** The result of one task. */
 export interface KeptPartition {
   readonly partition: PartitionId;
-  /** The attempt that its files are named after. */
+  /** The attempt in the names of its files. */
   readonly attempt: AttemptNumber;
   readonly records: number;
-  /** Bytes of each of its segments, in order. */
+  /** Size of each segment in bytes, in order. */
   readonly segments: readonly number[];
 }
 
-/** A result that outlives its job, as its directory describes it. */
+/** The manifest of a result that outlives its job. */
 export interface KeptManifest {
   /** The run that wrote it. */
   readonly run: RunId;
@@ -35,7 +35,7 @@ export interface KeptManifest {
   /** The job vertices at the ends of the exchange. */
   readonly source: string;
   readonly target: string;
-  /** Whether every subpartition holds every record (`broadcast`), so that one is enough. */
+  /** Whether every subpartition has every record (`broadcast`), so that reading one is enough. */
   readonly isBroadcast: boolean;
   readonly partitions: readonly KeptPartition[];
 }
@@ -45,7 +45,7 @@ export function encodeManifest(manifest: KeptManifest): Uint8Array {
   return encodeRecord(format, new TextEncoder().encode(JSON.stringify(manifest)));
 }
 
-/** @throws KeptResultError where there is no kept result, one of another format, or one that is damaged */
+/** @throws KeptResultError if there is no kept result, or it has another format or is damaged */
 export async function readManifest(directory: string): Promise<KeptManifest> {
   const file = join(directory, manifestFile);
   const wrong = (problem: string, options?: { cause: unknown }): KeptResultError =>
@@ -60,7 +60,7 @@ export async function readManifest(directory: string): Promise<KeptManifest> {
   }
   const record = readRecord(format, bytes);
   if (record.kind !== 'whole') throw wrong(`its manifest: ${record.problem}`);
-  if (record.end !== bytes.length) throw wrong('its manifest: something follows it');
+  if (record.end !== bytes.length) throw wrong('its manifest: there are bytes after its end');
   try {
     return manifestIn(JSON.parse(new TextDecoder().decode(record.payload)));
   } catch (cause) {
@@ -68,16 +68,16 @@ export async function readManifest(directory: string): Promise<KeptManifest> {
   }
 }
 
-/** What is there instead of a manifest. */
+/** Why there is no manifest. */
 async function absence(directory: string): Promise<string> {
   const isOld = await readRegularFile(join(directory, oldManifestFile), longestManifestBytes).then(
     () => true,
     () => false,
   );
-  return isOld ? `it has format 1, and not ${format.version}` : 'there is no kept result';
+  return isOld ? `it has format 1, expected ${format.version}` : 'there is no kept result';
 }
 
-/** @throws Error naming the first field that cannot be */
+/** @throws Error with the first invalid field */
 function manifestIn(told: unknown): KeptManifest {
   const { run, job, source, target, isBroadcast, partitions } = fieldsOf('it', told);
   const seen = new Set<number>();
@@ -103,7 +103,7 @@ function manifestIn(told: unknown): KeptManifest {
   };
 }
 
-/** What a segment's header holds. */
+/** The largest value of a header field. */
 const largestId = 2 ** 32 - 1;
 
 function fieldsOf(field: string, told: unknown): Partial<Record<string, unknown>> {

@@ -13,10 +13,10 @@ import { headerBytes, headerProblem, segmentName } from './segment-header.ts';
 import type { FilePlace } from './spill-store.ts';
 
 /**
- * Gives up a result that was kept beyond its job: deletes the files that its manifest names, and then the manifest. Where
- * that comes to nothing half way, the manifest is still there, and it can be called again.
- * @throws KeptResultError (as a rejection) where there is none, or it is damaged: nothing is deleted then
- * @throws FileAccessError (as a rejection) where something else is in its directory, which stays then
+ * Releases a result that was kept beyond its job: deletes the files that its manifest names, then the manifest. If that
+ * fails half way, the manifest still exists and the call can be repeated.
+ * @throws KeptResultError (as a rejection) if there is no kept result or it is damaged; nothing is deleted
+ * @throws FileAccessError (as a rejection) if the directory has other files, which stay
  */
 export async function releaseKeptResult(directory: string): Promise<void> {
   const { partitions } = await readManifest(directory);
@@ -46,15 +46,15 @@ async function isSymbolicLink(path: string): Promise<boolean> {
 }
 
 /**
- * The batches of one partition of a kept result, each as it was written, in order within each subpartition.
- * @throws KeptResultError where it is not what it was
+ * The batches of one partition of a kept result, as written, in order within each subpartition.
+ * @throws KeptResultError if the result is damaged or incomplete
  */
 export async function* keptBatches(
   directory: string,
   { partition, attempt, records, segments }: KeptPartition,
   isBroadcast: boolean,
 ): AsyncGenerator<Batch> {
-  /** Record of each subpartition that comes next. What was written twice is there twice. */
+  /** Number of the next record of each subpartition. A record that was written twice occurs twice. */
   const next = new Map<number, number>();
   let start = 0;
   let count = 0;
@@ -75,7 +75,7 @@ export async function* keptBatches(
         const { size } = await handle.stat();
         const missing = headerBytes + bytes - size;
         if (missing > 0) throw new Error(`the file ends ${missing} bytes too early`);
-        if (missing < 0) throw new Error(`the file goes on for ${-missing} bytes after its end`);
+        if (missing < 0) throw new Error(`the file has ${-missing} bytes after its end`);
         offset = headerBytes;
         for await (const frame of framesOf(handle, headerBytes, headerBytes + bytes)) {
           const { subpartition, sequence } = readFrameHeader(frame);

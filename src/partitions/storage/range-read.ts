@@ -1,4 +1,4 @@
-/** A range of a file that somebody asked for. */
+/** A requested range of a file. */
 export interface RangeRead {
   readonly offset: number;
   readonly length: number;
@@ -6,20 +6,20 @@ export interface RangeRead {
   readonly reject: (error: unknown) => void;
 }
 
-/** Ranges that are read at once, by offset. */
+/** Ranges to read with one call, ordered by offset. */
 export interface RangeRun {
   readonly offset: number;
   readonly length: number;
   readonly reads: readonly RangeRead[];
 }
 
-/** Bytes between two ranges that are rather read in vain than asked for around. */
+/** Maximum gap between two ranges of one read: reading it is cheaper than a second read. */
 const widestGap = 16 * 1_024;
 
-/** The longest read of several ranges. One range alone may be longer. */
+/** Maximum length of a read of several ranges. A single range may be longer. */
 const longestRun = 1_024 * 1_024;
 
-/** Puts ranges together that touch, overlap, or nearly touch. */
+/** Joins ranges that overlap, touch, or nearly touch. */
 export function coalesce(reads: readonly RangeRead[]): RangeRun[] {
   const runs: { offset: number; length: number; reads: RangeRead[] }[] = [];
   for (const read of reads.toSorted((a, b) => a.offset - b.offset)) {
@@ -35,7 +35,7 @@ export function coalesce(reads: readonly RangeRead[]): RangeRun[] {
   return runs;
 }
 
-/** Gives each range of a run its bytes, or the error that the file ended before it did. `bytes` may be short. */
+/** Gives each range of a run its bytes, or an error if the file ended too early. `bytes` may be short. */
 export function deal(run: RangeRun, bytes: Uint8Array): void {
   let dealt = 0;
   for (const { offset, length, resolve, reject } of run.reads) {
@@ -43,7 +43,7 @@ export function deal(run: RangeRun, bytes: Uint8Array): void {
     const to = from + length;
     const missing = Math.min(length, to - bytes.length);
     if (missing > 0) reject(new Error(`the file ends ${missing} bytes too early`));
-    // Who gets bytes may change them.
+    // A consumer may change its bytes, so overlapping ranges get copies.
     else resolve(from < dealt ? bytes.slice(from, to) : bytes.subarray(from, to));
     dealt = Math.max(dealt, to);
   }

@@ -13,7 +13,7 @@ export interface WrittenPlace {
   readonly offset: number;
   readonly bytes: number;
   readonly place: ElementPlace;
-  /** Whether its records were frozen. */
+  /** Whether to freeze its records, as they were. */
   readonly freeze: boolean;
 }
 

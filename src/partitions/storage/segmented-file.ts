@@ -10,12 +10,12 @@ import { type FilePlace, type SpillFile, spillFaultPoints, UnreadableFileError }
 
 export interface SegmentedFileOptions {
   readonly id: ResultPartitionId;
-  /** For messages, and until the directory is made. */
+  /** Parent directory, for messages before the run's directory exists. */
   readonly parent: string;
-  /** Makes the directory of the run unless it is there; its path. */
+  /** Creates the run's directory if it is missing; resolves to its path. */
   readonly directory: () => Promise<string>;
   readonly pool: FilePool;
-  /** Length from which on a file of the disk is followed by another. */
+  /** Size at which a new segment begins. */
   readonly segmentBytes: number;
   readonly faults: FaultPoints;
   readonly noteGone: () => void;
@@ -26,22 +26,23 @@ type Sync = { readonly done: (error: Error | undefined) => void };
 type Pending = ({ readonly kind: 'append' } & Append) | ({ readonly kind: 'sync' } & Sync);
 
 /**
- * A log of bytes in segment files, each begun when the one before is full.
+ * A log of bytes in segment files. A new segment begins when the last one is full.
  *
  * Invariants:
- * - SF1 What is appended while a write is under way is written together by the next, as far as one segment holds it.
- * - SF2 Segments are numbered from 0 without a gap, each starts where the one before ends, and only the last is written.
- * - SF3 An append is in one segment; one that is longer than a segment has one to itself.
- * - SF4 A sync begins when the appends asked for before it are done, and holds up none of those after it.
+ * - SF1 Appends during a write are batched into the next write, up to the end of the segment.
+ * - SF2 Segments are numbered from 0 without gaps. Each starts where the previous one ends, and only the last one is
+ *   written.
+ * - SF3 An append never spans segments; one that is longer than a segment gets its own.
+ * - SF4 A sync begins when all earlier appends are done, and does not delay later ones.
  */
 export class SegmentedFile implements SpillFile {
   readonly #options: SegmentedFileOptions;
   readonly #segments: FileSegment[] = [];
   readonly #pending: Pending[] = [];
-  /** Where its segments lie, or would as far as is known. */
+  /** The directory of its segments, as far as known. */
   #directory: string;
   #isWriting = false;
-  /** Settles when it is gone. */
+  /** Settles once its removal is complete. */
   #removal: Promise<void> | undefined;
 
   constructor(options: SegmentedFileOptions) {
@@ -61,12 +62,12 @@ export class SegmentedFile implements SpillFile {
     return this.#removal !== undefined;
   }
 
-  /** Bytes of each segment, without its header. */
+  /** Size of each segment in bytes, without its header. */
   get segments(): readonly number[] {
     return this.#segments.map(({ start, end }) => end - start);
   }
 
-  /** Has the disk keep it, and lets go of its files, which stay. Nothing can be done with it after that. */
+  /** Syncs and closes its files, which stay on disk. Unusable afterwards. */
   async detach(): Promise<void> {
     const failure = await this.#sync();
     if (failure !== undefined) throw failure;
@@ -105,7 +106,7 @@ export class SegmentedFile implements SpillFile {
     void this.gone();
   }
 
-  /** Removes it, and settles when nothing of it is left. */
+  /** Removes it; settles once all its files are gone. */
   gone(): Promise<void> {
     this.#removal ??= Promise.all(this.#segments.map((segment) => segment.remove())).then(this.#options.noteGone);
     return this.#removal;
@@ -163,7 +164,7 @@ export class SegmentedFile implements SpillFile {
     this.#directory = await this.#options.directory();
   }
 
-  /** The next append, and those after it that the segment has room for. */
+  /** The next append, and the following ones that fit into the segment. */
   #takeAppends(segment: FileSegment): readonly Append[] {
     const appends: Append[] = [];
     let length = 0;
@@ -217,7 +218,7 @@ export class SegmentedFile implements SpillFile {
     if (this.#removal !== undefined) {
       throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
     }
-    // At once, and the first of them that is not as it was is the one to name.
+    // All at once; the error names the first damaged segment.
     const looks = await Promise.allSettled(this.#segments.map((segment) => segment.verify()));
     const failed = looks.find((look) => look.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

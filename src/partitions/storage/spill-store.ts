@@ -1,63 +1,63 @@
 import type { ResultPartitionId } from '../../ids.ts';
 
 /**
- * Where results go that are kept on the disk (reliable ones), or that memory has no room for (blocking ones, those of the
- * exchange `memory`): append-only files, one per result partition, read back by range.
- * Calls back later, never on the stack of the call. (A file system, or memory with armed faults in tests.)
+ * Storage for results that live on disk (`reliable`), or that exceed the memory budget (`blocking`, `memory`):
+ * append-only files, one per result partition, read back by range. Callbacks are asynchronous, never on the caller's
+ * stack. Implemented by a file system, and in tests by memory with armed faults.
  */
 export interface SpillStore {
-  /** Starts an empty file. Nothing is created on disk before the first append. */
+  /** Creates an empty file. Nothing exists on disk before the first append. */
   create(id: ResultPartitionId): SpillFile;
-  /** Removes every file and whatever was made for them. */
+  /** Removes every file and directory of the store. */
   dispose(): Promise<void>;
 }
 
 /**
- * One append-only log of bytes. One writer, many readers; appends are written in order and may be grouped. Offsets count
- * the bytes that were appended, from 0, whatever number of files of the disk they lie in.
+ * One append-only log of bytes, with one writer and many readers. Appends are written in order and may be batched.
+ * Offsets count appended bytes from 0, across all files on disk.
  */
 export interface SpillFile {
-  /** For messages: the path, without what tells the files of the disk apart. */
+  /** For messages: the path without the segment suffix. */
   readonly name: string;
   /**
-   * Appends bytes; `done` gets the offset they start at, or what went wrong (a `SpillError`). Takes ownership of `bytes`.
-   * What comes after an append that failed starts where that would have.
+   * Appends bytes; `done` gets their start offset, or a `SpillError`. Takes ownership of `bytes`. The append after a
+   * failed one starts at the failed one's offset.
    */
   append(bytes: Uint8Array, done: (error: Error | undefined, offset: number) => void): void;
   /**
-   * Puts everything that was appended before the call on the disk, where it outlasts the machine; `done` gets what went
-   * wrong (a `SpillError`). Says nothing of appends that failed: their own `done` did.
+   * Syncs all earlier appends, so that they survive a machine crash; `done` gets a `SpillError` on failure. Failed
+   * appends are reported only to their own `done`.
    */
   sync(done: (error: Error | undefined) => void): void;
   /**
-   * Looks whether everything that was appended is there: the files, what they say of themselves, their length. Does not
-   * read the bytes. `done` gets the first that is wrong.
+   * Verifies that all files exist with the right header and length, without reading their content. `done` gets the
+   * first fault.
    */
   verify(done: (error: UnreadableFileError | undefined) => void): void;
-  /** Where on the disk the byte at `offset` lies, or would be put as things are. */
+  /** The file and position of the byte at `offset`, existing or future. */
   locate(offset: number): FilePlace;
   /**
-   * Reads exactly `length` bytes from `offset`, of those whose append is done; a short read is an error. Reads that are
-   * asked for together and lie close to each other are one read of the disk: `bytes` may be a part of a buffer of at most
-   * 1 MiB, which it keeps in memory. No two reads get the same bytes of it.
+   * Reads exactly `length` bytes from `offset`, within completed appends; a short read is an error. Concurrent reads of
+   * nearby ranges become one disk read, so `bytes` may be a view that keeps a buffer of up to 1 MiB in memory. Views of
+   * different reads never overlap.
    */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
-  /** Deletes the file; reads that are under way end with an error. Safe to call twice. */
+  /** Deletes the file; reads under way end with an error. Idempotent. */
   remove(): void;
 }
 
-/** A byte of a file of the disk. */
+/** A position in a file on disk. */
 export interface FilePlace {
   /** The path. */
   readonly file: string;
-  /** Bytes of the file before it. */
+  /** Byte offset in the file. */
   readonly offset: number;
 }
 
-/** A file is not as it was written. The message says how, and leaves it to `file` and `offset` to say where. */
+/** A file differs from what was written. The message says how; `file` and `offset` say where. */
 export class UnreadableFileError extends Error implements FilePlace {
   readonly file: string;
-  /** Where it begins to be wrong. */
+  /** Offset of the first fault. */
   readonly offset: number;
 
   constructor({ file, offset }: FilePlace, problem: string, options?: { cause?: unknown }) {
@@ -68,12 +68,12 @@ export class UnreadableFileError extends Error implements FilePlace {
   }
 }
 
-/** Where a fault can be armed in a spill store (`environment.faults`). The place says `file`, and `offset` of a read. */
+/** Fault points in a spill store (`environment.faults`). Their place has `file`, and for a read `offset`. */
 export const spillFaultPoints = {
-  /** Before bytes are appended: the disk is full. */
+  /** Before an append, to simulate a full disk. */
   append: 'spill.append',
-  /** Before bytes are read: the file is gone. */
+  /** Before a read, to simulate a missing file. */
   read: 'spill.read',
-  /** Before bytes are put on the disk for good: the disk fails. */
+  /** Before a sync, to simulate a disk failure. */
   sync: 'spill.sync',
 } as const;
