@@ -118,11 +118,14 @@ export class RecordNotSerializableError extends KintsugiError {
   override readonly recovery = 'never';
   /** Where in the record, as `$.a[2].b`. */
   readonly path: string;
+  /** What is there: `an instance of Point`. */
+  readonly found: string;
 
   constructor(path: string, what: string) {
     super(
       `A record cannot be spilled: ${cutToFit(path, 200)} is ${cutToFit(what, 200)}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
     );
     this.path = path;
+    this.found = what;
   }
 }

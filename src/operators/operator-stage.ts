@@ -1,6 +1,8 @@
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import type { StageState } from './stage-state.ts';
+import type { StateSnapshot } from './state-snapshot.ts';
 
 /** What a stage was at when it threw. */
 export interface Blame {
@@ -38,6 +40,17 @@ export interface OperatorStage {
    * Only if the context asks for it.
    */
   originOf(result: number): number | undefined;
+  /**
+   * What it holds: everything that came of what was pushed and is not in what was polled. Between `push` and `poll`, at any
+   * time before it is done or fails; changes nothing. Absent, with the reason, if it cannot tell all of it.
+   */
+  snapshot(): StateSnapshot<StageState>;
+  /**
+   * Takes what another stage of the same operators held, which then goes on here: calls in flight are made again. Once,
+   * before the first `push`.
+   * @throws IllegalStateError for the state of other operators
+   */
+  restore(state: StageState): void;
   /** Ends it early: calls under way are told to abort, what they still answer is dropped. Safe to call twice. */
   close(): void;
 }

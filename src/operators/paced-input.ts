@@ -18,6 +18,11 @@ export class PacedInput {
     return this.#at === this.#records.length;
   }
 
+  /** What is still to be worked on. */
+  get rest(): Batch {
+    return this.#records.slice(this.#at);
+  }
+
   /** Takes a batch. Only when it is empty. */
   push(records: Batch): void {
     this.#records = records;

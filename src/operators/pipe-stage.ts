@@ -8,6 +8,8 @@ import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
+import type { StageState } from './stage-state.ts';
+import { type Absence, absent, refuseState } from './state-snapshot.ts';
 import { UserSubscriber } from './user-subscriber.ts';
 
 const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';
@@ -107,6 +109,16 @@ export class PipeStage implements OperatorStage {
   /** What a pipe makes its results of only the pipe knows. */
   originOf(): undefined {
     return undefined;
+  }
+
+  /** What a pipe holds, in its operators and timers, only the pipe knows. */
+  snapshot(): Absence {
+    const { uids, firstOperator = 0, name = '' } = this.#context;
+    return absent(`"${uids?.[firstOperator] ?? name}" is a pipe of RxJS, which keeps its state to itself`);
+  }
+
+  restore(state: StageState): never {
+    refuseState('a pipe of RxJS', state.kind);
   }
 
   close(): void {

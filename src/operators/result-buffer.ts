@@ -29,6 +29,11 @@ export class ResultBuffer {
     return length === 0 || (length < this.#batchSize && this.#cutter.endOf(this.#records) === length);
   }
 
+  /** What it holds, in order. */
+  get rest(): Batch {
+    return this.#records.slice(this.#taken);
+  }
+
   add(record: unknown): void {
     this.#records.push(record);
   }

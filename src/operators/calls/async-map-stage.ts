@@ -6,6 +6,8 @@ import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable } from '../../user-code.ts';
 import { AsyncCall } from './async-call.ts';
+import { type CallEntry, newEntry } from './call-entry.ts';
+import { callsOf, snapshotOfCalls } from './calls-state.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import { RetryAfterError } from './call-errors.ts';
 import type { CallLimiter } from '../call-limiter.ts';
@@ -13,28 +15,11 @@ import type { AsyncCallContext, OperatorDescription } from '../operator-descript
 import { Lineage } from '../lineage.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { retryAfter } from './retry-after.ts';
+import type { CallsState, StageState } from '../stage-state.ts';
+import type { StateSnapshot } from '../state-snapshot.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
-
-/** A record on its way through the user's function. */
-interface Entry {
-  readonly record: unknown;
-  /** Its number in the input of the stage, from 0. */
-  readonly number: number;
-  retry: number;
-  /** Whether a call for it was made in vain. */
-  isRepeated: boolean;
-  isAnswered: boolean;
-  result: unknown;
-  /** What a call for it costs; undefined until one is to be made. */
-  costs: readonly number[] | undefined;
-  call: AsyncCall | undefined;
-  /** Ends what it waits for: its turn to call, or the time of its retry. */
-  stopWaiting: (() => void) | undefined;
-  /** Gives back the place of its key, or gives up asking for one. */
-  leavePlace: (() => void) | undefined;
-}
 
 /**
  * `mapAsync`: several calls of the user's function at once, with a limit of time for each and retries, held to what the
@@ -65,17 +50,21 @@ export class AsyncMapStage implements OperatorStage {
   #records: Batch = [];
   #begun = 0;
   /** Ordered: everything begun and not taken, in order. Unordered: what is answered. */
-  #entries: Entry[] = [];
+  #entries: CallEntry[] = [];
   /** Begun and not answered. */
-  readonly #open = new Set<Entry>();
+  readonly #open = new Set<CallEntry>();
   /** Those that have a place of their key, and are not yet under way. */
-  readonly #placed: Entry[] = [];
+  readonly #placed: CallEntry[] = [];
   #underWay = 0;
   #failure: Error | undefined;
   #blame: Blame | undefined;
   readonly #lineage: Lineage | undefined;
-  /** Records that came in before the present batch. */
+  /** Records that came in before the present batch; below 0 if those of that batch were restored. */
   #pushed = 0;
+  /** Calls to be made again, of the state that was restored. */
+  #restored: CallEntry[] = [];
+  /** Results that come of what was restored. */
+  #restoredCount = 0;
   #isOver = false;
   #isClosed = false;
 
@@ -125,7 +114,26 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   originOf(result: number): number | undefined {
-    return this.#options.ordered ? result : this.#lineage?.originOf(result);
+    if (!this.#options.ordered) return this.#lineage?.originOf(result);
+    return result < this.#restoredCount ? undefined : result - this.#restoredCount;
+  }
+
+  snapshot(): StateSnapshot<CallsState> {
+    const { ordered } = this.#options;
+    const held = ordered ? this.#entries : [...this.#entries, ...this.#open];
+    return snapshotOfCalls(this.#name, held, this.#records.slice(this.#begun), this.#isOver);
+  }
+
+  restore(state: StageState): void {
+    const { held, waiting } = callsOf(state, this.#context.freezesRecords === true);
+    this.#records = waiting;
+    this.#pushed = -waiting.length;
+    this.#restoredCount = held.length + waiting.length;
+    this.#restored = held.filter(({ isAnswered }) => !isAnswered);
+    for (const entry of this.#restored) this.#open.add(entry);
+    this.#entries = this.#options.ordered ? held : held.filter(({ isAnswered }) => isAnswered);
+    this.#isOver = (state as CallsState).isOver;
+    this.#begin();
   }
 
   close(): void {
@@ -135,6 +143,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#open.clear();
     this.#entries = [];
     this.#records = [];
+    this.#restored = [];
     this.#begun = 0;
     for (const call of calls) call?.abandon();
   }
@@ -158,7 +167,7 @@ export class AsyncMapStage implements OperatorStage {
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
       const isFree = this.#underWay < this.#options.concurrency;
-      if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as Entry);
+      if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as CallEntry);
       else if (this.#options.keyOf !== undefined && this.#mayTakeAnother()) this.#askForPlace(this.#nextEntry());
       else if (this.#options.keyOf === undefined && isFree && this.#mayTakeAnother()) this.#start(this.#nextEntry());
       else return;
@@ -166,31 +175,23 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #mayTakeAnother(): boolean {
+    if (this.#restored.length > 0) return true;
     if (this.#begun === this.#records.length) return false;
     const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#open.size;
     return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
   }
 
-  #nextEntry(): Entry {
+  #nextEntry(): CallEntry {
+    const restored = this.#restored.shift();
+    if (restored !== undefined) return restored;
     const number = this.#pushed + this.#begun;
-    const entry: Entry = {
-      record: this.#records[this.#begun++],
-      number,
-      retry: 0,
-      isRepeated: false,
-      isAnswered: false,
-      result: undefined,
-      costs: undefined,
-      call: undefined,
-      stopWaiting: undefined,
-      leavePlace: undefined,
-    };
+    const entry = newEntry(this.#records[this.#begun++], number < 0 ? undefined : number);
     this.#open.add(entry);
     if (this.#options.ordered) this.#entries.push(entry);
     return entry;
   }
 
-  #askForPlace(entry: Entry): void {
+  #askForPlace(entry: CallEntry): void {
     this.#orGiveUp(entry, () => {
       const key = this.#options.keyOf?.(entry.record);
       entry.leavePlace = this.#limiter.requestPlace(key, () => {
@@ -201,12 +202,12 @@ export class AsyncMapStage implements OperatorStage {
     });
   }
 
-  #start(entry: Entry): void {
+  #start(entry: CallEntry): void {
     this.#underWay++;
     this.#orGiveUp(entry, () => this.#callInTurn(entry));
   }
 
-  #callInTurn(entry: Entry): void {
+  #callInTurn(entry: CallEntry): void {
     // What is called again comes on a turn of its own: one that is refused at once would never give the thread back.
     if (this.#limiter.isOpen && !entry.isRepeated) {
       this.#call(entry);
@@ -221,7 +222,7 @@ export class AsyncMapStage implements OperatorStage {
     });
   }
 
-  #call(entry: Entry): void {
+  #call(entry: CallEntry): void {
     const call = new AsyncCall(entry.retry);
     entry.call = call;
     let answer: unknown;
@@ -245,7 +246,7 @@ export class AsyncMapStage implements OperatorStage {
     );
   }
 
-  #limitTime(entry: Entry, call: AsyncCall): void {
+  #limitTime(entry: CallEntry, call: AsyncCall): void {
     call.onSettled = this.#deadlines?.add(() => {
       this.#settle(entry, call, () => {
         const timeoutMs = this.#options.timeoutMs as number;
@@ -257,7 +258,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   /** AM4: the first answer of the present call counts, once. */
-  #settle(entry: Entry, call: AsyncCall, act: () => void): void {
+  #settle(entry: CallEntry, call: AsyncCall, act: () => void): void {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
     act();
@@ -265,7 +266,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#context.wake();
   }
 
-  #answered(entry: Entry, result: unknown): void {
+  #answered(entry: CallEntry, result: unknown): void {
     entry.call = undefined;
     entry.result = result;
     entry.isAnswered = true;
@@ -275,7 +276,7 @@ export class AsyncMapStage implements OperatorStage {
     entry.leavePlace?.();
   }
 
-  #failed(entry: Entry, thrown: unknown): void {
+  #failed(entry: CallEntry, thrown: unknown): void {
     entry.call = undefined;
     entry.isRepeated = true;
     const error = toError(thrown);
@@ -295,7 +296,7 @@ export class AsyncMapStage implements OperatorStage {
     });
   }
 
-  #retryLater(entry: Entry, delayMs: number): void {
+  #retryLater(entry: CallEntry, delayMs: number): void {
     const timer = this.#clock.setTimeout(() => {
       entry.stopWaiting = undefined;
       this.#orGiveUp(entry, () => this.#callInTurn(entry));
@@ -305,7 +306,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   /** What options of the user's throw, or an error that is not tried again, is how it ends. */
-  #orGiveUp({ record, number }: Entry, action: () => void): void {
+  #orGiveUp({ record, number }: CallEntry, action: () => void): void {
     try {
       action();
     } catch (thrown) {

@@ -1,16 +1,18 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
-import { isThenable } from '../../user-code.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
-import type { Accumulators, LoopOperator, LoopOptions } from './loop.ts';
+import type { LoopOperator, LoopOptions } from './loop.ts';
 import { KeyedState } from './keyed-state.ts';
+import { LoopSegment } from './loop-segment.ts';
 import { Lineage } from '../lineage.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { Pace } from '../pace.ts';
 import { PacedInput } from '../paced-input.ts';
-import { refuseRecord } from '../refused-results.ts';
 import { ResultBuffer } from '../result-buffer.ts';
+import type { FusedState, SegmentState, StageState } from '../stage-state.ts';
+import { refuseState, type StateSnapshot, takeSnapshot } from '../state-snapshot.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
 
 /** An operator that answers at once. */
@@ -35,8 +37,10 @@ export class FusedChain implements OperatorStage {
   #isOver = false;
   /** The first segment that is not drained. */
   #draining = 0;
-  /** Records that were worked on. */
+  /** Records that were worked on; below 0 while those are that were restored, whose numbers are not known. */
   #worked = 0;
+  /** Results that come of what was restored, where each record has one. */
+  #restored = 0;
   /** Whether its result number n comes of its record number n, always. */
   readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
@@ -86,13 +90,51 @@ export class FusedChain implements OperatorStage {
   }
 
   originOf(result: number): number | undefined {
-    return this.#isOneToOne ? result : this.#lineage?.originOf(result);
+    const origin = this.#isOneToOne ? result - this.#restored : this.#lineage?.originOf(result);
+    return origin === undefined || origin < 0 ? undefined : origin;
+  }
+
+  snapshot(): StateSnapshot<FusedState> {
+    const { firstOperator = 0 } = this.#context;
+    return takeSnapshot((pack) => ({
+      kind: 'fused',
+      waiting: pack(this.#uidOf(firstOperator), this.#input.rest),
+      results: pack(this.#uidOf(this.#segments.at(-1)?.lastOperator ?? firstOperator), this.#results.rest),
+      segments: this.#segments.map(({ segment, lastOperator }) =>
+        segment.snapshot((values) => pack(this.#uidOf(lastOperator), values)),
+      ),
+      isOver: this.#isOver,
+      draining: this.#draining,
+    }));
+  }
+
+  restore(state: StageState): void {
+    if (state.kind !== 'fused' || state.segments.length !== this.#segments.length) {
+      refuseState(`${this.#segments.length} stretches of operators`, state.kind);
+    }
+    for (const [index, { segment }] of this.#segments.entries()) {
+      segment.restore(state.segments[index] as SegmentState);
+    }
+    const [waiting, results] = [unpackData(state.waiting), unpackData(state.results)];
+    if (this.#context.freezesRecords === true) freezeRecords(waiting);
+    this.#worked = -waiting.length;
+    this.#restored = waiting.length + results.length;
+    this.#lineage?.note(results.length, undefined);
+    this.#results.addAll(results);
+    this.#input.push(waiting);
+    this.#isOver = state.isOver;
+    this.#draining = state.draining;
   }
 
   close(): void {
     this.#results.clear();
     this.#input.clear();
     this.#draining = this.#segments.length;
+  }
+
+  #uidOf(operator: number): string {
+    const { uids, name = '' } = this.#context;
+    return uids?.[operator] ?? name;
   }
 
   #work(): void {
@@ -192,7 +234,7 @@ class RunTrace implements SegmentTrace {
 }
 
 function numberOf(base: number | undefined, index: number | undefined): number | undefined {
-  return base === undefined || index === undefined ? undefined : base + index;
+  return base === undefined || index === undefined || base + index < 0 ? undefined : base + index;
 }
 
 function segmentsOf(
@@ -209,7 +251,7 @@ function segmentsOf(
   };
   let stretch: LoopOperator[] = [];
   const close = (): void => {
-    if (stretch.length > 0) place(loopSegment(stretch, compile, options), stretch.length);
+    if (stretch.length > 0) place(new LoopSegment(stretch, compile, options), stretch.length);
     stretch = [];
   };
   for (const operator of operators) {
@@ -223,33 +265,4 @@ function segmentsOf(
   }
   close();
   return segments;
-}
-
-function loopSegment(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions): Segment {
-  const accumulators: Accumulators[] = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
-  const run = compile(operators, accumulators, options);
-  const last = operators.at(-1);
-  if (last?.kind !== 'aggregate' || last.emit !== 'final') return { run };
-  const cells = accumulators.at(-1) as Accumulators;
-  const result = last.result as (accumulator: unknown, key: unknown) => unknown;
-  let entries: ReturnType<Accumulators['entries']> | undefined;
-  let key: unknown;
-  return {
-    run,
-    get key() {
-      return key;
-    },
-    drain: (out, keyCount) => {
-      entries ??= cells.entries();
-      for (let count = 0; count < keyCount; count++) {
-        const next = entries.next();
-        if (next.done === true) return false;
-        key = next.value[0];
-        const record = result(next.value[1].accumulator, key);
-        if (isThenable(record)) refuseRecord('aggregate', record);
-        out.push(record);
-      }
-      return true;
-    },
-  };
 }

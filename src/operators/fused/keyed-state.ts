@@ -4,7 +4,10 @@ import { isThenable, refusePromise } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
 import { refuseRecord } from '../refused-results.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../operator-description.ts';
-import type { Segment, SegmentTrace } from './segment.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
+import type { SegmentState } from '../stage-state.ts';
+import { refuseState } from '../state-snapshot.ts';
+import { pairsOf, type Segment, type SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
@@ -21,7 +24,9 @@ export class KeyedState implements Segment {
   readonly #onRecord: OnRecord;
   readonly #onEnd: OnEnd | undefined;
   readonly #states = new Map<unknown, unknown>();
-  #keysAtEnd: Iterator<unknown> | undefined;
+  /** Those that had a state when the input ended. */
+  #keysAtEnd: unknown[] | undefined;
+  #nextAtEnd = 0;
   #key: unknown;
   /** Where results go; undefined while no function of the user's runs. */
   #out: unknown[] | undefined;
@@ -69,13 +74,12 @@ export class KeyedState implements Segment {
   readonly drain = (out: unknown[], keyCount: number): boolean => {
     if (this.#onEnd === undefined) return false;
     // A copy: a key that is cleared and set again goes to the end of the map, again and again.
-    this.#keysAtEnd ??= [...this.#states.keys()].values();
+    this.#keysAtEnd ??= [...this.#states.keys()];
     this.#out = out;
     try {
       for (let count = 0; count < keyCount; count++) {
-        const next = this.#keysAtEnd.next();
-        if (next.done === true) return false;
-        this.#key = next.value;
+        if (this.#nextAtEnd === this.#keysAtEnd.length) return false;
+        this.#key = this.#keysAtEnd[this.#nextAtEnd++];
         const answer = this.#onEnd(this.#context, this.#emit);
         if (answer !== undefined) mustNotWait('onEnd', answer);
       }
@@ -84,6 +88,17 @@ export class KeyedState implements Segment {
       this.#out = undefined;
     }
   };
+
+  snapshot(pack: (values: Batch) => Uint8Array): SegmentState {
+    const keysAtEnd = this.#keysAtEnd && pack(this.#keysAtEnd.slice(this.#nextAtEnd));
+    return { kind: 'process', states: pack([...this.#states].flat(1)), keysAtEnd };
+  }
+
+  restore(state: SegmentState): void {
+    if (state.kind !== 'process') refuseState('process', 'an aggregate');
+    for (const [key, value] of pairsOf(unpackData(state.states))) this.#states.set(key, value);
+    this.#keysAtEnd = state.keysAtEnd && unpackData(state.keysAtEnd);
+  }
 
   #createContext(): Context {
     const states = this.#states;

@@ -1,4 +1,5 @@
 import type { Batch } from '../../partitions/stream-element.ts';
+import type { SegmentState } from '../stage-state.ts';
 
 /** What a segment notes about one run for whoever has to say where it failed, or what a result came of. */
 export interface SegmentTrace {
@@ -12,7 +13,16 @@ export interface SegmentTrace {
 export interface Segment {
   run(records: Batch, out: unknown[], trace: SegmentTrace): void;
   /** Asks about `keyCount` more keys and appends their results; false when there were no more keys. */
-  readonly drain?: (out: unknown[], keyCount: number) => boolean;
+  readonly drain?: ((out: unknown[], keyCount: number) => boolean) | undefined;
   /** The key whose turn it is in `drain`. */
   readonly key?: unknown;
+  /** What it holds. `pack` copies values, or throws a `RecordNotSerializableError`. */
+  snapshot(pack: (values: Batch) => Uint8Array): SegmentState;
+  /** Takes what another one of the same operators held. Before its first record. */
+  restore(state: SegmentState): void;
+}
+
+/** Key, value, key, value, … two by two. */
+export function* pairsOf(flat: Batch): Generator<readonly [key: unknown, value: unknown]> {
+  for (let at = 0; at < flat.length; at += 2) yield [flat[at], flat[at + 1]];
 }

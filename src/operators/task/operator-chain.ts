@@ -1,4 +1,5 @@
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { AsyncMapStage } from '../calls/async-map-stage.ts';
 import { FusedChain, type SynchronousOperator } from '../fused/fused-chain.ts';
@@ -6,6 +7,8 @@ import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { PipeStage } from '../pipe-stage.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
+import type { ChainState, PassingState, StageState } from '../stage-state.ts';
+import { refuseState, type StateSnapshot, takeSnapshot } from '../state-snapshot.ts';
 
 /**
  * What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone.
@@ -33,7 +36,7 @@ export function createOperatorChain(
     for (const stage of stages) stage.close();
     throw error;
   }
-  const [only = new PassingStage()] = stages;
+  const [only = new PassingStage(name)] = stages;
   return stages.length > 1 ? new StageChain(stages, environment.freezeRecords) : only;
 }
 
@@ -63,8 +66,15 @@ function createStage(group: Group, runtime: RuntimeContext, context: StageContex
 /** No operator at all. */
 class PassingStage implements OperatorStage {
   readonly blame = undefined;
+  readonly #name: string;
   #waiting: Batch | undefined;
   #isOver = false;
+  /** Records that were restored, whose numbers are not known. */
+  #restored = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   get isAccepting(): boolean {
     return this.#waiting === undefined;
@@ -88,8 +98,24 @@ class PassingStage implements OperatorStage {
     return this.#isOver && this.#waiting === undefined;
   }
 
-  originOf(result: number): number {
-    return result;
+  originOf(result: number): number | undefined {
+    return result < this.#restored ? undefined : result - this.#restored;
+  }
+
+  snapshot(): StateSnapshot<PassingState> {
+    return takeSnapshot((pack) => ({
+      kind: 'passing',
+      waiting: pack(this.#name, this.#waiting ?? []),
+      isOver: this.#isOver,
+    }));
+  }
+
+  restore(state: StageState): void {
+    if (state.kind !== 'passing') refuseState('no operator', state.kind);
+    const waiting = unpackData(state.waiting);
+    if (waiting.length > 0) this.#waiting = waiting;
+    this.#restored = waiting.length;
+    this.#isOver = state.isOver;
   }
 
   close(): void {
@@ -150,6 +176,27 @@ class StageChain implements OperatorStage {
 
   originOf(result: number): number | undefined {
     return this.#originBefore(this.#stages.length, result);
+  }
+
+  snapshot(): StateSnapshot<ChainState> {
+    const stages: StageState[] = [];
+    for (const stage of this.#stages.slice(this.#first)) {
+      const snapshot = stage.snapshot();
+      if (snapshot.kind === 'absent') return snapshot;
+      stages.push(snapshot.state);
+    }
+    return { kind: 'taken', state: { kind: 'chain', done: this.#first, stages } };
+  }
+
+  restore(state: StageState): void {
+    if (state.kind !== 'chain' || state.done + state.stages.length !== this.#stages.length) {
+      refuseState(`${this.#stages.length} stages`, state.kind);
+    }
+    this.#first = state.done;
+    for (const [index, stage] of this.#stages.entries()) {
+      if (index < state.done) stage.close();
+      else stage.restore(state.stages[index - state.done] as StageState);
+    }
   }
 
   close(): void {

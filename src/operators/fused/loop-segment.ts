@@ -1,0 +1,77 @@
+import { unpackData } from '../../partitions/records/packed-data.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
+import { isThenable } from '../../user-code.ts';
+import { refuseRecord } from '../refused-results.ts';
+import type { SegmentState } from '../stage-state.ts';
+import { refuseState } from '../state-snapshot.ts';
+import type { compileLoop } from './compile-loop.ts';
+import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
+import { pairsOf, type Segment } from './segment.ts';
+
+/** A stretch of operators as one loop, with the accumulators of its aggregates. */
+export class LoopSegment implements Segment {
+  readonly run: Loop;
+  /** Asks for the final results, if its last operator has any. */
+  readonly drain: ((out: unknown[], keyCount: number) => boolean) | undefined;
+  readonly #accumulators: readonly Accumulators[];
+  #entries: ReturnType<Accumulators['entries']> | undefined;
+  #drainedKeys = 0;
+  #key: unknown;
+
+  constructor(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions) {
+    this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
+    this.run = compile(operators, this.#accumulators, options);
+    const last = operators.at(-1);
+    if (last?.kind !== 'aggregate' || last.emit !== 'final') return;
+    const cells = this.#accumulators.at(-1) as Accumulators;
+    const result = last.result as (accumulator: unknown, key: unknown) => unknown;
+    this.drain = (out, keyCount) => this.#drain(cells, result, out, keyCount);
+  }
+
+  get key(): unknown {
+    return this.#key;
+  }
+
+  snapshot(pack: (values: Batch) => Uint8Array): SegmentState {
+    const accumulators = this.#accumulators.map((cells) =>
+      pack([...cells].flatMap(([key, { accumulator }]) => [key, accumulator])),
+    );
+    return { kind: 'loop', accumulators, drainedKeys: this.#drainedKeys };
+  }
+
+  restore(state: SegmentState): void {
+    if (state.kind !== 'loop' || state.accumulators.length !== this.#accumulators.length) {
+      refuseState(`${this.#accumulators.length} aggregates`, state.kind);
+    }
+    for (const [index, packed] of state.accumulators.entries()) {
+      const cells = this.#accumulators[index] as Accumulators;
+      for (const [key, accumulator] of pairsOf(unpackData(packed))) cells.set(key, { accumulator });
+    }
+    this.#drainedKeys = state.drainedKeys;
+  }
+
+  #undrained(cells: Accumulators): ReturnType<Accumulators['entries']> {
+    const entries = cells.entries();
+    for (let drained = 0; drained < this.#drainedKeys; drained++) entries.next();
+    return entries;
+  }
+
+  #drain(
+    cells: Accumulators,
+    result: (accumulator: unknown, key: unknown) => unknown,
+    out: unknown[],
+    keyCount: number,
+  ): boolean {
+    this.#entries ??= this.#undrained(cells);
+    for (let count = 0; count < keyCount; count++) {
+      const next = this.#entries.next();
+      if (next.done === true) return false;
+      this.#key = next.value[0];
+      const record = result(next.value[1].accumulator, this.#key);
+      if (isThenable(record)) refuseRecord('aggregate', record);
+      out.push(record);
+      this.#drainedKeys++;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,45 @@
+import { RecordNotSerializableError } from '../errors/result-errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
+import { packData } from '../partitions/records/packed-data.ts';
+import type { Batch } from '../partitions/stream-element.ts';
+
+/**
+ * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or why there
+ * is none, so that nobody takes a part of it for the whole.
+ */
+export type StateSnapshot<State = unknown> = { readonly kind: 'taken'; readonly state: State } | Absence;
+
+/** Why there is no state. */
+export interface Absence {
+  readonly kind: 'absent';
+  /** What it is, and why: `"sums" keeps an instance of Foo at $.foo`. */
+  readonly reason: string;
+}
+
+export function absent(reason: string): Absence {
+  return { kind: 'absent', reason };
+}
+
+/** Makes a snapshot, in which `pack` packs values of the operator called `uid`: absent if they are not plain data. */
+export function takeSnapshot<State>(
+  make: (pack: (uid: string, values: Batch) => Uint8Array) => State,
+): StateSnapshot<State> {
+  let holder = '';
+  try {
+    const state = make((uid, values) => {
+      holder = uid;
+      return packData(values);
+    });
+    return { kind: 'taken', state };
+  } catch (error) {
+    if (!(error instanceof RecordNotSerializableError)) throw error;
+    return absent(`"${holder}" keeps what is no plain data: ${error.path} is ${error.found}`);
+  }
+}
+
+/** @throws IllegalStateError for the state of a task with other operators */
+export function refuseState(expected: string, found: string): never {
+  throw new IllegalStateError(
+    `State of ${found} cannot be restored to ${expected}: it was taken of a task with other operators`,
+  );
+}
