@@ -1,8 +1,8 @@
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import type { StageState } from './stage-state.ts';
-import type { StateSnapshot } from './state-snapshot.ts';
+import type { StageState } from './state/stage-state.ts';
+import type { StateSnapshot } from './state/state-snapshot.ts';
 
 /** What a stage was at when it threw. */
 export interface Blame {

@@ -8,8 +8,8 @@ import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
-import type { StageState } from './stage-state.ts';
-import { type Absence, absent, refuseState } from './state-snapshot.ts';
+import type { StageState } from './state/stage-state.ts';
+import { type Absence, absent, refuseState } from './state/state-snapshot.ts';
 import { UserSubscriber } from './user-subscriber.ts';
 
 const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';

@@ -55,10 +55,11 @@ export const partByName: Readonly<Record<string, Part>> = {
  */
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
-    '.': [],
-    fused: ['.'],
-    calls: ['.'],
-    task: ['.', 'fused', 'calls'],
+    '.': ['state'],
+    state: [],
+    fused: ['.', 'state'],
+    calls: ['.', 'state'],
+    task: ['.', 'state', 'fused', 'calls'],
   },
   api: { '.': ['explain'], explain: ['.'] },
   partitions: {

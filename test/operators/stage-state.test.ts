@@ -7,7 +7,7 @@ import type {
   OperatorDescription,
 } from '../../src/operators/operator-description.ts';
 import type { OperatorStage } from '../../src/operators/operator-stage.ts';
-import type { StageState } from '../../src/operators/stage-state.ts';
+import type { StageState } from '../../src/operators/state/stage-state.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';

@@ -6,7 +6,7 @@ import { TaskScheduler } from '../../src/operators/task/task-scheduler.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
 import { StreamTask, type TaskParts } from '../../src/operators/task/stream-task.ts';
 import { TaskContext } from '../../src/operators/task/task-context.ts';
-import { type Absence, absent } from '../../src/operators/state-snapshot.ts';
+import { type Absence, absent } from '../../src/operators/state/state-snapshot.ts';
 import type { Batch, Mark, StreamElement } from '../../src/partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../../src/partitions/task-io.ts';
 import { faultPlan } from '../../src/testing/fault-plan.ts';

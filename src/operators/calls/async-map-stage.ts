@@ -15,8 +15,8 @@ import type { AsyncCallContext, OperatorDescription } from '../operator-descript
 import { Lineage } from '../lineage.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { retryAfter } from './retry-after.ts';
-import type { CallsState, StageState } from '../stage-state.ts';
-import type { StateSnapshot } from '../state-snapshot.ts';
+import type { CallsState, StageState } from '../state/stage-state.ts';
+import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;

@@ -1,8 +1,8 @@
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
-import type { CallsState, StageState } from '../stage-state.ts';
-import { refuseState, type StateSnapshot, takeSnapshot } from '../state-snapshot.ts';
+import type { CallsState, StageState } from '../state/stage-state.ts';
+import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import { type CallEntry, newEntry } from './call-entry.ts';
 
 /** The state of `mapAsync` called `uid`: `held` are the records that were begun and whose results were not polled, in order. */

@@ -11,8 +11,8 @@ import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { Pace } from '../pace.ts';
 import { PacedInput } from '../paced-input.ts';
 import { ResultBuffer } from '../result-buffer.ts';
-import type { FusedState, SegmentState, StageState } from '../stage-state.ts';
-import { refuseState, type StateSnapshot, takeSnapshot } from '../state-snapshot.ts';
+import type { FusedState, SegmentState, StageState } from '../state/stage-state.ts';
+import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
 
 /** An operator that answers at once. */

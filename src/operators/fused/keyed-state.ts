@@ -5,8 +5,8 @@ import { checkKey } from '../key-identity.ts';
 import { refuseRecord } from '../refused-results.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../operator-description.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
-import type { SegmentState } from '../stage-state.ts';
-import { refuseState } from '../state-snapshot.ts';
+import type { SegmentState } from '../state/stage-state.ts';
+import { refuseState } from '../state/state-snapshot.ts';
 import { pairsOf, type Segment, type SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;

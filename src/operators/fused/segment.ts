@@ -1,5 +1,5 @@
 import type { Batch } from '../../partitions/stream-element.ts';
-import type { SegmentState } from '../stage-state.ts';
+import type { SegmentState } from '../state/stage-state.ts';
 
 /** What a segment notes about one run for whoever has to say where it failed, or what a result came of. */
 export interface SegmentTrace {

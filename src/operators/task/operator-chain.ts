@@ -7,8 +7,8 @@ import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { PipeStage } from '../pipe-stage.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
-import type { ChainState, PassingState, StageState } from '../stage-state.ts';
-import { refuseState, type StateSnapshot, takeSnapshot } from '../state-snapshot.ts';
+import type { ChainState, PassingState, StageState } from '../state/stage-state.ts';
+import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 
 /**
  * What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone.

@@ -1,7 +1,7 @@
-import { RecordNotSerializableError } from '../errors/result-errors.ts';
-import { IllegalStateError } from '../errors/usage-errors.ts';
-import { packData } from '../partitions/records/packed-data.ts';
-import type { Batch } from '../partitions/stream-element.ts';
+import { RecordNotSerializableError } from '../../errors/result-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import { packData } from '../../partitions/records/packed-data.ts';
+import type { Batch } from '../../partitions/stream-element.ts';
 
 /**
  * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or why there
