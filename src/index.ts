@@ -43,10 +43,11 @@ export type { FailurePlace, RecordPlace } from './failure-place.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
 export type { KeepResults } from './graph/keep-results.ts';
-export type { JobResult, JobRun, JobSnapshot } from './run/job-run.ts';
+export type { JobResult, JobRun } from './run/job-run.ts';
+export type { JobSnapshot } from './run/folds/job-snapshot.ts';
 export type { JobRunOptions } from './run/run-options.ts';
 export type { StorageUse } from './run/storage-use.ts';
-export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/job-receipt.ts';
+export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Which tasks restart

@@ -1,9 +1,17 @@
-import type { KeptResult, TaskStatistics } from './protocol/deployment.ts';
+import type { FoundResult, KeptResult, TaskStatistics } from './protocol/deployment.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { Restart } from '../failover/restart-proposal.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../ids.ts';
+import type {
+  AttemptNumber,
+  ExecutionVertexId,
+  ExecutorId,
+  FailoverId,
+  PartitionId,
+  RegionId,
+  ResultPartitionId,
+} from '../ids.ts';
 
 /** What the charts of one job tell each other, by direction. Whatever comes up names the attempt it speaks of. */
 
@@ -123,7 +131,7 @@ export type RegionToMasterEvent =
 /** What a failover hears: the answers of the strategy and the backoff, and of its regions. */
 export type MasterToFailoverEvent =
   /** The results that the restart will read were looked at; those that are gone are noted. */
-  | { readonly type: 'failover.resultsVerified'; readonly lostCount: number }
+  | { readonly type: 'failover.resultsVerified'; readonly lostCount: number; readonly found: readonly FoundResult[] }
   /** `decision` is whatever the strategy emitted: it may be the user's, and nonsense. */
   | { readonly type: 'failover.strategyDecided'; readonly decision: unknown }
   | { readonly type: 'failover.strategyFailed'; readonly cause: unknown }
@@ -144,6 +152,8 @@ export type FailoverToMasterEvent =
       readonly type: 'failover.decided';
       readonly failover: FailoverId;
       readonly restart: Restart;
+      /** How much there is of the results that the restart will read, as far as they were looked at. */
+      readonly sizes: ReadonlyMap<PartitionId, FoundResult>;
       readonly restartAtMs: number;
       /** False if the failure was merged into a restart that was already planned. */
       readonly newAttempt: boolean;

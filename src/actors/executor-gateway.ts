@@ -1,11 +1,18 @@
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import type { KeepingToMasterEvent } from './chart-events.ts';
-import type { KeptResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
+import type { FoundResult, KeptResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
 
 /** A result that will be written on an executor. */
 export interface PlacedRegistration {
   readonly executor: ExecutorId;
   readonly registration: PartitionRegistration;
+}
+
+/** What was found of results that were looked at. */
+export interface VerifiedResults {
+  /** Those that cannot be read, and why. */
+  readonly lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[];
+  readonly found: readonly FoundResult[];
 }
 
 /**
@@ -26,11 +33,8 @@ export interface ExecutorGateway {
     partitions: readonly PlacedRegistration[],
     done: (failed?: { readonly producer: ExecutionVertexId; readonly cause: Error }) => void,
   ): void;
-  /** Looks whether results can still be read. Calls `done` once with those that cannot, and why. */
-  verifyResults(
-    ids: readonly ResultPartitionId[],
-    done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
-  ): void;
+  /** Looks whether results can still be read. Calls `done` once, with what was found of them. */
+  verifyResults(ids: readonly ResultPartitionId[], done: (verified: VerifiedResults) => void): void;
   /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
   losePartition(id: ResultPartitionId, cause: Error): void;
   /** Drops results; unknown ones are ignored. */

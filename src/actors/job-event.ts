@@ -1,6 +1,15 @@
 import type { FailurePlace } from '../failure-place.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../ids.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+
+/** A result that is re-used by a restart, and how much there was of it when it was looked at. */
+export interface ReusedResult {
+  /** Its index in the execution graph. */
+  readonly partition: PartitionId;
+  readonly records: number;
+  /** In memory and on disk, as estimated. */
+  readonly bytes: number;
+}
 
 /**
  * What a run tells those who watch it, in the order it happened. Plain data; tasks and vertices by name. `atMs` is on
@@ -17,14 +26,17 @@ export type JobEvent =
       readonly attempt: AttemptNumber;
       readonly state: ExecutionState;
     }
-  /** A task finished before its input had ended, because nobody needed more of what it produces. */
+  /** An attempt ended, in whatever way. Its state changes when the master has acted on it. */
   | {
-      readonly type: 'task.curtailed';
+      readonly type: 'task.ended';
       readonly atMs: number;
       readonly task: string;
       readonly vertex: number;
-      /** What it had produced. */
-      readonly records: number;
+      readonly attempt: AttemptNumber;
+      readonly recordsIn: number;
+      readonly recordsOut: number;
+      /** Whether it finished before its input had ended, because no consumer needed more of what it produces. */
+      readonly isCurtailed: boolean;
     }
   /**
    * A warning, once per attempt: a restarted task opens a source again that cannot be read again. What came before is lost,
@@ -65,8 +77,12 @@ export type JobEvent =
       readonly atMs: number;
       readonly failover: FailoverId;
       readonly regions: readonly RegionId[];
-      /** Those among them that produce again what they have produced: who reads it goes on. */
+      /** Those among them that produce again what they have produced: its consumers keep running. */
       readonly again: readonly RegionId[];
+      /** Whether there are such consumers: tasks of other regions that have not finished and do not restart. */
+      readonly consumersKeepRunning: boolean;
+      /** The results of other regions that those which restart read again, instead of having them recomputed. */
+      readonly reused: readonly ReusedResult[];
       readonly taskCount: number;
       readonly delayMs: number;
       /** False if it was merged into a restart that was already planned. */

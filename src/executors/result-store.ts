@@ -1,5 +1,6 @@
 import type { ActorHost } from '../actors/actor-host.ts';
-import type { KeptResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
+import type { VerifiedResults } from '../actors/executor-gateway.ts';
+import type { FoundResult, KeptResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
 import type { ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
@@ -150,20 +151,19 @@ export class ResultStore {
     });
   }
 
-  /** Looks whether results can still be read. Calls `done` once with those that cannot, and why. */
-  verify(
-    ids: readonly ResultPartitionId[],
-    done: (lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[]) => void,
-  ): void {
+  /** Looks whether results can still be read. Calls `done` once, with what was found of them. */
+  verify(ids: readonly ResultPartitionId[], done: (verified: VerifiedResults) => void): void {
     const lost: { id: ResultPartitionId; cause: Error }[] = [];
+    const found: FoundResult[] = [];
     let open = ids.length;
-    if (open === 0) done(lost);
+    if (open === 0) done({ lost, found });
     for (const id of ids) {
+      const held = this.find(id);
       const answered = (error?: Error): void => {
         if (error !== undefined) lost.push({ id, cause: error });
-        if (--open === 0) done(lost);
+        else if (held !== undefined) found.push({ id, ...sizeOf(held) });
+        if (--open === 0) done({ lost, found });
       };
-      const held = this.find(id);
       if (held !== undefined) held.verify(answered);
       else if (this.#isToBeRegistered(id)) answered();
       else answered(new PartitionLostError(id, 'it is no longer held'));
@@ -260,7 +260,7 @@ export class ResultStore {
 
   #assertReadable(ids: readonly ResultPartitionId[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.verify(ids, ([lost]) => {
+      this.verify(ids, ({ lost: [lost] }) => {
         if (lost === undefined) resolve();
         else reject(lost.cause);
       });
@@ -382,4 +382,9 @@ export class ResultStore {
       if (held !== undefined && held.partition.id.attempt === id.attempt) visit(held);
     }
   }
+}
+
+function sizeOf(result: ResultPartition): Pick<FoundResult, 'records' | 'bytes'> {
+  const { records, memoryBytes, spilledBytes } = result.statistics();
+  return { records, bytes: memoryBytes + spilledBytes };
 }

@@ -155,11 +155,12 @@ export class TaskExecutor {
 
   #verify({ token, ids }: Extract<MasterToExecutorMessage, { type: 'results.verify' }>): void {
     const { port, results } = this.#options;
-    results.verify(ids, (lost) =>
+    results.verify(ids, ({ lost, found }) =>
       port.post({
         type: 'results.verified',
         token,
         lost: lost.map(({ id, cause }) => ({ id, cause: toPlainError(cause) })),
+        found,
       }),
     );
   }

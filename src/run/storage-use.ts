@@ -1,8 +1,9 @@
-import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { JobShape } from './folds/job-shape.ts';
+import type { SnapshotFold } from './folds/job-snapshot.ts';
 
-/** What the results of one exchange take at a moment, and why they are still there. */
+/** What the results of one exchange take now, and why they are still there. */
 export interface StorageUse {
   /** The job vertices at the ends of the exchange. */
   readonly source: string;
@@ -17,7 +18,7 @@ export interface StorageUse {
   readonly diskBytes: number;
   /** How long ago the oldest of them was begun. */
   readonly oldestMs: number;
-  /** How many tasks have yet to read them to their end; 0: they are kept by the policy of the exchange alone. */
+  /** How many consumers have yet to read them to the end; 0: they stay because of the exchange's `keepResults` alone. */
   readonly readerCount: number;
   /** The first of those tasks, by name; at most eight. */
   readonly readers: readonly string[];
@@ -38,12 +39,13 @@ const nothingHeld = {
 /** What results take at `nowMs`, by edge of the job graph. O(results and their readers). */
 export function storageUse(
   results: Iterable<{ readonly partition: ResultPartition; readonly sinceMs: number }>,
-  ledger: JobLedger,
+  shape: JobShape,
+  progress: Pick<SnapshotFold, 'hasFinished'>,
   nowMs: number,
 ): StorageUse[] {
-  const { graph } = ledger;
+  const { graph } = shape;
   const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
-  const readers = new Map<number, Set<ExecutionVertexId>>();
+  const readers = new Map<number, readonly ExecutionVertexId[]>();
   for (const { partition, sinceMs } of results) {
     const id = partition.id.partition;
     const edge = graph.edgeIndexOfPartition(id);
@@ -60,14 +62,28 @@ export function storageUse(
     use.diskBytes += spilledBytes;
     use.oldestMs = Math.max(use.oldestMs, nowMs - sinceMs);
     const group = graph.groupOfPartition(id);
-    if (!readers.has(group)) readers.set(group, new Set(ledger.readersOf(id)));
+    if (!readers.has(group)) readers.set(group, readersOf(group, shape, progress));
   }
-  for (const [group, tasks] of readers) {
+  for (const [group, reading] of readers) {
     const use = byEdge.get(graph.edgeIndexOfGroup(group));
     if (use === undefined) continue;
-    const names = [...tasks].slice(0, mostNames - use.readers.length).map((task) => graph.nameOf(task));
+    const names = reading.slice(0, mostNames - use.readers.length).map((task) => graph.nameOf(task));
     use.readers = [...use.readers, ...names];
-    use.readerCount += tasks.size;
+    use.readerCount += reading.length;
   }
   return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
+}
+
+/** The consumers of a group that have not read it to the end: those of regions that have not finished. */
+function readersOf(
+  group: number,
+  { graph, regions }: JobShape,
+  progress: Pick<SnapshotFold, 'hasFinished'>,
+): ExecutionVertexId[] {
+  const consumers: ExecutionVertexId[] = [];
+  for (let at = graph.consumerStart(group); at < graph.consumerEnd(group); at++) {
+    const consumer = at as ExecutionVertexId;
+    if (!progress.hasFinished(regions.regionOf(consumer))) consumers.push(consumer);
+  }
+  return consumers;
 }

@@ -97,6 +97,11 @@ export class ResultTracker {
     return this.#consumers.isConsumed(this.#graph.groupOfPartition(partition));
   }
 
+  /** Whether a region has finished, and read its inputs to their end. */
+  hasFinished(region: RegionId): boolean {
+    return this.#consumers.isFinished(region);
+  }
+
   /** The tasks that have not read a result to its end. */
   *readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
     const group = this.#graph.groupOfPartition(partition);

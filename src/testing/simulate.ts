@@ -8,7 +8,7 @@ import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { JobVertexId } from '../ids.ts';
 import { checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
-import type { JobReceipt } from '../run/job-receipt.ts';
+import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { armFaults } from './armed-faults.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { type DrawnRun, drawFaults, drawShape } from './drawn-run.ts';

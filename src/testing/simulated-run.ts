@@ -9,7 +9,7 @@ import { restartIndividual } from '../failover/strategies/restart-individual.ts'
 import { restartPipelinedRegion } from '../failover/strategies/restart-pipelined-region.ts';
 import { givenOf } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
-import type { JobReceipt } from '../run/job-receipt.ts';
+import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import type { JobRun } from '../run/job-run.ts';
 import type { JobRunOptions } from '../run/run-options.ts';
 import { runJob } from '../run/run-job.ts';

@@ -64,7 +64,12 @@ const toMaster = {
   },
   'task.leftOpen': { type: 'task.leftOpen', vertex, what: 'sink' },
   'results.registered': { type: 'results.registered', token: 1, failed: { producer: vertex, cause } },
-  'results.verified': { type: 'results.verified', token: 2, lost: [{ id, cause }] },
+  'results.verified': {
+    type: 'results.verified',
+    token: 2,
+    lost: [{ id, cause }],
+    found: [{ id, records: 5, bytes: 80 }],
+  },
   'results.promoted': { type: 'results.promoted', token: 3, kept },
   'results.promotionFailed': { type: 'results.promotionFailed', token: 3, cause },
   'result.truncated': { type: 'result.truncated', id },

@@ -30,10 +30,6 @@ const notYetSplit: readonly string[] = [
   'machines/job-master/create-job-master.ts: createJobMaster has',
   'machines/job-master/job-ledger.ts has',
   'machines/region/region-machine.ts has',
-  'run/job-run.ts has',
-  'run/log-event.ts: logEvent has',
-  'run/receipt-book.ts: note has',
-  'run/run-job.ts: runJob has',
 ];
 
 describe('the source tree', () => {

@@ -1,9 +1,8 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import { ReceiptBook } from '../../src/run/receipt-book.ts';
-import { JobRun } from '../../src/run/job-run.ts';
-import { Observers } from '../../src/run/observers.ts';
+import { folded } from '../../src/run/folds/event-fold.ts';
+import { FailureHistory } from '../../src/run/folds/failure-history.ts';
 import { UnrecoverableError } from '../../src/errors/job-errors.ts';
-import { ExceptionHistory, type RootExceptionEntry } from '../../src/failover/exception-history.ts';
+import type { RootExceptionEntry } from '../../src/failover/exception-history.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
@@ -106,20 +105,7 @@ class FailureRig {
 
   /** The history as the handle of a run keeps it. */
   get history(): readonly RootExceptionEntry[] {
-    const { ledger, events } = this.cluster;
-    const run = new JobRun({
-      job: 'case',
-      ledger,
-      book: new ReceiptBook('case', ledger, () => undefined),
-      history: new ExceptionHistory(this.#historySize),
-      storage: () => [],
-      observers: new Observers(() => {}),
-      dispose: () => Promise.resolve(),
-      close: () => {},
-      signal: undefined,
-    });
-    for (const event of events) run.observe(event);
-    return run.failures;
+    return folded(new FailureHistory(this.#historySize), this.cluster.events);
   }
 
   #fail(task: string, cause: Error): void {

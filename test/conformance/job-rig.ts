@@ -198,6 +198,7 @@ export class JobRig {
         reads: [],
         why: undefined,
       },
+      sizes: new Map(),
       restartAtMs: cluster.clock.now(),
       newAttempt: true,
     });

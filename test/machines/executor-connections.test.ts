@@ -51,7 +51,6 @@ function connected() {
     slotLimit: 4,
     observe: () => {},
     cancellationTimeoutMs: 1_000,
-    taskEnded: () => {},
   });
   connections.serve(master);
   const [x, y] = ['x', 'y'] as [ExecutorId, ExecutorId];
@@ -149,9 +148,9 @@ describe('connections to executors', () => {
     ask([x, x]);
     connections.declareLost(x, 'a task on it does not end');
     const lost: number[] = [];
-    const verify = (): void => connections.verifyResults(ids, (found) => lost.push(found.length));
+    const verify = (): void => connections.verifyResults(ids, (verified) => lost.push(verified.lost.length));
     verify();
-    ports.x.say({ type: 'results.verified', token: ports.x.token, lost: [] });
+    ports.x.say({ type: 'results.verified', token: ports.x.token, lost: [], found: [] });
     verify();
     ports.x.close('switched off');
     expect(lost).toEqual([0, ids.length]);

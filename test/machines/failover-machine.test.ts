@@ -69,8 +69,8 @@ function opened(overrides: Record<string, unknown> = {}): TestFailover {
 }
 
 const events = {
-  verified: { type: 'failover.resultsVerified', lostCount: 0 },
-  missing: { type: 'failover.resultsVerified', lostCount: 2 },
+  verified: { type: 'failover.resultsVerified', lostCount: 0, found: [] },
+  missing: { type: 'failover.resultsVerified', lostCount: 2, found: [] },
   restart: {
     type: 'failover.strategyDecided',
     decision: restartOf({ again: [2 as RegionId], why: 'said' }),

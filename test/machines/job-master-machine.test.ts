@@ -494,12 +494,12 @@ describe('a result that is looked at before a restart', () => {
     cluster.runAll();
     let answer: (() => void) | undefined;
     cluster.verifyResults = (ids, done) => {
-      answer = () => done(ids.map((id) => ({ id, cause })));
+      answer = () => done({ lost: ids.map((id) => ({ id, cause })), found: [] });
     };
     cluster.fail('c[0]');
     if (!isPresent) {
       // The job as a whole fails meanwhile: everything begins anew.
-      cluster.verifyResults = (_ids, done) => done([]);
+      cluster.verifyResults = (_ids, done) => done({ lost: [], found: [] });
       cluster.master.send({ type: 'job.globalFailure', cause });
       cluster.clock.advance(100);
       cluster.runAll();
@@ -800,7 +800,7 @@ describe('a region that waits for slots', () => {
     cluster.report('p[0]', 'finished');
     let decide: (() => void) | undefined;
     cluster.verifyResults = (_ids, done) => {
-      decide = () => done([]);
+      decide = () => done({ lost: [], found: [] });
     };
     cluster.clock.advance(10_000);
     cluster.report('x[0]', 'finished');

@@ -74,7 +74,7 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
     expect(log).toEqual({ read: expect.any(Number), closed: 1, opened: 1 });
     expect(log.read).toBeLessThan(20);
     expect(end.receipt.endedEarly).toEqual([{ vertex: 'ticks', tasks: 1, records: expect.any(Number) }]);
-    expect(end.receipt.toString()).toMatch(/ticks: 1 task ended early, after \d+ records: nobody needed more/);
+    expect(end.receipt.toString()).toMatch(/ticks: 1 task ended early, after \d+ records: no consumer needed more/);
     expect([end.disturbed, end.receipt.failovers]).toEqual([[], []]);
   });
 

@@ -269,11 +269,11 @@ export class ManualCluster implements ExecutorGateway {
     const { graph } = this.ledger;
     const producerOf = ({ partition }: ResultPartitionId): string => graph.nameOf(graph.producerOf(partition));
     this.verified.push(...ids.map(producerOf));
-    done(
-      ids
-        .filter((id) => id.attempt === 0 && this.missingResultsOf.has(producerOf(id)))
-        .map((id) => ({ id, cause: new Error('the file is gone') })),
-    );
+    const isMissing = (id: ResultPartitionId): boolean => id.attempt === 0 && this.missingResultsOf.has(producerOf(id));
+    done({
+      lost: ids.filter(isMissing).map((id) => ({ id, cause: new Error('the file is gone') })),
+      found: ids.filter((id) => !isMissing(id)).map((id) => ({ id, records: 10, bytes: 100 })),
+    });
   }
 
   losePartition(id: ResultPartitionId): void {

@@ -39,6 +39,8 @@ const decided = (...regionIds: number[]): JobEvent => ({
   failover: 1 as never,
   regions: regionIds as never,
   again: [],
+  consumersKeepRunning: false,
+  reused: [],
   taskCount: regionIds.length,
   delayMs: 0,
   newAttempt: true,

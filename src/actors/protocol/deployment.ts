@@ -50,6 +50,14 @@ export interface TaskStatistics {
   readonly isCurtailed: boolean;
 }
 
+/** A result that is there, complete or not, and how much there is of it. */
+export interface FoundResult {
+  readonly id: ResultPartitionId;
+  readonly records: number;
+  /** In memory and on disk, as estimated. */
+  readonly bytes: number;
+}
+
 /** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
 export interface KeptResult {
   /** The job vertices at the ends of the exchange. */

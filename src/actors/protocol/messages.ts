@@ -1,7 +1,7 @@
 import type { FailurePlace } from '../../failure-place.ts';
 import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 import type { PlainError } from '../../plain-error.ts';
-import type { KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from './deployment.ts';
+import type { FoundResult, KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from './deployment.ts';
 import type { Port } from './port.ts';
 
 /**
@@ -98,6 +98,8 @@ export type ExecutorToMasterMessage =
       readonly type: 'results.verified';
       readonly token: number;
       readonly lost: readonly { readonly id: ResultPartitionId; readonly cause: PlainError }[];
+      /** Without those whose attempt is about to begin: they are not there, and not lost. */
+      readonly found: readonly FoundResult[];
     }
   | { readonly type: 'results.promoted'; readonly token: number; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.promotionFailed'; readonly token: number; readonly cause: PlainError }

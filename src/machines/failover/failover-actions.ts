@@ -1,4 +1,5 @@
 import { enqueueActions } from 'xstate';
+import type { FoundResult } from '../../actors/protocol/deployment.ts';
 import type { FailoverId, PartitionId } from '../../ids.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import type { Advisors } from './advisors.ts';
@@ -15,27 +16,16 @@ export function provideFailover(
   advisors: Advisors,
   records: FailureRecords,
 ): typeof failoverMachine {
-  const { ledger, gateway, environment, delay } = services;
+  const { environment, delay } = services;
   const backoffQuestion = (failover: FailoverId, failure: TaskFailure): RestartBackoffEvent =>
     Object.freeze({ type: 'backoff.requested', failover, failure, nowMs: environment.clock.now() });
-
-  /** Results that are not there are lost. Says how many. */
-  const verify = (results: readonly PartitionId[], done: (lostCount: number) => void): void => {
-    const ids = results.map((partition) => ledger.presentResult(partition));
-    gateway.verifyResults(ids, (lost) => {
-      for (const { id, cause } of lost) {
-        if (ledger.isPresent(id) && ledger.isPartitionReadable(id.partition)) loseResult(services, id.partition, cause);
-      }
-      done(lost.length);
-    });
-  };
 
   return failoverMachine.provide({
     actors: { delay },
     actions: {
       recordFailure: ({ context: { failover } }, { failure, verdict }) => records.record(failover, failure, verdict),
       verifyResults: enqueueActions(({ self }, { results }: { results: readonly PartitionId[] }) => {
-        verify(results, (lostCount) => self.send({ type: 'failover.resultsVerified', lostCount }));
+        verify(services, results, (verified) => self.send({ type: 'failover.resultsVerified', ...verified }));
       }),
       askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
         const { strategy, topology } = advisors;
@@ -66,5 +56,21 @@ export function provideFailover(
         enqueue.sendTo(asked, backoffQuestion(failover, failure));
       }),
     },
+  });
+}
+
+/** Looks at results. Those that are not there are lost; says how many, and what there is of the others. */
+function verify(
+  services: JobServices,
+  results: readonly PartitionId[],
+  done: (verified: { readonly lostCount: number; readonly found: readonly FoundResult[] }) => void,
+): void {
+  const { ledger, gateway } = services;
+  const ids = results.map((partition) => ledger.presentResult(partition));
+  gateway.verifyResults(ids, ({ lost, found }) => {
+    for (const { id, cause } of lost) {
+      if (ledger.isPresent(id) && ledger.isPartitionReadable(id.partition)) loseResult(services, id.partition, cause);
+    }
+    done({ lostCount: lost.length, found });
   });
 }

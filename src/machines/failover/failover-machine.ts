@@ -1,5 +1,6 @@
 import { type ActorRef, type ActorRefFrom, type Snapshot, setup } from 'xstate';
 import type { DelayElapsedEvent, DelayInput } from '../../actors/delay-actor.ts';
+import type { FoundResult } from '../../actors/protocol/deployment.ts';
 import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../../actors/chart-events.ts';
 import type { Clock } from '../../environment.ts';
 import { OperationTimeoutError } from '../../errors/user-code-errors.ts';
@@ -48,8 +49,10 @@ export interface FailoverContext extends FailoverInput {
   failure: TaskFailure;
   /** Why no restart can help; undefined if one may. */
   unrecoverable: string | undefined;
-  /** Results that were looked at. */
+  /** Results that were looked at, */
   verified: ReadonlySet<PartitionId>;
+  /** and how much there is of those that were found. */
+  sizes: ReadonlyMap<PartitionId, FoundResult>;
   /** What the strategy answered. */
   answer: StrategyAnswer | undefined;
   proposal: RestartProposal;
@@ -110,7 +113,13 @@ const failoverSetup = base.extend({
     takeAnswer: assign(({ event }) =>
       event.type === 'failover.strategyDecided' ? { answer: { decision: event.decision } } : {},
     ),
-    noteVerified: assign(({ context }) => ({ verified: new Set([...context.verified, ...unverified(context)]) })),
+    noteVerified: assign(({ context, event }) => {
+      const found = event.type === 'failover.resultsVerified' ? event.found : [];
+      return {
+        verified: new Set([...context.verified, ...unverified(context)]),
+        sizes: new Map([...context.sizes, ...found.map((result) => [result.id.partition, result] as const)]),
+      };
+    }),
     refuseByStrategy: assign(({ context: { proposal } }) => {
       if (proposal.kind !== 'fail') return {};
       const { cause, why = 'the failover strategy decided to fail the job' } = proposal;
@@ -148,6 +157,7 @@ const failoverSetup = base.extend({
       type: 'failover.decided',
       failover: context.failover,
       restart: context.proposal as Restart,
+      sizes: context.sizes,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
     })),
@@ -226,6 +236,7 @@ export const failoverMachine = failoverSetup.createMachine({
     failure: { ...input.failed, lostPartitions: [] },
     unrecoverable: undefined,
     verified: new Set(),
+    sizes: new Map(),
     answer: undefined,
     proposal: { kind: 'nonsense', problem: 'nothing is proposed yet' },
     refusal: undefined,

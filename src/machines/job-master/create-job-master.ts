@@ -9,6 +9,7 @@ import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { OpenFailovers } from '../failover/open-failovers.ts';
 import { ResultKeeper } from './result-keeper.ts';
+import { decidedEvent } from '../failover/decided-event.ts';
 import { loseResult } from '../failover/result-losses.ts';
 import { provideRegion } from '../region/region-actions.ts';
 import type { RegionActorRef, RegionParentRef } from '../region/region-machine.ts';
@@ -155,20 +156,9 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       }),
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
-        const { failover, restart, restartAtMs, newAttempt } = event;
-        const { regions: restarting, again, waiting, why } = restart;
-        const atMs = now();
-        observe({
-          type: 'failover.decided',
-          atMs,
-          failover,
-          regions: restarting,
-          again,
-          taskCount: ledger.taskCount(restarting),
-          delayMs: Math.max(0, restartAtMs - atMs),
-          newAttempt,
-          why,
-        });
+        const { failover, restart, restartAtMs } = event;
+        const { regions: restarting, again, waiting } = restart;
+        observe(decidedEvent(event, ledger, now()));
         const wanted = ledger.invalidate(restarting, again, waiting);
         if (wanted.length > 0) gateway.forbidReclaim(wanted);
         const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };

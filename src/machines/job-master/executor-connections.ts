@@ -1,8 +1,9 @@
 import { createActor, enqueueActions } from 'xstate';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
-import type { ExecutorGateway, PlacedRegistration } from '../../actors/executor-gateway.ts';
+import type { ExecutorGateway, PlacedRegistration, VerifiedResults } from '../../actors/executor-gateway.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type {
+  FoundResult,
   KeptResult,
   PartitionRegistration,
   TaskDeployment,
@@ -25,9 +26,10 @@ export interface ExecutorConnectionsOptions {
   readonly slotLimit: number;
   readonly observe: (event: JobEvent) => void;
   readonly cancellationTimeoutMs: number;
-  /** Hears what each attempt has moved, when it ends in whatever way. */
-  readonly taskEnded: (vertex: ExecutionVertexId, statistics: TaskStatistics) => void;
 }
+
+/** What an executor reports at the end of an attempt. */
+type TaskEnd = Extract<ExecutorToMasterMessage, { readonly statistics: TaskStatistics }>;
 
 /** An executor that has connected, until its port closes; its chart says what it is good for. */
 interface Connection {
@@ -35,8 +37,6 @@ interface Connection {
   readonly port: ExecutorPort;
   readonly actor: TaskExecutorActorRef;
 }
-
-type Lost = Parameters<Parameters<ExecutorGateway['verifyResults']>[1]>[0];
 
 /**
  * The master's end of the ways to its executors: turns what its charts ask into messages and what executors report into
@@ -130,21 +130,26 @@ export class ExecutorConnections implements ExecutorGateway {
 
   verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
     const byExecutor = this.#byExecutor(ids);
-    const lost: Lost[number][] = [];
+    const lost: VerifiedResults['lost'][number][] = [];
+    const found: FoundResult[] = [];
     let open = byExecutor.size;
-    if (open === 0) this.#later(() => done([]));
+    if (open === 0) this.#later(() => done({ lost, found }));
     for (const [executor, results] of byExecutor) {
-      const answered = (found: Lost): void => {
-        lost.push(...found);
-        if (--open === 0) done(lost);
+      const answered = (verified: VerifiedResults): void => {
+        lost.push(...verified.lost);
+        found.push(...verified.found);
+        if (--open === 0) done({ lost, found });
       };
       this.#ask(executor, (token) => ({ type: 'results.verify', token, ids: results }), {
         answered: (answer) => {
           if (answer.type !== 'results.verified') return;
-          answered(answer.lost.map(({ id, cause }) => ({ id, cause: fromPlainError(cause) })));
+          answered({ ...answer, lost: answer.lost.map(({ id, cause }) => ({ id, cause: fromPlainError(cause) })) });
         },
         gone: (cause) =>
-          answered(results.map((id) => ({ id, cause: new PartitionLostError(id, cause.message, { cause }) }))),
+          answered({
+            lost: results.map((id) => ({ id, cause: new PartitionLostError(id, cause.message, { cause }) })),
+            found: [],
+          }),
       });
     }
   }
@@ -214,11 +219,11 @@ export class ExecutorConnections implements ExecutorGateway {
         return;
       case 'task.finished':
       case 'task.canceled':
-        this.#options.taskEnded(message.vertex, message.statistics);
+        this.#recordEnd(message);
         ledger.executions[message.vertex]?.send(message);
         return;
       case 'task.failed':
-        this.#options.taskEnded(message.vertex, message.statistics);
+        this.#recordEnd(message);
         ledger.executions[message.vertex]?.send({ ...message, cause: fromPlainError(message.cause) });
         return;
       case 'task.leftOpen':
@@ -243,6 +248,18 @@ export class ExecutorConnections implements ExecutorGateway {
     if (this.#options.ledger.results.reclaimed(id) !== 'missed') return;
     const cause = new PartitionLostError(id, `executor ${executor} released it for want of room on its disk`);
     this.#master.send({ type: 'partition.lost', id, cause });
+  }
+
+  #recordEnd({ vertex, attempt, statistics }: TaskEnd): void {
+    const { ledger, clock, observe } = this.#options;
+    observe({
+      type: 'task.ended',
+      atMs: clock.now(),
+      task: ledger.graph.nameOf(vertex),
+      vertex,
+      attempt,
+      ...statistics,
+    });
   }
 
   #leftOpen(vertex: ExecutionVertexId, what: string): void {

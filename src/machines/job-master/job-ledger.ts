@@ -166,6 +166,11 @@ export class JobLedger implements RecoveryView {
     return this.scheduling.vertexFinished(vertex);
   }
 
+  /** Whether a region has finished, and read its inputs to their end. */
+  hasFinished(region: RegionId): boolean {
+    return this.results.hasFinished(region);
+  }
+
   /** The tasks that have not read a result to its end. */
   readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
     return this.results.readersOf(partition);

@@ -1,7 +1,7 @@
-import type { JobEvent, JobEventType } from '../../src/actors/job-event.ts';
-import { logEvent } from '../../src/run/log-event.ts';
-import type { Logger } from '../../src/environment.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../../src/ids.ts';
+import type { JobEvent, JobEventType } from '../../../src/actors/job-event.ts';
+import { logEvent } from '../../../src/run/folds/log-event.ts';
+import type { Logger } from '../../../src/environment.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../../../src/ids.ts';
 
 const attempt = 1 as AttemptNumber;
 const failover = 7 as FailoverId;
@@ -18,9 +18,9 @@ type Row<Type extends JobEventType> = readonly [
 const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   'job.statusChanged': [{ status: 'running' }, 'info: Job "sums" is running'],
   'task.stateChanged': [{ task: 'map[2]', vertex: 2, attempt, state: 'running' }, undefined],
-  'task.curtailed': [
-    { task: 'map[2]', vertex: 2, records: 5 },
-    'info: map[2] ended after 5 records: nobody needs more of it',
+  'task.ended': [
+    { task: 'map[2]', vertex: 2, attempt, recordsIn: 9, recordsOut: 5, isCurtailed: true },
+    'info: map[2] ended after 5 records: no consumer needs more',
   ],
   'source.reopened': [
     { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },
@@ -32,7 +32,10 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     'warn: map[2] failed: gone',
   ],
   'failover.decided': [
-    { failover, regions: [region], again: [], taskCount: 2, delayMs: 10, newAttempt: true, why: undefined },
+    {
+      ...{ failover, regions: [region], again: [], consumersKeepRunning: false, reused: [] },
+      ...{ taskCount: 2, delayMs: 10, newAttempt: true, why: undefined },
+    },
     'info: 2 tasks restart in 10 ms',
   ],
   'failover.refused': [{ failover, newAttempt: true, why: 'too often' }, 'error: Job "sums" fails: too often'],

@@ -9,11 +9,11 @@ export interface FailoverReceipt {
   readonly regionsRestarted: number;
   /** Tasks of those that had begun. */
   readonly tasksRestarted: number;
-  /** Regions among them that reproduced what others read. */
+  /** Regions among them that reproduced their output for other regions. */
   readonly regionsAgain: number;
-  /** Whether tasks that read the output of those kept running meanwhile. */
+  /** Whether consumers of their output kept running meanwhile. */
   readonly readersKeptRunning: boolean;
-  /** Results that restarted tasks read again instead of having them produced again, complete or still being written. */
+  /** Results of other regions that restarted tasks re-read instead of recomputing them, complete or still being written. */
   readonly partitionsReused: number;
   readonly bytesReused: number;
   readonly recordsReused: number;
@@ -23,7 +23,7 @@ export interface FailoverReceipt {
   readonly recoveryMs: number | undefined;
 }
 
-/** What a run did and what its recovery cost. */
+/** What a run did and what its recovery cost. Immutable. */
 export interface JobReceipt {
   readonly job: string;
   /** When the run began, on the environment's clock. */
@@ -47,19 +47,19 @@ export interface JobReceipt {
     /** Those among them that an earlier attempt had read before. None of a source that cannot be read again. */
     readonly reRead: number;
   };
-  /** Tasks that finished before their input had ended, because nobody needed more: by vertex, with what they produced. */
+  /** Tasks that finished before their input had ended, as no consumer needed more: by vertex, with what they produced. */
   readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
   /**
    * Sources that cannot be read again and that restarted attempts opened again: how many attempts, over all subtasks, and how
-   * many records the attempts before had read. Those are lost with what came while nobody read, except for what sinks have
-   * written that take nothing back.
+   * many records the attempts before had read. These are lost, with what came between two attempts, except for what sinks
+   * that take nothing back have written.
    */
   readonly reopenedSources: readonly { readonly source: string; readonly attempts: number; readonly records: number }[];
   readonly failovers: readonly FailoverReceipt[];
   toString(): string;
 }
 
-/** What the tasks of a vertex took and handed on. */
+/** What the tasks of a vertex took in and handed on. */
 export interface MovedRecords {
   readonly recordsIn: number;
   readonly recordsOut: number;
@@ -105,7 +105,7 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   }
   for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
     lines.push(
-      `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: nobody needed more`,
+      `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: no consumer needed more`,
     );
   }
   for (const { source, attempts, records: read } of receipt.reopenedSources) {

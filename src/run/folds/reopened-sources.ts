@@ -1,6 +1,6 @@
-import type { JobEvent } from '../actors/job-event.ts';
-import type { ExecutionGraph } from '../graph/execution-graph.ts';
-import type { ExecutionVertexId } from '../ids.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { ExecutionVertexId } from '../../ids.ts';
 
 /** Finds in the events of a run when a restarted task opens a source again that cannot be read again. */
 export class ReopenedSources {

@@ -1,0 +1,54 @@
+import type { FailoverToMasterEvent } from '../../actors/chart-events.ts';
+import type { JobEvent, ReusedResult } from '../../actors/job-event.ts';
+import type { Restart } from '../../failover/restart-proposal.ts';
+import type { PartitionId } from '../../ids.ts';
+import type { JobLedger } from '../job-master/job-ledger.ts';
+
+type Decided = Extract<FailoverToMasterEvent, { type: 'failover.decided' }>;
+
+type Books = Pick<JobLedger, 'regions' | 'taskCount' | 'isPartitionReadable' | 'hasFinished'>;
+
+/**
+ * What observers are told of a decision, by the books as they are before anything of it is done: what is re-used, and
+ * whether there are consumers that keep running, cannot be asked for later.
+ */
+export function decidedEvent(
+  { failover, restart, sizes, restartAtMs, newAttempt }: Decided,
+  books: Books,
+  atMs: number,
+): Extract<JobEvent, { type: 'failover.decided' }> {
+  const { regions, again, reads, why } = restart;
+  const reused = reads.filter((partition) => books.isPartitionReadable(partition)).map(sizedBy(sizes));
+  return {
+    type: 'failover.decided',
+    atMs,
+    failover,
+    regions,
+    again,
+    consumersKeepRunning: consumersKeepRunning(restart, books),
+    reused,
+    taskCount: books.taskCount(regions),
+    delayMs: Math.max(0, restartAtMs - atMs),
+    newAttempt,
+    why,
+  };
+}
+
+/** Of what was not looked at in time nothing is known but that it is read. */
+function sizedBy(sizes: Decided['sizes']): (partition: PartitionId) => ReusedResult {
+  return (partition) => {
+    const { records = 0, bytes = 0 } = sizes.get(partition) ?? {};
+    return { partition, records, bytes };
+  };
+}
+
+function consumersKeepRunning({ regions, again }: Restart, books: Books): boolean {
+  const restarting = new Set<number>(regions);
+  return again.some((region) =>
+    books.regions
+      .outputsOf(region)
+      .some(({ consumerRegions }) =>
+        consumerRegions.some((consumer) => !restarting.has(consumer) && !books.hasFinished(consumer as typeof region)),
+      ),
+  );
+}

@@ -1,0 +1,94 @@
+import type { JobEvent, JobEventType } from '../../actors/job-event.ts';
+import type { Logger } from '../../environment.ts';
+import { describePlace, type FailurePlace } from '../../failure-place.ts';
+
+/** What is logged of an event: a line for people, and what it is about. */
+interface Line {
+  readonly level: keyof Logger;
+  readonly message: string;
+  readonly about?: Readonly<Record<string, unknown>>;
+}
+
+type LineOf<Type extends JobEventType> = (
+  event: Extract<JobEvent, { readonly type: Type }>,
+  job: string,
+) => Line | undefined;
+
+/** What whoever runs a job has to know of: failures, what is done about them, and how the job ended. */
+const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
+  'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
+  'task.failed': ({ task, cause, place, failover, attempt, classification, labels }, job) => ({
+    level: 'warn',
+    message: `${task ?? `Job "${job}"`} failed: ${cause.message}${inWords(place)}`,
+    about: { failover, attempt, classification, cause, place, ...labels },
+  }),
+  'task.ended': ({ task, recordsOut, isCurtailed }) =>
+    isCurtailed
+      ? { level: 'info', message: `${task} ended after ${recordsOut} records: no consumer needs more` }
+      : undefined,
+  'source.reopened': ({ task, source, attempt }) => ({
+    level: 'warn',
+    message: `${task} opens the source "${source}" again, which cannot be read again: what came before is lost`,
+    about: { attempt },
+  }),
+  'failover.decided': ({ failover, regions, again, taskCount: tasks, delayMs, why }) => ({
+    level: 'info',
+    message: `${tasks === 1 ? '1 task restarts' : `${tasks} tasks restart`} in ${Math.round(delayMs)} ms`,
+    about: { failover, regions: regions.length, again: again.length, tasks, delayMs, why },
+  }),
+  'failover.completed': ({ failover, durationMs }) => ({
+    level: 'info',
+    message: `Everything runs again after ${Math.round(durationMs)} ms`,
+    about: { failover, durationMs },
+  }),
+  'failover.refused': ({ failover, why }, job) => ({
+    level: 'error',
+    message: `Job "${job}" fails: ${why}`,
+    about: { failover },
+  }),
+  'failover.overruled': ({ failover, part, problem, instead }) => ({
+    level: 'warn',
+    message: `The ${part} was overruled: ${problem}; instead: ${instead}`,
+    about: { failover },
+  }),
+  'failure.extensionFailed': ({ extension, cause }) => ({
+    level: 'warn',
+    message: `${extension} threw: ${cause.message}`,
+    about: { cause },
+  }),
+  'closing.timedOut': ({ task, what, timeoutMs }) => ({
+    level: 'warn',
+    message: `${what}${task === undefined ? '' : ` of ${task}`} did not close within ${timeoutMs} ms and is left behind`,
+  }),
+  'observer.failed': ({ observer, cause }) => ({
+    level: 'warn',
+    message: `${observer}: an observer threw: ${cause.message}`,
+    about: { cause },
+  }),
+  'determinism.broken': ({ task, operators, partition, subpartition, sequence, cause }) => ({
+    level: 'warn',
+    message: `${task} is not deterministic, although it claims to be: its consumers restart`,
+    about: { operators, partition, subpartition, sequence, cause },
+  }),
+  'partition.lost': ({ partition, cause }) => ({
+    level: 'warn',
+    message: `The result ${partition} is lost: ${cause.message}`,
+    about: { cause },
+  }),
+  'results.keepFailed': ({ cause }, job) => ({
+    level: 'error',
+    message: `The results of job "${job}" cannot be kept: ${cause.message}`,
+    about: { cause },
+  }),
+  'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: cause.message, about: { executor } }),
+};
+
+function inWords(place: FailurePlace | undefined): string {
+  return place === undefined ? '' : ` (${describePlace(place)})`;
+}
+
+/** Logs what an event means to whoever runs the job, if anything. */
+export function logEvent(logger: Logger, job: string, event: JobEvent): void {
+  const line = (lineOf[event.type] as LineOf<JobEventType> | undefined)?.(event, job);
+  if (line !== undefined) logger[line.level](line.message, { job, ...line.about });
+}

@@ -1,0 +1,94 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
+import type { EventFold } from './event-fold.ts';
+import { FailoverReceipts } from './failover-receipts.ts';
+import { describeReceipt, type JobReceipt, type MovedRecords } from './job-receipt.ts';
+import type { JobShape } from './job-shape.ts';
+import { type MovedCounts, TaskTally, type VertexTally } from './task-tally.ts';
+
+/** What the events of a run that goes on have not told yet. */
+export interface LiveRun {
+  readonly nowMs: number;
+  /** What the attempts that run have moved so far, by task. */
+  readonly moving: Iterable<readonly [task: number, counts: MovedCounts]>;
+}
+
+/** Keeps the receipt of a run. */
+export class ReceiptBook implements EventFold<JobReceipt> {
+  readonly #shape: JobShape;
+  readonly #tally: TaskTally;
+  readonly #failovers: FailoverReceipts;
+  #isOver = false;
+  #startedMs: number | undefined;
+  #latestMs = 0;
+
+  constructor(shape: JobShape) {
+    this.#shape = shape;
+    this.#tally = new TaskTally(shape);
+    this.#failovers = new FailoverReceipts(shape, (task) => this.#tally.attemptsOf(task) > 0);
+  }
+
+  next(event: JobEvent): void {
+    this.#latestMs = event.atMs;
+    this.#startedMs ??= event.atMs;
+    if (event.type === 'job.statusChanged') this.#isOver = isTerminalJobStatus(event.status);
+    this.#tally.next(event);
+    this.#failovers.next(event);
+  }
+
+  /**
+   * What the run did so far. O(tasks).
+   *
+   * @param live of a run that goes on, what has come since its latest event
+   */
+  value(live?: LiveRun): JobReceipt {
+    const since = this.#isOver ? undefined : live;
+    const durationMs = this.#durationMs(since);
+    const vertices = this.#tally.byVertex(since?.moving ?? []);
+    const receipt = {
+      job: this.#shape.job,
+      startedAtMs: this.#startedMs ?? live?.nowMs ?? 0,
+      durationMs,
+      tasks: Object.freeze({
+        total: this.#shape.graph.vertexCount,
+        reRun: sumOf(vertices, ({ reRun }) => reRun),
+        attempts: sumOf(vertices, ({ attempts }) => attempts),
+      }),
+      attemptsByVertex: byId(vertices, ({ mostAttempts }) => mostAttempts),
+      movedByVertex: byId(vertices, (vertex) => movedRecords(vertex, durationMs)),
+      records: recordsOf(vertices),
+      endedEarly: this.#tally.endedEarly(),
+      reopenedSources: this.#tally.reopenedSources(),
+      failovers: this.#failovers.value(),
+    };
+    return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
+  }
+
+  #durationMs(live: LiveRun | undefined): number {
+    if (this.#startedMs === undefined) return 0;
+    return Math.max(this.#latestMs, live?.nowMs ?? 0) - this.#startedMs;
+  }
+}
+
+function recordsOf(vertices: readonly VertexTally[]): JobReceipt['records'] {
+  const sources = vertices.filter(({ isSource }) => isSource);
+  const replayable = sources.filter(({ isReplayable }) => isReplayable);
+  return Object.freeze({
+    read: sumOf(sources, ({ recordsIn }) => recordsIn),
+    reRead: sumOf(replayable, ({ takenAgain }) => takenAgain),
+  });
+}
+
+function movedRecords({ recordsIn, recordsOut }: VertexTally, durationMs: number): MovedRecords {
+  const perSecond = durationMs > 0 ? (recordsIn * 1_000) / durationMs : 0;
+  return Object.freeze({ recordsIn, recordsOut, perSecond });
+}
+
+function sumOf(vertices: readonly VertexTally[], countOf: (vertex: VertexTally) => number): number {
+  return vertices.reduce((sum, vertex) => sum + countOf(vertex), 0);
+}
+
+/** Whatever their names: `__proto__` is one too. */
+function byId<Value>(vertices: readonly VertexTally[], valueOf: (vertex: VertexTally) => Value) {
+  return Object.freeze(Object.fromEntries(vertices.map((vertex) => [vertex.id, valueOf(vertex)])));
+}

@@ -1,0 +1,20 @@
+import { FailureHistory } from './failure-history.ts';
+import type { JobShape } from './job-shape.ts';
+import { SnapshotFold } from './job-snapshot.ts';
+import { ReceiptBook } from './receipt-book.ts';
+
+/** What the handle of a run knows of it: each a fold over its events. */
+export interface RunFolds {
+  readonly snapshot: SnapshotFold;
+  readonly receipt: ReceiptBook;
+  readonly failures: FailureHistory;
+}
+
+/** The folds of a run that begins. */
+export function runFolds(shape: JobShape, { exceptionHistorySize }: { exceptionHistorySize: number }): RunFolds {
+  return {
+    snapshot: new SnapshotFold(shape),
+    receipt: new ReceiptBook(shape),
+    failures: new FailureHistory(exceptionHistorySize),
+  };
+}

@@ -1,0 +1,128 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { JobVertexId } from '../../ids.ts';
+import type { JobReceipt, MovedRecords } from './job-receipt.ts';
+import type { JobShape } from './job-shape.ts';
+
+/** What an attempt has moved, to its end or so far. */
+export type MovedCounts = Omit<MovedRecords, 'perSecond'>;
+
+/** What the attempts of a task have moved: the one that took most, and all together. */
+interface Moved extends MovedCounts {
+  readonly mostIn: number;
+}
+
+/** What a vertex and its tasks have done. */
+export interface VertexTally extends MovedCounts {
+  readonly id: JobVertexId;
+  /** Attempts of all its tasks, and of the task that had most. */
+  readonly attempts: number;
+  readonly mostAttempts: number;
+  /** Tasks that were started more than once. */
+  readonly reRun: number;
+  /** Records that its tasks took which an earlier attempt had taken before. */
+  readonly takenAgain: number;
+  readonly isSource: boolean;
+  readonly isReplayable: boolean;
+}
+
+const nothingMoved: Moved = { mostIn: 0, recordsIn: 0, recordsOut: 0 };
+
+/** Counts by task: the attempts that were deployed and what they moved; what ended early, and what was opened again. */
+export class TaskTally {
+  readonly #shape: JobShape;
+  readonly #attempts: Uint32Array;
+  readonly #moved = new Map<number, Moved>();
+  /** What tasks had produced that were curtailed, in their latest attempt. */
+  readonly #curtailed = new Map<number, number>();
+  /** By task that opened a source again: its attempts that did, and what those before the latest had read. */
+  readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
+
+  constructor(shape: JobShape) {
+    this.#shape = shape;
+    this.#attempts = new Uint32Array(shape.graph.vertexCount);
+  }
+
+  next(event: JobEvent): void {
+    switch (event.type) {
+      case 'task.stateChanged':
+        if (event.state !== 'deploying') return;
+        this.#attempts[event.vertex] = this.attemptsOf(event.vertex) + 1;
+        this.#curtailed.delete(event.vertex);
+        return;
+      case 'task.ended':
+        this.#moved.set(event.vertex, plus(this.#moved.get(event.vertex), event));
+        if (event.isCurtailed) this.#curtailed.set(event.vertex, event.recordsOut);
+        return;
+      case 'source.reopened': {
+        const attempts = (this.#reopened.get(event.vertex)?.attempts ?? 0) + 1;
+        this.#reopened.set(event.vertex, { attempts, records: this.#moved.get(event.vertex)?.recordsIn ?? 0 });
+        return;
+      }
+      default:
+    }
+  }
+
+  /** How many attempts of a task were deployed. */
+  attemptsOf(task: number): number {
+    return this.#attempts[task] as number;
+  }
+
+  /**
+   * What each vertex has done, in their order. O(tasks).
+   *
+   * @param moving what attempts have moved that have not ended, by task
+   */
+  byVertex(moving: Iterable<readonly [task: number, counts: MovedCounts]>): VertexTally[] {
+    const { graph } = this.#shape;
+    const moved = new Map(this.#moved);
+    for (const [task, counts] of moving) moved.set(task, plus(moved.get(task), counts));
+    let task = 0;
+    return graph.jobGraph.vertices.map(({ id, parallelism, replayable }, index) => {
+      const isSource = graph.edgesInto(index).length === 0;
+      const sum = { recordsIn: 0, recordsOut: 0, attempts: 0, mostAttempts: 0, reRun: 0, takenAgain: 0 };
+      for (const end = task + parallelism; task < end; task++) {
+        const attempts = this.attemptsOf(task);
+        const { mostIn, recordsIn, recordsOut } = moved.get(task) ?? nothingMoved;
+        sum.attempts += attempts;
+        sum.mostAttempts = Math.max(sum.mostAttempts, attempts);
+        if (attempts > 1) sum.reRun++;
+        sum.recordsIn += recordsIn;
+        sum.recordsOut += recordsOut;
+        sum.takenAgain += recordsIn - mostIn;
+      }
+      return { id, isSource, isReplayable: replayable !== false, ...sum };
+    });
+  }
+
+  endedEarly(): JobReceipt['endedEarly'] {
+    const byVertex = new Map<string, { vertex: string; tasks: number; records: number }>();
+    for (const [task, records] of this.#curtailed) {
+      const vertex = this.#vertexOf(task);
+      const entry = byVertex.get(vertex) ?? { vertex, tasks: 0, records: 0 };
+      byVertex.set(vertex, { vertex, tasks: entry.tasks + 1, records: entry.records + records });
+    }
+    return [...byVertex.values()];
+  }
+
+  reopenedSources(): JobReceipt['reopenedSources'] {
+    const bySource = new Map<string, { source: string; attempts: number; records: number }>();
+    for (const [task, { attempts, records }] of this.#reopened) {
+      const source = this.#vertexOf(task);
+      const entry = bySource.get(source) ?? { source, attempts: 0, records: 0 };
+      bySource.set(source, { source, attempts: entry.attempts + attempts, records: entry.records + records });
+    }
+    return [...bySource.values()];
+  }
+
+  #vertexOf(task: number): string {
+    return this.#shape.graph.jobVertexOf(task as never).id;
+  }
+}
+
+function plus(before: Moved = nothingMoved, { recordsIn, recordsOut }: MovedCounts): Moved {
+  return {
+    mostIn: Math.max(before.mostIn, recordsIn),
+    recordsIn: before.recordsIn + recordsIn,
+    recordsOut: before.recordsOut + recordsOut,
+  };
+}
