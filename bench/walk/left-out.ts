@@ -13,7 +13,7 @@ export interface LeftOut {
 export const leftOut: readonly LeftOut[] = [
   { name: 'recordState', extent: 'with all it calls', why: 'tells observers of a state or status' },
   { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
-  { name: 'taskEnded', extent: 'with all it calls', why: 'tells observers of what an attempt moved' },
+  { name: '#recordEnd', extent: 'with all it calls', why: 'tells observers of what an attempt moved' },
   { name: 'decidedEvent', extent: 'with all it calls', why: 'tells observers of a decision, and what it re-uses' },
   { files: 'run/folds/', extent: 'with all it calls', why: 'log, receipt, snapshot and history' },
   { files: 'run/observers.ts', extent: 'with all it calls', why: 'listeners, the logger, the inspector' },
