@@ -23,6 +23,8 @@ export interface WalkReport {
   readonly entries: number;
   /** Times that a function was entered in another file than the function before it. */
   readonly switches: number;
+  /** Files and switches where lookups count as no step: in the frozen graph, and in the kernel (errors, clock, values). */
+  readonly withoutLookups: { readonly files: number; readonly switches: number };
   /** Entries by file, most first. */
   readonly files: readonly Tally[];
   /** Files, and switches into one of them, by folder of `src/`. */
@@ -39,16 +41,15 @@ export function reportOf(
   entries: readonly Entry[],
   leftOut: readonly LeftOut[],
 ): WalkReport {
-  const switches = entries.flatMap(({ file }, index) => {
-    const from = entries[index - 1]?.file ?? file;
-    return from === file ? [] : [{ from, to: file }];
-  });
+  const switches = switchesOf(entries);
+  const steps = entries.filter(({ file }) => !isLookup(file));
   const files = tally(entries.map(({ file }) => file));
   return {
     walk,
     what,
     entries: entries.length,
     switches: switches.length,
+    withoutLookups: { files: new Set(steps.map(({ file }) => file)).size, switches: switchesOf(steps).length },
     files,
     parts: partsOf(
       files.map(({ name }) => name),
@@ -61,7 +62,7 @@ export function reportOf(
 
 /** A report for people. */
 export function formatReport(report: WalkReport): string {
-  const { walk, what, entries, switches, files, parts, pairs, leftOut } = report;
+  const { walk, what, entries, switches, withoutLookups, files, parts, pairs, leftOut } = report;
   const shown = pairs.slice(0, pairsShown);
   return [
     `${walk} — ${what}`,
@@ -78,6 +79,7 @@ export function formatReport(report: WalkReport): string {
     ...leftOut.map((line) => `  ${line}`),
     '',
     `${files.length} files, ${switches} switches between them, ${entries} functions entered`,
+    `${withoutLookups.files} files, ${withoutLookups.switches} switches without lookups in the graph and the kernel`,
   ].join('\n');
 }
 
@@ -92,6 +94,18 @@ export function formatTrace(entries: readonly Entry[]): string {
 }
 
 const pairsShown = 15;
+
+function switchesOf(entries: readonly Entry[]): { readonly from: string; readonly to: string }[] {
+  return entries.flatMap(({ file }, index) => {
+    const from = entries[index - 1]?.file ?? file;
+    return from === file ? [] : [{ from, to: file }];
+  });
+}
+
+/** Files of the kernel lie in no folder, but for the errors. */
+function isLookup(file: string): boolean {
+  return !file.includes('/') || ['errors/', 'graph/', 'journal/'].some((folder) => file.startsWith(folder));
+}
 
 function partsOf(files: readonly string[], switchedTo: readonly string[]): PartTally[] {
   const filesByPart = new Map(tally(files.map(partOf)).map(({ name, count }) => [name, count]));

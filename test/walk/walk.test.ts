@@ -66,6 +66,15 @@ describe('the walk of one failure', () => {
     expect(sum(parts.map((part) => part.switches))).toBe(switches);
     expect(sum(files.map(({ count }) => count))).toBe(entries);
   });
+
+  it('counts once more as if nothing had been looked up in the graph or the kernel', () => {
+    const steps = failure.trace.filter(({ file }) => /^(?!errors|graph|journal).+\//.test(file));
+    expect(steps.length).toBeLessThan(failure.entries);
+    expect(failure.withoutLookups).toEqual({
+      files: new Set(steps.map(({ file }) => file)).size,
+      switches: steps.filter(({ file }, index) => index > 0 && steps[index - 1]?.file !== file).length,
+    });
+  });
 });
 
 describe('the walk of one batch', () => {
