@@ -113,8 +113,6 @@ export class NoOpCluster implements ExecutorGateway {
 
   releasePartitions(): void {}
 
-  giveUpPartitions(): void {}
-
   keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
     done({ type: 'results.kept', kept: [] });
   }
@@ -122,8 +120,6 @@ export class NoOpCluster implements ExecutorGateway {
   allowReclaim(): void {}
 
   forbidReclaim(): void {}
-
-  releaseKeptResults(): void {}
 
   declareLost(executor: ExecutorId, why: string): void {
     throw new Error(`${executor} was declared lost: ${why}`);

@@ -1,6 +1,6 @@
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import type { KeepingToMasterEvent } from './chart-events.ts';
-import type { FoundResult, KeptResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
+import type { FoundResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
 
 /** A result that will be written on an executor. */
 export interface PlacedRegistration {
@@ -37,12 +37,13 @@ export interface ExecutorGateway {
   verifyResults(ids: readonly ResultPartitionId[], done: (verified: VerifiedResults) => void): void;
   /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
   losePartition(id: ResultPartitionId, cause: Error): void;
-  /** Drops results; unknown ones are ignored. */
-  releasePartitions(ids: readonly ResultPartitionId[]): void;
-  /** Gives up results that every consumer has read; what their producers write again is compared with what they wrote. */
-  giveUpPartitions(ids: readonly ResultPartitionId[]): void;
-  /** Every consumer has read these results: an executor that needs room may give them up. */
-  allowReclaim(ids: readonly ResultPartitionId[]): void;
+  /**
+   * Releases results that no consumer needs; unknown ones are ignored. Those in `traced` leave a trace: what their producers
+   * write again is compared with it.
+   */
+  releasePartitions(ids: readonly ResultPartitionId[], traced?: readonly ResultPartitionId[]): void;
+  /** Every consumer has read these results: an executor that needs room may release them, as above. */
+  allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void;
   /** These results are read again. */
   forbidReclaim(ids: readonly ResultPartitionId[]): void;
   /**
@@ -50,8 +51,6 @@ export interface ExecutorGateway {
    * what became of it.
    */
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void;
-  /** Gives up again what was kept: the job came to another end meanwhile. */
-  releaseKeptResults(kept: readonly KeptResult[]): void;
   /** Declares an executor unusable because a task on it does not end. */
   declareLost(executor: ExecutorId, why: string): void;
 }

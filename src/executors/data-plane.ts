@@ -1,12 +1,14 @@
 import type { FailurePlace } from '../failure-place.ts';
 import type {
+  KeptPartition,
   KeptResult,
   PartitionRegistration,
   TaskDeployment,
   TaskStatistics,
 } from '../actors/protocol/deployment.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
-import type { PartitionId, ResultPartitionId } from '../ids.ts';
+import type { ResultSource } from '../actors/storage-actor.ts';
+import type { ResultPartitionId } from '../ids.ts';
 import type { ByteBudget } from '../partitions/byte-budget.ts';
 import type { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
@@ -14,8 +16,8 @@ import type { ResultPartition, ResumableResult } from '../partitions/result-part
 
 /** What a task needs of the place it runs in, and what it reports to it; each report comes on a stack of its own. */
 export interface TaskSurroundings {
-  /** A registered partition; undefined once it was given up. */
-  readonly partition: (id: ResultPartitionId) => ResultPartition | undefined;
+  /** What the task reads of a result; undefined before it is registered, and once it is gone. */
+  readonly source: (id: ResultPartitionId) => ResultSource | undefined;
   /** A partition that the task writes. */
   readonly output: (id: ResultPartitionId) => ResultPartition | undefined;
   /** Settles when a partition is registered; rejects when the signal is aborted before. */
@@ -33,15 +35,15 @@ export interface TaskSurroundings {
 
 /** What a result needs of the place that holds it. */
 export interface PartitionSurroundings {
-  /** Hears that the beginning of the result was given up while it is still read. */
+  /** Hears that the beginning of the result was dropped: running consumers have read it. */
   readonly truncated: () => void;
-  /** Hears that nobody needed the rest of the result, so that it is not all there. */
+  /** Hears that no consumer needed the rest of the result, which is not produced. */
   readonly curtailed: () => void;
-  /** Gives up results that nobody needs now, to make room for `bytes` of the disk. */
+  /** Releases results that no consumer needs now, to make room for `bytes` of the disk. */
   readonly reclaim: (bytes: number, budget: ByteBudget) => void;
-  /** What an earlier attempt left, which is to be taken over, and whether what is in files is lost. */
+  /** The result of an earlier attempt, which this one takes over, and whether its files are lost. */
   readonly previous: { readonly partition: ResumableResult; readonly isLost: boolean } | undefined;
-  /** What is left to compare with of an earlier attempt that was complete and given up. */
+  /** The trace of an earlier attempt's result, which was released. */
   readonly trace: ResultTrace | undefined;
 }
 
@@ -54,15 +56,9 @@ export interface DataPlane {
   begin?(): void;
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
-  /** Edges whose results are to be kept beyond the job. */
-  readonly keptEdges?: readonly number[];
-  /** Keeps the results of such an edge, complete and readable as they are. */
-  promote?(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined>;
+  /** Results of an edge that are kept beyond the job, complete as they are: describes the files that they lie in. */
+  describe?(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[];
+  /** Keeps the results of an edge, those of every executor: under the name of their directory, all of them or none. */
+  keep?(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined>;
   dispose(): Promise<void>;
-}
-
-/** A result that is to be kept beyond the job. */
-export interface PromotedPartition {
-  readonly partition: PartitionId;
-  readonly records: number;
 }

@@ -1,6 +1,11 @@
 import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { KeptResult, PartitionRegistration, TaskDeployment } from '../actors/protocol/deployment.ts';
+import type {
+  KeptPartition,
+  KeptResult,
+  PartitionRegistration,
+  TaskDeployment,
+} from '../actors/protocol/deployment.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../operators/task/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
@@ -26,7 +31,6 @@ import { TaskContext } from '../operators/task/task-context.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import { FileSpillStore } from '../partitions/storage/file-spill-store.ts';
 import { OutputClaims } from '../partitions/claims/output-claims.ts';
-import type { KeptPartition } from '../partitions/storage/kept-manifest.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { RetainedResultPartition } from '../partitions/retained/retained-result-partition.ts';
@@ -35,7 +39,7 @@ import type { DiskOverflow, DiskRoomOptions } from '../partitions/retained/disk-
 import { partitionFaultPoints, type ResultPartition, type SubpartitionView } from '../partitions/result-partition.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import { ProgramRegistry } from './program-registry.ts';
-import type { DataPlane, PartitionSurroundings, PromotedPartition, TaskSurroundings } from './data-plane.ts';
+import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
 
 /** What is to run. */
 export interface LocalDataPlanePlan {
@@ -236,7 +240,7 @@ export class LocalDataPlane implements DataPlane {
   #unregistered({ inputs }: TaskDeployment, surroundings: TaskSurroundings): ResultPartitionId[] {
     return inputs.flatMap(({ edge, partitions }) =>
       this.#plan.jobGraph.edges[edge]?.exchange.consumption === 'after-producer-scheduled'
-        ? partitions.filter((id) => surroundings.partition(id) === undefined)
+        ? partitions.filter((id) => surroundings.source(id) === undefined)
         : [],
     );
   }
@@ -254,11 +258,17 @@ export class LocalDataPlane implements DataPlane {
     return budgets;
   }
 
-  get keptEdges(): readonly number[] {
-    return [...this.#keptStores.keys()];
+  describe(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[] {
+    const files = new Map(this.#keptStores.get(edge)?.store.files.map((file) => [file.id.partition, file]));
+    return results.flatMap((result): KeptPartition[] => {
+      const { partition } = result.id;
+      const file = files.get(partition);
+      const { records } = result.statistics();
+      return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
+    });
   }
 
-  async promote(edge: number, results: readonly PromotedPartition[]): Promise<KeptResult | undefined> {
+  async keep(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined> {
     const kept = this.#keptStores.get(edge);
     if (kept === undefined) return undefined;
     const { directory, store } = kept;
@@ -266,18 +276,13 @@ export class LocalDataPlane implements DataPlane {
     const { source, target } = jobGraph.edges[edge] as JobEdge;
     const { outputs } = programs[jobGraph.vertexIndexById.get(source) as number] as VertexProgram;
     const isBroadcast = outputs.some((output) => output.edge === edge && output.partitioning.kind === 'broadcast');
-    let bytes = 0;
-    await store.promote(directory, (files) => {
-      const fileOf = new Map(files.map((file) => [file.id.partition, file]));
-      const partitions = results.flatMap(({ partition, records }): KeptPartition[] => {
-        const file = fileOf.get(partition);
-        bytes += file?.segments.reduce((sum, next) => sum + next, 0) ?? 0;
-        return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
-      });
-      return { run: this.#options.run, job: name, source, target, isBroadcast, partitions };
-    });
+    await store.promote(directory, { run: this.#options.run, job: name, source, target, isBroadcast, partitions });
     this.#keptStores.delete(edge);
-    const records = results.reduce((sum, next) => sum + next.records, 0);
+    let [records, bytes] = [0, 0];
+    for (const kept of partitions) {
+      records += kept.records;
+      for (const segment of kept.segments) bytes += segment;
+    }
     return { source, target, directory, records, bytes };
   }
 
@@ -302,13 +307,13 @@ export class LocalDataPlane implements DataPlane {
 
 function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings): SubpartitionView[] {
   return deployment.inputs.flatMap(({ partitions, subpartition }) =>
-    partitions.map((id) => assertHeld(id, surroundings.partition(id)).read(subpartition)),
+    partitions.map((id) => assertHeld(id, surroundings.source(id)).read(subpartition)),
   );
 }
 
-function assertHeld(id: ResultPartitionId, partition: ResultPartition | undefined): ResultPartition {
-  if (partition === undefined) throw new PartitionLostError(id, 'it is no longer held');
-  return partition;
+function assertHeld<Held>(id: ResultPartitionId, held: Held | undefined): Held {
+  if (held === undefined) throw new PartitionLostError(id, 'it is no longer held');
+  return held;
 }
 
 /** @throws FileAccessError unless `directory` can be made and is not there: a job must not be paid for in vain */

@@ -2,10 +2,10 @@ import type { ActorHost } from '../actors/actor-host.ts';
 import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
-import type { ExecutionVertexId, ExecutorId, PartitionId } from '../ids.ts';
-import type { ResultPartition } from '../partitions/result-partition.ts';
+import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { DataPlane } from './data-plane.ts';
-import { ResultStore } from './result-store.ts';
+import type { HeldResult } from './held-result.ts';
+import { ResultDirectory } from './result-directory.ts';
 import { type MovedRecords, TaskExecutor } from './task-executor.ts';
 
 export interface LocalExecutorsOptions {
@@ -27,21 +27,21 @@ interface LocalExecutor {
 }
 
 /**
- * The task executors of this process: one thread, one store of results, and a data plane that they share. One that is
- * quarantined or gone is replaced.
+ * The task executors of this process: one thread, and a data plane that they share, with a directory by which their tasks
+ * find each other's results. One that is quarantined or gone is replaced.
  */
 export class LocalExecutors {
   readonly #options: LocalExecutorsOptions;
-  readonly #results: ResultStore;
+  readonly #directory = new ResultDirectory();
   readonly #link: LinkPorts;
   readonly #executors = new Map<ExecutorId, LocalExecutor>();
-  readonly #killed: TaskExecutor[] = [];
+  /** Executors that were killed, until nothing of them is under way. */
+  readonly #killed: Promise<void>[] = [];
   #accept: ((executor: ExecutorId, port: ExecutorPort) => void) | undefined;
   #count = 0;
 
   constructor(options: LocalExecutorsOptions) {
     this.#options = options;
-    this.#results = new ResultStore(options);
     this.#link = options.link ?? new LocalLink(options.clock).link;
   }
 
@@ -56,14 +56,9 @@ export class LocalExecutors {
     for (let index = 0; index < this.#options.executors; index++) this.#start();
   }
 
-  /** The result that `partition` holds now, if it is still there. */
-  resultOf(partition: PartitionId): ResultPartition | undefined {
-    return this.#results.resultOf(partition);
-  }
-
   /** The results that are held, and since when. */
-  get held(): ResultStore['held'] {
-    return this.#results.held;
+  get held(): readonly HeldResult[] {
+    return this.#directory.held;
   }
 
   /** The executor that a task runs on. */
@@ -82,34 +77,28 @@ export class LocalExecutors {
     const killed = this.#executors.get(executor);
     if (killed === undefined) return;
     this.#executors.delete(executor);
-    this.#killed.push(killed.executor);
-    killed.executor.stop();
-    this.#results.dropOf(executor);
+    this.#killed.push(killed.executor.stop(false));
     killed.close(why);
     this.#start();
   }
 
-  /** Gives up every task and every result. */
+  /** Frees what they shared, once the master has heard that each of them has stopped. */
   async dispose(): Promise<void> {
-    const executors = [...this.#executors.values()].map(({ executor }) => executor);
-    for (const executor of executors) executor.stop();
-    // What the master said last arrives before.
-    await new Promise<void>((resolve) => this.#options.clock.setImmediate(resolve));
-    await Promise.all([...executors, ...this.#killed].map((executor) => executor.untilKept()));
-    this.#results.releaseAll();
+    await Promise.all(this.#killed);
     await this.#options.dataPlane.dispose();
   }
 
   #start(): void {
     const name = `local-${this.#count++}` as ExecutorId;
-    const { dataPlane, actors, slots } = this.#options;
+    const { clock, dataPlane, actors, slots } = this.#options;
     const [executorPort, masterPort] = this.#link<MasterToExecutorMessage, ExecutorToMasterMessage>();
     const executor = new TaskExecutor({
       executor: name,
       slots,
       port: masterPort,
       dataPlane,
-      results: this.#results,
+      directory: this.#directory,
+      clock,
       actors: actors.within(name),
       // Its results stay, and its port: the master goes on to ask for them.
       quarantined: () => this.#start(),
@@ -117,7 +106,7 @@ export class LocalExecutors {
     const close = (why: string): void => {
       masterPort.close(why);
       // What it has said before arrives before.
-      this.#options.clock.setImmediate(() => executorPort.close(why));
+      clock.setImmediate(() => executorPort.close(why));
     };
     this.#executors.set(name, { executor, close });
     this.#accept?.(name, executorPort);

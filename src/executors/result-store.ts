@@ -1,154 +1,125 @@
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { VerifiedResults } from '../actors/executor-gateway.ts';
-import type { FoundResult, KeptResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
-import type { ExecutorToMasterMessage } from '../actors/protocol/messages.ts';
+import type { FoundResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
+import { storageActor, type ResultSource } from '../actors/storage-actor.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../ids.ts';
-import { type PartitionActorRef, partitionMachine } from '../machines/partition/partition-machine.ts';
-import type { ByteBudget } from '../partitions/byte-budget.ts';
+import type { ExecutionVertexId, PartitionId, ResultPartitionId } from '../ids.ts';
+import {
+  type PartitionEvent,
+  type PartitionExecutor,
+  partitionMachine,
+} from '../machines/partition/partition-machine.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
-import { releaseKeptResult } from '../partitions/storage/kept-result.ts';
-import { isResumable, isTraceable, type ResultPartition } from '../partitions/result-partition.ts';
-import type { ResultTrace } from '../partitions/result-trace.ts';
-import type { DataPlane } from './data-plane.ts';
-import { ArrivalBoard } from './arrival-board.ts';
+import { isResumable, type ResultPartition } from '../partitions/result-partition.ts';
+import type { DataPlane, PartitionSurroundings } from './data-plane.ts';
+import { type HeldResult, OwnedResult, PassingResult } from './held-result.ts';
+import type { ResultDirectory, ResultShelf } from './result-directory.ts';
 
 export interface ResultStoreOptions {
   readonly clock: Clock;
-  readonly dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
-}
-
-/** What becomes of results by itself, as the master hears of it. */
-export type ResultFact = Extract<ExecutorToMasterMessage, { type: `result.${string}` | 'results.reclaimed' }>;
-
-/** Where a result is registered: the executor that its producer runs on, and how its facts reach the master. */
-export interface ResultHost {
-  readonly executor: ExecutorId;
-  /** Where the actors of results that begin there are made. */
+  readonly dataPlane: Pick<DataPlane, 'createPartition'>;
+  /** The results of all executors of this process. */
+  readonly directory: ResultDirectory;
+  /** The executor that owns the results. */
+  readonly executor: PartitionExecutor;
+  /** Where the actors of results that begin here are made. */
   readonly actors: ActorHost;
-  readonly report: (fact: ResultFact) => void;
 }
 
-/** A result, from the attempt on that began it to the one that writes it now. */
-interface HeldResult {
-  partition: ResultPartition;
-  readonly actor: PartitionActorRef;
-  /** Where the actor was made. */
-  readonly home: ActorHost;
-  readonly producer: ExecutionVertexId;
-  readonly edge: number;
-  readonly sinceMs: number;
-  /** Where its producer runs or ran. */
-  host: ResultHost;
-  startedMs: number;
-  /** How long it took to produce: what it would cost to have it produced again. */
-  producedMs: number;
-}
-
-/** Whoever registers results for a task that then cannot be registered. */
+/** The task whose results could not be registered, and why. */
 export interface FailedRegistration {
   readonly producer: ExecutionVertexId;
   readonly cause: Error;
 }
 
+const machine = partitionMachine.provide({ actors: { storage: storageActor } });
+
 /**
- * The results that the executors of this process hold, at most one for each partition, and the orders in which tasks read
- * their channels. It knows nothing of the master's books: what it is told and what it holds is all it goes by.
+ * The results of one executor by their partitions, at most one for each, and the orders in which its tasks read their
+ * channels. It finds results and hands them messages; what becomes of a result is its chart's.
  */
-export class ResultStore {
+export class ResultStore implements ResultShelf {
   readonly #options: ResultStoreOptions;
   readonly #results = new Map<PartitionId, HeldResult>();
-  /** What is left of results that were given up, and that their producers may have to produce again. */
-  readonly #traces = new Map<PartitionId, ResultTrace>();
-  /** What was registered last of each partition, for whom writes it: it may be given up before that begins. */
-  readonly #outputs = new Map<PartitionId, ResultPartition>();
-  /** The attempt that began what is held, or is about to be: those after it produce the same. */
-  readonly #firstAttempts = new Map<PartitionId, AttemptNumber>();
-  /** Held results that may be given up for want of room, and whether they leave a trace then. */
-  readonly #reclaimable = new Map<PartitionId, boolean>();
+  /** Results that may be reclaimed are among these. */
+  readonly #reclaimable = new Set<OwnedResult>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
-  readonly #arrivals = new ArrivalBoard();
-  readonly #machine = partitionMachine.provide({ actions: { recordState: () => {} } });
 
   constructor(options: ResultStoreOptions) {
     this.#options = options;
+    options.directory.add(this);
   }
 
-  /** The result that attempt holds or has handed on, if it is still there. */
-  find(id: ResultPartitionId): ResultPartition | undefined {
-    return this.#heldOf(id)?.partition;
+  get held(): HeldResult[] {
+    return [...this.#results.values()].filter(({ isHeld }) => isHeld);
   }
 
-  /** What an attempt is to write, once it is registered. Given up, because every consumer has read it, it takes what is written. */
+  get reclaimable(): OwnedResult[] {
+    for (const result of this.#reclaimable) if (!result.isReclaimable) this.#reclaimable.delete(result);
+    return [...this.#reclaimable];
+  }
+
+  find({ partition, attempt }: ResultPartitionId): ResultSource | undefined {
+    return this.#results.get(partition)?.sourceOf(attempt);
+  }
+
+  /** What an attempt is to write, once it is registered. Released, it keeps nothing of what is written. */
   outputOf(id: ResultPartitionId): ResultPartition | undefined {
-    const output = this.#outputs.get(id.partition);
-    return output?.id.attempt === id.attempt ? output : undefined;
+    return this.#present(id)?.output;
   }
 
-  /** What is held of a partition now. */
-  resultOf(partition: PartitionId): ResultPartition | undefined {
-    return this.#results.get(partition)?.partition;
+  get(partition: PartitionId): HeldResult | undefined {
+    return this.#results.get(partition);
   }
 
-  /** Everything that is held, since when, and for whom. */
-  get held(): Iterable<Pick<HeldResult, 'partition' | 'sinceMs' | 'host'>> {
-    return this.#results.values();
+  take(partition: PartitionId): HeldResult | undefined {
+    const taken = this.#results.get(partition);
+    this.#results.delete(partition);
+    if (taken instanceof OwnedResult) this.#reclaimable.delete(taken);
+    return taken;
   }
 
-  /** Prepares what tasks on one executor will write, all or nothing. */
-  register(registrations: readonly PartitionRegistration[], host: ResultHost): FailedRegistration | undefined {
+  takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined {
+    const order = this.#orders.get(vertex);
+    this.#orders.delete(vertex);
+    return order;
+  }
+
+  /** Prepares what tasks will write, all or nothing. */
+  register(registrations: readonly PartitionRegistration[]): FailedRegistration | undefined {
     for (const { id, producer, origin } of registrations) {
-      if (origin === 'again') continue;
-      const before = this.#results.get(id.partition);
-      // Its order to give up may still be on its way.
-      if (before !== undefined) this.#giveUp(id.partition, before, origin === 'unread');
       if (origin !== 'new') continue;
-      this.#firstAttempts.set(id.partition, id.attempt);
-      this.#traces.delete(id.partition);
+      this.#drop(id.partition);
       this.#orders.delete(producer);
     }
     for (const registration of registrations) {
       try {
-        this.#register(registration, host);
+        this.#register(registration);
       } catch (cause) {
-        for (const { id, origin } of registrations) if (origin !== 'again') this.#drop(id.partition);
+        for (const { id, origin } of registrations) if (origin !== 'again') this.#release(id.partition, false);
         return { producer: registration.producer, cause: toError(cause) };
       }
     }
-    for (const { id } of registrations) this.#arrivals.arrived(id.partition);
+    for (const { id } of registrations) this.#options.directory.arrivals.arrived(id);
     return undefined;
-  }
-
-  /**
-   * Settles when a result is registered, at once if it was and is gone; rejects when the signal is aborted before.
-   */
-  untilRegistered(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
-    if (!this.#isToBeRegistered(id)) return Promise.resolve();
-    return this.#arrivals.until(id, signal);
   }
 
   /** The order in which a task is to take from its channels: a new one, or that of its last attempt. */
   orderOf(vertex: ExecutionVertexId, mode: 'new' | 'again'): ChannelOrder {
-    const before = mode === 'again' ? this.#orders.get(vertex) : undefined;
-    const order = before?.copy() ?? new ChannelOrder();
+    const before = this.#options.directory.takeOrder(vertex);
+    const order = (mode === 'again' ? before?.copy() : undefined) ?? new ChannelOrder();
     this.#orders.set(vertex, order);
     return order;
   }
 
   noteRunning(ids: readonly ResultPartitionId[]): void {
-    this.#forEachHeld(ids, (held) => {
-      held.startedMs = this.#options.clock.now();
-      held.actor.send({ type: 'partition.produce' });
-    });
+    this.#tell(ids, { type: 'partition.produce', atMs: this.#options.clock.now() });
   }
 
   noteFinished(ids: readonly ResultPartitionId[]): void {
-    this.#forEachHeld(ids, (held) => {
-      held.producedMs = Math.max(held.producedMs, this.#options.clock.now() - held.startedMs);
-      held.actor.send({ type: 'partition.finish' });
-    });
+    this.#tell(ids, { type: 'partition.finish', atMs: this.#options.clock.now() });
   }
 
   /** Looks whether results can still be read. Calls `done` once, with what was found of them. */
@@ -158,233 +129,141 @@ export class ResultStore {
     let open = ids.length;
     if (open === 0) done({ lost, found });
     for (const id of ids) {
-      const held = this.find(id);
+      const result = this.#results.get(id.partition);
       const answered = (error?: Error): void => {
         if (error !== undefined) lost.push({ id, cause: error });
-        else if (held !== undefined) found.push({ id, ...sizeOf(held) });
+        else if (result !== undefined) found.push({ id, ...sizeOf(result.output) });
         if (--open === 0) done({ lost, found });
       };
-      if (held !== undefined) held.verify(answered);
-      else if (this.#isToBeRegistered(id)) answered();
+      if (result?.sourceOf(id.attempt) !== undefined) result.verify(answered);
+      else if (this.#options.directory.arrivals.isToCome(id)) answered();
       else answered(new PartitionLostError(id, 'it is no longer held'));
     }
   }
 
   lose(id: ResultPartitionId, cause: Error): void {
-    this.#forEachHeld([id], (held) => held.actor.send({ type: 'partition.lose', cause }));
+    this.#tell([id], { type: 'partition.lose', cause });
   }
 
-  release(ids: readonly ResultPartitionId[]): void {
-    this.#forEachHeld(ids, (held) => this.#drop(held.partition.id.partition));
-  }
-
-  /** Gives up what every consumer has read. Of those in `traced` a trace stays: their producers may write them again. */
-  giveUp(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
+  /** Releases what no consumer needs. Those in `traced` leave a trace: their producers may write them again. */
+  release(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
-    this.#forEachHeld(ids, (held) => {
-      const { partition } = held.partition.id;
-      this.#giveUp(partition, held, leavesTrace.has(partition));
-    });
+    for (const id of ids) this.#tell([id], { type: 'partition.release', traced: leavesTrace.has(id.partition) });
   }
 
-  /** Results may be given up as above for want of room. */
+  /** Results may be released as above when room is needed. */
   allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
-    this.#forEachHeld(ids, (held) => {
-      const { partition } = held.partition.id;
-      this.#reclaimable.set(partition, leavesTrace.has(partition));
-    });
+    for (const id of ids) {
+      const result = this.#present(id);
+      if (!(result instanceof OwnedResult)) continue;
+      result.tell({ type: 'partition.allowReclaim', traced: leavesTrace.has(id.partition) });
+      this.#reclaimable.add(result);
+    }
   }
 
   forbidReclaim(ids: readonly ResultPartitionId[]): void {
-    this.#forEachHeld(ids, (held) => this.#reclaimable.delete(held.partition.id.partition));
-  }
-
-  /** An executor is gone: what its tasks have written and noted is dropped. */
-  dropOf(executor: ExecutorId): void {
-    for (const [partition, held] of [...this.#results]) {
-      if (held.host.executor !== executor) continue;
-      this.#orders.delete(held.producer);
-      this.#drop(partition);
-    }
+    this.#tell(ids, { type: 'partition.forbidReclaim' });
   }
 
   /**
-   * Keeps results beyond the job, all of them or none.
-   * @throws PartitionLostError (as a rejection) where some of them cannot be read any more
+   * Results are kept beyond the job: what becomes of them is its business no more.
+   * @throws PartitionLostError (as a rejection) where one is not complete, or cannot be read any more: then all stay the job's
    */
-  async promote(
-    edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[],
-  ): Promise<KeptResult[]> {
-    const kept: KeptResult[] = [];
-    try {
-      for (const { edge, results } of edges) {
-        const promoted = await this.#promote(edge, results);
-        if (promoted !== undefined) kept.push(promoted);
-      }
-    } catch (error) {
-      await this.demote(kept);
-      throw error;
-    }
-    return kept;
-  }
-
-  /** Gives up what was kept. What cannot be deleted stays: the next run that keeps something there says so. */
-  async demote(kept: readonly KeptResult[]): Promise<void> {
-    await Promise.allSettled(kept.map(({ directory }) => releaseKeptResult(directory)));
-  }
-
-  releaseAll(): void {
-    for (const partition of [...this.#results.keys()]) this.#drop(partition);
-  }
-
-  async #promote(edge: number, ids: readonly ResultPartitionId[]): Promise<KeptResult | undefined> {
-    const { dataPlane } = this.#options;
-    if (dataPlane.keptEdges?.includes(edge) !== true) return undefined;
-    const held = ids.map((id) => this.#finished(id));
-    await this.#assertReadable(ids);
-    const results = held.map(({ partition }) => ({
-      partition: partition.id.partition,
-      records: partition.statistics().records,
-    }));
-    const promoted = await dataPlane.promote?.(edge, results);
-    if (promoted !== undefined) for (const { actor } of held) actor.send({ type: 'partition.promote' });
-    return promoted;
-  }
-
-  #finished(id: ResultPartitionId): HeldResult {
-    const held = this.#results.get(id.partition);
-    if (held?.actor.getSnapshot().matches('finished') === true) return held;
-    throw new PartitionLostError(id, 'it is no longer held');
-  }
-
-  #assertReadable(ids: readonly ResultPartitionId[]): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async promote(ids: readonly ResultPartitionId[]): Promise<readonly ResultPartition[]> {
+    const results = ids.map((id) => {
+      const result = this.#present(id);
+      if (result instanceof OwnedResult && result.isFinished) return result;
+      throw new PartitionLostError(id, 'it is no longer held');
+    });
+    await new Promise<void>((resolve, reject) => {
       this.verify(ids, ({ lost: [lost] }) => {
         if (lost === undefined) resolve();
         else reject(lost.cause);
       });
     });
+    for (const result of results) result.tell({ type: 'partition.promote' });
+    return results.map(({ output }) => output);
   }
 
-  /** Whether a result is of an attempt that is about to begin: it is not there, and not lost. */
-  #isToBeRegistered({ partition, attempt }: ResultPartitionId): boolean {
-    return attempt > (this.#outputs.get(partition)?.id.attempt ?? -1);
+  /** The executor is stopped or gone, with everything that its tasks have written and noted. */
+  close(): void {
+    this.#options.directory.remove(this);
+    for (const partition of [...this.#results.keys()]) this.#drop(partition);
+    this.#reclaimable.clear();
+    this.#orders.clear();
   }
 
-  /**
-   * Gives up results that no consumer reads any more until `bytes` fit: those first that took the least time to produce.
-   * None if all of them would not make room. O(results that may be given up).
-   *
-   * @param edge that of the exchange that needs room
-   */
-  #reclaim(bytes: number, budget: ByteBudget, edge: number): void {
-    const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;
-    const candidates = [...this.#reclaimable]
-      .map(([partition, isTraced]) => ({ partition, isTraced, held: this.#results.get(partition) as HeldResult }))
-      .filter(({ held }) => !isOwn || held.edge === edge)
-      .map((candidate) => ({ ...candidate, bytes: candidate.held.partition.statistics().spilledBytes }))
-      .filter((candidate) => candidate.bytes > 0)
-      .sort((a, b) => a.held.producedMs - b.held.producedMs);
-    const most = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
-    if (!budget.hasRoomFor(bytes - most)) return;
-    for (const { partition, held, isTraced } of candidates) {
-      if (budget.hasRoomFor(bytes)) return;
-      const { id } = held.partition;
-      this.#giveUp(partition, held, isTraced);
-      held.host.report({ type: 'results.reclaimed', ids: [id] });
-    }
-  }
-
-  #register(registration: PartitionRegistration, host: ResultHost): void {
-    const { dataPlane, clock } = this.#options;
-    const { id, origin, edge, producer } = registration;
-    const before = origin === 'again' ? this.#results.get(id.partition) : undefined;
-    const previous =
-      before !== undefined && isResumable(before.partition)
-        ? { partition: before.partition, isLost: before.actor.getSnapshot().matches('lost') }
-        : undefined;
-    const partition = dataPlane.createPartition(registration, {
-      truncated: () => this.#truncated(id),
-      curtailed: () => this.#curtailed(id),
-      reclaim: (bytes, budget) => this.#reclaim(bytes, budget, edge),
-      previous,
-      trace: previous === undefined && origin !== 'new' ? this.#traces.get(id.partition) : undefined,
-    });
-    this.#outputs.set(id.partition, partition);
-    // What is kept again can be compared with itself; what no consumer reads is compared with its trace once more.
-    if (isResumable(partition)) this.#traces.delete(id.partition);
+  #register(registration: PartitionRegistration): void {
+    const { dataPlane, directory, executor } = this.#options;
+    const { id, origin, edge } = registration;
+    const before = origin === 'new' ? undefined : directory.take(id.partition);
     if (before !== undefined) {
-      before.partition = partition;
-      before.host = host;
-      this.#reclaimable.delete(id.partition);
-      before.actor.send({ type: 'partition.resume', id, storage: partition });
-      return;
+      // What is still here was replaced on another executor.
+      this.#drop(id.partition);
+      this.#results.set(id.partition, before);
     }
-    const name = `partition/${id.partition}#${id.attempt}`;
-    const actor = host.actors.create(this.#machine, name, { id, storage: partition });
-    const nowMs = clock.now();
-    this.#results.set(id.partition, {
-      partition,
-      actor,
-      home: host.actors,
-      producer,
-      edge,
-      sinceMs: nowMs,
-      host,
-      startedMs: nowMs,
-      producedMs: 0,
+    // The message that releases it may still be on its way to the executor it was taken from.
+    if (origin === 'unread') this.#release(id.partition, true);
+    const known = before instanceof OwnedResult ? before : undefined;
+    const previous = known?.isHeld === true ? resumable(known) : undefined;
+    let result: HeldResult | undefined = known;
+    const truncated = (): void => result?.tell({ type: 'partition.truncate' });
+    const partition = dataPlane.createPartition(registration, {
+      truncated,
+      curtailed: truncated,
+      reclaim: (bytes, budget) => directory.reclaim(bytes, budget, edge),
+      previous,
+      trace: previous === undefined ? known?.trace : undefined,
     });
-    actor.start();
-  }
-
-  /**
-   * Its beginning was dropped while it is read. Of a result that another has replaced meanwhile nobody wants to know.
-   *
-   * @param first as its first attempt registered it
-   */
-  #truncated(first: ResultPartitionId): void {
-    const held = this.#heldOf(first);
-    held?.host.report({ type: 'result.truncated', id: held.partition.id });
-  }
-
-  #curtailed(first: ResultPartitionId): void {
-    this.#heldOf(first)?.actor.send({ type: 'partition.curtail' });
-    this.#truncated(first);
-  }
-
-  #giveUp(partition: PartitionId, held: HeldResult, leavesTrace: boolean): void {
-    if (leavesTrace) {
-      const trace = isTraceable(held.partition) ? held.partition.trace() : undefined;
-      if (trace === undefined) held.host.report({ type: 'result.traceless', id: held.partition.id });
-      else this.#traces.set(partition, trace);
+    if (known === undefined) {
+      before?.drop();
+      result = this.#create(registration, partition);
+      this.#results.set(id.partition, result);
+      // Its executor is gone, and its trace with it: what is written is thrown away.
+      if (origin === 'unread') this.#release(id.partition, false);
+    } else {
+      const type = origin === 'unread' ? 'partition.repeat' : 'partition.resume';
+      known.tell({ type, id, storage: partition, executor });
     }
-    this.#drop(partition);
+  }
+
+  #create(registration: PartitionRegistration, storage: ResultPartition): HeldResult {
+    const { actors, clock, executor } = this.#options;
+    const { id, producer, edge } = registration;
+    const registered = { producer, edge, sinceMs: clock.now() };
+    if (storage.exchange.joinsRegions) return new PassingResult(registered, storage);
+    const actor = actors.create(machine, `partition/${id.partition}#${id.attempt}`, { id, storage, executor });
+    actor.start();
+    return new OwnedResult(registered, actor, actors);
+  }
+
+  #release(partition: PartitionId, traced: boolean): void {
+    this.#results.get(partition)?.tell({ type: 'partition.release', traced });
   }
 
   #drop(partition: PartitionId): void {
-    const held = this.#results.get(partition);
-    held?.actor.send({ type: 'partition.release' });
-    held?.home.stop(held.actor);
+    this.#results.get(partition)?.drop();
     this.#results.delete(partition);
-    this.#reclaimable.delete(partition);
   }
 
-  #heldOf({ partition, attempt }: ResultPartitionId): HeldResult | undefined {
-    const held = this.#results.get(partition);
-    const first = this.#firstAttempts.get(partition) ?? 0;
-    return held === undefined || attempt < first || attempt > held.partition.id.attempt ? undefined : held;
+  /** W3: the result of the present attempt alone. */
+  #present(id: ResultPartitionId): HeldResult | undefined {
+    const result = this.#results.get(id.partition);
+    return result?.output.id.attempt === id.attempt ? result : undefined;
   }
 
-  #forEachHeld(ids: readonly ResultPartitionId[], visit: (held: HeldResult) => void): void {
-    for (const id of ids) {
-      const held = this.#results.get(id.partition);
-      if (held !== undefined && held.partition.id.attempt === id.attempt) visit(held);
-    }
+  #tell(ids: readonly ResultPartitionId[], event: PartitionEvent): void {
+    for (const id of ids) this.#present(id)?.tell(event);
   }
 }
 
-function sizeOf(result: ResultPartition): Pick<FoundResult, 'records' | 'bytes'> {
-  const { records, memoryBytes, spilledBytes } = result.statistics();
+/** What the next attempt takes over. */
+function resumable(result: OwnedResult): PartitionSurroundings['previous'] {
+  return isResumable(result.output) ? { partition: result.output, isLost: result.isLost } : undefined;
+}
+
+function sizeOf(storage: ResultPartition): Pick<FoundResult, 'records' | 'bytes'> {
+  const { records, memoryBytes, spilledBytes } = storage.statistics();
   return { records, bytes: memoryBytes + spilledBytes };
 }

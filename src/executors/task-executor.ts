@@ -1,12 +1,15 @@
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
-import type { MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
+import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
+import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
 import type { DataPlane } from './data-plane.ts';
-import type { ResultHost, ResultStore } from './result-store.ts';
+import type { ResultDirectory } from './result-directory.ts';
+import { ResultKeeping } from './result-keeping.ts';
+import { ResultStore } from './result-store.ts';
 
 export interface TaskExecutorOptions {
   readonly executor: ExecutorId;
@@ -14,8 +17,9 @@ export interface TaskExecutorOptions {
   readonly slots: number;
   readonly port: MasterPort;
   readonly dataPlane: DataPlane;
-  /** Where its tasks' results go. Executors of one process share a store, so that results outlive a quarantined one. */
-  readonly results: ResultStore;
+  /** Where its tasks find the results of the other executors of its process. */
+  readonly directory: ResultDirectory;
+  readonly clock: Clock;
   /** Where its actors are made. */
   readonly actors: ActorHost;
   /** The master will give it no more tasks. */
@@ -40,20 +44,20 @@ const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed:
  * messages; of the job it knows its deployments, and of the user's code what its registry holds under their names.
  *
  * TE1 Of an attempt that was deployed it reports one end, unless it is stopped or quarantined: then nothing.
- * TE2 It holds what its tasks have written until it is told to drop it, or is stopped.
+ * TE2 It holds what its tasks have written until it is told to release it, or is stopped.
  */
 export class TaskExecutor {
   readonly #options: TaskExecutorOptions;
-  readonly #host: ResultHost;
+  readonly #results: ResultStore;
+  readonly #keeping: ResultKeeping;
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
   #phase: 'open' | 'quarantined' | 'stopped' = 'open';
-  /** Settles when nothing is being kept beyond the job, or given up again. */
-  #keeping: Promise<void> = Promise.resolve();
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
-    const { executor, port, actors } = options;
-    this.#host = { executor, actors, report: (fact) => port.post(fact) };
+    const { port } = options;
+    this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
+    this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
   }
 
   /** Offers its slots to the master. */
@@ -73,26 +77,20 @@ export class TaskExecutor {
     for (const [vertex, { task }] of this.#tasks) if (task?.counts !== undefined) yield [vertex, task.counts];
   }
 
-  /** Ends its tasks, whose reports are void. */
-  stop(): void {
+  /**
+   * Ends its tasks, whose reports are void, and releases its results; with them those that it has kept beyond the job, unless
+   * that has finished. Settles when nothing of it is under way that concerns those.
+   */
+  async stop(hasFinished: boolean): Promise<void> {
     this.#phase = 'stopped';
     this.#abandonTasks();
-  }
-
-  /** Settles when nothing of it is under way that concerns results kept beyond the job. */
-  async untilKept(): Promise<void> {
-    let keeping: Promise<void>;
-    do {
-      keeping = this.#keeping;
-      await keeping;
-      // What ends well may be given up at once, if its job has ended meanwhile.
-    } while (keeping !== this.#keeping);
+    await this.#keeping.end(hasFinished);
+    this.#results.close();
   }
 
   #receive(message: MasterToExecutorMessage): void {
-    const { results, quarantined } = this.#options;
-    // What was kept is to be given up whatever has happened since.
-    if (this.#phase === 'stopped' && message.type !== 'results.demote') return;
+    const results = this.#results;
+    if (this.#phase === 'stopped') return;
     switch (message.type) {
       case 'task.deploy':
         return this.#deploy(message.deployment);
@@ -105,21 +103,31 @@ export class TaskExecutor {
       case 'result.lose':
         return results.lose(message.id, fromPlainError(message.cause));
       case 'results.release':
-        return results.release(message.ids);
-      case 'results.giveUp':
-        return results.giveUp(message.ids, message.traced);
+        return results.release(message.ids, message.traced);
       case 'results.allowReclaim':
         return results.allowReclaim(message.ids, message.traced);
       case 'results.forbidReclaim':
         return results.forbidReclaim(message.ids);
       case 'results.promote':
-        return this.#keep(() => this.#promote(message));
-      case 'results.demote':
-        return this.#keep(() => results.demote(message.kept));
+        return this.#answerKeeping(message.token, this.#keeping.promote(message.edges), (edges) => ({
+          type: 'results.promoted',
+          token: message.token,
+          edges,
+        }));
+      case 'results.keep':
+        return this.#answerKeeping(message.token, this.#keeping.keep(message.edges), (kept) => ({
+          type: 'results.kept',
+          token: message.token,
+          kept,
+        }));
       case 'executor.quarantine':
         this.#phase = 'quarantined';
         this.#abandonTasks();
-        return quarantined();
+        return this.#options.quarantined();
+      case 'executor.stop':
+        void this.stop(message.hasFinished).then(() =>
+          this.#options.port.post({ type: 'executor.stopped', token: message.token }),
+        );
     }
   }
 
@@ -144,9 +152,8 @@ export class TaskExecutor {
   }
 
   #register({ token, registrations }: Extract<MasterToExecutorMessage, { type: 'results.register' }>): void {
-    const { port, results } = this.#options;
-    const failed = results.register(registrations, this.#host);
-    port.post({
+    const failed = this.#results.register(registrations);
+    this.#options.port.post({
       type: 'results.registered',
       token,
       failed: failed && { producer: failed.producer, cause: toPlainError(failed.cause) },
@@ -154,9 +161,8 @@ export class TaskExecutor {
   }
 
   #verify({ token, ids }: Extract<MasterToExecutorMessage, { type: 'results.verify' }>): void {
-    const { port, results } = this.#options;
-    results.verify(ids, ({ lost, found }) =>
-      port.post({
+    this.#results.verify(ids, ({ lost, found }) =>
+      this.#options.port.post({
         type: 'results.verified',
         token,
         lost: lost.map(({ id, cause }) => ({ id, cause: toPlainError(cause) })),
@@ -165,37 +171,28 @@ export class TaskExecutor {
     );
   }
 
-  #promote({ token, edges }: Extract<MasterToExecutorMessage, { type: 'results.promote' }>): Promise<void> {
-    const { port, results } = this.#options;
-    return results.promote(edges).then(
-      (kept) => {
-        if (this.#phase !== 'stopped') return port.post({ type: 'results.promoted', token, kept });
-        // Nobody will hear of it.
-        return results.demote(kept);
-      },
+  #answerKeeping<Done>(token: number, done: Promise<Done>, answer: (done: Done) => ExecutorToMasterMessage): void {
+    const { port } = this.#options;
+    done.then(
+      (result) => port.post(answer(result)),
       (error: unknown) => port.post({ type: 'results.promotionFailed', token, cause: toPlainError(toError(error)) }),
     );
   }
 
-  /** Keeping and giving up again, one after the other; neither fails. */
-  #keep(next: () => Promise<void>): void {
-    this.#keeping = this.#keeping.then(next);
-  }
-
   #createTask(deployed: DeployedTask): RunningTask {
-    const { dataPlane, port, results } = this.#options;
+    const { dataPlane, directory, port } = this.#options;
     const { deployment } = deployed;
     const { vertex, attempt, channelOrder } = deployment;
     const outputs = deployment.outputs.map(({ partition }) => partition);
     return dataPlane.createTask(deployment, {
-      partition: (id) => results.find(id),
-      output: (id) => results.outputOf(id),
-      registered: (id, signal) => results.untilRegistered(id, signal),
-      channelOrder: channelOrder === 'any' ? undefined : results.orderOf(vertex, channelOrder),
+      source: (id) => directory.find(id),
+      output: (id) => this.#results.outputOf(id),
+      registered: (id, signal) => directory.arrivals.until(id, signal),
+      channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
       leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, what }),
       initializing: () => this.#report(deployed, { type: 'task.initializing', vertex, attempt }),
       running: () => {
-        results.noteRunning(outputs);
+        if (this.#isPresent(deployed)) this.#results.noteRunning(outputs);
         this.#report(deployed, { type: 'task.running', vertex, attempt });
       },
       finished: (statistics) => this.#finished(deployed, outputs, statistics),
@@ -206,7 +203,7 @@ export class TaskExecutor {
 
   #finished(deployed: DeployedTask, outputs: readonly ResultPartitionId[], statistics: TaskStatistics): void {
     const { vertex, attempt } = deployed.deployment;
-    this.#options.results.noteFinished(outputs);
+    if (this.#isPresent(deployed)) this.#results.noteFinished(outputs);
     this.#end(deployed, { type: 'task.finished', vertex, attempt, statistics });
   }
 
@@ -221,14 +218,18 @@ export class TaskExecutor {
   }
 
   /** TE1: what is no longer its task has nothing to say. */
+  #isPresent(deployed: DeployedTask): boolean {
+    return this.#tasks.get(deployed.deployment.vertex) === deployed;
+  }
+
   #report(deployed: DeployedTask, report: Report): void {
-    if (this.#tasks.get(deployed.deployment.vertex) === deployed) this.#options.port.post(report);
+    if (this.#isPresent(deployed)) this.#options.port.post(report);
   }
 
   #end(deployed: DeployedTask, report: Report): void {
     const { actor, deployment } = deployed;
     this.#report(deployed, report);
-    if (this.#tasks.get(deployment.vertex) === deployed) this.#tasks.delete(deployment.vertex);
+    if (this.#isPresent(deployed)) this.#tasks.delete(deployment.vertex);
     this.#options.actors.stop(actor);
   }
 

@@ -1,4 +1,10 @@
-import { type CallbackActorLogic, fromCallback, type NonReducibleUnknown, type EventObject } from 'xstate';
+import {
+  type AnyActorLogic,
+  type CallbackActorLogic,
+  fromCallback,
+  type NonReducibleUnknown,
+  type EventObject,
+} from 'xstate';
 import { IllegalStateError } from '../errors/usage-errors.ts';
 
 /**
@@ -15,4 +21,9 @@ export function placeholderActor<Input extends NonReducibleUnknown>(
   actor: string,
 ): CallbackActorLogic<EventObject, Input> {
   return fromCallback<EventObject, Input>(() => placeholder(machine, actor));
+}
+
+/** As {@link placeholderActor}, for an actor that is no callback. */
+export function placeholderLogic<Logic extends AnyActorLogic>(machine: string, actor: string): Logic {
+  return placeholderActor(machine, actor) as AnyActorLogic as Logic;
 }

@@ -76,7 +76,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       // After they have said how many slots they offer: tasks are spread over all of them.
       clock.setImmediate(connected);
     },
-    dispose: () => disposed(connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen }),
+    dispose: () => {
+      const hasFinished = master.getSnapshot().matches('finished');
+      return disposed(hasFinished, connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen });
+    },
     close: () => {
       actors.stop(master);
       actors.end();
@@ -121,12 +124,18 @@ function failureHandlingOf(options: ResolvedRunOptions): FailureHandling {
   return { failoverStrategy, restartBackoff, backoffScope, classifiers, enrichers, decisionDeadlineMs };
 }
 
-/** Settles when executors have given up all that they hold, or their time is over. */
-function disposed(connections: ExecutorConnections, executors: LocalExecutors, limit: CloseLimit): Promise<void> {
+/** Settles when executors have stopped and released all that they hold, or their time is over. */
+function disposed(
+  hasFinished: boolean,
+  connections: ExecutorConnections,
+  executors: LocalExecutors,
+  limit: CloseLimit,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const close = (done: () => void): void => {
-      connections.stop();
-      executors.dispose().then(done, reject);
+      connections.stop(hasFinished, () => {
+        executors.dispose().then(done, reject);
+      });
     };
     closeAll([{ what: 'what the run holds on disk', close }], limit, resolve);
   });

@@ -38,7 +38,7 @@ const nothingHeld = {
 
 /** What results take at `nowMs`, by edge of the job graph. O(results and their readers). */
 export function storageUse(
-  results: Iterable<{ readonly partition: ResultPartition; readonly sinceMs: number }>,
+  results: Iterable<{ readonly output: ResultPartition; readonly sinceMs: number }>,
   shape: JobShape,
   progress: Pick<SnapshotFold, 'hasFinished'>,
   nowMs: number,
@@ -46,8 +46,8 @@ export function storageUse(
   const { graph } = shape;
   const byEdge = new Map<number, { -readonly [Key in keyof StorageUse]: StorageUse[Key] }>();
   const readers = new Map<number, readonly ExecutionVertexId[]>();
-  for (const { partition, sinceMs } of results) {
-    const id = partition.id.partition;
+  for (const { output, sinceMs } of results) {
+    const id = output.id.partition;
     const edge = graph.edgeIndexOfPartition(id);
     const { source, target, exchange } = graph.edgeOfPartition(id);
     let use = byEdge.get(edge);
@@ -55,7 +55,7 @@ export function storageUse(
       use = { source, target, exchange: exchange.name, ...nothingHeld };
       byEdge.set(edge, use);
     }
-    const { records, memoryBytes, spilledBytes } = partition.statistics();
+    const { records, memoryBytes, spilledBytes } = output.statistics();
     use.results++;
     use.records += records;
     use.memoryBytes += memoryBytes;

@@ -17,6 +17,9 @@ const statistics = { recordsIn: 1, recordsOut: 2, isCurtailed: true };
 const kept = [{ source: 'a', target: 'b', directory: 'kept', records: 1, bytes: 9 }];
 const end = { vertex, attempt, statistics };
 
+/** What the files of a kept result are. */
+const lain = { partition: id.partition, attempt, records: 3, segments: [10, 5] };
+
 const toExecutor = {
   'task.deploy': {
     type: 'task.deploy',
@@ -41,13 +44,13 @@ const toExecutor = {
   },
   'results.verify': { type: 'results.verify', token: 2, ids: [id] },
   'result.lose': { type: 'result.lose', id, cause },
-  'results.release': { type: 'results.release', ids: [id] },
-  'results.giveUp': { type: 'results.giveUp', ids: [id], traced: [id] },
+  'results.release': { type: 'results.release', ids: [id], traced: [id] },
   'results.allowReclaim': { type: 'results.allowReclaim', ids: [id], traced: [] },
   'results.forbidReclaim': { type: 'results.forbidReclaim', ids: [id] },
   'results.promote': { type: 'results.promote', token: 3, edges: [{ edge: 0, results: [id] }] },
-  'results.demote': { type: 'results.demote', kept },
+  'results.keep': { type: 'results.keep', token: 4, edges: [{ edge: 0, partitions: [lain] }] },
   'executor.quarantine': { type: 'executor.quarantine', why: 'a task on it does not end' },
+  'executor.stop': { type: 'executor.stop', token: 5, hasFinished: true },
 } satisfies ByType<MasterToExecutorMessage>;
 
 const toMaster = {
@@ -70,11 +73,13 @@ const toMaster = {
     lost: [{ id, cause }],
     found: [{ id, records: 5, bytes: 80 }],
   },
-  'results.promoted': { type: 'results.promoted', token: 3, kept },
+  'results.promoted': { type: 'results.promoted', token: 3, edges: [{ edge: 0, partitions: [lain] }] },
+  'results.kept': { type: 'results.kept', token: 4, kept },
   'results.promotionFailed': { type: 'results.promotionFailed', token: 3, cause },
   'result.truncated': { type: 'result.truncated', id },
   'result.traceless': { type: 'result.traceless', id },
   'results.reclaimed': { type: 'results.reclaimed', ids: [id] },
+  'executor.stopped': { type: 'executor.stopped', token: 5 },
 } satisfies ByType<ExecutorToMasterMessage>;
 
 describe('messages between the job master and executors', () => {

@@ -46,7 +46,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   const [registration] = ledger.beginRegistration(producer, 0 as AttemptNumber);
   if (registration === undefined) throw new Error('the producer registers nothing');
   const { consumption } = exchange;
-  const isPersistent = (await dataPlaneOf(jobGraph).plane.promote(registration.edge, [])) !== undefined;
+  const isPersistent = (await dataPlaneOf(jobGraph).plane.keep(registration.edge, [])) !== undefined;
 
   const { plane, settle } = dataPlaneOf(jobGraph, 'in memory');
   const partition = plane.createPartition(registration, {

@@ -43,7 +43,7 @@ const releaseStrategy: Handler = ({ given, when }) => {
   const keeper = new ResultKeeper({
     ledger,
     gateway: {
-      giveUpPartitions: (ids) => {
+      releasePartitions: (ids) => {
         released.push(...ids.map(({ partition }) => partition));
       },
     } as ExecutorGateway,

@@ -1,5 +1,7 @@
 import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
 import type { DataPlane } from '../../src/executors/data-plane.ts';
+import { ResultDirectory } from '../../src/executors/result-directory.ts';
+import { ResultKeeping } from '../../src/executors/result-keeping.ts';
 import { ResultStore } from '../../src/executors/result-store.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import type { ExchangeType } from '../../src/graph/exchange-type.ts';
@@ -32,14 +34,16 @@ interface TrackedResult {
   readonly isLocal: boolean;
 }
 
-/** A result that notes that it was given up. */
-class GivenUpPartition extends NotingPartition {
+/** A result that notes that it was released. */
+class TrackedPartition extends NotingPartition {
   override readonly id: ResultPartitionId;
+  override readonly exchange: ExchangeType;
   readonly #released: () => void;
 
-  constructor({ id, subpartitionCount }: PartitionRegistration, released: () => void) {
+  constructor({ id, subpartitionCount }: PartitionRegistration, exchange: ExchangeType, released: () => void) {
     super(subpartitionCount);
     this.id = id;
+    this.exchange = exchange;
     this.#released = released;
   }
 
@@ -48,15 +52,16 @@ class GivenUpPartition extends NotingPartition {
   }
 }
 
-/** The real store over results that hold nothing; each is written by a task of its own. */
+/** The real stores over results that hold nothing; each is written by a task of its own. */
 class TrackerRig {
-  readonly store: ResultStore;
   readonly released: string[] = [];
   readonly promoted: string[] = [];
   readonly #results: readonly TrackedResult[];
   readonly #ledger: JobLedger;
   readonly #actors = ActorHost.root('case', { clock: new HandClock() });
-  readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keptEdges'>;
+  readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'describe' | 'keep'>;
+  readonly #directory = new ResultDirectory();
+  readonly #stores = new Map<ExecutorId, ResultStore>();
 
   constructor(results: readonly TrackedResult[]) {
     this.#results = results;
@@ -74,18 +79,42 @@ class TrackerRig {
     );
     this.#ledger = new JobLedger(graph, pipelinedRegions(graph));
     this.#dataPlane = {
-      keptEdges: results.flatMap(({ type }, edge) => (type === 'BLOCKING_PERSISTENT' ? [edge] : [])),
       createPartition: (registration) =>
-        new GivenUpPartition(registration, () => this.released.push(this.nameOf(registration.id))),
-      promote: (edge, partitions) => {
-        const { name, type } = results[edge] as TrackedResult;
-        if (type !== 'BLOCKING_PERSISTENT') return Promise.resolve(undefined);
-        this.promoted.push(...partitions.map(({ partition }) => this.nameOf({ partition })));
+        new TrackedPartition(registration, this.#exchangeOf(registration.id), () =>
+          this.released.push(this.nameOf(registration.id)),
+        ),
+      describe: (_, kept) =>
+        kept.map(({ id }) => {
+          this.promoted.push(this.nameOf(id));
+          return { partition: id.partition, attempt: id.attempt, records: 0, segments: [] };
+        }),
+      keep: (edge) => {
+        const { name } = results[edge] as TrackedResult;
         const kept = { source: writerOf(name), target: readerOf(name), directory: name, records: 0, bytes: 0 };
         return Promise.resolve(kept);
       },
     };
-    this.store = new ResultStore({ clock: new HandClock(), dataPlane: this.#dataPlane });
+  }
+
+  storeOf(executor: ExecutorId): ResultStore {
+    let store = this.#stores.get(executor);
+    if (store === undefined) {
+      store = new ResultStore({
+        clock: new HandClock(),
+        actors: this.#actors.within(executor),
+        dataPlane: this.#dataPlane,
+        directory: this.#directory,
+        executor: { report: () => {} },
+      });
+      this.#stores.set(executor, store);
+    }
+    return store;
+  }
+
+  /** The executor that holds a result. */
+  placeOf(name: string): ExecutorId {
+    const { executor, isLocal } = this.#results.find((result) => result.name === name) as TrackedResult;
+    return isLocal ? executor : ('elsewhere' as ExecutorId);
   }
 
   nameOf({ partition }: Pick<ResultPartitionId, 'partition'>): string {
@@ -101,9 +130,9 @@ class TrackerRig {
 
   /** The results on an executor that outlive the tasks which wrote them. */
   heldBy(executor: ExecutorId): string[] {
-    return [...this.store.held]
-      .filter(({ host, partition }) => host.executor === executor && !this.#exchangeOf(partition.id).joinsRegions)
-      .map(({ partition }) => this.nameOf(partition.id));
+    return this.storeOf(executor)
+      .held.filter(({ output }) => !output.exchange.joinsRegions)
+      .map(({ output }) => this.nameOf(output.id));
   }
 
   #exchangeOf({ partition }: Pick<ResultPartitionId, 'partition'>): ExchangeType {
@@ -114,12 +143,8 @@ class TrackerRig {
   start(name: string): void {
     const id = this.idOf(name);
     const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
-    const { executor, isLocal } = this.#results[edge] as TrackedResult;
-    const failed = this.store.register(this.#ledger.beginRegistration(this.#writer(edge), id.attempt), {
-      executor: isLocal ? executor : ('elsewhere' as ExecutorId),
-      actors: this.#actors,
-      report: () => {},
-    });
+    const registrations = this.#ledger.beginRegistration(this.#writer(edge), id.attempt);
+    const failed = this.storeOf(this.placeOf(name)).register(registrations);
     if (failed !== undefined) throw failed.cause;
   }
 
@@ -127,20 +152,20 @@ class TrackerRig {
   async endJob(names: readonly string[]): Promise<void> {
     const ids = names.map((name) => this.idOf(name));
     const isEverything = this.#results.every(
-      ({ name }) => this.store.find(this.idOf(name)) === undefined || names.includes(name),
+      ({ name }) => this.#directory.find(this.idOf(name)) === undefined || names.includes(name),
     );
     if (!isEverything) throw new CannotRun('a job that ends for some of its results alone is not known');
-    this.store.noteRunning(ids);
-    this.store.noteFinished(ids);
-    const { keptEdges = [] } = this.#dataPlane;
-    const { graph } = this.#ledger;
-    await this.store.promote(
-      keptEdges.map((edge) => ({
-        edge,
-        results: graph.partitionsOfEdge(edge).map((partition) => this.#ledger.presentResult(partition)),
-      })),
-    );
-    this.store.releaseAll();
+    for (const [executor, store] of this.#stores) {
+      store.noteRunning(ids);
+      store.noteFinished(ids);
+      const persistent = this.#results.flatMap(({ name, type }, edge) =>
+        type === 'BLOCKING_PERSISTENT' && this.placeOf(name) === executor ? [{ edge, results: [this.idOf(name)] }] : [],
+      );
+      const keeping = new ResultKeeping(this.#dataPlane, store);
+      await keeping.keep(await keeping.promote(persistent));
+      await keeping.end(true);
+      store.close();
+    }
   }
 
   #writer(edge: number): ExecutionVertexId {
@@ -187,8 +212,8 @@ const tracker: Handler = async ({ when }) => {
       for (const [executor, names] of held) for (const name of rig.heldBy(executor)) names.add(name);
     } else {
       const names = listOf<string>(step['partitions'], 'partitions');
-      if (step['op'] === 'stopTrackingAndRelease') rig.store.release(names.map((name) => rig.idOf(name)));
-      else await rig.endJob(names);
+      if (step['op'] !== 'stopTrackingAndRelease') await rig.endJob(names);
+      else for (const name of names) rig.storeOf(rig.placeOf(name)).release([rig.idOf(name)], []);
     }
   }
   const calls = [...held].map(([to, names]) => ({

@@ -1,8 +1,11 @@
 import { ActorHost } from '../../src/actors/actor-host.ts';
 import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
+import type { ResultFact } from '../../src/actors/protocol/messages.ts';
 import type { PartitionSurroundings } from '../../src/executors/data-plane.ts';
-import { type ResultFact, type ResultHost, ResultStore } from '../../src/executors/result-store.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId } from '../../src/ids.ts';
+import { ResultDirectory } from '../../src/executors/result-directory.ts';
+import { ResultStore } from '../../src/executors/result-store.ts';
+import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, ResultPartitionId } from '../../src/ids.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { ResultTrace } from '../../src/partitions/result-trace.ts';
 import { HandClock } from '../support/manual-cluster.ts';
@@ -18,18 +21,24 @@ const idOf = (partition: number, attempt = 0): ResultPartitionId => ({
 /** A result that takes `size` bytes of a budget until it is released, and leaves a trace if it can. */
 class SizedPartition extends NotingPartition {
   override readonly id: ResultPartitionId;
+  override readonly exchange: ExchangeType;
   readonly #released: () => void;
   readonly #trace: ResultTrace | undefined;
 
-  constructor(id: ResultPartitionId, trace: ResultTrace | undefined, released: () => void) {
+  constructor(id: ResultPartitionId, exchange: ExchangeType, trace: ResultTrace | undefined, released: () => void) {
     super(1);
     this.id = id;
+    this.exchange = exchange;
     this.#trace = trace;
     this.#released = released;
   }
 
   trace(): ResultTrace | undefined {
     return this.#trace;
+  }
+
+  resume(id: ResultPartitionId): SizedPartition {
+    return new SizedPartition(id, this.exchange, this.#trace, this.#released);
   }
 
   override statistics() {
@@ -41,80 +50,117 @@ class SizedPartition extends NotingPartition {
   }
 }
 
-/** A store whose results take all of a budget. Each takes longer to produce than the one before. */
-function filled(count: number, { edgeOf = () => 0 as number, traceless = new Set<number>() } = {}) {
+interface RigOptions {
+  readonly edgeOf?: () => number;
+  readonly traceless?: ReadonlySet<number>;
+  readonly exchange?: ExchangeType;
+}
+
+/** Two executors of one process. Their results take all of a budget; each takes longer to produce than the one before. */
+function filled(
+  count: number,
+  { edgeOf = () => 0, traceless = new Set(), exchange = exchangeTypes.blocking }: RigOptions = {},
+) {
   const clock = new HandClock();
   const actors = ActorHost.root('test', { clock });
   const budget = new ByteBudget(count * size);
   const released: number[] = [];
   const facts: ResultFact[] = [];
   const given = new Map<number, PartitionSurroundings>();
-  const store = new ResultStore({
-    clock,
-    dataPlane: {
-      createPartition: ({ id }, surroundings) => {
-        given.set(id.partition, surroundings);
-        budget.reserve(size);
-        const trace = traceless.has(id.partition) ? undefined : new ResultTrace([undefined]);
-        return new SizedPartition(id, trace, () => {
-          released.push(id.partition);
-          budget.release(size);
-        });
-      },
+  const directory = new ResultDirectory();
+  const dataPlane = {
+    createPartition: ({ id }: PartitionRegistration, surroundings: PartitionSurroundings) => {
+      given.set(id.partition, surroundings);
+      const { previous } = surroundings;
+      if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
+      budget.reserve(size);
+      const trace = traceless.has(id.partition) ? undefined : new ResultTrace([undefined]);
+      return new SizedPartition(id, exchange, trace, () => {
+        released.push(id.partition);
+        budget.release(size);
+      });
     },
-  });
-  const host = (executor: string): ResultHost => ({
-    executor: executor as ExecutorId,
-    actors,
-    report: (fact) => facts.push(fact),
-  });
-  const register = (partition: number, origin: PartitionRegistration['origin'] = 'new', attempt = 0): void => {
-    const registration = { id: idOf(partition, attempt), edge: edgeOf(), producer: partition as ExecutionVertexId };
-    store.register(
-      [{ ...registration, subpartitionCount: 1, origin, isReproducible: true }],
-      host(`local-${partition % 2}`),
-    );
+  };
+  const stores = ['local-0', 'local-1'].map(
+    (name) =>
+      new ResultStore({
+        clock,
+        dataPlane,
+        directory,
+        actors: actors.within(name),
+        executor: { report: (fact) => facts.push(fact) },
+      }),
+  );
+  const storeOf = (partition: number): ResultStore => stores[partition % 2] as ResultStore;
+  const register = (
+    partition: number,
+    origin: PartitionRegistration['origin'] = 'new',
+    attempt = 0,
+    store = storeOf(partition),
+  ) =>
+    store.register([
+      {
+        id: idOf(partition, attempt),
+        edge: edgeOf(),
+        producer: partition as ExecutionVertexId,
+        subpartitionCount: 1,
+        origin,
+        isReproducible: true,
+      },
+    ]);
+  const allow = (partitions: readonly number[], traced: readonly number[] = []): void => {
+    for (const partition of partitions) {
+      storeOf(partition).allowReclaim([idOf(partition)], traced.includes(partition) ? [idOf(partition)] : []);
+    }
   };
   for (let partition = 0; partition < count; partition++) {
     register(partition);
-    store.noteRunning([idOf(partition)]);
+    storeOf(partition).noteRunning([idOf(partition)]);
     clock.advance(1 + partition);
-    store.noteFinished([idOf(partition)]);
+    storeOf(partition).noteFinished([idOf(partition)]);
   }
   /** Another result needs room. */
   const reclaim = (bytes: number): void => given.get(0)?.reclaim(bytes, budget);
-  return { store, released, facts, given, register, reclaim };
+  return { stores, storeOf, directory, released, facts, given, register, allow, reclaim };
 }
 
-describe('ResultStore', () => {
-  it('gives up nothing for want of room that it was not allowed to', () => {
-    const { store, released, facts, reclaim } = filled(3);
+describe('results of the executors of a process', () => {
+  it('P6: nothing is reclaimed without the leave of the master', () => {
+    const { directory, released, facts, reclaim } = filled(3);
     reclaim(size);
-    expect([released, facts, [...store.held].length]).toEqual([[], [], 3]);
+    expect([released, facts, directory.held.length]).toEqual([[], [], 3]);
   });
 
-  it('gives up what took the least time to produce, no more than it takes, and reports it (W4)', () => {
-    const { store, released, facts, reclaim } = filled(4);
-    store.allowReclaim([idOf(3), idOf(1), idOf(2)], []);
+  it('W4, P5: those are reclaimed that took the least time to produce, no more than it takes, and it is reported', () => {
+    const { released, facts, allow, reclaim } = filled(4);
+    allow([3, 1, 2]);
     reclaim(2 * size);
     expect(released).toEqual([1, 2]);
     expect(facts).toEqual([1, 2].map((partition) => ({ type: 'results.reclaimed', ids: [idOf(partition)] })));
   });
 
-  it('gives up nothing where all of it would not make room', () => {
-    const { store, released, reclaim } = filled(3);
-    store.allowReclaim([idOf(1), idOf(2)], []);
+  it('none is reclaimed where all of them would not make room', () => {
+    const { released, allow, reclaim } = filled(3);
+    allow([1, 2]);
     reclaim(3 * size);
     expect(released).toEqual([]);
   });
 
-  it('keeps what is read again, and what an older attempt was allowed to lose', () => {
-    const { store, released, register, reclaim } = filled(3);
-    store.allowReclaim([idOf(1), idOf(2)], []);
-    store.forbidReclaim([idOf(1)]);
+  it('P6, W3: what is read again stays, and what only another attempt was allowed to lose', () => {
+    const { storeOf, released, register, allow, reclaim } = filled(3);
+    allow([1, 2]);
+    storeOf(1).forbidReclaim([idOf(1)]);
     register(2, 'new', 1);
     released.length = 0;
-    store.allowReclaim([idOf(2)], []);
+    allow([2]);
+    reclaim(size);
+    expect(released).toEqual([]);
+  });
+
+  it('P6: the leave ends when an attempt produces it again', () => {
+    const { released, register, allow, reclaim } = filled(2);
+    allow([1]);
+    register(1, 'again', 1);
     reclaim(size);
     expect(released).toEqual([]);
   });
@@ -123,29 +169,86 @@ describe('ResultStore', () => {
     { traced: [0, 1], traceless: [], left: [0, 1], facts: [] },
     { traced: [1], traceless: [], left: [1], facts: [] },
     { traced: [0, 1], traceless: [0], left: [1], facts: [{ type: 'result.traceless', id: idOf(0) }] },
-  ])(
-    'leaves traces of what is given up: $traced wanted, $traceless have none',
-    ({ traced, traceless, left, facts }) => {
-      const it = filled(2, { traceless: new Set(traceless) });
-      it.store.giveUp(
-        [idOf(0), idOf(1)],
-        traced.map((partition) => idOf(partition)),
-      );
-      expect([it.released, it.facts]).toEqual([[0, 1], facts]);
-      for (const partition of [0, 1]) it.register(partition, 'again', 1);
-      expect([0, 1].filter((partition) => it.given.get(partition)?.trace !== undefined)).toEqual(left);
-    },
-  );
+  ])('P5: traces of released results: $traced wanted, $traceless have none', ({ traced, traceless, left, facts }) => {
+    const it = filled(2, { traceless: new Set(traceless) });
+    for (const partition of [0, 1]) {
+      it.storeOf(partition).release([idOf(partition)], traced.includes(partition) ? [idOf(partition)] : []);
+    }
+    expect([it.released, it.facts]).toEqual([[0, 1], facts]);
+    for (const partition of [0, 1]) it.register(partition, 'again', 1);
+    expect([0, 1].filter((partition) => it.given.get(partition)?.trace !== undefined)).toEqual(left);
+  });
 
-  it('drops what the tasks of an executor have written when that is gone, and nothing else', () => {
-    const { store, released } = filled(4);
-    store.dropOf('local-1' as ExecutorId);
+  it('one that is gone takes its own results along, and no others', () => {
+    const { stores, directory, released } = filled(4);
+    stores[1]?.close();
     expect(released).toEqual([1, 3]);
-    expect([0, 1, 2, 3].map((partition) => store.find(idOf(partition)) !== undefined)).toEqual([
+    expect([0, 1, 2, 3].map((partition) => directory.find(idOf(partition)) !== undefined)).toEqual([
       true,
       false,
       true,
       false,
     ]);
+  });
+
+  it('W3: a result is released as the attempt that is named has written it, or not at all', () => {
+    const { storeOf, released, register } = filled(1);
+    register(0, 'again', 1);
+    storeOf(0).release([idOf(0)], []);
+    expect(released).toEqual([]);
+    storeOf(0).release([idOf(0, 1)], []);
+    expect(released).toEqual([0]);
+  });
+
+  it('consumers of an attempt find what those after it reproduce, and nothing of one that began anew', () => {
+    const { directory, register } = filled(1);
+    register(0, 'again', 1);
+    expect([0, 1, 2].map((attempt) => directory.find(idOf(0, attempt)) !== undefined)).toEqual([true, true, false]);
+    register(0, 'new', 2);
+    expect([0, 1, 2].map((attempt) => directory.find(idOf(0, attempt)) !== undefined)).toEqual([false, false, true]);
+  });
+
+  it('the next attempt takes a result over from another executor, which owns it no more', () => {
+    const { stores, directory, released, given, register } = filled(1);
+    const [first, second] = stores as [ResultStore, ResultStore];
+    register(0, 'again', 1, second);
+    expect(given.get(0)?.previous?.isLost).toBe(false);
+    expect([first.held.length, second.held.length]).toEqual([0, 1]);
+    first.close();
+    expect([released, directory.find(idOf(0)) !== undefined]).toEqual([[], true]);
+    second.close();
+    expect([released, directory.find(idOf(0))]).toEqual([[0], undefined]);
+  });
+
+  it('takes over the latest result, where one that was replaced is still there', () => {
+    const { stores, given, register } = filled(1);
+    const [first, second] = stores as [ResultStore, ResultStore];
+    register(0, 'new', 1, second);
+    register(0, 'again', 2, first);
+    expect(given.get(0)?.previous?.partition.id).toEqual(idOf(0, 1));
+  });
+
+  it('released or not yet: what no consumer needs and is repeated is compared with its trace, and cannot be read', () => {
+    for (const isReleased of [true, false]) {
+      const { storeOf, directory, given, register, facts } = filled(1);
+      if (isReleased) storeOf(0).release([idOf(0)], [idOf(0)]);
+      register(0, 'unread', 1);
+      expect([given.get(0)?.trace !== undefined, directory.find(idOf(0, 1)), facts]).toEqual([true, undefined, []]);
+      expect(storeOf(0).outputOf(idOf(0, 1))?.id).toEqual(idOf(0, 1));
+    }
+  });
+
+  it('a result that joins regions is there for its attempt alone', () => {
+    const { storeOf, directory, released, register } = filled(1, { exchange: exchangeTypes.pipelined });
+    expect(directory.find(idOf(0))).toBeDefined();
+    register(0, 'again', 1);
+    expect([released, directory.find(idOf(0)), directory.find(idOf(0, 1)) !== undefined]).toEqual([
+      [0],
+      undefined,
+      true,
+    ]);
+    storeOf(0).release([idOf(0, 1)], []);
+    storeOf(0).release([idOf(0, 1)], []);
+    expect([released, directory.held]).toEqual([[0, 0], []]);
   });
 });

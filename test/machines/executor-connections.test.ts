@@ -80,7 +80,7 @@ describe('connections to executors', () => {
     const offered = () => events.flatMap((event) => (event.type === 'executor.registered' ? [event.executor] : []));
     ports.x.say({ type: 'executor.connected', slots: 1 });
     expect(offered()).toEqual(['x']);
-    connections.stop();
+    connections.stop(true, () => {});
     ports.y.say({ type: 'executor.connected', slots: 1 });
     expect(offered()).toEqual(['x']);
   });
@@ -130,7 +130,7 @@ describe('connections to executors', () => {
     const producer = ledger.graph.producerOf((ids[1] as ResultPartitionId).partition);
     ports.y.say(registered(ports.y.token, { producer, cause: toPlainError(new Error('disk full')) }));
     expect(answers).toEqual(['disk full']);
-    expect(ports.x.posted.at(-1)).toEqual({ type: 'results.release', ids: [ids[0]] });
+    expect(ports.x.posted.at(-1)).toEqual({ type: 'results.release', ids: [ids[0]], traced: [] });
   });
 
   it('EC2: messages about a result go to where it was registered last', () => {

@@ -1,4 +1,6 @@
 import { type AnyStateMachine, createActor, enqueueActions } from 'xstate';
+import type { ResultFact } from '../../src/actors/protocol/messages.ts';
+import { storageActor } from '../../src/actors/storage-actor.ts';
 import type { ExecutorId } from '../../src/ids.ts';
 import { partitionMachine } from '../../src/machines/partition/partition-machine.ts';
 import { partitionStates, taskExecutorStates } from '../../src/actors/protocol/states.ts';
@@ -6,52 +8,73 @@ import { taskExecutorMachine } from '../../src/machines/task-executor/task-execu
 import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
 
 const cause = new Error('boom');
-const idle = { release: () => {} };
+const trace = { isWhole: true };
+const idle = { release: () => {}, trace: () => trace };
+const silent = { report: () => {} };
 
 /** The two small charts of things that come and go, each with its whole table. */
 const machines: {
   name: string;
   machine: AnyStateMachine;
   states: readonly string[];
+  /** Those that lie below parents, by name. */
+  names?: readonly string[];
   provided: readonly string[];
-  events: Record<string, { readonly type: string }>;
+  events: Record<string, { readonly type: string; readonly [detail: string]: unknown }>;
   reach: Record<string, readonly string[]>;
   input: (log: (entry: string) => void) => Record<string, unknown>;
   table: string;
 }[] = [
   {
     name: 'partition machine',
-    machine: partitionMachine,
-    states: partitionStates,
-    provided: ['recordState'],
+    machine: partitionMachine.provide({ actors: { storage: storageActor } }),
+    states: [
+      'created',
+      'producing',
+      'finished',
+      'truncated',
+      'lost',
+      'promoted',
+      'released.traced',
+      'released.traceless',
+    ],
+    names: partitionStates,
+    provided: [],
     events: {
-      produce: { type: 'partition.produce' },
-      finish: { type: 'partition.finish' },
-      curtail: { type: 'partition.curtail' },
-      lose: { type: 'partition.lose', cause } as { type: string },
-      resume: { type: 'partition.resume', id: { partition: 0, attempt: 1 }, storage: idle } as { type: string },
+      produce: { type: 'partition.produce', atMs: 1 },
+      finish: { type: 'partition.finish', atMs: 2 },
+      truncate: { type: 'partition.truncate' },
+      lose: { type: 'partition.lose', cause },
+      resume: { type: 'partition.resume', id: { partition: 0, attempt: 1 }, storage: idle, executor: silent },
+      repeat: { type: 'partition.repeat', id: { partition: 0, attempt: 1 }, storage: idle, executor: silent },
       promote: { type: 'partition.promote' },
-      release: { type: 'partition.release' },
+      release: { type: 'partition.release', traced: true },
+      forget: { type: 'partition.release', traced: false },
+      reclaim: { type: 'partition.reclaim' },
+      allow: { type: 'partition.allowReclaim', traced: true },
+      forbid: { type: 'partition.forbidReclaim' },
     },
     reach: {
       created: [],
       producing: ['produce'],
       finished: ['produce', 'finish'],
-      truncated: ['produce', 'curtail'],
+      truncated: ['produce', 'truncate'],
       lost: ['lose'],
-      released: ['release'],
       promoted: ['produce', 'finish', 'promote'],
+      'released.traced': ['release'],
+      'released.traceless': ['forget'],
     },
-    input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle }),
+    input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle, executor: silent }),
     table: `
-               produce    finish    curtail    lose  resume   promote   release
-    created    producing  -         truncated  lost  created  -         released
-    producing  -          finished  truncated  lost  created  -         released
-    finished   -          -         -          lost  created  promoted  released
-    truncated  -          -         -          lost  created  -         released
-    lost       -          -         -          -     created  -         released
-    released   -          -         -          -     -        -         -
-    promoted   -          -         -          -     -        -         -
+                        produce    finish    truncate   lose  resume   repeat  promote   release          forget              reclaim  allow  forbid
+    created             producing  -         truncated  lost  -        -       -         released.traced  released.traceless  -        -      -
+    producing           -          finished  truncated  lost  created  -       -         released.traced  released.traceless  -        -      -
+    finished            -          -         truncated  lost  -        -       promoted  released.traced  released.traceless  -        -      -
+    truncated           -          -         -          lost  created  -       -         released.traced  released.traceless  -        -      -
+    lost                -          -         -          -     created  -       -         released.traced  released.traceless  -        -      -
+    promoted            -          -         -          -     -        -       -         -                -                   -        -      -
+    released.traced     -          -         -          -     created  -       -         -                -                   -        -      -
+    released.traceless  -          -         -          -     created  -       -         -                -                   -        -      -
     `,
   },
   {
@@ -61,7 +84,7 @@ const machines: {
     provided: ['recordState', 'failTasks', 'stopTasks'],
     events: {
       connected: { type: 'executor.connected' },
-      lose: { type: 'executor.declareLost', why: 'a task hangs' } as { type: string },
+      lose: { type: 'executor.declareLost', why: 'a task hangs' },
       stop: { type: 'executor.stop' },
     },
     reach: { connecting: [], registered: ['connected'], lost: ['lose'], stopped: ['stop'] },
@@ -76,7 +99,8 @@ const machines: {
   },
 ];
 
-describe.each(machines)('$name', ({ machine, states, provided, events, reach, input, table }) => {
+describe.each(machines)('$name', ({ machine, states, names, provided, events, reach, input, table }) => {
+  const nameOf = ({ value }: { readonly value: unknown }): string => stateName(value, names);
   const [head, ...rows] = table
     .trim()
     .split('\n')
@@ -92,11 +116,7 @@ describe.each(machines)('$name', ({ machine, states, provided, events, reach, in
   it('the table is complete', () => {
     expect(rows.map(([state]) => state)).toEqual([...states]);
     expect(columns).toEqual(Object.keys(events));
-    expect([...machine.events].sort()).toEqual(
-      Object.values(events)
-        .map(({ type }) => type)
-        .sort(),
-    );
+    expect(new Set(machine.events)).toEqual(new Set(Object.values(events).map(({ type }) => type)));
   });
 
   describe.each(rows.map(([state, ...cells]) => ({ state: state as string, cells })))('$state', ({ state, cells }) => {
@@ -104,9 +124,9 @@ describe.each(machines)('$name', ({ machine, states, provided, events, reach, in
       'on $name: $expected',
       ({ name, expected }) => {
         const it = start(eventsOf(reach[state] as string[]));
-        expect(stateName(it.actor.getSnapshot().value)).toBe(state);
+        expect(nameOf(it.actor.getSnapshot())).toBe(state);
         it.actor.send(events[name] as { type: string });
-        expect(stateName(it.actor.getSnapshot().value)).toBe(expected === '-' ? state : expected);
+        expect(nameOf(it.actor.getSnapshot())).toBe(expected === '-' ? state : expected);
       },
     );
   });
@@ -116,77 +136,154 @@ describe.each(machines)('$name', ({ machine, states, provided, events, reach, in
       machine,
       Object.values(events),
       input(() => {}),
-      (snapshot) => stateName(snapshot.value),
+      nameOf,
+      names,
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(states));
-    for (const path of paths) expect(stateName(start(path.events).actor.getSnapshot().value)).toBe(path.state);
+    for (const path of paths) expect(nameOf(start(path.events).actor.getSnapshot())).toBe(path.state);
   });
 });
 
 describe('partition machine', () => {
-  function held() {
+  function held({ traces = [trace] as readonly unknown[] } = {}) {
     const freed: string[] = [];
-    const storage = (name: string) => ({ release: () => freed.push(name) });
-    const { actor } = recorded(partitionMachine, ['recordState'], () => ({
+    const facts: ResultFact[] = [];
+    const storage = (name: string) => ({ release: () => freed.push(name), trace: () => traces.at(-1) });
+    const executor = { report: (fact: ResultFact) => facts.push(fact) };
+    const { actor } = recorded(partitionMachine.provide({ actors: { storage: storageActor } }), [], () => ({
       id: { partition: 0, attempt: 0 },
       storage: storage('first'),
+      executor,
     }));
-    const send = (name: string): void => {
-      actor.send({
-        type: `partition.${name}`,
-        cause,
-        ...(name === 'resume' && { id: { partition: 0, attempt: 1 }, storage: storage('second') }),
-      });
+    const next = { id: { partition: 0, attempt: 1 }, storage: storage('second'), executor };
+    const send = (...names: readonly string[]): void => {
+      for (const name of names) {
+        const isNext = name === 'resume' || name === 'repeat';
+        const traced = name === 'release' || name === 'allowReclaim';
+        actor.send({
+          type: `partition.${name === 'forget' ? 'release' : name}`,
+          cause,
+          traced,
+          atMs: 0,
+          ...(isNext && next),
+        });
+      }
     };
-    return { actor, freed, send };
+    const is = (tag: string): boolean => actor.getSnapshot().hasTag(tag);
+    return { actor, freed, facts, send, is };
   }
 
   it.each<{ path: readonly string[]; freed: string }>([
     { path: ['release'], freed: 'first' },
+    { path: ['forget'], freed: 'first' },
     { path: ['lose', 'release'], freed: 'first' },
     { path: ['produce', 'lose', 'release'], freed: 'first' },
     { path: ['produce', 'finish', 'release', 'lose'], freed: 'first' },
-    { path: ['release', 'resume'], freed: 'first' },
-    { path: ['produce', 'curtail', 'finish', 'release'], freed: 'first' },
+    { path: ['release', 'repeat'], freed: 'first' },
+    { path: ['allowReclaim', 'reclaim'], freed: 'first' },
+    { path: ['produce', 'truncate', 'finish', 'release'], freed: 'first' },
     { path: ['resume', 'release'], freed: 'second' },
     { path: ['lose', 'resume', 'release'], freed: 'second' },
     { path: ['produce', 'finish', 'resume', 'produce', 'lose'], freed: 'second' },
   ])('P1: after $path, frees what it holds ($freed) exactly once', ({ path, freed: expected }) => {
     const { freed, send } = held();
-    for (const name of [...path, 'release', 'lose', 'release']) send(name);
+    send(...path, 'release', 'lose', 'forget');
     expect(freed).toEqual([expected]);
   });
 
   it('P1: frees nothing before its release, not even what is lost', () => {
     const { freed, send } = held();
-    for (const name of ['produce', 'finish', 'lose', 'resume', 'produce', 'lose']) send(name);
+    send('produce', 'finish', 'lose', 'resume', 'produce', 'lose');
     expect(freed).toEqual([]);
+  });
+
+  it('P1: its storage is freed with it where it is stopped', () => {
+    const { actor, freed } = held();
+    actor.stop();
+    expect(freed).toEqual(['first']);
+  });
+
+  it('P2: the attempt that produces it again takes it over: id and storage are its own, and it is lost no more', () => {
+    const { actor, send, is } = held();
+    send('produce', 'lose');
+    expect(actor.getSnapshot().context).toMatchObject({ id: { attempt: 0 }, cause });
+    send('resume');
+    expect(is('created')).toBe(true);
+    expect(actor.getSnapshot().context).toMatchObject({ id: { attempt: 1 }, firstAttempt: 0, cause: undefined });
+    expect(actor.getSnapshot().children.storage.getSnapshot().storage).toBe(actor.getSnapshot().context.output);
+  });
+
+  it('P2: released, it is held again by the attempt that produces it again, and stays released by one that repeats it', () => {
+    const { actor, freed, send, is } = held();
+    send('release', 'repeat');
+    expect([is('released'), actor.getSnapshot().context.trace]).toEqual([true, trace]);
+    send('resume');
+    expect([is('created'), is('held'), actor.getSnapshot().context.trace, freed]).toEqual([
+      true,
+      true,
+      undefined,
+      ['first'],
+    ]);
+    send('forget');
+    expect(freed).toEqual(['first', 'second']);
   });
 
   it('P3: what is truncated becomes complete by no finish, and cannot be promoted: only its next attempt leads out of it', () => {
-    const { actor, freed, send } = held();
-    for (const name of ['produce', 'curtail', 'finish', 'promote']) send(name);
-    expect([actor.getSnapshot().value, actor.getSnapshot().hasTag('readable')]).toEqual(['truncated', false]);
-    for (const name of ['resume', 'produce', 'finish']) send(name);
-    expect([actor.getSnapshot().value, freed]).toEqual(['finished', []]);
+    const { freed, send, is } = held();
+    send('produce', 'truncate', 'finish', 'promote');
+    expect(is('truncated')).toBe(true);
+    send('resume', 'produce', 'finish');
+    expect([is('finished'), freed]).toEqual([true, []]);
+  });
+
+  it('P3: what is complete stays so while an attempt reproduces it', () => {
+    const { actor, send, is } = held();
+    send('produce', 'finish', 'resume', 'produce');
+    expect([is('finished'), actor.getSnapshot().context.id.attempt]).toEqual([true, 1]);
   });
 
   it('P4: what is promoted belongs to the job no more: whatever comes, nothing of it is freed', () => {
-    const { actor, freed, send } = held();
-    for (const name of ['produce', 'finish', 'promote', 'release', 'lose', 'resume', 'release']) send(name);
-    expect(freed).toEqual([]);
-    expect(actor.getSnapshot().value).toBe('promoted');
+    const { freed, send, is } = held();
+    send('produce', 'finish', 'promote', 'release', 'lose', 'resume', 'forget', 'allowReclaim', 'reclaim');
+    expect([freed, is('promoted')]).toEqual([[], true]);
   });
 
-  it('P2: who produces it again takes it over: id and storage are theirs, and it is lost no more', () => {
-    const { actor, send } = held();
-    for (const name of ['produce', 'lose']) send(name);
-    expect(actor.getSnapshot().context).toMatchObject({ id: { attempt: 0 }, cause });
-    send('resume');
-    expect(actor.getSnapshot()).toMatchObject({
-      value: 'created',
-      context: { id: { partition: 0, attempt: 1 }, cause: undefined },
-    });
+  const id = { partition: 0, attempt: 0 };
+  it.each<{ path: readonly string[]; traces?: readonly unknown[]; reports: readonly object[] }>([
+    { path: ['produce', 'truncate', 'truncate', 'finish'], reports: [{ type: 'result.truncated', id }] },
+    { path: ['lose', 'truncate', 'release', 'truncate'], reports: [] },
+    {
+      path: ['truncate', 'resume', 'truncate'],
+      reports: [id, { ...id, attempt: 1 }].map((of) => ({ type: 'result.truncated', id: of })),
+    },
+    { path: ['release'], reports: [] },
+    { path: ['release'], traces: [], reports: [{ type: 'result.traceless', id }] },
+    { path: ['forget'], traces: [], reports: [] },
+    { path: ['allowReclaim', 'reclaim', 'reclaim'], reports: [{ type: 'results.reclaimed', ids: [id] }] },
+    {
+      path: ['allowReclaim', 'reclaim'],
+      traces: [],
+      reports: [
+        { type: 'results.reclaimed', ids: [id] },
+        { type: 'result.traceless', id },
+      ],
+    },
+  ])('P5: after $path it reports $reports', ({ path, traces, reports }) => {
+    const { facts, send } = held(traces && { traces });
+    send(...path);
+    expect(facts).toEqual(reports);
+  });
+
+  it.each<{ path: readonly string[]; isReclaimed: boolean }>([
+    { path: [], isReclaimed: false },
+    { path: ['allowReclaim'], isReclaimed: true },
+    { path: ['allowReclaim', 'forbidReclaim'], isReclaimed: false },
+    { path: ['allowReclaim', 'resume'], isReclaimed: false },
+    { path: ['allowReclaim', 'lose'], isReclaimed: true },
+  ])('P6: after $path it can be reclaimed: $isReclaimed', ({ path, isReclaimed }) => {
+    const { send, is } = held();
+    send(...path, 'reclaim');
+    expect(is('released')).toBe(isReclaimed);
   });
 });
 

@@ -32,7 +32,7 @@ function keeping(...keep: readonly KeepResults[]) {
   const services = {
     ledger,
     gateway: {
-      giveUpPartitions: (ids) => {
+      releasePartitions: (ids) => {
         released.push(...ids.map(shown));
       },
       allowReclaim: (ids) => {

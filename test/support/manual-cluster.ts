@@ -3,7 +3,7 @@ import { ActorHost } from '../../src/actors/actor-host.ts';
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { ExecutorGateway, PlacedRegistration } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import type { KeptResult, TaskDeployment } from '../../src/actors/protocol/deployment.ts';
+import type { TaskDeployment } from '../../src/actors/protocol/deployment.ts';
 import type { KeepingToMasterEvent } from '../../src/actors/chart-events.ts';
 import { type Clock, type Environment, noFaults, silentLogger } from '../../src/environment.ts';
 import type { FailureClassifier } from '../../src/failover/failure-classifier.ts';
@@ -284,13 +284,8 @@ export class ManualCluster implements ExecutorGateway {
     this.released.push(...ids);
   }
 
-  giveUpPartitions(ids: readonly ResultPartitionId[]): void {
-    this.releasePartitions(ids);
-  }
-
   /** Ends the keeping of results, once it was asked for. */
   endKeeping: ((outcome: KeepingToMasterEvent) => void) | undefined;
-  readonly releasedKept: KeptResult[] = [];
 
   keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
     this.endKeeping = done;
@@ -299,10 +294,6 @@ export class ManualCluster implements ExecutorGateway {
   allowReclaim(): void {}
 
   forbidReclaim(): void {}
-
-  releaseKeptResults(kept: readonly KeptResult[]): void {
-    this.releasedKept.push(...kept);
-  }
 
   declareLost(executor: ExecutorId, why: string): void {
     this.declaredLost.push({ executor, why });

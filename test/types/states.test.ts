@@ -39,7 +39,8 @@ describe('the states of each chart are those that its observers hear, and their 
   it('job master', () =>
     same<NamesOf<typeof jobMasterMachine>, JobStatus | 'undisturbed' | 'restarting' | 'halting' | 'keeping'>(true));
 
-  it('partition', () => same<NamesOf<typeof partitionMachine>, PartitionState>(true));
+  it('partition', () =>
+    same<NamesOf<typeof partitionMachine>, PartitionState | 'held' | 'owned' | 'traced' | 'traceless'>(true));
 
   it('task executor', () => same<NamesOf<typeof taskExecutorMachine>, TaskExecutorState>(true));
 

@@ -58,6 +58,9 @@ export interface FoundResult {
   readonly bytes: number;
 }
 
+/** What one task wrote of a result that is kept beyond its job. */
+export type { KeptPartition } from '../../partitions/storage/kept-manifest.ts';
+
 /** The results of one exchange, which outlive their job until `releaseKeptResult(directory)`. */
 export interface KeptResult {
   /** The job vertices at the ends of the exchange. */

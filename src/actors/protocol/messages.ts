@@ -1,7 +1,14 @@
 import type { FailurePlace } from '../../failure-place.ts';
 import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 import type { PlainError } from '../../plain-error.ts';
-import type { FoundResult, KeptResult, PartitionRegistration, TaskDeployment, TaskStatistics } from './deployment.ts';
+import type {
+  FoundResult,
+  KeptPartition,
+  KeptResult,
+  PartitionRegistration,
+  TaskDeployment,
+  TaskStatistics,
+} from './deployment.ts';
 import type { Port } from './port.ts';
 
 /**
@@ -36,18 +43,16 @@ export type MasterToExecutorMessage =
   | { readonly type: 'results.verify'; readonly token: number; readonly ids: readonly ResultPartitionId[] }
   /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
   | { readonly type: 'result.lose'; readonly id: ResultPartitionId; readonly cause: PlainError }
-  /** Drops results with everything that is known of them. Unknown ones are ignored. */
-  | { readonly type: 'results.release'; readonly ids: readonly ResultPartitionId[] }
   /**
-   * Drops results that every consumer has read. Of those in `traced` stays what it takes to compare them with what their
-   * producers may write again; where nothing is left for that, `result.traceless` says so.
+   * Releases results that no consumer needs. Those in `traced` leave a trace: their producers may run again, and what they
+   * write then is compared with it. Where there is too little for that, `result.traceless` says so. Unknown ones are ignored.
    */
   | {
-      readonly type: 'results.giveUp';
+      readonly type: 'results.release';
       readonly ids: readonly ResultPartitionId[];
       readonly traced: readonly ResultPartitionId[];
     }
-  /** Every consumer has read these: the executor may give them up as above when it needs room on its disk. */
+  /** Every consumer has read these: the executor may release them as above when it needs room on its disk. */
   | {
       readonly type: 'results.allowReclaim';
       readonly ids: readonly ResultPartitionId[];
@@ -55,16 +60,31 @@ export type MasterToExecutorMessage =
     }
   /** They are read again: no longer. */
   | { readonly type: 'results.forbidReclaim'; readonly ids: readonly ResultPartitionId[] }
-  /** Keeps complete results beyond the job, all of them or none. Answered by `results.promoted` or `results.promotionFailed`. */
+  /**
+   * Complete results, by edge, are to be kept beyond the job: the executor lets go of them, and says what they lie in. Answered
+   * by `results.promoted` or `results.promotionFailed`.
+   */
   | {
       readonly type: 'results.promote';
       readonly token: number;
       readonly edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[];
     }
-  /** Gives up what was kept: the job came to another end meanwhile. */
-  | { readonly type: 'results.demote'; readonly kept: readonly KeptResult[] }
+  /**
+   * Keeps the results that all executors have promoted, by edge: all of them or none. Answered by `results.kept` or
+   * `results.promotionFailed`.
+   */
+  | {
+      readonly type: 'results.keep';
+      readonly token: number;
+      readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
+    }
   /** A task on it does not end: what its tasks report is void, and it gets no new ones. */
-  | { readonly type: 'executor.quarantine'; readonly why: string };
+  | { readonly type: 'executor.quarantine'; readonly why: string }
+  /**
+   * The run is over: its tasks end, and what they report is void; its results are released, and those that it has kept
+   * beyond the job with them, unless the job has finished. Answered by `executor.stopped`, its last word.
+   */
+  | { readonly type: 'executor.stop'; readonly token: number; readonly hasFinished: boolean };
 
 /** How an attempt came to its end. */
 type TaskEnd = {
@@ -101,14 +121,24 @@ export type ExecutorToMasterMessage =
       /** Without those whose attempt is about to begin: they are not there, and not lost. */
       readonly found: readonly FoundResult[];
     }
-  | { readonly type: 'results.promoted'; readonly token: number; readonly kept: readonly KeptResult[] }
+  | {
+      readonly type: 'results.promoted';
+      readonly token: number;
+      readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
+    }
+  | { readonly type: 'results.kept'; readonly token: number; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.promotionFailed'; readonly token: number; readonly cause: PlainError }
   /** A result is no longer all there: its beginning was dropped, or its end not produced because no consumer needed it. */
   | { readonly type: 'result.truncated'; readonly id: ResultPartitionId }
   /** Nothing is left of a result that it could be compared with when it is produced again. */
   | { readonly type: 'result.traceless'; readonly id: ResultPartitionId }
-  /** The executor needed room and gave up what it was allowed to. */
-  | { readonly type: 'results.reclaimed'; readonly ids: readonly ResultPartitionId[] };
+  /** The executor needed room and released what it was allowed to. */
+  | { readonly type: 'results.reclaimed'; readonly ids: readonly ResultPartitionId[] }
+  /** It has stopped, and nothing of it is under way. */
+  | { readonly type: 'executor.stopped'; readonly token: number };
+
+/** What becomes of a result by itself, as its partition chart reports it. */
+export type ResultFact = Extract<ExecutorToMasterMessage, { type: `result.${string}` | 'results.reclaimed' }>;
 
 /** The master's end of the way to an executor. */
 export type ExecutorPort = Port<MasterToExecutorMessage, ExecutorToMasterMessage>;

@@ -208,9 +208,6 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       keepResults: enqueueActions(({ self }) => {
         gateway.keepResults((outcome) => self.send(outcome));
       }),
-      releaseKeptResults: ({ event }) => {
-        if (event.type === 'results.kept') gateway.releaseKeptResults(event.kept);
-      },
       reportUnkept: ({ event }) => {
         if (event.type === 'results.keepFailed') observe({ ...event, atMs: now() });
       },

@@ -4,7 +4,6 @@ import type { ExecutorGateway, PlacedRegistration, VerifiedResults } from '../..
 import type { JobEvent } from '../../actors/job-event.ts';
 import type {
   FoundResult,
-  KeptResult,
   PartitionRegistration,
   TaskDeployment,
   TaskStatistics,
@@ -17,7 +16,8 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } 
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { JobMasterActorRef } from './job-master-machine.ts';
-import { OpenQuestions } from './open-questions.ts';
+import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
+import { ResultPromotion } from './result-promotion.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
 
 export interface ExecutorConnectionsOptions {
@@ -37,6 +37,8 @@ interface Connection {
   readonly port: ExecutorPort;
   readonly actor: TaskExecutorActorRef;
 }
+
+type Reply = ReplyTo<ExecutorToMasterMessage>;
 
 /**
  * The master's end of the ways to its executors: turns what its charts ask into messages and what executors report into
@@ -88,9 +90,22 @@ export class ExecutorConnections implements ExecutorGateway {
     port.onClose((why) => this.#closed(connection, why));
   }
 
-  /** The run is over: its executors offer nothing any more. */
-  stop(): void {
-    for (const { actor } of this.#connections.values()) actor.send({ type: 'executor.stop' });
+  /**
+   * The run is over: its executors stop, and release what they hold; what they have kept beyond the job stays if it has
+   * finished. Calls `done` once, when each of them has stopped or is gone.
+   */
+  stop(hasFinished: boolean, done: () => void): void {
+    const connected = [...this.#connections.values()];
+    let open = connected.length;
+    const stopped = (): void => {
+      if (--open === 0) done();
+    };
+    if (open === 0) this.#later(done);
+    for (const { executor, actor } of connected) {
+      actor.send({ type: 'executor.stop' });
+      const question = (token: number): MasterToExecutorMessage => ({ type: 'executor.stop', token, hasFinished });
+      this.#ask(executor, question, { answered: stopped, gone: stopped });
+    }
   }
 
   // What the charts ask
@@ -104,14 +119,13 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    const { ledger } = this.#options;
     const byExecutor = grouped(partitions, ({ executor }) => executor);
     let open = byExecutor.size;
     let failed: Parameters<typeof done>[0];
     if (open === 0) this.#later(() => done());
     for (const [executor, placed] of byExecutor) {
       const registrations = placed.map(({ registration }) => registration);
-      for (const { producer, id } of registrations) ledger.results.place(producer, id.attempt, executor);
+      for (const registration of registrations) this.#place(registration, executor);
       const answered = (failure: typeof failed): void => {
         failed ??= failure;
         if (--open > 0) return;
@@ -158,16 +172,12 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#tellOf([id], () => ({ type: 'result.lose', id, cause: toPlainError(cause) }));
   }
 
-  releasePartitions(ids: readonly ResultPartitionId[]): void {
-    this.#tellOf(ids, (results) => ({ type: 'results.release', ids: results }));
+  releasePartitions(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[] = []): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.release', ids: results, traced: both(results, traced) }));
   }
 
-  giveUpPartitions(ids: readonly ResultPartitionId[]): void {
-    this.#tellOf(ids, (results) => ({ type: 'results.giveUp', ids: results, traced: this.#tracedOf(results) }));
-  }
-
-  allowReclaim(ids: readonly ResultPartitionId[]): void {
-    this.#tellOf(ids, (results) => ({ type: 'results.allowReclaim', ids: results, traced: this.#tracedOf(results) }));
+  allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
+    this.#tellOf(ids, (results) => ({ type: 'results.allowReclaim', ids: results, traced: both(results, traced) }));
   }
 
   forbidReclaim(ids: readonly ResultPartitionId[]): void {
@@ -176,26 +186,7 @@ export class ExecutorConnections implements ExecutorGateway {
 
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
     const { ledger } = this.#options;
-    const edges = ledger.results.keptEdges.map((edge) => ({
-      edge,
-      results: ledger.graph.partitionsOfEdge(edge).map((partition) => ledger.presentResult(partition)),
-    }));
-    // Executors that hold results share their store: one of them speaks for all.
-    const [executor] = this.#connections.keys();
-    this.#ask(executor, (token) => ({ type: 'results.promote', token, edges }), {
-      answered: (answer) => {
-        if (answer.type === 'results.promoted') done({ type: 'results.kept', kept: answer.kept });
-        if (answer.type === 'results.promotionFailed') {
-          done({ type: 'results.keepFailed', cause: fromPlainError(answer.cause) });
-        }
-      },
-      gone: (cause) => done({ type: 'results.keepFailed', cause }),
-    });
-  }
-
-  releaseKeptResults(kept: readonly KeptResult[]): void {
-    const [connection] = this.#connections.values();
-    connection?.port.post({ type: 'results.demote', kept });
+    new ResultPromotion(ledger, (...question) => this.#ask(...question), done).begin();
   }
 
   declareLost(executor: ExecutorId, why: string): void {
@@ -279,15 +270,10 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#questions.abandon(executor, lost);
   }
 
-  #ask(
-    executor: ExecutorId | undefined,
-    question: (token: number) => MasterToExecutorMessage,
-    reply: { readonly answered: (answer: ExecutorToMasterMessage) => void; readonly gone: (cause: Error) => void },
-  ): void {
-    const connection = executor === undefined ? undefined : this.#connections.get(executor);
-    if (executor === undefined || connection === undefined) {
-      const cause = new ExecutorLostError(executor ?? ('(none)' as ExecutorId), 'it is not connected');
-      this.#later(() => reply.gone(cause));
+  #ask(executor: ExecutorId, question: (token: number) => MasterToExecutorMessage, reply: Reply): void {
+    const connection = this.#connections.get(executor);
+    if (connection === undefined) {
+      this.#later(() => reply.gone(new ExecutorLostError(executor, 'it is not connected')));
       return;
     }
     connection.port.post(question(this.#questions.open(executor, reply)));
@@ -311,9 +297,13 @@ export class ExecutorConnections implements ExecutorGateway {
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;
   }
 
-  #tracedOf(ids: readonly ResultPartitionId[]): ResultPartitionId[] {
+  /** Notes where a result will be. What an earlier attempt has left with another executor is released there. */
+  #place({ producer, id, origin }: PartitionRegistration, executor: ExecutorId): void {
     const { ledger } = this.#options;
-    return ids.filter(({ partition }) => ledger.mayProduceAgain(ledger.graph.producerOf(partition)));
+    const before = ledger.results.place(producer, id.attempt, executor);
+    if (before === undefined || before.executor === executor || origin !== 'new') return;
+    const ids = ledger.resultsOf(producer, before.attempt);
+    this.#connections.get(before.executor)?.port.post({ type: 'results.release', ids, traced: [] });
   }
 
   #later(callback: () => void): void {
@@ -330,6 +320,13 @@ function grouped<Key, Value>(values: readonly Value[], keyOf: (value: Value) => 
     else group.push(value);
   }
   return groups;
+}
+
+/** Those among some results that are among others, too. */
+function both(results: readonly ResultPartitionId[], others: readonly ResultPartitionId[]): ResultPartitionId[] {
+  if (others.length === 0) return [];
+  const partitions = new Set(others.map(({ partition }) => partition));
+  return results.filter(({ partition }) => partitions.has(partition));
 }
 
 function newOnes(placed: readonly PlacedRegistration[]): ResultPartitionId[] {

@@ -23,7 +23,8 @@ import { tapped } from '../state-tap.ts';
  *    for nobody.
  * J5 A failure counts when it happens: it is recorded before anyone decides about it.
  * J6 Where results are to outlive the job, it is finished when all of them are kept, and `running` until then. Told to end
- *    while they are being kept, it waits until that is over and gives them up: no other end leaves something behind.
+ *    while they are being kept, it waits until that is over. No other end leaves something behind: executors that stop release
+ *    what they have kept.
  */
 
 /** Commands of whoever holds the run. */
@@ -84,7 +85,7 @@ const base = setup({
     scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
     /** Schedules a restarted region as soon as its inputs are ready. */
     rescheduleRegion: () => placeholder('job master', 'rescheduleRegion'),
-    /** Gives up results that every region which reads them has read to the end. */
+    /** Releases results that every region which reads them has read to the end, when the word of their exchange says so. */
     releaseConsumedPartitions: () => placeholder('job master', 'releaseConsumedPartitions'),
     /** Opens a failover for a failure of a task or of the job. */
     openFailover: () => placeholder('job master', 'openFailover'),
@@ -109,8 +110,6 @@ const base = setup({
     losePartition: () => placeholder('job master', 'losePartition'),
     /** Keeps results beyond the job; the answer comes back as `results.kept` or `results.keepFailed`. */
     keepResults: () => placeholder('job master', 'keepResults'),
-    /** Gives up what was kept for a job that did not finish. */
-    releaseKeptResults: () => placeholder('job master', 'releaseKeptResults'),
     /** Tells observers why results could not be kept. */
     reportUnkept: () => placeholder('job master', 'reportUnkept'),
     cancelRegions: () => placeholder('job master', 'cancelRegions'),
@@ -160,9 +159,9 @@ const masterSetup = base.extend({
   },
 });
 
-/** An end that was decided while results are being kept: it waits until that is over, and gives up what was kept. */
+/** An end that was decided while results are being kept: it waits until that is over. */
 const keeping = {
-  'results.kept': { target: 'halting', actions: 'releaseKeptResults' },
+  'results.kept': 'halting',
   'results.keepFailed': 'halting',
 } as const;
 
@@ -286,7 +285,6 @@ const chart = masterSetup.createMachine({
     suspended: {
       tags: 'terminal',
       entry: ['stopAdvisors', 'suspendRegions'],
-      on: { 'results.kept': { actions: 'releaseKeptResults' } },
     },
   },
 });

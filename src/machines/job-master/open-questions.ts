@@ -1,6 +1,7 @@
 import type { ExecutorId } from '../../ids.ts';
 
-interface Reply<Answer> {
+/** What becomes of a question: it is answered, or the executor is gone. */
+export interface Reply<Answer> {
   readonly answered: (answer: Answer) => void;
   readonly gone: (cause: Error) => void;
 }

@@ -1,4 +1,4 @@
-import type { PartitionId } from '../../ids.ts';
+import type { PartitionId, ResultPartitionId } from '../../ids.ts';
 import type { JobServices } from '../job-services.ts';
 
 /**
@@ -23,7 +23,8 @@ export class ResultKeeper {
     for (const [forMs, alike] of ledger.results.retentionOf(partitions)) {
       if (forMs === 0) this.#release(alike);
       else {
-        gateway.allowReclaim(alike.map((partition) => ledger.presentResult(partition)));
+        const results = alike.map((partition) => ledger.presentResult(partition));
+        gateway.allowReclaim(results, this.#traced(results));
         if (forMs !== Infinity) this.#releaseIn(forMs, alike);
       }
     }
@@ -52,7 +53,13 @@ export class ResultKeeper {
 
   #release(partitions: readonly PartitionId[]): void {
     const { gateway, ledger } = this.#services;
-    const gone = ledger.results.release(partitions);
-    if (gone.length > 0) gateway.giveUpPartitions(gone.map((partition) => ledger.presentResult(partition)));
+    const gone = ledger.results.release(partitions).map((partition) => ledger.presentResult(partition));
+    if (gone.length > 0) gateway.releasePartitions(gone, this.#traced(gone));
+  }
+
+  /** Those whose producers may run again for the sake of other results. */
+  #traced(results: readonly ResultPartitionId[]): ResultPartitionId[] {
+    const { ledger } = this.#services;
+    return results.filter(({ partition }) => ledger.mayProduceAgain(ledger.graph.producerOf(partition)));
   }
 }

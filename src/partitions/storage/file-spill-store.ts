@@ -55,6 +55,11 @@ export class FileSpillStore implements SpillStore {
     return file;
   }
 
+  /** The files that have not been removed. */
+  get files(): SegmentedFile[] {
+    return [...this.#files].filter((file) => !file.isRemoved);
+  }
+
   async dispose(): Promise<void> {
     this.#isDisposed = true;
     await Promise.all([...this.#files].map((file) => file.gone()));
@@ -67,19 +72,19 @@ export class FileSpillStore implements SpillStore {
   /**
    * Moves its directory to `target`, where it outlives the run and a machine crash: complete and synced, or not at all.
    *
-   * @param describe makes the manifest from the remaining files
+   * @param manifest is written beside its files
    */
-  async promote(target: string, describe: (files: readonly FileOfStore[]) => KeptManifest): Promise<void> {
-    const files = [...this.#files].filter((file) => !file.isRemoved);
+  async promote(target: string, manifest: KeptManifest): Promise<void> {
+    const { files } = this;
     await Promise.all([...this.#files].filter((file) => file.isRemoved).map((file) => file.gone()));
     const directory = await this.#makeDirectory();
     await Promise.all(files.map((file) => file.detach()));
-    const manifest = await open(join(directory, manifestFile), 'wx');
+    const handle = await open(join(directory, manifestFile), 'wx');
     try {
-      await manifest.writeFile(encodeManifest(describe(files)));
-      await manifest.sync();
+      await handle.writeFile(encodeManifest(manifest));
+      await handle.sync();
     } finally {
-      await manifest.close();
+      await handle.close();
     }
     // The directory is disowned before it is renamed, so that no sweep removes it under the new name.
     await disownDirectory(directory);

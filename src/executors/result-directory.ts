@@ -1,0 +1,87 @@
+import type { ResultSource } from '../actors/storage-actor.ts';
+import type { ExecutionVertexId, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { ByteBudget } from '../partitions/byte-budget.ts';
+import type { ChannelOrder } from '../partitions/channel-order.ts';
+import { ArrivalBoard } from './arrival-board.ts';
+import type { HeldResult, OwnedResult } from './held-result.ts';
+
+/** What an executor lends to the others of its process. */
+export interface ResultShelf {
+  readonly held: Iterable<HeldResult>;
+  find(id: ResultPartitionId): ResultSource | undefined;
+  get(partition: PartitionId): HeldResult | undefined;
+  /** Hands a result over, with its chart: the next attempt of its producer runs on another executor. */
+  take(partition: PartitionId): HeldResult | undefined;
+  takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined;
+  /** Results that the master lets it release when room is needed. */
+  readonly reclaimable: Iterable<OwnedResult>;
+}
+
+/**
+ * Where the tasks of a process find the results of its executors. It is part of the data plane: records and what holds them
+ * pass between executors of a process directly, while each executor owns its results and hears of them from the master.
+ */
+export class ResultDirectory {
+  readonly arrivals = new ArrivalBoard();
+  readonly #shelves = new Set<ResultShelf>();
+
+  add(shelf: ResultShelf): void {
+    this.#shelves.add(shelf);
+  }
+
+  /** An executor is gone. */
+  remove(shelf: ResultShelf): void {
+    this.#shelves.delete(shelf);
+  }
+
+  get held(): HeldResult[] {
+    return [...this.#shelves].flatMap((shelf) => [...shelf.held]);
+  }
+
+  find(id: ResultPartitionId): ResultSource | undefined {
+    for (const shelf of this.#shelves) {
+      const found = shelf.find(id);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Takes the latest result of a partition from the executor that has it. One that another has replaced may still be there. */
+  take(partition: PartitionId): HeldResult | undefined {
+    let latest: ResultShelf | undefined;
+    for (const shelf of this.#shelves) if (attemptOn(shelf, partition) > attemptOn(latest, partition)) latest = shelf;
+    return latest?.take(partition);
+  }
+
+  takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined {
+    let order: ChannelOrder | undefined;
+    for (const shelf of this.#shelves) order = shelf.takeOrder(vertex) ?? order;
+    return order;
+  }
+
+  /**
+   * Reclaims results until `bytes` fit: those first that took the least time to produce. None if all of them would not make
+   * room. O(results that may be reclaimed).
+   *
+   * @param edge that of the exchange that needs room
+   */
+  reclaim(bytes: number, budget: ByteBudget, edge: number): void {
+    const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;
+    const candidates = [...this.#shelves]
+      .flatMap((shelf) => [...shelf.reclaimable])
+      .filter((result) => !isOwn || result.edge === edge)
+      .map((result) => ({ result, bytes: result.output.statistics().spilledBytes }))
+      .filter((candidate) => candidate.bytes > 0)
+      .sort((a, b) => a.result.producedMs - b.result.producedMs);
+    const most = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
+    if (!budget.hasRoomFor(bytes - most)) return;
+    for (const { result } of candidates) {
+      if (budget.hasRoomFor(bytes)) return;
+      result.tell({ type: 'partition.reclaim' });
+    }
+  }
+}
+
+function attemptOn(shelf: ResultShelf | undefined, partition: PartitionId): number {
+  return shelf?.get(partition)?.output.id.attempt ?? -1;
+}

@@ -1,0 +1,95 @@
+import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
+import type { KeptPartition } from '../../actors/protocol/deployment.ts';
+import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
+import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
+import { fromPlainError } from '../../plain-error.ts';
+import type { JobLedger } from './job-ledger.ts';
+import type { Reply } from './open-questions.ts';
+
+type Ask = (
+  executor: ExecutorId,
+  question: (token: number) => MasterToExecutorMessage,
+  reply: Reply<ExecutorToMasterMessage>,
+) => void;
+
+/**
+ * Keeps results beyond the job. Each executor promotes its own and says what they lie in; when all have, one of them writes
+ * down what belongs together. The first that cannot is the end of it.
+ */
+export class ResultPromotion {
+  readonly #ledger: JobLedger;
+  readonly #ask: Ask;
+  readonly #done: (outcome: KeepingToMasterEvent) => void;
+  readonly #promoted = new Map<number, KeptPartition[]>();
+  #isOver = false;
+
+  /** @param done is called once, with what became of it */
+  constructor(ledger: JobLedger, ask: Ask, done: (outcome: KeepingToMasterEvent) => void) {
+    this.#ledger = ledger;
+    this.#ask = ask;
+    this.#done = done;
+  }
+
+  begin(): void {
+    const byExecutor = this.#byExecutor();
+    if (byExecutor === undefined) return;
+    let open = byExecutor.size;
+    for (const [executor, edges] of byExecutor) {
+      const asked = [...edges].map(([edge, results]) => ({ edge, results }));
+      this.#ask(executor, (token) => ({ type: 'results.promote', token, edges: asked }), {
+        answered: (answer) => {
+          if (answer.type === 'results.promotionFailed') return this.#failed(fromPlainError(answer.cause));
+          if (answer.type !== 'results.promoted') return;
+          for (const { edge, partitions } of answer.edges) this.#promoted.get(edge)?.push(...partitions);
+          if (--open === 0 && !this.#isOver) this.#keep(executor);
+        },
+        gone: (cause) => this.#failed(cause),
+      });
+    }
+  }
+
+  /** By executor the results that it holds, by edge. Undefined if one of them is nowhere: then it is over. */
+  #byExecutor(): Map<ExecutorId, Map<number, ResultPartitionId[]>> | undefined {
+    const byExecutor = new Map<ExecutorId, Map<number, ResultPartitionId[]>>();
+    const { graph, results } = this.#ledger;
+    for (const edge of results.keptEdges) {
+      this.#promoted.set(edge, []);
+      for (const partition of graph.partitionsOfEdge(edge)) {
+        const id = this.#ledger.presentResult(partition);
+        const executor = results.placeOf(partition);
+        if (executor === undefined) {
+          this.#failed(new PartitionLostError(id, 'the executor that held it is gone'));
+          return undefined;
+        }
+        const edges = byExecutor.get(executor) ?? new Map<number, ResultPartitionId[]>();
+        byExecutor.set(executor, edges);
+        const ids = edges.get(edge);
+        if (ids === undefined) edges.set(edge, [id]);
+        else ids.push(id);
+      }
+    }
+    return byExecutor;
+  }
+
+  #keep(executor: ExecutorId): void {
+    const edges = [...this.#promoted].map(([edge, partitions]) => ({ edge, partitions }));
+    this.#ask(executor, (token) => ({ type: 'results.keep', token, edges }), {
+      answered: (answer) => {
+        if (answer.type === 'results.promotionFailed') this.#failed(fromPlainError(answer.cause));
+        if (answer.type === 'results.kept') this.#end({ type: 'results.kept', kept: answer.kept });
+      },
+      gone: (cause) => this.#failed(cause),
+    });
+  }
+
+  #failed(cause: Error): void {
+    this.#end({ type: 'results.keepFailed', cause });
+  }
+
+  #end(outcome: KeepingToMasterEvent): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#done(outcome);
+  }
+}
