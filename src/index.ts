@@ -1,16 +1,9 @@
 // Jobs
 export { Job, type JobOptions, type SourceOptions } from './api/job.ts';
-export {
-  type Aggregation,
-  DataStream,
-  type FoldOptions,
-  type Key,
-  type KeyedProcess,
-  type KeyedAsyncMapOptions,
-  KeyedStream,
-  type RecordOf,
-} from './api/data-stream.ts';
+export { DataStream, type KeyedAsyncMapOptions, KeyedStream, type RecordOf } from './api/data-stream.ts';
+export type { Aggregation, Key, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
+export type { FoldOptions } from './api/stream-end.ts';
 export type { ExchangeOptions, JobDefinition, OperatorOptions } from './api/stream-graph.ts';
 export type { JobMode } from './run/job-plan.ts';
 export {

@@ -1,66 +1,26 @@
 import type { OperatorFunction } from 'rxjs';
-import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,
   KeyConcurrency,
-  KeyedProcessContext,
   OperatorDescription,
-  Partitioning,
 } from '../operators/operator-description.ts';
-import { propertyOf } from '../foreign-value.ts';
-import { checkOptions, type OptionNames } from '../options.ts';
 import type { Sink } from '../operators/sink.ts';
-import { checkExchange } from './exchange.ts';
+import { checkOptions } from '../options.ts';
+import type { Aggregation, Key, KeyedProcess } from './keyed-functions.ts';
 import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
-import {
-  type ExchangeOptions,
-  type OperatorOptions,
-  type StreamGraph,
-  type StreamInput,
-  type StreamStep,
-  withPartitioning,
-} from './stream-graph.ts';
-
-/**
- * The type of a key, which is compared by value. For several fields, build one string: `` `${f.origin}/${f.day}` ``.
- */
-export type Key = string | number | bigint | boolean | null | undefined;
+import { callOf, type FoldOptions, mapAsyncOptionNames, type StreamEnd } from './stream-end.ts';
+import type { ExchangeOptions, OperatorOptions } from './stream-graph.ts';
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
-
-/** Options of operators that fold the records of a key. */
-export interface FoldOptions extends OperatorOptions {
-  /**
-   * `final`: one result per key, when the input has ended (default of batch jobs). `updates`: one per record (default of
-   * streaming jobs).
-   */
-  readonly emit?: 'final' | 'updates' | undefined;
-}
 
 /** Options of `mapAsync` after `keyBy`. */
 export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & OperatorOptions, 'concurrencyPerKey'> {
   /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
   readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
-}
-
-/** Three functions that fold the records of a key into a result. */
-export interface Aggregation<Record, Of, Accumulator, Result> {
-  /** A new, empty accumulator. */
-  readonly create: () => Accumulator;
-  /** Adds a record. Returns the next accumulator; it may change and return the one it was given. */
-  readonly add: (accumulator: Accumulator, record: Record) => NoInfer<Accumulator>;
-  /** The value to emit. If `add` changes its accumulator in place, this must be a new value. */
-  readonly result: (accumulator: Accumulator, key: Of) => Result;
-}
-
-/** A function with a state per key, for what `reduce` and `aggregate` cannot say. */
-export interface KeyedProcess<Record, Of, State, Out> {
-  readonly onRecord: (record: Record, context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
-  /** Called when the input has ended, once per key that has a state. */
-  readonly onEnd?: ((context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void) | undefined;
 }
 
 /**
@@ -87,13 +47,11 @@ export interface KeyedProcess<Record, Of, State, Out> {
  * ```
  */
 export class DataStream<out Out> {
-  readonly #graph: StreamGraph;
-  readonly #inputs: readonly StreamInput[];
+  readonly #end: StreamEnd;
 
   /** @internal Streams come from `job.source` and from other streams. */
-  constructor(graph: StreamGraph, inputs: readonly StreamInput[]) {
-    this.#graph = graph;
-    this.#inputs = inputs;
+  constructor(end: StreamEnd) {
+    this.#end = end;
   }
 
   /** A function that returns promises: use {@link mapAsync}. */
@@ -119,14 +77,16 @@ export class DataStream<out Out> {
     fn: (record: Out) => Result,
     options: OperatorOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
-    return this.#operator<Result>('map', { kind: 'map', fn: checkRecordFunction('map', fn) }, options);
+    const operator = { kind: 'map', fn: checkRecordFunction('map', fn) } as const;
+    return new DataStream<Result>(this.#end.operator('map', operator, options));
   }
 
   /** Emits the records for which `predicate` is true. A type guard narrows the stream. */
   filter<Kept extends Out>(predicate: (record: Out) => record is Kept, options?: OperatorOptions): DataStream<Kept>;
   filter(predicate: (record: Out) => boolean, options?: OperatorOptions): DataStream<Out>;
   filter(predicate: (record: Out) => boolean, options: OperatorOptions = {}): DataStream<Out> {
-    return this.#operator('filter', { kind: 'filter', predicate: checkRecordFunction('filter', predicate) }, options);
+    const operator = { kind: 'filter', predicate: checkRecordFunction('filter', predicate) } as const;
+    return new DataStream(this.#end.operator('filter', operator, options));
   }
 
   /** A function that returns promises: use {@link mapAsync}. */
@@ -141,7 +101,7 @@ export class DataStream<out Out> {
     options: OperatorOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const generates = checkRecordFunction('flatMap', fn, { mayGenerate: true });
-    return this.#operator<Result>('flatMap', { kind: 'flatMap', fn: generates }, options);
+    return new DataStream<Result>(this.#end.operator('flatMap', { kind: 'flatMap', fn: generates }, options));
   }
 
   /**
@@ -167,7 +127,7 @@ export class DataStream<out Out> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     checkAsyncMapOptions(typeof options.uid === 'string' ? options.uid : 'mapAsync', options);
     const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
-    return this.#operator<Awaited<Result>>('mapAsync', operator, options);
+    return new DataStream<Awaited<Result>>(this.#end.operator('mapAsync', operator, options));
   }
 
   /** A function that returns promises: use {@link mapAsync}. */
@@ -197,7 +157,7 @@ export class DataStream<out Out> {
     options: OperatorOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
-    return this.#operator<Result>('through', { kind: 'pipe', operator: pipe }, options);
+    return new DataStream<Result>(this.#end.operator('through', { kind: 'pipe', operator: pipe }, options));
   }
 
   /**
@@ -207,36 +167,26 @@ export class DataStream<out Out> {
    */
   keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: ExchangeOptions = {}): KeyedStream<Out, Of> {
     checkRecordFunction('keyBy', keyOf);
-    const inputs = this.#distributed({ kind: 'hash', keyOf }, options);
-    return new KeyedStream(this.#graph, inputs, keyOf);
+    return new KeyedStream(this.#end.distributed({ kind: 'hash', keyOf }, options), keyOf);
   }
 
   /** Merges this stream with others of the same job, in no particular order. */
   union<Others extends readonly DataStream<unknown>[]>(...others: Others): DataStream<Out | RecordOf<Others[number]>> {
-    const inputs = [...this.#inputs];
-    for (const other of others as readonly DataStream<unknown>[]) {
+    const ends = (others as readonly DataStream<unknown>[]).map((other) => {
       if (!(other instanceof DataStream)) throw new InvalidArgumentError('union', other, 'streams of the same job');
-      if (other.#graph !== this.#graph) {
-        const [mine, theirs] = [namesOf(this.#inputs), namesOf(other.#inputs)];
-        throw new JobValidationError(
-          [...mine, ...theirs],
-          `The union of "${mine.join('", "')}" with "${theirs.join('", "')}" mixes the jobs "${this.#graph.name}" and "${other.#graph.name}"`,
-          'Build both streams from the same job, or write one to a sink that the other job reads',
-        );
-      }
-      inputs.push(...other.#inputs);
-    }
-    return new DataStream(this.#graph, inputs);
+      return other.#end;
+    });
+    return new DataStream(this.#end.union(ends));
   }
 
   /** Distributes the records round-robin over all subtasks of the next operator. */
   rebalance(options: ExchangeOptions = {}): DataStream<Out> {
-    return new DataStream(this.#graph, this.#distributed({ kind: 'rebalance' }, options));
+    return new DataStream(this.#end.distributed({ kind: 'rebalance' }, options));
   }
 
   /** Sends every record to every subtask of the next operator. */
   broadcast(options: ExchangeOptions = {}): DataStream<Out> {
-    return new DataStream(this.#graph, this.#distributed({ kind: 'broadcast' }, options));
+    return new DataStream(this.#end.distributed({ kind: 'broadcast' }, options));
   }
 
   /**
@@ -244,26 +194,14 @@ export class DataStream<out Out> {
    * same parallelism. If the exchange is named, the two run in separate tasks.
    */
   forward(options: ExchangeOptions = {}): DataStream<Out> {
-    return new DataStream(this.#graph, this.#distributed({ kind: 'forward' }, options));
+    return new DataStream(this.#end.distributed({ kind: 'forward' }, options));
   }
 
   /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
   sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid' | 'deterministic'> = {}): void {
     if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
     checkOptions(`sink "${name}"`, options, { parallelism: true, exchange: true });
-    this.#graph.add('sink', { kind: 'sink', sink }, this.#inputs, { ...options, uid: name });
-  }
-
-  #distributed(partitioning: Partitioning, options: ExchangeOptions): readonly StreamInput[] {
-    const call = partitioning.kind === 'hash' ? 'keyBy' : partitioning.kind;
-    checkOptions(call, options, { exchange: true });
-    const exchange = checkExchange(`exchange of ${call}`, options.exchange);
-    return this.#inputs.map((input) => withPartitioning(input, partitioning, exchange));
-  }
-
-  #operator<Result>(method: string, operator: OperatorDescription, options: OperatorOptions): DataStream<Result> {
-    if (operator.kind !== 'asyncMap') checkOptions(callOf(method, options), options, operatorOptionNames);
-    return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
+    this.#end.sink({ kind: 'sink', sink }, { ...options, uid: name });
   }
 }
 
@@ -291,27 +229,25 @@ export class DataStream<out Out> {
  * ```
  */
 export class KeyedStream<out Out, out Of extends Key> {
-  readonly #graph: StreamGraph;
-  readonly #inputs: readonly StreamInput[];
+  readonly #end: StreamEnd;
   readonly #keyOf: (record: never) => unknown;
 
   /** @internal Keyed streams come from `keyBy`. */
-  constructor(graph: StreamGraph, inputs: readonly StreamInput[], keyOf: (record: never) => unknown) {
-    this.#graph = graph;
-    this.#inputs = inputs;
+  constructor(end: StreamEnd, keyOf: (record: never) => unknown) {
+    this.#end = end;
     this.#keyOf = keyOf;
   }
 
   /** Combines the records of a key pairwise. `combine` must not change its arguments. */
   reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
     checkRecordFunction('reduce', combine);
-    return this.#fold(
-      'reduce',
-      (record: Out) => record,
-      combine,
-      (reduced: Out) => reduced,
-      options,
-    );
+    const fold = {
+      keyOf: this.#keyOf,
+      create: (record: Out) => record,
+      add: combine,
+      result: (reduced: Out) => reduced,
+    };
+    return new DataStream(this.#end.fold('reduce', fold, options));
   }
 
   /** Functions that return promises: use `mapAsync` before or after. */
@@ -341,7 +277,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     checkRecordFunction('create of aggregate', create);
     checkRecordFunction('add of aggregate', add);
     checkRecordFunction('result of aggregate', result);
-    return this.#fold('aggregate', (record: Out) => add(create(), record), add, result, options);
+    const fold = { keyOf: this.#keyOf, create: (record: Out) => add(create(), record), add, result };
+    return new DataStream(this.#end.fold('aggregate', fold, options));
   }
 
   /**
@@ -356,7 +293,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     const { concurrencyPerKey: limit, ...others } = options;
     const key = this.#keyOf as KeyConcurrency<Out>['key'];
     const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
-    return new DataStream<Out>(this.#graph, this.#inputs).mapAsync(fn, { ...others, ...perKey });
+    return new DataStream<Out>(this.#end).mapAsync(fn, { ...others, ...perKey });
   }
 
   /**
@@ -383,71 +320,13 @@ export class KeyedStream<out Out, out Of extends Key> {
     process: KeyedProcess<Out, Of, State, Result>,
     options: OperatorOptions = {},
   ): DataStream<Result> {
-    checkOptions(callOf('process', options), options, operatorOptionNames);
     checkOptions('process', process, { onRecord: true, onEnd: true });
     const { onRecord, onEnd } = process;
     checkRecordFunction('onRecord of process', onRecord);
     if (onEnd !== undefined) checkRecordFunction('onEnd of process', onEnd);
     const operator = { kind: 'process', keyOf: this.#keyOf, onRecord, ...(onEnd && { onEnd }) } as OperatorDescription;
-    return streamOf(this.#graph, 'process', { kind: 'operator', operator }, this.#inputs, options);
+    return new DataStream(this.#end.operator('process', operator, options));
   }
-
-  #fold<Result>(
-    method: string,
-    create: (record: never) => unknown,
-    add: (accumulator: never, record: never) => unknown,
-    result: (accumulator: never, key: never) => unknown,
-    options: FoldOptions,
-  ): DataStream<Result> {
-    checkOptions(callOf(method, options), options, { ...operatorOptionNames, emit: true });
-    const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
-    if (emit !== 'final' && emit !== 'updates') {
-      throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
-    }
-    const operator = { kind: 'aggregate', keyOf: this.#keyOf, create, add, result, emit } as const;
-    return streamOf(this.#graph, method, { kind: 'operator', operator }, this.#inputs, options);
-  }
-}
-
-const operatorOptionNames: OptionNames<OperatorOptions> = {
-  uid: true,
-  parallelism: true,
-  deterministic: true,
-  exchange: true,
-};
-
-const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
-  ...operatorOptionNames,
-  concurrency: true,
-  ordered: true,
-  timeoutMs: true,
-  retries: true,
-  retryDelayMs: true,
-  retryIf: true,
-  maxRetryAfterMs: true,
-  rateLimit: true,
-  concurrencyPerKey: true,
-};
-
-/** The name of a call in messages: `mapAsync "embed"`. */
-function callOf(method: string, options: OperatorOptions): string {
-  const uid = propertyOf(options, 'uid');
-  return typeof uid === 'string' ? `${method} "${uid}"` : method;
-}
-
-function streamOf<Out>(
-  graph: StreamGraph,
-  method: string,
-  step: StreamStep,
-  inputs: readonly StreamInput[],
-  options: OperatorOptions,
-): DataStream<Out> {
-  const from = graph.add(method, step, inputs, options);
-  return new DataStream<Out>(graph, [{ from, partitioning: undefined, exchange: undefined }]);
-}
-
-function namesOf(inputs: readonly StreamInput[]): string[] {
-  return inputs.map((input) => input.from.uid);
 }
 
 function checkFunction<Fn>(what: string, fn: Fn): Fn {

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { Source } from '../operators/source.ts';
 import { checkOptions } from '../options.ts';
 import { DataStream } from './data-stream.ts';
+import { StreamEnd } from './stream-end.ts';
 import { planJob } from './job-planner.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { runJob } from '../run/run-job.ts';
@@ -89,7 +90,7 @@ export class Job implements JobDefinition {
     if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
     checkOptions(`source "${name}"`, options, { parallelism: true, deterministic: true, replayable: true });
     const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
-    return new DataStream<Out>(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
+    return new DataStream<Out>(new StreamEnd(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]));
   }
 
   /**

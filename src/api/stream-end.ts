@@ -1,0 +1,124 @@
+import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import type { AsyncMapOptions, OperatorDescription, Partitioning } from '../operators/operator-description.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
+import { checkExchange } from './exchange.ts';
+import {
+  type ExchangeOptions,
+  type OperatorOptions,
+  type StreamGraph,
+  type StreamInput,
+  type StreamStep,
+  withPartitioning,
+} from './stream-graph.ts';
+
+/** Options of operators that fold the records of a key. */
+export interface FoldOptions extends OperatorOptions {
+  /**
+   * `final`: one result per key, when the input has ended (default of batch jobs). `updates`: one per record (default of
+   * streaming jobs).
+   */
+  readonly emit?: 'final' | 'updates' | undefined;
+}
+
+/** Three functions that fold records by key, as operators call them. */
+export interface Fold {
+  readonly keyOf: (record: never) => unknown;
+  readonly create: (record: never) => unknown;
+  readonly add: (accumulator: never, record: never) => unknown;
+  readonly result: (accumulator: never, key: never) => unknown;
+}
+
+/** The end of a stream under construction: where the next step is added. It never changes. */
+export class StreamEnd {
+  readonly #graph: StreamGraph;
+  readonly #inputs: readonly StreamInput[];
+
+  constructor(graph: StreamGraph, inputs: readonly StreamInput[]) {
+    this.#graph = graph;
+    this.#inputs = inputs;
+  }
+
+  /** Adds an operator; `mapAsync` checks its options itself. @throws InvalidArgumentError for an option that it does not have. */
+  operator(method: string, operator: OperatorDescription, options: OperatorOptions): StreamEnd {
+    if (operator.kind !== 'asyncMap') checkOptions(callOf(method, options), options, operatorOptionNames);
+    return this.#after(method, { kind: 'operator', operator }, options);
+  }
+
+  /** Adds a fold by key. @throws InvalidArgumentError for an option that it does not have. */
+  fold(method: string, fold: Fold, options: FoldOptions): StreamEnd {
+    checkOptions(callOf(method, options), options, { ...operatorOptionNames, emit: true });
+    const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
+    if (emit !== 'final' && emit !== 'updates') {
+      throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
+    }
+    return this.#after(method, { kind: 'operator', operator: { kind: 'aggregate', ...fold, emit } }, options);
+  }
+
+  /** Adds a sink: nothing comes after it. */
+  sink(step: StreamStep & { readonly kind: 'sink' }, options: OperatorOptions): void {
+    this.#graph.add('sink', step, this.#inputs, options);
+  }
+
+  /** Determines how records travel to the next operator. */
+  distributed(partitioning: Partitioning, options: ExchangeOptions): StreamEnd {
+    const call = partitioning.kind === 'hash' ? 'keyBy' : partitioning.kind;
+    checkOptions(call, options, { exchange: true });
+    const exchange = checkExchange(`exchange of ${call}`, options.exchange);
+    const inputs = this.#inputs.map((input) => withPartitioning(input, partitioning, exchange));
+    return new StreamEnd(this.#graph, inputs);
+  }
+
+  /** This end and others as one. @throws JobValidationError for one of another job. */
+  union(others: readonly StreamEnd[]): StreamEnd {
+    for (const other of others) {
+      if (other.#graph === this.#graph) continue;
+      const [mine, theirs] = [namesOf(this.#inputs), namesOf(other.#inputs)];
+      throw new JobValidationError(
+        [...mine, ...theirs],
+        `The union of "${mine.join('", "')}" with "${theirs.join('", "')}" mixes the jobs "${this.#graph.name}" and "${other.#graph.name}"`,
+        'Build both streams from the same job, or write one to a sink that the other job reads',
+      );
+    }
+    return new StreamEnd(
+      this.#graph,
+      [this, ...others].flatMap((end) => end.#inputs),
+    );
+  }
+
+  #after(method: string, step: StreamStep, options: OperatorOptions): StreamEnd {
+    const from = this.#graph.add(method, step, this.#inputs, options);
+    return new StreamEnd(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
+  }
+}
+
+const operatorOptionNames: OptionNames<OperatorOptions> = {
+  uid: true,
+  parallelism: true,
+  deterministic: true,
+  exchange: true,
+};
+
+/** What `mapAsync` may be told. */
+export const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
+  ...operatorOptionNames,
+  concurrency: true,
+  ordered: true,
+  timeoutMs: true,
+  retries: true,
+  retryDelayMs: true,
+  retryIf: true,
+  maxRetryAfterMs: true,
+  rateLimit: true,
+  concurrencyPerKey: true,
+};
+
+/** The name of a call in messages: `mapAsync "embed"`. */
+export function callOf(method: string, options: OperatorOptions): string {
+  const uid = propertyOf(options, 'uid');
+  return typeof uid === 'string' ? `${method} "${uid}"` : method;
+}
+
+function namesOf(inputs: readonly StreamInput[]): string[] {
+  return inputs.map((input) => input.from.uid);
+}
