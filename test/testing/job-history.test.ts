@@ -75,32 +75,36 @@ const sound: Readonly<Record<string, readonly JobEvent[]>> = {
 };
 
 const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
-  ['a state is skipped', /^H1.*a\[0\]#0 goes from created to deploying/, task('a', 'created', 'deploying')],
-  ['a finished task runs on', /^H1.*from finished to running/, task('a', ...whole, 'running')],
-  ['an attempt begins in the middle', /^H1.*from none to running/, task('a', 'running')],
+  ['H1: a state is skipped', /^H1.*a\[0\]#0 goes from created to deploying/, task('a', 'created', 'deploying')],
+  ['H1: a finished task runs on', /^H1.*from finished to running/, task('a', ...whole, 'running')],
+  ['H1: an attempt begins in the middle', /^H1.*from none to running/, task('a', 'running')],
   [
-    'an attempt number is left out',
+    'H2: an attempt number is left out',
     /^H2.*attempt 2, not 1/,
     [...task('a', ...whole), decided(0), decided(0), ...task('a#2', 'created')],
   ],
   [
-    'an attempt begins while the one before runs',
+    'H2: an attempt begins while the one before runs',
     /^H2.*while the one before is deploying/,
     [...task('a', ...toDeployed), decided(0), ...task('a#1', 'created')],
   ],
-  ['a restart that nobody decided', /^H3.*region 0/, [...task('a', ...whole), decided(1), ...task('a#1', 'created')]],
-  ['a consumer of a result that is not there', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
   [
-    'a consumer of the result of an old attempt',
+    'H3: a restart that nobody decided',
+    /^H3.*region 0/,
+    [...task('a', ...whole), decided(1), ...task('a#1', 'created')],
+  ],
+  ['H4: a consumer of a result that is not there', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
+  [
+    'H4: a consumer of the result of an old attempt',
     /^H4.*b\[0\]#0 is deployed/,
     [...task('a', ...whole), decided(0), ...task('a#1', 'created'), ...task('b', ...toDeployed)],
   ],
   [
-    'a job that finishes with a task under way',
+    'H5: a job that finishes with a task under way',
     /^H5.*b\[0\] is deploying/,
     [...task('a', ...whole), ...task('b', ...toDeployed), status('finished')],
   ],
-  ['a job that finishes without a task', /^H5.*1 of 2 tasks/, [...task('a', ...whole), status('finished')]],
+  ['H5: a job that finishes without a task', /^H5.*1 of 2 tasks/, [...task('a', ...whole), status('finished')]],
 ];
 
 const violations = (events: readonly JobEvent[]): string[] => {
@@ -114,7 +118,7 @@ describe('JobHistory', () => {
     expect(violations(events)).toEqual([]);
   });
 
-  it.each(broken)('complains about %s', (_, expected, events) => {
+  it.each(broken)('%s is complained about', (_, expected, events) => {
     const found = violations(events);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(expected);
