@@ -1,6 +1,8 @@
 import { IllegalStateError } from './errors/usage-errors.ts';
 
-/** Throws an {@link IllegalStateError} unless `condition` holds: for what only a bug of the engine can break. */
+/**
+ * Throws an {@link IllegalStateError} unless `condition` holds. For conditions that only a bug in the engine can break.
+ */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new IllegalStateError(message);
 }

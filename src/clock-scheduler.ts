@@ -2,8 +2,8 @@ import { type SchedulerAction, type SchedulerLike, Subscription } from 'rxjs';
 import type { Clock } from './environment.ts';
 
 /**
- * An RxJS scheduler whose work runs on `clock`, in one order with every other timer there. Work without a delay is an
- * immediate of that clock: never on the caller's stack.
+ * An RxJS scheduler that runs its work on `clock`, in one order with all other timers. Work without a delay runs as an
+ * immediate, never on the caller's stack.
  */
 export function asScheduler(clock: Clock): SchedulerLike {
   return {
@@ -18,13 +18,13 @@ export function asScheduler(clock: Clock): SchedulerLike {
   };
 }
 
-/** One piece of scheduled work; it may schedule itself again, and replaces what it had scheduled before. */
+/** One piece of scheduled work. It may reschedule itself, which replaces its earlier schedule. */
 class ClockAction<State> extends Subscription implements SchedulerAction<State> {
   readonly #clock: Clock;
   readonly #work: (this: SchedulerAction<State>, state?: State) => void;
   #state: State | undefined;
   #timer: unknown;
-  /** Voids an immediate that was replaced or unsubscribed: those cannot be taken back from a clock. */
+  /** Invalidates an immediate that was replaced or unsubscribed, since a clock cannot cancel immediates. */
   #scheduled = 0;
 
   constructor(clock: Clock, work: (this: SchedulerAction<State>, state?: State) => void) {

@@ -1,18 +1,18 @@
 import type { Clock } from './environment.ts';
 
 /**
- * Turns of the event loop between the timer and the verdict. A timer fires before the answers that already lie in the
- * sockets are looked at: one turn hears them, one runs whom they woke, and one hears what these report.
+ * Turns of the event loop between the timer and the verdict. A timer fires before answers already waiting in sockets
+ * are read: one turn reads them, one runs the code they wake, and one receives what that reports.
  */
 const turnsOfGrace = 3;
 
 /**
- * Calls `expired` when `delayMs` have passed on `clock` and nobody has disarmed the deadline. The lateness of our own thread is
- * nobody's fault: by as much as the timer fires late it waits once more, and what has arrived by then is heard before the
- * verdict. Never calls on the caller's stack; on a virtual clock, which is never late, it expires at its instant.
+ * Calls `expired` when `delayMs` have passed on `clock`, unless disarmed. A late timer of our own thread must not cause
+ * an expiry: the deadline waits again for as long as the timer was late, and receives answers that arrived by then
+ * before the verdict. Never calls on the caller's stack. A virtual clock is never late; there it expires on time.
  *
- * @param expired is told when the timer fired: what was due by then has been heard
- * @returns disarms it; afterwards, or a second time, it does nothing
+ * @param expired gets the time at which the timer fired; all answers due by then have been received
+ * @returns disarms the deadline; no effect after it expired, or when called again
  */
 export function setDeadline(clock: Clock, delayMs: number, expired: (firedMs: number) => void): () => void {
   const dueMs = clock.now() + delayMs;
@@ -45,17 +45,17 @@ interface QueuedDeadline {
 }
 
 /**
- * Many deadlines of one length, each as {@link setDeadline} would set it, for one timer: of those the first is the first
- * that is due. The timer is not set anew when that one is disarmed; it finds out when it fires.
+ * Many deadlines of equal length, each as set by {@link setDeadline}, with a single timer: the deadline added first is
+ * due first. Disarming the first one does not reset the timer; the timer notices when it fires.
  *
  * Invariants:
- * - DQ1 None expires before it is due, nor while one that is due earlier is still armed.
- * - DQ2 Where none is armed no timer runs.
+ * - DQ1 No deadline expires before it is due, nor while an earlier one is still armed.
+ * - DQ2 Without an armed deadline no timer runs.
  */
 export class DeadlineQueue {
   readonly #clock: Clock;
   readonly #delayMs: number;
-  /** In the order in which they are due. */
+  /** In order of due time. */
   readonly #armed = new Set<QueuedDeadline>();
   #stopWatching: (() => void) | undefined;
 
@@ -64,7 +64,7 @@ export class DeadlineQueue {
     this.#delayMs = delayMs;
   }
 
-  /** @returns disarms it; afterwards, or a second time, it does nothing */
+  /** @returns disarms the deadline; no effect after it expired, or when called again */
   add(expired: () => void): () => void {
     const deadline: QueuedDeadline = { dueMs: this.#clock.now() + this.#delayMs, expired };
     this.#armed.add(deadline);

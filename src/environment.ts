@@ -4,15 +4,18 @@ import { checkOptions, givenOf, type OptionNames } from './options.ts';
 export interface Clock {
   /** Milliseconds since some fixed instant; never goes back. */
   now(): number;
-  /** Milliseconds since 1970 by the calendar, which may be set. For instants that others name, never for durations. */
+  /**
+   * Wall-clock milliseconds since 1970; may jump when the clock is set. For timestamps from outside, never for
+   * durations.
+   */
   epochMs(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(handle: unknown): void;
-  /** Runs `callback` soon, after other work that is already waiting (`setImmediate`). */
+  /** Runs `callback` soon, after work that is already waiting (`setImmediate`). */
   setImmediate(callback: () => void): unknown;
 }
 
-/** Chance. */
+/** A source of randomness. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
@@ -26,28 +29,28 @@ export interface Logger {
 }
 
 /**
- * Named places in the engine and in operators where a test may arm a fault. Nothing is armed in production, where
- * `reach` costs one call.
+ * Named places in the engine and in operators where a test can arm a fault. In production nothing is armed, and `reach`
+ * costs one call.
  */
 export interface FaultPoints {
-  /** Throws (or does whatever was armed) if the fault called `name` is due at this place. */
+  /** Triggers the fault `name` if one is armed and due at this place; by default it throws. */
   reach(name: string, place?: Readonly<Record<string, unknown>>): void;
 }
 
-/** Everything the engine takes from outside: nothing else in it reads a clock, draws a number or starts a timer. */
+/** The engine's access to the outside. No other part of it reads a clock, draws a random number or starts a timer. */
 export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly faults: FaultPoints;
   /**
-   * Whether batches are frozen as they cross an exchange, so that a function that changes a record it handed on throws
-   * instead of corrupting a neighbour. Default: on, unless `NODE_ENV` is `production`.
+   * Whether batches are frozen as they cross an exchange, so that a function that changes an emitted record throws
+   * instead of corrupting its consumers. Default: on, unless `NODE_ENV` is `production`.
    */
   readonly freezeRecords: boolean;
   /**
-   * Announces real work that the clock cannot see (a thread that decompresses), until the returned function is called.
-   * Virtual time stands still meanwhile; real time needs no telling.
+   * Announces real work that the clock cannot see (a decompression thread), until the returned function is called.
+   * Virtual time stands still during the work; a real clock does not need this.
    */
   hold?(): () => void;
 }
@@ -60,7 +63,7 @@ export const silentLogger: Logger = { debug: silent, info: silent, warn: silent,
 /** No fault is armed. */
 export const noFaults: FaultPoints = { reach: silent };
 
-/** What is to be other than the machine's. */
+/** The parts to replace in the system environment. */
 export type EnvironmentOverrides = { readonly [Part in keyof Environment]?: Environment[Part] | undefined };
 
 const environmentNames: OptionNames<Environment> = {
@@ -72,7 +75,7 @@ const environmentNames: OptionNames<Environment> = {
   hold: true,
 };
 
-/** The environment of production: the machine's clock, chance and timers, and a silent logger. */
+/** The production environment: the system's clock, randomness and timers, and a silent logger. */
 export function systemEnvironment(overrides: EnvironmentOverrides = {}): Environment {
   checkOptions('systemEnvironment', overrides, environmentNames);
   return {

@@ -1,19 +1,19 @@
-/** Which record something failed at. Plain data. */
+/** The record at which a function failed. Plain data. */
 export interface RecordPlace {
   /**
-   * Where the record came from: `flights.jsonl:18`, `array[17]`, or behind an exchange `rate → sums, result 3,
-   * subpartition 2, record 1203`; records are counted from 0. undefined where it cannot be told.
+   * The origin of the record: `flights.jsonl:18`, `array[17]`, or after an exchange `rate → sums, result 3,
+   * subpartition 2, record 1203`, counted from 0. undefined if unknown.
    */
   readonly position: string | undefined;
-  /** A short picture of it; long texts are cut, and what looks like a secret is left out. undefined for a key. */
+  /** A short rendering of the record, without long texts and likely secrets. undefined for a key. */
   readonly picture: string | undefined;
 }
 
-/** Where in a task something failed. Plain data. */
+/** Where in a task a function failed. Plain data. */
 export interface FailurePlace {
-  /** uid of the operator, source or sink whose function failed. */
+  /** The uid of the failed operator, source or sink. */
   readonly operator: string;
-  /** The record that led to it; undefined where there was none, or more than one. */
+  /** The record that led to the failure; undefined if there was none, or more than one. */
   readonly record: RecordPlace | undefined;
 }
 

@@ -1,16 +1,16 @@
 import { isSecretName } from './secret-name.ts';
 
 /**
- * Values that came from outside and may resist being looked at: revoked proxies, getters and `toJSON` that throw, objects
+ * Functions for foreign values that may throw when read: revoked proxies, throwing getters and `toJSON`, objects
  * without a prototype. Nothing here throws.
  */
 
-/** Characters of a message: what users' data, names and errors add to it may be of any length. */
+/** Maximum characters of a message, because user data, names and errors in it can have any length. */
 const mostOfMessage = 2_000;
-/** Characters of a value or name in it. */
+/** Maximum characters of a value or name in a message. */
 const mostShown = 120;
 
-/** `value[key]`; undefined where there is no such property, or where reading it throws. */
+/** `value[key]`; undefined if there is no such property, or reading it throws. */
 export function propertyOf(value: unknown, key: PropertyKey): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
   try {
@@ -20,17 +20,20 @@ export function propertyOf(value: unknown, key: PropertyKey): unknown {
   }
 }
 
-/** Nobody will wait for `value`: if it is a promise, of whatever realm, its rejection must not end the process. */
+/** If `value` is a promise of any realm, prevents its rejection from ending the process. */
 export function ignoreRejection(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   try {
     void Promise.prototype.then.call(value, undefined, () => {});
   } catch {
-    // It is no promise, or one that resists: then it is its maker's to listen to it.
+    // Not a promise, or one that throws when read; its creator is responsible for it.
   }
 }
 
-/** `text`, or its beginning and its end where it has more than `most` characters: what is said last is often the remedy. */
+/**
+ * `text`, cut in the middle if it has more than `most` characters. The end is preserved because it often has the
+ * remedy.
+ */
 export function cutToFit(text: string, most = mostOfMessage): string {
   if (text.length <= most) return text;
   const mark = ` … (${text.length} characters) … `;
@@ -38,12 +41,12 @@ export function cutToFit(text: string, most = mostOfMessage): string {
   return `${text.slice(0, most - mark.length - tail)}${mark}${text.slice(-tail)}`;
 }
 
-/** A name or path of the user's, in quotes, for a message. */
+/** A user's name or path, quoted for a message. */
 export function inQuotes(text: string): string {
   return JSON.stringify(cutToFit(text, mostShown));
 }
 
-/** A short rendering of any value for an error message; fields that are named like a secret are left out. */
+/** A short rendering of any value for an error message, without fields that are named like a secret. */
 export function show(value: unknown): string {
   try {
     switch (typeof value) {
@@ -66,7 +69,7 @@ export function show(value: unknown): string {
 function showObject(value: object | null): string {
   const text = JSON.stringify(value, withoutSecrets) as string | undefined;
   if (text !== undefined && text !== '{}') return shortened(text);
-  // JSON has nothing to say of a map, a promise or an Observable.
+  // JSON shows nothing of a Map, a promise or an Observable.
   const tag = tagOf(value);
   const name = propertyOf(propertyOf(value, 'constructor'), 'name');
   if (tag !== '[object Object]' || text === undefined) return tag;

@@ -16,7 +16,7 @@ export type PartitionId = Brand<number, 'PartitionId'>;
 /** One attempt to run an ExecutionVertex: 0 for the first, grows by one at each restart. */
 export type AttemptNumber = Brand<number, 'AttemptNumber'>;
 
-/** Number of a failover decision; grows by one with each failure that is handled. A greater one is newer. */
+/** Number of a failover decision; grows by one with each handled failure. A greater one is newer. */
 export type FailoverId = Brand<number, 'FailoverId'>;
 
 /** Number of a checkpoint; a greater one is newer. */
@@ -28,11 +28,13 @@ export type RunId = Brand<string, 'RunId'>;
 /** Name of a TaskExecutor, unique in a run. */
 export type ExecutorId = Brand<string, 'ExecutorId'>;
 
-/** A result partition *as produced by one attempt*: what another attempt wrote under the same index is not this. */
+/**
+ * A result partition *as produced by one attempt*. Another attempt's output under the same index has a different id.
+ */
 export interface ResultPartitionId {
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
-  /** The run it belongs to; undefined where there is but one. */
+  /** The run it belongs to; undefined if there is only one run. */
   readonly run?: RunId | undefined;
 }
 

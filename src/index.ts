@@ -132,7 +132,7 @@ export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
 export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/json/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/streams/web-stream.ts';
 
-// Sources, sinks and what user functions get
+// Sources, sinks and the context of user functions
 export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';

@@ -1,4 +1,7 @@
-/** The one of `known` that `name` is probably meant to be: a third of its letters may be wrong, in any case. */
+/**
+ * The name in `known` that `name` is probably a misspelling of: ignoring case, up to a third of its letters may be
+ * wrong.
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
   let least = Infinity;
@@ -11,7 +14,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** Letters to insert, delete, replace or swap with their neighbour until `a` is `b`. */
+/** The number of letters to insert, delete, replace or swap with their neighbor to turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   const at = (row: number, column: number): number => rows[row]?.[column] as number;

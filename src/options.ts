@@ -2,21 +2,21 @@ import { InvalidArgumentError } from './errors/usage-errors.ts';
 import { nearestName } from './nearest-name.ts';
 
 /**
- * The names of all options of a call. Written as a literal, the compiler refuses one that is missing and one too many:
- * `{ header: true, columns: true } satisfies OptionNames<CsvFileOptions<never>>`.
+ * The names of all options of a call. In a literal, the compiler rejects a missing and an extra name: `{ header: true,
+ * columns: true } satisfies OptionNames<CsvFileOptions<never>>`.
  */
 export type OptionNames<Options extends object> = Readonly<Record<keyof Options, true>>;
 
-/** The longest time that a timer of Node keeps: 24.8 days. */
+/** The longest delay of a Node timer: 24.8 days. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Refuses what is no object, options that do not exist, which JavaScript would pass over in silence, and null. Each function
- * with options calls it first; the kinds of their values are checked by the functions below.
+ * Refuses options that are not an object, unknown options, which JavaScript would silently ignore, and null values.
+ * Each function with options calls it first; the functions below check the values.
  *
- * As in `checkOptions('toNodeWritable', options, { end: true })`.
+ * For example `checkOptions('toNodeWritable', options, { end: true })`.
  *
- * @param of the call, for the message: `mapAsync`, or with its operator, `mapAsync "embed"`
+ * @param of the call, for the message: `mapAsync`, or `mapAsync "embed"` with its operator
  * @throws InvalidArgumentError that names the nearest option
  */
 export function checkOptions<Options extends object>(
@@ -38,14 +38,14 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * Refuses arguments to a call that takes none, which JavaScript would pass over in silence.
+ * Refuses arguments to a call that takes none, which JavaScript would silently ignore.
  * @throws InvalidArgumentError
  */
 export function checkNoArguments(of: string, given: readonly unknown[]): void {
   if (given.length > 0) throw new InvalidArgumentError(`arguments of ${of}`, given[0], 'none');
 }
 
-/** The options that are given: one that is `undefined` is absent, also where they are spread over others. */
+/** The given options without those that are `undefined`, so that spreading them does not override defaults. */
 export function givenOf<Options extends object>(
   options: Options,
 ): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
@@ -76,7 +76,10 @@ export function checkWord(what: string, given: unknown, words: readonly string[]
   throw new InvalidArgumentError(what, given, words.map((word) => `"${word}"`).join(' or '));
 }
 
-/** @throws InvalidArgumentError unless `given` is an integer from `least` to `most`; Infinity counts where `most` is that. */
+/**
+ * @throws InvalidArgumentError unless `given` is an integer from `least` to `most`. If `most` is Infinity, so may
+ *   `given` be.
+ */
 export function checkInteger(what: string, given: unknown, least: number, most: number = Infinity): void {
   const isUnlimited = given === Infinity && most === Infinity;
   if (isUnlimited || (Number.isSafeInteger(given) && (given as number) >= least && (given as number) <= most)) return;
@@ -84,7 +87,7 @@ export function checkInteger(what: string, given: unknown, least: number, most: 
   throw new InvalidArgumentError(what, given, range);
 }
 
-/** @throws InvalidArgumentError unless `given` is a time that a timer can keep: above 0 unless `mayBeZero`. */
+/** @throws InvalidArgumentError unless `given` is a valid timer delay: above 0 unless `mayBeZero`. */
 export function checkMilliseconds(what: string, given: unknown, { mayBeZero = false } = {}): void {
   const isTime = typeof given === 'number' && (mayBeZero ? given >= 0 : given > 0) && given <= longestTimerMs;
   if (isTime) return;

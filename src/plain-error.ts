@@ -6,21 +6,21 @@ import * as usageErrors from './errors/usage-errors.ts';
 import * as userCodeErrors from './errors/user-code-errors.ts';
 import { propertyOf, show } from './foreign-value.ts';
 
-/** What is known of an error, as plain data that survives a structured clone. */
+/** An error as plain data that survives a structured clone. */
 export interface PlainError {
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
-  /** Its own properties, as far as they can be cloned; what cannot is shown as a text. */
+  /** Its own properties. Values that cannot be cloned are rendered as text. */
   readonly data: Readonly<Record<string, unknown>>;
   readonly cause: PlainError | { readonly value: unknown } | undefined;
-  /** Those of an `AggregateError`. */
+  /** The errors of an `AggregateError`. */
   readonly errors: readonly PlainError[] | undefined;
 }
 
 type ErrorClass = new (...given: never[]) => Error;
 
-/** Errors that keep their class on the other side of a wall: those of the language and of the kernel, and what is announced. */
+/** Error classes that survive the conversion: those of the language and the kernel, and announced ones. */
 const classes = new Map<string, ErrorClass>(
   [AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((errorClass) => [
     errorClass.name,
@@ -31,21 +31,21 @@ for (const family of [usageErrors, jobErrors, resultErrors, connectorErrors, exe
   for (const [name, errorClass] of Object.entries<ErrorClass>(family)) classes.set(name, errorClass);
 }
 
-/** Announces an error class that lives beside what throws it. */
+/** Registers an error class that is defined outside the kernel. */
 export function announceErrorClass(errorClass: ErrorClass): void {
   classes.set(errorClass.name, errorClass);
 }
 
-/** Causes of causes that are followed. */
+/** Maximum depth of causes to convert. */
 const mostCauses = 16;
 
-/** Errors of `AggregateError`s that are followed, those within others included. */
+/** Maximum number of errors in `AggregateError`s to convert, nested ones included. */
 const mostErrors = 64;
 
-/** The error that each plain one was made of, as long as it has not left this thread. */
+/** The original of each plain error made on this thread. */
 const originals = new WeakMap<PlainError, Error>();
 
-/** An error as plain data. Never throws, whatever the error is. */
+/** Converts an error to plain data. Never throws. */
 export function toPlainError(error: Error): PlainError {
   const plain = describe(error, mostCauses, { errorsLeft: mostErrors });
   originals.set(plain, error);
@@ -53,14 +53,14 @@ export function toPlainError(error: Error): PlainError {
 }
 
 /**
- * The error that `plain` was made of, if it has not left this thread: the user's classes and identities stay as they are.
- * Otherwise one like it, of the same class if that is the engine's.
+ * Converts back. On the same thread it returns the original error, with its class and identity. Otherwise it creates a
+ * copy, of the same class if that is one of the engine's.
  */
 export function fromPlainError(plain: PlainError): Error {
   return originals.get(plain) ?? revive(plain);
 }
 
-/** What one error may still take: one that contains itself would take for ever. */
+/** The remaining budget for one error, because an error that contains itself would never end. */
 interface Allowance {
   errorsLeft: number;
 }
@@ -101,7 +101,7 @@ function ownData(error: unknown): Record<string, unknown> {
       if (key !== 'cause' && key !== 'errors' && key !== 'stack') data.set(key, cloneable(propertyOf(error, key)));
     }
   } catch {
-    // A proxy that does not say what it has.
+    // A proxy whose keys cannot be read.
   }
   return Object.fromEntries(data);
 }
@@ -127,7 +127,7 @@ function isError(value: unknown): boolean {
 
 function revive(plain: PlainError): Error {
   const errorClass = classes.get(plain.name);
-  // Its constructor would make a message of other arguments: what it sets is in `data`.
+  // Its constructor expects other arguments and would build a new message; its fields are in `data`.
   const error = new Error(plain.message);
   if (errorClass !== undefined) Object.setPrototypeOf(error, errorClass.prototype as object);
   const hidden = { writable: true, configurable: true, enumerable: false };

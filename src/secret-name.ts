@@ -4,18 +4,18 @@ const anywhere =
 const leftOut = '(left out)';
 const inUrl = /(:\/\/[^\s/@:]*:)[^\s/@]*@/g;
 const inHeader = /\b(bearer\s+|basic\s+(?=[\w+/=-]{8}))[\w.~+/=-]+/gi;
-/** A name, what separates it, and a value: quoted, quoted in a text that is quoted itself, or up to a space or separator. */
+/** A name, a separator, and a value: quoted, quoted inside a quoted text, or up to a space or separator. */
 const named = /([\w-]{1,40})(\\*["']?\s*[:=]\s*)("(?:\\.|[^"\\])*"?|'[^']*'?|\\+"[^"]*"?|[^\s,&;"'}]+)/g;
 
-/** Too short to be looked for within longer words: an author is no secret. */
+/** Too short to match within longer words: "author" is not a secret. */
 const asWord = /(?:^|[^a-z])(?:pass|pwd|pin|auth|jwt|cvv|cvc|ssn)(?:$|[^a-z])/;
 
-/** Whether a field of this name holds what does not belong into a message or log. */
+/** Whether the value of a field with this name must not appear in messages and logs. */
 export function isSecretName(name: string): boolean {
   return anywhere.test(name) || asWord.test(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase());
 }
 
-/** A text without the secrets that can be told by what is around them: in a URL, after `Bearer`, beside a secret name. */
+/** Removes secrets that are recognizable by their context: in a URL, after `Bearer`, next to a secret name. */
 export function withoutSecrets(text: string): string {
   return text
     .replace(inUrl, `$1${leftOut}@`)

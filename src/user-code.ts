@@ -2,24 +2,23 @@ import { toError } from './errors/thrown-value.ts';
 import { InvalidArgumentError } from './errors/usage-errors.ts';
 
 /**
- * The one guard for calls into code that is not ours: functions of the job, sources and sinks, strategies, observers. Whatever
- * comes back (a value, a promise, something that is only like a promise, a rejection, a proxy that resists) arrives as a
- * {@link Returned}, and no rejection is left without a listener.
+ * The single guard for calls into user code: functions of the job, sources and sinks, strategies, observers. Every
+ * outcome (a value, a promise, a thenable, a rejection, a proxy that throws) arrives as a {@link Returned}, and no
+ * rejection is left unhandled.
  *
- * - {@link callNow}: the answer is needed before anything goes on.
- * - {@link callAndWait}: the answer may take its time.
- * - {@link callAndForget}: nobody needs the answer.
+ * - {@link callNow}: the answer must be synchronous.
+ * - {@link callAndWait}: the answer may be asynchronous.
+ * - {@link callAndForget}: the answer is ignored.
  *
- * Not for single records: the loops of operators call the user's functions directly, and use {@link refusePromise} for what
- * these return.
+ * Not for single records: operator loops call user functions directly, and use {@link refusePromise} on their results.
  */
 
-/** What user code came back with. */
+/** The outcome of a call into user code. */
 export type Returned<Value> =
   | { readonly kind: 'value'; readonly value: Value }
   | { readonly kind: 'error'; readonly error: Error };
 
-/** Whether `value` is a promise, or something that can be awaited like one. @throws what a getter of `then` throws */
+/** Whether `value` is a promise or a thenable. @throws the error of a throwing `then` getter */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
@@ -27,14 +26,14 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** Nobody waits for `promise`; its rejection must not end the process. */
+/** Prevents a rejection of `promise` from ending the process. */
 export function swallowRejection(promise: PromiseLike<unknown>): void {
   settle(promise, ignore);
 }
 
 /**
- * Calls user code that has to answer at once. A promise is an error that names `what` was called; what it settles with is
- * dropped.
+ * Calls user code that must answer synchronously. A promise is an error that names `what` was called; its outcome is
+ * ignored.
  */
 export function callNow<Value>(what: string, call: () => Value): Returned<Exclude<Value, PromiseLike<unknown>>> {
   try {
@@ -47,8 +46,8 @@ export function callNow<Value>(what: string, call: () => Value): Returned<Exclud
 }
 
 /**
- * Calls user code that may answer with a promise. What comes at once is returned; otherwise undefined is, and `later` is
- * called once, never on this stack. A promise that never settles calls nobody.
+ * Calls user code that may answer with a promise. Returns a synchronous outcome. Otherwise returns undefined and calls
+ * `later` once, never on this stack; if the promise never settles, it never calls.
  */
 export function callAndWait<Value>(
   call: () => Value | PromiseLike<Value>,
@@ -64,7 +63,7 @@ export function callAndWait<Value>(
   }
 }
 
-/** Calls user code whose answer nobody needs: an observer. `failed` hears of what it throws or rejects with. */
+/** Calls user code whose answer is ignored, such as an observer. `failed` gets the error if it throws or rejects. */
 export function callAndForget(call: () => unknown, failed: (error: Error) => void): void {
   const report = (returned: Returned<unknown>): void => {
     if (returned.kind === 'error') failed(returned.error);
@@ -73,16 +72,16 @@ export function callAndForget(call: () => unknown, failed: (error: Error) => voi
   if (returned !== undefined) report(returned);
 }
 
-/** Refuses a promise where a value is expected; what it settles with is dropped. @throws InvalidArgumentError */
+/** Refuses a promise where a value is expected, and ignores its outcome. @throws InvalidArgumentError */
 export function refusePromise(what: string, promise: PromiseLike<unknown>, expected?: string): never {
   throw refusalOf(what, promise, expected);
 }
 
-/** The error for a promise where a value is expected; what it settles with is dropped. */
+/** The error for a promise where a value is expected. Ignores the promise's outcome. */
 export function refusalOf(
   what: string,
   promise: PromiseLike<unknown>,
-  expected = 'an answer at once',
+  expected = 'a synchronous answer',
 ): InvalidArgumentError {
   swallowRejection(promise);
   return new InvalidArgumentError(what, promise, expected);
@@ -90,9 +89,9 @@ export function refusalOf(
 
 const ignore = (): void => {};
 
-/** `later` is called once, and not on this stack. @throws what the constructor of a promise throws when it is read */
+/** Calls `later` once, never on this stack. @throws the error of a throwing `constructor` getter of the promise */
 function settle<Value>(promise: PromiseLike<Value>, later: (returned: Returned<Value>) => void): void {
-  // `await` costs three promises where this one costs one; of a promise its own `then` is no better than ours.
+  // `await` costs three promises, this costs one; for a native promise, `then` is as safe.
   if (promise instanceof Promise) {
     void Promise.prototype.then.call(
       promise,
@@ -102,7 +101,7 @@ function settle<Value>(promise: PromiseLike<Value>, later: (returned: Returned<V
   } else void settleThenable(promise, later);
 }
 
-/** Whatever `then` does, calling back twice or throwing: the first answer counts. */
+/** A thenable may call back twice or throw; only its first answer counts. */
 async function settleThenable<Value>(
   thenable: PromiseLike<Value>,
   later: (returned: Returned<Value>) => void,

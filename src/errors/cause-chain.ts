@@ -1,7 +1,7 @@
 import { propertyOf } from '../foreign-value.ts';
 import type { KintsugiError } from './kintsugi-error.ts';
 
-/** `error`, its cause, the cause of that, …: at most 32, and each once (causes may form a ring). */
+/** `error`, its cause, that error's cause, and so on: at most 32, each once, because causes may form a ring. */
 export function* causeChain(error: unknown): Generator<unknown> {
   const seen = new Set<unknown>();
   let current = error;
@@ -12,7 +12,7 @@ export function* causeChain(error: unknown): Generator<unknown> {
   }
 }
 
-/** The first in the chain of causes that carries `code`, the error itself included. */
+/** The first error in the cause chain with this `code`, including `error` itself. */
 export function causeWithCode<Cause extends KintsugiError = KintsugiError>(
   error: unknown,
   code: Cause['code'],

@@ -1,14 +1,14 @@
 import type { RunId } from '../ids.ts';
 import { KintsugiError, type Recovery } from './kintsugi-error.ts';
 
-/** Input that does not parse. Says where: file, line and column or row, counted from 1, as far as known. */
+/** Malformed input. Says where: file, line and column, or row, counted from 1, as far as known. */
 export class MalformedInputError extends KintsugiError {
   readonly code = 'MALFORMED_INPUT';
   override readonly recovery = 'never';
   readonly file: string;
   readonly line: number | undefined;
   readonly column: number | undefined;
-  /** Of a file that has no lines. */
+  /** For a format without lines. */
   readonly row: number | undefined;
 
   constructor(
@@ -28,8 +28,8 @@ export class MalformedInputError extends KintsugiError {
 }
 
 /**
- * A file that a connector reads or writes is missing, changed or refused. Names the file; a restart may find it well, unless
- * `recovery` says that it will not.
+ * A connector cannot access a file: it is missing or access was refused. Names the file. A restart may help, unless
+ * `recovery` is `never`.
  */
 export class FileAccessError extends KintsugiError {
   readonly code = 'FILE_ACCESS';
@@ -43,12 +43,12 @@ export class FileAccessError extends KintsugiError {
   }
 }
 
-/** How an input is not what it was when the run began. */
+/** How an input differs from its state at the start of the run. */
 export type InputChange = 'shorter' | 'beginning differs' | 'end differs' | 'written to' | 'last line continued';
 
 /**
- * A file is not what it was when the run began, and what was read of it may belong to neither the old nor the new
- * content. A restart reads the same new content, so it cures nothing.
+ * A file has changed since the run began, so the records read may belong to neither the old nor the new content. A
+ * restart would read the same new content and cannot help.
  */
 export class InputChangedError extends KintsugiError {
   readonly code = 'INPUT_CHANGED';
@@ -58,18 +58,18 @@ export class InputChangedError extends KintsugiError {
 
   constructor(file: string, change: InputChange, details: string) {
     super(
-      `${file}: changed since the run began: ${details}. Run the job again, and let nobody change its input meanwhile; appending whole lines is allowed`,
+      `${file}: changed since the run began: ${details}. Run the job again, and do not change its input during the run; appending whole lines is allowed`,
     );
     this.file = file;
     this.change = change;
   }
 }
 
-/** A directory or pattern that a source is to read names no file. */
+/** The directory or pattern of a source names no file. */
 export class NoInputError extends KintsugiError {
   readonly code = 'NO_INPUT';
   override readonly recovery = 'never';
-  /** As it was given. */
+  /** The directory or pattern, as given. */
   readonly pattern: string;
 
   constructor(pattern: string, problem: string) {
@@ -79,15 +79,15 @@ export class NoInputError extends KintsugiError {
 }
 
 /**
- * Part files of a parallel sink that are not one whole result: some are missing, or there are those of runs with
- * different parallelism.
+ * Part files of a parallel sink are not one complete result: some are missing, or they come from runs with different
+ * parallelism.
  */
 export class PartFilesError extends KintsugiError {
   readonly code = 'PART_FILES_INCONSISTENT';
   override readonly recovery = 'never';
-  /** The file that the parts are of, as `out/rows.jsonl`. */
+  /** The path given to the sink, such as `out/rows.jsonl`. */
   readonly file: string;
-  /** For each set that was found, how many parts it should have; 1 for `file` itself. */
+  /** For each set found, its number of parts; 1 for `file` itself. */
   readonly sets: readonly number[];
 
   constructor(file: string, sets: readonly number[], problem: string) {
@@ -97,14 +97,14 @@ export class PartFilesError extends KintsugiError {
   }
 }
 
-/** What a sink or an exchange is to write is written by somebody else now, who is named as far as known. */
+/** Another sink or run is writing the output of a sink or an exchange. Names it as far as known. */
 export class OutputInUseError extends KintsugiError {
   readonly code = 'OUTPUT_IN_USE';
   override readonly recovery = 'never';
   readonly file: string;
-  /** The run that writes it; undefined where nobody has said so. */
+  /** The run that writes it; undefined if unknown. */
   readonly holder: RunId | undefined;
-  /** The directory beside it that says so, and that is to be deleted where no run writes any more. */
+  /** The claim's directory, to be deleted if no run uses it. */
   readonly claim: string;
 
   constructor(file: string, claim: string, problem: string, remedy: string, holder?: RunId) {
@@ -115,7 +115,7 @@ export class OutputInUseError extends KintsugiError {
   }
 }
 
-/** A source was asked to read again from the start and cannot. Says how to build one that can. */
+/** A source cannot be read again from the start. Says how to build one that can. */
 export class SourceNotReplayableError extends KintsugiError {
   readonly code = 'SOURCE_NOT_REPLAYABLE';
   override readonly recovery = 'never';
@@ -127,18 +127,18 @@ export class SourceNotReplayableError extends KintsugiError {
   }
 }
 
-/** What is pushed at a source came faster than the job took it, and its buffer is full. */
+/** A push source emitted records faster than the job read them, and its buffer is full. */
 export class BufferOverflowError extends KintsugiError {
   readonly code = 'BUFFER_OVERFLOW';
   readonly source: string;
-  /** Records that the buffer holds. */
+  /** Capacity of the buffer, in records. */
   readonly capacity: number;
-  /** Records that came so far, the one that did not fit included. */
+  /** Records received so far, including the one that did not fit. */
   readonly receivedCount: number;
 
   constructor(source: string, capacity: number, receivedCount: number) {
     super(
-      `Source "${source}": record ${receivedCount} does not fit, ${capacity} are waiting already. Raise \`capacity\`, or choose to lose records with \`overflow\``,
+      `Source "${source}": record ${receivedCount} does not fit, ${capacity} are already waiting. Raise \`capacity\`, or allow the loss of records with \`overflow\``,
     );
     this.source = source;
     this.capacity = capacity;

@@ -1,10 +1,10 @@
 import type { ExecutorId } from '../ids.ts';
 import { KintsugiError, type Recovery } from './kintsugi-error.ts';
 
-/** The executors do not offer the slots that a region needs: not in time, or never. Names both numbers. */
+/** The executors do not offer the slots that a region needs, in time or ever. Names both numbers. */
 export class NoResourceAvailableError extends KintsugiError {
   readonly code = 'NO_RESOURCE_AVAILABLE';
-  /** `never` where there will not be as many, however long one waits. */
+  /** `never` if waiting longer cannot help. */
   override readonly recovery: Recovery;
   readonly neededSlots: number;
   readonly offeredSlots: number;
@@ -12,7 +12,7 @@ export class NoResourceAvailableError extends KintsugiError {
   constructor(neededSlots: number, offeredSlots: number, why: string, recovery: Recovery = 'restart') {
     const offered = offeredSlots === 1 ? '1 is' : `${offeredSlots} are`;
     super(
-      `A region needs ${neededSlots} slots, ${offered} offered: ${why}. Raise \`slots\`, lower the parallelism, or cut the region with an exchange that is kept`,
+      `A region needs ${neededSlots} slots, ${offered} offered: ${why}. Raise \`slots\`, lower the parallelism, or split the region with an exchange other than pipelined`,
     );
     this.recovery = recovery;
     this.neededSlots = neededSlots;
@@ -20,7 +20,7 @@ export class NoResourceAvailableError extends KintsugiError {
   }
 }
 
-/** The executor that ran a task is gone, with everything it held in memory. */
+/** The executor of a task is lost, with all results it held in memory. */
 export class ExecutorLostError extends KintsugiError {
   readonly code = 'EXECUTOR_LOST';
   readonly executor: ExecutorId;

@@ -4,25 +4,25 @@ import { KintsugiError } from './kintsugi-error.ts';
 import { toError } from './thrown-value.ts';
 
 /**
- * Wraps or marks a cause that a restart cannot cure: the job fails at once, whatever the restart backoff says. That holds for
- * a job whose function has run another job, in which it was thrown, too. (What the engine reports of that other job's
- * results and limits does not: a restart runs it again.)
+ * Marks an error that a restart cannot cure: the job fails at once, regardless of the restart backoff. If a function
+ * runs another job in which this error is thrown, the outer job fails too. (The engine's own errors about the inner
+ * job's results and limits do not have that effect: a restart runs the inner job again.)
  */
 export class UnrecoverableError extends KintsugiError {
   readonly code = 'UNRECOVERABLE';
   override readonly recovery = 'never';
 }
 
-/** The job ended without a result because its recovery was given up. `cause` is the failure that decided it. */
+/** The job failed because recovery was impossible or not allowed. `cause` is the decisive failure. */
 export class JobFailedError extends KintsugiError {
   readonly code = 'JOB_FAILED';
   readonly job: string;
   readonly run: RunId | undefined;
-  /** `map[2]`, where one task failed; undefined for a failure of the job as a whole. */
+  /** The failed task, `map[2]`; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
-  /** The operator that failed, and at which record, as far as that is known. */
+  /** The failed operator and record, if known. */
   readonly place: FailurePlace | undefined;
-  /** Why it was not restarted, or not once more. */
+  /** Why the job was not restarted, or not again. */
   readonly why: string;
 
   constructor(
@@ -34,7 +34,7 @@ export class JobFailedError extends KintsugiError {
     const { cause, place } = options;
     const what = cause === undefined ? '' : toError(cause).message;
     const where = [place && describePlace(place), task && `in ${task}`].filter((part) => part !== undefined).join(', ');
-    // What went wrong comes first: it is what whoever reads this looks for.
+    // What went wrong comes first: it is what a reader looks for.
     const isTold = why === what || why.startsWith(`${what}.`) || why.endsWith(`: ${what}`);
     const [first, last] = what === '' || isTold ? [why, ''] : [what, why];
     const details = [where, last].filter((part) => part !== '').join('; ');
@@ -47,7 +47,7 @@ export class JobFailedError extends KintsugiError {
   }
 }
 
-/** The job was cancelled before it finished. */
+/** The job was canceled before it finished. */
 export class JobCanceledError extends KintsugiError {
   readonly code = 'JOB_CANCELED';
   readonly job: string;

@@ -2,15 +2,15 @@ import { cutToFit } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
 import { KintsugiError, type Recovery } from './kintsugi-error.ts';
 
-/** Data that a consumer needs is gone or unreadable. Blames the *producer*, which runs again. */
+/** A result that a consumer needs is gone or unreadable. Its *producer* runs again. */
 export class PartitionLostError extends KintsugiError {
   readonly code = 'PARTITION_LOST';
   override readonly recovery = 'restart-producer';
-  /** The run whose result it is: no other run looks for it. */
+  /** The run that the result belongs to. */
   readonly run: RunId | undefined;
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
-  /** File and byte offset of the bad bytes, where the partition was on disk. */
+  /** File and byte offset of the damage, if the result was on disk. */
   readonly location: { readonly file: string; readonly offset: number } | undefined;
 
   constructor(
@@ -28,8 +28,8 @@ export class PartitionLostError extends KintsugiError {
 }
 
 /**
- * A task that claims to be deterministic wrote something else when it ran again. What its consumers have read does not go
- * on as they have it, so they restart too; the claim is not believed any more in this run.
+ * A task that was declared deterministic wrote different records when it ran again. The new output does not continue
+ * what its consumers have read, so they restart too. The declaration is ignored for the rest of the run.
  */
 export class DeterminismBrokenError extends KintsugiError {
   readonly code = 'DETERMINISM_BROKEN';
@@ -38,12 +38,12 @@ export class DeterminismBrokenError extends KintsugiError {
   readonly partition: PartitionId;
   readonly attempt: AttemptNumber;
   readonly subpartition: number;
-  /** Number of the first record, in the subpartition, of the batch that differs, from 0. */
+  /** Number, from 0, in the subpartition, of the first record in the batch that differs. */
   readonly sequence: number;
 
   constructor(id: ResultPartitionId, subpartition: number, sequence: number, difference: string) {
     super(
-      `Attempt ${id.attempt} did not write again what was written before: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Set \`deterministic: false\` on the operator or source that depends on more than what it reads`,
+      `Attempt ${id.attempt} did not reproduce the earlier output: ${difference} (from record ${sequence} of subpartition ${subpartition} of result partition ${id.partition}). Set \`deterministic: false\` on the operator or source that depends on more than what it reads`,
     );
     this.run = id.run;
     this.partition = id.partition;
@@ -53,18 +53,18 @@ export class DeterminismBrokenError extends KintsugiError {
   }
 }
 
-/** Results take all the disk they may. Says whose budget it is, how large, and the remedy. */
+/** Results have used up their disk budget. Names the owner of the budget, its size, and the remedy. */
 export class DiskBudgetExceededError extends KintsugiError {
   readonly code = 'DISK_BUDGET_EXCEEDED';
   override readonly recovery: Recovery;
-  /** Whose budget has no room: `the run`, or an edge. */
+  /** The owner of the exhausted budget: `the run`, or an edge. */
   readonly owner: string;
   readonly budgetBytes: number;
   readonly usedBytes: number;
 
   constructor(owner: string, budgetBytes: number, usedBytes: number, why: string, recovery: Recovery) {
     super(
-      `Results of ${owner} take ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or let results go earlier with \`keepResults\``,
+      `Results of ${owner} hold ${usedBytes} of ${budgetBytes} bytes of disk: ${why}. Raise \`diskBudgetBytes\`, or release results earlier with \`keepResults\``,
     );
     this.owner = owner;
     this.budgetBytes = budgetBytes;
@@ -73,12 +73,12 @@ export class DiskBudgetExceededError extends KintsugiError {
   }
 }
 
-/** A result that was kept beyond its job is not there, or not what it was. The job that wrote it has to run again. */
+/** A result that was kept beyond its job is missing, damaged or replaced. The job that wrote it has to run again. */
 export class KeptResultError extends KintsugiError {
   readonly code = 'KEPT_RESULT_UNREADABLE';
   override readonly recovery = 'never';
   readonly directory: string;
-  /** Where it begins to be wrong. */
+  /** The damaged or missing file. */
   readonly file: string;
   readonly offset: number;
 
@@ -98,7 +98,7 @@ export class KeptResultError extends KintsugiError {
   }
 }
 
-/** Bytes for intermediate results cannot be written (full or read-only disk). Names the directory and the remedy. */
+/** Intermediate results cannot be written to disk (full or read-only). Names the directory and the remedy. */
 export class SpillError extends KintsugiError {
   readonly code = 'SPILL_FAILED';
   readonly directory: string;
@@ -112,11 +112,14 @@ export class SpillError extends KintsugiError {
   }
 }
 
-/** A record cannot be written to disk without changing it (a function, a class instance, …). Names the path in it. */
+/**
+ * A record cannot be written to disk without changing it (a function, a class instance, …). Names the path in the
+ * record.
+ */
 export class RecordNotSerializableError extends KintsugiError {
   readonly code = 'RECORD_NOT_SERIALIZABLE';
   override readonly recovery = 'never';
-  /** Where in the record, as `$.a[2].b`. */
+  /** Path in the record, such as `$.a[2].b`. */
   readonly path: string;
   /** What is there: `an instance of Point`. */
   readonly found: string;

@@ -1,8 +1,8 @@
 import { NonErrorThrownError } from './user-code-errors.ts';
 
 /**
- * Whatever was thrown, as an `Error` whose name and message are text; such an `Error` is returned as it is. Never throws,
- * whatever the value does when it is looked at.
+ * Converts any thrown value to an `Error` whose name and message are strings; returns such an `Error` unchanged. Never
+ * throws, even if reading the value does.
  */
 export function toError(thrown: unknown): Error {
   return isError(thrown) ? thrown : new NonErrorThrownError(thrown);

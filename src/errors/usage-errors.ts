@@ -1,7 +1,7 @@
 import { ignoreRejection, show } from '../foreign-value.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 
-/** An option or argument is out of its range. The message names it, what was given and what is allowed. */
+/** An option or argument is invalid. The message has its name, the given value and the allowed ones. */
 export class InvalidArgumentError extends KintsugiError {
   readonly code = 'INVALID_ARGUMENT';
   override readonly recovery = 'never';
@@ -16,11 +16,11 @@ export class InvalidArgumentError extends KintsugiError {
   }
 }
 
-/** The job graph cannot run as it was built. The message names the vertex and the remedy. */
+/** The job graph cannot run as built. The message names the vertex and the remedy. */
 export class JobValidationError extends KintsugiError {
   readonly code = 'JOB_INVALID';
   override readonly recovery = 'never';
-  /** The vertices concerned, in graph order. */
+  /** The affected vertices, in graph order. */
   readonly vertices: readonly string[];
 
   constructor(vertices: readonly string[], problem: string, remedy: string) {
@@ -29,7 +29,7 @@ export class JobValidationError extends KintsugiError {
   }
 }
 
-/** A call that must not happen in the present state: a bug of the caller (inside the engine: ours). */
+/** A call that is not allowed in the current state: a bug in the caller, or in the engine if it is the caller. */
 export class IllegalStateError extends KintsugiError {
   readonly code = 'ILLEGAL_STATE';
   override readonly recovery = 'never';

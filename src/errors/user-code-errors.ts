@@ -13,7 +13,7 @@ export class NonErrorThrownError extends KintsugiError {
   }
 }
 
-/** A call to a user function or an outside service took longer than its limit. */
+/** A call to a user function or an external service exceeded its time limit. */
 export class OperationTimeoutError extends KintsugiError {
   readonly code = 'TIMEOUT';
   readonly operation: string;

@@ -1,51 +1,51 @@
-/** A key of calls: what another thread or process understands as well. */
+/** A key of calls: a plain value that another thread or process understands too. */
 export type CallKey = string | number | bigint | boolean | null | undefined;
 
-/** What is asked for. */
+/** A request to make one call. */
 export interface CallRequest {
-  /** What the call costs of each limit, in their order. */
+  /** The cost of the call for each limit, in order. */
   readonly costs: readonly number[];
-  /** Whether it was made before, in vain. */
+  /** Whether an earlier try of this call failed. */
   readonly isRepeated: boolean;
 }
 
-/** What an operator's calls are held to. */
+/** The limits on the calls of an operator. */
 export interface CallLimits {
-  /** What each stretch of `perMs` may see of each cost. */
+  /** The amount that any interval of `perMs` may spend, per cost. */
   readonly rates: readonly { readonly amount: number; readonly perMs: number }[];
-  /** Calls under way per key; undefined for any number. */
+  /** Maximum calls under way per key; undefined for no limit. */
   readonly perKey: number | undefined;
 }
 
 /**
- * What the calls of one operator owe to the outside world, over all subtasks and attempts of a run. Asked by plain values,
- * answered by callbacks that never come on the asker's stack: whoever grants may be elsewhere.
+ * Limits the calls of one operator to the outside world, over all subtasks and attempts of a run. Requests are plain
+ * values and grants are callbacks, never on the caller's stack, so the limiter may live in another process.
  */
 export interface CallLimiter {
-  /** Whether calls may be made without asking: there is no limit per time, nothing is paused, and nobody waits. */
+  /** Whether calls need no grant: there is no rate limit, no pause, and no waiting call. */
   readonly isOpen: boolean;
   /**
-   * Asks for leave to make one call; `granted` comes when it may be made, at once then. First come, first served; a call that
-   * is made again comes before those that are new.
+   * Requests one call; the caller makes it as soon as `granted` is called. First come, first served; repeated calls go
+   * before new ones.
    *
-   * @returns gives up its place; after the grant, nothing
+   * @returns withdraws the request; no effect after the grant
    */
   requestCall(request: CallRequest, granted: () => void): () => void;
   /**
-   * Asks for one of the places of a key; first come, first served for each key.
+   * Requests one of the places of a key; first come, first served per key.
    *
-   * @returns gives the place back, or up what was asked for
+   * @returns releases the place, or withdraws the request
    */
   requestPlace(key: CallKey, granted: () => void): () => void;
   /**
-   * No call is made for so long from now: the outside world asks for it. 0: it may be
-   * made at once, in its turn. A pause that is under way is not shortened.
+   * Pauses all calls for `forMs` from now, because the outside world asks for it. 0 pauses nothing. A longer pause
+   * under way is not shortened.
    */
   pause(forMs: number): void;
 }
 
 /** The limiters of a run: one per operator, for all of its subtasks and attempts. */
 export interface CallLimiterRegistry {
-  /** That of the operator called `uid`; made with `limits` when it is first asked for. */
+  /** The limiter of operator `uid`; created with `limits` on first use. */
   limiterOf(uid: string, limits: CallLimits): CallLimiter;
 }

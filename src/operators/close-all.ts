@@ -1,21 +1,21 @@
 import { setDeadline } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
 
-/** Something to be closed, which may never say that it is. */
+/** Something to close that may never report that it is closed. */
 export interface Closing {
-  /** For whoever is told that it did not close. */
+  /** Its name, for the report that it did not close in time. */
   readonly what: string;
   readonly close: (done: () => void) => void;
 }
 
-/** How long closing may take, and who hears of what did not close by then. */
+/** The time limit for closing, and the callback for items that did not close in time. */
 export interface CloseLimit {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly leftOpen: (what: string) => void;
 }
 
-/** Closes what is there, all at once, and calls `done` once: when everything is closed, or its time is over. */
+/** Closes all items at once and calls `done` once: when all are closed, or the time limit has passed. */
 export function closeAll(closings: readonly Closing[], limit: CloseLimit | undefined, done: () => void): void {
   const open = new Set(closings);
   const deadline: { disarm?: () => void } = {};
@@ -39,7 +39,7 @@ export function closeAll(closings: readonly Closing[], limit: CloseLimit | undef
   });
 }
 
-/** A promise that may never settle, as something to be closed; how it settles is nobody's concern. */
+/** Wraps a close function whose promise may never settle. A rejection is ignored. */
 export function closingOf(what: string, close: () => unknown): Closing {
   return { what, close: (done) => void (async () => close())().then(done, done) };
 }

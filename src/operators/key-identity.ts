@@ -2,8 +2,8 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 
 /**
- * Refuses keys that have no value of their own: two objects that look alike are two keys to a `Map`, and a restart would
- * make others. What is allowed is told apart as a `Map` does (−0 is 0, NaN is NaN). `operator` is for the message.
+ * Refuses keys that are compared by identity: two equal objects are different keys to a `Map`, and a restart creates
+ * new ones. Allowed keys are compared as in a `Map` (−0 is 0, NaN is NaN). `operator` is for the message.
  *
  * @throws InvalidArgumentError for objects, functions and symbols.
  */
@@ -13,7 +13,7 @@ export function checkKey(key: unknown, operator: string): void {
     throw new InvalidArgumentError(
       `key of ${operator}`,
       key,
-      'a string, number, bigint, boolean, null or undefined (build one string of several parts)',
+      'a string, number, bigint, boolean, null or undefined (for several parts, build one string)',
     );
   }
 }

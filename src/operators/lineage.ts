@@ -1,24 +1,24 @@
-/** Results whose origin is remembered: more than any stage holds on to. */
+/** Number of results whose origin is stored: more than any stage retains. */
 const mostResults = 16_384;
 
-/** What one batch of results came of. */
+/** The origins of one batch of results. */
 interface Noted {
   readonly count: number;
-  /** By result: what it came of, counted from `base`. undefined where that is not known. */
+  /** By result: number of its input record, relative to `base`; undefined if unknown. */
   readonly origins: readonly (number | undefined)[] | undefined;
   readonly base: number;
 }
 
-/** Which records the latest results of a stage came of. Looked at when something has failed, and cheap until then. */
+/** The input records behind the latest results of a stage. Read only after a failure, and cheap until then. */
 export class Lineage {
   #batches: Noted[] = [];
-  /** Number of the first result that is remembered. */
+  /** Number of the first result with a stored origin. */
   #first = 0;
   #end = 0;
 
   /**
-   * The next `count` results came of the input records `base + origins[0]`, `base + origins[1]`, …
-   * @param origins not changed afterwards; undefined where it is not known
+   * Records that the next `count` results came from the input records `base + origins[0]`, `base + origins[1]`, …
+   * @param origins must not change afterwards; undefined if unknown
    */
   note(count: number, origins: readonly (number | undefined)[] | undefined, base = 0): void {
     if (count === 0) return;
@@ -32,7 +32,7 @@ export class Lineage {
     }
   }
 
-  /** Number, from 0, of the input record that result number `result` came of; undefined if that is not known any more. */
+  /** The number, from 0, of the input record that produced result number `result`; undefined if no longer known. */
   originOf(result: number): number | undefined {
     let at = result - this.#first;
     if (at < 0) return undefined;

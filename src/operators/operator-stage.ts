@@ -4,70 +4,73 @@ import type { Batch } from '../partitions/stream-element.ts';
 import type { StageState } from './state/stage-state.ts';
 import type { StateSnapshot } from './state/state-snapshot.ts';
 
-/** What a stage was at when it threw. */
+/** What a stage was working on when it threw. */
 export interface Blame {
   /** Index of the operator in the task's chain. */
   readonly operator: number;
-  /** The record that was worked on, and its number in the input of the stage, from 0; undefined where it is not known. */
+  /** The current record, and its number in the input of the stage, from 0; undefined if unknown. */
   readonly record?: { readonly value: unknown; readonly number: number | undefined };
-  /** The key whose turn it was, where no record was worked on. */
+  /** The current key, if the stage was not working on a record. */
   readonly key?: { readonly value: unknown };
 }
 
 /**
- * A stretch of a task's operator chain: takes batches, and gives its results when it is asked for them, so that whoever
- * drives it decides how much is under way. One batch of results waits at the most; then nothing more is accepted.
+ * A section of a task's operator chain. It takes batches and is polled for results, so its driver decides how much is
+ * under way. At most one batch of results waits; until it is polled, no input is accepted.
  */
 export interface OperatorStage {
   /** Whether `push` may be called now. */
   readonly isAccepting: boolean;
-  /** Takes a batch. @throws what a user's function threw. */
+  /** Takes a batch. @throws the error of a user function */
   push(records: Batch): void;
   /** No input follows. Called once; `push` is not called again. */
   end(): void;
   /**
-   * The next results; undefined when none wait now. Never empty. More than one call may be needed for the results of
-   * one batch, and after `end` (the final results of a million keys come in many batches).
-   * @throws what a user's function threw or rejected with.
+   * The next results, never empty; undefined if none wait. The results of one batch may take several calls, and so may
+   * those after `end` (a million keys have many batches of final results).
+   * @throws the error or rejection of a user function
    */
   poll(): Batch | undefined;
-  /** Nothing more will come: the input ended, or is not wanted any more, and every result was polled. */
+  /** No more results: the input has ended or is no longer needed, and all results were polled. */
   readonly isDone: boolean;
-  /** What it was at when `push` or `poll` threw; undefined as long as neither did. */
+  /** What it was working on when `push` or `poll` threw; undefined until then. */
   readonly blame: Blame | undefined;
   /**
-   * Number of the input record that its result number `result` came of, both from 0; undefined where that is not known.
-   * Only if the context asks for it.
+   * Number of the input record that produced result number `result`, both from 0; undefined if unknown. Only with
+   * `tracksOrigins`.
    */
   originOf(result: number): number | undefined;
   /**
-   * What it holds: everything that came of what was pushed and is not in what was polled. Between `push` and `poll`, at any
-   * time before it is done or fails; changes nothing. Absent, with the reason, if it cannot tell all of it.
+   * The state of the stage: everything that was pushed and is not yet in polled results. May be called at any time
+   * before the stage is done or fails, outside `push` and `poll`; changes nothing. Absent, with the reason, if the
+   * stage cannot capture all of its state.
    */
   snapshot(): StateSnapshot<StageState>;
   /**
-   * Takes what another stage of the same operators held, which then goes on here: calls in flight are made again. Once,
-   * before the first `push`.
+   * Continues from the state of another stage with the same operators; calls in flight are made again. Called at most
+   * once, before the first `push`.
    * @throws IllegalStateError for the state of other operators
    */
   restore(state: StageState): void;
-  /** Ends it early: calls under way are told to abort, what they still answer is dropped. Safe to call twice. */
+  /** Ends the stage early: calls under way are aborted and their answers ignored. Idempotent. */
   close(): void;
 }
 
-/** What a stage gets of the task that runs it. The limits are those of its results, where it can choose. */
+/** The context that a task gives its stages. The limits are for batches of results. */
 export interface StageContext extends BatchLimits {
-  /** Those of the run. */
+  /** The call limiters of the run. */
   readonly callLimiters: CallLimiterRegistry;
-  /** A stage whose `isAccepting`, `poll` or `isDone` changed by itself (a call answered, a timer fired) calls this. */
+  /**
+   * Called by a stage when `isAccepting`, `poll` or `isDone` changed on its own (a call was answered, a timer fired).
+   */
   readonly wake: () => void;
   /** Index in the task's chain of the stage's first operator. Default 0. */
   readonly firstOperator?: number;
-  /** Names of the operators of the task's chain. Default: that of the vertex. */
+  /** Names of the operators in the task's chain. Default: the name of the vertex. */
   readonly uids?: readonly string[];
-  /** Whether `originOf` will be asked. Default false. */
+  /** Whether `originOf` will be called. Default false. */
   readonly tracksOrigins?: boolean;
-  /** Whether records are frozen as they go from one operator to the next. Default false. */
+  /** Whether records are frozen between operators. Default false. */
   readonly freezesRecords?: boolean;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;

@@ -1,19 +1,19 @@
 import type { ResultBuffer } from './result-buffer.ts';
 
-/** By how much a step may be longer than the last. */
+/** Maximum growth of a step over the last one. */
 const growth = 4;
 
-/** Batches of results that may come of one step before the next is shorter. */
+/** Batches of results per step above which the next step is shorter. */
 const mostBatches = 4;
 
 /**
- * How much is worked on at once, so that what comes of it is a few batches of results: a record may become many, or a
- * large one, and not all of that shall be there at once. Begins with one record.
+ * Adapts how many records to process at once, so that each step yields a few batches of results. A record may expand
+ * into many records, or a large one, and not all of them should be in memory at once. Begins with one record.
  */
 export class Pace {
   readonly #results: ResultBuffer;
   #most = 1;
-  /** Worked on since it last learned. */
+  /** Records processed since the last adaptation. */
   #worked = 0;
   #batchesBefore = 0;
 
@@ -22,9 +22,9 @@ export class Pace {
   }
 
   /**
-   * Works in steps until a batch of results is full, or there is nothing left.
+   * Works in steps until a batch of results is full, or no input is left.
    *
-   * @param work does so many, and says whether there may be more
+   * @param work processes `count` records; returns whether there may be more
    */
   workOn(count: number, work: (count: number) => boolean): void {
     if (this.#results.isEmpty) this.#learn();
@@ -37,7 +37,7 @@ export class Pace {
     }
   }
 
-  /** Looks how many batches came of what was worked on before. */
+  /** Adapts to the number of batches that the last steps yielded. */
   #learn(): void {
     const { batchesTaken } = this.#results;
     const batches = batchesTaken - this.#batchesBefore;

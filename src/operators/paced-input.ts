@@ -4,7 +4,7 @@ import type { ResultBuffer } from './result-buffer.ts';
 
 const nothing: Batch = [];
 
-/** A batch that is worked on in slices, as long as the results are a few batches. Mostly one slice is all of it. */
+/** An input batch, processed in slices so that results stay a few batches. Usually one slice is the whole batch. */
 export class PacedInput {
   readonly #pace: Pace;
   #records = nothing;
@@ -18,18 +18,18 @@ export class PacedInput {
     return this.#at === this.#records.length;
   }
 
-  /** What is still to be worked on. */
+  /** The unprocessed rest of the batch. */
   get rest(): Batch {
     return this.#records.slice(this.#at);
   }
 
-  /** Takes a batch. Only when it is empty. */
+  /** Takes a batch. Only while empty. */
   push(records: Batch): void {
     this.#records = records;
     this.#at = 0;
   }
 
-  /** Works on what is there until a batch of results is full, or nothing is left. */
+  /** Processes the batch until a batch of results is full, or no input is left. */
   workOn(work: (records: Batch) => void): void {
     this.#pace.workOn(this.#records.length - this.#at, (count) => {
       const isWhole = count === this.#records.length;

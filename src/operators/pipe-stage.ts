@@ -15,13 +15,13 @@ import { UserSubscriber } from './user-subscriber.ts';
 const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';
 
 /**
- * `through`: the records of a subtask as an Observable of the user's. Records go in one by one, results are gathered in
- * batches; what comes later than its record (a debounce, a delay) wakes the task.
+ * `through`: passes the records of a subtask through the user's RxJS operators. Records go in one by one; results are
+ * collected in batches; a result that arrives later (a debounce, a delay) wakes the task.
  *
  * Invariants:
- * - PS1 A pipe that completes early (`take`) is done when its results were polled: nothing more is read for it.
- * - PS2 After `close` nothing of the pipe is subscribed.
- * - PS3 A pipe that has failed is never done: whoever polls it hears of that, also when it has completed since.
+ * - PS1 A pipe that completes early (`take`) is done once its results are polled; its input is not read any further.
+ * - PS2 After `close` the pipe has no subscription.
+ * - PS3 A failed pipe is never done: `poll` throws its error, even if it has completed since.
  */
 export class PipeStage implements OperatorStage {
   readonly #context: StageContext;
@@ -32,11 +32,11 @@ export class PipeStage implements OperatorStage {
   #error: Error | undefined;
   #isComplete = false;
   #isOver = false;
-  /** Records that went in, the one it is called with included. */
+  /** Number of records pushed, including the current one. */
   #pushed = 0;
   #record: unknown;
   #blame: Blame | undefined;
-  /** Whether the pipe works because it was called: then nobody has to be woken. */
+  /** Whether the pipe runs inside a call of the stage, so the task need not be woken. */
   #isCalled = true;
 
   constructor({ operator }: Extract<OperatorDescription, { kind: 'pipe' }>, context: StageContext) {
@@ -48,12 +48,12 @@ export class PipeStage implements OperatorStage {
     this.#isCalled = false;
   }
 
-  /** Builds the pipe; what is wrong with it is told like what fails in it. */
+  /** Builds the pipe. An error here is reported like an error in the pipe. */
   #connect(operator: (source: Observable<unknown>) => unknown): void {
     const built = callNow('result of through', () => {
       const pipe = operator(this.#records.asObservable());
       if (isThenable(pipe) || typeof propertyOf(pipe, 'subscribe') === 'function') return pipe;
-      throw new InvalidArgumentError('result of through', pipe, 'an observable, as an operator of RxJS returns');
+      throw new InvalidArgumentError('result of through', pipe, 'an observable, as RxJS operators return');
     });
     if (built.kind === 'error') this.#fail(built.error);
     else this.#subscriber.listenTo(built.value as Observable<unknown>);
@@ -106,7 +106,7 @@ export class PipeStage implements OperatorStage {
     return this.#blame;
   }
 
-  /** What a pipe makes its results of only the pipe knows. */
+  /** Unknown: only the pipe knows which records a result came from. */
   originOf(): undefined {
     return undefined;
   }
@@ -146,7 +146,7 @@ export class PipeStage implements OperatorStage {
     this.#noteBlame();
   }
 
-  /** What fails by itself later, fails at no record. */
+  /** An asynchronous failure has no current record. */
   #noteBlame(): void {
     const { firstOperator: operator = 0 } = this.#context;
     const isAtRecord = this.#isCalled && this.#pushed > 0 && !this.#isOver;

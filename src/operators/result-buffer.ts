@@ -1,7 +1,7 @@
 import { BatchCutter, type BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 
-/** Results that wait to be polled, handed out in batches without moving the rest. */
+/** Results waiting to be polled, returned in batches without moving the rest. */
 export class ResultBuffer {
   readonly #batchSize: number;
   readonly #cutter: BatchCutter;
@@ -18,12 +18,12 @@ export class ResultBuffer {
     return this.#records.length === 0;
   }
 
-  /** Batches that were ever taken. */
+  /** Total number of batches taken. */
   get batchesTaken(): number {
     return this.#batchesTaken;
   }
 
-  /** Whether what it holds is less than a batch. Looks at a few records. */
+  /** Whether it holds less than a batch. Examines only a few records. */
   get hasRoom(): boolean {
     const { length } = this.#records;
     return length === 0 || (length < this.#batchSize && this.#cutter.endOf(this.#records) === length);
@@ -38,7 +38,7 @@ export class ResultBuffer {
     this.#records.push(record);
   }
 
-  /** Takes over `records`, which nobody else may change from now on. */
+  /** Takes ownership of `records`; the caller must not change them afterwards. */
   addAll(records: unknown[]): void {
     if (records.length === 0) return;
     if (this.isEmpty) {

@@ -1,22 +1,21 @@
 import type { Environment } from '../environment.ts';
 import type { AttemptNumber, RunId } from '../ids.ts';
 
-/** The files that one run writes. */
+/** The output files of a run. */
 export interface RunOutputs {
   /**
-   * Takes the file at `path` for a job vertex, until the run has ended: no other sink of this run and no other run, of this
-   * or another process, writes it meanwhile. Its tasks may claim it as often as they like, each with all subtasks and
-   * attempts.
+   * Claims the file at `path` for a job vertex until the run ends: no other sink of this run and no other run, in this
+   * or another process, can write it. All subtasks and attempts of the vertex may claim it repeatedly.
    *
-   * Returns a directory on the same disk for what is not finished, in files whose names begin with the id of the run and a
-   * dot. What is left of those is removed when the run has ended, or by the next that claims the path after a crash.
+   * Returns a directory on the same disk for unfinished files, whose names begin with the run's id and a dot. Remaining
+   * ones are removed when the run ends or, after a crash, by the next claim on the path.
    *
-   * @throws OutputInUseError where somebody else has it
+   * @throws OutputInUseError if another sink or run holds the claim
    */
   claim(path: string, vertex: string): string;
 }
 
-/** Who is running: handed to sources, sinks and user functions that ask for it. */
+/** The identity and environment of a running subtask, for sources, sinks and user functions. */
 export interface RuntimeContext {
   readonly job: string;
   /** The run it belongs to. */
@@ -28,9 +27,9 @@ export interface RuntimeContext {
   readonly parallelism: number;
   /** 0 for the first attempt. */
   readonly attempt: AttemptNumber;
-  /** Aborted when the attempt is cancelled or fails, and when nobody needs more of what it produces. */
+  /** Aborted when the attempt is canceled or fails, and when no consumer needs more of its output. */
   readonly signal: AbortSignal;
   readonly environment: Environment;
-  /** Where a sink that writes files claims them. */
+  /** Claims for sinks that write files. */
   readonly outputs: RunOutputs;
 }

@@ -1,35 +1,35 @@
 import type { RuntimeContext } from './runtime-context.ts';
 
-/** Writes what one subtask hands over. What its methods return is nothing, or a promise, whose value does not matter. */
+/** Writes the records of one subtask. Methods return nothing, or a promise whose value is ignored. */
 export interface SinkWriter<In> {
-  /** Takes a batch; a promise holds the task back until it settles. */
+  /** Takes a batch. If it returns a promise, the task waits for it. */
   readonly write: (records: readonly In[]) => void | PromiseLike<unknown>;
-  /** After `write` has thrown or rejected: at which record of its batch, from 0, where that is known. For messages. */
+  /** After `write` threw or rejected: the index of the failed record in its batch, if known. For messages. */
   readonly failedAt?: (() => number | undefined) | undefined;
-  /** Everything was written: make it visible. Called at most once; then the task finishes. */
+  /** All records are written: makes them visible. Called at most once; then the task finishes. */
   commit(): void | PromiseLike<unknown>;
-  /** The attempt failed or was cancelled: undo what is not committed. Called at most once, never after `commit`. */
+  /** The attempt failed or was canceled: undoes uncommitted writes. Called at most once, never after `commit`. */
   abort(): void | PromiseLike<unknown>;
 }
 
-/** What a sink promises when tasks restart. */
+/** The guarantee of a sink when tasks restart. */
 export type DeliveryGuarantee = 'exactly-once' | 'at-least-once';
 
-/** What a sink writes, where that can be told from what others write. */
+/** The place that a sink writes, if it can be compared with others. */
 export interface SinkTarget {
   readonly kind: 'file';
-  /** The file, or what the files of its subtasks are named after. */
+  /** The file, or the base name of the subtasks' files. */
   readonly path: string;
 }
 
-/** Where records go to. */
+/** A destination of records. */
 export interface Sink<In> {
-  /** What it writes to, for messages. */
+  /** Name of the destination, for messages. */
   readonly name: string;
-  /** A job in which two sinks have one target is refused; a run claims the targets of its sinks before it starts. */
+  /** A job in which two sinks share a target is refused; a run claims the targets of its sinks before it starts. */
   readonly target?: SinkTarget | undefined;
   readonly guarantee: DeliveryGuarantee;
-  /** The most subtasks it takes; undefined for any number. */
+  /** Maximum parallelism; undefined for no limit. */
   readonly maxParallelism?: number | undefined;
   open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
 }

@@ -2,9 +2,9 @@ import { type Observable, type Observer, Subscriber, type TeardownLogic, Unsubsc
 import { toError } from '../errors/thrown-value.ts';
 
 /**
- * Listens for us to an observable of the user's. What a teardown throws (`finalize`) RxJS throws at whoever completes or
- * unsubscribes, be it a timer of the user's or the engine; what a listener throws it throws on a timer of its own, which ends
- * the process. Here both go to `failed`.
+ * The engine's subscriber to a user's observable. RxJS throws an error of a teardown (`finalize`) at the code that
+ * completes or unsubscribes, which may be the engine or a user's timer; it throws an error of a listener on its own
+ * timer, which ends the process. Here both go to `failed`.
  */
 export class UserSubscriber<Value> extends Subscriber<Value> {
   readonly #failed: (error: Error) => void;
@@ -32,11 +32,11 @@ export class UserSubscriber<Value> extends Subscriber<Value> {
     this.#failed = failed;
   }
 
-  /** What an observable does while it is subscribed to, or when it is told that it is over by then, is its own failure, too. */
+  /** Subscribes. An error during subscription, or during a teardown within it, is a failure of the observable too. */
   listenTo(observable: Pick<Observable<Value>, 'subscribe'>): void {
     try {
       const teardown: TeardownLogic = observable.subscribe(this);
-      // One of another library, or another copy of RxJS, answers with a teardown of its own.
+      // An observable of another library, or another copy of RxJS, returns its own teardown.
       if (teardown !== this) this.add(teardown);
     } catch (thrown) {
       this.#failed(reasonOf(thrown));
@@ -52,7 +52,7 @@ export class UserSubscriber<Value> extends Subscriber<Value> {
   }
 }
 
-/** Of several teardowns that threw RxJS makes one error; of one, its own says more. */
+/** RxJS wraps the errors of teardowns in one error; a single one is clearer unwrapped. */
 function reasonOf(thrown: unknown): Error {
   const isOne = thrown instanceof UnsubscriptionError && thrown.errors.length === 1;
   return toError(isOne ? thrown.errors[0] : thrown);

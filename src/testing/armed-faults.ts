@@ -1,7 +1,7 @@
 import type { DrawnFault } from './drawn-run.ts';
 import type { FaultPlace, FaultPlan } from './fault-plan.ts';
 
-/** Arms what was drawn; the answer counts what fired. */
+/** Arms the drawn faults; the returned function counts those that fired. */
 export function armFaults(
   faults: FaultPlan,
   drawn: readonly DrawnFault[],
@@ -30,14 +30,14 @@ export function armFaults(
   return () => armed.filter(({ fired }) => fired > 0).length;
 }
 
-/** Changes the last byte of everything that was written. */
+/** Changes the last byte of every file. */
 function rot(files: ReadonlyMap<string, Uint8Array[]>): void {
   for (const chunks of files.values()) {
     for (const chunk of chunks) chunk[chunk.length - 1] = (chunk.at(-1) ?? 0) ^ 0xff;
   }
 }
 
-/** Takes the last half of the last write from each file. */
+/** Cuts the second half of the last write from each file. */
 function cut(files: ReadonlyMap<string, Uint8Array[]>): void {
   for (const chunks of files.values()) {
     const last = chunks.pop();

@@ -4,25 +4,27 @@ import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
-/** What the sinks of a run would have written: a stand-in for each sink keeps what is committed, in memory. */
+/**
+ * The output that the sinks of a run would have written: a stand-in for each sink stores committed records in memory.
+ */
 export class CapturedOutput {
-  /** Committed records by sink, then by subtask: a subtask that runs again replaces what it wrote before. */
+  /** Committed records by sink, then by subtask. A subtask that runs again replaces its earlier records. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
   readonly #answers: SeededRandom | undefined;
 
-  /** @param answers draws when and how the stand-ins answer. Without it they answer at once. */
+  /** @param answers draws when and how the stand-ins answer. Default: synchronously. */
   constructor(answers?: SeededRandom) {
     this.#answers = answers;
   }
 
-  /** The steps of a job, with a stand-in in the place of each sink. */
+  /** The steps of a job, with a stand-in for each sink. */
   inPlaceOfSinks(steps: readonly StreamNode[]): StreamNode[] {
     return steps.map((node) =>
       node.step.kind === 'sink' ? { ...node, step: { kind: 'sink', sink: this.sink(node.uid) } } : node,
     );
   }
 
-  /** A sink to run in the place of the one called `name`. */
+  /** A stand-in for the sink `name`. */
   sink(name: string): Sink<unknown> {
     const committed = new Map<number, readonly unknown[]>();
     this.#recordsBySink.set(name, committed);
@@ -51,7 +53,7 @@ export class CapturedOutput {
     };
   }
 
-  /** The committed records of each sink, subtask after subtask. */
+  /** The committed records of each sink, in subtask order. */
   records(): ReadonlyMap<string, readonly unknown[]> {
     return new Map(
       [...this.#recordsBySink].map(([name, bySubtask]) => [

@@ -7,8 +7,8 @@ const latestMs = 5;
 type Answer<Value> = () => Value | PromiseLike<Value>;
 
 /**
- * Answers as code that is not ours gives them: at once, by a promise, or by what is only like one and begins when it is
- * awaited (as query builders do), settles twice, or settles later on the clock.
+ * Answers in the manners of user code: synchronously, by a promise, or by a thenable that starts when awaited (like
+ * query builders), settles twice, or settles later on the clock.
  */
 export class DrawnAnswers {
   readonly #random: SeededRandom;
@@ -20,7 +20,7 @@ export class DrawnAnswers {
     this.#clock = clock;
   }
 
-  /** What `answer` answers, in a manner that is drawn. */
+  /** The result of `answer`, given in a drawn manner. */
   give<Value>(answer: Answer<Value>): Value | PromiseLike<Value> {
     switch (this.#random.integer(0, 5)) {
       case 0:
@@ -39,7 +39,7 @@ export class DrawnAnswers {
     }
   }
 
-  /** Nothing is late any more: what is still to be answered is answered now. */
+  /** Gives all outstanding answers now. */
   hurry(): void {
     for (const [timer, act] of [...this.#late]) {
       this.#clock.clearTimeout(timer);
@@ -59,7 +59,7 @@ export class DrawnAnswers {
 
 function settle<Value>(answer: Answer<Value>, yes: (value: Value) => void, no: (error: unknown) => void): void {
   try {
-    // What is awaited awaits in its turn what it is answered.
+    // A thenable's answer may itself be awaited.
     yes(answer() as Value);
   } catch (error) {
     no(error);
@@ -69,6 +69,6 @@ function settle<Value>(answer: Answer<Value>, yes: (value: Value) => void, no: (
 function likePromise<Value>(
   then: (yes: (value: Value) => void, no: (error: unknown) => void) => void,
 ): PromiseLike<Value> {
-  // oxlint-disable-next-line unicorn/no-thenable -- that is what it is for
+  // oxlint-disable-next-line unicorn/no-thenable -- its purpose
   return { then } as PromiseLike<Value>;
 }

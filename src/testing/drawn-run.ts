@@ -14,19 +14,19 @@ import type { SeededRandom } from './seeded-random.ts';
 /** A fault that a seed drew. */
 export interface DrawnFault {
   readonly point: string;
-  /** Where, for faults of tasks. */
+  /** The vertex, for faults in tasks. */
   readonly vertex: string | undefined;
   readonly subtask: number | undefined;
-  /** How often the point is passed before it strikes. */
+  /** How often the point is passed before the fault fires. */
   readonly skip: number;
   /**
-   * What happens there: it throws; every spill file vanishes, has a byte changed, or loses its end, and it goes on; or the
-   * executor of the task is lost, and with it what tasks on it have written.
+   * The effect: the point throws; or every spill file vanishes, has a byte changed or loses its end, and the task
+   * continues; or the task's executor is lost with all its results.
    */
   readonly effect: 'throws' | 'files vanish' | 'bytes rot' | 'files are cut' | 'executor is lost';
 }
 
-/** How a run is set up, as a seed drew it. */
+/** The setup of a run, drawn from a seed. */
 export interface DrawnShape {
   readonly seed: number;
   readonly mode: JobMode;
@@ -41,25 +41,25 @@ export interface DrawnShape {
   /** Wait before a restart. */
   readonly delayMs: number;
   readonly executors: number;
-  /** Per executor; enough for what has to run together. */
+  /** Slots per executor; enough for the largest region. */
   readonly slots: number;
-  /** The most steps tasks make before timers and messages have their turn. */
+  /** Maximum steps of tasks before timers and messages run. */
   readonly maxSteps: number;
-  /** Whether sinks answer in drawn manners (later, by what is only like a promise, twice) or at once. */
+  /** Whether sinks answer in drawn manners (later, by a thenable, twice) or synchronously. */
   readonly sinkAnswers: 'at once' | 'drawn';
   /**
-   * Whether messages between the master and executors are cloned, delayed, repeated and reordered on their way, or arrive
-   * a turn later as they are.
+   * Whether messages between the master and executors are cloned, delayed, repeated and reordered, or arrive unchanged
+   * one turn later.
    */
   readonly messages: 'prompt' | 'rough';
 }
 
-/** Everything that a seed drew for a run. */
+/** Everything drawn for a run. */
 export interface DrawnRun extends DrawnShape {
   readonly faults: readonly DrawnFault[];
 }
 
-/** Draws how a run of `job` is set up. */
+/** Draws the setup of a run of `job`. */
 export function drawShape(
   random: SeededRandom,
   job: JobDefinition,
@@ -100,7 +100,10 @@ export function drawShape(
   };
 }
 
-/** Draws faults for `plan`; `recordsIn` says how many records each vertex reads, so that they strike while it does. */
+/**
+ * Draws faults for `plan`; `recordsIn` is the number of records that each vertex reads, so that faults fire while it
+ * reads.
+ */
 export function drawFaults(
   random: SeededRandom,
   plan: JobPlan,
@@ -123,13 +126,13 @@ export function drawFaults(
       vertex: id,
       subtask: faults.integer(0, parallelism - 1),
       effect: drawnEffect,
-      // Now and then in a later attempt.
+      // Occasionally in a later attempt.
       skip: point === taskFaultPoints.batch ? faults.integer(0, batches) : faults.pick([0, 0, 0, 1]),
     };
   });
 }
 
-/** What was drawn, unless operators of the job that name their own parallelism do not go with it. */
+/** The drawn parallelism, unless it conflicts with operators that set their own. */
 function fittingParallelism({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): number {
   try {
     planJob({ name, steps, mode, parallelism: drawn });
@@ -140,7 +143,9 @@ function fittingParallelism({ name, steps, parallelism }: JobDefinition, mode: J
   }
 }
 
-/** The tasks of the largest region; all of them where a full memory would have producers wait for their consumers. */
+/**
+ * Number of tasks in the largest region; of all tasks if producers would wait for their consumers when memory is full.
+ */
 function tasksThatRunTogether({ name, steps }: JobDefinition, mode: JobMode, parallelism: number): number {
   const { jobGraph } = planJob({ name, steps, mode, parallelism });
   const graph = new ExecutionGraph(jobGraph);
@@ -153,7 +158,7 @@ function tasksThatRunTogether({ name, steps }: JobDefinition, mode: JobMode, par
   return most;
 }
 
-/** Batches are where most of the time is spent; the others are the edges where recovery goes wrong. */
+/** Most time is spent in batches; the other points are the edges where recovery tends to break. */
 const points: readonly string[] = [
   taskFaultPoints.batch,
   taskFaultPoints.batch,
@@ -165,7 +170,7 @@ const points: readonly string[] = [
 
 const infinity = Number.POSITIVE_INFINITY;
 
-/** Most faults are of tasks that throw. */
+/** Most faults are thrown by tasks. */
 const effects = [
   'throws',
   'throws',

@@ -2,31 +2,31 @@ import type { FaultPoints } from '../environment.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
 import { checkFunction, checkInteger, checkOptions } from '../options.ts';
 
-/** Where a fault point was reached: what the code that reaches it says about itself. */
+/** The place of a fault point, as described by the code that reaches it. */
 export type FaultPlace = Readonly<Record<string, unknown>>;
 
-/** Which of the times a fault point is reached a fault fires. */
+/** When a fault fires, among the times its point is reached. */
 export interface FaultTrigger {
-  /** Only places for which it holds count. Default: every place. */
+  /** Count only places for which this is true. Default: every place. */
   readonly when?: ((place: FaultPlace) => boolean) | undefined;
-  /** How many that count are let through first. Default 0. */
+  /** Number of matching reaches to skip first. Default 0. */
   readonly skip?: number | undefined;
-  /** How often it fires, then it is spent. Default 1. */
+  /** How often it fires. Default 1. */
   readonly times?: number | undefined;
 }
 
-/** A fault that was armed. */
+/** An armed fault. */
 export interface Fault {
-  /** The fault point it waits at. */
+  /** Name of its fault point. */
   readonly name: string;
-  /** Reaches that met `when` so far. */
+  /** Matching reaches so far. */
   readonly matched: number;
   readonly fired: number;
-  /** It fires no more. */
+  /** Disarms the fault. */
   disarm(): void;
 }
 
-/** What a fault throws unless it was armed with an error of its own. A restart cures it. */
+/** The default error of a fault. A restart cures it. */
 export class InjectedFaultError extends KintsugiError {
   readonly code = 'INJECTED_FAULT';
   readonly fault: string;
@@ -40,13 +40,16 @@ export class InjectedFaultError extends KintsugiError {
 }
 
 /**
- * Faults, armed by the name of the point where they happen. Knows what was reached and what fired, so that a test can
- * show that its fault happened at all. Without an armed fault `reach` counts and does no more.
+ * Faults, armed by the name of their point. Counts what was reached and what fired, so that a test can prove that its
+ * fault happened. Without an armed fault, `reach` only counts.
  */
 export class FaultPlan implements FaultPoints {
   readonly #pointByName = new Map<string, FaultPoint>();
 
-  /** Throws at the point `name`: `error`, what it returns for the place, or an {@link InjectedFaultError}. */
+  /**
+   * Arms a fault that throws at the point `name`: `error`, the error that it returns for the place, or an
+   * {@link InjectedFaultError}.
+   */
   fail(
     name: string,
     options: FaultTrigger & { readonly error?: Error | ((place: FaultPlace) => Error) | undefined } = {},
@@ -59,7 +62,7 @@ export class FaultPlan implements FaultPoints {
     });
   }
 
-  /** Calls `action` at the point `name`, on the stack of the code that reaches it. */
+  /** Arms a fault that calls `action` at the point `name`, on the stack of the code that reaches it. */
   call(name: string, action: (place: FaultPlace) => void, trigger: FaultTrigger = {}): Fault {
     return this.#arm(name, trigger, action);
   }
@@ -82,17 +85,17 @@ export class FaultPlan implements FaultPoints {
     return counts;
   }
 
-  /** Every fault that was armed, by point. */
+  /** All armed faults, by point. */
   get armed(): readonly Fault[] {
     return [...this.#pointByName.values()].flatMap(({ faults }) => faults ?? []);
   }
 
-  /** How often the faults at the point `name` fired; at all points, without a name. */
+  /** How often faults fired at the point `name`; without a name, at all points. */
   fired(name?: string): number {
     return this.armed.reduce((sum, fault) => sum + (name === undefined || fault.name === name ? fault.fired : 0), 0);
   }
 
-  /** The faults that never fired: a test that armed them shows nothing. */
+  /** Faults that never fired: a test that armed them proves nothing. */
   unfired(): readonly Fault[] {
     return this.armed.filter((fault) => fault.fired === 0);
   }

@@ -4,7 +4,7 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import { type ExecutionState, isTerminalExecutionState } from '../actors/protocol/states.ts';
 
-/** From which states an execution may come into a state. (Flink: `ExecutionState`.) */
+/** The states from which an execution may enter each state. (Flink: `ExecutionState`.) */
 const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | 'none')[]>> = {
   created: ['none'],
   scheduled: ['created'],
@@ -18,13 +18,13 @@ const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | '
 };
 
 /**
- * What happened in a run, and the rules that hold for every run.
+ * The history of a run, checked against the rules of every run.
  *
  * Rules:
- * - H1 An execution goes only along the arrows of its chart.
- * - H2 The attempts of a task are numbered from 0 without a gap, and a new one begins after the old one has ended.
- * - H3 A region restarts only if a failover decided so; one that no failover named runs each task once.
- * - H4 A task starts when every complete result it reads was produced by the present attempt of its producer.
+ * - H1 An execution only takes transitions of its chart.
+ * - H2 The attempts of a task are numbered from 0 without gaps, and a new one begins after the old one has ended.
+ * - H3 A region restarts only if a failover decided it; in a region that no failover named, each task runs once.
+ * - H4 A task starts only when every complete result it reads is of its producer's current attempt.
  * - H5 When the job has finished, every task's last attempt has finished.
  */
 export class JobHistory {
@@ -34,7 +34,7 @@ export class JobHistory {
     this.events.push(event);
   }
 
-  /** Every rule that the history breaks, one line each. */
+  /** The violated rules, one line per violation. */
   violations(graph: ExecutionGraph, regions: PipelinedRegions): string[] {
     const found: string[] = [];
     const tasks = new Map<number, { attempt: number; state: ExecutionState; finishedAttempt: number }>();
@@ -85,7 +85,7 @@ export class JobHistory {
   }
 }
 
-/** Producers of complete results whose present attempt has not finished. */
+/** Producers of complete results whose current attempt has not finished. */
 function missingInputs(
   graph: ExecutionGraph,
   vertex: ExecutionVertexId,

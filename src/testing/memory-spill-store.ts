@@ -11,11 +11,11 @@ import {
 } from '../partitions/storage/spill-store.ts';
 
 /**
- * Spill files in memory, on the clock of a test: for runs that repeat, and for disks that are full (arm
- * `spillFaultPoints.append`), files that vanish, bytes that rot (change `files`). One file each, and no segments.
+ * Spill files in memory, on the clock of a test: for repeatable runs, full disks (arm `spillFaultPoints.append`),
+ * vanished files and damaged bytes (change `files`). One file per result, without segments.
  */
 export class MemorySpillStore implements SpillStore {
-  /** The files there are, as they were appended, by name. A test may change their bytes. */
+  /** The existing files by name, as appended. A test may change their bytes. */
   readonly files = new Map<string, Uint8Array[]>();
   readonly #clock: Clock;
   readonly #faults: FaultPoints;
@@ -40,7 +40,7 @@ class MemoryFile implements SpillFile {
   readonly #files: Map<string, Uint8Array[]>;
   readonly #clock: Clock;
   readonly #faults: FaultPoints;
-  /** Appends and syncs, in the order they were asked for: a clock may shuffle what is ready at one instant. */
+  /** Appends and syncs in order of request, because a clock may shuffle callbacks of one instant. */
   readonly #pending: (() => void)[] = [];
   #size = 0;
   #isRemoved = false;
@@ -125,7 +125,7 @@ class MemoryFile implements SpillFile {
     this.#assertThere();
     this.#faults.reach(spillFaultPoints.append, { file: this.name });
     const chunks = this.#files.get(this.name);
-    // A file that vanished meanwhile has a hole where its bytes were, as a file of a disk would.
+    // A file that vanished has a hole in place of its earlier bytes, like a file on disk.
     if (chunks === undefined)
       this.#files.set(this.name, this.#size === 0 ? [bytes] : [new Uint8Array(this.#size), bytes]);
     else chunks.push(bytes);

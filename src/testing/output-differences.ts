@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** How two outputs differ as multisets, sink by sink. */
+/** The differences between two outputs as multisets, sink by sink. */
 export function differences(
   expected: ReadonlyMap<string, readonly unknown[]>,
   actual: ReadonlyMap<string, readonly unknown[]>,
@@ -16,13 +16,13 @@ export function differences(
     return wrong
       .slice(0, 5)
       .map(([record, count]) =>
-        count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too often ${record}`,
+        count > 0 ? `sink "${sink}" lacks ${count} × ${record}` : `sink "${sink}" has ${-count} × too many ${record}`,
       );
   });
 }
 
 function shown(record: unknown): string {
-  // Numbers and texts, the common case, without the cost of an inspection.
+  // A fast path for numbers and strings.
   if (typeof record === 'number' && record !== 0) return String(record);
   if (typeof record === 'string') return JSON.stringify(record);
   const depth = Number.POSITIVE_INFINITY;

@@ -5,8 +5,8 @@ import type { Clock } from '../environment.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /**
- * Links ports over a bad network: each message is cloned, may take its time, so that others overtake it, and may arrive
- * twice. None is lost.
+ * Links ports over a bad network: each message is cloned, may be delayed and overtaken, and may arrive twice. None is
+ * lost.
  */
 export function roughLink(clock: Pick<Clock, 'setImmediate' | 'setTimeout'>, random: SeededRandom): LinkPorts {
   const carrierTo = <Message>(deliver: (envelope: Envelope<Message>) => void): Carrier<Message> => ({

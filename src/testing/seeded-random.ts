@@ -1,21 +1,21 @@
 import type { Random } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
-/** Chance that repeats: the same seed draws the same numbers, on every machine. */
+/** Repeatable randomness: the same seed draws the same numbers on every machine. */
 export interface SeededRandom extends Random {
-  /** What `fork` and `next` derive from, as it was given. */
+  /** The given seed, from which `fork` and `next` derive. */
   readonly seed: number;
-  /** A uniform integer from `low` to `high`, both included. */
+  /** A uniform integer from `low` to `high`, both inclusive. */
   integer(low: number, high: number): number;
   /** True with the given probability. */
   chance(probability: number): boolean;
-  /** One of `items`, each as likely. */
+  /** One of `items`, with equal probability. */
   pick<Item>(items: readonly Item[]): Item;
   /** Shuffles in place (Fisher–Yates) and returns `items`. */
   shuffle<Item>(items: Item[]): Item[];
   /**
-   * A stream of its own for a purpose. It depends on the seed and the name alone, not on what was drawn before: a draw
-   * more here changes nothing there.
+   * An independent stream. It depends only on the seed and the name, not on earlier draws, so an extra draw in one
+   * stream does not change another.
    */
   fork(name: string): SeededRandom;
 }

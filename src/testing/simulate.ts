@@ -20,31 +20,31 @@ import { type GivenRunOptions, mostRestarts, runSimulated, type UndrawnOptions }
 import { undisturbedRun } from './undisturbed-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 
-/** How a job is simulated. */
+/** Options of a simulation. */
 export interface SimulationOptions extends UndrawnOptions {
-  /** Draws everything there is to draw: the same seed is the same run. */
+  /** Determines all random choices: the same seed gives the same run. */
   readonly seed: number;
-  /** The most subtasks of operators that do not name theirs. Default 4. */
+  /** Maximum parallelism of operators that do not set their own. Default 4. */
   readonly maxParallelism?: number | undefined;
-  /** The most faults. Default 4. */
+  /** Maximum number of faults. Default 4. */
   readonly maxFaults?: number | undefined;
   /**
-   * What of a sink's records is compared with the undisturbed run, where that is not the records themselves: the latest
-   * of each key, fractions rounded, without a time stamp. Default: the records.
+   * Maps a sink's records to the values compared with the undisturbed run, such as the latest per key, rounded
+   * fractions, or records without timestamps. Default: the records.
    */
   readonly outcome?: ((records: readonly unknown[], sink: string) => readonly unknown[]) | undefined;
 }
 
-/** What a simulated run did. */
+/** The report of a simulated run. */
 export interface SimulationReport {
   readonly seed: number;
   /** Everything that was drawn. */
   readonly drawn: DrawnRun;
   /** Faults that were reached and fired. */
   readonly firedFaults: number;
-  /** Whether it failed because the disk it was allowed was too small for it. */
+  /** Whether it failed because its disk budget was too small. */
   readonly isTooLarge: boolean;
-  /** Whether it failed because somebody changed a file while it was read, as a run must that cannot know what it has read. */
+  /** Whether it failed because an input file changed while it was read. */
   readonly isInputChanged: boolean;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
@@ -52,7 +52,7 @@ export interface SimulationReport {
   readonly output: ReadonlyMap<string, readonly unknown[]>;
 }
 
-/** A simulated run went wrong. The message holds everything that was drawn, and the call that repeats it. */
+/** A simulated run went wrong. The message has everything that was drawn, and the call that repeats the run. */
 export class SimulationError extends KintsugiError {
   readonly code = 'SIMULATION_FAILED';
   readonly seed: number;
@@ -74,13 +74,12 @@ export class SimulationError extends KintsugiError {
 
 /**
  * Runs a job on virtual time with faults, batch sizes, parallelism, mode, strategy and interleavings drawn from a seed,
- * and compares what its sinks would have written (as multisets) with a run without faults. Checks the rules of
- * {@link JobHistory} as well.
+ * and compares its output (as multisets) with a run without faults. Also checks the rules of {@link JobHistory}.
  *
- * Nothing is written: stand-ins in memory take the place of the sinks, and of the spill files. Sources are read, at least
- * twice. Functions must depend on their records alone.
+ * Nothing is written: in-memory stand-ins replace the sinks and the spill files. Sources are read at least twice.
+ * Functions must depend only on their records.
  *
- * @throws SimulationError (as a rejection) when the output differs, a rule is broken, or the run does not finish.
+ * @throws SimulationError (as a rejection) if the output differs, a rule is violated, or the run does not finish
  */
 export async function simulate(job: JobDefinition, options: SimulationOptions): Promise<SimulationReport> {
   checkSimulationOptions(options);
@@ -106,7 +105,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     executors = started;
   });
   const { history, receipt, leftovers } = ended;
-  // A job that needs more disk than it may take is right to fail.
+  // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
   const isTooLarge = ended.failure !== undefined && (isWant(ended.failure) || wants.length > mostRestarts / 2);
   const isInputChanged = ended.failure !== undefined && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
@@ -156,7 +155,7 @@ const runOptionNames: OptionNames<GivenRunOptions> = {
   executors: true,
 };
 
-/** Whether the disk that was allowed was too small. */
+/** Whether the disk budget was too small. */
 function isWant(error: Error): boolean {
   return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
 }

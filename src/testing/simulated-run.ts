@@ -20,7 +20,7 @@ import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';
 
-/** Run options that a simulation takes as they are given, instead of drawing them. */
+/** Run options that a simulation can fix instead of drawing them. */
 export type GivenRunOptions = Pick<
   JobRunOptions,
   | 'failoverStrategy'
@@ -38,29 +38,29 @@ export type GivenRunOptions = Pick<
   | 'executors'
 >;
 
-/** What of a simulated run is not drawn. */
+/** The parts of a simulated run that are not drawn. */
 export interface UndrawnOptions {
-  /** Run options that are not drawn, such as a strategy of your own. What is given here is not drawn. */
+  /** Run options to fix instead of drawing them, such as a custom strategy. */
   readonly options?: GivenRunOptions | undefined;
-  /** Hears of each run as it starts, to watch it: first of the undisturbed one, unless that is known. */
+  /** Called with each run as it starts; first with the undisturbed run, unless it is cached. */
   readonly watch?: ((run: JobRun) => void) | undefined;
   /** Default: nothing is logged. */
   readonly logger?: Logger | undefined;
 }
 
-/** More than any drawn run needs that is right. */
+/** More than any correct drawn run needs. */
 export const mostRestarts = 50;
 
-/** How a simulated run ended. */
+/** The end of a simulated run. */
 export interface SimulatedEnd {
   readonly history: JobHistory;
   readonly receipt: JobReceipt;
   readonly failure: Error | undefined;
-  /** What the run left behind although it had ended. */
+  /** Timers and files that the run left behind at its end. */
   readonly leftovers: readonly string[];
 }
 
-/** Runs a plan as it was drawn, on virtual time. `started` hears of the executors before anything runs. */
+/** Runs a plan as drawn, on virtual time. `started` gets the executors before the run begins. */
 export async function runSimulated(
   plan: JobPlan,
   environment: VirtualEnvironment,
@@ -113,7 +113,7 @@ export async function runSimulated(
 function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
   return {
     failoverStrategy: strategies[drawn.failoverStrategy](),
-    // A job that fails by itself is told at once; more restarts than faults are a fault of the engine.
+    // A job that fails without faults must be reported at once; more restarts than faults are a fault of the engine.
     restartBackoff: isDisturbed(drawn)
       ? fixedDelay({ maxAttempts: mostRestarts, delayMs: drawn.delayMs })
       : noRestart(),
@@ -129,7 +129,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
   };
 }
 
-/** How many steps a task takes until it lets others run: each time another number. */
+/** Draws how many steps a task takes before it lets others run. */
 function drawnSteps({ seed, maxSteps }: DrawnShape): () => number {
   const interleaving = seededRandom(seed).fork('interleaving');
   return () => interleaving.integer(0, maxSteps);
@@ -139,7 +139,7 @@ function isDisturbed(drawn: DrawnShape | DrawnRun): drawn is DrawnRun {
   return 'faults' in drawn;
 }
 
-/** Lets what was scheduled at the end of the run go on. */
+/** Lets work run that was scheduled at the end of the run. */
 function nextTurn(environment: VirtualEnvironment): Promise<void> {
   return environment.drive(new Promise<void>((resolve) => environment.clock.setImmediate(resolve)));
 }

@@ -7,16 +7,16 @@ import { MemorySpillStore } from './memory-spill-store.ts';
 import { runSimulated, type UndrawnOptions } from './simulated-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 
-/** What a job does without faults. */
+/** The outcome of a job without faults. */
 export interface Undisturbed {
   readonly output: ReadonlyMap<string, readonly unknown[]>;
-  /** How many records each vertex reads. */
+  /** The number of records that each vertex reads. */
   readonly recordsIn: ReadonlyMap<string, number>;
 }
 
 const undisturbedByJob = new WeakMap<JobDefinition, Promise<Undisturbed>>();
 
-/** Runs a job without faults, once for each job. */
+/** Runs a job without faults, once per job. */
 export function undisturbedRun(job: JobDefinition, options: UndrawnOptions): Promise<Undisturbed> {
   const known = undisturbedByJob.get(job);
   if (known !== undefined) return known;
@@ -25,7 +25,7 @@ export function undisturbedRun(job: JobDefinition, options: UndrawnOptions): Pro
   return running;
 }
 
-/** A shape in which nothing interferes. */
+/** A setup without disturbances. */
 const undrawn: Omit<DrawnShape, 'mode' | 'parallelism'> = {
   seed: 0,
   batchSize: 1_024,

@@ -2,34 +2,34 @@ import type { Clock } from '../environment.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
-/** Virtual time cannot go on: nothing is left that could happen, or it stands still for ever. */
+/** Virtual time cannot advance: no work is left, or one instant never ends. */
 export class VirtualTimeError extends KintsugiError {
   readonly code = 'VIRTUAL_TIME';
   override readonly recovery = 'never';
 }
 
-/** The instant of the calendar at which virtual time is 0: the first moment of 2000. */
+/** The wall-clock time at virtual time 0: the start of the year 2000. */
 const epochStartMs = 946_684_800_000;
 
-/** How many callbacks may run at one instant before the clock says that time stands still. */
+/** Maximum callbacks at one instant before the clock reports a livelock. */
 const livelockLimit = 2_000_000;
 
-/** Something that waits to be run. `callback` is undefined once it was cancelled or has run. */
+/** A scheduled callback. `callback` is undefined once it was canceled or has run. */
 interface Entry {
   callback: (() => void) | undefined;
   readonly dueMs: number;
   /** Order of insertion among timers. */
   readonly sequence: number;
-  /** Whether it lies in the heap of timers. */
+  /** Whether it is in the timer heap. */
   isArmed: boolean;
 }
 
 /**
- * A clock that moves only when it is driven. Work runs in turns: the timers that are due (by due time, then in the order
- * they were set), then the immediates; what they set in motion waits for the next turn, as in Node. Time moves on to the
- * next timer when no turn is left. With `order`, what is ready at the same instant runs in an order drawn from it.
+ * A clock that moves only when driven. Work runs in turns: first the due timers (by due time, then in the order they
+ * were set), then the immediates; work they schedule waits for the next turn, as in Node. When no work is ready, time
+ * advances to the next timer. With `order`, callbacks ready at the same instant run in a drawn order.
  *
- * Timers cost O(log n); a cancelled one is dropped lazily, so cancelling is O(1) amortised.
+ * Timers cost O(log n); canceled ones are removed lazily, so canceling is O(1) amortized.
  */
 export class VirtualClock implements Clock {
   #nowMs: number;
@@ -56,7 +56,7 @@ export class VirtualClock implements Clock {
     return epochStartMs + this.#nowMs;
   }
 
-  /** A delay that is not a number or negative counts as 0; one of `Infinity` never fires. */
+  /** A negative or NaN delay counts as 0; an `Infinity` delay never fires. */
   setTimeout(callback: () => void, delayMs: number): unknown {
     const dueMs = this.#nowMs + (delayMs > 0 ? delayMs : 0);
     const isArmed = dueMs < Number.POSITIVE_INFINITY;
@@ -83,12 +83,12 @@ export class VirtualClock implements Clock {
     return entry;
   }
 
-  /** Timers that will fire. */
+  /** Number of armed timers. */
   get timerCount(): number {
     return this.#armedTimers;
   }
 
-  /** Callbacks that have run. */
+  /** Number of callbacks that have run. */
   get ranCount(): number {
     return this.#ran;
   }
@@ -98,19 +98,19 @@ export class VirtualClock implements Clock {
     return this.#peek()?.dueMs;
   }
 
-  /** Whether something can run without time moving. */
+  /** Whether work is ready at the current instant. */
   get isReady(): boolean {
     if (this.#turnAt < this.#turn.length || this.#immediates.length > 0) return true;
     const next = this.#peek();
     return next !== undefined && next.dueMs <= this.#nowMs;
   }
 
-  /** Whether the present turn has run: what is ready now belongs to the next one. */
+  /** Whether the current turn is complete, so that ready work belongs to the next one. */
   get isBetweenTurns(): boolean {
     return this.#turnAt >= this.#turn.length;
   }
 
-  /** Runs the next callback that is ready now. False if there is none. Passes on what the callback throws. */
+  /** Runs the next ready callback and rethrows its error. False if there is none. */
   step(): boolean {
     for (;;) {
       if (this.#turnAt >= this.#turn.length && !this.#beginTurn()) return false;
@@ -120,7 +120,7 @@ export class VirtualClock implements Clock {
       entry.callback = undefined;
       if (++this.#ranAtInstant > livelockLimit) {
         throw new VirtualTimeError(
-          `Virtual time stands still at ${this.#nowMs} ms: ${livelockLimit} callbacks ran there and more are ready. Something reschedules itself without a delay`,
+          `Virtual time is stuck at ${this.#nowMs} ms: ${livelockLimit} callbacks ran at that instant and more are ready. Some callback reschedules itself without a delay`,
         );
       }
       this.#ran++;
@@ -129,7 +129,7 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Moves to the next timer, if it is due until `limitMs`. False if there is none, or while something is ready. */
+  /** Advances to the next timer that is due by `limitMs`. False if there is none, or while work is ready. */
   skip(limitMs = Number.POSITIVE_INFINITY): boolean {
     if (this.isReady) return false;
     const next = this.#peek();
@@ -138,7 +138,7 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Runs everything that becomes due within the next `ms`, and ends that much later. */
+  /** Advances time by `ms` and runs all work that becomes due. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms;
     do while (this.step());
@@ -173,7 +173,7 @@ export class VirtualClock implements Clock {
     return this.#turn.length > 0;
   }
 
-  /** The first timer that was not cancelled. */
+  /** The first timer that was not canceled. */
   #peek(): Entry | undefined {
     const timers = this.#timers;
     while (timers.length > 0 && (timers[0] as Entry).callback === undefined) pop(timers);

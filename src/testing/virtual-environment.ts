@@ -6,7 +6,7 @@ import { faultPlan, type FaultPlan } from './fault-plan.ts';
 import { type SeededRandom, seededRandom } from './seeded-random.ts';
 import { VirtualClock, VirtualTimeError } from './virtual-clock.ts';
 
-/** The one real timer of the testing door: lets the promises of user code, and finished file operations, go on. */
+/** The only real timer in this folder: lets promises of user code and completed file operations continue. */
 const nextMacrotask = (
   (schedule) => () =>
     new Promise<void>((resolve) => schedule(resolve))
@@ -15,13 +15,13 @@ const nextMacrotask = (
 const defaultLimitMs = 24 * 60 * 60 * 1_000;
 
 export interface VirtualEnvironmentOptions {
-  /** Draws everything there is to draw. Default 1. */
+  /** Determines all random choices. Default 1. */
   readonly seed?: number | undefined;
-  /** What the clock says first, in ms. Default 0. */
+  /** Initial time of the clock, in ms. Default 0. */
   readonly startMs?: number | undefined;
   /**
-   * `fifo` runs what is ready at one instant in the order it was scheduled, as Node does. `shuffled` draws another order
-   * from the seed: for work that must not depend on it. Default `fifo`.
+   * `fifo` runs callbacks of one instant in the order of scheduling, as Node does. `shuffled` draws the order from the
+   * seed, for work that must not depend on it. Default `fifo`.
    */
   readonly order?: 'fifo' | 'shuffled' | undefined;
   readonly logger?: Logger | undefined;
@@ -39,23 +39,23 @@ const optionNames: OptionNames<VirtualEnvironmentOptions> = {
   freezeRecords: true,
 };
 
-/** How far to drive, and what to say if it does not get there. */
+/** The limit of a drive, and details for its error. */
 export interface DriveOptions {
-  /** Names what is waited for, in the error. */
+  /** The awaited event, for the error. */
   readonly what?: string | undefined;
-  /** How much virtual time it may take; a job with heartbeats never runs out of timers. Default: 24 hours. */
+  /** Maximum virtual time. A job with heartbeats never runs out of timers. Default: 24 hours. */
   readonly limitMs?: number | undefined;
-  /** More to say about a standstill, asked for when it happens. */
+  /** Further details about a standstill, for the error. */
   readonly describe?: (() => string) | undefined;
 }
 
 /**
- * An environment without a clock, chance or timers of the machine: time is virtual and moves when it is driven, and the
- * seed decides the rest. XState (`createActor(logic, { clock })`), RxJS (`scheduler`) and the engine share its one
+ * An environment independent of the system's clock, randomness and timers: time is virtual and moves when driven, and
+ * the seed determines the rest. XState (`createActor(logic, { clock })`), RxJS (`scheduler`) and the engine share one
  * clock, in one order.
  *
- * `advance` and `runUntilIdle` drive synchronously: no promise goes on meanwhile. `runUntil`, `drive` and `settle` let
- * promises go on after every turn of the clock, and wait for file operations before time moves.
+ * `advance` and `runUntilIdle` drive synchronously: no promise continues during the call. `runUntil`, `drive` and
+ * `settle` let promises continue after every turn of the clock, and wait for file operations before time moves.
  */
 export class VirtualEnvironment implements Environment {
   readonly seed: number;
@@ -83,7 +83,7 @@ export class VirtualEnvironment implements Environment {
     this.scheduler = asScheduler(this.clock);
   }
 
-  /** Runs everything that becomes due within the next `ms`, and ends that much later. */
+  /** Advances time by `ms` and runs all work that becomes due. */
   advance(ms: number): void {
     this.clock.advance(ms);
   }
@@ -101,9 +101,9 @@ export class VirtualEnvironment implements Environment {
   }
 
   /**
-   * Runs until `predicate` holds; it is asked after every callback and after every turn.
+   * Runs until `predicate` is true; it is called after every callback and every turn.
    *
-   * @throws VirtualTimeError if nothing is left that could make it true, or not within `limitMs` of virtual time.
+   * @throws VirtualTimeError if no work is left, or `limitMs` of virtual time have passed.
    */
   async runUntil(predicate: () => boolean, options: DriveOptions = {}): Promise<void> {
     checkOptions('a drive', options, { what: true, limitMs: true, describe: true });
@@ -122,7 +122,7 @@ export class VirtualEnvironment implements Environment {
     }
   }
 
-  /** Runs until `promise` is settled, and is what it became. Fails as {@link runUntil} does. */
+  /** Runs until `promise` settles, and settles alike. Fails like {@link runUntil}. */
   async drive<Value>(promise: PromiseLike<Value>, options: DriveOptions = {}): Promise<Value> {
     let isSettled = false;
     const settle = (): void => {
@@ -133,13 +133,13 @@ export class VirtualEnvironment implements Environment {
     return promise;
   }
 
-  /** Runs until nothing is ready, no timer is armed and no promise goes on. */
+  /** Runs until no work is ready, no timer is armed and no promise continues. */
   async settle(options: DriveOptions = {}): Promise<void> {
     const { clock } = this;
     let ranCount = -1;
     await this.runUntil(
       () => {
-        // Promises went on since it was last asked, and set nothing in motion.
+        // Promises have run since the last check and scheduled nothing.
         const isStill = ranCount === clock.ranCount && !clock.isReady && clock.timerCount === 0;
         ranCount = clock.ranCount;
         return isStill && this.#holds === 0 && !isFileOperationPending();
@@ -149,8 +149,8 @@ export class VirtualEnvironment implements Environment {
   }
 
   /**
-   * Time stands still until the returned function is called: for real work that the environment cannot see, such as a
-   * worker or a socket.
+   * Stops time until the returned function is called, for real work that the environment cannot see, such as a worker
+   * or a socket.
    */
   hold(): () => void {
     let isHeld = true;
@@ -161,12 +161,12 @@ export class VirtualEnvironment implements Environment {
     };
   }
 
-  #standstill({ what = 'what is waited for', limitMs = defaultLimitMs, describe }: DriveOptions): VirtualTimeError {
+  #standstill({ what = 'the awaited event', limitMs = defaultLimitMs, describe }: DriveOptions): VirtualTimeError {
     const { clock } = this;
     const nextMs = clock.nextDueMs;
     const why =
       nextMs === undefined
-        ? `Virtual time stands still at ${clock.now()} ms: nothing is ready, no timer is armed, and ${what} is not done. Either it waits for something that nobody will do, or for real work that was not announced with \`hold()\``
+        ? `Virtual time is stuck at ${clock.now()} ms: no work is ready, no timer is armed, and ${what} is not done. It waits either for an event that never comes, or for real work that was not announced with \`hold()\``
         : `Virtual time reached ${clock.now()} ms and ${what} is not done within ${limitMs} ms: ${clock.timerCount} timers are armed, the next is due at ${nextMs} ms`;
     const more = describe?.();
     return new VirtualTimeError(
@@ -180,7 +180,7 @@ export function virtualEnvironment(options: VirtualEnvironmentOptions = {}): Vir
   return new VirtualEnvironment(options);
 }
 
-/** Whether Node works on a file for somebody: real work whose end virtual time has to wait for. */
+/** Whether Node has file operations under way: real work that virtual time has to wait for. */
 function isFileOperationPending(): boolean {
   return process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq') || resource === 'CloseReq');
 }

@@ -32,7 +32,7 @@ describe('overflow', () => {
       capacity: 3,
       receivedCount: 4,
       message:
-        'Source "ticks": record 4 does not fit, 3 are waiting already. Raise `capacity`, or choose to lose records with `overflow`',
+        'Source "ticks": record 4 does not fit, 3 are already waiting. Raise `capacity`, or allow the loss of records with `overflow`',
     });
   });
 

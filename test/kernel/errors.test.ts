@@ -35,7 +35,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'INPUT_CHANGED',
     recovery: 'never',
     message:
-      'data.csv: changed since the run began: it has 3 bytes, and had 9. Run the job again, and let nobody change its input meanwhile; appending whole lines is allowed',
+      'data.csv: changed since the run began: it has 3 bytes, and had 9. Run the job again, and do not change its input during the run; appending whole lines is allowed',
   },
   NoInputError: {
     make: () => new errors.NoInputError('in/*.csv', 'no file is called so'),
@@ -54,14 +54,14 @@ const table: Readonly<Record<string, Row>> = {
     code: 'CALL_COST',
     recovery: 'never',
     message:
-      'A call of "rate" costs 200 tokens, and 100 per 1000 ms are all that rateLimit allows: it would wait for ever. Raise `tokens`, or split the record before',
+      'A call of "rate" costs 200 tokens, but rateLimit allows 100 per 1000 ms: it would wait forever. Raise `tokens`, or split the record before the call',
   },
   RetryAfterError: {
     make: () => new errors.RetryAfterError('rate', 'retry-after: 172800', 172_800_000, 86_400_000, new Error('later')),
     code: 'RETRY_AFTER',
     recovery: 'never',
     message:
-      'A call of "rate" was refused for 172800000 ms ("retry-after: 172800"), and 86400000 ms are all that maxRetryAfterMs allows. Run the job again later, or raise `maxRetryAfterMs` if the service means it',
+      'A call of "rate" was refused for 172800000 ms ("retry-after: 172800"), but maxRetryAfterMs is 86400000 ms. Run the job again later, or raise `maxRetryAfterMs` to wait that long',
   },
   IllegalStateError: {
     make: () => new errors.IllegalStateError('no'),
@@ -86,14 +86,14 @@ const table: Readonly<Record<string, Row>> = {
     code: 'DETERMINISM_BROKEN',
     recovery: 'restart-consumers',
     message:
-      'Attempt 1 did not write again what was written before: other records (from record 96 of subpartition 4 of result partition 3). Set `deterministic: false` on the operator or source that depends on more than what it reads',
+      'Attempt 1 did not reproduce the earlier output: other records (from record 96 of subpartition 4 of result partition 3). Set `deterministic: false` on the operator or source that depends on more than what it reads',
   },
   DiskBudgetExceededError: {
     make: () => new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', 'never'),
     code: 'DISK_BUDGET_EXCEEDED',
     recovery: 'never',
     message:
-      'Results of the run take 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or let results go earlier with `keepResults`',
+      'Results of the run hold 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or release results earlier with `keepResults`',
   },
   KeptResultError: {
     make: () => new errors.KeptResultError('/kept', { file, offset: 12 }, 'bad checksum'),
@@ -144,7 +144,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'BUFFER_OVERFLOW',
     recovery: 'restart',
     message:
-      'Source "clicks": record 9 does not fit, 2 are waiting already. Raise `capacity`, or choose to lose records with `overflow`',
+      'Source "clicks": record 9 does not fit, 2 are already waiting. Raise `capacity`, or allow the loss of records with `overflow`',
   },
   NonErrorThrownError: {
     make: () => new errors.NonErrorThrownError({ a: 1 }),
@@ -163,7 +163,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'NO_RESOURCE_AVAILABLE',
     recovery: 'restart',
     message:
-      'A region needs 4 slots, 2 are offered: nobody came. Raise `slots`, lower the parallelism, or cut the region with an exchange that is kept',
+      'A region needs 4 slots, 2 are offered: nobody came. Raise `slots`, lower the parallelism, or split the region with an exchange other than pipelined',
   },
   ExecutorLostError: {
     make: () => new errors.ExecutorLostError('e1' as ExecutorId, 'no heartbeat'),

@@ -91,7 +91,7 @@ describe('a call that has to answer at once', () => {
   });
 
   it.each(promises)('refuses %s, and drops what it settles with', async (_, call) => {
-    expect(said(callNow('rule', call))).toMatch(/^error rule: expected an answer at once, got /);
+    expect(said(callNow('rule', call))).toMatch(/^error rule: expected a synchronous answer, got /);
     await settled();
   });
 });

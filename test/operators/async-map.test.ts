@@ -620,7 +620,9 @@ describe('mapAsync: tokens and keys', () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ rateLimit: { tokens: 10, perMs: 1_000, cost: () => 11 } }, never);
     expect(() => stage.push([1])).toThrow(CallCostError);
-    expect(() => stage.poll()).toThrow(/A call of "step" costs 11 tokens, and 10 per 1000 ms .* Raise `tokens`/);
+    expect(() => stage.poll()).toThrow(
+      /A call of "step" costs 11 tokens, but rateLimit allows 10 per 1000 ms.* Raise `tokens`/,
+    );
   });
 
   it.each<[string, () => unknown]>([

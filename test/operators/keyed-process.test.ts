@@ -108,7 +108,7 @@ describe('process', () => {
     const process = { onRecord: count, [which]: waits };
     const unhandled = await unhandledDuring(async () => {
       await expect(run(process, ['oak'])).rejects.toThrow(
-        `result of ${which} of process: expected nothing (use mapAsync for what takes time)`,
+        `result of ${which} of process: expected nothing (for asynchronous functions use mapAsync)`,
       );
     });
     expect(unhandled).toEqual([]);

@@ -58,17 +58,13 @@ describe('through', () => {
   });
 
   it.each<[returned: string, operator: () => unknown, message: string]>([
-    ['a number', () => 5, 'result of through: expected an observable, as an operator of RxJS returns, got 5'],
-    [
-      'nothing',
-      () => undefined,
-      'result of through: expected an observable, as an operator of RxJS returns, got undefined',
-    ],
-    ['a promise', async () => of(1), 'result of through: expected an answer at once, got [object Promise]'],
+    ['a number', () => 5, 'result of through: expected an observable, as RxJS operators return, got 5'],
+    ['nothing', () => undefined, 'result of through: expected an observable, as RxJS operators return, got undefined'],
+    ['a promise', async () => of(1), 'result of through: expected a synchronous answer, got [object Promise]'],
     [
       'a promise that rejects',
       () => Promise.reject(new Error('late')),
-      'result of through: expected an answer at once, got [object Promise]',
+      'result of through: expected a synchronous answer, got [object Promise]',
     ],
     [
       'an error',

@@ -343,7 +343,7 @@ describe('an own budget', () => {
   it('of an exchange on disk that is used up fails the job at once, with what to do about it', async () => {
     const { job } = payAndSum(reliable({ diskBudgetBytes: 500 }));
     await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(
-      /Results of the reliable edge \S+ → \S+ take \d+ of 500 bytes of disk: \d+ more do not fit\. Raise `diskBudgetBytes`/,
+      /Results of the reliable edge \S+ → \S+ hold \d+ of 500 bytes of disk: \d+ more do not fit\. Raise `diskBudgetBytes`/,
     );
   });
 });

@@ -131,7 +131,7 @@ describe('a disk budget', () => {
     await expect(
       runStory(job, { memoryBudgetBytes: 0, diskBudgetBytes: one * 1.5, diskWaitTimeoutMs: 50 }),
     ).rejects.toThrow(
-      /Results of the run take \d+ of \d+(\.\d+)? bytes of disk: a producer has waited 50 ms .* Raise `diskBudgetBytes`/,
+      /Results of the run hold \d+ of \d+(\.\d+)? bytes of disk: a producer has waited 50 ms .* Raise `diskBudgetBytes`/,
     );
   });
 

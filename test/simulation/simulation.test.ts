@@ -126,7 +126,7 @@ describe('an engine that is broken is caught', () => {
     ],
     [
       'every 40th batch is written twice',
-      /too often/,
+      /too many/,
       () => {
         let writes = 0;
         broken(RecordWriter.prototype, 'write', (original, args) => {

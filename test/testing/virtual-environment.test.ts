@@ -258,7 +258,7 @@ describe('promises', () => {
     expect(ran).toBe(false);
   });
 
-  it('settle: nothing is ready, no timer is armed, no promise goes on', async () => {
+  it('settle: no work is ready, no timer is armed, no promise goes on', async () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
@@ -321,7 +321,7 @@ describe('standstill', () => {
     });
     await expect(driven).rejects.toThrow(VirtualTimeError);
     await expect(driven).rejects.toThrow(
-      /Virtual time stands still at 40 ms: nothing is ready, no timer is armed, and job "flights" is not done\..*seed 77.*\nmap\[2\] deploying/s,
+      /Virtual time is stuck at 40 ms: no work is ready, no timer is armed, and job "flights" is not done\..*seed 77.*\nmap\[2\] deploying/s,
     );
   });
 
@@ -338,7 +338,7 @@ describe('standstill', () => {
     const environment = virtualEnvironment();
     const again = (): void => void environment.clock.setImmediate(again);
     again();
-    expect(() => environment.advance(1)).toThrow(/Virtual time stands still at 0 ms: \d+ callbacks ran there/);
+    expect(() => environment.advance(1)).toThrow(/Virtual time is stuck at 0 ms: \d+ callbacks ran at that instant/);
   });
 
   it('a callback that throws passes its error on, and the rest of the turn still runs', () => {

@@ -1,6 +1,6 @@
 import type { AsyncCallContext } from '../operator-description.ts';
 
-/** One call of the user's function. Its signal is made when it is asked for. */
+/** One call of the user's function. Its signal is created on first use. */
 export class AsyncCall implements AsyncCallContext {
   readonly retry: number;
   onSettled: (() => void) | undefined;
@@ -20,7 +20,7 @@ export class AsyncCall implements AsyncCallContext {
     return this.#controller.signal;
   }
 
-  /** Nobody waits for it any more. */
+  /** Aborts the call; its result is ignored. */
   abandon(reason?: Error): void {
     this.#isAbandoned = true;
     this.#reason = reason;

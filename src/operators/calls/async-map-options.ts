@@ -11,27 +11,29 @@ import type { AsyncMapOptions, KeyConcurrency, RateLimit, TokenLimit } from '../
 export interface ResolvedAsyncMapOptions {
   readonly concurrency: number;
   readonly ordered: boolean;
-  /** undefined: a call may take for ever. */
+  /** undefined: no time limit. */
   readonly timeoutMs: number | undefined;
   readonly retries: number;
-  /** @throws InvalidArgumentError where a function of the user's answered something that is not a delay. */
+  /** @throws InvalidArgumentError if the user's function does not return a delay */
   readonly retryDelayMs: (retry: number, error: Error) => number;
   readonly retryIf: (error: Error) => boolean;
   readonly maxRetryAfterMs: number;
   readonly limits: CallLimits;
   /**
-   * What a call for `record` costs of each of the limits.
-   * @throws CallCostError for more than there is; InvalidArgumentError for what is no cost
+   * The cost of a call for `record`, per limit.
+   * @throws CallCostError if the cost exceeds a limit; InvalidArgumentError if it is not a valid cost
    */
   readonly costsOf: (record: unknown) => readonly number[];
-  /** The key whose calls are limited; undefined where none are. @throws InvalidArgumentError for what is no key */
+  /**
+   * The key whose calls are limited; undefined without a limit per key. @throws InvalidArgumentError for an invalid key
+   */
   readonly keyOf: ((record: unknown) => CallKey) | undefined;
 }
 
-/** What a service may ask to wait: a daily quota begins anew within it. */
+/** Long enough for a daily quota to renew. */
 const defaultMaxRetryAfterMs = 24 * 3_600_000;
 
-/** The longest time that a timer of Node keeps: 24.8 days. */
+/** The longest delay of a Node timer: 24.8 days. */
 const longestMs = 2 ** 31 - 1;
 
 function check(
@@ -47,7 +49,7 @@ function check(
 /**
  * Checks options of `mapAsync`; `operator` is for the messages.
  *
- * @throws InvalidArgumentError for the first option out of its range: its name, what was given, what is allowed.
+ * @throws InvalidArgumentError for the first option out of range
  */
 export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOptions<In>): void {
   const {

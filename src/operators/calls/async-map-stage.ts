@@ -22,19 +22,19 @@ import type { RuntimeContext } from '../runtime-context.ts';
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 
 /**
- * `mapAsync`: several calls of the user's function at once, with a limit of time for each and retries, held to what the
- * operator owes to the outside world.
+ * `mapAsync`: several concurrent calls of the user's function, with a timeout and retries per call, within the
+ * operator's call limits.
  *
- * A record waits for a place of its key, if calls per key are limited; then it is under way: it waits for its turn to call,
- * calls, and perhaps waits for a retry. Places and turns are granted by the operator's {@link CallLimiter}, which serves the
- * other subtasks and attempts too.
+ * If calls per key are limited, a record first waits for a place of its key. Then it is under way: it waits for a
+ * grant, calls, and may wait for a retry. Places and grants come from the operator's {@link CallLimiter}, which also
+ * serves the other subtasks and attempts.
  *
  * Invariants:
- * - AM1 Never more than `concurrency` records are under way.
- * - AM2 Ordered: results come in the order of the input, whatever the order of the answers.
- * - AM3 What is begun and not taken is bounded: by a batch, or twice the concurrency if that is more.
- * - AM4 After `close`, or its time limit, whatever a call still answers changes nothing.
- * - AM5 After `close`, or the first failure, it holds no place and waits for no turn.
+ * - AM1 At most `concurrency` records are under way.
+ * - AM2 Ordered: results have the order of the input, independent of the order of the answers.
+ * - AM3 Records begun but not yet polled are bounded by a batch, or by twice the concurrency if that is more.
+ * - AM4 After `close`, or after its timeout, the answer of a call has no effect.
+ * - AM5 After `close`, or after the first failure, it holds no place and waits for no grant.
  */
 export class AsyncMapStage implements OperatorStage {
   readonly #name: string;
@@ -44,26 +44,26 @@ export class AsyncMapStage implements OperatorStage {
   readonly #clock: Clock;
   readonly #limiter: CallLimiter;
   readonly #cutter: BatchCutter;
-  /** Of calls; undefined where they have no limit of time. */
+  /** Timeouts of calls; undefined without a timeout. */
   readonly #deadlines: DeadlineQueue | undefined;
-  /** What came in and is not begun. */
+  /** Records not yet begun. */
   #records: Batch = [];
   #begun = 0;
-  /** Ordered: everything begun and not taken, in order. Unordered: what is answered. */
+  /** Ordered: all entries begun but not polled, in order. Unordered: the answered entries. */
   #entries: CallEntry[] = [];
-  /** Begun and not answered. */
+  /** Begun but not answered. */
   readonly #open = new Set<CallEntry>();
-  /** Those that have a place of their key, and are not yet under way. */
+  /** Entries that have a place of their key but are not yet under way. */
   readonly #placed: CallEntry[] = [];
   #underWay = 0;
   #failure: Error | undefined;
   #blame: Blame | undefined;
   readonly #lineage: Lineage | undefined;
-  /** Records that came in before the present batch; below 0 if those of that batch were restored. */
+  /** Number of records before the current batch; negative if that batch was restored. */
   #pushed = 0;
-  /** Calls to be made again, of the state that was restored. */
+  /** Calls of the restored state, to be made again. */
   #restored: CallEntry[] = [];
-  /** Results that come of what was restored. */
+  /** Number of results that the restored state will yield. */
   #restoredCount = 0;
   #isOver = false;
   #isClosed = false;
@@ -163,7 +163,7 @@ export class AsyncMapStage implements OperatorStage {
     return end === ready ? results : results.slice(0, end);
   }
 
-  /** Begins as much as the limits allow: what has its place first. */
+  /** Begins as many records as the limits allow; entries with a place go first. */
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
       const isFree = this.#underWay < this.#options.concurrency;
@@ -208,7 +208,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #callInTurn(entry: CallEntry): void {
-    // What is called again comes on a turn of its own: one that is refused at once would never give the thread back.
+    // A repeated call gets its own turn: a call that is refused synchronously would otherwise block the thread forever.
     if (this.#limiter.isOpen && !entry.isRepeated) {
       this.#call(entry);
       return;
@@ -239,7 +239,7 @@ export class AsyncMapStage implements OperatorStage {
       return;
     }
     this.#limitTime(entry, call);
-    // `resolve` for what is only like a promise: that may call back at once, or twice, or throw.
+    // `resolve` tames thenables, which may call back synchronously, twice, or throw.
     Promise.resolve(answer).then(
       (result) => this.#settle(entry, call, () => this.#answered(entry, result)),
       (error: unknown) => this.#settle(entry, call, () => this.#failed(entry, error)),
@@ -257,7 +257,7 @@ export class AsyncMapStage implements OperatorStage {
     });
   }
 
-  /** AM4: the first answer of the present call counts, once. */
+  /** AM4: only the first answer of the current call counts. */
   #settle(entry: CallEntry, call: AsyncCall, act: () => void): void {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
@@ -305,7 +305,7 @@ export class AsyncMapStage implements OperatorStage {
     entry.stopWaiting = () => this.#clock.clearTimeout(timer);
   }
 
-  /** What options of the user's throw, or an error that is not tried again, is how it ends. */
+  /** Fails the stage with an error that is not retried, or that the user's options throw. */
   #orGiveUp({ record, number }: CallEntry, action: () => void): void {
     try {
       action();

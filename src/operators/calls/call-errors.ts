@@ -1,20 +1,20 @@
 import { announceErrorClass } from '../../plain-error.ts';
 import { KintsugiError } from '../../errors/kintsugi-error.ts';
 
-/** A call would cost more than its limit ever allows: it would wait for ever. Names the operator and the numbers. */
+/** A call costs more than its limit ever allows, and would wait forever. Names the operator and the numbers. */
 export class CallCostError extends KintsugiError {
   readonly code = 'CALL_COST';
   override readonly recovery = 'never';
   /** The uid of the operator. */
   readonly operator: string;
   readonly cost: number;
-  /** What `perMs` may see. */
+  /** The limit per `perMs`. */
   readonly tokens: number;
   readonly perMs: number;
 
   constructor(operator: string, cost: number, tokens: number, perMs: number) {
     super(
-      `A call of "${operator}" costs ${cost} tokens, and ${tokens} per ${perMs} ms are all that rateLimit allows: it would wait for ever. Raise \`tokens\`, or split the record before`,
+      `A call of "${operator}" costs ${cost} tokens, but rateLimit allows ${tokens} per ${perMs} ms: it would wait forever. Raise \`tokens\`, or split the record before the call`,
     );
     this.operator = operator;
     this.cost = cost;
@@ -23,13 +23,15 @@ export class CallCostError extends KintsugiError {
   }
 }
 
-/** A service refused a call and asks to wait for longer than `maxRetryAfterMs`. Names the operator and what was asked for. */
+/**
+ * A service refused a call and asks to wait longer than `maxRetryAfterMs`. Names the operator and the requested wait.
+ */
 export class RetryAfterError extends KintsugiError {
   readonly code = 'RETRY_AFTER';
   override readonly recovery = 'never';
   /** The uid of the operator. */
   readonly operator: string;
-  /** As the service said it: `retry-after: 94670856`. */
+  /** The service's own words: `retry-after: 94670856`. */
   readonly said: string;
   readonly waitMs: number;
   readonly maxRetryAfterMs: number;
@@ -37,7 +39,7 @@ export class RetryAfterError extends KintsugiError {
   /** @param cause the refusal */
   constructor(operator: string, said: string, waitMs: number, maxRetryAfterMs: number, cause: unknown) {
     super(
-      `A call of "${operator}" was refused for ${waitMs} ms ("${said}"), and ${maxRetryAfterMs} ms are all that maxRetryAfterMs allows. Run the job again later, or raise \`maxRetryAfterMs\` if the service means it`,
+      `A call of "${operator}" was refused for ${waitMs} ms ("${said}"), but maxRetryAfterMs is ${maxRetryAfterMs} ms. Run the job again later, or raise \`maxRetryAfterMs\` to wait that long`,
       { cause },
     );
     this.operator = operator;

@@ -11,7 +11,7 @@ export class CallLimiters implements CallLimiterRegistry {
     this.#environment = environment;
   }
 
-  /** That of the operator called `uid`; made with `limits` when it is first asked for. */
+  /** The limiter of operator `uid`; created with `limits` on first use. */
   limiterOf(uid: string, limits: CallLimits): CallLimiter {
     let limiter = this.#limiterByUid.get(uid);
     if (limiter === undefined) {

@@ -2,25 +2,23 @@ import type { Clock } from '../../environment.ts';
 import type { CallKey } from '../call-limiter.ts';
 import { TurnQueue } from './turn-queue.ts';
 
-/** Somebody who asked for a place. */
+/** A request for a place. */
 interface Asker {
   readonly granted: () => void;
 }
 
-/** The places of one key: who holds one, and who waits, in the order of asking. */
+/** The places of one key: its holders, and the waiting requests in order. */
 interface Places {
   readonly holders: Set<Asker>;
   readonly waiting: TurnQueue<Asker>;
 }
 
-/**
- * Keeps what is under way for each key to so many. Keys that nobody asks for take no memory.
- */
+/** Limits the calls under way per key. Unused keys take no memory. */
 export class KeyPlaces {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #placesByKey = new Map<CallKey, Places>();
-  /** Who holds a place and has not heard of it. */
+  /** Granted requests whose callback has not run yet. */
   readonly #unheard = new Set<Asker>();
 
   constructor(clock: Clock, limit: number) {
@@ -56,7 +54,7 @@ export class KeyPlaces {
   }
 
   #tell(): void {
-    // Who gets a place while others are told is told by this loop, after them.
+    // A request granted during this loop is called by this loop, after the others.
     for (const asker of this.#unheard) {
       this.#unheard.delete(asker);
       asker.granted();

@@ -5,7 +5,7 @@ import { KeyPlaces } from './key-places.ts';
 import { RateWindow } from './rate-window.ts';
 import { TurnQueue } from './turn-queue.ts';
 
-/** A call that somebody has asked for. */
+/** A requested call. */
 interface Asked {
   readonly costs: readonly number[];
   readonly granted: () => void;
@@ -14,13 +14,13 @@ interface Asked {
 const never = Number.NEGATIVE_INFINITY;
 
 /**
- * The limiter of one operator for those who run on this thread.
+ * The call limiter of one operator on this thread.
  *
  * Invariants:
- * - CL1 No stretch of an interval sees calls that cost more than its limit, whoever makes them.
- * - CL2 Who asked first is served first, also where those behind cost less: nobody waits for ever. Calls that are made again
- *   come before new ones.
- * - CL3 Who withdraws frees its place; where nobody waits no timer runs.
+ * - CL1 In any interval of a limit's length, the calls of all subtasks together cost at most the limit.
+ * - CL2 First come, first served, even if a later call costs less, so no call starves. Repeated calls go before new
+ *   ones.
+ * - CL3 A withdrawn request frees its place; without waiting requests no timer runs.
  */
 export class LocalCallLimiter implements CallLimiter {
   readonly #operator: string;
@@ -64,18 +64,18 @@ export class LocalCallLimiter implements CallLimiter {
     const { clock, logger } = this.#environment;
     if (forMs > 0 && !this.#isPaused) {
       const data = { operator: this.#operator, pauseMs: forMs };
-      logger.warn(`Calls of "${this.#operator}" pause for ${forMs} ms, as the service that they go to asks`, data);
+      logger.warn(`Calls of "${this.#operator}" pause for ${forMs} ms, as their service asks`, data);
     }
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, clock.now() + forMs);
   }
 
-  /** Whether nobody waits. */
+  /** Whether no request waits. */
   get #isIdle(): boolean {
     return this.#repeated.size + this.#new.size === 0;
   }
 
   get #isPaused(): boolean {
-    // Asked before every call, and most never pause: those need no look at the clock.
+    // Called before every call; the common case, no pause, does not read the clock.
     return this.#pausedUntilMs !== never && this.#environment.clock.now() < this.#pausedUntilMs;
   }
 

@@ -1,7 +1,7 @@
-/** Entries that an interval is counted in at the most, besides those of one instant. */
+/** Maximum number of entries per interval, besides those at one instant. */
 const resolution = 1_024;
 
-/** What was spent between two instants that lie close together. */
+/** The amount spent between two nearby instants. */
 interface Spent {
   readonly fromMs: number;
   untilMs: number;
@@ -9,16 +9,17 @@ interface Spent {
 }
 
 /**
- * Holds what is spent to so much per interval: any stretch of that length sees no more. Time that goes back stands still.
+ * Limits spending per interval: any interval of that length sees at most the limit. If the clock goes back, time stands
+ * still.
  *
- * What was spent within a thousandth of the interval is one entry and counts until the last of it is over, so that memory is
- * bounded however small the parts are.
+ * Amounts spent within a thousandth of the interval form one entry, which counts until the last of them expires. That
+ * bounds the memory for any number of small amounts.
  */
 export class RateWindow {
   readonly #amount: number;
   readonly #perMs: number;
   #spent: Spent[] = [];
-  /** Entries before it are over. */
+  /** Index of the first entry that has not expired. */
   #first = 0;
   #sum = 0;
   #nowMs = Number.NEGATIVE_INFINITY;
@@ -28,12 +29,12 @@ export class RateWindow {
     this.#perMs = perMs;
   }
 
-  /** How long `amount` has to wait at `nowMs`; 0 if it may be spent now. At most what one interval may see. */
+  /** How long `amount` has to wait at `nowMs`; 0 if it can be spent now. `amount` is at most the limit. */
   waitMs(amount: number, nowMs: number): number {
     this.#moveTo(nowMs);
     let left = this.#sum + amount - this.#amount;
     let untilMs = Number.NEGATIVE_INFINITY;
-    // Rounded, something may be left after the last entry: there is room once all of them are over, and not before.
+    // Rounding may leave a rest after the last entry: there is room once all entries have expired.
     for (let at = this.#first; left > 0 && at < this.#spent.length; at++) {
       const spent = this.#spent[at] as Spent;
       left -= spent.amount;
@@ -42,7 +43,7 @@ export class RateWindow {
     return Math.max(0, untilMs + this.#perMs - this.#nowMs);
   }
 
-  /** Notes that `amount` is spent at `nowMs`. */
+  /** Records that `amount` was spent at `nowMs`. */
   spend(amount: number, nowMs: number): void {
     this.#moveTo(nowMs);
     this.#sum += amount;
@@ -63,7 +64,7 @@ export class RateWindow {
     if (this.#first * 2 <= this.#spent.length) return;
     this.#spent = this.#spent.slice(this.#first);
     this.#first = 0;
-    // Parts of an amount do not add up to what they were taken from: nothing is nothing again.
+    // Floating-point sums drift; without entries the sum is exactly 0 again.
     if (this.#spent.length === 0) this.#sum = 0;
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../environment.ts';
 import { causeChain } from '../../errors/cause-chain.ts';
 import { propertyOf, show } from '../../foreign-value.ts';
 
-/** Answers of HTTP that mean: later. */
+/** HTTP statuses that may ask for a later retry. */
 const later: ReadonlySet<unknown> = new Set([429, 503]);
 
 const statusNames = ['status', 'statusCode', 'httpStatusCode'] as const;
@@ -11,15 +11,15 @@ const statusNames = ['status', 'statusCode', 'httpStatusCode'] as const;
 export interface RetryAfter {
   /** From 0: now. */
   readonly waitMs: number;
-  /** Its own words, for messages: `retry-after: 120`. */
+  /** The header or property as text, for messages: `retry-after: 120`. */
   readonly said: string;
 }
 
 /**
- * How long the outside world asks to wait before the next call; undefined where it does not say. An error says so by
- * `retryAfterMs`, or by a status of 429 or 503 (`status`, `statusCode`, its own, of its `response` or of a `Response` that was
- * thrown; `$metadata` of AWS) with the header `retry-after` (seconds or an HTTP date; one that is over means now) or
- * `retry-after-ms`; headers are a `Headers`, a `Map` or a plain object. Causes are looked at too.
+ * How long the outside world asks to wait before the next call; undefined if it does not say. An error says so with
+ * `retryAfterMs`, or with a status of 429 or 503 (`status` or `statusCode` of the error, of its `response`, of a thrown
+ * `Response`, or of AWS's `$metadata`) and the header `retry-after` (seconds or an HTTP date; a past date means now) or
+ * `retry-after-ms`. Headers are a `Headers`, a `Map` or a plain object. The whole cause chain is searched.
  */
 export function retryAfter(error: unknown, clock: Clock): RetryAfter | undefined {
   for (const link of causeChain(error)) {
@@ -31,7 +31,7 @@ export function retryAfter(error: unknown, clock: Clock): RetryAfter | undefined
 }
 
 function askedByHeaders(link: unknown, clock: Clock): RetryAfter | undefined {
-  // Where an error keeps what was answered: itself; what was thrown if it was no error; axios and ky; AWS.
+  // Where an error carries the response: the error itself, a thrown non-error, axios and ky, AWS.
   const sides = [link, ...['thrown', 'response', '$metadata', '$response'].map((name) => propertyOf(link, name))];
   const isLater = sides.some((side) => statusNames.some((name) => later.has(propertyOf(side, name))));
   if (!isLater) return undefined;
@@ -46,13 +46,13 @@ function askedByHeaders(link: unknown, clock: Clock): RetryAfter | undefined {
   return undefined;
 }
 
-/** Of seconds or a date. */
+/** Milliseconds to wait, from seconds or a date. */
 function msIn(value: string | undefined, headers: unknown, clock: Clock): number | undefined {
   const seconds = numberIn(value);
   if (seconds !== undefined) return seconds * 1_000;
   const until = Date.parse(value ?? '');
   if (Number.isNaN(until)) return undefined;
-  // The clock of whoever answers may be another than ours: what it says of now is what it reckons from.
+  // The server's clock may differ from ours, so the wait is computed from its own `date` header.
   const date = Date.parse(header(headers, 'date') ?? '');
   return Math.max(0, until - (Number.isNaN(date) ? clock.epochMs() : date));
 }
@@ -67,7 +67,7 @@ function time(waitMs: unknown, said: string): RetryAfter | undefined {
   return isTime ? { waitMs, said } : undefined;
 }
 
-/** A header by its name in lower case, whatever holds the headers. */
+/** A header by its lower-case name, from any kind of headers object. */
 function header(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
   try {
@@ -77,7 +77,7 @@ function header(headers: unknown, name: string): string | undefined {
       if (typeof first === 'string' || typeof first === 'number') return String(first).trim();
     }
   } catch {
-    // What resists being looked at says nothing.
+    // An object that throws when read has no headers.
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
-/** A queue that is left from any place: to find the first does not cost more the more have left. */
+/** A queue with removal at any position. Finding the first item takes constant amortized time. */
 export class TurnQueue<Item extends object> {
   readonly #items = new Set<Item>();
-  /** Those behind the first. */
+  /** Iterates the items after the first. */
   #behind = this.#items.values();
   #first: Item | undefined;
 
@@ -9,11 +9,11 @@ export class TurnQueue<Item extends object> {
     return this.#items.size;
   }
 
-  /** Undefined when it is empty. */
+  /** The first item; undefined if the queue is empty. */
   get first(): Item | undefined {
     while (this.#items.size > 0 && (this.#first === undefined || !this.#items.has(this.#first))) {
       const next = this.#behind.next();
-      // An iterator that has come to an end does not see what is added.
+      // An exhausted iterator does not see later additions.
       if (next.done === true) this.#behind = this.#items.values();
       else this.#first = next.value;
     }
@@ -24,7 +24,7 @@ export class TurnQueue<Item extends object> {
     this.#items.add(item);
   }
 
-  /** Whether it was there. */
+  /** Removes an item; returns whether it was in the queue. */
   delete(item: Item): boolean {
     return this.#items.delete(item);
   }

@@ -109,7 +109,8 @@ export class KeyedState implements Segment {
       },
       get: () => states.get(currentKey()),
       set: (state) => {
-        if (isThenable(state)) refusePromise('state of process', state, 'a value (use mapAsync for what takes time)');
+        if (isThenable(state))
+          refusePromise('state of process', state, 'a value (for asynchronous functions use mapAsync)');
         states.set(currentKey(), state);
       },
       clear: () => {
@@ -127,5 +128,5 @@ function tooLate(what: string): never {
 
 function mustNotWait(what: string, answer: unknown): void {
   if (!isThenable(answer)) return;
-  refusePromise(`result of ${what} of process`, answer, 'nothing (use mapAsync for what takes time)');
+  refusePromise(`result of ${what} of process`, answer, 'nothing (for asynchronous functions use mapAsync)');
 }
