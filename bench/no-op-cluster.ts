@@ -24,7 +24,7 @@ interface Order {
 
 /**
  * The real charts of a job over tasks that do nothing: one turn of the event loop after they were deployed they run,
- * one turn after they were cancelled they have ended. Real clock, unlimited slots, restarts without a delay; nothing is
+ * one turn after they were canceled they have ended. Real clock, unlimited slots, restarts without a delay; nothing is
  * kept of what happened but counts.
  */
 export class NoOpCluster implements ExecutorGateway {

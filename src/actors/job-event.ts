@@ -69,7 +69,7 @@ export type JobEvent =
       readonly cause: Error;
       /** Where in the task it failed, as far as that is known. */
       readonly place?: FailurePlace | undefined;
-      readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'claim-broken';
+      readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'determinism-broken';
       readonly labels: Readonly<Record<string, string>>;
     }
   | {

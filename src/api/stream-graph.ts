@@ -121,7 +121,7 @@ export class StreamGraph implements JobDefinition {
       method,
       step,
       parallelism,
-      deterministic: this.#claimOf(uid, step, options.deterministic, replayable),
+      deterministic: this.#declarationOf(uid, step, options.deterministic, replayable),
       replayable,
       inputs: exchange === undefined ? inputs : inputs.map((input) => withExchange(input, exchange, `"${uid}"`)),
     });
@@ -132,10 +132,10 @@ export class StreamGraph implements JobDefinition {
   }
 
   /** @throws InvalidArgumentError for a declaration that cannot be true. */
-  #claimOf(uid: string, step: StreamStep, claimed: boolean | undefined, replayable: boolean): boolean {
-    if (claimed !== undefined) checkBoolean(`deterministic of "${uid}"`, claimed);
+  #declarationOf(uid: string, step: StreamStep, declared: boolean | undefined, replayable: boolean): boolean {
+    if (declared !== undefined) checkBoolean(`deterministic of "${uid}"`, declared);
     if (step.kind === 'source') {
-      const deterministic = claimed ?? step.source.deterministic ?? false;
+      const deterministic = declared ?? step.source.deterministic ?? false;
       if (!deterministic || replayable) return deterministic;
       throw new InvalidArgumentError(
         `deterministic of "${uid}"`,
@@ -146,14 +146,14 @@ export class StreamGraph implements JobDefinition {
     if (step.kind === 'sink') return true;
     const { operator } = step;
     const isUnordered = operator.kind === 'asyncMap' && operator.options.ordered === false;
-    if (isUnordered && claimed === true) {
+    if (isUnordered && declared === true) {
       throw new InvalidArgumentError(
         `deterministic of "${uid}"`,
         true,
         'false, or `ordered: true`: results in order of completion are not repeatable',
       );
     }
-    return claimed ?? (this.#deterministic && !isUnordered);
+    return declared ?? (this.#deterministic && !isUnordered);
   }
 
   #defaultUid(method: string): string {

@@ -54,7 +54,7 @@ export class JobCanceledError extends KintsugiError {
   readonly run: RunId | undefined;
 
   constructor(job: string, options?: { cause?: unknown; run?: RunId | undefined }) {
-    super(`Job "${job}" was cancelled`, options);
+    super(`Job "${job}" was canceled`, options);
     this.job = job;
     this.run = options?.run;
   }

@@ -13,7 +13,7 @@ export type FailureClass =
   | { readonly kind: 'recoverable' }
   | { readonly kind: 'unrecoverable'; readonly why: string }
   | { readonly kind: 'partition-lost'; readonly partitions: readonly PartitionId[] }
-  | { readonly kind: 'claim-broken' };
+  | { readonly kind: 'determinism-broken' };
 
 /** Classifies a cause; returns undefined if it does not know. */
 export type FailureClassifier = (
@@ -74,7 +74,7 @@ function classifyByRecovery(
     const why = partitions.size === 0 ? ownHopelessReason(link) : undefined;
     if (why !== undefined) return { kind: 'unrecoverable', why };
     if (isForeign || !isOf(run, link)) continue;
-    if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'claim-broken' };
+    if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'determinism-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
       partitions.add(partition);
@@ -96,7 +96,7 @@ function isOfEngine(error: object): boolean {
 function classOf(verdict: unknown, partitionCount: number): FailureClass | undefined {
   if (verdict === undefined) return undefined;
   const [kind, why, partitions] = ['kind', 'why', 'partitions'].map((key) => propertyOf(verdict, key));
-  if (kind === 'recoverable' || kind === 'claim-broken') return { kind };
+  if (kind === 'recoverable' || kind === 'determinism-broken') return { kind };
   if (kind === 'unrecoverable' && typeof why === 'string') return { kind, why };
   if (kind === 'partition-lost' && Array.isArray(partitions)) {
     const named: unknown[] = [...partitions];

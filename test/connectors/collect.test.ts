@@ -86,7 +86,7 @@ describe('forEach', () => {
     expect((await failureOf((async () => writer.write([1, 2]))())).message).toBe('no');
   });
 
-  it('calls no more once the attempt is cancelled', async () => {
+  it('calls no more once the attempt is canceled', async () => {
     const cancel = new AbortController();
     const seen: number[] = [];
     const sink = forEach<number>(async (record) => {

@@ -102,7 +102,7 @@ describe('numbers that it does not', () => {
     );
   });
 
-  it('integers that a double is, and their neighbours, up to 22 digits', () => {
+  it('integers that a double is, and their neighbors, up to 22 digits', () => {
     const doubles = fc.double({ min: 2 ** 53, max: 1e22, noNaN: true });
     fc.assert(
       fc.property(doubles, fc.constantFrom(-1n, 0n, 1n), fc.constantFrom('', '-'), (double, more, sign) => {

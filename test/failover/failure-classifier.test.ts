@@ -21,7 +21,7 @@ let deep: Error = hopeless();
 for (let link = 0; link < 40; link++) deep = plain(deep);
 
 const recoverable: FailureClass = { kind: 'recoverable' };
-const claimBroken: FailureClass = { kind: 'claim-broken' };
+const claimBroken: FailureClass = { kind: 'determinism-broken' };
 const unrecoverable = (why: string): FailureClass => ({ kind: 'unrecoverable', why });
 const blames = (...partitions: number[]): FailureClass => ({
   kind: 'partition-lost',

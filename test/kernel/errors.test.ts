@@ -186,7 +186,7 @@ const table: Readonly<Record<string, Row>> = {
     make: () => new errors.JobCanceledError('etl'),
     code: 'JOB_CANCELED',
     recovery: 'restart',
-    message: 'Job "etl" was cancelled',
+    message: 'Job "etl" was canceled',
   },
 };
 

@@ -45,7 +45,7 @@ describe('how long an error asks to wait', () => {
     ['a retryAfterMs below 0', failing({ retryAfterMs: -5 }), undefined],
     ['nothing in it', failing({ status: 429, headers: { 'retry-after-ms': '', 'retry-after': ' ' } }), undefined],
     ['a word', failing({ status: 429, headers: { 'retry-after': 'soon' } }), undefined],
-    ['for ever', failing({ status: 429, headers: { 'retry-after': 'Infinity' } }), undefined],
+    ['forever', failing({ status: 429, headers: { 'retry-after': 'Infinity' } }), undefined],
     ['another status', failing({ status: 500, headers: { 'retry-after': '1' } }), undefined],
     ['a retryAfterMs that is no number', failing({ retryAfterMs: '250' }), undefined],
     ['nothing', undefined, undefined],

@@ -385,9 +385,9 @@ describe('StreamTask', () => {
     });
 
     it.each<[string, (parts: ReturnType<typeof setUp>) => void]>([
-      ['is cancelled', ({ task }) => task.cancel()],
+      ['is canceled', ({ task }) => task.cancel()],
       ['fails', ({ output }) => output.becomeFailed(new Error('no disk'))],
-      ['is cancelled although its chain is done', ({ task, chain }) => ((chain.isDoneEarly = true), task.cancel())],
+      ['is canceled although its chain is done', ({ task, chain }) => ((chain.isDoneEarly = true), task.cancel())],
       ['has read everything', ({ input }) => input.end()],
     ])('says nothing when it %s', (_, end) => {
       const parts = setUp();

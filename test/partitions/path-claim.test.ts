@@ -111,7 +111,7 @@ describe('PC2: what does not say whose it is is respected:', () => {
     ['half a note', dead.subarray(0, 30)],
     ['a note with a wrong bit', Uint8Array.from(dead, (byte, index) => (index === 50 ? byte ^ 2 : byte))],
     ['a note of a directory that is no claim', encodeOwner(ownerOf(machine(300, [])))],
-    ['a note that goes on for ever', Buffer.concat([dead, new Uint8Array(10_000)])],
+    ['a note that goes on forever', Buffer.concat([dead, new Uint8Array(10_000)])],
   ])('%s', (_, note) => {
     mkdirSync(claimOf());
     writeFileSync(join(claimOf(), 'owner'), note);

@@ -36,7 +36,7 @@ const onPosix = process.platform === 'win32' ? it.skip : it;
 /** Nobody else can make what belongs to somebody else. */
 const asRoot = process.geteuid?.() === 0 ? it : it.skip;
 
-/** A pipe that nobody writes to: whoever opens it to read waits for ever. */
+/** A pipe that nobody writes to: whoever opens it to read waits forever. */
 function pipe(path: string): void {
   expect(spawnSync('mkfifo', [path]).status).toBe(0);
 }

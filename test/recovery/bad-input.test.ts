@@ -270,7 +270,7 @@ describe('functions of the user', () => {
     expect(attempts).toEqual({ numbers: 3 });
   });
 
-  it.each(['after its timeout', 'after its task failed', 'after the job was cancelled'] as const)(
+  it.each(['after its timeout', 'after its task failed', 'after the job was canceled'] as const)(
     "a call of mapAsync that rejects %s is nobody's unhandled rejection",
     async (when) => {
       const unhandled: unknown[] = [];
@@ -294,7 +294,7 @@ describe('functions of the user', () => {
       const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 1, delayMs: 10 }), environment });
       const ended = run.result.catch((error: unknown) => error);
       await environment.runUntil(() => late.length >= 3);
-      if (when === 'after the job was cancelled') await environment.drive(run.cancel());
+      if (when === 'after the job was canceled') await environment.drive(run.cancel());
       else environment.advance(1_000);
       for (const reject of late) reject();
       await environment.settle();

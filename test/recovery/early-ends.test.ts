@@ -24,7 +24,7 @@ interface Log {
   opened: number;
 }
 
-/** 0, 1, 2, …: one a millisecond, for ever, or up to `end`. */
+/** 0, 1, 2, …: one a millisecond, forever, or up to `end`. */
 function ticks({ end = Number.POSITIVE_INFINITY, deterministic = false, log = newLog() } = {}): Source<number> {
   return {
     name: 'ticks',
@@ -64,7 +64,7 @@ function endedEarly({ receipt }: StoryEnd): string[] {
 const early: Exchange[] = ['pipelined', 'memory', 'reliable'];
 
 describe.each(early)('a consumer that needs nothing more, over %s', (exchange) => {
-  //  ticks ──▶ take(5) ─▶ out          for ever, if nobody said that it is enough
+  //  ticks ──▶ take(5) ─▶ out          forever, if nobody said that it is enough
   it('ends an endless source as finished, and the receipt says so', async () => {
     const [log, out] = [newLog(), collect<number>()];
     const job = streaming('take');

@@ -79,7 +79,7 @@ describe('a source that does not close', () => {
     ]);
   });
 
-  it('does not keep a job that is cancelled', async () => {
+  it('does not keep a job that is canceled', async () => {
     const job = Job.create('hanging');
     const endless: Source<number> = { ...source, open: () => ({ read: never, close: never }) };
     job.source('numbers', endless).sink('out', collect());

@@ -73,10 +73,10 @@ describe('a job whose results are to outlive it', () => {
     expect(readdirSync(second)).toEqual(['mine.txt']);
   });
 
-  it('J6: cancelled meanwhile, it is canceled when that is over, and nothing is kept', async () => {
+  it('J6: canceled meanwhile, it is canceled when that is over, and nothing is kept', async () => {
     const { run, statuses, whenKeeping } = keepingTwo();
     whenKeeping(() => queueMicrotask(() => void run.cancel()));
-    await expect(run.result).rejects.toThrow(/was cancelled/);
+    await expect(run.result).rejects.toThrow(/was canceled/);
     expect(statuses().slice(-2)).toEqual(['canceling', 'canceled']);
     expect(readdirSync(scratch)).toEqual([]);
   });

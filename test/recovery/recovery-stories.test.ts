@@ -503,7 +503,7 @@ describe('recovery', () => {
       expect(cluster.declaredLost).toEqual([]);
       cluster.clock.advance(1);
       expect(cluster.declaredLost).toEqual([
-        { executor: 'executor-0', why: 'b[0] did not end within 30000 ms of being cancelled' },
+        { executor: 'executor-0', why: 'b[0] did not end within 30000 ms of being canceled' },
       ]);
     });
 
@@ -586,7 +586,7 @@ describe('recovery', () => {
   });
 
   //  (s0) ══▶ (s1) ══▶ … ══▶ (s1999)
-  it('a chain of two thousand stages is scheduled, failed and cancelled without a deep stack', () => {
+  it('a chain of two thousand stages is scheduled, failed and canceled without a deep stack', () => {
     const count = 2_000;
     const cluster = new ManualCluster({
       vertices: Array.from({ length: count }, (_, index) => ({ id: `s${index}`, parallelism: 1 })),

@@ -89,7 +89,7 @@ describe('a pipe of through', () => {
     expect([await messageOf(rude), out.records]).toEqual([undefined, [0, 1]]);
   });
 
-  it('whose teardown throws does not keep a job that is cancelled', async () => {
+  it('whose teardown throws does not keep a job that is canceled', async () => {
     const rude = Job.create('rude');
     rude
       .source(
@@ -98,7 +98,7 @@ describe('a pipe of through', () => {
       )
       .through(tearingDown())
       .sink('out', collect());
-    expect(await messageOf(rude, (run) => void run.cancel())).toMatch(/was cancelled/);
+    expect(await messageOf(rude, (run) => void run.cancel())).toMatch(/was canceled/);
   });
 
   it('that fails as it is subscribed to fails by its name', async () => {

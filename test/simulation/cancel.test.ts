@@ -96,7 +96,7 @@ async function canceledRun(seed: number) {
   };
 }
 
-describe('a job that is cancelled at any moment', () => {
+describe('a job that is canceled at any moment', () => {
   const statuses = new Map<string, number>();
 
   it.each([1, 101, 201, 301, 401])(

@@ -67,7 +67,7 @@ const sound: Readonly<Record<string, readonly JobEvent[]>> = {
     ...task('b#1', ...whole),
     status('finished'),
   ],
-  'a job that is cancelled before anything runs': [
+  'a job that is canceled before anything runs': [
     ...task('a', 'created', 'canceling', 'canceled'),
     ...task('b', 'created', 'canceling', 'canceled'),
     status('canceled'),

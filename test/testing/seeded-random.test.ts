@@ -24,7 +24,7 @@ describe('seededRandom', () => {
     );
   });
 
-  it('draws others from neighbouring seeds', () => {
+  it('draws others from neighboring seeds', () => {
     const firsts = new Set(Array.from({ length: 10_000 }, (_, seed) => seededRandom(seed).next()));
     expect(firsts.size).toBe(10_000);
   });

@@ -128,7 +128,7 @@ describe('one clock', () => {
 });
 
 describe('cancellation', () => {
-  it('drops a timer that was cancelled before its turn, in its turn, or twice', () => {
+  it('drops a timer that was canceled before its turn, in its turn, or twice', () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
@@ -160,7 +160,7 @@ describe('cancellation', () => {
     expect(log).toEqual([]);
   });
 
-  it('keeps the order of those that stay, whatever is cancelled around them', () => {
+  it('keeps the order of those that stay, whatever is canceled around them', () => {
     const environment = virtualEnvironment({ seed: 5 });
     const { clock, random } = environment;
     const due: number[] = [];
@@ -325,7 +325,7 @@ describe('standstill', () => {
     );
   });
 
-  it('is noticed although timers go on for ever', async () => {
+  it('is noticed although timers go on forever', async () => {
     const environment = virtualEnvironment();
     interval(1_000, environment.scheduler).subscribe();
     await expect(environment.drive(new Promise(() => {}), { limitMs: 60_000 })).rejects.toThrow(
@@ -354,7 +354,7 @@ describe('standstill', () => {
   });
 });
 
-it('runs timers, half of them cancelled, at a price that does not grow with their number', () => {
+it('runs timers, half of them canceled, at a price that does not grow with their number', () => {
   const cpuMsOf = (count: number): number => {
     const environment = virtualEnvironment({ seed: 9 });
     const { clock, random } = environment;

@@ -41,7 +41,7 @@ export class FailureRecords {
     for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
     if (vertex !== undefined) {
       if (this.#isWantOfRoom(cause)) ledger.giveUpProducingAgain(ledger.regions.regionOf(vertex));
-      if (verdict.kind === 'claim-broken') this.#distrust(vertex, cause);
+      if (verdict.kind === 'determinism-broken') this.#distrust(vertex, cause);
     }
     observe({
       type: 'task.failed',

@@ -30,7 +30,7 @@ export interface OpenTaskOptions extends BatchLimits {
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
-  /** How long what was opened may take to close where something else cannot be opened; undefined: for ever. */
+  /** How long what was opened may take to close where something else cannot be opened; undefined: forever. */
   readonly closeLimit?: CloseLimit;
   /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
   readonly uids: readonly string[];

@@ -44,7 +44,7 @@ export interface TaskListener {
 }
 
 export interface StreamTaskOptions {
-  /** How long closing may take when it finishes or fails; undefined: for ever. */
+  /** How long closing may take when it finishes or fails; undefined: forever. */
   readonly closeLimit?: CloseLimit;
   readonly context: TaskContext;
   readonly scheduler: Wakeable;
@@ -67,7 +67,7 @@ export interface StreamTaskOptions {
  * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted, and are no failures. One that
  *   has a sink never does so.
  * - ST5 When it needs no more of its input, because of ST4 or because its chain is done, it says so at once; never when it
- *   fails or is cancelled.
+ *   fails or is canceled.
  * - ST6 When it finishes or fails, what does not close in its time is left behind, and said.
  */
 export class StreamTask implements Runnable {

@@ -50,7 +50,7 @@ export class TaskScheduler implements Wakeable {
       const taskEndsMs = nowMs + Math.max(this.#sliceMs / 16, (turnEndsMs - nowMs) / (this.#waiting.size + 1));
       const shouldYield = (): boolean => --steps < 0 || this.#clock.now() >= taskEndsMs;
       if (runnable.run(shouldYield) === 'ready') this.#waiting.add(runnable);
-      // A task that is woken and has nothing to do has taken a step too: two may wake each other for ever.
+      // A task that is woken and has nothing to do has taken a step too: two may wake each other forever.
       if (--steps < 0 || this.#clock.now() >= turnEndsMs) break;
     }
   }
