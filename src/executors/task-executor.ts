@@ -189,7 +189,7 @@ export class TaskExecutor {
       output: (id) => this.#results.outputOf(id),
       registered: (id, signal) => directory.arrivals.until(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
-      leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, what }),
+      leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, attempt, what }),
       initializing: () => this.#report(deployed, { type: 'task.initializing', vertex, attempt }),
       running: () => {
         if (this.#isPresent(deployed)) this.#results.noteRunning(outputs);

@@ -65,7 +65,7 @@ const toMaster = {
     cause,
     place: { operator: 'rate', record: { position: 'cities.csv:3', picture: '{}' } },
   },
-  'task.leftOpen': { type: 'task.leftOpen', vertex, what: 'sink' },
+  'task.leftOpen': { type: 'task.leftOpen', vertex, attempt, what: 'sink' },
   'results.registered': { type: 'results.registered', token: 1, failed: { producer: vertex, cause } },
   'results.verified': {
     type: 'results.verified',
@@ -82,10 +82,28 @@ const toMaster = {
   'executor.stopped': { type: 'executor.stopped', token: 5 },
 } satisfies ByType<ExecutorToMasterMessage>;
 
+/** What speaks of a task or a result, by number, and does not name an attempt. */
+function namelessIn(part: object): object[] {
+  const isNameless = ('vertex' in part || isNumber(part, 'partition')) && !isNumber(part, 'attempt');
+  const parts = Object.values(part).filter((value) => typeof value === 'object' && value !== null) as object[];
+  return [...(isNameless ? [part] : []), ...parts.flatMap(namelessIn)];
+}
+
+function isNumber(part: object, key: string): boolean {
+  return typeof (part as Record<string, unknown>)[key] === 'number';
+}
+
 describe('messages between the job master and executors', () => {
   it.each(Object.entries({ ...toExecutor, ...toMaster }))('%s is plain data', (_, message) => {
     expect(structuredClone(message)).toStrictEqual(message);
   });
+
+  it.each(Object.entries({ ...toExecutor, ...toMaster }))(
+    'W3: %s names the attempt of each task and result',
+    (_, message) => {
+      expect(namelessIn(message)).toEqual([]);
+    },
+  );
 
   it('an error in them is the error that it was', () => {
     const revived = fromPlainError(structuredClone(toMaster['task.failed']).cause);

@@ -8,12 +8,12 @@ export function invariantsIn(source: string): readonly string[] {
 /** The ids that the titles of a file's tests name, as they run: also those in the rows of tables, but no skipped ones. */
 export function invariantsTested(source: string): ReadonlySet<string> {
   const module = parseModule(source);
-  const tables = new Map<string, SyntaxNode>();
+  const variables = new Map<string, SyntaxNode>();
   const ids = new Set<string>();
   const visit = (node: SyntaxNode): void => {
-    if (node.type === 'VariableDeclarator') tables.set(textOf(node['id']), node);
+    if (node.type === 'VariableDeclarator') variables.set(textOf(node['id']), node['init'] as SyntaxNode);
     if (node.type === 'CallExpression')
-      for (const text of titlesOf(node, tables)) for (const id of idsIn(text)) ids.add(id);
+      for (const text of titlesOf(node, variables)) for (const id of idsIn(text)) ids.add(id);
     for (const [, child] of childrenOf(node)) visit(child);
   };
   visit(module);
@@ -21,15 +21,24 @@ export function invariantsTested(source: string): ReadonlySet<string> {
 }
 
 /** The title of a call of `it`, `test` or `describe`, and with placeholders in it, the texts that may stand there. */
-function titlesOf(call: SyntaxNode, tables: ReadonlyMap<string, SyntaxNode>): readonly string[] {
-  const callee = call['callee'] as SyntaxNode;
+function titlesOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>): readonly string[] {
+  const callee = calleeOf(call, variables);
   const table = callee.type === 'CallExpression' && isTestFunction(callee['callee']) ? argumentOf(callee) : undefined;
   if (table === undefined && (!isTestFunction(callee) || textOf(callee['property']) === 'each')) return [];
   const title = argumentOf(call);
   if (title === undefined) return [];
   const texts = textsIn(title);
   if (table === undefined || !texts.some((text) => /[$%]/.test(text))) return texts;
-  return [...texts, ...textsIn(tables.get(textOf(table)) ?? table)];
+  return [...texts, ...textsIn(variables.get(textOf(table)) ?? table)];
+}
+
+/** The function that is called; of `const whileOpen = kind.isOpen ? it : it.skip`, the one that runs. */
+function calleeOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>): SyntaxNode {
+  const callee = call['callee'] as SyntaxNode;
+  const choice = variables.get(textOf(callee));
+  if (choice?.type !== 'ConditionalExpression') return callee;
+  const branches = [choice['consequent'], choice['alternate']] as readonly SyntaxNode[];
+  return branches.find(isTestFunction) ?? callee;
 }
 
 /** `it`, `test.each`, `describe.only`: not `it.skip`, which does not run. */

@@ -156,7 +156,7 @@ describe('connections to executors', () => {
     expect(lost).toEqual([0, ids.length]);
   });
 
-  it('EC3: what is said of the result of another attempt changes nothing', () => {
+  it('EC3, W3: what is said of the result of another attempt changes nothing', () => {
     const { ask, ports, ids, ledger, x } = connected();
     ask([x, x]);
     const region = ledger.regions.regionOf(ledger.graph.producerOf((ids[0] as ResultPartitionId).partition));

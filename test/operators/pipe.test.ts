@@ -181,6 +181,23 @@ describe('through', () => {
     expect(stage.isDone).toBe(false);
   });
 
+  it('PS3: is not done when it completes after it has failed: the next poll throws', () => {
+    const operator: Operator = (source) =>
+      new Observable((subscriber) =>
+        source.subscribe({
+          complete: () => {
+            subscriber.next(Promise.resolve(1));
+            subscriber.complete();
+          },
+        }),
+      );
+    const stage = stageOf(operator, new StageHarness());
+    stage.end();
+    expect(stage.isDone).toBe(false);
+    expect(() => stage.poll()).toThrow('a promise of one');
+    expect(stage.isDone).toBe(false);
+  });
+
   it('PS2: unsubscribes on close, and drops what it held', () => {
     const harness = new StageHarness();
     const stage = stageOf(() => interval(10, harness.environment.scheduler), harness);

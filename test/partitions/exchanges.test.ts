@@ -205,7 +205,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     });
 
     whileWritten(
-      'a result is needed until the last of its readers was dismissed, and its producer hears of that',
+      'PP4, RP5: a result is needed until the last of its readers was dismissed, and its producer hears of that',
       () => {
         const { partition, open, takeWakes } = written(2);
         open(0).dismiss();
@@ -219,7 +219,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
       },
     );
 
-    whileWritten('a reader that went away without a word failed: what it would read is needed', () => {
+    whileWritten('PP4: a reader that went away without a word failed: what it would read is needed', () => {
       const { partition, open } = written(1);
       open(0).stop();
       expect(partition.isNeeded).toBe(true);

@@ -19,7 +19,7 @@ import { SpillError } from '../../src/errors/result-errors.ts';
 import type { ResultPartitionId } from '../../src/ids.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import type { KeptManifest } from '../../src/partitions/storage/kept-manifest.ts';
-import { headerBytes } from '../../src/partitions/storage/segment-header.ts';
+import { headerBytes, headerProblem } from '../../src/partitions/storage/segment-header.ts';
 import {
   type SpillFile,
   spillFaultPoints,
@@ -117,6 +117,19 @@ describe('segments', () => {
     ]);
     const { file: path, offset } = file.locate(12);
     expect(readFileSync(path)[offset]).toBe(2);
+  });
+
+  it('FS1: a segment begins with its header, also after a first write that failed', async () => {
+    const file = create(10);
+    const write = jest.spyOn(handles, 'writev').mockRejectedValueOnce(new Error('ENOSPC'));
+    await expect(append(file, counting(4))).rejects.toThrow('ENOSPC');
+    write.mockRestore();
+    await append(file, counting(10));
+    await append(file, counting(3));
+    for (const [number, start] of [0, 10].entries()) {
+      const bytes = readFileSync(file.locate(start).file).subarray(0, headerBytes);
+      expect(headerProblem(bytes, { id: idOf(4, 1), number, start })).toBeUndefined();
+    }
   });
 
   it('are all deleted with the file', async () => {

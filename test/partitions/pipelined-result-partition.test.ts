@@ -25,6 +25,19 @@ describe('PipelinedResultPartition', () => {
     expect(reading.records).toEqual(['a']);
   });
 
+  it('PP1: emits an element for a credit, and the end without one', () => {
+    const { partition } = pipelined(1, 4);
+    const reading = new Reading(partition.read(0));
+    for (const record of 'abc') partition.write(0, elementOf([record]));
+    expect(reading.elements).toEqual([]);
+    reading.request(1);
+    expect(reading.records).toEqual(['a']);
+    partition.finish(() => {});
+    expect([reading.records, reading.isComplete]).toEqual([['a'], false]);
+    reading.request(2);
+    expect([reading.records, reading.isComplete]).toEqual([['a', 'b', 'c'], true]);
+  });
+
   it('PP2: is full when any queue is, and wakes its producer when the last full one has room', () => {
     const { partition, wakes } = pipelined(2);
     const [first, second] = [new Reading(partition.read(0)), new Reading(partition.read(1))];

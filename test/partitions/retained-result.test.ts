@@ -98,6 +98,25 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(readings.map(stateOf)).toEqual([whole(24), whole(24), whole(24, 7)]);
   });
 
+  it('RL3: a reader waits at the first element that is missing, and sees no gap', () => {
+    const rig = new RetainedRig(options).write(times(6, 2));
+    if (!isReadEarly) rig.finish();
+    rig.resume(true);
+    const [early, late] = [rig.read({ credits: unlimited }), rig.read({ from: 4, credits: unlimited })];
+    const seen = [early, late].map(({ records }) => records.length);
+    for (const size of [1, 3, 2, 4]) {
+      rig.write([size]);
+      for (const [index, { records }] of [early, late].entries()) {
+        const from = index * 4;
+        const atLeast = Math.max(seen[index] as number, rig.producedOf(0) - from - 1);
+        expect(records).toEqual(recordsOf(0, from, from + records.length));
+        expect(records.length).toBeGreaterThanOrEqual(Math.max(0, atLeast));
+      }
+    }
+    rig.write([2]).finish();
+    expect([early, late].map(stateOf)).toEqual([whole(12), whole(12, 4)]);
+  });
+
   it('RP4: resumed twice, by an attempt that came half-way, is still what it was', () => {
     for (const [first, second] of [
       [false, false],

@@ -52,7 +52,7 @@ const failing = (times: number): FaultPlan => {
 };
 
 describe('a source that does not close', () => {
-  it('does not keep a job that has finished', async () => {
+  it('ST6: does not keep a job that has finished', async () => {
     const records = collect<number>();
     const job = Job.create('hanging');
     job.source('numbers', source).sink('out', records);
@@ -66,7 +66,7 @@ describe('a source that does not close', () => {
     });
   });
 
-  it('does not keep a task that failed from its restart', async () => {
+  it('ST6: does not keep a task that failed from its restart', async () => {
     const records = collect<number>();
     const job = Job.create('hanging');
     job.source('numbers', source).sink('out', records);

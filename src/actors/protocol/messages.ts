@@ -19,7 +19,7 @@ import type { Port } from './port.ts';
  *   delays, repeats and reorders them on the way. Between the two directions, and between executors, there is no order.
  * - W2 Nothing is answered on the stack of the one who asks. A question carries a token, its answer carries the same one.
  * - W3 Whatever speaks of a task or a result names the attempt. What is said of another attempt than the present one is
- *   history: the master drops it.
+ *   history: it changes nothing.
  * - W4 An executor decides nothing about recovery. It reports facts (truncated, traceless, reclaimed); what follows from
  *   them is the master's business, and the executor acts on them before the master has heard.
  * - W5 An executor whose port is closed is gone, with its tasks and its results. One that is quarantined gets no tasks any
@@ -107,7 +107,12 @@ export type ExecutorToMasterMessage =
       readonly place: FailurePlace | undefined;
     } & TaskEnd)
   /** A task has ended, and something of it did not close in its time. */
-  | { readonly type: 'task.leftOpen'; readonly vertex: ExecutionVertexId; readonly what: string }
+  | {
+      readonly type: 'task.leftOpen';
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly what: string;
+    }
   | {
       readonly type: 'results.registered';
       readonly token: number;

@@ -1,0 +1,163 @@
+import { ActorHost } from '../../src/actors/actor-host.ts';
+import type { PartitionRegistration, TaskDeployment } from '../../src/actors/protocol/deployment.ts';
+import type {
+  ExecutorToMasterMessage,
+  MasterPort,
+  MasterToExecutorMessage,
+} from '../../src/actors/protocol/messages.ts';
+import type { TaskSurroundings } from '../../src/executors/data-plane.ts';
+import { ResultDirectory } from '../../src/executors/result-directory.ts';
+import { TaskExecutor } from '../../src/executors/task-executor.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../src/ids.ts';
+import { HandClock } from '../support/manual-cluster.ts';
+import { NotingPartition } from '../support/partition-harness.ts';
+
+const vertex = 2 as ExecutionVertexId;
+const statistics = { recordsIn: 3, recordsOut: 2, isCurtailed: false };
+
+const resultOf = (attempt: number): ResultPartitionId => ({ partition: 7, attempt }) as ResultPartitionId;
+
+function deploymentOf(attempt: number): TaskDeployment {
+  return {
+    vertex,
+    attempt: attempt as AttemptNumber,
+    task: 'map[0]',
+    jobVertex: 'map' as JobVertexId,
+    operators: ['map'],
+    subtask: 0,
+    parallelism: 1,
+    channelOrder: 'any',
+    inputs: [],
+    outputs: [{ edge: 0, partition: resultOf(attempt) }],
+  };
+}
+
+const registrationOf = (attempt: number): PartitionRegistration => ({
+  id: resultOf(attempt),
+  edge: 0,
+  producer: vertex,
+  subpartitionCount: 1,
+  origin: 'new',
+  isReproducible: true,
+});
+
+/** An executor, its master and its tasks played by the test. */
+function connected() {
+  const clock = new HandClock();
+  const said: ExecutorToMasterMessage[] = [];
+  const released: ResultPartitionId[] = [];
+  const tasks: (TaskSurroundings & { isCanceled: boolean })[] = [];
+  let tell: (message: MasterToExecutorMessage) => void = () => {};
+  const port: MasterPort = {
+    post: (message) => said.push(message),
+    onMessage: (listener) => {
+      tell = listener;
+    },
+    onClose: () => {},
+    close: () => {},
+  };
+  const executor = new TaskExecutor({
+    executor: 'local-0' as ExecutorId,
+    slots: 1,
+    port,
+    clock,
+    directory: new ResultDirectory(),
+    actors: ActorHost.root('test', { clock }),
+    quarantined: () => {},
+    dataPlane: {
+      createPartition: ({ id }) => Object.assign(new NotingPartition(1), { id, release: () => released.push(id) }),
+      createTask: (_, surroundings) => {
+        const task = { ...surroundings, isCanceled: false };
+        tasks.push(task);
+        return {
+          start: () => {},
+          cancel: () => {
+            task.isCanceled = true;
+          },
+        };
+      },
+      dispose: async () => {},
+    },
+  });
+  executor.connect();
+  const deploy = (attempt: number): TaskSurroundings & { readonly isCanceled: boolean } => {
+    tell({ type: 'results.register', token: attempt, registrations: [registrationOf(attempt)] });
+    tell({ type: 'task.deploy', deployment: deploymentOf(attempt) });
+    return tasks.at(-1) as (typeof tasks)[number];
+  };
+  const ends = (): string[] =>
+    said.flatMap((message) =>
+      message.type === 'task.finished' || message.type === 'task.failed' || message.type === 'task.canceled'
+        ? [`${message.type}#${message.attempt}`]
+        : [],
+    );
+  return { executor, said, released, deploy, ends, tell: (message: MasterToExecutorMessage) => tell(message) };
+}
+
+type End = [name: string, end: (task: TaskSurroundings) => void];
+
+const everyEnd: readonly End[] = [
+  ['task.finished', (task) => task.finished(statistics)],
+  ['task.failed', (task) => task.failed(new Error('broken'), statistics, undefined)],
+  ['task.canceled', (task) => task.canceled(statistics)],
+];
+
+describe('a task executor', () => {
+  it.each(everyEnd)('TE1: reports one end of an attempt, the first: %s', (name, end) => {
+    const { deploy, ends, executor } = connected();
+    const task = deploy(0);
+    expect(executor.runs(vertex)).toBe(true);
+    end(task);
+    for (const [, again] of everyEnd) again(task);
+    expect([ends(), executor.runs(vertex)]).toEqual([[`${name}#0`], false]);
+  });
+
+  it('TE1: the end of an attempt is not that of the next', () => {
+    const { deploy, ends } = connected();
+    const first = deploy(0);
+    first.failed(new Error('broken'), statistics, undefined);
+    const second = deploy(1);
+    first.finished(statistics);
+    expect(ends()).toEqual(['task.failed#0']);
+    second.finished(statistics);
+    expect(ends()).toEqual(['task.failed#0', 'task.finished#1']);
+  });
+
+  it('TE1: cancels the attempt that is named, and none other', () => {
+    const { deploy, tell } = connected();
+    const task = deploy(1);
+    tell({ type: 'task.cancel', vertex, attempt: 0 as AttemptNumber });
+    expect(task.isCanceled).toBe(false);
+    tell({ type: 'task.cancel', vertex, attempt: 1 as AttemptNumber });
+    expect(task.isCanceled).toBe(true);
+  });
+
+  it.each<[how: string, message: MasterToExecutorMessage]>([
+    ['quarantined', { type: 'executor.quarantine', why: 'a task on it does not end' }],
+    ['stopped', { type: 'executor.stop', token: 9, hasFinished: false }],
+  ])('TE1: reports no end once it is %s, and cancels its tasks', (_, message) => {
+    const { deploy, ends, tell, executor } = connected();
+    const task = deploy(0);
+    tell(message);
+    for (const [, end] of everyEnd) end(task);
+    expect([task.isCanceled, ends(), executor.runs(vertex)]).toEqual([true, [], false]);
+    tell({ type: 'task.deploy', deployment: deploymentOf(1) });
+    expect(executor.runs(vertex)).toBe(false);
+  });
+
+  it.each(everyEnd)('TE2: holds what a task has written after %s, until it is told to release it', (_, end) => {
+    const { deploy, released, tell } = connected();
+    end(deploy(0));
+    tell({ type: 'executor.quarantine', why: 'a task on it does not end' });
+    expect(released).toEqual([]);
+    tell({ type: 'results.release', ids: [resultOf(0)], traced: [] });
+    expect(released).toEqual([resultOf(0)]);
+  });
+
+  it('TE2: releases what it holds when it is stopped', async () => {
+    const { deploy, released, executor } = connected();
+    deploy(0).finished(statistics);
+    await executor.stop(false);
+    expect(released).toEqual([resultOf(0)]);
+  });
+});
