@@ -13,10 +13,10 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     name: 'array',
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
-    open: ({ subtask, parallelism }) => {
+    open: ({ subtask, parallelism }, _plan, from = 0) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
-      const reader = counting(start, end, (from, to) => records.slice(from, to));
-      return { ...reader, locate: (record) => `array[${start + record}]` };
+      const reader = counting(start, end, from as number, (first, next) => records.slice(first, next));
+      return { ...reader, locate: (record) => `array[${start + (from as number) + record}]` };
     },
   };
 }
@@ -35,9 +35,9 @@ export function range(start: number, end: number): Source<number> {
     name: `range(${start}, ${end})`,
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
-    open: ({ subtask, parallelism }) => {
+    open: ({ subtask, parallelism }, _plan, from = 0) => {
       const share = shareOf(subtask, parallelism, end - start);
-      return counting(start + share.start, start + share.end, numbersBetween);
+      return counting(start + share.start, start + share.end, from as number, numbersBetween);
     },
   };
 }
@@ -48,9 +48,16 @@ function numbersBetween(from: number, to: number): number[] {
   return numbers;
 }
 
-function counting<Out>(start: number, end: number, between: (from: number, to: number) => Out[]): SourceReader<Out> {
-  let at = start;
+/** Counts from `start`, without the first `skipped`, which is also what it says of its position. */
+function counting<Out>(
+  start: number,
+  end: number,
+  skipped: number,
+  between: (from: number, to: number) => Out[],
+): SourceReader<Out> {
+  let at = start + skipped;
   return {
+    position: () => at - start,
     read: (maxRecords) => {
       if (at >= end) return null;
       const from = at;

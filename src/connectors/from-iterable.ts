@@ -24,13 +24,13 @@ export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>
     name,
     maxParallelism: 1,
     splitLimit: 'an iterable has one reader',
-    open: () => {
+    open: (_context, _plan, from = 0) => {
       const iterator = iterableOf(name, make())[Symbol.iterator]();
       if (used.has(iterator)) {
         throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromIterable(() => …)');
       }
       used.add(iterator);
-      return new IteratorReader(iterator);
+      return new IteratorReader(iterator, from as number);
     },
   };
 }
@@ -49,21 +49,40 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 
 class IteratorReader<Out> implements SourceReader<Out> {
   readonly #iterator: Iterator<Out>;
+  /** Records to pass over at the start. */
+  #skip: number;
+  #count: number;
   #isDone = false;
 
-  constructor(iterator: Iterator<Out>) {
+  constructor(iterator: Iterator<Out>, skip: number) {
     this.#iterator = iterator;
+    this.#skip = this.#count = skip;
+  }
+
+  /** Records before the next one. */
+  position(): number {
+    return this.#count;
   }
 
   read(maxRecords: number): readonly Out[] | null {
     if (this.#isDone) return null;
+    // A slice at a time: what is passed over may be long, and the thread is shared.
+    if (this.#skip > 0) return this.#passOver(maxRecords);
     const records: Out[] = [];
     while (records.length < maxRecords) {
       const item = this.#next();
-      if (item.done === true) return records.length > 0 ? records : null;
+      if (item.done === true) break;
       records.push(item.value);
     }
-    return records;
+    this.#count += records.length;
+    return records.length > 0 ? records : null;
+  }
+
+  #passOver(count: number): readonly Out[] | null {
+    for (let passed = 0; passed < count && this.#skip > 0; passed++, this.#skip--) {
+      if (this.#next().done === true) return null;
+    }
+    return [];
   }
 
   close(): void {

@@ -207,6 +207,7 @@ export class LocalDataPlane implements DataPlane {
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
+            restore: deployment.restore,
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
@@ -306,8 +307,8 @@ export class LocalDataPlane implements DataPlane {
 }
 
 function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings): SubpartitionView[] {
-  return deployment.inputs.flatMap(({ partitions, subpartition }) =>
-    partitions.map((id) => assertHeld(id, surroundings.source(id)).read(subpartition)),
+  return deployment.inputs.flatMap(({ partitions, subpartition, fromRecords }) =>
+    partitions.map((id, index) => assertHeld(id, surroundings.source(id)).read(subpartition, fromRecords?.[index])),
   );
 }
 

@@ -12,9 +12,15 @@ export interface SourceReader<Out> {
   read(maxRecords: number): readonly Out[] | null | PromiseLike<readonly Out[] | null>;
   /**
    * The origin of a record: `flights.jsonl:18`. Called after a failure at the record, before `close`; `record` is its
-   * number among the records read, from 0. undefined if unknown.
+   * number among the records that this reader has read, from 0. undefined if unknown.
    */
   locate?(record: number): string | undefined | Promise<string | undefined>;
+  /**
+   * The place of the next record, as plain data: a reader that is opened at it continues with the same records. Called
+   * before each read, so it should cost little; never while a promise of `read` is pending. A reader that cannot tell
+   * leaves it out: its task then has no state to be restored from.
+   */
+  position?(): unknown;
   /** Frees resources. Called once, also after an error; a pending promise of `read` should settle soon. */
   close(): void | PromiseLike<unknown>;
 }
@@ -62,7 +68,8 @@ export interface Source<Out, Plan = unknown> {
   /**
    * Opens the share of one subtask. `plan` is the result of `plan`, copied and frozen. A run always passes it; opened
    * without it, a source plans by itself.
+   * @param from the `position` of another reader of the same share; undefined: from the start
    * @throws SourceNotReplayableError if it was opened before and its data is gone
    */
-  open(context: RuntimeContext, plan?: Plan): SourceReader<Out> | PromiseLike<SourceReader<Out>>;
+  open(context: RuntimeContext, plan?: Plan, from?: unknown): SourceReader<Out> | PromiseLike<SourceReader<Out>>;
 }

@@ -25,6 +25,15 @@ export class ChannelOrder {
     return this.#runs[run * 2] as number;
   }
 
+  /** Its end, from which on more may be noted. */
+  get position(): OrderPosition {
+    const last = this.#length - 1;
+    // The last run may grow; a mark is over.
+    return last >= 0 && this.countAt(last) > 0
+      ? { run: last, taken: this.countAt(last) }
+      : { run: this.#length, taken: 0 };
+  }
+
   /** Records of a run; 0 for a mark. */
   countAt(run: number): number {
     return this.#runs[run * 2 + 1] as number;
@@ -55,17 +64,30 @@ export class ChannelOrder {
   }
 }
 
+/** A place in an order: that many records of a run were taken, and all runs before it. Plain data. */
+export interface OrderPosition {
+  readonly run: number;
+  readonly taken: number;
+}
+
 /** Goes through an order again, up to where it ended when the replay began. */
 export class OrderReplay {
   readonly #order: ChannelOrder;
   readonly #end: number;
-  #run = 0;
+  #run: number;
   #left: number;
 
-  constructor(order: ChannelOrder) {
+  constructor(order: ChannelOrder, { run, taken }: OrderPosition = { run: 0, taken: 0 }) {
     this.#order = order;
     this.#end = order.length;
-    this.#left = this.#end === 0 ? 0 : order.countAt(0);
+    this.#run = run;
+    this.#left = run < this.#end ? order.countAt(run) - taken : 0;
+    if (taken > 0 && this.#left === 0) this.#turn();
+  }
+
+  get position(): OrderPosition {
+    const count = this.#run < this.#end ? this.#order.countAt(this.#run) : 0;
+    return { run: this.#run, taken: count - this.#left };
   }
 
   /** The channel whose turn it is; undefined at the end. */
@@ -81,7 +103,10 @@ export class OrderReplay {
   /** Takes records of the channel, at most as many as are left; none if it is a mark's turn. */
   take(count: number): void {
     this.#left -= count;
-    if (this.#left > 0) return;
+    if (this.#left === 0) this.#turn();
+  }
+
+  #turn(): void {
     this.#run++;
     this.#left = this.#run < this.#end ? this.#order.countAt(this.#run) : 0;
   }

@@ -1,4 +1,6 @@
 import type { Observable } from 'rxjs';
+import type { StateSnapshot } from '../operators/state/state-snapshot.ts';
+import type { InputState, OutputState } from '../operators/state/task-state.ts';
 import type { Batch, Mark, StreamElement } from './stream-element.ts';
 
 /**
@@ -16,6 +18,8 @@ export interface TaskInput {
   placeOf(record: number): string | undefined;
   /** The same, exactly, which takes its time: undefined if it cannot be told. Before `close`. Never rejects. */
   readonly locate?: ((record: number) => Promise<string | undefined>) | undefined;
+  /** How far it has emitted, so that another input can go on from there. Between two emissions; changes nothing. */
+  snapshot(): StateSnapshot<InputState>;
   /** Nothing more is needed, for good: whoever produces it is told. Nothing is emitted any more; `close` follows. */
   dismiss(): void;
   /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */
@@ -51,6 +55,10 @@ export interface TaskOutput {
   write(records: Batch): void;
   /** Takes a mark: it comes after every record so far, wherever those went, and before every later one. */
   mark(mark: Mark): void;
+  /** What another output has to know to go on after the last mark. When it was just {@link mark marked}. */
+  snapshot(): StateSnapshot<OutputState>;
+  /** Goes on as another output would have. Once, before the first record. */
+  restore(state: OutputState): void;
   /** Hands on what is still buffered (a partly filled batch) although nothing follows yet. */
   flush(): void;
   /** Everything was written: commit. Calls `done` when it is safe, or with the error. */

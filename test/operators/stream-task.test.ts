@@ -40,6 +40,10 @@ class HandInput implements TaskInput {
     this.dismissed++;
   }
 
+  snapshot(): Absence {
+    return absent('a test has no state');
+  }
+
   close(done: () => void): void {
     this.closed++;
     if (this.closesLater) this.#finishClosing = done;
@@ -146,6 +150,12 @@ class HandOutput implements TaskOutput {
   mark(mark: Mark): void {
     this.log.push(mark);
   }
+
+  snapshot(): Absence {
+    return absent('a test has no state');
+  }
+
+  restore(): void {}
 
   flush(): void {
     if (this.log.at(-1) !== 'flush') this.log.push('flush');

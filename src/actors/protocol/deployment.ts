@@ -1,3 +1,4 @@
+import type { TaskRestore } from '../../operators/state/task-state.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 
 /** One attempt of one task, as an executor needs it. Plain data: its functions are in the executor's own registry. */
@@ -22,9 +23,13 @@ export interface TaskDeployment {
     readonly edge: number;
     readonly partitions: readonly ResultPartitionId[];
     readonly subpartition: number;
+    /** By partition: the record of the subpartition to begin with. Default: the first. */
+    readonly fromRecords?: readonly number[];
   }[];
   /** Per outgoing edge: the partition to write, registered before. */
   readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];
+  /** What it goes on from; `fromRecords` of its inputs are those of that state. Default: it starts from the beginning. */
+  readonly restore?: TaskRestore;
 }
 
 /** A partition that a task will write. */

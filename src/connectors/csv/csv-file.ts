@@ -6,7 +6,7 @@ import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, sp
 import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
 import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
 import { assertSameColumns } from '../inputs/same-columns.ts';
-import { SplitsReader } from '../inputs/splits-reader.ts';
+import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { textFile } from '../inputs/text-file.ts';
 import { LineBlocks } from '../lines/line-blocks.ts';
 import { csvLineEndOf } from '../lines/line-end.ts';
@@ -67,21 +67,25 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),
     plan,
-    open: async (context, planned?: FilesPlan<CsvInput>) => {
+    open: async (context, planned?: FilesPlan<CsvInput>, from?: unknown) => {
       const linesOf = ({ file }: PlannedSplit<CsvInput>) => ({
         environment: context.environment,
         newlinesInQuotes: newlinesInValues,
         lineEnd: file.lineEnd,
       });
-      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
-        open: async (split) => {
-          const blocks = await LineBlocks.open(split, linesOf(split));
-          return new CsvReader(blocks, { format, head: split.file, parse });
+      return SplitsReader.open(
+        splitsOf(planned ?? (await plan(context)), context.subtask),
+        {
+          open: async (split) => {
+            const blocks = await LineBlocks.open(split, linesOf(split));
+            return new CsvReader(blocks, { format, head: split.file, parse });
+          },
+          restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
+          locate: (split, record) =>
+            locateLine(split, linesOf(split), record, (block) => csvRowsIn(block, split.file, newlinesInValues)),
         },
-        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
-        locate: (split, record) =>
-          locateLine(split, linesOf(split), record, (block) => csvRowsIn(block, split.file, newlinesInValues)),
-      });
+        from as SplitsPosition | undefined,
+      );
     },
   };
 }

@@ -2,6 +2,11 @@ import type { SourceReader } from '../../operators/source.ts';
 
 type Answer<Out> = readonly Out[] | null;
 
+/** A split, or the rest of one, starts somewhere. */
+interface SplitStart {
+  readonly start: number;
+}
+
 /** How to read splits. */
 export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out> = SourceReader<Out>> {
   readonly open: (split: Split) => Promise<Reader>;
@@ -14,29 +19,63 @@ export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out
   readonly locate: (split: Split, record: number) => Promise<string | undefined>;
 }
 
+/** A place among the splits of a subtask. Plain data. */
+export interface SplitsPosition {
+  /** Index of the split; the number of splits at the end. */
+  readonly split: number;
+  /** Where the rest of it starts that is to be read again. */
+  readonly start: number;
+  /** Records of that rest that are before the place. */
+  readonly skipped: number;
+}
+
 /** Reads one split after the other. Each split has its own reader; one is open at a time. */
-export class SplitsReader<Out, Split, Reader extends SourceReader<Out>> implements SourceReader<Out> {
-  readonly #waiting: Split[];
+export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceReader<Out>>
+  implements SourceReader<Out>
+{
+  readonly #splits: readonly Split[];
+  /** Index of the split that is opened next. */
+  #next = 0;
   readonly #options: SplitsReaderOptions<Out, Split, Reader>;
   /** The opened splits and later rests of them, each with the number of its first record. */
   readonly #opened: { readonly split: Split; readonly first: number }[] = [];
+  /** Records that were read; below 0 while those before the position are that it was opened at. */
   #count = 0;
   #reader: Reader | undefined;
   #isClosed = false;
 
   private constructor(splits: readonly Split[], options: SplitsReaderOptions<Out, Split, Reader>) {
-    this.#waiting = [...splits];
+    this.#splits = splits;
     this.#options = options;
   }
 
-  /** Opens the first split. */
-  static async open<Out, Split, Reader extends SourceReader<Out>>(
+  /** Opens the first split, or the one that `from` is in, and reads up to that place. */
+  static async open<Out, Split extends SplitStart, Reader extends SourceReader<Out>>(
     splits: readonly Split[],
     options: SplitsReaderOptions<Out, Split, Reader>,
+    from?: SplitsPosition,
   ): Promise<SplitsReader<Out, Split, Reader>> {
-    const reader = new SplitsReader(splits, options);
+    if (from === undefined) {
+      const reader = new SplitsReader(splits, options);
+      await reader.#openNext();
+      return reader;
+    }
+    const { split: index, start, skipped } = from;
+    const reader = new SplitsReader(
+      splits.map((split, at) => (at === index ? { ...split, start } : split)),
+      options,
+    );
+    reader.#next = index;
+    reader.#count = -skipped;
     await reader.#openNext();
+    await reader.#passOver();
     return reader;
+  }
+
+  position(): SplitsPosition {
+    const place = this.#opened.at(-1);
+    if (this.#reader === undefined || place === undefined) return { split: this.#next, start: 0, skipped: 0 };
+    return { split: this.#next - 1, start: place.split.start, skipped: this.#count - place.first };
   }
 
   read(maxRecords: number): Answer<Out> | Promise<Answer<Out>> {
@@ -73,12 +112,22 @@ export class SplitsReader<Out, Split, Reader extends SourceReader<Out>> implemen
   }
 
   async #openNext(): Promise<void> {
-    const split = this.#waiting.shift();
+    const split = this.#splits[this.#next];
     if (split === undefined || this.#isClosed) return;
+    this.#next++;
     this.#opened.push({ split, first: this.#count });
     this.#reader = await this.#options.open(split);
     // This reader may have been closed while it opened the split.
     if (this.#isClosed) await this.#closeReader();
+  }
+
+  async #passOver(): Promise<void> {
+    try {
+      while (this.#count < 0) if ((await this.read(-this.#count)) === null) return;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   async #closeReader(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Source, SourcePlanContext } from '../../operators/source.ts';
 import { type FilesPlan, fixFiles, planOf, splitsOf } from '../inputs/files-plan.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
 import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
-import { SplitsReader } from '../inputs/splits-reader.ts';
+import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { textFile } from '../inputs/text-file.ts';
 import { checkJsonLinesOptions, jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
 import { LineBlocks } from '../lines/line-blocks.ts';
@@ -39,11 +39,15 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     plan,
-    open: async (context, planned?: FilesPlan) =>
-      SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
-        open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
-        restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
-        locate: (split, record) => locateLine(split, context, record, ({ text }) => jsonLinesIn(text)),
-      }),
+    open: async (context, planned?: FilesPlan, from?: unknown) =>
+      SplitsReader.open(
+        splitsOf(planned ?? (await plan(context)), context.subtask),
+        {
+          open: async (split) => new JsonLinesReader(await LineBlocks.open(split, context), options),
+          restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
+          locate: (split, record) => locateLine(split, context, record, ({ text }) => jsonLinesIn(text)),
+        },
+        from as SplitsPosition | undefined,
+      ),
   };
 }

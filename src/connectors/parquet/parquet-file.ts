@@ -11,7 +11,7 @@ import { OpenFile } from '../inputs/fixed-file.ts';
 import { checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
 import { bufferOf, parquetInput, type ParquetInputFile, planRowGroups } from '../inputs/row-groups.ts';
 import { assertSameColumns } from '../inputs/same-columns.ts';
-import { SplitsReader } from '../inputs/splits-reader.ts';
+import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { type ColumnPlan, planColumns } from './column-plan.ts';
 import { type RowBuilder, rowBuilder } from './row-builder.ts';
 import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './read-column.ts';
@@ -82,22 +82,27 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     plan,
-    open: async (context, planned?: FilesPlan<ParquetInputFile>) => {
+    open: async (context, planned?: FilesPlan<ParquetInputFile>, from?: unknown) => {
       const library = await loadLibrary();
       const { logger } = context.environment;
-      return SplitsReader.open(splitsOf(planned ?? (await plan(context)), context.subtask), {
-        open: async (split) => {
-          const { metadata, path: file } = split.file;
-          const columnPlans = columnPlansOf(library, split.file, options);
-          const opened = await OpenFile.open(split.file);
-          const input = { path: file, library, file: bufferOf(opened), metadata, logger };
-          return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+      return SplitsReader.open(
+        splitsOf(planned ?? (await plan(context)), context.subtask),
+        {
+          open: async (split) => {
+            const { metadata, path: file } = split.file;
+            const columnPlans = columnPlansOf(library, split.file, options);
+            const opened = await OpenFile.open(split.file);
+            const input = { path: file, library, file: bufferOf(opened), metadata, logger };
+            return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+          },
+          restOf: (split, { group }) => (group > split.start ? { ...split, start: group } : undefined),
+          locate: async (split, record) => {
+            const row = (groupsOf(split)[0]?.rowStart ?? 0) + record + 1;
+            return `${split.file.path}: row ${row}`;
+          },
         },
-        locate: async (split, record) => {
-          const row = (groupsOf(split)[0]?.rowStart ?? 0) + record + 1;
-          return `${split.file.path}: row ${row}`;
-        },
-      });
+        from as SplitsPosition | undefined,
+      );
     },
   };
 }
@@ -183,6 +188,11 @@ class ParquetReader<Out> implements SourceReader<Out> {
     const records = this.#parse === undefined ? (rows as Out[]) : this.#parsed(rows, this.#parse);
     this.#at = end;
     return records;
+  }
+
+  /** Index in the file of the row group whose rows it hands out. */
+  get group(): number {
+    return (this.#groups[this.#nextGroup - 1]?.number ?? 1) - 1;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
-import { type ChannelOrder, OrderReplay } from '../../partitions/channel-order.ts';
+import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {
   elementOf,
@@ -8,7 +8,18 @@ import {
   type StreamElement,
   type WrittenElement,
 } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
+import type { StateSnapshot } from '../state/state-snapshot.ts';
+import type { GateState } from '../state/task-state.ts';
+import { PassedMarks } from './passed-marks.ts';
+
+/** Where a gate goes on whose task is restored. */
+export interface RestoredGate {
+  readonly state: GateState;
+  /** The checkpoint that the state was taken for. */
+  readonly checkpoint: CheckpointId;
+}
 
 /** Elements of which is remembered where they came from: more than a chain of operators is behind. */
 const mostArrivals = 1_024;
@@ -35,6 +46,8 @@ const creditsPerChannel = 2;
  * - IG3 A channel that always has elements does not starve the others.
  * - IG4 With an order on record, records and marks are taken in that order, whatever batches the records come in; then in
  *   turn, and that is added to the record.
+ * - IG5 Restored, it leaves out the marks of a channel up to the barrier of its checkpoint, and goes on in the order on record
+ *   from where it was.
  */
 export class InputGate implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -54,30 +67,40 @@ export class InputGate implements TaskInput {
   /** The latest elements, oldest first. */
   readonly #arrivals: Arrival[] = [];
   #emitted = 0;
+  /** By channel: records that were taken. */
   readonly #emittedOf: number[];
+  /** By channel, if it was restored. */
+  readonly #passed: readonly PassedMarks[] | undefined;
   readonly #nameOf: (channel: number) => string;
 
   /**
    * @param order is kept to as far as it goes, and continued
    * @param nameOf says which subpartition a channel reads: `map-1[0] → sums, subpartition 2`
+   * @param restored where it goes on; the views begin at the records of that state
    */
   constructor(
     views: readonly SubpartitionView[],
     order?: ChannelOrder,
     nameOf: (channel: number) => string = (channel) => `channel ${channel}`,
+    restored?: RestoredGate,
   ) {
     this.elements$ = this.#elements.asObservable();
     this.#views = views;
     this.#queues = views.map(() => []);
-    this.#emittedOf = views.map(() => 0);
+    this.#emittedOf = views.map((_, channel) => restored?.state.channels[channel] ?? 0);
+    this.#passed = restored && views.map(() => new PassedMarks(restored.checkpoint));
     this.#nameOf = nameOf;
     this.#openCount = views.length;
     this.#order = order;
-    this.#replay = order === undefined || order.length === 0 ? undefined : new OrderReplay(order);
+    this.#replay =
+      order === undefined || order.length === 0 ? undefined : new OrderReplay(order, restored?.state.order);
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
-          next: (element) => this.#arrived(channel, element),
+          next: (element) => {
+            if (this.#passed === undefined) this.#arrived(channel, element);
+            else this.#arrivedAgain(channel, element, this.#passed[channel] as PassedMarks);
+          },
           error: (error: unknown) => {
             this.#failure ??= error as Error;
             this.#listener?.();
@@ -135,6 +158,13 @@ export class InputGate implements TaskInput {
     return `${this.#nameOf(channel)}, record ${sequence + record - first}`;
   }
 
+  snapshot(): StateSnapshot<GateState> {
+    // At the end of a replay it is the end of the order that counts: its last run may grow.
+    const replay = this.#replay?.channel === undefined ? undefined : this.#replay;
+    const order: OrderPosition | undefined = (replay ?? this.#order)?.position;
+    return { kind: 'taken', state: { kind: 'gate', channels: [...this.#emittedOf], order } };
+  }
+
   close(done: () => void): void {
     this.#phase = 'closed';
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
@@ -180,6 +210,14 @@ export class InputGate implements TaskInput {
     if (this.#arrivals.length >= 2 * mostArrivals) this.#arrivals.splice(0, mostArrivals);
     this.#emitted += count;
     this.#emittedOf[channel] = sequence + count;
+  }
+
+  /** IG5. */
+  #arrivedAgain(channel: number, element: StreamElement, passed: PassedMarks): void {
+    const elements = passed.take(element);
+    for (const next of elements) this.#arrived(channel, next);
+    // A mark that is held back takes no room here, and one that was passed needs none.
+    if (elements.length === 0) this.#views[channel]?.request(1);
   }
 
   #arrived(channel: number, element: StreamElement): void {

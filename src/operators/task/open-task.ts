@@ -11,6 +11,9 @@ import type { Source, SourceReader } from '../source.ts';
 import type { TaskParts } from './stream-task.ts';
 import type { TaskContext } from './task-context.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
+import { refuseState } from '../state/state-snapshot.ts';
+import type { InputState, OutputState, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import { InputGate } from './input-gate.ts';
 import { type ChannelSelection, RecordWriter } from './record-writer.ts';
@@ -27,6 +30,8 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly openChannels: () => readonly SubpartitionView[];
   /** The order in which records are taken from the channels; undefined: any. */
   readonly channelOrder?: ChannelOrder | undefined;
+  /** What it goes on from; its channels begin at the records of that state. */
+  readonly restore?: TaskRestore | undefined;
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
@@ -50,11 +55,12 @@ export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskPart
 
 /** The first to fail counts: what the other still opens is told by its signal, and is closed when it is there. */
 async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
-  const { program, context, sourcePlan, uids, closeLimit } = options;
+  const { program, context, sourcePlan, uids, closeLimit, restore } = options;
   const { source, sink } = program;
   const [first, last] = [uids[0] as string, uids.at(-1) as string];
   const reader = blaming(options, first, async () => {
-    return source && openSource(source, context, sourcePlan && (await sourcePlan()));
+    const from = restore && positionIn(restore.state.input);
+    return source && openSource(source, context, sourcePlan && (await sourcePlan()), from);
   });
   const writer = blaming(options, last, async () => sink && openSink(sink, context));
   try {
@@ -83,8 +89,9 @@ async function openSource(
   source: Source<unknown>,
   context: TaskContext,
   plan: unknown,
+  from: unknown,
 ): Promise<SourceReader<unknown>> {
-  const reader = await source.open(context, plan);
+  const reader = await source.open(context, plan, from);
   checkMethods(`open of source "${source.name}"`, reader, ['read', 'close']);
   return reader;
 }
@@ -106,7 +113,7 @@ function join(
   reader: SourceReader<unknown> | undefined,
   writer: SinkWriter<unknown> | undefined,
 ): TaskParts {
-  const { program, context, partitions, openChannels, channelOrder, callLimiters, wake, uids, nameOfChannel } = options;
+  const { program, context, partitions, callLimiters, wake, uids, restore } = options;
   const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
   const names = uidsOf(program, uids);
   const outputs = program.outputs.map(
@@ -129,12 +136,13 @@ function join(
     wake,
   });
   try {
+    if (restore !== undefined) {
+      chain.restore(restore.state.chain);
+      for (const [index, output] of outputs.entries()) output.restore(restore.state.outputs[index] as OutputState);
+    }
     return {
       // Channels last: what was opened before may fail, and a pipelined result is read once.
-      input:
-        reader === undefined
-          ? new InputGate(openChannels(), channelOrder, nameOfChannel)
-          : new SourceInput(reader, limits, nameOfSource(program, context), context.environment.freezeRecords),
+      input: reader === undefined ? openGate(options) : openInput(options, reader, limits),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
       uids: names,
@@ -143,6 +151,29 @@ function join(
     chain.close();
     throw error;
   }
+}
+
+function openGate({ openChannels, channelOrder, nameOfChannel, restore }: OpenTaskOptions): InputGate {
+  if (restore === undefined) return new InputGate(openChannels(), channelOrder, nameOfChannel);
+  const { checkpoint, state } = restore;
+  if (state.input.kind !== 'gate') refuseState('a task that reads results', 'one that reads a source');
+  return new InputGate(openChannels(), channelOrder, nameOfChannel, { checkpoint, state: state.input });
+}
+
+function openInput(
+  { program, context, restore }: OpenTaskOptions,
+  reader: SourceReader<unknown>,
+  limits: BatchLimits,
+): SourceInput {
+  const name = nameOfSource(program, context);
+  const state = restore?.state.input;
+  if (state?.kind === 'gate') refuseState('a task that reads a source', 'one that reads results');
+  return new SourceInput(reader, limits, name, context.environment.freezeRecords, state);
+}
+
+/** What the reader of a source said of its position; undefined for a gate. */
+function positionIn(state: InputState): unknown {
+  return state.kind === 'source' ? unpackData(state.position)[0] : undefined;
 }
 
 /** `orders.jsonl`, or `orders.jsonl, subtask 2` where it is one of several. */

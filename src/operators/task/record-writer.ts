@@ -4,6 +4,8 @@ import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
+import type { StateSnapshot } from '../state/state-snapshot.ts';
+import type { OutputState } from '../state/task-state.ts';
 
 /** How the records of one edge find their subpartition. */
 export type ChannelSelection =
@@ -97,6 +99,14 @@ export class RecordWriter implements TaskOutput {
   mark(mark: Mark): void {
     this.flush();
     this.#writeToEach(mark);
+  }
+
+  snapshot(): StateSnapshot<OutputState> {
+    return { kind: 'taken', state: { kind: 'writer', next: this.#next } };
+  }
+
+  restore({ next }: OutputState): void {
+    this.#next = next % this.#partition.subpartitionCount;
   }
 
   flush(): void {

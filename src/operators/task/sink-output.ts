@@ -3,6 +3,8 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, type Returned } from '../../user-code.ts';
 import type { SinkWriter } from '../sink.ts';
+import { type Absence, absent, refuseState } from '../state/state-snapshot.ts';
+import type { OutputState } from '../state/task-state.ts';
 
 /** A sink as an output of a task: one write at a time, then commit or abort, each once. */
 export class SinkOutput implements TaskOutput {
@@ -57,6 +59,14 @@ export class SinkOutput implements TaskOutput {
 
   /** Nobody reads a sink. */
   mark(): void {}
+
+  snapshot(): Absence {
+    return absent(`the sink "${this.#sink}" commits what it was given when its task finishes, and not before`);
+  }
+
+  restore(state: OutputState): never {
+    refuseState(`the sink "${this.#sink}"`, `a ${state.kind}`);
+  }
 
   flush(): void {}
 

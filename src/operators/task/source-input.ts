@@ -3,11 +3,14 @@ import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { ignoreRejection } from '../../foreign-value.ts';
 import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
-import { endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import { elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
 import type { SourceReader } from '../source.ts';
+import { absent, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
+import type { SourceState } from '../state/task-state.ts';
 
 /** What a reader answered. */
 type Answer = readonly unknown[] | null;
@@ -33,17 +36,34 @@ export class SourceInput implements TaskInput {
   #listener: (() => void) | undefined;
   #state: ReadingState = { kind: 'idle' };
   #closed: Promise<unknown> | undefined;
+  /** Where the reader was before the read that is under way or was answered last. */
+  #positionBefore: unknown;
+  /** Records that were emitted, those of the input that this one goes on for included; and how many of them are those. */
+  #emitted: number;
+  readonly #first: number;
 
   /**
    * @param name of the source, for messages and for the place of a record that the reader cannot tell
    * @param freezesRecords whether records are frozen before anybody gets them
+   * @param restored where it goes on; the reader was opened at the position of that state
    */
-  constructor(reader: SourceReader<unknown>, limits: BatchLimits, name: string, freezesRecords = false) {
+  constructor(
+    reader: SourceReader<unknown>,
+    limits: BatchLimits,
+    name: string,
+    freezesRecords = false,
+    restored?: SourceState,
+  ) {
     this.#name = name;
     this.#freezesRecords = freezesRecords;
     this.elements$ = this.#elements.asObservable();
     this.#reader = reader;
     this.#cutter = new BatchCutter(limits);
+    this.#emitted = restored?.emitted ?? 0;
+    const waiting = restored === undefined ? [] : unpackData(restored.waiting);
+    if (freezesRecords) freezeRecords(waiting);
+    if (waiting.length > 0) this.#state = { kind: 'read', answer: waiting, from: 0 };
+    this.#first = this.#emitted;
   }
 
   emitNext(): boolean {
@@ -71,7 +91,23 @@ export class SourceInput implements TaskInput {
   }
 
   placeOf(record: number): string {
-    return `${this.#name}, record ${record}`;
+    return `${this.#name}, record ${this.#first + record}`;
+  }
+
+  snapshot(): StateSnapshot<SourceState> {
+    const { position } = this.#reader;
+    if (position === undefined) {
+      return absent(`the source "${this.#name}" does not say where it is: its reader has no \`position\``);
+    }
+    const state = this.#state;
+    const isUnderWay = state.kind === 'reading' || state.kind === 'failed';
+    const waiting = state.kind === 'read' && state.answer !== null ? state.answer.slice(state.from) : [];
+    return takeSnapshot((pack) => ({
+      kind: 'source',
+      position: pack(this.#name, [isUnderWay ? this.#positionBefore : position.call(this.#reader)]),
+      waiting: pack(this.#name, waiting),
+      emitted: this.#emitted,
+    }));
   }
 
   async locate(record: number): Promise<string | undefined> {
@@ -92,7 +128,10 @@ export class SourceInput implements TaskInput {
 
   #read(): boolean {
     const returned = callAndWait<unknown>(
-      () => this.#reader.read(this.#cutter.nextRecords),
+      () => {
+        this.#positionBefore = this.#reader.position?.();
+        return this.#reader.read(this.#cutter.nextRecords);
+      },
       (later) => this.#settle(later),
     );
     this.#state = returned === undefined ? { kind: 'reading' } : this.#stateAfter(returned);
@@ -138,7 +177,8 @@ export class SourceInput implements TaskInput {
     }
     const end = this.#cutter.endOf(answer, from);
     this.#state = end === answer.length ? { kind: 'idle' } : { kind: 'read', answer, from: end };
-    this.#elements.next({ kind: 'records', records: end - from === answer.length ? answer : answer.slice(from, end) });
+    this.#emitted += end - from;
+    this.#elements.next(elementOf(end - from === answer.length ? answer : answer.slice(from, end)));
   }
 
   #fail(error: Error): void {

@@ -11,6 +11,9 @@ import { FailureScene } from './failure-scene.ts';
 import type { Blame, OperatorStage } from '../operator-stage.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
 import type { TaskContext } from './task-context.ts';
+import { snapshotOf } from './task-snapshot.ts';
+import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
+import type { TaskState } from '../state/task-state.ts';
 
 /** What a task works with once it was opened. */
 export interface TaskParts {
@@ -102,6 +105,12 @@ export class StreamTask implements Runnable {
 
   get counts(): Pick<TaskCounts, 'recordsIn' | 'recordsOut'> {
     return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+  }
+
+  /** Its state between two turns, while it runs: what it has taken in is in it, or was written. */
+  snapshot(): StateSnapshot<TaskState> {
+    if (this.#phase !== 'running') return absent(`the task is ${this.#phase}`);
+    return snapshotOf(this.#parts as TaskParts);
   }
 
   run(shouldYield: () => boolean): 'ready' | 'blocked' {
