@@ -1,5 +1,12 @@
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../src/actors/protocol/messages.ts';
-import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId, RunId } from '../../src/ids.ts';
+import type {
+  AttemptNumber,
+  CheckpointId,
+  ExecutionVertexId,
+  JobVertexId,
+  ResultPartitionId,
+  RunId,
+} from '../../src/ids.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 
@@ -32,8 +39,16 @@ const toExecutor = {
       subtask: 1,
       parallelism: 2,
       channelOrder: 'again',
-      inputs: [{ edge: 0, partitions: [id], subpartition: 1 }],
+      inputs: [{ edge: 0, partitions: [id], subpartition: 1, fromRecords: [12] }],
       outputs: [{ edge: 1, partition: id }],
+      restore: {
+        checkpoint: 7 as CheckpointId,
+        state: {
+          input: { kind: 'gate', channels: [12], order: { run: 3, taken: 1 } },
+          chain: { kind: 'passing', waiting: new Uint8Array([1, 2]), isOver: false },
+          outputs: [{ kind: 'writer', next: 1 }],
+        },
+      },
     },
   },
   'task.cancel': { type: 'task.cancel', vertex, attempt },

@@ -3,7 +3,9 @@ import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { InputGate } from '../../src/operators/task/input-gate.ts';
 import type { StreamElement } from '../../src/partitions/stream-element.ts';
-import { barrier, idle } from '../support/marks.ts';
+import type { CheckpointId } from '../../src/ids.ts';
+import type { GateState } from '../../src/operators/state/task-state.ts';
+import { barrier, idle, watermark } from '../support/marks.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
 
 function gateOver(count: number, order?: ChannelOrder) {
@@ -435,5 +437,91 @@ describe('InputGate with an order', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('InputGate that is restored', () => {
+  /** Reads the channels as a first gate did, in its order, from where it was; what it takes. */
+  const restoredFrom = (order: ChannelOrder, state: GateState) => {
+    const channels = [new HandChannel(), new HandChannel()];
+    const gate = new InputGate(channels, order.copy(), undefined, { state, checkpoint: 1 as CheckpointId });
+    const taken: unknown[] = [];
+    gate.elements$.subscribe((element) => {
+      if (element.kind === 'records') taken.push(...element.records);
+      else taken.push(element.kind);
+    });
+    return { gate, taken, channel: (index: number) => channels[index] as HandChannel };
+  };
+
+  const atCheckpoint = () => {
+    const order = new ChannelOrder();
+    const first = gateOver(2, order);
+    first.channel(0).emit('a', 'b');
+    first.channel(1).emit('x');
+    while (first.gate.emitNext());
+    first.channel(0).emitMark(watermark(5));
+    first.channel(0).emitMark(barrier(1));
+    first.channel(1).emitMark(barrier(1));
+    while (first.gate.emitNext());
+    const { state } = first.gate.snapshot() as { readonly state: GateState };
+    return { order, first, state };
+  };
+
+  it('IG5: leaves out the marks up to the barrier of its checkpoint, and goes on in the order on record', () => {
+    const { order, first, state } = atCheckpoint();
+    const before = first.taken.length;
+    first.channel(1).emitMark(idle);
+    first.channel(1).emit('y');
+    while (first.gate.emitNext());
+    first.channel(0).emit('c', 'd');
+    while (first.gate.emitNext());
+    expect(state.channels).toEqual([2, 1]);
+
+    const { gate, taken, channel } = restoredFrom(order, structuredClone(state));
+    channel(0).emitMark(watermark(5));
+    channel(0).emitMark(barrier(1));
+    channel(0).emit('c');
+    channel(0).emit('d');
+    expect(gate.emitNext()).toBe(false);
+    channel(1).emitMark(barrier(1));
+    channel(1).emitMark(idle);
+    channel(1).emit('y');
+    while (gate.emitNext());
+    expect(taken).toEqual(['idleness', 'y', 'c', 'd']);
+    expect(first.taken.slice(before)).toEqual(taken);
+    // What was left out took no room, and where a record is from is counted from the first of its channel.
+    expect(channel(0).credits).toBe(2);
+    expect(gate.placeOf(1)).toBe('channel 0, record 2');
+  });
+
+  it('IG5: takes the marks before its first record if the barrier is not among them, and those after the barrier', () => {
+    const { state } = atCheckpoint();
+    const { gate, taken, channel } = restoredFrom(new ChannelOrder(), state);
+    channel(0).emitMark(watermark(6));
+    channel(0).emitMark(barrier(2));
+    channel(0).emit('c');
+    channel(1).emitMark(barrier(1));
+    channel(1).emitMark(barrier(2));
+    for (const index of [0, 1]) channel(index).end();
+    while (gate.emitNext());
+    expect(taken.filter((one) => one !== 'end')).toEqual(
+      expect.arrayContaining(['watermark', 'barrier', 'c', 'barrier']),
+    );
+    expect(taken).toHaveLength(5);
+  });
+
+  it('IG5: goes on in the middle of a replay', () => {
+    const order = orderOf('0×3 1×2 0×0');
+    const first = gateOver(2, order);
+    first.channel(0).emit('a', 'b');
+    while (first.gate.emitNext());
+    const { state } = first.gate.snapshot() as { readonly state: GateState };
+    expect(state).toEqual({ kind: 'gate', channels: [2, 0], order: { run: 0, taken: 2 } });
+    const { gate, taken, channel } = restoredFrom(order, state);
+    channel(1).emit('x', 'y');
+    expect(gate.emitNext()).toBe(false);
+    channel(0).emit('c');
+    while (gate.emitNext());
+    expect(taken).toEqual(['c', 'x', 'y']);
   });
 });

@@ -1,4 +1,5 @@
 import { SourceInput } from '../../src/operators/task/source-input.ts';
+import { unpackData } from '../../src/partitions/records/packed-data.ts';
 import type { SourceReader } from '../../src/operators/source.ts';
 
 type Answer = ReturnType<SourceReader<unknown>['read']>;
@@ -103,5 +104,63 @@ describe('SourceInput', () => {
     reject(new Error('late'));
     await turn();
     expect(taken).toEqual([]);
+  });
+});
+
+describe('the state of a source', () => {
+  const limits = { batchSize: 4, batchBytes: 1_024 };
+  /** Counts to 20, by answers that are longer than a batch, or come later. */
+  const counter = (from: number, isLater: boolean, answers: (() => void)[]): SourceReader<number> => {
+    let next = from;
+    const answer = (): number[] | null => (next >= 20 ? null : Array.from({ length: 6 }, () => next++));
+    return {
+      position: () => next,
+      read: () => {
+        if (!isLater) return answer();
+        const batch = answer();
+        return new Promise((resolve) => answers.push(() => resolve(batch)));
+      },
+      close: () => {},
+    };
+  };
+
+  it.each([false, true])(
+    'goes on with what was not handed on, wherever it was taken (answers later: %s)',
+    async (isLater) => {
+      for (let swapAt = 0; swapAt < 25; swapAt++) {
+        const answers: (() => void)[] = [];
+        const taken: unknown[] = [];
+        const listen = (input: SourceInput): SourceInput => {
+          input.elements$.subscribe((element) => void (element.kind === 'records' && taken.push(...element.records)));
+          return input;
+        };
+        let input = listen(new SourceInput(counter(0, isLater, answers), limits, 'numbers'));
+        for (let step = 0; step < 40; step++) {
+          if (step === swapAt) {
+            const snapshot = input.snapshot();
+            if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
+            const state = structuredClone(snapshot.state);
+            const [from] = unpackData(state.position) as [number];
+            answers.length = 0;
+            input = listen(new SourceInput(counter(from, isLater, answers), limits, 'numbers', true, state));
+            expect(input.placeOf(0)).toBe(`numbers, record ${taken.length}`);
+          }
+          input.emitNext();
+          // Now and then an answer comes, which the input hears of a turn later.
+          if (step % 2 === 1) for (const answer of answers.splice(0)) answer();
+          if (step % 3 === 1) await Promise.resolve();
+          if (step % 3 === 2) await new Promise((resolve) => setImmediate(resolve));
+        }
+        expect(taken).toEqual(Array.from({ length: 24 }, (_, n) => n));
+      }
+    },
+  );
+
+  it('is absent where the reader does not tell its position', () => {
+    const input = new SourceInput({ read: () => null, close: () => {} }, limits, 'ticks');
+    expect(input.snapshot()).toEqual({
+      kind: 'absent',
+      reason: 'the source "ticks" does not say where it is: its reader has no `position`',
+    });
   });
 });

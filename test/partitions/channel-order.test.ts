@@ -166,4 +166,34 @@ describe('OrderReplay', () => {
       }),
     );
   });
+
+  it('property: goes on from where another replay was, or from the end of what was noted', () => {
+    const anyRuns = fc.array(fc.tuple(fc.nat(2), fc.nat(3)), { maxLength: 40 });
+    /** The channel of each record and mark, and which it is. */
+    const rest = (replay: OrderReplay): string[] => {
+      const taken: string[] = [];
+      for (let { channel } = replay; channel !== undefined; { channel } = replay) {
+        taken.push(`${channel}${replay.left > 0 ? '' : ' mark'}`);
+        replay.take(Math.min(1, replay.left));
+      }
+      return taken;
+    };
+    fc.assert(
+      fc.property(anyRuns, anyRuns, fc.nat(80), (before, after, steps) => {
+        const order = noted(before);
+        const end = structuredClone(order.position);
+        for (const [channel, count] of after) {
+          if (count === 0) order.noteMark(channel);
+          else order.note(channel, count);
+        }
+        const whole = rest(new OrderReplay(order));
+        const replay = new OrderReplay(order);
+        for (let step = 0; step < steps && replay.channel !== undefined; step++) replay.take(Math.min(1, replay.left));
+        const { position } = replay;
+        expect(rest(new OrderReplay(order, position))).toEqual(whole.slice(Math.min(steps, whole.length)));
+        const first = rest(new OrderReplay(noted(before))).length;
+        expect(rest(new OrderReplay(order, end))).toEqual(whole.slice(first));
+      }),
+    );
+  });
 });
