@@ -110,7 +110,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
     const all = [...inputs, output];
     const find = (id: ResultPartitionId) => all.find((one) => one.id.partition === id.partition);
     const task = plane.createTask(deployment, {
-      partition: find,
+      source: find,
       output: find,
       registered: () => Promise.resolve(),
       channelOrder,
