@@ -1,13 +1,17 @@
+import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { OperatorStage } from '../operator-stage.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState, TaskState } from '../state/task-state.ts';
-import type { TaskParts } from './stream-task.ts';
 
-/** The state of what a task works with; absent, with the first reason, if some part of it cannot tell its own. */
-export function snapshotOf({
-  input,
-  chain,
-  outputs,
-}: Pick<TaskParts, 'input' | 'chain' | 'outputs'>): StateSnapshot<TaskState> {
+/** The parts of a task that have a state. */
+interface StatefulParts {
+  readonly input: Pick<TaskInput, 'snapshot'>;
+  readonly chain: Pick<OperatorStage, 'snapshot'>;
+  readonly outputs: readonly Pick<TaskOutput, 'snapshot'>[];
+}
+
+/** The state of a task; absent, with the first reason, if some part of it cannot tell its own. */
+export function snapshotOf({ input, chain, outputs }: StatefulParts): StateSnapshot<TaskState> {
   const [read, held] = [input.snapshot(), chain.snapshot()];
   if (read.kind === 'absent') return read;
   if (held.kind === 'absent') return held;
