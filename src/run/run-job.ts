@@ -7,15 +7,13 @@ import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { LocalExecutors } from '../executors/local-executors.ts';
-import { ExecutionGraph } from '../graph/execution-graph.ts';
-import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import { drawRunId, type RunId } from '../ids.ts';
 import { createJobMaster } from '../machines/job-master/create-job-master.ts';
 import { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { FailureHandling } from '../machines/job-services.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
-import type { JobShape } from './folds/job-shape.ts';
+import { type JobShape, jobShape } from './folds/job-shape.ts';
 import { logEvent } from './folds/log-event.ts';
 import { ReopenedSources } from './folds/reopened-sources.ts';
 import { runFolds } from './folds/run-folds.ts';
@@ -50,7 +48,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const options = guarded(resolveRunOptions(runOptions), observers);
   const { environment, run: id, cancellationTimeoutMs } = options;
   const { clock, logger } = environment;
-  const shape = shapeOf(plan);
+  const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
@@ -99,11 +97,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   });
   run.start(master);
   return run;
-}
-
-function shapeOf({ name, jobGraph }: JobPlan): JobShape {
-  const graph = new ExecutionGraph(jobGraph);
-  return { job: name, graph, regions: pipelinedRegions(graph) };
 }
 
 /** The one way in for events: everything that watches the run is behind it. */

@@ -119,6 +119,9 @@ export interface ResolvedRunOptions {
   readonly environment: Environment;
 }
 
+/** How many failures a run remembers unless it is told. */
+export const defaultExceptionHistorySize = 16;
+
 const optionNames: OptionNames<JobRunOptions> = {
   failoverStrategy: true,
   restartBackoff: true,
@@ -176,7 +179,12 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     diskOverflow: oneOf('diskOverflow', options.diskOverflow, ['back-pressure', 'drop-releasable', 'fail']),
     diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
     spillDirectory: directory('spillDirectory', options.spillDirectory),
-    exceptionHistorySize: count('exceptionHistorySize', options.exceptionHistorySize, 16, 100_000),
+    exceptionHistorySize: count(
+      'exceptionHistorySize',
+      options.exceptionHistorySize,
+      defaultExceptionHistorySize,
+      100_000,
+    ),
     signal: abortSignal(options.signal),
     inspect: inspector(options.inspect),
     environment,

@@ -116,6 +116,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     ...history.violations(graph, pipelinedRegions(graph)),
     ...(ended.failure === undefined ? differences(undisturbed.output, output, options.outcome) : []),
     ...leftovers,
+    ...ended.unrecorded,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   return { seed, drawn, firedFaults: firedFaults(), isTooLarge, isInputChanged, receipt, history, output };

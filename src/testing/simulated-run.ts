@@ -10,12 +10,14 @@ import { restartPipelinedRegion } from '../failover/strategies/restart-pipelined
 import { givenOf } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
+import { jobShape } from '../run/folds/job-shape.ts';
 import type { JobRun } from '../run/job-run.ts';
 import type { JobRunOptions } from '../run/run-options.ts';
 import { runJob } from '../run/run-job.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory } from './job-history.ts';
 import type { MemorySpillStore } from './memory-spill-store.ts';
+import { unrecorded } from './recording.ts';
 import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';
@@ -58,6 +60,8 @@ export interface SimulatedEnd {
   readonly failure: Error | undefined;
   /** Timers and files that the run left behind at its end. */
   readonly leftovers: readonly string[];
+  /** What it says of itself and its events do not. */
+  readonly unrecorded: readonly string[];
 }
 
 /** Runs a plan as drawn, on virtual time. `started` gets the executors before the run begins. */
@@ -107,7 +111,8 @@ export async function runSimulated(
     ...(timerCount > 0 ? [`it ended and left ${timerCount} timers armed`] : []),
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
-  return { history, receipt: run.receipt(), failure, leftovers };
+  const receipt = run.receipt();
+  return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, jobShape(plan), history.events) };
 }
 
 function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {

@@ -1,9 +1,16 @@
-import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
+import { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { JobGraph } from '../../graph/job-graph.ts';
+import { type PipelinedRegions, pipelinedRegions } from '../../graph/pipelined-region.ts';
 
 /** What the folds of a run know of its job from the start: names, tasks, edges and regions. Immutable. */
 export interface JobShape {
   readonly job: string;
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
+}
+
+/** The shape of a job. */
+export function jobShape({ name, jobGraph }: { readonly name: string; readonly jobGraph: JobGraph }): JobShape {
+  const graph = new ExecutionGraph(jobGraph);
+  return { job: name, graph, regions: pipelinedRegions(graph) };
 }
