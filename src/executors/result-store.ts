@@ -129,13 +129,15 @@ export class ResultStore implements ResultShelf {
     let open = ids.length;
     if (open === 0) done({ lost, found });
     for (const id of ids) {
-      const result = this.#results.get(id.partition);
+      const held = this.#results.get(id.partition);
+      // What an earlier attempt wrote is another result.
+      const result = held?.sourceOf(id.attempt) === undefined ? undefined : held;
       const answered = (error?: Error): void => {
         if (error !== undefined) lost.push({ id, cause: error });
         else if (result !== undefined) found.push({ id, ...sizeOf(result.output) });
         if (--open === 0) done({ lost, found });
       };
-      if (result?.sourceOf(id.attempt) !== undefined) result.verify(answered);
+      if (result !== undefined) result.verify(answered);
       else if (this.#options.directory.arrivals.isToCome(id)) answered();
       else answered(new PartitionLostError(id, 'it is no longer held'));
     }

@@ -1,6 +1,8 @@
 import { ActorHost } from '../../src/actors/actor-host.ts';
+import type { VerifiedResults } from '../../src/actors/executor-gateway.ts';
 import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
 import type { ResultFact } from '../../src/actors/protocol/messages.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import type { PartitionSurroundings } from '../../src/executors/data-plane.ts';
 import { ResultDirectory } from '../../src/executors/result-directory.ts';
 import { ResultStore } from '../../src/executors/result-store.ts';
@@ -177,6 +179,20 @@ describe('results of the executors of a process', () => {
     expect([it.released, it.facts]).toEqual([[0, 1], facts]);
     for (const partition of [0, 1]) it.register(partition, 'again', 1);
     expect([0, 1].filter((partition) => it.given.get(partition)?.trace !== undefined)).toEqual(left);
+  });
+
+  it('those that are looked at are lost, or it is told how much there is of them', () => {
+    const { storeOf } = filled(3);
+    storeOf(0).release([idOf(0)], []);
+    const verified: VerifiedResults[] = [];
+    // The last one's attempt is about to begin: it is not there, and not lost.
+    storeOf(0).verify([idOf(0), idOf(2), idOf(2, 1)], (answer) => verified.push(answer));
+    expect(verified).toEqual([
+      {
+        lost: [{ id: idOf(0), cause: expect.any(PartitionLostError) }],
+        found: [{ id: idOf(2), records: 0, bytes: size }],
+      },
+    ]);
   });
 
   it('one that is gone takes its own results along, and no others', () => {

@@ -1,10 +1,12 @@
+import type { VerifiedResults } from '../../src/actors/executor-gateway.ts';
+import type { JobEvent } from '../../src/actors/job-event.ts';
 import type {
   ExecutorPort,
   ExecutorToMasterMessage,
   MasterToExecutorMessage,
 } from '../../src/actors/protocol/messages.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
 import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
@@ -45,11 +47,12 @@ function connected() {
     slots: 0,
   });
   const { ledger, clock, master } = cluster;
+  const told: JobEvent[] = [];
   const connections = new ExecutorConnections({
     ledger,
     clock,
     slotLimit: 4,
-    observe: () => {},
+    observe: (event) => told.push(event),
     cancellationTimeoutMs: 1_000,
   });
   connections.serve(master);
@@ -66,7 +69,7 @@ function connected() {
       (failed) => answers.push(failed?.cause.message ?? 'all'),
     );
   const ids = registrations.map(({ id }) => id);
-  return { ledger, clock, connections, ports, ask, answers, events: cluster.events, ids, x, y };
+  return { ledger, clock, connections, ports, ask, answers, events: cluster.events, told, ids, x, y };
 }
 
 const registered = (
@@ -141,6 +144,24 @@ describe('connections to executors', () => {
     connections.forbidReclaim(ids);
     expect(ports.x.posted).toEqual([]);
     expect(ports.y.posted.at(-1)).toEqual({ type: 'results.forbidReclaim', ids });
+  });
+
+  it('EC1: what is found on several of them is told at once', () => {
+    const { ask, connections, ports, ids } = connected();
+    ask();
+    const verified: VerifiedResults[] = [];
+    connections.verifyResults(ids, (answer) => verified.push(answer));
+    const found = ids.map((id, at) => ({ id, records: 5 + at, bytes: 50 }));
+    ports.y.say({ type: 'results.verified', token: ports.y.token, lost: [], found: found.slice(1) });
+    ports.x.say({ type: 'results.verified', token: ports.x.token, lost: [], found: found.slice(0, 1) });
+    expect(verified).toEqual([{ lost: [], found: [...found].reverse() }]);
+  });
+
+  it('tells what an attempt has moved when it ends, also of one that is history', () => {
+    const { ports, told } = connected();
+    const statistics = { recordsIn: 7, recordsOut: 3, isCurtailed: true };
+    ports.x.say({ type: 'task.canceled', vertex: 1 as ExecutionVertexId, attempt: 4 as AttemptNumber, statistics });
+    expect(told).toEqual([{ type: 'task.ended', atMs: 0, task: 'a[1]', vertex: 1, attempt: 4, ...statistics }]);
   });
 
   it('W5: one that is quarantined goes on to answer; one that is gone has lost what it held', () => {

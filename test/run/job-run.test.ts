@@ -1,5 +1,8 @@
 import { Subject } from 'rxjs';
 import type { InspectionEvent } from 'xstate';
+import { planJob } from '../../src/api/job-planner.ts';
+import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
+import { runJob, type RunSeams } from '../../src/run/run-job.ts';
 import {
   collect,
   fixedDelay,
@@ -56,6 +59,10 @@ const failing = (vertex: string, times = 1): FaultPlan => {
   const faults = faultPlan();
   faults.fail('task.batch', { when: (place) => place['vertex'] === vertex && place['subtask'] === 0, times });
   return faults;
+};
+
+const broken = (): never => {
+  throw new Error('no picture');
 };
 
 /** Ended, in whatever way. */
@@ -381,6 +388,49 @@ describe('cancel', () => {
   });
 });
 
+describe('a bug of the engine', () => {
+  const started = (job: Job, change: (plane: LocalDataPlane) => void, options: JobRunOptions = {}): Started => {
+    const environment = virtualEnvironment();
+    const dataPlane: RunSeams['dataPlane'] = (plan, options) => {
+      const plane = new LocalDataPlane(plan, options);
+      change(plane);
+      return plane;
+    };
+    return { environment, run: runJob(planJob(job), { environment, ...options }, { dataPlane }) };
+  };
+
+  it('in one of its actors fails the run, is told, and leaves no timer behind', async () => {
+    const it = started(endlessJob(), (plane) => {
+      const createTask = plane.createTask.bind(plane);
+      plane.createTask = (...given) => Object.assign(createTask(...given), { cancel: broken });
+    });
+    const seen: string[] = [];
+    it.run.events$.subscribe((event) => event.type === 'job.statusChanged' && seen.push(event.status));
+    await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    await it.environment.drive(it.run.cancel());
+    await expect(it.run.result).rejects.toThrow('internal error: no picture');
+    expect(seen.slice(-2)).toEqual(['canceling', 'failed']);
+    expect(it.run.snapshot().status).toBe('failed');
+    expect(it.environment.clock.timerCount).toBe(0);
+  });
+
+  it.each(['until-consumers-finish', 'until-job-ends'] as const)(
+    'in one of its actors when the job has finished is its result all the same (%s)',
+    async (keepResults) => {
+      const free = (plane: LocalDataPlane): void => {
+        const createPartition = plane.createPartition.bind(plane);
+        plane.createPartition = (...given) => Object.assign(createPartition(...given), { release: broken });
+      };
+      const it = started(sumsJob(), free, { keepResults });
+      expect(await settled(it)).toMatchObject({
+        name: 'JobFailedError',
+        message: expect.stringContaining('no picture'),
+      });
+      expect([it.run.status, it.environment.clock.timerCount]).toEqual(['finished', 0]);
+    },
+  );
+});
+
 describe('storage', () => {
   it('tells what results take, by exchange, until they are given up', async () => {
     const it = started(sumsJob());
@@ -436,10 +486,6 @@ describe('the logger', () => {
 });
 
 describe('inspect', () => {
-  const broken = (): never => {
-    throw new Error('no picture');
-  };
-
   it.each<[string, NonNullable<JobRunOptions['inspect']>]>([
     ['a function', broken],
     ['an observer', { next: broken }],

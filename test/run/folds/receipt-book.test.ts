@@ -1,0 +1,120 @@
+import type { JobEvent, ReusedResult } from '../../../src/actors/job-event.ts';
+import { folded } from '../../../src/run/folds/event-fold.ts';
+import type { FailoverReceipt, JobReceipt } from '../../../src/run/folds/job-receipt.ts';
+import { type LiveRun, ReceiptBook } from '../../../src/run/folds/receipt-book.ts';
+import { shape, type Task, told } from './told.ts';
+
+const { status, task, ended, failed, decided, refused, completed } = told;
+
+const deployed = (...names: Task[]): JobEvent[] => names.map((name) => task(name, 'deploying'));
+const receiptOf = (events: readonly JobEvent[]): JobReceipt => folded(new ReceiptBook(shape), events);
+
+describe('the receipt of a run', () => {
+  it('of a run without events is empty', () => {
+    expect(receiptOf([])).toMatchObject({
+      ...{ job: 'pair', startedAtMs: 0, durationMs: 0, tasks: { total: 4, reRun: 0, attempts: 0 } },
+      ...{ records: { read: 0, reRead: 0 }, endedEarly: [], reopenedSources: [], failovers: [] },
+    });
+  });
+
+  const all: readonly Task[] = ['a[0]', 'a[1]', 'b[0]', 'b[1]'];
+
+  it.each<[string, readonly JobEvent[], object]>([
+    [
+      'counts attempts when they are deployed',
+      [...deployed(...all), task('a[0]', 'created'), task('a[0]', 'scheduled'), ...deployed('b[1]', 'b[1]')],
+      { tasks: { total: 4, reRun: 1, attempts: 6 }, attemptsByVertex: { a: 1, b: 3 } },
+    ],
+    [
+      'counts what sources read, and read again: what the attempt that read most had not',
+      [ended('a[0]', 10, 10), ended('a[0]', 4, 4), ended('a[1]', 5, 5), ended('b[0]', 7, 1), ended('b[0]', 15, 2)],
+      {
+        records: { read: 19, reRead: 4 },
+        movedByVertex: { a: { recordsIn: 19, recordsOut: 19 }, b: { recordsIn: 22, recordsOut: 3 } },
+      },
+    ],
+    [
+      'tells which tasks ended early in their latest attempt',
+      [ended('a[0]', 9, 3, true), ended('a[1]', 9, 4, true), ...deployed('a[1]'), ended('b[0]', 1, 1)],
+      { endedEarly: [{ vertex: 'a', tasks: 1, records: 3 }] },
+    ],
+    [
+      'tells how long the run took, and how fast',
+      [status('running', 100), ended('a[0]', 10, 10), status('finished', 2_100)],
+      { startedAtMs: 100, durationMs: 2_000, movedByVertex: { a: { perSecond: 5 } } },
+    ],
+  ])('%s', (_, events, expected) => {
+    expect(receiptOf(events)).toMatchObject(expected);
+  });
+
+  it('adds, while the run goes on, what its events have not told yet', () => {
+    const book = new ReceiptBook(shape);
+    const live: LiveRun = { nowMs: 500, moving: [[0, { recordsIn: 6, recordsOut: 2 }]] };
+    expect(book.value(live)).toMatchObject({ startedAtMs: 500, durationMs: 0 });
+    folded(book, [status('running', 100), ended('a[0]', 10, 10)]);
+    expect(book.value(live)).toMatchObject({ durationMs: 400, records: { read: 16, reRead: 6 } });
+    expect(folded(book, [status('finished', 600)])).toEqual({ ...book.value(live), toString: expect.any(Function) });
+    expect(book.value(live)).toMatchObject({ durationMs: 500, records: { read: 10, reRead: 0 } });
+  });
+
+  it('is a value: later events do not change it', () => {
+    const book = new ReceiptBook(shape);
+    const before = folded(book, [failed(1, 'b[0]')]);
+    folded(book, [decided(1, [2]), ...deployed('a[0]')]);
+    expect([before.failovers[0]?.regionsRestarted, before.tasks.attempts]).toEqual([0, 0]);
+    expect(book.value().failovers[0]?.regionsRestarted).toBe(1);
+  });
+});
+
+describe('what a failover cost', () => {
+  const reused: readonly ReusedResult[] = [0, 1].map((at) => ({
+    partition: shape.graph.partitionOf(0, at as never),
+    records: 10,
+    bytes: 100,
+  }));
+  const reads = { partitionsReused: 2, recordsReused: 20, bytesReused: 200 };
+  const readsNothing = { partitionsReused: 0, recordsReused: 0, bytesReused: 0 };
+
+  it.each<[string, readonly JobEvent[], Partial<FailoverReceipt>]>([
+    ['of which only the failure is known', [failed(1, 'b[0]')], { task: 'b[0]', cause: 'TypeError: no. 1' }],
+    ['of a job that failed as a whole', [failed(1, undefined)], { task: undefined }],
+    [
+      'that restarts what had begun, which reads again',
+      [...deployed('b[0]'), failed(1, 'b[0]'), decided(1, [2], { reused, delayMs: 7, why: 'said' })],
+      { regionsRestarted: 1, tasksRestarted: 1, ...reads, delayMs: 7, why: 'said', recoveryMs: undefined },
+    ],
+    [
+      'that restarts what had not begun: it reads for the first time',
+      [...deployed('a[0]', 'a[1]'), failed(1, 'b[0]'), decided(1, [2, 3], { reused })],
+      { regionsRestarted: 2, tasksRestarted: 0, ...readsNothing },
+    ],
+    [
+      'whose results are read again by some that do not restart',
+      [...deployed('b[0]', 'b[1]'), failed(1, 'a[0]'), decided(1, [0], { reused })],
+      { tasksRestarted: 0, ...readsNothing },
+    ],
+    [
+      'that has regions produce again, for consumers that keep running',
+      [
+        ...deployed('a[0]', 'b[1]'),
+        failed(1, 'b[1]'),
+        decided(1, [0, 3], { again: [0 as never], consumersKeepRunning: true }),
+      ],
+      { tasksRestarted: 2, regionsAgain: 1, readersKeptRunning: true },
+    ],
+    [
+      'that has a region run again whose output no other region reads',
+      [...deployed('b[1]'), failed(1, 'b[1]'), decided(1, [3], { again: [3 as never] })],
+      { regionsAgain: 0 },
+    ],
+    ['that was refused', [failed(1, 'b[0]'), refused(1, 'too often')], { why: 'too often', regionsRestarted: 0 }],
+    ['that is complete', [failed(1, 'b[0]'), decided(1, [2]), completed(1, 38)], { recoveryMs: 38 }],
+  ])('%s', (_, events, expected) => {
+    expect(receiptOf(events).failovers).toMatchObject([{ failover: 1, ...expected }]);
+  });
+
+  it('is told for each, in the order in which they began; of one that is not known nothing', () => {
+    const events = [failed(1, 'a[0]'), failed(2, 'b[0]'), decided(2, [2]), decided(1, [0]), completed(9, 1)];
+    expect(receiptOf(events).failovers.map(({ failover }) => failover)).toEqual([1, 2]);
+  });
+});
