@@ -38,7 +38,7 @@ const nothingHeld = {
 
 /** What results take at `nowMs`, by edge of the job graph. O(results and their readers). */
 export function storageUse(
-  results: Iterable<{ readonly output: ResultPartition; readonly sinceMs: number }>,
+  results: Iterable<{ readonly output: Pick<ResultPartition, 'id' | 'statistics'>; readonly sinceMs: number }>,
   shape: JobShape,
   progress: Pick<SnapshotFold, 'hasFinished'>,
   nowMs: number,

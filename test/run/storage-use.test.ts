@@ -5,12 +5,12 @@ import { storageUse } from '../../src/run/storage-use.ts';
 import { shape, told } from './folds/told.ts';
 
 const held = [0, 1].map((at) => ({
-  partition: {
+  output: {
     id: { partition: at as PartitionId, attempt: 0 as never },
     statistics: () => ({ records: 5, batches: 1, memoryBytes: 10 * at, spilledBytes: 100 }),
   },
   sinceMs: 1_000 + at,
-})) as never;
+}));
 
 describe('what results take', () => {
   it.each<[string, readonly number[], string]>([
