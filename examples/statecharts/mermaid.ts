@@ -11,10 +11,12 @@ function stateLines(node: AnyStateNode, depth: number): string[] {
   const initial = node.initial?.target[0];
   return [
     ...(initial === undefined ? [] : [`${indent}[*] --> ${idOf(initial)}`]),
-    ...children.flatMap((child) => {
+    ...children.flatMap((child, index) => {
+      // What lies side by side is divided by a line.
+      const divider = node.type === 'parallel' && index > 0 ? [`${indent}--`] : [];
       const declared = `${indent}state "${child.key}" as ${idOf(child)}`;
       const inner = stateLines(child, depth + 1);
-      return inner.length === 0 ? [declared] : [`${declared} {`, ...inner, `${indent}}`];
+      return [...divider, ...(inner.length === 0 ? [declared] : [`${declared} {`, ...inner, `${indent}}`])];
     }),
   ];
 }

@@ -1,6 +1,7 @@
 import type { FoundResult, KeptResult, TaskStatistics } from './protocol/deployment.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
+import type { RestartCommand } from '../failover/restart-plan.ts';
 import type { Restart } from '../failover/restart-proposal.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type {
@@ -88,7 +89,13 @@ export type MasterToRegionEvent =
       readonly cause: Error;
     }
   /** Failover `failover` restarts it, not before `restartAtMs` of the environment's clock. */
-  | { readonly type: 'region.restart'; readonly failover: FailoverId; readonly restartAtMs: number }
+  | {
+      readonly type: 'region.restart';
+      readonly failover: FailoverId;
+      readonly restartAtMs: number;
+      /** How, or that it is to wait once more. */
+      readonly mode: RestartCommand;
+    }
   | { readonly type: 'region.cancel' }
   | { readonly type: 'region.suspend' };
 

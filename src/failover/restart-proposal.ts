@@ -3,6 +3,7 @@ import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
+import type { RestartCommand } from './restart-plan.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 import { soundDecision } from './sound-decision.ts';
 
@@ -29,7 +30,19 @@ export interface Restart {
   readonly why: string | undefined;
 }
 
-/** A failover as a value: what restarts, why nothing does, or what is wrong with the strategy's answer. */
+/** What a restart tells each of its regions. */
+export function restartCommands({
+  regions,
+  again,
+  waiting,
+}: Pick<Restart, 'regions' | 'again' | 'waiting'>): Map<RegionId, RestartCommand> {
+  const commands = new Map<RegionId, RestartCommand>(regions.map((region) => [region, 'new']));
+  for (const region of again) commands.set(region, 'again');
+  for (const region of waiting) commands.set(region, 'wait');
+  return commands;
+}
+
+/** A failover as a value: what restarts, or why nothing does, or what is wrong with the strategy's answer. */
 export type RestartProposal =
   | Restart
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }

@@ -43,7 +43,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   const ledger = new JobLedger(graph, regions);
   const producer = 0 as ExecutionVertexId;
   const consumer = 1 as ExecutionVertexId;
-  const [registration] = ledger.beginRegistration(producer, 0 as AttemptNumber);
+  const [registration] = ledger.beginRegistration(producer, 0 as AttemptNumber, 'new');
   if (registration === undefined) throw new Error('the producer registers nothing');
   const { consumption } = exchange;
   const isPersistent = (await dataPlaneOf(jobGraph).plane.keep(registration.edge, [])) !== undefined;

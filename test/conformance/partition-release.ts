@@ -55,7 +55,7 @@ const releaseStrategy: Handler = ({ given, when }) => {
     const region = regions.regionOf(vertex);
     if (step['op'] === 'vertexUnfinished') {
       finished.delete(vertex);
-      ledger.invalidate([region]);
+      ledger.invalidate(new Map([[region, 'new']]));
       return [];
     }
     // Told twice, the region is told twice as well.

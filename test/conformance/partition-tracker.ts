@@ -143,7 +143,7 @@ class TrackerRig {
   start(name: string): void {
     const id = this.idOf(name);
     const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
-    const registrations = this.#ledger.beginRegistration(this.#writer(edge), id.attempt);
+    const registrations = this.#ledger.beginRegistration(this.#writer(edge), id.attempt, 'new');
     const failed = this.storeOf(this.placeOf(name)).register(registrations);
     if (failed !== undefined) throw failed.cause;
   }

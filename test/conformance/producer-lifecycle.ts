@@ -71,7 +71,7 @@ const producerLifecycle: Handler = ({ given, when }) => {
   const { ledger, released } = cluster;
   if (edges.length !== 1 || ledger.graph.partitionCount !== 1) throw new CannotRun('several results are not known');
   const producer = `${edges[0]?.from}[0]`;
-  const [result] = ledger.resultsOf(cluster.vertex(producer), ledger.attemptOf(cluster.vertex(producer)));
+  const [result] = ledger.attempts.resultsOf(cluster.vertex(producer), ledger.attemptOf(cluster.vertex(producer)));
   if (result === undefined) throw new CannotRun('a producer without a result is not known');
   if (producerState === 'RUNNING') {
     cluster.start();

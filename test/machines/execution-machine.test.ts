@@ -1,5 +1,5 @@
 import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
-import { executionMachine } from '../../src/machines/execution/execution-machine.ts';
+import { executionGroups, executionMachine } from '../../src/machines/execution/execution-machine.ts';
 import { executionStates, isTerminalExecutionState } from '../../src/actors/protocol/states.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -67,7 +67,7 @@ function execution(state: keyof typeof reach): RecordedActor {
   return recordedActor;
 }
 
-const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, executionStates);
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, executionGroups);
 
 describe('execution machine', () => {
   const [head, ...rows] = table
@@ -200,7 +200,7 @@ describe('execution machine', () => {
       Object.values(events),
       inert,
       (snapshot) => `${stateName(snapshot.value)} ${snapshot.context['slot'] === undefined ? 'without' : 'with'} slot`,
-      executionStates,
+      executionGroups,
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(executionStates));
     for (const path of paths) {

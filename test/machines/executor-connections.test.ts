@@ -61,7 +61,9 @@ function connected() {
   connections.accept(x, ports.x);
   connections.accept(y, ports.y);
   const attempt = 0 as AttemptNumber;
-  const registrations = ['a[0]', 'a[1]'].flatMap((task) => ledger.beginRegistration(cluster.vertex(task), attempt));
+  const registrations = ['a[0]', 'a[1]'].flatMap((task) =>
+    ledger.beginRegistration(cluster.vertex(task), attempt, 'new'),
+  );
   const answers: unknown[] = [];
   const ask = (executors: readonly ExecutorId[] = [x, y]): void =>
     connections.registerPartitions(

@@ -1,3 +1,4 @@
+import { modeOf } from '../../src/failover/restart-plan.ts';
 import { propose } from '../../src/failover/restart-proposal.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../src/ids.ts';
@@ -61,7 +62,7 @@ describe('how a region restarts', () => {
       books.restart(tasks, again);
       if (begins) books.begin('b');
     }
-    expect(books.ledger.modeOf(books.region('b'))).toBe(mode);
+    expect(modeOf(books.ledger.planOf(books.region('b')))).toBe(mode);
     expect(books.begin('b')).toMatch(new RegExp(`^#\\d ${mode}$`));
   });
 });
@@ -109,9 +110,9 @@ describe('a region that waits once more', () => {
     },
   ])('$rule: $mode, what it must write is known: $isBound', ({ failovers, mode, isBound }) => {
     const books = merging(failovers);
-    expect(books.ledger.modeOf(books.region('m'))).toBe(mode);
+    expect(modeOf(books.ledger.planOf(books.region('m')))).toBe(mode);
     expect(unable(books)).toBe('');
-    books.ledger.loseOrder(books.task('m'));
+    books.ledger.claims.loseOrder(books.task('m'));
     expect(unable(books)).toBe(isBound ? 'm' : '');
   });
 
@@ -133,26 +134,11 @@ describe('who waits once more for what is produced again', () => {
   ])('$rule', ({ drawing, state, restarting, waits }) => {
     const books = new Books(...drawing);
     const { ledger } = books;
-    for (const task of ['c[0]', 'c[1]']) {
-      ledger.beginAttempt(books.task(task), 0 as AttemptNumber, execution(false, state));
-    }
+    for (const task of ['c[0]', 'c[1]']) books.stub(task).state = state;
     const regions = restarting.map((task) => books.region(task));
     const failure = { vertex: books.task('p'), cause: new Error('p broke'), lostPartitions: [] };
     const proposal = propose(failure, ledger, { decision: { kind: 'restart', regions } });
     expect(proposal.kind === 'restart' && proposal.waiting).toEqual(waits.map((task) => books.region(task)));
-  });
-});
-
-describe('a region that needs more slots than there are', () => {
-  it.each([
-    { slots: 1, beyond: true },
-    { slots: 2, beyond: false },
-    { slots: 3, beyond: false },
-  ])('two tasks, $slots slots: $beyond', ({ slots, beyond }) => {
-    const books = new Books('a -> b => c');
-    expect(books.ledger.regionBeyond(slots, [books.region('c'), books.region('a')])).toBe(
-      beyond ? books.region('a') : undefined,
-    );
   });
 });
 
@@ -240,7 +226,7 @@ describe('what is registered for an attempt', () => {
     { drawing: ['p!:2 -x> m! => c'], task: 'm', isReproducible: false },
   ])('$task of $drawing leaves traces to be compared with: $isReproducible', ({ drawing, task, isReproducible }) => {
     const { ledger } = new Books(...drawing);
-    const [registration] = ledger.beginRegistration(taskOf(ledger.graph, task), 0 as AttemptNumber);
+    const [registration] = ledger.beginRegistration(taskOf(ledger.graph, task), 0 as AttemptNumber, 'new');
     expect(registration?.isReproducible).toBe(isReproducible);
   });
 
@@ -319,13 +305,13 @@ describe('whether a region produces again what it has produced', () => {
     {
       rule: 'a task of its vertex was found out',
       task: 'p[1]',
-      steps: (books) => books.ledger.distrust(books.task('p[0]')),
+      steps: (books) => books.ledger.claims.distrust(books.task('p[0]')),
       says: 'never: "p" was declared deterministic, but wrote different records',
     },
     {
       rule: 'a task of another was found out',
       task: 'm',
-      steps: (books) => books.ledger.distrust(books.task('p[0]')),
+      steps: (books) => books.ledger.claims.distrust(books.task('p[0]')),
       says: 'from-kept-results',
     },
     {
@@ -355,33 +341,33 @@ describe('whether a region produces again what it has produced', () => {
       task: 'm',
       steps: (books) => {
         books.restart(['m'], ['m']);
-        books.ledger.giveUpProducingAgain(books.region('m'));
+        books.ledger.claims.loseRoom(books.region('m'));
       },
-      says: 'never: it is about to produce something new',
+      says: 'never: there was no room for it beside its consumers',
     },
     {
       rule: 'its order is lost',
       task: 'm',
-      steps: (books) => books.ledger.loseOrder(books.task('m')),
+      steps: (books) => books.ledger.claims.loseOrder(books.task('m')),
       says: 'never: the order in which it merged its channels is lost',
     },
     {
       rule: 'the order of another is lost',
       task: 'm',
-      steps: (books) => books.ledger.loseOrder(books.task('c')),
+      steps: (books) => books.ledger.claims.loseOrder(books.task('c')),
       says: 'from-kept-results',
     },
     {
       rule: 'its order is lost, though it has none',
       task: 'p[0]',
-      steps: (books) => books.ledger.loseOrder(books.task('p[0]')),
+      steps: (books) => books.ledger.claims.loseOrder(books.task('p[0]')),
       says: 'always',
     },
     {
       rule: 'its order was lost, and it has a new one',
       task: 'm',
       steps: (books) => {
-        books.ledger.loseOrder(books.task('m'));
+        books.ledger.claims.loseOrder(books.task('m'));
         books.restart(['m', 'c']);
         books.begin('m');
       },
@@ -392,7 +378,7 @@ describe('whether a region produces again what it has produced', () => {
       task: 'm',
       steps: (books) => {
         books.restart(['m'], ['m']);
-        books.ledger.loseOrder(books.task('m'));
+        books.ledger.claims.loseOrder(books.task('m'));
         books.begin('m');
       },
       says: 'never: the order in which it merged its channels is lost',
@@ -409,13 +395,13 @@ describe('whether a region produces again what it has produced', () => {
     //  (k) ═▶ (m[0]) ─▶ (n) ═▶ (d)
     //  (k) ═▶ (m[1]) ─▶ (n)
     const books = new Books('k:2 =x> m! -> n! => d');
-    books.ledger.loseOrder(books.task('m'));
+    books.ledger.claims.loseOrder(books.task('m'));
     expect(told(books, books.region('n'))).toMatch(/^never: the order/);
   });
 
   it('of several orders that were lost, each has to be a new one', () => {
     const books = new Books('k!:2 =x> m!:2 -x> d');
-    for (const task of ['m[0]', 'm[1]']) books.ledger.loseOrder(books.task(task));
+    for (const task of ['m[0]', 'm[1]']) books.ledger.claims.loseOrder(books.task(task));
     books.restart(['d']);
     books.begin('m[0]');
     expect(told(books, books.region('d'))).toMatch(/^never: the order/);

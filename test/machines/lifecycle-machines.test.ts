@@ -3,7 +3,7 @@ import type { ResultFact } from '../../src/actors/protocol/messages.ts';
 import { storageActor } from '../../src/actors/storage-actor.ts';
 import type { ExecutorId } from '../../src/ids.ts';
 import { partitionMachine } from '../../src/machines/partition/partition-machine.ts';
-import { partitionStates, taskExecutorStates } from '../../src/actors/protocol/states.ts';
+import { taskExecutorStates } from '../../src/actors/protocol/states.ts';
 import { taskExecutorMachine } from '../../src/machines/task-executor/task-executor-machine.ts';
 import { listener, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -18,7 +18,7 @@ const machines: {
   machine: AnyStateMachine;
   states: readonly string[];
   /** Those that lie below parents, by name. */
-  names?: readonly string[];
+  groups?: readonly string[];
   provided: readonly string[];
   events: Record<string, { readonly type: string; readonly [detail: string]: unknown }>;
   reach: Record<string, readonly string[]>;
@@ -38,7 +38,7 @@ const machines: {
       'released.traced',
       'released.traceless',
     ],
-    names: partitionStates,
+    groups: ['held', 'owned'],
     provided: [],
     events: {
       produce: { type: 'partition.produce', atMs: 1 },
@@ -99,8 +99,8 @@ const machines: {
   },
 ];
 
-describe.each(machines)('$name', ({ machine, states, names, provided, events, reach, input, table }) => {
-  const nameOf = ({ value }: { readonly value: unknown }): string => stateName(value, names);
+describe.each(machines)('$name', ({ machine, states, groups, provided, events, reach, input, table }) => {
+  const nameOf = ({ value }: { readonly value: unknown }): string => stateName(value, groups);
   const [head, ...rows] = table
     .trim()
     .split('\n')
@@ -137,7 +137,7 @@ describe.each(machines)('$name', ({ machine, states, names, provided, events, re
       Object.values(events),
       input(() => {}),
       nameOf,
-      names,
+      groups,
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(states));
     for (const path of paths) expect(nameOf(start(path.events).actor.getSnapshot())).toBe(path.state);

@@ -1,7 +1,8 @@
 import type { AnyActorRef } from 'xstate';
 import { delayActor } from '../../src/actors/delay-actor.ts';
+import type { RestartCommand, RestartPlan } from '../../src/failover/restart-plan.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../src/ids.ts';
-import { regionMachine } from '../../src/machines/region/region-machine.ts';
+import { regionGroups, regionMachine } from '../../src/machines/region/region-machine.ts';
 import { regionStates } from '../../src/actors/protocol/states.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
@@ -32,19 +33,21 @@ function regionOfTwo(): TestRegion {
     (log) => ({
       region,
       vertices,
-      master: listener((entry, event) => {
-        log(entry);
-        told.push(event);
-      }),
-      clock,
       feedsRegions: true,
-      slotRequestTimeoutMs: 50,
-      offeredSlots: () => 1,
-      cancellationTimeoutMs: 70,
-      spawnExecutions: (parent: AnyActorRef, attempt: AttemptNumber) =>
-        vertices.map((vertex) =>
-          listener((entry) => log(`${vertex}#${attempt} ${entry}`), { tags: ['active'], parent }),
-        ),
+      job: {
+        master: listener((entry, event) => {
+          log(entry);
+          told.push(event);
+        }),
+        clock,
+        slotRequestTimeoutMs: 50,
+        offeredSlots: () => 1,
+        cancellationTimeoutMs: 70,
+        spawnExecutions: (parent: AnyActorRef, _: unknown, attempt: AttemptNumber) =>
+          vertices.map((vertex) =>
+            listener((entry) => log(`${vertex}#${attempt} ${entry}`), { tags: ['active'], parent }),
+          ),
+      },
     }),
     { actors: { delay: delayActor } },
   );
@@ -58,8 +61,8 @@ const events = {
   grant: { type: 'region.slotsGranted', slots },
   registered: { type: 'region.partitionsRegistered', token: 0 },
   unregistered: { type: 'region.partitionRegistrationFailed', token: 0, producer: second, cause },
-  restart: { type: 'region.restart', failover, restartAtMs: 0 },
-  later: { type: 'region.restart', failover, restartAtMs: 1_000 },
+  restart: { type: 'region.restart', failover, restartAtMs: 0, mode: 'again' },
+  later: { type: 'region.restart', failover, restartAtMs: 1_000, mode: 'new' },
   cancel: { type: 'region.cancel' },
   suspend: { type: 'region.suspend' },
   up: { type: 'execution.running', vertex: first },
@@ -80,32 +83,34 @@ const reach: Record<string, readonly EventName[]> = {
   deploying: ['schedule', 'registered'],
   running: [...running],
   finished: [...running, 'finished', 'finished'],
-  'failed.halting': [...running, 'failed'],
-  'failed.halted': [...running, 'failed', 'canceled'],
-  'restarting.halting': [...running, 'restart'],
-  'restarting.backingOff': [...running, 'later', 'canceled', 'canceled'],
-  'canceling.halting': [...running, 'cancel'],
+  'failed+awaited': [...running, 'failed'],
+  'failed+ended': [...running, 'failed', 'canceled'],
+  'restarting.waiting+awaited': [...running, 'restart'],
+  'restarting.backingOff+ended': [...running, 'later', 'canceled', 'canceled'],
+  'canceling+awaited': [...running, 'cancel'],
   canceled: [...running, 'cancel', 'canceled', 'canceled'],
 };
 
 // The whole table: state × event → state, `-` where it stays. Two tasks: a second `up`, `finished`, … is another matter.
 const table = `
-                       schedule              queue                 grant                  registered unregistered restart               later                  cancel             suspend  up      finished               failed         canceled              delay
-created                scheduled.registering scheduled.allocating  -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
-scheduled.allocating   -                     -                     scheduled.registering  -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
-scheduled.registering  -                     -                     -                      deploying  -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
-deploying              -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
-running                -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       -                      failed.halting failed.halting        -
-finished               -                     -                     -                      -          -            created               restarting.backingOff  -                  -        -       -                      -              -                     -
-failed.halting         -                     -                     -                      -          -            restarting.halting    restarting.halting     canceling.halting  canceled -       failed.halted          failed.halted  failed.halted         -
-failed.halted          -                     -                     -                      -          -            created               restarting.backingOff  canceled           canceled -       -                      -              -                     -
-restarting.halting     -                     -                     -                      -          -            -                     -                      canceling.halting  canceled -       -                      -              -                     -
-restarting.backingOff  -                     -                     -                      -          -            created               -                      canceled           canceled -       -                      -              -                     created
-canceling.halting      -                     -                     -                      -          -            -                     -                      -                  canceled -       -                      -              -                     -
-canceled               -                     -                     -                      -          -            -                     -                      -                  -        -       -                      -              -                     -
+                             schedule              queue                 grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay
+created                      scheduled.registering scheduled.allocating  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+scheduled.allocating         -                     -                     scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+scheduled.registering        -                     -                     -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+deploying                    -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+running                      -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+finished                     -                     -                     -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -
+failed+awaited               -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -
+failed+ended                 -                     -                     -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -
+restarting.waiting+awaited   -                     -                     -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -
+restarting.backingOff+ended  -                     -                     -                      -          -            created                     -                            canceled           canceled -       -             -              -              created
+canceling+awaited            -                     -                     -                      -          -            -                           -                            -                  canceled -       -             -              -              -
+canceled                     -                     -                     -                      -          -            -                           -                            -                  -        -       -             -              -              -
 `;
 
-const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
+const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);
+
+const shownOf = (state: string): string => state.split(/[.+]/)[0] as string;
 
 function inState(state: string): TestRegion {
   const it = regionOfTwo();
@@ -123,7 +128,7 @@ describe('region machine', () => {
   const columns = head as EventName[];
 
   it('the table has a row for every state a region rests in and a column for every event', () => {
-    expect(new Set(rows.map(([state]) => (state as string).split('.')[0]))).toEqual(new Set(regionStates));
+    expect(new Set(rows.map(([state]) => shownOf(state as string)))).toEqual(new Set(regionStates));
     expect([...columns].sort()).toEqual(Object.keys(events).sort());
     const known = new Set<string>([...columns.map((name) => events[name].type), 'execution.inexplicable']);
     const inChart = [...regionMachine.events].filter((type) => !type.startsWith('xstate.'));
@@ -181,7 +186,7 @@ describe('region machine', () => {
         '11#0 → execution.cancel',
       ]);
       it.actor.send({ ...events.canceled, vertex: first });
-      expect(stateOf(it)).toBe('failed.halted');
+      expect(stateOf(it)).toBe('failed+ended');
     },
   );
 
@@ -195,14 +200,9 @@ describe('region machine', () => {
       '11#0 → execution.cancel',
     ]);
     it.actor.send({ ...events.restart, restartAtMs: 40 });
-    expect(it.take()).toEqual([
-      'recordState restarting',
-      '→ region.restarting',
-      '10#0 → execution.cancel',
-      '11#0 → execution.cancel',
-    ]);
+    expect(it.take()).toEqual(['recordState restarting', '→ region.restarting']);
     it.actor.send(events.canceled);
-    expect(stateOf(it)).toBe('restarting.backingOff');
+    expect(stateOf(it)).toBe('restarting.backingOff+ended');
     it.clock.advance(39);
     expect(it.take()).toEqual([]);
     it.clock.advance(1);
@@ -222,23 +222,23 @@ describe('region machine', () => {
     it.actor.send(events.failed);
     it.actor.send({ ...events.failed, vertex: second });
     expect(it.take().filter((entry) => entry === '→ region.taskFailed')).toHaveLength(1);
-    expect(stateOf(it)).toBe('failed.halted');
+    expect(stateOf(it)).toBe('failed+ended');
   });
 
   it('R4: follows the newest failover and tells the one it took over from', () => {
-    const it = inState('restarting.halting');
+    const it = inState('restarting.waiting+awaited');
     it.actor.send({ ...events.later, failover: 2 });
     expect(it.take()).toEqual(['→ region.overtaken']);
     it.actor.send(events.canceled);
     it.actor.send(events.canceled);
-    expect(stateOf(it)).toBe('restarting.backingOff');
+    expect(stateOf(it)).toBe('restarting.backingOff+ended');
     it.actor.send({ ...events.restart, failover: 3 });
     expect(stateOf(it)).toBe('created');
     expect(it.actor.getSnapshot().context.failover).toBe(3);
   });
 
   it('R4: is recovered when all tasks run again, once', () => {
-    const it = inState('failed.halted');
+    const it = inState('failed+ended');
     for (const event of [events.restart, events.schedule, { ...events.registered, token: 1 }, events.up]) {
       it.actor.send(event);
     }
@@ -248,6 +248,34 @@ describe('region machine', () => {
     // That failover is over: nobody takes over from it.
     it.actor.send({ ...events.restart, failover: 2 });
     expect(it.take().filter((entry) => entry.startsWith('→'))).toEqual(['→ region.restarting']);
+  });
+
+  it('R5: a hanging cancellation is not reported once more because its region is to restart, or to end', () => {
+    const it = inState('failed+awaited');
+    it.clock.advance(70);
+    for (const event of [events.restart, events.cancel]) {
+      it.actor.send(event);
+      it.clock.advance(70);
+    }
+    expect(it.take().filter((entry) => entry === '→ region.cancellationTimedOut')).toHaveLength(1);
+  });
+
+  it.each<{ told: RestartCommand[]; plan: RestartPlan; begun: RestartPlan }>([
+    { told: [], plan: 'new', begun: 'new' },
+    { told: ['again'], plan: 'to-be-again', begun: 'again' },
+    { told: ['new', 'again'], plan: 'to-be-new', begun: 'new' },
+    { told: ['wait'], plan: 'to-wait', begun: 'again' },
+  ])('R8: told $told, its plan is $plan until its attempt begins to write, then $begun', ({ told, plan, begun }) => {
+    const it = inState('created');
+    const planOf = () => it.actor.getSnapshot().context.plan;
+    for (const mode of told) it.actor.send({ ...events.later, mode });
+    if (told.length > 0) for (let ended = 0; ended < 2; ended++) it.actor.send(events.canceled);
+    expect(planOf()).toBe(plan);
+    it.clock.advance(1_000);
+    it.actor.send(events.queue);
+    expect(planOf()).toBe(plan);
+    it.actor.send(events.grant);
+    expect(planOf()).toBe(begun);
   });
 
   it.each([
@@ -270,7 +298,7 @@ describe('region machine', () => {
     expect(it.take()).toEqual(expect.arrayContaining([`10#0 → ${command}`, `11#0 → ${command}`]));
   });
 
-  it.each(['failed.halting', 'restarting.halting', 'canceling.halting'])(
+  it.each(['failed+awaited', 'restarting.waiting+awaited', 'canceling+awaited'])(
     'R5: complains of a cancellation that hangs in %s',
     (state) => {
       const it = inState(state);
@@ -304,7 +332,7 @@ describe('region machine', () => {
       reaches: 'scheduled.registering',
       not: /execution.fail/,
     },
-    { state: 'canceling.halting', afterMs: 70, comes: 'canceled', reaches: 'canceled', not: /TimedOut/ },
+    { state: 'canceling+awaited', afterMs: 70, comes: 'canceled', reaches: 'canceled', not: /TimedOut/ },
   ] as const)(
     '$state: what lay there when its time was over is heard before it counts as late',
     ({ state, afterMs, comes, reaches, not }) => {
@@ -326,19 +354,23 @@ describe('region machine', () => {
     const paths = walks(
       regionMachine.provide({ actors: { delay: delayActor } } as never),
       Object.values(events),
-      { ...actor.getSnapshot().context, spawnExecutions: () => vertices.map(() => listener(() => {})) },
+      {
+        ...actor.getSnapshot().context,
+        job: { ...actor.getSnapshot().context.job, spawnExecutions: () => vertices.map(() => listener(() => {})) },
+      },
       (snapshot) => {
         const { upCount, finishedCount, endedCount, attempt } = snapshot.context;
         return [
-          stateName(snapshot.value),
+          stateName(snapshot.value, regionGroups),
           Math.min(upCount, 3),
           Math.min(finishedCount, 3),
           Math.min(endedCount, 3),
           Math.min(attempt, 1),
         ].join();
       },
+      regionGroups,
     );
-    expect(new Set(paths.map((path) => path.state.split('.')[0]))).toEqual(new Set(regionStates));
+    expect(new Set(paths.map((path) => shownOf(path.state)))).toEqual(new Set(regionStates));
     for (const path of paths) {
       const it = regionOfTwo();
       for (const event of path.events) it.actor.send(event);

@@ -1,4 +1,5 @@
 import { noFaults, silentLogger } from '../../src/environment.ts';
+import { modeOf } from '../../src/failover/restart-plan.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, RegionId, ResultPartitionId } from '../../src/ids.ts';
@@ -7,6 +8,7 @@ import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobServices } from '../../src/machines/job-services.ts';
 import { ResultKeeper } from '../../src/machines/job-master/result-keeper.ts';
 import { drawn, taskOf } from '../graph/drawn-graph.ts';
+import { restartRegions, stubRegions } from '../support/books.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 
 const ended = { getSnapshot: () => ({ value: 'finished', hasTag: () => true }) } as unknown as ExecutionActorRef;
@@ -41,10 +43,11 @@ function keeping(...keep: readonly KeepResults[]) {
     } as Partial<JobServices['gateway']> as JobServices['gateway'],
     environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
   };
+  const stubs = stubRegions(ledger);
   const keeper = new ResultKeeper(services);
   const regionOf = (task: string): RegionId => ledger.regions.regionOf(taskOf(graph, task));
   const restart = (...tasks: string[]): void => {
-    ledger.invalidate(tasks.map(regionOf), tasks.map(regionOf));
+    restartRegions(ledger, stubs, new Map(tasks.map((task) => [regionOf(task), 'again'])));
   };
   const finish = (...tasks: string[]): void => {
     ledger.scheduling.offer(tasks.map(regionOf).filter((region) => !ledger.scheduling.isScheduled(region)));
@@ -52,14 +55,18 @@ function keeping(...keep: readonly KeepResults[]) {
       const vertex = taskOf(graph, task);
       const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
       ledger.beginAttempt(vertex, attempt, ended);
-      ledger.beginRegistration(vertex, attempt);
+      ledger.beginRegistration(
+        vertex,
+        attempt,
+        modeOf((stubs[regionOf(task)] as (typeof stubs)[number]).step('begin')),
+      );
       ledger.finishTask(vertex);
       return ledger.results.regionFinished(regionOf(task));
     });
     keeper.noteConsumed(consumed);
   };
   finish('p', 'q');
-  return { keeper, ledger, clock, released, reclaimable, restart, finish };
+  return { keeper, ledger, stubs, clock, released, reclaimable, restart, finish };
 }
 
 describe('ResultKeeper', () => {
@@ -88,12 +95,12 @@ describe('ResultKeeper', () => {
     { keep: { ttlMs: 100 }, later: ['p[0]#1'] },
     { keep: 'until-job-ends', later: [] },
   ])('$keep: consumed while it is produced, its time begins when it is complete', ({ keep, later }) => {
-    const { keeper, ledger, clock, released, finish } = keeping(keep);
+    const { keeper, ledger, stubs, clock, released, finish } = keeping(keep);
     const [producer, consumer] = ['p', 'c'].map((task) => ledger.regions.regionOf(taskOf(ledger.graph, task))) as [
       RegionId,
       RegionId,
     ];
-    ledger.invalidate([producer]);
+    restartRegions(ledger, stubs, new Map([[producer, 'new']]));
     keeper.noteConsumed(ledger.results.regionFinished(consumer));
     clock.advance(1_000_000);
     expect(released).toEqual([]);

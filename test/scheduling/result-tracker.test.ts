@@ -162,8 +162,8 @@ describe('RT2: a result', () => {
     books.begin('p');
     const partition = books.result('p');
     expect(books.ledger.presentResult(partition)).toEqual({ partition, attempt: 1 });
-    expect(books.ledger.isPresent({ partition, attempt: 0 as AttemptNumber })).toBe(false);
-    expect(books.ledger.isPresent({ partition, attempt: 1 as AttemptNumber })).toBe(true);
+    expect(books.ledger.attempts.isPresent({ partition, attempt: 0 as AttemptNumber })).toBe(false);
+    expect(books.ledger.attempts.isPresent({ partition, attempt: 1 as AttemptNumber })).toBe(true);
   });
 });
 
@@ -376,8 +376,8 @@ describe('what an executor says of a result', () => {
     'RT4: $keepResults: a consumer that restarts wants what may have been reclaimed ($wanted)',
     ({ keepResults, wanted }) => {
       const { books } = readByAll(keepResults);
-      expect(books.ledger.invalidate([books.region('c')], [books.region('c')])).toHaveLength(wanted);
-      expect(books.ledger.invalidate([books.region('c')], [books.region('c')])).toEqual([]);
+      expect(books.ledger.invalidate(new Map([[books.region('c'), 'again']]))).toHaveLength(wanted);
+      expect(books.ledger.invalidate(new Map([[books.region('c'), 'again']]))).toEqual([]);
     },
   );
 

@@ -2,28 +2,63 @@ import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
+import type { RegionActorRef } from '../../src/machines/region/region-machine.ts';
+import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
+import { restartCommands } from '../../src/failover/restart-proposal.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
 /** The actor of an attempt, as far as the books look at it. */
 export const execution = (isTerminal: boolean, value = 'running') =>
-  ({
-    getSnapshot: () => ({
-      value,
-      hasTag: () => isTerminal,
-      matches: ({ waiting }: { waiting: string }) => waiting === value,
-    }),
-  }) as unknown as ExecutionActorRef;
+  ({ getSnapshot: () => ({ value, hasTag: () => isTerminal }) }) as unknown as ExecutionActorRef;
+
+/** The chart of a region, as far as the books look at it: its plan, which `step` leads on. */
+class RegionStub {
+  #plan: RestartPlan = 'new';
+  state = 'running';
+
+  step(step: RestartCommand | 'begin'): RestartPlan {
+    this.#plan = planAfter(this.#plan, step);
+    return this.#plan;
+  }
+
+  getSnapshot() {
+    return {
+      context: { plan: this.#plan },
+      matches: ({ live }: { live: string }) => live === this.state,
+    };
+  }
+}
+
+/** Gives a ledger a stub for each of its regions. */
+export function stubRegions(ledger: JobLedger): RegionStub[] {
+  const stubs = Array.from({ length: ledger.regions.count }, () => new RegionStub());
+  ledger.regionActors.push(...(stubs as unknown as RegionActorRef[]));
+  return stubs;
+}
+
+/** Tells regions what a failover decided about them, as the master and they do. Returns what the ledger does. */
+export function restartRegions(
+  ledger: JobLedger,
+  stubs: readonly RegionStub[],
+  modes: ReadonlyMap<RegionId, RestartCommand>,
+): ResultPartitionId[] {
+  const wanted = ledger.invalidate(modes);
+  for (const [region, mode] of modes) stubs[region]?.step(mode);
+  return wanted;
+}
 
 /** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
 export class Books {
   readonly ledger: JobLedger;
+  readonly regionStubs: RegionStub[];
 
   /** @param keep what the last of them says of every exchange */
   constructor(...given: readonly (string | { readonly keepResults: KeepResults })[]) {
     const graph = drawn(...given.filter((line) => typeof line === 'string'));
     const keep = given.find((line) => typeof line === 'object')?.keepResults;
     this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep && (() => keep));
+    this.regionStubs = stubRegions(this.ledger);
     this.ledger.scheduling.offer(Array.from({ length: this.ledger.regions.count }, (_, region) => region as RegionId));
   }
 
@@ -33,6 +68,11 @@ export class Books {
 
   region(task: string): RegionId {
     return this.ledger.regions.regionOf(this.task(task));
+  }
+
+  /** The chart of a task's region. */
+  stub(task: string): RegionStub {
+    return this.regionStubs[this.region(task)] as RegionStub;
   }
 
   /** The result that a task writes over its only edge. */
@@ -51,8 +91,9 @@ export class Books {
     const vertex = this.task(task);
     const attempt = (ledger.executions[vertex] === undefined ? 0 : ledger.attemptOf(vertex) + 1) as AttemptNumber;
     ledger.beginAttempt(vertex, attempt, execution(true));
+    const plan = this.stub(task).step('begin');
     return ledger
-      .beginRegistration(vertex, attempt)
+      .beginRegistration(vertex, attempt, modeOf(plan))
       .map(({ id, origin }) => `#${id.attempt} ${origin}`)
       .join(' ');
   }
@@ -73,7 +114,8 @@ export class Books {
    */
   restart(tasks: readonly string[], again: readonly string[] = [], waiting: readonly string[] = []): void {
     const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));
-    this.ledger.invalidate(regionsOf(tasks), regionsOf(again), regionsOf(waiting));
+    const restart = { regions: regionsOf(tasks), again: regionsOf(again), waiting: regionsOf(waiting) };
+    restartRegions(this.ledger, this.regionStubs, restartCommands(restart));
     this.ledger.scheduling.offer(regionsOf(tasks));
   }
 

@@ -2,14 +2,16 @@ import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, create
 import { getShortestPaths } from 'xstate/graph';
 
 /**
- * `running` or `restarting.halting`: the state value as one word. Of a chart whose named states lie below parents, the
- * parents are left out.
+ * `running`, `scheduled.allocating` or `failed+awaited`: the state value as one word, without the parents that only group
+ * others.
  */
-export function stateName(value: unknown, names: readonly string[] = []): string {
+export function stateName(value: unknown, groups: readonly string[] = []): string {
   if (typeof value === 'string') return value;
-  const [[parent, child] = ['', '']] = Object.entries(value as Record<string, unknown>);
-  const inner = stateName(child, names);
-  return names.includes(inner.split('.')[0] as string) ? inner : `${parent}.${inner}`;
+  const all = Object.entries(value as Record<string, unknown>).map(([parent, child]) => {
+    const inner = stateName(child, groups);
+    return groups.includes(parent) ? inner : `${parent}.${inner}`;
+  });
+  return all.join('+');
 }
 
 /** A machine brought to life with everything it names replaced by a recorder. */
@@ -74,7 +76,7 @@ export function walks(
   events: readonly { readonly type: string }[],
   input: Record<string, unknown>,
   serialize: (snapshot: AnyMachineSnapshot) => string,
-  names: readonly string[] = [],
+  groups: readonly string[] = [],
 ): { readonly state: string; readonly events: readonly { readonly type: string }[] }[] {
   return getShortestPaths(machine, {
     events: [...events] as never,
@@ -82,7 +84,7 @@ export function walks(
     serializeState: ((snapshot: AnyMachineSnapshot) => serialize(snapshot)) as never,
     limit: 20_000,
   }).map((path) => ({
-    state: stateName((path.state as AnyMachineSnapshot).value, names),
+    state: stateName((path.state as AnyMachineSnapshot).value, groups),
     events: path.steps.map((step) => step.event as { type: string }).filter((event) => event.type !== 'xstate.init'),
   }));
 }

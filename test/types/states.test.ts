@@ -32,8 +32,9 @@ describe('the states of each chart are those that its observers hear, and their 
   it('execution', () => same<NamesOf<typeof executionMachine>, ExecutionState | 'waiting' | 'deployed'>(true));
 
   it('region', () => {
-    type Parts = 'allocating' | 'registering' | 'ended' | 'halting' | 'halted' | 'backingOff' | 'ready';
-    same<NamesOf<typeof regionMachine>, RegionState | Parts>(true);
+    type Groups = 'live' | 'halting' | 'purpose' | 'attempts' | 'awaited' | 'ended';
+    type Parts = 'allocating' | 'registering' | 'waiting' | 'backingOff' | 'ready';
+    same<NamesOf<typeof regionMachine>, RegionState | Groups | Parts>(true);
   });
 
   it('job master', () =>

@@ -48,7 +48,7 @@ export function provideExecution(
       // what to do by the failover, and not by an error of their own.
       releasePartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(
-          ledger.resultsOf(vertex, attempt).filter(({ partition }) => {
+          ledger.attempts.resultsOf(vertex, attempt).filter(({ partition }) => {
             const { joinsRegions, consumption } = ledger.graph.exchangeOfPartition(partition);
             return joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex));
           }),
@@ -56,7 +56,9 @@ export function provideExecution(
       },
       releaseTransientPartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(
-          ledger.resultsOf(vertex, attempt).filter((id) => ledger.graph.exchangeOfPartition(id.partition).joinsRegions),
+          ledger.attempts
+            .resultsOf(vertex, attempt)
+            .filter((id) => ledger.graph.exchangeOfPartition(id.partition).joinsRegions),
         );
       },
     },

@@ -69,7 +69,8 @@ function verify(
   const ids = results.map((partition) => ledger.presentResult(partition));
   gateway.verifyResults(ids, ({ lost, found }) => {
     for (const { id, cause } of lost) {
-      if (ledger.isPresent(id) && ledger.isPartitionReadable(id.partition)) loseResult(services, id.partition, cause);
+      if (ledger.attempts.isPresent(id) && ledger.isPartitionReadable(id.partition))
+        loseResult(services, id.partition, cause);
     }
     done({ lostCount: lost.length, found });
   });

@@ -30,7 +30,7 @@ export class FailureRecords {
         task: vertex === undefined ? undefined : ledger.graph.nameOf(vertex),
         run: ledger.run,
         partitionCount: ledger.graph.partitionCount,
-        isPresent: (id) => ledger.isPresent(id),
+        isPresent: (id) => ledger.attempts.isPresent(id),
       },
     );
   }
@@ -40,7 +40,7 @@ export class FailureRecords {
     const { vertex, cause, lostPartitions } = failure;
     for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
     if (vertex !== undefined) {
-      if (this.#isWantOfRoom(cause)) ledger.giveUpProducingAgain(ledger.regions.regionOf(vertex));
+      if (this.#isWantOfRoom(cause)) ledger.claims.loseRoom(ledger.regions.regionOf(vertex));
       if (verdict.kind === 'determinism-broken') this.#distrust(vertex, cause);
     }
     observe({
@@ -68,7 +68,7 @@ export class FailureRecords {
   /** A task wrote something else than before, although it claims that it does not. */
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
-    ledger.distrust(vertex);
+    ledger.claims.distrust(vertex);
     const broken = ownCauseWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN', ledger.run);
     if (broken === undefined) return;
     const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);

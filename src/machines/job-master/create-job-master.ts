@@ -1,9 +1,8 @@
-import { createActor, enqueueActions } from 'xstate';
+import { enqueueActions } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
+import type { ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
-import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import type { JobServices } from '../job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
@@ -12,7 +11,9 @@ import { ResultKeeper } from './result-keeper.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
 import { loseResult } from '../failover/result-losses.ts';
 import { provideRegion } from '../region/region-actions.ts';
-import type { RegionActorRef, RegionParentRef } from '../region/region-machine.ts';
+import { createRegions } from '../region/create-regions.ts';
+import type { RegionActorRef } from '../region/region-machine.ts';
+import { restartCommands } from '../../failover/restart-proposal.ts';
 
 interface Command {
   readonly to: RegionActorRef;
@@ -40,27 +41,11 @@ function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[])
 /** Makes the job master of a job, with everything its chart names. Start it, send it `job.start`. */
 export function createJobMaster(services: JobServices): JobMasterActorRef {
   const { ledger, environment, gateway, observe, actors } = services;
-  const regions: RegionActorRef[] = [];
+  const regions = ledger.regionActors;
   const now = (): number => environment.clock.now();
 
   const execution = provideExecution(services, () => master);
   const region = provideRegion(services);
-
-  const spawnExecutions = (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) => {
-    const spawned: ExecutionActorRef[] = [];
-    for (let index = 0; index < vertices.length; index++) {
-      const vertex = vertices[index] as ExecutionVertexId;
-      const actor = createActor(execution, {
-        parent,
-        id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
-        input: { vertex, attempt, region: parent },
-      });
-      ledger.beginAttempt(vertex, attempt, actor);
-      actor.start();
-      spawned.push(actor);
-    }
-    return spawned;
-  };
 
   /** What is to be sent where: scheduling is decided here, sent by the chart. */
   const scheduled = (ready: readonly RegionId[]): Command[] =>
@@ -79,35 +64,20 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     if (ready.length > 0 && ledger.slots.pendingRequests > 0) tell(enqueue, granted());
   };
   const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
-  const startRegion = (id: RegionId, parent: RegionParentRef): RegionActorRef => {
-    const vertices = ledger.regions.verticesOf(id);
-    const actor = createActor(region, {
-      parent,
-      id: actors.idOf(`master/region/${id}`),
-      input: {
-        region: id,
-        vertices,
-        master: parent,
-        clock: environment.clock,
-        feedsRegions: ledger.feedsRegions(id),
-        slotRequestTimeoutMs: services.slotRequestTimeoutMs,
-        offeredSlots: () => ledger.slots.totalSlots,
-        cancellationTimeoutMs: services.cancellationTimeoutMs,
-        spawnExecutions: (regionRef, attempt) => spawnExecutions(regionRef, vertices, attempt),
-      },
-    });
-    actor.start();
-    return actor;
-  };
-
   const unfinished = (): RegionId[] =>
     regions.flatMap((actor, id) => (actor.getSnapshot().matches('finished') ? [] : [id as RegionId]));
+  const tasksBeyond = (most: number, candidates: Iterable<RegionId>): Int32Array | undefined => {
+    for (const id of candidates) {
+      const vertices = ledger.regions.verticesOf(id);
+      if (vertices.length > most) return vertices;
+    }
+    return undefined;
+  };
   /** What to say of one of some regions that will never have its slots. */
   const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined => {
     const most = gateway.slotLimit;
-    const id = ledger.regionBeyond(most, candidates);
-    if (id === undefined) return undefined;
-    const vertices = ledger.regions.verticesOf(id);
+    const vertices = most >= ledger.graph.vertexCount ? undefined : tasksBeyond(most, candidates);
+    if (vertices === undefined) return undefined;
     const named = [...vertices.subarray(0, 4)].map((vertex) => ledger.graph.nameOf(vertex as ExecutionVertexId));
     const more = vertices.length > named.length ? ` and ${vertices.length - named.length} more` : '';
     const why = `${named.join(', ')}${more} run at the same time, and there will never be as many`;
@@ -124,11 +94,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       },
       // Actors are made where XState makes them, in assigners and enqueuers: from inside a custom action its development
       // build takes their own actions for misplaced ones.
-      createRegions: enqueueActions(({ self }) => {
-        for (let id = 0 as RegionId; id < ledger.regions.count; id++) {
-          regions.push(startRegion(id, self));
-        }
-      }),
+      createRegions: enqueueActions(({ self }) => createRegions({ ...services, region, execution }, self)),
       startScheduling: enqueueActions(({ enqueue }) => {
         const unfit = neverFitting(unfinished());
         if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
@@ -157,12 +123,13 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       restartRegions: enqueueActions(({ event, enqueue }) => {
         if (event.type !== 'failover.decided') return;
         const { failover, restart, restartAtMs } = event;
-        const { regions: restarting, again, waiting } = restart;
         observe(decidedEvent(event, ledger, now()));
-        const wanted = ledger.invalidate(restarting, again, waiting);
+        const modes = restartCommands(restart);
+        const wanted = ledger.invalidate(modes);
         if (wanted.length > 0) gateway.forbidReclaim(wanted);
-        const command: MasterToRegionEvent = { type: 'region.restart', failover, restartAtMs };
-        for (const id of restarting) enqueue.sendTo(regions[id] as RegionActorRef, command);
+        for (const [id, mode] of modes) {
+          enqueue.sendTo(regions[id] as RegionActorRef, { type: 'region.restart', failover, restartAtMs, mode });
+        }
         if (ledger.slots.pendingRequests > 0) tell(enqueue, granted());
       }),
       settleRegion: enqueueActions(({ event, enqueue }) => {

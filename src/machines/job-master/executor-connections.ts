@@ -58,7 +58,7 @@ export class ExecutorConnections implements ExecutorGateway {
       recordState: () => {},
       failTasks: enqueueActions(({ context: { executor, why }, enqueue }) => {
         const cause = new ExecutorLostError(executor, why ?? '');
-        for (const execution of this.#options.ledger.executionsOn(executor)) {
+        for (const execution of this.#options.ledger.attempts.on(executor)) {
           enqueue.sendTo(execution, { type: 'execution.fail', cause });
         }
       }),
@@ -224,7 +224,7 @@ export class ExecutorConnections implements ExecutorGateway {
         ledger.results.truncated(message.id);
         return;
       case 'result.traceless':
-        if (ledger.isPresent(message.id)) ledger.loseTrace(message.id.partition);
+        if (ledger.attempts.isPresent(message.id)) ledger.loseTrace(message.id.partition);
         return;
       case 'results.reclaimed':
         for (const id of message.ids) this.#reclaimed(id, executor);
@@ -302,7 +302,7 @@ export class ExecutorConnections implements ExecutorGateway {
     const { ledger } = this.#options;
     const before = ledger.results.place(producer, id.attempt, executor);
     if (before === undefined || before.executor === executor || origin !== 'new') return;
-    const ids = ledger.resultsOf(producer, before.attempt);
+    const ids = ledger.attempts.resultsOf(producer, before.attempt);
     this.#connections.get(before.executor)?.port.post({ type: 'results.release', ids, traced: [] });
   }
 

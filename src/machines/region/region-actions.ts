@@ -1,5 +1,6 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import { toError } from '../../errors/thrown-value.ts';
+import { modeOf } from '../../failover/restart-plan.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobServices } from '../job-services.ts';
@@ -13,11 +14,11 @@ export function provideRegion({ ledger, environment, gateway, delay, observe }: 
       recordState: ({ context: { region } }, { state }) => {
         observe({ type: 'region.stateChanged', atMs: environment.clock.now(), region, state });
       },
-      registerPartitions: ({ context: { vertices, attempt }, self }, { slots }) => {
+      registerPartitions: ({ context: { vertices, attempt, plan }, self }, { slots }) => {
         const partitions: PlacedRegistration[] = [];
         for (let index = 0; index < vertices.length; index++) {
           const { executor } = slots[index] as Slot;
-          const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt);
+          const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt, modeOf(plan));
           for (const registration of registrations) partitions.push({ executor, registration });
         }
         const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
@@ -30,10 +31,10 @@ export function provideRegion({ ledger, environment, gateway, delay, observe }: 
           done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
         }
       },
-      releaseFinishedPartitions: ({ context: { region, vertices, attempt } }) => {
-        const isNew = ledger.modeOf(region) === 'new';
+      releaseFinishedPartitions: ({ context: { vertices, attempt, plan } }) => {
+        const isNew = modeOf(plan) === 'new';
         for (let index = 0; index < vertices.length; index++) {
-          const results = ledger.resultsOf(vertices[index] as ExecutionVertexId, attempt);
+          const results = ledger.attempts.resultsOf(vertices[index] as ExecutionVertexId, attempt);
           gateway.releasePartitions(
             isNew
               ? results

@@ -1,0 +1,78 @@
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId, RunId } from '../../ids.ts';
+import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
+import { shownState } from '../state-tap.ts';
+
+/** The present attempt of each task: its number, its actor, and the results that bear its number. */
+export class Attempts {
+  readonly #graph: ExecutionGraph;
+  readonly #run: RunId | undefined;
+  /** By execution vertex. */
+  readonly executions: (ExecutionActorRef | undefined)[] = [];
+  readonly #numbers: Uint32Array;
+
+  constructor(graph: ExecutionGraph, run: RunId | undefined) {
+    this.#graph = graph;
+    this.#run = run;
+    this.#numbers = new Uint32Array(graph.vertexCount);
+  }
+
+  of(vertex: ExecutionVertexId): AttemptNumber {
+    return this.#numbers[vertex] as AttemptNumber;
+  }
+
+  /**
+   * Enters the actor of a new attempt.
+   * @throws IllegalStateError while the attempt before it has not ended
+   */
+  begin(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
+    const before = this.executions[vertex]?.getSnapshot();
+    if (before !== undefined && !before.hasTag('terminal')) {
+      const [name, state] = [this.#graph.nameOf(vertex), shownState(before.value, executionGroups)];
+      throw new IllegalStateError(
+        `Attempt ${attempt} of ${name} cannot begin while the one before is ${state}: wait for its end`,
+      );
+    }
+    this.#numbers[vertex] = attempt;
+    this.executions[vertex] = execution;
+  }
+
+  /** The attempts that have a slot of an executor and have not ended. O(tasks of the job) */
+  on(executor: ExecutorId): ExecutionActorRef[] {
+    return this.executions.filter((execution): execution is ExecutionActorRef => {
+      const snapshot = execution?.getSnapshot();
+      return snapshot?.context.slot?.executor === executor && !snapshot.hasTag('terminal');
+    });
+  }
+
+  /** Tasks that do not end, by the executor they hang on. */
+  hangingOf(vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
+    const tasks = new Map<ExecutorId, string[]>();
+    for (const vertex of vertices) {
+      const executor = this.executions[vertex]?.getSnapshot().context.slot?.executor;
+      if (executor !== undefined) tasks.set(executor, [...(tasks.get(executor) ?? []), this.#graph.nameOf(vertex)]);
+    }
+    return tasks;
+  }
+
+  /** A partition as an attempt of its producer writes it. */
+  resultOf(partition: PartitionId, attempt: AttemptNumber): ResultPartitionId {
+    return this.#run === undefined ? { partition, attempt } : { partition, attempt, run: this.#run };
+  }
+
+  /** The results that an attempt writes. */
+  resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): ResultPartitionId[] {
+    return this.#graph.partitionsOf(vertex).map((partition) => this.resultOf(partition, attempt));
+  }
+
+  /** A partition as its producer's present attempt writes it. */
+  presentResult(partition: PartitionId): ResultPartitionId {
+    return this.resultOf(partition, this.of(this.#graph.producerOf(partition)));
+  }
+
+  /** Whether a result is that of the present attempt, so that it can be blamed for what is wrong with it. */
+  isPresent({ partition, attempt }: ResultPartitionId): boolean {
+    return this.of(this.#graph.producerOf(partition)) === attempt;
+  }
+}

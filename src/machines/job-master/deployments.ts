@@ -1,0 +1,92 @@
+import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { RestartMode } from '../../graph/reproducibility.ts';
+import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
+import type { ReproductionClaims } from '../../scheduling/reproduction-claims.ts';
+import type { ResultTracker } from '../../scheduling/result-tracker.ts';
+import type { Attempts } from './attempts.ts';
+
+/** What executors are told of attempts: what each will write, and what they need to run it. */
+export class Deployments {
+  readonly #graph: ExecutionGraph;
+  readonly #attempts: Attempts;
+  readonly #claims: ReproductionClaims;
+  readonly #results: ResultTracker;
+  /** By job vertex that consists of one operator: its name. */
+  readonly #ownNames: (readonly string[])[] = [];
+  /** The results that a group's consumers read, as they are now: one list for all of them. */
+  readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
+
+  constructor(graph: ExecutionGraph, attempts: Attempts, claims: ReproductionClaims, results: ResultTracker) {
+    this.#graph = graph;
+    this.#attempts = attempts;
+    this.#claims = claims;
+    this.#results = results;
+  }
+
+  /** A new attempt of a task was made: what reads its results is to be told of that one. */
+  forget(vertex: ExecutionVertexId): void {
+    this.#graph.forEachProducedGroup(vertex, (group) => this.#resultsOfGroup.delete(group));
+  }
+
+  /** What an attempt will write, which begins with that. */
+  registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
+    const graph = this.#graph;
+    const isReproducible = this.#claims.isReproducible(vertex);
+    return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
+      const group = graph.producedGroup(edge, vertex);
+      const partition = graph.partitionOf(edge, vertex);
+      return {
+        id: this.#attempts.resultOf(partition, attempt),
+        origin: mode === 'again' && this.#results.stateOf(partition) === 'released' ? 'unread' : mode,
+        isReproducible,
+        edge,
+        producer: vertex,
+        subpartitionCount: graph.consumerEnd(group) - graph.consumerStart(group),
+      };
+    });
+  }
+
+  /** What an executor needs to run an attempt: inputs as produced by their present attempts. */
+  deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
+    const graph = this.#graph;
+    const jobVertex = graph.jobVertexIndexOf(vertex);
+    const { id, parallelism } = graph.jobVertexOf(vertex);
+    return {
+      vertex,
+      attempt,
+      task: graph.nameOf(vertex),
+      jobVertex: id,
+      operators: this.#operatorsOf(vertex),
+      subtask: graph.subtaskOf(vertex),
+      parallelism,
+      channelOrder: this.#claims.keepsOrder(vertex) ? mode : 'any',
+      inputs: graph.edgesInto(jobVertex).map((edge) => {
+        const group = graph.consumedGroup(edge, vertex);
+        return { edge, partitions: this.#groupResults(edge, group), subpartition: vertex - graph.consumerStart(group) };
+      }),
+      outputs: graph.edgesOutOf(jobVertex).map((edge) => ({
+        edge,
+        partition: this.#attempts.resultOf(graph.partitionOf(edge, vertex), attempt),
+      })),
+    };
+  }
+
+  /** One list for all tasks of a job vertex. */
+  #operatorsOf(vertex: ExecutionVertexId): readonly string[] {
+    const { id, operators } = this.#graph.jobVertexOf(vertex);
+    return operators ?? (this.#ownNames[this.#graph.jobVertexIndexOf(vertex)] ??= [id]);
+  }
+
+  #groupResults(edge: number, group: number): readonly ResultPartitionId[] {
+    const known = this.#resultsOfGroup.get(group);
+    if (known !== undefined) return known;
+    const graph = this.#graph;
+    const results: ResultPartitionId[] = [];
+    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+      results.push(this.#attempts.presentResult(graph.partitionOf(edge, producer as ExecutionVertexId)));
+    }
+    this.#resultsOfGroup.set(group, results);
+    return results;
+  }
+}

@@ -1,0 +1,67 @@
+import { createActor } from 'xstate';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { ExecutionActorRef, ExecutionParentRef, executionMachine } from '../execution/execution-machine.ts';
+import type { JobServices } from '../job-services.ts';
+import type { regionMachine } from './region-machine.ts';
+import type { RegionParentRef } from './region-setup.ts';
+
+/** What it takes to make regions. */
+export type RegionOrigins = Pick<
+  JobServices,
+  'ledger' | 'environment' | 'actors' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
+> & { readonly region: typeof regionMachine; readonly execution: typeof executionMachine };
+
+/** Makes and starts the chart of each region of a job, with those of its first attempts, and enters them into the books. */
+export function createRegions(origins: RegionOrigins, master: RegionParentRef): void {
+  const { ledger, environment, actors, region: logic, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
+  const job = {
+    master,
+    clock: environment.clock,
+    slotRequestTimeoutMs,
+    cancellationTimeoutMs,
+    offeredSlots: () => ledger.slots.totalSlots,
+    spawnExecutions: (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) =>
+      spawnExecutions(origins, parent, vertices, attempt),
+  };
+  for (let region = 0 as RegionId; region < ledger.regions.count; region++) {
+    const vertices = ledger.regions.verticesOf(region);
+    const input = { region, vertices, feedsRegions: feedsRegions(ledger.graph, vertices), job };
+    const actor = createActor(logic, { parent: master, id: actors.idOf(`master/region/${region}`), input });
+    ledger.regionActors.push(actor);
+    actor.start();
+  }
+}
+
+function spawnExecutions(
+  { ledger, actors, execution: logic }: RegionOrigins,
+  parent: ExecutionParentRef,
+  vertices: ArrayLike<number>,
+  attempt: AttemptNumber,
+): ExecutionActorRef[] {
+  const spawned: ExecutionActorRef[] = [];
+  for (let index = 0; index < vertices.length; index++) {
+    const vertex = vertices[index] as ExecutionVertexId;
+    const actor = createActor(logic, {
+      parent,
+      id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
+      input: { vertex, attempt, region: parent },
+    });
+    ledger.beginAttempt(vertex, attempt, actor);
+    actor.start();
+    spawned.push(actor);
+  }
+  return spawned;
+}
+
+/** Whether other regions read what the tasks of a region produce. */
+function feedsRegions(graph: ExecutionGraph, vertices: Int32Array): boolean {
+  let lastJobVertex = -1;
+  for (const vertex of vertices) {
+    const jobVertex = graph.jobVertexIndexOf(vertex as ExecutionVertexId);
+    if (jobVertex === lastJobVertex) continue;
+    lastJobVertex = jobVertex;
+    if (graph.edgesOutOf(jobVertex).some((edge) => !graph.jobGraph.edges[edge]?.exchange.joinsRegions)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,243 @@
+import { type ActorRef, assign, type Snapshot, sendTo, setup } from 'xstate';
+import type { DelayElapsedEvent, DelayInput } from '../../actors/delay-actor.ts';
+import type {
+  ExecutionToRegionEvent,
+  MasterToRegionEvent,
+  RegionToExecutionEvent,
+  RegionToMasterEvent,
+} from '../../actors/chart-events.ts';
+import type { RegionState } from '../../actors/protocol/states.ts';
+import type { Clock } from '../../environment.ts';
+import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import { planAfter, type RestartPlan } from '../../failover/restart-plan.ts';
+import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
+import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
+import { enqueueWith } from '../enqueue-with.ts';
+import { placeholder, placeholderActor } from '../placeholder.ts';
+
+/** The parent of regions: the job master. */
+export type RegionParentRef = ActorRef<Snapshot<unknown>, RegionToMasterEvent>;
+
+/** What all regions of a job have in common. */
+export interface RegionSurroundings {
+  readonly master: RegionParentRef;
+  readonly clock: Clock;
+  readonly slotRequestTimeoutMs: number;
+  readonly cancellationTimeoutMs: number;
+  /** How many slots all executors offer together now, free or not. */
+  readonly offeredSlots: () => number;
+  /** Makes and starts one execution per vertex, in order. */
+  readonly spawnExecutions: (
+    parent: ExecutionParentRef,
+    vertices: ArrayLike<number>,
+    attempt: AttemptNumber,
+  ) => readonly ExecutionActorRef[];
+}
+
+export interface RegionInput {
+  readonly region: RegionId;
+  /** In topological order. */
+  readonly vertices: ArrayLike<number>;
+  /** Whether other regions wait for single tasks of this one to finish. */
+  readonly feedsRegions: boolean;
+  /** One object for all regions, as each keeps what it is given. */
+  readonly job: RegionSurroundings;
+}
+
+export interface RegionContext extends RegionInput {
+  /** The attempt of every task of the region. */
+  attempt: AttemptNumber;
+  /** What that attempt does: something new, or again what an earlier one did. */
+  plan: RestartPlan;
+  /** Parallel to `vertices`. */
+  executions: readonly ExecutionActorRef[];
+  /** How many attempts have reported to run; how many have finished; how many have ended in whatever way. */
+  upCount: number;
+  finishedCount: number;
+  endedCount: number;
+  /** The failover that restarts it, until it runs again. */
+  failover: FailoverId | undefined;
+  restartAtMs: number;
+}
+
+export type RegionEvent = MasterToRegionEvent | ExecutionToRegionEvent | DelayElapsedEvent;
+
+type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
+
+const toMaster = ({ context }: { context: RegionContext }): RegionParentRef => context.job.master;
+const firstExecution = ({ context }: { context: RegionContext }) => context.executions[0] as ExecutionActorRef;
+
+/** The tasks of a region that have not ended. */
+function hanging({ executions, vertices }: RegionContext): ExecutionVertexId[] {
+  return executions.flatMap((execution, index) =>
+    execution.getSnapshot().hasTag('active') ? [vertices[index] as ExecutionVertexId] : [],
+  );
+}
+
+const base = setup({
+  types: {} as {
+    context: RegionContext;
+    events: RegionEvent;
+    input: RegionInput;
+    tags: 'active' | 'terminal' | 'restarting';
+  },
+  actors: { delay: placeholderActor<DelayInput>('region', 'delay') },
+  guards: {
+    hasSlots: (_, { slots }: { slots: readonly Slot[] | undefined }) => slots !== undefined,
+    isCurrentRegistration: ({ context }, { token }: { token: number }) => token === context.attempt,
+    isLastToRun: ({ context }) => context.upCount + 1 === context.vertices.length,
+    isLastToFinish: ({ context }) => context.finishedCount + 1 === context.vertices.length,
+    haveAllFinished: ({ context }) => context.finishedCount === context.vertices.length,
+    hasEnded: ({ context }) => context.endedCount === context.vertices.length,
+    mayRestart: ({ context }) =>
+      context.endedCount === context.vertices.length && context.restartAtMs <= context.job.clock.now(),
+  },
+  actions: {
+    /** Tells observers that a state was entered. */
+    recordState: (_, _params: { state: RegionState }) => placeholder('region', 'recordState'),
+    /** Registers the partitions of this attempt; answers with `region.partitionsRegistered` or `…Failed`, token = attempt. */
+    registerPartitions: (_, _params: { slots: readonly Slot[] }) => placeholder('region', 'registerPartitions'),
+    /**
+     * Releases the results of the tasks that had finished, before their next attempt; where they are produced again, only
+     * those that do not outlive their task.
+     */
+    releaseFinishedPartitions: () => placeholder('region', 'releaseFinishedPartitions'),
+  },
+});
+
+const enqueueActions = enqueueWith(base.enqueueActions);
+
+const tell = (command: RegionToExecutionEvent) =>
+  base.enqueueActions(({ context, enqueue }) => {
+    for (const execution of context.executions) enqueue.sendTo(execution, command);
+  });
+
+/** What the region chart names: what it tells its executions and the master, and what it counts. */
+export const regionSetup = base.extend({
+  actions: {
+    createExecutions: assign(({ context: { job, vertices, attempt }, self }) => ({
+      executions: job.spawnExecutions(self, vertices, attempt),
+    })),
+    replaceExecutions: base.enqueueActions(({ context, enqueue }) => {
+      for (const execution of context.executions) enqueue.stopChild(execution);
+      enqueue.assign(({ context: { attempt, job, vertices }, self }) => {
+        const next = (attempt + 1) as AttemptNumber;
+        return {
+          attempt: next,
+          executions: job.spawnExecutions(self, vertices, next),
+          upCount: 0,
+          finishedCount: 0,
+          endedCount: 0,
+        };
+      });
+    }),
+    scheduleExecutions: enqueueActions(({ context, enqueue }, { slots }: { slots: readonly Slot[] | undefined }) => {
+      for (const [index, execution] of context.executions.entries()) {
+        enqueue.sendTo(execution, { type: 'execution.schedule', slot: slots?.[index] });
+      }
+    }),
+    assignSlots: enqueueActions(({ context, enqueue }, { slots }: { slots: readonly Slot[] }) => {
+      for (const [index, slot] of slots.entries()) {
+        enqueue.sendTo(context.executions[index] as ExecutionActorRef, { type: 'execution.assignSlot', slot });
+      }
+    }),
+    deployExecutions: tell({ type: 'execution.deploy' }),
+    cancelExecutions: tell({ type: 'execution.cancel' }),
+    suspendExecutions: tell({ type: 'execution.suspend' }),
+    failForWantOfSlots: sendTo(firstExecution, ({ context: { executions, job } }) => {
+      const why = `they did not come free within ${job.slotRequestTimeoutMs} ms`;
+      return {
+        type: 'execution.fail',
+        cause: new NoResourceAvailableError(executions.length, job.offeredSlots(), why),
+      };
+    }),
+    failUnregistered: enqueueActions(
+      (
+        { context, enqueue },
+        { producer, cause }: Pick<EventOf<'region.partitionRegistrationFailed'>, 'producer' | 'cause'>,
+      ) => {
+        const index = Array.prototype.indexOf.call(context.vertices, producer);
+        enqueue.sendTo(context.executions[index] as ExecutionActorRef, { type: 'execution.fail', cause });
+      },
+    ),
+
+    countUp: assign({ upCount: ({ context }) => context.upCount + 1 }),
+    countFinished: assign({
+      finishedCount: ({ context }) => context.finishedCount + 1,
+      endedCount: ({ context }) => context.endedCount + 1,
+    }),
+    countEnded: assign({ endedCount: ({ context }) => context.endedCount + 1 }),
+
+    /** Its attempt begins to write. What is not changed is not assigned: a job of ten thousand regions begins with this. */
+    beginPlan: base.enqueueActions(({ context, enqueue }) => {
+      const plan = planAfter(context.plan, 'begin');
+      if (plan !== context.plan) enqueue.assign({ plan });
+    }),
+    followFailover: enqueueActions(
+      ({ context, enqueue }, { failover, restartAtMs, mode }: Omit<EventOf<'region.restart'>, 'type'>) => {
+        const { region, plan, job } = context;
+        if (context.failover !== undefined) {
+          enqueue.sendTo(job.master, { type: 'region.overtaken', region, failover: context.failover });
+        }
+        enqueue.assign({ failover, restartAtMs, plan: planAfter(plan, mode) });
+      },
+    ),
+    reportRestarting: sendTo(toMaster, ({ context }) => ({
+      type: 'region.restarting',
+      region: context.region,
+      failover: context.failover as FailoverId,
+      wasFinished: context.finishedCount === context.vertices.length,
+    })),
+    reportRestarted: sendTo(toMaster, ({ context }) => ({
+      type: 'region.restarted',
+      region: context.region,
+      failover: context.failover as FailoverId,
+    })),
+    reportRecovered: base.enqueueActions(({ context: { failover, job, region }, enqueue }) => {
+      if (failover === undefined) return;
+      enqueue.sendTo(job.master, { type: 'region.recovered', region, failover });
+      enqueue.assign({ failover: undefined });
+    }),
+    reportTaskFailed: sendTo(
+      toMaster,
+      ({ context: { region } }, { vertex, attempt, cause, place }: Omit<EventOf<'execution.failed'>, 'type'>) => ({
+        type: 'region.taskFailed',
+        region,
+        vertex,
+        attempt,
+        cause,
+        place,
+      }),
+    ),
+    /** The task was not told to end: it has not done its work, whatever it says of itself. R7 */
+    reportTaskCanceled: sendTo(
+      toMaster,
+      ({ context: { region, attempt } }, { vertex }: { vertex: ExecutionVertexId }) => ({
+        type: 'region.taskFailed',
+        region,
+        vertex,
+        attempt,
+        cause: new IllegalStateError('The task was canceled, and nobody had asked for that'),
+      }),
+    ),
+    reportTaskFinished: enqueueActions(
+      ({ context: { feedsRegions, job, region }, enqueue }, { vertex }: { vertex: ExecutionVertexId }) => {
+        if (feedsRegions) enqueue.sendTo(job.master, { type: 'region.taskFinished', region, vertex });
+      },
+    ),
+    reportFinished: sendTo(toMaster, ({ context: { region } }) => ({ type: 'region.finished', region })),
+    reportHalted: sendTo(toMaster, ({ context: { region } }) => ({ type: 'region.halted', region })),
+    reportCancellationTimedOut: sendTo(toMaster, ({ context }) => ({
+      type: 'region.cancellationTimedOut',
+      region: context.region,
+      vertices: hanging(context),
+    })),
+    reportInexplicable: sendTo(toMaster, ({ context: { region } }, { cause }: { cause: Error }) => ({
+      type: 'region.inexplicable',
+      region,
+      cause,
+    })),
+  },
+});
