@@ -11,30 +11,30 @@ import {
 } from 'xstate';
 import type { Clock } from '../environment.ts';
 
-/** What a host is told. What else its children send to their parent it ignores. */
+/** Messages to a host. It ignores other events that its children send to their parent. */
 interface HostEvent extends EventObject {
-  /** With `host.stop`: which of its actors. */
+  /** With `host.stop`: the actor to stop. */
   readonly child?: AnyActorRef;
-  /** With `xstate.error.actor.…`: what one of them threw. */
+  /** With `xstate.error.actor.…`: the error of a child. */
   readonly error?: unknown;
 }
 
-/** What the actors of a run have in common. */
+/** Settings shared by the actors of a run. */
 export interface ActorSystemOptions {
   readonly clock: Clock;
   /** Receives XState's inspection events of every actor. Must not throw. */
   readonly inspect?: ((event: InspectionEvent) => void) | undefined;
-  /** Hears of an actor that threw; default: the process does. */
+  /** Called when an actor throws. Default: the error is uncaught. */
   readonly failed?: (cause: unknown) => void;
 }
 
 /**
- * A place of a run that has actors: the master's side, an executor. It is an actor itself, and those it makes are its
- * children: all actors of a process form one system, which an inspector sees as one tree. Ids are paths, as
+ * Hosts the actors of one side of a run: the master, or an executor. It is an actor itself and the parent of the actors
+ * it creates, so all actors of a process form one system, which an inspector sees as one tree. Ids are paths, such as
  * `<run>/local-0/task/map[2]#3`, so that the trees of several processes can be joined.
  *
- * Its children are not in its snapshot: XState copies that record for each child. A child that has ended is to be
- * stopped, unless its logic is done by itself: the system holds it until then.
+ * Its children are not in its snapshot, because XState copies that record for each child. Stop a child that has ended,
+ * unless its logic is done by itself; the system holds it until then.
  */
 export class ActorHost {
   readonly id: string;
@@ -52,28 +52,28 @@ export class ActorHost {
     this.#actor = createActor<AnyActorLogic>(logic, { ...options, id }).start();
   }
 
-  /** The root of a system, which is named after its run. */
+  /** The root of a system, named after its run. */
   static root(id: string, { clock, inspect, failed = raise }: ActorSystemOptions): ActorHost {
     return new ActorHost(id, failed, { clock, ...(inspect === undefined ? {} : { inspect }) });
   }
 
-  /** A host within this one. `failed` hears of its actors; default: as this one's. */
+  /** A host inside this one. `failed` is called for its actors; default: that of this host. */
   within(name: string, failed = this.#failed): ActorHost {
     return new ActorHost(this.idOf(name), failed, { parent: this.#actor });
   }
 
-  /** The id of what is called `name` here. */
+  /** The id of the actor `name` of this host. */
   idOf(name: string): string {
-    // Joined, it is one flat string; a template would hold on to each of its parts.
+    // `join` makes a flat string; a template literal would retain each of its parts.
     return [this.id, name].join('/');
   }
 
-  /** Makes an actor, which is yet to be started. */
+  /** Creates an actor without starting it. */
   create<Logic extends AnyActorLogic>(logic: Logic, name: string, input: InputFrom<Logic>): Actor<Logic> {
     return createActor<AnyActorLogic>(logic, { parent: this.#actor, id: this.idOf(name), input }) as Actor<Logic>;
   }
 
-  /** Stops an actor that it has made. Does nothing where that has ended. */
+  /** Stops an actor of this host. No effect if it has ended. */
   stop(child: AnyActorRef): void {
     this.#actor.send({ type: 'host.stop', child });
   }

@@ -14,9 +14,9 @@ import type {
   ResultPartitionId,
 } from '../ids.ts';
 
-/** What the charts of one job tell each other, by direction. Whatever comes up names the attempt it speaks of. */
+/** The events between the charts of one job, by direction. Events that go up name their attempt. */
 
-/** What a task reports of itself to the execution chart of its attempt. */
+/** Reports of a task to the execution chart of its attempt. */
 export type TaskReport =
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
@@ -32,35 +32,38 @@ export type TaskReport =
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
-      /** Where it failed, as far as that is known. */
+      /** Where it failed, if known. */
       readonly place?: FailurePlace | undefined;
     };
 
-/** What the job master's charts hear of executors. */
+/** Events about executors for the job master's charts. */
 export type ExecutorToMasterEvent =
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
-  /** A result became unreadable, found while nobody was reading it; with an executor also one that was still being written. */
+  /**
+   * A result became unreadable while no consumer was reading it. When an executor is lost, this includes unfinished
+   * results.
+   */
   | { readonly type: 'partition.lost'; readonly id: ResultPartitionId; readonly cause: Error };
 
-/** What became of the results that are to be kept beyond the job: all of them are kept, or none. */
+/** The outcome of keeping results beyond the job: all of them are kept, or none. */
 export type KeepingToMasterEvent =
   | { readonly type: 'results.kept'; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.keepFailed'; readonly cause: Error };
 
 /** Commands of a region to one of its executions. */
 export type RegionToExecutionEvent =
-  /** The region is scheduled; `slot` where one was granted at once. */
+  /** The region is scheduled; `slot` is set if it was granted immediately. */
   | { readonly type: 'execution.schedule'; readonly slot: Slot | undefined }
   | { readonly type: 'execution.assignSlot'; readonly slot: Slot }
   | { readonly type: 'execution.deploy' }
   | { readonly type: 'execution.cancel' }
-  /** As cancel, but nobody waits for the task. */
+  /** Like cancel, but without waiting for the task. */
   | { readonly type: 'execution.suspend' }
   /** The master knows that the attempt failed: no slot, no partition, executor lost. */
   | { readonly type: 'execution.fail'; readonly cause: Error };
 
-/** What an execution tells its region. */
+/** Events of an execution for its region. */
 export type ExecutionToRegionEvent =
   | { readonly type: 'execution.running'; readonly vertex: ExecutionVertexId }
   | { readonly type: 'execution.finished'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
@@ -70,15 +73,15 @@ export type ExecutionToRegionEvent =
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
-      /** Where it failed, as far as that is known. */
+      /** Where it failed, if known. */
       readonly place?: FailurePlace | undefined;
     }
-  /** Something happened that no state explains: a bug, answered by a global failure. */
+  /** An event that the current state does not explain: a bug, handled as a global failure. */
   | { readonly type: 'execution.inexplicable'; readonly vertex: ExecutionVertexId; readonly cause: Error };
 
 /** Commands of the job master to a region. */
 export type MasterToRegionEvent =
-  /** Its inputs are there: run. `slots` (one per vertex, in order) where they were granted at once. */
+  /** Its inputs are available: run. `slots` (one per vertex, in order) is set if they were granted immediately. */
   | { readonly type: 'region.schedule'; readonly slots: readonly Slot[] | undefined }
   | { readonly type: 'region.slotsGranted'; readonly slots: readonly Slot[] }
   | { readonly type: 'region.partitionsRegistered'; readonly token: number }
@@ -88,7 +91,7 @@ export type MasterToRegionEvent =
       readonly producer: ExecutionVertexId;
       readonly cause: Error;
     }
-  /** Failover `failover` restarts it, not before `restartAtMs` of the environment's clock. */
+  /** Failover `failover` restarts it, no earlier than `restartAtMs` on the environment's clock. */
   | {
       readonly type: 'region.restart';
       readonly failover: FailoverId;
@@ -99,16 +102,16 @@ export type MasterToRegionEvent =
   | { readonly type: 'region.cancel' }
   | { readonly type: 'region.suspend' };
 
-/** What a region tells the job master. */
+/** Events of a region for the job master. */
 export type RegionToMasterEvent =
-  /** The first failure of a run of the region; those that follow it complete the cancellation. */
+  /** The first failure in a run of the region; later ones only complete the cancellation. */
   | {
       readonly type: 'region.taskFailed';
       readonly region: RegionId;
       readonly vertex: ExecutionVertexId;
       readonly attempt: AttemptNumber;
       readonly cause: Error;
-      /** Where it failed, as far as that is known. */
+      /** Where it failed, if known. */
       readonly place?: FailurePlace | undefined;
     }
   | { readonly type: 'region.taskFinished'; readonly region: RegionId; readonly vertex: ExecutionVertexId }
@@ -122,11 +125,11 @@ export type RegionToMasterEvent =
     }
   /** A newer failover took the region over from `failover`. */
   | { readonly type: 'region.overtaken'; readonly region: RegionId; readonly failover: FailoverId }
-  /** Every old attempt has ended, the backoff is over: new attempts are created and wait for their inputs. */
+  /** Every old attempt has ended and the backoff is over: new attempts are created and wait for their inputs. */
   | { readonly type: 'region.restarted'; readonly region: RegionId; readonly failover: FailoverId }
   /** It runs (or has already finished) after a restart. */
   | { readonly type: 'region.recovered'; readonly region: RegionId; readonly failover: FailoverId }
-  /** Told to end, and every attempt has ended. */
+  /** The region was told to end, and every attempt has ended. */
   | { readonly type: 'region.halted'; readonly region: RegionId }
   | {
       readonly type: 'region.cancellationTimedOut';
@@ -135,34 +138,37 @@ export type RegionToMasterEvent =
     }
   | { readonly type: 'region.inexplicable'; readonly region: RegionId; readonly cause: Error };
 
-/** What a failover hears: the answers of the strategy and the backoff, and of its regions. */
+/** Events for a failover: the answers of strategy and backoff, and events of its regions. */
 export type MasterToFailoverEvent =
-  /** The results that the restart will read were looked at; those that are gone are noted. */
+  /** The results that the restart will read were verified; lost ones are recorded. */
   | { readonly type: 'failover.resultsVerified'; readonly lostCount: number; readonly found: readonly FoundResult[] }
-  /** `decision` is whatever the strategy emitted: it may be the user's, and nonsense. */
+  /** `decision` is the unchecked output of the strategy, which may be user code. */
   | { readonly type: 'failover.strategyDecided'; readonly decision: unknown }
   | { readonly type: 'failover.strategyFailed'; readonly cause: unknown }
   | {
-      /** `failover.backoffDecided` may be the user's, and nonsense; the engine's own answers apart, as the other may be late. */
+      /**
+       * The output of a backoff. `failover.backoffDecided` is unchecked and may come from user code. The engine's
+       * default has its own event, because the user's answer may still arrive late.
+       */
       readonly type: 'failover.backoffDecided' | 'failover.defaultBackoffDecided';
       readonly canRestart: boolean;
       readonly delayMs: number;
       readonly newAttempt: boolean;
     }
   | { readonly type: 'failover.backoffFailed'; readonly cause: unknown }
-  /** One of its regions runs again, or was taken over. */
+  /** One of its regions runs again, or was taken over by another failover. */
   | { readonly type: 'failover.regionSettled' };
 
-/** What a failover tells the job master. */
+/** Events of a failover for the job master. */
 export type FailoverToMasterEvent =
   | {
       readonly type: 'failover.decided';
       readonly failover: FailoverId;
       readonly restart: Restart;
-      /** How much there is of the results that the restart will read, as far as they were looked at. */
+      /** The sizes of the results that the restart will read, as far as they were verified. */
       readonly sizes: ReadonlyMap<PartitionId, FoundResult>;
       readonly restartAtMs: number;
-      /** False if the failure was merged into a restart that was already planned. */
+      /** False if the failure was merged into a restart already planned. */
       readonly newAttempt: boolean;
     }
   | {

@@ -2,21 +2,21 @@ import { type EventObject, fromCallback } from 'xstate';
 import { setDeadline } from '../deadline.ts';
 import type { Clock } from '../environment.ts';
 
-/** When a delay is over, on a clock. */
+/** The end of a delay on a clock. */
 export type DelayInput =
-  /** At this instant. */
+  /** At this time. */
   | { readonly clock: Clock; readonly untilMs: number }
-  /** What is waited for has this long, and is heard before the delay counts as over: see {@link setDeadline}. */
+  /** After this long. An answer that arrives in time is received before the delay expires: see {@link setDeadline}. */
   | { readonly clock: Clock; readonly withinMs: number };
 
-/** Sent to the parent when a delay is over. */
+/** Sent to the parent at the end of a delay. */
 export interface DelayElapsedEvent {
   readonly type: 'delay.elapsed';
 }
 
 /**
- * A delay as an actor of its own. XState's `after` keeps the timers of a whole system in one record that every stop of
- * any actor scans; a delay that is an actor costs its own start and stop alone.
+ * A delay as an actor. XState's `after` keeps all timers of a system in one record that it scans whenever an actor
+ * stops; a delay actor costs only its own start and stop.
  */
 export const delayActor = fromCallback<EventObject, DelayInput>(({ input, sendBack }) => {
   const { clock } = input;

@@ -2,55 +2,54 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } 
 import type { KeepingToMasterEvent } from './chart-events.ts';
 import type { FoundResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
 
-/** A result that will be written on an executor. */
+/** A result to be written on an executor. */
 export interface PlacedRegistration {
   readonly executor: ExecutorId;
   readonly registration: PartitionRegistration;
 }
 
-/** What was found of results that were looked at. */
+/** The outcome of verifying results. */
 export interface VerifiedResults {
-  /** Those that cannot be read, and why. */
+  /** The unreadable results, with the reason. */
   readonly lost: readonly { readonly id: ResultPartitionId; readonly cause: Error }[];
   readonly found: readonly FoundResult[];
 }
 
 /**
- * What the job master's charts ask of the executors. Answers come later, by `done`; what tasks report comes to the
- * execution actor of the attempt that it names.
+ * The job master's interface to the executors. Answers come asynchronously through `done`; reports of tasks go to the
+ * execution actor of their attempt.
  */
 export interface ExecutorGateway {
-  /** How many slots there will be at the most, lost executors replaced; Infinity where that is not known. */
+  /** The maximum number of slots, counting replacements of lost executors; Infinity if unknown. */
   readonly slotLimit: number;
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
   /** Cancels an attempt. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;
   /**
-   * Prepares what tasks will write where they will run, all or nothing. Calls `done` once, with what failed if something
-   * did.
+   * Prepares the results of tasks on their executors, all or none. Calls `done` once, with the failure if there is one.
    */
   registerPartitions(
     partitions: readonly PlacedRegistration[],
     done: (failed?: { readonly producer: ExecutionVertexId; readonly cause: Error }) => void,
   ): void;
-  /** Looks whether results can still be read. Calls `done` once, with what was found of them. */
+  /** Verifies that results are still readable. Calls `done` once with the outcome. */
   verifyResults(ids: readonly ResultPartitionId[], done: (verified: VerifiedResults) => void): void;
-  /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
+  /** Marks a result as lost, so that no consumer starts to read it. Unknown results are ignored. */
   losePartition(id: ResultPartitionId, cause: Error): void;
   /**
-   * Releases results that no consumer needs; unknown ones are ignored. Those in `traced` leave a trace: what their producers
-   * write again is compared with it.
+   * Releases results that no consumer needs; unknown ones are ignored. Results in `traced` leave a trace, with which a
+   * second output of their producers is compared.
    */
   releasePartitions(ids: readonly ResultPartitionId[], traced?: readonly ResultPartitionId[]): void;
-  /** Every consumer has read these results: an executor that needs room may release them, as above. */
+  /** Every consumer has read these results: an executor that needs space may release them, as above. */
   allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void;
-  /** These results are read again. */
+  /** These results are read again: revokes the permission. */
   forbidReclaim(ids: readonly ResultPartitionId[]): void;
   /**
-   * Keeps what is to be kept beyond the job, every task of which has finished: all of it or nothing. Calls `done` once, with
-   * what became of it.
+   * Keeps the results that outlive the job, once all its tasks have finished: all of them or none. Calls `done` once
+   * with the outcome.
    */
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void;
-  /** Declares an executor unusable because a task on it does not end. */
+  /** Quarantines an executor because a task on it does not end. */
   declareLost(executor: ExecutorId, why: string): void;
 }

@@ -2,18 +2,18 @@ import type { FailurePlace } from '../failure-place.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId } from '../ids.ts';
 
-/** A result that is re-used by a restart, and how much there was of it when it was looked at. */
+/** A result that a restart re-uses, and its size when it was verified. */
 export interface ReusedResult {
-  /** Its index in the execution graph. */
+  /** Index of the partition in the execution graph. */
   readonly partition: PartitionId;
   readonly records: number;
-  /** In memory and on disk, as estimated. */
+  /** Estimated bytes in memory and on disk. */
   readonly bytes: number;
 }
 
 /**
- * What a run tells those who watch it, in the order it happened. Plain data; tasks and vertices by name. `atMs` is on
- * the environment's clock.
+ * The events of a run, in order. Plain data; tasks and vertices are given by name. `atMs` is on the environment's
+ * clock.
  */
 export type JobEvent =
   | { readonly type: 'job.statusChanged'; readonly atMs: number; readonly status: JobStatus }
@@ -26,7 +26,7 @@ export type JobEvent =
       readonly attempt: AttemptNumber;
       readonly state: ExecutionState;
     }
-  /** An attempt ended, in whatever way. Its state changes when the master has acted on it. */
+  /** An attempt ended. Its state changes once the master has handled that. */
   | {
       readonly type: 'task.ended';
       readonly atMs: number;
@@ -35,12 +35,12 @@ export type JobEvent =
       readonly attempt: AttemptNumber;
       readonly recordsIn: number;
       readonly recordsOut: number;
-      /** Whether it finished before its input had ended, because no consumer needed more of what it produces. */
+      /** Whether it finished before the end of its input, because no consumer needed more of its output. */
       readonly isCurtailed: boolean;
     }
   /**
-   * A warning, once per attempt: a restarted task opens a source again that cannot be read again. What came before is lost,
-   * except for what sinks have written that take nothing back.
+   * A warning, once per attempt: a restarted task opens a source that cannot be read again. Earlier records are lost,
+   * except in the output of sinks without a rollback.
    */
   | {
       readonly type: 'source.reopened';
@@ -58,7 +58,7 @@ export type JobEvent =
       readonly region: RegionId;
       readonly state: RegionState;
     }
-  /** A failure, when it happened; what is done about it follows as `failover.decided` or `failover.refused`. */
+  /** A failure, at the time it happened. The decision about it follows as `failover.decided` or `failover.refused`. */
   | {
       readonly type: 'task.failed';
       readonly atMs: number;
@@ -67,7 +67,7 @@ export type JobEvent =
       readonly task: string | undefined;
       readonly attempt: AttemptNumber | undefined;
       readonly cause: Error;
-      /** Where in the task it failed, as far as that is known. */
+      /** Where in the task it failed, if known. */
       readonly place?: FailurePlace | undefined;
       readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'determinism-broken';
       readonly labels: Readonly<Record<string, string>>;
@@ -77,15 +77,15 @@ export type JobEvent =
       readonly atMs: number;
       readonly failover: FailoverId;
       readonly regions: readonly RegionId[];
-      /** Those among them that produce again what they have produced: its consumers keep running. */
+      /** Restarted regions that reproduce their results, so that their consumers keep running. */
       readonly again: readonly RegionId[];
-      /** Whether there are such consumers: tasks of other regions that have not finished and do not restart. */
+      /** Whether there are such consumers: unfinished tasks of other regions that do not restart. */
       readonly consumersKeepRunning: boolean;
-      /** The results of other regions that those which restart read again, instead of having them recomputed. */
+      /** The results of other regions that the restarted regions re-read instead of recomputing them. */
       readonly reused: readonly ReusedResult[];
       readonly taskCount: number;
       readonly delayMs: number;
-      /** False if it was merged into a restart that was already planned. */
+      /** False if it was merged into a restart already planned. */
       readonly newAttempt: boolean;
       readonly why: string | undefined;
     }
@@ -93,11 +93,11 @@ export type JobEvent =
       readonly type: 'failover.refused';
       readonly atMs: number;
       readonly failover: FailoverId;
-      /** False if the backoff had merged it into a restart that was already planned. */
+      /** False if the backoff had merged it into a restart already planned. */
       readonly newAttempt: boolean;
       readonly why: string;
     }
-  /** A warning: the user's strategy or backoff did not do its part. */
+  /** A warning: the answer of the user's strategy or backoff was invalid or late. */
   | {
       readonly type: 'failover.overruled';
       readonly atMs: number;
@@ -106,7 +106,7 @@ export type JobEvent =
       readonly problem: string;
       readonly instead: string;
     }
-  /** A warning, once each: the user's classifier or enricher threw, rejected, or answered what makes no sense. */
+  /** A warning, once each: a user's classifier or enricher threw, rejected, or gave an invalid answer. */
   | {
       readonly type: 'failure.extensionFailed';
       readonly atMs: number;
@@ -114,7 +114,7 @@ export type JobEvent =
       readonly extension: string;
       readonly cause: Error;
     }
-  /** A warning, once each: somebody who only watches the run threw or rejected. */
+  /** A warning, once each: an observer of the run threw or rejected. */
   | {
       readonly type: 'observer.failed';
       readonly atMs: number;
@@ -123,8 +123,8 @@ export type JobEvent =
       readonly cause: Error;
     }
   /**
-   * A warning: something did not close within `cancellationTimeoutMs`, and is left behind: the source or sink of a task that
-   * has finished or failed, or the files of a run.
+   * A warning: the source or sink of an ended task, or the files of a run, did not close within `cancellationTimeoutMs`
+   * and are left open.
    */
   | {
       readonly type: 'closing.timedOut';
@@ -150,26 +150,26 @@ export type JobEvent =
       /** `map[2]→sums` */
       readonly partition: string;
       readonly cause: Error;
-      /** File and byte of it where the result is wrong, where it was on disk. */
+      /** File and byte offset of the damage, if the result was on disk. */
       readonly location: { readonly file: string; readonly offset: number } | undefined;
     }
   /**
-   * A warning: a task that claims to be deterministic wrote something else when it ran again. Its consumers restart as
-   * well, and its vertex is not believed any more in this run.
+   * A warning: a task that was declared deterministic wrote different records when it ran again. Its consumers restart
+   * too, and the declaration of its vertex is ignored for the rest of the run.
    */
   | {
       readonly type: 'determinism.broken';
       readonly atMs: number;
       readonly task: string;
-      /** The steps that run in it, one of which broke its word. */
+      /** The operators of the task, one of which is not deterministic. */
       readonly operators: readonly string[];
       readonly partition: string;
       readonly subpartition: number;
-      /** Record of the subpartition, from 0, from which on it may differ. */
+      /** Number, from 0, in the subpartition, of the first record that may differ. */
       readonly sequence: number;
       readonly cause: Error;
     }
-  /** Why a job that had done everything fails: what is to be kept beyond it could not be. */
+  /** The job fails although its tasks have finished, because results could not be kept beyond it. */
   | { readonly type: 'results.keepFailed'; readonly atMs: number; readonly cause: Error }
   | {
       readonly type: 'executor.registered';

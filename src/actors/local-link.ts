@@ -1,10 +1,10 @@
 import type { Clock } from '../environment.ts';
 import type { Port } from './protocol/port.ts';
 
-/** Makes the two ends of a way between two places. Each is closed by itself. */
+/** Creates the two ends of a connection. Each is closed separately. */
 export type LinkPorts = <A, B>() => readonly [Port<A, B>, Port<B, A>];
 
-/** One end: it keeps what arrives until somebody listens, and is closed once. */
+/** One end. Queues messages until a listener is set; can be closed once. */
 export class PortEnd<Sent, Received> implements Port<Sent, Received> {
   readonly #send: (message: Sent) => void;
   /** Messages that arrived before a listener was set. */
@@ -42,7 +42,7 @@ export class PortEnd<Sent, Received> implements Port<Sent, Received> {
     this.#closeListener?.(why);
   }
 
-  /** A message from the other end has arrived, in its turn. */
+  /** Delivers a message from the other end. */
   deliver(message: Received): void {
     if (this.#closed !== undefined) return;
     if (this.#listener === undefined) this.#unheard.push(message);
@@ -56,8 +56,8 @@ interface OnItsWay {
 }
 
 /**
- * Links ports within this thread. Messages are delivered in the order in which they were sent over all of them, on a turn of
- * their own; replies to them are delivered in the same turn.
+ * Links ports within this thread. Messages are delivered on a separate turn, in the order of sending across all ports;
+ * replies are delivered in the same turn.
  */
 export class LocalLink {
   readonly #clock: Pick<Clock, 'setImmediate'>;
@@ -95,7 +95,7 @@ export class LocalLink {
     } finally {
       this.#queue = this.#queue.slice(delivered);
       this.#isTurnDue = false;
-      // Something is left only if a listener threw, which is a bug: the rest is delivered all the same.
+      // Messages remain only if a listener threw, which is a bug; the rest is still delivered.
       this.#planTurn();
     }
   }

@@ -2,13 +2,13 @@ import { PortEnd } from './local-link.ts';
 import type { Carrier, Envelope } from './protocol/port.ts';
 
 /**
- * A port over a carrier that may delay, repeat and reorder: it numbers the messages that it sends, hands on those that it
- * receives in the order of their numbers, and drops repeats. O(1) for a message that arrives in order.
+ * A port over a carrier that may delay, repeat and reorder. It numbers outgoing messages, delivers incoming ones in the
+ * order of their numbers, and drops repeats. O(1) for a message that arrives in order.
  */
 export class OrderedPort<Sent, Received> extends PortEnd<Sent, Received> {
-  /** The number that is handed on next. */
+  /** Number of the next message to deliver. */
   #next = 0;
-  /** Messages that came before their turn, by number. */
+  /** Messages that arrived early, by number. */
   readonly #early = new Map<number, Received>();
 
   constructor(carrier: Carrier<Sent>) {
@@ -16,7 +16,7 @@ export class OrderedPort<Sent, Received> extends PortEnd<Sent, Received> {
     super((message) => carrier.carry({ number: sent++, message }));
   }
 
-  /** For the carrier: an envelope has arrived. */
+  /** For the carrier: delivers an envelope. */
   receive({ number, message }: Envelope<Received>): void {
     if (this.isClosed || number < this.#next) return;
     this.#early.set(number, message);

@@ -2,13 +2,13 @@ import type { ActorLogic, ActorRefFrom, Snapshot } from 'xstate';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 
-/** What holds a result's batches in memory and in files. */
+/** The storage of a result's batches, in memory and in files. */
 export type ResultStorage = ResultPartition;
 
-/** What is left of a result that was released, to compare another output with. */
+/** The trace of a released result, to compare a second output with. */
 export type StorageTrace = ResultTrace;
 
-/** What a consumer opens its readers on. */
+/** The part of a result that a consumer opens its readers on. */
 export type ResultSource = Pick<ResultPartition, 'read'>;
 
 export interface StorageInput {
@@ -18,12 +18,12 @@ export interface StorageInput {
 export type StorageSnapshot = Snapshot<undefined> & { readonly storage: ResultStorage };
 
 export type StorageEvent =
-  /** The next attempt has taken over what is held, and writes it again. */
+  /** The next attempt has taken over the batches and reproduces the result. */
   { readonly type: 'storage.resume'; readonly storage: ResultStorage } | { readonly type: 'xstate.stop' };
 
 /**
- * Holds the batches of one result while its partition chart has it, and frees memory and files when the chart stops it. The
- * seam between records and that chart: consumers read from it, `read(subpartition)`, by streams that no chart sees.
+ * Holds the batches of one result for its partition chart, and frees memory and files when the chart stops it. The seam
+ * between records and the chart: consumers read through `read(subpartition)`, streams that no chart sees.
  */
 export const storageActor: ActorLogic<StorageSnapshot, StorageEvent, StorageInput> = {
   getInitialSnapshot: (_, { storage }) => ({ status: 'active', output: undefined, error: undefined, storage }),

@@ -1,29 +1,29 @@
 import { type ActorRefFrom, type EventObject, fromCallback } from 'xstate';
 
-/** What a task can be told. */
+/** Commands to a task. */
 export interface TaskCommand extends EventObject {
   readonly type: 'task.cancel';
 }
 
-/** A task that can be run once. */
+/** A task; runs once. */
 export interface RunningTask {
   start(): void;
-  /** Ends it early. It reports that it was cancelled when nothing of it runs any more. */
+  /** Ends the task early. It reports `canceled` once it has stopped completely. */
   cancel(): void;
-  /** What it moved so far. */
+  /** Record counts so far. */
   readonly counts?: { readonly recordsIn: number; readonly recordsOut: number };
 }
 
 export interface TaskInput {
-  /** Builds the task; whatever it reports goes to the execution chart of its attempt. */
+  /** Builds the task; its reports go to the execution chart of its attempt. */
   readonly createTask: () => RunningTask;
-  /** Hears of an error before there was a task that could report it. */
+  /** Called with an error that occurs before the task exists and could report it. */
   readonly failed: (cause: unknown) => void;
 }
 
 /**
- * Runs one attempt of one task. The only seam between records and charts: it builds the task, passes on the command to
- * cancel, and stops it when it is itself stopped. Whatever the task reports it reports later, never on this stack.
+ * Runs one attempt of one task. The only seam between records and charts: it builds the task, forwards the cancel
+ * command, and stops the task when it is stopped itself. Reports of the task arrive later, never on this stack.
  */
 export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive }) => {
   let task: RunningTask | undefined;

@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
 
 /**
- * A stream as an async iterator that keeps what nobody has taken yet. Several `next()` may be pending at once: they are
- * answered in their order, and by `return()` or the end of the stream at the latest.
+ * A stream as an async iterator that buffers events not yet consumed. Several `next()` may be pending at once; they are
+ * answered in order, at the latest by `return()` or the end of the stream.
  */
 export function eventIterator<Item>(source: Observable<Item>): AsyncIterableIterator<Item> {
   const waiting: Item[] = [];

@@ -18,29 +18,29 @@ import type { RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
 import type { StorageUse } from './storage-use.ts';
 
-/** What a finished job leaves: its records are in its sinks. */
+/** The result of a finished job. Its records are in its sinks. */
 export interface JobResult {
   readonly job: string;
   readonly receipt: JobReceipt;
-  /** Results of exchanges that keep them beyond the job. */
+  /** Results kept beyond the job. */
   readonly kept: readonly KeptResult[];
 }
 
-/** What the composition root hands to the run. */
+/** The run's connections to the engine, made by the composition root. */
 export interface JobRunParts {
   readonly run: RunId;
   readonly shape: JobShape;
   readonly folds: RunFolds;
   readonly clock: Pick<Clock, 'now' | 'setImmediate'>;
-  /** What the attempts that run have moved so far, by task. */
+  /** Record counts of running attempts, by task. */
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
-  /** Connects the executors; `connected` when they have offered their slots. */
+  /** Connects the executors; calls `connected` when they have offered their slots. */
   readonly connect: (connected: () => void) => void;
-  /** Frees what the run holds, once the job has ended. */
+  /** Frees the resources of the run, once the job has ended. */
   readonly dispose: () => Promise<void>;
-  /** Stops the actors and disarms every timer: nothing comes after it. */
+  /** Stops the actors and disarms every timer. Called last. */
   readonly close: () => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -53,13 +53,13 @@ export class JobRun implements AsyncDisposable {
   readonly job: string;
   readonly #parts: JobRunParts;
   readonly #events = new Subject<JobEvent>();
-  /** Events that not every listener has heard of. */
+  /** Events not yet delivered to every listener. */
   readonly #undelivered: JobEvent[] = [];
   readonly #snapshots = new ReplaySubject<JobSnapshot>(1);
   readonly #settled: Promise<JobResult>;
   #resolve!: (result: JobResult) => void;
   #reject!: (error: Error) => void;
-  /** Settles `result`, when everything is closed; undefined until the job has ended. */
+  /** Settles `result` once everything is closed; undefined until the job has ended. */
   #settle: (() => void) | undefined;
   #isSnapshotDue = false;
   #master: JobMasterActorRef | undefined;
@@ -72,7 +72,7 @@ export class JobRun implements AsyncDisposable {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // A run that is only watched must not end the process; a caller that awaits `result` gets the error all the same.
+    // An unawaited failure must not end the process; a caller that awaits `result` still gets the error.
     this.#settled.catch(() => {});
   }
 
@@ -87,8 +87,8 @@ export class JobRun implements AsyncDisposable {
   }
 
   /**
-   * The job's snapshots: the present one at once, then one per turn of the event loop in which something changed;
-   * completes when the job has ended. A later subscriber gets the last snapshot and the end.
+   * The job's snapshots: the current one immediately, then one per turn of the event loop with a change; completes when
+   * the job has ended. A later subscriber gets the last snapshot and the completion.
    */
   get status$(): Observable<JobSnapshot> {
     const present = defer(() => {
@@ -100,44 +100,44 @@ export class JobRun implements AsyncDisposable {
   }
 
   /**
-   * What happens from now on, as it happens; completes when the job has ended. For a later subscriber it completes at once:
-   * the past is in `receipt()`, `failures` and the last snapshot. A listener that throws or rejects is reported by the event
-   * `observer.failed`, and not called again.
+   * The events from now on; completes when the job has ended. For a later subscriber it completes immediately: the past
+   * is in `receipt()`, `failures` and the last snapshot. A listener that throws or rejects is reported by the event
+   * `observer.failed` and not called again.
    */
   get events$(): Observable<JobEvent> {
     return this.#parts.observers.watched('events$', this.#events);
   }
 
-  /** What happens from now on, for `for await`. Keeps what is not yet consumed; ends with the job. */
+  /** The events from now on, for `for await`. Buffers unconsumed events; ends with the job. */
   events(): AsyncIterableIterator<JobEvent> {
     return eventIterator(this.#events);
   }
 
-  /** The failures so far, oldest first, each with those that were merged into it; the latest `exceptionHistorySize`. */
+  /** The latest failures, oldest first, each with the failures merged into it; at most `exceptionHistorySize`. */
   get failures(): readonly RootExceptionEntry[] {
     return this.#parts.folds.failures.value();
   }
 
   /**
-   * Settles when the job has ended and nothing of it runs any more.
+   * Settles when the job has ended and all its tasks and files are closed.
    * @throws JobFailedError | JobCanceledError (as a rejection)
    */
   get result(): Promise<JobResult> {
     return this.#settled;
   }
 
-  /** What the run did so far and what its recovery cost. */
+  /** The receipt so far: work, and the cost of recovery. */
   receipt(): JobReceipt {
     const { folds, clock, moving } = this.#parts;
     return folds.receipt.value({ nowMs: clock.now(), moving: moving() });
   }
 
-  /** What results take in memory and on disk now, by exchange; nothing once the job has ended. */
+  /** Current memory and disk use of results, by exchange; empty once the job has ended. */
   storage(): readonly StorageUse[] {
     return this.#parts.storage();
   }
 
-  /** Cancels the job, in whatever state; resolves when nothing of it runs any more. Does nothing once it has ended. */
+  /** Cancels the job; resolves when all its tasks and files are closed. No effect once it has ended. */
   async cancel(): Promise<void> {
     if (!isTerminalJobStatus(this.status)) this.#master?.send({ type: 'job.cancel' });
     await this.#settled.catch(() => {});
@@ -158,7 +158,7 @@ export class JobRun implements AsyncDisposable {
     if (event.type === 'job.statusChanged' && isTerminalJobStatus(event.status)) this.#end();
   }
 
-  /** For the composition root: starts the job on a turn of its own, so that its first events find their subscribers. */
+  /** For the composition root: starts the job on a later turn, so that subscribers get its first events. */
   start(master: JobMasterActorRef): void {
     this.#master = master;
     const { signal, clock, connect } = this.#parts;
@@ -170,7 +170,7 @@ export class JobRun implements AsyncDisposable {
     }
     clock.setImmediate(() => {
       master.start();
-      // Cancelled before it began.
+      // Canceled before it began.
       if (isTerminalJobStatus(this.status)) return;
       try {
         connect(() => master.send({ type: 'job.start' }));
@@ -195,7 +195,7 @@ export class JobRun implements AsyncDisposable {
     }
   }
 
-  /** To every listener in one order, also where a listener makes something happen. */
+  /** Delivers events to every listener in the same order, even if a listener causes further events. */
   #deliver(event: JobEvent): void {
     freezeRecords([event]);
     this.#undelivered.push(event);
@@ -205,7 +205,7 @@ export class JobRun implements AsyncDisposable {
   }
 
   #end(): void {
-    // The terminal status is reported from inside a transition of the master: let it come to rest first.
+    // The terminal status is reported inside a transition of the master, which must complete first.
     this.#parts.clock.setImmediate(() => {
       const ended = this.#master?.getSnapshot().context;
       const { status } = this;

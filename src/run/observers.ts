@@ -4,8 +4,8 @@ import { UserSubscriber } from '../operators/user-subscriber.ts';
 import { callAndForget } from '../user-code.ts';
 
 /**
- * Those who only watch a run: listeners, the logger, the inspector. Whatever they throw or reject with reaches neither the job
- * nor the process; it is reported, once for each observer.
+ * The observers of a run: listeners, the logger, the inspector. Their errors and rejections reach neither the job nor
+ * the process; they are reported once per observer.
  */
 export class Observers {
   readonly #report: (observer: string, cause: Error) => void;
@@ -15,7 +15,7 @@ export class Observers {
     this.#report = report;
   }
 
-  /** A function as harmless as its callers need it. */
+  /** Wraps a function so that it never throws. */
   guard<Item>(observer: string, watch: (item: Item) => unknown): (item: Item) => void {
     return (item) => this.#call(observer, () => watch(item));
   }
@@ -28,7 +28,7 @@ export class Observers {
     return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') };
   }
 
-  /** A stream each of whose listeners is on its own: one that throws or rejects is reported, and not heard again. */
+  /** A stream with isolated listeners: one that throws or rejects is reported and not called again. */
   watched<Item>(observer: string, source: Observable<Item>): Observable<Item> {
     return new WatchedObservable(source, (cause) => this.#report(observer, cause));
   }
@@ -43,8 +43,8 @@ export class Observers {
 }
 
 /**
- * RxJS throws what a listener throws, and an error that nobody listens for, on a timer of its own, which ends the process. Here
- * both are reported, also behind operators.
+ * RxJS rethrows errors of listeners, and errors without a listener, on a timer, which ends the process. Here both are
+ * reported, even behind operators.
  */
 class WatchedObservable<Item> extends Observable<Item> {
   readonly #source: Observable<Item>;
@@ -69,7 +69,7 @@ class WatchedObservable<Item> extends Observable<Item> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // Operators, which hand on what they throw.
+    // Operators pass on their own errors.
     if (observerOrNext instanceof Subscriber) return super.subscribe(observerOrNext);
     const observer: Partial<Observer<Item>> =
       typeof observerOrNext === 'object' && observerOrNext !== null

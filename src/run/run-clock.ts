@@ -1,8 +1,8 @@
 import type { Clock } from '../environment.ts';
 
 /**
- * The clock of one run: whatever of the run is still armed when it has ended, be it of an attempt that was given up or of a
- * strategy that never answered, is disarmed with it. Nothing of a finished run holds the process.
+ * The clock of one run. Timers still armed at the end of the run, such as those of an abandoned attempt or of a
+ * strategy that never answered, are disarmed with it, so a finished run does not keep the process alive.
  */
 export class RunClock implements Clock {
   readonly now: Clock['now'];

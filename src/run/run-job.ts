@@ -24,12 +24,12 @@ import { RunClock } from './run-clock.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { storageUse } from './storage-use.ts';
 
-/** What a test may put in place of the machine's own. */
+/** Parts that a test may replace. */
 export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
   /** How messages travel between the master and the executors. */
   readonly link?: (clock: Clock) => LinkPorts;
-  /** Gets the executors, and the master's connections to them, before they start. */
+  /** Called with the executors, and the master's connections to them, before they start. */
   readonly cluster?: (cluster: {
     readonly executors: LocalExecutors;
     readonly connections: ExecutorConnections;
@@ -41,7 +41,7 @@ export interface RunSeams {
  * @throws InvalidArgumentError for an option out of range.
  */
 export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: RunSeams = {}): JobRun {
-  // Told on a turn of its own: listeners may have yet to subscribe.
+  // Reported on a later turn, because listeners may not have subscribed yet.
   const observers = new Observers((observer, cause) =>
     clock.setImmediate(() => observe({ type: 'observer.failed', atMs: clock.now(), observer, cause })),
   );
@@ -71,7 +71,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       dataPlane.begin?.();
       connections.serve(master);
       executors.connect((executor, port) => connections.accept(executor, port));
-      // After they have said how many slots they offer: tasks are spread over all of them.
+      // Wait for all executors to offer their slots, so that tasks are spread over all of them.
       clock.setImmediate(connected);
     },
     dispose: () => {
@@ -99,7 +99,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   return run;
 }
 
-/** The one way in for events: everything that watches the run is behind it. */
+/** The single entry for events; all observers of the run are behind it. */
 function watchedBy(run: JobRun, shape: JobShape, logger: Logger): (event: JobEvent) => void {
   const reopenedSources = new ReopenedSources(shape.graph);
   const observe = (event: JobEvent): void => {
@@ -117,7 +117,7 @@ function failureHandlingOf(options: ResolvedRunOptions): FailureHandling {
   return { failoverStrategy, restartBackoff, backoffScope, classifiers, enrichers, decisionDeadlineMs };
 }
 
-/** Settles when executors have stopped and released all that they hold, or their time is over. */
+/** Settles when the executors have stopped and released their resources, or the time limit has passed. */
 function disposed(
   hasFinished: boolean,
   connections: ExecutorConnections,
@@ -130,11 +130,11 @@ function disposed(
         executors.dispose().then(done, reject);
       });
     };
-    closeAll([{ what: 'what the run holds on disk', close }], limit, resolve);
+    closeAll([{ what: 'the files of the run', close }], limit, resolve);
   });
 }
 
-/** The options of a run, and its id. Its observers are made harmless, and its clock ends with it. */
+/** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */
 function guarded(options: ResolvedRunOptions, observers: Observers) {
   const { environment } = options;
   const { clock, random, logger, faults, freezeRecords } = environment;

@@ -14,80 +14,87 @@ import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 
-/** How a job is run. Every option has a default: `job.run()` runs it in this process and mends what breaks. */
+/**
+ * Options of a run. Every option has a default: `job.run()` runs the job in this process and recovers from failures.
+ */
 export interface JobRunOptions {
   /**
-   * Which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
-   * `restartIndividual()`; a function of yours) or a machine made with `failoverStrategySetup`.
+   * Decides which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
+   * `restartIndividual()`; a custom function) or a machine made with `failoverStrategySetup`.
    */
   readonly failoverStrategy?: FailoverRule | AnyActorLogic | undefined;
   /**
-   * Whether and when: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a rule of yours, or a machine
-   * made with `restartBackoffSetup`. Default: `exponentialDelay()`.
+   * Decides whether and when they restart: `exponentialDelay()`, `fixedDelay()`, `failureRate()`, `noRestart()`, a
+   * custom rule, or a machine made with `restartBackoffSetup`. Default: `exponentialDelay()`.
    */
   readonly restartBackoff?: RestartBackoffRule | AnyActorLogic | undefined;
-  /** Whether each failing region has a backoff of its own (default) or all share one. */
+  /** Whether each failing region has its own backoff (default), or all share one. */
   readonly backoffScope?: 'region' | 'job' | undefined;
-  /** Asked in order what kind of failure a cause is, before the built-in answer. */
+  /** Classify failures, asked in order before the built-in classifier. */
   readonly failureClassifiers?: readonly FailureClassifier[] | undefined;
-  /** Label failures in events and history; change nothing about the recovery. */
+  /** Label failures in events and history; do not affect the recovery. */
   readonly failureEnrichers?: readonly FailureEnricher[] | undefined;
   /** How long a strategy or backoff may take to decide, in ms. Default 10 000. */
   readonly decisionDeadlineMs?: number | undefined;
-  /** Tasks that run at once, per executor. Default: no limit. */
+  /** Maximum tasks that run at once, per executor. Default: no limit. */
   readonly slots?: number | undefined;
-  /** Task executors in this process. A task that cannot be cancelled costs the tasks of its executor. Default 1. */
+  /**
+   * Number of task executors in this process. A task that cannot be canceled takes down the tasks of its executor.
+   * Default 1.
+   */
   readonly executors?: number | undefined;
   /** How long a region waits for slots before it fails, in ms. Default 300 000. */
   readonly slotRequestTimeoutMs?: number | undefined;
-  /** How long a cancelled task may take to end before its executor is declared unusable, in ms. Default 30 000. */
+  /** How long a canceled task may take to end before its executor is quarantined, in ms. Default 30 000. */
   readonly cancellationTimeoutMs?: number | undefined;
-  /** Most records per batch. Default 1 024. */
+  /** Maximum records per batch. Default 1 024. */
   readonly batchSize?: number | undefined;
   /**
-   * Most bytes per batch, as estimated: batches of large records are shorter, and a record that is larger travels alone.
-   * What waits between two tasks is a few batches. Default 1 MiB.
+   * Maximum estimated bytes per batch: large records make shorter batches, and a larger record travels alone. A few
+   * batches wait between two tasks. Default 1 MiB.
    */
   readonly batchBytes?: number | undefined;
-  /** Bytes of results that blocking and `memory` exchanges keep in memory, per run. Default 256 MiB. */
+  /** Maximum bytes of results that `blocking` and `memory` exchanges hold in memory, per run. Default 256 MiB. */
   readonly memoryBudgetBytes?: number | undefined;
   /**
-   * What happens to a result of the exchange `memory` that the budget has no room for: `drop` (default) gives up the
-   * oldest part that was read, so that a consumer which fails restarts its producer too; `spill` writes the rest to disk.
-   * Results of blocking exchanges are spilled in any case.
+   * What happens to a result of a `memory` exchange past the budget: `drop` (default) drops the oldest batches that
+   * were read, so that a failed consumer restarts its producer too; `spill` writes the rest to disk. Results of
+   * `blocking` exchanges always spill.
    */
   readonly memoryOverflow?: MemoryOverflow | undefined;
   /**
-   * How long results that can be read again are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or
-   * `until-job-ends`; longer spares their producers when a finished consumer has to restart, and costs memory or disk.
+   * How long retained results are kept: `until-consumers-finish` (default), `{ ttlMs }` longer, or `until-job-ends`.
+   * Keeping them longer spares their producers when a finished consumer has to restart, and costs memory or disk.
    */
   readonly keepResults?: KeepInRun | undefined;
-  /** Bytes of disk that results may take, per run. Default: no limit. */
+  /** Maximum bytes that results hold on disk, per run. Default: no limit. */
   readonly diskBudgetBytes?: number | undefined;
   /**
-   * What happens when they are used up: the producer waits until results are given up (`back-pressure`, the default);
-   * results that everybody has read and that are kept all the same are given up, those first that took the least time to
-   * produce, and the job fails when there are none (`drop-releasable`); or it fails at once (`fail`).
+   * What happens when the disk budget is used up. `back-pressure` (default): the producer waits until results are
+   * released. `drop-releasable`: kept results that all their consumers have read are released, quickest to recompute
+   * first; if there are none, the job fails. `fail`: the job fails at once.
    */
   readonly diskOverflow?: DiskOverflow | undefined;
-  /** How long a producer waits for room on the disk before its task fails, in ms. Default 300 000. */
+  /** How long a producer waits for disk space before its task fails, in ms. Default 300 000. */
   readonly diskWaitTimeoutMs?: number | undefined;
-  /** Where results are spilled to, in a directory of the run's own. Default: the system's temporary directory. */
+  /**
+   * Directory for spilled results; each run creates its own directory in it. Default: the system's temporary directory.
+   */
   readonly spillDirectory?: string | undefined;
-  /** How many failures the run remembers. Default 16. */
+  /** Number of failures in `failures`. Default 16. */
   readonly exceptionHistorySize?: number | undefined;
   /** Cancels the job when it is aborted. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Receives XState's inspection events of every actor of the run, which are one tree: a function, or an observer such as
-   * the `inspect` of `@statelyai/inspect`. Costly: about doubles the price of a transition.
+   * Receives XState's inspection events of all actors of the run, which form one tree: a function, or an observer such
+   * as the `inspect` of `@statelyai/inspect`. Costly: about doubles the cost of a transition.
    */
   readonly inspect?: ((event: InspectionEvent) => void) | InspectionObserver | undefined;
-  /** Clock, chance, logger, fault points. Default: the machine's. */
+  /** Clock, randomness, logger, fault points. Default: those of the system. */
   readonly environment?: Environment | undefined;
 }
 
-/** Watches the actors of a run. Told of no error and no end: it may watch several runs. */
+/** Observes the actors of a run. Gets neither error nor completion, because it may observe several runs. */
 export interface InspectionObserver {
   next?: ((event: InspectionEvent) => void) | undefined;
 }
@@ -150,7 +157,7 @@ const optionNames: OptionNames<JobRunOptions> = {
 
 /**
  * Fills in the defaults and checks every option.
- * @throws InvalidArgumentError naming the option, what was given and what is allowed.
+ * @throws InvalidArgumentError for the first invalid option
  */
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   checkOptions('run', options, optionNames);
@@ -214,11 +221,11 @@ function checkEnvironment(given: Environment): void {
     return methods.filter((method) => typeof propertyOf(methodsOf, method) !== 'function').map((m) => `${part}.${m}`);
   });
   if (missing.length === 0) return;
-  const expected = `what systemEnvironment() or virtualEnvironment() returns: ${missing.join(', ')} missing`;
+  const expected = `an environment from systemEnvironment() or virtualEnvironment(); ${missing.join(', ')} missing`;
   throw new InvalidArgumentError('environment', given, expected);
 }
 
-/** One of some words, the first unless something was said. */
+/** One of the given words; the first by default. */
 function oneOf<Word extends string>(option: string, given: Word | undefined, words: readonly [Word, ...Word[]]): Word {
   const value = given ?? words[0];
   if (!words.includes(value))
@@ -251,7 +258,7 @@ function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect
   throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
 }
 
-/** The longest delay a timer of Node takes. */
+/** The longest delay of a Node timer. */
 const longestTimerMs = 2 ** 31 - 1;
 
 function milliseconds(option: string, given: number | undefined, otherwise: number): number {

@@ -3,24 +3,24 @@ import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { SnapshotFold } from './folds/job-snapshot.ts';
 
-/** What the results of one exchange take now, and why they are still there. */
+/** The current storage use of one exchange, and the reason. */
 export interface StorageUse {
   /** The job vertices at the ends of the exchange. */
   readonly source: string;
   readonly target: string;
   readonly exchange: string;
-  /** Results of attempts that are held, one for each producing task. */
+  /** Number of results, one per producer task. */
   readonly results: number;
-  /** Records that were written to them. */
+  /** Records written to them. */
   readonly records: number;
   /** Estimated. */
   readonly memoryBytes: number;
   readonly diskBytes: number;
-  /** How long ago the oldest of them was begun. */
+  /** Age of the oldest result. */
   readonly oldestMs: number;
-  /** How many consumers have yet to read them to the end; 0: they stay because of the exchange's `keepResults` alone. */
+  /** Number of consumers that have yet to read them to the end; 0 if only `keepResults` keeps them. */
   readonly readerCount: number;
-  /** The first of those tasks, by name; at most eight. */
+  /** The names of the first of those consumers, at most eight. */
   readonly readers: readonly string[];
 }
 
@@ -36,7 +36,7 @@ const nothingHeld = {
   readers: [] as readonly string[],
 };
 
-/** What results take at `nowMs`, by edge of the job graph. O(results and their readers). */
+/** The storage use at `nowMs`, by edge of the job graph. O(results and their consumers). */
 export function storageUse(
   results: Iterable<{ readonly output: Pick<ResultPartition, 'id' | 'statistics'>; readonly sinceMs: number }>,
   shape: JobShape,
@@ -74,7 +74,7 @@ export function storageUse(
   return [...byEdge].sort(([a], [b]) => a - b).map(([, use]) => use);
 }
 
-/** The consumers of a group that have not read it to the end: those of regions that have not finished. */
+/** The consumers of a group that have not read it to the end: those in unfinished regions. */
 function readersOf(
   group: number,
   { graph, regions }: JobShape,

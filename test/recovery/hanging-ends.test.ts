@@ -133,7 +133,7 @@ describe('a spill store that cannot be emptied', () => {
     expect(said.at(-1)).toMatchObject({
       type: 'closing.timedOut',
       task: undefined,
-      what: 'what the run holds on disk',
+      what: 'the files of the run',
     });
   });
 });

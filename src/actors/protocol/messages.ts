@@ -12,57 +12,58 @@ import type {
 import type { Port } from './port.ts';
 
 /**
- * What crosses the wall between the job master and an executor: plain data that survives a structured clone.
+ * The messages between the job master and an executor: plain data that survives a structured clone.
  *
  * The protocol:
- * - W1 Each end gets the messages of the other in the order in which they were sent, each once (see {@link Port}), whatever
- *   delays, repeats and reorders them on the way. Between the two directions, and between executors, there is no order.
- * - W2 Nothing is answered on the stack of the one who asks. A question carries a token, its answer carries the same one.
+ * - W1 Each end receives the other's messages in order, each once (see {@link Port}), even if the carrier delays,
+ *   repeats or reorders them. There is no order between the two directions, or between executors.
+ * - W2 No answer arrives on the caller's stack. A request carries a token, and its answer the same token.
  * - W3 Whatever speaks of a task or a result names the attempt. What is said of another attempt than the present one is
  *   history: it changes nothing.
- * - W4 An executor decides nothing about recovery. It reports facts (truncated, traceless, reclaimed); what follows from
- *   them is the master's business, and the executor acts on them before the master has heard.
- * - W5 An executor whose port is closed is gone, with its tasks and its results. One that is quarantined gets no tasks any
- *   more, and goes on to hold its results and to answer questions about them.
+ * - W4 An executor makes no decisions about recovery. It reports facts (truncated, traceless, reclaimed), which already
+ *   hold when the master hears of them; the master decides what follows.
+ * - W5 An executor whose port is closed is lost, with its tasks and results. A quarantined executor gets no new tasks,
+ *   but holds its results and answers requests about them.
  */
 export type MasterToExecutorMessage =
-  /** Runs an attempt. Its results are registered. */
+  /** Runs an attempt, whose results are already registered. */
   | { readonly type: 'task.deploy'; readonly deployment: TaskDeployment }
-  /** Ends an attempt early. It reports its end all the same. */
+  /** Ends an attempt early. The attempt still reports its end. */
   | { readonly type: 'task.cancel'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
-  /** Prepares what tasks will write, all or nothing. Answered by `results.registered`. */
+  /** Prepares the results of tasks, all or none. Answered by `results.registered`. */
   | {
       readonly type: 'results.register';
       readonly token: number;
       readonly registrations: readonly PartitionRegistration[];
     }
   /**
-   * Looks whether results can still be read, without reading their records: files exist, are as long as they were written,
-   * and begin with the header they were given. Answered by `results.verified`.
+   * Verifies results without reading their records: the files exist, with the right length and header. Answered by
+   * `results.verified`.
    */
   | { readonly type: 'results.verify'; readonly token: number; readonly ids: readonly ResultPartitionId[] }
-  /** A result turned out to be lost: no consumer is to start reading it. Unknown ones are ignored. */
+  /** Marks a result as lost, so that no consumer starts to read it. Unknown results are ignored. */
   | { readonly type: 'result.lose'; readonly id: ResultPartitionId; readonly cause: PlainError }
   /**
-   * Releases results that no consumer needs. Those in `traced` leave a trace: their producers may run again, and what they
-   * write then is compared with it. Where there is too little for that, `result.traceless` says so. Unknown ones are ignored.
+   * Releases results that no consumer needs. Results in `traced` leave a trace, with which a second output of their
+   * producers is compared. If there is not enough data for a trace, `result.traceless` reports it. Unknown results are
+   * ignored.
    */
   | {
       readonly type: 'results.release';
       readonly ids: readonly ResultPartitionId[];
       readonly traced: readonly ResultPartitionId[];
     }
-  /** Every consumer has read these: the executor may release them as above when it needs room on its disk. */
+  /** Every consumer has read these: the executor may release them, as above, when it needs disk space. */
   | {
       readonly type: 'results.allowReclaim';
       readonly ids: readonly ResultPartitionId[];
       readonly traced: readonly ResultPartitionId[];
     }
-  /** They are read again: no longer. */
+  /** They are read again: revokes `results.allowReclaim`. */
   | { readonly type: 'results.forbidReclaim'; readonly ids: readonly ResultPartitionId[] }
   /**
-   * Complete results, by edge, are to be kept beyond the job: the executor lets go of them, and says what they lie in. Answered
-   * by `results.promoted` or `results.promotionFailed`.
+   * Hands over complete results, by edge, that are to be kept beyond the job: the executor releases their files and
+   * reports them. Answered by `results.promoted` or `results.promotionFailed`.
    */
   | {
       readonly type: 'results.promote';
@@ -70,7 +71,7 @@ export type MasterToExecutorMessage =
       readonly edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[];
     }
   /**
-   * Keeps the results that all executors have promoted, by edge: all of them or none. Answered by `results.kept` or
+   * Keeps the results that all executors have promoted, by edge, all or none. Answered by `results.kept` or
    * `results.promotionFailed`.
    */
   | {
@@ -78,15 +79,15 @@ export type MasterToExecutorMessage =
       readonly token: number;
       readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
     }
-  /** A task on it does not end: what its tasks report is void, and it gets no new ones. */
+  /** A task on the executor does not end: reports of its tasks are ignored, and it gets no new tasks. */
   | { readonly type: 'executor.quarantine'; readonly why: string }
   /**
-   * The run is over: its tasks end, and what they report is void; its results are released, and those that it has kept
-   * beyond the job with them, unless the job has finished. Answered by `executor.stopped`, its last word.
+   * The run is over: tasks end and their reports are ignored; results are released, including those kept beyond the job
+   * unless the job has finished. Answered by `executor.stopped`, the last message.
    */
   | { readonly type: 'executor.stop'; readonly token: number; readonly hasFinished: boolean };
 
-/** How an attempt came to its end. */
+/** How an attempt ended. */
 type TaskEnd = {
   readonly vertex: ExecutionVertexId;
   readonly attempt: AttemptNumber;
@@ -94,7 +95,7 @@ type TaskEnd = {
 };
 
 export type ExecutorToMasterMessage =
-  /** The first message of an executor: it offers so many slots, Infinity for no limit. */
+  /** The first message of an executor: the number of slots it offers, Infinity for no limit. */
   | { readonly type: 'executor.connected'; readonly slots: number }
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
@@ -103,10 +104,10 @@ export type ExecutorToMasterMessage =
   | ({
       readonly type: 'task.failed';
       readonly cause: PlainError;
-      /** Where it failed, as far as that is known. */
+      /** Where it failed, if known. */
       readonly place: FailurePlace | undefined;
     } & TaskEnd)
-  /** A task has ended, and something of it did not close in its time. */
+  /** A source or sink of an ended task did not close in time. */
   | {
       readonly type: 'task.leftOpen';
       readonly vertex: ExecutionVertexId;
@@ -116,14 +117,14 @@ export type ExecutorToMasterMessage =
   | {
       readonly type: 'results.registered';
       readonly token: number;
-      /** The task whose results could not be prepared; then none of the question's are. */
+      /** The task whose results could not be prepared; none of the requested ones are then. */
       readonly failed: { readonly producer: ExecutionVertexId; readonly cause: PlainError } | undefined;
     }
   | {
       readonly type: 'results.verified';
       readonly token: number;
       readonly lost: readonly { readonly id: ResultPartitionId; readonly cause: PlainError }[];
-      /** Without those whose attempt is about to begin: they are not there, and not lost. */
+      /** Without results whose attempt is about to begin: they do not exist yet and are not lost. */
       readonly found: readonly FoundResult[];
     }
   | {
@@ -133,20 +134,20 @@ export type ExecutorToMasterMessage =
     }
   | { readonly type: 'results.kept'; readonly token: number; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.promotionFailed'; readonly token: number; readonly cause: PlainError }
-  /** A result is no longer all there: its beginning was dropped, or its end not produced because no consumer needed it. */
+  /** A result is incomplete: its beginning was dropped, or its end was not produced because no consumer needed it. */
   | { readonly type: 'result.truncated'; readonly id: ResultPartitionId }
-  /** Nothing is left of a result that it could be compared with when it is produced again. */
+  /** No trace remains of a result, so a second output cannot be compared with it. */
   | { readonly type: 'result.traceless'; readonly id: ResultPartitionId }
-  /** The executor needed room and released what it was allowed to. */
+  /** The executor needed space and released results that it was allowed to. */
   | { readonly type: 'results.reclaimed'; readonly ids: readonly ResultPartitionId[] }
-  /** It has stopped, and nothing of it is under way. */
+  /** The executor has stopped completely. */
   | { readonly type: 'executor.stopped'; readonly token: number };
 
-/** What becomes of a result by itself, as its partition chart reports it. */
+/** A fact about a result, reported by its partition chart. */
 export type ResultFact = Extract<ExecutorToMasterMessage, { type: `result.${string}` | 'results.reclaimed' }>;
 
-/** The master's end of the way to an executor. */
+/** The master's end of the connection to an executor. */
 export type ExecutorPort = Port<MasterToExecutorMessage, ExecutorToMasterMessage>;
 
-/** The executor's end of the way to the master. */
+/** The executor's end of the connection to the master. */
 export type MasterPort = Port<ExecutorToMasterMessage, MasterToExecutorMessage>;

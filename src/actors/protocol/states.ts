@@ -1,6 +1,6 @@
 /**
- * The states of everything that has a chart, by the names that events, snapshots and the API use. A chart may group them
- * under parents and divide them further; observers hear these.
+ * The states of all charts, by the names used in events, snapshots and the API. A chart may group them under parents
+ * and divide them further; observers see these names.
  */
 
 /** The states of one attempt to run a task, in the order of its life. */

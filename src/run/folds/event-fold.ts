@@ -1,17 +1,17 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 
 /**
- * What is known of a run from its events alone, beside its graph, which does not change: the same events give the same
- * value, whether they come from a run as it goes on or from a recording of it.
+ * A value computed from the events of a run and its immutable graph: the same events give the same value, live or from
+ * a recording.
  */
 export interface EventFold<Value> {
-  /** Takes the next event. O(1), or O(what the event names): never O(tasks of the job). */
+  /** Takes the next event in O(1), or O(items that the event names); never O(tasks of the job). */
   next(event: JobEvent): void;
-  /** What is known after the events so far. Later events do not change what was returned. */
+  /** The value after the events so far. Later events do not change a returned value. */
   value(): Value;
 }
 
-/** The value of a fold after some more events. */
+/** The value of a fold after further events. */
 export function folded<Value>(fold: EventFold<Value>, events: Iterable<JobEvent>): Value {
   for (const event of events) fold.next(event);
   return fold.value();

@@ -6,13 +6,13 @@ import type { JobShape } from './job-shape.ts';
 
 type Decided = Extract<JobEvent, { type: 'failover.decided' }>;
 
-/** What the failovers of a run cost, in the order in which they began. */
+/** The cost of each failover of a run, in the order in which they began. */
 export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
   readonly #shape: JobShape;
   readonly #hasBegun: (task: number) => boolean;
   readonly #receipts = new Map<FailoverId, FailoverReceipt>();
 
-  /** @param hasBegun whether an attempt of a task was deployed by now */
+  /** @param hasBegun whether an attempt of a task has been deployed */
   constructor(shape: JobShape, hasBegun: (task: number) => boolean) {
     this.#shape = shape;
     this.#hasBegun = hasBegun;
@@ -58,7 +58,7 @@ export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
     };
   }
 
-  /** Tasks that were started before: those that wait for their turn are not started again. */
+  /** Tasks that had started. Waiting tasks are not restarted. */
   #begunTasks(regions: readonly RegionId[]): number {
     let count = 0;
     for (const region of regions) {
@@ -67,7 +67,7 @@ export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
     return count;
   }
 
-  /** The results that tasks read again which had begun: those that had not read them for the first time. */
+  /** The results re-read by tasks that had begun. A task that had not begun reads them for the first time. */
   #reuseOf({ regions, reused }: Decided): Partial<FailoverReceipt> {
     const restarting = new Set<RegionId>(regions);
     const isReadAgain = new Map<number, boolean>();

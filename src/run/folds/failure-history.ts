@@ -3,12 +3,12 @@ import { ExceptionHistory, type RootExceptionEntry } from '../../failover/except
 import type { FailoverId } from '../../ids.ts';
 import type { EventFold } from './event-fold.ts';
 
-/** The latest failures of a run. One becomes history when it is decided whether it was merged into an earlier restart. */
+/** The latest failures of a run. A failure is added once it is known whether it was merged into an earlier restart. */
 export class FailureHistory implements EventFold<readonly RootExceptionEntry[]> {
   readonly #history: ExceptionHistory;
   readonly #undecided = new Map<FailoverId, Extract<JobEvent, { type: 'task.failed' }>>();
 
-  /** @param size failures that are kept, without those that were merged into them; at least 1 */
+  /** @param size maximum number of failures, not counting merged ones; at least 1 */
   constructor(size: number) {
     this.#history = new ExceptionHistory(size);
   }

@@ -1,78 +1,81 @@
-/** What one failure cost. */
+/** The cost of one failure. */
 export interface FailoverReceipt {
   readonly failover: number;
-  /** The task that failed, as `map[2]`; undefined for a failure of the job as a whole. */
+  /** The failed task, `map[2]`; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
   readonly cause: string;
-  /** Why more was restarted than asked for, or what the strategy said. */
+  /** The strategy's reason, or why more restarted than it asked for. */
   readonly why: string | undefined;
   readonly regionsRestarted: number;
-  /** Tasks of those that had begun. */
+  /** Restarted tasks that had begun. */
   readonly tasksRestarted: number;
-  /** Regions among them that reproduced their output for other regions. */
+  /** Restarted regions that reproduced their results for other regions. */
   readonly regionsAgain: number;
-  /** Whether consumers of their output kept running meanwhile. */
+  /** Whether consumers of those results kept running. */
   readonly readersKeptRunning: boolean;
-  /** Results of other regions that restarted tasks re-read instead of recomputing them, complete or still being written. */
+  /** Results of other regions, complete or not, that restarted tasks re-read instead of recomputing them. */
   readonly partitionsReused: number;
   readonly bytesReused: number;
   readonly recordsReused: number;
-  /** The wait that the backoff asked for. */
+  /** The delay set by the backoff. */
   readonly delayMs: number;
-  /** From the failure until every restarted region ran again; undefined if that never came. */
+  /** Time from the failure until every restarted region ran again; undefined if that never happened. */
   readonly recoveryMs: number | undefined;
 }
 
-/** What a run did and what its recovery cost. Immutable. */
+/** The account of a run: its work and the cost of its recovery. Immutable. */
 export interface JobReceipt {
   readonly job: string;
   /** When the run began, on the environment's clock. */
   readonly startedAtMs: number;
-  /** Until now, or until it ended. */
+  /** Time since the beginning, until now or the end of the run. */
   readonly durationMs: number;
   readonly tasks: {
     readonly total: number;
-    /** Tasks that were started more than once. */
+    /** Tasks with more than one started attempt. */
     readonly reRun: number;
-    /** Attempts that were started, all tasks together. */
+    /** Started attempts of all tasks. */
     readonly attempts: number;
   };
-  /** The greatest number of attempts of any subtask, by vertex. */
+  /** Maximum number of attempts of a subtask, by vertex. */
   readonly attemptsByVertex: Readonly<Record<string, number>>;
-  /** By vertex, over all attempts of its subtasks, those that run included. */
+  /** By vertex, over all attempts of its subtasks, including running ones. */
   readonly movedByVertex: Readonly<Record<string, MovedRecords>>;
   readonly records: {
-    /** Records that sources handed out, over all attempts, those that run included. */
+    /** Records read from sources, over all attempts, including running ones. */
     readonly read: number;
-    /** Those among them that an earlier attempt had read before. None of a source that cannot be read again. */
+    /** Records that an earlier attempt had already read. Does not count sources that cannot be read again. */
     readonly reRead: number;
   };
-  /** Tasks that finished before their input had ended, as no consumer needed more: by vertex, with what they produced. */
+  /**
+   * Tasks that finished before the end of their input because no consumer needed more: by vertex, with the records they
+   * produced.
+   */
   readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
   /**
-   * Sources that cannot be read again and that restarted attempts opened again: how many attempts, over all subtasks, and how
-   * many records the attempts before had read. These are lost, with what came between two attempts, except for what sinks
-   * that take nothing back have written.
+   * Sources that cannot be read again but were reopened by restarted attempts: the number of such attempts, over all
+   * subtasks, and of the records that earlier attempts had read. These records are lost, with those that arrived
+   * between two attempts, except in the output of sinks without a rollback.
    */
   readonly reopenedSources: readonly { readonly source: string; readonly attempts: number; readonly records: number }[];
   readonly failovers: readonly FailoverReceipt[];
   toString(): string;
 }
 
-/** What the tasks of a vertex took in and handed on. */
+/** The records that the tasks of a vertex read and emitted. */
 export interface MovedRecords {
   readonly recordsIn: number;
   readonly recordsOut: number;
-  /** Records taken per second since the run began. */
+  /** Records read per second since the run began. */
   readonly perSecond: number;
 }
 
-/** `2.30 GB`, `41.0 kB`, `17 B`: three digits, and more only from 1000 PB. */
+/** Formats bytes with three digits: `2.30 GB`, `41.0 kB`, `17 B` (more digits from 1000 PB on). */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   let value = bytes;
   let unit = 0;
-  // Rounded to three digits first: 999 999 bytes are 1.00 MB.
+  // Round to three digits first, so that 999 999 bytes are 1.00 MB.
   while (Number(value.toPrecision(3)) >= 1000 && unit + 1 < units.length) {
     value /= 1000;
     unit++;
@@ -84,7 +87,7 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** A receipt in lines: what failed, what that cost, which tasks ended early, which sources lost what. */
+/** A receipt as text: failures and their cost, tasks that ended early, sources that lost records. */
 export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const { tasks, records, failovers } = receipt;
   const lines = [

@@ -2,7 +2,7 @@ import { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { JobGraph } from '../../graph/job-graph.ts';
 import { type PipelinedRegions, pipelinedRegions } from '../../graph/pipelined-region.ts';
 
-/** What the folds of a run know of its job from the start: names, tasks, edges and regions. Immutable. */
+/** The immutable structure of a job, as the folds need it: names, tasks, edges and regions. */
 export interface JobShape {
   readonly job: string;
   readonly graph: ExecutionGraph;

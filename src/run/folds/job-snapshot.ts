@@ -14,7 +14,7 @@ import type { JobShape } from './job-shape.ts';
 /** A job at one instant: an immutable value. */
 export interface JobSnapshot {
   readonly status: JobStatus;
-  /** Whether some regions restart at the moment; the job is `running` all the same. */
+  /** Whether some regions are restarting; the job is `running` during that. */
   readonly restarting: boolean;
   readonly tasks: Readonly<Record<ExecutionState, number>>;
   readonly regions: Readonly<Record<RegionState, number>>;
@@ -22,8 +22,8 @@ export interface JobSnapshot {
 }
 
 /**
- * The snapshots of a run. An event is counted in O(1), in place; the immutable value is made when it is asked for, and
- * shares with the one before what has not changed since.
+ * The snapshots of a run. Each event updates counters in O(1); the immutable value is made on demand, and shares
+ * unchanged parts with the previous one.
  */
 export class SnapshotFold implements EventFold<JobSnapshot> {
   readonly #tasks: Census<ExecutionState>;
@@ -62,17 +62,17 @@ export class SnapshotFold implements EventFold<JobSnapshot> {
     }
   }
 
-  /** The job's status, without the rest. */
+  /** The job's status alone. */
   get status(): JobStatus {
     return this.#status;
   }
 
-  /** Whether a region has finished, and read its inputs to their end. */
+  /** Whether a region has finished and read its inputs to the end. */
   hasFinished(region: RegionId): boolean {
     return this.#regions.isIn(region, 'finished');
   }
 
-  /** O(states). The same object as before where nothing has changed. */
+  /** O(states). The same object as before if nothing has changed. */
   value(): JobSnapshot {
     this.#latest = produce(this.#latest, (draft) => {
       draft.status = this.#status;
@@ -87,7 +87,7 @@ export class SnapshotFold implements EventFold<JobSnapshot> {
 
 const none = 255;
 
-/** How many of some things are in each of a few states. */
+/** Counts items by state. */
 class Census<State extends string> {
   readonly counts: Record<State, number>;
   readonly #states: readonly State[];

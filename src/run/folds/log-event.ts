@@ -2,7 +2,7 @@ import type { JobEvent, JobEventType } from '../../actors/job-event.ts';
 import type { Logger } from '../../environment.ts';
 import { describePlace, type FailurePlace } from '../../failure-place.ts';
 
-/** What is logged of an event: a line for people, and what it is about. */
+/** The log entry of an event: a message for people, and data. */
 interface Line {
   readonly level: keyof Logger;
   readonly message: string;
@@ -14,7 +14,7 @@ type LineOf<Type extends JobEventType> = (
   job: string,
 ) => Line | undefined;
 
-/** What whoever runs a job has to know of: failures, what is done about them, and how the job ended. */
+/** The events that operators of a job need in the log: failures, decisions about them, and the end of the job. */
 const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
   'task.failed': ({ task, cause, place, failover, attempt, classification, labels }, job) => ({
@@ -28,7 +28,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
       : undefined,
   'source.reopened': ({ task, source, attempt }) => ({
     level: 'warn',
-    message: `${task} opens the source "${source}" again, which cannot be read again: what came before is lost`,
+    message: `${task} reopens the source "${source}", which cannot be read again: earlier records are lost`,
     about: { attempt },
   }),
   'failover.decided': ({ failover, regions, again, taskCount: tasks, delayMs, why }) => ({
@@ -58,7 +58,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'closing.timedOut': ({ task, what, timeoutMs }) => ({
     level: 'warn',
-    message: `${what}${task === undefined ? '' : ` of ${task}`} did not close within ${timeoutMs} ms and is left behind`,
+    message: `${what}${task === undefined ? '' : ` of ${task}`} did not close within ${timeoutMs} ms and is left open`,
   }),
   'observer.failed': ({ observer, cause }) => ({
     level: 'warn',
@@ -67,7 +67,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'determinism.broken': ({ task, operators, partition, subpartition, sequence, cause }) => ({
     level: 'warn',
-    message: `${task} is not deterministic, although it claims to be: its consumers restart`,
+    message: `${task} was declared deterministic, but is not: its consumers restart`,
     about: { operators, partition, subpartition, sequence, cause },
   }),
   'partition.lost': ({ partition, cause }) => ({
@@ -87,7 +87,7 @@ function inWords(place: FailurePlace | undefined): string {
   return place === undefined ? '' : ` (${describePlace(place)})`;
 }
 
-/** Logs what an event means to whoever runs the job, if anything. */
+/** Logs an event, if it is relevant to operators of the job. */
 export function logEvent(logger: Logger, job: string, event: JobEvent): void {
   const line = (lineOf[event.type] as LineOf<JobEventType> | undefined)?.(event, job);
   if (line !== undefined) logger[line.level](line.message, { job, ...line.about });

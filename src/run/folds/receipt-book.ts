@@ -6,14 +6,14 @@ import { describeReceipt, type JobReceipt, type MovedRecords } from './job-recei
 import type { JobShape } from './job-shape.ts';
 import { type MovedCounts, TaskTally, type VertexTally } from './task-tally.ts';
 
-/** What the events of a run that goes on have not told yet. */
+/** Live data of a run that is not in its events yet. */
 export interface LiveRun {
   readonly nowMs: number;
-  /** What the attempts that run have moved so far, by task. */
+  /** Record counts of running attempts, by task. */
   readonly moving: Iterable<readonly [task: number, counts: MovedCounts]>;
 }
 
-/** Keeps the receipt of a run. */
+/** Computes the receipt of a run. */
 export class ReceiptBook implements EventFold<JobReceipt> {
   readonly #shape: JobShape;
   readonly #tally: TaskTally;
@@ -37,9 +37,9 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   }
 
   /**
-   * What the run did so far. O(tasks).
+   * The receipt so far. O(tasks).
    *
-   * @param live of a run that goes on, what has come since its latest event
+   * @param live for a run under way, its live data
    */
   value(live?: LiveRun): JobReceipt {
     const since = this.#isOver ? undefined : live;
@@ -88,7 +88,7 @@ function sumOf(vertices: readonly VertexTally[], countOf: (vertex: VertexTally) 
   return vertices.reduce((sum, vertex) => sum + countOf(vertex), 0);
 }
 
-/** Whatever their names: `__proto__` is one too. */
+/** Safe for any vertex name, even `__proto__`. */
 function byId<Value>(vertices: readonly VertexTally[], valueOf: (vertex: VertexTally) => Value) {
   return Object.freeze(Object.fromEntries(vertices.map((vertex) => [vertex.id, valueOf(vertex)])));
 }

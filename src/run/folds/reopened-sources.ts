@@ -2,11 +2,11 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 
-/** Finds in the events of a run when a restarted task opens a source again that cannot be read again. */
+/** Detects in the events of a run when a restarted task reopens a source that cannot be read again. */
 export class ReopenedSources {
   readonly #graph: ExecutionGraph;
   readonly #hasLiveSource: boolean;
-  /** Tasks that have opened such a source. */
+  /** Tasks that have opened such a source before. */
   readonly #opened = new Set<number>();
 
   constructor(graph: ExecutionGraph) {
@@ -14,7 +14,7 @@ export class ReopenedSources {
     this.#hasLiveSource = graph.jobGraph.vertices.some(({ replayable }) => replayable === false);
   }
 
-  /** What else is to be said after `event`, if anything. */
+  /** The additional event to report after `event`, if any. */
   after(event: JobEvent): Extract<JobEvent, { type: 'source.reopened' }> | undefined {
     if (!this.#hasLiveSource || event.type !== 'task.stateChanged' || event.state !== 'initializing') return undefined;
     const { atMs, task, vertex, attempt } = event;

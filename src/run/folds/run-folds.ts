@@ -3,14 +3,14 @@ import type { JobShape } from './job-shape.ts';
 import { SnapshotFold } from './job-snapshot.ts';
 import { ReceiptBook } from './receipt-book.ts';
 
-/** What the handle of a run knows of it: each a fold over its events. */
+/** The folds behind the handle of a run. */
 export interface RunFolds {
   readonly snapshot: SnapshotFold;
   readonly receipt: ReceiptBook;
   readonly failures: FailureHistory;
 }
 
-/** The folds of a run that begins. */
+/** The folds of a new run. */
 export function runFolds(shape: JobShape, { exceptionHistorySize }: { exceptionHistorySize: number }): RunFolds {
   return {
     snapshot: new SnapshotFold(shape),

@@ -3,23 +3,23 @@ import type { JobVertexId } from '../../ids.ts';
 import type { JobReceipt, MovedRecords } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
 
-/** What an attempt has moved, to its end or so far. */
+/** Record counts of an attempt, final or so far. */
 export type MovedCounts = Omit<MovedRecords, 'perSecond'>;
 
-/** What the attempts of a task have moved: the one that took most, and all together. */
+/** Record counts over the attempts of a task: the maximum of one attempt, and the sum. */
 interface Moved extends MovedCounts {
   readonly mostIn: number;
 }
 
-/** What a vertex and its tasks have done. */
+/** The work of a vertex and its tasks. */
 export interface VertexTally extends MovedCounts {
   readonly id: JobVertexId;
-  /** Attempts of all its tasks, and of the task that had most. */
+  /** Attempts of all its tasks, and the maximum of one task. */
   readonly attempts: number;
   readonly mostAttempts: number;
-  /** Tasks that were started more than once. */
+  /** Tasks with more than one started attempt. */
   readonly reRun: number;
-  /** Records that its tasks took which an earlier attempt had taken before. */
+  /** Records that its tasks read and an earlier attempt had already read. */
   readonly takenAgain: number;
   readonly isSource: boolean;
   readonly isReplayable: boolean;
@@ -27,14 +27,14 @@ export interface VertexTally extends MovedCounts {
 
 const nothingMoved: Moved = { mostIn: 0, recordsIn: 0, recordsOut: 0 };
 
-/** Counts by task: the attempts that were deployed and what they moved; what ended early, and what was opened again. */
+/** Counts by task: deployed attempts and their records, early ends, and reopened sources. */
 export class TaskTally {
   readonly #shape: JobShape;
   readonly #attempts: Uint32Array;
   readonly #moved = new Map<number, Moved>();
-  /** What tasks had produced that were curtailed, in their latest attempt. */
+  /** Records produced by curtailed tasks in their latest attempt. */
   readonly #curtailed = new Map<number, number>();
-  /** By task that opened a source again: its attempts that did, and what those before the latest had read. */
+  /** By task that reopened a source: the number of such attempts, and the records read before the latest one. */
   readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
 
   constructor(shape: JobShape) {
@@ -62,15 +62,15 @@ export class TaskTally {
     }
   }
 
-  /** How many attempts of a task were deployed. */
+  /** The number of deployed attempts of a task. */
   attemptsOf(task: number): number {
     return this.#attempts[task] as number;
   }
 
   /**
-   * What each vertex has done, in their order. O(tasks).
+   * The work of each vertex, in order. O(tasks).
    *
-   * @param moving what attempts have moved that have not ended, by task
+   * @param moving record counts of running attempts, by task
    */
   byVertex(moving: Iterable<readonly [task: number, counts: MovedCounts]>): VertexTally[] {
     const { graph } = this.#shape;

@@ -24,7 +24,7 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   ],
   'source.reopened': [
     { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },
-    'warn: ticks[0] opens the source "ticks" again, which cannot be read again: what came before is lost',
+    'warn: ticks[0] reopens the source "ticks", which cannot be read again: earlier records are lost',
   ],
   'region.stateChanged': [{ region, state: 'running' }, undefined],
   'task.failed': [
@@ -47,7 +47,7 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   'observer.failed': [{ observer: 'events$', cause }, 'warn: events$: an observer threw: gone'],
   'closing.timedOut': [
     { task: 'map[2]', what: 'the source "words"', timeoutMs: 5 },
-    'warn: the source "words" of map[2] did not close within 5 ms and is left behind',
+    'warn: the source "words" of map[2] did not close within 5 ms and is left open',
   ],
   'failover.completed': [{ failover, regions: [region], durationMs: 12 }, 'info: Everything runs again after 12 ms'],
   'partition.lost': [
@@ -56,7 +56,7 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   ],
   'determinism.broken': [
     { task: 'map[2]', operators: ['map'], partition: 'map[2]→sums', subpartition: 0, sequence: 3, cause },
-    'warn: map[2] is not deterministic, although it claims to be: its consumers restart',
+    'warn: map[2] was declared deterministic, but is not: its consumers restart',
   ],
   'results.keepFailed': [{ cause }, 'error: The results of job "sums" cannot be kept: gone'],
   'executor.registered': [{ executor, slots: 4 }, undefined],
