@@ -1,12 +1,12 @@
 import type { AttemptNumber, PartitionId, ResultPartitionId } from '../ids.ts';
 
-/** Which results were registered, and the tasks that wait for one: their producers have not come so far. */
+/** The registered results, and the tasks that wait for results not yet registered. */
 export class ArrivalBoard {
   readonly #waiting = new Map<PartitionId, Set<() => void>>();
-  /** The latest attempt whose result was registered, whatever has become of it. */
+  /** The latest attempt whose result was registered, even if the result is gone. */
   readonly #latest = new Map<PartitionId, AttemptNumber>();
 
-  /** The result of an attempt was registered. */
+  /** Records that the result of an attempt was registered. */
   arrived({ partition, attempt }: ResultPartitionId): void {
     this.#latest.set(partition, attempt);
     const waiting = this.#waiting.get(partition);
@@ -14,14 +14,14 @@ export class ArrivalBoard {
     for (const arrived of waiting ?? []) arrived();
   }
 
-  /** Whether a result is of an attempt that is yet to begin: it is not there, and not gone. */
+  /** Whether a result belongs to an attempt that has not begun: it does not exist yet and is not lost. */
   isToCome({ partition, attempt }: ResultPartitionId): boolean {
     return attempt > (this.#latest.get(partition) ?? -1);
   }
 
   /**
-   * Settles when a result of the partition is registered, at once if that one was and is gone; rejects when the signal is
-   * aborted before.
+   * Settles when the result, or one of a later attempt, is registered; immediately if it was registered before, even if
+   * it is gone. Rejects if the signal is aborted first.
    */
   until(id: ResultPartitionId, signal: AbortSignal): Promise<void> {
     if (!this.isToCome(id)) return Promise.resolve();

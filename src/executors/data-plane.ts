@@ -14,17 +14,17 @@ import type { ChannelOrder } from '../partitions/channel-order.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 import type { ResultPartition, ResumableResult } from '../partitions/result-partition.ts';
 
-/** What a task needs of the place it runs in, and what it reports to it; each report comes on a stack of its own. */
+/** The environment of a task: access to results, and reports to its executor, each on a separate stack. */
 export interface TaskSurroundings {
-  /** What the task reads of a result; undefined before it is registered, and once it is gone. */
+  /** The result to read; undefined before it is registered and once it is gone. */
   readonly source: (id: ResultPartitionId) => ResultSource | undefined;
-  /** A partition that the task writes. */
+  /** The partition to write. */
   readonly output: (id: ResultPartitionId) => ResultPartition | undefined;
-  /** Settles when a partition is registered; rejects when the signal is aborted before. */
+  /** Settles when a partition is registered; rejects if the signal is aborted first. */
   readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
-  /** The order in which it is to take from its channels, which it continues; undefined: any. */
+  /** The order in which the task must read its channels, which it extends; undefined for any order. */
   readonly channelOrder: ChannelOrder | undefined;
-  /** Hears of what did not close in its time and is left behind. */
+  /** Called for a source or sink that did not close in time and is left open. */
   readonly leftOpen: (what: string) => void;
   readonly initializing: () => void;
   readonly running: () => void;
@@ -33,32 +33,32 @@ export interface TaskSurroundings {
   readonly canceled: (statistics: TaskStatistics) => void;
 }
 
-/** What a result needs of the place that holds it. */
+/** The environment of a result in its executor. */
 export interface PartitionSurroundings {
-  /** Hears that the beginning of the result was dropped: running consumers have read it. */
+  /** Called when the beginning of the result was dropped, after running consumers had read it. */
   readonly truncated: () => void;
-  /** Hears that no consumer needed the rest of the result, which is not produced. */
+  /** Called when the rest of the result is not produced because no consumer needs it. */
   readonly curtailed: () => void;
-  /** Releases results that no consumer needs now, to make room for `bytes` of the disk. */
+  /** Reclaims results that no consumer needs now, to free `bytes` of disk space. */
   readonly reclaim: (bytes: number, budget: ByteBudget) => void;
-  /** The result of an earlier attempt, which this one takes over, and whether its files are lost. */
+  /** The result of an earlier attempt to take over, and whether its files are lost. */
   readonly previous: { readonly partition: ResumableResult; readonly isLost: boolean } | undefined;
-  /** The trace of an earlier attempt's result, which was released. */
+  /** The trace of an earlier attempt's released result. */
   readonly trace: ResultTrace | undefined;
 }
 
-/** Makes partitions and tasks. */
+/** Creates partitions and tasks. */
 export interface DataPlane {
   /**
-   * Takes what the run as a whole needs, before any of its tasks runs.
-   * @throws OutputInUseError where another run writes what this one is to write
+   * Claims the outputs of the whole run, before any task runs.
+   * @throws OutputInUseError if another run writes one of the outputs
    */
   begin?(): void;
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
-  /** Results of an edge that are kept beyond the job, complete as they are: describes the files that they lie in. */
+  /** Describes the files of an edge's complete results, to be kept beyond the job. */
   describe?(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[];
-  /** Keeps the results of an edge, those of every executor: under the name of their directory, all of them or none. */
+  /** Keeps the results of an edge, from all executors, under the name of their directory: all or none. */
   keep?(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined>;
   dispose(): Promise<void>;
 }

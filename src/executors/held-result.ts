@@ -5,33 +5,36 @@ import type { AttemptNumber, ExecutionVertexId } from '../ids.ts';
 import type { PartitionActorRef, PartitionEvent } from '../machines/partition/partition-machine.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 
-/** A result as the store of its executor finds it: by its partition, from its registration on. */
+/** A result in the store of its executor, from its registration on. */
 export interface HeldResult {
   readonly producer: ExecutionVertexId;
   readonly edge: number;
   readonly sinceMs: number;
-  /** What its latest attempt writes. */
+  /** The partition that its latest attempt writes. */
   readonly output: ResultPartition;
-  /** Whether there is something to read, or will be. */
+  /** Whether the result is readable, now or later. */
   readonly isHeld: boolean;
-  /** What a consumer reads that was told of the result of an attempt; undefined when that is gone. */
+  /** The readable result of an attempt, for a consumer; undefined if it is gone. */
   sourceOf(attempt: AttemptNumber): ResultSource | undefined;
-  /** Looks whether it can still be read: calls `done` with what is wrong with it. */
+  /** Verifies that it is still readable: calls `done` with the fault, if any. */
   verify(done: (error?: Error) => void): void;
   tell(event: PartitionEvent): void;
-  /** It is needed no more, and will not be reproduced: it is released, unless it was promoted, and its actor is stopped. */
+  /**
+   * Ends a result that is not needed and will not be reproduced: releases it, unless it was promoted, and stops its
+   * actor.
+   */
   drop(): void;
 }
 
 type Registered = Pick<PartitionRegistration, 'producer' | 'edge'> & { readonly sinceMs: number };
 
-/** A result with a life of its own, which its partition chart owns. */
+/** A result with its own life cycle, owned by its partition chart. */
 export class OwnedResult implements HeldResult {
   readonly producer: ExecutionVertexId;
   readonly edge: number;
   readonly sinceMs: number;
   readonly #actor: PartitionActorRef;
-  /** Where its actor was made. */
+  /** The host of its actor. */
   readonly #home: ActorHost;
 
   constructor({ producer, edge, sinceMs }: Registered, actor: PartitionActorRef, home: ActorHost) {
@@ -54,7 +57,7 @@ export class OwnedResult implements HeldResult {
     return this.#snapshot.hasTag('lost');
   }
 
-  /** Whether it is complete, and belongs to the job. */
+  /** Whether it is complete and not promoted. */
   get isFinished(): boolean {
     return this.#snapshot.hasTag('finished');
   }
@@ -63,7 +66,7 @@ export class OwnedResult implements HeldResult {
     return this.isHeld && this.#snapshot.context.reclaim !== 'never';
   }
 
-  /** What is left of it once it is released. */
+  /** The trace that remains after its release. */
   get trace() {
     return this.#snapshot.context.trace;
   }
@@ -72,7 +75,9 @@ export class OwnedResult implements HeldResult {
     return this.#snapshot.context.producedMs;
   }
 
-  /** What an attempt has written, those after it write again: whoever was told of one of them reads the same. */
+  /**
+   * Later attempts reproduce the output of earlier ones, so a consumer of any of these attempts reads the same records.
+   */
   sourceOf(attempt: AttemptNumber): ResultSource | undefined {
     const { context, children } = this.#snapshot;
     if (attempt < context.firstAttempt || attempt > context.id.attempt) return undefined;
@@ -89,7 +94,7 @@ export class OwnedResult implements HeldResult {
 
   drop(): void {
     this.tell({ type: 'partition.release', traced: false });
-    // One that was promoted keeps its storage, which the end of its actor would free.
+    // A promoted result retains its storage, which the end of its actor would free.
     if (!this.#snapshot.hasTag('promoted')) this.#home.stop(this.#actor);
   }
 
@@ -99,8 +104,8 @@ export class OwnedResult implements HeldResult {
 }
 
 /**
- * A result that is read while it is written, and gone with its attempt: it has no life of its own, and no chart. Millions of
- * them would cost more than what they pass on.
+ * A pipelined result, which is read while it is written and ends with its attempt. It has no chart: for millions of
+ * them, charts would cost more than the records.
  */
 export class PassingResult implements HeldResult {
   readonly producer: ExecutionVertexId;

@@ -41,12 +41,12 @@ import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import { ProgramRegistry } from './program-registry.ts';
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
 
-/** What is to run. */
+/** The job to run. */
 export interface LocalDataPlanePlan {
   readonly name: string;
   readonly jobGraph: JobGraph;
   readonly programs: readonly VertexProgram[];
-  /** By index of the edge: what was said of its exchange. */
+  /** By index of the edge: the options of its exchange. */
   readonly exchanges: readonly Omit<ExchangeSettings, 'name'>[];
 }
 
@@ -54,25 +54,25 @@ export interface LocalDataPlaneOptions extends BatchLimits {
   readonly run: RunId;
   readonly environment: Environment;
   readonly memoryBudgetBytes: number;
-  /** Where the exchange says nothing. */
+  /** Default for exchanges without the option. */
   readonly memoryOverflow: MemoryOverflow;
   readonly diskBudgetBytes: number;
   readonly diskOverflow: DiskOverflow;
-  /** How long a producer waits for room on the disk. */
+  /** How long a producer waits for disk space. */
   readonly diskWaitTimeoutMs: number;
   /** How long the source and the sink of a task may take to close. */
   readonly cancellationTimeoutMs: number;
-  /** How long results stay when everybody has read them, where the exchange says nothing. */
+  /** How long results are kept after their consumers have read them. Default for exchanges without the option. */
   readonly keepResults: KeepResults;
-  /** Directory that spilled results get a directory of their own in; default: the system's temporary one. */
+  /** Parent of the run's directory for spilled results. Default: the system's temporary directory. */
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
   readonly spillStore?: SpillStore;
-  /** The most steps of tasks per turn; see {@link TaskScheduler}. */
+  /** Maximum steps of tasks per turn; see {@link TaskScheduler}. */
   readonly maxSteps?: () => number;
 }
 
-/** Runs tasks on this thread and keeps their results in this process and its spill directory. */
+/** Runs tasks on this thread and holds their results in this process and its spill directory. */
 export class LocalDataPlane implements DataPlane {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalDataPlaneOptions;
@@ -83,10 +83,10 @@ export class LocalDataPlane implements DataPlane {
   readonly #outputs: OutputClaims;
   readonly #memory: ByteBudget;
   readonly #disk: ByteBudget;
-  /** By edge: those of its exchange, which are parts of the run's. */
+  /** By edge: the budgets of its exchange, which are parts of the run's budgets. */
   readonly #budgets = new Map<number, { readonly memory: ByteBudget; readonly disk: ByteBudget }>();
   readonly #spillStore: SpillStore;
-  /** By edge: files of results that are to outlive the job, which lie beside where they will be. */
+  /** By edge: the store for results that outlive the job, beside their final directory. */
   readonly #keptStores = new Map<number, { readonly directory: string; readonly store: FileSpillStore }>();
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
@@ -102,7 +102,7 @@ export class LocalDataPlane implements DataPlane {
     this.#spillStore =
       options.spillStore ??
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
-    // Whoever brings a store of their own keeps nothing beyond the run.
+    // A custom store does not keep results beyond the run.
     if (options.spillStore === undefined) this.#makeKeptStores();
   }
 
@@ -124,7 +124,7 @@ export class LocalDataPlane implements DataPlane {
       try {
         this.#outputs.claim(path, id);
       } catch (error) {
-        // Of anything else its tasks will speak, when they open it, and a restart may find it well.
+        // Other errors are reported by the tasks when they open the file, and a restart may cure them.
         if (error instanceof OutputInUseError) throw error;
       }
     }
@@ -237,7 +237,7 @@ export class LocalDataPlane implements DataPlane {
     return `channel ${channel}`;
   }
 
-  /** Results that may be read while they are written, and whose producers are not yet so far. */
+  /** Results that can be read while they are written, but are not registered yet. */
   #unregistered({ inputs }: TaskDeployment, surroundings: TaskSurroundings): ResultPartitionId[] {
     return inputs.flatMap(({ edge, partitions }) =>
       this.#plan.jobGraph.edges[edge]?.exchange.consumption === 'after-producer-scheduled'
@@ -293,7 +293,7 @@ export class LocalDataPlane implements DataPlane {
     await Promise.all([this.#spillStore, ...stores].map((store) => store.dispose()));
   }
 
-  /** @throws FileAccessError where something is kept already: nothing is overwritten, nor produced in vain. */
+  /** @throws FileAccessError if a directory exists: nothing is overwritten, and no work is wasted */
   #makeKeptStores(): void {
     const { environment } = this.#options;
     for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
@@ -313,17 +313,17 @@ function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings
 }
 
 function assertHeld<Held>(id: ResultPartitionId, held: Held | undefined): Held {
-  if (held === undefined) throw new PartitionLostError(id, 'it is no longer held');
+  if (held === undefined) throw new PartitionLostError(id, 'it is no longer available');
   return held;
 }
 
-/** @throws FileAccessError unless `directory` can be made and is not there: a job must not be paid for in vain */
+/** @throws FileAccessError unless `directory` is missing and can be created, so that no work is wasted */
 function assertFree(directory: string): void {
   let isThere: boolean;
   try {
     mkdirSync(dirname(directory), { recursive: true });
     isThere = lstatSync(directory, { throwIfNoEntry: false }) !== undefined;
-    // A name that is too long, a disk that cannot be written to: said before the job runs.
+    // Report a name that is too long, or a read-only disk, before the job runs.
     if (!isThere) {
       mkdirSync(directory);
       rmdirSync(directory);
@@ -334,7 +334,7 @@ function assertFree(directory: string): void {
   if (isThere) {
     throw new FileAccessError(
       directory,
-      'it exists already: release what is kept there with releaseKeptResult(), or name another directory',
+      'it already exists: release the kept result with releaseKeptResult(), or choose another directory',
     );
   }
 }

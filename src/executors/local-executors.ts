@@ -11,31 +11,31 @@ import { type MovedRecords, TaskExecutor } from './task-executor.ts';
 export interface LocalExecutorsOptions {
   readonly clock: Clock;
   readonly dataPlane: DataPlane;
-  /** Where each of them has a host of its own for its actors. */
+  /** Parent of the executors' actor hosts. */
   readonly actors: ActorHost;
-  /** How many executors, and how many slots each offers; Infinity for no limit. */
+  /** Number of executors, and of slots per executor; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
-  /** Makes the ways between the master and the executors; default: a queue in this thread. */
+  /** Creates the connections between the master and the executors. Default: a queue on this thread. */
   readonly link?: LinkPorts;
 }
 
-/** One of them, and its end of the way to the master. */
+/** An executor, and its end of the connection to the master. */
 interface LocalExecutor {
   readonly executor: TaskExecutor;
   readonly close: (why: string) => void;
 }
 
 /**
- * The task executors of this process: one thread, and a data plane that they share, with a directory by which their tasks
- * find each other's results. One that is quarantined or gone is replaced.
+ * The task executors of this process. They share one thread, a data plane, and a directory by which their tasks find
+ * each other's results. A quarantined or lost executor is replaced.
  */
 export class LocalExecutors {
   readonly #options: LocalExecutorsOptions;
   readonly #directory = new ResultDirectory();
   readonly #link: LinkPorts;
   readonly #executors = new Map<ExecutorId, LocalExecutor>();
-  /** Executors that were killed, until nothing of them is under way. */
+  /** Killed executors, until they have stopped completely. */
   readonly #killed: Promise<void>[] = [];
   #accept: ((executor: ExecutorId, port: ExecutorPort) => void) | undefined;
   #count = 0;
@@ -45,34 +45,34 @@ export class LocalExecutors {
     this.#link = options.link ?? new LocalLink(options.clock).link;
   }
 
-  /** Slots that there will be at the most: those that are lost are replaced. */
+  /** Maximum number of slots, as lost ones are replaced. */
   get slotLimit(): number {
     return this.#options.executors * this.#options.slots;
   }
 
-  /** Starts the executors. `accept` gets the port to each of them, also to those that come later. */
+  /** Starts the executors. `accept` gets the port to each of them, including later replacements. */
   connect(accept: (executor: ExecutorId, port: ExecutorPort) => void): void {
     this.#accept = accept;
     for (let index = 0; index < this.#options.executors; index++) this.#start();
   }
 
-  /** The results that are held, and since when. */
+  /** The results in the executors, with their start times. */
   get held(): readonly HeldResult[] {
     return this.#directory.held;
   }
 
-  /** The executor that a task runs on. */
+  /** The executor that runs a task. */
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
     for (const [name, { executor }] of this.#executors) if (executor.runs(vertex)) return name;
     return undefined;
   }
 
-  /** What the attempts that run have moved so far, by vertex. */
+  /** Record counts of running attempts, by vertex. */
   *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
     for (const { executor } of this.#executors.values()) yield* executor.moving();
   }
 
-  /** An executor is gone at once, with its tasks and results, as if it were a machine that was switched off. */
+  /** Kills an executor with its tasks and results, like a machine that is switched off. */
   kill(executor: ExecutorId, why: string): void {
     const killed = this.#executors.get(executor);
     if (killed === undefined) return;
@@ -82,7 +82,7 @@ export class LocalExecutors {
     this.#start();
   }
 
-  /** Frees what they shared, once the master has heard that each of them has stopped. */
+  /** Frees the shared resources, once the master knows that every executor has stopped. */
   async dispose(): Promise<void> {
     await Promise.all(this.#killed);
     await this.#options.dataPlane.dispose();
@@ -100,12 +100,12 @@ export class LocalExecutors {
       directory: this.#directory,
       clock,
       actors: actors.within(name),
-      // Its results stay, and its port: the master goes on to ask for them.
+      // Its results and its port stay, because the master still asks for them.
       quarantined: () => this.#start(),
     });
     const close = (why: string): void => {
       masterPort.close(why);
-      // What it has said before arrives before.
+      // Its earlier messages arrive first.
       clock.setImmediate(() => executorPort.close(why));
     };
     this.#executors.set(name, { executor, close });

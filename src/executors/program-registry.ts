@@ -3,10 +3,7 @@ import type { JobGraph } from '../graph/job-graph.ts';
 import type { JobVertexId } from '../ids.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 
-/**
- * The functions of a job by the names of its vertices, as this executor has them: a deployment names what is to run, and
- * brings no code along.
- */
+/** The functions of a job in this executor, by vertex name: a deployment names its program and carries no code. */
 export class ProgramRegistry {
   readonly #job: string;
   readonly #programs = new Map<
@@ -22,7 +19,7 @@ export class ProgramRegistry {
     }
   }
 
-  /** @throws IllegalStateError where this executor knows the vertex otherwise than the one that deploys it, or not at all */
+  /** @throws IllegalStateError if the vertex is unknown here, or has other operators than in the deployment */
   find(vertex: JobVertexId, operators: readonly string[]): VertexProgram {
     const known = this.#programs.get(vertex);
     if (known === undefined) throw new IllegalStateError(`Job "${this.#job}" has no vertex "${vertex}" here`);

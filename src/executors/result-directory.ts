@@ -5,21 +5,22 @@ import type { ChannelOrder } from '../partitions/channel-order.ts';
 import { ArrivalBoard } from './arrival-board.ts';
 import type { HeldResult, OwnedResult } from './held-result.ts';
 
-/** What an executor lends to the others of its process. */
+/** An executor's interface to the other executors of its process. */
 export interface ResultShelf {
   readonly held: Iterable<HeldResult>;
   find(id: ResultPartitionId): ResultSource | undefined;
   get(partition: PartitionId): HeldResult | undefined;
-  /** Hands a result over, with its chart: the next attempt of its producer runs on another executor. */
+  /** Hands over a result with its chart, because the next attempt of its producer runs on another executor. */
   take(partition: PartitionId): HeldResult | undefined;
   takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined;
-  /** Results that the master lets it release when room is needed. */
+  /** Results that the master allows it to reclaim. */
   readonly reclaimable: Iterable<OwnedResult>;
 }
 
 /**
- * Where the tasks of a process find the results of its executors. It is part of the data plane: records and what holds them
- * pass between executors of a process directly, while each executor owns its results and hears of them from the master.
+ * The directory in which the tasks of a process find the results of its executors. It is part of the data plane:
+ * records and storages pass directly between executors of a process, while each executor owns its results and gets
+ * commands about them from the master.
  */
 export class ResultDirectory {
   readonly arrivals = new ArrivalBoard();
@@ -29,7 +30,7 @@ export class ResultDirectory {
     this.#shelves.add(shelf);
   }
 
-  /** An executor is gone. */
+  /** Removes a lost executor. */
   remove(shelf: ResultShelf): void {
     this.#shelves.delete(shelf);
   }
@@ -46,7 +47,7 @@ export class ResultDirectory {
     return undefined;
   }
 
-  /** Takes the latest result of a partition from the executor that has it. One that another has replaced may still be there. */
+  /** Takes the latest result of a partition from its executor. An outdated result may remain on another one. */
   take(partition: PartitionId): HeldResult | undefined {
     let latest: ResultShelf | undefined;
     for (const shelf of this.#shelves) if (attemptOn(shelf, partition) > attemptOn(latest, partition)) latest = shelf;
@@ -60,10 +61,10 @@ export class ResultDirectory {
   }
 
   /**
-   * Reclaims results until `bytes` fit: those first that took the least time to produce. None if all of them would not make
-   * room. O(results that may be reclaimed).
+   * Reclaims results until `bytes` fit, quickest to recompute first; none if all of them would not be enough.
+   * O(reclaimable results).
    *
-   * @param edge that of the exchange that needs room
+   * @param edge the edge of the exchange that needs space
    */
   reclaim(bytes: number, budget: ByteBudget, edge: number): void {
     const isOwn = budget.isPart && budget.tooSmallFor(bytes) === budget;

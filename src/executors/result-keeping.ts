@@ -4,12 +4,12 @@ import { releaseKeptResult } from '../partitions/storage/kept-result.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { ResultStore } from './result-store.ts';
 
-/** What an executor keeps beyond the job, and releases again if the job does not finish. */
+/** Keeps results of an executor beyond the job, and releases them if the job does not finish. */
 export class ResultKeeping {
   readonly #dataPlane: Pick<DataPlane, 'describe' | 'keep'>;
   readonly #results: Pick<ResultStore, 'promote'>;
   #kept: KeptResult[] = [];
-  /** Settles when nothing is being promoted, kept or released. */
+  /** Settles when no promotion, keeping or release is under way. */
   #settled: Promise<unknown> = Promise.resolve();
 
   constructor(dataPlane: Pick<DataPlane, 'describe' | 'keep'>, results: Pick<ResultStore, 'promote'>) {
@@ -18,8 +18,8 @@ export class ResultKeeping {
   }
 
   /**
-   * Lets go of results, and says by edge what they lie in.
-   * @throws PartitionLostError (as a rejection) where some of them cannot be read any more
+   * Promotes results, and describes their files by edge.
+   * @throws PartitionLostError (as a rejection) if one of them is no longer readable
    */
   promote(edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[]) {
     return this.#next(async () => {
@@ -32,7 +32,7 @@ export class ResultKeeping {
     });
   }
 
-  /** Keeps promoted results, those of other executors among them: all of them or none. */
+  /** Keeps promoted results, including those of other executors: all or none. */
   keep(edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[]) {
     return this.#next(async () => {
       const kept: KeptResult[] = [];
@@ -50,7 +50,7 @@ export class ResultKeeping {
     });
   }
 
-  /** The run is over: what was kept is released, unless its job has finished. Settles when nothing is under way. */
+  /** Ends the run: releases the kept results, unless the job has finished. Settles when all work is complete. */
   end(hasFinished: boolean): Promise<void> {
     return this.#next(async () => {
       if (!hasFinished) await releaseAll(this.#kept);
@@ -58,7 +58,7 @@ export class ResultKeeping {
     });
   }
 
-  /** One after the other, whether the one before failed or not. */
+  /** Runs steps one after the other, even after a failure. */
   #next<Result>(step: () => Promise<Result>): Promise<Result> {
     const next = this.#settled.then(step, step);
     this.#settled = next.catch(() => {});
@@ -66,7 +66,7 @@ export class ResultKeeping {
   }
 }
 
-/** What cannot be deleted stays: the next run that keeps something there says so. */
+/** Files that cannot be deleted stay; the next run that keeps results there reports them. */
 async function releaseAll(kept: readonly KeptResult[]): Promise<void> {
   await Promise.allSettled(kept.map(({ directory }) => releaseKeptResult(directory)));
 }

@@ -24,7 +24,7 @@ export interface ResultStoreOptions {
   readonly directory: ResultDirectory;
   /** The executor that owns the results. */
   readonly executor: PartitionExecutor;
-  /** Where the actors of results that begin here are made. */
+  /** Host of the actors of results that begin here. */
   readonly actors: ActorHost;
 }
 
@@ -37,13 +37,13 @@ export interface FailedRegistration {
 const machine = partitionMachine.provide({ actors: { storage: storageActor } });
 
 /**
- * The results of one executor by their partitions, at most one for each, and the orders in which its tasks read their
- * channels. It finds results and hands them messages; what becomes of a result is its chart's.
+ * The results of one executor, at most one per partition, and the orders in which its tasks read their channels. It
+ * routes messages to results; the partition chart of each result decides.
  */
 export class ResultStore implements ResultShelf {
   readonly #options: ResultStoreOptions;
   readonly #results = new Map<PartitionId, HeldResult>();
-  /** Results that may be reclaimed are among these. */
+  /** Candidates for reclaiming. */
   readonly #reclaimable = new Set<OwnedResult>();
   readonly #orders = new Map<ExecutionVertexId, ChannelOrder>();
 
@@ -65,7 +65,7 @@ export class ResultStore implements ResultShelf {
     return this.#results.get(partition)?.sourceOf(attempt);
   }
 
-  /** What an attempt is to write, once it is registered. Released, it keeps nothing of what is written. */
+  /** The registered partition that an attempt writes. A released one discards its records. */
   outputOf(id: ResultPartitionId): ResultPartition | undefined {
     return this.#present(id)?.output;
   }
@@ -87,7 +87,7 @@ export class ResultStore implements ResultShelf {
     return order;
   }
 
-  /** Prepares what tasks will write, all or nothing. */
+  /** Prepares the results of tasks, all or none. */
   register(registrations: readonly PartitionRegistration[]): FailedRegistration | undefined {
     for (const { id, producer, origin } of registrations) {
       if (origin !== 'new') continue;
@@ -106,7 +106,7 @@ export class ResultStore implements ResultShelf {
     return undefined;
   }
 
-  /** The order in which a task is to take from its channels: a new one, or that of its last attempt. */
+  /** The order in which a task must read its channels: a new one, or that of its last attempt. */
   orderOf(vertex: ExecutionVertexId, mode: 'new' | 'again'): ChannelOrder {
     const before = this.#options.directory.takeOrder(vertex);
     const order = (mode === 'again' ? before?.copy() : undefined) ?? new ChannelOrder();
@@ -122,7 +122,7 @@ export class ResultStore implements ResultShelf {
     this.#tell(ids, { type: 'partition.finish', atMs: this.#options.clock.now() });
   }
 
-  /** Looks whether results can still be read. Calls `done` once, with what was found of them. */
+  /** Verifies that results are still readable. Calls `done` once with the outcome. */
   verify(ids: readonly ResultPartitionId[], done: (verified: VerifiedResults) => void): void {
     const lost: { id: ResultPartitionId; cause: Error }[] = [];
     const found: FoundResult[] = [];
@@ -139,7 +139,7 @@ export class ResultStore implements ResultShelf {
       };
       if (result !== undefined) result.verify(answered);
       else if (this.#options.directory.arrivals.isToCome(id)) answered();
-      else answered(new PartitionLostError(id, 'it is no longer held'));
+      else answered(new PartitionLostError(id, 'it is no longer available'));
     }
   }
 
@@ -147,13 +147,16 @@ export class ResultStore implements ResultShelf {
     this.#tell([id], { type: 'partition.lose', cause });
   }
 
-  /** Releases what no consumer needs. Those in `traced` leave a trace: their producers may write them again. */
+  /**
+   * Releases results that no consumer needs. Results in `traced` leave a trace, because their producers may reproduce
+   * them.
+   */
   release(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
     for (const id of ids) this.#tell([id], { type: 'partition.release', traced: leavesTrace.has(id.partition) });
   }
 
-  /** Results may be released as above when room is needed. */
+  /** Allows the release of results, as above, when space is needed. */
   allowReclaim(ids: readonly ResultPartitionId[], traced: readonly ResultPartitionId[]): void {
     const leavesTrace = new Set(traced.map(({ partition }) => partition));
     for (const id of ids) {
@@ -169,14 +172,14 @@ export class ResultStore implements ResultShelf {
   }
 
   /**
-   * Results are kept beyond the job: what becomes of them is its business no more.
-   * @throws PartitionLostError (as a rejection) where one is not complete, or cannot be read any more: then all stay the job's
+   * Promotes results, which then outlive the job.
+   * @throws PartitionLostError (as a rejection) if one is incomplete or no longer readable; none is promoted then
    */
   async promote(ids: readonly ResultPartitionId[]): Promise<readonly ResultPartition[]> {
     const results = ids.map((id) => {
       const result = this.#present(id);
       if (result instanceof OwnedResult && result.isFinished) return result;
-      throw new PartitionLostError(id, 'it is no longer held');
+      throw new PartitionLostError(id, 'it is no longer available');
     });
     await new Promise<void>((resolve, reject) => {
       this.verify(ids, ({ lost: [lost] }) => {
@@ -188,7 +191,7 @@ export class ResultStore implements ResultShelf {
     return results.map(({ output }) => output);
   }
 
-  /** The executor is stopped or gone, with everything that its tasks have written and noted. */
+  /** Ends the store of a stopped or lost executor, with all results and recorded orders. */
   close(): void {
     this.#options.directory.remove(this);
     for (const partition of [...this.#results.keys()]) this.#drop(partition);
@@ -201,11 +204,11 @@ export class ResultStore implements ResultShelf {
     const { id, origin, edge } = registration;
     const before = origin === 'new' ? undefined : directory.take(id.partition);
     if (before !== undefined) {
-      // What is still here was replaced on another executor.
+      // A remaining result was replaced on another executor.
       this.#drop(id.partition);
       this.#results.set(id.partition, before);
     }
-    // The message that releases it may still be on its way to the executor it was taken from.
+    // Its release message may still be in transit to the executor it was taken from.
     if (origin === 'unread') this.#release(id.partition, true);
     const known = before instanceof OwnedResult ? before : undefined;
     const previous = known?.isHeld === true ? resumable(known) : undefined;
@@ -222,7 +225,7 @@ export class ResultStore implements ResultShelf {
       before?.drop();
       result = this.#create(registration, partition);
       this.#results.set(id.partition, result);
-      // Its executor is gone, and its trace with it: what is written is thrown away.
+      // Its executor is lost, with its trace: discard the records.
       if (origin === 'unread') this.#release(id.partition, false);
     } else {
       const type = origin === 'unread' ? 'partition.repeat' : 'partition.resume';
@@ -249,7 +252,7 @@ export class ResultStore implements ResultShelf {
     this.#results.delete(partition);
   }
 
-  /** W3: the result of the present attempt alone. */
+  /** W3: only the result of the current attempt. */
   #present(id: ResultPartitionId): HeldResult | undefined {
     const result = this.#results.get(id.partition);
     return result?.output.id.attempt === id.attempt ? result : undefined;
@@ -260,7 +263,7 @@ export class ResultStore implements ResultShelf {
   }
 }
 
-/** What the next attempt takes over. */
+/** The parts that the next attempt takes over. */
 function resumable(result: OwnedResult): PartitionSurroundings['previous'] {
   return isResumable(result.output) ? { partition: result.output, isLost: result.isLost } : undefined;
 }

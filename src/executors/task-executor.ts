@@ -13,38 +13,38 @@ import { ResultStore } from './result-store.ts';
 
 export interface TaskExecutorOptions {
   readonly executor: ExecutorId;
-  /** How many tasks it runs at once; Infinity for no limit. */
+  /** Maximum tasks at once; Infinity for no limit. */
   readonly slots: number;
   readonly port: MasterPort;
   readonly dataPlane: DataPlane;
-  /** Where its tasks find the results of the other executors of its process. */
+  /** The directory of results of all executors in this process. */
   readonly directory: ResultDirectory;
   readonly clock: Clock;
-  /** Where its actors are made. */
+  /** The host of its actors. */
   readonly actors: ActorHost;
-  /** The master will give it no more tasks. */
+  /** Called when the master quarantines it: it gets no more tasks. */
   readonly quarantined: () => void;
 }
 
-/** What a task that runs has moved so far. */
+/** Record counts of a running task. */
 export type MovedRecords = NonNullable<RunningTask['counts']>;
 
-/** An attempt that was deployed and has not ended. */
+/** A deployed attempt that has not ended. */
 interface DeployedTask {
   readonly deployment: TaskDeployment;
   readonly actor: TaskActorRef;
-  /** Once it was started. */
+  /** Set once it is started. */
   task: RunningTask | undefined;
 }
 
 const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
 /**
- * A place that runs tasks and holds what they write. It is told what to do by messages of the job master and reports by
- * messages; of the job it knows its deployments, and of the user's code what its registry holds under their names.
+ * Runs tasks and holds their results. It gets commands from the job master and reports to it, all by messages. Of the
+ * job it knows only its deployments, and of the user's code only its registry.
  *
- * TE1 Of an attempt that was deployed it reports one end, unless it is stopped or quarantined: then nothing.
- * TE2 It holds what its tasks have written until it is told to release it, or is stopped.
+ * TE1 It reports exactly one end of each deployed attempt; once it is stopped or quarantined, none.
+ * TE2 It holds the results of its tasks until it is told to release them, or is stopped.
  */
 export class TaskExecutor {
   readonly #options: TaskExecutorOptions;
@@ -67,19 +67,19 @@ export class TaskExecutor {
     port.post({ type: 'executor.connected', slots });
   }
 
-  /** Whether an attempt of a task is deployed here and has not ended. */
+  /** Whether a deployed attempt of a task has not ended. */
   runs(vertex: ExecutionVertexId): boolean {
     return this.#tasks.has(vertex);
   }
 
-  /** What the attempts that run have moved so far, by vertex. */
+  /** Record counts of running attempts, by vertex. */
   *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
     for (const [vertex, { task }] of this.#tasks) if (task?.counts !== undefined) yield [vertex, task.counts];
   }
 
   /**
-   * Ends its tasks, whose reports are void, and releases its results; with them those that it has kept beyond the job, unless
-   * that has finished. Settles when nothing of it is under way that concerns those.
+   * Ends its tasks, whose reports are ignored, and releases its results, including those kept beyond the job unless the
+   * job has finished. Settles when all work on kept results is complete.
    */
   async stop(hasFinished: boolean): Promise<void> {
     this.#phase = 'stopped';
@@ -217,7 +217,7 @@ export class TaskExecutor {
     this.#end(deployed, { type: 'task.failed', vertex, attempt, statistics, place, cause: toPlainError(cause) });
   }
 
-  /** TE1: what is no longer its task has nothing to say. */
+  /** TE1: ignores reports of an attempt that has ended here. */
   #isPresent(deployed: DeployedTask): boolean {
     return this.#tasks.get(deployed.deployment.vertex) === deployed;
   }
@@ -236,7 +236,7 @@ export class TaskExecutor {
   #abandonTasks(): void {
     const tasks = [...this.#tasks.values()];
     this.#tasks.clear();
-    // Stopped, they cancel what they run.
+    // A stopped task actor cancels its task.
     for (const { actor } of tasks) this.#options.actors.stop(actor);
   }
 }

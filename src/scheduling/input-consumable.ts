@@ -1,6 +1,6 @@
 import type { ConsumptionConstraint } from '../graph/exchange-type.ts';
 
-/** How far the producers of a group have come. */
+/** The progress of a group's producers. */
 export interface GroupProgress {
   readonly total: number;
   readonly scheduled: number;
@@ -10,6 +10,6 @@ export interface GroupProgress {
 /** Whether a consumer may start to read a group. (Flink: `InputConsumableDecider`.) */
 export type InputConsumableDecider = (constraint: ConsumptionConstraint, progress: GroupProgress) => boolean;
 
-/** What is complete only when finished must be finished; what can be read earlier must be scheduled. */
+/** Results readable only when complete need finished producers; all others need scheduled producers. */
 export const defaultInputConsumable: InputConsumableDecider = (constraint, { total, scheduled, finished }) =>
   constraint === 'after-producer-finished' ? finished === total : scheduled === total;

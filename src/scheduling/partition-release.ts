@@ -3,15 +3,15 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 
 /**
- * Tells which results no consumer needs any more, unless a region restarts: those of a group whose consumer regions have
- * all finished. (Flink: `RegionPartitionGroupReleaseStrategy`.)
+ * Tracks which results no consumer needs, unless a region restarts: those of groups whose consumer regions have all
+ * finished. (Flink: `RegionPartitionGroupReleaseStrategy`.)
  *
  * A region that finishes or restarts costs O(its tasks), the last one of a group O(its producers).
  */
 export class PartitionRelease {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
-  /** Consumer regions of a group that have not finished; undefined for groups that keep nothing. */
+  /** Per group, the consumer regions that have not finished; undefined for groups that retain nothing. */
   readonly #unfinished: (number | undefined)[] = [];
   readonly #isFinished: Uint8Array;
 
@@ -33,7 +33,7 @@ export class PartitionRelease {
     return this.#unfinished[group] === 0;
   }
 
-  /** Every task of a region has finished. Returns the results that can be released because of it. */
+  /** A region has finished. Returns the results that can be released because of it. */
   regionFinished(region: RegionId): PartitionId[] {
     if (this.isFinished(region)) return [];
     this.#isFinished[region] = 1;
@@ -44,7 +44,7 @@ export class PartitionRelease {
     return releasable;
   }
 
-  /** A region that may have finished runs again. Returns the results that cannot be released any more because of it. */
+  /** A region, possibly finished, runs again. Returns the results that can no longer be released because of it. */
   regionUnfinished(region: RegionId): PartitionId[] {
     if (!this.isFinished(region)) return [];
     this.#isFinished[region] = 0;
@@ -69,7 +69,7 @@ export class PartitionRelease {
     }
   }
 
-  /** Each group once, although several tasks of the region may read it. */
+  /** Visits each group once, even if several tasks of the region read it. */
   #forEachConsumedGroup(region: RegionId, visit: (group: number) => void): void {
     const seen = new Set<number>();
     this.#regions.forEachVertex(region, (vertex) => {

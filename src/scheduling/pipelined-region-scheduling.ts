@@ -28,16 +28,16 @@ export class PipelinedRegionScheduling {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
   readonly #decide: InputConsumableDecider;
-  /** Groups that cut regions; undefined for those that join them. */
+  /** Groups between regions; undefined for groups inside regions. */
   readonly #progress: (Progress | undefined)[] = [];
   /** The regions that read a group; those that also produce for it are in `#ownProgress` instead. */
   readonly #readers: (readonly RegionId[])[] = [];
   /**
    * Per group: the progress of the producers *outside* a region that both produces for the group and reads it. There is
-   * one such region at the most, since two would need each other and be one.
+   * at most one such region, because two would need each other and are merged.
    */
   readonly #ownProgress = new Map<number, Map<RegionId, Progress>>();
-  /** How many groups a region waits for. */
+  /** Per region, the number of groups it waits for. */
   readonly #missing: Int32Array;
   readonly #state: Uint8Array;
   readonly #isFinished: Uint8Array;
@@ -57,8 +57,8 @@ export class PipelinedRegionScheduling {
   }
 
   /**
-   * These regions are created and wait for their inputs. Returns the regions to schedule now, and notes that they are:
-   * those offered, and those that waited for one of them to be scheduled; producers before consumers.
+   * Offers regions that are created and wait for their inputs. Returns the regions to schedule now and marks them as
+   * scheduled: offered regions, and regions that waited for one of them; producers before consumers.
    * @throws IllegalStateError for a region that already waits or was scheduled and not invalidated
    */
   offer(offered: Iterable<RegionId>): RegionId[] {
@@ -73,7 +73,7 @@ export class PipelinedRegionScheduling {
     return this.#schedule(ready);
   }
 
-  /** Whether every result that a region reads may be consumed as things are. */
+  /** Whether every result that a region reads may be consumed now. */
   isReady(region: RegionId): boolean {
     return this.#missing[region] === 0;
   }
@@ -84,8 +84,8 @@ export class PipelinedRegionScheduling {
   }
 
   /**
-   * A task finished. Returns the regions to schedule because of it, and notes that they are. Nothing changes if it had
-   * finished already, or if its region is not scheduled: a report that crossed the decision to restart.
+   * A task finished. Returns the regions to schedule because of it and marks them as scheduled. No effect if the task
+   * had already finished, or if its region is not scheduled because the report crossed the decision to restart.
    */
   vertexFinished(vertex: ExecutionVertexId): RegionId[] {
     if (this.#isFinished[vertex] === 1 || !this.isScheduled(this.#regions.regionOf(vertex))) return [];
@@ -108,7 +108,7 @@ export class PipelinedRegionScheduling {
     }
   }
 
-  /** Groups that several regions feed, one of which reads it: that one waits only for the others. */
+  /** Handles groups with several producer regions, one of which also reads the group and waits only for the others. */
   get crossRegionGroups(): number[] {
     const groups: number[] = [];
     for (const [group, own] of this.#ownProgress) {
@@ -137,7 +137,7 @@ export class PipelinedRegionScheduling {
     return order;
   }
 
-  /** Counts a producer in every group it feeds; collects regions that wait for nothing more. */
+  /** Counts a producer in every group it feeds; collects regions that are now ready. */
   #advance(vertex: ExecutionVertexId, scheduledBy: number, finishedBy: number, ready: RegionId[] | undefined): void {
     this.#graph.forEachProducedGroup(vertex, (group) => {
       const progress = this.#progress[group];
@@ -154,7 +154,7 @@ export class PipelinedRegionScheduling {
     });
   }
 
-  /** Returns whether it changed if the group may be consumed. */
+  /** Returns whether the group's consumability changed. */
   #count(group: number, progress: Progress, scheduledBy: number, finishedBy: number): boolean {
     progress.scheduled += scheduledBy;
     progress.finished += finishedBy;

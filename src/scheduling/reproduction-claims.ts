@@ -3,7 +3,7 @@ import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import { type RestartMode, type Reproducibility, ReproducibleRegions } from '../graph/reproducibility.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 
-const traceless: Reproducibility = { kind: 'never', why: 'nothing is left of what it wrote to compare with' };
+const traceless: Reproducibility = { kind: 'never', why: 'no trace of its output is left to compare with' };
 const orderLost: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
 const noRoom: Reproducibility = { kind: 'never', why: 'there was no room for it beside its consumers' };
 

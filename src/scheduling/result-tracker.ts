@@ -6,8 +6,8 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, RegionI
 import { PartitionRelease } from './partition-release.ts';
 
 /**
- * How the result of a partition stands, as the master knows: `expected` is created or producing at its executor, or will
- * be when the next attempt of its producer begins; the others are those of the partition chart.
+ * The state of a result, as the master knows it. `expected`: created or producing at its executor, or to be so when the
+ * next attempt of its producer begins. The others are states of the partition chart.
  */
 export const trackedStates = ['expected', 'finished', 'truncated', 'lost', 'released'] as const;
 
@@ -15,27 +15,27 @@ export type TrackedState = (typeof trackedStates)[number];
 
 const [expected, finished, truncated, lost, released] = [0, 1, 2, 3, 4] as const;
 
-/** Where results were registered last, and by which attempt. */
+/** The executor at which results were last registered, and their attempt. */
 export interface ResultPlace {
   readonly executor: ExecutorId;
   readonly attempt: AttemptNumber;
 }
 
-/** Without a word about it, no result stays longer than its consumers need it. */
+/** By default, no result stays longer than its consumers need it. */
 const untilConsumersFinish = (): KeepResults => 'until-consumers-finish';
 
 /**
- * The master's mirror of the results: how each stands, where it was registered, and which regions have yet to read it.
- * Results are owned by the partition charts of the executors; their facts come in here, and the master's own decisions.
+ * The master's mirror of the results: the state of each, its executor, and the regions that have yet to read it.
+ * Partition charts at the executors own the results; their facts arrive here, together with the master's own decisions.
  * (Flink: `JobMasterPartitionTracker`, with `RegionPartitionGroupReleaseStrategy` inside.)
  *
- * - RT1 A fact counts only if it names the attempt that was registered last, and until the next one is decided: what an
- *   executor says of another attempt is history (W3).
- * - RT2 What is not all there (truncated, lost, released) does not become finished: only a decision to produce it again
- *   leads out of it.
- * - RT3 A result is released only when every region that reads it has finished, and once. One that is kept beyond the job
+ * - RT1 A fact counts only if it names the last registered attempt, and only until the next attempt is decided; other
+ *   facts are outdated and ignored (W3).
+ * - RT2 An incomplete result (truncated, lost, released) never becomes finished; only a decision to produce it again
+ *   leads out of that state.
+ * - RT3 A result is released once, and only when every region that reads it has finished. A result kept beyond the job
  *   is never released.
- * - RT4 A region that restarts wants what it reads: from then on no executor may reclaim it.
+ * - RT4 A restarted region needs its inputs: from then on no executor may reclaim them.
  *
  * An entry costs O(1), a region's end or restart O(its tasks and their results).
  */
@@ -47,13 +47,16 @@ export class ResultTracker {
   readonly #states: Uint8Array;
   /** By vertex: the attempt whose facts count, from 1; 0: none was registered since the last decision to restart. */
   readonly #attempts: Uint32Array;
-  /** By vertex: where its results were registered last, as an index of `#executors`, from 1; 0: nowhere, or it is gone. */
+  /**
+   * By vertex: the executor at which its results were last registered, as an index of `#executors`, from 1; 0 if none,
+   * or it is lost.
+   */
   readonly #places: Uint32Array;
-  /** By vertex: the attempt that was registered there. */
+  /** By vertex: the attempt registered there. */
   readonly #placedAttempts: Uint32Array;
   readonly #executors: ExecutorId[] = [];
 
-  /** @param keepResults when results are released that can be read again, by edge of the job graph */
+  /** @param keepResults when retained results are released, by edge of the job graph */
   constructor(
     graph: ExecutionGraph,
     regions: PipelinedRegions,
@@ -69,13 +72,13 @@ export class ResultTracker {
     this.#placedAttempts = new Uint32Array(graph.vertexCount);
   }
 
-  // How results stand
+  // States of results
 
   stateOf(partition: PartitionId): TrackedState {
     return trackedStates[this.#states[partition] as number] as TrackedState;
   }
 
-  /** Whether a result is there, or will be. */
+  /** Whether a result is available, now or later. */
   isAvailable(partition: PartitionId): boolean {
     return this.#states[partition] === expected || this.#states[partition] === finished;
   }
@@ -97,7 +100,7 @@ export class ResultTracker {
     return this.#consumers.isConsumed(this.#graph.groupOfPartition(partition));
   }
 
-  /** Whether a region has finished, and read its inputs to their end. */
+  /** Whether a region has finished and read its inputs to the end. */
   hasFinished(region: RegionId): boolean {
     return this.#consumers.isFinished(region);
   }
@@ -111,11 +114,11 @@ export class ResultTracker {
     }
   }
 
-  // Where results are
+  // Places of results
 
   /**
-   * The results of an attempt are being registered with an executor. Returns where those of an earlier attempt were
-   * registered, unless that executor is gone.
+   * Records that the results of an attempt are registered with an executor. Returns the executor and attempt of the
+   * previous registration, unless that executor is lost.
    */
   place(producer: ExecutionVertexId, attempt: AttemptNumber, executor: ExecutorId): ResultPlace | undefined {
     const before = this.#placeOf(producer);
@@ -126,12 +129,12 @@ export class ResultTracker {
     return before;
   }
 
-  /** The executor that a result was registered with last; undefined if it was with none, or that one is gone. */
+  /** The executor with which a result was last registered; undefined if none, or it is lost. */
   placeOf(partition: PartitionId): ExecutorId | undefined {
     return this.#placeOf(this.#graph.producerOf(partition))?.executor;
   }
 
-  /** An executor is gone. Returns the tasks whose results were registered with it last. O(tasks of the job). */
+  /** Removes a lost executor. Returns the tasks whose results were last registered with it. O(tasks of the job). */
   clearPlace(executor: ExecutorId): ExecutionVertexId[] {
     const place = this.#executors.indexOf(executor) + 1;
     const producers: ExecutionVertexId[] = [];
@@ -146,7 +149,7 @@ export class ResultTracker {
 
   // Facts of executors
 
-  /** A task finished: its results that can be read again are complete. */
+  /** A task finished: its retained results are complete. */
   taskFinished(vertex: ExecutionVertexId): void {
     for (const partition of this.#graph.partitionsOf(vertex)) {
       if (this.#graph.exchangeOfPartition(partition).joinsRegions || this.#states[partition] !== expected) continue;
@@ -154,14 +157,14 @@ export class ResultTracker {
     }
   }
 
-  /** The beginning of a result was dropped, or its end not produced: a restarted consumer cannot read it. RT1 */
+  /** The beginning of a result was dropped, or its end was not produced: a restarted consumer cannot read it. RT1 */
   truncated({ partition, attempt }: ResultPartitionId): void {
     if (this.#counts(partition, attempt) && this.isAvailable(partition)) this.#states[partition] = truncated;
   }
 
   /**
-   * An executor reclaimed a result, which it was allowed to. `missed`: a consumer wants it again since. Otherwise nothing is
-   * to be done: no consumer needs it, or it is about to be produced again, or that is history. RT1
+   * An executor reclaimed a result, as permitted. `missed`: a consumer has come to need it since. Otherwise there is
+   * nothing to do: no consumer needs it, it is about to be produced again, or the fact is outdated. RT1
    */
   reclaimed({ partition, attempt }: ResultPartitionId): 'released' | 'missed' | 'not-needed' {
     const producer = this.#graph.producerOf(partition);
@@ -175,24 +178,27 @@ export class ResultTracker {
 
   // Decisions of the master
 
-  /** An attempt is about to write its results, `again` or as something new. */
+  /** An attempt is about to write its results, `again` or new ones. */
   begin(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): void {
     this.#attempts[vertex] = attempt + 1;
     if (mode === 'again') return;
     for (const partition of this.#graph.partitionsOf(vertex)) this.#states[partition] = expected;
   }
 
-  /** A result is gone, whoever found out. */
+  /** A result is lost. */
   lose(partition: PartitionId): void {
     this.#states[partition] = lost;
   }
 
-  /** A region finished. Returns the results that every consumer has read because of it. */
+  /** A region finished. Returns the results that are fully consumed because of it. */
   regionFinished(region: RegionId): PartitionId[] {
     return this.#consumers.regionFinished(region);
   }
 
-  /** The results of a task that are complete although every consumer had read them, as another one had it produced again. */
+  /**
+   * The complete results of a task that all their consumers had already read; another result's consumer made the task
+   * run again.
+   */
   consumedOf(vertex: ExecutionVertexId): PartitionId[] {
     return this.#graph
       .partitionsOf(vertex)
@@ -200,8 +206,8 @@ export class ResultTracker {
   }
 
   /**
-   * How long results stay that every consumer has read, by the word of their exchanges: ms from now, 0 for not at all,
-   * Infinity for as long as the job. Without those that are kept beyond it, and those that are to be complete first.
+   * How long consumed results are kept, by `keepResults` of their exchanges: ms from now, 0 to release them now,
+   * Infinity until the job ends. Excludes results kept beyond the job, and results that must be completed first.
    */
   retentionOf(consumed: readonly PartitionId[]): Map<number, readonly PartitionId[]> {
     const byTime = new Map<number, PartitionId[]>();
@@ -217,7 +223,7 @@ export class ResultTracker {
     return byTime;
   }
 
-  /** Releases those among some results that no consumer needs. Returns which those are. RT3 */
+  /** Releases the given results that no consumer needs, and returns them. RT3 */
   release(partitions: Iterable<PartitionId>): PartitionId[] {
     const gone: PartitionId[] = [];
     for (const partition of partitions) {
@@ -229,9 +235,8 @@ export class ResultTracker {
   }
 
   /**
-   * Regions will restart, and read once more what they read. Of what they have produced stays what those that produce it
-   * again need not be waited for. Returns the results that an executor may have been allowed to reclaim, and that are
-   * wanted now. RT4
+   * Regions will restart and re-read their inputs. Of their own results, those that are reproduced and need no waiting
+   * stay available. Returns the results that are needed now but that an executor may have been allowed to reclaim. RT4
    */
   invalidate(regions: readonly RegionId[], modeOf: (region: RegionId) => RestartMode): PartitionId[] {
     const wanted = regions
@@ -249,7 +254,7 @@ export class ResultTracker {
     return wanted;
   }
 
-  /** Whether a result that is produced again need not be waited for: it is complete, or no consumer will read it. */
+  /** Whether consumers need not wait for a reproduced result: it is complete, or no consumer will read it. */
   #isSettled(partition: PartitionId): boolean {
     return this.#states[partition] === finished || (this.#states[partition] === released && this.isConsumed(partition));
   }
@@ -262,7 +267,7 @@ export class ResultTracker {
     return this.isConsumed(partition) && !isKeptBeyondJob(this.#keepOf(partition));
   }
 
-  /** What stays longer than its consumers need it may be reclaimed. */
+  /** A result kept longer than its consumers need it may be reclaimed. */
   #mayHaveBeenReclaimed(partition: PartitionId): boolean {
     const keep = this.#keepOf(partition);
     return keep !== 'until-consumers-finish' && !isKeptBeyondJob(keep);

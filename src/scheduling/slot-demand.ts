@@ -3,11 +3,11 @@ import { MaxFlow } from '../graph/max-flow.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 
-/** How many slots a job takes; each task that runs has one. */
+/** The number of slots that a job takes. Each running task has one. */
 export interface SlotDemand {
-  /** With fewer it does not run at all: as many as the largest region has tasks, since those run together. */
+  /** The minimum to run the job: the number of tasks in its largest region, which run together. */
   readonly least: number;
-  /** More are of no use: as many as there are tasks that can run at once. */
+  /** The maximum it can use: the number of tasks that can run at once. */
   readonly most: number;
 }
 
@@ -15,11 +15,12 @@ const source = 0;
 const sink = 1;
 
 /**
- * Works out the demand of a job in which every task reads its inputs to their end.
+ * Computes the demand of a job in which every task reads its inputs to the end.
  *
- * A region that reads a complete result begins when the producers of that have ended, and may have their slots and those of
- * all before them. The most at once are the tasks less the slots that can be handed on so, each once: the largest antichain of
- * the order in which tasks end and regions begin (Dilworth), found as a flow of slots. O(tasks) nodes.
+ * A region that reads a complete result begins after its producers have ended, and can reuse their slots and those of
+ * all earlier tasks. The maximum is the number of tasks minus the slots that can be passed on in this way, each once:
+ * the largest antichain of the order in which tasks end and regions begin (Dilworth), computed as a flow of slots.
+ * O(tasks) nodes.
  */
 export function slotDemand(graph: ExecutionGraph, regions: PipelinedRegions): SlotDemand {
   let least = 0;
@@ -32,11 +33,11 @@ export function slotDemand(graph: ExecutionGraph, regions: PipelinedRegions): Sl
 function slotsHandedOn(graph: ExecutionGraph, regions: PipelinedRegions): number {
   const { vertexCount, groupCount } = graph;
   const isComplete = (group: number): boolean => graph.exchangeOfGroup(group).consumption === 'after-producer-finished';
-  /** A task has ended, and with it those that it has read from. */
+  /** Node: a task has ended, and so have the tasks it read from. */
   const ended = (vertex: number): number => 2 + vertex;
-  /** Who reads a group meanwhile has ended. */
+  /** Node: the concurrent consumers of a group have ended. */
   const read = (group: number): number => 2 + vertexCount + group;
-  /** Who reads a group begins, after those that have ended. */
+  /** Node: the consumers of a group begin, after the ended tasks. */
   const readable = (group: number): number => 2 + vertexCount + groupCount + group;
   const begins = (region: number): number => 2 + vertexCount + 2 * groupCount + region;
 

@@ -4,31 +4,33 @@ import type { ExecutorId, RegionId } from '../ids.ts';
 /** Room for one task on one executor. */
 export interface Slot {
   readonly executor: ExecutorId;
-  /** Not used twice at a time. An executor that went and came back counts on: its old slots are not its new ones. */
+  /**
+   * Unique among used slots. An executor that left and came back continues counting, so old slots differ from new ones.
+   */
   readonly index: number;
 }
 
 interface Offer {
   readonly size: number;
   readonly used: Set<number>;
-  /** Indexes below `next` that are free again. */
+  /** Free indexes below `next`. */
   readonly returned: number[];
   /** The first index that was never used. */
   next: number;
 }
 
 /**
- * The slots that executors offer, granted to regions all or nothing: two regions with half of their slots each could block
- * each other. Requests that cannot be met wait in line, in the order of the dataflow: a restarted producer comes before its
- * waiting consumers. A region overtakes the first in line only if that one needs more than all executors offer together,
- * or is not ready.
+ * The slots of all executors, granted to regions all or none, because two regions with half of their slots each could
+ * block each other. Requests that cannot be met wait in a queue in dataflow order: a restarted producer comes before
+ * its waiting consumers. A region overtakes the head of the queue only if that one needs more slots than all executors
+ * offer, or is not ready.
  */
 export class SlotPool {
   readonly #offers = new Map<ExecutorId, Offer>();
-  /** Where the indexes of an executor that went would go on. */
+  /** The next index of an executor that left. */
   readonly #nextIndexes = new Map<ExecutorId, number>();
   readonly #queue = new Map<RegionId, number>();
-  /** The regions in line, in their order. */
+  /** The queued regions, in order. */
   readonly #line: RegionId[] = [];
   readonly #isReady: (region: RegionId) => boolean;
   readonly #placeOf: (region: RegionId) => number;
@@ -37,7 +39,7 @@ export class SlotPool {
 
   /**
    * @param isReady whether a waiting region could run if it had its slots; not while its inputs are being recomputed
-   * @param placeOf where a region stands in the dataflow, producers before consumers
+   * @param placeOf position of a region in the dataflow, producers before consumers
    */
   constructor(
     isReady: (region: RegionId) => boolean = () => true,
@@ -57,7 +59,7 @@ export class SlotPool {
     this.#recount();
   }
 
-  /** Withdraws an executor with all its slots; those in use need not be released, but may be. */
+  /** Removes an executor with all its slots. Used slots may still be released, but need not be. */
   removeExecutor(executor: ExecutorId): void {
     const offer = this.#offers.get(executor);
     if (offer === undefined) return;
@@ -67,8 +69,8 @@ export class SlotPool {
   }
 
   /**
-   * The slots of a region at once, or undefined: then it waits in line, and {@link grants} will name it.
-   * @throws IllegalStateError if the region waits already
+   * Returns the slots of a region, or queues it and returns undefined; {@link grants} will name it later.
+   * @throws IllegalStateError if the region is already waiting
    */
   request(region: RegionId, count: number): readonly Slot[] | undefined {
     if (this.#queue.has(region)) throw new IllegalStateError(`Region ${region} is already waiting for slots`);
@@ -81,7 +83,10 @@ export class SlotPool {
     return undefined;
   }
 
-  /** A region waits no longer. Who stood behind it may be served now: see {@link grants}. Returns whether it waited. */
+  /**
+   * Removes a region from the queue and returns whether it was queued. Regions behind it may be served now: see
+   * {@link grants}.
+   */
   cancelRequest(region: RegionId): boolean {
     const waited = this.#queue.delete(region);
     if (waited) this.#line.splice(this.#placeInLine(region), 1);
@@ -89,8 +94,8 @@ export class SlotPool {
   }
 
   /**
-   * Takes slots back. Slots of an executor that was removed are forgotten.
-   * @throws IllegalStateError for a slot that is free already
+   * Releases slots. Slots of a removed executor are ignored.
+   * @throws IllegalStateError for a slot that is already free
    */
   release(slots: readonly Slot[]): void {
     for (const { executor, index } of slots) {
@@ -102,7 +107,7 @@ export class SlotPool {
     }
   }
 
-  /** Serves the line as far as it goes; whoever is named has its slots. */
+  /** Serves the queue as far as possible. The returned regions have their slots. */
   grants(): { readonly region: RegionId; readonly slots: readonly Slot[] }[] {
     const granted: { region: RegionId; slots: readonly Slot[] }[] = [];
     for (const region of this.#line) {
@@ -127,7 +132,9 @@ export class SlotPool {
     return this.#queue.size;
   }
 
-  /** Whether a region in line before `region` could be served by the executors there are, now or when slots come back. */
+  /**
+   * Whether a region queued before `region` could be served by the current executors, now or once slots are released.
+   */
   #isAnyoneServableBefore(region: RegionId): boolean {
     for (const other of this.#line) {
       if (this.#placeOf(other) > this.#placeOf(region)) return false;
@@ -140,7 +147,7 @@ export class SlotPool {
     return count <= this.#total && this.#isReady(region);
   }
 
-  /** Where a region stands in line, or would. */
+  /** The queue position of a region, actual or hypothetical. */
   #placeInLine(region: RegionId): number {
     let [low, high] = [0, this.#line.length];
     while (low < high) {
@@ -160,7 +167,7 @@ export class SlotPool {
     }
   }
 
-  /** Takes from the executor with the fewest slots in use, one by one. */
+  /** Takes slots one by one from the executor with the fewest used slots. */
   #take(count: number): Slot[] {
     const slots: Slot[] = [];
     while (slots.length < count) {

@@ -285,7 +285,7 @@ describe('whether a region produces again what it has produced', () => {
       rule: 'it will be new',
       task: 'm',
       steps: (books) => books.restart(['m', 'c']),
-      says: 'never: it is about to produce something new',
+      says: 'never: it is about to write new results',
     },
     {
       rule: 'it was to be new, and has begun',
@@ -318,7 +318,7 @@ describe('whether a region produces again what it has produced', () => {
       rule: 'nothing is left of what it wrote',
       task: 'm',
       steps: (books) => books.ledger.loseTrace(books.result('m')),
-      says: 'never: nothing is left of what it wrote to compare with',
+      says: 'never: no trace of its output is left to compare with',
     },
     {
       rule: 'nothing is left of what another wrote',

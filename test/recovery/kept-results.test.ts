@@ -95,7 +95,7 @@ describe.each<[string, (directory: string) => Exchange]>([
     const { job, log } = paying(keeping(directory));
     await runStory(job);
     const again = paying(keeping(directory), log);
-    await expect(runStory(again.job)).rejects.toThrow(/prices: it exists already: release what is kept there/);
+    await expect(runStory(again.job)).rejects.toThrow(/prices: it already exists: release the kept result/);
     expect(log.paid).toBe(count);
   });
 

@@ -62,8 +62,8 @@ export type MasterToExecutorMessage =
   /** They are read again: revokes `results.allowReclaim`. */
   | { readonly type: 'results.forbidReclaim'; readonly ids: readonly ResultPartitionId[] }
   /**
-   * Hands over complete results, by edge, that are to be kept beyond the job: the executor releases their files and
-   * reports them. Answered by `results.promoted` or `results.promotionFailed`.
+   * Detaches complete results, by edge, to be kept beyond the job, and describes their files. Answered by
+   * `results.promoted` or `results.promotionFailed`.
    */
   | {
       readonly type: 'results.promote';

@@ -24,7 +24,7 @@ import type { RegionActorRef } from '../region/region-machine.ts';
 import { Attempts } from './attempts.ts';
 import { Deployments } from './deployments.ts';
 
-const toBeNew: Reproducibility = { kind: 'never', why: 'it is about to produce something new' };
+const toBeNew: Reproducibility = { kind: 'never', why: 'it is about to write new results' };
 
 /**
  * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
