@@ -6,6 +6,12 @@ export interface SinkWriter<In> {
   readonly write: (records: readonly In[]) => void | PromiseLike<unknown>;
   /** After `write` threw or rejected: the index of the failed record in its batch, if known. For messages. */
   readonly failedAt?: (() => number | undefined) | undefined;
+  /**
+   * All records are written: makes them durable, but not visible, so that `commit` has little left that can fail. Returns
+   * plain data from which `Sink.commitPrepared` can commit without this writer, or a promise of it. Called at most once,
+   * before `commit`; `abort` may still follow. A writer without it does everything in `commit`.
+   */
+  prepare?(): unknown;
   /** All records are written: makes them visible. Called at most once; then the task finishes. */
   commit(): void | PromiseLike<unknown>;
   /** The attempt failed or was canceled: undoes uncommitted writes. Called at most once, never after `commit`. */
@@ -32,4 +38,9 @@ export interface Sink<In> {
   /** Maximum parallelism; undefined for no limit. */
   readonly maxParallelism?: number | undefined;
   open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
+  /**
+   * Commits what a writer of an earlier attempt or process has prepared and may not have committed, before the subtask is
+   * opened again. Safe to call again.
+   */
+  readonly commitPrepared?: ((prepared: unknown) => void | PromiseLike<unknown>) | undefined;
 }

@@ -37,6 +37,7 @@ export class CapturedOutput {
           write: (batch) => {
             for (const record of batch) records.push(record);
           },
+          prepare: () => ({ records: records.length }),
           commit: () => {
             committed.set(subtask, records);
           },
@@ -46,6 +47,7 @@ export class CapturedOutput {
         const answers = new DrawnAnswers(this.#answers, environment.clock);
         return answers.give<SinkWriter<unknown>>(() => ({
           write: (batch) => answers.give<unknown>(() => writer.write(batch)) as PromiseLike<unknown>,
+          prepare: () => answers.give<unknown>(() => writer.prepare?.()),
           commit: () => answers.give<unknown>(() => writer.commit()) as PromiseLike<unknown>,
           abort: () => answers.give<unknown>(() => writer.abort()) as PromiseLike<unknown>,
         }));

@@ -51,6 +51,47 @@ describe('SinkOutput', () => {
     expect(done).toStrictEqual([undefined]);
   });
 
+  it('prepares before it commits, where the sink can', async () => {
+    const log: unknown[] = [];
+    const { output, settle } = slowSink({
+      prepare: () => {
+        log.push('prepare');
+        return { file: 'part' };
+      },
+      commit: () => void log.push('commit'),
+    });
+    const done: unknown[] = [];
+    output.finish((error) => done.push(error));
+    await settle();
+    expect([log, done]).toEqual([['prepare', 'commit'], [undefined]]);
+  });
+
+  it('what is being prepared is not committed once it is aborted', async () => {
+    let answer = (): void => {};
+    const { output, log, settle } = slowSink({
+      prepare: () => new Promise<void>((resolve) => (answer = resolve)),
+    });
+    const done: unknown[] = [];
+    output.finish((error) => done.push(error));
+    output.abort(() => done.push('aborted'));
+    answer();
+    await settle();
+    expect(log).toEqual(['abort']);
+    await settle();
+    expect(done).toEqual([undefined, 'aborted']);
+  });
+
+  it('commits nothing that could not be prepared', async () => {
+    const failure = new Error('the disk is full');
+    const { output, log, settle } = slowSink({ prepare: () => Promise.reject(failure) });
+    const done: unknown[] = [];
+    output.finish((error) => done.push(error));
+    await settle();
+    expect([done, log]).toEqual([[failure], []]);
+    output.abort(() => {});
+    expect(log).toEqual(['abort']);
+  });
+
   it('aborts after the write that is under way, and only once', async () => {
     const { output, log, settle } = slowSink();
     let aborted = 0;

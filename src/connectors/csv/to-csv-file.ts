@@ -10,6 +10,7 @@ import { csvValueOf } from './csv-value.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
+import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToCsvFileOptions<In> extends PackingOptions {
@@ -58,12 +59,14 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     name: basename(path),
     target: { kind: 'file', path },
     guarantee: 'exactly-once',
+    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
     open: async (context) => {
       const file = await PartFile.open(path, context, options);
       const cutter = new BatchCutter(atOnce);
       if (header) await file.append(stringify([columns], format));
       return {
         write: (records) => appendTexts(toTexts(records), (chunk) => file.append(chunk)),
+        prepare: () => file.prepare(),
         commit: () => file.commit(),
         abort: () => file.abort(),
       };

@@ -6,6 +6,7 @@ import { checkOptions, checkWord } from '../../options.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { type JsonTextOptions, jsonTextOf, NotJsonError } from './json-text.ts';
 import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
+import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions {}
@@ -30,10 +31,12 @@ export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLines
     name: basename(path),
     target: { kind: 'file', path },
     guarantee: 'exactly-once',
+    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
     open: async (context) => {
       const file = await PartFile.open(path, context, options);
       return {
         write: (records) => appendTexts(toLines(records, file.path, options), (chunk) => file.append(chunk)),
+        prepare: () => file.prepare(),
         commit: () => file.commit(),
         abort: () => file.abort(),
       };

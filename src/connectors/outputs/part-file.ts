@@ -1,12 +1,12 @@
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import { checkWord } from '../../options.ts';
-import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
 import { checkOutputFile } from './output-file.ts';
+import { commitPart, inodeOf, type PreparedPart } from './prepared-part.ts';
 
 const flushLength = 256 * 1024;
 const indexDigits = 5;
@@ -55,6 +55,7 @@ export class PartFile {
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #isOpen = true;
+  #prepared: PreparedPart | undefined;
 
   private constructor(
     path: string,
@@ -108,21 +109,32 @@ export class PartFile {
     if (this.#text.length + this.#chunkBytes >= flushLength) return this.#flush();
   }
 
-  /** Renames the file into place. On failure it is removed. */
-  async commit(): Promise<void> {
+  /** Completes the file and syncs it, and leaves it under its temporary name. On failure it is removed. */
+  async prepare(): Promise<PreparedPart> {
     try {
       await this.#flush();
       if (this.#packer !== undefined) await this.#write(await this.#packer.end());
       await this.#handle.datasync();
       await this.#close();
+      const inode = await inodeOf(this.#temporary);
+      this.#prepared = { path: this.path, temporary: this.#temporary, place: this.#place, inode };
+      return this.#prepared;
+    } catch (error) {
+      await this.abort();
+      throw fileProblem(this.path, 'write', error);
+    }
+  }
+
+  /** Renames the file into place; prepares it first if that was not done. On failure it is removed. */
+  async commit(): Promise<void> {
+    const prepared = this.#prepared ?? (await this.prepare());
+    try {
       this.#context.environment.faults.reach(partFileFaultPoints.beforeRename, {
         file: this.path,
         subtask: this.#context.subtask,
       });
-      checkOutputFile(this.#place);
       // The temporary file is in the claim's directory: if the claim is lost, so is the file.
-      await rename(this.#temporary, this.#place);
-      await syncDirectory(dirname(this.#place));
+      await commitPart(prepared);
     } catch (error) {
       await this.abort();
       throw fileProblem(this.path, 'write', error);

@@ -12,6 +12,7 @@ import { checkOutputPath } from '../file-problem.ts';
 import { type ColumnType, columnType, columnTypeNames, nothing, type ParquetColumnType } from './column-type.ts';
 import { RowGroupBuffer } from './row-group-buffer.ts';
 import { PartFile } from '../outputs/part-file.ts';
+import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
 
 export interface ToParquetFileOptions<In> {
   /**
@@ -52,6 +53,7 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
     name: basename(path),
     target: { kind: 'file', path },
     guarantee: 'exactly-once',
+    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
     open: async (context) => {
       const library = await loadLibrary();
       const file = await PartFile.open(path, context);
@@ -105,6 +107,7 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
   readonly #bytes: hyparquetWriter.ByteWriter;
   /** Set at the first row group, when the columns are known. */
   #parquet: hyparquetWriter.ParquetWriter | undefined;
+  #isEnded = false;
 
   constructor(
     library: WriterLibrary,
@@ -125,7 +128,8 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
     return this.#writeFrom(records, 0);
   }
 
-  async commit(): Promise<void> {
+  async prepare(): Promise<PreparedPart> {
+    this.#isEnded = true;
     try {
       await this.#writeGroup();
       const parquet = this.#started();
@@ -136,6 +140,11 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
       await this.#file.abort();
       throw error;
     }
+    return this.#file.prepare();
+  }
+
+  async commit(): Promise<void> {
+    if (!this.#isEnded) await this.prepare();
     await this.#file.commit();
   }
 

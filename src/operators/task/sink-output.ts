@@ -19,7 +19,7 @@ export class SinkOutput implements TaskOutput {
   #before = 0;
   /** What is to be done when the sink is not busy any more. */
   readonly #afterwards: (() => void)[] = [];
-  #phase: 'open' | 'committing' | 'aborted' = 'open';
+  #phase: 'open' | 'preparing' | 'committing' | 'aborted' = 'open';
 
   /** @param sink its name, for messages */
   constructor(writer: SinkWriter<unknown>, sink: string) {
@@ -76,9 +76,9 @@ export class SinkOutput implements TaskOutput {
         done(this.#failure);
         return;
       }
-      this.#phase = 'committing';
-      this.#call('commit', () => this.#writer.commit());
-      this.#whenIdle(() => done(this.#failure));
+      this.#phase = 'preparing';
+      if (this.#writer.prepare !== undefined) this.#call('prepare', () => this.#writer.prepare?.());
+      this.#whenIdle(() => this.#commit(done));
     });
   }
 
@@ -87,15 +87,27 @@ export class SinkOutput implements TaskOutput {
   }
 
   abort(done: () => void): void {
+    const isTooLate = this.#phase === 'committing' || this.#phase === 'aborted';
+    // What is being prepared is not committed any more.
+    if (!isTooLate) this.#phase = 'aborted';
     this.#whenIdle(() => {
-      if (this.#phase !== 'open') {
+      if (isTooLate) {
         done();
         return;
       }
-      this.#phase = 'aborted';
       this.#call('abort', () => this.#writer.abort());
       this.#whenIdle(done);
     });
+  }
+
+  #commit(done: (error?: Error) => void): void {
+    if (this.#failure !== undefined || this.#phase !== 'preparing') {
+      done(this.#failure);
+      return;
+    }
+    this.#phase = 'committing';
+    this.#call('commit', () => this.#writer.commit());
+    this.#whenIdle(() => done(this.#failure));
   }
 
   #failedAt(): number | undefined {
@@ -123,7 +135,7 @@ export class SinkOutput implements TaskOutput {
     }
     this.#note(returned);
     // Whatever it is, nobody would wait for it: an Observable that nobody subscribes to writes nothing.
-    if (returned.kind === 'value' && returned.value !== undefined) {
+    if (returned.kind === 'value' && returned.value !== undefined && method !== 'prepare') {
       const what = `${method} of sink "${this.#sink}"`;
       this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise, to be returned');
     }

@@ -1,0 +1,83 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { csvFile } from '../../src/connectors/csv/csv-file.ts';
+import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
+import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
+import { toJsonLinesFile } from '../../src/connectors/json/to-json-lines-file.ts';
+import { parquetFile } from '../../src/connectors/parquet/parquet-file.ts';
+import { toParquetFile } from '../../src/connectors/parquet/to-parquet-file.ts';
+import type { Sink } from '../../src/operators/sink.ts';
+import type { Source } from '../../src/operators/source.ts';
+import { testRun } from '../support/test-run.ts';
+import { contextOf, failureOf, readSubtask, scratchDirectory } from './subtasks.ts';
+
+const scratch = scratchDirectory();
+const records = [{ name: 'gold' }, { name: 'dust' }];
+type Named = { readonly name: string };
+
+const sinks: [
+  name: string,
+  extension: string,
+  sink: (path: string) => Sink<Named>,
+  source: (path: string) => Source<unknown>,
+][] = [
+  ['NDJSON', 'jsonl', toJsonLinesFile, jsonLinesFile],
+  ['NDJSON, compressed', 'jsonl.gz', toJsonLinesFile, jsonLinesFile],
+  ['CSV', 'csv', (path) => toCsvFile(path, { columns: ['name'] }), csvFile],
+  ['Parquet', 'parquet', toParquetFile, parquetFile],
+];
+
+describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) => {
+  let count = 0;
+  const prepared = async () => {
+    const path = scratch(`part-${++count}.${extension}`);
+    const sink = sinkOf(path);
+    const run = testRun();
+    const writer = await sink.open(contextOf({ run }));
+    await writer.write(records);
+    const part: unknown = await writer.prepare?.();
+    return { path, sink, run, writer, part };
+  };
+
+  it('is not visible until it is committed', async () => {
+    const { path, writer, run } = await prepared();
+    expect(existsSync(path)).toBe(false);
+    await writer.commit();
+    expect(await readSubtask(sourceOf(path))).toEqual(records);
+    run.end();
+  });
+
+  it('is committed without its writer, by plain data, as often as that is asked for', async () => {
+    const { path, sink, part, run } = await prepared();
+    const told = structuredClone(part);
+    for (let time = 0; time < 2; time++) {
+      await sink.commitPrepared?.(told);
+      expect(await readSubtask(sourceOf(path))).toEqual(records);
+    }
+    run.end();
+  });
+
+  it('committed by its writer, it is committed', async () => {
+    const { path, sink, writer, part, run } = await prepared();
+    await writer.commit();
+    await sink.commitPrepared?.(part);
+    expect(await readSubtask(sourceOf(path))).toEqual(records);
+    run.end();
+  });
+
+  it('is not taken for the one in its place, which is another', async () => {
+    const { path, sink, writer, part, run } = await prepared();
+    writeFileSync(path, 'of an earlier run');
+    await writer.abort();
+    const committing = Promise.resolve(sink.commitPrepared?.(part));
+    expect(await failureOf(committing)).toMatchObject({ code: 'FILE_ACCESS', file: path });
+    run.end();
+  });
+
+  it('aborted, leaves nothing', async () => {
+    const { path, writer, run } = await prepared();
+    await writer.abort();
+    run.end();
+    expect(existsSync(path)).toBe(false);
+    expect(readdirSync(scratch('.')).filter((name) => name.includes(`part-${count}.`))).toEqual([]);
+  });
+});
