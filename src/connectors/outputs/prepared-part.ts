@@ -28,8 +28,9 @@ export async function inodeOf(path: string): Promise<string> {
 export async function commitPart({ path, temporary, place, inode }: PreparedPart): Promise<void> {
   try {
     checkOutputFile(place);
-    await rename(temporary, place).catch(async (error: NodeJS.ErrnoException) => {
-      const isDone = error.code === 'ENOENT' && (await inodeOf(place).catch(() => undefined)) === inode;
+    await rename(temporary, place).catch(async (error: unknown) => {
+      const isDone =
+        (error as NodeJS.ErrnoException).code === 'ENOENT' && (await inodeOf(place).catch(() => undefined)) === inode;
       if (!isDone) throw error;
     });
     await syncDirectory(dirname(place));
