@@ -12,7 +12,7 @@ import type { JobLedger } from './job-master/job-ledger.ts';
 export interface FailureHandling {
   readonly failoverStrategy: AnyActorLogic;
   readonly restartBackoff: AnyActorLogic;
-  /** One backoff for each region that fails (one flapping region cannot spend everybody's restarts), or one for all. */
+  /** One backoff per failing region, so that one unstable region cannot use up the restarts of all, or one for all. */
   readonly backoffScope: 'region' | 'job';
   readonly classifiers: readonly FailureClassifier[];
   readonly enrichers: readonly FailureEnricher[];
@@ -20,15 +20,15 @@ export interface FailureHandling {
   readonly decisionDeadlineMs: number;
 }
 
-/** What the charts of one job need from outside. */
+/** The services that the charts of one job need. */
 export interface JobServices {
   readonly ledger: JobLedger;
   readonly environment: Environment;
   readonly gateway: ExecutorGateway;
   readonly delay: typeof delayActor;
-  /** Hears everything that happens, at once. Must not throw. */
+  /** Called synchronously with every event. Must not throw. */
   readonly observe: (event: JobEvent) => void;
-  /** Where its actors are made. */
+  /** The host of its actors. */
   readonly actors: ActorHost;
   readonly failureHandling: FailureHandling;
   readonly slotRequestTimeoutMs: number;

@@ -8,14 +8,14 @@ import {
 import { IllegalStateError } from '../errors/usage-errors.ts';
 
 /**
- * Stands for what a composition root provides. A root that forgot one is a bug of the engine: the error says which, and
- * is thrown where it cannot be taken for the failure of a task.
+ * Stands for an implementation that a composition root must provide. A missing one is a bug in the engine: the error
+ * names it, and is thrown where it cannot be mistaken for a task failure.
  */
 export function placeholder(machine: string, implementation: string): never {
   throw new IllegalStateError(`The ${machine} machine was started without an implementation of "${implementation}"`);
 }
 
-/** A placeholder for an actor that a machine names and the root provides. */
+/** A placeholder for an actor that the composition root provides. */
 export function placeholderActor<Input extends NonReducibleUnknown>(
   machine: string,
   actor: string,
@@ -23,7 +23,7 @@ export function placeholderActor<Input extends NonReducibleUnknown>(
   return fromCallback<EventObject, Input>(() => placeholder(machine, actor));
 }
 
-/** As {@link placeholderActor}, for an actor that is no callback. */
+/** Like {@link placeholderActor}, for an actor that is not a callback. */
 export function placeholderLogic<Logic extends AnyActorLogic>(machine: string, actor: string): Logic {
   return placeholderActor(machine, actor) as AnyActorLogic as Logic;
 }

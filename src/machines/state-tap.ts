@@ -6,10 +6,10 @@ interface StateConfig {
 }
 
 /**
- * A chart that records each state that is entered, before the state does anything else: by the action `recordState`, its
- * name as the parameter `state`. States inside a recorded one are its steps, and are not recorded.
+ * Makes a chart record each state on entry, before any other action, with the action `recordState` and the state's name
+ * as the parameter `state`. States inside a recorded one are its steps and are not recorded.
  *
- * @param groups states that only group others: not they are recorded, but those in them
+ * @param groups states that only group others; the states inside them are recorded instead
  */
 export function tapped<Machine extends AnyStateMachine>(machine: Machine, groups: readonly string[] = []): Machine {
   const tap = (states: Readonly<Record<string, StateConfig>> = {}): Record<string, StateConfig> =>

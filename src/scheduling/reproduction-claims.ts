@@ -7,16 +7,18 @@ const traceless: Reproducibility = { kind: 'never', why: 'no trace of its output
 const orderLost: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
 const noRoom: Reproducibility = { kind: 'never', why: 'there was no room for it beside its consumers' };
 
-/** Which regions can reproduce their results: what their tasks claim, and what was lost since. Answers are O(1). */
+/**
+ * Which regions can reproduce their results, by the declarations of their tasks and the losses since. Answers are O(1).
+ */
 export class ReproductionClaims {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
   readonly #reproducible: ReproducibleRegions;
-  /** Tasks whose channels were merged in an order that is lost, by region. */
+  /** By region: tasks whose recorded channel order is lost. */
   readonly #orderLostIn = new Map<RegionId, Set<ExecutionVertexId>>();
-  /** Regions with results of which not even a trace is left that a second run could be compared with. */
+  /** Regions with a result of which no trace is left. */
   readonly #traceless = new Set<RegionId>();
-  /** Regions for which there was no room beside their consumers. */
+  /** Regions without room (slots, disk space) beside their consumers. */
   readonly #withoutRoom = new Set<RegionId>();
 
   constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
@@ -25,7 +27,7 @@ export class ReproductionClaims {
     this.#reproducible = new ReproducibleRegions(graph, regions);
   }
 
-  /** Whether a region could reproduce, as things are now, what its present attempt writes. */
+  /** Whether a region could reproduce its current attempt's results now. */
   reproducibilityOf(region: RegionId): Reproducibility {
     const claimed = this.#reproducible.of(region);
     if (claimed.kind === 'never') return claimed;
@@ -34,22 +36,22 @@ export class ReproductionClaims {
     return claimed.kind === 'from-kept-results' && this.#orderLostIn.has(region) ? orderLost : claimed;
   }
 
-  /** Whether the region of a task claims what it takes to reproduce its results, whatever was lost since. */
+  /** Whether the region of a task is reproducible by its declarations, regardless of losses since. */
   isReproducible(vertex: ExecutionVertexId): boolean {
     return this.#reproducible.of(this.#regions.regionOf(vertex)).kind !== 'never';
   }
 
-  /** Whether there was no room for a region beside its consumers, when it last failed. */
+  /** Whether a region had no room beside its consumers when it last failed. */
   isWithoutRoom(region: RegionId): boolean {
     return this.#withoutRoom.has(region);
   }
 
-  /** Whether a task is to keep the order in which it merges its channels. */
+  /** Whether a task must record the order in which it merges its channels. */
   keepsOrder(vertex: ExecutionVertexId): boolean {
     return this.#reproducible.keepsOrder(vertex);
   }
 
-  /** An attempt of a task begins. What it writes anew can be reproduced, whatever was lost of what was there before. */
+  /** An attempt of a task begins. If it writes new results, they are reproducible, regardless of earlier losses. */
   begin(vertex: ExecutionVertexId, mode: RestartMode): void {
     if (mode === 'again') return;
     const region = this.#regions.regionOf(vertex);
@@ -60,22 +62,22 @@ export class ReproductionClaims {
     if (tasks?.size === 0) this.#orderLostIn.delete(region);
   }
 
-  /** A task claims to be deterministic and is not: no task of its job vertex is believed any more. */
+  /** A task was declared deterministic but is not: the declaration of its whole job vertex is ignored. */
   distrust(vertex: ExecutionVertexId): void {
     this.#reproducible.distrust(this.#graph.jobVertexIndexOf(vertex));
   }
 
-  /** There is no room for a region beside its consumers: they restart with it. */
+  /** A region has no room beside its consumers, which restart with it. */
   loseRoom(region: RegionId): void {
     this.#withoutRoom.add(region);
   }
 
-  /** Nothing is left of a result of a region: if it has to be produced again, its consumers restart too. */
+  /** No trace of a region's result is left: if it is produced again, its consumers restart too. */
   loseTrace(region: RegionId): void {
     this.#traceless.add(region);
   }
 
-  /** The order in which a task merged its channels is gone with its executor. */
+  /** The recorded channel order of a task is lost with its executor. */
   loseOrder(vertex: ExecutionVertexId): void {
     const region = this.#regions.regionOf(vertex);
     const tasks = this.#orderLostIn.get(region) ?? new Set();

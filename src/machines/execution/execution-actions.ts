@@ -5,12 +5,12 @@ import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import type { JobServices } from '../job-services.ts';
 import { executionMachine } from './execution-machine.ts';
 
-/** The executions of a job: what their chart names, done. */
+/** Implements the actions that the execution chart names. */
 export function provideExecution(
   { ledger, environment, gateway, observe }: JobServices,
   masterRef: () => JobMasterActorRef,
 ): typeof executionMachine {
-  /** Gives a slot back; if regions wait for some, the master hears of it. */
+  /** Releases a slot, and notifies the master if regions wait for slots. */
   const release = (slot: Slot | undefined, tell: (master: JobMasterActorRef) => void): void => {
     if (slot === undefined) return;
     ledger.slots.release([slot]);
@@ -44,8 +44,8 @@ export function provideExecution(
       returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
         release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
       }),
-      // What is read while it is written, or may be produced again, stays until the next attempt begins: its readers are told
-      // what to do by the failover, and not by an error of their own.
+      // Results that are read while they are written, or may be reproduced, stay until the next attempt begins, so that
+      // consumers are directed by the failover and do not fail on their own.
       releasePartitions: ({ context: { vertex, attempt } }) => {
         gateway.releasePartitions(
           ledger.attempts.resultsOf(vertex, attempt).filter(({ partition }) => {

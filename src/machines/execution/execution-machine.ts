@@ -9,19 +9,19 @@ import { tapped } from '../state-tap.ts';
 
 /**
  * The execution chart: one attempt to run one execution vertex, from the master's side. It owns the attempt's state and
- * its slot; its region commands it, the task it stands for reports to it, and it tells the region what concerns all.
+ * its slot. Its region commands it, its task reports to it, and it forwards events that concern the whole region.
  *
- * E1 What a task reports counts only if it names this attempt.
+ * E1 A task's report counts only if it names this attempt.
  * E2 A terminal state is never left: another attempt is another actor.
  * E3 A failure while canceling completes the cancellation; it is neither `failed` nor another failover.
- * E4 A report that cannot be explained fails the attempt or raises a global failure; it is never just believed.
- * E5 The slot is returned when the attempt is terminal, before the region hears of it, and once.
- * E6 A cancellation that its deployment overtook is sent again.
+ * E4 An inexplicable report fails the attempt or raises a global failure; it is never simply believed.
+ * E5 The slot is released once, when the attempt is terminal and before the region hears of that.
+ * E6 A cancellation that was overtaken by the deployment is sent again.
  *
  * States and reactions are those of Flink's `Execution`; see `test/machines/execution-machine.test.ts` for the table.
  */
 
-/** Whoever runs executions: a region. */
+/** The parent of executions: a region. */
 export type ExecutionParentRef = ActorRef<Snapshot<unknown>, ExecutionToRegionEvent>;
 
 export interface ExecutionInput {
@@ -36,10 +36,10 @@ export interface ExecutionContext extends ExecutionInput {
 
 export type ExecutionEvent = RegionToExecutionEvent | TaskReport;
 
-/** What failed, and where in the task, as far as that is known. */
+/** The failure, and where in the task it happened, if known. */
 type TaskFault = Pick<Extract<TaskReport, { type: 'task.failed' }>, 'cause' | 'place'>;
 
-/** The states that group others. */
+/** States that only group others. */
 export const executionGroups = ['waiting', 'deployed'] as const;
 
 const toRegion = ({ context }: { context: ExecutionContext }): ExecutionInput['region'] => context.region;
@@ -54,20 +54,20 @@ const executionSetup = setup({
   actions: {
     /** Tells observers that a state was entered. */
     recordState: (_, _params: { state: ExecutionState }) => placeholder('execution', 'recordState'),
-    /** Hands the attempt to the executor of its slot. */
+    /** Deploys the attempt to the executor of its slot. */
     deployTask: () => placeholder('execution', 'deployTask'),
-    /** Asks the executor to cancel the attempt, whether it knows of it or not. */
+    /** Asks the executor to cancel the attempt, even if the executor does not know it. */
     cancelTask: () => placeholder('execution', 'cancelTask'),
-    /** Gives the slot back, if there is one. */
+    /** Releases the slot, if there is one. */
     returnSlot: () => placeholder('execution', 'returnSlot'),
-    /** Gives back a slot that came too late to be used. */
+    /** Releases a slot that arrived too late. */
     returnLateSlot: (_, _params: { slot: Slot }) => placeholder('execution', 'returnLateSlot'),
-    /** Gives up what the attempt has written, complete or not. */
+    /** Releases the results of the attempt, complete or not. */
     releasePartitions: () => placeholder('execution', 'releasePartitions'),
-    /** Gives up results that live only as long as their producer wants (none of a finished attempt's other results). */
+    /** Releases results that live only as long as their producer; other results of a finished attempt stay. */
     releaseTransientPartitions: () => placeholder('execution', 'releaseTransientPartitions'),
     takeSlot: assign((_, { slot }: { slot: Slot | undefined }) => ({ slot })),
-    /** There is no task that could report its end. */
+    /** Ends the attempt without waiting for a task's report. */
     reportEndOfNoTask: raise(({ context: { vertex, attempt } }) => ({ type: 'task.canceled', vertex, attempt })),
     reportRunning: sendTo(toRegion, ({ context: { vertex } }) => ({ type: 'execution.running', vertex })),
     reportFinished: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
@@ -95,7 +95,7 @@ const executionSetup = setup({
   },
 });
 
-/** The failure that an event tells of, or is. E4 */
+/** The failure in an event, or the failure that the event itself is. E4 */
 function faultIn(event: ExecutionEvent, { attempt }: ExecutionContext): TaskFault {
   if (event.type === 'task.failed' || event.type === 'execution.fail') return event;
   return {
@@ -112,10 +112,10 @@ const inexplicable = {
 
 const slotOf = ({ event }: { event: { readonly slot: Slot } }) => ({ slot: event.slot });
 
-/** A slot for an attempt that has ended, or has one, goes back. */
+/** A slot for an attempt that has ended, or already has one, is released. */
 const lateSlot = { actions: { type: 'returnLateSlot', params: slotOf } } as const;
 
-/** The report of the end overtook that of the beginning: the region hears of both. */
+/** The report of the end overtook that of the beginning: report both to the region. */
 const finishedEarly = { guard, target: '#execution.finished', actions: 'reportRunning' } as const;
 
 const chart = executionSetup.createMachine({
@@ -123,7 +123,7 @@ const chart = executionSetup.createMachine({
   context: ({ input }) => ({ vertex: input.vertex, attempt: input.attempt, region: input.region, slot: undefined }),
   initial: 'waiting',
   states: {
-    /** Nothing runs yet: a cancellation has nothing to wait for, and any report but a failure is impossible. */
+    /** Nothing runs yet: a cancellation is immediate, and any report but a failure is impossible. */
     waiting: {
       on: {
         'execution.cancel': { target: 'canceling', actions: 'reportEndOfNoTask' },

@@ -10,13 +10,16 @@ import type { FailoverStrategyEvent } from '../strategies/failover-strategy-mach
 import { RegionalBackoffs } from '../strategies/regional-backoffs.ts';
 import { restartBackoffMachine } from '../strategies/restart-backoff-machine.ts';
 
-/** Whom failovers ask: the strategy and the backoffs of a job, which may be the user's, and the engine's own backoff. */
+/**
+ * The advisors of failovers: the strategy and the backoffs of a job, which may be user code, and the engine's default
+ * backoff.
+ */
 export class Advisors {
   readonly strategy: Advisor<FailoverStrategyEvent, unknown>;
   readonly backoffs: RegionalBackoffs;
-  /** Asked where the user's is of no use. */
+  /** Asked when the user's backoff is overruled. */
   readonly defaultBackoffs: RegionalBackoffs;
-  /** What they see of the job: to be looked at only. */
+  /** The read-only view of the job that they get. */
   readonly topology: Topology;
   readonly #scopeOf: (failure: TaskFailure) => RegionId | 'job';
 
@@ -28,7 +31,7 @@ export class Advisors {
   }: Pick<JobServices, 'ledger' | 'environment' | 'actors' | 'failureHandling'>) {
     this.topology = topologyOf(ledger);
     const common = {
-      // They tell of their errors themselves.
+      // Their errors are reported by the advisors.
       actors: actors.within('master/advisors', () => {}),
       input: Object.freeze({ topology: this.topology, environment }),
     };
@@ -37,7 +40,7 @@ export class Advisors {
       id: 'failoverStrategy',
       logic: failureHandling.failoverStrategy,
       answerType: 'failover.decided',
-      // Twice as many as there are, in case some are named twice.
+      // Twice the number of regions, in case some are named twice.
       readAnswer: (emitted) => decisionValue(propertyOf(emitted, 'decision'), 2 * ledger.regions.count),
     });
     this.backoffs = new RegionalBackoffs({ ...common, id: 'restartBackoff', logic: failureHandling.restartBackoff });
@@ -50,12 +53,12 @@ export class Advisors {
       vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
   }
 
-  /** Whose restarts a failure is counted among. */
+  /** The scope in which a failure counts. */
   scopeOf(failure: TaskFailure): RegionId | 'job' {
     return this.#scopeOf(failure);
   }
 
-  /** They end with the job. */
+  /** Ends the advisors with the job. */
   stop(): void {
     this.strategy.stop();
     this.backoffs.stop();
@@ -67,7 +70,7 @@ function topologyOf(topology: Topology): Topology {
   const { graph, regions } = topology;
   return Object.freeze({
     graph,
-    // A copy of what could be written to.
+    // A copy of mutable data.
     regions: Object.freeze({ ...regions, verticesOf: (region: RegionId) => regions.verticesOf(region).slice() }),
     isPartitionAvailable: topology.isPartitionAvailable.bind(topology),
     reproducibilityOf: topology.reproducibilityOf.bind(topology),

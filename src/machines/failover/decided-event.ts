@@ -9,8 +9,8 @@ type Decided = Extract<FailoverToMasterEvent, { type: 'failover.decided' }>;
 type Books = Pick<JobLedger, 'regions' | 'taskCount' | 'isPartitionReadable' | 'hasFinished'>;
 
 /**
- * What observers are told of a decision, by the books as they are before anything of it is done: what is re-used, and
- * whether there are consumers that keep running, cannot be asked for later.
+ * The event about a decision, computed before the decision takes effect: the re-used results, and the consumers that
+ * keep running, cannot be determined later.
  */
 export function decidedEvent(
   { failover, restart, sizes, restartAtMs, newAttempt }: Decided,
@@ -34,7 +34,7 @@ export function decidedEvent(
   };
 }
 
-/** Of what was not looked at in time nothing is known but that it is read. */
+/** A result that was not verified in time has no known size. */
 function sizedBy(sizes: Decided['sizes']): (partition: PartitionId) => ReusedResult {
   return (partition) => {
     const { records = 0, bytes = 0 } = sizes.get(partition) ?? {};

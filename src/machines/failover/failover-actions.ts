@@ -10,7 +10,7 @@ import { loseResult } from './result-losses.ts';
 import type { BackoffAnswer } from '../strategies/regional-backoffs.ts';
 import type { RestartBackoffEvent } from '../strategies/restart-backoff-machine.ts';
 
-/** The failovers of a job: what their chart names, done. */
+/** Implements the actions that the failover chart names. */
 export function provideFailover(
   services: JobServices,
   advisors: Advisors,
@@ -50,7 +50,7 @@ export function provideFailover(
         const asked = advisors.defaultBackoffs.of(advisors.scopeOf(failure)).expect(
           failover,
           answered,
-          // It draws from the environment, which may throw: who cannot say when does not restart.
+          // It draws a random number from the environment, which may throw; then the job does not restart.
           () => answered({ canRestart: false, delayMs: 0, newAttempt: true }),
         );
         enqueue.sendTo(asked, backoffQuestion(failover, failure));
@@ -59,7 +59,7 @@ export function provideFailover(
   });
 }
 
-/** Looks at results. Those that are not there are lost; says how many, and what there is of the others. */
+/** Verifies results. Marks missing ones as lost; answers with their number and the sizes of the others. */
 function verify(
   services: JobServices,
   results: readonly PartitionId[],

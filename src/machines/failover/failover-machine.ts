@@ -12,31 +12,31 @@ import { show } from '../../foreign-value.ts';
 import type { FailoverId, PartitionId, RegionId } from '../../ids.ts';
 import { placeholder, placeholderActor } from '../placeholder.ts';
 
-/** Whoever opens failovers: the job master. */
+/** The parent of failovers: the job master. */
 export type FailoverParentRef = ActorRef<Snapshot<unknown>, FailoverToMasterEvent>;
 
 /**
- * The failover chart: one failure, from its classification until the last of the regions that restart runs again. What it
- * decides about is a value, the proposal in its context: worked out once for the failure, once for the strategy's answer,
- * and once more for each look that finds results missing. Its guards look at fields.
+ * The failover chart: one failure, from its classification until the last restarted region runs again. Its decision is
+ * a value, the proposal in its context: computed once for the failure, once for the strategy's answer, and once for
+ * each verification that finds results missing. Its guards only read fields.
  *
- * F0 The results that the restart will read are looked at, until none more is found missing: a chain of lost results costs
- *    one restart. Those of the smallest sound restart before the strategy is asked, those of what the strategy wants beyond
- *    it when it has answered.
+ * F0 The results that the restart will read are verified until no more are missing, so a chain of lost results costs
+ *   one restart: those of the smallest sound restart before the strategy is asked, further ones after its answer.
  * F1 The restart set is computed before the backoff is asked, even if the job will fail (Flink's order).
  * F2 An unrecoverable failure is refused without asking the backoff.
- * F3 A strategy that throws, answers nonsense or misses its deadline is overruled by restart-all; a backoff that does is
- *    answered for by the default one, which ends. Both are said in a warning. Extension never costs correctness.
- * F4 What is restarted is closed under the rules of recovery, whatever the strategy named.
- * F5 It is completed when each of its regions runs again or was taken over by a newer failover.
- * F6 A failure is classified and recorded before anything is decided about it.
+ * F3 A strategy that throws, gives an invalid answer or misses its deadline is overruled by restart-all; such a backoff
+ *   is overruled by the default one, whose attempts are limited. Both cause a warning. Extensions never cost
+ *   correctness.
+ * F4 The restarted set is closed under the recovery rules, even if the strategy named less.
+ * F5 It is complete when each of its regions runs again or was taken over by a newer failover.
+ * F6 A failure is classified and recorded before any decision about it.
  */
 export interface FailoverInput {
   readonly failover: FailoverId;
-  /** What failed; which results it blames is found out. */
+  /** The failure; the blamed results are determined by classification. */
   readonly failed: Omit<TaskFailure, 'lostPartitions'>;
   readonly classify: (failed: FailoverInput['failed']) => FailureClass;
-  /** What is to be done, as things are now: without an answer the smallest sound restart. See `propose`. */
+  /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
   readonly proposeEverything: () => Restart;
   readonly master: FailoverParentRef;
@@ -47,13 +47,13 @@ export interface FailoverInput {
 
 export interface FailoverContext extends FailoverInput {
   failure: TaskFailure;
-  /** Why no restart can help; undefined if one may. */
+  /** Why a restart cannot help; undefined if it may. */
   unrecoverable: string | undefined;
-  /** Results that were looked at, */
+  /** Verified results, */
   verified: ReadonlySet<PartitionId>;
-  /** and how much there is of those that were found. */
+  /** and the sizes of the readable ones. */
   sizes: ReadonlyMap<PartitionId, FoundResult>;
-  /** What the strategy answered. */
+  /** The strategy's answer. */
   answer: StrategyAnswer | undefined;
   proposal: RestartProposal;
   /** Set when the strategy or the backoff refused. */
@@ -70,16 +70,16 @@ const base = setup({
   types: {} as { context: FailoverContext; events: FailoverEvent; input: FailoverInput },
   actors: { delay: placeholderActor<DelayInput>('failover', 'delay') },
   actions: {
-    /** Enters what the failure says about results and claims into the books, and tells observers of it. */
+    /** Records the lost results and broken declarations that the failure reveals, and notifies observers. */
     recordFailure: (_, _params: { failure: TaskFailure; verdict: FailureClass }) =>
       placeholder('failover', 'recordFailure'),
-    /** Looks at results; the answer comes back as `failover.resultsVerified`. */
+    /** Verifies results; answered by `failover.resultsVerified`. */
     verifyResults: (_, _params: { results: readonly PartitionId[] }) => placeholder('failover', 'verifyResults'),
-    /** Puts the question to the failover strategy; the answer comes back as `failover.strategyDecided` or `…Failed`. */
+    /** Asks the failover strategy; answered by `failover.strategyDecided` or `…Failed`. */
     askStrategy: () => placeholder('failover', 'askStrategy'),
-    /** Puts the question to the restart backoff of the failed region. */
+    /** Asks the restart backoff of the failed region. */
     askBackoff: () => placeholder('failover', 'askBackoff'),
-    /** Puts it to the engine's own instead; the answer comes back as `failover.defaultBackoffDecided`. */
+    /** Asks the engine's default backoff instead; answered by `failover.defaultBackoffDecided`. */
     askDefaultBackoff: () => placeholder('failover', 'askDefaultBackoff'),
   },
   guards: {
@@ -180,7 +180,7 @@ const failoverSetup = base.extend({
   },
 });
 
-/** The longest delay that a timer of Node keeps: 24.8 days. */
+/** The longest delay of a Node timer: 24.8 days. */
 const longestDelayMs = 2 ** 31 - 1;
 
 type BackoffAnswer = Extract<FailoverEvent, { readonly canRestart: boolean }>;
@@ -189,13 +189,13 @@ function isBackoffAnswer(event: FailoverEvent): event is BackoffAnswer {
   return event.type === 'failover.backoffDecided' || event.type === 'failover.defaultBackoffDecided';
 }
 
-/** Whether a backoff, which may be the user's, answered what it was asked for. */
+/** Whether the answer of a backoff, which may be user code, is valid. */
 function isSane({ canRestart, delayMs, newAttempt }: BackoffAnswer): boolean {
   const isDelay = typeof delayMs === 'number' && delayMs >= 0 && delayMs <= longestDelayMs;
   return typeof canRestart === 'boolean' && typeof newAttempt === 'boolean' && (isDelay || !canRestart);
 }
 
-/** What the restart will read, and nobody has looked at. */
+/** The results that the restart will read and that are not verified yet. */
 function unverified({ proposal, verified }: FailoverContext): readonly PartitionId[] {
   return proposal.kind === 'restart' ? proposal.reads.filter((partition) => !verified.has(partition)) : [];
 }
@@ -247,7 +247,7 @@ export const failoverMachine = failoverSetup.createMachine({
   initial: 'classifying',
   states: {
     classifying: { entry: 'classify', always: 'proposing' },
-    /** The smallest sound restart, or what comes of the strategy's answer. */
+    /** The smallest sound restart, or the proposal from the strategy's answer. */
     proposing: {
       entry: 'propose',
       always: [
@@ -264,12 +264,12 @@ export const failoverMachine = failoverSetup.createMachine({
       invoke: deadline,
       on: {
         'failover.resultsVerified': [
-          // A lost result brings in its producer, and what that one reads.
+          // A lost result involves its producer, and the producer's inputs.
           { guard: 'someAreLost', target: 'proposing' },
           { guard: 'needsNoAnswer', target: 'checking' },
           { target: 'askingStrategy' },
         ],
-        // What was not found out in time shows when it is read.
+        // A loss not found in time shows when the result is read.
         'delay.elapsed': [{ guard: 'needsNoAnswer', target: 'checking' }, { target: 'askingStrategy' }],
       },
     },
@@ -301,7 +301,7 @@ export const failoverMachine = failoverSetup.createMachine({
         'delay.elapsed': overruleBackoff,
       },
     },
-    /** What the overruled one answers from now on comes too late. */
+    /** A later answer of the overruled backoff is ignored. */
     askingDefaultBackoff: {
       entry: 'askDefaultBackoff',
       on: {

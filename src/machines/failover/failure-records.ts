@@ -9,8 +9,8 @@ import type { JobServices } from '../job-services.ts';
 import { loseResult, nameOfResult } from './result-losses.ts';
 
 /**
- * Classifies failures, with the user's classifiers, and records them when they happen, with the user's labels: what a
- * failure says about results and claims goes into the books, and observers hear of it.
+ * Classifies failures with the user's classifiers and records them with the user's labels as they happen: lost results
+ * and broken declarations are entered into the books, and observers are notified.
  */
 export class FailureRecords {
   readonly #services: JobServices;
@@ -56,7 +56,7 @@ export class FailureRecords {
     });
   }
 
-  /** Whether there is no room for a task beside what it has produced and those who read that. */
+  /** Whether a task lacks slots or disk space beside its results and their consumers. */
   #isWantOfRoom(cause: Error): boolean {
     const { run } = this.#services.ledger;
     return (
@@ -65,7 +65,7 @@ export class FailureRecords {
     );
   }
 
-  /** A task wrote something else than before, although it claims that it does not. */
+  /** A task wrote different records although it was declared deterministic. */
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
     ledger.claims.distrust(vertex);
@@ -93,11 +93,11 @@ export class FailureRecords {
       if (named.kind === 'error') this.#extensionFailed(name, named.error);
       else for (const [key, label] of named.value) labels.set(key, typeof label === 'string' ? label : show(label));
     }
-    // Whatever their names: `__proto__` is one too.
+    // Safe for any name, even `__proto__`.
     return Object.fromEntries(labels);
   }
 
-  /** Says once of each extension that it does not do its part. */
+  /** Reports each failing extension once. */
   #extensionFailed(extension: string, cause: Error): void {
     if (this.#failedExtensions.has(extension)) return;
     this.#failedExtensions.add(extension);

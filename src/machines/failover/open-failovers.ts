@@ -13,13 +13,13 @@ import { provideFailover } from './failover-actions.ts';
 
 type Failed = Pick<TaskFailure, 'vertex' | 'attempt' | 'place'>;
 
-/** The failovers of a job that are under way, each an actor, and whom they ask. */
+/** The open failovers of a job, each an actor, and their advisors. */
 export class OpenFailovers {
   readonly #services: JobServices;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #advisors: Advisors;
   readonly #records: FailureRecords;
-  /** Made once: XState works a machine out anew each time that it is provided with something. */
+  /** Created once, because XState recomputes a machine each time implementations are provided. */
   readonly #machine: typeof failoverMachine;
   #lastId = 0;
 
@@ -30,7 +30,7 @@ export class OpenFailovers {
     this.#machine = provideFailover(services, this.#advisors, this.#records);
   }
 
-  /** Opens a failover for an event that tells of a failure. */
+  /** Opens a failover for the failure in an event. */
   open(event: JobMasterEvent, master: FailoverParentRef): void {
     switch (event.type) {
       case 'region.taskFailed':
@@ -43,17 +43,17 @@ export class OpenFailovers {
     }
   }
 
-  /** Opens a failover for the region of a task, which has not failed and cannot do what it was told to. */
+  /** Opens a failover for the region of a task that has not failed but cannot do what it was told to. */
   openFor(vertex: ExecutionVertexId, cause: Error, master: FailoverParentRef): void {
     this.#openFor({ vertex, attempt: this.#services.ledger.attemptOf(vertex) }, cause, master);
   }
 
-  /** The failover of this number, while it is open. */
+  /** The failover with this number, while it is open. */
   get(failover: FailoverId): FailoverActorRef | undefined {
     return this.#open.get(failover);
   }
 
-  /** A failover is over: observers hear what it came to, and the strategy if it completed. */
+  /** Closes a failover and reports its outcome to observers, and to the strategy if it completed. */
   close(event: JobMasterEvent): void {
     const { observe, environment } = this.#services;
     const atMs = environment.clock.now();
@@ -69,7 +69,7 @@ export class OpenFailovers {
     }
   }
 
-  /** The job has ended. Returns the failovers that were still open, to be stopped. */
+  /** Ends all failovers with the job. Returns those still open, to be stopped. */
   stop(): FailoverActorRef[] {
     this.#advisors.stop();
     const open = [...this.#open.values()];
@@ -83,7 +83,7 @@ export class OpenFailovers {
     const failover = ++this.#lastId as FailoverId;
     const actor: FailoverActorRef = createActor(this.#machine, {
       parent: master,
-      // One id for all: XState builds event types from ids, and keeps each type it has seen.
+      // One id for all: XState builds event types from ids and retains each type it has seen.
       id: this.#services.actors.idOf('master/failover'),
       input: {
         failover,

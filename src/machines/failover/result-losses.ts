@@ -4,7 +4,7 @@ import type { JobServices } from '../job-services.ts';
 
 type Services = Pick<JobServices, 'ledger' | 'gateway' | 'observe' | 'environment'>;
 
-/** A result turned out to be lost: enters it into the books, and tells its executor and observers. */
+/** Records a lost result, and notifies its executor and observers. */
 export function loseResult(
   { ledger, gateway, observe, environment }: Services,
   partition: PartitionId,

@@ -4,7 +4,7 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultP
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
 import { shownState } from '../state-tap.ts';
 
-/** The present attempt of each task: its number, its actor, and the results that bear its number. */
+/** The current attempt of each task: its number, its actor, and its results. */
 export class Attempts {
   readonly #graph: ExecutionGraph;
   readonly #run: RunId | undefined;
@@ -23,8 +23,8 @@ export class Attempts {
   }
 
   /**
-   * Enters the actor of a new attempt.
-   * @throws IllegalStateError while the attempt before it has not ended
+   * Records the actor of a new attempt.
+   * @throws IllegalStateError if the previous attempt has not ended
    */
   begin(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
     const before = this.executions[vertex]?.getSnapshot();
@@ -38,7 +38,7 @@ export class Attempts {
     this.executions[vertex] = execution;
   }
 
-  /** The attempts that have a slot of an executor and have not ended. O(tasks of the job) */
+  /** The running attempts with a slot on an executor. O(tasks of the job) */
   on(executor: ExecutorId): ExecutionActorRef[] {
     return this.executions.filter((execution): execution is ExecutionActorRef => {
       const snapshot = execution?.getSnapshot();
@@ -46,7 +46,7 @@ export class Attempts {
     });
   }
 
-  /** Tasks that do not end, by the executor they hang on. */
+  /** Hanging tasks, by executor. */
   hangingOf(vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
     const tasks = new Map<ExecutorId, string[]>();
     for (const vertex of vertices) {
@@ -56,22 +56,22 @@ export class Attempts {
     return tasks;
   }
 
-  /** A partition as an attempt of its producer writes it. */
+  /** The id of a partition as written by an attempt of its producer. */
   resultOf(partition: PartitionId, attempt: AttemptNumber): ResultPartitionId {
     return this.#run === undefined ? { partition, attempt } : { partition, attempt, run: this.#run };
   }
 
-  /** The results that an attempt writes. */
+  /** The results of an attempt. */
   resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): ResultPartitionId[] {
     return this.#graph.partitionsOf(vertex).map((partition) => this.resultOf(partition, attempt));
   }
 
-  /** A partition as its producer's present attempt writes it. */
+  /** The id of a partition as written by its producer's current attempt. */
   presentResult(partition: PartitionId): ResultPartitionId {
     return this.resultOf(partition, this.of(this.#graph.producerOf(partition)));
   }
 
-  /** Whether a result is that of the present attempt, so that it can be blamed for what is wrong with it. */
+  /** Whether a result belongs to the current attempt, which can then be blamed for its faults. */
   isPresent({ partition, attempt }: ResultPartitionId): boolean {
     return this.of(this.#graph.producerOf(partition)) === attempt;
   }

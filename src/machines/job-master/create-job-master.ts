@@ -20,7 +20,7 @@ interface Command {
   readonly command: MasterToRegionEvent;
 }
 
-/** Tells regions, by the enqueuer of the action at work. */
+/** Sends events to regions through the enqueuer of the current action. */
 function tell(
   enqueue: { sendTo(target: RegionActorRef, event: MasterToRegionEvent): void },
   commands: readonly Command[],
@@ -28,7 +28,7 @@ function tell(
   for (const { to, command } of commands) enqueue.sendTo(to, command);
 }
 
-/** Tasks that do not end, by the executor they hang on. */
+/** Hanging tasks, by executor. */
 function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
   const tasks = new Map<ExecutorId, string[]>();
   for (const vertex of vertices) {
@@ -38,7 +38,7 @@ function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[])
   return tasks;
 }
 
-/** Makes the job master of a job, with everything its chart names. Start it, send it `job.start`. */
+/** Creates the job master of a job, with all implementations that its chart names. Start it and send it `job.start`. */
 export function createJobMaster(services: JobServices): JobMasterActorRef {
   const { ledger, environment, gateway, observe, actors } = services;
   const regions = ledger.regionActors;
@@ -47,7 +47,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
   const execution = provideExecution(services, () => master);
   const region = provideRegion(services);
 
-  /** What is to be sent where: scheduling is decided here, sent by the chart. */
+  /** Outgoing events: scheduling decides them here, the chart sends them. */
   const scheduled = (ready: readonly RegionId[]): Command[] =>
     ready.map((id) => ({
       to: regions[id] as RegionActorRef,
@@ -60,7 +60,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     }));
   const schedule = (enqueue: Parameters<typeof tell>[0], ready: readonly RegionId[]): void => {
     tell(enqueue, scheduled(ready));
-    // A region in line may have waited for one of these to run again, with slots free all the while.
+    // A queued region may have waited only for one of these to run again, with free slots available.
     if (ready.length > 0 && ledger.slots.pendingRequests > 0) tell(enqueue, granted());
   };
   const everyRegion = (command: MasterToRegionEvent): Command[] => regions.map((to) => ({ to, command }));
@@ -73,7 +73,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
     }
     return undefined;
   };
-  /** What to say of one of some regions that will never have its slots. */
+  /** The error for regions that can never get their slots. */
   const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined => {
     const most = gateway.slotLimit;
     const vertices = most >= ledger.graph.vertexCount ? undefined : tasksBeyond(most, candidates);
@@ -92,8 +92,8 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       recordState: (_, { state: status }) => {
         observe({ type: 'job.statusChanged', atMs: now(), status });
       },
-      // Actors are made where XState makes them, in assigners and enqueuers: from inside a custom action its development
-      // build takes their own actions for misplaced ones.
+      // Actors are created in assigners and enqueuers: inside a custom action, XState's development build would report
+      // their own actions as misplaced.
       createRegions: enqueueActions(({ self }) => createRegions({ ...services, region, execution }, self)),
       startScheduling: enqueueActions(({ enqueue }) => {
         const unfit = neverFitting(unfinished());
@@ -117,7 +117,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       grantSlots: enqueueActions(({ enqueue }) => tell(enqueue, granted())),
       openFailover: enqueueActions(({ event, self, enqueue }) => {
         failovers.open(event, self);
-        // What it was granted from now on it would not use, and nobody would give back.
+        // It would not use later grants, and no one would release them.
         if (event.type === 'region.taskFailed' && ledger.slots.cancelRequest(event.region)) tell(enqueue, granted());
       }),
       restartRegions: enqueueActions(({ event, enqueue }) => {

@@ -6,15 +6,15 @@ import type { ReproductionClaims } from '../../scheduling/reproduction-claims.ts
 import type { ResultTracker } from '../../scheduling/result-tracker.ts';
 import type { Attempts } from './attempts.ts';
 
-/** What executors are told of attempts: what each will write, and what they need to run it. */
+/** Builds the messages to executors about attempts: the results to register, and the deployments. */
 export class Deployments {
   readonly #graph: ExecutionGraph;
   readonly #attempts: Attempts;
   readonly #claims: ReproductionClaims;
   readonly #results: ResultTracker;
-  /** By job vertex that consists of one operator: its name. */
+  /** By job vertex with a single operator: the operator's name. */
   readonly #ownNames: (readonly string[])[] = [];
-  /** The results that a group's consumers read, as they are now: one list for all of them. */
+  /** The current input results of a group's consumers: one list shared by all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
   constructor(graph: ExecutionGraph, attempts: Attempts, claims: ReproductionClaims, results: ResultTracker) {
@@ -24,12 +24,12 @@ export class Deployments {
     this.#results = results;
   }
 
-  /** A new attempt of a task was made: what reads its results is to be told of that one. */
+  /** A task has a new attempt, so its consumers must read the results of that one. */
   forget(vertex: ExecutionVertexId): void {
     this.#graph.forEachProducedGroup(vertex, (group) => this.#resultsOfGroup.delete(group));
   }
 
-  /** What an attempt will write, which begins with that. */
+  /** The results that an attempt will write; this begins the attempt. */
   registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
     const graph = this.#graph;
     const isReproducible = this.#claims.isReproducible(vertex);
@@ -47,7 +47,7 @@ export class Deployments {
     });
   }
 
-  /** What an executor needs to run an attempt: inputs as produced by their present attempts. */
+  /** The deployment of an attempt, with inputs by their producers' current attempts. */
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
     const graph = this.#graph;
     const jobVertex = graph.jobVertexIndexOf(vertex);
@@ -72,7 +72,7 @@ export class Deployments {
     };
   }
 
-  /** One list for all tasks of a job vertex. */
+  /** One list shared by all tasks of a job vertex. */
   #operatorsOf(vertex: ExecutionVertexId): readonly string[] {
     const { id, operators } = this.#graph.jobVertexOf(vertex);
     return operators ?? (this.#ownNames[this.#graph.jobVertexIndexOf(vertex)] ??= [id]);

@@ -28,10 +28,10 @@ export interface ExecutorConnectionsOptions {
   readonly cancellationTimeoutMs: number;
 }
 
-/** What an executor reports at the end of an attempt. */
+/** The report of an executor at the end of an attempt. */
 type TaskEnd = Extract<ExecutorToMasterMessage, { readonly statistics: TaskStatistics }>;
 
-/** An executor that has connected, until its port closes; its chart says what it is good for. */
+/** A connected executor, until its port closes. Its chart has its state. */
 interface Connection {
   readonly executor: ExecutorId;
   readonly port: ExecutorPort;
@@ -41,12 +41,12 @@ interface Connection {
 type Reply = ReplyTo<ExecutorToMasterMessage>;
 
 /**
- * The master's end of the ways to its executors: turns what its charts ask into messages and what executors report into
- * events of the charts and entries of the books.
+ * The master's connections to its executors: translates requests of the charts into messages, and reports of executors
+ * into events for the charts and entries in the books.
  *
- * EC1 A question is answered once: by its executor, or by the news that it is gone.
- * EC2 Messages about a result go to the executor that it was registered with last.
- * EC3 What an executor says of another attempt than the present one changes nothing.
+ * EC1 A request is answered once: by its executor, or by the loss of the executor.
+ * EC2 Messages about a result go to the executor with which it was last registered.
+ * EC3 A message about any attempt but the current one has no effect.
  */
 export class ExecutorConnections implements ExecutorGateway {
   readonly slotLimit: number;
@@ -71,12 +71,12 @@ export class ExecutorConnections implements ExecutorGateway {
     this.slotLimit = options.slotLimit;
   }
 
-  /** It reports to this master. To be called before the first executor is accepted. */
+  /** Sets the master to report to. Call it before the first executor is accepted. */
   serve(master: JobMasterActorRef): void {
     this.#master = master;
   }
 
-  /** An executor wants to take part. It offers its slots when it says that it is connected. */
+  /** Accepts an executor, which offers its slots with `executor.connected`. */
   accept(executor: ExecutorId, port: ExecutorPort): void {
     const actor = createActor(this.#machine, {
       parent: this.#master,
@@ -91,8 +91,8 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   /**
-   * The run is over: its executors stop, and release what they hold; what they have kept beyond the job stays if it has
-   * finished. Calls `done` once, when each of them has stopped or is gone.
+   * Ends the run: executors stop and release their results; results kept beyond the job stay if it has finished. Calls
+   * `done` once, when every executor has stopped or is lost.
    */
   stop(hasFinished: boolean, done: () => void): void {
     const connected = [...this.#connections.values()];
@@ -108,7 +108,7 @@ export class ExecutorConnections implements ExecutorGateway {
     }
   }
 
-  // What the charts ask
+  // Requests of the charts
 
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {
     this.#connections.get(executor)?.port.post({ type: 'task.deploy', deployment });
@@ -196,7 +196,7 @@ export class ExecutorConnections implements ExecutorGateway {
     connection.actor.send({ type: 'executor.declareLost', why });
   }
 
-  // What executors report
+  // Reports of executors
 
   #receive({ executor, actor }: Connection, message: ExecutorToMasterMessage): void {
     const { ledger } = this.#options;
@@ -234,7 +234,7 @@ export class ExecutorConnections implements ExecutorGateway {
     }
   }
 
-  /** It was allowed to, and may be needed again since. */
+  /** The executor was allowed to, but the result may be needed again since. */
   #reclaimed(id: ResultPartitionId, executor: ExecutorId): void {
     if (this.#options.ledger.results.reclaimed(id) !== 'missed') return;
     const cause = new PartitionLostError(id, `executor ${executor} released it for want of room on its disk`);
@@ -258,7 +258,7 @@ export class ExecutorConnections implements ExecutorGateway {
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: ledger.graph.nameOf(vertex), what, timeoutMs });
   }
 
-  /** W5: what it held is lost before its tasks fail, so that a failover of theirs knows. */
+  /** W5: its results are lost before its tasks fail, so that the failovers of those tasks know. */
   #closed({ executor, actor }: Connection, why: string): void {
     if (!this.#connections.delete(executor)) return;
     const lost = new ExecutorLostError(executor, why);
@@ -279,7 +279,7 @@ export class ExecutorConnections implements ExecutorGateway {
     connection.port.post(question(this.#questions.open(executor, reply)));
   }
 
-  /** Tells each executor of those of the results that it holds. EC2 */
+  /** Sends each executor a message about its share of the results. EC2 */
   #tellOf(
     ids: readonly ResultPartitionId[],
     message: (results: readonly ResultPartitionId[]) => MasterToExecutorMessage,
@@ -292,12 +292,12 @@ export class ExecutorConnections implements ExecutorGateway {
   #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {
     const { ledger } = this.#options;
     const byExecutor = grouped(ids, ({ partition }) => ledger.results.placeOf(partition));
-    // What was never registered is nowhere.
+    // A result that was never registered has no executor.
     byExecutor.delete(undefined);
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;
   }
 
-  /** Notes where a result will be. What an earlier attempt has left with another executor is released there. */
+  /** Records the executor of a result, and releases an earlier attempt's result on another executor. */
   #place({ producer, id, origin }: PartitionRegistration, executor: ExecutorId): void {
     const { ledger } = this.#options;
     const before = ledger.results.place(producer, id.attempt, executor);
@@ -322,7 +322,7 @@ function grouped<Key, Value>(values: readonly Value[], keyOf: (value: Value) => 
   return groups;
 }
 
-/** Those among some results that are among others, too. */
+/** The intersection of two lists of results. */
 function both(results: readonly ResultPartitionId[], others: readonly ResultPartitionId[]): ResultPartitionId[] {
   if (others.length === 0) return [];
   const partitions = new Set(others.map(({ partition }) => partition));

@@ -27,12 +27,11 @@ import { Deployments } from './deployments.ts';
 const toBeNew: Reproducibility = { kind: 'never', why: 'it is about to write new results' };
 
 /**
- * The books of one job: who runs which attempt, which results can be read, what waits for what. Plain data beside the
- * charts; what a region is about to do is in the region's chart, and read from there. Every entry is O(1) or O(what it
- * concerns).
+ * The books of one job: attempts, results, and the dependencies of waiting regions. Plain data beside the charts; the
+ * plan of a region is in its chart and read from there. Every update is O(1) or O(items concerned).
  */
 export class JobLedger implements RecoveryView {
-  /** The run that these are the books of; undefined where there is but one. */
+  /** The run; undefined if there is only one. */
   readonly run: RunId | undefined;
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
@@ -44,13 +43,13 @@ export class JobLedger implements RecoveryView {
     (region) => this.scheduling.isReady(region),
     (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
   );
-  /** The chart of each region, once it is made. */
+  /** The chart of each region, once created. */
   readonly regionActors: RegionActorRef[] = [];
   readonly #deployments: Deployments;
-  /** Worked out when a region has to wait for slots. */
+  /** Computed when a region first has to wait for slots. */
   #order: Int32Array | undefined;
 
-  /** @param keepResults when results are released that can be read again, by edge; default: when every consumer has read them */
+  /** @param keepResults when retained results are released, by edge; default: when every consumer has read them */
   constructor(
     graph: ExecutionGraph,
     regions: PipelinedRegions,
@@ -69,17 +68,17 @@ export class JobLedger implements RecoveryView {
 
   // Results, as recovery sees them
 
-  /** Whether the result of a partition's present attempt is there, or will be. */
+  /** Whether the result of a partition's current attempt is available, now or later. */
   isPartitionAvailable(partition: PartitionId): boolean {
     return this.results.isAvailable(partition);
   }
 
-  /** Whether the result of a partition's present attempt is readable now, complete or not. */
+  /** Whether the result of a partition's current attempt is readable now, complete or not. */
   isPartitionReadable(partition: PartitionId): boolean {
     return this.results.isReadable(partition);
   }
 
-  /** A partition as its producer's present attempt writes it. */
+  /** The id of a partition as written by its producer's current attempt. */
   presentResult(partition: PartitionId): ResultPartitionId {
     return this.attempts.presentResult(partition);
   }
@@ -89,36 +88,39 @@ export class JobLedger implements RecoveryView {
     return this.results.readersOf(partition);
   }
 
-  /** Nothing is left of a result: if it has to be produced again, its consumers restart too. */
+  /** No trace of a result is left: if it is produced again, its consumers restart too. */
   loseTrace(partition: PartitionId): void {
     this.claims.loseTrace(this.regions.regionOf(this.graph.producerOf(partition)));
   }
 
   // Regions
 
-  /** What the attempt of a region does, or will: the state of its chart. */
+  /** Whether the attempt of a region reproduces results or writes new ones, from its chart. */
   planOf(region: RegionId): RestartPlan {
     return this.regionActors[region]?.getSnapshot().context.plan ?? 'new';
   }
 
-  /** Whether a region has not begun its present attempt and waits for its inputs or for slots. */
+  /** Whether a region has not begun its current attempt and waits for inputs or slots. */
   isWaiting(region: RegionId): boolean {
     return this.regionActors[region]?.getSnapshot().matches({ live: 'scheduled' }) === true;
   }
 
-  /** Whether a region could reproduce its results, as things are now. */
+  /** Whether a region could reproduce its results now. */
   reproducibilityOf(region: RegionId): Reproducibility {
     return this.planOf(region) === 'to-be-new' ? toBeNew : this.claims.reproducibilityOf(region);
   }
 
-  /** Whether the results of a task may be produced again, and compared: what a failed attempt left of them is kept. */
+  /**
+   * Whether the results of a task may be reproduced, so that the remains of a failed attempt must be retained for
+   * comparison.
+   */
   mayProduceAgain(vertex: ExecutionVertexId): boolean {
     return this.reproducibilityOf(this.regions.regionOf(vertex)).kind !== 'never';
   }
 
   /**
-   * Tasks, one of each region, that were to reproduce their results and, as things are now, cannot: their consumers do not
-   * expect anything else. Without those for which there was no room. O(regions)
+   * One task of each region that was to reproduce its results but no longer can, although its consumers expect it.
+   * Excludes regions without room. O(regions)
    */
   unableToProduceAgain(): ExecutionVertexId[] {
     const unable: ExecutionVertexId[] = [];
@@ -131,8 +133,8 @@ export class JobLedger implements RecoveryView {
   }
 
   /**
-   * Regions are about to be told to restart, and wait in no queue. What those produced that write something new counts no
-   * more. Returns results that every consumer had read, and that will be read again.
+   * Prepares regions for a restart: removes them from all queues, and invalidates the results of those that write new
+   * ones. Returns consumed results that will be read again.
    */
   invalidate(restarts: ReadonlyMap<RegionId, RestartCommand>): ResultPartitionId[] {
     const regions = [...restarts.keys()];
@@ -150,7 +152,7 @@ export class JobLedger implements RecoveryView {
 
   // Attempts
 
-  /** The present attempt of each execution vertex. */
+  /** The current attempt of each execution vertex. */
   get executions(): readonly (ExecutionActorRef | undefined)[] {
     return this.attempts.executions;
   }
@@ -160,39 +162,39 @@ export class JobLedger implements RecoveryView {
   }
 
   /**
-   * Enters the actor of a new attempt.
-   * @throws IllegalStateError while the attempt before it has not ended
+   * Records the actor of a new attempt.
+   * @throws IllegalStateError if the previous attempt has not ended
    */
   beginAttempt(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
     this.attempts.begin(vertex, attempt, execution);
     if (attempt > 0) this.#deployments.forget(vertex);
   }
 
-  /** An attempt is about to write, in the mode of its region. Returns what. */
+  /** An attempt is about to write, in the mode of its region. Returns its results. */
   beginRegistration(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
     this.claims.begin(vertex, mode);
     this.results.begin(vertex, attempt, mode);
     return this.#deployments.registrationsOf(vertex, attempt, mode);
   }
 
-  /** What an executor needs to run an attempt: inputs as produced by their present attempts. */
+  /** The deployment of an attempt, with inputs by their producers' current attempts. */
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber): TaskDeployment {
     return this.#deployments.deploymentOf(vertex, attempt, modeOf(this.planOf(this.regions.regionOf(vertex))));
   }
 
-  /** A task finished: its results that outlive it can be read. Returns the regions that were waiting for them. */
+  /** A task finished: its results that outlive it are readable. Returns the regions that were waiting for them. */
   finishTask(vertex: ExecutionVertexId): RegionId[] {
     this.results.taskFinished(vertex);
     return this.scheduling.vertexFinished(vertex);
   }
 
-  /** Whether a region has finished, and read its inputs to their end. */
+  /** Whether a region has finished and read its inputs to the end. */
   hasFinished(region: RegionId): boolean {
     return this.results.hasFinished(region);
   }
 
   /**
-   * An executor is gone, with what its tasks have written and noted. Returns the results that some consumer may miss.
+   * Removes a lost executor, with its results and recorded orders. Returns the results that some consumer may need.
    * O(tasks of the job).
    */
   loseResultsOn(executor: ExecutorId): ResultPartitionId[] {

@@ -13,36 +13,36 @@ import { tapped } from '../state-tap.ts';
 
 /**
  * The job master chart: the life of one job. It owns the job's status and decides when regions run, restart and end; it
- * talks to regions, failovers, task executors and whoever holds the run. What it needs to know of single tasks stays
- * with their regions: it holds counts, and hands each event to the one actor concerned.
+ * talks to regions, failovers, task executors and the handle of the run. Details of single tasks stay in their regions:
+ * it holds counts, and forwards each event to the actor concerned.
  *
  * J1 The job stays `running` while regions restart; the tag `restarting` says that some do.
  * J2 It is finished when every region is finished and none restarts.
  * J3 The last explicit decision wins: a cancel while failing cancels, a global failure while canceling fails.
- * J4 A terminal status is never left, and is entered only after the last attempt has ended; `suspended` alone waits
- *    for nobody.
- * J5 A failure counts when it happens: it is recorded before anyone decides about it.
- * J6 Where results are to outlive the job, it is finished when all of them are kept, and `running` until then. Told to end
- *    while they are being kept, it waits until that is over. No other end leaves something behind: executors that stop release
- *    what they have kept.
+ * J4 A terminal status is never left, and is entered only after the last attempt has ended; only `suspended` does not
+ *   wait.
+ * J5 A failure counts when it happens: it is recorded before any decision about it.
+ * J6 If results outlive the job, it is `running` until all of them are kept, and then finished. A command to end it
+ *   during that waits for the outcome. After any other end nothing is kept: stopping executors release the kept
+ *   results.
  */
 
-/** Commands of whoever holds the run. */
+/** Commands of the handle of the run. */
 export type JobCommand =
   | { readonly type: 'job.start' }
   | { readonly type: 'job.cancel' }
   | { readonly type: 'job.suspend'; readonly cause: Error }
-  /** Something failed that no task stands for: every region restarts, if the backoff allows. */
+  /** A failure outside any task: every region restarts, if the backoff allows. */
   | { readonly type: 'job.globalFailure'; readonly cause: Error };
 
 export type JobMasterEvent =
   | JobCommand
-  /** From itself, once it is started: XState works out an initial state before anybody can listen. */
+  /** Sent to itself on start, because XState computes the initial state before any listener is attached. */
   | { readonly type: 'job.initialize' }
   | RegionToMasterEvent
   | FailoverToMasterEvent
   | KeepingToMasterEvent
-  /** Slots came free while regions wait for some. */
+  /** Slots were released while regions wait for slots. */
   | { readonly type: 'slots.returned' }
   | Exclude<ExecutorToMasterEvent, { type: `task.${string}` | `partitions.${string}` }>;
 
@@ -55,9 +55,9 @@ export interface JobMasterInput {
 export interface JobMasterContext extends JobMasterInput {
   finishedCount: number;
   restartingCount: number;
-  /** Regions that were told to end and have. */
+  /** Number of regions that have ended as told. */
   haltedCount: number;
-  /** What outlives the job. */
+  /** The results that outlive the job. */
   kept: readonly KeptResult[];
   /** Why the job failed or was suspended. */
   failure:
@@ -79,13 +79,16 @@ const base = setup({
     /** Tells observers that a status was entered. */
     recordState: (_, _params: { state: JobStatus }) => placeholder('job master', 'recordState'),
     createRegions: () => placeholder('job master', 'createRegions'),
-    /** Schedules every region whose inputs are ready; where one needs more slots than there will be, the job fails. */
+    /**
+     * Schedules every region whose inputs are ready; fails the job if a region needs more slots than there will ever
+     * be.
+     */
     startScheduling: () => placeholder('job master', 'startScheduling'),
-    /** Notes a finished task's results and schedules the regions that waited for them. */
+    /** Records a finished task's results and schedules the regions that waited for them. */
     scheduleConsumers: () => placeholder('job master', 'scheduleConsumers'),
     /** Schedules a restarted region as soon as its inputs are ready. */
     rescheduleRegion: () => placeholder('job master', 'rescheduleRegion'),
-    /** Releases results that every region which reads them has read to the end, when the word of their exchange says so. */
+    /** Releases consumed results, at the time set by `keepResults` of their exchange. */
     releaseConsumedPartitions: () => placeholder('job master', 'releaseConsumedPartitions'),
     /** Opens a failover for a failure of a task or of the job. */
     openFailover: () => placeholder('job master', 'openFailover'),
@@ -93,22 +96,22 @@ const base = setup({
     restartRegions: () => placeholder('job master', 'restartRegions'),
     /** Tells a failover that one of its regions runs again or was taken over. */
     settleRegion: () => placeholder('job master', 'settleRegion'),
-    /** Closes the books of a failover and reports what it cost. */
+    /** Closes a failover and reports its cost. */
     closeFailover: () => placeholder('job master', 'closeFailover'),
     reportOverruled: () => placeholder('job master', 'reportOverruled'),
-    /** Gives slots that came free to the regions that wait for them. */
+    /** Grants released slots to waiting regions. */
     grantSlots: () => placeholder('job master', 'grantSlots'),
     addExecutor: () => placeholder('job master', 'addExecutor'),
     removeExecutor: () => placeholder('job master', 'removeExecutor'),
-    /** Fails the job where a region that has not finished needs more slots than there will be. */
+    /** Fails the job if an unfinished region needs more slots than there will ever be. */
     failIfSomeNeverFit: () => placeholder('job master', 'failIfSomeNeverFit'),
-    /** Opens a failover for each region that was to produce again what, without the executor, it cannot. */
+    /** Opens a failover for each region that can no longer reproduce its results without the lost executor. */
     openFailoversOfUnable: () => placeholder('job master', 'openFailoversOfUnable'),
-    /** Declares the executors of tasks that do not end unusable. */
+    /** Quarantines the executors of hanging tasks. */
     abandonHangingTasks: () => placeholder('job master', 'abandonHangingTasks'),
-    /** Notes that a result is lost, although nobody failed on it yet. */
+    /** Records a lost result before any consumer has failed on it. */
     losePartition: () => placeholder('job master', 'losePartition'),
-    /** Keeps results beyond the job; the answer comes back as `results.kept` or `results.keepFailed`. */
+    /** Keeps results beyond the job; answered by `results.kept` or `results.keepFailed`. */
     keepResults: () => placeholder('job master', 'keepResults'),
     /** Tells observers why results could not be kept. */
     reportUnkept: () => placeholder('job master', 'reportUnkept'),
@@ -159,7 +162,7 @@ const masterSetup = base.extend({
   },
 });
 
-/** An end that was decided while results are being kept: it waits until that is over. */
+/** A command to end the job while results are being kept; it waits for the outcome. */
 const keeping = {
   'results.kept': 'halting',
   'results.keepFailed': 'halting',
@@ -172,7 +175,7 @@ const failGlobally = { 'job.globalFailure': { target: 'failing', actions: 'recor
 const failWhileKeeping = { target: '#jobMaster.failing.keeping', actions: 'recordFailure' } as const;
 const cancelWhileKeeping = { target: '#jobMaster.canceling.keeping', actions: 'forgetFailure' } as const;
 
-/** Regions report their end; failovers that were under way come to nothing. */
+/** Regions report their end; open failovers are abandoned. */
 const ending = {
   'region.finished': { actions: 'countFinished' },
   'region.halted': { actions: 'countHalted' },
@@ -200,7 +203,7 @@ const chart = masterSetup.createMachine({
       entry: sendTo(({ self }) => self, { type: 'job.initialize' }),
       on: {
         'job.initialize': { target: 'created', actions: 'createRegions' },
-        // Told before it began: there is nothing to wait for.
+        // Ended before it began: there is nothing to wait for.
         'job.cancel': 'canceled',
         'job.suspend': { target: 'suspended', actions: 'recordFailure' },
         'job.globalFailure': { target: 'failed', actions: 'recordFailure' },
@@ -247,7 +250,7 @@ const chart = masterSetup.createMachine({
         keeping: {
           entry: 'keepResults',
           on: {
-            // What a restart would read again is being handed over: there is nothing to restart from.
+            // The results that a restart would re-read are being promoted, so a restart is impossible.
             'job.cancel': cancelWhileKeeping,
             'failover.refused': { ...failWhileKeeping, actions: ['recordFailure', 'closeFailover'] },
             'job.globalFailure': failWhileKeeping,

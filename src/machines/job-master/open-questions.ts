@@ -1,24 +1,24 @@
 import type { ExecutorId } from '../../ids.ts';
 
-/** What becomes of a question: it is answered, or the executor is gone. */
+/** The outcome of a request: an answer, or the loss of the executor. */
 export interface Reply<Answer> {
   readonly answered: (answer: Answer) => void;
   readonly gone: (cause: Error) => void;
 }
 
-/** Questions to executors that are not answered, by token; each is answered once, or abandoned with its executor. */
+/** Open requests to executors, by token. Each is answered once, or abandoned with its executor. */
 export class OpenQuestions<Answer> {
   readonly #replies = new Map<number, Reply<Answer> & { readonly executor: ExecutorId }>();
   #lastToken = 0;
 
-  /** Returns the token of a new question. */
+  /** Opens a request and returns its token. */
   open(executor: ExecutorId, { answered, gone }: Reply<Answer>): number {
     const token = ++this.#lastToken;
     this.#replies.set(token, { executor, answered, gone });
     return token;
   }
 
-  /** An answer of an executor; one to a question that is not open, or not its own, is ignored. */
+  /** Takes an executor's answer. Ignored if the request is not open, or was made to another executor. */
   answer(executor: ExecutorId, token: number, answer: Answer): void {
     const reply = this.#replies.get(token);
     if (reply?.executor !== executor) return;
@@ -26,7 +26,7 @@ export class OpenQuestions<Answer> {
     reply.answered(answer);
   }
 
-  /** An executor is gone: it will answer nothing. */
+  /** Abandons the requests to a lost executor. */
   abandon(executor: ExecutorId, cause: Error): void {
     for (const [token, reply] of [...this.#replies]) {
       if (reply.executor !== executor) continue;

@@ -2,14 +2,14 @@ import type { PartitionId, ResultPartitionId } from '../../ids.ts';
 import type { JobServices } from '../job-services.ts';
 
 /**
- * Releases results that every consumer has read, when the word of their exchange says so: it holds the timers. A result
- * that is read again meanwhile stays, and its time starts again when that is over.
+ * Releases consumed results at the time set by `keepResults` of their exchange; owns the timers. A result that is read
+ * again stays, and its time starts over when it is consumed again.
  */
 export class ResultKeeper {
   readonly #services: Pick<JobServices, 'ledger' | 'gateway' | 'environment'>;
-  /** One timer for all results that were consumed together and stay as long. */
+  /** One timer for all results that were consumed together and are kept equally long. */
   readonly #timers = new Set<unknown>();
-  /** The timer that ends the time of a result; earlier ones do not concern it any more. */
+  /** The current timer of a result; earlier timers no longer apply to it. */
   readonly #timerOf = new Map<PartitionId, unknown>();
 
   constructor(services: Pick<JobServices, 'ledger' | 'gateway' | 'environment'>) {
@@ -44,7 +44,7 @@ export class ResultKeeper {
       this.#timers.delete(timer);
       const due = partitions.filter((partition) => this.#timerOf.get(partition) === timer);
       for (const partition of due) this.#timerOf.delete(partition);
-      // What is produced again meanwhile is to be complete first; its time starts when it is.
+      // A result that is being reproduced must be complete first; then its time starts.
       this.#release(due.filter((partition) => ledger.results.stateOf(partition) !== 'expected'));
     }, forMs);
     this.#timers.add(timer);
@@ -57,7 +57,7 @@ export class ResultKeeper {
     if (gone.length > 0) gateway.releasePartitions(gone, this.#traced(gone));
   }
 
-  /** Those whose producers may run again for the sake of other results. */
+  /** Results whose producers may run again because of other results. */
   #traced(results: readonly ResultPartitionId[]): ResultPartitionId[] {
     const { ledger } = this.#services;
     return results.filter(({ partition }) => ledger.mayProduceAgain(ledger.graph.producerOf(partition)));

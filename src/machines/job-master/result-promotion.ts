@@ -14,8 +14,8 @@ type Ask = (
 ) => void;
 
 /**
- * Keeps results beyond the job. Each executor promotes its own and says what they lie in; when all have, one of them writes
- * down what belongs together. The first that cannot is the end of it.
+ * Keeps results beyond the job. Each executor promotes its own results and describes their files; when all have, one of
+ * them writes the manifests. The first failure ends the promotion.
  */
 export class ResultPromotion {
   readonly #ledger: JobLedger;
@@ -24,7 +24,7 @@ export class ResultPromotion {
   readonly #promoted = new Map<number, KeptPartition[]>();
   #isOver = false;
 
-  /** @param done is called once, with what became of it */
+  /** @param done called once with the outcome */
   constructor(ledger: JobLedger, ask: Ask, done: (outcome: KeepingToMasterEvent) => void) {
     this.#ledger = ledger;
     this.#ask = ask;
@@ -49,7 +49,7 @@ export class ResultPromotion {
     }
   }
 
-  /** By executor the results that it holds, by edge. Undefined if one of them is nowhere: then it is over. */
+  /** The results by executor and edge. Undefined if one has no executor, which ends the promotion. */
   #byExecutor(): Map<ExecutorId, Map<number, ResultPartitionId[]>> | undefined {
     const byExecutor = new Map<ExecutorId, Map<number, ResultPartitionId[]>>();
     const { graph, results } = this.#ledger;

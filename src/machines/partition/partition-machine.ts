@@ -6,21 +6,21 @@ import type { AttemptNumber, ResultPartitionId } from '../../ids.ts';
 import { placeholderLogic } from '../placeholder.ts';
 
 /**
- * The partition chart: a result, from the attempt that begins it through all that reproduce it. It owns its state at the
- * executor that its producer runs on, and holds its storage as an actor. Tasks and the storage tell it what happens, the
- * master by messages what is to become of it; it tells the master what became of it by itself.
+ * The partition chart: a result, from its first attempt through all attempts that reproduce it. It owns the state of
+ * the result at the producer's executor, and its storage as an actor. Tasks and the storage report events to it, the
+ * master commands it by messages, and it reports facts to the master.
  *
- * P1 Its storage is freed exactly once, when it is released, whether it was lost before or not.
- * P2 Released or lost, only an attempt that produces it again leads back; lost, also its release.
- * P3 What is truncated is never complete: only an attempt that produces it again leads out of it. What is complete stays so
- *    while an attempt reproduces it.
- * P4 What is promoted belongs to the job no more, and stays.
- * P5 What becomes of it by itself (truncated, traceless, reclaimed) it reports once, of its present attempt. What the master
- *    told it to do it does not report.
- * P6 It is reclaimed only by the master's leave, which ends when an attempt produces it again.
+ * P1 Its storage is freed exactly once, on release, even if it was lost before.
+ * P2 A released or lost result returns only through an attempt that produces it again; a lost one may also be released.
+ * P3 A truncated result is never complete; only an attempt that produces it again leads out of that state. A complete
+ *   result stays complete while an attempt reproduces it.
+ * P4 A promoted result no longer belongs to the job, and stays.
+ * P5 It reports facts (truncated, traceless, reclaimed) once per attempt, and does not report the outcome of the
+ *   master's commands.
+ * P6 It is reclaimed only with the master's permission, which ends when an attempt produces it again.
  */
 
-/** Where a result is: at the executor of its producer, which reports to the master. */
+/** The executor of a result's producer, which reports to the master. */
 export interface PartitionExecutor {
   readonly report: (fact: ResultFact) => void;
 }
@@ -32,21 +32,21 @@ export interface PartitionInput {
 }
 
 export interface PartitionContext {
-  /** As its latest attempt writes it. */
+  /** Its id, by its latest attempt. */
   id: ResultPartitionId;
-  /** The attempt that began it; those after it reproduce it. */
+  /** Its first attempt, which later ones reproduce. */
   readonly firstAttempt: AttemptNumber;
-  /** What its latest attempt writes to: its storage, or once it is released something that keeps nothing. */
+  /** The target of its latest attempt: its storage, or after its release a partition that discards records. */
   output: ResultStorage;
   executor: PartitionExecutor;
-  /** What is left of it once it is released. */
+  /** The trace that remains after its release. */
   trace: StorageTrace | undefined;
-  /** Whether it may be reclaimed, and what is left of it then. */
+  /** Whether it may be reclaimed, and whether a trace remains then. */
   reclaim: 'never' | 'traced' | 'traceless';
   /** Why it is lost. */
   cause: Error | undefined;
   startedMs: number;
-  /** How long its slowest attempt took: what it would cost to recompute it. */
+  /** Duration of its slowest attempt: the estimated cost of recomputing it. */
   producedMs: number;
 }
 
@@ -61,17 +61,19 @@ export type PartitionEvent =
   | { readonly type: 'partition.finish'; readonly atMs: number }
   /** Its beginning was dropped, or its end will not be produced. */
   | { readonly type: 'partition.truncate' }
-  /** Some of it is gone or unreadable. */
+  /** A part of it is missing or unreadable. */
   | { readonly type: 'partition.lose'; readonly cause: Error }
-  /** The next attempt of its task produces it again: it takes over what is there. */
+  /** The next attempt of its task reproduces it and takes over its storage. */
   | (NextAttempt & { readonly type: 'partition.resume' })
-  /** As above, of a result that no consumer needs: it stays released, and what is written is compared with its trace. */
+  /**
+   * As above, for a result that no consumer needs: it stays released, and the new records are compared with its trace.
+   */
   | (NextAttempt & { readonly type: 'partition.repeat' })
   /** It is kept beyond its job. */
   | { readonly type: 'partition.promote' }
-  /** No consumer needs it. With `traced`, its producer may run again all the same. */
+  /** No consumer needs it. With `traced`, its producer may still run again. */
   | { readonly type: 'partition.release'; readonly traced: boolean }
-  /** Its executor needs room. */
+  /** Its executor needs space. */
   | { readonly type: 'partition.reclaim' }
   | { readonly type: 'partition.allowReclaim'; readonly traced: boolean }
   /** A consumer reads it again. */
@@ -83,7 +85,7 @@ const base = setup({
     events: PartitionEvent;
     input: PartitionInput;
     children: { storage: 'storage' };
-    /** The state, whatever it is part of; `held` where there is something to read. */
+    /** The state without its parents, and whether the result is readable (`held`). */
     tags: 'held' | PartitionState;
   },
   actors: { storage: placeholderLogic<typeof storageActor>('partition', 'storage') },
@@ -125,7 +127,7 @@ const partitionSetup = base.extend({
   },
 });
 
-/** Whether another output can be compared with what was written. */
+/** Whether a second output can be compared with this one. */
 function isTraceable(storage: ResultStorage): storage is ResultStorage & { trace(): StorageTrace | undefined } {
   return 'trace' in storage;
 }
@@ -148,7 +150,7 @@ export const partitionMachine = partitionSetup.createMachine({
     held: {
       tags: 'held',
       invoke: { src: 'storage', id: 'storage', input: ({ context }) => ({ storage: context.output }) },
-      // Before its storage is stopped, which is after the exit.
+      // Must run before the storage is stopped, which happens after the exit actions.
       exit: 'takeTrace',
       initial: 'owned',
       states: {
@@ -198,7 +200,7 @@ export const partitionMachine = partitionSetup.createMachine({
       },
       initial: 'traceless',
       states: {
-        /** What it takes to compare another output with it is left. */
+        /** A trace remains for comparison with a second output. */
         traced: { always: { guard: 'leftNoTrace', target: 'traceless', actions: 'reportTraceless' } },
         traceless: {},
       },

@@ -6,13 +6,13 @@ import type { JobServices } from '../job-services.ts';
 import type { regionMachine } from './region-machine.ts';
 import type { RegionParentRef } from './region-setup.ts';
 
-/** What it takes to make regions. */
+/** The dependencies of regions. */
 export type RegionOrigins = Pick<
   JobServices,
   'ledger' | 'environment' | 'actors' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
 > & { readonly region: typeof regionMachine; readonly execution: typeof executionMachine };
 
-/** Makes and starts the chart of each region of a job, with those of its first attempts, and enters them into the books. */
+/** Creates and starts the chart of each region, with those of its first attempts, and records them in the books. */
 export function createRegions(origins: RegionOrigins, master: RegionParentRef): void {
   const { ledger, environment, actors, region: logic, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
   const job = {
@@ -54,7 +54,7 @@ function spawnExecutions(
   return spawned;
 }
 
-/** Whether other regions read what the tasks of a region produce. */
+/** Whether other regions read the results of a region. */
 function feedsRegions(graph: ExecutionGraph, vertices: Int32Array): boolean {
   let lastJobVertex = -1;
   for (const vertex of vertices) {

@@ -6,7 +6,7 @@ import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobServices } from '../job-services.ts';
 import { regionMachine } from './region-machine.ts';
 
-/** The regions of a job: what their chart names, done. */
+/** Implements the actions that the region chart names. */
 export function provideRegion({ ledger, environment, gateway, delay, observe }: JobServices): typeof regionMachine {
   return regionMachine.provide({
     actors: { delay },

@@ -4,17 +4,20 @@ import { tapped } from '../state-tap.ts';
 import { type RegionEvent, regionSetup } from './region-setup.ts';
 
 /**
- * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions, the
- * number of their attempt and the plan of it; the job master tells it when its inputs are ready and what a failover decided.
+ * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions,
+ * the number of their attempt and the plan of it; the job master tells it when its inputs are ready, and the decisions
+ * of failovers.
  *
  * R1 It deploys nothing before it has a slot for every task and every partition it will write is registered.
  * R2 It restarts only after the last of its attempts has ended *and* the backoff is over.
- * R3 Only the first failure of a run is a failure; what follows while the rest is canceled completes the cancellation.
+ * R3 Only the first failure of a run counts; failures during the cancellation of the other tasks complete the
+ *   cancellation.
  * R4 The newest failover that names it decides; the one it took over from is told.
- * R5 A cancellation that hangs is reported once, with the tasks that hang; the region goes on waiting.
+ * R5 A hanging cancellation is reported once, with the hanging tasks; the region continues to wait.
  * R6 A restart makes a new attempt of every task, never of some.
- * R7 An attempt that ends as canceled while its region runs is a failure: no region waits for ever for what it did not do.
- * R8 Its plan changes when a failover tells it to restart and when its attempt begins to write, by the table of `planAfter`.
+ * R7 An attempt that ends as canceled while its region runs is a failure, so that no region waits forever for its work.
+ * R8 Its plan changes when a failover tells it to restart and when its attempt begins to write, by the table of
+ *   `planAfter`.
  */
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
 
@@ -34,7 +37,7 @@ const vertexOf = ({ event }: { event: EventOf<'execution.finished' | 'execution.
 
 const noteFinished = { actions: ['countFinished', { type: 'reportTaskFinished', params: vertexOf }] } as const;
 
-/** States that group others, and the watch over attempts that are to end: observers hear of neither. */
+/** States that only group others, and the watch over ending attempts. Neither is reported to observers. */
 export const regionGroups = ['live', 'halting', 'purpose', 'attempts', 'awaited', 'ended'] as const;
 
 const chart = regionSetup.createMachine({
@@ -157,7 +160,7 @@ const chart = regionSetup.createMachine({
         'region.suspend': { actions: 'suspendExecutions' },
       },
     },
-    /** What still runs is canceled. What for, and whether every attempt has ended, are two matters. */
+    /** Running attempts are being canceled. The reason and the end of every attempt are tracked separately. */
     halting: {
       type: 'parallel',
       tags: 'active',

@@ -20,15 +20,15 @@ import { placeholder, placeholderActor } from '../placeholder.ts';
 /** The parent of regions: the job master. */
 export type RegionParentRef = ActorRef<Snapshot<unknown>, RegionToMasterEvent>;
 
-/** What all regions of a job have in common. */
+/** Settings shared by all regions of a job. */
 export interface RegionSurroundings {
   readonly master: RegionParentRef;
   readonly clock: Clock;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
-  /** How many slots all executors offer together now, free or not. */
+  /** The number of slots that all executors offer now, free or not. */
   readonly offeredSlots: () => number;
-  /** Makes and starts one execution per vertex, in order. */
+  /** Creates and starts one execution per vertex, in order. */
   readonly spawnExecutions: (
     parent: ExecutionParentRef,
     vertices: ArrayLike<number>,
@@ -42,18 +42,18 @@ export interface RegionInput {
   readonly vertices: ArrayLike<number>;
   /** Whether other regions wait for single tasks of this one to finish. */
   readonly feedsRegions: boolean;
-  /** One object for all regions, as each keeps what it is given. */
+  /** One shared object, because each region retains it. */
   readonly job: RegionSurroundings;
 }
 
 export interface RegionContext extends RegionInput {
   /** The attempt of every task of the region. */
   attempt: AttemptNumber;
-  /** What that attempt does: something new, or again what an earlier one did. */
+  /** Whether that attempt writes new results or reproduces those of an earlier one. */
   plan: RestartPlan;
   /** Parallel to `vertices`. */
   executions: readonly ExecutionActorRef[];
-  /** How many attempts have reported to run; how many have finished; how many have ended in whatever way. */
+  /** The number of attempts that have reported running, that have finished, and that have ended in any way. */
   upCount: number;
   finishedCount: number;
   endedCount: number;
@@ -100,8 +100,8 @@ const base = setup({
     /** Registers the partitions of this attempt; answers with `region.partitionsRegistered` or `…Failed`, token = attempt. */
     registerPartitions: (_, _params: { slots: readonly Slot[] }) => placeholder('region', 'registerPartitions'),
     /**
-     * Releases the results of the tasks that had finished, before their next attempt; where they are produced again, only
-     * those that do not outlive their task.
+     * Releases the results of finished tasks before their next attempt. If the region reproduces them, only results
+     * that do not outlive their task are released.
      */
     releaseFinishedPartitions: () => placeholder('region', 'releaseFinishedPartitions'),
   },
@@ -114,7 +114,7 @@ const tell = (command: RegionToExecutionEvent) =>
     for (const execution of context.executions) enqueue.sendTo(execution, command);
   });
 
-/** What the region chart names: what it tells its executions and the master, and what it counts. */
+/** The implementations that the region chart names: events to its executions and the master, and counters. */
 export const regionSetup = base.extend({
   actions: {
     createExecutions: assign(({ context: { job, vertices, attempt }, self }) => ({
@@ -170,7 +170,9 @@ export const regionSetup = base.extend({
     }),
     countEnded: assign({ endedCount: ({ context }) => context.endedCount + 1 }),
 
-    /** Its attempt begins to write. What is not changed is not assigned: a job of ten thousand regions begins with this. */
+    /**
+     * Its attempt begins to write. Assigns only on change, because a job with ten thousand regions starts with this.
+     */
     beginPlan: base.enqueueActions(({ context, enqueue }) => {
       const plan = planAfter(context.plan, 'begin');
       if (plan !== context.plan) enqueue.assign({ plan });
@@ -211,7 +213,7 @@ export const regionSetup = base.extend({
         place,
       }),
     ),
-    /** The task was not told to end: it has not done its work, whatever it says of itself. R7 */
+    /** The task was not told to end, so it has not done its work. R7 */
     reportTaskCanceled: sendTo(
       toMaster,
       ({ context: { region, attempt } }, { vertex }: { vertex: ExecutionVertexId }) => ({

@@ -5,7 +5,7 @@ import { propertyOf } from '../../foreign-value.ts';
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';
 
-/** What an {@link Advisor} needs of an event: to which failover it belongs. */
+/** The part of an event that an {@link Advisor} needs: its failover. */
 interface Question {
   readonly type: string;
   readonly failover: FailoverId;
@@ -17,9 +17,9 @@ export interface AdvisorOptions<Answer> {
   readonly input: unknown;
   /** The type of the emitted event that answers a question, */
   readonly answerType: string;
-  /** and what it answers, looked at once. It may throw: the event is the user's. */
+  /** and extracts the answer, reading it once. It may throw, because the event is the user's. */
   readonly readAnswer: (emitted: unknown) => Answer;
-  /** Where the actor is made. An error of its must not matter there. */
+  /** The host of the actor, which must ignore its errors. */
   readonly actors: ActorHost;
 }
 
@@ -29,9 +29,9 @@ interface Waiting<Answer> {
 }
 
 /**
- * Keeps the actor of a failover strategy or restart backoff, which may be the user's, at arm's length: its error
- * cannot become the job master's, whose child it is not, and it is started anew (its context lost) when it
- * has ended or thrown. Answers are matched to questions by failover id; an answer nobody waits for is dropped.
+ * Isolates the actor of a failover strategy or restart backoff, which may be user code: it is not a child of the job
+ * master, so its error does not reach the master. If it has ended or thrown, a new actor is started with a new context.
+ * Answers are matched to questions by failover id; unexpected answers are ignored.
  */
 export class Advisor<Asked extends Question, Answer> {
   readonly #options: AdvisorOptions<Answer>;
@@ -43,15 +43,15 @@ export class Advisor<Asked extends Question, Answer> {
   }
 
   /**
-   * The actor to send the question of a failover to; exactly one of `answer` and `fail` will be called, if either.
-   * A logic that cannot even be started fails at once.
+   * The actor to ask about a failover. At most one of `answer` and `fail` will be called. A logic that cannot be
+   * started fails at once.
    */
   expect(failover: FailoverId, answer: (answer: Answer) => void, fail: (cause: unknown) => void): AnyActorRef {
     this.#waiting.set(failover, { answer, fail });
     return this.#running();
   }
 
-  /** Tells something that needs no answer, if there is anybody to tell. */
+  /** Sends an event that needs no answer, if the actor runs. */
   tell(news: Asked): void {
     if (this.#isRunning()) this.#actor?.send(news);
   }
@@ -88,7 +88,7 @@ export class Advisor<Asked extends Question, Answer> {
     const failover = propertyOf(emitted.value, 'failover') as FailoverId;
     const waiting = this.#waiting.get(failover);
     this.#waiting.delete(failover);
-    // Also where nobody waits: a promise in it that is rejected must not end the process.
+    // Even for an unexpected answer: a rejected promise in it must not end the process.
     const answer = callNow('the answer', () => readAnswer(emitted.value));
     if (waiting === undefined) return;
     if (answer.kind === 'error') waiting.fail(answer.error);

@@ -4,13 +4,13 @@ import type { FailoverDecision, FailoverRule, TaskFailure } from '../../failover
 import type { Topology } from '../../graph/topology.ts';
 import type { FailoverId, RegionId } from '../../ids.ts';
 
-/** What a failover strategy is started with. One actor serves a whole run. */
+/** The input of a failover strategy. One actor serves a whole run. */
 export interface FailoverStrategyInput {
   readonly topology: Topology;
   readonly environment: Environment;
 }
 
-/** What a failover strategy is told. */
+/** Events for a failover strategy. */
 export type FailoverStrategyEvent =
   /** A task (or, without a vertex, the job) failed: answer with `failover.decided` for this failover, once. */
   | {
@@ -22,7 +22,7 @@ export type FailoverStrategyEvent =
   /** Every region of that failover runs again, or a newer failover took it over. */
   | { readonly type: 'failover.completed'; readonly failover: FailoverId; readonly regions: readonly RegionId[] };
 
-/** What a failover strategy emits. */
+/** Events that a failover strategy emits. */
 export interface FailoverStrategyEmitted {
   readonly type: 'failover.decided';
   readonly failover: FailoverId;
@@ -35,9 +35,9 @@ export type FailoverStrategyActorRef = ActorRef<Snapshot<unknown>, FailoverStrat
  * The pre-typed `setup` of a failover strategy: machines made from it fit `failoverStrategy` of a run.
  *
  * The machine answers each `failover.requested` with one emitted `failover.decided` that names at least the failed
- * task's region. What it leaves out although correctness needs it (a consumer of a region that re-runs, a producer of a
- * lost result) is added by the engine and said in the `failover.decided` event of the run; a machine that throws,
- * answers nonsense or misses its deadline is overruled by restart-all, with a warning.
+ * task's region. The engine adds regions that correctness requires (a consumer of a restarted region, a producer of a
+ * lost result) and says so in the `failover.decided` event of the run. A machine that throws, gives an invalid answer
+ * or misses its deadline is overruled by restart-all, with a warning.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ export function failoverStrategySetup<Context extends MachineContext = MachineCo
   });
 }
 
-/** A rule as a strategy machine: decides each failure on its own. */
+/** Wraps a rule in a strategy machine, which decides each failure separately. */
 export function failoverStrategyMachine(rule: FailoverRule) {
   const ruleSetup = failoverStrategySetup<{ topology: Topology }>();
   return ruleSetup.createMachine({

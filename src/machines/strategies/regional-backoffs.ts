@@ -4,16 +4,16 @@ import { isThenable, refusePromise } from '../../user-code.ts';
 import { Advisor, type AdvisorOptions } from './advisor.ts';
 import type { RestartBackoffEmitted, RestartBackoffEvent, RestartBackoffInput } from './restart-backoff-machine.ts';
 
-/** What a restart backoff answers. */
+/** The answer of a restart backoff. */
 export type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt'>;
 
-/** What the backoffs of a job have in common. */
+/** Settings shared by the backoffs of a job. */
 export interface RegionalBackoffsOptions extends Pick<AdvisorOptions<BackoffAnswer>, 'id' | 'actors'> {
   readonly logic: AnyActorLogic;
   readonly input: RestartBackoffInput;
 }
 
-/** Actors of one backoff: one for each region that fails, and one for what fails the whole job. Made when they are asked. */
+/** The actors of one backoff: one per failing region, and one for failures of the whole job. Created on demand. */
 export class RegionalBackoffs {
   readonly #options: RegionalBackoffsOptions;
   readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, BackoffAnswer>>();
@@ -22,7 +22,7 @@ export class RegionalBackoffs {
     this.#options = options;
   }
 
-  /** Whom to ask about a failure of `scope`; see {@link Advisor.expect}. */
+  /** The actor to ask about a failure in `scope`; see {@link Advisor.expect}. */
   of(scope: RegionId | 'job'): Advisor<RestartBackoffEvent, BackoffAnswer> {
     let backoff = this.#backoffs.get(scope);
     if (backoff === undefined) {
@@ -43,7 +43,7 @@ export class RegionalBackoffs {
   }
 }
 
-/** What a backoff emitted, which may be the user's, looked at once. @throws InvalidArgumentError for a promise */
+/** Reads the event of a backoff, which may be user code, once. @throws InvalidArgumentError for a promise */
 function backoffAnswer(emitted: unknown): BackoffAnswer {
   const { canRestart, delayMs, newAttempt } = emitted as BackoffAnswer;
   for (const [name, value] of Object.entries({ canRestart, delayMs, newAttempt })) {

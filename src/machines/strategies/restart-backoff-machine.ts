@@ -5,12 +5,12 @@ import type { RestartBackoffRule } from '../../failover/backoffs/restart-backoff
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';
 
-/** What a restart backoff is started with. One actor serves one region, unless the run says one for the job. */
+/** The input of a restart backoff. One actor serves one region, unless `backoffScope` is `job`. */
 export interface RestartBackoffInput {
   readonly environment: Environment;
 }
 
-/** What a restart backoff is told: a failure, to be answered with `backoff.decided` for this failover, once. */
+/** Events for a restart backoff: a failure, to be answered once with `backoff.decided` for this failover. */
 export interface RestartBackoffEvent {
   readonly type: 'backoff.requested';
   readonly failover: FailoverId;
@@ -19,14 +19,14 @@ export interface RestartBackoffEvent {
   readonly nowMs: number;
 }
 
-/** What a restart backoff emits. */
+/** Events that a restart backoff emits. */
 export interface RestartBackoffEmitted {
   readonly type: 'backoff.decided';
   readonly failover: FailoverId;
   readonly canRestart: boolean;
-  /** How long to wait from now; 0 or more. */
+  /** Delay from now, at least 0. */
   readonly delayMs: number;
-  /** False if the failure was merged into the restart that is already planned. */
+  /** False if the failure was merged into the restart already planned. */
   readonly newAttempt: boolean;
 }
 
@@ -35,11 +35,11 @@ export type RestartBackoffActorRef = ActorRef<Snapshot<unknown>, RestartBackoffE
 /**
  * The pre-typed `setup` of a restart backoff: machines made from it fit `restartBackoff` of a run.
  *
- * The machine answers each `backoff.requested` with one emitted `backoff.decided`. One that throws, answers nonsense or
- * misses its deadline is overruled for that failure by `exponentialDelay()`, which counts only those failures, in the same
- * scope, and ends the job after five attempts; an event `failover.overruled` says so.
+ * The machine answers each `backoff.requested` with one emitted `backoff.decided`. A machine that throws, gives an
+ * invalid answer or misses its deadline is overruled for that failure by `exponentialDelay()`, which counts only such
+ * failures, in the same scope, and fails the job after five attempts. The event `failover.overruled` reports it.
  *
- * Each region that fails has an actor of its own, and all of them share the run's actor system: give its children no
+ * Each failing region has its own actor, and all share the run's actor system, so do not give its children a
  * `systemId`.
  */
 export function restartBackoffSetup<Context extends MachineContext = MachineContext>() {
@@ -53,7 +53,7 @@ export function restartBackoffSetup<Context extends MachineContext = MachineCont
   });
 }
 
-/** A rule as a backoff machine. */
+/** Wraps a rule in a backoff machine. */
 export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
   const ruleSetup = restartBackoffSetup<{ environment: Environment; state: State; newAttempt: boolean }>();
   return ruleSetup.createMachine({
@@ -82,7 +82,7 @@ export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
   });
 }
 
-/** What a rule answers at once. @throws what it threw, and for a promise, which is silenced */
+/** The synchronous answer of a rule. @throws its error; or an error for a promise, whose outcome is ignored */
 function answerOf<Answer>(question: string, ask: () => Answer): Answer {
   const answer = callNow(question, ask);
   if (answer.kind === 'error') throw answer.error;

@@ -7,10 +7,10 @@ import { placeholder } from '../placeholder.ts';
 import { tapped } from '../state-tap.ts';
 
 /**
- * The task executor chart: a place that offers slots, as the job master sees it.
+ * The task executor chart: an executor and its slots, from the job master's side.
  *
  * T1 It offers slots from its registration until it is lost or stopped, never before or after.
- * T2 When it is lost, the master hears that before any of its tasks is failed, so that nothing is deployed to it again.
+ * T2 When it is lost, the master hears of it before its tasks fail, so that nothing is deployed to it again.
  * T3 `lost` and `stopped` are never left: an executor that comes back is another executor.
  */
 export interface TaskExecutorInput {
@@ -19,7 +19,7 @@ export interface TaskExecutorInput {
 }
 
 export interface TaskExecutorContext extends TaskExecutorInput {
-  /** How many tasks it runs at once, once it has said so; may be Infinity. */
+  /** Maximum tasks at once, set when it registers; may be Infinity. */
   slots: number;
   /** Why it is lost. */
   why: string | undefined;
@@ -27,7 +27,7 @@ export interface TaskExecutorContext extends TaskExecutorInput {
 
 export type TaskExecutorEvent =
   | { readonly type: 'executor.connected'; readonly slots: number }
-  /** It does not answer, or a task on it does not end. */
+  /** The executor does not answer, or a task on it does not end. */
   | { readonly type: 'executor.declareLost'; readonly why: string }
   | { readonly type: 'executor.stop' };
 
@@ -35,7 +35,7 @@ const base = setup({
   types: {} as { context: TaskExecutorContext; events: TaskExecutorEvent; input: TaskExecutorInput },
   actions: {
     recordState: (_, _params: { state: TaskExecutorState }) => placeholder('task executor', 'recordState'),
-    /** Ends its tasks as failed: their code may still run, what it reports is void. To be sent, so that T2 holds. */
+    /** Fails its tasks, whose code may still run but whose reports are ignored. Sent as an event, so that T2 holds. */
     failTasks: () => placeholder('task executor', 'failTasks'),
   },
 });
