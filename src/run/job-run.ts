@@ -14,7 +14,7 @@ import type { JobReceipt } from './folds/job-receipt.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { JobSnapshot } from './folds/job-snapshot.ts';
 import type { LiveRun } from './folds/receipt-book.ts';
-import type { RunFolds } from './folds/run-folds.ts';
+import { foldEvent, type RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
 import type { StorageUse } from './storage-use.ts';
 
@@ -149,10 +149,7 @@ export class JobRun implements AsyncDisposable {
 
   /** For the composition root: takes every event of the job. */
   observe(event: JobEvent): void {
-    const { snapshot, receipt, failures } = this.#parts.folds;
-    snapshot.next(event);
-    receipt.next(event);
-    failures.next(event);
+    foldEvent(this.#parts.folds, event);
     this.#deliver(event);
     this.#scheduleSnapshot();
     if (event.type === 'job.statusChanged' && isTerminalJobStatus(event.status)) this.#end();

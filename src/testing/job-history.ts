@@ -1,10 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { JobEvent } from '../actors/job-event.ts';
-import { folded } from '../run/folds/event-fold.ts';
-import type { JobShape } from '../run/folds/job-shape.ts';
-import { runFolds } from '../run/folds/run-folds.ts';
+import type { RunFolds } from '../run/folds/run-folds.ts';
 import type { JobRun } from '../run/job-run.ts';
-import { defaultExceptionHistorySize } from '../run/run-options.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
@@ -109,19 +106,13 @@ function missingInputs(
 }
 
 /**
- * What a run that has ended says of itself and its recorded events do not: its snapshot, receipt and failures are to be
- * folds over them, so that a recording tells as much as the run did.
+ * What a run that has ended says of itself and its events do not: its snapshot, receipt and failures are to be folds over
+ * them, so that a recording tells as much as the run did. The given folds took the events as they came: what the user's
+ * code does to an error later is not in them.
  */
-export function unrecorded(run: JobRun, shape: JobShape, events: readonly JobEvent[]): string[] {
-  const folds = runFolds(shape, { exceptionHistorySize: defaultExceptionHistorySize });
-  const [told, recorded] = [
-    { snapshot: run.snapshot(), receipt: plain(run.receipt()), failures: run.failures },
-    {
-      snapshot: folded(folds.snapshot, events),
-      receipt: plain(folded(folds.receipt, events)),
-      failures: folded(folds.failures, events),
-    },
-  ];
+export function unrecorded(run: JobRun, { snapshot, receipt, failures }: RunFolds): string[] {
+  const told = { snapshot: run.snapshot(), receipt: plain(run.receipt()), failures: run.failures };
+  const recorded = { snapshot: snapshot.value(), receipt: plain(receipt.value()), failures: failures.value() };
   return (['snapshot', 'receipt', 'failures'] as const).flatMap((part) =>
     isDeepStrictEqual(told[part], recorded[part])
       ? []

@@ -11,8 +11,9 @@ import { givenOf } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { jobShape } from '../run/folds/job-shape.ts';
+import { foldEvent, runFolds } from '../run/folds/run-folds.ts';
 import type { JobRun } from '../run/job-run.ts';
-import type { JobRunOptions } from '../run/run-options.ts';
+import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-options.ts';
 import { runJob } from '../run/run-job.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
@@ -96,7 +97,11 @@ export async function runSimulated(
         }),
     },
   );
-  run.events$.subscribe((event) => history.add(event));
+  const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
+  run.events$.subscribe((event) => {
+    history.add(event);
+    foldEvent(recorded, event);
+  });
   watch?.(run);
   let failure: Error | undefined;
   try {
@@ -111,7 +116,7 @@ export async function runSimulated(
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
   const receipt = run.receipt();
-  return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, jobShape(plan), history.events) };
+  return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
 }
 
 function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {

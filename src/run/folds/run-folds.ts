@@ -1,3 +1,4 @@
+import type { JobEvent } from '../../actors/job-event.ts';
 import { FailureHistory } from './failure-history.ts';
 import type { JobShape } from './job-shape.ts';
 import { SnapshotFold } from './job-snapshot.ts';
@@ -17,4 +18,11 @@ export function runFolds(shape: JobShape, { exceptionHistorySize }: { exceptionH
     receipt: new ReceiptBook(shape),
     failures: new FailureHistory(exceptionHistorySize),
   };
+}
+
+/** Hands an event to each of the folds. */
+export function foldEvent({ snapshot, receipt, failures }: RunFolds, event: JobEvent): void {
+  snapshot.next(event);
+  receipt.next(event);
+  failures.next(event);
 }
