@@ -101,19 +101,16 @@ function collect(graph: ExecutionGraph, sets: UnionFind): PipelinedRegions {
     vertices[next[region] as number] = vertex;
     next[region] = (next[region] as number) + 1;
   }
-  const members: Pick<PipelinedRegions, 'regionOf' | 'forEachVertex'> = {
+  const { inputsOf, outputsOf } = new RegionBoundaries(graph, { regionOf, vertices, starts });
+  return {
+    count,
     regionOf: (vertex) => regionOf[vertex] as RegionId,
+    verticesOf: (region) => vertices.subarray(starts[region] as number, starts[region + 1] as number),
     forEachVertex: (region, visit) => {
       const end = starts[region + 1] as number;
       for (let at = starts[region] as number; at < end; at++) visit(vertices[at] as ExecutionVertexId);
     },
-  };
-  const boundaries = new RegionBoundaries(graph, members);
-  return {
-    ...members,
-    count,
-    verticesOf: (region) => vertices.subarray(starts[region] as number, starts[region + 1] as number),
-    inputsOf: (region) => boundaries.inputsOf(region),
-    outputsOf: (region) => boundaries.outputsOf(region),
+    inputsOf,
+    outputsOf,
   };
 }

@@ -14,11 +14,17 @@ export interface BoundaryGroup {
   readonly consumerRegions: Int32Array;
 }
 
-/** The vertices of regions: the input from which boundaries are computed. */
-interface Members {
-  regionOf(vertex: ExecutionVertexId): RegionId;
-  forEachVertex(region: RegionId, visit: (vertex: ExecutionVertexId) => void): void;
+/** Which vertices are in which region, as tables. */
+export interface RegionTables {
+  /** By vertex. */
+  readonly regionOf: Int32Array;
+  /** The vertices of all regions, one region after the other. */
+  readonly vertices: Int32Array;
+  /** By region: where its vertices start. One more at the end. */
+  readonly starts: Int32Array;
 }
+
+type ForEachGroup = (vertex: ExecutionVertexId, add: (group: number) => void) => void;
 
 /**
  * The groups that lead into and out of each region. Computed on first use, in O(its vertices and their groups), and
@@ -26,7 +32,7 @@ interface Members {
  */
 export class RegionBoundaries {
   readonly #graph: ExecutionGraph;
-  readonly #regions: Members;
+  readonly #tables: RegionTables;
   readonly #groups: (BoundaryGroup | undefined)[] = [];
   /** By group: the round in which it was last collected. */
   readonly #seenIn: Int32Array;
@@ -34,36 +40,23 @@ export class RegionBoundaries {
   readonly #inputs: (readonly BoundaryGroup[] | undefined)[] = [];
   readonly #outputs: (readonly BoundaryGroup[] | undefined)[] = [];
 
-  constructor(graph: ExecutionGraph, regions: Members) {
+  constructor(graph: ExecutionGraph, tables: RegionTables) {
     this.#graph = graph;
     this.#seenIn = new Int32Array(graph.groupCount);
-    this.#regions = regions;
+    this.#tables = tables;
   }
 
-  inputsOf(region: RegionId): readonly BoundaryGroup[] {
-    const known = this.#inputs[region];
-    if (known !== undefined) return known;
-    const found: BoundaryGroup[] = [];
-    const collect = this.#collectInto(found);
-    this.#regions.forEachVertex(region, (vertex) => this.#graph.forEachConsumedGroup(vertex, collect));
-    this.#inputs[region] = found;
-    return found;
-  }
+  readonly inputsOf = (region: RegionId): readonly BoundaryGroup[] =>
+    (this.#inputs[region] ??= this.#collect(region, (vertex, add) => this.#graph.forEachConsumedGroup(vertex, add)));
 
-  outputsOf(region: RegionId): readonly BoundaryGroup[] {
-    const known = this.#outputs[region];
-    if (known !== undefined) return known;
-    const found: BoundaryGroup[] = [];
-    const collect = this.#collectInto(found);
-    this.#regions.forEachVertex(region, (vertex) => this.#graph.forEachProducedGroup(vertex, collect));
-    this.#outputs[region] = found;
-    return found;
-  }
+  readonly outputsOf = (region: RegionId): readonly BoundaryGroup[] =>
+    (this.#outputs[region] ??= this.#collect(region, (vertex, add) => this.#graph.forEachProducedGroup(vertex, add)));
 
-  /** Collects groups, each once, in the order of the region's vertices. */
-  #collectInto(found: BoundaryGroup[]): (group: number) => void {
+  /** Groups over exchanges that cut regions, each once, in the order of the region's vertices. */
+  #collect(region: RegionId, forEachGroup: ForEachGroup): readonly BoundaryGroup[] {
     const round = ++this.#round;
-    return (group) => {
+    const found: BoundaryGroup[] = [];
+    const add = (group: number): void => {
       if (this.#seenIn[group] === round) return;
       this.#seenIn[group] = round;
       const known = this.#groups[group];
@@ -72,24 +65,24 @@ export class RegionBoundaries {
       this.#groups[group] = boundary;
       found.push(boundary);
     };
+    const { vertices, starts } = this.#tables;
+    const end = starts[region + 1] as number;
+    for (let at = starts[region] as number; at < end; at++) forEachGroup(vertices[at] as ExecutionVertexId, add);
+    return found;
   }
 
   #boundaryGroup(group: number): BoundaryGroup {
     const graph = this.#graph;
-    const first = graph.producerStart(group);
+    const { regionOf } = this.#tables;
+    const [first, end] = [graph.producerStart(group), graph.producerEnd(group)];
     return {
       index: group,
       exchange: graph.exchangeOfGroup(group),
       firstPartition: graph.partitionOf(graph.edgeIndexOfGroup(group), first as ExecutionVertexId),
-      producerRegions: this.#regionsOf(first, graph.producerEnd(group)),
-      consumerRegions: Int32Array.from(new Set(this.#regionsOf(graph.consumerStart(group), graph.consumerEnd(group)))),
+      producerRegions: regionOf.subarray(first, end),
+      consumerRegions: Int32Array.from(
+        new Set(regionOf.subarray(graph.consumerStart(group), graph.consumerEnd(group))),
+      ),
     };
-  }
-
-  /** The region of each of some vertices. */
-  #regionsOf(start: number, end: number): Int32Array {
-    const found = new Int32Array(end - start);
-    for (let at = 0; at < found.length; at++) found[at] = this.#regions.regionOf((start + at) as ExecutionVertexId);
-    return found;
   }
 }
