@@ -1,10 +1,10 @@
 /**
- * Bytes that results may take together, of memory or of the disk: those of one run, or of one exchange, whose `parent` is
- * then the run's.
+ * A budget of bytes, in memory or on disk, for the results of a run, or of one exchange; the `parent` of the latter is
+ * the run's budget.
  */
 export class ByteBudget {
   readonly totalBytes: number;
-  /** Whose results share it: `the run`, or an edge. */
+  /** The owner of the budget: `the run`, or an edge. */
   readonly owner: string;
   readonly #parent: ByteBudget | undefined;
   readonly #waiting = new Set<() => void>();
@@ -18,7 +18,7 @@ export class ByteBudget {
     if (parent !== undefined) parent.#children.add(this);
   }
 
-  /** Whether it is a part of another. */
+  /** Whether it is part of another budget. */
   get isPart(): boolean {
     return this.#parent !== undefined;
   }
@@ -27,7 +27,7 @@ export class ByteBudget {
     return this.#reservedBytes;
   }
 
-  /** Whether more is reserved than there is. */
+  /** Whether more is reserved than the budget has. */
   get isExceeded(): boolean {
     return this.#reservedBytes > this.totalBytes || this.#parent?.isExceeded === true;
   }
@@ -47,7 +47,7 @@ export class ByteBudget {
     return this.tooSmallFor(bytes) === undefined;
   }
 
-  /** Takes `bytes` whether there is room or not. */
+  /** Reserves `bytes` even if there is no room. */
   reserve(bytes: number): void {
     this.#reservedBytes += bytes;
     this.#parent?.reserve(bytes);
@@ -60,7 +60,7 @@ export class ByteBudget {
     if (wasExceeded && this.#reservedBytes <= this.totalBytes) this.#relieve();
   }
 
-  /** Tells whoever waits, here and in the parts: room in the whole may be room for each. */
+  /** Notifies waiting producers here and in the parts, because room in the whole may be room for each part. */
   #relieve(): void {
     if (this.isExceeded) return;
     for (const relieved of [...this.#waiting]) relieved();

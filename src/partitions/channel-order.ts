@@ -1,8 +1,7 @@
 /**
- * The order in which a task took elements from its channels, as runs: so many records of this channel, so many of that, a mark
- * of this one. With it a task that merges channels can do the same again. 8 bytes a run; a mark is a run of no records. Runs
- * follow each other without bounds until the task starts from the beginning. (Causal logging of the one thing that is left
- * to chance.)
+ * The order in which a task took elements from its channels, as runs: a number of records of one channel, or a mark of
+ * it. With it, a task can repeat the merge of its channels. 8 bytes per run; a mark is a run of zero records. The log
+ * grows until the task starts from the beginning. (Causal logging of the only nondeterministic choice.)
  */
 export class ChannelOrder {
   #runs = new Uint32Array(64);

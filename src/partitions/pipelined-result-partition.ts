@@ -10,22 +10,22 @@ export interface PipelinedResultPartitionOptions {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
-  /** Elements that wait in one subpartition before the producer has to stop. Default 4. */
+  /** Maximum waiting elements per subpartition before the producer has to stop. Default 4. */
   readonly queueCapacity?: number;
-  /** Hears that nobody needed the rest of it. */
+  /** Called when no consumer needs the rest of it. */
   readonly curtailed?: () => void;
 }
 
 /**
- * A result that is read while it is written, once, and kept no longer than it takes to read it. Each subpartition is a
- * bounded queue; one that is full stops the producer.
+ * A result that is read once, while it is written, and not retained. Each subpartition is a bounded queue; a full one
+ * stops the producer.
  *
  * Invariants:
  * - PP1 Nothing is emitted without a credit, except the end.
- * - PP2 The producer is told when the last full queue has room again, and not before.
- * - PP3 What a reader that went away would have read is dropped, and holds nobody up.
- * - PP4 It is needed until every reader was dismissed or it is released. A reader that only went away needs it still: it
- *   failed, and its producer with it.
+ * - PP2 The producer is notified only when the last full queue has room again.
+ * - PP3 Elements for a reader that went away are dropped and delay no one.
+ * - PP4 It is needed until every reader was dismissed or it is released. A reader that only went away needs it still:
+ *   it failed, and its producer with it.
  */
 export class PipelinedResultPartition implements ResultPartition {
   readonly id: ResultPartitionId;
@@ -95,7 +95,7 @@ export class PipelinedResultPartition implements ResultPartition {
     done();
   }
 
-  /** Everybody who would read it was dismissed: there is nobody to be told how it ended. */
+  /** Every reader was dismissed, so there is none to notify of the end. */
   curtail(done: (error?: Error) => void): void {
     if (this.#phase === 'open') this.#curtailed?.();
     this.finish(done);
@@ -140,7 +140,7 @@ export class PipelinedResultPartition implements ResultPartition {
   }
 }
 
-/** Who hears of what becomes of a subpartition. */
+/** The observers of a subpartition. */
 interface SubpartitionOwner {
   noteFull(full: boolean): void;
   noteDismissed(): void;

@@ -4,13 +4,13 @@ import type { ResultPartitionId } from '../ids.ts';
 import type { ResultTrace } from './result-trace.ts';
 import type { StreamElement, WrittenElement } from './stream-element.ts';
 
-/** Where a fault can be armed around results (`environment.faults`). The place says `partition` and `attempt`. */
+/** Fault points around results (`environment.faults`). Their place has `partition` and `attempt`. */
 export const partitionFaultPoints = {
   /** Before room is made for the result of an attempt. */
   register: 'partition.register',
 } as const;
 
-/** What a partition holds and has moved; all counts since it was created, over every attempt that wrote it. */
+/** Statistics of a partition. Counts are since its creation, over all attempts that wrote it. */
 export interface PartitionStatistics {
   readonly records: number;
   readonly batches: number;
@@ -26,51 +26,55 @@ export interface PartitionStatistics {
  */
 export interface SubpartitionView {
   /**
-   * The elements in order, the last one `end`; then it completes. One subscriber. Errors with a `PartitionLostError`
-   * when what was asked for is gone or unreadable. Emits synchronously inside `request` or inside the producer's write.
+   * The elements in order, the last one `end`; then it completes. One subscriber. Errors with a `PartitionLostError` if
+   * a requested element is gone or unreadable. Emits synchronously inside `request` or inside the producer's write.
    */
   readonly elements$: Observable<StreamElement>;
   /** Grants room for `credits` more elements. `end` needs no credit. */
   request(credits: number): void;
   /**
-   * Its reader needs nothing more, for good: an orderly end, unlike unsubscribing, after which it may come back. Nothing is
-   * emitted any more. Safe to call twice.
+   * The reader needs no more elements, ever: an orderly end, unlike unsubscribing, after which the reader may come
+   * back. Stops emitting. Idempotent.
    */
   dismiss(): void;
 }
 
 /**
- * What one attempt of one task writes for one edge: `subpartitionCount` queues, one per consumer. One writer.
- * Kinds differ in what they keep and in when a reader may start; all pass one suite (`test/partitions`).
+ * The output of one attempt over one edge: `subpartitionCount` queues, one per consumer. One writer. Kinds differ in
+ * what they retain and in when a reader may start; all pass one suite (`test/partitions`).
  */
 export interface ResultPartition {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
 
-  /** Whether one more element may be written to *any* subpartition. A full partition stops its producer. Looking is free. */
+  /**
+   * Whether one more element may be written to *any* subpartition. A full partition stops its producer. No side
+   * effects.
+   */
   readonly isWritable: boolean;
   /**
-   * Whether anybody needs what is still to be written: false once every reader was dismissed, or when it was released.
-   * One that has not been opened needs everything, and so does whoever keeps the result for later. Looking is free.
+   * Whether a consumer needs further elements: false once every reader was dismissed, or the partition was released. A
+   * reader that has not been opened needs everything, and a kept result needs it too. No side effects.
    */
   readonly isNeeded: boolean;
-  /** Its producer has stopped because it is full: where nobody waits for ever, its time begins. */
+  /** The producer has stopped because the partition is full: starts the time limit, if there is one. */
   waitForRoom(): void;
   /** Calls `listener` whenever the partition becomes writable again, fails, or is needed no more. One listener: the writing task. */
   onWritable(listener: () => void): void;
   /**
-   * Appends an element to a subpartition; takes ownership of an array of records. What no consumer needs is dropped.
-   * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier element or this one could not
-   * be retained.
-   * @throws DeterminismBrokenError when the result is reproduced, and this is not what was written before.
+   * Appends an element to a subpartition; takes ownership of an array of records. Elements that no consumer needs are
+   * dropped.
+   * @throws SpillError | DiskBudgetExceededError | RecordNotSerializableError when an earlier element or this one could
+   * not be retained.
+   * @throws DeterminismBrokenError if the result is being reproduced and this element differs from the first output.
    */
   write(subpartition: number, element: WrittenElement): void;
   /** Ends every subpartition. Calls `done` when everything that must outlive the task is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
   /**
-   * Ends it where it is, because nobody needs more: whoever comes to read it later finds it lost, unless all of it is there.
-   * Calls `done` when nothing of it is under way.
+   * Ends it here, because no consumer needs more. A later reader finds it lost, unless it is complete. Calls `done`
+   * when all work is complete.
    */
   curtail(done: (error?: Error) => void): void;
 
@@ -81,24 +85,24 @@ export interface ResultPartition {
    */
   read(subpartition: number, fromRecord?: number): SubpartitionView;
 
-  /** Looks whether what it holds can still be read, without reading it: `done` gets what is wrong. At once if it can. */
+  /** Verifies its data without reading it: `done` gets the fault, if any, synchronously if possible. */
   verify(done: (error?: Error) => void): void;
   statistics(): PartitionStatistics;
-  /** Frees everything it holds, memory and files; readers get a `PartitionLostError`. Safe to call twice. */
+  /** Frees its memory and files; readers get a `PartitionLostError`. Idempotent. */
   release(): void;
 }
 
-/** A result that leaves something to compare another attempt with. */
+/** A result that leaves a trace for comparison with a second output. */
 export interface TraceableResult extends ResultPartition {
-  /** What will be left of it when it is released; undefined if that would be too little. */
+  /** The trace that remains after its release; undefined if the data is not enough. */
   trace(): ResultTrace | undefined;
 }
 
-/** A result that the next attempt of its producer takes over. */
+/** A result that the next attempt of its producer can take over. */
 export interface ResumableResult extends TraceableResult {
   /**
-   * Hands what it holds on to the next attempt of its producer, which produces it again: what is there is compared, what
-   * is missing is put back, what follows is appended. Its readers stay.
+   * Hands its data over to the next attempt of its producer, which reproduces it: present elements are compared,
+   * missing ones restored, further ones appended. Its readers stay.
    * @param isLost whether its files are to be removed
    * @throws PartitionLostError if it was released
    */

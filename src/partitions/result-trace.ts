@@ -15,11 +15,11 @@ interface SubpartitionTrace {
 }
 
 /**
- * What is left of a result that was released: enough to tell whether another attempt produces the same again. 8 bytes an
+ * The trace of a released result: enough to tell whether another attempt produces the same elements. 8 bytes per
  * element.
  */
 export class ResultTrace {
-  /** Whether that was all of it; otherwise no consumer needed the rest, and nothing is known of it. */
+  /** Whether the trace is complete. Otherwise no consumer needed the rest, and it is unknown. */
   readonly isWhole: boolean;
   readonly #subpartitions: readonly (SubpartitionTrace | undefined)[];
 

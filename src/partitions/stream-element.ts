@@ -29,8 +29,8 @@ export interface Idleness {
 }
 
 /**
- * An element that is no record. Sequence numbers count records alone, so a mark has none: its place is *after record n of
- * its subpartition*, among the other marks there in the order they were written. Batches make no difference to it.
+ * An element that is not a record. Sequence numbers count only records, so a mark has none: its place is *after record
+ * n of its subpartition*, among the marks there in writing order, independent of batches.
  */
 export type Mark = Barrier | Watermark | Idleness;
 

@@ -4,8 +4,8 @@ import type { InputState, OutputState } from '../operators/state/task-state.ts';
 import type { Batch, Mark, StreamElement } from './stream-element.ts';
 
 /**
- * Where a task takes its elements from: an input gate over many channels, or a source.
- * The task asks for one element at a time; everything happens inside `emitNext`, on the caller's stack.
+ * The input of a task: an input gate over many channels, or a source. The task asks for one element at a time;
+ * everything happens inside `emitNext`, on the caller's stack.
  */
 export interface TaskInput {
   /** Hot. Emits one element per successful `emitNext`; `end` once, when everything was read; errors at most once. */
@@ -14,19 +14,19 @@ export interface TaskInput {
   emitNext(): boolean;
   /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
   onAvailable(listener: () => void): void;
-  /** Where record number `record`, of those that were emitted, from 0, came from, as far as that is known at once. */
+  /** The origin of emitted record number `record`, from 0, as far as it is known immediately. */
   placeOf(record: number): string | undefined;
-  /** The same, exactly, which takes its time: undefined if it cannot be told. Before `close`. Never rejects. */
+  /** The exact origin, asynchronously; undefined if unknown. Call it before `close`. Never rejects. */
   readonly locate?: ((record: number) => Promise<string | undefined>) | undefined;
   /** How far it has emitted, so that another input can go on from there. Between two emissions; changes nothing. */
   snapshot(): StateSnapshot<InputState>;
-  /** Nothing more is needed, for good: whoever produces it is told. Nothing is emitted any more; `close` follows. */
+  /** No more input is needed, ever: notifies the producers and stops emitting; `close` follows. */
   dismiss(): void;
-  /** Stops reading and frees what is held. Safe to call twice. Calls `done` when nothing of it runs any more. */
+  /** Stops reading and frees resources. Idempotent. Calls `done` when it has stopped completely. */
   close(done: () => void): void;
 }
 
-/** What an output was at when it failed. */
+/** What an output was working on when it failed. */
 export interface OutputBlame {
   /** uid of the operator that reads the output, if a function of its failed; undefined for what is last in the task. */
   readonly uid: string | undefined;
@@ -37,17 +37,17 @@ export interface OutputBlame {
   };
 }
 
-/** Where a task puts its results: one per outgoing edge, or a sink. */
+/** An output of a task: one per outgoing edge, or a sink. */
 export interface TaskOutput {
-  /** Whether a batch may be written now. Looking is free. */
+  /** Whether a batch may be written now. No side effects. */
   readonly isWritable: boolean;
-  /** Whether anybody needs what is still to be written. A sink always does. */
+  /** Whether a consumer needs further output. A sink always does. */
   readonly isNeeded: boolean;
-  /** What went wrong with an earlier batch, where that shows between writes. */
+  /** The error of an earlier batch, if it appears between writes. */
   readonly failure: Error | undefined;
-  /** What it was at when it failed, where that is known. */
+  /** What it was working on when it failed, if known. */
   readonly blame?: OutputBlame | undefined;
-  /** The task has stopped because it may not write: where nobody waits for ever, its time begins. */
+  /** The task has stopped because it cannot write: starts the time limit, if the output has one. */
   waitForRoom(): void;
   /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */
   onWritable(listener: () => void): void;
@@ -59,12 +59,12 @@ export interface TaskOutput {
   snapshot(): StateSnapshot<OutputState>;
   /** Goes on as another output would have. Once, before the first record. */
   restore(state: OutputState): void;
-  /** Hands on what is still buffered (a partly filled batch) although nothing follows yet. */
+  /** Flushes partly filled batches although more may follow. */
   flush(): void;
   /** Everything was written: commit. Calls `done` when it is safe, or with the error. */
   finish(done: (error?: Error) => void): void;
-  /** Nobody needs more: it ends where it is. Calls `done` when it is safe, or with the error. */
+  /** No consumer needs more: ends the output here. Calls `done` when it is safe, or with the error. */
   curtail(done: (error?: Error) => void): void;
-  /** The attempt failed or was cancelled: give up what is not committed. Calls `done` when nothing of it runs. */
+  /** The attempt failed or was canceled: discards uncommitted output. Calls `done` when it has stopped completely. */
   abort(done: () => void): void;
 }

@@ -1,21 +1,21 @@
 import type { AsyncCall } from './async-call.ts';
 
-/** A record on its way through the function of `mapAsync`. */
+/** A record in `mapAsync`. */
 export interface CallEntry {
   readonly record: unknown;
   /** Its number in the input of the stage, from 0; undefined if the stage was restored with it. */
   readonly number: number | undefined;
   retry: number;
-  /** Whether a call for it was made in vain. */
+  /** Whether an earlier call for it failed. */
   isRepeated: boolean;
   isAnswered: boolean;
   result: unknown;
-  /** What a call for it costs; undefined until one is to be made. */
+  /** The cost of a call for it; undefined until a call is requested. */
   costs: readonly number[] | undefined;
   call: AsyncCall | undefined;
-  /** Ends what it waits for: its turn to call, or the time of its retry. */
+  /** Stops waiting for a grant or for the retry delay. */
   stopWaiting: (() => void) | undefined;
-  /** Gives back the place of its key, or withdraws the request for one. */
+  /** Releases the place of its key, or withdraws the request for one. */
   leavePlace: (() => void) | undefined;
 }
 

@@ -23,9 +23,9 @@ export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap
  * something to say at the end.
  *
  * Invariants:
- * - FC1 A poll at the end asks about so many keys as a batch has records, and no more: however many keys there are, the
- *   thread is given back in between, also where nothing comes of them.
- * - FC2 What an operator says at the end goes through the operators after it, before those say their last.
+ * - FC1 A poll at the end handles at most as many keys as a batch has records, so the thread is yielded between polls
+ *   even if keys have no results.
+ * - FC2 The final results of an operator pass through the operators after it before those produce theirs.
  */
 export class FusedChain implements OperatorStage {
   readonly #context: StageContext;

@@ -16,8 +16,8 @@ type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
 type OnEnd = (context: Context, emit: Emit) => unknown;
 
 /**
- * `process`: a user's function with a state per key. One context shows it key by key, so it is good for as long as a
- * call lasts; whoever uses it later, or is asynchronous, gets an error instead of another key's state.
+ * `process`: a user's function with a state per key. One context is reused for all keys, so it is valid only during a
+ * call; later or asynchronous use throws an error instead of reading another key's state.
  */
 export class KeyedState implements Segment {
   readonly #keyOf: (record: unknown) => unknown;

@@ -1,11 +1,11 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 
-/** What a segment notes about one run for whoever has to say where it failed, or what a result came of. */
+/** The trace of one run of a segment, for error places and for the origins of results. */
 export interface SegmentTrace {
   /** It failed in operator `operator` of the segment, at the record with this index. */
   failedAt(operator: number, index: number): void;
-  /** By result: index of the record that it came of. undefined where nobody will ask. */
+  /** By result: index of its input record. undefined if origins are not tracked. */
   readonly origins: number[] | undefined;
 }
 

@@ -4,8 +4,8 @@ import { packData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 
 /**
- * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or why there
- * is none, so that nobody takes a part of it for the whole.
+ * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or the
+ * reason why there is none, so that partial state is never taken for complete.
  */
 export type StateSnapshot<State = unknown> = { readonly kind: 'taken'; readonly state: State } | Absence;
 

@@ -11,8 +11,8 @@ import type { ChainState, PassingState, StageState } from '../state/stage-state.
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 
 /**
- * What a subtask does with its records, as one stage: runs of synchronous operators are fused, the others stand alone.
- * Without operators, what comes in goes out.
+ * The operators of a subtask as one stage: runs of synchronous operators are fused, the others are separate. Without
+ * operators, input is output.
  *
  * @throws what a function of `through` threw, and InvalidArgumentError for options of `mapAsync`.
  */
@@ -124,11 +124,11 @@ class PassingStage implements OperatorStage {
 }
 
 /**
- * Stages in a row: what one gives the next takes, when it does.
+ * Stages in sequence: each takes the results of the one before.
  *
  * Invariants:
  * - SC1 A stage gets a batch only while it accepts one, and its end once, when the stage before it is done.
- * - SC2 A stage that is done before its input is needs nothing more: what comes before it is closed, and no input taken.
+ * - SC2 A stage that is done before its input needs no more: the stages before it are closed, and no input is taken.
  */
 class StageChain implements OperatorStage {
   readonly #stages: readonly OperatorStage[];

@@ -123,7 +123,9 @@ export class RecordWriter implements TaskOutput {
     this.#partition.curtail(done);
   }
 
-  /** What was written stays until whoever owns the partition releases it: a reader must not take it for complete. */
+  /**
+   * The written records stay until the owner of the partition releases it; a reader must not take them for complete.
+   */
   abort(done: () => void): void {
     this.#batches.length = 0;
     done();
@@ -186,7 +188,7 @@ export class RecordWriter implements TaskOutput {
     if (batch.length >= this.#fitting) this.#hand(0);
   }
 
-  /** Hands on what was filled of a batch. */
+  /** Emits a partly filled batch. */
   #hand(subpartition: number): void {
     const batch = this.#batches[subpartition];
     if (batch === undefined) return;

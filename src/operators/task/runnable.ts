@@ -1,8 +1,8 @@
 /** Work that is done in steps on the one thread there is. */
 export interface Runnable {
   /**
-   * Works until `shouldYield` says that it is somebody else's turn (`ready`: there is more to do) or until it has to wait
-   * (`blocked`: whoever it waits for wakes it). Never throws.
+   * Works until `shouldYield` ends its turn (`ready`: there is more to do) or until it has to wait (`blocked`: it is
+   * woken later). Never throws.
    */
   run(shouldYield: () => boolean): 'ready' | 'blocked';
 }

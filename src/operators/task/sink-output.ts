@@ -17,7 +17,7 @@ export class SinkOutput implements TaskOutput {
   /** The batch that is written, and how many records came before it. */
   #batch: Batch = [];
   #before = 0;
-  /** What is to be done when the sink is not busy any more. */
+  /** Work to do when the sink is no longer busy. */
   readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'preparing' | 'committing' | 'aborted' = 'open';
 
@@ -57,7 +57,7 @@ export class SinkOutput implements TaskOutput {
     this.#throwFailure();
   }
 
-  /** Nobody reads a sink. */
+  /** A sink has no readers. */
   mark(): void {}
 
   snapshot(): Absence {

@@ -12,7 +12,7 @@ import type { SourceReader } from '../source.ts';
 import { absent, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { SourceState } from '../state/task-state.ts';
 
-/** What a reader answered. */
+/** The answer of a reader. */
 type Answer = readonly unknown[] | null;
 
 type ReadingState =
@@ -44,7 +44,7 @@ export class SourceInput implements TaskInput {
 
   /**
    * @param name of the source, for messages and for the place of a record that the reader cannot tell
-   * @param freezesRecords whether records are frozen before anybody gets them
+   * @param freezesRecords whether records are frozen before they are emitted
    * @param restored where it goes on; the reader was opened at the position of that state
    */
   constructor(
@@ -121,7 +121,7 @@ export class SourceInput implements TaskInput {
 
   close(done: () => void): void {
     this.#state = { kind: 'over' };
-    // A reader is closed once, by whoever comes first; an error on the way out changes nothing any more.
+    // A reader is closed once; an error during that has no effect.
     this.#closed ??= (async () => this.#reader.close())().catch(ignoreRejection);
     void this.#closed.then(() => done());
   }

@@ -17,8 +17,8 @@ interface Planning {
  * The plans of the sources of one run. Tasks ask for the plan of their vertex as they open.
  *
  * - SP1: a vertex plans once, and every subtask and attempt gets that plan, frozen.
- * - SP2: a plan that fails fails those who wait for it, and is forgotten: the next attempt plans again.
- * - SP3: an attempt that has ended waits no more; a plan that nobody waits for is told so by its signal, and forgotten.
+ * - SP2: a failed plan fails the waiting tasks and is discarded: the next attempt plans again.
+ * - SP3: an ended attempt stops waiting; a plan without waiting tasks is aborted by its signal and discarded.
  */
 export class SourcePlans {
   readonly #planningByVertex = new Map<string, Planning>();

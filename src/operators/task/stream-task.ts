@@ -28,20 +28,20 @@ export interface TaskParts {
   };
 }
 
-/** What an attempt moved so far. */
+/** Record counts of an attempt so far. */
 export interface TaskCounts {
   readonly recordsIn: number;
   readonly recordsOut: number;
-  /** Whether it finished before its input had ended, because nobody needed more of what it produces. */
+  /** Whether it finished before the end of its input, because no consumer needed more of its output. */
   readonly isCurtailed: boolean;
 }
 
-/** What a task tells whoever runs it: `running` once, then one of the three ends, once. */
+/** The reports of a task: `running` once, then one of the three ends, once. */
 export interface TaskListener {
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (counts: TaskCounts) => void;
-  /** `place` is where it failed, as far as that is known. */
+  /** `place` is where it failed, if known. */
   readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
   readonly canceled: (counts: TaskCounts) => void;
 }
@@ -64,14 +64,14 @@ export interface StreamTaskOptions {
  * works only in turns of its own that the scheduler gives it, or when something it waited for answers.
  *
  * Invariants:
- * - ST1 It takes no input while results wait that the outputs have no room for.
- * - ST2 It reports an end when nothing of it runs any more: input closed, outputs committed or aborted.
- * - ST3 What fails while it ends changes nothing: the first reason counts.
- * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted, and are no failures. One that
- *   has a sink never does so.
- * - ST5 When it needs no more of its input, because of ST4 or because its chain is done, it says so at once; never when it
+ * - ST1 It takes no input while results wait for room in the outputs.
+ * - ST2 It reports its end when it has stopped completely: input closed, outputs committed or aborted.
+ * - ST3 A failure during its end has no effect: the first reason counts.
+ * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted and are not failures. A task
+ *   with a sink never does so.
+ * - ST5 When it needs no more input, by ST4 or because its chain is done, it tells its input at once; never when it
  *   fails or is canceled.
- * - ST6 When it finishes or fails, what does not close in its time is left behind, and said.
+ * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -302,7 +302,7 @@ export class StreamTask implements Runnable {
     return { what, close: (done) => input.close(done) };
   }
 
-  /** ST6. Whoever cancels it watches that it ends. */
+  /** ST6. The master watches the end of a canceled task. */
   #close(closings: readonly Closing[], done: () => void): void {
     closeAll(closings, this.#end?.kind === 'canceled' ? undefined : this.#options.closeLimit, done);
   }

@@ -2,7 +2,7 @@ import type { Environment } from '../../environment.ts';
 import type { AttemptNumber, RunId } from '../../ids.ts';
 import type { RunOutputs, RuntimeContext } from '../runtime-context.ts';
 
-/** The runtime context of one attempt. Its signal is made when somebody asks for it. */
+/** The runtime context of one attempt. Its signal is created on first use. */
 export class TaskContext implements RuntimeContext {
   readonly job: string;
   readonly run: RunId;
@@ -34,7 +34,7 @@ export class TaskContext implements RuntimeContext {
     return this.#controller.signal;
   }
 
-  /** The attempt ends early: whoever works for it should stop. Safe to call twice. */
+  /** The attempt ends early: aborts the signal. Idempotent. */
   abort(): void {
     this.#isAborted = true;
     this.#controller?.abort();

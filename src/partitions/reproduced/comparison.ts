@@ -6,7 +6,7 @@ import { recordCountOf, type WrittenElement } from '../stream-element.ts';
 import { differenceOf } from './element-difference.ts';
 import { type CompareElement, Reproduction } from './reproduction.ts';
 
-/** Compares what an attempt produces with the trace of what was produced before, and keeps nothing of it. */
+/** Compares an attempt's output with the trace of the first output, without storing it. */
 export class Comparison {
   readonly #id: ResultPartitionId;
   readonly #before: ResultTrace;
@@ -54,7 +54,7 @@ export class Comparison {
   #compare(subpartition: number, index: number, again: WrittenElement): void {
     const sequence = this.#sequences[subpartition] ?? this.#before.sequence(subpartition, index);
     const expected = this.#before.checksum(subpartition, index);
-    // What cannot be shown to be the same counts as something else.
+    // An element without a checksum counts as different.
     if (expected === undefined || elementChecksum(again, { subpartition, sequence }) !== expected) {
       const difference = differenceOf(again, this.#before.recordCount(subpartition, index));
       throw new DeterminismBrokenError(this.#id, subpartition, sequence, difference);
