@@ -60,10 +60,13 @@ export class TaskExecutor {
     this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
   }
 
-  /** Offers its slots to the master. */
+  /** Offers its slots to the master. Without a master it stops. */
   connect(): void {
     const { port, slots } = this.#options;
     port.onMessage((message) => this.#receive(message));
+    port.onClose(() => {
+      void this.stop(false);
+    });
     port.post({ type: 'executor.connected', slots });
   }
 

@@ -23,7 +23,7 @@ import type { Port } from './port.ts';
  * - W4 An executor makes no decisions about recovery. It reports facts (truncated, traceless, reclaimed), which already
  *   hold when the master hears of them; the master decides what follows.
  * - W5 An executor whose port is closed is lost, with its tasks and results. A quarantined executor gets no new tasks,
- *   but holds its results and answers requests about them.
+ *   but holds its results and answers requests about them. One that is told to stop says when it has: its last message.
  */
 export type MasterToExecutorMessage =
   /** Runs an attempt, whose results are already registered. */
