@@ -1,4 +1,4 @@
-import type { ActorLogic, ActorRefFrom, Snapshot } from 'xstate';
+import type { ActorLogic, Snapshot } from 'xstate';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 import type { ResultTrace } from '../partitions/result-trace.ts';
 
@@ -34,5 +34,3 @@ export const storageActor: ActorLogic<StorageSnapshot, StorageEvent, StorageInpu
   },
   getPersistedSnapshot: (snapshot) => snapshot,
 };
-
-export type StorageActorRef = ActorRefFrom<typeof storageActor>;

@@ -109,11 +109,6 @@ export interface ResumableResult extends TraceableResult {
   resume(id: ResultPartitionId, isLost: boolean): ResumableResult;
 }
 
-/** Whether another attempt can be compared with a result. */
-export function isTraceable(partition: ResultPartition): partition is TraceableResult {
-  return 'trace' in partition;
-}
-
 /** Whether the next attempt can take a result over. */
 export function isResumable(partition: ResultPartition): partition is ResumableResult {
   return 'resume' in partition;

@@ -373,6 +373,28 @@ describe('job master', () => {
   });
 
   //  (a) ─▶ (b)     two pipelines; one breaks
+  it('J5: a failure is recorded when it happens, and before the strategy is asked about it', () => {
+    const decide = restartPipelinedRegion();
+    const knownWhenAsked: unknown[] = [];
+    const cluster: ManualCluster = new ManualCluster({
+      vertices: [{ id: 'a', parallelism: 2 }],
+      failoverStrategy: failoverStrategyMachine((given, topology) => {
+        knownWhenAsked.push(cluster.events.filter(({ type }) => type === 'task.failed').length);
+        return decide(given, topology);
+      }),
+    }).start();
+    cluster.runAll();
+    const kinds = (): string[] =>
+      cluster.events
+        .map((event) => `${event.type} at ${event.atMs}`)
+        .filter((told) => /^(task|failover)\.(failed|decided)/.test(told));
+    cluster.fail('a[0]');
+    cluster.clock.advance(7);
+    cluster.fail('a[1]');
+    expect(knownWhenAsked).toEqual([1, 2]);
+    expect(kinds()).toEqual(['task.failed at 0', 'failover.decided at 0', 'task.failed at 7', 'failover.decided at 7']);
+  });
+
   it('J1: restarts one pipeline, the job stays running, the other never notices', () => {
     const cluster = new ManualCluster({
       vertices: [

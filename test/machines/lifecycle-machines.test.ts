@@ -314,4 +314,19 @@ describe('task executor machine', () => {
     actor.send({ type: 'executor.declareLost', why: 'a task hangs' });
     expect(heard).toEqual(['→ executor.lost', '→ task.failed']);
   });
+
+  it.each(['lost', 'stopped'])('T3: nothing leads out of %s, and nothing is said any more', (end) => {
+    const connected = { type: 'executor.connected', slots: 4 } as const;
+    const declareLost = { type: 'executor.declareLost', why: 'a task hangs' } as const;
+    const stop = { type: 'executor.stop' } as const;
+    const it = recorded(taskExecutorMachine, ['recordState', 'failTasks'], (log) => ({
+      executor: 'here',
+      master: listener(log),
+    }));
+    it.actor.send(connected);
+    it.actor.send(end === 'lost' ? declareLost : stop);
+    it.take();
+    for (const event of [connected, declareLost, stop, connected]) it.actor.send(event);
+    expect([it.actor.getSnapshot().value, it.take()]).toEqual([end, []]);
+  });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { estimateBytes } from '../../src/partitions/records/record-size.ts';
+import { estimateElementBytes } from '../../src/partitions/records/record-size.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 import { reserveIfRoom } from '../support/partition-harness.ts';
 
 describe('ByteBudget', () => {
@@ -68,7 +69,9 @@ describe('ByteBudget of a part', () => {
   });
 });
 
-describe('estimateBytes', () => {
+const estimateBytes = (records: readonly unknown[]): number => estimateElementBytes(elementOf(records));
+
+describe('what a batch takes', () => {
   const text = 'x'.repeat(1_000);
   /** What these records take, counted by hand: references 8, numbers 8, headers 16 to 24, characters 1. */
   const batches: [string, unknown[], number][] = [

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { PartitionLostError, RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
-import { estimateBytes } from '../../src/partitions/records/record-size.ts';
+import { estimateElementBytes } from '../../src/partitions/records/record-size.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import type { Retention } from '../../src/partitions/retained/memory-room.ts';
 import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
@@ -11,7 +11,7 @@ import { Reading, reserveIfRoom, somePartition } from '../support/partition-harn
 import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
-const batchBytes = estimateBytes([{ n: 1 }]);
+const batchBytes = estimateElementBytes(elementOf([{ n: 1 }]));
 const batch = (n: number): { n: number }[] => [{ n }];
 
 function partitionOf(retention: Retention, { subpartitionCount = 1, budgetBytes = unlimited, freeze = false } = {}) {

@@ -1,10 +1,9 @@
 import { enqueueActions } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
-import type { ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
+import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
 import type { JobServices } from '../job-services.ts';
-import type { JobLedger } from './job-ledger.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { OpenFailovers } from '../failover/open-failovers.ts';
 import { ResultKeeper } from './result-keeper.ts';
@@ -26,16 +25,6 @@ function tell(
   commands: readonly Command[],
 ): void {
   for (const { to, command } of commands) enqueue.sendTo(to, command);
-}
-
-/** Hanging tasks, by executor. */
-function hangingTasks(ledger: JobLedger, vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
-  const tasks = new Map<ExecutorId, string[]>();
-  for (const vertex of vertices) {
-    const executor = ledger.executions[vertex]?.getSnapshot().context.slot?.executor;
-    if (executor !== undefined) tasks.set(executor, [...(tasks.get(executor) ?? []), ledger.graph.nameOf(vertex)]);
-  }
-  return tasks;
 }
 
 /** Creates the job master of a job, with all implementations that its chart names. Start it and send it `job.start`. */
@@ -164,7 +153,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       }),
       abandonHangingTasks: enqueueActions(({ event }) => {
         if (event.type !== 'region.cancellationTimedOut') return;
-        for (const [executor, tasks] of hangingTasks(ledger, event.vertices)) {
+        for (const [executor, tasks] of ledger.attempts.hangingOf(event.vertices)) {
           const within = `within ${services.cancellationTimeoutMs} ms of being cancelled`;
           gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
         }

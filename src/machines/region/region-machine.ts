@@ -1,7 +1,7 @@
 import type { ActorRefFrom } from 'xstate';
 import type { AttemptNumber } from '../../ids.ts';
 import { tapped } from '../state-tap.ts';
-import { type RegionEvent, regionSetup } from './region-setup.ts';
+import { type RegionEvent, regionGroups, regionSetup } from './region-setup.ts';
 
 /**
  * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions,
@@ -36,9 +36,6 @@ const vertexOf = ({ event }: { event: EventOf<'execution.finished' | 'execution.
 });
 
 const noteFinished = { actions: ['countFinished', { type: 'reportTaskFinished', params: vertexOf }] } as const;
-
-/** States that only group others, and the watch over ending attempts. Neither is reported to observers. */
-export const regionGroups = ['live', 'halting', 'purpose', 'attempts', 'awaited', 'ended'] as const;
 
 const chart = regionSetup.createMachine({
   id: 'region',

@@ -243,3 +243,6 @@ export const regionSetup = base.extend({
     })),
   },
 });
+
+/** States that only group others, and the watch over ending attempts. Neither is reported to observers. */
+export const regionGroups = ['live', 'halting', 'purpose', 'attempts', 'awaited', 'ended'] as const;

@@ -6,16 +6,13 @@ const overheadBytes = 64;
 /** Records of a batch that are looked at. */
 const samples = 4;
 
-/** About how many bytes an element takes in memory; see {@link estimateBytes}. */
+/** About how many bytes an element takes in memory: right within a factor of two for records that look alike. */
 export function estimateElementBytes(element: WrittenElement): number {
   return element.kind === 'records' ? estimateBytes(element.records) : overheadBytes;
 }
 
-/**
- * About how many bytes a batch takes in memory, from a few of its records: right within a factor of two for records
- * that look alike.
- */
-export function estimateBytes(records: Batch): number {
+/** About how many bytes a batch takes in memory, from a few of its records. */
+function estimateBytes(records: Batch): number {
   const count = Math.min(samples, records.length);
   if (count === 0) return overheadBytes;
   let sum = 0;

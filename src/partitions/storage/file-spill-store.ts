@@ -20,9 +20,6 @@ export interface FileSpillStoreOptions {
   readonly faults?: FaultPoints;
 }
 
-/** A file created by the store. */
-export type FileOfStore = Pick<SegmentedFile, 'id' | 'segments'>;
-
 /** Spill files in a directory per run, created with the first file and removed at the end. */
 export class FileSpillStore implements SpillStore {
   readonly #parent: string;
