@@ -105,15 +105,6 @@ export class ResultTracker {
     return this.#consumers.isFinished(region);
   }
 
-  /** The tasks that have not read a result to its end. */
-  *readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
-    const group = this.#graph.groupOfPartition(partition);
-    for (let at = this.#graph.consumerStart(group); at < this.#graph.consumerEnd(group); at++) {
-      const vertex = at as ExecutionVertexId;
-      if (!this.#consumers.isFinished(this.#regions.regionOf(vertex))) yield vertex;
-    }
-  }
-
   // Places of results
 
   /**

@@ -35,6 +35,13 @@ describe('the source tree', () => {
   });
 });
 
+it('what watches a run knows its events and its graph: no fold imports a chart, the books of the master or an executor', () => {
+  const folds = [...sourceTree()].filter(([path]) => path.startsWith('run/folds/'));
+  expect(folds.length).toBeGreaterThan(8);
+  const known = folds.filter(([, source]) => /from '[^']*\/(machines|executors|scheduling)\//.test(source));
+  expect(known.map(([path]) => path)).toEqual([]);
+});
+
 describe('the checker', () => {
   const sound: Readonly<Record<string, string>> = {
     'ids.ts': 'export type Id = number;',

@@ -83,11 +83,6 @@ export class JobLedger implements RecoveryView {
     return this.attempts.presentResult(partition);
   }
 
-  /** The tasks that have not read a result to its end. */
-  readersOf(partition: PartitionId): Iterable<ExecutionVertexId> {
-    return this.results.readersOf(partition);
-  }
-
   /** No trace of a result is left: if it is produced again, its consumers restart too. */
   loseTrace(partition: PartitionId): void {
     this.claims.loseTrace(this.regions.regionOf(this.graph.producerOf(partition)));
