@@ -1,7 +1,6 @@
 import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import type { TrackedState } from '../../src/scheduling/result-tracker.ts';
-import { namesOf } from '../graph/drawn-graph.ts';
 import { Books } from '../support/books.ts';
 
 //  (p) ═┬═▶ (c[0])
