@@ -21,11 +21,14 @@ export type StorageEvent =
   /** The next attempt has taken over the batches and reproduces the result. */
   { readonly type: 'storage.resume'; readonly storage: ResultStorage } | { readonly type: 'xstate.stop' };
 
+/** Named, because declarations of charts that invoke it cannot name the types of XState behind it. */
+export interface StorageLogic extends ActorLogic<StorageSnapshot, StorageEvent, StorageInput> {}
+
 /**
  * Holds the batches of one result for its partition chart, and frees memory and files when the chart stops it. The seam
  * between records and the chart: consumers read through `read(subpartition)`, streams that no chart sees.
  */
-export const storageActor: ActorLogic<StorageSnapshot, StorageEvent, StorageInput> = {
+export const storageActor: StorageLogic = {
   getInitialSnapshot: (_, { storage }) => ({ status: 'active', output: undefined, error: undefined, storage }),
   transition: (snapshot, event) => {
     if (event.type === 'storage.resume') return { ...snapshot, storage: event.storage };
