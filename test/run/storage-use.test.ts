@@ -1,5 +1,5 @@
 import type { PartitionId } from '../../src/ids.ts';
-import { folded } from '../../src/run/folds/event-fold.ts';
+import { folded } from '../support/folded.ts';
 import { SnapshotFold } from '../../src/run/folds/job-snapshot.ts';
 import { storageUse } from '../../src/run/storage-use.ts';
 import { shape, told } from './folds/told.ts';

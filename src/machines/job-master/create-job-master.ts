@@ -154,7 +154,7 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
       abandonHangingTasks: enqueueActions(({ event }) => {
         if (event.type !== 'region.cancellationTimedOut') return;
         for (const [executor, tasks] of ledger.attempts.hangingOf(event.vertices)) {
-          const within = `within ${services.cancellationTimeoutMs} ms of being cancelled`;
+          const within = `within ${services.cancellationTimeoutMs} ms of being canceled`;
           gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
         }
       }),

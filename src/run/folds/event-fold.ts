@@ -10,9 +10,3 @@ export interface EventFold<Value> {
   /** The value after the events so far. Later events do not change a returned value. */
   value(): Value;
 }
-
-/** The value of a fold after further events. */
-export function folded<Value>(fold: EventFold<Value>, events: Iterable<JobEvent>): Value {
-  for (const event of events) fold.next(event);
-  return fold.value();
-}

@@ -1,5 +1,5 @@
 import type { JobEvent } from '../../../src/actors/job-event.ts';
-import { folded } from '../../../src/run/folds/event-fold.ts';
+import { folded } from '../../support/folded.ts';
 import { FailureHistory } from '../../../src/run/folds/failure-history.ts';
 import { told } from './told.ts';
 

@@ -1,5 +1,5 @@
 import type { JobEvent } from '../../../src/actors/job-event.ts';
-import { folded } from '../../../src/run/folds/event-fold.ts';
+import { folded } from '../../support/folded.ts';
 import { type JobSnapshot, SnapshotFold } from '../../../src/run/folds/job-snapshot.ts';
 import { shape, told } from './told.ts';
 

@@ -1,5 +1,5 @@
 import type { JobEvent, ReusedResult } from '../../../src/actors/job-event.ts';
-import { folded } from '../../../src/run/folds/event-fold.ts';
+import { folded } from '../../support/folded.ts';
 import type { FailoverReceipt, JobReceipt } from '../../../src/run/folds/job-receipt.ts';
 import { type LiveRun, ReceiptBook } from '../../../src/run/folds/receipt-book.ts';
 import { shape, type Task, told } from './told.ts';
