@@ -1,17 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { ResultPartitionId } from '../../src/ids.ts';
+import type { ResultPartitionId, RunId } from '../../src/ids.ts';
 import { InputGate } from '../../src/operators/task/input-gate.ts';
 import { RecordWriter } from '../../src/operators/task/record-writer.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
 import { isResumable, type ResultPartition, type TraceableResult } from '../../src/partitions/result-partition.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
+import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
+import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
 import { elementOf, type StreamElement } from '../../src/partitions/stream-element.ts';
 import { recordsIn } from '../support/batch-frames.ts';
 import { exchanges } from '../support/exchanges.ts';
-import { barrier, idle, produce, type Spelled, spelled, spelledSteps, type Step, watermark } from '../support/marks.ts';
+import {
+  barrier,
+  idle,
+  produce,
+  type Spelled,
+  spelled,
+  spelledSteps,
+  type Step,
+  watermark,
+  writeSteps,
+} from '../support/marks.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
 
 /** Grants credits until everything is read: no more batches come than were asked for. */
@@ -636,5 +653,33 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
     const before = merged([marked, other], order);
     expect(merged([cutOtherwise, otherCutOtherwise], order.copy())).toEqual(before);
     expect(merged([cutOtherwise, otherCutOtherwise], new ChannelOrder())).not.toEqual(before);
+  });
+});
+
+describe('kept beyond its job, with marks', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'kintsugi-'));
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it('a result gives its records to another job; its marks meant something to its own run alone', async () => {
+    const store = new FileSpillStore({ directory: scratch });
+    const partition = new RetainedResultPartition({
+      id: somePartition,
+      exchange: exchangeTypes.blocking,
+      subpartitionCount: 1,
+      retention: 'disk',
+      budget: new ByteBudget(Number.POSITIVE_INFINITY),
+      spillStore: store,
+    });
+    writeSteps(partition, marked, () => {});
+    await new Promise((resolve) => partition.finish(resolve));
+    const target = join(scratch, 'kept');
+    const { partition: number, attempt } = somePartition;
+    const kept = { partition: number, attempt, records: 6, segments: store.files[0]?.segments ?? [] };
+    const of = { run: 'run' as RunId, job: 'job', source: 'a', target: 'b', isBroadcast: false };
+    await store.promote(target, { ...of, partitions: [kept] });
+    const elements: StreamElement[] = [];
+    for await (const records of keptBatches(target, kept, false)) elements.push(elementOf(records));
+    expect(spelled(elements)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(elements).toHaveLength(3);
   });
 });
