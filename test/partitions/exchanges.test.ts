@@ -16,6 +16,8 @@ import { RetainedResultPartition } from '../../src/partitions/retained/retained-
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
 import { elementOf, type StreamElement } from '../../src/partitions/stream-element.ts';
+import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { recordsIn } from '../support/batch-frames.ts';
 import { exchanges } from '../support/exchanges.ts';
 import {
@@ -653,6 +655,32 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
     const before = merged([marked, other], order);
     expect(merged([cutOtherwise, otherCutOtherwise], order.copy())).toEqual(before);
     expect(merged([cutOtherwise, otherCutOtherwise], new ChannelOrder())).not.toEqual(before);
+  });
+});
+
+describe('a result whose beginning was dropped, with marks', () => {
+  it('RL2: a reader either finds the marks before its record, or does not start', () => {
+    const environment = virtualEnvironment();
+    const seen = new Set<unknown>();
+    for (let bytes = 100; bytes < 700; bytes += 4) {
+      const partition = new RetainedResultPartition({
+        id: somePartition,
+        exchange: exchangeTypes.memory,
+        subpartitionCount: 1,
+        retention: 'memory',
+        budget: new ByteBudget(bytes),
+        spillStore: new MemorySpillStore(environment.clock),
+      });
+      const reading = new Reading(partition.read(0), 100);
+      writeSteps(partition, [2, barrier(1), 1, 1, 1], () => environment.runUntilIdle());
+      expect(spelled(reading.elements)).toEqual([0, 1, 'barrier 1', 2, 3, 4]);
+      try {
+        seen.add(spelled(new Reading(partition.read(0, 2), 1).elements)[0]);
+      } catch (error) {
+        seen.add(error instanceof PartitionLostError);
+      }
+    }
+    expect(seen).toEqual(new Set(['barrier 1', true]));
   });
 });
 

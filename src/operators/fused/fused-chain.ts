@@ -104,7 +104,6 @@ export class FusedChain implements OperatorStage {
         segment.snapshot((values) => pack(this.#uidOf(lastOperator), values)),
       ),
       isOver: this.#isOver,
-      draining: this.#draining,
     }));
   }
 
@@ -123,7 +122,6 @@ export class FusedChain implements OperatorStage {
     this.#results.addAll(results);
     this.#input.push(waiting);
     this.#isOver = state.isOver;
-    this.#draining = state.draining;
   }
 
   close(): void {

@@ -24,8 +24,6 @@ export interface FusedState {
   readonly results: Uint8Array;
   readonly segments: readonly SegmentState[];
   readonly isOver: boolean;
-  /** The first segment that was not asked for all it has to say at the end. */
-  readonly draining: number;
 }
 
 /** Calls of `mapAsync`. */

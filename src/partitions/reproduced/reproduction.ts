@@ -66,9 +66,8 @@ export class Reproduction {
     cursor.pending = nothing;
     let at = 0;
     while (cursor.next < end && at < all.length) {
-      // Records in the place of a mark are all compared with it, and differ.
-      const count = this.#before.recordCount(subpartition, cursor.next) || all.length - at;
-      const next = at + count;
+      // In the place of a mark, of which there are no records, none are compared with it, and differ.
+      const next = at + this.#before.recordCount(subpartition, cursor.next);
       if (next > all.length) {
         cursor.pending = all.slice(at);
         return undefined;
