@@ -82,6 +82,8 @@ describe('a sound decision', () => {
     { cause: refusal, kept: refusal },
     { cause: undefined, kept: failureOfB.cause },
     { cause: 'because', kept: failureOfB.cause },
+    { cause: null, kept: failureOfB.cause },
+    { cause: { code: 7 }, kept: failureOfB.cause },
   ])('a refusal stays one, with a cause: $cause', ({ cause, kept }) => {
     const decision = soundDecision({ kind: 'fail', cause, why: 'enough' }, failureOfB, stages);
     expect(decision).toEqual({ kind: 'fail', cause: kept, why: 'enough' });
