@@ -75,24 +75,28 @@ const provided = [
   'startScheduling',
   'scheduleConsumers',
   'rescheduleRegion',
-  'releaseConsumedPartitions',
-  'openFailover',
-  'restartRegions',
-  'settleRegion',
-  'closeFailover',
-  'reportOverruled',
   'grantSlots',
+  'withdrawRequest',
   'addExecutor',
   'removeExecutor',
-  'openFailoversOfUnable',
   'failIfSomeNeverFit',
-  'abandonHangingTasks',
+  'openFailover',
+  'openFailoversOfUnable',
+  'restartRegions',
+  'settleRegion',
+  'completeFailover',
+  'refuseFailover',
+  'reportOverruled',
   'losePartition',
+  'stopAdvisors',
+  'releaseConsumed',
+  'releaseReproduced',
+  'stopReleasing',
   'keepResults',
   'reportUnkept',
   'cancelRegions',
-  'stopAdvisors',
   'suspendRegions',
+  'abandonHangingTasks',
 ];
 
 const reach: Record<string, readonly EventName[]> = {
@@ -224,7 +228,7 @@ describe('job master machine', () => {
     const kept = [{ source: 'a', target: 'b', directory: 'd', records: 1, bytes: 1 }];
     it.actor.send({ type: 'results.kept', kept });
     expect(it.actor.getSnapshot().context).toMatchObject({ kept });
-    expect(it.take()).toEqual(['recordState finished', 'stopAdvisors']);
+    expect(it.take()).toEqual(['recordState finished', 'stopAdvisors', 'stopReleasing']);
   });
 
   it('J6: it fails when they cannot be kept, and says why', () => {
@@ -243,6 +247,7 @@ describe('job master machine', () => {
       'cancelRegions',
       'recordState failed',
       'stopAdvisors',
+      'stopReleasing',
     ]);
   });
 

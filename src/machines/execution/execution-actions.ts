@@ -7,7 +7,7 @@ import { executionMachine } from './execution-machine.ts';
 
 /** Implements the actions that the execution chart names. */
 export function provideExecution(
-  { ledger, environment, gateway, observe }: JobServices,
+  { ledger, environment, gateway, observe }: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>,
   masterRef: () => JobMasterActorRef,
 ): typeof executionMachine {
   /** Releases a slot, and notifies the master if regions wait for slots. */

@@ -13,7 +13,7 @@ type Books = Pick<JobLedger, 'regions' | 'taskCount' | 'isPartitionReadable' | '
  * keep running, cannot be determined later.
  */
 export function decidedEvent(
-  { failover, restart, sizes, restartAtMs, newAttempt }: Decided,
+  { failover, restart, sizes, restartAtMs, newAttempt }: Omit<Decided, 'type'>,
   books: Books,
   atMs: number,
 ): Extract<JobEvent, { type: 'failover.decided' }> {

@@ -12,7 +12,7 @@ import type { RestartBackoffEvent } from '../strategies/restart-backoff-machine.
 
 /** Implements the actions that the failover chart names. */
 export function provideFailover(
-  services: JobServices,
+  services: Pick<JobServices, 'ledger' | 'gateway' | 'observe' | 'environment' | 'delay'>,
   advisors: Advisors,
   records: FailureRecords,
 ): typeof failoverMachine {
@@ -61,7 +61,7 @@ export function provideFailover(
 
 /** Verifies results. Marks missing ones as lost; answers with their number and the sizes of the others. */
 function verify(
-  services: JobServices,
+  services: Pick<JobServices, 'ledger' | 'gateway' | 'observe' | 'environment' | 'delay'>,
   results: readonly PartitionId[],
   done: (verified: { readonly lostCount: number; readonly found: readonly FoundResult[] }) => void,
 ): void {

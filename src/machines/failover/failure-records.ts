@@ -8,15 +8,18 @@ import { callNow } from '../../user-code.ts';
 import type { JobServices } from '../job-services.ts';
 import { loseResult, nameOfResult } from './result-losses.ts';
 
+/** What it needs of a job. */
+type RecordServices = Pick<JobServices, 'ledger' | 'gateway' | 'observe' | 'environment' | 'failureHandling'>;
+
 /**
  * Classifies failures with the user's classifiers and records them with the user's labels as they happen: lost results
  * and broken declarations are entered into the books, and observers are notified.
  */
 export class FailureRecords {
-  readonly #services: JobServices;
+  readonly #services: RecordServices;
   readonly #failedExtensions = new Set<string>();
 
-  constructor(services: JobServices) {
+  constructor(services: RecordServices) {
     this.#services = services;
   }
 

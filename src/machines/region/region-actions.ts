@@ -7,7 +7,13 @@ import type { JobServices } from '../job-services.ts';
 import { regionMachine } from './region-machine.ts';
 
 /** Implements the actions that the region chart names. */
-export function provideRegion({ ledger, environment, gateway, delay, observe }: JobServices): typeof regionMachine {
+export function provideRegion({
+  ledger,
+  environment,
+  gateway,
+  delay,
+  observe,
+}: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'delay' | 'observe'>): typeof regionMachine {
   return regionMachine.provide({
     actors: { delay },
     actions: {

@@ -1,0 +1,96 @@
+import { enqueueActions } from 'xstate';
+import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
+import type { ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { JobServices } from '../job-services.ts';
+import type { JobLedger } from './job-ledger.ts';
+import type { MasterActions } from './job-master-machine.ts';
+import { grantSlots, type RegionTeller, tellRegion } from './tell-regions.ts';
+
+type Named =
+  | 'startScheduling'
+  | 'scheduleConsumers'
+  | 'rescheduleRegion'
+  | 'grantSlots'
+  | 'withdrawRequest'
+  | 'addExecutor'
+  | 'removeExecutor'
+  | 'failIfSomeNeverFit';
+
+/** What the job master does about slots and regions' turns: it is decided here, and sent by the chart. */
+export function schedulingActions({
+  ledger,
+  environment,
+  gateway,
+  observe,
+}: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>): Pick<MasterActions, Named> {
+  const { scheduling, slots, regions } = ledger;
+  const schedule = (enqueue: RegionTeller, ready: Iterable<RegionId>): void => {
+    for (const region of ready) {
+      const granted = slots.request(region, regions.verticesOf(region).length);
+      tellRegion(ledger, enqueue, region, { type: 'region.schedule', slots: granted });
+    }
+  };
+  const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined =>
+    neverFittingAmong(ledger, gateway.slotLimit, candidates);
+
+  return {
+    startScheduling: enqueueActions(({ enqueue }) => {
+      const unfit = neverFitting(unfinished(ledger));
+      if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+      schedule(enqueue, scheduling.offer(ledger.regionActors.keys() as Iterable<RegionId>));
+    }),
+    scheduleConsumers: enqueueActions(({ enqueue }, { vertex }: { vertex: ExecutionVertexId }) => {
+      scheduleAmong(ledger.finishTask(vertex), enqueue);
+    }),
+    rescheduleRegion: enqueueActions(({ enqueue }, { region }: { region: RegionId }) => {
+      const unfit = neverFitting([region]);
+      if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+      scheduleAmong(scheduling.offer([region]), enqueue);
+    }),
+    grantSlots: enqueueActions(({ enqueue }) => grantSlots(ledger, enqueue)),
+    withdrawRequest: enqueueActions(({ enqueue }, { region }: { region: RegionId }) => {
+      if (slots.cancelRequest(region)) grantSlots(ledger, enqueue);
+    }),
+    addExecutor: enqueueActions(({ enqueue }, { executor, slots: offered }) => {
+      slots.addExecutor(executor, offered);
+      observe({ type: 'executor.registered', executor, slots: offered, atMs: environment.clock.now() });
+      grantSlots(ledger, enqueue);
+    }),
+    removeExecutor: (_, { executor, cause }) => {
+      slots.removeExecutor(executor);
+      observe({ type: 'executor.lost', executor, cause, atMs: environment.clock.now() });
+    },
+    failIfSomeNeverFit: enqueueActions(({ enqueue }) => {
+      const unfit = neverFitting(unfinished(ledger));
+      if (unfit !== undefined) enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+    }),
+  };
+
+  /** A queued region may have waited only for one of these to run again, with free slots available. */
+  function scheduleAmong(ready: readonly RegionId[], enqueue: RegionTeller): void {
+    schedule(enqueue, ready);
+    if (ready.length > 0) grantSlots(ledger, enqueue);
+  }
+}
+
+function unfinished({ regionActors }: JobLedger): RegionId[] {
+  return regionActors.flatMap((actor, id) => (actor.getSnapshot().matches('finished') ? [] : [id as RegionId]));
+}
+
+/** The error of the first region that needs more slots than there will ever be. */
+function neverFittingAmong(
+  { graph, regions }: JobLedger,
+  slotLimit: number,
+  candidates: Iterable<RegionId>,
+): NoResourceAvailableError | undefined {
+  if (slotLimit >= graph.vertexCount) return undefined;
+  for (const region of candidates) {
+    const vertices = regions.verticesOf(region);
+    if (vertices.length <= slotLimit) continue;
+    const named = [...vertices.subarray(0, 4)].map((vertex) => graph.nameOf(vertex as ExecutionVertexId));
+    const more = vertices.length > named.length ? ` and ${vertices.length - named.length} more` : '';
+    const why = `${named.join(', ')}${more} run at the same time, and there will never be as many`;
+    return new NoResourceAvailableError(vertices.length, slotLimit, why, 'never');
+  }
+  return undefined;
+}
