@@ -29,7 +29,8 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   }
 
   next(event: JobEvent): void {
-    this.#latestMs = event.atMs;
+    // Events after the end (a listener that threw, files that do not close) do not make the job longer.
+    if (!this.#isOver) this.#latestMs = event.atMs;
     this.#startedMs ??= event.atMs;
     if (event.type === 'job.statusChanged') this.#isOver = isTerminalJobStatus(event.status);
     this.#tally.next(event);

@@ -43,6 +43,15 @@ describe('the receipt of a run', () => {
       [status('running', 100), ended('a[0]', 10, 10), status('finished', 2_100)],
       { startedAtMs: 100, durationMs: 2_000, movedByVertex: { a: { perSecond: 5 } } },
     ],
+    [
+      'does not count what comes after the end',
+      [
+        status('running', 100),
+        status('finished', 2_100),
+        { type: 'observer.failed', atMs: 9_000, observer: 'status$', cause: new Error('a bug in a listener') },
+      ],
+      { durationMs: 2_000 },
+    ],
   ])('%s', (_, events, expected) => {
     expect(receiptOf(events)).toMatchObject(expected);
   });
