@@ -398,7 +398,7 @@ describe('one owner', () => {
           }
           world.settle();
         }),
-        { numRuns: 150 },
+        { numRuns: 80 },
       );
     },
   );

@@ -146,7 +146,7 @@ describe('a batch that is written and read', () => {
       fc.property(fc.array(anything, { maxLength: 8 }), (records) => {
         expect(difference(roundTrip(records), records)).toBeUndefined();
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
