@@ -1,11 +1,11 @@
-import { type AnyStateMachine, emit } from 'xstate';
+import { type AnyStateMachine, emit, enqueueActions } from 'xstate';
 import { ExecutorLostError, NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { FailoverId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import { jobMasterMachine } from '../../src/machines/job-master/job-master-machine.ts';
 import { isTerminalJobStatus, jobStatuses } from '../../src/actors/protocol/states.ts';
 import {
@@ -567,6 +567,47 @@ describe('a failover strategy', () => {
     expect(heard.map(({ type }) => type)).toEqual(['failover.requested']);
     cluster.runAll();
     expect(heard.at(-1)).toEqual({ type: 'failover.completed', failover: 1, regions: [cluster.regionOf('a[1]')] });
+  });
+
+  it('may decide two failures at once: each region restarts for both, and is scheduled once, for the later', () => {
+    // Both decisions come while the second region still reports its failure, so that its commands wait.
+    const both = failoverStrategySetup<{ first: FailoverId | undefined }>();
+    const everything = { kind: 'restart', regions: [0, 1, 2] as RegionId[] } as const;
+    const cluster = new ManualCluster({
+      vertices: [
+        { id: 'p', parallelism: 1 },
+        { id: 'c', parallelism: 2 },
+      ],
+      edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking, pattern: 'all-to-all' }],
+      restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: 10, delayMs: 0 })),
+      failoverStrategy: both.createMachine({
+        context: { first: undefined },
+        on: {
+          'failover.requested': {
+            actions: enqueueActions(({ context: { first }, event: { failover }, enqueue }) => {
+              if (first === undefined) return enqueue.assign({ first: failover });
+              for (const decided of [first, failover]) {
+                enqueue.emit({ type: 'failover.decided', failover: decided, decision: everything });
+              }
+            }),
+          },
+        },
+      }),
+    }).start();
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    cluster.fail('c[0]');
+    cluster.fail('c[1]');
+    cluster.clock.advance(1_000);
+    expect(cluster.status).toBe('running');
+    expect(cluster.tasks.map((task) => cluster.stateOf(task))).toEqual(['deploying', 'created', 'created']);
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    for (const task of ['c[0]', 'c[1]']) cluster.report(task, 'finished');
+    expect(cluster.status).toBe('finished');
+    expect(cluster.events.filter(({ type }) => type === 'failover.completed')).toHaveLength(2);
   });
 
   it('harms nothing by writing to what it is shown', () => {

@@ -10,6 +10,7 @@ import type {
   AttemptNumber,
   ExecutionVertexId,
   ExecutorId,
+  FailoverId,
   PartitionId,
   RegionId,
   ResultPartitionId,
@@ -45,6 +46,8 @@ export class JobLedger implements RecoveryView {
   );
   /** The chart of each region, once created. */
   readonly regionActors: RegionActorRef[] = [];
+  /** The latest failover that restarts each region. */
+  readonly #latestFailovers = new Map<RegionId, FailoverId>();
   readonly #deployments: Deployments;
   /** Computed when a region first has to wait for slots. */
   #order: Int32Array | undefined;
@@ -139,6 +142,18 @@ export class JobLedger implements RecoveryView {
     const wanted = this.results.invalidate(regions, modeAfter);
     this.scheduling.invalidate(regions);
     return wanted.map((partition) => this.presentResult(partition));
+  }
+
+  /** A failover restarts regions. */
+  noteFailover(failover: FailoverId, regions: Iterable<RegionId>): void {
+    for (const region of regions) this.#latestFailovers.set(region, failover);
+  }
+
+  /**
+   * Whether no later failover restarts a region as well. Its own snapshot does not tell: commands may wait in its mailbox.
+   */
+  isLatestFailover(region: RegionId, failover: FailoverId): boolean {
+    return this.#latestFailovers.get(region) === failover;
   }
 
   taskCount(regions: readonly RegionId[]): number {

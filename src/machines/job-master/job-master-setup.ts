@@ -79,7 +79,8 @@ export const masterSetup = setup({
     /** Records a finished task's results and schedules the regions that waited for them. */
     scheduleConsumers: (_, _params: { vertex: ExecutionVertexId }) => placeholder('job master', 'scheduleConsumers'),
     /** Schedules a restarted region as soon as its inputs are ready. */
-    rescheduleRegion: (_, _params: { region: RegionId }) => placeholder('job master', 'rescheduleRegion'),
+    rescheduleRegion: (_, _params: { region: RegionId; failover: FailoverId }) =>
+      placeholder('job master', 'rescheduleRegion'),
     /** Grants released slots to waiting regions. */
     grantSlots: () => placeholder('job master', 'grantSlots'),
     /** A failed region requests no slots: it would not use them, and no one would release them. */

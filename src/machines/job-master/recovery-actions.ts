@@ -37,6 +37,7 @@ export function recoveryActions(services: FailoverServices): Pick<MasterActions,
       const { failover, restart, restartAtMs } = decided;
       observe(decidedEvent(decided, ledger, now()));
       const modes = restartCommands(restart);
+      ledger.noteFailover(failover, modes.keys());
       const wanted = ledger.invalidate(modes);
       if (wanted.length > 0) gateway.forbidReclaim(wanted);
       for (const [region, mode] of modes) {

@@ -1,6 +1,6 @@
 import { enqueueActions } from 'xstate';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
-import type { ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import type { JobServices } from '../job-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { MasterActions } from './job-master-machine.ts';
@@ -42,11 +42,15 @@ export function schedulingActions({
     scheduleConsumers: enqueueActions(({ enqueue }, { vertex }: { vertex: ExecutionVertexId }) => {
       scheduleAmong(ledger.finishTask(vertex), enqueue);
     }),
-    rescheduleRegion: enqueueActions(({ enqueue }, { region }: { region: RegionId }) => {
-      const unfit = neverFitting([region]);
-      if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
-      scheduleAmong(scheduling.offer([region]), enqueue);
-    }),
+    rescheduleRegion: enqueueActions(
+      ({ enqueue }, { region, failover }: { region: RegionId; failover: FailoverId }) => {
+        // It will restart once more, and report that.
+        if (!ledger.isLatestFailover(region, failover)) return;
+        const unfit = neverFitting([region]);
+        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+        scheduleAmong(scheduling.offer([region]), enqueue);
+      },
+    ),
     grantSlots: enqueueActions(({ enqueue }) => grantSlots(ledger, enqueue)),
     withdrawRequest: enqueueActions(({ enqueue }, { region }: { region: RegionId }) => {
       if (slots.cancelRequest(region)) grantSlots(ledger, enqueue);
