@@ -1,5 +1,6 @@
 import { parseSync } from '@swc/core';
 import { transformSync } from 'esbuild';
+import { functionTypes } from './function-types.ts';
 
 /** A function of a source file. */
 export interface SourceFunction {
@@ -48,18 +49,6 @@ interface FoundFunction extends SourceFunction {
 }
 
 type AstNode = Readonly<Record<string, unknown>>;
-
-const functionTypes = new Set<unknown>([
-  'FunctionDeclaration',
-  'FunctionExpression',
-  'ArrowFunctionExpression',
-  'Constructor',
-  'ClassMethod',
-  'PrivateMethod',
-  'MethodProperty',
-  'GetterProperty',
-  'SetterProperty',
-]);
 
 /** Where to say which function is entered, front to back. */
 function insertions(functions: readonly FoundFunction[], file: string): { at: number; text: string }[] {

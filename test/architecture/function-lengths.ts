@@ -1,3 +1,4 @@
+import { functionTypes } from '../../bench/walk/function-types.ts';
 import { childrenOf, type SyntaxNode, textOf } from './syntax-node.ts';
 
 /** A function, method or constructor, from its first line to its last, with all that is nested in it. */
@@ -6,18 +7,6 @@ export interface FunctionLength {
   readonly name: string;
   readonly lineCount: number;
 }
-
-const functionTypes = new Set([
-  'FunctionDeclaration',
-  'FunctionExpression',
-  'ArrowFunctionExpression',
-  'Constructor',
-  'ClassMethod',
-  'PrivateMethod',
-  'MethodProperty',
-  'GetterProperty',
-  'SetterProperty',
-]);
 
 /** How long each function of a file is, in the order of their first lines. */
 export function functionLengths(module: SyntaxNode, source: string): readonly FunctionLength[] {
