@@ -2,7 +2,7 @@ import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
 import { subpartitionOfKey } from '../src/partitions/records/key-hash.ts';
 import { type Bench, type BenchOptions, type BenchRow, compare, measure } from './harness.ts';
 
-/** A record as pipelines see them: a string key, two numbers. */
+/** A typical pipeline record: a string key and two numbers. */
 interface Reading {
   readonly sensor: string;
   readonly value: number;
@@ -10,7 +10,7 @@ interface Reading {
 }
 
 const distinctCount = 1_000_000;
-/** Each is read so many times: what a job costs before its first record is a row of its own. */
+/** Runs over the records per sample. The fixed cost of a job, before its first record, has a row of its own. */
 const recordCount = 5 * distinctCount;
 const batchSize = 1_000;
 const ways = 4;
@@ -27,7 +27,7 @@ const scale = (reading: Reading): { sensor: string; value: number } => ({
 });
 const isUseful = (reading: { value: number }): boolean => reading.value % 5 !== 0;
 
-/** Hands out batches without copying them, so that what is measured is the engine. */
+/** Hands out the batches without copying them, so only the engine is measured. */
 const source = (count: number): Source<Reading> => ({
   name: 'readings',
   maxParallelism: 1,
@@ -55,7 +55,7 @@ interface Total {
   readonly sum: number;
 }
 
-/** map → filter → keyed sum as a job, to the sum of all sums. */
+/** The job: map → filter → keyed sum. Returns the sum of all sums. */
 async function asJob(parallelism: number, count = recordCount): Promise<number> {
   let check = 0;
   const sink: Sink<Total> = {
@@ -100,7 +100,7 @@ function byHand(): number {
   return total([sums]);
 }
 
-/** The same by hand with a shuffle: each record is routed to one of four batches, each batch is summed when it is full. */
+/** The same by hand with a shuffle: routes each record to one of four batches, and sums each full batch. */
 function byHandRouted(): number {
   const sums = Array.from({ length: ways }, () => new Map<string, { sum: number }>());
   const batches = Array.from({ length: ways }, (): { sensor: string; value: number }[] => []);
@@ -151,7 +151,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   await agree(() => asJob(ways), byHandRouted);
   return [
     await measure({
-      name: 'a whole job of no records, first line to last',
+      name: 'a whole job without records, first line to last',
       run: () => asJob(1, 0),
       collectsBefore: false,
       effort,
@@ -175,5 +175,5 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   ];
 }
 
-/** What it costs to have records carried by the engine instead of by a loop. */
+/** The cost of moving records through the engine instead of a loop. */
 export const benches: readonly Bench[] = [{ name: 'data-plane', run }];

@@ -6,7 +6,9 @@ import { NoOpCluster } from './no-op-cluster.ts';
 
 const taskCount = 20_000;
 
-/** From the job graph to the last task running. The job is not ended: it holds nothing and is collected as it is. */
+/**
+ * From the job graph to the last task running. The job is not ended; it holds no resources and is collected as it is.
+ */
 async function deploy(jobGraph: () => JobGraph): Promise<NoOpCluster> {
   const cluster = new NoOpCluster(jobGraph());
   await cluster.start();
@@ -27,7 +29,10 @@ const bareMachine = setup({
   },
 });
 
-/** As many charts of five states, made, started and sent what leads to the last: what XState itself costs. */
+/**
+ * XState's own cost: as many charts with five states, each created, started and sent the events that lead to its last
+ * state.
+ */
 function bareActors(): unknown {
   const actors = Array.from({ length: taskCount }, () => createActor(bareMachine).start());
   for (const type of ['schedule', 'deploy', 'initialize', 'run'] as const)
@@ -66,5 +71,5 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return rows;
 }
 
-/** Bringing a job's tasks to running, through the real charts. */
+/** Deploying a job's tasks until all run, through the real charts. */
 export const benches: readonly Bench[] = [{ name: 'deployment', run }];

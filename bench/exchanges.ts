@@ -7,14 +7,14 @@ interface Row {
   readonly name: string;
 }
 
-/** Rows that cost next to nothing: what is measured is the exchange, and what the garbage collector has to do. */
+/** Rows that cost almost nothing to make, so the exchange and the garbage collection are measured. */
 const rows: Numbered<Row> = {
   count: 1_000_000,
   recordOf: (id) => ({ id, name: `row ${id % 1_000}` }),
   idOf: ({ id }) => id,
 };
 
-/** Rows that cost about what a line of a file does. */
+/** Rows that cost about as much as a line of a file. */
 const parsedRows: Numbered<Row> = {
   count: 400_000,
   recordOf: (id) =>
@@ -22,7 +22,7 @@ const parsedRows: Numbered<Row> = {
   idOf: ({ id }) => id,
 };
 
-/** An exchange, and whether it has memory. */
+/** An exchange, and whether it holds records in memory. */
 interface Way {
   readonly exchange: ExchangeName;
   readonly memoryBudgetBytes: number;
@@ -42,7 +42,10 @@ const kept: readonly { readonly name: string; readonly way: Way; readonly atLeas
   { name: 'blocking, spilled', way: spilled },
 ];
 
-/** Rows through one exchange between two tasks, a whole job; `atEnd` is called when the consumer is about to finish. */
+/**
+ * Sends rows through one exchange between two tasks, as a whole job; `atEnd` is called just before the consumer
+ * finishes.
+ */
 async function through(
   { exchange, memoryBudgetBytes }: Way,
   { count, recordOf }: Numbered<Row> = rows,
@@ -68,12 +71,12 @@ async function through(
   if (arrived !== count || sum !== (count * (count - 1)) / 2) throw new Error(`${arrived} of ${count} rows arrived`);
 }
 
-/** What is held for each record when the consumer has read the last and has not yet finished, in bytes. */
+/** Bytes held per record, once the consumer has read the last record but has not finished. */
 interface Held {
-  /** As the run says. */
+  /** As `run.storage()` reports. */
   readonly memory: number;
   readonly disk: number;
-  /** As the process says, of all that the job has. */
+  /** As the process reports, for the whole job. */
   readonly heap: number;
 }
 
@@ -94,17 +97,17 @@ async function heldBy(way: Way): Promise<Held> {
   return held;
 }
 
-/** Bytes in use: the heap of JavaScript and what lies beside it for array buffers. */
+/** Bytes in use: the JavaScript heap and its array buffers outside the heap. */
 function usedBytes(): number {
   if (globalThis.gc === undefined) throw new Error('Bytes can be counted only with node --expose-gc');
-  // Twice: what the first collection finalises, the second frees.
+  // Twice: the second collection frees what the first one finalizes.
   globalThis.gc();
   globalThis.gc();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
 
-/** The same rows by hand, a batch at a time, kept in an array as long as the loop runs. */
+/** The same rows by hand, one batch at a time, in an array that lives as long as the loop. */
 function keepByHand(): number {
   const batches: Row[][] = [];
   let sum = 0;
@@ -117,13 +120,13 @@ function keepByHand(): number {
   return sum + batches.length;
 }
 
-/** Records per second in place of ms. */
+/** Converts ms to records per second. */
 function perSecond(row: BenchRow, count = rows.count): BenchRow {
   const { ours, baseline = Number.NaN } = row;
   return { ...row, ours: count / ours / 1e3, baseline: count / baseline / 1e3, unit: 'M/s' };
 }
 
-/** Bytes per record, and how many times as many they are as those of its frame. */
+/** Bytes per record, and the ratio to its encoded frame. */
 function bytesRow(name: string, bytes: number, frameBytes: number): BenchRow {
   const times = reading(`held, ${name}, beside the encoded row`, 'B', [bytes / frameBytes], undefined, frameBytes);
   return { ...times, ours: bytes };
@@ -172,7 +175,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return report;
 }
 
-/** What is kept in files, beside the same frames in a file by hand. */
+/** The cost of keeping results in files, beside writing the same frames to a file by hand. */
 async function besideFile(
   raw: RawFrames<Row>,
   rounds: {
@@ -218,5 +221,5 @@ async function besideFile(
   ];
 }
 
-/** What it costs that results are kept. */
+/** The cost of retaining results. */
 export const benches: readonly Bench[] = [{ name: 'exchanges', run }];

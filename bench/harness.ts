@@ -1,45 +1,48 @@
-/** What a number has to reach. */
+/** The limit for a measured number. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
 /** One line of the report. */
 export interface BenchRow {
   readonly name: string;
-  /** Median of what was measured. */
+  /** Median of the measurements. */
   readonly ours: number;
-  /** Median of the same done by hand, in the same run; where there is something to compare with. */
+  /** Median of the same work done by hand, in the same run, if there is such a baseline. */
   readonly baseline?: number;
   /** Unit of `ours` and `baseline`. */
   readonly unit: string;
-  /** What the goal is about: how many times as fast as the baseline (1 is as fast); without one, `ours`. */
+  /**
+   * The number that the goal applies to: with a baseline, the speed relative to it (1 is as fast); without one,
+   * `ours`.
+   */
   readonly value: number;
   /** First and third quartile of `value` over the rounds. */
   readonly spread: readonly [number, number];
   readonly goal?: Goal;
 }
 
-/** A group of measurements; a file of this folder exports some as `benches`. */
+/** A group of measurements; some files in this folder export several as `benches`. */
 export interface Bench {
   readonly name: string;
   run(options: BenchOptions): Promise<readonly BenchRow[]> | readonly BenchRow[];
 }
 
 export interface BenchOptions {
-  /** Multiplies the rounds that are measured: 1 unless the caller wants more certainty, or less time. */
+  /** Multiplies the number of measured rounds. Default 1; more for certainty, less for a quick look. */
   readonly effort: number;
 }
 
-/** Work to be timed. What it returns is kept, so that nothing is optimised away. */
+/** The work to time. Its return value is kept, so that nothing is optimized away. */
 export type Work = () => unknown;
 
 interface Rounds {
   /** Default 15. */
   readonly rounds?: number;
-  /** Rounds before that, not measured. Default 5. */
+  /** Unmeasured rounds before the measured ones. Default 5. */
   readonly warmUp?: number;
   readonly effort?: number;
   /**
-   * Collects garbage before each sample (default). A forced collection also throws away optimised code that mentions what
-   * earlier rounds left, so it is left out where what is measured is how fast code runs.
+   * Collects garbage before each sample (default). A forced collection also discards optimized code that refers to
+   * garbage of earlier rounds, so benches of code speed turn it off.
    */
   readonly collectsBefore?: boolean;
 }
@@ -54,8 +57,8 @@ export async function measure(
 }
 
 /**
- * How `ours` compares with `baseline`: `value` is the time of the baseline divided by ours, so 0.5 is half as fast. Both
- * run in every round, in alternating order, and are compared round by round: what disturbs the machine disturbs both.
+ * Compares `ours` with `baseline`: `value` is the baseline's time divided by ours, so 0.5 is half as fast. Both run
+ * in every round, in alternating order, and are compared round by round, so noise of the machine affects both.
  */
 export async function compare(
   comparison: Rounds & { readonly name: string; readonly ours: Work; readonly baseline: Work; readonly goal?: Goal },
@@ -73,7 +76,7 @@ export async function compare(
   );
 }
 
-/** A row for numbers that were gathered otherwise: bytes, instants on a job's own clock, … */
+/** A row for numbers that were measured elsewhere, such as bytes or times on a job's own clock. */
 export function reading(
   name: string,
   unit: string,
@@ -91,7 +94,7 @@ export function isReached({ value, goal }: BenchRow): boolean | undefined {
   return 'atLeast' in goal ? value >= goal.atLeast : value <= goal.atMost;
 }
 
-/** The rows as a table for people. */
+/** The rows as a text table. */
 export function formatTable(rows: readonly BenchRow[]): string {
   const cells = rows.map((one) => {
     const reached = isReached(one);
@@ -127,7 +130,7 @@ export function formatTable(rows: readonly BenchRow[]): string {
 
 let kept: unknown;
 
-/** Times in ms, one list for each work. All of them run in each round, the order reversed every other round. */
+/** Times in ms, one list per work. Each round runs all of them; every other round in reverse order. */
 async function timed(
   works: readonly Work[],
   { rounds = 15, warmUp = 5, effort = 1, collectsBefore = true }: Rounds,
@@ -185,7 +188,7 @@ function quantile(sorted: readonly number[], share: number): number {
   return below + (above - below) * (position - Math.floor(position));
 }
 
-/** Three digits that matter. */
+/** Three significant digits. */
 function short(value: number): string {
   return Math.abs(value) >= 1_000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }

@@ -14,12 +14,12 @@ export function pairOf(parallelism: number, exchange: ExchangeType, pattern: Dis
   );
 }
 
-/** Pipelines of two tasks each, which share nothing: as many regions. */
+/** Independent pipelines of two tasks each; every pipeline is a region. */
 export function pipelines(count: number): JobGraph {
   return pairOf(count, exchangeTypes.pipelined, 'pointwise');
 }
 
-/** Two vertices and a pipelined shuffle between: one region of `2 * parallelism` tasks. */
+/** Two vertices with a pipelined shuffle between them: one region of `2 * parallelism` tasks. */
 export function pipelinedShuffle(parallelism: number): JobGraph {
   return pairOf(parallelism, exchangeTypes.pipelined, 'all-to-all');
 }

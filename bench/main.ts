@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util';
 import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';
 import { publish } from './published/figures.ts';
 
-const usage = `Measures what the engine costs, baselines beside it in the same run.
+const usage = `Measures the cost of the engine, beside baselines in the same run.
 
   NAME …         only benches whose name contains one of these (--only NAME says the same)
   --effort N     N times as many rounds (default 1; 0.2 for a quick look)
-  --json         the rows as JSON instead of a table
+  --json         prints the rows as JSON instead of a table
   --publish      writes the figures into the tables of the README and of docs/performance.md
-  --list         the names alone
+  --list         lists the names
 `;
 
 const { values: options, positionals } = parseArgs({
@@ -30,7 +30,7 @@ if (options.help || !(effort > 0)) {
   process.exit(options.help ? 0 : 1);
 }
 
-/** The benches of the files beside this one. */
+/** The benches of the other files in this folder. */
 async function siblings(): Promise<Bench[]> {
   const files = readdirSync(import.meta.dirname)
     .filter((file) => file.endsWith('.ts') && !['main.ts', 'harness.ts'].includes(file))

@@ -5,16 +5,16 @@ import { NoOpCluster } from './no-op-cluster.ts';
 
 const taskCount = 20_000;
 
-/** Bytes in use: the heap of JavaScript and what lies beside it for array buffers. */
+/** Bytes in use: the JavaScript heap and its array buffers outside the heap. */
 function usedBytes(): number {
-  // Twice: what the first collection finalises, the second frees.
+  // Twice: the second collection frees what the first one finalizes.
   globalThis.gc?.();
   globalThis.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
 
-/** What a job takes while all its tasks run and nothing happens, divided by its tasks. */
+/** Memory of an idle job with all tasks running, divided by its tasks. */
 async function bytesPerTask(jobGraph: () => JobGraph): Promise<number> {
   const before = usedBytes();
   const cluster = new NoOpCluster(jobGraph());
@@ -41,7 +41,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
 }
 
 /**
- * Bytes that a running task costs the control plane: execution actor, its share of the region actor, job graph,
- * execution graph, regions, ledger, slots and scheduling. Not what runs the task: reader, writer, queues, the user's state.
+ * Bytes per running task in the control plane: execution actor, share of the region actor, job graph, execution
+ * graph, regions, ledger, slots and scheduling. Excludes the task itself: reader, writer, queues and user state.
  */
 export const benches: readonly Bench[] = [{ name: 'memory', run }];

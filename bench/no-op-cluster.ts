@@ -15,7 +15,7 @@ import { createJobMaster } from '../src/machines/job-master/create-job-master.ts
 import { failoverStrategyMachine } from '../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../src/machines/strategies/restart-backoff-machine.ts';
 
-/** What a task has been told and will report at the next turn of the event loop. */
+/** The command to a task, whose effect it reports on the next turn of the event loop. */
 interface Order {
   readonly kind: 'run' | 'cancel';
   readonly vertex: ExecutionVertexId;
@@ -23,9 +23,9 @@ interface Order {
 }
 
 /**
- * The real charts of a job over tasks that do nothing: one turn of the event loop after they were deployed they run,
- * one turn after they were canceled they have ended. Real clock, unlimited slots, restarts without a delay; nothing is
- * kept of what happened but counts.
+ * The real charts of a job over tasks that do nothing: they run one turn of the event loop after their deployment,
+ * and end one turn after their cancellation. Real clock, unlimited slots, restarts without delay; only counts are
+ * kept.
  */
 export class NoOpCluster implements ExecutorGateway {
   readonly ledger: JobLedger;
@@ -77,7 +77,7 @@ export class NoOpCluster implements ExecutorGateway {
     await allRun;
   }
 
-  /** Fails a task; resolves when its failover is complete: every region that it concerns runs again. */
+  /** Fails a task; resolves when its failover is complete and every region of it runs again. */
   async failAndRecover(vertex: ExecutionVertexId): Promise<void> {
     const recovered = this.#until(({ type }) => type === 'failover.completed');
     const attempt = this.ledger.attemptOf(vertex);

@@ -3,7 +3,7 @@ import { type Bench, type BenchOptions, type BenchRow, measure, reading } from '
 import { inWords, pipelines } from './job-shapes.ts';
 import { NoOpCluster } from './no-op-cluster.ts';
 
-/** Fails one pipeline after the other, spread over all. */
+/** Fails one pipeline after another, spread over the job. */
 function failures(cluster: NoOpCluster, count: number): () => Promise<void> {
   let next = 0;
   return async () => {
@@ -36,5 +36,5 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return rows;
 }
 
-/** From a failure to the region running again, on the machine's clock, in a job of many pipelines. */
+/** Time from a failure until the region runs again, on the machine's clock, in a job of many pipelines. */
 export const benches: readonly Bench[] = [{ name: 'recovery', run }];

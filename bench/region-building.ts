@@ -11,7 +11,7 @@ interface Shape {
   readonly name: string;
   readonly vertices: readonly string[];
   readonly edges: readonly Edge[];
-  /** How many regions it has at parallelism `n`: a wrong answer is not fast. */
+  /** The correct number of regions at parallelism `n`, because a wrong answer may be fast. */
   readonly regions: (n: number) => number;
 }
 
@@ -40,7 +40,8 @@ const shapes: readonly Shape[] = [
     regions: (n) => n,
   },
   {
-    // a and c are one region of each subtask by way of the pointwise edge; the shuffle by b needs a whole ring of them.
+    // The pointwise edge joins a and c of each subtask into a region; through the shuffles by b all of them form one
+    // ring.
     name: 'rings of regions',
     vertices: ['a', 'b', 'c'],
     edges: [
@@ -88,7 +89,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return rows;
 }
 
-/** Beside what would be natural to write: a plain union of the ends of each connection, one by one. */
+/** The straightforward way as a baseline: a plain union of the ends of each connection, one by one. */
 async function besidePairs(effort: number): Promise<BenchRow> {
   const shape = shapes[0] as Shape;
   const parallelism = 2_500;

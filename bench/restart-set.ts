@@ -14,7 +14,7 @@ interface Case {
   readonly failed: 'producer' | 'consumer';
   /** Whether every result is lost. */
   readonly isLost?: boolean;
-  /** How many regions restart at parallelism `n`: a wrong answer is not fast. */
+  /** The correct number of restarted regions at parallelism `n`, because a wrong answer may be fast. */
   readonly restarts: (n: number) => number;
 }
 
@@ -73,5 +73,5 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return rows;
 }
 
-/** Which regions restart with one that failed, on shuffles. */
+/** Which regions restart with a failed one, over shuffles. */
 export const benches: readonly Bench[] = [{ name: 'restart-set', run }];

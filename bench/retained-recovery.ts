@@ -9,16 +9,16 @@ import { type Bench, type BenchOptions, type BenchRow, reading } from './harness
 
 const batchSize = 1_024;
 
-/** Bytes that are read at once by hand. */
+/** Bytes per read of the baseline. */
 const rawReadBytes = 1_024 * 1_024;
 
-/** About what a whole number takes in a frame, at the most. */
+/** Approximate maximum size of an integer in a frame. */
 const bytesPerNumber = 5.1;
 
-/** Failures in a row before the consumer may read to the end: as many readings of what a recovery takes. */
+/** Consecutive failures before the consumer may read to the end: one recovery measurement each. */
 const killsPerRun = 9;
 
-/** Records that are numbered from 0, as sources make them and sinks check them. */
+/** Records numbered from 0 by the source and checked by the sink. */
 export interface Numbered<Out> {
   readonly count: number;
   readonly recordOf: (id: number) => Out;
@@ -27,15 +27,15 @@ export interface Numbered<Out> {
 
 /** A consumer of a reliable result that fails, and then reads everything from the beginning. */
 export interface Recovered {
-  /** From each failure to the consumer running, in ms. */
+  /** From each failure until the consumer runs, in ms. */
   readonly recoveriesMs: readonly number[];
-  /** From the consumer running to having the last record again, in ms. */
+  /** From then until it has the last record again, in ms. */
   readonly replayMs: number;
 }
 
 /**
- * A job whose consumer fails when it has read nearly everything, then `kills - 1` times on its first batch, and then reads
- * to the end. Everything is retained at every failure but for the producer's last few batches at the first.
+ * A job whose consumer fails near the end of its input, then `kills - 1` times at its first batch, and then reads to
+ * the end. Everything is retained at every failure, except the producer's last few batches at the first one.
  */
 export async function killed<Out>({ count, recordOf, idOf }: Numbered<Out>, kills: number): Promise<Recovered> {
   const expected = (count * (count - 1)) / 2;
@@ -83,15 +83,15 @@ export async function killed<Out>({ count, recordOf, idOf }: Numbered<Out>, kill
   });
   const { receipt } = await run.result;
   const producerAttempts = receipt.attemptsByVertex['ids'];
-  if (!isRight) throw new Error(`What came back after a failure are not the ${count} records`);
+  if (!isRight) throw new Error(`After a failure the consumer did not get the same ${count} records`);
   if (producerAttempts !== 1 || receipt.records.read !== count) {
     throw new Error(`The producer ran ${producerAttempts} times and read ${receipt.records.read} of ${count} records`);
   }
-  if (recoveriesMs.length !== kills) throw new Error(`${recoveriesMs.length} of ${kills} failures were recovered from`);
+  if (recoveriesMs.length !== kills) throw new Error(`${recoveriesMs.length} of ${kills} failures were recovered`);
   return { recoveriesMs, replayMs: endMs - runningMs };
 }
 
-/** The frames of the same records in a file that nobody else knows of. */
+/** The frames of the same records in a file written by hand. */
 export class RawFrames<Out> {
   readonly #records: Numbered<Out>;
   readonly #directory = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -107,7 +107,7 @@ export class RawFrames<Out> {
     return this.#lengths.reduce((sum, length) => sum + length, 0);
   }
 
-  /** Encodes the records and writes them, a batch at a time; on the disk in the end. */
+  /** Encodes the records and writes them, one batch at a time; syncs at the end. */
   write(): void {
     const { count, recordOf } = this.#records;
     this.#lengths = [];
@@ -123,7 +123,7 @@ export class RawFrames<Out> {
     fdatasyncSync(this.#file);
   }
 
-  /** Reads and decodes them, many frames with one read, and checks the sum. */
+  /** Reads and decodes them, many frames per read, and checks the sum. */
   read(): void {
     const { count, idOf } = this.#records;
     const lengths = this.#lengths;
@@ -143,7 +143,8 @@ export class RawFrames<Out> {
         rows += batch.length;
       }
     }
-    if (rows !== count || sum !== (count * (count - 1)) / 2) throw new Error('The file by hand holds something else');
+    if (rows !== count || sum !== (count * (count - 1)) / 2)
+      throw new Error('The file written by hand has other records');
   }
 
   remove(): void {
@@ -152,7 +153,10 @@ export class RawFrames<Out> {
   }
 }
 
-/** Reading a retained result from its beginning, beside reading and decoding the same frames by hand; and the recoveries. */
+/**
+ * Reading a retained result from its beginning, beside reading and decoding the same frames by hand; and the
+ * recoveries.
+ */
 export async function replayed<Out>(
   records: Numbered<Out>,
   { rounds, warmUp, kills }: { readonly rounds: number; readonly warmUp: number; readonly kills: number },
@@ -179,13 +183,13 @@ export async function replayed<Out>(
   return { recoveriesMs, firstMs, replay };
 }
 
-/** What each round took. */
+/** The times of each round. */
 export interface Replay {
   readonly oursMs: number[];
   readonly rawMs: number[];
 }
 
-/** A replay as a row: records per second, and how many times as fast as by hand. */
+/** A replay as a row: records per second, and the speed relative to the baseline. */
 export function replayRow(name: string, count: number, { oursMs, rawMs }: Replay): BenchRow {
   const perSecond = (ms: readonly number[]): number =>
     reading(
@@ -238,7 +242,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   return rows;
 }
 
-/** Why there is no room for a result of whole numbers, and the same by hand. */
+/** Why there is not enough disk space for a result of integers and the baseline's file. */
 function shortageFor(count: number): string | undefined {
   const { bavail, bsize } = statfsSync(tmpdir());
   const neededBytes = 2 * count * bytesPerNumber + 1e9;
@@ -247,7 +251,7 @@ function shortageFor(count: number): string | undefined {
 }
 
 /**
- * One consumer of a reliable exchange fails and reads everything again: how long until it runs must not depend on how much
- * that is, and it is read at the speed of the file (which is in the system's cache, here and by hand).
+ * One consumer of a reliable exchange fails and reads everything again. The time until it runs must not depend on the
+ * size of the result, and it reads at the speed of the file (cached by the system, here and in the baseline).
  */
 export const benches: readonly Bench[] = [{ name: 'retained-recovery', run }];

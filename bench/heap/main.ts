@@ -4,9 +4,9 @@ import { type BenchRow, reading } from '../harness.ts';
 import { publish } from '../published/figures.ts';
 
 /**
- * Shows that memory does not grow with the input: a source ten times larger than the heap may be, a sink that is slow,
- * queues in between. Run with `--expose-gc --max-old-space-size=96`: a job that kept what it should not would die. With
- * `--publish` the figures go into the tables of the README and of docs/performance.md.
+ * Shows that memory does not grow with the input: a source that emits ten times the heap limit, queues, and a slow
+ * sink. Run it with `--expose-gc --max-old-space-size=96`: a job that retained too much would run out of memory. With
+ * `--publish` the figures go into the tables of the README and docs/performance.md.
  */
 const heapLimitBytes = 96 * 1_024 * 1_024;
 const recordBytes = 1_000;
@@ -14,7 +14,7 @@ const recordCount = Math.ceil((10 * heapLimitBytes) / recordBytes);
 
 interface Large {
   readonly id: number;
-  /** A hundred doubles: they live on the heap that is limited, which buffers do not. */
+  /** A hundred doubles, which live on the limited heap, unlike buffers. */
   readonly payload: readonly number[];
 }
 
@@ -48,7 +48,7 @@ async function peakHeap(mode: 'batch' | 'streaming'): Promise<{ peakBytes: numbe
       write: async (batch) => {
         records += batch.length;
         for (const { payload } of batch) checksum += payload[1] as number;
-        // Three times around the event loop for each batch: far slower than the source.
+        // Three turns of the event loop per batch: far slower than the source.
         for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
         if (records % (64 * 1_024) < batch.length) {
           globalThis.gc?.();
@@ -67,7 +67,7 @@ async function peakHeap(mode: 'batch' | 'streaming'): Promise<{ peakBytes: numbe
     .sink('slow', slow);
   await job.run({ batchSize: 256, memoryBudgetBytes: 16 * 1_024 * 1_024, environment: systemEnvironment() }).result;
   if (records !== recordCount) throw new Error(`${records} of ${recordCount} records arrived`);
-  if (checksum === 0) throw new Error('the records came empty');
+  if (checksum === 0) throw new Error('the records arrived empty');
   return { peakBytes, records };
 }
 

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { type BenchRow, isReached } from '../harness.ts';
 import { type PublishedLine, publishedLines, type Shown } from './lines.ts';
 
-/** What was measured last, by name of the row. */
+/** The latest measurements, by row name. */
 export type Figures = Readonly<Record<string, BenchRow>>;
 
 const root = join(import.meta.dirname, '..', '..');
 const figuresFile = join(import.meta.dirname, 'figures.json');
 
-/** Pages with a table, and which lines it has. It stands between two comments. */
+/** The pages with a table, and the lines of each. The table stands between two comments. */
 export const pages: readonly { readonly file: string; readonly lines: readonly PublishedLine[] }[] = [
   { file: 'README.md', lines: publishedLines.filter(({ inReadme }) => inReadme) },
   { file: 'docs/performance.md', lines: publishedLines },
@@ -22,7 +22,7 @@ export function readFigures(): Figures {
   return JSON.parse(readFileSync(figuresFile, 'utf8')) as Figures;
 }
 
-/** Writes down what was measured, beside the figures that were not measured this time, and renews the tables of the pages. */
+/** Stores new figures beside the older ones of other rows, and updates the tables of the pages. */
 export function publish(rows: readonly BenchRow[]): void {
   const wanted = new Set(publishedLines.flatMap((line) => line.rows));
   const measured = rows.filter(({ name }) => wanted.has(name)).map((row) => [row.name, row] as const);
@@ -34,7 +34,7 @@ export function publish(rows: readonly BenchRow[]): void {
   }
 }
 
-/** The page with another table between the comments. @throws Error where they are missing */
+/** The page with another table between the comments. @throws Error if it lacks the comments */
 export function withTable(page: string, table: string): string {
   const [before, rest] = page.split(`${opening}\n`);
   const after = rest?.split(closing)[1];
@@ -69,9 +69,9 @@ function goalOf(row: BenchRow | undefined, shown: Shown): string {
   return `${isLeast ? '≥' : '≤'} ${inUnit(limit, shown, row)}${shown === 'times as fast' ? '' : ` ${suffixOf(shown)}`}`;
 }
 
-/** Two digits that matter, in the unit in which it is shown. */
+/** Two significant digits, in the displayed unit. */
 function inUnit(value: number, shown: Shown, { ours }: BenchRow): string {
-  // A row that stands beside a baseline measures a ratio; its own reading is in `ours`.
+  // A row with a baseline measures a ratio; its own reading is in `ours`.
   const read = shown === 'B' ? ours : value;
   const divisor = shown === 's' || shown === 'kB' ? 1_000 : shown === 'MB in use' ? 1_024 ** 2 : 1;
   const scaled = read / divisor;

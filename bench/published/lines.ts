@@ -1,14 +1,14 @@
-/** A line of the published tables: what was measured, and the rows of the benches that it shows side by side. */
+/** A line of the published tables: what was measured, and the bench rows shown side by side. */
 export interface PublishedLine {
   readonly what: string;
-  /** Names of rows of one kind and goal; several are shown with a point between them. */
+  /** Names of rows of one kind and goal; several are shown separated by a dot. */
   readonly rows: readonly string[];
   readonly shown: Shown;
   /** Whether the README shows it too. */
   readonly inReadme?: true;
 }
 
-/** How the value of a row is shown: beside its baseline, or in a unit. */
+/** How the value of a row is shown: relative to its baseline, or in a unit. */
 export type Shown = 'times as fast' | 'ms' | 's' | 'kB' | 'B' | 'MB in use';
 
 const noOps = 'deployment of 20,000 no-op tasks';
@@ -30,8 +30,8 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
-    what: 'a whole job of no records',
-    rows: ['a whole job of no records, first line to last'],
+    what: 'a whole job without records',
+    rows: ['a whole job without records, first line to last'],
     shown: 'ms',
   },
   {

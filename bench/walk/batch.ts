@@ -4,16 +4,16 @@ import { virtualEnvironment } from '../../src/testing/index.ts';
 import { GatedSource } from './gated-source.ts';
 import type { Walker } from './walker.ts';
 
-/** What is walked. */
+/** The subject of the walk. */
 export const what =
-  'one batch over `reliable`: from its first record in the producer’s operator until its first record in the consumer’s';
+  'one batch over `reliable`: from its first record in the producer’s operator to its first record in the consumer’s';
 
 /**
  * ```text
  * numbers ─▶ produce ══reliable══▶ consume
  * ```
  *
- * The third batch: nothing is opened any more, and no other is under way.
+ * The third batch: everything is open by then, and no other batch is under way.
  */
 export async function walk(walker: Walker): Promise<void> {
   const environment = virtualEnvironment({ freezeRecords: false });

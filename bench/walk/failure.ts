@@ -4,9 +4,9 @@ import { virtualEnvironment } from '../../src/testing/index.ts';
 import { GatedSource } from './gated-source.ts';
 import type { Walker } from './walker.ts';
 
-/** What is walked. */
+/** The subject of the walk. */
 export const what =
-  'one failure: from the throw in `check` until its region, `live` and `check`, runs again; the others go on';
+  'one failure: from the throw in `check` until its region, `live` and `check`, runs again; the other regions keep running';
 
 /**
  * ```text
@@ -15,8 +15,8 @@ export const what =
  * ticks ──▶ ticked
  * ```
  *
- * Nothing else is under way: `numbers` has finished, the other sources wait for their next record. The first record after the
- * restart is beyond the walk.
+ * Nothing else is under way: `numbers` has finished, and the other sources wait for their next record. The walk ends
+ * before the first record after the restart.
  */
 export async function walk(walker: Walker): Promise<void> {
   const environment = virtualEnvironment({ freezeRecords: false });

@@ -1,4 +1,4 @@
-/** The types that functions have in a syntax tree of swc. */
+/** The node types of functions in an SWC syntax tree. */
 export const functionTypes: ReadonlySet<unknown> = new Set([
   'FunctionDeclaration',
   'FunctionExpression',

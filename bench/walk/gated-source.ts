@@ -3,7 +3,7 @@ import type { VirtualEnvironment } from '../../src/testing/index.ts';
 
 type Answer = readonly number[] | null;
 
-/** A source that hands out a batch when it is told to: what happens between two batches is the first one's doing. */
+/** A source that hands out a batch on command, so that everything until the next command is caused by this batch. */
 export class GatedSource implements Source<number> {
   readonly name: string;
   readonly maxParallelism = 1;
@@ -24,7 +24,7 @@ export class GatedSource implements Source<number> {
     };
   }
 
-  /** Gives a batch, or the end, as soon as it is asked for one. */
+  /** Hands out a batch, or the end, at the next request. */
   async give(batch: Answer, environment: VirtualEnvironment): Promise<void> {
     await environment.runUntil(() => this.#answer !== undefined, { what: `"${this.name}" being asked` });
     this.#settle(batch);

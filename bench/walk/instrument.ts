@@ -4,28 +4,34 @@ import { functionTypes } from './function-types.ts';
 
 /** A function of a source file. */
 export interface SourceFunction {
-  /** `JobRun.observe`, `provideRegion.recordState`; one without a name of its own as what it is passed to: `start.map()`. */
+  /**
+   * `JobRun.observe`, `provideRegion.recordState`; an anonymous function is named by the call that gets it:
+   * `start.map()`.
+   */
   readonly name: string;
-  /** First and last character in the code that runs. */
+  /** Its first and last character in the instrumented code. */
   readonly start: number;
   readonly end: number;
 }
 
-/** A source file as it runs: it says which of its functions is entered. */
+/** A source file with code that reports each function entry. */
 export interface InstrumentedFile {
   readonly code: string;
   readonly functions: readonly SourceFunction[];
 }
 
-/** The global of which instrumented code calls `enter(file, function)`, and at its end `declare(file, url, functions, lineStarts)`. */
+/**
+ * The global on which instrumented code calls `enter(file, function)`, and at its end `declare(file, url, functions,
+ * lineStarts)`.
+ */
 export const walkGlobal = 'kintsugiWalk';
 
 /**
- * A TypeScript file whose functions say that they are entered: functions, arrow functions, methods, accessors and constructors
- * that are written out. Code resumed after `await` or `yield` enters nothing, nor do the initializers of fields.
+ * A TypeScript file whose functions report that they are entered: functions, arrow functions, methods, accessors and
+ * explicit constructors. Code resumed after `await` or `yield` enters nothing, and neither do field initializers.
  */
 export function instrument(source: string, file: string): InstrumentedFile {
-  // Without comments and in ASCII: offsets of bytes are offsets of characters.
+  // Without comments and in ASCII, so byte offsets equal character offsets.
   const plain = { charset: 'ascii', minifyWhitespace: true, legalComments: 'none' } as const;
   const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node20', ...plain });
   let told = '';
@@ -35,7 +41,7 @@ export function instrument(source: string, file: string): InstrumentedFile {
     from = at;
   }
   told += code.slice(from);
-  // The same functions in the same order, where they are now.
+  // The same functions in the same order, at their new positions.
   return { code: told, functions: findFunctions(told).map(({ name, start, end }) => ({ name, start, end })) };
 }
 
@@ -50,7 +56,7 @@ interface FoundFunction extends SourceFunction {
 
 type AstNode = Readonly<Record<string, unknown>>;
 
-/** Where to say which function is entered, front to back. */
+/** The positions at which to report each function, in order. */
 function insertions(functions: readonly FoundFunction[], file: string): { at: number; text: string }[] {
   return functions
     .flatMap(({ body }, index) => {
@@ -66,12 +72,12 @@ function insertions(functions: readonly FoundFunction[], file: string): { at: nu
 
 /** The functions of a text, in the order in which they begin. */
 function findFunctions(code: string): FoundFunction[] {
-  // Offsets count on from text to text, and a file may begin with a comment: the semicolon tells where this one begins.
+  // Offsets continue from text to text, and a file may begin with a comment: the semicolon marks its start.
   const module: unknown = parseSync(`;${code}`, { syntax: 'ecmascript', target: 'es2022' });
   const base = isNode(module) ? spanOf(module).start + 1 : 0;
   const found: FoundFunction[] = [];
 
-  /** @param scope the functions and classes around; @param names what lies between them and the node */
+  /** @param scope the enclosing functions and classes; @param names the nodes between them and this one */
   const visit = (node: unknown, scope: readonly string[], names: readonly string[]): void => {
     if (Array.isArray(node)) {
       for (const item of node) visit(item, scope, names);
@@ -103,7 +109,7 @@ function findFunctions(code: string): FoundFunction[] {
   return found.sort((a, b) => a.start - b.start);
 }
 
-/** What a node calls the function in it. */
+/** The name that a node gives to the function in it. */
 function ownName(node: AstNode): string | undefined {
   switch (node.type) {
     case 'FunctionDeclaration':
@@ -137,7 +143,7 @@ function ownName(node: AstNode): string | undefined {
   }
 }
 
-/** The nearest names; what a function is passed to is one only where there is no other. */
+/** The nearest names; the name of a call only if there is no other. */
 function nameAmong(names: readonly string[], most: number): string {
   const own = names.filter((name) => !name.endsWith('()')).slice(-most);
   return own.length > 0 ? own.join('.') : (names.at(-1) ?? 'anonymous');

@@ -1,31 +1,35 @@
 /** Code that is not part of a walk. */
 export interface LeftOut {
-  /** Beginning of the path of its files, below `src/`. Default: anywhere. */
+  /** Path prefix of its files, below `src/`. Default: any file. */
   readonly files?: string;
-  /** Name of a function, without what is around it. Default: all of them. */
+  /** Function name without its scope. Default: every function. */
   readonly name?: string;
-  /** `alone` if what it calls is part of the walk. */
+  /** `alone` if the functions it calls are part of the walk. */
   readonly extent: 'with all it calls' | 'alone';
   readonly why: string;
 }
 
-/** Everything that only watches, and the testing kit in place of the machine.. */
+/** Everything that only observes, and the testing code that stands in for the machine. */
 export const leftOut: readonly LeftOut[] = [
-  { name: 'recordState', extent: 'with all it calls', why: 'tells observers of a state or status' },
-  { name: 'observe', extent: 'with all it calls', why: 'the door to log, receipt, snapshot, history and listeners' },
-  { name: '#recordEnd', extent: 'with all it calls', why: 'tells observers of what an attempt moved' },
-  { name: 'decidedEvent', extent: 'with all it calls', why: 'tells observers of a decision, and what it re-uses' },
+  { name: 'recordState', extent: 'with all it calls', why: 'reports a state or status to observers' },
+  {
+    name: 'observe',
+    extent: 'with all it calls',
+    why: 'passes events to log, receipt, snapshot, history and listeners',
+  },
+  { name: '#recordEnd', extent: 'with all it calls', why: 'reports the records of an attempt to observers' },
+  { name: 'decidedEvent', extent: 'with all it calls', why: 'reports a decision and its re-used results to observers' },
   { files: 'run/folds/', extent: 'with all it calls', why: 'log, receipt, snapshot and history' },
   { files: 'run/observers.ts', extent: 'with all it calls', why: 'listeners, the logger, the inspector' },
-  { files: 'testing/', extent: 'alone', why: 'the virtual clock runs everything there is' },
+  { files: 'testing/', extent: 'alone', why: 'the virtual clock calls everything' },
 ];
 
-/** Whether a function is left out by an entry. */
+/** Whether an entry leaves a function out. */
 export function fits({ files = '', name }: LeftOut, file: string, called: string): boolean {
   return file.startsWith(files) && (name === undefined || called === name || called.endsWith(`.${name}`));
 }
 
-/** One line for people. */
+/** One line of the report. */
 export function describeLeftOut({ files, name, extent, why }: LeftOut): string {
   return `${[files, name && `${name}()`].filter(Boolean).join(' ')}, ${extent}: ${why}`;
 }

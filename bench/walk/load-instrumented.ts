@@ -5,19 +5,19 @@ import { instrument, lineStartsOf, walkGlobal } from './instrument.ts';
 
 let sources = '';
 
-/** For the thread of the loaders: the URL of the folder whose files are instrumented. */
+/** For the loader thread: the URL of the folder to instrument. */
 export const initialize: InitializeHook<{ readonly sources: string }> = (given) => {
   sources = given.sources;
 };
 
-/** For the thread of the loaders: the files of that folder instrumented, all others as they are loaded otherwise. */
+/** For the loader thread: instruments the files of that folder; other files load normally. */
 export const load: LoadHook = async (url, context, nextLoad) =>
   instrumentedModule(url, sources) ?? (await nextLoad(url, context));
 
-/** From now on the files below a URL are loaded instrumented. */
+/** Instruments all files below a URL that are loaded from now on. */
 export function loadInstrumented(below: string): void {
-  // Loaders in the same thread, where Node has them, run before those of another thread: then whatever compiles TypeScript is
-  // one of them, and would compile again what a loader of another thread has instrumented.
+  // Loaders on this thread, if Node has them, run before those on another thread. A TypeScript compiler is one of
+  // them, and would compile the output of an instrumenting loader on another thread again.
   const { registerHooks } = module as unknown as { readonly registerHooks?: (hooks: SyncHooks) => void };
   if (registerHooks === undefined) {
     module.register(import.meta.url, { data: { sources: below } });

@@ -4,15 +4,15 @@ import { loadInstrumented } from './load-instrumented.ts';
 import { formatReport, formatTrace, reportOf } from './report.ts';
 import { Walker } from './walker.ts';
 
-const usage = `Walks through the engine, and counts the files of src/ that are entered and how often control goes from one to another.
+const usage = `Follows the engine through one event, and counts the files of src/ that it enters and the switches between them.
 
   failure        one failure, from the throw in an operator until its region runs again
   batch          one batch over a reliable exchange, from the producer's operator to the consumer's
   --trace        every function that is entered, in order, indented by its depth on the stack
-  --json         the counts as JSON; with --trace the sequence as well
+  --json         the counts as JSON; with --trace also the sequence
 
-Each function says when it is entered; a switch is an entry in another file than the entry before it. Returning is no entry, and
-neither is going on after an await. Observers are left out; the list is printed.
+A switch is a function entry in another file than the entry before it. Returns and continuations after an await do not count.
+Observers are left out; the list is printed.
 `;
 
 const { values: options, positionals } = parseArgs({

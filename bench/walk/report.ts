@@ -7,11 +7,11 @@ export interface Tally {
   readonly count: number;
 }
 
-/** What of a walk is in one folder of `src/`. */
+/** The share of one folder of `src/` in a walk. */
 export interface PartTally {
   readonly part: string;
   readonly files: number;
-  /** Into its files, from any. */
+  /** Switches into its files. */
   readonly switches: number;
 }
 
@@ -19,17 +19,17 @@ export interface PartTally {
 export interface WalkReport {
   readonly walk: string;
   readonly what: string;
-  /** Times that a function was entered. */
+  /** Number of function entries. */
   readonly entries: number;
-  /** Times that a function was entered in another file than the function before it. */
+  /** Number of entries in another file than the entry before. */
   readonly switches: number;
-  /** Files and switches where lookups count as no step: in the frozen graph, and in the kernel (errors, clock, values). */
+  /** Files and switches without lookups: in the frozen graph and in the kernel (errors, clock, values). */
   readonly withoutLookups: { readonly files: number; readonly switches: number };
   /** Entries by file, most first. */
   readonly files: readonly Tally[];
-  /** Files, and switches into one of them, by folder of `src/`. */
+  /** Files, and switches into them, by folder of `src/`. */
   readonly parts: readonly PartTally[];
-  /** Switches by pair of files, both directions together, most first. */
+  /** Switches by pair of files, in both directions, most first. */
   readonly pairs: readonly Tally[];
   readonly leftOut: readonly string[];
 }
@@ -60,7 +60,7 @@ export function reportOf(
   };
 }
 
-/** A report for people. */
+/** The text of a report. */
 export function formatReport(report: WalkReport): string {
   const { walk, what, entries, switches, withoutLookups, files, parts, pairs, leftOut } = report;
   const shown = pairs.slice(0, pairsShown);
@@ -83,7 +83,7 @@ export function formatReport(report: WalkReport): string {
   ].join('\n');
 }
 
-/** The walk itself, one function a line, indented by how deep it is on the stack; `▸` where another file is entered. */
+/** The walk itself, one function per line, indented by its depth on the stack; `▸` marks a switch. */
 export function formatTrace(entries: readonly Entry[]): string {
   return entries
     .map(({ file, name, depth }, index) => {
@@ -102,7 +102,7 @@ function switchesOf(entries: readonly Entry[]): { readonly from: string; readonl
   });
 }
 
-/** Files of the kernel lie in no folder, but for the errors. */
+/** Files of the kernel lie in no folder, except errors. */
 function isLookup(file: string): boolean {
   return !file.includes('/') || ['errors/', 'graph/', 'journal/'].some((folder) => file.startsWith(folder));
 }
@@ -115,7 +115,7 @@ function partsOf(files: readonly string[], switchedTo: readonly string[]): PartT
     .sort((a, b) => b.switches - a.switches || (a.part < b.part ? -1 : 1));
 }
 
-/** The first folder of a path; files of the kernel lie in none. */
+/** The first folder of a path; kernel files lie in none. */
 function partOf(file: string): string {
   return file.includes('/') ? file.slice(0, file.indexOf('/')) : '(kernel)';
 }

@@ -1,12 +1,12 @@
 import { type SourceFunction, walkGlobal } from './instrument.ts';
 import { describeLeftOut, fits, type LeftOut } from './left-out.ts';
 
-/** A function of the engine was entered. */
+/** An entry into a function of the engine. */
 export interface Entry {
-  /** Below `src/`. */
+  /** Path below `src/`. */
   readonly file: string;
   readonly name: string;
-  /** How many functions of the engine are below it on the stack; what is left out is not counted. */
+  /** How many functions of the engine are below it on the stack, without those left out. */
   readonly depth: number;
 }
 
@@ -19,8 +19,8 @@ interface DeclaredFile {
 type Frame = Pick<NodeJS.CallSite, 'getFileName' | 'getLineNumber' | 'getColumnNumber' | 'isAsync'>;
 
 /**
- * Writes down which functions of the engine are entered, in their order, between `start` and `stop`. It looks at the stack at
- * each of them, so that it knows who called without a change to how anything runs: promises settle as they would without it.
+ * Records the functions of the engine that are entered between `start` and `stop`, in order. At each entry it reads
+ * the stack, so it knows the callers without changing how the code runs: promises settle as usual.
  */
 export class Walker {
   readonly entries: Entry[] = [];
@@ -34,18 +34,18 @@ export class Walker {
     this.#leftOut = leftOut;
   }
 
-  /** Makes this the walker that instrumented code reports to. */
+  /** Makes this the walker that instrumented code calls. */
   install(): void {
     Object.assign(globalThis, { [walkGlobal]: this });
   }
 
-  /** For instrumented code, as it has been loaded. */
+  /** Called by instrumented code when it is loaded. */
   declare(file: string, url: string, functions: readonly SourceFunction[], lineStarts: readonly number[]): void {
     this.#files.set(url, { file, functions, lineStarts });
     this.#urlByFile.set(file, url);
   }
 
-  /** For instrumented code, at the start of each function. */
+  /** Called by instrumented code at the start of each function. */
   enter(file: string, index: number): void {
     if (this.#state !== 'walking') return;
     const declared = this.#files.get(this.#urlByFile.get(file) ?? '');
@@ -54,8 +54,10 @@ export class Walker {
     if (name === undefined) return;
     const [entered, ...callers] = this.#stack();
     if (entered?.file !== file || entered.name !== name) {
-      // Thrown from here it would be a failure of the task.
-      this.#fault ??= new Error(`${name} of ${file} is on the stack as ${entered?.name}: it was compiled once more`);
+      // An error thrown from here would fail the task.
+      this.#fault ??= new Error(
+        `${name} of ${file} is on the stack as ${entered?.name}: the instrumented code was compiled again`,
+      );
     }
     if (this.#leftOut.some((left) => fits(left, file, name))) return;
     if (callers.some((caller) => this.#hides(caller))) return;
@@ -65,7 +67,7 @@ export class Walker {
     this.entries.push({ file, name, depth });
   }
 
-  /** Begins the walk, the first time that it is called. */
+  /** Begins the walk, on the first call. */
   start(): void {
     if (this.#state === 'before') this.#state = 'walking';
   }
@@ -79,14 +81,17 @@ export class Walker {
     return this.#state === 'after';
   }
 
-  /** @throws Error if the walk means nothing: it has no end, the stack cannot be read, or what is left out is not there. */
+  /**
+   * @throws Error if the walk is meaningless: it has no end, the stack cannot be read, or an entry to leave out does
+   * not exist.
+   */
   assertSound(): void {
     if (this.#fault !== undefined) throw this.#fault;
     if (!this.isOver) throw new Error('The walk has no end');
     const files = [...this.#files.values()];
     for (const left of this.#leftOut) {
       const isThere = files.some(({ file, functions }) => functions.some(({ name }) => fits(left, file, name)));
-      if (!isThere) throw new Error(`Nothing fits what is left out as "${describeLeftOut(left)}"`);
+      if (!isThere) throw new Error(`Nothing matches the entry to leave out: "${describeLeftOut(left)}"`);
     }
   }
 
@@ -94,16 +99,16 @@ export class Walker {
     return this.#leftOut.some((left) => left.extent === 'with all it calls' && fits(left, caller.file, caller.name));
   }
 
-  /** The engine's functions that are on the stack, innermost first. */
+  /** The engine's functions on the stack, innermost first. */
   #stack(): { readonly file: string; readonly name: string }[] {
     const stack: { file: string; name: string }[] = [];
     for (const frame of stackFrames()) {
-      // What is beyond waits for a promise.
+      // Everything beyond waits for a promise.
       if (frame.isAsync()) break;
       const declared = this.#files.get(frame.getFileName() ?? '');
       if (declared === undefined) continue;
       const offset = (declared.lineStarts[(frame.getLineNumber() ?? 1) - 1] ?? 0) + (frame.getColumnNumber() ?? 1) - 1;
-      // The innermost is the one that begins last.
+      // The innermost one begins last.
       const around = declared.functions.findLast(({ start, end }) => start <= offset && offset < end);
       if (around !== undefined) stack.push({ file: declared.file, name: around.name });
     }

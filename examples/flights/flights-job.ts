@@ -18,12 +18,12 @@ export interface Airport {
   readonly worstDelay: number;
 }
 
-/** What the job is built with. */
+/** The parameters of the job. */
 export interface FlightsJobOptions {
   readonly parallelism: number;
-  /** Where the result is written: one CSV file per subtask. */
+  /** Where to write the result: one CSV file per subtask. */
   readonly output: string;
-  /** Called for every row that is read, once more for every row that is read again. */
+  /** Called for every row read, including rows that a restart reads again. */
   readonly onRow: () => void;
 }
 
@@ -31,7 +31,7 @@ export interface FlightsJobOptions {
  * By origin airport: flights, mean and worst delay.
  *
  * ```
- *  flights[0] ─┬─▶ by-airport[0] ──▶ airports[0]      ─┬─▶ complete batch: read again after a failure
+ *  flights[0] ─┬─▶ by-airport[0] ──▶ airports[0]      ─┬─▶ blocking: re-read after a failure
  *              ╳                                      ──▶ pipelined: fails and restarts together
  *  flights[1] ─┴─▶ by-airport[1] ──▶ airports[1]
  * ```
@@ -68,7 +68,7 @@ export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): J
   return job;
 }
 
-/** The package exports its code alone: its data lies beside. */
+/** The package exports code only; its data file lies beside it. */
 function dataDirectory(): string {
   return join(createRequire(import.meta.url).resolve('vega-datasets'), '..', '..', 'data');
 }

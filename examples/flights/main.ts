@@ -18,11 +18,11 @@ import { singleLoop } from './single-loop.ts';
 const parallelism = 4;
 const output = 'out/airports.csv';
 
-/** What one run of the job did. */
+/** The outcome of one run of the job. */
 interface Outcome {
   readonly label: string;
   readonly receipt: JobReceipt;
-  /** What the statecharts of its regions did after the failure. */
+  /** The states that the charts of its regions went through after the failure. */
   readonly recovery: string;
   readonly wallMs: number;
   readonly rowsRead: number;
@@ -38,9 +38,9 @@ async function main(): Promise<void> {
   const first = await run('first run', undefined, expected);
   const undisturbed = await run('no failure', undefined, expected);
   console.log(
-    `The same as a job of ${first.receipt.tasks.total} tasks: ${seconds(first.wallMs)}, once more ${seconds(undisturbed.wallMs)}. ${verdict(undisturbed)}\n`,
+    `The same as a job of ${first.receipt.tasks.total} tasks: ${seconds(first.wallMs)}, then ${seconds(undisturbed.wallMs)} when warm. ${verdict(undisturbed)}\n`,
   );
-  console.log('Now by-airport[1] is killed when it has seen half of its rows.\n');
+  console.log('Now by-airport[1] is killed after half of its rows.\n');
   const strategies: readonly [string, FailoverRule][] = [
     ['restartPipelinedRegion', restartPipelinedRegion()],
     ['restartIndividual', restartIndividual()],
@@ -53,12 +53,12 @@ async function main(): Promise<void> {
     console.log(`${label}\n${outcome.recovery}\n${outcome.receipt.toString()}\n  ${verdict(outcome)}\n`);
   }
   console.log(table(undisturbed, outcomes));
-  console.log('(time lost: beside the run without a failure; a tenth of a second is noise)');
+  console.log('(time lost: compared with the run without a failure; a tenth of a second is noise)');
   console.log(`\nThe result is in ${output.replace('.csv', '-*.csv')}.`);
   if (![first, undisturbed, ...outcomes].every(({ isRight }) => isRight)) process.exitCode = 1;
 }
 
-/** Runs the job once, with one task killed half-way if there is a strategy to answer it. */
+/** Runs the job once; if a strategy is given, one task is killed half-way. */
 async function run(
   label: string,
   failoverStrategy: FailoverRule | undefined,
@@ -95,7 +95,7 @@ async function run(
   };
 }
 
-/** The lines of all parts. */
+/** The lines of all part files. */
 async function readOutput(): Promise<Airport[]> {
   const files = (await readdir('out')).filter((name) => name.endsWith('.csv'));
   const texts = await Promise.all(files.map((name) => readFile(join('out', name), 'utf8')));

@@ -15,8 +15,8 @@ const colourOf: Readonly<Record<RegionState, number>> = {
 };
 
 /**
- * Shows how a run goes, quietly: one line on a terminal that is redrawn, with a square per region in the colour of its
- * state. Says nothing where there is no terminal, or nobody before it (`CI`); without colours where `NO_COLOR` is set.
+ * Shows the progress of a run on one terminal line that is redrawn, with a square per region in the color of its
+ * state. Silent without a terminal or in CI (`CI`); without colors if `NO_COLOR` is set.
  */
 export function showProgress(label: string, run: JobRun, rows: () => number): void {
   const { stdout, env } = process;
@@ -36,7 +36,7 @@ export function showProgress(label: string, run: JobRun, rows: () => number): vo
   });
 }
 
-/** Set to anything but nothing. (no-color.org; `CI=false` is said by some to mean no.) */
+/** Set and not empty (see no-color.org). `CI=false` is widely used to mean no. */
 function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== 'false';
 }

@@ -1,6 +1,6 @@
 import type { JobRun } from 'kintsugi';
 
-/** Notes which states the charts of a run's regions go through around the first failure. */
+/** Records the states that the charts of a run's regions go through around the first failure. */
 export function watchRecovery(run: JobRun): () => string {
   const states = new Map<number, string[]>();
   let isOver = false;
@@ -19,6 +19,6 @@ export function watchRecovery(run: JobRun): () => string {
     const lines = [...ways].map(
       ([way, regions]) => `  ${regions.length === 1 ? 'region' : 'regions'} ${regions.join(', ')}: ${way}`,
     );
-    return [...lines, `  ${states.size - restarted.length} of ${states.size} regions never noticed`].join('\n');
+    return [...lines, `  ${states.size - restarted.length} of ${states.size} regions were not affected`].join('\n');
   };
 }

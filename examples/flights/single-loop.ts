@@ -3,7 +3,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { type Airport, flightsFile } from './flights-job.ts';
 
-/** The same result without the engine: one loop over the whole file. What the job is checked against. */
+/** The same result without the engine, by one loop over the whole file: the job's output is checked against it. */
 export async function singleLoop(): Promise<Airport[]> {
   const handle = await open(flightsFile);
   try {

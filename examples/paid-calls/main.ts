@@ -14,7 +14,7 @@ import { faultPlan } from 'kintsugi/testing';
 
 const documents = Array.from({ length: 20_000 }, (_, id) => ({ id, topic: `topic-${id % 12}` }));
 
-/** Stands for an API that is paid by the call. */
+/** Stands for an API that charges per call. */
 class MeteredApi {
   calls = 0;
 
@@ -31,13 +31,16 @@ interface Outcome {
   readonly isRight: boolean;
 }
 
-/** Which task is killed half-way, and whether the paid step claims to give the same answer to the same question. */
+/**
+ * Which task is killed half-way, and whether the paid step is declared deterministic: the same question always gets
+ * the same answer.
+ */
 interface Story {
   readonly killed?: 'by-topic' | 'documents';
   readonly deterministic?: boolean;
 }
 
-//  documents ──▶ score (paid) ─exchange─▶ by-topic ──▶ out       subtask 0 of one of them is killed when it has read half of its records
+//  documents ──▶ score (paid) ─exchange─▶ by-topic ──▶ out       subtask 0 of one of them is killed after half of its records
 async function run(
   exchange: ExchangeName,
   failoverStrategy: FailoverRule,
@@ -98,12 +101,12 @@ function head(title: string): void {
   console.log(cells(...[...widths, 6].map((width) => '─'.repeat(width))));
 }
 
-head(`${documents.length.toLocaleString('en')} documents, one paid call each; the step after it is killed half-way.`);
+head(`${documents.length.toLocaleString('en')} documents, one paid call each. The step after it is killed half-way:`);
 for (const exchange of ['reliable', 'memory', 'blocking', 'pipelined'] as const) {
   for (const [name, strategy] of strategies) await tell(exchange, name, strategy, {});
 }
 
-head('The paid step itself is killed half-way: who reads it need not restart if it gives the same answers again.');
+head('The paid step itself is killed half-way. If it is declared deterministic, its consumers keep running:');
 for (const deterministic of [true, false]) {
   for (const [name, strategy] of strategies) {
     await tell('reliable', name, strategy, { killed: 'documents', deterministic });

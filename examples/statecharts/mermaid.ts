@@ -1,6 +1,6 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 
-/** A state machine as a Mermaid state diagram: its states, nested as they are, and what leads from one to another. */
+/** A state machine as a Mermaid state diagram: its states, nested as in the chart, and the transitions between them. */
 export function mermaid(machine: AnyStateMachine): string {
   return ['stateDiagram-v2', ...stateLines(machine.root, 1), ...transitionLines(machine.root)].join('\n');
 }
@@ -12,7 +12,7 @@ function stateLines(node: AnyStateNode, depth: number): string[] {
   return [
     ...(initial === undefined ? [] : [`${indent}[*] --> ${idOf(initial)}`]),
     ...children.flatMap((child, index) => {
-      // What lies side by side is divided by a line.
+      // A line separates parallel regions.
       const divider = node.type === 'parallel' && index > 0 ? [`${indent}--`] : [];
       const declared = `${indent}state "${child.key}" as ${idOf(child)}`;
       const inner = stateLines(child, depth + 1);
@@ -21,7 +21,10 @@ function stateLines(node: AnyStateNode, depth: number): string[] {
   ];
 }
 
-/** One arrow per pair of states, with everything that leads along it. What stays where it is is not drawn. */
+/**
+ * One arrow per pair of states, labelled with every transition between them. Transitions without a change of state
+ * are not drawn.
+ */
 function transitionLines(root: AnyStateNode): string[] {
   const labels = new Map<string, Set<string>>();
   const visit = (node: AnyStateNode): void => {

@@ -18,7 +18,7 @@ const machines: readonly (readonly [AnyStateMachine, string])[] = [
   ],
   [
     failoverMachine,
-    'One per failure: asks strategy and backoff, and follows the regions that restart until they run again.',
+    'One per failure: asks strategy and backoff, and watches the restarting regions until they run again.',
   ],
   [partitionMachine, 'One per result of an attempt.'],
   [taskExecutorMachine, 'One per task executor: its slots and its connection to the job master.'],

@@ -46,7 +46,7 @@ export function restartCommands({
 export type RestartProposal =
   | Restart
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
-  | { readonly kind: 'nonsense'; readonly problem: string };
+  | { readonly kind: 'invalid'; readonly problem: string };
 
 /** The answer of a strategy, unchecked. */
 export interface StrategyAnswer {

@@ -6,7 +6,7 @@ import { isThenable, refusePromise } from '../user-code.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 
-/** A checked answer of a strategy: a sound set of regions to restart, a failure of the job, or nonsense. */
+/** A checked answer of a strategy: a sound set of regions to restart, a failure of the job, or an invalid answer. */
 export type SoundDecision =
   | {
       readonly kind: 'restart';
@@ -16,7 +16,7 @@ export type SoundDecision =
       readonly why: string | undefined;
     }
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
-  | { readonly kind: 'nonsense'; readonly problem: string };
+  | { readonly kind: 'invalid'; readonly problem: string };
 
 /**
  * A stable copy of a strategy's answer: its regions may come from a one-shot iterator, or from code that throws. At
@@ -54,24 +54,24 @@ export function soundDecision(
   failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
   topology: Topology,
 ): SoundDecision {
-  if (typeof decision !== 'object' || decision === null) return nonsense(`it answered ${show(decision)}`);
+  if (typeof decision !== 'object' || decision === null) return invalid(`it answered ${show(decision)}`);
   const { kind, regions, cause, why } = decision as Record<string, unknown>;
   const said = typeof why === 'string' ? why : undefined;
   if (kind === 'fail') {
     return { kind: 'fail', cause: isError(cause) ? cause : failure.cause, why: said };
   }
-  if (kind !== 'restart') return nonsense(`it answered kind ${show(kind)}, neither "restart" nor "fail"`);
-  if (!isIterable(regions)) return nonsense('it named no regions');
+  if (kind !== 'restart') return invalid(`it answered kind ${show(kind)}, neither "restart" nor "fail"`);
+  if (!isIterable(regions)) return invalid('it named no regions');
   const asked = new Set<RegionId>();
   for (const region of regions) {
     if (!Number.isInteger(region) || (region as number) < 0 || (region as number) >= topology.regions.count) {
-      return nonsense(`it named region ${show(region)}, regions are 0 to ${topology.regions.count - 1}`);
+      return invalid(`it named region ${show(region)}, regions are 0 to ${topology.regions.count - 1}`);
     }
     asked.add(region as RegionId);
   }
   if (failure.vertex !== undefined) {
     const failed = topology.regions.regionOf(failure.vertex);
-    if (!asked.has(failed)) return nonsense(`it left out region ${failed}, the region of the failed task`);
+    if (!asked.has(failed)) return invalid(`it left out region ${failed}, the region of the failed task`);
   }
   const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
   const again = [...sound].flatMap(([region, mode]) => (mode === 'again' ? [region] : []));
@@ -81,8 +81,8 @@ export function soundDecision(
   return { kind: 'restart', regions: [...sound.keys()], again, why: said === undefined ? added : `${said}; ${added}` };
 }
 
-function nonsense(problem: string): SoundDecision {
-  return { kind: 'nonsense', problem };
+function invalid(problem: string): SoundDecision {
+  return { kind: 'invalid', problem };
 }
 
 function isError(value: unknown): value is Error {

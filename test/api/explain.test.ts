@@ -395,7 +395,7 @@ describe('whatRestarts', () => {
   });
 
   it.each<[string, FailoverRule, RegExp]>([
-    ['answers nonsense', () => 'all' as never, /the failover rule was overruled: it answered "all"/],
+    ['gives an invalid answer', () => 'all' as never, /the failover rule was overruled: it answered "all"/],
     [
       'throws',
       () => {

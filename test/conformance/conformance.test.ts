@@ -288,19 +288,19 @@ describe('the runner', () => {
 
   it.each([
     ['given', [null, 3, 'text', [], [{}]], /^`given` is no object/],
-    ['given', [{ nonsense: 1 }], /^given nonsense is not known/],
+    ['given', [{ unknown: 1 }], /^given unknown is not known/],
     ['when', [null, 3, 'text', {}, [null], [3], ['text'], [[]]], /^`when` is no list of steps/],
-    ['when', [[{ nonsense: 1 }], [{ op: 'nonsense' }]], /(nonsense|op).* is not known/],
+    ['when', [[{ unknown: 1 }], [{ op: 'unknown' }]], /(unknown|op).* is not known/],
     ['expect', [undefined, null, 3, 'text', [], [{}], {}], /^expects nothing/],
-    ['expect', [{ nonsense: null }, { toString: 1 }], /^`(nonsense|toString)` is not known/],
+    ['expect', [{ unknown: null }, { toString: 1 }], /^`(unknown|toString)` is not known/],
   ] as [string, unknown[], RegExp][])(
     'no case is run with a `%s` that makes no sense: %j',
-    async (field, nonsense, why) => {
+    async (field, invalid, why) => {
       const wasRun: string[] = [];
       for (const raw of cases) {
         // An engine that throws has failed, whatever else was expected of it.
         if (!ran.has(raw.id) || 'error' in raw.expect) continue;
-        for (const value of nonsense) {
+        for (const value of invalid) {
           const { verdict } = await runCase({ ...raw, [field]: value }, handlers, deviations);
           if (verdict.kind !== 'skipped' || !why.test(verdict.why))
             wasRun.push(`${raw.id} ${JSON.stringify([value, verdict])}`);

@@ -77,7 +77,7 @@ describe('a restart proposal', () => {
       kind: 'fail',
       cause,
     });
-    expect(propose(failure, viewOf(topology), { decision: 7 })).toEqual({ kind: 'nonsense', problem: 'it answered 7' });
+    expect(propose(failure, viewOf(topology), { decision: 7 })).toEqual({ kind: 'invalid', problem: 'it answered 7' });
   });
 
   it('property: reads exactly the readable results that its tasks consume of tasks that do not restart', () => {

@@ -27,7 +27,7 @@ describe('a sound decision', () => {
     { answer: { kind: 'restart', regions: [0, 2] }, problem: 'it left out region 1, the region of the failed task' },
     { answer: { kind: 'restart', regions: [] }, problem: 'it left out region 1, the region of the failed task' },
   ])('is not $answer: $problem', ({ answer, problem }) => {
-    expect(soundDecision(answer, failureOfB, stages)).toEqual({ kind: 'nonsense', problem });
+    expect(soundDecision(answer, failureOfB, stages)).toEqual({ kind: 'invalid', problem });
   });
 
   const added = 'added: they read recomputed results, or produce lost ones';

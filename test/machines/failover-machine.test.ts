@@ -76,11 +76,11 @@ const events = {
     decision: restartOf({ again: [2 as RegionId], why: 'said' }),
   },
   fail: { type: 'failover.strategyDecided', decision: { kind: 'fail', cause, why: undefined } },
-  nonsense: { type: 'failover.strategyDecided', decision: { kind: 'nonsense', problem: 'it answered 7' } },
+  invalid: { type: 'failover.strategyDecided', decision: { kind: 'invalid', problem: 'it answered 7' } },
   threw: { type: 'failover.strategyFailed', cause },
   yes: { type: 'failover.backoffDecided', canRestart: true, delayMs: 30, newAttempt: true },
   no: { type: 'failover.backoffDecided', canRestart: false, delayMs: 0, newAttempt: true },
-  insane: { type: 'failover.backoffDecided', canRestart: true, delayMs: Number.NaN, newAttempt: true },
+  badBackoff: { type: 'failover.backoffDecided', canRestart: true, delayMs: Number.NaN, newAttempt: true },
   defaultYes: { type: 'failover.defaultBackoffDecided', canRestart: true, delayMs: 150, newAttempt: false },
   defaultNo: { type: 'failover.defaultBackoffDecided', canRestart: false, delayMs: 0, newAttempt: false },
   backoffThrew: { type: 'failover.backoffFailed', cause },
@@ -95,7 +95,7 @@ const reach: Record<string, readonly EventName[]> = {
   askingStrategy: ['verified'],
   "verifying'": ['verified', 'restart'],
   askingBackoff: ['verified', 'restart', 'verified'],
-  askingDefaultBackoff: ['verified', 'restart', 'verified', 'insane'],
+  askingDefaultBackoff: ['verified', 'restart', 'verified', 'badBackoff'],
   restarting: ['verified', 'restart', 'verified', 'yes'],
   completed: ['verified', 'restart', 'verified', 'yes', 'settled', 'settled'],
   refused: ['verified', 'restart', 'verified', 'no'],
@@ -103,7 +103,7 @@ const reach: Record<string, readonly EventName[]> = {
 
 /** `verifying'`: once the strategy has answered. */
 const table = `
-                           verified        missing    restart                    fail     nonsense       threw          yes         no       insane                defaultYes  defaultNo  backoffThrew          settled  delay
+                           verified        missing    restart                    fail     invalid        threw          yes         no       badBackoff            defaultYes  defaultNo  backoffThrew          settled  delay
 verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -                     -           -          -                     -        askingStrategy
 askingStrategy             -               -          verifying'                 refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff
 verifying'                 askingBackoff   -          -                          -        -              -              -           -        -                     -           -          -                     -        askingBackoff
@@ -213,10 +213,10 @@ describe('failover machine', () => {
       return proposalOf(it).again;
     };
     expect(again('restart')).toEqual([2]);
-    expect(again('nonsense')).toEqual([]);
+    expect(again('invalid')).toEqual([]);
   });
 
-  it('F4: of an answer that turns out to be nonsense when more is lost, nothing is kept', () => {
+  it('F4: of an answer that becomes invalid when more is lost, nothing remains', () => {
     const told: { readonly type: string }[] = [];
     let isSound = true;
     const it = opened({
@@ -225,7 +225,7 @@ describe('failover machine', () => {
         if (answer === undefined) return restartOf({});
         return isSound
           ? restartOf({ again: [2 as RegionId], waiting: [1 as RegionId], reads: [0 as PartitionId], why: 'too few' })
-          : { kind: 'nonsense', problem: 'it answered 7' };
+          : { kind: 'invalid', problem: 'it answered 7' };
       },
     });
     it.actor.send(events.restart);
@@ -258,7 +258,7 @@ describe('failover machine', () => {
   });
 
   it('works an answer out once', () => {
-    for (const name of ['restart', 'fail', 'nonsense'] as const) {
+    for (const name of ['restart', 'fail', 'invalid'] as const) {
       const judged: unknown[] = [];
       const it = opened({
         propose: (failure: unknown, answer: StrategyAnswer | undefined) => {
@@ -285,18 +285,15 @@ describe('failover machine', () => {
     expect(stateOf(it)).toBe('refused');
   });
 
-  it.each(['nonsense', 'threw', 'delay'] as const)(
-    'F3: restarts all, with a warning, on %s of the strategy',
-    (name) => {
-      const it = opened();
-      it.take();
-      it.actor.send(events[name]);
-      expect(it.take()).toEqual(['askBackoff', '→ failover.overruled']);
-      expect(proposalOf(it).regions).toEqual(allRegions);
-    },
-  );
+  it.each(['invalid', 'threw', 'delay'] as const)('F3: restarts all, with a warning, on %s of the strategy', (name) => {
+    const it = opened();
+    it.take();
+    it.actor.send(events[name]);
+    expect(it.take()).toEqual(['askBackoff', '→ failover.overruled']);
+    expect(proposalOf(it).regions).toEqual(allRegions);
+  });
 
-  it.each(['insane', 'backoffThrew', 'delay'] as const)(
+  it.each(['badBackoff', 'backoffThrew', 'delay'] as const)(
     'F3: asks the default backoff, with a warning, on %s of the backoff',
     (name) => {
       const told: unknown[] = [];
@@ -314,14 +311,14 @@ describe('failover machine', () => {
   it('F3: restarts when the default backoff says, which may have merged it into an earlier one', () => {
     const it = opened();
     it.clock.advance(7);
-    for (const name of ['restart', 'insane', 'defaultYes'] as const) it.actor.send(events[name]);
+    for (const name of ['restart', 'badBackoff', 'defaultYes'] as const) it.actor.send(events[name]);
     expect(it.actor.getSnapshot().context).toMatchObject({ restartAtMs: 157, newAttempt: false });
   });
 
   it('F3: what the default backoff does not allow is refused, and the refusal names it', () => {
     const told: unknown[] = [];
     const it = opened({ master: listener((_, event) => told.push(event)) });
-    for (const name of ['restart', 'insane', 'defaultNo'] as const) it.actor.send(events[name]);
+    for (const name of ['restart', 'badBackoff', 'defaultNo'] as const) it.actor.send(events[name]);
     expect(told.at(-1)).toMatchObject({
       type: 'failover.refused',
       newAttempt: false,

@@ -112,7 +112,7 @@ describe('a region that waits once more', () => {
     const books = merging(failovers);
     expect(modeOf(books.ledger.planOf(books.region('m')))).toBe(mode);
     expect(unable(books)).toBe('');
-    books.ledger.claims.loseOrder(books.task('m'));
+    books.ledger.declarations.loseOrder(books.task('m'));
     expect(unable(books)).toBe(isBound ? 'm' : '');
   });
 
@@ -305,13 +305,13 @@ describe('whether a region produces again what it has produced', () => {
     {
       rule: 'a task of its vertex was found out',
       task: 'p[1]',
-      steps: (books) => books.ledger.claims.distrust(books.task('p[0]')),
+      steps: (books) => books.ledger.declarations.distrust(books.task('p[0]')),
       says: 'never: "p" was declared deterministic, but wrote different records',
     },
     {
       rule: 'a task of another was found out',
       task: 'm',
-      steps: (books) => books.ledger.claims.distrust(books.task('p[0]')),
+      steps: (books) => books.ledger.declarations.distrust(books.task('p[0]')),
       says: 'from-kept-results',
     },
     {
@@ -341,33 +341,33 @@ describe('whether a region produces again what it has produced', () => {
       task: 'm',
       steps: (books) => {
         books.restart(['m'], ['m']);
-        books.ledger.claims.loseRoom(books.region('m'));
+        books.ledger.declarations.loseRoom(books.region('m'));
       },
       says: 'never: there was no room for it beside its consumers',
     },
     {
       rule: 'its order is lost',
       task: 'm',
-      steps: (books) => books.ledger.claims.loseOrder(books.task('m')),
+      steps: (books) => books.ledger.declarations.loseOrder(books.task('m')),
       says: 'never: the order in which it merged its channels is lost',
     },
     {
       rule: 'the order of another is lost',
       task: 'm',
-      steps: (books) => books.ledger.claims.loseOrder(books.task('c')),
+      steps: (books) => books.ledger.declarations.loseOrder(books.task('c')),
       says: 'from-kept-results',
     },
     {
       rule: 'its order is lost, though it has none',
       task: 'p[0]',
-      steps: (books) => books.ledger.claims.loseOrder(books.task('p[0]')),
+      steps: (books) => books.ledger.declarations.loseOrder(books.task('p[0]')),
       says: 'always',
     },
     {
       rule: 'its order was lost, and it has a new one',
       task: 'm',
       steps: (books) => {
-        books.ledger.claims.loseOrder(books.task('m'));
+        books.ledger.declarations.loseOrder(books.task('m'));
         books.restart(['m', 'c']);
         books.begin('m');
       },
@@ -378,7 +378,7 @@ describe('whether a region produces again what it has produced', () => {
       task: 'm',
       steps: (books) => {
         books.restart(['m'], ['m']);
-        books.ledger.claims.loseOrder(books.task('m'));
+        books.ledger.declarations.loseOrder(books.task('m'));
         books.begin('m');
       },
       says: 'never: the order in which it merged its channels is lost',
@@ -395,13 +395,13 @@ describe('whether a region produces again what it has produced', () => {
     //  (k) ═▶ (m[0]) ─▶ (n) ═▶ (d)
     //  (k) ═▶ (m[1]) ─▶ (n)
     const books = new Books('k:2 =x> m! -> n! => d');
-    books.ledger.claims.loseOrder(books.task('m'));
+    books.ledger.declarations.loseOrder(books.task('m'));
     expect(told(books, books.region('n'))).toMatch(/^never: the order/);
   });
 
   it('of several orders that were lost, each has to be a new one', () => {
     const books = new Books('k!:2 =x> m!:2 -x> d');
-    for (const task of ['m[0]', 'm[1]']) books.ledger.claims.loseOrder(books.task(task));
+    for (const task of ['m[0]', 'm[1]']) books.ledger.declarations.loseOrder(books.task(task));
     books.restart(['d']);
     books.begin('m[0]');
     expect(told(books, books.region('d'))).toMatch(/^never: the order/);

@@ -388,7 +388,7 @@ describe('recovery', () => {
           throw new Error('my mistake');
         },
       }),
-      'that answers nonsense': restartBackoffMachine({ ...rule, delayMs: () => Number.NaN }),
+      'that gives an invalid answer': restartBackoffMachine({ ...rule, delayMs: () => Number.NaN }),
       'that never answers': restartBackoffSetup().createMachine({}),
       'that cannot be started': restartBackoffSetup<{ n: number }>().createMachine({
         context: () => {

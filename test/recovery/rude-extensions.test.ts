@@ -39,7 +39,7 @@ const manners: Readonly<Record<string, (run: () => JobRun, given: unknown) => un
     }),
   'answers a revoked proxy': () => revokedProxy(),
   'answers a proxy that throws': () => trappingProxy(),
-  'answers nonsense': () => ({ kind: 'nonsense', regions: 7, canRestart: 'yes', delayMs: '5' }),
+  'gives an invalid answer': () => ({ kind: 'invalid', regions: 7, canRestart: 'yes', delayMs: '5' }),
   'answers nothing': () => undefined,
   'writes to what it is given': (_, given) => {
     for (const key of Object.keys(given as object)) (given as Record<string, unknown>)[key] = 'mine';

@@ -23,7 +23,7 @@ const manners: readonly ((given: unknown) => unknown)[] = [
   },
   () => Promise.reject(new Error('rude')),
   () => new Promise((resolve) => queueMicrotask(() => resolve({ kind: 'restart', regions: [0] }))),
-  () => ({ kind: 'nonsense', regions: 'all', canRestart: 'yes', delayMs: -1 }),
+  () => ({ kind: 'invalid', regions: 'all', canRestart: 'yes', delayMs: -1 }),
   () => ({ kind: 'restart', regions: [] }),
   () => undefined,
   (given) => {
@@ -82,7 +82,7 @@ function drawStrategy(random: SeededRandom, rule: FailoverRule, rude: (given: un
 /** More failures than any drawn run has that is right. */
 const mostFailures = 100;
 
-/** It counts on its own: a state that it has answered nonsense for is lost, and with it what a rule had counted. */
+/** It counts by itself: after an invalid answer the actor's state is lost, with the counts of a rule. */
 function drawBackoff(random: SeededRandom, rude: (given: unknown) => unknown): RestartBackoffRule {
   let failures = 0;
   const orRude = <Answer>(state: unknown, answer: Answer): Answer =>

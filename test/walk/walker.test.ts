@@ -17,7 +17,9 @@ describe('a walk is refused', () => {
     ]);
     walker.start();
     walker.stop();
-    expect(() => walker.assertSound()).toThrow('Nothing fits what is left out as "api/ gone(), alone: only watches"');
+    expect(() => walker.assertSound()).toThrow(
+      'Nothing matches the entry to leave out: "api/ gone(), alone: only watches"',
+    );
   });
 
   it('when it did not come to its end', () => {

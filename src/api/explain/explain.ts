@@ -246,11 +246,11 @@ function decide(
   rule: FailoverRule,
   failure: TaskFailure,
   view: RecoveryView,
-): Exclude<RestartProposal, { readonly kind: 'nonsense' }> {
+): Exclude<RestartProposal, { readonly kind: 'invalid' }> {
   let problem: string;
   try {
     const proposal = propose(failure, view, { decision: rule(failure, view) });
-    if (proposal.kind !== 'nonsense') return proposal;
+    if (proposal.kind !== 'invalid') return proposal;
     ({ problem } = proposal);
   } catch (error) {
     problem = `it threw: ${toError(error).message}`;

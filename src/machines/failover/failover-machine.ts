@@ -84,7 +84,7 @@ const base = setup({
   },
   guards: {
     isRefusal: ({ context }) => context.proposal.kind === 'fail',
-    isNonsense: ({ context }) => context.proposal.kind === 'nonsense',
+    isInvalid: ({ context }) => context.proposal.kind === 'invalid',
     readsUnverified: ({ context }) => unverified(context).length > 0,
     needsNoAnswer: ({ context }) => context.failure.vertex === undefined || context.answer !== undefined,
     someAreLost: ({ event }) => event.type === 'failover.resultsVerified' && event.lostCount > 0,
@@ -205,7 +205,7 @@ function restarting({ proposal }: FailoverContext): readonly RegionId[] {
 }
 
 function problemOf({ proposal, deadlineMs }: FailoverContext, event: FailoverEvent): string {
-  if (proposal.kind === 'nonsense') return proposal.problem;
+  if (proposal.kind === 'invalid') return proposal.problem;
   switch (event.type) {
     case 'failover.strategyFailed':
     case 'failover.backoffFailed':
@@ -238,7 +238,7 @@ export const failoverMachine = failoverSetup.createMachine({
     verified: new Set(),
     sizes: new Map(),
     answer: undefined,
-    proposal: { kind: 'nonsense', problem: 'nothing is proposed yet' },
+    proposal: { kind: 'invalid', problem: 'nothing is proposed yet' },
     refusal: undefined,
     restartAtMs: 0,
     newAttempt: true,
@@ -252,7 +252,7 @@ export const failoverMachine = failoverSetup.createMachine({
       entry: 'propose',
       always: [
         { guard: 'isRefusal', target: 'refused', actions: 'refuseByStrategy' },
-        { guard: 'isNonsense', ...overruleStrategy },
+        { guard: 'isInvalid', ...overruleStrategy },
         { guard: 'readsUnverified', target: 'verifying' },
         { guard: 'needsNoAnswer', target: 'checking' },
         { target: 'askingStrategy' },

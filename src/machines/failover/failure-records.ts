@@ -43,7 +43,7 @@ export class FailureRecords {
     const { vertex, cause, lostPartitions } = failure;
     for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
     if (vertex !== undefined) {
-      if (this.#isWantOfRoom(cause)) ledger.claims.loseRoom(ledger.regions.regionOf(vertex));
+      if (this.#isWantOfRoom(cause)) ledger.declarations.loseRoom(ledger.regions.regionOf(vertex));
       if (verdict.kind === 'determinism-broken') this.#distrust(vertex, cause);
     }
     observe({
@@ -71,7 +71,7 @@ export class FailureRecords {
   /** A task wrote different records although it was declared deterministic. */
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
-    ledger.claims.distrust(vertex);
+    ledger.declarations.distrust(vertex);
     const broken = ownCauseWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN', ledger.run);
     if (broken === undefined) return;
     const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);

@@ -2,7 +2,7 @@ import type { PartitionRegistration, TaskDeployment } from '../../actors/protoco
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
 import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
-import type { ReproductionClaims } from '../../scheduling/reproduction-claims.ts';
+import type { ReproductionDeclarations } from '../../scheduling/reproduction-declarations.ts';
 import type { ResultTracker } from '../../scheduling/result-tracker.ts';
 import type { Attempts } from './attempts.ts';
 
@@ -10,17 +10,22 @@ import type { Attempts } from './attempts.ts';
 export class Deployments {
   readonly #graph: ExecutionGraph;
   readonly #attempts: Attempts;
-  readonly #claims: ReproductionClaims;
+  readonly #declarations: ReproductionDeclarations;
   readonly #results: ResultTracker;
   /** By job vertex with a single operator: the operator's name. */
   readonly #ownNames: (readonly string[])[] = [];
   /** The current input results of a group's consumers: one list shared by all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
-  constructor(graph: ExecutionGraph, attempts: Attempts, claims: ReproductionClaims, results: ResultTracker) {
+  constructor(
+    graph: ExecutionGraph,
+    attempts: Attempts,
+    declarations: ReproductionDeclarations,
+    results: ResultTracker,
+  ) {
     this.#graph = graph;
     this.#attempts = attempts;
-    this.#claims = claims;
+    this.#declarations = declarations;
     this.#results = results;
   }
 
@@ -32,7 +37,7 @@ export class Deployments {
   /** The results that an attempt will write; this begins the attempt. */
   registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
     const graph = this.#graph;
-    const isReproducible = this.#claims.isReproducible(vertex);
+    const isReproducible = this.#declarations.isReproducible(vertex);
     return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
       const group = graph.producedGroup(edge, vertex);
       const partition = graph.partitionOf(edge, vertex);
@@ -60,7 +65,7 @@ export class Deployments {
       operators: this.#operatorsOf(vertex),
       subtask: graph.subtaskOf(vertex),
       parallelism,
-      channelOrder: this.#claims.keepsOrder(vertex) ? mode : 'any',
+      channelOrder: this.#declarations.keepsOrder(vertex) ? mode : 'any',
       inputs: graph.edgesInto(jobVertex).map((edge) => {
         const group = graph.consumedGroup(edge, vertex);
         return { edge, partitions: this.#groupResults(edge, group), subpartition: vertex - graph.consumerStart(group) };

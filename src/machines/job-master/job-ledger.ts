@@ -17,7 +17,7 @@ import type {
   RunId,
 } from '../../ids.ts';
 import { PipelinedRegionScheduling } from '../../scheduling/pipelined-region-scheduling.ts';
-import { ReproductionClaims } from '../../scheduling/reproduction-claims.ts';
+import { ReproductionDeclarations } from '../../scheduling/reproduction-declarations.ts';
 import { ResultTracker } from '../../scheduling/result-tracker.ts';
 import { SlotPool } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef } from '../execution/execution-machine.ts';
@@ -38,7 +38,7 @@ export class JobLedger implements RecoveryView {
   readonly regions: PipelinedRegions;
   readonly scheduling: PipelinedRegionScheduling;
   readonly results: ResultTracker;
-  readonly claims: ReproductionClaims;
+  readonly declarations: ReproductionDeclarations;
   readonly attempts: Attempts;
   readonly slots = new SlotPool(
     (region) => this.scheduling.isReady(region),
@@ -63,10 +63,10 @@ export class JobLedger implements RecoveryView {
     this.graph = graph;
     this.regions = regions;
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
-    this.claims = new ReproductionClaims(graph, regions);
+    this.declarations = new ReproductionDeclarations(graph, regions);
     this.results = new ResultTracker(graph, regions, keepResults);
     this.attempts = new Attempts(graph, run);
-    this.#deployments = new Deployments(graph, this.attempts, this.claims, this.results);
+    this.#deployments = new Deployments(graph, this.attempts, this.declarations, this.results);
   }
 
   // Results, as recovery sees them
@@ -88,7 +88,7 @@ export class JobLedger implements RecoveryView {
 
   /** No trace of a result is left: if it is produced again, its consumers restart too. */
   loseTrace(partition: PartitionId): void {
-    this.claims.loseTrace(this.regions.regionOf(this.graph.producerOf(partition)));
+    this.declarations.loseTrace(this.regions.regionOf(this.graph.producerOf(partition)));
   }
 
   // Regions
@@ -105,7 +105,7 @@ export class JobLedger implements RecoveryView {
 
   /** Whether a region could reproduce its results now. */
   reproducibilityOf(region: RegionId): Reproducibility {
-    return this.planOf(region) === 'to-be-new' ? toBeNew : this.claims.reproducibilityOf(region);
+    return this.planOf(region) === 'to-be-new' ? toBeNew : this.declarations.reproducibilityOf(region);
   }
 
   /**
@@ -123,8 +123,8 @@ export class JobLedger implements RecoveryView {
   unableToProduceAgain(): ExecutionVertexId[] {
     const unable: ExecutionVertexId[] = [];
     for (let region = 0 as RegionId; region < this.regionActors.length; region++) {
-      if (this.planOf(region) !== 'to-be-again' || this.claims.isWithoutRoom(region)) continue;
-      if (this.claims.reproducibilityOf(region).kind !== 'never') continue;
+      if (this.planOf(region) !== 'to-be-again' || this.declarations.isWithoutRoom(region)) continue;
+      if (this.declarations.reproducibilityOf(region).kind !== 'never') continue;
       unable.push(this.regions.verticesOf(region)[0] as ExecutionVertexId);
     }
     return unable;
@@ -182,7 +182,7 @@ export class JobLedger implements RecoveryView {
 
   /** An attempt is about to write, in the mode of its region. Returns its results. */
   beginRegistration(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
-    this.claims.begin(vertex, mode);
+    this.declarations.begin(vertex, mode);
     this.results.begin(vertex, attempt, mode);
     return this.#deployments.registrationsOf(vertex, attempt, mode);
   }
@@ -211,7 +211,7 @@ export class JobLedger implements RecoveryView {
     const { graph } = this;
     const missed: ResultPartitionId[] = [];
     for (const vertex of this.results.clearPlace(executor)) {
-      if (this.claims.keepsOrder(vertex)) this.claims.loseOrder(vertex);
+      if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
       for (const partition of graph.partitionsOf(vertex)) {
         if (graph.exchangeOfPartition(partition).joinsRegions) continue;
         if (this.isPartitionReadable(partition)) missed.push(this.presentResult(partition));

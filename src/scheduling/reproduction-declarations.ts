@@ -10,7 +10,7 @@ const noRoom: Reproducibility = { kind: 'never', why: 'there was no room for it 
 /**
  * Which regions can reproduce their results, by the declarations of their tasks and the losses since. Answers are O(1).
  */
-export class ReproductionClaims {
+export class ReproductionDeclarations {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
   readonly #reproducible: ReproducibleRegions;
@@ -29,11 +29,11 @@ export class ReproductionClaims {
 
   /** Whether a region could reproduce its current attempt's results now. */
   reproducibilityOf(region: RegionId): Reproducibility {
-    const claimed = this.#reproducible.of(region);
-    if (claimed.kind === 'never') return claimed;
+    const declared = this.#reproducible.of(region);
+    if (declared.kind === 'never') return declared;
     if (this.#withoutRoom.has(region)) return noRoom;
     if (this.#traceless.has(region)) return traceless;
-    return claimed.kind === 'from-kept-results' && this.#orderLostIn.has(region) ? orderLost : claimed;
+    return declared.kind === 'from-kept-results' && this.#orderLostIn.has(region) ? orderLost : declared;
   }
 
   /** Whether the region of a task is reproducible by its declarations, regardless of losses since. */
