@@ -32,7 +32,8 @@ function transitionLines(root: AnyStateNode): string[] {
     for (const { target, eventType, guard } of transitions) {
       for (const to of target ?? []) {
         const arrow = `${idOf(node)} --> ${idOf(to)}`;
-        const condition = typeof guard === 'string' ? ` [${guard}]` : '';
+        const name = typeof guard === 'object' ? guard.type : guard;
+        const condition = typeof name === 'string' ? ` [${name}]` : '';
         const label = `${eventType === '' ? 'always' : eventType}${condition}`;
         labels.set(arrow, (labels.get(arrow) ?? new Set<string>()).add(label));
       }

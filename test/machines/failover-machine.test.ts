@@ -131,7 +131,7 @@ describe('failover machine', () => {
       Object.entries(states).flatMap(([name, { states: inner }]) =>
         Object.keys(inner).length === 0 ? [`${path}${name}`] : waits(`${path}${name}.`, inner as typeof states),
       );
-    const passedThrough = ['classifying', 'proposing', 'checking'];
+    const passedThrough = ['classifying', 'proposing', 'proposed', 'checking'];
     const listed = rows.map(([state]) => state as string).filter((state) => state !== "verifying'");
     expect([...listed, ...passedThrough].sort()).toEqual(waits('', failoverMachine.states as never).sort());
   });

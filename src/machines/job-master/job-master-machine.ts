@@ -1,5 +1,6 @@
 import { type ActorRefFrom, sendTo } from 'xstate';
 import { tapped } from '../state-tap.ts';
+import { told } from '../told.ts';
 import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
 
 /**
@@ -19,9 +20,6 @@ import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
  */
 
 type EventOf<Type extends JobMasterEvent['type']> = { readonly event: Extract<JobMasterEvent, { type: Type }> };
-
-/** What an action is given that acts on the whole event. */
-const told = <Event>({ event }: { readonly event: Event }): Event => event;
 
 /** Notes why the job ends. */
 const recordFailure = (why: string) =>

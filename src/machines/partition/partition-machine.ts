@@ -1,9 +1,10 @@
-import { type ActorRefFrom, setup } from 'xstate';
+import { type ActorRefFrom, assign, setup } from 'xstate';
 import type { ResultFact } from '../../actors/protocol/messages.ts';
 import type { PartitionState } from '../../actors/protocol/states.ts';
 import type { ResultStorage, storageActor, StorageTrace } from '../../actors/storage-actor.ts';
 import type { AttemptNumber, ResultPartitionId } from '../../ids.ts';
 import { placeholderLogic } from '../placeholder.ts';
+import { told } from '../told.ts';
 
 /**
  * The partition chart: a result, from its first attempt through all attempts that reproduce it. It owns the state of
@@ -90,40 +91,37 @@ const base = setup({
   },
   actors: { storage: placeholderLogic<typeof storageActor>('partition', 'storage') },
   guards: {
-    isTraced: ({ event }) => event.type === 'partition.release' && event.traced,
+    isTraced: (_, { traced }: { traced: boolean }) => traced,
     mayBeReclaimedTraced: ({ context }) => context.reclaim === 'traced',
     mayBeReclaimed: ({ context }) => context.reclaim !== 'never',
     leftNoTrace: ({ context }) => context.trace === undefined,
   },
 });
 
-const { assign } = base;
-
 const partitionSetup = base.extend({
   actions: {
     reportTruncated: ({ context: { executor, id } }) => executor.report({ type: 'result.truncated', id }),
     reportTraceless: ({ context: { executor, id } }) => executor.report({ type: 'result.traceless', id }),
     reportReclaimed: ({ context: { executor, id } }) => executor.report({ type: 'results.reclaimed', ids: [id] }),
-    takeTrace: assign(({ context: { output, reclaim }, event }) => {
-      const isWanted = event.type === 'partition.release' ? event.traced : reclaim === 'traced';
-      return isWanted && isTraceable(output) ? { trace: output.trace() } : {};
-    }),
-    takeCause: assign(({ event }) => (event.type === 'partition.lose' ? { cause: event.cause } : {})),
-    takeAttempt: assign(({ event }) => {
-      if (event.type !== 'partition.resume' && event.type !== 'partition.repeat') return {};
-      const { id, storage, executor } = event;
-      return { id, output: storage, executor, reclaim: 'never', cause: undefined };
-    }),
+    takeTrace: assign(({ context: { output } }, { isWanted }: { isWanted: boolean }) =>
+      isWanted && isTraceable(output) ? { trace: output.trace() } : {},
+    ),
+    takeCause: assign((_, { cause }: { cause: Error }) => ({ cause })),
+    takeAttempt: assign((_, { id, storage, executor }: PartitionInput) => ({
+      id,
+      output: storage,
+      executor,
+      reclaim: 'never',
+      cause: undefined,
+    })),
     forgetTrace: assign({ trace: undefined }),
     handOver: base.sendTo('storage', ({ context }) => ({ type: 'storage.resume', storage: context.output })),
-    allowReclaim: assign(({ event }) =>
-      event.type === 'partition.allowReclaim' ? { reclaim: event.traced ? 'traced' : 'traceless' } : {},
-    ),
+    allowReclaim: assign((_, { traced }: { traced: boolean }) => ({ reclaim: traced ? 'traced' : 'traceless' })),
     forbidReclaim: assign({ reclaim: 'never' }),
-    noteStart: assign(({ event }) => (event.type === 'partition.produce' ? { startedMs: event.atMs } : {})),
-    noteEnd: assign(({ context: { startedMs, producedMs }, event }) =>
-      event.type === 'partition.finish' ? { producedMs: Math.max(producedMs, event.atMs - startedMs) } : {},
-    ),
+    noteStart: assign((_, { atMs }: { atMs: number }) => ({ startedMs: atMs })),
+    noteEnd: assign(({ context: { startedMs, producedMs } }, { atMs }: { atMs: number }) => ({
+      producedMs: Math.max(producedMs, atMs - startedMs),
+    })),
   },
 });
 
@@ -131,6 +129,17 @@ const partitionSetup = base.extend({
 function isTraceable(storage: ResultStorage): storage is ResultStorage & { trace(): StorageTrace | undefined } {
   return 'trace' in storage;
 }
+
+type EventOf<Type extends PartitionEvent['type']> = Extract<PartitionEvent, { type: Type }>;
+
+/** Told to, or by the master's permission: whether a trace remains of a result that is released. */
+const isTraceWanted = ({ context, event }: { context: PartitionContext; event: PartitionEvent }) => ({
+  isWanted: event.type === 'partition.release' ? event.traced : context.reclaim === 'traced',
+});
+
+const takeAttempt = { type: 'takeAttempt', params: told<EventOf<'partition.resume' | 'partition.repeat'>> } as const;
+const noteStart = { type: 'noteStart', params: told<EventOf<'partition.produce'>> } as const;
+const noteEnd = { type: 'noteEnd', params: told<EventOf<'partition.finish'>> } as const;
 
 export const partitionMachine = partitionSetup.createMachine({
   id: 'partition',
@@ -151,36 +160,36 @@ export const partitionMachine = partitionSetup.createMachine({
       tags: 'held',
       invoke: { src: 'storage', id: 'storage', input: ({ context }) => ({ storage: context.output }) },
       // Must run before the storage is stopped, which happens after the exit actions.
-      exit: 'takeTrace',
+      exit: { type: 'takeTrace', params: isTraceWanted },
       initial: 'owned',
       states: {
         /** It belongs to the job. */
         owned: {
           on: {
             'partition.truncate': { target: '.truncated', actions: 'reportTruncated' },
-            'partition.lose': { target: '.lost', actions: 'takeCause' },
-            'partition.resume': { target: '.created', actions: ['takeAttempt', 'handOver'] },
+            'partition.lose': { target: '.lost', actions: { type: 'takeCause', params: told } },
+            'partition.resume': { target: '.created', actions: [takeAttempt, 'handOver'] },
             'partition.release': [
-              { guard: 'isTraced', target: '#partition.released.traced' },
+              { guard: { type: 'isTraced', params: told }, target: '#partition.released.traced' },
               { target: '#partition.released.traceless' },
             ],
             'partition.reclaim': [
               { guard: 'mayBeReclaimedTraced', target: '#partition.released.traced', actions: 'reportReclaimed' },
               { guard: 'mayBeReclaimed', target: '#partition.released.traceless', actions: 'reportReclaimed' },
             ],
-            'partition.allowReclaim': { actions: 'allowReclaim' },
+            'partition.allowReclaim': { actions: { type: 'allowReclaim', params: told } },
             'partition.forbidReclaim': { actions: 'forbidReclaim' },
           },
           initial: 'created',
           states: {
-            created: { tags: 'created', on: { 'partition.produce': { target: 'producing', actions: 'noteStart' } } },
-            producing: { tags: 'producing', on: { 'partition.finish': { target: 'finished', actions: 'noteEnd' } } },
+            created: { tags: 'created', on: { 'partition.produce': { target: 'producing', actions: noteStart } } },
+            producing: { tags: 'producing', on: { 'partition.finish': { target: 'finished', actions: noteEnd } } },
             finished: {
               tags: 'finished',
               on: {
-                'partition.resume': { actions: ['takeAttempt', 'handOver'] },
-                'partition.produce': { actions: 'noteStart' },
-                'partition.finish': { actions: 'noteEnd' },
+                'partition.resume': { actions: [takeAttempt, 'handOver'] },
+                'partition.produce': { actions: noteStart },
+                'partition.finish': { actions: noteEnd },
                 'partition.promote': '#partition.held.promoted',
               },
             },
@@ -195,8 +204,8 @@ export const partitionMachine = partitionSetup.createMachine({
     released: {
       tags: 'released',
       on: {
-        'partition.resume': { target: 'held', actions: ['takeAttempt', 'forgetTrace'] },
-        'partition.repeat': { actions: 'takeAttempt' },
+        'partition.resume': { target: 'held', actions: [takeAttempt, 'forgetTrace'] },
+        'partition.repeat': { actions: takeAttempt },
       },
       initial: 'traceless',
       states: {

@@ -1,10 +1,11 @@
-import { type ActorRefFrom, type ActorRef, type Snapshot, setup } from 'xstate';
+import { type ActorRef, type ActorRefFrom, assign, type Snapshot, setup } from 'xstate';
 import type { ExecutorToMasterEvent } from '../../actors/chart-events.ts';
 import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import type { ExecutorId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
 import { tapped } from '../state-tap.ts';
+import { told } from '../told.ts';
 
 /**
  * The task executor chart: an executor and its slots, from the job master's side.
@@ -54,10 +55,15 @@ const executorSetup = base.extend({
       executor: context.executor,
       cause: new ExecutorLostError(context.executor, context.why ?? 'it stopped answering'),
     })),
-    takeSlots: base.assign(({ event }) => (event.type === 'executor.connected' ? { slots: event.slots } : {})),
-    takeReason: base.assign(({ event }) => (event.type === 'executor.declareLost' ? { why: event.why } : {})),
+    takeSlots: assign((_, { slots }: { slots: number }) => ({ slots })),
+    takeReason: assign((_, { why }: { why: string }) => ({ why })),
   },
 });
+
+const lose = {
+  target: 'lost',
+  actions: { type: 'takeReason', params: told<Extract<TaskExecutorEvent, { type: 'executor.declareLost' }>> },
+} as const;
 
 const chart = executorSetup.createMachine({
   id: 'taskExecutor',
@@ -66,17 +72,20 @@ const chart = executorSetup.createMachine({
   states: {
     connecting: {
       on: {
-        'executor.connected': { target: 'registered', actions: 'takeSlots' },
-        'executor.declareLost': { target: 'lost', actions: 'takeReason' },
+        'executor.connected': {
+          target: 'registered',
+          actions: { type: 'takeSlots', params: told },
+        },
+        'executor.declareLost': lose,
         'executor.stop': 'stopped',
       },
     },
     registered: {
       entry: 'announce',
-      on: { 'executor.declareLost': { target: 'lost', actions: 'takeReason' }, 'executor.stop': 'stopped' },
+      on: { 'executor.declareLost': lose, 'executor.stop': 'stopped' },
     },
     lost: { entry: ['announceLoss', 'failTasks'] },
-    stopped: { entry: [] },
+    stopped: {},
   },
 });
 
