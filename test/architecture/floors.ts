@@ -61,6 +61,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     calls: ['.', 'state'],
     task: ['.', 'state', 'fused', 'calls'],
   },
+  journal: { '.': [], identity: [] },
   run: { '.': ['folds'], folds: [] },
   api: { '.': ['explain'], explain: ['.'] },
   partitions: {

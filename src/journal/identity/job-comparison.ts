@@ -1,0 +1,34 @@
+/**
+ * A vertex, compared with the one of the same id in an earlier run. `before` is the index of that.
+ * - `unchanged`: given the same input, it writes the same.
+ * - `unknown-source`: so far as can be told. But its source cannot be compared, so that only records that are kept count.
+ * - `changed`: for `reasons`. Vertices behind it are not affected by that.
+ */
+export type VertexComparison =
+  | { readonly kind: 'unchanged'; readonly before: number }
+  | { readonly kind: 'unknown-source'; readonly before: number; readonly reasons: readonly string[] }
+  | { readonly kind: 'changed'; readonly before: number | undefined; readonly reasons: readonly string[] };
+
+/**
+ * An edge, compared with those of an earlier run.
+ * - `same`: the results of the earlier edge `before` mean the same, provided that all vertices up to its source are
+ *   unchanged. No two edges have the same `before`.
+ * - `different`: no earlier results fit, for `reasons`.
+ */
+export type EdgeComparison =
+  | { readonly kind: 'same'; readonly before: number }
+  | { readonly kind: 'different'; readonly reasons: readonly string[] };
+
+/** A job, compared with that of an earlier run. */
+export interface JobComparison {
+  /** The name of the earlier job, if it was another. */
+  readonly earlierJob?: string;
+  /** The ids of the vertices, by index. */
+  readonly ids: readonly string[];
+  /** By index of the vertex. */
+  readonly vertices: readonly VertexComparison[];
+  /** By index of the edge. */
+  readonly edges: readonly EdgeComparison[];
+  /** The ids of earlier vertices that are gone. */
+  readonly removed: readonly string[];
+}
