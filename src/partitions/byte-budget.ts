@@ -1,6 +1,6 @@
 /**
- * A budget of bytes, in memory or on disk, for the results of a run, or of one exchange; the `parent` of the latter is
- * the run's budget.
+ * A budget of bytes, in memory or on disk, for the results of a run or of one exchange. The `parent` of an exchange's
+ * budget is that of the run.
  */
 export class ByteBudget {
   readonly totalBytes: number;

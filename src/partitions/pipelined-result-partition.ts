@@ -24,14 +24,14 @@ export interface PipelinedResultPartitionOptions {
  * - PP1 Nothing is emitted without a credit, except the end.
  * - PP2 The producer is notified only when the last full queue has room again.
  * - PP3 Elements for a reader that went away are dropped and delay no one.
- * - PP4 It is needed until every reader was dismissed or it is released. A reader that only went away needs it still:
- *   it failed, and its producer with it.
+ * - PP4 It is needed until every reader was dismissed or it is released. A reader that only went away still needs
+ *   it: it failed, and its producer with it.
  */
 export class PipelinedResultPartition implements ResultPartition {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
-  /** Made on first use: of 10 000 subpartitions a short producer may touch three. */
+  /** Created on first use: a short-lived producer may use three of 10 000 subpartitions. */
   readonly #subpartitions: (Subpartition | undefined)[] = [];
   readonly #capacity: number;
   readonly #curtailed: (() => void) | undefined;
@@ -72,7 +72,7 @@ export class PipelinedResultPartition implements ResultPartition {
     this.#listener = listener;
   }
 
-  /** Its readers make room in their own time. */
+  /** Its readers make room by reading, so there is no time limit. */
   waitForRoom(): void {}
 
   write(subpartition: number, element: WrittenElement): void {
@@ -104,7 +104,9 @@ export class PipelinedResultPartition implements ResultPartition {
   read(subpartition: number, fromRecord = 0): SubpartitionView {
     if (this.#phase === 'released') throw new PartitionLostError(this.id, 'it was released');
     if (fromRecord > 0) {
-      throw new IllegalStateError(`Partition ${this.id.partition} is pipelined, and read from its beginning alone`);
+      throw new IllegalStateError(
+        `Partition ${this.id.partition} is pipelined, so it can only be read from its beginning`,
+      );
     }
     return this.#subpartition(subpartition).open();
   }
@@ -130,7 +132,7 @@ export class PipelinedResultPartition implements ResultPartition {
     if (known !== undefined) return known;
     if (!(index >= 0 && index < this.subpartitionCount)) {
       throw new IllegalStateError(
-        `Partition ${this.id.partition} has ${this.subpartitionCount} subpartitions, and no number ${index}`,
+        `Partition ${this.id.partition} has ${this.subpartitionCount} subpartitions, and none with number ${index}`,
       );
     }
     const made = new Subpartition(this.id, this.#capacity, this.#owner);
@@ -146,7 +148,7 @@ interface SubpartitionOwner {
   noteDismissed(): void;
 }
 
-/** One bounded queue and, once it was opened, the view of its one reader. */
+/** A bounded queue, and the view of its only reader once one is open. */
 class Subpartition implements SubpartitionView {
   readonly elements$: Observable<StreamElement>;
   readonly #id: ResultPartitionId;
@@ -173,7 +175,7 @@ class Subpartition implements SubpartitionView {
 
   open(): SubpartitionView {
     if (this.#reader !== 'none') {
-      throw new PartitionLostError(this.#id, 'it was read before, and a pipelined result is kept for one reading');
+      throw new PartitionLostError(this.#id, 'it was read before, and a pipelined result can be read only once');
     }
     this.#reader = 'opened';
     return this;
@@ -197,14 +199,14 @@ class Subpartition implements SubpartitionView {
     this.#emit();
   }
 
-  /** The data is gone before it was read. */
+  /** The data is lost before it was read. */
   lose(error: Error): void {
     this.#lost = error;
     this.#emit();
   }
 
   #emit(): void {
-    // A reader that asks for more, or a producer that writes, while it is handed an element is served by the loop below.
+    // If a reader requests more, or a producer writes, while an element is being emitted, the loop below serves it.
     if (this.#isEmitting || typeof this.#reader === 'string') return;
     const reader = this.#reader;
     this.#isEmitting = true;

@@ -1,16 +1,16 @@
-/** An element that was produced. */
+/** An element of an output. */
 export interface TracedElement {
-  /** Its records; 0 for a mark. */
+  /** Number of its records; 0 for a mark. */
   readonly count: number;
-  /** Of its frame; undefined where that is not known: nothing can be shown to equal it. */
+  /** Checksum of its frame; undefined if unknown, in which case nothing can be shown to equal it. */
   readonly checksum: number | undefined;
 }
 
-/** Of one subpartition: how many records each element had, and the checksum of its frame. */
+/** For one subpartition: the record count of each element, and the checksum of its frame. */
 interface SubpartitionTrace {
   readonly counts: Uint32Array;
   readonly checksums: Uint32Array;
-  /** Elements without a checksum. */
+  /** Number of elements without a checksum. */
   readonly unknown: ReadonlySet<number>;
 }
 
@@ -19,11 +19,11 @@ interface SubpartitionTrace {
  * element.
  */
 export class ResultTrace {
-  /** Whether the trace is complete. Otherwise no consumer needed the rest, and it is unknown. */
+  /** Whether the trace is complete. Otherwise the rest of the output is unknown, because no consumer needed it. */
   readonly isWhole: boolean;
   readonly #subpartitions: readonly (SubpartitionTrace | undefined)[];
 
-  /** @param elements by subpartition, those of each in order */
+  /** @param elements by subpartition, in order */
   constructor(elements: readonly (Iterable<TracedElement> | undefined)[], isWhole = true) {
     this.isWhole = isWhole;
     this.#subpartitions = elements.map((of) => {
@@ -45,12 +45,12 @@ export class ResultTrace {
     return this.#subpartitions[subpartition]?.counts.length ?? 0;
   }
 
-  /** Records of an element; 0 for a mark. */
+  /** Number of records in an element; 0 for a mark. */
   recordCount(subpartition: number, index: number): number {
     return this.#subpartitions[subpartition]?.counts[index] ?? 0;
   }
 
-  /** Records of a subpartition before an element. O(elements). */
+  /** Number of records of a subpartition before an element. O(elements). */
   sequence(subpartition: number, index: number): number {
     return this.#subpartitions[subpartition]?.counts.subarray(0, index).reduce((sum, count) => sum + count, 0) ?? 0;
   }

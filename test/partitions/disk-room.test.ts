@@ -89,8 +89,11 @@ describe('DiskRoom', () => {
   });
 
   it.each<[DiskOverflow, RegExp]>([
-    ['fail', /hold 90 of 100 bytes of disk: 11 more do not fit\. Raise/],
-    ['drop-releasable', /hold 90 of 100 bytes of disk: 11 more do not fit, and every result is still needed\. Raise/],
+    ['fail', /hold 90 of 100 bytes of disk: 11 more bytes do not fit\. Raise/],
+    [
+      'drop-releasable',
+      /hold 90 of 100 bytes of disk: 11 more bytes do not fit, and every result is still needed\. Raise/,
+    ],
   ])('%s: the error says whose budget it is, what it holds, and that a restart is no use', (overflow, message) => {
     const { room, budget } = roomOf(overflow);
     budget.reserve(90);

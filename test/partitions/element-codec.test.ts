@@ -197,24 +197,24 @@ describe('a frame', () => {
     for (let index = 0; index < frame.length; index++) {
       const bad = Uint8Array.from(frame);
       bad[index] = (bad[index] as number) ^ 0x10;
-      expect(() => decodeBatch(bad)).toThrow(/the checksum is|the header announces/);
+      expect(() => decodeBatch(bad)).toThrow(/its checksum is|but the header says/);
     }
   });
 
   it('is never read when its end is missing or bytes follow it', () => {
     const frame = encodeBatch(records);
     for (let length = 0; length < frame.length; length++) {
-      const expected = length < 25 ? `${length} bytes are fewer than the 25 of a header` : 'the header announces';
+      const expected = length < 25 ? `it has ${length} of the 25 bytes of a header` : 'but the header says';
       expect(() => decodeBatch(frame.subarray(0, length))).toThrow(expected);
     }
-    expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('the header announces');
+    expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('but the header says');
   });
 
   it('is never read when it holds another number of records than it says', () => {
     const forged = Buffer.from(encodeBatch(records));
     forged.writeUInt32LE(3, 8);
     forged.writeUInt32LE(crc32(forged.subarray(4)), 0);
-    expect(() => decodeBatch(forged)).toThrow('it does not hold 3 records');
+    expect(() => decodeBatch(forged)).toThrow('it does not have 3 records');
   });
 
   it.each([
@@ -230,9 +230,21 @@ describe('a frame', () => {
   });
 
   it.each([
-    ['another subpartition', { subpartition: 4, sequence: 12 }, 'record 12 of subpartition 3, not 12 of 4'],
-    ['another record', { subpartition: 3, sequence: 11 }, 'record 12 of subpartition 3, not 11 of 3'],
-    ['a record 2 ** 32 further on', { subpartition: 3, sequence: 12 + 2 ** 32 }, 'not 4294967308 of 3'],
+    [
+      'another subpartition',
+      { subpartition: 4, sequence: 12 },
+      'record 12 of subpartition 3, expected record 12 of subpartition 4',
+    ],
+    [
+      'another record',
+      { subpartition: 3, sequence: 11 },
+      'record 12 of subpartition 3, expected record 11 of subpartition 3',
+    ],
+    [
+      'a record 2 ** 32 further on',
+      { subpartition: 3, sequence: 12 + 2 ** 32 },
+      'expected record 4294967308 of subpartition 3',
+    ],
   ])('is never read in the place of %s', (_, expected, message) => {
     const frame = encodeBatch(records, { subpartition: 3, sequence: 12 });
     expect(() => decodeBatch(frame, expected)).toThrow(message);
@@ -243,7 +255,7 @@ describe('a frame', () => {
     const around = Buffer.concat([Buffer.from('abc'), frame, frame]).subarray(3);
     expect(readFrameHeader(around)).toEqual({ subpartition: 1, sequence: 2, count: 2, frameBytes: frame.length });
     expect(readFrameHeader(frame.subarray(0, 25)).frameBytes).toBe(frame.length);
-    expect(() => readFrameHeader(frame.subarray(0, 24))).toThrow('24 bytes are fewer than the 25 of a header');
+    expect(() => readFrameHeader(frame.subarray(0, 24))).toThrow('it has 24 of the 25 bytes of a header');
   });
 
   it('carries the checksum of all that follows it, wherever it lies in a buffer', () => {
@@ -355,10 +367,10 @@ describe('a mark that is written and read', () => {
   };
 
   it.each<[what: string, frame: Uint8Array, problem: string]>([
-    ['a format that is not known', forged(3, [1]), 'its format is 3, which this version does not know'],
-    ['a mark of another kind', forged(2, [9, 1]), 'it holds no barrier, watermark or idleness'],
-    ['a barrier without a number', forged(2, [0, 'one']), 'it holds no barrier, watermark or idleness'],
-    ['an idleness that is no boolean', forged(2, [2, 1]), 'it holds no barrier, watermark or idleness'],
+    ['a format that is not known', forged(3, [1]), 'its format 3 is unknown to this version'],
+    ['a mark of another kind', forged(2, [9, 1]), 'it is not a barrier, watermark or idleness'],
+    ['a barrier without a number', forged(2, [0, 'one']), 'it is not a barrier, watermark or idleness'],
+    ['an idleness that is no boolean', forged(2, [2, 1]), 'it is not a barrier, watermark or idleness'],
   ])('is refused: %s', (_, frame, problem) => {
     expect(() => decodeElement(frame, place)).toThrow(problem);
   });

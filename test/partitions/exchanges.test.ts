@@ -457,23 +457,19 @@ const cutOtherwise: readonly Step[] = [1, 1, barrier(1), idle, 2, 1, watermark(5
 
 /** What a next attempt writes instead, and what is said of it. */
 const moved: readonly (readonly [what: string, steps: readonly Step[], difference: RegExp])[] = [
-  [
-    'a barrier earlier',
-    [1, barrier(1), 1, idle, 3, watermark(5), 1, barrier(2)],
-    /a barrier that was not there before/,
-  ],
-  ['a barrier later', [3, barrier(1), idle, 2, watermark(5), 1, barrier(2)], /records, before a mark/],
-  ['no barrier', [2, idle, 3, watermark(5), 1, barrier(2)], /another mark, a idleness/],
+  ['a barrier earlier', [1, barrier(1), 1, idle, 3, watermark(5), 1, barrier(2)], /a new mark \(barrier\)/],
+  ['a barrier later', [3, barrier(1), idle, 2, watermark(5), 1, barrier(2)], /records instead of a mark/],
+  ['no barrier', [2, idle, 3, watermark(5), 1, barrier(2)], /another mark \(idleness\)/],
   [
     'the barrier of another checkpoint',
     [2, barrier(3), idle, 3, watermark(5), 1, barrier(2)],
-    /another mark, a barrier/,
+    /another mark \(barrier\)/,
   ],
-  ['two marks the other way round', [2, idle, barrier(1), 3, watermark(5), 1, barrier(2)], /another mark, a idleness/],
-  ['a mark more', [2, barrier(1), idle, idle, 3, watermark(5), 1, barrier(2)], /a idleness that was not there before/],
+  ['two marks the other way round', [2, idle, barrier(1), 3, watermark(5), 1, barrier(2)], /another mark \(idleness\)/],
+  ['a mark more', [2, barrier(1), idle, idle, 3, watermark(5), 1, barrier(2)], /a new mark \(idleness\)/],
   ['a mark more at the end', [...marked, idle], /more marks than before/],
   ['no mark at the end', marked.slice(0, -1), /it ended/],
-  ['another watermark', [2, barrier(1), idle, 3, watermark(6), 1, barrier(2)], /another mark, a watermark/],
+  ['another watermark', [2, barrier(1), idle, 3, watermark(6), 1, barrier(2)], /another mark \(watermark\)/],
 ];
 
 describe.each(exchanges)('%s, with marks', (_, exchange) => {

@@ -258,7 +258,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     before.onWritable(() => wakes++);
     expect(before.isWritable).toBe(true);
     expect(() => before.write(0, elementOf(recordsOf(0, 8, 10)))).toThrow(IllegalStateError);
-    expect(() => before.finish(() => {})).toThrow(/Attempt 0 has handed partition 0 on/);
+    expect(() => before.finish(() => {})).toThrow(/Attempt 0 has handed partition 0 over/);
     expect(() => before.resume(rig.partition.id, true)).toThrow(IllegalStateError);
     before.release();
     rig.write(times(20, 1)).finish();
@@ -465,7 +465,7 @@ describe('a claim that is broken', () => {
     expect(() => rig.resume()).not.toThrow();
     rig.write(times(12, 2));
     expect(rig.truncations).toBe(1);
-    expect(() => rig.resume()).toThrow(/nothing is left of the part that was dropped: it has to be begun anew/);
+    expect(() => rig.resume()).toThrow(/no trace is left of the part that was dropped/);
   });
 
   it('RP4: is taken for certain in what was dropped and could not be written: nothing is known of it', () => {

@@ -343,7 +343,7 @@ describe('an own budget', () => {
   it('of an exchange on disk that is used up fails the job at once, with what to do about it', async () => {
     const { job } = payAndSum(reliable({ diskBudgetBytes: 500 }));
     await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(
-      /Results of the reliable edge \S+ → \S+ hold \d+ of 500 bytes of disk: \d+ more do not fit\. Raise `diskBudgetBytes`/,
+      /Results of the reliable edge \S+ → \S+ hold \d+ of 500 bytes of disk: \d+ more bytes do not fit\. Raise `diskBudgetBytes`/,
     );
   });
 });
@@ -416,7 +416,7 @@ describe('bytes that rot in a file', () => {
   it('blame the producer, and say where', async () => {
     const { job, result } = payAndSum('blocking');
     const faults = faultPlan();
-    faults.fail('spill.read', { skip: 3, error: new Error('the checksum is 00000000, and was 11111111') });
+    faults.fail('spill.read', { skip: 3, error: new Error('its checksum is 00000000, expected 11111111') });
     const end = await runStory(job, { faults, memoryBudgetBytes: 0 });
     const [lost, ...more] = end.events.filter(({ type }) => type === 'partition.lost');
     expect(more).toEqual([]);

@@ -139,7 +139,7 @@ describe('a disk budget', () => {
     const { job, out } = chain(['blocking', 'blocking', 'blocking', 'blocking']);
     const one = await diskBytes();
     const options = { memoryBudgetBytes: 0, keepResults: 'until-job-ends' as const, diskBudgetBytes: one * 2.5 };
-    await expect(runStory(job, { ...options, diskOverflow: 'fail' })).rejects.toThrow(/more do not fit/);
+    await expect(runStory(job, { ...options, diskOverflow: 'fail' })).rejects.toThrow(/more bytes do not fit/);
     const end = await runStory(job, { ...options, diskOverflow: 'drop-releasable' });
     expect(end.receipt.failovers).toEqual([]);
     expect(out.records).toEqual(everyNumber);

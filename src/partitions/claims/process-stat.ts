@@ -1,6 +1,6 @@
 /**
- * When a process was started, as Linux tells it in `/proc/<pid>/stat`: field 22. The second, the name in brackets, may
- * hold blanks and brackets of its own.
+ * The start time of a process, from `/proc/<pid>/stat` of Linux: field 22. Field 2, the name in parentheses, may
+ * itself contain spaces and parentheses.
  */
 export function startTimeIn(stat: string): string | undefined {
   const [, ...afterName] = stat.slice(stat.lastIndexOf(')')).split(' ');

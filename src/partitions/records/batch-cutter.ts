@@ -1,33 +1,33 @@
 import type { Batch } from '../stream-element.ts';
 import { estimateRecordBytes, largestOfSome } from './record-size.ts';
 
-/** How long batches become: so many records, or about so many bytes of memory, whichever is less. */
+/** The size of batches: a number of records, or about a number of bytes in memory, whichever is less. */
 export interface BatchLimits {
-  /** Most records of a batch. */
+  /** Maximum number of records in a batch. */
   readonly batchSize: number;
-  /** Most bytes of a batch, estimated. A record that is larger is a batch by itself. */
+  /** Maximum number of bytes in a batch, estimated. A larger record is a batch by itself. */
   readonly batchBytes: number;
 }
 
-/** What is asked for at first, of records whose size nobody knows. */
+/** The first request, while the size of the records is unknown. */
 const firstRecords = 16;
 
-/** By how much the next batch may be longer than the last. */
+/** Maximum growth of a batch over the previous one. */
 const growth = 4;
 
-/** A record that takes more than this part of a batch is large. */
+/** A record that takes more than this fraction of a batch is large. */
 const largePart = 1 / 16;
 
-/** Batches that are measured record by record after one that held a large record. */
+/** Number of batches that are measured record by record after one with a large record. */
 const measuredBatches = 64;
 
 /**
- * Keeps batches of one place within their limits. It looks at a few records per batch; once one of those is large it
- * measures each, until it has seen no large one for a while: where records are large, that costs nothing beside them.
+ * Keeps the batches of one place within their limits. It samples a few records per batch. After a large record it
+ * measures every record, until it has seen no large one for a while; next to large records, measuring costs nothing.
  */
 export class BatchCutter {
   readonly #limits: BatchLimits;
-  /** Batches that are still to be measured record by record. */
+  /** Number of batches still to be measured record by record. */
   #measuredLeft = 0;
   #next: number;
 
@@ -36,12 +36,15 @@ export class BatchCutter {
     this.#next = Math.min(limits.batchSize, firstRecords);
   }
 
-  /** Records that the next batch should have, as far as the last ones tell. */
+  /** The number of records to request for the next batch, estimated from recent ones. */
   get nextRecords(): number {
     return this.#next;
   }
 
-  /** How many records like some of a batch make a full one, by a look at a few; undefined where each has to be measured. */
+  /**
+   * The number of such records that fill a batch, estimated from a sample of `records`; undefined if each has to be
+   * measured.
+   */
   fitting(records: Batch, start = 0, end = records.length): number | undefined {
     if (this.#measuredLeft > 0) {
       this.#measuredLeft--;
@@ -60,7 +63,7 @@ export class BatchCutter {
     return bytes;
   }
 
-  /** Where the batch ends that begins with record `start`. */
+  /** The end of the batch that begins with record `start`. */
   endOf(records: Batch, start = 0): number {
     const { batchSize, batchBytes } = this.#limits;
     const end = Math.min(records.length, start + batchSize);

@@ -8,33 +8,33 @@ import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';
 
 /**
- * A frame is a CRC32 of all that follows it, the length of the payload, the number of records, the subpartition (32 bits
- * each, little endian), the number of records before it there (64 bits), the format of the payload (one byte), and the
- * payload. The same element at the same place gives the same bytes. This is how long all that before the payload is.
+ * A frame is a CRC32 of the rest of the frame, the length of the payload, the number of records, the subpartition (32
+ * bits each, little endian), the number of records before it there (64 bits), the format of the payload (one byte),
+ * and the payload. The same element at the same place always has the same bytes. This constant is the length of
+ * everything before the payload.
  */
 export const frameHeaderBytes = 25;
 const place = { checksum: 0, length: 4, count: 8, subpartition: 12, sequence: 16, format: 24 } as const;
 
-/** Where an element belongs. */
+/** The place of an element. */
 export interface ElementPlace {
   readonly subpartition: number;
-  /** How many records of the subpartition are before it: the number of its first record, from 0. */
+  /** The number of records before it in its subpartition. */
   readonly sequence: number;
 }
 
 const beginning: ElementPlace = { subpartition: 0, sequence: 0 };
 
-/** Of a payload: records as they are, records escaped where msgpack would change them, or a mark. */
+/** The formats of a payload: plain records, escaped records if msgpack would change them, or a mark. */
 const formats = { plain: 0, escaped: 1, mark: 2 } as const;
 
-/** What the payload of a mark begins with. */
+/** The first item of a mark's payload. */
 const markCodes = { barrier: 0, watermark: 1, idleness: 2 } as const satisfies Record<Mark['kind'], number>;
 
 const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true });
 
 /**
- * An element as one frame of bytes. What comes back equals what went in.
- *
+ * Encodes an element as one frame of bytes. Decoding returns an equal element.
  * @throws RecordNotSerializableError for records that are not plain data.
  */
 export function encodeElement(element: WrittenElement, at: ElementPlace = beginning): Uint8Array {
@@ -57,12 +57,12 @@ function frameOf(payload: Uint8Array, format: number, count: number, at: Element
   return frame;
 }
 
-/** The checksum that a frame carries. */
+/** The checksum in a frame. */
 export function frameChecksum(frame: Uint8Array): number {
   return new DataView(frame.buffer, frame.byteOffset, frameHeaderBytes).getUint32(place.checksum, true);
 }
 
-/** The checksum that the frame of an element would carry; undefined for records that cannot be written. */
+/** The checksum that the frame of an element would have; undefined for records that cannot be written. */
 export function elementChecksum(element: WrittenElement, at: ElementPlace): number | undefined {
   try {
     return frameChecksum(encodeElement(element, at));
@@ -71,12 +71,12 @@ export function elementChecksum(element: WrittenElement, at: ElementPlace): numb
   }
 }
 
-/** What the header of a frame says; the bytes may go on behind it. @throws Error if they are too few for a header. */
+/** The fields of a frame's header; more bytes may follow. @throws Error if there are too few bytes for a header. */
 export function readFrameHeader(
   bytes: Uint8Array,
 ): ElementPlace & { readonly frameBytes: number; readonly count: number } {
   if (bytes.length < frameHeaderBytes) {
-    throw new Error(`${bytes.length} bytes are fewer than the ${frameHeaderBytes} of a header`);
+    throw new Error(`it has ${bytes.length} of the ${frameHeaderBytes} bytes of a header`);
   }
   const header = new DataView(bytes.buffer, bytes.byteOffset, frameHeaderBytes);
   return {
@@ -87,33 +87,28 @@ export function readFrameHeader(
   };
 }
 
-/**
- * The element of a frame.
- *
- * @param expected where it belongs, if that is known
- * @throws Error saying what is wrong with the bytes.
- */
+/** The element of a frame. @param expected its place, if known @throws Error that says what is wrong with the bytes. */
 export function decodeElement(frame: Uint8Array, expected?: ElementPlace): WrittenElement {
   if (frame.length < frameHeaderBytes) {
-    throw new Error(`${frame.length} bytes are fewer than the ${frameHeaderBytes} of a header`);
+    throw new Error(`it has ${frame.length} of the ${frameHeaderBytes} bytes of a header`);
   }
   const header = new DataView(frame.buffer, frame.byteOffset, frameHeaderBytes);
   const length = header.getUint32(place.length, true);
   if (length !== frame.length - frameHeaderBytes) {
-    throw new Error(`the header announces ${length} bytes, and ${frame.length - frameHeaderBytes} follow`);
+    throw new Error(`its payload has ${frame.length - frameHeaderBytes} bytes, but the header says ${length}`);
   }
   const noted = header.getUint32(place.checksum, true);
   const actual = checksumOf(frame);
-  if (noted !== actual) throw new Error(`the checksum is ${hex(actual)}, and was ${hex(noted)}`);
+  if (noted !== actual) throw new Error(`its checksum is ${hex(actual)}, expected ${hex(noted)}`);
   if (expected !== undefined) assertPlace(readFrameHeader(frame), expected);
   const format = header.getUint8(place.format);
   const content: unknown = packr.unpack(frame.subarray(frameHeaderBytes));
   if (format === formats.mark) return markOf(content);
   if (format !== formats.plain && format !== formats.escaped) {
-    throw new Error(`its format is ${format}, which this version does not know`);
+    throw new Error(`its format ${format} is unknown to this version`);
   }
   const count = header.getUint32(place.count, true);
-  if (!Array.isArray(content) || content.length !== count) throw new Error(`it does not hold ${count} records`);
+  if (!Array.isArray(content) || content.length !== count) throw new Error(`it does not have ${count} records`);
   return elementOf(format === formats.plain ? content : unescapeRecords(content));
 }
 
@@ -136,14 +131,14 @@ function markOf(content: unknown): Mark {
   }
   if (code === markCodes.watermark && typeof value === 'number') return { kind: 'watermark', timestampMs: value };
   if (code === markCodes.idleness && typeof value === 'boolean') return { kind: 'idleness', isIdle: value };
-  throw new Error('it holds no barrier, watermark or idleness');
+  throw new Error('it is not a barrier, watermark or idleness');
 }
 
 function pack(records: Batch): Uint8Array {
   try {
     return packr.pack(records);
   } catch (cause) {
-    // A buffer that was transferred away, a getter that throws: nothing that a look at the types could tell.
+    // A detached buffer or a getter that throws: the types alone do not show such faults.
     throw new RecordNotSerializableError('$', `not writable (${toError(cause).message})`);
   }
 }
@@ -151,7 +146,7 @@ function pack(records: Batch): Uint8Array {
 function assertPlace(found: ElementPlace, expected: ElementPlace): void {
   if (found.subpartition === expected.subpartition && found.sequence === expected.sequence) return;
   throw new Error(
-    `it begins with record ${found.sequence} of subpartition ${found.subpartition}, not ${expected.sequence} of ${expected.subpartition}`,
+    `it begins with record ${found.sequence} of subpartition ${found.subpartition}, expected record ${expected.sequence} of subpartition ${expected.subpartition}`,
   );
 }
 

@@ -1,18 +1,18 @@
 import { types } from 'node:util';
 import type { Batch } from '../stream-element.ts';
 
-/** What an array of the escaped form stands for: its first item says it. Everything else stands for itself. */
+/** The meaning of an array in the escaped form, given by its first item. Every other value stands for itself. */
 const form = { array: 0, sparseArray: 1, minusZero: 2, text: 3, object: 4, bareObject: 5, buffer: 6, view: 7 } as const;
 
 /**
- * Plain data in a form that the fast format carries without a change, whatever it holds: −0, lone surrogates, holes,
- * objects without a prototype or with a key that hides a member of Object, Buffers, values of another realm.
+ * Converts plain data to a form that the fast format preserves: −0, lone surrogates, holes, objects without a
+ * prototype or with a key that hides a member of Object, Buffers, values of another realm.
  */
 export function escapeRecords(records: Batch): Batch {
   return records.map(escape);
 }
 
-/** What {@link escapeRecords} was given. */
+/** Converts back what {@link escapeRecords} returned. */
 export function unescapeRecords(records: Batch): Batch {
   return records.map(unescape);
 }
@@ -42,7 +42,7 @@ function escapeView(value: ArrayBufferView): unknown {
   const { buffer, byteOffset, byteLength } = value;
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
   if (Buffer.isBuffer(value)) return [form.buffer, bytes];
-  // The name that the engine knows it by: "[object Float64Array]".
+  // The name used by the JavaScript engine: "[object Float64Array]".
   return [form.view, Object.prototype.toString.call(value).slice(8, -1), bytes];
 }
 
@@ -93,7 +93,7 @@ function unescapeArray(escaped: readonly unknown[]): unknown {
   }
 }
 
-/** Defined, not set: setting `__proto__` would change the prototype. */
+/** Defined instead of assigned: assigning to `__proto__` would change the prototype. */
 function defineEntries(object: object, escaped: readonly unknown[]): object {
   for (let at = 1; at < escaped.length; at += 2) {
     Object.defineProperty(object, unescape(escaped[at]) as string, {

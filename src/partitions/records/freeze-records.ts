@@ -1,7 +1,7 @@
 /**
- * Freezes records and what they hold, so that whoever changes a record after handing it on gets a TypeError at that very
- * line. Plain objects and arrays only: other objects (dates, maps, typed arrays, instances) keep their own rules.
- * Stops at what is frozen already.
+ * Freezes records and their contents, so that code that changes a record after emitting it gets a TypeError at that
+ * line. Only plain objects and arrays: other objects (dates, maps, typed arrays, instances) are left alone. Stops at
+ * frozen objects.
  */
 export function freezeRecords(records: readonly unknown[]): void {
   for (const record of records) freezeRecord(record);
@@ -10,7 +10,7 @@ export function freezeRecords(records: readonly unknown[]): void {
 /** Freezes one record, as {@link freezeRecords} does. */
 export function freezeRecord(record: unknown): void {
   if (!isFreezable(record)) return;
-  // Not by recursion: a list of 100 000 links is deeper than the stack.
+  // Not recursive: a linked list of 100 000 items would overflow the stack.
   const open: object[] = [record];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     Object.freeze(value);

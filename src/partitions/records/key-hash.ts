@@ -3,16 +3,18 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 const scratch = new DataView(new ArrayBuffer(8));
 
 /**
- * The subpartition, of `count`, that records with this key go to: the same in every process and version. Keys that a
- * `Map` holds equal go to the same one.
- *
+ * The subpartition, of `count`, for records with this key: the same in every process and version, and for keys that a
+ * `Map` holds equal.
  * @throws InvalidArgumentError for a key that is not a string, number, bigint, boolean, null or undefined.
  */
 export function subpartitionOfKey(key: unknown, count: number): number {
   return (hashKey(key) >>> 0) % count;
 }
 
-/** Hash of a key, uniform over 32 bits. −0 and 0 hash alike, and so does every NaN. Strings: murmur3 over UTF-16 code units. */
+/**
+ * The hash of a key, uniform over 32 bits. −0 and 0 have the same hash, and so do all NaNs. Strings: murmur3 over
+ * UTF-16 code units.
+ */
 function hashKey(key: unknown): number {
   switch (typeof key) {
     case 'string':
@@ -30,7 +32,7 @@ function hashKey(key: unknown): number {
       throw new InvalidArgumentError(
         'key',
         key,
-        'a string, number, bigint, boolean, null or undefined (build one string of several parts)',
+        'a string, number, bigint, boolean, null or undefined (for several parts, build one string)',
       );
   }
 }
@@ -57,12 +59,12 @@ function hashString(text: string): number {
 
 function hashFloat(key: number): number {
   if (Number.isNaN(key)) return mix(0x7f_f8_00_00);
-  // −0 was an integer to the caller: `(−0 | 0) === −0` holds.
+  // For the caller, −0 was an integer: `(−0 | 0) === −0` is true.
   scratch.setFloat64(0, key);
   return mix(scratch.getInt32(0) ^ Math.imul(scratch.getInt32(4), 0x9e_37_79_b1));
 }
 
-/** The finalizer of murmur3: every bit of the input reaches every bit of the hash. */
+/** The finalizer of murmur3: every bit of the input affects every bit of the hash. */
 function mix(bits: number): number {
   let hash = bits;
   hash ^= hash >>> 16;

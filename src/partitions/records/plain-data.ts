@@ -2,13 +2,13 @@ import { types } from 'node:util';
 import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import type { Batch } from '../stream-element.ts';
 
-/** How deep a record may nest. */
+/** Maximum nesting depth of a record. */
 const deepest = 200;
 
 /**
- * What a value is to whoever has to write it: `usual` is what the fast format carries, `unusual` needs the exact one
- * (−0, lone surrogates, holes in arrays, no prototype, a key that hides a member of Object, …), `foreign` is no data.
- * In this order: the kind of a whole is that of its worst part.
+ * How a value can be written: `usual` by the fast format; `unusual` only by the exact one (−0, lone surrogates, holes
+ * in arrays, no prototype, a key that hides a member of Object, …); `foreign` not at all. In this order: a record has
+ * the kind of its worst part.
  */
 const usual = 0;
 const unusual = 1;
@@ -16,23 +16,22 @@ const foreign = 2;
 type Kind = typeof usual | typeof unusual | typeof foreign;
 
 /**
- * Makes sure that every record is plain data: what is kept only in memory today may have to be written tomorrow.
+ * Checks that every record is plain data, because a record that is only in memory now may have to be written later.
  *
- * Plain are: null, undefined, booleans, numbers, bigints, strings, arrays, plain objects (with or without a prototype),
- * Date, Map, Set, ArrayBuffer and the views of one, Buffer. Not looked at, and not written: keys that are symbols or not
- * enumerable, and properties set on an array, a Map or the like. Getters are read. What is referred to twice is written
- * twice.
+ * Plain data are: null, undefined, booleans, numbers, bigints, strings, arrays, plain objects (with or without a
+ * prototype), Date, Map, Set, ArrayBuffer and the views of one, Buffer. Ignored, and not written: keys that are
+ * symbols or not enumerable, and properties set on an array, a Map or the like. Getters are read. A value with two
+ * references is written twice.
  *
- * @throws RecordNotSerializableError naming the path and what is there.
+ * @throws RecordNotSerializableError with the path and a description of the value.
  */
 export function assertSerializable(records: Batch): void {
   areUsual(records);
 }
 
 /**
- * Whether the fast format carries these records as they are.
- *
- * @throws RecordNotSerializableError as {@link assertSerializable}.
+ * Whether the fast format preserves these records.
+ * @throws RecordNotSerializableError like {@link assertSerializable}.
  */
 export function areUsual(records: Batch): boolean {
   let worst: Kind = usual;
@@ -44,7 +43,7 @@ export function areUsual(records: Batch): boolean {
   return worst === usual;
 }
 
-/** Runs for every value of every record: makes no path and no list. */
+/** Runs for every value of every record, so it builds no path and no list. */
 function kindOf(value: unknown, depth: number): Kind {
   switch (typeof value) {
     case 'number':
@@ -116,12 +115,12 @@ function kindOfBuiltIn(value: object, depth: number): Kind {
 const usualConstructors: ReadonlySet<unknown> = new Set([Map, Set, Date, ArrayBuffer, DataView]);
 const TypedArray = Object.getPrototypeOf(Uint8Array) as new () => ArrayBufferView;
 
-/** Whether this is a built-in of this realm, and says so. */
+/** Whether the value is a built-in object of this realm, and its tag says so. */
 function hasUsualConstructor(value: object): boolean {
   return value instanceof TypedArray ? !Buffer.isBuffer(value) : usualConstructors.has(value.constructor);
 }
 
-/** Whether this is one of the built-in classes that are plain data, of any realm, and not of a class made from it. */
+/** Whether the value is an instance of a built-in class of plain data, in any realm, and not of a subclass. */
 function isDirectInstance(value: object): boolean {
   if (ArrayBuffer.isView(value)) {
     if (types.isSharedArrayBuffer(value.buffer)) return false;
@@ -136,7 +135,9 @@ function isDirectInstance(value: object): boolean {
   return isKnown && rankOf(value) === 2;
 }
 
-/** Prototypes from here to the root: 1 for a plain object, 2 for a Map, 3 for an instance of a class made from Map. */
+/**
+ * The number of prototypes up to the root: 1 for a plain object, 2 for a Map, 3 for an instance of a subclass of Map.
+ */
 function rankOf(value: object): number {
   let rank = 0;
   for (let next: unknown = Object.getPrototypeOf(value); next !== null; next = Object.getPrototypeOf(next)) rank++;
@@ -150,12 +151,12 @@ function isBareOrOfAnotherRealm(prototype: unknown): boolean {
   );
 }
 
-/** Whether UTF-8 can hold `text`: no half of a surrogate pair is alone. */
+/** Whether `text` can be encoded in UTF-8: it has no lone surrogates. */
 export function isWellFormed(text: string): boolean {
   return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 }
 
-/** What a value holds, with the step of the path to it. */
+/** The values in a value, each with its step of the path. */
 function* partsOf(value: object): Generator<readonly [step: string, part: unknown]> {
   let index = 0;
   if (types.isMap(value)) {
@@ -177,7 +178,7 @@ function* partsOf(value: object): Generator<readonly [step: string, part: unknow
   }
 }
 
-/** The first thing in a record that cannot be written. */
+/** The first value in a record that cannot be written. */
 function describeFault(record: unknown): RecordNotSerializableError {
   const pathByAncestor = new Map<object, string>();
   const search = (value: unknown, path: string): RecordNotSerializableError | undefined => {

@@ -1,17 +1,17 @@
 import type { Batch, WrittenElement } from '../stream-element.ts';
 
-/** What an element takes besides its records: the array, and what a log notes about it. */
+/** The size of an element without its records: the array, and its log entry. */
 const overheadBytes = 64;
 
-/** Records of a batch that are looked at. */
+/** Number of sampled records per batch. */
 const samples = 4;
 
-/** About how many bytes an element takes in memory: right within a factor of two for records that look alike. */
+/** Estimates the size of an element in memory: within a factor of two if its records are alike. */
 export function estimateElementBytes(element: WrittenElement): number {
   return element.kind === 'records' ? estimateBytes(element.records) : overheadBytes;
 }
 
-/** About how many bytes a batch takes in memory, from a few of its records. */
+/** Estimates the size of a batch in memory from a few of its records. */
 function estimateBytes(records: Batch): number {
   const count = Math.min(samples, records.length);
   if (count === 0) return overheadBytes;
@@ -22,30 +22,30 @@ function estimateBytes(records: Batch): number {
   return overheadBytes + Math.ceil((sum / count) * records.length);
 }
 
-/** The largest of a few records between two places of a batch, by {@link estimateRecordBytes}. */
+/** The largest of a few records between two positions of a batch, by {@link estimateRecordBytes}. */
 export function largestOfSome(records: Batch, start: number, end: number): number {
   const count = Math.min(samples, end - start);
   let largest = 0;
   for (let sample = 0; sample < count; sample++) {
-    // From the ends of equal parts: what is long is often the last.
+    // From the ends of equal parts, because a long record is often the last.
     const at = start + Math.floor(((sample + 1) * (end - start)) / count) - 1;
     largest = Math.max(largest, estimateRecordBytes(records[at]));
   }
   return largest;
 }
 
-/** Values in one record that are looked at: a record may refer to half of the program. */
+/** Maximum number of values to examine in a record, which may refer to half of the program. */
 const mostLooks = 4_096;
 
 let looksLeft = 0;
 
-/** About how many bytes a record takes in memory, the reference to it included. Never throws. */
+/** Estimates the size of a record in memory, including the reference to it. Never throws. */
 export function estimateRecordBytes(record: unknown): number {
   looksLeft = mostLooks;
   try {
     return 8 + sizeOf(record, 0);
   } catch {
-    // A getter or a proxy that throws: whoever reads the record will hear of it.
+    // A getter or proxy that throws: its consumer gets the error when it reads the record.
     return 8;
   }
 }
@@ -65,7 +65,7 @@ function sizeOf(value: unknown, depth: number): number {
   }
 }
 
-/** Of a long list only the first items are looked at. */
+/** Of a long list only the first items are examined. */
 const longest = 32;
 
 function sizeOfParts(value: object, depth: number): number {

@@ -11,10 +11,10 @@ export class Comparison {
   readonly #id: ResultPartitionId;
   readonly #before: ResultTrace;
   readonly #reproduction: Reproduction;
-  /** By subpartition: records before the next element that is to be compared. */
+  /** By subpartition: the number of records before the next element to compare. */
   readonly #sequences: number[] = [];
 
-  /** @param reproduction how far the attempt is, if it has begun; default: at the beginning */
+  /** @param reproduction the progress of the attempt, if it has begun; default: at the beginning */
   constructor(id: ResultPartitionId, before: ResultTrace, reproduction?: Reproduction) {
     this.#id = id;
     this.#before = before;
@@ -26,13 +26,13 @@ export class Comparison {
     }
   }
 
-  /** @throws DeterminismBrokenError if this is something else than before */
+  /** @throws DeterminismBrokenError if the element differs from the first output */
   take(subpartition: number, element: WrittenElement): void {
     const more = this.#reproduction.take(subpartition, element);
     if (more !== undefined) this.refuse(subpartition, more);
   }
 
-  /** What was not produced before. @throws DeterminismBrokenError if the result before was whole */
+  /** An element beyond the first output. @throws DeterminismBrokenError if the first output was complete */
   refuse(subpartition: number, more: WrittenElement): void {
     if (!this.#before.isWhole) return;
     const end = this.#before.sequence(subpartition, this.#before.elementCount(subpartition));
@@ -40,7 +40,7 @@ export class Comparison {
     throw new DeterminismBrokenError(this.#id, subpartition, end, `more ${what} than before`);
   }
 
-  /** What is wrong if the attempt ends now. */
+  /** The error if the attempt ended now. */
   shortfall(): DeterminismBrokenError | undefined {
     for (let subpartition = 0; subpartition < this.#before.subpartitionCount; subpartition++) {
       const missing = this.#reproduction.missing(subpartition);

@@ -7,9 +7,9 @@ import type { WrittenElement } from '../stream-element.ts';
 import { Comparison } from './comparison.ts';
 
 /**
- * The result of an attempt whose earlier result was released: its task runs again for the sake of other results, and nothing
- * of this one is retained. It is compared with the trace of the earlier one, if there is one, so that a consumer that has
- * read the earlier one hears if this is something else.
+ * The result of an attempt whose earlier result was released: the task runs again because of its other results, and
+ * this one is discarded. It is compared with the trace of the earlier one, if any, to detect a difference from what
+ * consumers have read.
  */
 export class ReleasedResultPartition implements TraceableResult {
   readonly id: ResultPartitionId;
@@ -46,7 +46,7 @@ export class ReleasedResultPartition implements TraceableResult {
     done(this.#comparison?.shortfall());
   }
 
-  /** What came was compared. */
+  /** Everything written so far was compared. */
   curtail(done: (error?: Error) => void): void {
     done();
   }

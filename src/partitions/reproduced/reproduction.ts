@@ -1,32 +1,32 @@
 import { type Batch, elementOf, type WrittenElement } from '../stream-element.ts';
 
-/** What was produced before, by subpartition. */
+/** The elements of the earlier output, by subpartition. */
 export interface ProducedBefore {
-  /** Elements of a subpartition, when the reproduction began. */
+  /** Number of elements in a subpartition when the reproduction began. */
   elementCount(subpartition: number): number;
-  /** Records of an element; 0 for a mark. */
+  /** Number of records in an element; 0 for a mark. */
   recordCount(subpartition: number, index: number): number;
 }
 
 /**
- * Gets each element when all of it was produced again, and whatever comes in its place: a mark where records were, records
- * where a mark was. May throw.
+ * Called with each completely reproduced element, and with any other element in its place: a mark instead of records,
+ * or records instead of a mark. May throw.
  */
 export type CompareElement = (subpartition: number, index: number, again: WrittenElement) => void;
 
-/** How far a subpartition was produced again. */
+/** The progress in one subpartition. */
 interface Cursor {
-  /** Index of the element that comes next. */
+  /** Index of the next element. */
   next: number;
-  /** Records that do not make up the next batch yet. */
+  /** Records that do not complete the next batch yet. */
   pending: Batch;
 }
 
 const nothing: Batch = [];
 
 /**
- * Follows an attempt that produces what an earlier one has produced, and cuts its records into the batches of that one:
- * batches of other sizes make no difference. A mark has to come after the same record as before.
+ * Follows an attempt that reproduces an earlier output, and cuts its records into the earlier batches, so batch sizes
+ * do not matter. A mark must come after the same record as before.
  */
 export class Reproduction {
   #before: ProducedBefore;
@@ -38,23 +38,26 @@ export class Reproduction {
     this.#compare = compare;
   }
 
-  /** Continues from where it is, also within a {@link take}, with another description of the same elements. */
+  /** Continues from the current position, even during a {@link take}, with another description of the same elements. */
   goOn(before: ProducedBefore, compare: CompareElement): void {
     this.#before = before;
     this.#compare = compare;
   }
 
-  /** Takes what was written; returns what was not produced before: undefined if all of it was. */
+  /** Takes a written element; returns the part beyond the earlier output, undefined if there is none. */
   take(subpartition: number, element: WrittenElement): WrittenElement | undefined {
     const cursor = (this.#cursors[subpartition] ??= { next: 0, pending: nothing });
     if (cursor.next >= this.#before.elementCount(subpartition)) return element;
     if (element.kind === 'records') return this.#takeRecords(subpartition, cursor, element.records);
-    // Records that are pending belong before the mark: it is compared with their batch, and differs.
+    // Pending records come before the mark, but the earlier batch had more: they are compared with it, and differ.
     this.#compare(subpartition, cursor.next++, element);
     return undefined;
   }
 
-  /** The element of a subpartition that is still to come, and how many of its records came. Undefined when all did. */
+  /**
+   * The next element to reproduce in a subpartition, and how many of its records were reproduced. Undefined if none
+   * is left.
+   */
   missing(subpartition: number): { readonly index: number; readonly produced: number } | undefined {
     const { next, pending } = this.#cursors[subpartition] ?? { next: 0, pending: nothing };
     return next >= this.#before.elementCount(subpartition) ? undefined : { index: next, produced: pending.length };
@@ -66,7 +69,7 @@ export class Reproduction {
     cursor.pending = nothing;
     let at = 0;
     while (cursor.next < end && at < all.length) {
-      // In the place of a mark, of which there are no records, none are compared with it, and differ.
+      // If the earlier element is a mark, it has no records: these are compared with it, and differ.
       const next = at + this.#before.recordCount(subpartition, cursor.next);
       if (next > all.length) {
         cursor.pending = all.slice(at);

@@ -4,7 +4,7 @@ import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { RetainedResult } from './retained-result.ts';
 
-/** Writes what no attempt has produced before: a whole result, or the part after what an earlier attempt wrote. */
+/** Writes output that no earlier attempt produced: a whole result, or the part after the output of earlier attempts. */
 export class AppendingWriter implements ResultWriter {
   readonly #result: RetainedResult;
   #state: 'open' | 'finishing' | 'finished' | 'failed' = 'open';
@@ -13,7 +13,7 @@ export class AppendingWriter implements ResultWriter {
     this.#result = result;
   }
 
-  /** Whether its end is still to come. */
+  /** Whether it has not ended. */
   get isOpen(): boolean {
     return this.#state === 'open';
   }
@@ -58,7 +58,7 @@ export class AppendingWriter implements ResultWriter {
     return new ComparingWriter(undefined);
   }
 
-  /** @throws what went wrong on the disk, if the result is needed, or IllegalStateError after the end */
+  /** @throws the disk's error, if the result is needed; or IllegalStateError after the end */
   assertOpen(): void {
     if (!this.isOpen) {
       const { partition } = this.#result.id;

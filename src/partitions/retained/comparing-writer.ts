@@ -2,7 +2,7 @@ import type { Comparison } from '../reproduced/comparison.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import type { ResultWriter } from './result-writer.ts';
 
-/** Keeps nothing. Compares what is written, if there is something to compare it with. */
+/** Stores nothing. Compares the output with a trace, if there is one. */
 export class ComparingWriter implements ResultWriter {
   readonly isWritable = true;
   readonly #comparison: Comparison | undefined;
@@ -17,7 +17,7 @@ export class ComparingWriter implements ResultWriter {
     this.#comparison?.take(subpartition, element);
   }
 
-  /** The rest of what was being written when the result was released. */
+  /** The rest of the element that was being written when the result was released. */
   append(subpartition: number, element: WrittenElement): void {
     this.#comparison?.refuse(subpartition, element);
   }
@@ -26,7 +26,7 @@ export class ComparingWriter implements ResultWriter {
     done(this.#comparison?.shortfall());
   }
 
-  /** What came was compared. */
+  /** Everything written so far was compared. */
   curtail(done: (error?: Error) => void): void {
     done();
   }

@@ -4,15 +4,15 @@ import { DiskBudgetExceededError } from '../../errors/result-errors.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 
 /**
- * What happens when results have used up the disk they may take: the producer waits until some are released; those that
- * no consumer needs now are reclaimed first, and then it fails; or it fails at once.
+ * What happens when results have used up their disk budget: the producer waits until some are released; or results
+ * that no consumer needs now are reclaimed first, and the producer fails if that is not enough; or it fails at once.
  */
 export type DiskOverflow = 'back-pressure' | 'drop-releasable' | 'fail';
 
 export interface DiskRoomOptions {
   readonly budget: ByteBudget;
   readonly overflow: DiskOverflow;
-  /** Releases results that no consumer needs now, to make room for `bytes`; asked with `drop-releasable`. */
+  /** Releases results that no consumer needs now, to free `bytes`; called for `drop-releasable`. */
   readonly reclaim?: (bytes: number, budget: ByteBudget) => void;
   readonly clock: Clock;
   /** How long a producer waits for room, in ms. */
@@ -20,23 +20,23 @@ export interface DiskRoomOptions {
 }
 
 /**
- * What one result takes of the disk.
+ * The disk space of one result.
  *
  * Invariants:
- * - DR1 What it has taken and not given back is what it has reserved of the budget.
- * - DR2 An attempt that waits exceeds the budget by no more than one batch of each subpartition, and waits not for ever. One
- *   that only repeats what is there does not wait.
+ * - DR1 It has reserved exactly the bytes that it has taken and not given back.
+ * - DR2 A waiting attempt exceeds the budget by at most one batch per subpartition, and its wait is limited. An
+ *   attempt that only repeats present elements does not wait.
  */
 export class DiskRoom {
   readonly #options: DiskRoomOptions | undefined;
   readonly #changed: (failure: Error | undefined) => void;
   #usedBytes = 0;
-  /** While it waits for room. */
+  /** Set during a wait for room. */
   #stopWaiting: (() => void) | undefined;
 
   /**
-   * @param options undefined: the whole disk
-   * @param changed hears that there is room again, or that waiting for it was in vain
+   * @param options undefined for no limit
+   * @param changed called when there is room again, or with the error when the wait has timed out
    */
   constructor(options: DiskRoomOptions | undefined, changed: (failure: Error | undefined) => void) {
     this.#options = options;
@@ -52,12 +52,12 @@ export class DiskRoom {
     return this.#options?.overflow === 'back-pressure' && this.#options.budget.isExceeded;
   }
 
-  /** A producer waits from now on, if it has to and does not yet: its time begins. */
+  /** Starts the time limit of a producer that has to wait, unless it has started. */
   waitForRoom(): void {
     if (this.#options !== undefined && this.isFull) this.#stopWaiting ??= this.#wait(this.#options);
   }
 
-  /** @throws DiskBudgetExceededError where it does not wait. */
+  /** @throws DiskBudgetExceededError if there is no room and producers do not wait. */
   take(bytes: number): void {
     if (this.#options !== undefined) this.#reserve(bytes, this.#options);
     this.#usedBytes += bytes;
@@ -72,12 +72,12 @@ export class DiskRoom {
     this.giveBack(this.#usedBytes);
   }
 
-  /** Whoever waited needs no room any more. */
+  /** The waiting producer needs no room any more. */
   stopWaiting(): void {
     this.#stopWaiting?.();
   }
 
-  /** Gives everything back, and waits no longer. */
+  /** Gives everything back, and ends the wait. */
   close(): void {
     this.stopWaiting();
     this.giveBackAll();
@@ -88,7 +88,9 @@ export class DiskRoom {
     const small = overflow === 'back-pressure' ? undefined : budget.tooSmallFor(bytes);
     if (small !== undefined) {
       const why =
-        overflow === 'fail' ? `${bytes} more do not fit` : `${bytes} more do not fit, and every result is still needed`;
+        overflow === 'fail'
+          ? `${bytes} more bytes do not fit`
+          : `${bytes} more bytes do not fit, and every result is still needed`;
       throw new DiskBudgetExceededError(small.owner, small.totalBytes, small.reservedBytes, why, 'never');
     }
     budget.reserve(bytes);
@@ -106,7 +108,7 @@ export class DiskRoom {
     });
     const disarm = setDeadline(clock, timeoutMs, () => {
       stop();
-      const why = `a producer has waited ${timeoutMs} ms for others to be released`;
+      const why = `a producer has waited ${timeoutMs} ms for other results to be released`;
       const { owner, totalBytes, reservedBytes } = budget.tooSmallFor(0) ?? budget;
       this.#changed(new DiskBudgetExceededError(owner, totalBytes, reservedBytes, why, 'restart'));
     });

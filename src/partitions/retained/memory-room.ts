@@ -5,44 +5,48 @@ import { estimateElementBytes } from '../records/record-size.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
 
-/** Elements of a subpartition that its consumer has not taken, from which on it counts as crowded. */
+/** A subpartition with this many elements that its consumer has not taken is crowded. */
 const crowded = 4;
 
 /**
- * Where elements are kept: in memory up to a budget, of which the oldest that were read are dropped; in memory, and on
- * disk past the budget; on disk.
+ * Where elements are stored: in memory up to a budget, past which the oldest that were read are dropped; in memory,
+ * and past the budget on disk; or on disk.
  */
 export type Retention = 'memory' | 'memory-then-disk' | 'disk';
 
 export interface MemoryRoomOptions {
   readonly retention: Retention;
   readonly budget: ByteBudget;
-  /** Whether what is dropped leaves its checksum, to be compared with when it is produced again. */
+  /** Whether a dropped element leaves its checksum, for comparison when it is reproduced. */
   readonly isReproducible: boolean;
-  /** Hears that the beginning was dropped. */
+  /** Called when the beginning was dropped. */
   readonly truncated: () => void;
-  /** A producer that was held up may go on. */
+  /** Called when a blocked producer may continue. */
   readonly changed: () => void;
 }
 
 /**
- * What one result takes of memory.
+ * The memory of one result.
  *
  * Invariants:
- * - MR1 What its elements have reserved is what it has reserved of the budget.
- * - MR2 What a live reader has not taken is never dropped; with no reader nothing is, until the last one was dismissed.
- * - MR3 A budget that is used up holds a producer up only while a reader lags: two exchanges never wait for each other's
+ * - MR1 It has reserved exactly what its elements have reserved.
+ * - MR2 Elements that a live reader has not taken are never dropped. Without a reader nothing is dropped, until the
+ *   last one was dismissed.
+ * - MR3 A used-up budget stops a producer only while a reader lags, so two exchanges never wait for each other's
  *   memory.
- * - MR4 What nobody reads yet and there is no room for goes elsewhere: who will read it may wait, by another way, for this
- *   very producer to finish.
+ * - MR4 Without a reader, elements past the budget go to disk: blocking could deadlock, because the future reader
+ *   may depend on this producer.
  */
 export class MemoryRoom {
   readonly #options: MemoryRoomOptions;
-  /** Logs in the order in which elements of theirs were taken: whose oldest may be dropped next. */
+  /**
+   * The logs in the order in which their elements were taken: the next one whose oldest element may be dropped comes
+   * first.
+   */
   #taken: RetainedLog[] = [];
   #takenAt = 0;
   readonly #crowdedLogs = new Set<RetainedLog>();
-  /** While a reader lags: others may make room. */
+  /** Set while a reader lags, because other results may make room. */
   #leaveBudget: (() => void) | undefined;
   #usedBytes = 0;
   #isTruncated = false;
@@ -65,16 +69,16 @@ export class MemoryRoom {
     return this.#crowdedLogs.size > 0 && this.#options.budget.isExceeded;
   }
 
-  /** Whether the next element may have to go to the disk. */
+  /** Whether the next element may have to go to disk. */
   get needsDisk(): boolean {
     const { retention, budget } = this.#options;
     return retention === 'disk' || (retention === 'memory-then-disk' && !budget.hasRoomFor(1));
   }
 
   /**
-   * Where element `index` of a log goes: in `memory`, for which it reserves what it takes; on `disk`; or `nowhere`, if it
-   * was itself dropped to make room.
-   * @throws RecordNotSerializableError for what might have to be written later and cannot be
+   * Decides where element `index` of a log goes: to `memory`, where it reserves room; to `disk`; or `nowhere`, if the
+   * element itself was dropped to make room.
+   * @throws RecordNotSerializableError for records that may have to be written later but cannot be
    */
   placeFor(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): 'memory' | 'disk' | 'nowhere' {
     const { retention, budget } = this.#options;
@@ -87,7 +91,8 @@ export class MemoryRoom {
       // MR4.
       if ((!log.isRead || index < log.position) && !budget.hasRoomFor(bytes)) return 'disk';
     } else {
-      // They stay where they are, and are refused all the same: whether there is room must make no difference.
+      // Records that cannot be written are refused even if there is room, so that a job's validity does not depend on
+      // the room.
       if (element.kind === 'records') assertSerializable(element.records);
     }
     budget.reserve(bytes);
@@ -96,7 +101,7 @@ export class MemoryRoom {
     return 'memory';
   }
 
-  /** Whether what was dropped should come back: there is room, or somebody will read it. */
+  /** Whether a dropped element should be restored: there is room, or a reader will need it. */
   isWorthKeeping(log: RetainedLog, index: number, element: WrittenElement): boolean {
     const { retention, budget } = this.#options;
     if (retention !== 'memory') return true;
@@ -104,7 +109,7 @@ export class MemoryRoom {
     return isToBeRead || budget.hasRoomFor(estimateElementBytes(element));
   }
 
-  /** Frees what an element takes; at the most its checksum is kept. */
+  /** Frees an element; at most its checksum remains. */
   forget(log: RetainedLog, entry: LogEntry): void {
     this.#options.budget.release(entry.reservedBytes);
     this.#usedBytes -= entry.reservedBytes;
@@ -126,7 +131,7 @@ export class MemoryRoom {
     while (budget.isExceeded && this.#dropOldest());
   }
 
-  /** The reader of a log needs nothing more, and has taken what there is up to entry `from`. */
+  /** The reader of a log was dismissed. It has taken everything before entry `from`. */
   noteDismissed(log: RetainedLog, from: number): void {
     if (this.#options.retention !== 'memory') return;
     for (let index = from; index < log.length; index++) this.#taken.push(log);
@@ -147,7 +152,7 @@ export class MemoryRoom {
     }
   }
 
-  /** What was dropped of these logs, all there are, may come back, and be dropped again. */
+  /** Starts over with these logs (all of the result): dropped elements may come back, and be dropped again. */
   restart(logs: readonly RetainedLog[]): void {
     this.#isTruncated = false;
     this.#taken = [];
@@ -158,7 +163,7 @@ export class MemoryRoom {
     }
   }
 
-  /** Gives everything back, and holds nobody up. */
+  /** Gives everything back, and blocks no producer. */
   close(): void {
     this.#leaveBudget?.();
     this.#leaveBudget = undefined;
@@ -168,7 +173,7 @@ export class MemoryRoom {
     this.#crowdedLogs.clear();
   }
 
-  /** MR2. False if nothing can be dropped. */
+  /** MR2. Returns false if nothing can be dropped. */
   #dropOldest(): boolean {
     while (this.#takenAt < this.#taken.length) {
       const log = this.#taken[this.#takenAt++] as RetainedLog;

@@ -11,17 +11,16 @@ import type { LogEntry } from './retained-log.ts';
 import type { RetainedResult } from './retained-result.ts';
 
 /**
- * RP4. Reproduces a result: elements that are there are compared, those that are missing are put back, and what follows is
- * appended.
+ * RP4. Reproduces a result: present elements are compared, missing ones are restored, and further ones are appended.
  */
 export class ReproducingWriter implements ResultWriter {
   readonly #result: RetainedResult;
-  /** Writes what no attempt has produced before. */
+  /** Writes output that no earlier attempt produced. */
   readonly #rest: AppendingWriter;
   readonly #reproduction: Reproduction;
-  /** Elements that there were when it began. */
+  /** Number of elements when it began. */
   readonly #elementsBefore: number;
-  /** Those of them that are still to be put back. */
+  /** Number of those still to be restored. */
   #missing = 0;
 
   constructor(result: RetainedResult) {
@@ -70,7 +69,7 @@ export class ReproducingWriter implements ResultWriter {
     else this.#rest.finish(done);
   }
 
-  /** RP5. What was whole before stays so if it is all there. */
+  /** RP5. A result that was complete stays so if all of it is present. */
   curtail(done: (error?: Error) => void): void {
     if (!this.#result.elements.logs.areWhole || this.#missing > 0) {
       this.#rest.curtail(done);
@@ -82,19 +81,19 @@ export class ReproducingWriter implements ResultWriter {
     });
   }
 
-  /** RP4. What is still to come of a whole result is compared, so checksums are made of what is in memory alone. */
+  /** RP4. The rest of a complete result is still compared, so elements that are only in memory get checksums. */
   released(): ResultWriter {
     const { id, elements } = this.#result;
     if (!this.#rest.isOpen || !elements.logs.areWhole) return this.#rest.released();
     return new ComparingWriter(new Comparison(id, elements.logs.traceOfRest(this.#reproduction), this.#reproduction));
   }
 
-  /** Whether everything that came so far is there already, and so is what comes next, if anything does. */
+  /** Whether all output so far was present already, and so is the next element, if any. */
   get #isRepeating(): boolean {
     return this.#missing === 0 && this.#result.elements.logs.elementCount === this.#elementsBefore;
   }
 
-  /** An element that was produced before has come again: the same, or the producer is not deterministic. */
+  /** An earlier element was produced again: it must be the same, or the producer is not deterministic. */
   #putBack(subpartition: number, index: number, again: WrittenElement): void {
     const result = this.#result;
     if (result.isReleased) return;
@@ -116,7 +115,7 @@ export class ReproducingWriter implements ResultWriter {
     elements.memory.noteCrowd(log);
   }
 
-  /** What is wrong if the attempt ends now: it has to produce everything again. */
+  /** The error if the attempt ended now, because it must reproduce everything. */
   #shortfall(): DeterminismBrokenError | undefined {
     const { id, elements } = this.#result;
     for (const { subpartition } of elements.logs) {
@@ -124,9 +123,7 @@ export class ReproducingWriter implements ResultWriter {
       if (missing === undefined) continue;
       const { sequence, count } = elements.logs.entryAt(subpartition, missing.index);
       const difference =
-        count === 0
-          ? 'it ended before a mark that was there before'
-          : `it ended ${count - missing.produced} or more records early`;
+        count === 0 ? 'it ended before an earlier mark' : `it ended ${count - missing.produced} or more records early`;
       return new DeterminismBrokenError(id, subpartition, sequence, difference);
     }
     return undefined;
@@ -136,7 +133,7 @@ export class ReproducingWriter implements ResultWriter {
 function isSame({ element, checksum }: LogEntry, again: WrittenElement, place: ElementPlace): boolean {
   const expected = checksum ?? (element && elementChecksum(element, place));
   if (expected !== undefined) return elementChecksum(again, place) === expected;
-  // Records that cannot be written cannot be compared, except with the very same.
+  // Without checksums, records that cannot be written are compared by identity.
   if (element?.kind !== 'records' || again.kind !== 'records') return false;
   return element.records.every((record, index) => Object.is(record, again.records[index]));
 }

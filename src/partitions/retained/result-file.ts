@@ -8,39 +8,39 @@ import type { WrittenElement } from '../stream-element.ts';
 import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
 
-/** Elements, and bytes, that may be on their way to the disk before the producer has to wait. */
+/** Maximum elements, and bytes, on their way to disk before the producer has to wait. */
 const mostUnwritten = { elements: 8, bytes: 8 * 1_024 * 1_024 } as const;
 
 export interface ResultFileOptions {
   readonly spillStore: SpillStore;
-  /** What may be taken of the disk; undefined: all of it. */
+  /** The limits on disk space; undefined for none. */
   readonly disk: DiskRoomOptions | undefined;
   readonly sync: SyncPolicy;
-  /** Whether records that come back are frozen like those they were written from. */
+  /** Whether records that are read back are frozen, as the written ones were. */
   readonly freeze: boolean;
-  /** Elements of a subpartition that stay in memory although they are written. */
+  /** Number of written elements per subpartition that also stay in memory. */
   readonly inStep: number;
-  /** A producer that was held up may go on, or something went wrong. */
+  /** Called when a blocked producer may continue, or after a failure. */
   readonly changed: () => void;
 }
 
 /**
- * What one result has on the disk: one file at a time, which is made with the first element that goes there.
+ * The file of one result, created with the first element that goes to disk. It may be replaced by a new one.
  *
- * Invariants (those of the room it takes are DR1 and DR2):
- * - RF1 An element counts as written when it is in the file of now. What is still on its way into one that was removed, or
- *   read from there, changes nothing.
- * - RF2 The first failure is that of the end, until another attempt writes what was not taken anew.
+ * Invariants (for its disk space, DR1 and DR2):
+ * - RF1 An element counts as written when it is in the current file. Writes to and reads from a removed file have
+ *   no effect.
+ * - RF2 The first failure is reported at the end, until another attempt writes everything again.
  */
 export class ResultFile {
   readonly #options: ResultFileOptions;
   readonly #disk: DiskRoom;
-  /** The attempt that writes now. */
+  /** The current attempt. */
   #id: ResultPartitionId;
   #file: SpillFile | undefined;
   /** Elements on their way into the file. */
   #underWay = new Set<LogEntry>();
-  /** Appends whose end is to come, those into removed files among them. */
+  /** Appends under way, including those into removed files. */
   #unwritten = 0;
   #unwrittenBytes = 0;
   #failure: Error | undefined;
@@ -55,46 +55,46 @@ export class ResultFile {
     });
   }
 
-  /** Bytes of the disk. */
+  /** Bytes on disk. */
   get usedBytes(): number {
     return this.#disk.usedBytes;
   }
 
-  /** What went wrong first. */
+  /** The first failure. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Whether so much is on its way that a producer has to wait. */
+  /** Whether a producer has to wait because too much is on its way to disk. */
   get isBusy(): boolean {
     return this.#unwritten >= mostUnwritten.elements || this.#unwrittenBytes >= mostUnwritten.bytes;
   }
 
-  /** Whether there is no room on the disk, and a producer has to wait for it. */
+  /** Whether a producer has to wait for room on the disk. */
   get isDiskFull(): boolean {
     return this.#failure === undefined && this.#disk.isFull;
   }
 
-  /** A producer waits for room on the disk from now on. */
+  /** A producer waits for room on the disk: starts its time limit. */
   waitForRoom(): void {
     this.#disk.waitForRoom();
   }
 
-  /** Whether an element is in the file, or will be. */
+  /** Whether an element is in the file, or on its way. */
   holds(entry: LogEntry): boolean {
     return entry.written !== undefined || this.#underWay.has(entry);
   }
 
   /**
    * Appends element `index` of a log.
-   * @throws DiskBudgetExceededError where there is no room and nobody waits
+   * @throws DiskBudgetExceededError if there is no room and producers do not wait
    */
   write(log: RetainedLog, index: number, entry: LogEntry, frame: Uint8Array): void {
     const { spillStore, sync, inStep, changed } = this.#options;
     const file = (this.#file ??= spillStore.create(this.#id));
     this.#disk.take(frame.length);
     if (file !== this.#file) {
-      // It was itself released, to make room.
+      // This result itself was released to make room.
       this.#disk.giveBack(frame.length);
       return;
     }
@@ -128,7 +128,7 @@ export class ResultFile {
     if (old?.written !== undefined && old.reservedBytes === 0) old.element = undefined;
   }
 
-  /** Reads an element that is written. */
+  /** Reads a written element. */
   read(
     subpartition: number,
     { sequence, written }: LogEntry,
@@ -153,14 +153,17 @@ export class ResultFile {
     });
   }
 
-  /** Calls `done` when everything is as safe as it has to be, or with what went wrong. Only the latest call is answered. */
+  /**
+   * Calls `done` when all elements are as safe as `sync` demands, or with the first failure. Only the latest call is
+   * answered.
+   */
   finish(done: (failure: Error | undefined) => void): void {
     this.#disk.stopWaiting();
     this.#finishing = done;
     this.#finishIfWritten();
   }
 
-  /** Another attempt writes from now on; `logs` are all there are. What the disk did not take, or lost, is removed. */
+  /** The next attempt takes over; `logs` are all logs of the result. A lost or incomplete file is removed. */
   restart(id: ResultPartitionId, isLost: boolean, logs: readonly RetainedLog[]): void {
     this.#id = id;
     this.#finishing = undefined;
@@ -172,7 +175,7 @@ export class ResultFile {
     this.#failure = undefined;
   }
 
-  /** Gives everything back. Whoever waits for the end hears of no error: what was still under way nobody needs. */
+  /** Gives everything back. A pending `finish` gets no error, because nothing under way is needed. */
   close(): void {
     const finishing = this.#finishing;
     this.#finishing = undefined;

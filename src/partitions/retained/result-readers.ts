@@ -6,22 +6,22 @@ import type { RetainedElements } from './retained-elements.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
 import { type FetchDone, RetainedView, type ViewHost } from './retained-view.ts';
 
-/** What its readers ask of a kept result. */
+/** The interface of a retained result for its readers. */
 export interface ReadResult {
-  /** With the attempt that writes now. */
+  /** Names the current attempt. */
   readonly id: ResultPartitionId;
   readonly isReleased: boolean;
   readonly elements: RetainedElements;
-  /** Some reader needs nothing more. */
+  /** A reader was dismissed. */
   noteDismissed(): void;
 }
 
-/** Everybody who reads one kept result: opens their views, and fetches what these ask for. */
+/** The readers of one retained result: opens their views, and fetches elements for them. */
 export class ResultReaders implements ViewHost {
   readonly #result: ReadResult;
-  /** Whether readers may come before it is complete. */
+  /** Whether it can be read before it is complete. */
   readonly #isReadEarly: boolean;
-  /** Fetches of elements that are being produced again. */
+  /** Fetches of elements that are yet to be reproduced. */
   readonly #stalled = new Map<LogEntry, (() => void)[]>();
 
   constructor(result: ReadResult, isReadEarly: boolean) {
@@ -29,12 +29,15 @@ export class ResultReaders implements ViewHost {
     this.#isReadEarly = isReadEarly;
   }
 
-  /** @throws PartitionLostError if the record was dropped, IllegalStateError if it is too early to read. */
+  /**
+   * @throws PartitionLostError if the record was dropped; IllegalStateError if the result is not complete enough to
+   * read.
+   */
   open(subpartition: number, fromRecord: number): SubpartitionView {
     const { id, elements } = this.#result;
     const log = elements.logs.of(subpartition);
     if (!this.#isReadEarly && !elements.logs.areWhole) {
-      throw new IllegalStateError(`Partition ${id.partition} is read before it has finished`);
+      throw new IllegalStateError(`Partition ${id.partition} was opened before it is complete`);
     }
     const index = log.indexOf(fromRecord);
     const firstRecord = log.entryAt(index)?.sequence ?? log.recordCount;
@@ -50,7 +53,7 @@ export class ResultReaders implements ViewHost {
     return view;
   }
 
-  /** An element is there again: readers that wait for it get it. */
+  /** An element is present again: waiting readers get it. */
   goOn(entry: LogEntry): void {
     const stalled = this.#stalled.get(entry);
     if (stalled === undefined) return;
@@ -58,7 +61,7 @@ export class ResultReaders implements ViewHost {
     for (const fetch of stalled) fetch();
   }
 
-  /** Nobody waits any more. */
+  /** Ends all waiting fetches. */
   close(): void {
     this.#stalled.clear();
   }
@@ -77,7 +80,7 @@ export class ResultReaders implements ViewHost {
       this.#stalled.set(entry, [...stalled, again]);
     } else {
       this.#result.elements.file.read(log.subpartition, entry, (error, read) => {
-        // RP4: what was removed meanwhile is on its way again.
+        // RP4: the file was removed meanwhile, and the element is being written again.
         if (error !== undefined && entry.written !== written && !this.#result.isReleased) again();
         else done(error, read);
       });

@@ -8,14 +8,18 @@ import type { LogEntry, RetainedLog } from './retained-log.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 import { SubpartitionLogs } from './subpartition-logs.ts';
 
-/** Elements of a subpartition that stay in memory although they are written: a reader in step needs no read. */
+/**
+ * Number of written elements per subpartition that also stay in memory, so that a reader in step does not read from
+ * disk.
+ */
 const inStep = 4;
 
 /**
- * The elements of one result, and where each is: in memory, in the file, or (until it is written, and for a while longer) in
- * both.
+ * The elements of one result, and the place of each: in memory, in the file, or (while it is written, and for a while
+ * after) in both.
  *
- * Invariants are those of the logs (RL1 to RL3), of memory (MR1 to MR4), of the file (RF1, RF2) and of the disk (DR1, DR2).
+ * Its invariants are those of the logs (RL1 to RL3), the memory (MR1 to MR4), the file (RF1, RF2) and the disk (DR1,
+ * DR2).
  */
 export class RetainedElements {
   readonly logs: SubpartitionLogs;
@@ -23,7 +27,7 @@ export class RetainedElements {
   readonly file: ResultFile;
   readonly #options: RetainedResultOptions;
 
-  /** @param changed hears that a producer that was held up may go on, or that something went wrong */
+  /** @param changed called when a blocked producer may continue, or after a failure */
   constructor(id: ResultPartitionId, options: RetainedResultOptions, changed: () => void) {
     const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
     const { spillStore, disk, sync = 'never', freeze = false } = options;
@@ -40,7 +44,7 @@ export class RetainedElements {
     });
   }
 
-  /** Whether an attempt that adds no element may write: neither its readers nor what is under way hold it up. */
+  /** Whether an attempt that adds no element may write: neither lagging readers nor pending writes stop it. */
   get isInStep(): boolean {
     return !this.memory.isFull && !this.file.isBusy;
   }
@@ -60,12 +64,12 @@ export class RetainedElements {
     };
   }
 
-  /** A producer has stopped: its time begins, if it is the disk that holds it up. */
+  /** The producer has stopped: starts the time limit, if the disk is the reason. */
   waitForRoom(): void {
     if (this.memory.needsDisk && this.file.isDiskFull && !this.file.isBusy) this.file.waitForRoom();
   }
 
-  /** Whether an element is there, or will be once it is written. */
+  /** Whether an element is present, or on its way to the file. */
   holds(entry: LogEntry): boolean {
     return entry.reservedBytes > 0 || this.file.holds(entry);
   }
@@ -89,26 +93,29 @@ export class RetainedElements {
     log.advance();
   }
 
-  /** Element `index` of a log was produced again. False if there is no room for it, or it is not worth it. */
+  /** Stores element `index` of a log, which was reproduced. Returns false if there is no room for it, or no need. */
   putBack(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
     if (this.memory.isWorthKeeping(log, index, element)) return this.#keep(log, index, entry, element);
     this.#skipTo(log, index + 1);
     return false;
   }
 
-  /** The reader of a log needs nothing more. */
+  /** The reader of a log was dismissed. */
   dismiss(log: RetainedLog): void {
     const { position } = log;
     this.logs.dismiss(log);
     this.memory.noteDismissed(log, position);
   }
 
-  /** Calls `done` when everything is as safe as it has to be, or with what went wrong; closed, with nothing. */
+  /**
+   * Calls `done` when all elements are as safe as `sync` demands, or with the first failure; without one if it is
+   * closed.
+   */
   finish(done: (failure: Error | undefined) => void): void {
     this.file.finish(done);
   }
 
-  /** Another attempt writes them again. @param isLost whether the file is to be removed */
+  /** The next attempt writes them again. @param isLost whether the file is to be removed */
   restart(id: ResultPartitionId, isLost: boolean): void {
     const logs = [...this.logs];
     this.file.restart(id, isLost, logs);
@@ -123,7 +130,7 @@ export class RetainedElements {
     this.file.close();
   }
 
-  /** Gives an element its place. False if it was dropped at once, to make room for itself. */
+  /** Stores an element. Returns false if it was dropped at once, to make room. */
   #keep(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
     const place = this.memory.placeFor(log, index, entry, element);
     if (place === 'nowhere') return false;

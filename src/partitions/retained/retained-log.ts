@@ -1,55 +1,52 @@
 import type { WrittenElement } from '../stream-element.ts';
 
-/**
- * The place of an element in a log, and the element: in memory, in the file, or in both; in neither until it is produced
- * again.
- */
+/** An element of a log and its place: in memory, in the file, or in both; in neither until it is reproduced. */
 export interface LogEntry {
-  /** Records of the subpartition before it. */
+  /** Number of records before it in the subpartition. */
   readonly sequence: number;
-  /** Its records; 0 for a mark. */
+  /** Number of its records; 0 for a mark. */
   readonly count: number;
   element: WrittenElement | undefined;
-  /** What it has reserved of the memory budget. */
+  /** Bytes that it has reserved of the memory budget. */
   reservedBytes: number;
-  /** Where it is in the file, once it was written. */
+  /** Its place in the file, once written. */
   written: { readonly offset: number; readonly bytes: number } | undefined;
-  /** Checksum of its frame, once it had one. */
+  /** Checksum of its frame, once computed. */
   checksum: number | undefined;
 }
 
-/** Who reads a log. */
+/** A reader of a log. */
 export interface LogReader {
-  /** Whether somebody listens. */
+  /** Whether it has a subscriber. */
   readonly isReading: boolean;
-  /** Index of the entry that it will take next. */
+  /** Index of the next entry to take. */
   readonly position: number;
-  /** Whether everything was read. */
+  /** Whether it has read everything. */
   readonly isComplete: boolean;
   /** There is more to read, or the end is known. */
   advance(): void;
-  /** What it reads is gone. */
+  /** The data is lost. */
   lose(error: Error): void;
 }
 
 /**
- * The elements of one subpartition, numbered from 0 as they were written, and their readers.
+ * The elements of one subpartition, numbered from 0 in writing order, and their readers.
  *
  * Invariants:
- * - RL1 Only what every live reader has taken can be dropped, oldest first; nothing can while nobody reads, and everything
- *   when the reader was dismissed.
- * - RL2 A reader finds every element from where it starts, marks included, or does not start.
- * - RL3 Elements that are not there (dropped, or lost and not yet produced again) hold a reader up; it sees no gap.
+ * - RL1 Only elements that every live reader has taken can be dropped, oldest first: none without a reader, and all
+ *   once the reader was dismissed.
+ * - RL2 A reader gets every element from its start on, including marks, or it does not start.
+ * - RL3 A reader waits at a missing element (dropped, or lost and not yet reproduced) and never skips it.
  */
 export class RetainedLog {
   readonly subpartition: number;
   readonly #readers = new Set<LogReader>();
   #entries: (LogEntry | undefined)[] = [];
-  /** Entries before it were dropped. */
+  /** Number of dropped entries at the beginning. */
   #first = 0;
-  /** Entries whose places are no longer kept either. */
+  /** Number of entries at the beginning that are no longer listed. */
   #forgotten = 0;
-  /** The first entry from `#first` on whose element is not there; the length if all are. */
+  /** The first entry from `#first` on whose element is missing; the length if none is. */
   #gap = 0;
   #lastMarkDropped = -1;
   #recordCount = 0;
@@ -60,22 +57,22 @@ export class RetainedLog {
     this.subpartition = subpartition;
   }
 
-  /** Elements that were ever written. */
+  /** Number of elements ever written. */
   get length(): number {
     return this.#forgotten + this.#entries.length;
   }
 
-  /** Records that were ever written. */
+  /** Number of records ever written. */
   get recordCount(): number {
     return this.#recordCount;
   }
 
-  /** Elements that are gone. */
+  /** Index of the first element that was not dropped. */
   get first(): number {
     return this.#first;
   }
 
-  /** Up to where every live reader has read; the beginning while nobody reads. */
+  /** The position that every live reader has reached; without a reader, the beginning. */
   get position(): number {
     if (this.#isDismissed) return this.length;
     if (!this.isRead) return this.#isReadToEnd ? this.length : this.#first;
@@ -84,22 +81,22 @@ export class RetainedLog {
     return position;
   }
 
-  /** Sequence of the last mark that was dropped: a reader from there on would miss it. -1 if none was. */
+  /** Sequence of the last dropped mark, which a reader from there on would miss; -1 if none was dropped. */
   get lastMarkDropped(): number {
     return this.#lastMarkDropped;
   }
 
-  /** Elements that the slowest reader could take and has not. */
+  /** Number of elements that the slowest reader could take and has not. */
   get lead(): number {
     return this.#gap - this.position;
   }
 
-  /** Whether its reader needs nothing more, and no other has come. */
+  /** Whether its reader was dismissed, and no other was opened since. */
   get isDismissed(): boolean {
     return this.#isDismissed;
   }
 
-  /** Whether somebody reads it now. */
+  /** Whether it has a reader now. */
   get isRead(): boolean {
     for (const reader of this.#readers) if (reader.isReading) return true;
     return false;
@@ -117,8 +114,8 @@ export class RetainedLog {
   }
 
   /**
-   * The first entry that is not before record `sequence`: the marks right before that record, or the batch that holds it; the
-   * length if all of that is still to come. O(log entries).
+   * The first entry at or after record `sequence`: the marks right before that record, or the batch that contains it;
+   * the length if it is not written yet. O(log entries).
    */
   indexOf(sequence: number): number {
     let [low, high] = [this.#forgotten, this.length];
@@ -131,7 +128,10 @@ export class RetainedLog {
     return low;
   }
 
-  /** RL1. The oldest element, which is kept no longer; undefined if it is still needed. Its place is kept if `asPlace`. */
+  /**
+   * RL1. Removes and returns the oldest element; undefined if it is still needed. With `asPlace`, its entry stays
+   * listed.
+   */
   dropFirst(asPlace: boolean): LogEntry | undefined {
     if (this.#first >= this.position) return undefined;
     const entry = this.entryAt(this.#first);
@@ -140,7 +140,7 @@ export class RetainedLog {
     this.#noteDropped(entry);
     this.#findGap();
     if (asPlace) return entry;
-    // Cut off once it is as long as the rest, so that an entry is moved about once.
+    // Trimmed once the removed part is as long as the rest, so that each entry is moved about once.
     const gone = this.#first - this.#forgotten;
     if (gone * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(gone);
@@ -149,13 +149,13 @@ export class RetainedLog {
     return entry;
   }
 
-  /** The element that was missing is there again. */
+  /** A missing element is present again. */
   noteFilled(): void {
     this.#findGap();
     this.advance();
   }
 
-  /** Everything up to entry `end` is dropped: the result will not be complete again. Returns what was there of it. */
+  /** Drops everything before entry `end`: the result will not be complete again. Yields the dropped entries. */
   skipTo(end: number): LogEntry[] {
     const skipped: LogEntry[] = [];
     for (; this.#first < end; this.#first++) {
@@ -167,7 +167,10 @@ export class RetainedLog {
     return skipped;
   }
 
-  /** It is produced again from the beginning: what was dropped may come back, and so may who has read it to the end. */
+  /**
+   * The result is reproduced from the beginning: dropped elements may come back, and so may a reader that has read to
+   * the end.
+   */
   restart(): void {
     this.#isReadToEnd = false;
     this.#first = this.#forgotten;
@@ -180,12 +183,12 @@ export class RetainedLog {
     this.#readers.add(reader);
   }
 
-  /** Its reader needs nothing more. */
+  /** Its reader was dismissed. */
   dismiss(): void {
     this.#isDismissed = true;
   }
 
-  /** Another reader may come. */
+  /** Another reader may be opened. */
   expectReader(): void {
     this.#isDismissed = false;
   }
@@ -200,14 +203,14 @@ export class RetainedLog {
     for (const reader of [...this.#readers]) reader.advance();
   }
 
-  /** Tells the readers that what they read is gone. */
+  /** Tells the readers that the data is lost. */
   lose(error: Error): void {
     for (const reader of [...this.#readers]) reader.lose(error);
     this.#readers.clear();
     this.#entries = [];
   }
 
-  /** Every entry that is kept, with its element or without. */
+  /** Every listed entry, with or without its element. */
   *kept(): Iterable<LogEntry> {
     for (const entry of this.#entries) if (entry !== undefined) yield entry;
   }
@@ -222,7 +225,7 @@ export class RetainedLog {
   }
 }
 
-/** Whether an element can be had: from memory at once, or from the file. */
+/** Whether an element is readable: from memory at once, or from the file. */
 function isThere(entry: LogEntry | undefined): boolean {
   return entry?.element !== undefined || entry?.written !== undefined;
 }

@@ -6,28 +6,31 @@ import type { SpillStore } from '../storage/spill-store.ts';
 import type { DiskRoomOptions } from './disk-room.ts';
 import type { Retention } from './memory-room.ts';
 
-/** How a kept result is kept, and who hears what becomes of it. */
+/** How a result is retained, and the callbacks about its fate. */
 export interface RetainedResultOptions {
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
   readonly retention: Retention;
-  /** Of memory. */
+  /** The memory budget. */
   readonly budget: ByteBudget;
-  /** What may be taken of the disk. Default: all of it. */
+  /** The limits on disk space. Default: none. */
   readonly disk?: DiskRoomOptions;
   readonly spillStore: SpillStore;
   /** Default `never`. */
   readonly sync?: SyncPolicy;
-  /** Whether its producer may produce it again: what is dropped leaves its checksum. */
+  /** Whether its producer may reproduce it, so that dropped elements leave their checksums. */
   readonly isReproducible?: boolean;
-  /** Whether records that come back from a file are frozen like those they were written from. */
+  /** Whether records read from a file are frozen, as the written ones were. */
   readonly freeze?: boolean;
-  /** Hears that the beginning was dropped: who starts to read from now on needs the producer to run again. */
+  /** Called when the beginning was dropped: from now on, a new reader needs the producer to run again. */
   readonly truncated?: () => void;
-  /** The trace of earlier attempts' results, which were released: it is produced again. */
+  /** The trace of an earlier attempt's released result, if this one reproduces it. */
   readonly before?: ResultTrace;
-  /** Whether it is to be complete for later, whoever reads it now. */
+  /** Whether it must be complete for later readers, regardless of the current ones. */
   readonly keepsAll?: boolean;
-  /** Hears that nobody needed the rest of it, so that it is not all there: who starts to read needs the producer to run again. */
+  /**
+   * Called when no reader needed the rest, so that the result is incomplete: a new reader needs the producer to run
+   * again.
+   */
   readonly curtailed?: () => void;
 }

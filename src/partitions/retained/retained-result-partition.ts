@@ -15,9 +15,9 @@ export interface RetainedResultPartitionOptions extends RetainedResultOptions {
 }
 
 /**
- * A kept result in the hands of the one attempt that writes it, and what it writes with.
+ * A retained result, as written by one attempt.
  *
- * RA1 Once the next attempt has taken over, whatever is left of this one changes nothing any more.
+ * RA1 Once the next attempt has taken over, nothing that remains of this one has an effect.
  */
 export class RetainedResultPartition implements ResumableResult {
   readonly id: ResultPartitionId;
@@ -28,7 +28,7 @@ export class RetainedResultPartition implements ResumableResult {
   /** Undefined once the next attempt has taken over. */
   #writer: ResultWriter | undefined;
 
-  /** @param resumed what an earlier attempt has written, in order to write it again */
+  /** @param resumed the result of an earlier attempt, to be reproduced */
   constructor(options: RetainedResultPartitionOptions, resumed?: RetainedResult) {
     this.id = options.id;
     this.exchange = options.exchange;
@@ -58,10 +58,10 @@ export class RetainedResultPartition implements ResumableResult {
 
   write(subpartition: number, element: WrittenElement): void {
     const writer = this.#current();
-    // The log tells marks by having no records.
+    // In the log, an entry without records is a mark.
     if (element.kind === 'records' && element.records.length === 0) return;
     const rest = writer.take(subpartition, element);
-    // A reader of what was put back may have been the last: then another writer takes the rest.
+    // If the dismissal of the last reader replaced the writer during `take`, the new writer gets the rest.
     if (rest !== undefined) this.#writer?.append(subpartition, rest);
   }
 
@@ -109,6 +109,6 @@ export class RetainedResultPartition implements ResumableResult {
   #current(): ResultWriter {
     if (this.#writer !== undefined) return this.#writer;
     const { partition, attempt } = this.id;
-    throw new IllegalStateError(`Attempt ${attempt} has handed partition ${partition} on to the next one`);
+    throw new IllegalStateError(`Attempt ${attempt} has handed partition ${partition} over to the next attempt`);
   }
 }

@@ -8,30 +8,29 @@ import { RetainedElements } from './retained-elements.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 
 /**
- * A result that is kept, whichever attempts of its producer write it: its elements and its readers. A restarted reader gets
- * everything from the beginning, or from the record it asks for. Depending on the exchange it is read while it is written, or
- * when it is complete. What is written goes through the `ResultWriter` of the current attempt.
+ * A retained result, over all attempts of its producer that write it: its elements and its readers. A restarted
+ * reader reads from the beginning, or from a given record. Depending on the exchange, the result is readable while it
+ * is written, or once it is complete. Output passes through the `ResultWriter` of the current attempt.
  *
  * Invariants:
- * - RP1 A reader that is in step gets the very elements that were written, without a read from the disk. One that has to
- *   wait for the end sees the whole result or an error, never a part that looks whole.
- * - RP2 What was dropped, or cannot be read back as it was written, is a lost partition, never a gap.
- * - RP3 Released, it holds nothing. Records that might have to be written are refused although there is room, if they
- *   cannot be.
- * - RP4 Produced again, it is what it was, record by record, or the attempt that claims so fails; what is there already is
- *   written to nobody twice, and readers of what is missing wait for it. That holds also if everybody has read it meanwhile,
- *   and it is released.
- * - RP5 Once every reader was dismissed it is needed no more, unless it is kept for later: what is written then is dropped,
- *   and from the first drop on, or an end before everything was written, nobody begins to read this attempt's result. A
- *   reader that only went away needs it still; so does one that has not come.
- * - RP6 It may be released while it is written: that ends the need, and the attempt that writes it hears of no error.
+ * - RP1 A reader in step gets the written elements themselves, without a read from disk. A reader that has to wait
+ *   for the end gets the complete result or an error, never a part that looks complete.
+ * - RP2 An element that was dropped, or is not read back as written, is a lost partition, never a gap.
+ * - RP3 Once released, it holds nothing. Records that may have to be written but cannot be are refused even if
+ *   there is room.
+ * - RP4 Reproduced, it is the same, record by record, or the attempt fails. No reader gets an element twice, and
+ *   readers of missing elements wait. This holds even if every consumer has read it meanwhile, and it is released.
+ * - RP5 It is needed until every reader was dismissed, or always if it must be complete for later readers. Unneeded
+ *   output is dropped; from the first drop on, or after an early end, no reader can be opened on this attempt's
+ *   result. A reader that only went away still needs it, and so does one that was not opened yet.
+ * - RP6 It may be released while it is written: it is then no longer needed, and the writing attempt gets no error.
  */
 export class RetainedResult implements ReadResult {
   readonly elements: RetainedElements;
   readonly readers: ResultReaders;
   readonly #options: RetainedResultOptions;
   #id: ResultPartitionId;
-  /** Cut: what was not needed was dropped or never produced, and nobody begins to read it. */
+  /** `cut`: unneeded output was dropped or never produced, so no reader can be opened. */
   #standing: 'kept' | 'cut' | 'released' = 'kept';
   #listener: (() => void) | undefined;
 
@@ -62,7 +61,10 @@ export class RetainedResult implements ReadResult {
     return this.#standing === 'kept' && (this.#options.keepsAll === true || !this.elements.logs.areDismissed);
   }
 
-  /** Calls `listener` when the attempt that writes may go on, or needs to look; undefined: it writes no more. */
+  /**
+   * Calls `listener` when the writing attempt may continue, or should check the state; undefined: it has stopped
+   * writing.
+   */
   onWritable(listener: (() => void) | undefined): void {
     this.#listener = listener;
   }
@@ -84,8 +86,8 @@ export class RetainedResult implements ReadResult {
   }
 
   /**
-   * What another attempt can be compared with when this is released, as far as it came: nothing if some of it was never
-   * written, so that it has no checksum.
+   * The trace for comparison with another attempt when this one is released, as far as it was written; undefined if
+   * an element has no checksum because it was never written.
    */
   trace(): ResultTrace | undefined {
     return this.isReleased ? undefined : this.elements.logs.trace();
@@ -99,27 +101,27 @@ export class RetainedResult implements ReadResult {
     });
   }
 
-  /** RP5. It will not be all there. */
+  /** RP5. It will be incomplete. */
   cut(): void {
     if (this.#standing !== 'kept') return;
     this.#standing = 'cut';
     this.#options.curtailed?.();
   }
 
-  /** Some reader needs nothing more. */
+  /** A reader was dismissed. */
   noteDismissed(): void {
     if (!this.isNeeded) this.#listener?.();
   }
 
   /**
-   * RP4. A new attempt writes it from the beginning; readers stay where they are.
-   * @throws IllegalStateError if nothing is left of a part that was dropped, so that it could not be compared
+   * RP4. A new attempt writes it from the beginning; readers keep their positions.
+   * @throws IllegalStateError if a part was dropped without a trace, so it cannot be compared
    */
   resume(id: ResultPartitionId, isLost: boolean): void {
     if (this.isReleased) throw this.#lost();
     if (!this.#options.isReproducible && this.elements.memory.isTruncated) {
       throw new IllegalStateError(
-        `Partition ${id.partition} was not to be produced again, and nothing is left of the part that was dropped: it has to be begun anew`,
+        `Partition ${id.partition} was not declared reproducible, and no trace is left of the part that was dropped: it has to be written from the beginning`,
       );
     }
     this.#id = id;
@@ -128,7 +130,7 @@ export class RetainedResult implements ReadResult {
     this.elements.restart(id, isLost);
   }
 
-  /** RP3, RP6. What is still on its way to the disk nobody needs, and the attempt that writes is told. */
+  /** RP3, RP6. Writes under way are no longer needed; the writing attempt is notified. */
   release(): void {
     if (this.isReleased) return;
     this.#standing = 'released';
@@ -142,7 +144,7 @@ export class RetainedResult implements ReadResult {
       case 'kept':
         return undefined;
       case 'cut':
-        return new PartitionLostError(this.#id, 'nobody needed the rest of it, which was not produced');
+        return new PartitionLostError(this.#id, 'the rest of it was not produced, because no consumer needed it');
       case 'released':
         return new PartitionLostError(this.#id, 'it was released');
     }

@@ -4,49 +4,49 @@ import type { SubpartitionView } from '../result-partition.ts';
 import { elementOf, endOfPartition, type StreamElement, type WrittenElement } from '../stream-element.ts';
 import type { LogEntry, LogReader, RetainedLog } from './retained-log.ts';
 
-/** Where to begin: an entry of the log, and how many records from there on are not wanted. */
+/** Where to begin: a log entry, and how many records to skip from there. */
 export interface ViewStart {
   readonly index: number;
   readonly skippedRecords: number;
 }
 
-/** Gets what was fetched, or why it could not be. */
+/** Gets the fetched element, or the error. */
 export type FetchDone = (error: Error | undefined, element: WrittenElement | undefined) => void;
 
-/** What a view asks of the result that it is a part of, and tells it. */
+/** The interface of the result for its views. */
 export interface ViewHost {
-  /** Whether no more elements will come. */
+  /** Whether no more elements will be written. */
   readonly isWhole: boolean;
-  /** Gets an element that is not in memory. */
+  /** Fetches an element that is not in memory. */
   fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void;
-  /** The view is read now. */
+  /** The view has a subscriber now. */
   opened(view: RetainedView, log: RetainedLog): void;
   /** An element was taken. */
   taken(log: RetainedLog): void;
-  /** The reader needs nothing more, for good. Before `closed`. */
+  /** The reader was dismissed. Called before `closed`. */
   dismissed(log: RetainedLog): void;
-  /** The reading is over, or was abandoned. */
+  /** The view was read to the end, or abandoned. */
   closed(view: RetainedView, log: RetainedLog): void;
 }
 
 /**
- * What is read from a file before it is asked for: so many bytes (and the rest of an element) or elements, whichever is less.
- * More is read when half of it was taken: a reader that is behind reads at the speed of the disk, many small batches at a
- * time.
+ * Read-ahead from a file: this many bytes (and the rest of an element) or elements, whichever is less. The next
+ * read-ahead begins when half of it was taken, so a lagging reader reads at the speed of the disk, many small batches
+ * at a time.
  */
 const readAhead = { bytes: 256 * 1_024, elements: 64 } as const;
 
-/** An element that was asked for; while it is being read, there is neither it nor an error. */
+/** A requested element; while it is being read, neither element nor error is set. */
 interface Slot {
-  /** What it takes in the file that it is read from; 0 if it was in memory. */
+  /** Its bytes in the file it is read from; 0 if it was in memory. */
   readonly bytes: number;
   element: WrittenElement | undefined;
   error: Error | undefined;
 }
 
 /**
- * One reading of one retained subpartition: fetches as many elements as it has credits for, some more from a file, and emits
- * them in order. If the next element is not there, or was not written yet, it waits to be told.
+ * One reading of one retained subpartition: fetches as many elements as it has credits for, plus a read-ahead from a
+ * file, and emits them in order. At an element that is missing or not written yet, it waits for a notification.
  */
 export class RetainedView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
@@ -58,9 +58,9 @@ export class RetainedView implements SubpartitionView, LogReader {
   #next: number;
   #taken: number;
   #skippedRecords: number;
-  /** Elements asked for and not emitted, in order. */
+  /** Requested elements not yet emitted, in order. */
   #slots: Slot[] = [];
-  /** Of the slots together. */
+  /** Total over the slots. */
   #slotBytes = 0;
   #isEmitting = false;
   #lost: Error | undefined;
@@ -80,17 +80,17 @@ export class RetainedView implements SubpartitionView, LogReader {
     });
   }
 
-  /** Whether somebody listens; a view that was opened in vain never is. */
+  /** Whether it has a subscriber; a view that was opened in vain never gets one. */
   get isReading(): boolean {
     return this.#state === 'reading';
   }
 
-  /** Index of the entry that will be emitted next. */
+  /** Index of the next entry to emit. */
   get position(): number {
     return this.#taken;
   }
 
-  /** Whether everything was read. */
+  /** Whether it has read everything. */
   get isComplete(): boolean {
     return this.#taken === this.#log.length && this.#host.isWhole;
   }
@@ -111,7 +111,7 @@ export class RetainedView implements SubpartitionView, LogReader {
     this.#subscriber?.unsubscribe();
   }
 
-  /** What it reads is gone. */
+  /** The data is lost. */
   lose(error: Error): void {
     this.#lost ??= error;
     this.#slots = [];
@@ -121,7 +121,7 @@ export class RetainedView implements SubpartitionView, LogReader {
 
   #emit(): void {
     const subscriber = this.#subscriber;
-    // A reader that asks for more while it is handed an element, or one that is there at once, is served by the loop.
+    // If the reader requests more while it gets an element, or the element is there at once, the loop serves it.
     if (this.#isEmitting || subscriber === undefined || this.#state !== 'reading') return;
     this.#isEmitting = true;
     while (!subscriber.closed) {
@@ -160,7 +160,7 @@ export class RetainedView implements SubpartitionView, LogReader {
     subscriber.next(wanted);
   }
 
-  /** What is left of an element without the records that are to be skipped; a mark among those is not wanted either. */
+  /** The rest of an element without the records to skip; a mark among them is skipped too. */
   #wantedOf(element: WrittenElement): WrittenElement | undefined {
     if (element.kind !== 'records') return undefined;
     const skipped = Math.min(this.#skippedRecords, element.records.length);

@@ -6,8 +6,8 @@ import { ResultTrace, type TracedElement } from '../result-trace.ts';
 import { type LogEntry, RetainedLog } from './retained-log.ts';
 
 /**
- * The logs of one result by subpartition, each made on first use; which of their readers need nothing more, and whether
- * their end is known.
+ * The logs of one result by subpartition, each created on first use; which of their readers were dismissed, and
+ * whether their ends are known.
  */
 export class SubpartitionLogs implements Iterable<RetainedLog> {
   readonly #partition: PartitionId;
@@ -30,7 +30,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     if (known !== undefined) return known;
     if (!(subpartition >= 0 && subpartition < this.#count)) {
       throw new IllegalStateError(
-        `Partition ${this.#partition} has ${this.#count} subpartitions, and no number ${subpartition}`,
+        `Partition ${this.#partition} has ${this.#count} subpartitions, and none with number ${subpartition}`,
       );
     }
     const log = new RetainedLog(subpartition);
@@ -38,22 +38,22 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return log;
   }
 
-  /** Records that were ever appended, to any log. */
+  /** Number of records ever appended, over all logs. */
   get recordCount(): number {
     return this.#recordCount;
   }
 
-  /** Batches of records that were ever appended, to any log. */
+  /** Number of record batches ever appended, over all logs. */
   get batchCount(): number {
     return this.#batchCount;
   }
 
-  /** Elements that were ever appended, to any log: batches and marks. */
+  /** Number of elements ever appended, over all logs: batches and marks. */
   get elementCount(): number {
     return this.#elementCount;
   }
 
-  /** Whether some attempt has produced everything, so that the end of each is known. */
+  /** Whether some attempt has produced everything, so the end of each log is known. */
   get areWhole(): boolean {
     return this.#areWhole;
   }
@@ -62,17 +62,17 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return this.of(subpartition).entryAt(index) as LogEntry;
   }
 
-  /** Those that something was written to, or that somebody has opened. */
+  /** The logs that were written to or opened. */
   *[Symbol.iterator](): Iterator<RetainedLog> {
     for (const log of this.#logs) if (log !== undefined) yield log;
   }
 
-  /** Elements of each subpartition. */
+  /** Number of elements in each subpartition. */
   get lengths(): number[] {
     return this.#logs.map((log) => log?.length ?? 0);
   }
 
-  /** Whether every subpartition has had a reader, and none of them needs more. */
+  /** Whether every subpartition has had a reader, and all of them were dismissed. */
   get areDismissed(): boolean {
     return this.#dismissedCount >= this.#count;
   }
@@ -90,7 +90,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     for (const log of this) log.advance();
   }
 
-  /** Everything that an earlier attempt has produced is missing, and will come again. */
+  /** Lists all elements of an earlier attempt as missing; they will be reproduced. */
   follow(before: ResultTrace): void {
     for (let subpartition = 0; subpartition < before.subpartitionCount; subpartition++) {
       const log = this.of(subpartition);
@@ -109,21 +109,21 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     this.#areWhole = before.isWhole;
   }
 
-  /** The reader of a log needs nothing more. */
+  /** The reader of a log was dismissed. */
   dismiss(log: RetainedLog): void {
     if (log.isDismissed) return;
     log.dismiss();
     this.#dismissedCount++;
   }
 
-  /** Another reader may come to a log. */
+  /** Another reader may be opened on a log. */
   expectReader(log: RetainedLog): void {
     if (!log.isDismissed) return;
     log.expectReader();
     this.#dismissedCount--;
   }
 
-  /** The result is produced again from the beginning: readers that were dismissed may come back. */
+  /** The result is reproduced from the beginning: dismissed readers may come back. */
   restart(): void {
     for (const log of this) {
       this.expectReader(log);
@@ -131,13 +131,13 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     }
   }
 
-  /** What they read is gone. */
+  /** The data is lost: tells the readers. */
   lose(error: Error): void {
     for (const log of this) log.lose(error);
     this.#logs.length = 0;
   }
 
-  /** What another attempt can be compared with; undefined if some of it has no checksum. */
+  /** The trace for comparison with another attempt; undefined if an element has no checksum. */
   trace(): ResultTrace | undefined {
     const elements: TracedElement[][] = [];
     for (const log of this) {
@@ -151,7 +151,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return new ResultTrace(Array.from(elements), this.#areWhole);
   }
 
-  /** What an attempt that is producing them again is compared with from now on: checksums of what is to come are made. */
+  /** The trace for the rest of a reproduction; computes checksums of the elements still to come. */
   traceOfRest(reproduction: Reproduction): ResultTrace {
     const rest = this.#logs.map((log) => {
       if (log === undefined) return undefined;

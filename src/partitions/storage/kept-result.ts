@@ -85,7 +85,7 @@ export async function* keptBatches(
           if (sequence < due) continue;
           if (sequence > due)
             throw new Error(`records ${due} to ${sequence - 1} of subpartition ${subpartition} are missing`);
-          // A barrier or watermark means something to the run that wrote it alone.
+          // A barrier or watermark has a meaning only for the run that wrote it.
           if (element.kind !== 'records') continue;
           const { records: batch } = element;
           next.set(subpartition, sequence + batch.length);

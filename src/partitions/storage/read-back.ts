@@ -6,18 +6,18 @@ import { type ElementPlace, decodeElement } from '../records/element-codec.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import type { SpillFile } from './spill-store.ts';
 
-/** Where an element was written. */
+/** The place of an element in the file. */
 export interface WrittenPlace {
   readonly id: ResultPartitionId;
   readonly file: SpillFile;
   readonly offset: number;
   readonly bytes: number;
   readonly place: ElementPlace;
-  /** Whether to freeze its records, as they were. */
+  /** Whether to freeze its records, as the written ones were. */
   readonly freeze: boolean;
 }
 
-/** Reads an element back. What does not come back as it was written is a lost partition: its producer runs again. */
+/** Reads an element back. If it is not as it was written, the partition is lost and its producer runs again. */
 export function readBack(
   { id, file, offset, bytes, place, freeze }: WrittenPlace,
   done: (error: PartitionLostError | undefined, element: WrittenElement | undefined) => void,
