@@ -83,7 +83,7 @@ function tagOf(value: unknown): string {
     if (value instanceof Error) return 'an error that cannot be read';
     return shortened(Object.prototype.toString.call(value));
   } catch {
-    return 'something that cannot be looked at';
+    return 'a value that cannot be read';
   }
 }
 

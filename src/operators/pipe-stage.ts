@@ -111,14 +111,14 @@ export class PipeStage implements OperatorStage {
     return undefined;
   }
 
-  /** What a pipe holds, in its operators and timers, only the pipe knows. */
+  /** Only the pipe itself knows the state of its operators and timers. */
   snapshot(): Absence {
     const { uids, firstOperator = 0, name = '' } = this.#context;
-    return absent(`"${uids?.[firstOperator] ?? name}" is a pipe of RxJS, which keeps its state to itself`);
+    return absent(`"${uids?.[firstOperator] ?? name}" is an RxJS pipe, whose state cannot be captured`);
   }
 
   restore(state: StageState): never {
-    refuseState('a pipe of RxJS', state.kind);
+    refuseState('an RxJS pipe', state.kind);
   }
 
   close(): void {

@@ -60,8 +60,8 @@ describe('show', () => {
       'an error that cannot be read',
     ],
     ['its name is a symbol', Object.defineProperty(() => 1, 'name', { value: Symbol('s') }), '[object Function]'],
-    ['it is a proxy that was revoked', revokedProxy(), 'something that cannot be looked at'],
-    ['it is a proxy that throws', trappingProxy(), 'something that cannot be looked at'],
+    ['it is a proxy that was revoked', revokedProxy(), 'a value that cannot be read'],
+    ['it is a proxy that throws', trappingProxy(), 'a value that cannot be read'],
   ])('does not throw where %s', (_, value, text) => {
     expect(show(value)).toBe(text);
   });

@@ -49,7 +49,7 @@ const values: readonly [string, () => unknown, string][] = [
   [
     'a revoked proxy that is thrown',
     fail(revokedProxy()),
-    'error A non-error was thrown: something that cannot be looked at',
+    'error A non-error was thrown: a value that cannot be read',
   ],
   [
     'an error without a message',

@@ -218,9 +218,9 @@ describe('the picture of a record', () => {
         },
         good: 1,
       },
-      '{"bad":(cannot be looked at),"good":1}',
+      '{"bad":(cannot be read),"good":1}',
     ],
-    ['a revoked proxy', proxy, '(cannot be looked at)'],
+    ['a revoked proxy', proxy, '(cannot be read)'],
   ])('%s', (_, record, picture) => {
     expect(pictureOf(record)).toBe(picture);
   });

@@ -159,7 +159,7 @@ describe('SinkOutput', () => {
     output.finish((error) => done.push(error));
     await settle();
     expect(done.map((error) => error?.message)).toEqual([
-      `${method} of sink "out": expected nothing, or a promise, to be returned, ${got}`,
+      `${method} of sink "out": expected nothing, or a promise, ${got}`,
     ]);
     expect(done[0]).toMatchObject({ recovery: 'never' });
   });

@@ -160,7 +160,7 @@ describe('the state of a source', () => {
     const input = new SourceInput({ read: () => null, close: () => {} }, limits, 'ticks');
     expect(input.snapshot()).toEqual({
       kind: 'absent',
-      reason: 'the source "ticks" does not say where it is: its reader has no `position`',
+      reason: 'the reader of source "ticks" has no `position`',
     });
   });
 });

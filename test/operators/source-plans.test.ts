@@ -70,7 +70,7 @@ it('SP1: a plan that cannot be copied is refused', async () => {
   const source = sourceWith(() => ({ read: () => {} }));
   await expect(new SourcePlans().planFor(source, attemptOf('a'))).rejects.toMatchObject({
     code: 'UNRECOVERABLE',
-    message: expect.stringMatching(/^The plan of source "files" cannot be copied: .*Plan with plain data alone$/s),
+    message: expect.stringMatching(/^The plan of source "files" cannot be copied: .*Return plain data only$/s),
   });
 });
 

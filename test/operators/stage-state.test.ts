@@ -275,14 +275,14 @@ describe('the state that a chain cannot tell', () => {
   const callForPoint = { kind: 'asyncMap', fn: () => new Point(), options: {} } as OperatorDescription;
 
   it.each<[what: string, operators: OperatorDescription[], reason: string]>([
-    ['a pipe', [map((n) => n), pipe], '"second" is a pipe of RxJS, which keeps its state to itself'],
+    ['a pipe', [map((n) => n), pipe], '"second" is an RxJS pipe, whose state cannot be captured'],
     [
       'an accumulator of a class',
       [evens, keepPoint],
-      '"second" keeps what is no plain data: $.at is an instance of Point',
+      '"second" has a state that is not plain data: $.at is an instance of Point',
     ],
-    ['a state with a function', [setFunction], '"first" keeps what is no plain data: $.fn is a function'],
-    ['an answer of a class', [callForPoint], '"first" keeps what is no plain data: $ is an instance of Point'],
+    ['a state with a function', [setFunction], '"first" has a state that is not plain data: $.fn is a function'],
+    ['an answer of a class', [callForPoint], '"first" has a state that is not plain data: $ is an instance of Point'],
   ])('is absent, and says why: %s', (_, operators, reason) => {
     expect(snapshotOf(operators, [0, 2])).toEqual({ kind: 'absent', reason });
   });

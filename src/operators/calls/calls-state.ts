@@ -5,7 +5,7 @@ import type { CallsState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import { type CallEntry, newEntry } from './call-entry.ts';
 
-/** The state of `mapAsync` called `uid`: `held` are the records that were begun and whose results were not polled, in order. */
+/** The state of `mapAsync` called `uid`: `held` are the begun records whose results were not polled, in order. */
 export function snapshotOfCalls(
   uid: string,
   held: readonly CallEntry[],
@@ -28,7 +28,7 @@ export function snapshotOfCalls(
   }));
 }
 
-/** What {@link snapshotOfCalls} was given. Calls that were in flight are still to be made. */
+/** Converts back what {@link snapshotOfCalls} got. Calls in flight must be made again. */
 export function callsOf(
   state: StageState,
   freezesRecords: boolean,

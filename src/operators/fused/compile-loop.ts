@@ -5,15 +5,15 @@ import { closureLoop } from './closure-loop.ts';
 import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
 
 /**
- * One loop for a stretch of operators, generated for it: it has its own type feedback, so that V8 inlines the user's
- * functions, which code shared by all chains cannot have. An aggregate with `emit: 'final'` may only come last.
+ * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so
+ * V8 inlines the user's functions. An aggregate with `emit: 'final'` may only come last.
  *
- * Where it is at is two local numbers, which cost nothing until it fails: only the handler reads them.
+ * Its position is in two local numbers, which cost nothing because only the error handler reads them.
  *
- * A promise among the results is refused. Whether one is, is asked by its property `then`: results of an operator mostly
- * have one shape, of which V8 knows that it has none.
+ * A promise among the results is refused; it is recognized by its property `then`. The results of an operator mostly
+ * have one shape, for which V8 knows that there is no such property.
  *
- * Where code must not be generated from strings, the same as nested closures.
+ * If code generation from strings is forbidden, it returns nested closures instead.
  */
 export function compileLoop(
   operators: readonly LoopOperator[],
@@ -22,7 +22,7 @@ export function compileLoop(
 ): Loop {
   const code = new LoopCode(operators, accumulators, options);
   try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- no text of the user's is in it but letters of a name
+    // oxlint-disable-next-line typescript/no-implied-eval -- the only user text in it is the letters of a name
     const make = new Function(...code.names, code.text) as (...values: unknown[]) => Loop;
     return make(...code.values);
   } catch (error) {
@@ -31,7 +31,7 @@ export function compileLoop(
   }
 }
 
-/** The text of a loop, and what it refers to by name. */
+/** The source text of a loop, and the values it refers to by name. */
 class LoopCode {
   readonly names: string[];
   readonly values: unknown[];
@@ -53,7 +53,7 @@ class LoopCode {
       'try {',
       'for (; i < records.length; i++) {',
     ];
-    /** What ends the loops that are open, innermost first: the next result of a flatMap is its operator's business again. */
+    /** Closes the open loops, innermost first; then the next result of a flatMap is at its operator again. */
     let ends = '}';
     let skip = 'continue;';
     let folds = 0;
@@ -131,12 +131,12 @@ class LoopCode {
       `${cells}.set(k${index}, c${index} = { accumulator: ${this.#name(index, 'create', create)}(r${index}) });`,
       refusing(`c${index}.accumulator`, `refuseAccumulator(c${index}.accumulator)`),
       '} else {',
-      // An accumulator that is changed in place was looked at when it was made.
+      // An accumulator that is changed in place was checked when it was created.
       `const n${index} = ${this.#name(index, 'add', add)}(c${index}.accumulator, r${index});`,
       `if (n${index} !== c${index}.accumulator) {`,
       refusing(`n${index}`, `refuseAccumulator(n${index})`),
       '}',
-      // Also where they are equal: 0 and -0 are.
+      // Assigned even if they are equal, because 0 equals -0.
       `c${index}.accumulator = n${index};`,
       '}',
       `const a${index} = c${index}.accumulator;`,
@@ -157,7 +157,7 @@ class LoopCode {
   }
 }
 
-/** The line that refuses a promise. It does without a call, which V8 may or may not inline. */
+/** The line that refuses a promise, without a call that V8 might not inline. */
 function refusing(value: string, refuse: string): string {
   return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') ${refuse};`;
 }

@@ -15,12 +15,12 @@ import type { FusedState, SegmentState, StageState } from '../state/stage-state.
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
 
-/** An operator that answers at once. */
+/** An operator that returns synchronously. */
 export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;
 
 /**
- * A run of synchronous operators as one stage: a loop per stretch, and a new stretch after each operator that has
- * something to say at the end.
+ * A run of synchronous operators as one stage: one loop per stretch. An operator with results at the end of the input
+ * ends its stretch.
  *
  * Invariants:
  * - FC1 A poll at the end handles at most as many keys as a batch has records, so the thread is yielded between polls
@@ -32,16 +32,16 @@ export class FusedChain implements OperatorStage {
   readonly #segments: readonly PlacedSegment[];
   readonly #results: ResultBuffer;
   readonly #input: PacedInput;
-  /** Of keys at the end. */
+  /** The pace of keys at the end. */
   readonly #pace: Pace;
   #isOver = false;
   /** The first segment that is not drained. */
   #draining = 0;
-  /** Records that were worked on; below 0 while those are that were restored, whose numbers are not known. */
+  /** Number of records processed. Below 0 during the restored records, whose numbers are unknown. */
   #worked = 0;
-  /** Results that come of what was restored, where each record has one. */
+  /** Number of results that come from restored records, if every record has one result. */
   #restored = 0;
-  /** Whether its result number n comes of its record number n, always. */
+  /** Whether result number n always comes from record number n. */
   readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
   #blame: Blame | undefined;
@@ -143,10 +143,10 @@ export class FusedChain implements OperatorStage {
     });
   }
 
-  /** @param base number of the input record that the first of `records` is; undefined where they came of none */
+  /** @param base number of the input record that is first in `records`; undefined if they come from no record */
   #runFrom(first: number, records: Batch, base: number | undefined): void {
     let results = records;
-    /** By result: index in `records` of what it came of. */
+    /** By result: index in `records` of its record. */
     let origins: number[] | undefined;
     for (let index = first; index < this.#segments.length; index++) {
       if (results.length === 0) return;
@@ -210,14 +210,14 @@ export class FusedChain implements OperatorStage {
   }
 }
 
-/** A segment, and where its operators are in the task's chain. */
+/** A segment, and the positions of its operators in the task's chain. */
 interface PlacedSegment {
   readonly segment: Segment;
   readonly firstOperator: number;
   readonly lastOperator: number;
 }
 
-/** The trace of one run: a record, since a closure per batch costs more than what it would note. */
+/** The trace of one run. An object, because a closure per batch would cost more than the trace. */
 class RunTrace implements SegmentTrace {
   readonly origins: number[] | undefined;
   place: { readonly operator: number; readonly index: number } | undefined;

@@ -24,14 +24,14 @@ export class KeyedState implements Segment {
   readonly #onRecord: OnRecord;
   readonly #onEnd: OnEnd | undefined;
   readonly #states = new Map<unknown, unknown>();
-  /** Those that had a state when the input ended. */
+  /** The keys that had a state when the input ended. */
   #keysAtEnd: unknown[] | undefined;
   #nextAtEnd = 0;
   #key: unknown;
-  /** Where results go; undefined while no function of the user's runs. */
+  /** Collects results; undefined while no user function runs. */
   #out: unknown[] | undefined;
   #origins: number[] | undefined;
-  /** Index of the record whose turn it is. */
+  /** Index of the current record. */
   #index = 0;
   readonly #context: Context;
   readonly #emit: Emit = (result) => {
@@ -47,7 +47,7 @@ export class KeyedState implements Segment {
     this.#context = this.#createContext();
   }
 
-  /** The key whose turn it is, or was when it failed. */
+  /** The current key, or the key at which it failed. */
   get key(): unknown {
     return this.#key;
   }
@@ -73,7 +73,7 @@ export class KeyedState implements Segment {
 
   readonly drain = (out: unknown[], keyCount: number): boolean => {
     if (this.#onEnd === undefined) return false;
-    // A copy: a key that is cleared and set again goes to the end of the map, again and again.
+    // A copy, because a key that is cleared and set again moves to the end of the map, and the loop would not end.
     this.#keysAtEnd ??= [...this.#states.keys()];
     this.#out = out;
     try {
@@ -122,7 +122,7 @@ export class KeyedState implements Segment {
 
 function tooLate(what: string): never {
   throw new IllegalStateError(
-    `A function of process used ${what} after it returned. Do what takes time in mapAsync, before or after`,
+    `A function of process used ${what} after it returned. Use mapAsync before or after process for asynchronous work`,
   );
 }
 

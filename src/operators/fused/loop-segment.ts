@@ -11,7 +11,7 @@ import { pairsOf, type Segment } from './segment.ts';
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
 export class LoopSegment implements Segment {
   readonly run: Loop;
-  /** Asks for the final results, if its last operator has any. */
+  /** Iterates over the final results, if its last operator has any. */
   readonly drain: ((out: unknown[], keyCount: number) => boolean) | undefined;
   readonly #accumulators: readonly Accumulators[];
   #entries: ReturnType<Accumulators['entries']> | undefined;

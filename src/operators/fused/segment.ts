@@ -9,20 +9,20 @@ export interface SegmentTrace {
   readonly origins: number[] | undefined;
 }
 
-/** A stretch of the chain; `drain` hands out what it holds back until the input has ended. */
+/** A stretch of the chain; `drain` emits what it holds back until the input has ended. */
 export interface Segment {
   run(records: Batch, out: unknown[], trace: SegmentTrace): void;
-  /** Asks about `keyCount` more keys and appends their results; false when there were no more keys. */
+  /** Processes `keyCount` more keys and appends their results; returns false when no keys were left. */
   readonly drain?: ((out: unknown[], keyCount: number) => boolean) | undefined;
-  /** The key whose turn it is in `drain`. */
+  /** The current key in `drain`. */
   readonly key?: unknown;
-  /** What it holds. `pack` copies values, or throws a `RecordNotSerializableError`. */
+  /** Its state. `pack` copies values, or throws a `RecordNotSerializableError`. */
   snapshot(pack: (values: Batch) => Uint8Array): SegmentState;
-  /** Takes what another one of the same operators held. Before its first record. */
+  /** Takes over the state of another segment with the same operators. Called before its first record. */
   restore(state: SegmentState): void;
 }
 
-/** Key, value, key, value, … two by two. */
+/** Groups key, value, key, value, … into pairs. */
 export function* pairsOf(flat: Batch): Generator<readonly [key: unknown, value: unknown]> {
   for (let at = 0; at < flat.length; at += 2) yield [flat[at], flat[at + 1]];
 }

@@ -1,60 +1,63 @@
-/** What `process` or aggregates of one stretch hold. */
+/** The state of `process`, or of the aggregates of one stretch. */
 export type SegmentState =
   | {
       readonly kind: 'loop';
-      /** By aggregate, in order: key, accumulator, key, accumulator, … packed, in the order in which the keys appeared. */
+      /**
+       * By aggregate, in order: key, accumulator, key, accumulator, … packed, in the order in which the keys
+       * appeared.
+       */
       readonly accumulators: readonly Uint8Array[];
-      /** Keys whose final result was produced. */
+      /** Number of keys whose final result was produced. */
       readonly drainedKeys: number;
     }
   | {
       readonly kind: 'process';
       /** Key, state, key, state, … packed, in the order in which the keys were set. */
       readonly states: Uint8Array;
-      /** Packed keys that are still to be asked at the end; undefined before the end. */
+      /** The packed keys for which `onEnd` is still to be called; undefined before the end of the input. */
       readonly keysAtEnd: Uint8Array | undefined;
     };
 
-/** A run of synchronous operators. */
+/** The state of a run of synchronous operators. */
 export interface FusedState {
   readonly kind: 'fused';
-  /** Packed records that were pushed and not worked on. */
+  /** The packed records that were pushed but not processed. */
   readonly waiting: Uint8Array;
-  /** Packed results that were not polled. */
+  /** The packed results that were not polled. */
   readonly results: Uint8Array;
   readonly segments: readonly SegmentState[];
   readonly isOver: boolean;
 }
 
-/** Calls of `mapAsync`. */
+/** The state of `mapAsync`. */
 export interface CallsState {
   readonly kind: 'calls';
-  /** By record that was begun and whose result was not polled, in order: whether it has its result. */
+  /** Per begun record whose result was not polled, in order: whether its call was answered. */
   readonly answered: readonly boolean[];
-  /** Packed results of those that were answered. */
+  /** The packed results of the answered calls. */
   readonly results: Uint8Array;
-  /** Packed records of those that were not: their calls are made again. */
+  /** The packed records of the unanswered calls, which are made again. */
   readonly calls: Uint8Array;
-  /** Packed records that were pushed and for which no call was begun. */
+  /** The packed records that were pushed but not begun. */
   readonly waiting: Uint8Array;
   readonly isOver: boolean;
 }
 
-/** No operator. */
+/** The state of a chain without operators. */
 export interface PassingState {
   readonly kind: 'passing';
   readonly waiting: Uint8Array;
   readonly isOver: boolean;
 }
 
-/** Several stages in a row. */
+/** The state of several stages in sequence. */
 export interface ChainState {
   readonly kind: 'chain';
-  /** Stages that are done. */
+  /** Number of finished stages. */
   readonly done: number;
-  /** Those of the others. */
+  /** The states of the other stages. */
   readonly stages: readonly StageState[];
 }
 
-/** What a stage holds of what was pushed to it and is not in what was polled. */
+/** The state of a stage: everything that was pushed and is not in polled results. */
 export type StageState = FusedState | CallsState | PassingState | ChainState;

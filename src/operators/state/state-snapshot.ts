@@ -4,15 +4,15 @@ import { packData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 
 /**
- * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or the
- * reason why there is none, so that partial state is never taken for complete.
+ * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or
+ * the reason why there is none, so that a partial state is never mistaken for a complete one.
  */
 export type StateSnapshot<State = unknown> = { readonly kind: 'taken'; readonly state: State } | Absence;
 
-/** Why there is no state. */
+/** The state could not be captured. */
 export interface Absence {
   readonly kind: 'absent';
-  /** What it is, and why: `"sums" keeps an instance of Foo at $.foo`. */
+  /** The part and its problem: `"sums" keeps an instance of Foo at $.foo`. */
   readonly reason: string;
 }
 
@@ -20,7 +20,7 @@ export function absent(reason: string): Absence {
   return { kind: 'absent', reason };
 }
 
-/** Makes a snapshot, in which `pack` packs values of the operator called `uid`: absent if they are not plain data. */
+/** Makes a snapshot, in which `pack` packs the values of operator `uid`. Absent if they are not plain data. */
 export function takeSnapshot<State>(
   make: (pack: (uid: string, values: Batch) => Uint8Array) => State,
 ): StateSnapshot<State> {
@@ -33,13 +33,13 @@ export function takeSnapshot<State>(
     return { kind: 'taken', state };
   } catch (error) {
     if (!(error instanceof RecordNotSerializableError)) throw error;
-    return absent(`"${holder}" keeps what is no plain data: ${error.path} is ${error.found}`);
+    return absent(`"${holder}" has a state that is not plain data: ${error.path} is ${error.found}`);
   }
 }
 
 /** @throws IllegalStateError for the state of a task with other operators */
 export function refuseState(expected: string, found: string): never {
   throw new IllegalStateError(
-    `State of ${found} cannot be restored to ${expected}: it was taken of a task with other operators`,
+    `State of ${found} cannot be restored to ${expected}: it belongs to a task with other operators`,
   );
 }

@@ -2,39 +2,39 @@ import type { CheckpointId } from '../../ids.ts';
 import type { OrderPosition } from '../../partitions/channel-order.ts';
 import type { StageState } from './stage-state.ts';
 
-/** Where an input gate is. */
+/** The position of an input gate. */
 export interface GateState {
   readonly kind: 'gate';
-  /** By channel: records that were taken. A restored gate reads on from there. */
+  /** By channel: the number of records taken. A restored gate reads on from there. */
   readonly channels: readonly number[];
-  /** Where it is in the order in which it takes from its channels; undefined where that is not recorded. */
+  /** Its position in the channel order; undefined if the order is not recorded. */
   readonly order: OrderPosition | undefined;
 }
 
-/** Where a source is. */
+/** The position of a source. */
 export interface SourceState {
   readonly kind: 'source';
-  /** What the reader said of its position, packed. */
+  /** The packed `position` of the reader. */
   readonly position: Uint8Array;
-  /** Packed records that were read from there on and not handed to the chain. */
+  /** The packed records that were read since that position and not passed to the chain. */
   readonly waiting: Uint8Array;
-  /** Records that were handed to the chain. */
+  /** Number of records that were passed to the chain. */
   readonly emitted: number;
 }
 
-/** Where the input of a task is. */
+/** The position of a task's input. */
 export type InputState = GateState | SourceState;
 
-/** What a writer has to know of the records before, once it has handed them on. */
+/** The state of a writer after it has flushed. */
 export interface OutputState {
   readonly kind: 'writer';
-  /** The subpartition that gets the next record, where they take turns. */
+  /** The subpartition that gets the next record in round robin. */
   readonly next: number;
 }
 
-/** What another attempt goes on from. Plain data. */
+/** The state from which an attempt continues. Plain data. */
 export interface TaskRestore {
-  /** The checkpoint that the state was taken for. */
+  /** The checkpoint to which the state belongs. */
   readonly checkpoint: CheckpointId;
   readonly state: TaskState;
 }

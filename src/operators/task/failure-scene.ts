@@ -4,32 +4,32 @@ import type { TaskInput } from '../../partitions/task-io.ts';
 import type { Blame } from '../operator-stage.ts';
 import { pictureOf } from './record-picture.ts';
 
-/** How long the end of a failed task may be put off to say exactly where a record came from. */
+/** How long the end of a failed task may be delayed to locate the origin of a record exactly. */
 const locateTimeoutMs = 500;
 
-/** Who failed, and at what. */
+/** The failed operator, source or sink, and the record or key. */
 interface Culprit extends Pick<Blame, 'record' | 'key'> {
   readonly uid: string;
 }
 
-/** Where a task failed, put together from what its parts know of it. The first to be blamed is. */
+/** The place of a failure, assembled from the parts of the task. The first part to be blamed counts. */
 export class FailureScene {
   #culprit: Culprit | undefined;
   #position: string | undefined;
 
-  /** A source or a sink failed; or the function of another, at a record. */
+  /** Blames a source, a sink, or the function of an operator, with its record if known. */
   blame(uid: string, record?: Blame['record']): void {
     this.#culprit ??= { uid, ...(record && { record }) };
   }
 
-  /** An operator failed. @param uids of the chain's operators */
+  /** Blames an operator. @param uids of the chain's operators */
   blameOperator({ operator, record, key }: Blame, uids: readonly string[]): void {
     const uid = uids[operator];
     if (uid === undefined) return;
     this.#culprit ??= { uid, ...(record && { record }), ...(key && { key }) };
   }
 
-  /** Asks the input where the record came from, before it is closed; for no longer than that is worth. */
+  /** Asks the input for the origin of the record, before the input is closed, within {@link locateTimeoutMs}. */
   locate(input: TaskInput, clock: Clock, done: () => void): void {
     const number = this.#culprit?.record?.number;
     if (number === undefined) return done();
@@ -47,7 +47,7 @@ export class FailureScene {
     void input.locate(number).then(located);
   }
 
-  /** What is known by now. */
+  /** The place, as far as known. */
   place(): FailurePlace | undefined {
     if (this.#culprit === undefined) return undefined;
     const { uid: operator, record, key } = this.#culprit;

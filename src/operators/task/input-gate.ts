@@ -14,40 +14,40 @@ import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { GateState } from '../state/task-state.ts';
 import { PassedMarks } from './passed-marks.ts';
 
-/** Where a gate goes on whose task is restored. */
+/** The position at which a restored gate continues. */
 export interface RestoredGate {
   readonly state: GateState;
-  /** The checkpoint that the state was taken for. */
+  /** The checkpoint to which the state belongs. */
   readonly checkpoint: CheckpointId;
 }
 
-/** Elements of which is remembered where they came from: more than a chain of operators is behind. */
+/** Number of elements whose origin is stored: more than a chain of operators lags behind. */
 const mostArrivals = 1_024;
 
-/** Where the records of an element came from. */
+/** The origin of an element's records. */
 interface Arrival {
-  /** Number of its first record among all that were emitted. */
+  /** Number of its first record among all emitted records. */
   readonly first: number;
   readonly channel: number;
   /** Number of its first record in the channel. */
   readonly sequence: number;
 }
 
-/** Elements a channel may have under way: one is worked on while the next arrives. */
+/** Maximum elements of a channel under way: one is processed while the next arrives. */
 const creditsPerChannel = 2;
 
 /**
- * Merges the channels of one task, whatever edge they belong to, one element at a time and in turn. What it costs to
- * take an element does not depend on how many channels there are.
+ * Merges the channels of one task, over all edges, one element at a time and in turn. The cost per element does not
+ * depend on the number of channels.
  *
  * Invariants:
  * - IG1 Order is kept within a channel.
- * - IG2 A channel holds at most two elements here; the next is asked for when one was taken.
+ * - IG2 It holds at most two elements of a channel, and requests the next when one was taken.
  * - IG3 A channel that always has elements does not starve the others.
- * - IG4 With an order on record, records and marks are taken in that order, whatever batches the records come in; then in
- *   turn, and that is added to the record.
- * - IG5 Restored, it leaves out the marks of a channel up to the barrier of its checkpoint, and goes on in the order on record
- *   from where it was.
+ * - IG4 With a recorded order, it takes records and marks in that order, regardless of batch sizes; after its end
+ *   it takes turns, and records them.
+ * - IG5 A restored gate skips the marks of a channel up to the barrier of its checkpoint, and continues in the
+ *   recorded order.
  */
 export class InputGate implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -67,16 +67,16 @@ export class InputGate implements TaskInput {
   /** The latest elements, oldest first. */
   readonly #arrivals: Arrival[] = [];
   #emitted = 0;
-  /** By channel: records that were taken. */
+  /** By channel: number of records taken. */
   readonly #emittedOf: number[];
   /** By channel, if it was restored. */
   readonly #passed: readonly PassedMarks[] | undefined;
   readonly #nameOf: (channel: number) => string;
 
   /**
-   * @param order is kept to as far as it goes, and continued
-   * @param nameOf says which subpartition a channel reads: `map-1[0] → sums, subpartition 2`
-   * @param restored where it goes on; the views begin at the records of that state
+   * @param order the recorded order, which it follows to the end and then extends
+   * @param nameOf names the subpartition that a channel reads: `map-1[0] → sums, subpartition 2`
+   * @param restored the position at which it continues; the views begin at its records
    */
   constructor(
     views: readonly SubpartitionView[],
@@ -159,7 +159,7 @@ export class InputGate implements TaskInput {
   }
 
   snapshot(): StateSnapshot<GateState> {
-    // At the end of a replay it is the end of the order that counts: its last run may grow.
+    // At the end of a replay the end of the order is the position, because its last run may grow.
     const replay = this.#replay?.channel === undefined ? undefined : this.#replay;
     const order: OrderPosition | undefined = (replay ?? this.#order)?.position;
     return { kind: 'taken', state: { kind: 'gate', channels: [...this.#emittedOf], order } };
@@ -172,13 +172,13 @@ export class InputGate implements TaskInput {
     done();
   }
 
-  /** IG4. Undefined when the record comes to its end: from then on it is anybody's turn. */
+  /** IG4. Returns undefined at the end of the recorded order: from then on any channel may be next. */
   #serveReplay(replay: OrderReplay): boolean | undefined {
     const { channel, left } = replay;
     const queue = channel === undefined ? undefined : (this.#queues[channel] as StreamElement[]);
     const element = queue?.[0];
     if (queue !== undefined && element === undefined) return false;
-    // A channel in which something else comes is not what it was: what is made of it will differ and be found out.
+    // If another kind of element comes, the channel has changed; the comparison will detect the different output.
     const isAsBefore = element !== undefined && element.kind !== 'end' && (element.kind === 'records') === left > 0;
     if (channel === undefined || queue === undefined || !isAsBefore) {
       this.#replay = undefined;
@@ -216,7 +216,7 @@ export class InputGate implements TaskInput {
   #arrivedAgain(channel: number, element: StreamElement, passed: PassedMarks): void {
     const elements = passed.take(element);
     for (const next of elements) this.#arrived(channel, next);
-    // A mark that is held back takes no room here, and one that was passed needs none.
+    // A mark that is held back does not count here, and a skipped mark is done: request another element.
     if (elements.length === 0) this.#views[channel]?.request(1);
   }
 

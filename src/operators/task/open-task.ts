@@ -22,38 +22,38 @@ import type { ResultPartition, SubpartitionView } from '../../partitions/result-
 export interface OpenTaskOptions extends BatchLimits {
   readonly program: VertexProgram;
   readonly context: TaskContext;
-  /** Those of the run. */
+  /** The limiters of the run. */
   readonly callLimiters: CallLimiterRegistry;
-  /** What its source has planned for this run; undefined where it plans nothing. */
+  /** Returns the plan of its source for this run; undefined if the source has none. */
   readonly sourcePlan?: (() => Promise<unknown>) | undefined;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
   readonly openChannels: () => readonly SubpartitionView[];
-  /** The order in which records are taken from the channels; undefined: any. */
+  /** The order in which it takes records from the channels; undefined for any. */
   readonly channelOrder?: ChannelOrder | undefined;
-  /** What it goes on from; its channels begin at the records of that state. */
+  /** The state from which it continues; its channels begin at the records of that state. */
   readonly restore?: TaskRestore | undefined;
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
   readonly wake: () => void;
-  /** How long what was opened may take to close where something else cannot be opened; undefined: forever. */
+  /** Time limit for closing the opened parts if another part cannot be opened; undefined for none. */
   readonly closeLimit?: CloseLimit;
-  /** Names of what it runs, in order: its source if it has one, its operators, its sink if it has one. */
+  /** uids of its parts, in order: the source if it has one, the operators, the sink if it has one. */
   readonly uids: readonly string[];
   /** uids of the operators that read its partitions, parallel to them. */
   readonly readers: readonly string[];
   /** Names the subpartition that a channel reads. */
   readonly nameOfChannel?: (channel: number) => string;
-  /** Hears which source or sink it is that cannot be opened. */
+  /** Called with the source or sink that cannot be opened. */
   readonly blame?: (uid: string) => void;
 }
 
-/** Opens what a subtask works with: at once, or later where it has a source or a sink. Closes all if one part fails. */
+/** Opens the parts of a subtask: synchronously, unless it has a source or a sink. Closes all of them if one fails. */
 export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskParts> {
   const { source, sink } = options.program;
   return source === undefined && sink === undefined ? join(options, undefined, undefined) : openEnds(options);
 }
 
-/** The first to fail counts: what the other still opens is told by its signal, and is closed when it is there. */
+/** The first failure counts. The signal tells the other end, which is closed once it is open. */
 async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
   const { program, context, sourcePlan, uids, closeLimit, restore } = options;
   const { source, sink } = program;
@@ -102,7 +102,7 @@ async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<Sink
   return writer;
 }
 
-/** @throws InvalidArgumentError unless `opened` can do what is asked of it */
+/** @throws InvalidArgumentError unless `opened` has the methods */
 function checkMethods(what: string, opened: unknown, methods: readonly string[]): void {
   if (methods.every((method) => typeof propertyOf(opened, method) === 'function')) return;
   throw new InvalidArgumentError(what, opened, `an object with the methods ${methods.join(', ')}, or a promise of one`);
@@ -131,7 +131,8 @@ function join(
     ...limits,
     callLimiters,
     uids: names.operators,
-    // It costs some percent, and a key function that fails mostly fails again: the failure that ends the job knows.
+    // From the second attempt on, because it costs a few percent. A key function that fails mostly fails again, so
+    // the failure that ends the job has its record.
     tracksOrigins: context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash'),
     wake,
   });
@@ -141,7 +142,7 @@ function join(
       for (const [index, output] of outputs.entries()) output.restore(restore.state.outputs[index] as OutputState);
     }
     return {
-      // Channels last: what was opened before may fail, and a pipelined result is read once.
+      // Channels last, because opening the other parts may fail, and a pipelined result can be read only once.
       input: reader === undefined ? openGate(options) : openInput(options, reader, limits),
       chain,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
@@ -171,12 +172,12 @@ function openInput(
   return new SourceInput(reader, limits, name, context.environment.freezeRecords, state);
 }
 
-/** What the reader of a source said of its position; undefined for a gate. */
+/** The position of a source's reader; undefined for a gate. */
 function positionIn(state: InputState): unknown {
   return state.kind === 'source' ? unpackData(state.position)[0] : undefined;
 }
 
-/** `orders.jsonl`, or `orders.jsonl, subtask 2` where it is one of several. */
+/** `orders.jsonl`, or `orders.jsonl, subtask 2` if there are several. */
 function nameOfSource({ source }: VertexProgram, { subtask, parallelism }: TaskContext): string {
   const { name } = source as Source<unknown>;
   return parallelism === 1 ? name : `${name}, subtask ${subtask}`;

@@ -12,9 +12,9 @@ import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-sn
 
 /**
  * The operators of a subtask as one stage: runs of synchronous operators are fused, the others are separate. Without
- * operators, input is output.
+ * operators it passes its input on.
  *
- * @throws what a function of `through` threw, and InvalidArgumentError for options of `mapAsync`.
+ * @throws the error of a function of `through`; InvalidArgumentError for options of `mapAsync`.
  */
 export function createOperatorChain(
   operators: readonly OperatorDescription[],
@@ -63,13 +63,13 @@ function createStage(group: Group, runtime: RuntimeContext, context: StageContex
   return group.kind === 'pipe' ? new PipeStage(group, context) : new AsyncMapStage(group, runtime, context);
 }
 
-/** No operator at all. */
+/** A chain without operators. */
 class PassingStage implements OperatorStage {
   readonly blame = undefined;
   readonly #name: string;
   #waiting: Batch | undefined;
   #isOver = false;
-  /** Records that were restored, whose numbers are not known. */
+  /** Number of restored records, whose numbers are unknown. */
   #restored = 0;
 
   constructor(name: string) {
@@ -128,12 +128,12 @@ class PassingStage implements OperatorStage {
  *
  * Invariants:
  * - SC1 A stage gets a batch only while it accepts one, and its end once, when the stage before it is done.
- * - SC2 A stage that is done before its input needs no more: the stages before it are closed, and no input is taken.
+ * - SC2 If a stage is done before its input has ended, the stages before it are closed, and no more input is taken.
  */
 class StageChain implements OperatorStage {
   readonly #stages: readonly OperatorStage[];
   readonly #freezesRecords: boolean;
-  /** The first stage that is not done; those before it do not matter any more. */
+  /** The first stage that is not done; the stages before it no longer matter. */
   #first = 0;
 
   constructor(stages: readonly OperatorStage[], freezesRecords: boolean) {
@@ -157,7 +157,7 @@ class StageChain implements OperatorStage {
     for (;;) {
       const results = this.#stages.at(-1)?.poll();
       if (results !== undefined) return results;
-      // A stage may be done because it was just polled in vain.
+      // A poll without results may have completed a stage.
       if (!this.#skipDone() && !this.#moveOn() && !this.#skipDone()) return undefined;
     }
   }
@@ -203,7 +203,7 @@ class StageChain implements OperatorStage {
     for (const stage of this.#stages) stage.close();
   }
 
-  /** The input record of the chain that input record `number` of a stage came of. */
+  /** The input record of the chain that led to input record `number` of a stage. */
   #originBefore(stage: number, number: number | undefined): number | undefined {
     let origin = number;
     for (let before = stage - 1; before >= 0 && origin !== undefined; before--) {
@@ -212,7 +212,7 @@ class StageChain implements OperatorStage {
     return origin;
   }
 
-  /** Leaves behind every stage up to the last one that is done, and tells the next that its input ended. */
+  /** Skips every stage up to the last one that is done, and tells the next that its input has ended. */
   #skipDone(): boolean {
     let next = this.#stages.length;
     while (next > this.#first && !(this.#stages[next - 1] as OperatorStage).isDone) next--;
@@ -223,7 +223,10 @@ class StageChain implements OperatorStage {
     return true;
   }
 
-  /** Hands a batch from each stage to the next, where there is one and there is room: the last first, to make room. */
+  /**
+   * Passes a batch from each stage to the next, if there is one and there is room; the last stage first, to make
+   * room.
+   */
   #moveOn(): boolean {
     let hasMoved = false;
     for (let index = this.#stages.length - 1; index > this.#first; index--) {

@@ -2,14 +2,17 @@ import { isSecretName, withoutSecrets } from '../../secret-name.ts';
 
 const mostLength = 160;
 const mostText = 24;
-/** As much of a text is looked at for secrets, so that one is known by what follows what is shown. */
+/**
+ * How much of a text is searched for secrets. More than is shown, because some secrets are recognizable only by the
+ * text after them.
+ */
 const mostLookedAt = 1_024;
 const mostEntries = 8;
 const mostDepth = 3;
 
 /**
- * A short picture of a record for messages: long texts are cut, secrets that are known by their name or by what is around them are left out, and
- * whatever resists being looked at is said to. Never throws.
+ * A short picture of a record for messages. Long texts are cut, secrets that are recognizable by name or context are
+ * left out, and values that throw when read are replaced. Never throws.
  */
 export function pictureOf(record: unknown): string {
   const picture = safely(() => record, 0);
@@ -20,7 +23,7 @@ function safely(value: () => unknown, depth: number): string {
   try {
     return draw(value(), depth);
   } catch {
-    return '(cannot be looked at)';
+    return '(cannot be read)';
   }
 }
 

@@ -7,7 +7,7 @@ import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
-/** How the records of one edge find their subpartition. */
+/** How the records of one edge are assigned to subpartitions. */
 export type ChannelSelection =
   | { readonly kind: 'round-robin' }
   | { readonly kind: 'broadcast' }
@@ -16,16 +16,18 @@ export type ChannelSelection =
 export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
   readonly selection: ChannelSelection;
-  /** uid of the operator that reads the edge: a key function is its. */
+  /** uid of the operator that reads the edge, which owns the key function. */
   readonly reader: string;
-  /** Where round robin starts: the producer's own index, so that producers do not all begin with the same consumer. */
+  /**
+   * Where round robin starts: at the producer's own index, so that not every producer begins with the same consumer.
+   */
   readonly subtask: number;
   readonly freeze: boolean;
 }
 
 /**
- * Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. What it holds
- * back of a subpartition is bounded like a batch, in records and in bytes.
+ * Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. It holds
+ * back at most a batch per subpartition, in records and in bytes.
  */
 export class RecordWriter implements TaskOutput {
   readonly failure = undefined;
@@ -33,14 +35,14 @@ export class RecordWriter implements TaskOutput {
   readonly #selection: ChannelSelection;
   readonly #reader: string;
   #blame: OutputBlame | undefined;
-  /** Records of earlier batches. */
+  /** Number of records in earlier batches. */
   #before = 0;
   readonly #batchBytes: number;
   readonly #cutter: BatchCutter;
-  /** Records that make a batch, of those that came last. */
+  /** Number of recent records that make a batch. */
   #fitting: number;
   readonly #freeze: boolean;
-  /** The batch being filled, by subpartition; made on first use. The first serves all if records are broadcast. */
+  /** The batch being filled, by subpartition; created on first use. The first serves all if records are broadcast. */
   readonly #batches: (unknown[] | undefined)[] = [];
   /** Bytes of those batches, as far as their records were measured. */
   readonly #bytes: number[] = [];
@@ -124,7 +126,8 @@ export class RecordWriter implements TaskOutput {
   }
 
   /**
-   * The written records stay until the owner of the partition releases it; a reader must not take them for complete.
+   * The written records stay until the owner of the partition releases it. Without an end, no reader mistakes them
+   * for complete.
    */
   abort(done: () => void): void {
     this.#batches.length = 0;
@@ -142,7 +145,7 @@ export class RecordWriter implements TaskOutput {
 
   #writeByKey(records: Batch, keyOf: (record: unknown) => unknown, areSmall: boolean): void {
     const { subpartitionCount } = this.#partition;
-    // Where it is at is two local numbers, which cost nothing: only the handler reads them.
+    // The position is in two local numbers, which cost nothing because only the error handler reads them.
     let placed = 0;
     let written = 0;
     try {
@@ -188,7 +191,7 @@ export class RecordWriter implements TaskOutput {
     if (batch.length >= this.#fitting) this.#hand(0);
   }
 
-  /** Emits a partly filled batch. */
+  /** Emits a batch, even if it is partly filled. */
   #hand(subpartition: number): void {
     const batch = this.#batches[subpartition];
     if (batch === undefined) return;

@@ -6,7 +6,7 @@ import type { SinkWriter } from '../sink.ts';
 import { type Absence, absent, refuseState } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
-/** A sink as an output of a task: one write at a time, then commit or abort, each once. */
+/** A sink as an output of a task: one write at a time, then one commit or abort. */
 export class SinkOutput implements TaskOutput {
   readonly isNeeded = true;
   readonly #writer: SinkWriter<unknown>;
@@ -14,10 +14,10 @@ export class SinkOutput implements TaskOutput {
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
   #isBusy = false;
-  /** The batch that is written, and how many records came before it. */
+  /** The batch being written, and the number of records before it. */
   #batch: Batch = [];
   #before = 0;
-  /** Work to do when the sink is no longer busy. */
+  /** Runs when the sink is no longer busy. */
   readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'preparing' | 'committing' | 'aborted' = 'open';
 
@@ -35,14 +35,14 @@ export class SinkOutput implements TaskOutput {
     return this.#failure;
   }
 
-  /** The record that a write failed at, if the sink knows. */
+  /** The record at which a write failed, if the sink knows it. */
   get blame(): OutputBlame | undefined {
     const index = this.#phase === 'open' && this.#failure !== undefined ? this.#failedAt() : undefined;
     if (index === undefined || !(index in this.#batch)) return undefined;
     return { uid: undefined, record: { value: this.#batch[index], number: this.#before + index } };
   }
 
-  /** A write takes as long as it takes. */
+  /** A sink's write has no time limit. */
   waitForRoom(): void {}
 
   onWritable(listener: () => void): void {
@@ -61,7 +61,7 @@ export class SinkOutput implements TaskOutput {
   mark(): void {}
 
   snapshot(): Absence {
-    return absent(`the sink "${this.#sink}" commits what it was given when its task finishes, and not before`);
+    return absent(`the sink "${this.#sink}" commits only when its task finishes`);
   }
 
   restore(state: OutputState): never {
@@ -88,7 +88,7 @@ export class SinkOutput implements TaskOutput {
 
   abort(done: () => void): void {
     const isTooLate = this.#phase === 'committing' || this.#phase === 'aborted';
-    // What is being prepared is not committed any more.
+    // It was aborted meanwhile, so the prepared output is not committed.
     if (!isTooLate) this.#phase = 'aborted';
     this.#whenIdle(() => {
       if (isTooLate) {
@@ -134,10 +134,10 @@ export class SinkOutput implements TaskOutput {
       return;
     }
     this.#note(returned);
-    // Whatever it is, nobody would wait for it: an Observable that nobody subscribes to writes nothing.
+    // Any other value is an error, because it would be ignored: an Observable without a subscriber writes nothing.
     if (returned.kind === 'value' && returned.value !== undefined && method !== 'prepare') {
       const what = `${method} of sink "${this.#sink}"`;
-      this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise, to be returned');
+      this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise');
     }
   }
 

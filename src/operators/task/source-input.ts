@@ -17,35 +17,35 @@ type Answer = readonly unknown[] | null;
 
 type ReadingState =
   | { readonly kind: 'idle' | 'reading' | 'over' }
-  /** `from`: records before it were handed on. */
+  /** `from`: number of its records that were passed on. */
   | { readonly kind: 'read'; readonly answer: Answer; readonly from: number }
   | { readonly kind: 'failed'; readonly error: Error };
 
 /**
- * A source as the input of a task: one batch at a time, and nothing is read ahead of what was asked for. An answer that
- * holds more than a batch may, or more than was asked for, is handed on as several.
+ * A source as the input of a task: one batch at a time, never ahead of a request. An answer with more records than a
+ * batch, or than requested, is passed on in parts.
  */
 export class SourceInput implements TaskInput {
   readonly elements$: Observable<StreamElement>;
   readonly #elements = new Subject<StreamElement>();
   readonly #reader: SourceReader<unknown>;
-  /** Asks for fewer records where they are large. */
+  /** Requests fewer records if they are large. */
   readonly #cutter: BatchCutter;
   readonly #name: string;
   readonly #freezesRecords: boolean;
   #listener: (() => void) | undefined;
   #state: ReadingState = { kind: 'idle' };
   #closed: Promise<unknown> | undefined;
-  /** Where the reader was before the read that is under way or was answered last. */
+  /** The reader's position before the latest read. */
   #positionBefore: unknown;
-  /** Records that were emitted, those of the input that this one goes on for included; and how many of them are those. */
+  /** Number of emitted records, including those before the restored state; and the number of the latter. */
   #emitted: number;
   readonly #first: number;
 
   /**
-   * @param name of the source, for messages and for the place of a record that the reader cannot tell
+   * @param name the name of the source, for messages and for records that the reader cannot locate
    * @param freezesRecords whether records are frozen before they are emitted
-   * @param restored where it goes on; the reader was opened at the position of that state
+   * @param restored the position at which it continues; the reader was opened there
    */
   constructor(
     reader: SourceReader<unknown>,
@@ -97,7 +97,7 @@ export class SourceInput implements TaskInput {
   snapshot(): StateSnapshot<SourceState> {
     const { position } = this.#reader;
     if (position === undefined) {
-      return absent(`the source "${this.#name}" does not say where it is: its reader has no \`position\``);
+      return absent(`the reader of source "${this.#name}" has no \`position\``);
     }
     const state = this.#state;
     const isUnderWay = state.kind === 'reading' || state.kind === 'failed';
@@ -164,7 +164,7 @@ export class SourceInput implements TaskInput {
     }
     const [first] = answer as unknown[];
     if (isThenable(first)) {
-      const expected = 'a record, not a promise of one (fromAsyncIterable waits for what a generator yields)';
+      const expected = 'a record, not a promise of one (fromAsyncIterable awaits what a generator yields)';
       refusePromise(`record of source "${this.#name}"`, first, expected);
     }
   }

@@ -4,11 +4,11 @@ import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 import type { Source } from '../source.ts';
 
-/** A plan that is being made or was made. */
+/** A plan that is complete or under way. */
 interface Planning {
   readonly plan: Promise<unknown>;
   readonly controller: AbortController;
-  /** Attempts that have waited for it until now. */
+  /** Attempts that still wait for it. */
   waiting: number;
   isMade: boolean;
 }
@@ -23,7 +23,7 @@ interface Planning {
 export class SourcePlans {
   readonly #planningByVertex = new Map<string, Planning>();
 
-  /** The plan of the vertex that `context` runs, whose source is `source`. */
+  /** Returns the plan of `source` for the vertex of `context`. */
   async planFor(source: Source<unknown>, context: RuntimeContext): Promise<unknown> {
     const { vertex, signal } = context;
     signal.throwIfAborted();
@@ -61,7 +61,7 @@ export class SourcePlans {
   }
 }
 
-/** A frozen copy. @throws UnrecoverableError for a plan that cannot travel */
+/** A frozen copy. @throws UnrecoverableError for a plan that cannot be copied */
 function fixed(plan: unknown, source: Source<unknown>): unknown {
   try {
     const copy: unknown = structuredClone(plan);
@@ -70,7 +70,7 @@ function fixed(plan: unknown, source: Source<unknown>): unknown {
   } catch (error) {
     const cause = toError(error);
     throw new UnrecoverableError(
-      `The plan of source "${source.name}" cannot be copied: ${cause.message.replace(/\.$/, '')}. Plan with plain data alone`,
+      `The plan of source "${source.name}" cannot be copied: ${cause.message.replace(/\.$/, '')}. Return plain data only`,
       { cause },
     );
   }

@@ -15,12 +15,12 @@ import { snapshotOf } from './task-snapshot.ts';
 import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { TaskState } from '../state/task-state.ts';
 
-/** What a task works with once it was opened. */
+/** The parts of an open task. */
 export interface TaskParts {
   readonly input: TaskInput;
   readonly chain: OperatorStage;
   readonly outputs: readonly TaskOutput[];
-  /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
+  /** uids for messages: of its source, of the operators in its chain, and of its last part. */
   readonly uids: {
     readonly source: string | undefined;
     readonly operators: readonly string[];
@@ -47,30 +47,30 @@ export interface TaskListener {
 }
 
 export interface StreamTaskOptions {
-  /** How long closing may take when it finishes or fails; undefined: forever. */
+  /** Time limit for closing when it finishes or fails; undefined for none. */
   readonly closeLimit?: CloseLimit;
   readonly context: TaskContext;
   readonly scheduler: Wakeable;
   readonly listener: TaskListener;
   /**
-   * Opens input, chain and outputs; `wake` is for what becomes ready by itself, `blame` for the name of what cannot be
-   * opened. May take its time; what it has opened when it fails it closes itself.
+   * Opens input, chain and outputs, possibly asynchronously. The parts call `wake` when they become ready, and
+   * `blame` with the uid of one that cannot be opened. On failure it closes what it has opened.
    */
   readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
 }
 
 /**
- * One attempt of one task: takes elements from its input, runs them through its chain, writes the results. Reports and
- * works only in turns of its own that the scheduler gives it, or when something it waited for answers.
+ * One attempt of one task: takes elements from its input, runs them through its chain, and writes the results. It
+ * works and reports only in its turns from the scheduler, or when an awaited answer arrives.
  *
  * Invariants:
  * - ST1 It takes no input while results wait for room in the outputs.
  * - ST2 It reports its end when it has stopped completely: input closed, outputs committed or aborted.
  * - ST3 A failure during its end has no effect: the first reason counts.
- * - ST4 It finishes as soon as none of its outputs needs more: calls in flight are aborted and are not failures. A task
+ * - ST4 It finishes as soon as no output needs more; calls in flight are aborted, which is not a failure. A task
  *   with a sink never does so.
- * - ST5 When it needs no more input, by ST4 or because its chain is done, it tells its input at once; never when it
- *   fails or is canceled.
+ * - ST5 When it needs no more input, by ST4 or because its chain is done, it dismisses its input at once; never
+ *   when it fails or is canceled.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  */
 export class StreamTask implements Runnable {
@@ -107,7 +107,7 @@ export class StreamTask implements Runnable {
     return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
   }
 
-  /** Its state between two turns, while it runs: what it has taken in is in it, or was written. */
+  /** Its state between two turns, while it runs. Every record taken so far is in the state or was written. */
   snapshot(): StateSnapshot<TaskState> {
     if (this.#phase !== 'running') return absent(`the task is ${this.#phase}`);
     return snapshotOf(this.#parts as TaskParts);
@@ -191,7 +191,7 @@ export class StreamTask implements Runnable {
         if (this.#end !== undefined) return this.#endEarly();
         continue;
       }
-      // Nothing to do for now: what is there must not wait for more.
+      // Nothing to do for now: records that wait for a full batch must not wait any longer.
       for (const output of outputs) output.flush();
       return 'blocked';
     } while (!shouldYield());
@@ -207,7 +207,7 @@ export class StreamTask implements Runnable {
       return;
     }
     if (element.kind !== 'records') {
-      throw new IllegalStateError(`A mark (${element.kind}) reached a task: there is nothing yet that sends any`);
+      throw new IllegalStateError(`A mark (${element.kind}) reached a task, which cannot handle marks yet`);
     }
     const { records } = element;
     if (records.length === 0) return;
@@ -244,7 +244,7 @@ export class StreamTask implements Runnable {
     this.#commit();
   }
 
-  /** ST2: the last of the outputs that is safe lets the input be closed, and then it has finished. */
+  /** ST2: once the last output is safe the input is closed, and then the task has finished. */
   #commit(): void {
     this.#phase = 'committing';
     const { input, outputs, uids } = this.#parts as TaskParts;
@@ -274,7 +274,7 @@ export class StreamTask implements Runnable {
   #endEarly(): 'blocked' {
     if (this.#phase === 'ending' || this.#phase === 'ended') return 'blocked';
     this.#options.context.abort();
-    // What is being opened is closed when it is there; until then, only its signal can hurry it.
+    // Parts that are still being opened are closed once they are open; until then only the signal can hurry them.
     if (this.#phase === 'opening') return 'blocked';
     this.#phase = 'ending';
     this.#subscription?.unsubscribe();
@@ -307,7 +307,7 @@ export class StreamTask implements Runnable {
     closeAll(closings, this.#end?.kind === 'canceled' ? undefined : this.#options.closeLimit, done);
   }
 
-  /** Runs what may throw: the error ends the task, on a turn of its own. */
+  /** Runs an action that may throw; the error ends the task on its next turn. */
   #attempt(action: () => void): void {
     try {
       action();
@@ -316,7 +316,10 @@ export class StreamTask implements Runnable {
     }
   }
 
-  /** @param uid who failed, where it was not an operator of the chain; and at which record */
+  /**
+   * @param uid the failed part, if it is not an operator of the chain
+   * @param record the record at which it failed
+   */
   #fail(error: unknown, uid?: string, record?: Blame['record']): void {
     if (this.#end === undefined) {
       this.#end = { kind: 'failed', cause: toError(error) };

@@ -4,13 +4,13 @@ import type { Runnable, Wakeable } from './runnable.ts';
 export interface TaskSchedulerOptions {
   /** How long tasks may work before timers, I/O and messages get their turn, in ms. Default 2. */
   readonly sliceMs?: number;
-  /** The most steps per turn, of all tasks together; a clock that stands still (a virtual one) needs it. Default 1 024. */
+  /** Maximum steps per turn, over all tasks; needed for a clock that stands still (a virtual one). Default 1 024. */
   readonly maxSteps?: () => number;
 }
 
 /**
- * Shares the thread among tasks: round robin, and back to the event loop after each slice (one `setImmediate` per turn
- * of *all* ready tasks), so that timers, cancellation and heartbeats are heard within a few milliseconds.
+ * Shares the thread among tasks: round robin, and back to the event loop after each slice (one `setImmediate` per
+ * turn of *all* ready tasks), so that timers, cancellation and heartbeats are served within a few milliseconds.
  */
 export class TaskScheduler implements Wakeable {
   readonly #clock: Clock;
@@ -43,14 +43,14 @@ export class TaskScheduler implements Wakeable {
 
   #runWaiting(turnEndsMs: number): void {
     let steps = this.#maxSteps();
-    // A set hands out what is added while it is walked: a task woken by another runs in the same turn.
+    // A Set iterates items added during the loop, so a task woken by another runs in the same turn.
     for (const runnable of this.#waiting) {
       this.#waiting.delete(runnable);
       const nowMs = this.#clock.now();
       const taskEndsMs = nowMs + Math.max(this.#sliceMs / 16, (turnEndsMs - nowMs) / (this.#waiting.size + 1));
       const shouldYield = (): boolean => --steps < 0 || this.#clock.now() >= taskEndsMs;
       if (runnable.run(shouldYield) === 'ready') this.#waiting.add(runnable);
-      // A task that is woken and has nothing to do has taken a step too: two may wake each other forever.
+      // A task that is woken without work also takes a step, because two tasks may wake each other forever.
       if (--steps < 0 || this.#clock.now() >= turnEndsMs) break;
     }
   }

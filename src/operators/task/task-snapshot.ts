@@ -10,7 +10,7 @@ interface StatefulParts {
   readonly outputs: readonly Pick<TaskOutput, 'snapshot'>[];
 }
 
-/** The state of a task; absent, with the first reason, if some part of it cannot tell its own. */
+/** The state of a task; absent, with the first reason, if some part cannot capture its own. */
 export function snapshotOf({ input, chain, outputs }: StatefulParts): StateSnapshot<TaskState> {
   const [read, held] = [input.snapshot(), chain.snapshot()];
   if (read.kind === 'absent') return read;

@@ -31,7 +31,7 @@ export class RetainedResult implements ReadResult {
   readonly #options: RetainedResultOptions;
   #id: ResultPartitionId;
   /** `cut`: unneeded output was dropped or never produced, so no reader can be opened. */
-  #standing: 'kept' | 'cut' | 'released' = 'kept';
+  #standing: 'retained' | 'cut' | 'released' = 'retained';
   #listener: (() => void) | undefined;
 
   constructor(id: ResultPartitionId, options: RetainedResultOptions) {
@@ -58,7 +58,7 @@ export class RetainedResult implements ReadResult {
 
   /** RP5, RP6. */
   get isNeeded(): boolean {
-    return this.#standing === 'kept' && (this.#options.keepsAll === true || !this.elements.logs.areDismissed);
+    return this.#standing === 'retained' && (this.#options.keepsAll === true || !this.elements.logs.areDismissed);
   }
 
   /**
@@ -103,7 +103,7 @@ export class RetainedResult implements ReadResult {
 
   /** RP5. It will be incomplete. */
   cut(): void {
-    if (this.#standing !== 'kept') return;
+    if (this.#standing !== 'retained') return;
     this.#standing = 'cut';
     this.#options.curtailed?.();
   }
@@ -125,7 +125,7 @@ export class RetainedResult implements ReadResult {
       );
     }
     this.#id = id;
-    this.#standing = 'kept';
+    this.#standing = 'retained';
     this.#listener = undefined;
     this.elements.restart(id, isLost);
   }
@@ -141,7 +141,7 @@ export class RetainedResult implements ReadResult {
 
   #lost(): PartitionLostError | undefined {
     switch (this.#standing) {
-      case 'kept':
+      case 'retained':
         return undefined;
       case 'cut':
         return new PartitionLostError(this.#id, 'the rest of it was not produced, because no consumer needed it');
