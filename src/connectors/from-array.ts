@@ -48,7 +48,7 @@ function numbersBetween(from: number, to: number): number[] {
   return numbers;
 }
 
-/** Counts from `start`, without the first `skipped`, which is also what it says of its position. */
+/** Counts from `start`, skipping the first `skipped` numbers. Its position is how far it has counted. */
 function counting<Out>(
   start: number,
   end: number,

@@ -49,7 +49,7 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 
 class IteratorReader<Out> implements SourceReader<Out> {
   readonly #iterator: Iterator<Out>;
-  /** Records to pass over at the start. */
+  /** Number of records to skip at the start. */
   #skip: number;
   #count: number;
   #isDone = false;
@@ -59,14 +59,14 @@ class IteratorReader<Out> implements SourceReader<Out> {
     this.#skip = this.#count = skip;
   }
 
-  /** Records before the next one. */
+  /** Number of records before the next one. */
   position(): number {
     return this.#count;
   }
 
   read(maxRecords: number): readonly Out[] | null {
     if (this.#isDone) return null;
-    // A slice at a time: what is passed over may be long, and the thread is shared.
+    // In slices, because there may be many records to skip, and the thread is shared.
     if (this.#skip > 0) return this.#passOver(maxRecords);
     const records: Out[] = [];
     while (records.length < maxRecords) {

@@ -50,7 +50,7 @@ export function elementOf(records: Batch): Records {
   return { kind: 'records', records };
 }
 
-/** By how many records an element moves the sequence numbers on. */
+/** The number of records in an element, by which it advances the sequence numbers. */
 export function recordCountOf(element: WrittenElement): number {
   return element.kind === 'records' ? element.records.length : 0;
 }

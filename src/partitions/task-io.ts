@@ -18,7 +18,7 @@ export interface TaskInput {
   placeOf(record: number): string | undefined;
   /** The exact origin, asynchronously; undefined if unknown. Call it before `close`. Never rejects. */
   readonly locate?: ((record: number) => Promise<string | undefined>) | undefined;
-  /** How far it has emitted, so that another input can go on from there. Between two emissions; changes nothing. */
+  /** Its position, from which another input can continue. Called between two emissions; changes nothing. */
   snapshot(): StateSnapshot<InputState>;
   /** No more input is needed, ever: notifies the producers and stops emitting; `close` follows. */
   dismiss(): void;
@@ -28,11 +28,11 @@ export interface TaskInput {
 
 /** What an output was working on when it failed. */
 export interface OutputBlame {
-  /** uid of the operator that reads the output, if a function of its failed; undefined for what is last in the task. */
+  /** uid of the operator that reads the output, if a function of it failed; undefined for the last part of the task. */
   readonly uid: string | undefined;
   readonly record: {
     readonly value: unknown;
-    /** Its number among the records that were written to the output, from 0. */
+    /** Its number among the records written to the output, from 0. */
     readonly number: number;
   };
 }
@@ -51,13 +51,13 @@ export interface TaskOutput {
   waitForRoom(): void;
   /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */
   onWritable(listener: () => void): void;
-  /** Takes a batch of any length, in order. @throws what went wrong with this or an earlier batch. */
+  /** Takes a batch of any length, in order. @throws the error of this or an earlier batch. */
   write(records: Batch): void;
-  /** Takes a mark: it comes after every record so far, wherever those went, and before every later one. */
+  /** Takes a mark, which comes after every earlier record in every subpartition, and before every later one. */
   mark(mark: Mark): void;
-  /** What another output has to know to go on after the last mark. When it was just {@link mark marked}. */
+  /** The state from which another output can continue after the last mark. Only right after {@link mark}. */
   snapshot(): StateSnapshot<OutputState>;
-  /** Goes on as another output would have. Once, before the first record. */
+  /** Continues from the state of another output. Called once, before the first record. */
   restore(state: OutputState): void;
   /** Flushes partly filled batches although more may follow. */
   flush(): void;

@@ -126,7 +126,7 @@ export interface ResolvedRunOptions {
   readonly environment: Environment;
 }
 
-/** How many failures a run remembers unless it is told. */
+/** Default of `exceptionHistorySize`. */
 export const defaultExceptionHistorySize = 16;
 
 const optionNames: OptionNames<JobRunOptions> = {

@@ -106,9 +106,8 @@ function missingInputs(
 }
 
 /**
- * What a run that has ended says of itself and its events do not: its snapshot, receipt and failures are to be folds over
- * them, so that a recording tells as much as the run did. The given folds took the events as they came: what the user's
- * code does to an error later is not in them.
+ * Where the snapshot, receipt and failures of an ended run differ from folds over its events; a recording must tell
+ * as much as the run itself. The given folds took the events as they came, before user code could change an error.
  */
 export function unrecorded(run: JobRun, { snapshot, receipt, failures }: RunFolds): string[] {
   const told = { snapshot: run.snapshot(), receipt: plain(run.receipt()), failures: run.failures };

@@ -60,7 +60,7 @@ export interface SimulatedEnd {
   readonly failure: Error | undefined;
   /** Timers and files that the run left behind at its end. */
   readonly leftovers: readonly string[];
-  /** What it says of itself and its events do not. */
+  /** Where its own reports differ from the folds over its events. */
   readonly unrecorded: readonly string[];
 }
 

@@ -46,11 +46,7 @@ const values: readonly [string, () => unknown, string][] = [
   ['nothing that is thrown', fail(undefined), 'error A non-error was thrown: undefined'],
   ['a revoked proxy', () => revokedProxy(), "error Cannot perform 'get' on a proxy that has been revoked"],
   ['a proxy that throws', () => trappingProxy(), 'error trap'],
-  [
-    'a revoked proxy that is thrown',
-    fail(revokedProxy()),
-    'error A non-error was thrown: a value that cannot be read',
-  ],
+  ['a revoked proxy that is thrown', fail(revokedProxy()), 'error A non-error was thrown: a value that cannot be read'],
   [
     'an error without a message',
     fail(errorWithout('message')),

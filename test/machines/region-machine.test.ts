@@ -176,7 +176,7 @@ describe('region machine', () => {
   });
 
   it.each(['created', 'scheduled.allocating', 'deploying', 'running'])(
-    'R7: in %s, a task that is canceled although nobody asked for it is a failure, and has ended',
+    'R7: in %s, a task that is canceled without a request is a failure, and has ended',
     (state) => {
       const it = inState(state);
       it.actor.send(events.canceled);

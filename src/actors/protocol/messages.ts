@@ -18,12 +18,13 @@ import type { Port } from './port.ts';
  * - W1 Each end receives the other's messages in order, each once (see {@link Port}), even if the carrier delays,
  *   repeats or reorders them. There is no order between the two directions, or between executors.
  * - W2 No answer arrives on the caller's stack. A request carries a token, and its answer the same token.
- * - W3 Whatever speaks of a task or a result names the attempt. What is said of another attempt than the present one is
- *   history: it changes nothing.
+ * - W3 Every message about a task or a result names the attempt. A message about any attempt but the current one
+ *   has no effect.
  * - W4 An executor makes no decisions about recovery. It reports facts (truncated, traceless, reclaimed), which already
  *   hold when the master hears of them; the master decides what follows.
- * - W5 An executor whose port is closed is lost, with its tasks and results. A quarantined executor gets no new tasks,
- *   but holds its results and answers requests about them. One that is told to stop says when it has: its last message.
+ * - W5 An executor whose port is closed is lost, with its tasks and results. A quarantined executor gets no new
+ *   tasks, but holds its results and answers requests about them. An executor that is told to stop reports that it
+ *   has stopped, as its last message.
  */
 export type MasterToExecutorMessage =
   /** Runs an attempt, whose results are already registered. */

@@ -2,7 +2,7 @@ import type { SourceReader } from '../../operators/source.ts';
 
 type Answer<Out> = readonly Out[] | null;
 
-/** A split, or the rest of one, starts somewhere. */
+/** The start of a split, or of the rest of one. */
 interface SplitStart {
   readonly start: number;
 }
@@ -19,13 +19,13 @@ export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out
   readonly locate: (split: Split, record: number) => Promise<string | undefined>;
 }
 
-/** A place among the splits of a subtask. Plain data. */
+/** A position in the splits of a subtask. Plain data. */
 export interface SplitsPosition {
   /** Index of the split; the number of splits at the end. */
   readonly split: number;
-  /** Where the rest of it starts that is to be read again. */
+  /** Start of the rest of that split that has to be read again. */
   readonly start: number;
-  /** Records of that rest that are before the place. */
+  /** Number of records in that rest before the position. */
   readonly skipped: number;
 }
 
@@ -34,12 +34,12 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   implements SourceReader<Out>
 {
   readonly #splits: readonly Split[];
-  /** Index of the split that is opened next. */
+  /** Index of the next split to open. */
   #next = 0;
   readonly #options: SplitsReaderOptions<Out, Split, Reader>;
   /** The opened splits and later rests of them, each with the number of its first record. */
   readonly #opened: { readonly split: Split; readonly first: number }[] = [];
-  /** Records that were read; below 0 while those before the position are that it was opened at. */
+  /** Number of records read; negative while the records before the starting position are skipped. */
   #count = 0;
   #reader: Reader | undefined;
   #isClosed = false;
@@ -49,7 +49,7 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
     this.#options = options;
   }
 
-  /** Opens the first split, or the one that `from` is in, and reads up to that place. */
+  /** Opens the first split, or the one that contains `from`, and reads up to that position. */
   static async open<Out, Split extends SplitStart, Reader extends SourceReader<Out>>(
     splits: readonly Split[],
     options: SplitsReaderOptions<Out, Split, Reader>,

@@ -4,15 +4,15 @@ import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import { checkOutputFile } from './output-file.ts';
 
-/** A part file that is complete and on the disk, and does not have its name yet. Plain data. */
+/** A part file that is complete and synced, but does not have its final name yet. Plain data. */
 export interface PreparedPart {
   /** The path as the user gave it, for messages. */
   readonly path: string;
-  /** Where it is. */
+  /** Its current path. */
   readonly temporary: string;
-  /** Where it belongs. */
+  /** Its final path. */
   readonly place: string;
-  /** Its inode, which a rename does not change: tells whether the file in its place is this one. */
+  /** Its inode, which a rename does not change: identifies this file at its final path. */
   readonly inode: string;
 }
 
@@ -23,7 +23,7 @@ export async function inodeOf(path: string): Promise<string> {
 
 /**
  * Renames a prepared file into place, replacing the one of an earlier attempt or run. Safe to call again.
- * @throws FileAccessError if the file is gone, and the one in its place is another
+ * @throws FileAccessError if the file is gone and another one is in its place
  */
 export async function commitPart({ path, temporary, place, inode }: PreparedPart): Promise<void> {
   try {

@@ -86,7 +86,7 @@ const executionSetup = setup({
     raiseGlobalFailure: sendTo(toRegion, ({ context: { vertex }, self }, { heard }: { heard: string }) => ({
       type: 'execution.inexplicable',
       vertex,
-      cause: new IllegalStateError(`${self.id} heard "${heard}", which nobody asked for`),
+      cause: new IllegalStateError(`${self.id} received "${heard}" without a request`),
     })),
   },
   guards: {

@@ -34,7 +34,7 @@ const deadline = {
   }),
 } as const;
 
-// What is wrong with a strategy or a backoff.
+// A problem of a strategy or a backoff.
 
 const invalidProposal = ({ context: { proposal } }: { context: FailoverContext }) => ({
   problem: proposal.kind === 'invalid' ? proposal.problem : '',
@@ -62,7 +62,7 @@ const overruleStrategy = <Args>(problem: (args: Args) => { readonly problem: str
 const overruleBackoff = <Args>(problem: (args: Args) => { readonly problem: string }) =>
   ({ target: 'askingDefaultBackoff', actions: { type: 'warnOfBackoff', params: problem } }) as const;
 
-/** Restarts if the answer allows it, or else refuses in the name of the backoff that gave it. */
+/** Restarts if the answer allows it, otherwise refuses it, naming the backoff. */
 const obey = (backoff: string) =>
   [
     {

@@ -8,7 +8,7 @@ import { callNow } from '../../user-code.ts';
 import type { JobServices } from '../job-services.ts';
 import { loseResult, nameOfResult } from './result-losses.ts';
 
-/** What it needs of a job. */
+/** The parts of a job that it needs. */
 type RecordServices = Pick<JobServices, 'ledger' | 'gateway' | 'observe' | 'environment' | 'failureHandling'>;
 
 /**

@@ -11,7 +11,7 @@ import type { FailoverStrategyEvent } from '../strategies/failover-strategy-mach
 import type { JobServices } from '../job-services.ts';
 import { provideFailover } from './failover-actions.ts';
 
-/** What failovers need of a job. */
+/** The parts of a job that failovers need. */
 export type FailoverServices = Pick<
   JobServices,
   'ledger' | 'gateway' | 'observe' | 'environment' | 'delay' | 'actors' | 'failureHandling'
@@ -34,14 +34,14 @@ export class OpenFailovers {
     this.#machine = provideFailover(services, this.#advisors, this.#records);
   }
 
-  /** Opens a failover for what failed, or cannot do what it was told to. */
+  /** Opens a failover for a task that failed, or a region that cannot do what it was told. */
   open({ vertex, attempt, place, cause }: Failed, master: FailoverParentRef): void {
     const { ledger, actors, environment, failureHandling } = this.#services;
     const { clock } = environment;
     const failover = ++this.#lastId as FailoverId;
     const actor: FailoverActorRef = createActor(this.#machine, {
       parent: master,
-      // One id for all: XState builds event types from ids and retains each type it has seen.
+      // One id for all, because XState builds event types from ids and retains each type it has seen.
       id: actors.idOf('master/failover'),
       input: {
         failover,

@@ -237,7 +237,7 @@ export class ExecutorConnections implements ExecutorGateway {
   /** The executor was allowed to, but the result may be needed again since. */
   #reclaimed(id: ResultPartitionId, executor: ExecutorId): void {
     if (this.#options.ledger.results.reclaimed(id) !== 'missed') return;
-    const cause = new PartitionLostError(id, `executor ${executor} released it for want of room on its disk`);
+    const cause = new PartitionLostError(id, `executor ${executor} released it because its disk space was used up`);
     this.#master.send({ type: 'partition.lost', id, cause });
   }
 

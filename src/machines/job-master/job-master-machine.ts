@@ -21,7 +21,7 @@ import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
 
 type EventOf<Type extends JobMasterEvent['type']> = { readonly event: Extract<JobMasterEvent, { type: Type }> };
 
-/** Notes why the job ends. */
+/** Records why the job ends. */
 const recordFailure = (why: string) =>
   ({
     type: 'recordFailure',
@@ -46,7 +46,7 @@ const refuseFailover = { type: 'refuseFailover', params: told<EventOf<'failover.
 
 const recordGlobalFailure = recordFailure('the job failed as a whole');
 
-/** Something failed that no task stands for. */
+/** A failure outside any task. */
 const openGlobalFailover = {
   actions: {
     type: 'openFailover',
@@ -214,7 +214,7 @@ const chart = masterSetup.createMachine({
 
 export const jobMasterMachine = tapped(chart);
 
-/** What is provided to the chart, by name. */
+/** The implementations that the job master chart names. */
 export type MasterActions = NonNullable<Parameters<typeof jobMasterMachine.provide>[0]['actions']>;
 
 export type JobMasterActorRef = ActorRefFrom<typeof jobMasterMachine>;

@@ -39,7 +39,7 @@ export interface JobMasterInput {
 export interface JobMasterContext extends JobMasterInput {
   finishedCount: number;
   restartingCount: number;
-  /** Number of regions that have ended as told. */
+  /** Number of regions that have ended on command. */
   haltedCount: number;
   /** The results that outlive the job. */
   kept: readonly KeptResult[];
@@ -52,13 +52,13 @@ export interface JobMasterContext extends JobMasterInput {
     | undefined;
 }
 
-/** An event of the job master without its type: what an action that acts on it is given. */
+/** An event of the job master without its type, as the params of an action. */
 export type Told<Type extends JobMasterEvent['type']> = Omit<Extract<JobMasterEvent, { type: Type }>, 'type'>;
 
-/** What failed: a task, or without a vertex the job as a whole. */
+/** The failed task; without a vertex, the job as a whole. */
 export type Failed = Pick<TaskFailure, 'vertex' | 'attempt' | 'place' | 'cause'>;
 
-/** What the job master chart names: what it counts, and what is provided to it. */
+/** The actions and guards that the job master chart names: its counters, and the provided implementations. */
 export const masterSetup = setup({
   types: {} as {
     context: JobMasterContext;
@@ -109,7 +109,7 @@ export const masterSetup = setup({
 
     /** Releases results that a finished region was the last to read, at the time set by `keepResults` of their exchange. */
     releaseConsumed: (_, _params: { region: RegionId }) => placeholder('job master', 'releaseConsumed'),
-    /** Does so with results that were reproduced although every consumer had read them. */
+    /** Releases results that were reproduced although every consumer had read them. */
     releaseReproduced: (_, _params: { vertex: ExecutionVertexId }) => placeholder('job master', 'releaseReproduced'),
     /** Disarms the timers that release results. */
     stopReleasing: () => placeholder('job master', 'stopReleasing'),

@@ -19,7 +19,7 @@ type Named =
   | 'losePartition'
   | 'stopAdvisors';
 
-/** What the job master does about failures. */
+/** The actions of the job master on failures. */
 export function recoveryActions(services: FailoverServices): Pick<MasterActions, Named> {
   const { ledger, environment, gateway, observe } = services;
   const failovers = new OpenFailovers(services);

@@ -5,7 +5,7 @@ import { ResultKeeper } from './result-keeper.ts';
 
 type Named = 'releaseConsumed' | 'releaseReproduced' | 'stopReleasing' | 'keepResults' | 'reportUnkept';
 
-/** What the job master does about results that were read, or that outlive the job. */
+/** The actions of the job master on results that were read, or that outlive the job. */
 export function resultActions(
   services: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>,
 ): Pick<MasterActions, Named> {

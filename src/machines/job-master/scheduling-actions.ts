@@ -16,7 +16,7 @@ type Named =
   | 'removeExecutor'
   | 'failIfSomeNeverFit';
 
-/** What the job master does about slots and regions' turns: it is decided here, and sent by the chart. */
+/** The actions of the job master on slots and on the turns of regions. They decide; the chart sends the events. */
 export function schedulingActions({
   ledger,
   environment,
@@ -44,7 +44,7 @@ export function schedulingActions({
     }),
     rescheduleRegion: enqueueActions(
       ({ enqueue }, { region, failover }: { region: RegionId; failover: FailoverId }) => {
-        // It will restart once more, and report that.
+        // It will restart again, and report that.
         if (!ledger.isLatestFailover(region, failover)) return;
         const unfit = neverFitting([region]);
         if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });

@@ -3,12 +3,12 @@ import type { RegionId } from '../../ids.ts';
 import type { RegionActorRef } from '../region/region-machine.ts';
 import type { JobLedger } from './job-ledger.ts';
 
-/** The enqueuer of an action, as far as it tells regions something. */
+/** The part of an action's enqueuer that sends events to regions. */
 export interface RegionTeller {
   sendTo(target: RegionActorRef, event: MasterToRegionEvent): void;
 }
 
-/** Tells one region something: from an enqueuer, so that it is sent when the master has come to rest. */
+/** Sends an event to one region. Enqueued, so it is sent once the master's transition is complete. */
 export function tellRegion(
   { regionActors }: Pick<JobLedger, 'regionActors'>,
   enqueue: RegionTeller,
@@ -26,7 +26,7 @@ export function tellEveryRegion(
   for (const region of regionActors) enqueue.sendTo(region, command);
 }
 
-/** Tells regions that they have the slots which came free for them. */
+/** Tells waiting regions that their slots were granted. */
 export function grantSlots(ledger: Pick<JobLedger, 'regionActors' | 'slots'>, enqueue: RegionTeller): void {
   if (ledger.slots.pendingRequests === 0) return;
   for (const { region, slots } of ledger.slots.grants()) {

@@ -221,7 +221,7 @@ export const regionSetup = base.extend({
         region,
         vertex,
         attempt,
-        cause: new IllegalStateError('The task was canceled, and nobody had asked for that'),
+        cause: new IllegalStateError('The task was canceled without a request'),
       }),
     ),
     reportTaskFinished: enqueueActions(
