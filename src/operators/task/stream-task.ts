@@ -53,8 +53,8 @@ export interface StreamTaskOptions {
   readonly scheduler: Wakeable;
   readonly listener: TaskListener;
   /**
-   * Opens input, chain and outputs, possibly asynchronously. The parts call `wake` when they become ready, and
-   * `blame` with the uid of one that cannot be opened. On failure it closes what it has opened.
+   * Opens input, chain and outputs. Ready parts call `wake`; `blame` gets the uid of one that cannot be opened. On
+   * failure it closes the opened parts.
    */
   readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
 }
@@ -316,10 +316,7 @@ export class StreamTask implements Runnable {
     }
   }
 
-  /**
-   * @param uid the failed part, if it is not an operator of the chain
-   * @param record the record at which it failed
-   */
+  /** @param uid the failed part, if it is not an operator of the chain @param record the record at which it failed */
   #fail(error: unknown, uid?: string, record?: Blame['record']): void {
     if (this.#end === undefined) {
       this.#end = { kind: 'failed', cause: toError(error) };
