@@ -178,6 +178,7 @@ export {
 } from './errors/connector-errors.ts';
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
 export { JobCanceledError, JobFailedError, UnrecoverableError } from './errors/job-errors.ts';
+export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
 export {
   DeterminismBrokenError,

@@ -1,6 +1,7 @@
 import * as connectorErrors from './errors/connector-errors.ts';
 import * as executorErrors from './errors/executor-errors.ts';
 import * as jobErrors from './errors/job-errors.ts';
+import * as journalErrors from './errors/journal-errors.ts';
 import * as resultErrors from './errors/result-errors.ts';
 import * as usageErrors from './errors/usage-errors.ts';
 import * as userCodeErrors from './errors/user-code-errors.ts';
@@ -27,7 +28,15 @@ const classes = new Map<string, ErrorClass>(
     errorClass,
   ]),
 );
-for (const family of [usageErrors, jobErrors, resultErrors, connectorErrors, executorErrors, userCodeErrors]) {
+for (const family of [
+  usageErrors,
+  jobErrors,
+  resultErrors,
+  connectorErrors,
+  executorErrors,
+  journalErrors,
+  userCodeErrors,
+]) {
   for (const [name, errorClass] of Object.entries<ErrorClass>(family)) classes.set(name, errorClass);
 }
 

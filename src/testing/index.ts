@@ -22,4 +22,6 @@ export {
 export { simulate, SimulationError, type SimulationOptions, type SimulationReport } from './simulate.ts';
 export type { DrawnFault, DrawnRun, DrawnShape } from './drawn-run.ts';
 export { JobHistory } from './job-history.ts';
-export { MemorySpillStore } from './memory-spill-store.ts';
+export { MemorySpillStore } from './storage/memory-spill-store.ts';
+export { MemoryJournalStorage, type PowerLossOptions } from './storage/memory-journal-storage.ts';
+export type { JournalFile, JournalStorage, LogBytes } from '../journal/journal-storage.ts';

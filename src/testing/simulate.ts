@@ -13,7 +13,7 @@ import { armFaults } from './armed-faults.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { type DrawnRun, drawFaults, drawShape } from './drawn-run.ts';
 import type { JobHistory } from './job-history.ts';
-import { MemorySpillStore } from './memory-spill-store.ts';
+import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { differences } from './output-differences.ts';
 import { seededRandom } from './seeded-random.ts';
 import { type GivenRunOptions, mostRestarts, runSimulated, type UndrawnOptions } from './simulated-run.ts';

@@ -17,7 +17,7 @@ import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-opti
 import { runJob } from '../run/run-job.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
-import type { MemorySpillStore } from './memory-spill-store.ts';
+import type { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';

@@ -3,7 +3,7 @@ import type { JobDefinition } from '../api/stream-graph.ts';
 import { CapturedOutput } from './captured-output.ts';
 import type { DrawnShape } from './drawn-run.ts';
 import { type FaultPlace, faultPlan } from './fault-plan.ts';
-import { MemorySpillStore } from './memory-spill-store.ts';
+import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { runSimulated, type UndrawnOptions } from './simulated-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 

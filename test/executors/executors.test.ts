@@ -13,7 +13,7 @@ import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import type { JobPlan } from '../../src/run/job-plan.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 
 /** An executor as its master sees it. */
 interface ConnectedExecutor {

@@ -171,6 +171,19 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'restart',
     message: 'Task executor e1 is lost: no heartbeat',
   },
+  JournalFormatError: {
+    make: () => new errors.JournalFormatError('state/journal', 'format 3', 'format 2', 'Delete it to start over'),
+    code: 'JOURNAL_FORMAT',
+    recovery: 'never',
+    message: 'state/journal: it is format 3, expected format 2. Delete it to start over',
+  },
+  JournalAccessError: {
+    make: () => new errors.JournalAccessError('state/journal', 'append to', { code: 'ENOSPC', message: 'full' }),
+    code: 'JOURNAL_ACCESS',
+    recovery: 'restart',
+    message:
+      'Cannot append to state/journal: A non-error was thrown: {"code":"ENOSPC","message":"full"}. Free space on its disk, and run again',
+  },
   JobFailedError: {
     make: () =>
       new errors.JobFailedError('etl', 'map[2]', 'no restart left', {

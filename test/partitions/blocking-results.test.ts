@@ -9,7 +9,7 @@ import { RetainedResultPartition } from '../../src/partitions/retained/retained-
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { type SpillFile, spillFaultPoints, type SpillStore } from '../../src/partitions/storage/spill-store.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';

@@ -16,7 +16,7 @@ import { RetainedResultPartition } from '../../src/partitions/retained/retained-
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
 import { elementOf, type StreamElement } from '../../src/partitions/stream-element.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { recordsIn } from '../support/batch-frames.ts';
 import { exchanges } from '../support/exchanges.ts';

@@ -22,7 +22,7 @@ import {
   UnreadableFileError,
 } from '../../src/partitions/storage/spill-store.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
 const idOf = (partition: number, attempt = 0): ResultPartitionId => ({ partition, attempt }) as ResultPartitionId;

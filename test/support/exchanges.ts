@@ -4,7 +4,7 @@ import { PipelinedResultPartition } from '../../src/partitions/pipelined-result-
 import type { Retention } from '../../src/partitions/retained/memory-room.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import type { ResultPartition } from '../../src/partitions/result-partition.ts';
-import { MemorySpillStore } from '../../src/testing/memory-spill-store.ts';
+import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { somePartition } from './partition-harness.ts';
 

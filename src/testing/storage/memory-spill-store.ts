@@ -1,14 +1,14 @@
-import { type Clock, type FaultPoints, noFaults } from '../environment.ts';
-import { SpillError } from '../errors/result-errors.ts';
-import { toError } from '../errors/thrown-value.ts';
-import { type ResultPartitionId, resultPartitionKey } from '../ids.ts';
+import { type Clock, type FaultPoints, noFaults } from '../../environment.ts';
+import { SpillError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { type ResultPartitionId, resultPartitionKey } from '../../ids.ts';
 import {
   type FilePlace,
   type SpillFile,
   spillFaultPoints,
   type SpillStore,
   UnreadableFileError,
-} from '../partitions/storage/spill-store.ts';
+} from '../../partitions/storage/spill-store.ts';
 
 /**
  * Spill files in memory, on the clock of a test: for repeatable runs, full disks (arm `spillFaultPoints.append`),

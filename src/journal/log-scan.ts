@@ -1,0 +1,153 @@
+import { JournalFormatError } from '../errors/journal-errors.ts';
+import { crc32 } from './crc32.ts';
+import type { LogBytes } from './journal-storage.ts';
+import { type RecordFormat, readRecordHeader, recordBeginning, recordHeaderBytes } from './record-header.ts';
+
+/** The format of a log: that of its records, and what a user can do with a log that this version cannot read. */
+export interface LogFormat extends RecordFormat {
+  /** A sentence without its full stop: `Use the version that wrote it, or delete it to start over`. */
+  readonly remedy: string;
+}
+
+/** Bytes of a log that hold no record. */
+export interface LogLoss {
+  /**
+   * `damaged`: whole records follow. `torn`: none follows, because the last append was not completed, or because it is
+   * damaged.
+   */
+  readonly kind: 'damaged' | 'torn';
+  readonly file: string;
+  readonly offset: number;
+  /** Offset after the lost bytes: of the next whole record, or the end of the file. */
+  readonly end: number;
+  readonly problem: string;
+}
+
+/** A whole record of a log. `payload` is a view of a buffer that holds its neighbours too. */
+export interface LogRecord {
+  readonly kind: 'record';
+  readonly offset: number;
+  readonly end: number;
+  readonly payload: Uint8Array;
+}
+
+/** Bytes per read. */
+const chunkBytes = 1 << 20;
+
+/**
+ * The records of a log and what is lost between them, in order, from the record at offset `from` to the end that the
+ * file has now. Reads a chunk at a time, and changes nothing.
+ *
+ * A header that is right says where the next record begins, so a damaged payload costs one record. After a damaged
+ * header, the scan goes on at the next header that is right.
+ *
+ * @throws JournalFormatError for a record of another kind or version, and for a file that is no log
+ */
+export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator<LogRecord | LogLoss> {
+  const bytes = new ChunkedBytes(file);
+  let at = from;
+  let lost: { readonly offset: number; readonly problem: string } | undefined;
+  while (at < bytes.size) {
+    const found = recordAt(bytes, at, format);
+    if ('payload' in found) {
+      if (lost !== undefined) yield { kind: 'damaged', file: file.path, end: at, ...lost };
+      lost = undefined;
+      yield { kind: 'record', offset: at, ...found };
+      at = found.end;
+      continue;
+    }
+    lost ??= { offset: at, problem: found.problem };
+    at = found.end ?? nextHeader(bytes, at + 1, format);
+  }
+  if (lost === undefined) return;
+  if (lost.offset === 0) assertIsLog(bytes, format);
+  yield { kind: 'torn', file: file.path, end: bytes.size, ...lost };
+}
+
+/** A whole record, or what is wrong and where the next one begins, if that is known. */
+type Found =
+  | { readonly payload: Uint8Array; readonly end: number }
+  | { readonly problem: string; readonly end: number | undefined };
+
+function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found {
+  const begun = bytes.read(offset, recordHeaderBytes);
+  const header = readRecordHeader(begun, offset);
+  if (header === undefined) {
+    const isCut = begun.length < recordHeaderBytes;
+    return {
+      problem: isCut ? 'the header of a record is cut' : 'there is no whole header of a record',
+      end: undefined,
+    };
+  }
+  const { kind, version, payloadBytes, payloadChecksum } = header;
+  if (kind !== format.kind || version !== format.version) throw unexpected(bytes.path, nameOf(header), format);
+  const end = offset + recordHeaderBytes + payloadBytes;
+  if (end > bytes.size) {
+    const written = bytes.size - offset - recordHeaderBytes;
+    return { problem: `a record has ${written} of ${payloadBytes} bytes`, end: bytes.size };
+  }
+  const payload = bytes.read(offset + recordHeaderBytes, payloadBytes);
+  if (crc32(payload) !== payloadChecksum) return { problem: 'the checksum of a record is wrong', end };
+  return { payload, end };
+}
+
+/** Offset of the first header from `from` on that is right; the end of the file if there is none. */
+function nextHeader(bytes: ChunkedBytes, from: number, { kind }: LogFormat): number {
+  const beginning = recordBeginning(kind);
+  for (let at = from; at + recordHeaderBytes <= bytes.size; ) {
+    const chunk = bytes.read(at, Math.min(chunkBytes, bytes.size - at));
+    const mostStart = chunk.length - recordHeaderBytes;
+    for (let start = chunk.indexOf(beginning[0] as number); start !== -1 && start <= mostStart; ) {
+      if (readRecordHeader(chunk.subarray(start), at + start)?.kind === kind) return at + start;
+      start = chunk.indexOf(beginning[0] as number, start + 1);
+    }
+    at += mostStart + 1;
+  }
+  return bytes.size;
+}
+
+/**
+ * A file without any record is a log whose first append was torn, unless most of its beginning says otherwise: it may
+ * be a user's file, which must not be cut.
+ */
+function assertIsLog(bytes: ChunkedBytes, format: LogFormat): void {
+  const expected = recordBeginning(format.kind);
+  const found = bytes.read(0, Math.min(expected.length, bytes.size));
+  const equal = found.filter((byte, index) => byte === expected[index]).length;
+  if (equal * 2 >= found.length || found.every((byte) => byte === 0)) return;
+  throw unexpected(bytes.path, 'something else', format);
+}
+
+function unexpected(file: string, found: string, format: LogFormat): JournalFormatError {
+  return new JournalFormatError(file, found, nameOf(format), format.remedy);
+}
+
+function nameOf({ kind, version }: RecordFormat): string {
+  return `a log of kind ${kind}, format ${version}`;
+}
+
+/** A file, read in chunks. Its size is that of the beginning of the scan. */
+class ChunkedBytes {
+  readonly path: string;
+  readonly size: number;
+  readonly #file: LogBytes;
+  #chunk: Uint8Array = new Uint8Array();
+  #start = 0;
+
+  constructor(file: LogBytes) {
+    this.#file = file;
+    this.path = file.path;
+    this.size = file.size();
+  }
+
+  /** `length` bytes from `offset`; fewer if the file ends. */
+  read(offset: number, length: number): Uint8Array {
+    const end = Math.min(offset + length, this.size);
+    if (offset < this.#start || end > this.#start + this.#chunk.length) {
+      const wanted = Math.min(Math.max(length, chunkBytes), this.size - offset);
+      this.#chunk = this.#file.read(offset, wanted);
+      this.#start = offset;
+    }
+    return this.#chunk.subarray(offset - this.#start, end - this.#start);
+  }
+}
