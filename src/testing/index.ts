@@ -23,5 +23,3 @@ export { simulate, SimulationError, type SimulationOptions, type SimulationRepor
 export type { DrawnFault, DrawnRun, DrawnShape } from './drawn-run.ts';
 export { JobHistory } from './job-history.ts';
 export { MemorySpillStore } from './storage/memory-spill-store.ts';
-export { MemoryJournalStorage, type PowerLossOptions } from './storage/memory-journal-storage.ts';
-export type { JournalFile, JournalStorage, LogBytes } from '../journal/journal-storage.ts';
