@@ -4,6 +4,7 @@ const [grey, cyan, yellow, green, red] = [90, 36, 33, 32, 31];
 
 const colourOf: Readonly<Record<RegionState, number>> = {
   created: grey,
+  adopting: cyan,
   scheduled: grey,
   deploying: cyan,
   running: cyan,

@@ -1,4 +1,4 @@
-import type { FoundResult, KeptResult, TaskStatistics } from './protocol/deployment.ts';
+import type { FoundResult, KeptResult, StoredResult, TaskStatistics } from './protocol/deployment.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { RestartCommand } from '../failover/restart-plan.ts';
@@ -57,6 +57,8 @@ export type RegionToExecutionEvent =
   | { readonly type: 'execution.schedule'; readonly slot: Slot | undefined }
   | { readonly type: 'execution.assignSlot'; readonly slot: Slot }
   | { readonly type: 'execution.deploy' }
+  /** The task finished in an earlier run, and its results are adopted. */
+  | { readonly type: 'execution.restore' }
   | { readonly type: 'execution.cancel' }
   /** Like cancel, but without waiting for the task. */
   | { readonly type: 'execution.suspend' }
@@ -83,6 +85,12 @@ export type ExecutionToRegionEvent =
 export type MasterToRegionEvent =
   /** Its inputs are available: run. `slots` (one per vertex, in order) is set if they were granted immediately. */
   | { readonly type: 'region.schedule'; readonly slots: readonly Slot[] | undefined }
+  /** It finished in an earlier run: `executor` adopts those of its results that still exist. */
+  | {
+      readonly type: 'region.restore';
+      readonly executor: ExecutorId;
+      readonly stored: ReadonlyMap<PartitionId, StoredResult>;
+    }
   | { readonly type: 'region.slotsGranted'; readonly slots: readonly Slot[] }
   | { readonly type: 'region.partitionsRegistered'; readonly token: number }
   | {

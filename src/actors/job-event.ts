@@ -1,6 +1,7 @@
 import type { FailurePlace } from '../failure-place.ts';
+import type { StoredOutput } from './protocol/deployment.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId } from '../ids.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 
 /** A result that a restart re-uses, and its size when it was verified. */
 export interface ReusedResult {
@@ -16,6 +17,21 @@ export interface ReusedResult {
  * clock.
  */
 export type JobEvent =
+  /**
+   * The run continues an earlier one of the same job: regions that finished there count as finished, and their results
+   * are re-used instead of being recomputed.
+   */
+  | {
+      readonly type: 'job.resumed';
+      readonly atMs: number;
+      readonly earlier: RunId;
+      /** Tasks that finished in an earlier run. */
+      readonly taskCount: number;
+      /** The results that this run adopts. */
+      readonly reused: readonly ReusedResult[];
+      /** What runs although it had finished, or does not finish what had begun: by operator, with the reason. */
+      readonly rerun: readonly { readonly operator: string; readonly why: string }[];
+    }
   | { readonly type: 'job.statusChanged'; readonly atMs: number; readonly status: JobStatus }
   | {
       readonly type: 'task.stateChanged';
@@ -37,6 +53,8 @@ export type JobEvent =
       readonly recordsOut: number;
       /** Whether it finished before the end of its input, because no consumer needed more of its output. */
       readonly isCurtailed: boolean;
+      /** Its results that outlive the process; absent if none can. */
+      readonly stored?: readonly StoredOutput[];
     }
   /**
    * A warning, once per attempt: a restarted task opens a source that cannot be read again. Earlier records are lost,

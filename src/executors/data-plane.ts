@@ -60,5 +60,7 @@ export interface DataPlane {
   describe?(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[];
   /** Keeps the results of an edge, from all executors, under the name of their directory: all or none. */
   keep?(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined>;
+  /** From now on the files of results stay on disk, for a later run. */
+  preserve?(): void;
   dispose(): Promise<void>;
 }

@@ -202,7 +202,7 @@ export class ResultStore implements ResultShelf {
   #register(registration: PartitionRegistration): void {
     const { dataPlane, directory, executor } = this.#options;
     const { id, origin, edge } = registration;
-    const before = origin === 'new' ? undefined : directory.take(id.partition);
+    const before = origin === 'new' || origin === 'restored' ? undefined : directory.take(id.partition);
     if (before !== undefined) {
       // A remaining result was replaced on another executor.
       this.#drop(id.partition);
@@ -227,6 +227,10 @@ export class ResultStore implements ResultShelf {
       this.#results.set(id.partition, result);
       // Its executor is lost, with its trace: discard the records.
       if (origin === 'unread') this.#release(id.partition, false);
+      if (origin === 'restored') {
+        this.noteRunning([id]);
+        this.noteFinished([id]);
+      }
     } else {
       const type = origin === 'unread' ? 'partition.repeat' : 'partition.resume';
       known.tell({ type, id, storage: partition, executor });

@@ -1,11 +1,12 @@
 import type { ActorHost } from '../actors/actor-host.ts';
-import type { TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
+import type { StoredOutput, TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
+import { isStorable } from '../partitions/result-partition.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { ResultDirectory } from './result-directory.ts';
 import { ResultKeeping } from './result-keeping.ts';
@@ -128,6 +129,7 @@ export class TaskExecutor {
         this.#abandonTasks();
         return this.#options.quarantined();
       case 'executor.stop':
+        if (!message.hasFinished) this.#options.dataPlane.preserve?.();
         void this.stop(message.hasFinished).then(() =>
           this.#options.port.post({ type: 'executor.stopped', token: message.token }),
         );
@@ -207,7 +209,22 @@ export class TaskExecutor {
   #finished(deployed: DeployedTask, outputs: readonly ResultPartitionId[], statistics: TaskStatistics): void {
     const { vertex, attempt } = deployed.deployment;
     if (this.#isPresent(deployed)) this.#results.noteFinished(outputs);
-    this.#end(deployed, { type: 'task.finished', vertex, attempt, statistics });
+    const stored = this.#storedOf(deployed.deployment);
+    this.#end(deployed, {
+      type: 'task.finished',
+      vertex,
+      attempt,
+      statistics,
+      ...(stored.length > 0 && { stored }),
+    });
+  }
+
+  #storedOf({ outputs }: TaskDeployment): StoredOutput[] {
+    return outputs.flatMap(({ edge, partition }) => {
+      const output = this.#results.outputOf(partition);
+      const stored = output !== undefined && isStorable(output) ? output.stored() : undefined;
+      return stored === undefined ? [] : [{ edge, stored }];
+    });
   }
 
   #failed(

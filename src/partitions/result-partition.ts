@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { ResultTrace } from './result-trace.ts';
+import type { StoredResult } from './stored-result.ts';
 import type { StreamElement, WrittenElement } from './stream-element.ts';
 
 /** Fault points around results (`environment.faults`). Their place has `partition` and `attempt`. */
@@ -96,6 +97,17 @@ export interface ResultPartition {
 export interface TraceableResult extends ResultPartition {
   /** The trace that remains after its release; undefined if the data is not enough. */
   trace(): ResultTrace | undefined;
+}
+
+/** A result that a later run can adopt. */
+export interface StorableResult extends ResultPartition {
+  /** Its files, once they are complete; undefined if it does not outlive its process. */
+  stored(): StoredResult | undefined;
+}
+
+/** Whether a result may outlive its process. */
+export function isStorable(partition: ResultPartition): partition is StorableResult {
+  return 'stored' in partition;
 }
 
 /** A result that the next attempt of its producer can take over. */

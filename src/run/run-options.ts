@@ -81,6 +81,19 @@ export interface JobRunOptions {
    * Directory for spilled results; each run creates its own directory in it. Default: the system's temporary directory.
    */
   readonly spillDirectory?: string | undefined;
+  /**
+   * Directory in which the run keeps what a later run of the same job needs to continue: after a failure, a
+   * cancellation or a crash, run the job again with the same directory. One run at a time owns it. Default: none; nothing
+   * outlives the process.
+   */
+  readonly stateDirectory?: string | undefined;
+  /**
+   * Whether the run continues an earlier one in `stateDirectory`: `auto` (default), if there is one; `require`, or fails;
+   * `never`: nothing from before is used, remembered answers included.
+   */
+  readonly resume?: ResumePolicy | undefined;
+  /** Runs everything again although nothing has changed; remembered answers are still used. Default false. */
+  readonly rerun?: boolean | undefined;
   /** Number of failures in `failures`. Default 16. */
   readonly exceptionHistorySize?: number | undefined;
   /** Cancels the job when it is aborted. */
@@ -93,6 +106,9 @@ export interface JobRunOptions {
   /** Clock, randomness, logger, fault points. Default: those of the system. */
   readonly environment?: Environment | undefined;
 }
+
+/** Whether a run continues an earlier one. */
+export type ResumePolicy = 'auto' | 'require' | 'never';
 
 /** Observes the actors of a run. Gets neither error nor completion, because it may observe several runs. */
 export interface InspectionObserver {
@@ -120,6 +136,9 @@ export interface ResolvedRunOptions {
   readonly diskOverflow: DiskOverflow;
   readonly diskWaitTimeoutMs: number;
   readonly spillDirectory: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly resume: ResumePolicy;
+  readonly rerun: boolean;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
@@ -149,6 +168,9 @@ const optionNames: OptionNames<JobRunOptions> = {
   diskOverflow: true,
   diskWaitTimeoutMs: true,
   spillDirectory: true,
+  stateDirectory: true,
+  resume: true,
+  rerun: true,
   exceptionHistorySize: true,
   signal: true,
   inspect: true,
@@ -186,6 +208,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     diskOverflow: oneOf('diskOverflow', options.diskOverflow, ['back-pressure', 'drop-releasable', 'fail']),
     diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
     spillDirectory: directory('spillDirectory', options.spillDirectory),
+    ...durability(options),
     exceptionHistorySize: count(
       'exceptionHistorySize',
       options.exceptionHistorySize,
@@ -196,6 +219,18 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     inspect: inspector(options.inspect),
     environment,
   };
+}
+
+/** @throws InvalidArgumentError also for options that need a state directory */
+function durability({ stateDirectory, resume, rerun }: JobRunOptions) {
+  const policy = oneOf('resume', resume, ['auto', 'require', 'never']);
+  if (rerun !== undefined && typeof rerun !== 'boolean')
+    throw new InvalidArgumentError('rerun', rerun, 'true or false');
+  if (stateDirectory === undefined && (policy === 'require' || rerun === true)) {
+    const option = rerun === true ? 'rerun' : 'resume';
+    throw new InvalidArgumentError(option, rerun === true ? rerun : policy, 'given together with stateDirectory');
+  }
+  return { stateDirectory: directory('stateDirectory', stateDirectory), resume: policy, rerun: rerun ?? false };
 }
 
 function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {

@@ -176,6 +176,11 @@ export class ResultTracker {
     for (const partition of this.#graph.partitionsOf(vertex)) this.#states[partition] = expected;
   }
 
+  /** A result of an earlier run no longer exists, because every consumer had read it there. */
+  noteGone(partition: PartitionId): void {
+    this.#states[partition] = released;
+  }
+
   /** A result is lost. */
   lose(partition: PartitionId): void {
     this.#states[partition] = lost;

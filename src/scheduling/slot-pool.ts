@@ -68,6 +68,12 @@ export class SlotPool {
     this.#recount();
   }
 
+  /** An executor for results that need no slot, by turns; undefined if there is none. */
+  executorFor(index: number): ExecutorId | undefined {
+    const executors = [...this.#offers.keys()];
+    return executors[index % executors.length];
+  }
+
   /**
    * Returns the slots of a region, or queues it and returns undefined; {@link grants} will name it later.
    * @throws IllegalStateError if the region is already waiting

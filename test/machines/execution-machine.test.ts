@@ -21,6 +21,7 @@ const events = {
   schedule: { type: 'execution.schedule', slot },
   assignSlot: { type: 'execution.assignSlot', slot },
   deploy: { type: 'execution.deploy' },
+  restore: { type: 'execution.restore' },
   cancel: { type: 'execution.cancel' },
   suspend: { type: 'execution.suspend' },
   fail: { type: 'execution.fail', cause },
@@ -48,16 +49,16 @@ const reach: Record<string, readonly EventName[]> = {
 
 // The whole table: state × event → state, `-` where it stays; `!` where it stays and raises a global failure.
 const table = `
-              schedule   assignSlot deploy     cancel     suspend    fail       initializing running   finished   canceled   failed
-created       scheduled  -          !          canceled   canceled   failed     failed       failed    failed     !          failed
-scheduled     -          -          deploying  canceled   canceled   failed     failed       failed    failed     !          failed
-deploying     -          -          !          canceling  canceled   failed     initializing failed    finished   canceled   failed
-initializing  -          -          !          canceling  canceled   failed     failed       running   finished   canceled   failed
-running       -          -          !          canceling  canceled   failed     failed       failed    finished   canceled   failed
-canceling     -          -          !          -          canceled   canceled   -            -         canceled   canceled   canceled
-finished      -          -          !          -          -          -          -            -         -          !          -
-canceled      -          -          !          -          -          -          -            -         -          -          -
-failed        -          -          !          -          -          -          -            -         -          -          -
+              schedule   assignSlot deploy     restore    cancel     suspend    fail       initializing running   finished   canceled   failed
+created       scheduled  -          !          finished   canceled   canceled   failed     failed       failed    failed     !          failed
+scheduled     -          -          deploying  -          canceled   canceled   failed     failed       failed    failed     !          failed
+deploying     -          -          !          -          canceling  canceled   failed     initializing failed    finished   canceled   failed
+initializing  -          -          !          -          canceling  canceled   failed     failed       running   finished   canceled   failed
+running       -          -          !          -          canceling  canceled   failed     failed       failed    finished   canceled   failed
+canceling     -          -          !          -          -          canceled   canceled   -            -         canceled   canceled   canceled
+finished      -          -          !          -          -          -          -          -            -         -          !          -
+canceled      -          -          !          -          -          -          -          -            -         -          -          -
+failed        -          -          !          -          -          -          -          -            -         -          -          -
 `;
 
 function execution(state: keyof typeof reach): RecordedActor {

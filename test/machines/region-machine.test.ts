@@ -16,7 +16,7 @@ const slots = [
   { executor: 'here', index: 1 },
 ];
 const cause = new Error('boom');
-const provided = ['recordState', 'registerPartitions', 'releaseFinishedPartitions'];
+const provided = ['recordState', 'registerPartitions', 'registerAdopted', 'releaseFinishedPartitions'];
 
 /** A region of two tasks whose executions only note what they are told. */
 interface TestRegion extends RecordedActor {
@@ -59,6 +59,7 @@ const failover = 1 as FailoverId;
 const events = {
   schedule: { type: 'region.schedule', slots },
   queue: { type: 'region.schedule', slots: undefined },
+  restore: { type: 'region.restore', executor: 'here', stored: new Map() },
   grant: { type: 'region.slotsGranted', slots },
   registered: { type: 'region.partitionsRegistered', token: 0 },
   unregistered: { type: 'region.partitionRegistrationFailed', token: 0, producer: second, cause },
@@ -79,6 +80,7 @@ const running = ['schedule', 'registered', 'up', 'up'] as const;
 
 const reach: Record<string, readonly EventName[]> = {
   created: [],
+  adopting: ['restore'],
   'scheduled.allocating': ['queue'],
   'scheduled.registering': ['schedule'],
   deploying: ['schedule', 'registered'],
@@ -94,19 +96,20 @@ const reach: Record<string, readonly EventName[]> = {
 
 // The whole table: state × event → state, `-` where it stays. Two tasks: a second `up`, `finished`, … is another matter.
 const table = `
-                             schedule              queue                 grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay
-created                      scheduled.registering scheduled.allocating  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-scheduled.allocating         -                     -                     scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-scheduled.registering        -                     -                     -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-deploying                    -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-running                      -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-finished                     -                     -                     -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -
-failed+awaited               -                     -                     -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -
-failed+ended                 -                     -                     -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -
-restarting.waiting+awaited   -                     -                     -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -
-restarting.backingOff+ended  -                     -                     -                      -          -            created                     -                            canceled           canceled -       -             -              -              created
-canceling+awaited            -                     -                     -                      -          -            -                           -                            -                  canceled -       -             -              -              -
-canceled                     -                     -                     -                      -          -            -                           -                            -                  -        -       -             -              -              -
+                             schedule              queue                 restore   grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay
+created                      scheduled.registering scheduled.allocating  adopting  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+adopting                     -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+scheduled.allocating         -                     -                     -         scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+scheduled.registering        -                     -                     -         -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+deploying                    -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+running                      -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
+finished                     -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -
+failed+awaited               -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -
+failed+ended                 -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -
+restarting.waiting+awaited   -                     -                     -         -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -
+restarting.backingOff+ended  -                     -                     -         -                      -          -            created                     -                            canceled           canceled -       -             -              -              created
+canceling+awaited            -                     -                     -         -                      -          -            -                           -                            -                  canceled -       -             -              -              -
+canceled                     -                     -                     -         -                      -          -            -                           -                            -                  -        -       -             -              -              -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);
@@ -277,6 +280,28 @@ describe('region machine', () => {
     expect(planOf()).toBe(plan);
     it.actor.send(events.grant);
     expect(planOf()).toBe(begun);
+  });
+
+  it('R9: adopts the results of an earlier run and is finished, without a slot or a deployment', () => {
+    const it = inState('adopting');
+    it.actor.send({ ...events.registered, token: 7 });
+    expect(it.take()).toEqual([]);
+    it.actor.send(events.registered);
+    expect(it.take()).toEqual(['10#0 → execution.restore', '11#0 → execution.restore']);
+    it.actor.send(events.finished);
+    it.actor.send({ ...events.finished, vertex: second });
+    expect(it.take()).toEqual([
+      '→ region.taskFinished',
+      'recordState finished',
+      '→ region.taskFinished',
+      '→ region.finished',
+    ]);
+  });
+
+  it('fails the task whose results of an earlier run cannot be adopted', () => {
+    const it = inState('adopting');
+    it.actor.send(events.unregistered);
+    expect(it.take()).toEqual(['11#0 → execution.fail']);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import type { TaskRestore } from '../../operators/state/task-state.ts';
+import type { StoredResult } from '../../partitions/stored-result.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 
 /** One attempt of one task, as an executor needs it. Plain data: the functions are in the executor's registry. */
@@ -40,9 +41,11 @@ export interface PartitionRegistration {
   readonly subpartitionCount: number;
   /**
    * `new`: written for the first time. `again`: reproduced, taking over the remains of an earlier attempt. `unread`:
-   * reproduced, but no consumer will read it.
+   * reproduced, but no consumer will read it. `restored`: complete, from an earlier run.
    */
-  readonly origin: 'new' | 'again' | 'unread';
+  readonly origin: 'new' | 'again' | 'unread' | 'restored';
+  /** The files of a restored result. */
+  readonly stored?: StoredResult;
   /** Whether it may be reproduced later, so that dropped batches must leave a trace. */
   readonly isReproducible: boolean;
 }
@@ -55,6 +58,13 @@ export interface TaskStatistics {
   readonly isCurtailed: boolean;
 }
 
+/** A complete result of a finished task that a later run can adopt. */
+export interface StoredOutput {
+  /** Index of the edge. */
+  readonly edge: number;
+  readonly stored: StoredResult;
+}
+
 /** An available result, complete or not, with its size. */
 export interface FoundResult {
   readonly id: ResultPartitionId;
@@ -62,6 +72,8 @@ export interface FoundResult {
   /** Estimated bytes in memory and on disk. */
   readonly bytes: number;
 }
+
+export type { StoredResult } from '../../partitions/stored-result.ts';
 
 /** One task's part of a result that is kept beyond its job. */
 export type { KeptPartition } from '../../partitions/storage/kept-manifest.ts';

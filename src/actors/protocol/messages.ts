@@ -6,6 +6,7 @@ import type {
   KeptPartition,
   KeptResult,
   PartitionRegistration,
+  StoredOutput,
   TaskDeployment,
   TaskStatistics,
 } from './deployment.ts';
@@ -100,7 +101,11 @@ export type ExecutorToMasterMessage =
   | { readonly type: 'executor.connected'; readonly slots: number }
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
-  | ({ readonly type: 'task.finished' } & TaskEnd)
+  | ({
+      readonly type: 'task.finished';
+      /** Its results that outlive the process; absent if none can. */
+      readonly stored?: readonly StoredOutput[];
+    } & TaskEnd)
   | ({ readonly type: 'task.canceled' } & TaskEnd)
   | ({
       readonly type: 'task.failed';

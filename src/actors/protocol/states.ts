@@ -26,6 +26,7 @@ export function isTerminalExecutionState(state: ExecutionState): boolean {
 /** The states of a pipelined region: of tasks that run, fail and restart together. */
 export const regionStates = [
   'created',
+  'adopting',
   'scheduled',
   'deploying',
   'running',

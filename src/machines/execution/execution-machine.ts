@@ -144,6 +144,7 @@ const chart = executionSetup.createMachine({
               target: 'scheduled',
               actions: { type: 'takeSlot', params: ({ event }) => ({ slot: event.slot }) },
             },
+            'execution.restore': '#execution.finished',
           },
         },
         scheduled: {

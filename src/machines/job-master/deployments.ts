@@ -1,7 +1,7 @@
-import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
+import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
-import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, ResultPartitionId } from '../../ids.ts';
 import type { ReproductionDeclarations } from '../../scheduling/reproduction-declarations.ts';
 import type { ResultTracker } from '../../scheduling/result-tracker.ts';
 import type { Attempts } from './attempts.ts';
@@ -49,6 +49,18 @@ export class Deployments {
         producer: vertex,
         subpartitionCount: graph.consumerEnd(group) - graph.consumerStart(group),
       };
+    });
+  }
+
+  /** The results of an earlier run that a finished task adopts. */
+  adoptionsOf(
+    vertex: ExecutionVertexId,
+    attempt: AttemptNumber,
+    stored: ReadonlyMap<PartitionId, StoredResult>,
+  ): PartitionRegistration[] {
+    return this.registrationsOf(vertex, attempt, 'new').flatMap((registration): PartitionRegistration[] => {
+      const result = stored.get(registration.id.partition);
+      return result === undefined ? [] : [{ ...registration, origin: 'restored', stored: result }];
     });
   }
 

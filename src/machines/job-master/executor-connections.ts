@@ -241,7 +241,7 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#master.send({ type: 'partition.lost', id, cause });
   }
 
-  #recordEnd({ vertex, attempt, statistics }: TaskEnd): void {
+  #recordEnd({ vertex, attempt, statistics, ...end }: TaskEnd): void {
     const { ledger, clock, observe } = this.#options;
     observe({
       type: 'task.ended',
@@ -250,6 +250,7 @@ export class ExecutorConnections implements ExecutorGateway {
       vertex,
       attempt,
       ...statistics,
+      ...('stored' in end && end.stored && { stored: end.stored }),
     });
   }
 

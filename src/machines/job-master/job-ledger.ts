@@ -1,4 +1,4 @@
-import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
+import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../failover/restart-plan.ts';
 import type { RecoveryView } from '../../failover/restart-proposal.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
@@ -25,6 +25,9 @@ import type { RegionActorRef } from '../region/region-machine.ts';
 import { Attempts } from './attempts.ts';
 import { Deployments } from './deployments.ts';
 
+/** The regions that finished in an earlier run, with those of their results that still exist. */
+export type RestoredRegions = ReadonlyMap<RegionId, ReadonlyMap<PartitionId, StoredResult>>;
+
 const toBeNew: Reproducibility = { kind: 'never', why: 'it is about to write new results' };
 
 /**
@@ -48,6 +51,8 @@ export class JobLedger implements RecoveryView {
   readonly regionActors: RegionActorRef[] = [];
   /** The latest failover that restarts each region. */
   readonly #latestFailovers = new Map<RegionId, FailoverId>();
+  /** Regions that finished in an earlier run and have not been scheduled, with their results. */
+  readonly #restored = new Map<RegionId, ReadonlyMap<PartitionId, StoredResult>>();
   readonly #deployments: Deployments;
   /** Computed when a region first has to wait for slots. */
   #order: Int32Array | undefined;
@@ -92,6 +97,23 @@ export class JobLedger implements RecoveryView {
   }
 
   // Regions
+
+  /** Takes the regions that finished in an earlier run, with their results. Call it before the job starts. */
+  restore(regions: RestoredRegions): void {
+    for (const [region, stored] of regions) this.#restored.set(region, stored);
+  }
+
+  /** Whether a region finished in an earlier run and was not scheduled in this one. */
+  isRestored(region: RegionId): boolean {
+    return this.#restored.has(region);
+  }
+
+  /** The results that a region adopts instead of running; undefined if it runs. Only its first attempt can adopt them. */
+  takeRestored(region: RegionId): ReadonlyMap<PartitionId, StoredResult> | undefined {
+    const stored = this.#restored.get(region);
+    this.#restored.delete(region);
+    return stored;
+  }
 
   /** Whether the attempt of a region reproduces results or writes new ones, from its chart. */
   planOf(region: RegionId): RestartPlan {
@@ -185,6 +207,32 @@ export class JobLedger implements RecoveryView {
     this.declarations.begin(vertex, mode);
     this.results.begin(vertex, attempt, mode);
     return this.#deployments.registrationsOf(vertex, attempt, mode);
+  }
+
+  /**
+   * The tasks of a region that finished in an earlier run adopt their results: those in `stored`. The others no longer
+   * exist, because no consumer needs them. Returns what to register.
+   */
+  adopt(
+    vertices: ArrayLike<number>,
+    attempt: AttemptNumber,
+    stored: ReadonlyMap<PartitionId, StoredResult>,
+  ): PartitionRegistration[] {
+    const tasks = Array.from(vertices as ArrayLike<ExecutionVertexId>);
+    const registrations = tasks.flatMap((vertex) => {
+      this.declarations.begin(vertex, 'new');
+      this.results.begin(vertex, attempt, 'new');
+      return this.#deployments.adoptionsOf(vertex, attempt, stored);
+    });
+    for (const vertex of tasks) {
+      if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
+      for (const partition of this.graph.partitionsOf(vertex)) {
+        if (stored.has(partition) || this.graph.exchangeOfPartition(partition).joinsRegions) continue;
+        this.results.noteGone(partition);
+        this.loseTrace(partition);
+      }
+    }
+    return registrations;
   }
 
   /** The deployment of an attempt, with inputs by their producers' current attempts. */

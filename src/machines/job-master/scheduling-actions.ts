@@ -1,4 +1,5 @@
 import { enqueueActions } from 'xstate';
+import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import type { JobServices } from '../job-services.ts';
@@ -23,13 +24,7 @@ export function schedulingActions({
   gateway,
   observe,
 }: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>): Pick<MasterActions, Named> {
-  const { scheduling, slots, regions } = ledger;
-  const schedule = (enqueue: RegionTeller, ready: Iterable<RegionId>): void => {
-    for (const region of ready) {
-      const granted = slots.request(region, regions.verticesOf(region).length);
-      tellRegion(ledger, enqueue, region, { type: 'region.schedule', slots: granted });
-    }
-  };
+  const { scheduling, slots } = ledger;
   const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined =>
     neverFittingAmong(ledger, gateway.slotLimit, candidates);
 
@@ -37,7 +32,7 @@ export function schedulingActions({
     startScheduling: enqueueActions(({ enqueue }) => {
       const unfit = neverFitting(unfinished(ledger));
       if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
-      schedule(enqueue, scheduling.offer(ledger.regionActors.keys() as Iterable<RegionId>));
+      schedule(ledger, enqueue, scheduling.offer(ledger.regionActors.keys() as Iterable<RegionId>));
     }),
     scheduleConsumers: enqueueActions(({ enqueue }, { vertex }: { vertex: ExecutionVertexId }) => {
       scheduleAmong(ledger.finishTask(vertex), enqueue);
@@ -72,13 +67,29 @@ export function schedulingActions({
 
   /** A queued region may have waited only for one of these to run again, with free slots available. */
   function scheduleAmong(ready: readonly RegionId[], enqueue: RegionTeller): void {
-    schedule(enqueue, ready);
+    schedule(ledger, enqueue, ready);
     if (ready.length > 0) grantSlots(ledger, enqueue);
   }
 }
 
-function unfinished({ regionActors }: JobLedger): RegionId[] {
-  return regionActors.flatMap((actor, id) => (actor.getSnapshot().matches('finished') ? [] : [id as RegionId]));
+/** Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead. */
+function schedule(ledger: JobLedger, enqueue: RegionTeller, ready: Iterable<RegionId>): void {
+  const { slots, regions } = ledger;
+  for (const region of ready) {
+    const executor = slots.executorFor(region);
+    const stored = executor && ledger.takeRestored(region);
+    const command: MasterToRegionEvent =
+      executor !== undefined && stored !== undefined
+        ? { type: 'region.restore', executor, stored }
+        : { type: 'region.schedule', slots: slots.request(region, regions.verticesOf(region).length) };
+    tellRegion(ledger, enqueue, region, command);
+  }
+}
+
+function unfinished(ledger: JobLedger): RegionId[] {
+  return ledger.regionActors.flatMap((actor, id) =>
+    actor.getSnapshot().matches('finished') || ledger.isRestored(id as RegionId) ? [] : [id as RegionId],
+  );
 }
 
 /** The error of the first region that needs more slots than there will ever be. */

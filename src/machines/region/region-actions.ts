@@ -1,10 +1,10 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { modeOf } from '../../failover/restart-plan.ts';
-import type { ExecutionVertexId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobServices } from '../job-services.ts';
-import { regionMachine } from './region-machine.ts';
+import { type RegionActorRef, regionMachine } from './region-machine.ts';
 
 /** Implements the actions that the region chart names. */
 export function provideRegion({
@@ -14,6 +14,23 @@ export function provideRegion({
   delay,
   observe,
 }: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'delay' | 'observe'>): typeof regionMachine {
+  /** Answers the region. `first` is blamed for what no task is to blame for. */
+  const register = (
+    partitions: readonly PlacedRegistration[],
+    first: ExecutionVertexId,
+    attempt: AttemptNumber,
+    self: Pick<RegionActorRef, 'send'>,
+  ): void => {
+    const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
+      if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
+      else self.send({ type: 'region.partitionRegistrationFailed', token: attempt, ...failed });
+    };
+    try {
+      gateway.registerPartitions(partitions, done);
+    } catch (thrown) {
+      done({ producer: first, cause: toError(thrown) });
+    }
+  };
   return regionMachine.provide({
     actors: { delay },
     actions: {
@@ -27,15 +44,11 @@ export function provideRegion({
           const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt, modeOf(plan));
           for (const registration of registrations) partitions.push({ executor, registration });
         }
-        const done: Parameters<typeof gateway.registerPartitions>[1] = (failed) => {
-          if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
-          else self.send({ type: 'region.partitionRegistrationFailed', token: attempt, ...failed });
-        };
-        try {
-          gateway.registerPartitions(partitions, done);
-        } catch (thrown) {
-          done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
-        }
+        register(partitions, vertices[0] as ExecutionVertexId, attempt, self);
+      },
+      registerAdopted: ({ context: { vertices, attempt }, self }, { executor, stored }) => {
+        const adopted = ledger.adopt(vertices, attempt, stored).map((registration) => ({ executor, registration }));
+        register(adopted, vertices[0] as ExecutionVertexId, attempt, self);
       },
       releaseFinishedPartitions: ({ context: { vertices, attempt, plan } }) => {
         const isNew = modeOf(plan) === 'new';

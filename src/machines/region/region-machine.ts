@@ -18,6 +18,7 @@ import { type RegionEvent, regionGroups, regionSetup } from './region-setup.ts';
  * R7 An attempt that ends as canceled while its region runs is a failure, so that no region waits forever for its work.
  * R8 Its plan changes when a failover tells it to restart and when its attempt begins to write, by the table of
  *   `planAfter`.
+ * R9 A region that finished in an earlier run adopts its results and is finished, without a slot or a deployment.
  */
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
 
@@ -88,6 +89,25 @@ const chart = regionSetup.createMachine({
                 actions: { type: 'scheduleExecutions', params: { slots: undefined } },
               },
             ],
+            'region.restore': {
+              target: 'adopting',
+              actions: { type: 'registerAdopted', params: ({ event }) => event },
+            },
+          },
+        },
+        /** It finished in an earlier run, and takes over its results. */
+        adopting: {
+          tags: 'active',
+          on: {
+            'region.partitionsRegistered': {
+              guard: { type: 'isCurrentRegistration', params: ({ event }) => ({ token: event.token }) },
+              actions: 'restoreExecutions',
+            },
+            'region.partitionRegistrationFailed': {
+              guard: { type: 'isCurrentRegistration', params: ({ event }) => ({ token: event.token }) },
+              actions: { type: 'failUnregistered', params: ({ event }) => event },
+            },
+            'execution.finished': [{ guard: 'isLastToFinish', target: '#finished', ...noteFinished }, noteFinished],
           },
         },
         scheduled: {

@@ -99,6 +99,9 @@ const base = setup({
     recordState: (_, _params: { state: RegionState }) => placeholder('region', 'recordState'),
     /** Registers the partitions of this attempt; answers with `region.partitionsRegistered` or `…Failed`, token = attempt. */
     registerPartitions: (_, _params: { slots: readonly Slot[] }) => placeholder('region', 'registerPartitions'),
+    /** Registers the results of an earlier run that it adopts; answers as above. */
+    registerAdopted: (_, _params: Pick<EventOf<'region.restore'>, 'executor' | 'stored'>) =>
+      placeholder('region', 'registerAdopted'),
     /**
      * Releases the results of finished tasks before their next attempt. If the region reproduces them, only results
      * that do not outlive their task are released.
@@ -144,6 +147,7 @@ export const regionSetup = base.extend({
       }
     }),
     deployExecutions: tell({ type: 'execution.deploy' }),
+    restoreExecutions: tell({ type: 'execution.restore' }),
     cancelExecutions: tell({ type: 'execution.cancel' }),
     suspendExecutions: tell({ type: 'execution.suspend' }),
     failForWantOfSlots: sendTo(firstExecution, ({ context: { executions, job } }) => {

@@ -63,6 +63,12 @@ export class DiskRoom {
     this.#usedBytes += bytes;
   }
 
+  /** Counts the file of an earlier run, which is there already, whether or not it fits. */
+  adopt(bytes: number): void {
+    this.#options?.budget.reserve(bytes);
+    this.#usedBytes += bytes;
+  }
+
   giveBack(bytes: number): void {
     this.#usedBytes -= bytes;
     this.#options?.budget.release(bytes);

@@ -3,7 +3,8 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { readBack } from '../storage/read-back.ts';
 import { frameChecksum } from '../records/element-codec.ts';
-import type { SpillFile, SpillStore } from '../storage/spill-store.ts';
+import type { ResultIndex } from '../storage/result-index.ts';
+import { type DurableFile, isDurable, type SpillFile, type SpillStore } from '../storage/spill-store.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
@@ -161,6 +162,40 @@ export class ResultFile {
     this.#disk.stopWaiting();
     this.#finishing = done;
     this.#finishIfWritten();
+  }
+
+  /** Takes over the file of an earlier run's complete result. */
+  adopt(file: SpillFile, bytes: number): void {
+    this.#file = file;
+    this.#disk.adopt(bytes);
+  }
+
+  /**
+   * Seals the file of a complete result, if results of its store outlive the process. Calls `done` when it is safe, or
+   * with the error.
+   *
+   * @param index undefined if the file does not hold everything
+   */
+  seal(index: () => ResultIndex | undefined, done: (failure: Error | undefined) => void): void {
+    const { spillStore } = this.#options;
+    const contents = isDurable(spillStore) ? index() : undefined;
+    if (!isDurable(spillStore) || contents === undefined) {
+      done(undefined);
+      return;
+    }
+    const file = this.#file ?? spillStore.create(this.#id);
+    this.#file = file;
+    (file as DurableFile).seal(contents, (failure) => {
+      // Otherwise it was closed, or replaced by the file of the next attempt.
+      if (file === this.#file) this.#failure ??= failure;
+      done(file === this.#file ? failure : undefined);
+    });
+  }
+
+  /** What names its sealed file for a later run. */
+  get sealed(): DurableFile['sealed'] {
+    const { spillStore } = this.#options;
+    return isDurable(spillStore) ? (this.#file as DurableFile | undefined)?.sealed : undefined;
   }
 
   /** The next attempt takes over; `logs` are all logs of the result. A lost or incomplete file is removed. */

@@ -44,6 +44,15 @@ export class RetainedElements {
     });
   }
 
+  /** Takes over the complete result of an earlier run. */
+  adopt({ file, index }: NonNullable<RetainedResultOptions['stored']>): void {
+    this.logs.adopt(index);
+    this.file.adopt(
+      file,
+      index.elements.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+  }
+
   /** Whether an attempt that adds no element may write: neither lagging readers nor pending writes stop it. */
   get isInStep(): boolean {
     return !this.memory.isFull && !this.file.isBusy;
@@ -112,7 +121,10 @@ export class RetainedElements {
    * closed.
    */
   finish(done: (failure: Error | undefined) => void): void {
-    this.file.finish(done);
+    this.file.finish((failure) => {
+      if (failure === undefined) this.file.seal(() => this.logs.index(), done);
+      else done(failure);
+    });
   }
 
   /** The next attempt writes them again. @param isLost whether the file is to be removed */

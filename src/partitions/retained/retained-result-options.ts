@@ -2,7 +2,8 @@ import type { SyncPolicy } from '../../graph/exchange-settings.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { ResultTrace } from '../result-trace.ts';
-import type { SpillStore } from '../storage/spill-store.ts';
+import type { ResultIndex } from '../storage/result-index.ts';
+import type { SpillFile, SpillStore } from '../storage/spill-store.ts';
 import type { DiskRoomOptions } from './disk-room.ts';
 import type { Retention } from './memory-room.ts';
 
@@ -26,6 +27,8 @@ export interface RetainedResultOptions {
   readonly truncated?: () => void;
   /** The trace of an earlier attempt's released result, if this one reproduces it. */
   readonly before?: ResultTrace;
+  /** The complete result of an earlier run: its file, and what is in it. */
+  readonly stored?: { readonly file: SpillFile; readonly index: ResultIndex };
   /** Whether it must be complete for later readers, regardless of the current ones. */
   readonly keepsAll?: boolean;
   /**

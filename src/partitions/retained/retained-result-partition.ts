@@ -1,8 +1,9 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import type { PartitionStatistics, ResumableResult, SubpartitionView } from '../result-partition.ts';
+import type { PartitionStatistics, ResumableResult, StorableResult, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
+import type { StoredResult } from '../stored-result.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ReproducingWriter } from './reproducing-writer.ts';
@@ -19,7 +20,7 @@ export interface RetainedResultPartitionOptions extends RetainedResultOptions {
  *
  * RA1 Once the next attempt has taken over, nothing that remains of this one has an effect.
  */
-export class RetainedResultPartition implements ResumableResult {
+export class RetainedResultPartition implements ResumableResult, StorableResult {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
@@ -98,6 +99,13 @@ export class RetainedResultPartition implements ResumableResult {
 
   trace(): ResultTrace | undefined {
     return this.#result.trace();
+  }
+
+  stored(): StoredResult | undefined {
+    const { sealed } = this.#result.elements.file;
+    if (sealed === undefined) return undefined;
+    const { records, spilledBytes } = this.statistics();
+    return { ...sealed, records, bytes: spilledBytes };
   }
 
   release(): void {

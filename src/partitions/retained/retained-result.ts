@@ -42,6 +42,7 @@ export class RetainedResult implements ReadResult {
     });
     this.readers = new ResultReaders(this, options.exchange.consumption !== 'after-producer-finished');
     if (options.before !== undefined) this.elements.logs.follow(options.before);
+    if (options.stored !== undefined) this.elements.adopt(options.stored);
   }
 
   get id(): ResultPartitionId {

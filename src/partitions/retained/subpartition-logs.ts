@@ -3,6 +3,7 @@ import type { PartitionId } from '../../ids.ts';
 import { elementChecksum } from '../records/element-codec.ts';
 import type { Reproduction } from '../reproduced/reproduction.ts';
 import { ResultTrace, type TracedElement } from '../result-trace.ts';
+import type { IndexedElement, ResultIndex } from '../storage/result-index.ts';
 import { type LogEntry, RetainedLog } from './retained-log.ts';
 
 /**
@@ -107,6 +108,36 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
       log.restart();
     }
     this.#areWhole = before.isWhole;
+  }
+
+  /** Takes over the complete result of an earlier run: everything is in its file. */
+  adopt({ elements }: ResultIndex): void {
+    for (const { subpartition, count, offset, bytes, checksum } of elements) {
+      const log = this.of(subpartition);
+      const written = { offset, bytes };
+      this.append(log, {
+        sequence: log.recordCount,
+        count,
+        element: undefined,
+        reservedBytes: 0,
+        written,
+        checksum,
+      });
+    }
+    this.#areWhole = true;
+  }
+
+  /** Where everything is in the file; undefined if some of it is not there. */
+  index(): ResultIndex | undefined {
+    const elements: IndexedElement[] = [];
+    for (const log of this) {
+      if (log.first > 0) return undefined;
+      for (const { count, written, checksum } of log.kept()) {
+        if (written === undefined || checksum === undefined) return undefined;
+        elements.push({ subpartition: log.subpartition, count, ...written, checksum });
+      }
+    }
+    return { subpartitionCount: this.#count, elements };
   }
 
   /** The reader of a log was dismissed. */

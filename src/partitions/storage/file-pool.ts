@@ -24,6 +24,11 @@ export class FilePool {
     return new PooledFile(this, path);
   }
 
+  /** Adds a file that another process has created, at `path`. It is deleted like one of this process. */
+  adopt(path: string): PooledFile {
+    return new PooledFile(this, () => Promise.resolve(path), path);
+  }
+
   /** Runs `work` once the number of users is below the limit. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#busy.take(work);
@@ -76,7 +81,7 @@ class Turns {
  * Invariants:
  * - PF1 Its handle is closed only while it is unused.
  * - PF2 A removed file disappears after its last use, and every use under way ends with an error.
- * - PF3 It deletes only a file that it created.
+ * - PF3 It deletes only a file that it created or adopted.
  */
 export class PooledFile {
   readonly #pool: FilePool;
@@ -91,9 +96,11 @@ export class PooledFile {
   #active = 0;
   #removal: { readonly gone: Promise<void>; readonly settle: () => void } | undefined;
 
-  constructor(pool: FilePool, path: () => Promise<string>) {
+  /** @param existing the path of a file that already exists */
+  constructor(pool: FilePool, path: () => Promise<string>, existing?: string) {
     this.#pool = pool;
     this.#path = path;
+    this.#madeAt = existing;
   }
 
   get isRemoved(): boolean {

@@ -17,6 +17,8 @@ export interface FileSegmentOptions {
   /** Its path, once `makeDirectory` has settled. */
   readonly path: () => string;
   readonly makeDirectory: () => Promise<unknown>;
+  /** Length of a segment that another process has written and synced. Default: a new segment. */
+  readonly existingBytes?: number;
 }
 
 /**
@@ -39,12 +41,15 @@ export class FileSegment {
 
   constructor(options: FileSegmentOptions) {
     this.#options = options;
-    this.#end = options.start;
-    this.#syncedEnd = options.start;
-    this.#file = options.pool.add(async () => {
-      await options.makeDirectory();
-      return options.path();
-    });
+    const { existingBytes = 0 } = options;
+    this.#end = this.#syncedEnd = options.start + existingBytes;
+    this.#file =
+      existingBytes > 0
+        ? options.pool.adopt(options.path())
+        : options.pool.add(async () => {
+            await options.makeDirectory();
+            return options.path();
+          });
   }
 
   get start(): number {

@@ -19,6 +19,8 @@ export interface SegmentedFileOptions {
   readonly segmentBytes: number;
   readonly faults: FaultPoints;
   readonly noteGone: () => void;
+  /** The segments that another process has written and synced, and their directory. Default: none. */
+  readonly existing?: { readonly directory: string; readonly segments: readonly number[] };
 }
 
 type Append = { readonly bytes: Uint8Array; readonly done: (error: Error | undefined, offset: number) => void };
@@ -47,7 +49,11 @@ export class SegmentedFile implements SpillFile {
 
   constructor(options: SegmentedFileOptions) {
     this.#options = options;
-    this.#directory = options.parent;
+    const { parent, existing } = options;
+    this.#directory = existing?.directory ?? parent;
+    for (const bytes of existing?.segments ?? []) {
+      this.#segments.push(this.#segment(this.#segments.length, this.#segments.at(-1)?.end ?? 0, bytes));
+    }
   }
 
   get id(): ResultPartitionId {
@@ -154,10 +160,18 @@ export class SegmentedFile implements SpillFile {
     return segment;
   }
 
-  #segment(number: number, start: number): FileSegment {
+  #segment(number: number, start: number, existingBytes = 0): FileSegment {
     const { id, pool } = this.#options;
     const path = (): string => join(this.#directory, segmentName(id, number));
-    return new FileSegment({ id, number, start, pool, path, makeDirectory: () => this.#makeDirectory() });
+    return new FileSegment({
+      id,
+      number,
+      start,
+      pool,
+      path,
+      makeDirectory: () => this.#makeDirectory(),
+      existingBytes,
+    });
   }
 
   async #makeDirectory(): Promise<void> {

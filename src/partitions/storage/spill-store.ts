@@ -1,4 +1,6 @@
 import type { ResultPartitionId } from '../../ids.ts';
+import type { StoredResult } from '../stored-result.ts';
+import type { ResultIndex } from './result-index.ts';
 
 /**
  * Storage for results that live on disk (`reliable`), or that exceed the memory budget (`blocking`, `memory`):
@@ -44,6 +46,32 @@ export interface SpillFile {
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
   /** Deletes the file; reads under way end with an error. Idempotent. */
   remove(): void;
+}
+
+/** A file whose complete result outlives the process. */
+export interface DurableFile extends SpillFile {
+  /** What names it for a later run, once it is sealed. */
+  readonly sealed: Pick<StoredResult, 'run' | 'partition' | 'attempt'> | undefined;
+  /**
+   * Writes the index of the complete result beside its synced files: from then on another process can read it. `done`
+   * gets a `SpillError` on failure.
+   */
+  seal(index: ResultIndex, done: (error: Error | undefined) => void): void;
+}
+
+/** A store of such files. */
+export interface DurableSpillStore extends SpillStore {
+  create(id: ResultPartitionId): DurableFile;
+  /**
+   * Opens the file of an earlier run's complete result, with its index.
+   * @throws Error if the index is missing, damaged or does not fit the files
+   */
+  adopt(stored: StoredResult): { readonly file: DurableFile; readonly index: ResultIndex };
+}
+
+/** Whether the results of a store outlive the process. */
+export function isDurable(store: SpillStore): store is DurableSpillStore {
+  return 'adopt' in store;
 }
 
 /** A position in a file on disk. */

@@ -1,3 +1,5 @@
+import { counted } from './counted.ts';
+
 /** The cost of one failure. */
 export interface FailoverReceipt {
   readonly failover: number;
@@ -21,6 +23,20 @@ export interface FailoverReceipt {
   readonly delayMs: number;
   /** Time from the failure until every restarted region ran again; undefined if that never happened. */
   readonly recoveryMs: number | undefined;
+}
+
+/** What a run took over from an earlier run of the same job, in its state directory. */
+export interface ResumedReceipt {
+  /** The latest of those runs. */
+  readonly earlier: string;
+  /** Tasks that had finished. */
+  readonly tasks: number;
+  /** Results that were re-used instead of being recomputed. */
+  readonly results: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** What ran again although it had finished: by operator, with the reason. */
+  readonly rerun: readonly { readonly operator: string; readonly why: string }[];
 }
 
 /** The account of a run: its work and the cost of its recovery. Immutable. */
@@ -59,6 +75,8 @@ export interface JobReceipt {
    */
   readonly reopenedSources: readonly { readonly source: string; readonly attempts: number; readonly records: number }[];
   readonly failovers: readonly FailoverReceipt[];
+  /** What this run took over from an earlier one; undefined if it began from the start. */
+  readonly resumed: ResumedReceipt | undefined;
   toString(): string;
 }
 
@@ -83,8 +101,12 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 1000 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function describeResumed({ earlier, tasks, results, records, bytes, rerun }: ResumedReceipt, total: number): string[] {
+  return [
+    `  continued run ${earlier}: ${tasks} of ${counted(total, 'task')} had finished`,
+    `  results re-used from an earlier run: ${results}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
+    ...rerun.map(({ operator, why }) => `  "${operator}" runs again: ${why}`),
+  ];
 }
 
 /** A receipt as text: failures and their cost, tasks that ended early, sources that lost records. */
@@ -93,6 +115,7 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const lines = [
     `${receipt.job}: ${counted(tasks.total, 'task')} in ${Math.round(receipt.durationMs)} ms, ${counted(failovers.length, 'failure')}`,
   ];
+  if (receipt.resumed !== undefined) lines.push(...describeResumed(receipt.resumed, tasks.total));
   for (const failover of failovers) {
     const recovery =
       failover.recoveryMs === undefined ? 'not recovered' : `${failover.recoveryMs.toFixed(1)} ms to running`;

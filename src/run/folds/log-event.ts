@@ -1,5 +1,6 @@
-import type { JobEvent, JobEventType } from '../../actors/job-event.ts';
+import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
 import type { Logger } from '../../environment.ts';
+import { counted } from './counted.ts';
 import { describePlace, type FailurePlace } from '../../failure-place.ts';
 
 /** The log entry of an event: a message for people, and data. */
@@ -16,6 +17,11 @@ type LineOf<Type extends JobEventType> = (
 
 /** The events that operators of a job need in the log: failures, decisions about them, and the end of the job. */
 const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
+  'job.resumed': ({ earlier, taskCount, reused, rerun }, job) => ({
+    level: 'info',
+    message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${reusedInWords(reused)}`,
+    about: { earlier, taskCount, results: reused.length, rerun },
+  }),
   'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
   'task.failed': ({ task, cause, place, failover, attempt, classification, labels }, job) => ({
     level: 'warn',
@@ -82,6 +88,12 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: cause.message, about: { executor } }),
 };
+
+function reusedInWords(reused: readonly ReusedResult[]): string {
+  const records = reused.reduce((sum, result) => sum + result.records, 0);
+  const verb = reused.length === 1 ? 'is' : 'are';
+  return `${counted(reused.length, 'result')} with ${counted(records, 'record')} ${verb} re-used`;
+}
 
 function inWords(place: FailurePlace | undefined): string {
   return place === undefined ? '' : ` (${describePlace(place)})`;

@@ -2,7 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
 import type { EventFold } from './event-fold.ts';
 import { FailoverReceipts } from './failover-receipts.ts';
-import { describeReceipt, type JobReceipt, type MovedRecords } from './job-receipt.ts';
+import { describeReceipt, type JobReceipt, type MovedRecords, type ResumedReceipt } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
 import { type MovedCounts, TaskTally, type VertexTally } from './task-tally.ts';
 
@@ -19,6 +19,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   readonly #tally: TaskTally;
   readonly #failovers: FailoverReceipts;
   #isOver = false;
+  #resumed: ResumedReceipt | undefined;
   #startedMs: number | undefined;
   #latestMs = 0;
 
@@ -33,6 +34,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     if (!this.#isOver) this.#latestMs = event.atMs;
     this.#startedMs ??= event.atMs;
     if (event.type === 'job.statusChanged') this.#isOver = isTerminalJobStatus(event.status);
+    if (event.type === 'job.resumed') this.#resumed = resumedReceipt(event);
     this.#tally.next(event);
     this.#failovers.next(event);
   }
@@ -61,6 +63,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       endedEarly: this.#tally.endedEarly(),
       reopenedSources: this.#tally.reopenedSources(),
       failovers: this.#failovers.value(),
+      resumed: this.#resumed,
     };
     return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
   }
@@ -69,6 +72,22 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     if (this.#startedMs === undefined) return 0;
     return Math.max(this.#latestMs, live?.nowMs ?? 0) - this.#startedMs;
   }
+}
+
+function resumedReceipt({
+  earlier,
+  taskCount,
+  reused,
+  rerun,
+}: Extract<JobEvent, { type: 'job.resumed' }>): ResumedReceipt {
+  return Object.freeze({
+    earlier,
+    tasks: taskCount,
+    results: reused.length,
+    records: reused.reduce((sum, { records }) => sum + records, 0),
+    bytes: reused.reduce((sum, { bytes }) => sum + bytes, 0),
+    rerun,
+  });
 }
 
 function recordsOf(vertices: readonly VertexTally[]): JobReceipt['records'] {

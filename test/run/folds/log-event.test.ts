@@ -1,7 +1,7 @@
 import type { JobEvent, JobEventType } from '../../../src/actors/job-event.ts';
 import { logEvent } from '../../../src/run/folds/log-event.ts';
 import type { Logger } from '../../../src/environment.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, RegionId } from '../../../src/ids.ts';
+import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../../../src/ids.ts';
 
 const attempt = 1 as AttemptNumber;
 const failover = 7 as FailoverId;
@@ -16,6 +16,15 @@ type Row<Type extends JobEventType> = readonly [
 
 /** Every event, and what the log of the job `sums` says of it: its level and its text. */
 const rows: { readonly [Type in JobEventType]: Row<Type> } = {
+  'job.resumed': [
+    {
+      earlier: 'run-1' as RunId,
+      taskCount: 3,
+      reused: [{ partition: 0 as PartitionId, records: 40, bytes: 900 }],
+      rerun: [{ operator: 'sum', why: 'its function changed' }],
+    },
+    'info: Job "sums" continues run run-1: 3 tasks finished there, 1 result with 40 records is re-used',
+  ],
   'job.statusChanged': [{ status: 'running' }, 'info: Job "sums" is running'],
   'task.stateChanged': [{ task: 'map[2]', vertex: 2, attempt, state: 'running' }, undefined],
   'task.ended': [

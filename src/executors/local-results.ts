@@ -1,0 +1,231 @@
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { KeptPartition, KeptResult, PartitionRegistration, StoredResult } from '../actors/protocol/deployment.ts';
+import { fileProblem } from '../connectors/file-problem.ts';
+import type { Environment } from '../environment.ts';
+import { FileAccessError } from '../errors/connector-errors.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
+import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
+import type { ExchangeName } from '../graph/exchange-type.ts';
+import type { KeepResults } from '../graph/keep-results.ts';
+import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
+import type { RunId } from '../ids.ts';
+import type { VertexProgram } from '../operators/operator-description.ts';
+import { ByteBudget } from '../partitions/byte-budget.ts';
+import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
+import { ReleasedResultPartition } from '../partitions/reproduced/released-result-partition.ts';
+import { partitionFaultPoints, type ResultPartition } from '../partitions/result-partition.ts';
+import type { DiskOverflow, DiskRoomOptions } from '../partitions/retained/disk-room.ts';
+import { RetainedResultPartition } from '../partitions/retained/retained-result-partition.ts';
+import type { DurableStore } from '../partitions/storage/durable-store.ts';
+import { FileSpillStore } from '../partitions/storage/file-spill-store.ts';
+import type { SpillStore } from '../partitions/storage/spill-store.ts';
+import type { PartitionSurroundings } from './data-plane.ts';
+
+/** The job whose results are created. */
+export interface LocalDataPlanePlan {
+  readonly name: string;
+  readonly jobGraph: JobGraph;
+  readonly programs: readonly VertexProgram[];
+  /** By index of the edge: the options of its exchange. */
+  readonly exchanges: readonly Omit<ExchangeSettings, 'name'>[];
+}
+
+export interface LocalResultsOptions {
+  readonly run: RunId;
+  readonly environment: Environment;
+  readonly memoryBudgetBytes: number;
+  /** Default for exchanges without the option. */
+  readonly memoryOverflow: MemoryOverflow;
+  readonly diskBudgetBytes: number;
+  readonly diskOverflow: DiskOverflow;
+  /** How long a producer waits for disk space. */
+  readonly diskWaitTimeoutMs: number;
+  /** How long results are kept after their consumers have read them. Default for exchanges without the option. */
+  readonly keepResults: KeepResults;
+  /** Parent of the run's directory for spilled results. Default: the system's temporary directory. */
+  readonly spillDirectory: string | undefined;
+  /** Default: files in `spillDirectory`. */
+  readonly spillStore?: SpillStore;
+  /** Where results of `reliable` and `blocking` exchanges outlive the process. Default: they do not. */
+  readonly durableStore?: DurableStore | undefined;
+}
+
+/** Creates the results of a run in this process: their memory and disk budgets, and the stores of their files. */
+export class LocalResults {
+  readonly #plan: LocalDataPlanePlan;
+  readonly #options: LocalResultsOptions;
+  readonly #memory: ByteBudget;
+  readonly #disk: ByteBudget;
+  /** By edge: the budgets of its exchange, which are parts of the run's budgets. */
+  readonly #budgets = new Map<number, { readonly memory: ByteBudget; readonly disk: ByteBudget }>();
+  readonly #spillStore: SpillStore;
+  /** By edge: the store for results that outlive the job, beside their final directory. */
+  readonly #keptStores = new Map<number, { readonly directory: string; readonly store: FileSpillStore }>();
+
+  constructor(plan: LocalDataPlanePlan, options: LocalResultsOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#memory = new ByteBudget(options.memoryBudgetBytes);
+    this.#disk = new ByteBudget(options.diskBudgetBytes);
+    this.#spillStore =
+      options.spillStore ??
+      new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
+    // A custom store does not keep results beyond the run.
+    if (options.spillStore === undefined) this.#makeKeptStores();
+  }
+
+  /** The directories of results that outlive the job, by edge. */
+  *keptDirectories(): Generator<readonly [edge: number, directory: string]> {
+    for (const [edge, { directory }] of this.#keptStores) yield [edge, directory];
+  }
+
+  create(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
+    const { id, edge, subpartitionCount, origin, isReproducible } = registration;
+    const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
+    const { clock, freezeRecords: freeze } = environment;
+    const { truncated, curtailed, reclaim, previous, trace: before } = surroundings;
+    environment.faults.reach(partitionFaultPoints.register, { ...id });
+    const exchange = this.#plan.jobGraph.edges[edge]?.exchange;
+    if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
+    const name = exchange.name as ExchangeName;
+    if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
+    if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, before);
+    if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
+    const settings = this.#plan.exchanges[edge] ?? {};
+    const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);
+    const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
+    const lastingStore = this.#lastingStoreOf(edge, name);
+    const kept = {
+      id,
+      exchange,
+      subpartitionCount,
+      budget,
+      disk,
+      spillStore: lastingStore ?? this.#spillStore,
+      freeze,
+      isReproducible,
+      truncated,
+      curtailed,
+      keepsAll: (settings.keepResults ?? this.#options.keepResults) !== 'until-consumers-finish',
+      ...(before && { before }),
+      ...(registration.stored && { stored: this.#adopt(registration.stored) }),
+    };
+    switch (name) {
+      case 'blocking':
+        return new RetainedResultPartition({
+          ...kept,
+          ...(lastingStore ? { retention: 'disk', sync: 'checkpoint' } : { retention: 'memory-then-disk' }),
+        });
+      case 'memory': {
+        const overflow = settings.memoryOverflow ?? memoryOverflow;
+        return new RetainedResultPartition({
+          ...kept,
+          retention: overflow === 'spill' ? 'memory-then-disk' : 'memory',
+        });
+      }
+      case 'reliable':
+        return new RetainedResultPartition({ ...kept, retention: 'disk', sync: settings.sync ?? 'checkpoint' });
+    }
+  }
+
+  preserve(): void {
+    this.#options.durableStore?.preserve();
+  }
+
+  describe(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[] {
+    const files = new Map(this.#keptStores.get(edge)?.store.files.map((file) => [file.id.partition, file]));
+    return results.flatMap((result): KeptPartition[] => {
+      const { partition } = result.id;
+      const file = files.get(partition);
+      const { records } = result.statistics();
+      return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
+    });
+  }
+
+  async keep(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined> {
+    const kept = this.#keptStores.get(edge);
+    if (kept === undefined) return undefined;
+    const { directory, store } = kept;
+    const { name, jobGraph, programs } = this.#plan;
+    const { source, target } = jobGraph.edges[edge] as JobEdge;
+    const { outputs } = programs[jobGraph.vertexIndexById.get(source) as number] as VertexProgram;
+    const isBroadcast = outputs.some((output) => output.edge === edge && output.partitioning.kind === 'broadcast');
+    await store.promote(directory, { run: this.#options.run, job: name, source, target, isBroadcast, partitions });
+    this.#keptStores.delete(edge);
+    let [records, bytes] = [0, 0];
+    for (const kept of partitions) {
+      records += kept.records;
+      for (const segment of kept.segments) bytes += segment;
+    }
+    return { source, target, directory, records, bytes };
+  }
+
+  async dispose(): Promise<void> {
+    const { durableStore } = this.#options;
+    const stores = [...this.#keptStores.values()].map(({ store }) => store);
+    await Promise.all(
+      [this.#spillStore, ...stores, ...(durableStore ? [durableStore] : [])].map((store) => store.dispose()),
+    );
+  }
+
+  /** The store of an exchange's results that outlive the process or the job. */
+  #lastingStoreOf(edge: number, exchange: ExchangeName): SpillStore | undefined {
+    const kept = this.#keptStores.get(edge)?.store;
+    return kept ?? (exchange === 'memory' ? undefined : this.#options.durableStore);
+  }
+
+  /** @throws IllegalStateError without a durable store */
+  #adopt(stored: StoredResult) {
+    const { durableStore } = this.#options;
+    if (durableStore === undefined) throw new IllegalStateError('A result of an earlier run needs a state directory');
+    return durableStore.adopt(stored);
+  }
+
+  #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: Omit<ExchangeSettings, 'name'>) {
+    let budgets = this.#budgets.get(edge);
+    if (budgets === undefined) {
+      const part = (bytes: number | undefined, whole: ByteBudget): ByteBudget =>
+        bytes === undefined
+          ? whole
+          : new ByteBudget(bytes, whole, nameOfEdge(this.#plan.jobGraph.edges[edge] as JobEdge));
+      budgets = { memory: part(memoryBudgetBytes, this.#memory), disk: part(diskBudgetBytes, this.#disk) };
+      this.#budgets.set(edge, budgets);
+    }
+    return budgets;
+  }
+
+  /** @throws FileAccessError if a directory exists: nothing is overwritten, and no work is wasted */
+  #makeKeptStores(): void {
+    const { environment } = this.#options;
+    for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
+      if (typeof keepResults !== 'object' || !('directory' in keepResults)) continue;
+      const directory = resolve(keepResults.directory);
+      assertFree(directory);
+      const store = new FileSpillStore({ directory: dirname(directory), faults: environment.faults });
+      this.#keptStores.set(edge, { directory, store });
+    }
+  }
+}
+
+/** @throws FileAccessError unless `directory` is missing and can be created, so that no work is wasted */
+function assertFree(directory: string): void {
+  let isThere: boolean;
+  try {
+    mkdirSync(dirname(directory), { recursive: true });
+    isThere = lstatSync(directory, { throwIfNoEntry: false }) !== undefined;
+    // Report a name that is too long, or a read-only disk, before the job runs.
+    if (!isThere) {
+      mkdirSync(directory);
+      rmdirSync(directory);
+    }
+  } catch (error) {
+    throw fileProblem(directory, 'write', error);
+  }
+  if (isThere) {
+    throw new FileAccessError(
+      directory,
+      'it already exists: release the kept result with releaseKeptResult(), or choose another directory',
+    );
+  }
+}

@@ -1,0 +1,221 @@
+import { readFileSync, statSync } from 'node:fs';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type FaultPoints, noFaults } from '../../environment.ts';
+import { SpillError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import type { ResultPartitionId, RunId } from '../../ids.ts';
+import type { StoredResult } from '../stored-result.ts';
+import { FilePool } from './file-pool.ts';
+import { syncDirectory } from './file-segment.ts';
+import { decodeIndex, encodeIndex, type ResultIndex, type StoredIndex } from './result-index.ts';
+import { SegmentedFile } from './segmented-file.ts';
+import { headerBytes, resultFileName, segmentName } from './segment-header.ts';
+import { type DurableFile, type DurableSpillStore, type FilePlace, spillFaultPoints } from './spill-store.ts';
+
+export interface DurableStoreOptions {
+  /** The directory of all runs' results. */
+  readonly directory: string;
+  readonly run: RunId;
+  /** Maximum file size, unless a single append is larger. Default 64 MiB. */
+  readonly segmentBytes?: number;
+  readonly faults?: FaultPoints;
+}
+
+/**
+ * Result files that outlive the process: those of this run in a directory of their own, and those of earlier runs, which
+ * it adopts. Released results are deleted; what remains is deleted at the end, unless it was told to preserve it.
+ */
+export class DurableStore implements DurableSpillStore {
+  readonly #options: Required<DurableStoreOptions>;
+  readonly #pool = new FilePool();
+  readonly #files = new Set<StoredFile>();
+  #directory: Promise<string> | undefined;
+  #isPreserving = false;
+
+  constructor({ segmentBytes = 64 * 1_024 * 1_024, faults = noFaults, ...options }: DurableStoreOptions) {
+    this.#options = { ...options, segmentBytes, faults };
+  }
+
+  create(id: ResultPartitionId): DurableFile {
+    return this.#open(id, this.#options.run);
+  }
+
+  adopt(stored: StoredResult): { readonly file: DurableFile; readonly index: StoredIndex } {
+    const index = readStoredIndex(this.#options.directory, stored);
+    return { file: this.#open(stored, stored.run, index.segments), index };
+  }
+
+  /** From now on files stay on disk when their results are released: a later run continues with them. */
+  preserve(): void {
+    this.#isPreserving = true;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#files].map((file) => file.gone()));
+    if (!this.#isPreserving) await rm(this.#options.directory, { recursive: true, force: true });
+  }
+
+  #open(id: Pick<ResultPartitionId, 'partition' | 'attempt'>, run: RunId, segments?: readonly number[]): StoredFile {
+    const { directory: parent, segmentBytes, faults } = this.#options;
+    const directory = join(parent, run);
+    const file: StoredFile = new StoredFile(
+      new SegmentedFile({
+        id,
+        parent: directory,
+        directory: () => this.#makeDirectory(directory),
+        pool: this.#pool,
+        segmentBytes,
+        faults,
+        noteGone: () => this.#files.delete(file),
+        ...(segments && { existing: { directory, segments } }),
+      }),
+      {
+        identity: { run, partition: id.partition, attempt: id.attempt },
+        isSealed: segments !== undefined,
+        index: join(directory, indexName(id)),
+        makeDirectory: () => this.#makeDirectory(directory),
+        isPreserved: () => this.#isPreserving,
+        faults,
+      },
+    );
+    this.#files.add(file);
+    return file;
+  }
+
+  #makeDirectory(directory: string): Promise<string> {
+    this.#directory ??= mkdir(directory, { recursive: true }).then(
+      () => directory,
+      (error: unknown) => {
+        // A restarted task tries again.
+        this.#directory = undefined;
+        throw error;
+      },
+    );
+    return this.#directory;
+  }
+}
+
+interface StoredFileOptions {
+  readonly identity: NonNullable<DurableFile['sealed']>;
+  /** Whether it is the sealed file of an earlier run. */
+  readonly isSealed: boolean;
+  /** Path of its index. */
+  readonly index: string;
+  readonly makeDirectory: () => Promise<string>;
+  /** Whether its files stay when it is removed. */
+  readonly isPreserved: () => boolean;
+  readonly faults: FaultPoints;
+}
+
+/** The file of one result, and its index. */
+class StoredFile implements DurableFile {
+  readonly #file: SegmentedFile;
+  readonly #options: StoredFileOptions;
+  #isSealed: boolean;
+  #removal: Promise<void> | undefined;
+
+  constructor(file: SegmentedFile, options: StoredFileOptions) {
+    this.#file = file;
+    this.#options = options;
+    this.#isSealed = options.isSealed;
+  }
+
+  get sealed(): DurableFile['sealed'] {
+    return this.#isSealed ? this.#options.identity : undefined;
+  }
+
+  get name(): string {
+    return this.#file.name;
+  }
+
+  append(...[bytes, done]: Parameters<DurableFile['append']>): void {
+    this.#file.append(bytes, done);
+  }
+
+  sync(done: (error: Error | undefined) => void): void {
+    this.#file.sync(done);
+  }
+
+  verify(...[done]: Parameters<DurableFile['verify']>): void {
+    this.#file.verify(done);
+  }
+
+  locate(offset: number): FilePlace {
+    return this.#file.locate(offset);
+  }
+
+  read(...[offset, length, done]: Parameters<DurableFile['read']>): void {
+    this.#file.read(offset, length, done);
+  }
+
+  seal(index: ResultIndex, done: (error: Error | undefined) => void): void {
+    this.#writeIndex(encodeIndex({ ...index, segments: this.#file.segments })).then(
+      () => {
+        this.#isSealed = true;
+        done(undefined);
+      },
+      (error: unknown) => {
+        const cause = toError(error);
+        done(new SpillError(this.#options.index, cause.message, { cause }));
+      },
+    );
+  }
+
+  remove(): void {
+    void this.gone();
+  }
+
+  /** Removes or closes it; settles once that is complete. */
+  gone(): Promise<void> {
+    this.#removal ??= this.#options.isPreserved() ? this.#file.detach().catch(() => {}) : this.#delete();
+    return this.#removal;
+  }
+
+  /** The index goes first: without one, no run takes the rest for a result. */
+  async #delete(): Promise<void> {
+    await rm(this.#options.index, { force: true }).catch(() => {});
+    await this.#file.gone();
+  }
+
+  async #writeIndex(bytes: Uint8Array): Promise<void> {
+    const { index, makeDirectory, faults } = this.#options;
+    faults.reach(spillFaultPoints.append, { file: index });
+    await makeDirectory();
+    const handle = await open(index, 'w');
+    try {
+      await handle.writeFile(bytes);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await syncDirectory(dirname(index));
+    // It was released meanwhile.
+    if (this.#removal !== undefined && !this.#options.isPreserved()) await rm(index, { force: true });
+  }
+}
+
+/** The name of a result's index. */
+export function indexName(id: Pick<ResultPartitionId, 'partition' | 'attempt'>): string {
+  return `${resultFileName(id)}.index`;
+}
+
+/** The names of all files of a stored result. */
+export function storedFileNames(stored: StoredResult, { segments }: Pick<StoredIndex, 'segments'>): string[] {
+  return [indexName(stored), ...segments.map((_, number) => segmentName(stored, number))];
+}
+
+/**
+ * Reads the index of a stored result, and checks that its files are there, complete in length.
+ * @throws Error saying what is wrong
+ */
+export function readStoredIndex(directory: string, stored: StoredResult): StoredIndex {
+  const place = join(directory, stored.run);
+  const index = decodeIndex(readFileSync(join(place, indexName(stored))));
+  for (const [number, bytes] of index.segments.entries()) {
+    const name = segmentName(stored, number);
+    const { size } = statSync(join(place, name));
+    if (size !== headerBytes + bytes) throw new Error(`${name} has ${size} of ${headerBytes + bytes} bytes`);
+  }
+  return index;
+}
