@@ -1,52 +1,55 @@
 import { ActorHost } from '../src/actors/actor-host.ts';
 import { delayActor } from '../src/actors/delay-actor.ts';
-import type { ExecutorGateway } from '../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../src/actors/job-event.ts';
+import { LocalLink } from '../src/actors/local-link.ts';
+import type { TaskStatistics } from '../src/actors/protocol/deployment.ts';
+import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../src/actors/protocol/messages.ts';
 import { systemEnvironment } from '../src/environment.ts';
 import { fixedDelay } from '../src/failover/backoffs/fixed-delay.ts';
 import { restartPipelinedRegion } from '../src/failover/strategies/restart-pipelined-region.ts';
 import { ExecutionGraph } from '../src/graph/execution-graph.ts';
 import type { JobGraph } from '../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../src/graph/pipelined-region.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId } from '../src/ids.ts';
+import type { ExecutionVertexId, ExecutorId } from '../src/ids.ts';
+import { ExecutorConnections } from '../src/machines/job-master/executor-connections.ts';
 import { JobLedger } from '../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../src/machines/job-master/job-master-machine.ts';
 import { createJobMaster } from '../src/machines/job-master/create-job-master.ts';
 import { failoverStrategyMachine } from '../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../src/machines/strategies/restart-backoff-machine.ts';
+import { toPlainError } from '../src/plain-error.ts';
 
-/** The command to a task, whose effect it reports on the next turn of the event loop. */
-interface Order {
-  readonly kind: 'run' | 'cancel';
-  readonly vertex: ExecutionVertexId;
-  readonly attempt: AttemptNumber;
-}
+const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
 /**
- * The real charts of a job over tasks that do nothing: they run one turn of the event loop after their deployment,
- * and end one turn after their cancellation. Real clock, unlimited slots, restarts without delay; only counts are
- * kept.
+ * The real charts of a job, and its connection, over an executor whose tasks do nothing: they run as soon as they are
+ * deployed and end as soon as they are canceled, reported by messages. Real clock, unlimited slots, restarts without
+ * delay; only counts are kept.
  */
-export class NoOpCluster implements ExecutorGateway {
+export class NoOpCluster {
   readonly ledger: JobLedger;
   readonly master: JobMasterActorRef;
-  readonly slotLimit = Number.POSITIVE_INFINITY;
   deployedCount = 0;
-  #orders: Order[] = [];
-  #isTurnPlanned = false;
+  readonly #port: MasterPort;
   #observe: ((event: JobEvent) => void) | undefined;
 
   constructor(jobGraph: JobGraph) {
     const graph = new ExecutionGraph(jobGraph);
     this.ledger = new JobLedger(graph, pipelinedRegions(graph));
     const environment = systemEnvironment();
-    this.master = createJobMaster({
+    const { clock } = environment;
+    const common = {
       ledger: this.ledger,
+      observe: (event: JobEvent) => this.#observe?.(event),
+      cancellationTimeoutMs: 60_000,
+    };
+    const connections = new ExecutorConnections({ ...common, clock, slotLimit: Number.POSITIVE_INFINITY });
+    this.master = createJobMaster({
+      ...common,
       environment,
-      gateway: this,
+      gateway: connections,
       delay: delayActor,
-      observe: (event) => this.#observe?.(event),
-      actors: ActorHost.root('0123456789abcdef', { clock: environment.clock }),
+      actors: ActorHost.root('0123456789abcdef', { clock }),
       failureHandling: {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 0 })),
@@ -56,8 +59,12 @@ export class NoOpCluster implements ExecutorGateway {
         decisionDeadlineMs: 1_000,
       },
       slotRequestTimeoutMs: 60_000,
-      cancellationTimeoutMs: 60_000,
     });
+    connections.serve(this.master);
+    const [masterEnd, port] = new LocalLink(clock).link<MasterToExecutorMessage, ExecutorToMasterMessage>();
+    this.#port = port;
+    port.onMessage((message) => this.#receive(message));
+    connections.accept('executor-0' as ExecutorId, masterEnd);
   }
 
   /** Resolves when every task runs. */
@@ -68,11 +75,9 @@ export class NoOpCluster implements ExecutorGateway {
       (event) => event.type === 'task.stateChanged' && event.state === 'running' && ++running === vertexCount,
     );
     this.master.start();
-    this.master.send({
-      type: 'executor.registered',
-      executor: 'executor-0' as ExecutorId,
-      slots: Number.POSITIVE_INFINITY,
-    });
+    this.#port.post({ type: 'executor.connected', slots: Number.POSITIVE_INFINITY });
+    // Until its slots are known.
+    await new Promise((resolve) => setImmediate(resolve));
     this.master.send({ type: 'job.start' });
     await allRun;
   }
@@ -81,7 +86,8 @@ export class NoOpCluster implements ExecutorGateway {
   async failAndRecover(vertex: ExecutionVertexId): Promise<void> {
     const recovered = this.#until(({ type }) => type === 'failover.completed');
     const attempt = this.ledger.attemptOf(vertex);
-    this.ledger.executions[vertex]?.send({ type: 'task.failed', vertex, attempt, cause: new Error('broke') });
+    const cause = toPlainError(new Error('broke'));
+    this.#port.post({ type: 'task.failed', vertex, attempt, cause, place: undefined, statistics: nothingMoved });
     await recovered;
   }
 
@@ -92,57 +98,28 @@ export class NoOpCluster implements ExecutorGateway {
     await ended;
   }
 
-  deploy(_executor: ExecutorId, { vertex, attempt }: { vertex: ExecutionVertexId; attempt: AttemptNumber }): void {
-    this.deployedCount++;
-    this.#order({ kind: 'run', vertex, attempt });
-  }
-
-  cancel(_executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
-    this.#order({ kind: 'cancel', vertex, attempt });
-  }
-
-  registerPartitions(...[, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    done();
-  }
-
-  verifyResults(...[, done]: Parameters<ExecutorGateway['verifyResults']>): void {
-    done({ lost: [], found: [] });
-  }
-
-  losePartition(): void {}
-
-  releasePartitions(): void {}
-
-  keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
-    done({ type: 'results.kept', kept: [] });
-  }
-
-  allowReclaim(): void {}
-
-  forbidReclaim(): void {}
-
-  declareLost(executor: ExecutorId, why: string): void {
-    throw new Error(`${executor} was declared lost: ${why}`);
-  }
-
-  #order(order: Order): void {
-    this.#orders.push(order);
-    if (this.#isTurnPlanned) return;
-    this.#isTurnPlanned = true;
-    setImmediate(() => this.#turn());
-  }
-
-  #turn(): void {
-    const orders = this.#orders;
-    this.#orders = [];
-    this.#isTurnPlanned = false;
-    for (const { kind, vertex, attempt } of orders) {
-      const execution = this.ledger.executions[vertex];
-      if (kind === 'cancel') execution?.send({ type: 'task.canceled', vertex, attempt });
-      else {
-        execution?.send({ type: 'task.initializing', vertex, attempt });
-        execution?.send({ type: 'task.running', vertex, attempt });
+  #receive(message: MasterToExecutorMessage): void {
+    const port = this.#port;
+    switch (message.type) {
+      case 'task.deploy': {
+        const { vertex, attempt } = message.deployment;
+        this.deployedCount++;
+        port.post({ type: 'task.initializing', vertex, attempt });
+        port.post({ type: 'task.running', vertex, attempt });
+        return;
       }
+      case 'task.cancel':
+        port.post({ ...message, type: 'task.canceled', statistics: nothingMoved });
+        return;
+      case 'results.register':
+        port.post({ type: 'results.registered', token: message.token, failed: undefined });
+        return;
+      case 'results.verify':
+        port.post({ type: 'results.verified', token: message.token, lost: [], found: [] });
+        return;
+      case 'executor.quarantine':
+        throw new Error(`The executor was quarantined: ${message.why}`);
+      default:
     }
   }
 

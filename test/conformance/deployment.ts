@@ -5,6 +5,8 @@ import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RegionId } from '../../src/ids.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { toPlainError } from '../../src/plain-error.ts';
+import type { Question } from '../support/hand-executors.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 import {
   CannotRun,
@@ -39,41 +41,43 @@ interface Script {
 
 /** The real job master over executors that refuse what the case says. */
 class ScriptedCluster extends ManualCluster {
-  readonly #script: Script;
-  #deployments = 0;
   registeredCount = 0;
 
-  constructor(options: ManualClusterOptions, script: Script) {
-    super({ ...options, registration: script.registration === undefined ? 'automatic' : 'manual' });
-    this.#script = script;
-  }
-
-  override deploy(...deployment: Parameters<ManualCluster['deploy']>): void {
-    super.deploy(...deployment);
-    if (this.#script.firstDeploymentFails && this.#deployments++ === 0) throw new Error('the executor refuses it');
-  }
-
-  override registerPartitions(...[partitions, done]: Parameters<ManualCluster['registerPartitions']>): void {
-    const producer = partitions[0]?.registration.producer;
-    if (producer === undefined) return done();
-    switch (this.#script.registration) {
-      case 'throws':
-        throw new Error('the shuffle service is broken');
-      case 'fails':
-        return done({ producer, cause: new Error('the shuffle service refuses it') });
+  constructor(options: ManualClusterOptions, { registration, firstDeploymentFails }: Script) {
+    let fails = firstDeploymentFails;
+    super({
+      ...options,
+      posting: ({ type }, post) => {
+        if (type === 'results.register' && registration === 'throws') throw new Error('the shuffle service is broken');
+        post();
+        if (type !== 'task.deploy' || !fails) return;
+        fails = false;
+        throw new Error('the executor refuses it');
+      },
+    });
+    this.executors.answering = (question) => {
+      if (question.type !== 'results.register') return undefined;
+      if (registration === 'manual') return 'later';
+      const [first] = question.registrations;
+      if (first === undefined || registration === undefined) return this.#count(question);
       // Whoever stands for remote executors answers for them: it never leaves the master without an answer.
-      case 'times-out':
-        return done({ producer, cause: new OperationTimeoutError('the registration of a result', 1_000) });
-      default:
-        return super.registerPartitions(partitions, (failed) => {
-          if (failed === undefined) this.registeredCount += partitions.length;
-          done(failed);
-        });
-    }
+      const cause =
+        registration === 'times-out'
+          ? new OperationTimeoutError('the registration of a result', 1_000)
+          : new Error('the shuffle service refuses it');
+      return { type: 'results.registered', failed: { producer: first.producer, cause: toPlainError(cause) } };
+    };
   }
 
   completeRegistrations(): void {
-    for (const { done } of this.registrations.splice(0)) done();
+    for (const { question, answer } of this.executors.held.splice(0)) {
+      this.#count(question);
+      answer();
+    }
+  }
+
+  #count(question: Question): undefined {
+    if (question.type === 'results.register') this.registeredCount += question.registrations.length;
   }
 }
 

@@ -74,7 +74,7 @@ class FailureRig {
     } else if ('globalFailure' in step) {
       onlyKnown(step, ['globalFailure'], 'step');
       const cause = this.#noted(causeNamed(step['globalFailure']));
-      cluster.master.send({ type: 'job.globalFailure', cause });
+      cluster.tell({ type: 'job.globalFailure', cause });
     } else if ('report' in step) {
       onlyKnown(step, ['report', 'state', 'cause'], 'step');
       if (step['state'] !== 'FAILED') throw new CannotRun(`a report of ${JSON.stringify(step['state'])} is not known`);

@@ -1,8 +1,7 @@
-import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
-import type { ExecutorId, RegionId } from '../../src/ids.ts';
+import type { RegionId } from '../../src/ids.ts';
 import type { ExecutionState } from '../../src/actors/protocol/states.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
@@ -88,16 +87,16 @@ export class JobRig {
   }
 
   cancel(): void {
-    this.cluster.master.send({ type: 'job.cancel' });
+    this.cluster.tell({ type: 'job.cancel' });
   }
 
   suspend(cause: string): void {
-    this.cluster.master.send({ type: 'job.suspend', cause: new Error(cause) });
+    this.cluster.tell({ type: 'job.suspend', cause: new Error(cause) });
   }
 
   failGlobally(cause: string): void {
     this.cluster.clock.advance(momentMs);
-    this.cluster.master.send({ type: 'job.globalFailure', cause: new Error(cause) });
+    this.cluster.tell({ type: 'job.globalFailure', cause: new Error(cause) });
   }
 
   /** From now on the backoff allows no restart. */
@@ -147,13 +146,7 @@ export class JobRig {
 
   /** Every executor is lost, with the tasks it had. */
   loseExecutors(): void {
-    const { ledger, master } = this.cluster;
-    const executor = 'executor-0' as ExecutorId;
-    const cause = new ExecutorLostError(executor, 'the case says so');
-    for (const task of this.cluster.tasks) {
-      if (this.#isActive(task)) ledger.executions[this.cluster.vertex(task)]?.send({ type: 'execution.fail', cause });
-    }
-    master.send({ type: 'executor.lost', executor, cause });
+    this.cluster.quarantine('executor-0', 'the case says so');
   }
 
   /**
@@ -187,7 +180,7 @@ export class JobRig {
       throw new CannotRun('decisions reach regions in order: one from before another decision cannot come after it');
     }
     const before = cluster.events.length;
-    cluster.master.send({
+    cluster.tell({
       type: 'failover.decided',
       failover: 1 as never,
       restart: {

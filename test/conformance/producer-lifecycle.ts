@@ -1,5 +1,4 @@
-import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
-import { type ExecutorId, resultPartitionKey } from '../../src/ids.ts';
+import { resultPartitionKey } from '../../src/ids.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 import {
   CannotRun,
@@ -25,19 +24,17 @@ interface Rig {
 
 const operations: Readonly<Record<string, (rig: Rig) => void>> = {
   startScheduling: ({ cluster }) => void cluster.start(),
-  cancel: ({ cluster }) => cluster.master.send({ type: 'job.cancel' }),
+  cancel: ({ cluster }) => cluster.tell({ type: 'job.cancel' }),
   completeCancelling: ({ cluster, producer }) => cluster.report(producer, 'canceled'),
-  suspend: ({ cluster }) => cluster.master.send({ type: 'job.suspend', cause: new Error('the case says so') }),
-  failByMaster: ({ cluster, producer }) => {
-    const cause = new ExecutorLostError('executor-0' as ExecutorId, 'the case says so');
-    cluster.ledger.executions[cluster.vertex(producer)]?.send({ type: 'execution.fail', cause });
-  },
+  suspend: ({ cluster }) => cluster.tell({ type: 'job.suspend', cause: new Error('the case says so') }),
+  failByMaster: ({ cluster }) => cluster.quarantine('executor-0', 'the case says so'),
   reportFailed: ({ cluster, producer }) => cluster.fail(producer),
   reportFinished: ({ cluster, producer }) => cluster.report(producer, 'finished'),
   completeRegistrations: ({ cluster, registered }) => {
-    for (const { partitions, done } of cluster.registrations.splice(0)) {
-      for (const { registration } of partitions) registered.add(resultPartitionKey(registration.id));
-      done();
+    for (const { question, answer } of cluster.executors.held.splice(0)) {
+      if (question.type !== 'results.register') continue;
+      for (const { id } of question.registrations) registered.add(resultPartitionKey(id));
+      answer();
     }
   },
 };
@@ -67,7 +64,10 @@ const producerLifecycle: Handler = ({ given, when }) => {
     throw new CannotRun(`registration ${JSON.stringify(registration)} is not known`);
   }
   const edges = givenEdges(given['edges']);
-  const cluster = new ManualCluster({ vertices: givenVertices(given['vertices']), edges, registration });
+  const cluster = new ManualCluster({ vertices: givenVertices(given['vertices']), edges });
+  if (registration === 'manual') {
+    cluster.executors.answering = ({ type }) => (type === 'results.register' ? 'later' : undefined);
+  }
   const { ledger, released } = cluster;
   if (edges.length !== 1 || ledger.graph.partitionCount !== 1) throw new CannotRun('several results are not known');
   const producer = `${edges[0]?.from}[0]`;

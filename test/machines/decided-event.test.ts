@@ -29,11 +29,11 @@ describe('what observers are told of a decision', () => {
 
   it.each<[string, (cluster: ManualCluster) => void, readonly object[]]>([
     ['what is found is re-used', () => {}, [{ partition, records: 10, bytes: 100 }]],
-    ['what is missing is not: its producer restarts', ({ missingResultsOf }) => missingResultsOf.add('p[0]'), []],
+    ['what is missing is not: its producer restarts', ({ executors }) => executors.missingResultsOf.add('p[0]'), []],
     [
       'of what was not looked at in time nothing is known but that it will be read',
       (cluster) => {
-        cluster.verifyResults = () => {};
+        cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
       },
       [{ partition, records: 0, bytes: 0 }],
     ],
@@ -54,7 +54,7 @@ describe('what observers are told of a decision', () => {
     cluster.runAll();
     cluster.fail('c[0]');
     const id = cluster.ledger.presentResult(partition as PartitionId);
-    cluster.master.send({ type: 'partition.lost', id, cause: new Error('its disk is gone') });
+    cluster.tell({ type: 'partition.lost', id, cause: new Error('its disk is gone') });
     cluster.clock.advance(1_000);
     expect(decisionsOf(cluster)).toMatchObject([{ regions: [1], reused: [] }]);
   });
@@ -63,7 +63,7 @@ describe('what observers are told of a decision', () => {
     const cluster = behind('blocking');
     cluster.report('p[0]', 'finished');
     cluster.runAll();
-    cluster.master.send({ type: 'job.globalFailure', cause: new Error('all of it') });
+    cluster.tell({ type: 'job.globalFailure', cause: new Error('all of it') });
     expect(decisionsOf(cluster)).toMatchObject([{ regions: [0, 1], reused: [] }]);
   });
 

@@ -1,5 +1,5 @@
 import { type AnyStateMachine, emit, enqueueActions } from 'xstate';
-import { ExecutorLostError, NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
+import { NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
@@ -14,6 +14,8 @@ import {
   failoverStrategySetup,
 } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { toPlainError } from '../../src/plain-error.ts';
+import type { HeldQuestion } from '../support/hand-executors.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -351,14 +353,15 @@ describe('job master', () => {
       edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.blocking }],
       keepResults: { directory: 'kept' },
     }).start();
+    cluster.executors.answering = ({ type }) => (type === 'results.promote' ? 'later' : undefined);
     for (const task of ['a[0]', 'b[0]']) {
-      expect(cluster.endKeeping).toBeUndefined();
+      expect(cluster.executors.held).toEqual([]);
       cluster.runAll();
       cluster.report(task, 'finished');
     }
     expect(cluster.status).toBe('running');
     expect(cluster.released).toEqual([]);
-    cluster.endKeeping?.({ type: 'results.keepFailed', cause });
+    cluster.executors.held[0]?.answer({ type: 'results.promotionFailed', cause: toPlainError(cause) });
     expect(cluster.status).toBe('failed');
     expect(cluster.events.filter(({ type }) => type === 'results.keepFailed')).toEqual([
       { type: 'results.keepFailed', atMs: 0, cause },
@@ -468,7 +471,7 @@ describe('how often may be restarted', () => {
     }).start();
     for (const [index, failed] of failures.entries()) {
       cluster.runAll();
-      if (failed === 'job') cluster.master.send({ type: 'job.globalFailure', cause });
+      if (failed === 'job') cluster.tell({ type: 'job.globalFailure', cause });
       else cluster.fail(`${failed}[0]`);
       for (const task of cluster.tasks) if (cluster.stateOf(task) === 'canceling') cluster.report(task, 'canceled');
       cluster.clock.advance(10);
@@ -516,20 +519,20 @@ describe('a result that is looked at before a restart', () => {
     cluster.runAll();
     cluster.report('p[0]', 'finished');
     cluster.runAll();
-    let answer: (() => void) | undefined;
-    cluster.verifyResults = (ids, done) => {
-      answer = () => done({ lost: ids.map((id) => ({ id, cause })), found: [] });
-    };
+    const { executors } = cluster;
+    executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
     cluster.fail('c[0]');
+    const [{ question, answer }] = executors.held as [HeldQuestion];
     if (!isPresent) {
       // The job as a whole fails meanwhile: everything begins anew.
-      cluster.verifyResults = (_ids, done) => done({ lost: [], found: [] });
-      cluster.master.send({ type: 'job.globalFailure', cause });
+      executors.answering = () => undefined;
+      cluster.tell({ type: 'job.globalFailure', cause });
       cluster.clock.advance(100);
       cluster.runAll();
       cluster.report('p[0]', 'finished');
     }
-    answer?.();
+    const ids = question.type === 'results.verify' ? question.ids : [];
+    answer({ type: 'results.verified', lost: ids.map((id) => ({ id, cause: toPlainError(cause) })), found: [] });
     expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(isPresent ? 1 : 0);
   });
 });
@@ -638,7 +641,7 @@ describe('what is looked at before a restart', () => {
     cluster.fail('c[0]');
     expect(cluster.tasks.map((task) => cluster.regionStateOf(task))).toEqual(Array(4).fill('restarting'));
     // The smallest restart would read it; what the strategy wants does not even that.
-    expect(cluster.verified).toEqual(['p[0]']);
+    expect(cluster.executors.verified).toEqual(['p[0]']);
   });
 });
 
@@ -717,10 +720,11 @@ describe('what a task leaves that failed', () => {
 });
 
 describe('what executors cannot do', () => {
-  const shuffle = (parallelism: number) =>
+  const shuffle = (parallelism: number, options: Partial<ManualClusterOptions> = {}) =>
     new ManualCluster({
       vertices: ['a', 'b'].map((id) => ({ id, parallelism })),
       edges: [{ from: 'a', to: 'b', pattern: 'all-to-all' }],
+      ...options,
     });
   const failureOf = ({ master }: ManualCluster): string | undefined =>
     master.getSnapshot().context.failure?.cause.message;
@@ -746,18 +750,18 @@ describe('what executors cannot do', () => {
   });
 
   it('register the results of a region: its first task has failed', () => {
-    const cluster = shuffle(1);
-    cluster.registerPartitions = () => {
-      throw cause;
+    const posting = ({ type }: { type: string }, post: () => void): void => {
+      if (type === 'results.register') throw cause;
+      post();
     };
-    cluster.start();
+    const cluster = shuffle(1, { posting }).start();
     expect(cluster.events.filter((event) => event.type === 'task.failed')).toMatchObject([{ task: 'a[0]', cause }]);
   });
 
   it('end by themselves: each task of a job that is canceled is', () => {
     const cluster = shuffle(2).start();
     cluster.runAll();
-    cluster.master.send({ type: 'job.cancel' });
+    cluster.tell({ type: 'job.cancel' });
     expect(cluster.canceled).toEqual(cluster.tasks);
   });
 });
@@ -814,15 +818,16 @@ describe('a result that is produced again', () => {
     for (const isRunning of [true, false]) {
       const cluster = fork();
       losing(cluster);
-      if (!isRunning) cluster.master.send({ type: 'job.cancel' });
+      if (!isRunning) cluster.tell({ type: 'job.cancel' });
       cluster.ledger.loseTrace(cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[0] as never);
-      const executor = 'executor-0' as never;
-      cluster.master.send({ type: 'executor.lost', executor, cause: new ExecutorLostError(executor, 'it is off') });
-      expect(failures(cluster)).toEqual(['c[0] partition-lost', ...(isRunning ? ['p[0] recoverable'] : [])]);
+      cluster.quarantine('executor-0');
+      const more = isRunning ? ['p[0] recoverable', 'x[0] recoverable'] : [];
+      expect(failures(cluster)).toEqual(['c[0] partition-lost', ...more]);
       if (!isRunning) continue;
-      const decided = cluster.events.filter((event) => event.type === 'failover.decided').at(-1);
-      expect(decided?.again).toEqual([]);
-      expect(decided?.regions).toContain(cluster.regionOf('p[0]'));
+      const decided = cluster.events
+        .filter((event) => event.type === 'failover.decided')
+        .filter(({ regions }) => regions.includes(cluster.regionOf('p[0]')));
+      expect(decided.map(({ again }) => again.length)).toEqual([2, 0]);
     }
   });
 });
@@ -863,14 +868,11 @@ describe('a region that waits for slots', () => {
     }).start();
     cluster.runAll();
     cluster.report('p[0]', 'finished');
-    let decide: (() => void) | undefined;
-    cluster.verifyResults = (_ids, done) => {
-      decide = () => done({ lost: [], found: [] });
-    };
+    cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
     cluster.clock.advance(10_000);
     cluster.report('x[0]', 'finished');
     expect(cluster.stateOf('c[0]')).toBe('failed');
-    decide?.();
+    cluster.executors.held[0]?.answer();
     cluster.clock.advance(100);
     expect(cluster.deployed).toEqual(['p[0]', 'x[0]', 'c[0]', 'd[0]']);
   });
@@ -947,7 +949,7 @@ describe('a result that is kept for a time', () => {
     cluster.report('p[0]', 'finished');
     cluster.runAll();
     cluster.report('c[0]', 'finished');
-    cluster.master.send({ type: 'partition.lost', id: resultFor(0), cause });
+    cluster.tell({ type: 'partition.lost', id: resultFor(0), cause });
     cluster.fail('d[0]', new PartitionLostError(resultFor(1), 'it is gone'));
     cluster.clock.advance(1_000);
     cluster.runAll();

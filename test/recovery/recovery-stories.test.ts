@@ -1,5 +1,4 @@
 import { type AnyActorLogic, assign, emit } from 'xstate';
-import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import { UnrecoverableError } from '../../src/errors/job-errors.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
@@ -7,7 +6,7 @@ import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, FailoverId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import {
   failoverStrategyMachine,
   failoverStrategySetup,
@@ -118,10 +117,10 @@ describe('recovery', () => {
   it('results that are lost along a chain are found in one pass, and cost one restart', () => {
     const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
     finish(cluster, 'read[0]', 'parse[0]');
-    cluster.missingResultsOf.add('read[0]').add('parse[0]');
+    cluster.executors.missingResultsOf.add('read[0]').add('parse[0]');
     const deployed = looker(cluster);
     cluster.fail('store[0]');
-    expect(cluster.verified).toEqual(['parse[0]', 'read[0]']);
+    expect(cluster.executors.verified).toEqual(['parse[0]', 'read[0]']);
     expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(2);
     expect(cluster.events.filter(({ type }) => type === 'failover.decided')).toMatchObject([{ taskCount: 3 }]);
     cluster.clock.advance(100);
@@ -174,7 +173,7 @@ describe('recovery', () => {
     finish(cluster, 'read[0]');
     cluster.fail('parse[0]');
     cluster.clock.advance(60);
-    cluster.master.send({ type: 'job.globalFailure', cause: new Error('all of it') });
+    cluster.tell({ type: 'job.globalFailure', cause: new Error('all of it') });
     const deployed = looker(cluster);
     cluster.clock.advance(99);
     expect(deployed()).toEqual([]);
@@ -481,7 +480,7 @@ describe('recovery', () => {
         if (when === 'running' || when === 'restarting' || when === 'backingOff') cluster.runAll();
         if (when === 'restarting' || when === 'backingOff') cluster.fail('read[0]');
         if (when === 'backingOff') cluster.clock.advance(10);
-        cluster.master.send({ type: 'job.cancel' });
+        cluster.tell({ type: 'job.cancel' });
         if (cluster.status === 'canceling') cluster.report('read[0]', 'canceled');
         expect(cluster.status).toBe('canceled');
         cluster.clock.advance(100_000);
@@ -500,9 +499,9 @@ describe('recovery', () => {
       });
       cluster.fail('a[0]');
       cluster.clock.advance(29_999);
-      expect(cluster.declaredLost).toEqual([]);
+      expect(cluster.executors.quarantined).toEqual([]);
       cluster.clock.advance(1);
-      expect(cluster.declaredLost).toEqual([
+      expect(cluster.executors.quarantined).toEqual([
         { executor: 'executor-0', why: 'b[0] did not end within 30000 ms of being canceled' },
       ]);
     });
@@ -510,7 +509,7 @@ describe('recovery', () => {
     it('suspend waits for nobody', () => {
       const cluster = running(threeStages);
       const cause = new Error('the master moves');
-      cluster.master.send({ type: 'job.suspend', cause });
+      cluster.tell({ type: 'job.suspend', cause });
       expect(cluster.status).toBe('suspended');
       expect(cluster.canceled).toEqual(['read[0]']);
       expect(cluster.master.getSnapshot().context.failure?.cause).toBe(cause);
@@ -557,8 +556,7 @@ describe('recovery', () => {
       cluster.runAll();
       expect(cluster.deployed).toHaveLength(4);
       cluster.slotLimit = 3;
-      const executor = 'second' as ExecutorId;
-      cluster.master.send({ type: 'executor.lost', executor, cause: new ExecutorLostError(executor, 'it is off') });
+      cluster.quarantine('second');
       for (const task of cluster.tasks) cluster.report(task, 'canceled');
       expect(cluster.status).toBe('failed');
       expect(cluster.master.getSnapshot().context.failure?.cause).toMatchObject({ neededSlots: 4, offeredSlots: 3 });
@@ -601,12 +599,12 @@ describe('recovery', () => {
       cluster.runAll([`s${stage}[0]`]);
       cluster.report(`s${stage}[0]`, 'finished');
     }
-    cluster.master.send({ type: 'job.globalFailure', cause: new Error('from the start') });
+    cluster.tell({ type: 'job.globalFailure', cause: new Error('from the start') });
     cluster.report(`s${count - 1}[0]`, 'canceled');
     cluster.clock.advance(100);
     expect(cluster.attemptOf(`s${count - 1}[0]`)).toBe(1);
     expect(cluster.stateOf('s0[0]')).toBe('deploying');
-    cluster.master.send({ type: 'job.cancel' });
+    cluster.tell({ type: 'job.cancel' });
     cluster.report('s0[0]', 'canceled');
     expect(cluster.status).toBe('canceled');
   });

@@ -1,11 +1,16 @@
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { ActorHost } from '../../src/actors/actor-host.ts';
 import { delayActor } from '../../src/actors/delay-actor.ts';
-import type { ExecutorGateway, PlacedRegistration } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
-import type { TaskDeployment } from '../../src/actors/protocol/deployment.ts';
-import type { KeepingToMasterEvent } from '../../src/actors/chart-events.ts';
-import { type Clock, type Environment, noFaults, silentLogger } from '../../src/environment.ts';
+import { LocalLink } from '../../src/actors/local-link.ts';
+import type { TaskDeployment, TaskStatistics } from '../../src/actors/protocol/deployment.ts';
+import type {
+  ExecutorPort,
+  ExecutorToMasterMessage,
+  MasterToExecutorMessage,
+} from '../../src/actors/protocol/messages.ts';
+import type { ExecutionState, JobStatus, RegionState } from '../../src/actors/protocol/states.ts';
+import { type Clock, noFaults, silentLogger } from '../../src/environment.ts';
 import type { FailureClassifier } from '../../src/failover/failure-classifier.ts';
 import type { FailureEnricher } from '../../src/failover/failover-strategy.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
@@ -14,17 +19,21 @@ import type { DistributionPattern } from '../../src/graph/distribution-pattern.t
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
+import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import type { ExecutionState, JobStatus, RegionState } from '../../src/actors/protocol/states.ts';
-import type { KeepResults } from '../../src/graph/keep-results.ts';
+import { createJobMaster } from '../../src/machines/job-master/create-job-master.ts';
+import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
-import { createJobMaster } from '../../src/machines/job-master/create-job-master.ts';
+import type { JobMasterEvent } from '../../src/machines/job-master/job-master-setup.ts';
+import type { FailureHandling } from '../../src/machines/job-services.ts';
 import { executionGroups } from '../../src/machines/execution/execution-machine.ts';
 import { shownState } from '../../src/machines/state-tap.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { toPlainError } from '../../src/plain-error.ts';
+import { HandExecutors } from './hand-executors.ts';
 
 /** A clock that moves when it is told to. */
 export class HandClock implements Clock {
@@ -90,90 +99,106 @@ export interface ManualClusterOptions {
   readonly enrichers?: readonly FailureEnricher[];
   /** Slots of the one executor that is there from the start; 0 for none. */
   readonly slots?: number;
-  readonly registration?: 'automatic' | 'manual';
+  /** Posts a message of the master to an executor, or throws because their connection is broken. */
+  readonly posting?: (message: MasterToExecutorMessage, post: () => void) => void;
   readonly inspect?: (event: InspectionEvent) => void;
   readonly keepResults?: KeepResults;
 }
 
-/** The real job master and its regions over an executor that does only what the test says. */
-export class ManualCluster implements ExecutorGateway {
+const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
+
+/**
+ * The real job master, its regions and its connections, over executors that do only what the test says. They speak
+ * through ports, as real ones do: what either end says arrives on a later turn of the clock. Each method lets that turn
+ * come before it returns.
+ */
+export class ManualCluster {
   readonly clock = new HandClock();
   readonly ledger: JobLedger;
   readonly master: JobMasterActorRef;
+  readonly connections: ExecutorConnections;
   readonly events: JobEvent[] = [];
-  /** Tasks in the order of their deployment, as `map[2]`. */
-  readonly deployed: string[] = [];
-  readonly deployments: TaskDeployment[] = [];
-  /** Cancel calls, as `map[2]`. */
-  readonly canceled: string[] = [];
-  readonly released: ResultPartitionId[] = [];
-  readonly lost: ResultPartitionId[] = [];
+  /** The other ends of the connections. */
+  readonly executors: HandExecutors;
   slotLimit = Number.POSITIVE_INFINITY;
-  readonly declaredLost: { readonly executor: ExecutorId; readonly why: string }[] = [];
-  readonly registrations: {
-    readonly partitions: readonly PlacedRegistration[];
-    readonly done: Parameters<ExecutorGateway['registerPartitions']>[1];
-  }[] = [];
-  readonly #registration: 'automatic' | 'manual';
+  readonly #link = new LocalLink(this.clock);
+  readonly #options: ManualClusterOptions;
   readonly #vertexByName = new Map<string, ExecutionVertexId>();
 
   constructor(options: ManualClusterOptions) {
-    const jobGraph = createJobGraph(
-      'test',
-      options.vertices,
-      (options.edges ?? []).map((edge) => ({
-        source: edge.from,
-        target: edge.to,
-        exchange: edge.exchange ?? exchangeTypes.pipelined,
-        pattern: edge.pattern ?? 'pointwise',
-      })),
-    );
-    const graph = new ExecutionGraph(jobGraph);
+    this.#options = options;
+    const graph = executionGraph(options);
     const { keepResults } = options;
     this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keepResults && (() => keepResults));
     for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
       this.#vertexByName.set(graph.nameOf(vertex), vertex);
     }
-    this.#registration = options.registration ?? 'automatic';
-    const environment: Environment = {
-      clock: this.clock,
-      random: { next: () => 0.5 },
-      logger: silentLogger,
-      faults: noFaults,
-      freezeRecords: true,
-    };
-    this.master = createJobMaster({
-      ledger: this.ledger,
-      environment,
-      gateway: this,
-      delay: delayActor,
-      observe: (event) => this.events.push(event),
-      actors: ActorHost.root('test', { clock: this.clock, inspect: options.inspect }),
-      failureHandling: {
-        failoverStrategy: options.failoverStrategy ?? failoverStrategyMachine(restartPipelinedRegion()),
-        restartBackoff:
-          options.restartBackoff ??
-          restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 100 })),
-        backoffScope: options.backoffScope ?? 'region',
-        classifiers: options.classifiers ?? [],
-        enrichers: options.enrichers ?? [],
-        decisionDeadlineMs: 1_000,
+    this.executors = new HandExecutors(graph, () => this.#settle());
+    const { ledger, clock } = this;
+    const slotLimit = (): number => this.slotLimit;
+    const observe = (event: JobEvent): void => void this.events.push(event);
+    const cancellationTimeoutMs = 30_000;
+    this.connections = new ExecutorConnections({
+      ...{ ledger, clock, observe, cancellationTimeoutMs },
+      get slotLimit() {
+        return slotLimit();
       },
-      slotRequestTimeoutMs: 10_000,
-      cancellationTimeoutMs: 30_000,
     });
+    this.master = createJobMaster({
+      ...{ ledger, observe, cancellationTimeoutMs },
+      environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
+      gateway: this.connections,
+      delay: delayActor,
+      actors: ActorHost.root('test', { clock, inspect: options.inspect }),
+      failureHandling: failureHandlingOf(options),
+      slotRequestTimeoutMs: 10_000,
+    });
+    this.connections.serve(this.master);
     this.master.start();
     const slots = options.slots ?? Number.POSITIVE_INFINITY;
     if (slots > 0) this.addExecutor('executor-0', slots);
   }
 
   addExecutor(name: string, slots: number): void {
-    this.master.send({ type: 'executor.registered', executor: name as ExecutorId, slots });
+    const executor = name as ExecutorId;
+    const [masterEnd, port] = this.#link.link<MasterToExecutorMessage, ExecutorToMasterMessage>();
+    this.connections.accept(executor, this.#watched(masterEnd));
+    this.executors.add(executor, port, slots);
+    this.#settle();
+  }
+
+  /** The executor runs nothing any more, and still holds its results. */
+  quarantine(executor: string, why = 'the test says so'): void {
+    this.connections.declareLost(executor as ExecutorId, why);
+    this.#settle();
   }
 
   start(): this {
-    this.master.send({ type: 'job.start' });
+    this.tell({ type: 'job.start' });
     return this;
+  }
+
+  /** Tells the master something, and waits for what follows. */
+  tell(event: JobMasterEvent): void {
+    this.master.send(event);
+    this.#settle();
+  }
+
+  /** See {@link HandExecutors}. */
+  get deployed(): string[] {
+    return this.executors.deployed;
+  }
+
+  get deployments(): TaskDeployment[] {
+    return this.executors.deployments;
+  }
+
+  get canceled(): string[] {
+    return this.executors.canceled;
+  }
+
+  get released(): ResultPartitionId[] {
+    return this.executors.released;
   }
 
   get status(): JobStatus {
@@ -225,18 +250,15 @@ export class ManualCluster implements ExecutorGateway {
   ): void {
     const vertex = this.vertex(task);
     const base = { vertex, attempt: attempt as AttemptNumber };
-    if (state === 'finished') {
-      this.#send(vertex, {
-        type: 'task.finished',
-        ...base,
-        statistics: { recordsIn: 0, recordsOut: 0, isCurtailed: false },
-      });
-    } else this.#send(vertex, { type: `task.${state}`, ...base });
+    const ends = state === 'finished' || state === 'canceled';
+    this.#say(ends ? { type: `task.${state}`, ...base, statistics: nothingMoved } : { type: `task.${state}`, ...base });
   }
 
   fail(task: string, cause: Error = new Error(`${task} broke`), attempt = this.attemptOf(task)): void {
     const vertex = this.vertex(task);
-    this.#send(vertex, { type: 'task.failed', vertex, attempt: attempt as AttemptNumber, cause });
+    const base = { vertex, attempt: attempt as AttemptNumber };
+    const failure = { cause: toPlainError(cause), statistics: nothingMoved, place: undefined };
+    this.#say({ type: 'task.failed', ...base, ...failure });
   }
 
   /** Brings every deployed task to running. */
@@ -247,59 +269,50 @@ export class ManualCluster implements ExecutorGateway {
     }
   }
 
-  deploy(_executor: ExecutorId, deployment: TaskDeployment): void {
-    this.deployed.push(this.ledger.graph.nameOf(deployment.vertex));
-    this.deployments.push(deployment);
+  /** The master's end of a connection, which the test may break. */
+  #watched(port: ExecutorPort): ExecutorPort {
+    const { posting = (_, post) => post() } = this.#options;
+    return {
+      post: (message) => posting(message, () => port.post(message)),
+      onMessage: (listener) => port.onMessage(listener),
+      onClose: (listener) => port.onClose(listener),
+      close: (why) => port.close(why),
+    };
   }
 
-  cancel(_executor: ExecutorId, vertex: ExecutionVertexId): void {
-    this.canceled.push(this.ledger.graph.nameOf(vertex));
+  #say(report: Parameters<HandExecutors['report']>[0]): void {
+    this.executors.report(report);
+    this.#settle();
   }
 
-  registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    if (this.#registration === 'automatic') done();
-    else this.registrations.push({ partitions, done });
+  /** Delivers every message that is on its way, and those that answer it. */
+  #settle(): void {
+    this.clock.advance(0);
   }
+}
 
-  /** Results that are found missing when somebody looks, by what their producers are called. */
-  readonly missingResultsOf = new Set<string>();
-  readonly verified: string[] = [];
+function executionGraph({ vertices, edges = [] }: ManualClusterOptions): ExecutionGraph {
+  const jobGraph = createJobGraph(
+    'test',
+    vertices,
+    edges.map((edge) => ({
+      source: edge.from,
+      target: edge.to,
+      exchange: edge.exchange ?? exchangeTypes.pipelined,
+      pattern: edge.pattern ?? 'pointwise',
+    })),
+  );
+  return new ExecutionGraph(jobGraph);
+}
 
-  verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
-    const { graph } = this.ledger;
-    const producerOf = ({ partition }: ResultPartitionId): string => graph.nameOf(graph.producerOf(partition));
-    this.verified.push(...ids.map(producerOf));
-    const isMissing = (id: ResultPartitionId): boolean => id.attempt === 0 && this.missingResultsOf.has(producerOf(id));
-    done({
-      lost: ids.filter(isMissing).map((id) => ({ id, cause: new Error('the file is gone') })),
-      found: ids.filter((id) => !isMissing(id)).map((id) => ({ id, records: 10, bytes: 100 })),
-    });
-  }
-
-  losePartition(id: ResultPartitionId): void {
-    this.lost.push(id);
-  }
-
-  releasePartitions(ids: readonly ResultPartitionId[]): void {
-    this.released.push(...ids);
-  }
-
-  /** Ends the keeping of results, once it was asked for. */
-  endKeeping: ((outcome: KeepingToMasterEvent) => void) | undefined;
-
-  keepResults(...[done]: Parameters<ExecutorGateway['keepResults']>): void {
-    this.endKeeping = done;
-  }
-
-  allowReclaim(): void {}
-
-  forbidReclaim(): void {}
-
-  declareLost(executor: ExecutorId, why: string): void {
-    this.declaredLost.push({ executor, why });
-  }
-
-  #send(vertex: ExecutionVertexId, report: Parameters<NonNullable<JobLedger['executions'][number]>['send']>[0]): void {
-    this.ledger.executions[vertex]?.send(report);
-  }
+function failureHandlingOf(options: ManualClusterOptions): FailureHandling {
+  const unlimited = fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 100 });
+  return {
+    failoverStrategy: options.failoverStrategy ?? failoverStrategyMachine(restartPipelinedRegion()),
+    restartBackoff: options.restartBackoff ?? restartBackoffMachine(unlimited),
+    backoffScope: options.backoffScope ?? 'region',
+    classifiers: options.classifiers ?? [],
+    enrichers: options.enrichers ?? [],
+    decisionDeadlineMs: 1_000,
+  };
 }

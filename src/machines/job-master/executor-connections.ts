@@ -49,7 +49,6 @@ type Reply = ReplyTo<ExecutorToMasterMessage>;
  * EC3 A message about any attempt but the current one has no effect.
  */
 export class ExecutorConnections implements ExecutorGateway {
-  readonly slotLimit: number;
   readonly #options: ExecutorConnectionsOptions;
   readonly #connections = new Map<ExecutorId, Connection>();
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
@@ -68,7 +67,10 @@ export class ExecutorConnections implements ExecutorGateway {
 
   constructor(options: ExecutorConnectionsOptions) {
     this.#options = options;
-    this.slotLimit = options.slotLimit;
+  }
+
+  get slotLimit(): number {
+    return this.#options.slotLimit;
   }
 
   /** Sets the master to report to. Call it before the first executor is accepted. */
