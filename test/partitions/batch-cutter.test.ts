@@ -5,7 +5,7 @@ import type { Batch } from '../../src/partitions/stream-element.ts';
 
 const limits: BatchLimits = { batchSize: 100, batchBytes: 64_000 };
 
-/** A record of about so many bytes. */
+/** A record of about this many bytes. */
 const sized = (bytes: number): string => 'x'.repeat(Math.max(0, bytes - 24));
 const repeated = (count: number, bytes: number): string[] => Array.from({ length: count }, () => sized(bytes));
 const bytesOf = (records: Batch): number => records.reduce<number>((sum, next) => sum + estimateRecordBytes(next), 0);
@@ -36,16 +36,16 @@ describe('BatchCutter', () => {
     expect(cutAll(records).map(({ length }) => length)).toEqual(lengths);
   });
 
-  it('looks at each record for a while after a large one, so that none of those that follow slips through', () => {
+  it('measures each record for a while after a large one, so that no large one is missed', () => {
     const cutter = new BatchCutter(limits);
     cutAll(repeated(1, 60_000), cutter);
-    // None of the places that are looked at else holds a large one.
+    // None of the sampled places has a large record.
     const records = Array.from({ length: 100 }, (_, at) => sized(at % 25 === 3 ? 60_000 : 9));
     for (let small = 0; small < 40; small++) cutAll(repeated(100, 30), cutter);
     for (const batch of cutAll(records, cutter)) expect(bytesOf(batch)).toBeLessThanOrEqual(limits.batchBytes);
   });
 
-  it('asks for few records while it knows none, for more as they turn out small, and for fewer when they get large', () => {
+  it('requests few records first, more if they are small, and fewer if they become large', () => {
     const cutter = new BatchCutter(limits);
     const asked: number[] = [];
     for (const bytes of [50, 50, 50, 30_000, 100_000, 50, 50, 50, 50]) {
@@ -55,7 +55,7 @@ describe('BatchCutter', () => {
     expect(asked).toEqual([16, 64, 100, 100, 2, 1, 4, 16, 64]);
   });
 
-  it('property: every record is in one batch, in order; batches of like records are within their limits', () => {
+  it('property: every record is in one batch, in order; batches of similar records are within their limits', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 24, max: 90_000 }), { maxLength: 60 }),
@@ -113,7 +113,7 @@ describe('estimateRecordBytes', () => {
         return ring;
       },
     ],
-  ])('is at peace with %s', (_, make) => {
+  ])('survives %s', (_, make) => {
     expect(estimateRecordBytes(make())).toBeGreaterThan(0);
   });
 });

@@ -16,7 +16,7 @@ import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 
-/** One partition on a store in memory. */
+/** One partition on an in-memory store. */
 function partitionOf({ subpartitionCount = 1, budgetBytes = 0, freeze = false } = {}) {
   const environment = virtualEnvironment();
   const budget = new ByteBudget(budgetBytes);
@@ -57,7 +57,7 @@ const sumOf = (files: Map<string, Uint8Array[]>): number =>
   [...files.values()].flat().reduce((sum, { length }) => sum + length, 0);
 
 describe('blocking results', () => {
-  it('RP1: cannot be read before it has finished, and again and again afterwards', () => {
+  it('RP1: cannot be read before it has finished, and any number of times afterwards', () => {
     const { partition, finish, read, settle } = partitionOf();
     partition.write(0, elementOf(['a']));
     expect(() => partition.read(0)).toThrow(IllegalStateError);
@@ -68,7 +68,7 @@ describe('blocking results', () => {
     expect([read(0, 1), read(0, 1), read(0, 1)].map(({ records }) => records)).toEqual([['a'], ['a'], ['a']]);
   });
 
-  it('keeps batches in memory while the budget has room, and hands out the very same', () => {
+  it('keeps batches in memory while the budget has room, and returns those very batches', () => {
     const { partition, budget, files, finish, read } = partitionOf({ budgetBytes: 1_000 });
     const [first, second, third] = [['a'], Array.from({ length: 500 }, () => 'b'), ['c']];
     for (const batch of [first, second, third]) partition.write(0, elementOf(batch));
@@ -85,7 +85,7 @@ describe('blocking results', () => {
     expect(sumOf(files)).toBeGreaterThan(500);
   });
 
-  it('emits what is in memory inside the request', () => {
+  it('emits batches that are in memory during the request', () => {
     const { partition, finish } = partitionOf({ budgetBytes: unlimited });
     partition.write(0, elementOf(['a']));
     finish();
@@ -94,7 +94,7 @@ describe('blocking results', () => {
     expect([reading.records, reading.isComplete]).toEqual([['a'], true]);
   });
 
-  it('stops its producer while eight batches are on their way to the disk, and wakes it', () => {
+  it('stops its producer while eight batches are being written to disk, and wakes it', () => {
     const { partition, wakes, settle } = partitionOf();
     for (let batch = 0; batch < 8; batch++) {
       expect(partition.isWritable).toBe(true);
@@ -105,7 +105,7 @@ describe('blocking results', () => {
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
-  it('has finished when everything is on the disk, and not before', () => {
+  it('has finished once everything is on disk, not before', () => {
     const { partition, ends, settle } = partitionOf();
     partition.write(0, elementOf(['a']));
     partition.finish((error) => ends.push(error));
@@ -127,7 +127,7 @@ describe('blocking results', () => {
       return { ...made, reads: () => reads };
     };
 
-    it('up to 64 batches, more when half of them are taken, and hands out no more than asked for', () => {
+    it('up to 64 batches, more when half of them are taken, and emits no more than requested', () => {
       const { read, reads, settle } = counted(200, (batch) => [batch]);
       const reading = read(0, 2);
       expect([reading.records, reads()]).toEqual([[0, 1], 64]);
@@ -151,13 +151,13 @@ describe('blocking results', () => {
       expect([reading.records.length, reads()]).toEqual([2, 5]);
     });
 
-    it('and as many as it has credits for', () => {
+    it('and at least as many as it has credits for', () => {
       const { read, reads } = counted(200, (batch) => [batch]);
       expect([read(0, 150).records.length, reads()]).toEqual([150, 200]);
     });
   });
 
-  it('freezes what comes back from a file if what was written was frozen', () => {
+  it('freezes records read from a file if the written ones were frozen', () => {
     const written = Object.freeze([Object.freeze({ a: Object.freeze([1]) })]);
     for (const freeze of [true, false]) {
       const { partition, finish, read } = partitionOf({ freeze });
@@ -169,7 +169,7 @@ describe('blocking results', () => {
     }
   });
 
-  it.each([unlimited, 0])('RP3: refuses a record that is no plain data, with a budget of %d', (budgetBytes) => {
+  it.each([unlimited, 0])('RP3: refuses a record that is not plain data, with a budget of %d', (budgetBytes) => {
     const { partition, budget, finish, read, ends } = partitionOf({ budgetBytes });
     partition.write(0, elementOf(['a']));
     const before = [partition.statistics(), budget.reservedBytes];
@@ -183,7 +183,7 @@ describe('blocking results', () => {
 describe('a full disk', () => {
   const fullDisk = { error: new Error('ENOSPC: no space left on device') };
 
-  it('wakes the producer, fails its next write and the end, and nobody reads a part', () => {
+  it('wakes the producer, fails its next write and the end, and no reader gets a part', () => {
     const { partition, faults, wakes, settle, ends, finish } = partitionOf();
     faults.fail(spillFaultPoints.append, { ...fullDisk, skip: 1 });
     for (const record of ['a', 'b', 'c']) partition.write(0, elementOf([record]));
@@ -196,7 +196,7 @@ describe('a full disk', () => {
     expect(() => partition.read(0)).toThrow(IllegalStateError);
   });
 
-  it('that shows after the end was asked for fails the end', () => {
+  it('that shows only after finish() fails the end', () => {
     const { partition, faults, ends, finish, budget, files } = partitionOf();
     faults.fail(spillFaultPoints.append, fullDisk);
     partition.write(0, elementOf(['a']));
@@ -209,7 +209,7 @@ describe('a full disk', () => {
 });
 
 describe('RP2: a bad file', () => {
-  /** Two frames, of one subpartition each; the first one is touched. */
+  /** Two frames, one per subpartition; the first one is changed. */
   function spilled() {
     const made = partitionOf({ subpartitionCount: 2 });
     made.partition.write(0, elementOf([{ id: 1, name: 'one' }]));
@@ -257,7 +257,7 @@ describe('RP2: a bad file', () => {
     partition.release();
   });
 
-  it('is a lost partition when a frame is not where it was written', () => {
+  it('is a lost partition if a frame is not at its place', () => {
     const { partition, finish, files, read } = partitionOf();
     partition.write(0, elementOf(['a']));
     partition.write(0, elementOf(['longer']));
@@ -266,7 +266,7 @@ describe('RP2: a bad file', () => {
     expect(read(0, 2).error).toBeInstanceOf(PartitionLostError);
   });
 
-  it('is a lost partition when a frame of the same length is in its place', () => {
+  it('is a lost partition if another frame of the same length is in its place', () => {
     const { partition, finish, files, read } = partitionOf();
     partition.write(0, elementOf(['a']));
     partition.write(0, elementOf(['b']));
@@ -279,7 +279,7 @@ describe('RP2: a bad file', () => {
     );
   });
 
-  it('tells the readers that read the bad part, and only them', () => {
+  it('fails only the readers that read the bad part', () => {
     const { partition, finish, read, faults } = partitionOf({ subpartitionCount: 2 });
     partition.write(0, elementOf(['a']));
     partition.write(0, elementOf(['b']));
@@ -298,7 +298,7 @@ describe('RP3: a release', () => {
     ['while it is written', 0],
     ['while it is written to memory', unlimited],
     ['while a part of it is in memory', 200],
-  ])('frees memory and file %s, and what is under way changes nothing', (_, budgetBytes) => {
+  ])('frees memory and file %s; pending work has no effect', (_, budgetBytes) => {
     const { partition, budget, files, settle, ends } = partitionOf({ budgetBytes });
     for (const record of ['a', 'b', 'c']) partition.write(0, elementOf([record]));
     partition.release();
@@ -311,7 +311,7 @@ describe('RP3: a release', () => {
     expect(ends).toStrictEqual([undefined]);
   });
 
-  it('RP6: ends an end that waits for the disk well, once', () => {
+  it('RP6: completes an end that waits for the disk, once and without an error', () => {
     const { partition, settle, ends } = partitionOf();
     partition.write(0, elementOf(['a']));
     partition.finish((error) => ends.push(error));
@@ -320,7 +320,7 @@ describe('RP3: a release', () => {
     expect(ends).toStrictEqual([undefined]);
   });
 
-  it('fails every reader that is not at the end, also one that nobody listens to yet', () => {
+  it('fails every reader that has not reached the end, even without a subscriber', () => {
     const { partition, finish, read, settle } = partitionOf();
     partition.write(0, elementOf(['a']));
     partition.write(0, elementOf(['b']));
@@ -335,7 +335,7 @@ describe('RP3: a release', () => {
     }
   });
 
-  it('gives its share of the budget to others', () => {
+  it('returns its share of the budget', () => {
     const budget = new ByteBudget(300);
     const { clock } = virtualEnvironment();
     const create = (attempt: number): RetainedResultPartition =>
@@ -393,7 +393,7 @@ describe('on a real disk', () => {
     });
   const below = (directory: string): string[] => readdirSync(directory, { recursive: true }) as string[];
 
-  it('fails with the directory and the remedy where it cannot write, and leaves nothing', async () => {
+  it('fails with the directory and the remedy if it cannot write, and leaves nothing behind', async () => {
     const directory = join(scratch, 'a-file');
     writeFileSync(directory, '');
     const store = new FileSpillStore({ directory });
@@ -425,13 +425,13 @@ describe('on a real disk', () => {
     await store.dispose();
   });
 
-  it('is lost when its file is gone by the time that it has to be opened again', async () => {
+  it('is lost if its file is gone when it has to be opened again', async () => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = create(store);
     partition.write(0, elementOf(['a']));
     expect(await finish(partition)).toBeUndefined();
     for (const name of below(scratch)) if (name.includes('partition')) unlinkSync(join(scratch, name));
-    // Seventy others: the handle of the first is given up.
+    // Seventy other files, so the handle of the first is closed.
     for (let other = 1; other <= 70; other++) {
       await new Promise<void>((resolve) => {
         const file: SpillFile = store.create({ ...somePartition, partition: other } as typeof somePartition);
@@ -442,7 +442,7 @@ describe('on a real disk', () => {
     await store.dispose();
   });
 
-  it('leaves no file after its release, and no directory after the end of the run', async () => {
+  it('leaves no file after its release, and no directory after the run', async () => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = create(store);
     partition.write(0, elementOf(['a']));

@@ -5,7 +5,7 @@ import { elementOf } from '../../src/partitions/stream-element.ts';
 import { reserveIfRoom } from '../support/partition-harness.ts';
 
 describe('ByteBudget', () => {
-  it('gives all or nothing, up to the last byte', () => {
+  it('grants all or nothing, up to the last byte', () => {
     const budget = new ByteBudget(100);
     expect([
       reserveIfRoom(budget, 60),
@@ -18,12 +18,12 @@ describe('ByteBudget', () => {
     expect([reserveIfRoom(budget, 60), budget.reservedBytes]).toEqual([true, 100]);
   });
 
-  it('without a limit, never refuses; of nothing, gives nothing', () => {
+  it('without a limit it never refuses; with a limit of 0 it grants nothing', () => {
     expect(reserveIfRoom(new ByteBudget(Number.POSITIVE_INFINITY), Number.MAX_SAFE_INTEGER)).toBe(true);
     expect(reserveIfRoom(new ByteBudget(0), 1)).toBe(false);
   });
 
-  it('property: never has given more than it has', () => {
+  it('property: never grants more than it has', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 }), (requests) => {
         const budget = new ByteBudget(100);
@@ -41,7 +41,7 @@ describe('ByteBudget', () => {
 });
 
 describe('ByteBudget of a part', () => {
-  it('is bounded by the whole as well, and says which of the two is too small', () => {
+  it('is limited by the whole as well, and says which of the two is too small', () => {
     const run = new ByteBudget(100);
     const [first, second] = [new ByteBudget(80, run), new ByteBudget(80, run)];
     expect(reserveIfRoom(first, 60)).toBe(true);
@@ -50,7 +50,7 @@ describe('ByteBudget of a part', () => {
     expect([reserveIfRoom(second, 41), reserveIfRoom(second, 40), run.reservedBytes]).toEqual([false, true, 100]);
   });
 
-  it('tells whoever waits in any part when the whole has room again, and only then', () => {
+  it('notifies waiting parts when the whole has room again, and only then', () => {
     const run = new ByteBudget(100);
     const [first, second] = [new ByteBudget(90, run), new ByteBudget(90, run)];
     const told: string[] = [];
@@ -71,9 +71,9 @@ describe('ByteBudget of a part', () => {
 
 const estimateBytes = (records: readonly unknown[]): number => estimateElementBytes(elementOf(records));
 
-describe('what a batch takes', () => {
+describe('the size of a batch', () => {
   const text = 'x'.repeat(1_000);
-  /** What these records take, counted by hand: references 8, numbers 8, headers 16 to 24, characters 1. */
+  /** The size of these records, counted by hand: references 8, numbers 8, headers 16 to 24, characters 1. */
   const batches: [string, unknown[], number][] = [
     ['numbers', Array.from({ length: 1_000 }, (_, index) => index), 16_000],
     ['flat records', Array.from({ length: 1_000 }, (_, id) => ({ id, text: 'abcdefgh' })), 80_000],
@@ -91,14 +91,14 @@ describe('what a batch takes', () => {
     expect(estimate).toBeLessThan(expected * 2);
   });
 
-  it('grows with the batch, and is more than nothing for an empty one', () => {
+  it('grows with the batch, and is positive for an empty one', () => {
     const record = { id: 1, text: 'abc' };
     const [none, ten, twenty] = [0, 10, 20].map((length) => estimateBytes(Array.from({ length }, () => record)));
     expect(none).toBeGreaterThan(0);
     expect((twenty as number) - (none as number)).toBe(2 * ((ten as number) - (none as number)));
   });
 
-  it('looks at a few records only, and not endlessly into a ring', () => {
+  it('samples a few records only, and terminates for cycles', () => {
     let looks = 0;
     const record = {
       get a() {

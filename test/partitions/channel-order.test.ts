@@ -82,23 +82,23 @@ describe('ChannelOrder', () => {
         [7, 3],
       ],
     },
-  ])('notes runs: $rule', ({ notes, runs }) => {
+  ])('records runs: $rule', ({ notes, runs }) => {
     expect(runsOf(noted(notes))).toEqual(runs);
   });
 
-  it('grows without losing what was noted', () => {
+  it('grows without losing records', () => {
     const notes = Array.from({ length: 1_000 }, (_, at): Run => [at % 3, at + 1]);
     expect(runsOf(noted(notes))).toEqual(notes);
   });
 });
 
 describe('OrderReplay', () => {
-  it('is at its end at once where nothing is noted', () => {
+  it('is at its end at once if nothing was recorded', () => {
     const replay = new OrderReplay(new ChannelOrder());
     expect([replay.channel, replay.left]).toEqual([undefined, 0]);
   });
 
-  it('says whose turn it is, and for how long', () => {
+  it('gives the next channel, and the number of records from it', () => {
     const replay = new OrderReplay(
       noted([
         [2, 3],
@@ -118,7 +118,7 @@ describe('OrderReplay', () => {
     ]);
   });
 
-  it('says when it is the turn of a mark, which is no record', () => {
+  it('gives the turn of a mark, which is not a record', () => {
     const replay = new OrderReplay(
       noted([
         [2, 0],
@@ -140,7 +140,7 @@ describe('OrderReplay', () => {
     ]);
   });
 
-  it('ends where the order ended when it began, whatever is noted meanwhile', () => {
+  it('ends where the order ended when it began, even if the order grows meanwhile', () => {
     const order = noted([[2, 1]]);
     const replay = new OrderReplay(order);
     order.note(1, 1);
@@ -148,7 +148,7 @@ describe('OrderReplay', () => {
     expect(replay.channel).toBeUndefined();
   });
 
-  it('property: goes through the same channels, record by record, in steps of any size', () => {
+  it('property: visits the same channels, record by record, in steps of any size', () => {
     const anyRuns = fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 6 })), { maxLength: 200 });
     const anySteps = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 5 });
     fc.assert(
@@ -167,9 +167,9 @@ describe('OrderReplay', () => {
     );
   });
 
-  it('property: goes on from where another replay was, or from the end of what was noted', () => {
+  it('property: continues at the position of another replay, or at the end of the order', () => {
     const anyRuns = fc.array(fc.tuple(fc.nat(2), fc.nat(3)), { maxLength: 40 });
-    /** The channel of each record and mark, and which it is. */
+    /** The channel and kind of each record and mark. */
     const rest = (replay: OrderReplay): string[] => {
       const taken: string[] = [];
       for (let { channel } = replay; channel !== undefined; { channel } = replay) {

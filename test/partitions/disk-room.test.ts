@@ -14,7 +14,7 @@ function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSIT
   const budget = new ByteBudget(totalBytes, run, edge);
   const asked: [bytes: number, budget: ByteBudget][] = [];
   const heard: (Error | undefined)[] = [];
-  /** Bytes that `reclaim` makes room for. */
+  /** Bytes that `reclaim` frees. */
   let releasable = 0;
   const reclaim = (bytes: number, of: ByteBudget): void => {
     asked.push([bytes, of]);
@@ -29,7 +29,7 @@ function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSIT
     clock,
     asked,
     heard,
-    /** Others take so much, and can give it up. */
+    /** Others hold this many bytes, which may be reclaimable. */
     othersTake: (bytes: number) => {
       budget.reserve(bytes);
       releasable = bytes;
@@ -38,7 +38,7 @@ function roomOf(overflow: DiskOverflow, { totalBytes = 100, whole = Number.POSIT
 }
 
 describe('DiskRoom', () => {
-  /** What 100 bytes do with 60 of others, who can give them up or not, and 50 that are to be written. */
+  /** With 100 bytes of disk, 60 held by others (reclaimable or not), and 50 to be written. */
   const policies: [DiskOverflow, boolean, { refused: boolean; asked: number; isFull: boolean; reserved: number }][] = [
     ['back-pressure', false, { refused: false, asked: 0, isFull: true, reserved: 110 }],
     ['back-pressure', true, { refused: false, asked: 0, isFull: true, reserved: 110 }],
@@ -48,7 +48,7 @@ describe('DiskRoom', () => {
     ['fail', true, { refused: true, asked: 0, isFull: false, reserved: 60 }],
   ];
 
-  it.each(policies)('%s, what others take can be given up: %s: %j', (overflow, isReleasable, expected) => {
+  it.each(policies)('%s, with 60 bytes of other results (reclaimable: %s): %j', (overflow, isReleasable, expected) => {
     const { room, budget, asked, othersTake } = roomOf(overflow);
     if (isReleasable) othersTake(60);
     else budget.reserve(60);
@@ -64,7 +64,7 @@ describe('DiskRoom', () => {
   });
 
   it.each<DiskOverflow>(['back-pressure', 'drop-releasable', 'fail'])(
-    '%s: takes the last byte, and nobody waits or is asked for it',
+    '%s: grants the last byte without a wait or a reclaim',
     (overflow) => {
       const { room, budget, asked } = roomOf(overflow);
       room.take(60);
@@ -81,7 +81,7 @@ describe('DiskRoom', () => {
     expect(room.usedBytes).toBe(0);
   });
 
-  it('drop-releasable: asks for what it needs, of the budget it needs it from', () => {
+  it('drop-releasable: reclaims as many bytes as it needs, from the budget that lacks them', () => {
     const { room, budget, asked, othersTake } = roomOf('drop-releasable');
     othersTake(90);
     room.take(11);
@@ -94,7 +94,7 @@ describe('DiskRoom', () => {
       'drop-releasable',
       /hold 90 of 100 bytes of disk: 11 more bytes do not fit, and every result is still needed\. Raise/,
     ],
-  ])('%s: the error says whose budget it is, what it holds, and that a restart is no use', (overflow, message) => {
+  ])('%s: the error names the budget and its use, and says that a restart cannot help', (overflow, message) => {
     const { room, budget } = roomOf(overflow);
     budget.reserve(90);
     const failure = thrownBy(() => room.take(11));
@@ -102,14 +102,14 @@ describe('DiskRoom', () => {
     expect((failure as Error).message).toMatch(message);
   });
 
-  it('the error names the budget of the run where that is the one without room', () => {
+  it('the error names the budget of the run if that one is used up', () => {
     const { room, run } = roomOf('fail', { whole: 70 });
     run.reserve(30);
     expect(thrownBy(() => room.take(41))).toMatchObject({ owner: 'the run', budgetBytes: 70, usedBytes: 30 });
     expect(thrownBy(() => room.take(40))).toBeUndefined();
   });
 
-  describe('a producer that waits', () => {
+  describe('a waiting producer', () => {
     const waiting = (options?: Parameters<typeof roomOf>[1]) => {
       const made = roomOf('back-pressure', options);
       made.budget.reserve(60);
@@ -119,7 +119,7 @@ describe('DiskRoom', () => {
       return made;
     };
 
-    it('is told once when there is room again, and not before', () => {
+    it('is notified once when there is room again, and not before', () => {
       const { room, budget, clock, heard } = waiting();
       clock.advance(timeoutMs - 1);
       budget.release(9);
@@ -132,13 +132,13 @@ describe('DiskRoom', () => {
       expect(heard).toStrictEqual([undefined]);
     });
 
-    it('is told when what it has itself is given back', () => {
+    it('is notified when its own bytes are given back', () => {
       const { room, heard } = waiting();
       room.giveBack(50);
       expect(heard).toStrictEqual([undefined]);
     });
 
-    it('waits for the run as well', () => {
+    it('waits for the run’s budget as well', () => {
       const { room, run, budget, heard } = waiting({ whole: 120 });
       run.reserve(50);
       budget.release(30);
@@ -147,7 +147,7 @@ describe('DiskRoom', () => {
       expect([heard, room.isFull]).toStrictEqual([[undefined], false]);
     });
 
-    it('DR2: gives up after a while, however often it is asked, and a restart may help', () => {
+    it('DR2: times out, however often it asks, with an error that a restart may cure', () => {
       const { room, clock, heard } = waiting();
       clock.advance(timeoutMs / 2);
       room.waitForRoom();
@@ -160,7 +160,7 @@ describe('DiskRoom', () => {
       expect(heard[0]?.message).toMatch(/a producer has waited 1000 ms/);
     });
 
-    it('DR2: in vain for the run: names that budget', () => {
+    it('DR2: names the run’s budget if that one is used up', () => {
       const { run, budget, clock, heard } = waiting({ whole: 120 });
       run.reserve(50);
       budget.release(30);
@@ -168,7 +168,7 @@ describe('DiskRoom', () => {
       expect(heard).toMatchObject([{ owner: 'the run', budgetBytes: 120, usedBytes: 130 }]);
     });
 
-    it('DR2: has its full time again when it has to wait again', () => {
+    it('DR2: has the full time again for its next wait', () => {
       const { room, budget, clock, heard } = waiting();
       clock.advance(timeoutMs - 1);
       budget.release(10);
@@ -180,7 +180,7 @@ describe('DiskRoom', () => {
       expect(heard).toStrictEqual([undefined, expect.any(DiskBudgetExceededError)]);
     });
 
-    it('needs to do so only while there is no room', () => {
+    it('waits only while there is no room', () => {
       const { room, budget, clock } = roomOf('back-pressure');
       budget.reserve(100);
       room.waitForRoom();
@@ -190,7 +190,7 @@ describe('DiskRoom', () => {
     it.each<['stopWaiting' | 'close', number]>([
       ['stopWaiting', 50],
       ['close', 0],
-    ])('%s: hears nothing any more', (end, used) => {
+    ])('%s: is not notified any more', (end, used) => {
       const { room, budget, clock, heard } = waiting();
       room[end]();
       expect([clock.timerCount, room.usedBytes]).toEqual([0, used]);
@@ -200,7 +200,7 @@ describe('DiskRoom', () => {
     });
   });
 
-  it('DR1, DR2: property: it has reserved what it took and has not given back, and exceeds by one batch at the most', () => {
+  it('DR1, DR2: property: reserves what it has taken and not given back, and exceeds the budget by at most one batch', () => {
     const step = fc.record({
       kind: fc.constantFrom('take', 'take', 'give back', 'others'),
       bytes: fc.integer({ min: 1, max: 60 }),

@@ -103,30 +103,30 @@ const refused: [string, unknown, string, RegExp][] = [
 ];
 
 describe('a batch that is written and read', () => {
-  it.each(exact)('comes back as it was: %s', (_, record) => {
+  it.each(exact)('is unchanged: %s', (_, record) => {
     assertSerializable([record]);
     expect(difference(roundTrip([record]), [record])).toBeUndefined();
     const among = [{ plain: 1 }, record, { plain: 2 }, record];
     expect(difference(roundTrip(among), among)).toBeUndefined();
   });
 
-  it.each([[[]], [[undefined]], [[null, 1, 'a', true]]])('holds any records, or none: %j', (records) => {
+  it.each([[[]], [[undefined]], [[null, 1, 'a', true]]])('holds any number of records: %j', (records) => {
     expect(difference(roundTrip(records), records)).toBeUndefined();
   });
 
-  it('comes back in this realm, whatever realm it is from', () => {
+  it('has objects of this realm, whatever realm wrote it', () => {
     const source = '({ list: [1, [2]], when: new Date(5), map: new Map([[1, { a: 1 }]]), bytes: new Uint8Array([1]) })';
     const [here] = [{ list: [1, [2]], when: new Date(5), map: new Map([[1, { a: 1 }]]), bytes: new Uint8Array([1]) }];
     expect(roundTrip([runInNewContext(source)])).toEqual([here]);
   });
 
-  it('is left as it was', () => {
+  it('does not change the original', () => {
     const record = Object.freeze({ a: Object.freeze([-0, bare({})]) });
     roundTrip([record]);
     expect(difference(record, { a: [-0, bare({})] })).toBeUndefined();
   });
 
-  it('property: comes back as it was', () => {
+  it('property: is unchanged', () => {
     const key = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom('id', 'constructor', 'toJSON', '__proto__', 'length', '0'),
@@ -150,7 +150,7 @@ describe('a batch that is written and read', () => {
     );
   });
 
-  it('property: any date comes back', () => {
+  it('property: preserves any date', () => {
     fc.assert(
       fc.property(fc.date({ noInvalidDate: false }), (date) => {
         expect(difference(roundTrip([date]), [date])).toBeUndefined();
@@ -160,8 +160,8 @@ describe('a batch that is written and read', () => {
   });
 });
 
-describe('what is no plain data', () => {
-  it.each(refused)('is refused, written or not, with its path: %s', (_, record, path, message) => {
+describe('a value that is not plain data', () => {
+  it.each(refused)('is refused with its path, written or not: %s', (_, record, path, message) => {
     for (const look of [assertSerializable, encodeBatch]) {
       const failure = thrownBy(() => look([{ fine: 1 }, record]));
       expect(failure).toBeInstanceOf(RecordNotSerializableError);
@@ -170,7 +170,7 @@ describe('what is no plain data', () => {
     }
   });
 
-  it('is refused with the reason when only the writing shows it', () => {
+  it('is refused with the reason if only the encoder detects it', () => {
     const bytes = new Uint8Array(8);
     structuredClone(bytes, { transfer: [bytes.buffer] });
     const thrower = {
@@ -192,7 +192,7 @@ describe('a frame', () => {
   it.each([
     ['plain', records],
     ['escaped', [...records, -0]],
-  ])('is never read when a byte of it changed: %s', (_, batch) => {
+  ])('is never decoded if a byte of it has changed: %s', (_, batch) => {
     const frame = encodeBatch(batch);
     for (let index = 0; index < frame.length; index++) {
       const bad = Uint8Array.from(frame);
@@ -201,7 +201,7 @@ describe('a frame', () => {
     }
   });
 
-  it('is never read when its end is missing or bytes follow it', () => {
+  it('is never decoded if it is cut or bytes follow it', () => {
     const frame = encodeBatch(records);
     for (let length = 0; length < frame.length; length++) {
       const expected = length < 25 ? `it has ${length} of the 25 bytes of a header` : 'but the header says';
@@ -210,7 +210,7 @@ describe('a frame', () => {
     expect(() => decodeBatch(Buffer.concat([frame, frame]))).toThrow('but the header says');
   });
 
-  it('is never read when it holds another number of records than it says', () => {
+  it('is never decoded if it has another number of records than its header says', () => {
     const forged = Buffer.from(encodeBatch(records));
     forged.writeUInt32LE(3, 8);
     forged.writeUInt32LE(crc32(forged.subarray(4)), 0);
@@ -245,12 +245,12 @@ describe('a frame', () => {
       { subpartition: 3, sequence: 12 + 2 ** 32 },
       'expected record 4294967308 of subpartition 3',
     ],
-  ])('is never read in the place of %s', (_, expected, message) => {
+  ])('is never decoded in the place of %s', (_, expected, message) => {
     const frame = encodeBatch(records, { subpartition: 3, sequence: 12 });
     expect(() => decodeBatch(frame, expected)).toThrow(message);
   });
 
-  it('tells its length by its header, whatever follows, and not by less than a header', () => {
+  it('tells its length by its header alone, and not by less than a header', () => {
     const frame = encodeBatch(records, { subpartition: 1, sequence: 2 });
     const around = Buffer.concat([Buffer.from('abc'), frame, frame]).subarray(3);
     expect(readFrameHeader(around)).toEqual({ subpartition: 1, sequence: 2, count: 2, frameBytes: frame.length });
@@ -258,13 +258,13 @@ describe('a frame', () => {
     expect(() => readFrameHeader(frame.subarray(0, 24))).toThrow('it has 24 of the 25 bytes of a header');
   });
 
-  it('carries the checksum of all that follows it, wherever it lies in a buffer', () => {
+  it('carries the checksum of the rest of its bytes, at any position in a buffer', () => {
     const frame = encodeBatch(records);
     const around = Buffer.concat([Buffer.from('abc'), frame]).subarray(3);
     expect([frameChecksum(frame), frameChecksum(around)]).toEqual([crc32(frame.subarray(4)), crc32(frame.subarray(4))]);
   });
 
-  it('has the same bytes for the same records at the same place, however much was packed in between', () => {
+  it('has the same bytes for the same records at the same place, however many were encoded in between', () => {
     const batches = [records, [...records, -0], [new Map([[{ a: 1 }, new Set([1n])]])]];
     const place = { subpartition: 1, sequence: 5 };
     const first = batches.map((batch) => encodeBatch(batch, place));
@@ -276,7 +276,7 @@ describe('a frame', () => {
     }
   });
 
-  it('property: has the same bytes for the same records, and others at another place', () => {
+  it('property: has the same bytes for the same records at the same place, and others at another place', () => {
     const record = fc.dictionary(fc.string({ maxLength: 3 }), fc.oneof(fc.integer(), fc.string(), fc.double()), {
       noNullPrototype: true,
     });
@@ -311,7 +311,7 @@ describe('a frame', () => {
       new Map([[1, new Uint8Array(3)]]),
       (back) => (back as Map<1, Uint8Array<ArrayBuffer>>).get(1)?.buffer as ArrayBuffer,
     ],
-  ])('keeps no buffer that it lies in: %s is a copy of its own bytes', (_, record, bufferOf) => {
+  ])('does not retain its buffer: %s is a copy', (_, record, bufferOf) => {
     for (const records of [[record], [record, -0]]) {
       const frame = encodeBatch(records);
       const around = new Uint8Array(1 << 20);
@@ -322,14 +322,14 @@ describe('a frame', () => {
     }
   });
 
-  it('keeps no buffer that it lies in: a Buffer is a copy of its own bytes', () => {
+  it('does not retain its buffer: a Buffer is a copy', () => {
     const frame = encodeBatch([Buffer.from('abc')]);
     const around = new Uint8Array(1 << 20);
     around.set(frame, 5);
     expect((decodeBatch(around.subarray(5, 5 + frame.length))[0] as Buffer).buffer.byteLength).toBe(3);
   });
 
-  it('may lie anywhere in a buffer', () => {
+  it('may be at any position in a buffer', () => {
     const frame = encodeBatch(records);
     const around = Buffer.concat([Buffer.from('abc'), frame, Buffer.from('def')]);
     expect(decodeBatch(around.subarray(3, 3 + frame.length))).toEqual(records);
@@ -347,18 +347,18 @@ describe('a mark that is written and read', () => {
     { kind: 'idleness', isIdle: false },
   ];
 
-  it.each(marks)('comes back as it was: %j', (mark) => {
+  it.each(marks)('is unchanged: %j', (mark) => {
     const frame = encodeElement(mark, place);
     expect(decodeElement(frame, place)).toEqual(mark);
     expect(readFrameHeader(frame)).toEqual({ ...place, count: 0, frameBytes: frame.length });
   });
 
-  it('is another mark, and another place of it, by its checksum', () => {
+  it('has another checksum if the mark or its place differs', () => {
     const frames = [...marks.map((mark) => encodeElement(mark, place)), encodeElement(idle), encodeBatch([], place)];
     expect(new Set(frames.map(frameChecksum)).size).toBe(frames.length);
   });
 
-  /** A frame with a format or a payload of somebody else's, and the right checksum. */
+  /** A frame with a foreign format or payload, and the right checksum. */
   const forged = (format: number, payload: unknown[]): Uint8Array => {
     const frame = Buffer.from(encodeBatch(payload, place));
     frame[frameHeaderBytes - 1] = format;

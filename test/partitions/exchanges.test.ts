@@ -33,7 +33,7 @@ import {
 } from '../support/marks.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
 
-/** Grants credits until everything is read: no more batches come than were asked for. */
+/** Grants credits until everything is read; checks that no more batches arrive than requested. */
 function readWith(credits: readonly number[], reading: Reading, settle: () => void): void {
   for (let turn = 0; !reading.isComplete && turn < 100; turn++) {
     const before = reading.batchCount;
@@ -45,7 +45,7 @@ function readWith(credits: readonly number[], reading: Reading, settle: () => vo
 }
 
 describe.each(exchanges)('%s', (_, exchange) => {
-  /** Writes and finishes; a partition that is full is given time, or a reader. */
+  /** Writes and finishes; a full partition gets time, or a reader. */
   const fill = (partition: ResultPartition, settle: () => void, writes: readonly (readonly [number, unknown[]])[]) => {
     for (const [subpartition, records] of writes) {
       if (!partition.isWritable) settle();
@@ -72,7 +72,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     };
   };
 
-  it('hands a subpartition to its reader in the order it was written, the end last', () => {
+  it('passes a subpartition to its reader in writing order, the end last', () => {
     const { read } = filled(2, [
       [0, [1, 2]],
       [1, [3]],
@@ -88,7 +88,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(read(1, 5).records).toEqual([3]);
   });
 
-  it('emits nothing without a credit, but the end needs none', () => {
+  it('emits nothing without a credit, except the end', () => {
     const { read, settle } = filled(1, [
       [0, [1]],
       [0, [2]],
@@ -105,12 +105,12 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(reading.isComplete).toBe(true);
   });
 
-  it('ends at once for a subpartition that nothing was written to', () => {
+  it('ends at once if nothing was written to a subpartition', () => {
     const reading = filled(3, [[0, [1]]]).read(2, 0);
     expect([reading.elements, reading.isComplete]).toEqual([[{ kind: 'end' }], true]);
   });
 
-  it('serves a reader that asks for more while it is handed an element', () => {
+  it('serves a reader that requests more while it gets an element', () => {
     const { partition, settle } = filled(
       1,
       [1, 2, 3, 4].map((record) => [0, [record]] as const),
@@ -131,7 +131,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect([records, ended]).toEqual([[1, 2, 3, 4], true]);
   });
 
-  it('stops for a reader that goes away, and the others read on', () => {
+  it('stops for a reader that goes away, and serves the others', () => {
     const { read, settle } = filled(2, [
       [0, [1]],
       [0, [2]],
@@ -153,7 +153,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(partition.statistics()).toMatchObject({ records: 3, batches: 2 });
   });
 
-  it('once it is released: loses its readers and everything it held, and may be released again', () => {
+  it('releases everything and fails its readers, once, however often it is released', () => {
     const { partition, read, settle } = filled(1, [
       [0, [1]],
       [0, [2]],
@@ -169,14 +169,14 @@ describe.each(exchanges)('%s', (_, exchange) => {
     expect(partition.statistics()).toMatchObject({ memoryBytes: 0, spilledBytes: 0 });
   });
 
-  it('refuses what is a bug of the caller', () => {
+  it('refuses calls that are bugs of the caller', () => {
     const { partition } = filled(2, []);
     expect(() => partition.write(0, elementOf([1]))).toThrow(IllegalStateError);
     expect(() => partition.read(2)).toThrow(IllegalStateError);
     expect(() => partition.read(-1)).toThrow(IllegalStateError);
   });
 
-  it('released while it is written: is needed no more, drops what follows, and its producer hears of no error', () => {
+  it('released while it is written: it is not needed, drops further writes, and its producer gets no error', () => {
     const { create, settle } = exchange();
     const partition = create(1);
     let wakes = 0;
@@ -198,12 +198,12 @@ describe.each(exchanges)('%s', (_, exchange) => {
 
   const { reading: kind } = exchange();
 
-  describe('need', () => {
-    // A blocking result is read when it is complete: while it is written for the first time, everybody is still to come.
+  describe('the need for a result', () => {
+    // A blocking result is read once it is complete, so during the first attempt all readers are still to come.
     const whileWritten = kind === 'at the end' ? it.skip : it;
     const rereadable = kind === 'early' ? it : it.skip;
 
-    /** A partition that is written; answers how often its producer was woken. */
+    /** Writes a partition; returns how often its producer was woken. */
     const written = (subpartitionCount: number) => {
       const { create, settle } = exchange();
       const partition = create(subpartitionCount);
@@ -217,7 +217,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
       return { partition, settle, open, takeWakes: () => [wakes, (wakes = 0)][0] };
     };
 
-    it('everything is needed of a result that nobody has opened', () => {
+    it('is full if no reader was opened', () => {
       const { partition } = written(2);
       partition.write(0, elementOf([1]));
       expect(partition.isNeeded).toBe(true);
@@ -228,7 +228,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
       () => {
         const { partition, open, takeWakes } = written(2);
         open(0).dismiss();
-        // The other is still to come.
+        // The other reader is still to come.
         expect([partition.isNeeded, takeWakes()]).toEqual([true, 0]);
         const other = open(1);
         expect(partition.isNeeded).toBe(true);
@@ -327,13 +327,13 @@ describe.each(exchanges)('%s', (_, exchange) => {
   });
 
   if (kind === 'once') {
-    it('is read from its beginning, and nobody gets that who asks for more', () => {
+    it('is readable from its beginning, but not from beyond its end', () => {
       const { partition, read } = filled(1, [[0, [1, 2]]]);
       expect(() => partition.read(0, 1)).toThrow(IllegalStateError);
       expect(read(0, 1, 0).records).toEqual([1, 2]);
     });
   } else {
-    describe('read from a record', () => {
+    describe('reading from a record', () => {
       const batches: [number, unknown[]][] = [
         [0, ['a', 'b', 'c']],
         [1, ['x']],
@@ -350,7 +350,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
         ['beyond the end', 9, []],
       ];
 
-      it.each(cases)('%s (%d): gets what follows, and no credit is used for what it skips', (_, from, expected) => {
+      it.each(cases)('%s (%d): yields the rest, without using credits for skipped records', (_, from, expected) => {
         const reading = filled(2, batches).read(0, expected.length, from);
         expect(reading.elements).toEqual([
           ...expected.map((records) => ({ kind: 'records', records })),
@@ -359,7 +359,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
         expect([reading.isComplete, reading.error]).toEqual([true, undefined]);
       });
 
-      it('many can, each from its own', () => {
+      it('works for several readers, each from its own record', () => {
         const { read } = filled(2, batches);
         const readings = cases.map(([, from]) => read(0, 0, from));
         for (const reading of readings) reading.request(9);
@@ -375,7 +375,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
           const { create, settle } = exchange();
           const partition = create(2);
           for (const batch of batches.slice(0, 3)) partition.write(batch[0], elementOf(batch[1]));
-          // No credit more than what follows takes: what is skipped takes none.
+          // Only as many credits as the rest needs, because skipped records take none.
           const readings = [
             [4, 4],
             [5, 3],
@@ -395,7 +395,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
         },
       );
 
-      it('property: any record of any batches, however the credits come', () => {
+      it('property: yields any record of any batches, however the credits come', () => {
         fc.assert(
           fc.property(
             fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 20 }),
@@ -449,13 +449,13 @@ describe.each(exchanges)('%s', (_, exchange) => {
   });
 });
 
-/** Marks among the records that one attempt writes. */
+/** Marks among the records of one attempt. */
 const marked: readonly Step[] = [2, barrier(1), idle, 3, watermark(5), 1, barrier(2)];
 
 /** The same in other batches. */
 const cutOtherwise: readonly Step[] = [1, 1, barrier(1), idle, 2, 1, watermark(5), 1, barrier(2)];
 
-/** What a next attempt writes instead, and what is said of it. */
+/** The different output of a next attempt, and the reported difference. */
 const moved: readonly (readonly [what: string, steps: readonly Step[], difference: RegExp])[] = [
   ['a barrier earlier', [1, barrier(1), 1, idle, 3, watermark(5), 1, barrier(2)], /a new mark \(barrier\)/],
   ['a barrier later', [3, barrier(1), idle, 2, watermark(5), 1, barrier(2)], /records instead of a mark/],
@@ -476,7 +476,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
   const { reading: kind } = exchange();
   const rereadable = kind === 'once' ? it.skip : it;
 
-  /** Takes everything from a gate, record by record. */
+  /** Reads everything from a gate, record by record. */
   const drain = (gate: InputGate, settle: () => void): StreamElement[] => {
     const elements: StreamElement[] = [];
     gate.elements$.subscribe((element) => elements.push(element));
@@ -487,7 +487,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
     return elements;
   };
 
-  it('from writer to gate: a mark comes after all records that were written before it, in every subpartition', () => {
+  it('from writer to gate: a mark comes after all earlier records, in every subpartition', () => {
     const { create, settle } = exchange();
     const partition = create(2);
     const writer = new RecordWriter({
@@ -519,7 +519,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
     ]);
   });
 
-  it('a mark takes a credit, moves no sequence number on and is no batch', () => {
+  it('a mark takes a credit, advances no sequence number and is not a batch', () => {
     const { create, settle } = exchange();
     const partition = create(1);
     expect(produce(partition, marked, settle)).toBeUndefined();
@@ -581,7 +581,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
     );
   });
 
-  /** The first attempt has written everything, and the next takes over. */
+  /** The first attempt has written everything, and the next one takes over. */
   const resumed = (isLost: boolean) => {
     const { create, settle } = exchange();
     const first = create(1);
@@ -626,12 +626,12 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
       return produce(new ReleasedResultPartition(of, trace()), steps, () => {});
     };
     expect([marked, cutOtherwise].map(compared)).toEqual([undefined, undefined]);
-    // Without checksums there is nothing to compare with.
+    // Without checksums there is nothing to compare.
     const broken = moved.map(([, steps]) => compared(steps) instanceof DeterminismBrokenError);
     expect(broken).toEqual(moved.map(() => isOnDisk));
   });
 
-  it('IG4: merged with another channel, records and marks are taken in the order of before, in whatever batches', () => {
+  it('IG4: merged with another channel, records and marks are taken in the recorded order, in any batches', () => {
     const other: readonly Step[] = [1, 1, barrier(1), 4, barrier(2), 2];
     const otherCutOtherwise: readonly Step[] = [2, barrier(1), 1, 3, barrier(2), 1, 1];
     const merged = (steps: readonly (readonly Step[])[], order: ChannelOrder): Spelled[] => {
@@ -654,8 +654,8 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
   });
 });
 
-describe('a result whose beginning was dropped, with marks', () => {
-  it('RL2: a reader either finds the marks before its record, or does not start', () => {
+describe('a truncated result, with marks', () => {
+  it('RL2: a reader either gets the marks before its record, or does not start', () => {
     const environment = virtualEnvironment();
     const seen = new Set<unknown>();
     for (let bytes = 100; bytes < 700; bytes += 4) {
@@ -684,7 +684,7 @@ describe('kept beyond its job, with marks', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'kintsugi-'));
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-  it('a result gives its records to another job; its marks meant something to its own run alone', async () => {
+  it('a result gives its records to another job; its marks have a meaning only in its own run', async () => {
     const store = new FileSpillStore({ directory: scratch });
     const partition = new RetainedResultPartition({
       id: somePartition,

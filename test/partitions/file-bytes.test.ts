@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFully, writeFully } from '../../src/partitions/storage/file-bytes.ts';
 
-/** More than a system call takes at once, and more than 32 bits count. */
+/** More than one system call takes, and more than 32 bits can count. */
 const twoGiB = 2 ** 31;
 const fourGiB = 2 ** 32;
 
-/** A file that keeps nothing, and notes what it is given. A call takes at most `most` bytes. */
+/** A file that stores nothing, but records the calls. A call accepts at most `most` bytes. */
 function sinkhole(most = Number.POSITIVE_INFINITY) {
   const calls: { readonly position: number; readonly bytes: number; readonly chunks: number }[] = [];
   const text: number[] = [];
@@ -23,7 +23,7 @@ function sinkhole(most = Number.POSITIVE_INFINITY) {
 }
 
 describe('bytes of a file', () => {
-  it('are written in parts where they are more than a call takes, or in more chunks', async () => {
+  it('are written in parts if they exceed one call, in bytes or in chunks', async () => {
     const { file, calls } = sinkhole();
     const block = new Uint8Array(64 * 1_024 * 1_024);
     await writeFully(
@@ -46,7 +46,7 @@ describe('bytes of a file', () => {
     expect(many.calls.map(({ chunks }) => chunks)).toEqual([1_024, 1_024, 952]);
   });
 
-  it.each([1, 2, 3, 4, 7])('are all written where a call takes %i of them', async (most) => {
+  it.each([1, 2, 3, 4, 7])('are all written if a call accepts %i of them', async (most) => {
     const { file, text } = sinkhole(most);
     await writeFully(
       file,
@@ -56,14 +56,14 @@ describe('bytes of a file', () => {
     expect(text).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('that are not taken are an error, which says how many', async () => {
+  it('that are not accepted cause an error with their number', async () => {
     const { file } = sinkhole(0);
     await expect(writeFully(file, [new Uint8Array(3), new Uint8Array(4)], 0)).rejects.toThrow(
       '7 bytes were not written',
     );
   });
 
-  it('lie where they were written beyond 4 GiB', async () => {
+  it('are at their position beyond 4 GiB', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'file-bytes-'));
     const file = await open(join(directory, 'sparse'), 'w+');
     try {

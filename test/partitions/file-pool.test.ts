@@ -28,7 +28,7 @@ describe('a file of a pool', () => {
     await file.remove();
   });
 
-  it('PF2: disappears when the last use is over, and that ends with an error', async () => {
+  it('PF2: disappears after its last use, which ends with an error', async () => {
     const file = create();
     let gone: Promise<void> | undefined;
     const using = file.use(async (handle) => {
@@ -42,7 +42,7 @@ describe('a file of a pool', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  it('PF2: is there while it is used, although it was removed', async () => {
+  it('PF2: still exists while it is used, although it was removed', async () => {
     const file = create();
     let isThere: boolean | undefined;
     const using = file.use(async (handle) => {
@@ -55,7 +55,7 @@ describe('a file of a pool', () => {
     await file.remove();
   });
 
-  it('PF2: is not made again by a use that comes too late', async () => {
+  it('PF2: is not created again by a late use', async () => {
     const file = create();
     const never = create(() => Promise.resolve(join(scratch, 'never')));
     await file.use(() => Promise.resolve());
@@ -70,7 +70,7 @@ describe('a file of a pool', () => {
     expect([isUsed, readdirSync(scratch)]).toEqual([false, []]);
   });
 
-  it('PF3: neither uses nor deletes what was there before', async () => {
+  it('PF3: neither uses nor deletes an existing file', async () => {
     writeFileSync(path, 'of somebody else');
     const file = create();
     await expect(file.use((handle) => handle.write('mine'))).rejects.toThrow(/EEXIST/);
@@ -78,7 +78,7 @@ describe('a file of a pool', () => {
     expect(readFileSync(path, 'utf8')).toBe('of somebody else');
   });
 
-  it('that could not be made is made by the next use', async () => {
+  it('that could not be created is created by the next use', async () => {
     let asked = 0;
     const file = create(() => (asked++ === 0 ? Promise.reject(new Error('not yet')) : Promise.resolve(path)));
     await expect(file.use(() => Promise.resolve())).rejects.toThrow('not yet');
@@ -87,7 +87,7 @@ describe('a file of a pool', () => {
     await file.remove();
   });
 
-  it('is inspected as it is at its path now', async () => {
+  it('is inspected at its path, as it is now', async () => {
     const file = create();
     await file.use((handle) => handle.write('text'));
     rmSync(path);

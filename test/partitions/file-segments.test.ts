@@ -29,7 +29,7 @@ import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
 
 const idOf = (partition: number, attempt = 0): ResultPartitionId => ({ partition, attempt }) as ResultPartitionId;
 
-/** The calls of every open file go through these. */
+/** The calls of every open file pass through these. */
 let handles: FileHandle;
 let scratch = '';
 let store: FileSpillStore;
@@ -76,7 +76,7 @@ const counting = (length: number, from = 0): Uint8Array => Uint8Array.from({ len
 
 const nameOf = (file: SpillFile, offset: number): string => file.locate(offset).file.slice(file.name.length);
 
-/** Name and length of each file on the disk. */
+/** Name and length of each file on disk. */
 function segmentsOf(file: SpillFile): Record<string, number> {
   const directory = join(file.name, '..');
   const names = readdirSync(directory).filter((name) => name.startsWith('partition-'));
@@ -84,7 +84,7 @@ function segmentsOf(file: SpillFile): Record<string, number> {
 }
 
 describe('segments', () => {
-  it('SF2, SF3: roll when they are full, hold appends whole, and are one row of offsets', async () => {
+  it('SF2, SF3: roll over when full, keep appends whole, and form one range of offsets', async () => {
     const file = create(10);
     const offsets = [];
     for (const length of [4, 6, 3, 8, 25, 1]) offsets.push(await append(file, counting(length, offsets.length)));
@@ -101,7 +101,7 @@ describe('segments', () => {
     expect(await verify(file)).toBeUndefined();
   });
 
-  it('says in which of them a byte lies', async () => {
+  it('tell in which of them a byte is', async () => {
     const file = create(10);
     expect([nameOf(file, 0), file.locate(0).offset]).toEqual(['.0', headerBytes]);
     for (const length of [10, 3, 10]) await append(file, counting(length));
@@ -119,7 +119,7 @@ describe('segments', () => {
     expect(readFileSync(path)[offset]).toBe(2);
   });
 
-  it('FS1: a segment begins with its header, also after a first write that failed', async () => {
+  it('FS1: a segment begins with its header, even after a failed first write', async () => {
     const file = create(10);
     const write = jest.spyOn(handles, 'writev').mockRejectedValueOnce(new Error('ENOSPC'));
     await expect(append(file, counting(4))).rejects.toThrow('ENOSPC');
@@ -145,7 +145,7 @@ describe('segments', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  it('property: what was appended comes back, wherever segments end and whichever appends fail', async () => {
+  it('property: appends come back, wherever segments end and whichever appends fail', async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ kind: fc.constant('append' as const), length: fc.nat(12) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const), length: fc.nat(12) }) },
@@ -172,7 +172,7 @@ describe('segments', () => {
             pending.push(append(file, Uint8Array.from(bytes)).then((at) => expect(at).toBe(offset)));
           } else if (kind === 'fail') {
             await settle();
-            // Half of it gets there.
+            // Half of it is written.
             faults.call(spillFaultPoints.append, () => {
               const { file: path, offset } = file.locate(model.length);
               if (existsSync(path)) writeFileSync(path, padded(readFileSync(path), offset, bytes));
@@ -212,7 +212,7 @@ describe('a header', () => {
     writeFileSync(path, bytes);
   };
 
-  it('says what the file is', async () => {
+  it('identifies the file', async () => {
     const file = create(10);
     await append(file, counting(10));
     await append(file, counting(1));
@@ -223,7 +223,7 @@ describe('a header', () => {
     expect(bytes.length).toBe(headerBytes + 1);
   });
 
-  // The last of three segments of 10, 10 and 5 bytes is damaged, unless `offset` says otherwise.
+  // The last of three segments of 10, 10 and 5 bytes is damaged, unless `offset` names another place.
   it.each<{
     readonly what: string;
     readonly damage: (path: string, file: SpillFile) => void;
@@ -267,15 +267,18 @@ describe('a header', () => {
       at: headerBytes + 3,
     },
     { what: 'is gone with its file, in the middle', damage: unlinkSync, problem: 'the file is missing', offset: 10 },
-  ])('that $what is found by verify, and told with its place', async ({ damage, problem, offset = 20, at = 0 }) => {
-    const file = create(10);
-    for (const length of [10, 10, 5]) await append(file, counting(length));
-    const { file: path } = file.locate(offset);
-    damage(path, file);
-    expect(await verify(file)).toMatchObject({ message: problem, file: path, offset: at });
-  });
+  ])(
+    'that $what is detected by verify, and reported with its place',
+    async ({ damage, problem, offset = 20, at = 0 }) => {
+      const file = create(10);
+      for (const length of [10, 10, 5]) await append(file, counting(length));
+      const { file: path } = file.locate(offset);
+      damage(path, file);
+      expect(await verify(file)).toMatchObject({ message: problem, file: path, offset: at });
+    },
+  );
 
-  it('of another partition or attempt, or with another beginning, is not taken for its own', async () => {
+  it('of another partition, attempt or start is not accepted', async () => {
     const file = create(10);
     const [attempt, shifted] = [store.create(idOf(4, 2)), store.create(idOf(5, 1))];
     for (const length of [10, 10]) await append(file, counting(length));
@@ -297,8 +300,8 @@ describe('a header', () => {
   });
 });
 
-describe('a write that fails', () => {
-  /** The next write takes some bytes, and fails then. */
+describe('a failed write', () => {
+  /** The next write writes some bytes, and then fails. */
   function failHalfway(taken: number): void {
     jest.spyOn(handles, 'writev').mockImplementationOnce(async function (this: FileHandle, chunks, position) {
       await this.write(Buffer.concat(chunks as Uint8Array[]), 0, taken, position);
@@ -311,7 +314,7 @@ describe('a write that fails', () => {
     ['the first of all, behind the header', [], headerBytes + 3, 0],
     ['one that follows', [4], 3, 4],
     ['the first of a new segment', [10], headerBytes + 5, 10],
-  ])('FS2: leaves nothing that shows: %s', async (_, before, taken, offset) => {
+  ])('FS2: leaves nothing visible: %s', async (_, before, taken, offset) => {
     const file = create(10);
     for (const length of before) await append(file, counting(length, 100));
     failHalfway(taken);
@@ -324,7 +327,7 @@ describe('a write that fails', () => {
     expect(await verify(file)).toBeUndefined();
   });
 
-  it('FS2: is written over when its bytes could not be taken back, also where the next append needs a new segment', async () => {
+  it('FS2: is overwritten if its bytes could not be removed, even if the next append needs a new segment', async () => {
     const file = create(10);
     await append(file, counting(4));
     jest.spyOn(handles, 'truncate').mockRejectedValue(new Error('EIO'));
@@ -338,7 +341,7 @@ describe('a write that fails', () => {
     expect(await verify(file)).toBeUndefined();
   });
 
-  it('writes the rest where the disk takes a part', async () => {
+  it('writes the rest if the disk accepts a part', async () => {
     const file = create(10);
     jest.spyOn(handles, 'writev').mockImplementationOnce(async function (this: FileHandle, chunks, position) {
       const { bytesWritten } = await this.write(Buffer.concat(chunks as Uint8Array[]), 0, headerBytes + 2, position);
@@ -349,10 +352,10 @@ describe('a write that fails', () => {
   });
 });
 
-describe('the calls that are made', () => {
+describe('the system calls', () => {
   const positions = (spy: jest.SpyInstance): unknown[] => spy.mock.calls.map((call: unknown[]) => call.at(-1));
 
-  it('SF1: one write for all that waited, per segment', async () => {
+  it('SF1: one write for all waiting appends, per segment', async () => {
     const file = create(10);
     const writes = jest.spyOn(handles, 'writev');
     const offsets = await Promise.all([1, 4, 5, 3, 3, 3, 3].map((length) => append(file, counting(length))));
@@ -361,7 +364,7 @@ describe('the calls that are made', () => {
     expect(positions(writes)).toEqual([0, headerBytes + 1, 0, 0]);
   });
 
-  it('one read for ranges that touch, overlap or nearly touch; everybody gets his own', async () => {
+  it('one read for ranges that touch, overlap or nearly touch; each request gets its own bytes', async () => {
     const file = create(1_000_000);
     const bytes = counting(100_000);
     await append(file, bytes);
@@ -386,7 +389,7 @@ describe('the calls that are made', () => {
     ]);
   });
 
-  it('reads at most 1 MiB for several at once, and each segment by itself', async () => {
+  it('at most 1 MiB per read of several ranges, and one segment per read', async () => {
     const file = create(3_000_000);
     const half = 512 * 1_024;
     await append(file, new Uint8Array(6 * half - 200_000));
@@ -403,7 +406,7 @@ describe('the calls that are made', () => {
     expect(reads.mock.calls.map((call: unknown[]) => call[2])).toEqual([3 * half]);
   });
 
-  it('reads that come back together and ask again are one read again', async () => {
+  it('reads that complete together and are requested again are one read again', async () => {
     const file = create(100_000);
     await append(file, counting(100));
     const reads = jest.spyOn(handles, 'read');
@@ -417,7 +420,7 @@ describe('the calls that are made', () => {
     expect(positions(reads)).toEqual([headerBytes, headerBytes + 30]);
   });
 
-  it('of a read together, only those fail whose own bytes are not there', async () => {
+  it('of a joint read, only the requests with missing bytes fail', async () => {
     const file = create(1_000);
     await append(file, counting(100));
     truncateSync(file.locate(0).file, file.locate(60).offset);
@@ -437,14 +440,14 @@ describe('the calls that are made', () => {
     ]);
   });
 
-  it('of a read together that the disk refuses, each is tried by itself', async () => {
+  it('of a joint read that the disk refuses, each range is tried alone', async () => {
     const file = create(1_000);
     await append(file, counting(100));
     const original = handles.read;
     jest.spyOn(handles, 'read').mockImplementation(function (this: FileHandle, ...args: unknown[]) {
       const [, , length, position] = args as [unknown, unknown, number, number];
       const [from, to] = [position - headerBytes, position - headerBytes + length];
-      // Byte 15 lies on a bad block.
+      // Byte 15 is in a bad block.
       if (from <= 15 && 15 < to) return Promise.reject(new Error('EIO: i/o error, read'));
       return Reflect.apply(original, this, args) as never;
     } as never);
@@ -457,7 +460,7 @@ describe('the calls that are made', () => {
     expect(await Promise.all(outcomes)).toEqual([0, 'EIO: i/o error, read', 20]);
   });
 
-  it('one fdatasync for each segment with bytes that are not on the disk', async () => {
+  it('one fdatasync per segment with unsynced bytes', async () => {
     const file = create(10);
     const syncs = jest.spyOn(handles, 'datasync');
     const directories = jest.spyOn(handles, 'sync');
@@ -476,7 +479,7 @@ describe('the calls that are made', () => {
     expect(syncs).toHaveBeenCalledTimes(5);
   });
 
-  it('SF4: a sync holds up no append', async () => {
+  it('SF4: a sync delays no append', async () => {
     const file = create(100);
     await append(file, counting(10));
     let release = (): void => {};
@@ -495,11 +498,11 @@ describe('the calls that are made', () => {
     expect(heard).toEqual(['append', 'sync']);
     const syncs = jest.spyOn(handles, 'datasync').mockClear();
     await sync(file);
-    // What came after the call was not part of it.
+    // Bytes appended after the call were not part of it.
     expect(syncs).toHaveBeenCalledTimes(1);
   });
 
-  it('at most two run at once, over all files, and the others when those are done', async () => {
+  it('at most two syncs at once, over all files, and the others afterwards', async () => {
     const files = Array.from({ length: 6 }, (_, partition) =>
       partition === 0 ? create(10, idOf(0)) : store.create(idOf(partition)),
     );
@@ -513,7 +516,7 @@ describe('the calls that are made', () => {
     );
     let synced = 0;
     const syncing = Promise.all(files.map((file) => sync(file).then(() => synced++)));
-    // Appends and reads are done meanwhile, so that a third would have begun.
+    // Appends and reads are done meanwhile, so a third sync would have begun.
     const rest = (): Promise<unknown> =>
       Promise.all(files.map((file) => append(file, counting(2)).then((offset) => read(file, offset, 2))));
     for (let done = 0; done < files.length; done++) {
@@ -526,7 +529,7 @@ describe('the calls that are made', () => {
     await syncing;
   });
 
-  it('FS3: what the disk once failed to keep is never said to be kept', async () => {
+  it('FS3: bytes that a sync failed to save are never reported as synced', async () => {
     const file = create(10);
     await append(file, counting(10));
     jest.spyOn(handles, 'datasync').mockRejectedValueOnce(new Error('EIO: i/o error, fdatasync'));
@@ -538,7 +541,7 @@ describe('the calls that are made', () => {
   });
 });
 
-/** Where `/proc` tells which files are open. */
+/** If `/proc` lists open files. */
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
 function openPaths(): string[] {
@@ -553,7 +556,7 @@ function openPaths(): string[] {
   });
 }
 
-describe('a store that is promoted', () => {
+describe('a promoted store', () => {
   onLinux('is on the disk before it has its name, and its name is', async () => {
     const file = create(10);
     for (const length of [10, 5]) await append(file, counting(length));

@@ -3,7 +3,7 @@ import { framesOf, type ReadableFile } from '../../src/partitions/storage/frame-
 import { frameHeaderBytes } from '../../src/partitions/records/element-codec.ts';
 import { decodeBatch, encodeBatch } from '../support/batch-frames.ts';
 
-/** A file in memory that notes how it is read. */
+/** A file in memory that records how it is read. */
 function fileOf(bytes: Uint8Array, mostAtOnce = Number.POSITIVE_INFINITY) {
   const reads: number[] = [];
   const buffers = new Set<Uint8Array>();
@@ -17,7 +17,7 @@ function fileOf(bytes: Uint8Array, mostAtOnce = Number.POSITIVE_INFINITY) {
   return {
     file: { read } as ReadableFile,
     reads,
-    /** Bytes that were moved from one buffer to the next. */
+    /** Bytes copied from one buffer to the next. */
     copied: () =>
       [...buffers].reduce((sum, { length }) => sum + length, 0) - reads.reduce((sum, length) => sum + length, 0),
   };
@@ -33,7 +33,7 @@ const chunk = 256 * 1_024;
 const small = (n: number): Uint8Array => encodeBatch([{ n }], { subpartition: 0, sequence: n });
 
 describe('the frames of a file', () => {
-  it('are read many at once where they are small, and copied only where two reads meet', async () => {
+  it('are read many at once if they are small, and copied only at the border of two reads', async () => {
     const bytes = Buffer.concat(Array.from({ length: 40_000 }, (_, n) => small(n)));
     const { file, reads, copied } = fileOf(bytes);
     expect(await all(framesOf(file, 0, bytes.length))).toHaveLength(40_000);
@@ -41,20 +41,17 @@ describe('the frames of a file', () => {
     expect(copied()).toBeLessThan(reads.length * small(1).length);
   });
 
-  it.each([1, 40])(
-    'that are longer than a read take two, and are copied no more than that: %d MiB',
-    async (mebibytes) => {
-      const large = encodeBatch([new Uint8Array(mebibytes << 20)]);
-      const bytes = Buffer.concat([small(0), large, small(1)]);
-      const { file, reads, copied } = fileOf(bytes);
-      const frames = await all(framesOf(file, 0, bytes.length));
-      expect(frames.map(({ length }) => length)).toEqual([small(0).length, large.length, small(1).length]);
-      expect(reads).toHaveLength(3);
-      expect(copied()).toBeLessThanOrEqual(chunk);
-    },
-  );
+  it.each([1, 40])('that are longer than a read take two reads and one copy: %d MiB', async (mebibytes) => {
+    const large = encodeBatch([new Uint8Array(mebibytes << 20)]);
+    const bytes = Buffer.concat([small(0), large, small(1)]);
+    const { file, reads, copied } = fileOf(bytes);
+    const frames = await all(framesOf(file, 0, bytes.length));
+    expect(frames.map(({ length }) => length)).toEqual([small(0).length, large.length, small(1).length]);
+    expect(reads).toHaveLength(3);
+    expect(copied()).toBeLessThanOrEqual(chunk);
+  });
 
-  it('that claim to be longer than all there is are not read beyond the end', async () => {
+  it('that claim to be longer than the file are not read beyond its end', async () => {
     const bytes = small(0);
     new DataView(bytes.buffer).setUint32(4, 2 ** 32 - 1, true);
     const { file, reads } = fileOf(Buffer.concat([bytes, new Uint8Array(chunk * 2)]));
@@ -62,7 +59,7 @@ describe('the frames of a file', () => {
     expect(reads).toHaveLength(2);
   });
 
-  it('property: are those that were written, wherever the file is cut and however little it gives at once', async () => {
+  it('property: are those that were written, wherever the file is cut and however little each read returns', async () => {
     const batch = fc.oneof(
       { weight: 5, arbitrary: fc.nat(100) },
       { weight: 1, arbitrary: fc.integer({ min: chunk - 2 * frameHeaderBytes, max: chunk * 2 }) },
@@ -85,7 +82,7 @@ describe('the frames of a file', () => {
     );
   });
 
-  it('are not found where the file ends before', async () => {
+  it('are not found if the file ends before', async () => {
     const bytes = small(0);
     await expect(all(framesOf(fileOf(bytes).file, 0, bytes.length + 3))).rejects.toThrow(
       'the file ends 3 bytes too early',

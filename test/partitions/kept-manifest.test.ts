@@ -23,7 +23,7 @@ const onPosix = process.platform === 'win32' ? it.skip : it;
 
 let scratch: string;
 let kept: string;
-/** The files of the result, as they were written. */
+/** The files of the result, as written. */
 let files: ReadonlyMap<string, Buffer>;
 
 const count = 40;
@@ -58,7 +58,7 @@ async function recordsIn(directory: string): Promise<number[]> {
   return records.sort((a, b) => a - b);
 }
 
-/** Either what was written, or an error that says where it is wrong: nothing else. */
+/** Either the records as written, or an error with the place of the fault: nothing else. */
 async function expectRightOrRefused(): Promise<'right' | 'refused'> {
   try {
     expect(await recordsIn(kept)).toEqual(everyNumber);
@@ -87,7 +87,7 @@ describe('a kept result', () => {
     });
   });
 
-  it('with any bit of any file changed is refused, and nothing of it can be released if it was the manifest', async () => {
+  it('with any bit of any file changed is refused, and a changed manifest releases nothing', async () => {
     await fc.assert(
       fc.asyncProperty(drawnFile, fc.nat(), async (name, drawn) => {
         const bytes = Buffer.from(files.get(name) as Buffer);
@@ -105,7 +105,7 @@ describe('a kept result', () => {
     );
   });
 
-  it('with any file cut short or continued is refused', async () => {
+  it('with any file cut short or extended is refused', async () => {
     await fc.assert(
       fc.asyncProperty(drawnFile, fc.integer({ min: -400, max: 40 }), async (name, by) => {
         const bytes = files.get(name) as Buffer;
@@ -118,7 +118,7 @@ describe('a kept result', () => {
     );
   });
 
-  it('with any bytes in place of any file is refused', async () => {
+  it('with arbitrary bytes in place of any file is refused', async () => {
     await fc.assert(
       fc.asyncProperty(drawnFile, fc.uint8Array({ maxLength: 300 }), async (name, bytes) => {
         writeFileSync(join(kept, name), bytes);
@@ -129,7 +129,7 @@ describe('a kept result', () => {
     );
   });
 
-  it('whose files have changed places is refused', async () => {
+  it('with two files exchanged is refused', async () => {
     const [one, other] = ['partition-0-0.0', 'partition-1-0.0'] as const;
     writeFileSync(join(kept, one), files.get(other) as Buffer);
     writeFileSync(join(kept, other), files.get(one) as Buffer);
@@ -150,7 +150,7 @@ describe('a kept result', () => {
     },
   );
 
-  it('that is damaged fails the job that reads it, which reads nothing else', async () => {
+  it('that is damaged fails the job that reads it, which gets no other records', async () => {
     const bytes = Buffer.from(files.get('manifest') as Buffer);
     bytes[60] = (bytes[60] as number) ^ 4;
     writeFileSync(join(kept, 'manifest'), bytes);
@@ -172,7 +172,7 @@ describe('a kept result', () => {
       () => writeFileSync(join(kept, 'manifest'), encodeRecord({ kind: 'KEPT', version: 3 }, new Uint8Array())),
       /it has format 3, expected 2/,
     ],
-  ])('of format %s is refused, and says so', async (_, write, problem) => {
+  ])('of format %s is refused by name', async (_, write, problem) => {
     rmSync(join(kept, 'manifest'));
     write();
     expect((await failureOf(readManifest(kept))).message).toMatch(problem);
@@ -181,7 +181,7 @@ describe('a kept result', () => {
   });
 });
 
-describe('a manifest that somebody has made up', () => {
+describe('a forged manifest', () => {
   const sound = { run: '0', job: 'j', source: 's', target: 't', isBroadcast: false, partitions: [] };
   const partition = { partition: 0, attempt: 0, records: 0, segments: [] };
   const withPartition = (fields: object): object => ({ ...sound, partitions: [{ ...partition, ...fields }] });
@@ -219,7 +219,7 @@ describe('a manifest that somebody has made up', () => {
 });
 
 describe('releaseKeptResult', () => {
-  it('leaves the manifest where a file cannot be deleted, so that it can be called again', async () => {
+  it('leaves the manifest if a file cannot be deleted, so that it can be called again', async () => {
     rmSync(join(kept, 'partition-1-0.0'));
     mkdirSync(join(kept, 'partition-1-0.0/in-the-way'), { recursive: true });
     await expect(releaseKeptResult(kept)).rejects.toThrow();
@@ -230,7 +230,7 @@ describe('releaseKeptResult', () => {
     expect(existsSync(kept)).toBe(false);
   });
 
-  it('leaves alone what the manifest does not name, and says so', async () => {
+  it('leaves files alone that the manifest does not name, and reports them', async () => {
     writeFileSync(join(kept, 'partition-7-0.0'), 'mine');
     await expect(releaseKeptResult(kept)).rejects.toThrow(
       /the result is released; 1 other files in it were left alone/,

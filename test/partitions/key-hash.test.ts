@@ -11,11 +11,11 @@ const keys = fc.oneof(
   fc.constantFrom(null, undefined, -0, 0, Number.NaN, 2 ** 31, -(2 ** 31), 2 ** 53),
 );
 
-/** The whole hash: of as many subpartitions as there are hashes. */
+/** The whole hash: as many subpartitions as there are hashes. */
 const hashKey = (key: unknown) => subpartitionOfKey(key, 2 ** 32);
 
 describe('the subpartition of a key', () => {
-  it('is the same for keys that a Map holds equal, and says so in every process', () => {
+  it('is the same for keys that a Map holds equal, in every process', () => {
     fc.assert(
       fc.property(
         keys,
@@ -25,7 +25,7 @@ describe('the subpartition of a key', () => {
     );
     expect(hashKey(-0)).toBe(hashKey(0));
     expect(hashKey(Number.NaN)).toBe(hashKey(0 / 0));
-    // Written down: a change would send the keys of a stored result to other subtasks.
+    // Fixed values, because a change would send the keys of a kept result to other subtasks.
     expect(['OSL', 'a', '', 7, 1.5, 7n, true, null, undefined].map((key) => hashKey(key))).toEqual([
       3350913014, 2141232806, 3954623016, 415870660, 2321223580, 1419016502, 3794260505, 3760482487, 1738713326,
     ]);
@@ -52,7 +52,7 @@ describe('the subpartition of a key', () => {
     }
   });
 
-  it('never leaves the range of the subpartitions', () => {
+  it('is always in the range of the subpartitions', () => {
     fc.assert(
       fc.property(keys, fc.integer({ min: 1, max: 1_000 }), (key, count) => {
         const subpartition = subpartitionOfKey(key, count);

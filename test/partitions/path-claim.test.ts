@@ -18,7 +18,7 @@ import type { ProcessTable } from '../../src/partitions/claims/process-table.ts'
 import { thrownBy } from '../support/thrown-by.ts';
 
 const onPosix = process.platform === 'win32' ? it.skip : it;
-/** Nobody else can make what belongs to somebody else. */
+/** Only the superuser can create files of another user. */
 const asRoot = process.geteuid?.() === 0 ? it : it.skip;
 
 let parent: string;
@@ -32,7 +32,7 @@ afterEach(() => rmSync(parent, { recursive: true, force: true }));
 const claimOf = (): string => join(parent, '.out.kintsugi');
 const purpose = (run: string): Purpose => ({ run, job: `job of ${run}`, vertex: 'sink' });
 
-/** A machine on which these processes run. */
+/** A machine with these processes. */
 function machine(pid: number, pids: readonly number[], overrides: Partial<ProcessTable> = {}): ProcessTable {
   return {
     host: 'here',
@@ -49,13 +49,13 @@ function machine(pid: number, pids: readonly number[], overrides: Partial<Proces
 const ours = machine(100, [100, 200]);
 const take = (run: string, processes = ours): PathClaim => PathClaim.take(path, purpose(run), processes);
 
-/** Two files that a run has not finished, and one that is not its own. */
+/** Two unfinished files of a run, and a foreign one. */
 function leaveFiles(run: string): void {
   writeFileSync(join(claimOf(), `${run}.0.0`), 'half');
   writeFileSync(join(claimOf(), `${run}.1.0`), 'half');
 }
 
-it('PC1: one of two gets a path, and the other hears who has it', () => {
+it('PC1: one of two claimants gets a path, and the other learns who has it', () => {
   const first = take('first');
   expect(thrownBy(() => take('second'))).toMatchObject({
     code: 'OUTPUT_IN_USE',
@@ -77,7 +77,7 @@ onPosix('PC1: by whatever link they come to it', () => {
   expect(() => PathClaim.take(join(parent, 'link/out'), purpose('second'), ours)).toThrow(OutputInUseError);
 });
 
-it('PC2: of a process that is gone, it is taken over, and what that has left is removed', () => {
+it('PC2: the claim of a dead process is taken over, and its remains are removed', () => {
   const dead = take('dead', machine(300, [300]));
   leaveFiles('dead');
   const claim = take('next');
@@ -93,7 +93,7 @@ it.each<[whose: string, processes: ProcessTable, where: string]>([
   ['of another host', machine(300, [], { host: 'there' }), 'in process 300 on there'],
   ['of another machine of that name', machine(300, [], { machineId: 'other' }), 'in process 300 on here'],
   ['of another container', machine(300, [], { pidNamespace: 'pid:[2]' }), 'in process 300 on here'],
-])('PC2: one %s is respected, and the error says what to delete if it is gone', (_, processes, where) => {
+])('PC2: a claim %s is respected, and the error says what to delete if it is stale', (_, processes, where) => {
   const theirs = take('theirs', processes);
   leaveFiles('theirs');
   expect(() => take('next')).toThrow(
@@ -103,7 +103,7 @@ it.each<[whose: string, processes: ProcessTable, where: string]>([
   expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
 });
 
-describe('PC2: what does not say whose it is is respected:', () => {
+describe('PC2: a directory without a valid note is respected:', () => {
   const dead = encodeOwner(ownerOf(machine(300, []), purpose('dead')));
 
   it.each<[what: string, note: Uint8Array]>([
@@ -148,7 +148,7 @@ describe('PC2: what does not say whose it is is respected:', () => {
   });
 });
 
-it('PC3: what somebody has put there stays', () => {
+it('PC3: foreign files stay', () => {
   const claim = take('run');
   leaveFiles('run');
   writeFileSync(join(claim.directory, 'mine.txt'), 'mine');
@@ -156,7 +156,7 @@ it('PC3: what somebody has put there stays', () => {
   expect(readdirSync(claim.directory)).toEqual(['mine.txt']);
 });
 
-it('PC4: one that somebody deleted is not held, and another may have the path', () => {
+it('PC4: a deleted claim is not held, and another run may claim the path', () => {
   const claim = take('run');
   rmSync(claim.directory, { recursive: true });
   expect(claim.isHeld).toBe(false);

@@ -18,7 +18,7 @@ function pipelined(subpartitionCount: number, queueCapacity = 2) {
 }
 
 describe('PipelinedResultPartition', () => {
-  it('hands a batch to a waiting reader inside the write', () => {
+  it('passes a batch to a waiting reader during the write', () => {
     const { partition } = pipelined(1);
     const reading = new Reading(partition.read(0), 1);
     partition.write(0, elementOf(['a']));
@@ -38,7 +38,7 @@ describe('PipelinedResultPartition', () => {
     expect([reading.records, reading.isComplete]).toEqual([['a', 'b', 'c'], true]);
   });
 
-  it('PP2: is full when any queue is, and wakes its producer when the last full one has room', () => {
+  it('PP2: is full if any queue is, and wakes its producer when the last full one has room', () => {
     const { partition, wakes } = pipelined(2);
     const [first, second] = [new Reading(partition.read(0)), new Reading(partition.read(1))];
     for (const subpartition of [0, 0, 1]) partition.write(subpartition, elementOf(['a']));
@@ -50,7 +50,7 @@ describe('PipelinedResultPartition', () => {
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
-  it('PP3: a reader that goes away holds nobody up, whenever it goes', () => {
+  it('PP3: a reader that goes away delays no one, whenever it goes', () => {
     const { partition, wakes } = pipelined(1);
     const reading = new Reading(partition.read(0));
     partition.write(0, elementOf(['a']));
@@ -62,13 +62,13 @@ describe('PipelinedResultPartition', () => {
     expect(partition.isWritable).toBe(true);
   });
 
-  it('is read once: a second reader is told that its producer has to run again', () => {
+  it('is read once: a second reader gets an error that restarts the producer', () => {
     const { partition } = pipelined(1);
     new Reading(partition.read(0)).stop();
     expect(() => partition.read(0)).toThrow(PartitionLostError);
   });
 
-  it('property: the producer is never told that there is room while a queue is full, and always in the end', () => {
+  it('property: the producer is never notified of room while a queue is full, and always in the end', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 80 }), (steps) => {
         const { partition, wakes } = pipelined(3);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { coalesce, deal, type RangeRead } from '../../src/partitions/storage/range-read.ts';
 
-/** Ranges, and what each was given. */
+/** Ranges, and the bytes that each got. */
 function rangesOf(asked: readonly (readonly [offset: number, length: number])[]) {
   const given: (Uint8Array | Error)[] = [];
   const reads = asked.map(
@@ -24,7 +24,7 @@ const spansOf = (asked: readonly (readonly [number, number])[]): (readonly [numb
 
 const KiB = 1_024;
 
-describe('ranges that are read together', () => {
+describe('joint reads of ranges', () => {
   it.each<readonly [string, (readonly [number, number])[], (readonly [number, number])[]]>([
     ['nothing', [], []],
     ['one', [[5, 10]], [[5, 10]]],
@@ -106,7 +106,7 @@ describe('ranges that are read together', () => {
     expect(spansOf(asked)).toEqual(spans);
   });
 
-  it('property: each gets its own bytes once, or is told how many are missing, and shares none', () => {
+  it('property: each request gets its own bytes once, or the number of missing ones, and shares none', () => {
     const ranges = fc.array(fc.tuple(fc.nat(200_000), fc.nat(60_000)), { maxLength: 20 });
     const file = Uint8Array.from({ length: 250_000 }, (_, index) => index ^ (index >> 8));
     fc.assert(

@@ -9,7 +9,7 @@ import { elementOf } from '../../src/partitions/stream-element.ts';
 
 const subpartitionCount = 3;
 
-/** Five records in subpartition 0 (two batches) and three in 2 were written to the disk, and given up. */
+/** Five records in subpartition 0 (two batches) and three in 2 were written to disk, and released. */
 function traced(): ResultTrace {
   const rig = new RetainedRig({ retention: 'disk', subpartitionCount });
   rig.write([2, 3]).write([3], { subpartition: 2 }).finish();
@@ -24,7 +24,7 @@ function consumed(): ReleasedResultPartition {
   return new ReleasedResultPartition({ id, exchange: exchangeTypes.reliable, subpartitionCount }, traced());
 }
 
-/** Writes, and finishes unless that throws; what went wrong. */
+/** Writes, and finishes unless that throws; returns the error. */
 function produce(partition: ReleasedResultPartition, writes: readonly (readonly [number, Batch])[]): unknown {
   try {
     for (const [subpartition, records] of writes) partition.write(subpartition, elementOf(records));
@@ -91,13 +91,13 @@ describe('ReleasedResultPartition', () => {
     ['the same in another order', [[2, other.toReversed()]], { subpartition: 2, sequence: 0 }],
   ];
 
-  it.each(cases)('RP4: tells whether what was read is produced again: %s', (_, writes, broken) => {
+  it.each(cases)('RP4: compares the new output with what consumers have read: %s', (_, writes, broken) => {
     const failure = produce(consumed(), writes);
     if (broken === undefined) expect(failure).toBeUndefined();
     else expect(failure).toMatchObject({ name: 'DeterminismBrokenError', partition: 7, attempt: 1, ...broken });
   });
 
-  it('keeps nothing, holds nobody up, and can be read by nobody', () => {
+  it('stores nothing, delays no one, and is not readable', () => {
     const partition = consumed();
     partition.write(0, elementOf(whole));
     expect([partition.isWritable, partition.statistics()]).toEqual([
@@ -111,14 +111,14 @@ describe('ReleasedResultPartition', () => {
     partition.release();
   });
 
-  it('leaves the trace that it was given, for the attempt after it', () => {
+  it('passes its trace on to the next attempt', () => {
     const trace = traced();
     const id = { partition: 7, attempt: 1 } as ResultPartitionId;
     const of = { id, exchange: exchangeTypes.reliable, subpartitionCount };
     expect(new ReleasedResultPartition(of, trace).trace()).toBe(trace);
   });
 
-  it('takes whatever comes, and needs none of it, where nothing is left to compare it with', () => {
+  it('accepts any output, and needs none of it, if there is nothing to compare with', () => {
     const id = { partition: 7, attempt: 1 } as ResultPartitionId;
     const partition = new ReleasedResultPartition({ id, exchange: exchangeTypes.memory, subpartitionCount });
     expect(partition.isNeeded).toBe(false);
@@ -132,7 +132,7 @@ describe('the trace of a result', () => {
     ['on disk', { retention: 'disk' }, true],
     ['in memory, of which nothing was ever written', { retention: 'memory' }, false],
     ['partly in memory', { retention: 'memory-then-disk', memoryBytes: 300 }, false],
-  ])('is there where all of it has a checksum: %s', (_, options, isThere) => {
+  ])('exists if every element has a checksum: %s', (_, options, isThere) => {
     const rig = new RetainedRig(options).write([2, 2, 2]);
     expect(rig.partition.trace()?.isWhole).toBe(isThere ? false : undefined);
     rig.finish();

@@ -3,7 +3,7 @@ import { Reproduction } from '../../src/partitions/reproduced/reproduction.ts';
 import { type Batch, elementOf } from '../../src/partitions/stream-element.ts';
 import { recordsIn } from '../support/batch-frames.ts';
 
-/** Subpartitions by number, each the sizes of the batches that were produced before. */
+/** By subpartition: the sizes of the earlier batches. */
 function following(...before: readonly (readonly number[])[]) {
   const compared: [subpartition: number, batch: number, records: Batch][] = [];
   const reproduction = new Reproduction(
@@ -13,7 +13,7 @@ function following(...before: readonly (readonly number[])[]) {
     },
     (subpartition, batch, again) => compared.push([subpartition, batch, recordsIn(again)]),
   );
-  /** Takes records; what of them was not produced before. */
+  /** Takes records; returns the part beyond the earlier output. */
   const take = (subpartition: number, records: Batch): Batch =>
     recordsIn(reproduction.take(subpartition, elementOf(records)) ?? elementOf([]));
   return { reproduction, compared, take };
@@ -22,7 +22,7 @@ function following(...before: readonly (readonly number[])[]) {
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
 
 describe('Reproduction', () => {
-  /** Sizes before, sizes now; which batches are there again, what is new of each write, what is missing at the end. */
+  /** Earlier sizes, sizes now; the reproduced batches, the new part of each write, the shortfall at the end. */
   const cases: [string, number[], number[], [number, number[]][], number[][], ReturnType<Reproduction['missing']>][] = [
     ['nothing before', [], [2, 1], [], [[0, 1], [2]], undefined],
     ['nothing now', [2], [], [], [], { index: 0, produced: 0 }],
@@ -77,7 +77,7 @@ describe('Reproduction', () => {
     ['an empty batch', [2], [1, 0, 1, 0], [[0, [0, 1]]], [[], [], [], []], undefined],
   ];
 
-  it.each(cases)('cuts what is produced again as it was: %s', (_, before, now, again, fresh, missing) => {
+  it.each(cases)('cuts reproduced records into the earlier batches: %s', (_, before, now, again, fresh, missing) => {
     const { reproduction, compared, take } = following(before);
     let at = 0;
     const rest = now.map((size) => take(0, numbers(at, (at += size))));
@@ -86,7 +86,7 @@ describe('Reproduction', () => {
     expect(reproduction.missing(0)).toEqual(missing);
   });
 
-  it('compares a batch as soon as its last record is there, and hands on one that was cut alike as it is', () => {
+  it('compares a batch as soon as its last record arrives, and passes an identically cut one on as it is', () => {
     const { compared, take } = following([2, 3]);
     const same = [0, 1];
     take(0, same);
@@ -117,7 +117,7 @@ describe('Reproduction', () => {
     ]);
   });
 
-  it('passes on what the comparison throws', () => {
+  it('passes on the error of the comparison', () => {
     const reproduction = new Reproduction({ elementCount: () => 1, recordCount: () => 2 }, () => {
       throw new Error('other records');
     });
@@ -125,7 +125,7 @@ describe('Reproduction', () => {
     expect(() => reproduction.take(0, elementOf([1]))).toThrow('other records');
   });
 
-  it('property: any cut of the same records gives the batches of the first, then the rest', () => {
+  it('property: any cut of the same records gives the earlier batches, then the rest', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 15 });
     fc.assert(
       fc.property(sizes, sizes, (before, now) => {

@@ -84,7 +84,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
     expect(numbersOf(read())).toEqual([1, 2, 3, 4]);
   });
 
-  it('RP1: hands a reader in step the very batches that were written, without a read', () => {
+  it('RP1: gives a reader in step the written batches themselves, without a read', () => {
     const { partition, read, reads, settle } = partitionOf(retention);
     const reading = read();
     const written = [batch(1), batch(2), batch(3)];
@@ -99,7 +99,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
     expect(reads()).toBe(0);
   });
 
-  it('RP3: released, it holds nothing, and its readers know', () => {
+  it('RP3: once released, it holds nothing, and its readers get an error', () => {
     const { partition, write, read, budget, files, settle } = partitionOf(retention);
     write(1, 2, 3, 4, 5, 6);
     const reading = read(1);
@@ -112,7 +112,7 @@ describe.each<Retention>(['memory', 'memory-then-disk', 'disk'])('retained: %s',
 });
 
 describe('memory', () => {
-  it('RL1, RP2: drops what was read, oldest first, when the budget is used up, and says so once', () => {
+  it('RL1, RP2: drops the oldest batches that were read when the budget is used up, and reports it once', () => {
     const { partition, write, read, budget, truncations, finish } = partitionOf('memory', {
       budgetBytes: 3 * batchBytes,
     });
@@ -129,7 +129,7 @@ describe('memory', () => {
     expect(numbersOf(reading)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('MR2: drops nothing while nobody reads, and nothing that a lagging reader has not taken', () => {
+  it('MR2: drops nothing without a reader, and nothing that a lagging reader has not taken', () => {
     const { write, read, truncations, budget } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
     const lagging = read(1);
     write(1, 2, 3, 4, 5);
@@ -140,7 +140,7 @@ describe('memory', () => {
     expect(budget.isExceeded).toBe(false);
   });
 
-  it('MR4: while nobody reads, what there is no room for goes to the disk, and nothing is dropped', () => {
+  it('MR4: without a reader, batches past the budget go to disk, and nothing is dropped', () => {
     const { partition, write, read, truncations, budget, files } = partitionOf('memory', {
       budgetBytes: 2 * batchBytes,
     });
@@ -153,7 +153,7 @@ describe('memory', () => {
     expect([truncations(), budget.isExceeded]).toEqual([0, false]);
   });
 
-  it('MR4: what cannot be written stays in memory', () => {
+  it('MR4: records that cannot be written stay in memory', () => {
     const { partition, read, budget } = partitionOf('memory', { budgetBytes: 0 });
     const record = { fn: () => 1 };
     partition.write(0, elementOf([record]));
@@ -162,7 +162,7 @@ describe('memory', () => {
     expect(budget.reservedBytes).toBe(0);
   });
 
-  it('RL1: what a reader took that went away is needed again', () => {
+  it('RL1: batches taken by a reader that went away are needed again', () => {
     const { write, read, truncations } = partitionOf('memory', { budgetBytes: 3 * batchBytes });
     const first = read();
     write(1, 2, 3);
@@ -172,7 +172,7 @@ describe('memory', () => {
     expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('MR3: stops the producer when the budget is used up and a reader lags, and wakes it', () => {
+  it('MR3: stops the producer if the budget is used up and a reader lags, and wakes it', () => {
     const { partition, write, read, wakes } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
     const reading = read(1);
     write(1, 2, 3, 4, 5);
@@ -184,7 +184,7 @@ describe('memory', () => {
     expect(wakes()).toBeGreaterThan(0);
   });
 
-  it('MR3: a reader that was opened and never listened holds nobody up', () => {
+  it('MR3: a reader without a subscriber delays no one', () => {
     const { partition, write, read } = partitionOf('memory', { budgetBytes: 2 * batchBytes });
     partition.read(0);
     const reading = read();
@@ -193,7 +193,7 @@ describe('memory', () => {
     expect(partition.isWritable).toBe(true);
   });
 
-  it('MR3: wakes the producer when somebody else makes room', () => {
+  it('MR3: wakes the producer when another result makes room', () => {
     const { partition, budget, write, read, wakes } = partitionOf('memory', { budgetBytes: 8 * batchBytes });
     read(1);
     write(1, 2, 3, 4, 5, 6);
@@ -204,7 +204,7 @@ describe('memory', () => {
     expect([partition.isWritable, wakes()]).toEqual([true, 1]);
   });
 
-  it('MR3: lets a producer go on whose readers are in step, whoever uses up the budget', () => {
+  it('MR3: lets a producer continue if its readers are in step, whoever uses up the budget', () => {
     const { partition, budget, write, read } = partitionOf('memory', { budgetBytes: 4 * batchBytes });
     budget.reserve(100 * batchBytes);
     const reading = read();
@@ -215,7 +215,7 @@ describe('memory', () => {
     expect(numbersOf(reading)).toHaveLength(20);
   });
 
-  it('MR1: keeps within the budget of its exchange and of the run', () => {
+  it('MR1: keeps within the budgets of its exchange and of the run', () => {
     const run = new ByteBudget(5 * batchBytes);
     const [one, other] = [new ByteBudget(4 * batchBytes, run), new ByteBudget(4 * batchBytes, run)];
     expect(reserveIfRoom(one, 3 * batchBytes)).toBe(true);
@@ -227,7 +227,7 @@ describe('memory', () => {
 });
 
 describe('memory, then disk', () => {
-  it('writes to the disk what the budget has no room for, and loses nothing', () => {
+  it('writes batches past the budget to disk, and loses nothing', () => {
     const { write, read, truncations, files, finish, partition } = partitionOf('memory-then-disk', {
       budgetBytes: 2 * batchBytes,
     });
@@ -238,7 +238,7 @@ describe('memory, then disk', () => {
     expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('RP3: refuses what could not be written although there is room', () => {
+  it('RP3: refuses records that cannot be written even if there is room', () => {
     const { partition, budget } = partitionOf('memory-then-disk');
     expect(() => partition.write(0, elementOf([{ fn: () => 1 }]))).toThrow(RecordNotSerializableError);
     expect(budget.reservedBytes).toBe(0);
@@ -246,21 +246,21 @@ describe('memory, then disk', () => {
 });
 
 describe('disk', () => {
-  it('reads back what a late reader needs, and only the older part of it', () => {
+  it('reads back the older part for a late reader, and no more', () => {
     const { write, read, reads } = partitionOf('disk');
     write(1, 2, 3, 4, 5, 6, 7);
     expect(numbersOf(read())).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(reads()).toBe(3);
   });
 
-  it('holds no memory but for the latest batches', () => {
+  it('holds only the latest batches in memory', () => {
     const { write, partition, budget } = partitionOf('disk');
     write(...Array.from({ length: 50 }, (_, n) => n));
     expect(budget.reservedBytes).toBe(0);
     expect(partition.statistics()).toMatchObject({ memoryBytes: 0, batches: 50 });
   });
 
-  it('stops its producer while eight batches are on their way', () => {
+  it('stops its producer while eight batches are being written', () => {
     const { partition, settle, wakes } = partitionOf('disk');
     for (let n = 0; n < 8; n++) {
       expect(partition.isWritable).toBe(true);
@@ -282,7 +282,7 @@ describe('disk', () => {
     expect((reading.error as PartitionLostError).message).toMatch(/checksum .*memory\/0#0 at byte 0/);
   });
 
-  it('RF2: a full disk fails the next write and the end, and nobody is told that it is complete', () => {
+  it('RF2: a full disk fails the next write and the end, and the result is not reported complete', () => {
     const { partition, faults, write, read, finish } = partitionOf('disk');
     const reading = read();
     faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC') });
@@ -295,7 +295,7 @@ describe('disk', () => {
 
 describe('any order of writes, reads, credits and restarts of readers', () => {
   it.each<Retention>(['memory', 'memory-then-disk', 'disk'])(
-    '%s: a reader gets everything in order, or knows that it does not',
+    '%s: a reader gets everything in order, or an error',
     (retention) => {
       fc.assert(
         fc.property(
@@ -318,7 +318,7 @@ describe('any order of writes, reads, credits and restarts of readers', () => {
                   try {
                     reading = it.read(0);
                   } catch (error) {
-                    // Then its beginning was dropped, and it had been told.
+                    // Then its beginning was dropped, and it got the error.
                     expect(error).toBeInstanceOf(PartitionLostError);
                     expect([it.truncations(), retention]).toEqual([1, 'memory']);
                     reading = undefined;

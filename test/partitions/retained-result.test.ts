@@ -11,7 +11,7 @@ import { elementOf } from '../../src/partitions/stream-element.ts';
 const unlimited = Number.POSITIVE_INFINITY;
 const { blocking } = exchangeTypes;
 
-/** Every way to keep a result; which of them put these tests' records into a file, and which are read early. */
+/** Every way to retain a result; which of them write these tests' records to a file, and which are read early. */
 const kinds: { name: string; isRead: 'early' | 'at the end'; hasFile: boolean; options: RetainedRigOptions }[] = [
   { name: 'memory', isRead: 'early', hasFile: false, options: { retention: 'memory' } },
   { name: 'memory without room', isRead: 'early', hasFile: true, options: { retention: 'memory', memoryBytes: 0 } },
@@ -51,17 +51,17 @@ const kinds: { name: string; isRead: 'early' | 'at the end'; hasFile: boolean; o
 const times = (count: number, size: number): number[] => Array.from({ length: count }, () => size);
 const takenBy = (rig: RetainedRig): unknown => [rig.appends, rig.disk.reservedBytes, rig.memory.reservedBytes];
 
-/** What a reader has that got everything from a record on. */
+/** The expected records of a reader that got everything from a record on. */
 const whole = (count: number, from = 0): unknown => [recordsOf(0, from, count), true, undefined];
 const stateOf = ({ records, isComplete, error }: Reading): unknown => [records, isComplete, error];
 
 const brokenAt = (subpartition: number, sequence: number): unknown =>
   expect.objectContaining({ name: 'DeterminismBrokenError', partition: 0, attempt: 1, subpartition, sequence });
 
-describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => {
+describe.each(kinds)('$name, reproduced', ({ isRead, hasFile, options }) => {
   const isReadEarly = isRead === 'early';
 
-  it('RP4: is written and reserved once, whatever the batches, and what follows is appended', () => {
+  it('RP4: is written and reserved once, in any batches, and further elements are appended', () => {
     const rig = new RetainedRig(options).write(times(5, 3));
     const before = takenBy(rig);
     rig.resume();
@@ -73,7 +73,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
   });
 
-  it('RP4: cuts what is partly new where the old part ended', () => {
+  it('RP4: cuts a partly new batch where the old part ended', () => {
     const rig = new RetainedRig(options).write([3]);
     rig.resume();
     rig.write([2, 4]).finish();
@@ -84,7 +84,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     ]);
   });
 
-  it('RP4: readers stay where they are, and nothing is read again for it', () => {
+  it('RP4: readers keep their positions, and nothing is read again for it', () => {
     const rig = new RetainedRig(options).write(times(12, 2));
     if (!isReadEarly) rig.finish();
     const readings = [rig.read({ credits: 3 }), rig.read(), rig.read({ from: 7, credits: 1 })];
@@ -98,7 +98,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(readings.map(stateOf)).toEqual([whole(24), whole(24), whole(24, 7)]);
   });
 
-  it('RL3: a reader waits at the first element that is missing, and sees no gap', () => {
+  it('RL3: a reader waits at the first missing element, and sees no gap', () => {
     const rig = new RetainedRig(options).write(times(6, 2));
     if (!isReadEarly) rig.finish();
     rig.resume(true);
@@ -117,7 +117,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect([early, late].map(stateOf)).toEqual([whole(12), whole(12, 4)]);
   });
 
-  it('RP4: resumed twice, by an attempt that came half-way, is still what it was', () => {
+  it('RP4: resumed twice, by an attempt that came half-way, is unchanged', () => {
     for (const [first, second] of [
       [false, false],
       [true, false],
@@ -134,13 +134,13 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
       rig.settle();
       expect(rig.ends).toStrictEqual([undefined]);
       if (reading !== undefined) expect(stateOf(reading)).toEqual(whole(28));
-      // Read to its end without room in memory, it was dropped.
+      // It was dropped after it was read to its end without room in memory.
       if (rig.truncations === 0) expect(stateOf(rig.read())).toEqual(whole(28));
       expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
     }
   });
 
-  it('RP4: appends that are under way are not made again', () => {
+  it('RP4: pending appends are not repeated', () => {
     const rig = new RetainedRig(options).write(times(6, 2), { isSettled: false });
     rig.resume();
     rig.write([12], { isSettled: false }).finish();
@@ -152,7 +152,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(stateOf(rig.read())).toEqual(whole(12));
   });
 
-  it('once it is finished: is read while it is produced again, and to its end', () => {
+  it('once finished: is read while it is reproduced, and to its end', () => {
     const rig = new RetainedRig(options).write(times(8, 2)).finish();
     rig.resume();
     expect(stateOf(rig.read())).toEqual(whole(16));
@@ -160,7 +160,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(stateOf(rig.read({ from: 15 }))).toEqual(whole(16, 15));
   });
 
-  it('once it is finished: given up meanwhile, it keeps nothing of what is written, and finishes', () => {
+  it('once finished: released meanwhile, it stores no further output, and finishes', () => {
     const rig = new RetainedRig(options).write(times(8, 2)).finish();
     rig.resume();
     rig.write([3]);
@@ -172,8 +172,8 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
   });
 
-  describe('RP4: once it is finished, given up meanwhile, the claim is still looked at', () => {
-    /** Eight batches of two records in subpartition 1, given up when an attempt had repeated some. */
+  describe('RP4: once finished, released meanwhile, the output is still compared', () => {
+    /** Eight batches of two records in subpartition 1, released when an attempt had repeated some. */
     const givenUp = (repeated: number): RetainedRig => {
       const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
       rig.write(times(8, 2), { subpartition: 1 }).finish();
@@ -184,7 +184,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
       return rig;
     };
 
-    it.each([0, 1, 3, 4, 15, 16])('it holds: after %d records', (repeated) => {
+    it.each([0, 1, 3, 4, 15, 16])('correct: after %d records', (repeated) => {
       const rig = givenUp(repeated);
       if (repeated < 16) rig.write([16 - repeated], { subpartition: 1 });
       rig.finish();
@@ -195,7 +195,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
       [0, 0],
       [3, 2],
       [4, 4],
-    ])('it is broken by another record: after %d records', (repeated, sequence) => {
+    ])('broken by another record: after %d records', (repeated, sequence) => {
       for (const other of ['another', { fn: Math.max }]) {
         const rig = givenUp(repeated);
         const records = [...recordsOf(1, repeated, sequence + 1), other, ...recordsOf(1, sequence + 2, 16)];
@@ -203,7 +203,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
       }
     });
 
-    it('it is broken by fewer records, by more, and by some where none were', () => {
+    it('broken by fewer records, by more, and by records where none were', () => {
       for (const [count, sequence] of [
         [3, 2],
         [4, 4],
@@ -219,7 +219,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     });
   });
 
-  it('RP6: not finished, given up, it drops what is written, and its producer hears of no error', () => {
+  it('RP6: unfinished, released, it drops further output, and its producer gets no error', () => {
     const rig = new RetainedRig(options).write(times(8, 2));
     rig.resume();
     rig.partition.release();
@@ -251,7 +251,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(thrownBy(() => rig.partition.write(0, elementOf(['another', 'record'])))).toEqual(brokenAt(0, 6));
   });
 
-  it('RA1: the attempt before is refused, and can neither give it up nor be woken', () => {
+  it('RA1: the previous attempt is refused, and can neither release the result nor be woken', () => {
     const rig = new RetainedRig(options).write(times(4, 2));
     const before = rig.resume();
     let wakes = 0;
@@ -266,7 +266,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(wakes).toBe(0);
   });
 
-  it('RA1: the attempt before is not woken by what it had under way', () => {
+  it('RA1: the previous attempt is not woken by its pending work', () => {
     const rig = new RetainedRig(options);
     let wakes = 0;
     rig.partition.onWritable(() => wakes++);
@@ -276,7 +276,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(wakes).toBe(0);
   });
 
-  it('RA1: an end that the attempt before asked for is not its successor’s', () => {
+  it('RA1: an end requested by the previous attempt is not its successor’s', () => {
     const rig = new RetainedRig({ ...options, sync: 'checkpoint' }).write(times(4, 2), { isSettled: false });
     let ends = 0;
     rig.partition.finish(() => ends++);
@@ -286,7 +286,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect([ends, rig.ends]).toStrictEqual([hasFile ? 0 : 1, [undefined]]);
   });
 
-  it('RP4: without its files: they are given up, readers wait, and everything comes back', () => {
+  it('RP4: without its files: they are removed, readers wait, and everything comes back', () => {
     const rig = new RetainedRig(options).write(times(100, 2));
     if (!isReadEarly) rig.finish();
     const [middle, done] = [rig.read({ credits: 2 }), rig.read()];
@@ -297,7 +297,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     const start = rig.read();
     middle.request(unlimited);
     rig.settle();
-    // The one has read ahead, the other has not.
+    // One reader has read ahead, the other has not.
     for (const { records } of [middle, start]) expect(records.length === 200).toBe(!hasFile);
     rig.write([5, 5, 5, 5]);
     expect([middle.error, start.error]).toStrictEqual([undefined, undefined]);
@@ -314,7 +314,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
   });
 
-  it('RP4, RF1: without its files: appends that are under way into the old one change nothing', () => {
+  it('RP4, RF1: without its files: pending appends to the old file have no effect', () => {
     const rig = new RetainedRig(options).write(times(6, 2), { isSettled: false });
     rig.resume(true);
     rig.write([12], { isSettled: false }).finish();
@@ -324,7 +324,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(stateOf(rig.read())).toEqual(whole(12));
   });
 
-  it('RP4: without its files: reads that are under way from the old one are made again from the new', () => {
+  it('RP4: without its files: pending reads from the old file are repeated from the new one', () => {
     const rig = new RetainedRig(options).write(times(14, 2));
     if (!isReadEarly) rig.finish();
     const readings = [rig.partition.read(0), rig.partition.read(0, 5)].map((view) => new Reading(view, unlimited));
@@ -335,7 +335,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
     expect(readings.map(stateOf)).toEqual([whole(28), whole(28, 5)]);
   });
 
-  it('RP4: without its files: reads that fail after the batch was put back are made again from the new one', () => {
+  it('RP4: without its files: reads that fail after the batch was restored are repeated from the new one', () => {
     const rig = new RetainedRig(options).write(times(14, 2));
     if (!isReadEarly) rig.finish();
     const reading = new Reading(rig.partition.read(0), unlimited);
@@ -345,7 +345,7 @@ describe.each(kinds)('$name, produced again', ({ isRead, hasFile, options }) => 
   });
 });
 
-describe('a claim that is broken', () => {
+describe('a broken declaration', () => {
   const places: { name: string; options: RetainedRigOptions; isDropped?: true }[] = [
     { name: 'in memory', options: { retention: 'memory' } },
     { name: 'on disk', options: { retention: 'disk' } },
@@ -362,7 +362,7 @@ describe('a claim that is broken', () => {
     return rig;
   }
 
-  it.each(places)('RP4: by another record, $name, is an error that says where', ({ options, isDropped }) => {
+  it.each(places)('RP4: by another record, $name, is an error with its place', ({ options, isDropped }) => {
     const rig = producedAgain(options);
     if (isDropped) expect(rig.truncations).toBe(1);
     rig.write([3], { subpartition: 1 });
@@ -378,7 +378,7 @@ describe('a claim that is broken', () => {
     expect(rig.ends).toStrictEqual([brokenAt(1, 4)]);
   });
 
-  it.each(places)('RP4: by fewer records, $name, is the error of the end, and nobody reads a part', ({ options }) => {
+  it.each(places)('RP4: by fewer records, $name, is the error of the end, and no reader gets a part', ({ options }) => {
     for (const [count, sequence] of [
       [0, 0],
       [5, 4],
@@ -393,7 +393,7 @@ describe('a claim that is broken', () => {
     }
   });
 
-  it.each(places)('RP4: by more records than a finished result has, $name, is an error', ({ options }) => {
+  it.each(places)('RP4: by more records than in a finished result, $name, is an error', ({ options }) => {
     const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
     rig.write(times(12, 2), { subpartition: 1 }).finish();
     rig.resume();
@@ -407,12 +407,12 @@ describe('a claim that is broken', () => {
     });
   });
 
-  it('RP4: is also seen where the file was given up', () => {
+  it('RP4: is detected even if the file was removed', () => {
     const rig = producedAgain({ retention: 'disk' }, true);
     expect(thrownBy(() => rig.partition.write(1, elementOf([recordOf(1, 0), recordOf(1, 2)])))).toEqual(brokenAt(1, 0));
   });
 
-  it('RP4: is taken for certain, of what cannot be written, once it was given up, and unless it is the very same', () => {
+  it('RP4: is assumed for records that cannot be written, once they were released, unless they are identical', () => {
     const thing: unknown = { fn: Math.max };
     const unwritable = (): unknown => thing;
     const givenUp = (): RetainedRig => {
@@ -434,7 +434,7 @@ describe('a claim that is broken', () => {
     ['the same', recordsOf(0, 14, 16), undefined],
     ['another', [recordOf(0, 14), recordOf(0, 16)], 14],
     ['one more', recordsOf(0, 14, 17), 16],
-  ])('RP4: is seen where the last reader gives it up in the middle of a write: %s', (_, end, sequence) => {
+  ])('RP4: is detected even if the last reader triggers the release during a write: %s', (_, end, sequence) => {
     const rig = new RetainedRig({ retention: 'disk' }).write(times(8, 2)).finish();
     rig.resume(true);
     const view = rig.partition.read(0);
@@ -448,7 +448,7 @@ describe('a claim that is broken', () => {
     else expect(failure).toEqual(brokenAt(0, sequence));
   });
 
-  it('RP3: a result that is not complete, given up in the middle of a write, keeps nothing of it', () => {
+  it('RP3: an incomplete result, released during a write, stores nothing of it', () => {
     const rig = new RetainedRig({ retention: 'disk' }).write(times(8, 2));
     rig.resume(true);
     const view = rig.partition.read(0);
@@ -458,7 +458,7 @@ describe('a claim that is broken', () => {
     expect([rig.memory.reservedBytes, rig.disk.reservedBytes, rig.store.files.size]).toEqual([0, 0, 0]);
   });
 
-  it('RP4: cannot be made for what was dropped without leaving its checksum', () => {
+  it('RP4: is impossible to check for elements that were dropped without a checksum', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000, isReproducible: false });
     rig.read();
     rig.write([2]);
@@ -468,7 +468,7 @@ describe('a claim that is broken', () => {
     expect(() => rig.resume()).toThrow(/no trace is left of the part that was dropped/);
   });
 
-  it('RP4: is taken for certain in what was dropped and could not be written: nothing is known of it', () => {
+  it('RP4: is assumed for dropped records that could not be written, because they left no checksum', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 1_000 });
     rig.read();
     const unwritable = (index: number): unknown => ({ index, fn: Math.max });
@@ -479,7 +479,7 @@ describe('a claim that is broken', () => {
   });
 });
 
-describe('memory, of which the beginning was dropped, produced again', () => {
+describe('memory with a dropped beginning, reproduced', () => {
   /** Room for five batches of two; twenty were written, to a reader in step. */
   const batchBytes = 192;
   function dropped(): { rig: RetainedRig; inStep: Reading } {
@@ -491,7 +491,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     return { rig, inStep };
   }
 
-  it('stays dropped where there is no room and nobody needs it, and says so again', () => {
+  it('stays dropped if there is no room and no need, and reports that again', () => {
     const { rig, inStep } = dropped();
     rig.resume();
     rig.write(times(10, 4)).finish();
@@ -499,12 +499,12 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(stateOf(inStep)).toEqual(whole(40));
     expect(() => rig.partition.read(0)).toThrow(PartitionLostError);
     expect([rig.appends, rig.memory.isExceeded]).toEqual([0, false]);
-    // What was there has not made way for it, and nobody waits for what stays dropped.
+    // Present elements have not made way for it, and no reader waits for the dropped ones.
     expect(() => rig.partition.read(0, 28)).toThrow(PartitionLostError);
     expect(stateOf(rig.read({ from: 30 }))).toEqual(whole(40, 30));
   });
 
-  it('comes back for a reader that waits for it', () => {
+  it('comes back for a waiting reader', () => {
     const { rig, inStep } = dropped();
     rig.resume();
     const late = rig.read({ from: 3 });
@@ -517,7 +517,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect([inStep, late].map(stateOf)).toEqual([whole(40), whole(40, 3)]);
   });
 
-  it('MR4: comes back, if need be to the disk, where nobody reads', () => {
+  it('MR4: comes back without a reader, if necessary on disk', () => {
     const { rig, inStep } = dropped();
     inStep.stop();
     rig.resume();
@@ -527,7 +527,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(rig.truncations).toBe(1);
   });
 
-  it('MR2: is dropped again, the oldest first, when room is needed', () => {
+  it('MR2: is dropped again, oldest first, if room is needed', () => {
     const { rig, inStep } = dropped();
     rig.resume();
     rig.write(times(10, 4));
@@ -539,7 +539,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(inStep.records).toHaveLength(80);
   });
 
-  it.each([8, 9, 10, 11])('MR1: what came back into room that was free makes way again: %d batches', (count) => {
+  it.each([8, 9, 10, 11])('MR1: batches that came back into free room are dropped again: %d batches', (count) => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 12 * batchBytes });
     rig.memory.reserve(7 * batchBytes);
     const inStep = rig.read();
@@ -549,14 +549,14 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     rig.resume();
     rig.write(times(count, 2));
     expect([rig.memory.reservedBytes, rig.truncations]).toEqual([count * batchBytes, 1]);
-    // Others need it all.
+    // Other results need all of it.
     rig.memory.reserve(11 * batchBytes);
     rig.write([2]);
     expect(rig.memory.reservedBytes).toBe(12 * batchBytes);
     expect(inStep.records).toHaveLength(2 * count + 2);
   });
 
-  it('MR3: a reader that waits for what was lost with its file lags no more', () => {
+  it('MR3: a reader that waits for elements lost with their file does not lag any more', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 3 * batchBytes });
     rig.write(times(10, 2));
     const lagging = rig.read({ credits: 0 });
@@ -571,7 +571,7 @@ describe('memory, of which the beginning was dropped, produced again', () => {
     expect(stateOf(lagging)).toEqual(whole(20));
   });
 
-  it('RL2: a reader that was opened before and listens only now is told that its beginning is gone', () => {
+  it('RL2: a reader opened before the drop that subscribes only now gets an error', () => {
     const rig = new RetainedRig({ retention: 'memory', memoryBytes: 5 * batchBytes });
     const idle = rig.partition.read(0);
     rig.read();
@@ -582,8 +582,8 @@ describe('memory, of which the beginning was dropped, produced again', () => {
   });
 });
 
-describe('who waits while a result is produced again', () => {
-  it('for the disk: is woken when everybody has read it and it is given up', () => {
+describe('a producer that waits while its result is reproduced', () => {
+  it('for the disk: is woken when every consumer has read the result and it is released', () => {
     const rig = new RetainedRig({ retention: 'disk' }).write(times(12, 2)).finish();
     rig.resume(true);
     rig.write(times(8, 2), { isSettled: false });
@@ -595,7 +595,7 @@ describe('who waits while a result is produced again', () => {
     expect(rig.ends).toStrictEqual([undefined, undefined]);
   });
 
-  it('for room on the disk: is woken when it is given up, also if others still take all of it', () => {
+  it('for disk space: is woken when the result is released, even if others still use all of it', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 1 }).write([2]);
     rig.disk.reserve(100);
     rig.finish();
@@ -606,7 +606,7 @@ describe('who waits while a result is produced again', () => {
     expect(rig.environment.clock.timerCount).toBe(0);
   });
 
-  it('for nothing: a reader that gives it up while it is handed a batch does not disturb its producer', () => {
+  it('for nothing: a reader that triggers the release while it gets a batch does not disturb its producer', () => {
     const rig = new RetainedRig({ retention: 'disk' }).write(times(12, 2)).finish();
     rig.resume(true);
     const view = rig.partition.read(0);
@@ -620,10 +620,10 @@ describe('who waits while a result is produced again', () => {
   });
 });
 
-describe('a disk that is used up', () => {
+describe('a used-up disk', () => {
   const timeoutMs = 1_000;
 
-  it('DR2: stops a producer until somebody makes room, and it goes on', () => {
+  it('DR2: stops a producer until there is room, and then it continues', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 100, timeoutMs });
     rig.write([4]);
     expect([rig.mayWrite(), rig.wakes]).toEqual([true, 0]);
@@ -638,7 +638,7 @@ describe('a disk that is used up', () => {
     expect(stateOf(rig.read())).toEqual(whole(6));
   });
 
-  it('DR2: is looked at for nothing: only a producer that waits has a time to wait, while it is written', () => {
+  it('DR2: checking it has no effect: only a waiting producer has a time limit, and only while it writes', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
     expect([rig.partition.isWritable, rig.environment.clock.timerCount]).toEqual([false, 0]);
     rig.environment.advance(2 * timeoutMs);
@@ -661,7 +661,7 @@ describe('a disk that is used up', () => {
     expect(rig.ends).toStrictEqual([expect.any(DiskBudgetExceededError)]);
   });
 
-  it('DR2: has no hold on a result that is complete', () => {
+  it('DR2: does not affect a complete result', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
     expect(rig.mayWrite()).toBe(false);
     rig.finish();
@@ -679,7 +679,7 @@ describe('a disk that is used up', () => {
       return isWhole ? rig.finish() : rig;
     };
 
-    it('DR2: an attempt that only repeats what is there does not wait', () => {
+    it('DR2: an attempt that only repeats present elements does not wait', () => {
       const rig = usedUp();
       rig.resume();
       for (const size of [3, 1, 4]) {
@@ -693,7 +693,7 @@ describe('a disk that is used up', () => {
       expect(stateOf(rig.read())).toEqual(whole(8));
     });
 
-    it('DR2: an attempt that has something to put back waits for that', () => {
+    it('DR2: an attempt that has to restore elements waits for room', () => {
       const rig = usedUp();
       rig.resume(true);
       expect(rig.mayWrite()).toBe(true);
@@ -717,7 +717,7 @@ describe('a disk that is used up', () => {
     rig.partition.release();
   });
 
-  it('DR2: gives the next attempt a time of its own', () => {
+  it('DR2: gives the next attempt its own time limit', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 10, timeoutMs }).write([2]);
     expect(rig.mayWrite()).toBe(false);
     rig.environment.advance(timeoutMs - 1);
@@ -731,7 +731,7 @@ describe('a disk that is used up', () => {
     expect(thrownBy(() => rig.write([2]))).toBeInstanceOf(DiskBudgetExceededError);
   });
 
-  it.each(['fail', 'drop-releasable'] as const)('DR1: %s: what was refused is not reserved', (overflow) => {
+  it.each(['fail', 'drop-releasable'] as const)('DR1: %s: refused bytes are not reserved', (overflow) => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 100, overflow });
     rig.write([2]);
     const taken = rig.disk.reservedBytes;
@@ -740,7 +740,7 @@ describe('a disk that is used up', () => {
     expect(rig.partition.statistics()).toMatchObject({ records: 2, batches: 1 });
   });
 
-  it('DR1: a result that is itself given up to make room holds nothing, and the rest of it is compared', () => {
+  it('DR1: a result released to make room for itself holds nothing, and its rest is compared', () => {
     for (const [end, failure] of [
       [recordsOf(0, 4, 8), undefined],
       [recordsOf(0, 5, 8), brokenAt(0, 4)],
@@ -764,14 +764,14 @@ describe('a disk that is used up', () => {
     }
   });
 
-  it('DR1: an append that failed is given back', () => {
+  it('DR1: the bytes of a failed append are given back', () => {
     const rig = new RetainedRig({ retention: 'disk' });
     rig.environment.faults.fail(spillFaultPoints.append, { skip: 1 });
     rig.write([2, 2]);
     expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
   });
 
-  it('RP4: an attempt that had no room left puts back what it did not', () => {
+  it('RP4: an attempt restores what an earlier one had no room for', () => {
     const rig = new RetainedRig({ retention: 'disk', diskBytes: 1_000, overflow: 'fail' }).write(times(8, 2));
     rig.resume(true);
     rig.disk.reserve(900);
@@ -801,7 +801,7 @@ describe('syncs', () => {
     expect(syncsAtEnd).toEqual([whileWritten + atTheEnd]);
   });
 
-  it('checkpoint: there is nothing to sync where nothing is in a file', () => {
+  it('checkpoint: without data in a file there is nothing to sync', () => {
     const rig = new RetainedRig({ retention: 'memory', sync: 'checkpoint' }).write([1]).finish();
     expect([rig.syncs, rig.ends]).toStrictEqual([0, [undefined]]);
   });
@@ -816,7 +816,7 @@ describe('syncs', () => {
     expect([writable, rig.mayWrite(), rig.appends, rig.syncs]).toEqual([[false], true, 8, 8]);
   });
 
-  it.each(['checkpoint', 'write'] as const)('%s: one that fails is the error of the end', (sync) => {
+  it.each(['checkpoint', 'write'] as const)('%s: a failed sync is the error of the end', (sync) => {
     const rig = new RetainedRig({ sync });
     const reading = rig.read();
     rig.environment.faults.fail(spillFaultPoints.sync, { error: new Error('EIO') });
@@ -829,23 +829,20 @@ describe('syncs', () => {
   it.each([
     ['append', spillFaultPoints.append],
     ['sync', spillFaultPoints.sync],
-  ])(
-    'RF2: after one that failed, an %s, the next attempt writes everything anew, into a file of its own',
-    (_, point) => {
-      const rig = new RetainedRig({ sync: 'checkpoint' }).write([2]);
-      rig.environment.faults.fail(point, { error: new Error('EIO') });
-      rig.write([2]).finish();
-      expect(rig.ends).toStrictEqual([expect.any(SpillError)]);
-      rig.resume();
-      rig.write([2, 2, 2]).finish();
-      expect(rig.ends).toStrictEqual([expect.any(SpillError), undefined]);
-      expect([...rig.store.files].map(([name, chunks]) => [name, chunks.length])).toEqual([['memory/0#1', 3]]);
-      expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
-      expect(stateOf(rig.read())).toEqual(whole(6));
-    },
-  );
+  ])('RF2: after a failed sync, an %s, the next attempt writes everything again, into its own file', (_, point) => {
+    const rig = new RetainedRig({ sync: 'checkpoint' }).write([2]);
+    rig.environment.faults.fail(point, { error: new Error('EIO') });
+    rig.write([2]).finish();
+    expect(rig.ends).toStrictEqual([expect.any(SpillError)]);
+    rig.resume();
+    rig.write([2, 2, 2]).finish();
+    expect(rig.ends).toStrictEqual([expect.any(SpillError), undefined]);
+    expect([...rig.store.files].map(([name, chunks]) => [name, chunks.length])).toEqual([['memory/0#1', 3]]);
+    expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
+    expect(stateOf(rig.read())).toEqual(whole(6));
+  });
 
-  it('RP6: a release during the sync of the end ends it well, once', () => {
+  it('RP6: a release during the final sync completes the end, once', () => {
     const rig = new RetainedRig({ sync: 'checkpoint' }).write([1]);
     rig.partition.finish((error) => rig.ends.push(error));
     rig.partition.release();
@@ -853,7 +850,7 @@ describe('syncs', () => {
     expect(rig.ends).toStrictEqual([undefined]);
   });
 
-  it('RA1: the sync of the attempt before does not end the next one', () => {
+  it('RA1: the sync of the previous attempt does not end the next one', () => {
     const rig = new RetainedRig({ sync: 'checkpoint' }).write([4]);
     let ends = 0;
     rig.partition.finish(() => ends++);
@@ -903,13 +900,13 @@ describe('any order of attempts, turns, readers and losses', () => {
     readonly subpartition: number;
     readonly from: number;
     readonly view: ReturnType<RetainedRig['partition']['read']>;
-    /** Undefined until it listens. */
+    /** Undefined until it subscribes. */
     reading?: Reading;
     isStopped: boolean;
   }
 
   it.each(kinds)(
-    '$name: RP4, DR1, MR1: readers get the records from where they start, once, in order, and all in the end',
+    '$name: RP4, DR1, MR1: readers get the records from their start, once, in order, and all in the end',
     ({ isRead, options }) => {
       fc.assert(
         fc.property(
@@ -975,7 +972,7 @@ describe('any order of attempts, turns, readers and losses', () => {
                 const { records, error } = reading;
                 expect(records).toEqual(recordsOf(subpartition, from, Math.min(length, from + records.length)));
                 if (error === undefined) continue;
-                // It was opened, and listened when its beginning was gone.
+                // It was opened, and subscribed when its beginning was gone.
                 expect([error, records.length]).toEqual([expect.any(PartitionLostError), 0]);
                 expect(rig.truncations).toBeGreaterThan(0);
               }

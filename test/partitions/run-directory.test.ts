@@ -31,20 +31,20 @@ afterEach(() => {
 });
 
 const onLinux = process.platform === 'linux' ? it : it.skip;
-/** Windows has neither pipes in directories nor links for everybody. */
+/** Windows has neither pipes in directories nor links for every user. */
 const onPosix = process.platform === 'win32' ? it.skip : it;
-/** Nobody else can make what belongs to somebody else. */
+/** Only the superuser can create files of another user. */
 const asRoot = process.geteuid?.() === 0 ? it : it.skip;
 
-/** A pipe that nobody writes to: whoever opens it to read waits forever. */
+/** A pipe without a writer: opening it to read would block forever. */
 function pipe(path: string): void {
   expect(spawnSync('mkfifo', [path]).status).toBe(0);
 }
 
-/** The number of a process that was there and is no more. */
+/** The pid of a process that has ended. */
 const deadPid = spawnSync(process.execPath, ['-e', '']).pid;
 
-/** Processes of a machine that tells everything: number → time of its start. */
+/** Processes of a machine with full information: pid → start time. */
 function linux(
   startTimeByPid: Readonly<Record<number, string>>,
   overrides: Partial<ProcessTable> = {},
@@ -61,13 +61,13 @@ function linux(
   };
 }
 
-/** Processes of a machine that tells only which there are. */
+/** Processes of a machine that only tells which pids exist. */
 function mac(pids: readonly number[], overrides: Partial<ProcessTable> = {}): ProcessTable {
   const nothing = { machineId: undefined, pidNamespace: undefined, bootId: undefined, startTime: () => undefined };
   return { host: 'here', pid: 100, has: (pid) => pids.includes(pid), ...nothing, ...overrides };
 }
 
-/** A directory with a file, as it is left behind. */
+/** A directory with a file, as a crash leaves it. */
 function directoryOf(name: string, owner: string | Uint8Array | undefined): string {
   const directory = join(parent, name);
   mkdirSync(directory);
@@ -76,11 +76,11 @@ function directoryOf(name: string, owner: string | Uint8Array | undefined): stri
   return directory;
 }
 
-/** What the process that is no more has noted. */
+/** The note of the ended process. */
 const dead = encodeOwner(ownerOf(mac([], { pid: deadPid })));
 
 describe('the directory of a run', () => {
-  it('notes whose it is, and has its name only then', async () => {
+  it("contains its owner's note before it gets its name", async () => {
     const directory = await claimDirectory(parent, linux({ 100: '7' }));
     expect(basename(directory)).toMatch(/^kintsugi-\w{6}$/);
     expect(readdirSync(parent)).toEqual([basename(directory)]);
@@ -94,7 +94,7 @@ describe('the directory of a run', () => {
     });
   });
 
-  it('is not left behind nameless when it cannot be noted whose it is', async () => {
+  it('is not left behind without a name if the note cannot be written', async () => {
     const mute = linux(
       {},
       {
@@ -165,8 +165,8 @@ describe('the directory of a run', () => {
     expect(readdirSync(directory)).toContain('partition-0-0.0');
   });
 
-  describe('is left alone, and nobody waits for it, where it is a trap:', () => {
-    /** Where a trap leads to, with a file that must stay. */
+  describe('is left alone, without blocking, if it is a trap:', () => {
+    /** The target of a trap, with a file that must stay. */
     const elsewhere = (): string => directoryOf('elsewhere', dead);
     const isThere = (directory: string): void => expect(readdirSync(directory)).toContain('partition-0-0.0');
 
@@ -241,25 +241,25 @@ describe('the directory of a run', () => {
     });
   });
 
-  it('is left to the next when the run is over', async () => {
+  it('is left to the next sweep when the run is over', async () => {
     const directory = directoryOf('kintsugi-dead', dead);
     await sweepOrphans(parent, mac([]), () => true);
     expect(readdirSync(directory).sort()).toEqual(['owner', 'partition-0-0.0']);
   });
 
-  it('is swept before it has its name, if it is noted whose it was', async () => {
+  it("is swept before it has its name, if it has an owner's note", async () => {
     const directory = directoryOf('.kintsugi-half', dead);
     await sweepOrphans(parent, mac([]));
     expect(existsSync(directory)).toBe(false);
   });
 
-  it('that cannot be swept to the end can be swept by the next', async () => {
+  it('that cannot be swept completely can be swept by the next run', async () => {
     const directory = directoryOf('kintsugi-dead', dead);
     const files = jest.requireActual<typeof FileSystem>('node:fs/promises');
     const { rm } = files;
     const spy = jest.spyOn(files, 'rm').mockImplementation(async (path, options) => {
       if (!String(path).includes('partition')) return rm(path, options);
-      // Long enough for the note to go first, if it did.
+      // Long enough for the note to be removed first, if it were.
       for (let look = 0; look < 20; look++) await files.stat(directory);
       throw new Error('EBUSY');
     });
@@ -270,11 +270,11 @@ describe('the directory of a run', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('a parent that is not there is nothing to sweep', async () => {
+  it('with a missing parent is nothing to sweep', async () => {
     await expect(sweepOrphans(join(parent, 'nowhere'))).resolves.toBeUndefined();
   });
 
-  it('of a process that is killed outlives it, and is swept then', async () => {
+  it('of a killed process outlives it, and is swept then', async () => {
     const source = pathToFileURL(join(__dirname, '../../src/partitions/claims/run-directory.ts')).href;
     const script = `
       const { claimDirectory } = await import(${JSON.stringify(source)});
@@ -299,10 +299,10 @@ describe('the directory of a run', () => {
 });
 
 describe('the processes of this machine', () => {
-  it('are told apart from those that are gone', () => {
+  it('are told apart from dead ones', () => {
     const processes = systemProcesses();
     expect([processes.host, processes.pid]).toEqual([hostname(), process.pid]);
-    // The first may not be signalled by everybody.
+    // Not every user may signal pid 1.
     expect([process.pid, 1, deadPid].map((pid) => processes.has(pid))).toEqual([
       true,
       process.platform !== 'win32',
@@ -329,7 +329,7 @@ describe('the processes of this machine', () => {
     }
   });
 
-  it('may have names that look like the rest of what is told of them', () => {
+  it('may have names that look like the rest of their entry', () => {
     const fields = ['S', ...Array.from({ length: 40 }, (_, index) => String(index + 4))];
     expect(startTimeIn(`12 (a) b (c)) ${fields.join(' ')}\n`)).toBe('22');
     expect(startTimeIn('')).toBeUndefined();

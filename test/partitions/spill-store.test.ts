@@ -35,10 +35,10 @@ afterEach(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Where `/proc` tells which files are open. */
+/** If `/proc` lists open files. */
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
-/** Everything below a directory, but for the note whose directory it is. */
+/** Everything below a directory, except the owner's note. */
 const contents = (directory: string): string[] =>
   (readdirSync(directory, { recursive: true }) as string[]).filter((name) => !name.endsWith('owner'));
 const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = faultPlan()): FileSpillStore =>
@@ -47,11 +47,11 @@ const fileStore = (directory: string | undefined = scratch, faults: FaultPlan = 
 interface Bench {
   readonly store: SpillStore;
   readonly faults: FaultPlan;
-  /** Lets what was put off happen until `promise` is settled. */
+  /** Lets pending work run until `promise` is settled. */
   readonly settle: <Value>(promise: Promise<Value>) => Promise<Value>;
-  /** Takes a file away behind the store's back. */
+  /** Deletes a file behind the store's back. */
   readonly lose: (file: SpillFile) => void;
-  /** Takes the last byte that was appended to a file. */
+  /** Removes the last appended byte of a file. */
   readonly shorten: (file: SpillFile) => void;
 }
 
@@ -107,7 +107,7 @@ const verify = (file: SpillFile): Promise<UnreadableFileError | undefined> =>
   new Promise((resolve) => file.verify(resolve));
 
 describe.each(stores)('a spill store: %s', (_, create) => {
-  it('says where each append starts, and reads any range of what was appended', async () => {
+  it('gives the start of each append, and reads any range of the appended bytes', async () => {
     const { store, settle } = create();
     const file = store.create(idOf(1));
     const appends = [[1, 2, 3], [4], [], [5, 6]].map((bytes) => append(file, Uint8Array.from(bytes)));
@@ -118,7 +118,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('property: files do not touch each other, whatever the order of appends and reads', async () => {
+  it('property: files do not affect each other, whatever the order of appends and reads', async () => {
     const step = fc.record({ file: fc.nat(2), length: fc.nat(40), waits: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
@@ -166,7 +166,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('reports a full disk as a SpillError, and what was written before is still there', async () => {
+  it('reports a full disk as a SpillError, and earlier bytes are still there', async () => {
     const { store, faults, settle } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1, 2)));
@@ -191,7 +191,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('nothing is read anywhere', async () => {
+  it('an empty range can be read anywhere', async () => {
     const { store, settle } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1)));
@@ -199,7 +199,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('a removed file takes and gives nothing more, and may be removed again', async () => {
+  it('a removed file accepts and returns nothing more, and may be removed again', async () => {
     const { store, settle } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1)));
@@ -218,7 +218,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('ends a sync when the appends asked for before it are done, and with nothing to do as well', async () => {
+  it('completes a sync when all earlier appends are done, also if there are none', async () => {
     const { store, faults, settle } = create();
     const file = store.create(idOf(1));
     expect(await settle(sync(file))).toBeUndefined();
@@ -236,7 +236,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('reports a sync that fails as a SpillError, later, and goes on', async () => {
+  it('reports a failed sync as a SpillError, later, and continues', async () => {
     const { store, faults, settle } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1)));
@@ -252,7 +252,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('finds nothing wrong with what is there, or is not yet', async () => {
+  it('finds no fault in existing files, or in files without data', async () => {
     const { store, settle } = create();
     const file = store.create(idOf(1));
     let isOnStack = true;
@@ -264,7 +264,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
     await store.dispose();
   });
 
-  it('finds a file that is shorter than it was, or missing, and says where', async () => {
+  it('detects a truncated or missing file, and says where', async () => {
     const { store, settle, lose, shorten } = create();
     const file = store.create(idOf(1));
     await settle(append(file, Uint8Array.of(1, 2, 3)));
@@ -284,7 +284,7 @@ describe.each(stores)('a spill store: %s', (_, create) => {
 });
 
 describe('FileSpillStore', () => {
-  it('makes nothing on disk before the first append, and leaves nothing', async () => {
+  it('creates nothing on disk before the first append, and leaves nothing behind', async () => {
     const store = fileStore();
     const file = store.create(idOf(3, 2));
     store.create(idOf(4));
@@ -300,7 +300,7 @@ describe('FileSpillStore', () => {
     expect(contents(scratch)).toEqual([]);
   });
 
-  it('makes the directory it is given if there is none, and shares it with other runs', async () => {
+  it('creates a missing directory, and shares it with other runs', async () => {
     const [directory, first] = [join(scratch, 'a', 'b'), fileStore(join(scratch, 'a', 'b'))];
     const second = fileStore(directory);
     const [one, other] = [first.create(idOf(1)), second.create(idOf(1))];
@@ -311,7 +311,7 @@ describe('FileSpillStore', () => {
     expect(contents(directory)).toEqual([]);
   });
 
-  it('leaves nothing of writes and reads that were under way when it was disposed of', async () => {
+  it('leaves nothing of pending writes and reads when it is disposed of', async () => {
     const store = fileStore();
     const outcomes = Array.from({ length: 200 }, (_, partition) => {
       const file = store.create(idOf(partition));
@@ -328,7 +328,7 @@ describe('FileSpillStore', () => {
     expect(contents(scratch)).toEqual([]);
   });
 
-  it('deletes a file that is removed while it is written or read, when that is over', async () => {
+  it('deletes a file that is removed during a write or read, when that is over', async () => {
     const store = fileStore();
     const file = store.create(idOf(1));
     const written = append(file, new Uint8Array(100_000));
@@ -355,7 +355,7 @@ describe('FileSpillStore', () => {
     };
     const someLook = (_: unknown, index: number) => (index % 5 === 0 ? look : () => {});
     await Promise.all(files.map((file, index) => append(file, Uint8Array.of(index % 256)).then(someLook(file, index))));
-    // Two at a time of each file: one of them waits while the other is served.
+    // Two uses at a time of each file: one of them waits while the other is served.
     const twice = [...files, ...files];
     const back = await Promise.all(twice.map((file, index) => read(file, 0, 1).finally(someLook(file, index))));
     expect(back).toEqual(twice.map((_, index) => [(index % 500) % 256]));
@@ -365,7 +365,7 @@ describe('FileSpillStore', () => {
     expect(openFilesBelow(scratch)).toBe(0);
   });
 
-  it('names the directory and the remedy when nothing can be written there, and tries again later', async () => {
+  it('names the directory and the remedy if nothing can be written there, and tries again later', async () => {
     const occupied = join(scratch, 'occupied');
     writeFileSync(occupied, 'a file, and no directory');
     const store = fileStore(join(occupied, 'below'));
@@ -378,7 +378,7 @@ describe('FileSpillStore', () => {
     await store.dispose();
   });
 
-  it('makes another directory when its own was deleted: what was in it is lost, the rest goes on', async () => {
+  it('creates another directory if its own was deleted: its files are lost, the rest continues', async () => {
     const store = fileStore();
     const lost = store.create(idOf(1));
     await append(lost, Uint8Array.of(1));
@@ -391,7 +391,7 @@ describe('FileSpillStore', () => {
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  it('fails a read of a file that was shortened', async () => {
+  it('fails a read of a shortened file', async () => {
     const store = fileStore();
     const file = store.create(idOf(1));
     await append(file, new Uint8Array(100));
@@ -401,7 +401,7 @@ describe('FileSpillStore', () => {
   });
 });
 
-/** Waits until a file is deleted, without a timer: each look is an operation on the disk. */
+/** Waits until a file is deleted, without a timer: each check is an operation on the disk. */
 async function untilGone(path: string): Promise<void> {
   for (let look = 0; look < 10_000; look++) {
     try {

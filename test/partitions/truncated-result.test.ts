@@ -5,7 +5,7 @@ import { recordsOf, RetainedRig, somePartition } from '../support/partition-harn
 import { thrownBy } from '../support/thrown-by.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
 
-/** Four records, of which a reader took what it needed; then it was curtailed. */
+/** Four records, of which a reader took as many as it needed; then the result was curtailed. */
 function truncated(options: ConstructorParameters<typeof RetainedRig>[0] = {}): RetainedRig {
   const rig = new RetainedRig(options).write([2, 2]);
   rig.read({ credits: 1 }).dismiss();
@@ -18,9 +18,9 @@ function curtail(rig: RetainedRig): void {
   rig.settle();
 }
 
-describe('RP5: a truncated result, produced again', () => {
+describe('RP5: a truncated result, reproduced', () => {
   it.each(['disk', 'memory', 'memory-then-disk'] as const)(
-    'by an attempt that goes on: it is what it was, what follows is appended, and a reader gets all of it (%s)',
+    'by a longer attempt: it is the same, the rest is appended, and a reader gets all of it (%s)',
     (retention) => {
       const rig = truncated({ retention });
       rig.resume();
@@ -32,7 +32,7 @@ describe('RP5: a truncated result, produced again', () => {
     },
   );
 
-  it('by an attempt that is curtailed before it was so far: nobody complains, and it is truncated still', () => {
+  it('by an attempt that is curtailed earlier: there is no error, and it stays truncated', () => {
     const rig = truncated();
     rig.resume();
     rig.read({ credits: 1 }).dismiss();
@@ -42,14 +42,14 @@ describe('RP5: a truncated result, produced again', () => {
     expect(thrownBy(() => rig.partition.read(0))).toBeInstanceOf(PartitionLostError);
   });
 
-  it('by an attempt that comes to its end with fewer records: that claim is broken', () => {
+  it('by an attempt that ends with fewer records: the declaration is broken', () => {
     const rig = truncated();
     rig.resume();
     rig.write([3]).finish();
     expect(rig.ends).toStrictEqual([undefined, expect.any(DeterminismBrokenError)]);
   });
 
-  it('by an attempt that writes something else: that claim is broken', () => {
+  it('by an attempt that writes other records: the declaration is broken', () => {
     const rig = truncated();
     rig.resume();
     expect(thrownBy(() => rig.partition.write(0, elementOf(['another', 'record'])))).toBeInstanceOf(
@@ -57,7 +57,7 @@ describe('RP5: a truncated result, produced again', () => {
     );
   });
 
-  it('complete before, and all of it there: it stays complete although its attempt is curtailed', () => {
+  it('complete before, and all of it present: it stays complete although its attempt is curtailed', () => {
     const rig = new RetainedRig().write([2, 2]).finish();
     rig.resume();
     rig.read({ credits: 1 }).dismiss();
@@ -66,7 +66,7 @@ describe('RP5: a truncated result, produced again', () => {
     expect(rig.read().records).toEqual(recordsOf(0, 0, 4));
   });
 
-  it('complete before, and lost in part: curtailed before it came back, it is truncated', () => {
+  it('complete before, and partly lost: curtailed before it came back, it is truncated', () => {
     const rig = new RetainedRig().write([2, 2]).finish();
     rig.resume(true);
     rig.read({ credits: 1 }).dismiss();
@@ -81,7 +81,7 @@ describe('RP5: the trace of a truncated result', () => {
     new ReleasedResultPartition({ ...rigAbout, id: somePartition }, trace);
   const rigAbout = { exchange: new RetainedRig().partition.exchange, subpartitionCount: 1 };
 
-  it('tells whether what was produced is the same again, and nothing of what was not', () => {
+  it('detects a difference in the output so far, and says nothing about the rest', () => {
     const trace = truncated().partition.trace() as ResultTrace;
     const again = consumed(trace);
     again.write(0, elementOf(recordsOf(0, 0, 9)));
@@ -97,7 +97,7 @@ describe('RP5: the trace of a truncated result', () => {
 });
 
 describe('RL1: records of a dismissed reader', () => {
-  it('make room for those that are needed, oldest first', () => {
+  it('make room for records that are needed, oldest first', () => {
     const rig = new RetainedRig({ retention: 'memory', subpartitionCount: 2, memoryBytes: 400, isReproducible: false });
     rig.read({ subpartition: 0 }).dismiss();
     const other = rig.read({ subpartition: 1 });
@@ -107,7 +107,7 @@ describe('RL1: records of a dismissed reader', () => {
     expect(thrownBy(() => rig.partition.read(0))).toBeInstanceOf(PartitionLostError);
   });
 
-  it('are not kept where there is no room: nothing goes to the disk for nobody', () => {
+  it('are dropped if there is no room: nothing unneeded goes to disk', () => {
     const rig = new RetainedRig({ retention: 'memory', subpartitionCount: 2, memoryBytes: 400, isReproducible: false });
     rig.read({ subpartition: 0 }).dismiss();
     const slow = rig.read({ subpartition: 1, credits: 0 });

@@ -55,7 +55,7 @@ interface Ended {
   readonly tasks: Readonly<Record<string, number>>;
 }
 
-/** Runs a job to its end, and makes sure that nothing of it is left. */
+/** Runs a job to its end, and checks that it leaves nothing behind. */
 async function runToEnd(job: Job, options: JobRunOptions = {}): Promise<Ended> {
   const environment = virtualEnvironment({ faults: faultPlan() });
   const run = job.run({
@@ -73,7 +73,7 @@ async function runToEnd(job: Job, options: JobRunOptions = {}): Promise<Ended> {
   const { tasks } = run.snapshot();
   expect([tasks.running, tasks.canceling, tasks.deploying, tasks.initializing]).toEqual([0, 0, 0, 0]);
   expect(environment.clock.timerCount).toBe(0);
-  // Spilled results are gone, and of part files that were not finished nothing is left.
+  // Spilled results are gone, and so are unfinished part files.
   if (statSync(at('spill'), { throwIfNoEntry: false })?.isDirectory() === true)
     expect(readdirSync(at('spill'))).toEqual([]);
   expect(readdirSync(directory).filter((name) => name.endsWith('.tmp'))).toEqual([]);
@@ -131,7 +131,7 @@ describe('malformed files', () => {
       },
       ['in.parquet', /row group (1|2)/],
     ],
-  ])('%s; at once, as no restart cures it', async (_, jobOf, expected) => {
+  ])('%s; at once, because no restart cures it', async (_, jobOf, expected) => {
     const { error, attempts } = await runToEnd(jobOf());
     expect(error).toBeInstanceOf(JobFailedError);
     for (const part of expected) expect((error as Error).message).toMatch(part);
@@ -145,7 +145,7 @@ describe('files that go away', () => {
     ['NDJSON', (path) => jsonLinesFile(path), '{"n":1}\n'],
     ['CSV', (path) => csvFile(path), 'n\n1\n'],
   ])(
-    '%s: named, at once; a classifier may have it tried again, and it is read if it comes back',
+    '%s: named, at once; a classifier may ask for a restart, and the file is read if it is back',
     async (_, sourceOf, content) => {
       const gone = await runToEnd(copying(sourceOf(at('input'))));
       expect((gone.error as Error).message).toMatch(at('input'));
@@ -165,7 +165,7 @@ describe('files that go away', () => {
     },
   );
 
-  it('that vanishes between two attempts fails the job, and leaves no part of a result', async () => {
+  it('that disappears between two attempts fails the job, and leaves no partial result', async () => {
     const path = file('in.jsonl', '{"n":1}\n{"n":2}\n');
     const job = Job.create('vanishing');
     job
@@ -183,7 +183,7 @@ describe('files that go away', () => {
 });
 
 describe('a disk that cannot be written', () => {
-  it('a spill directory that is none: named, with the remedy, after the restarts', async () => {
+  it('a spill directory that is a file: named, with the remedy, after the restarts', async () => {
     file('spill', 'a file where a directory should be');
     const { error, attempts } = await runToEnd(
       shuffling((n) => ({ n })),
@@ -229,7 +229,7 @@ describe('a disk that cannot be written', () => {
   });
 });
 
-describe('records that cannot be kept', () => {
+describe('records that cannot be written to disk', () => {
   class Flight {
     readonly origin = 'OSL';
   }
@@ -238,7 +238,7 @@ describe('records that cannot be kept', () => {
     ['an instance of a class', (n) => (n === 7 ? { flight: new Flight() } : { n }), /\$\.flight/],
     ['a function', (n) => ({ n, fn: () => n }), /\$\.fn/],
     ['a symbol deep inside', (n) => ({ list: [n, { tag: Symbol('n') }] }), /\$\.list\[1\]\.tag/],
-  ])('%s: by its path, without a restart', async (_, recordOf, path) => {
+  ])('%s: named by its path, without a restart', async (_, recordOf, path) => {
     for (const memoryBudgetBytes of [0, Number.POSITIVE_INFINITY]) {
       const { error, attempts } = await runToEnd(shuffling(recordOf), { memoryBudgetBytes });
       expect((error as Error).message).toMatch(path);
@@ -247,7 +247,7 @@ describe('records that cannot be kept', () => {
   });
 });
 
-describe('functions of the user', () => {
+describe('user functions', () => {
   it.each<readonly [string, unknown, RegExp]>([
     ['a text', 'no luck', /no luck/],
     ['undefined', undefined, /undefined/],
@@ -255,7 +255,7 @@ describe('functions of the user', () => {
     ['a number', 42, /42/],
     ['a frozen object', Object.freeze({ code: 7 }), /7/],
     ['an error of another realm', runInNewContext("new Error('from elsewhere')"), /from elsewhere/],
-  ])('that throws %s fails its task, which restarts', async (_, thrown, message) => {
+  ])('that throw %s fail their task, which restarts', async (_, thrown, message) => {
     const job = Job.create('throwing');
     job
       .source('numbers', range(0, 3))
@@ -271,7 +271,7 @@ describe('functions of the user', () => {
   });
 
   it.each(['after its timeout', 'after its task failed', 'after the job was canceled'] as const)(
-    "a call of mapAsync that rejects %s is nobody's unhandled rejection",
+    'a call of mapAsync that rejects %s causes no unhandled rejection',
     async (when) => {
       const unhandled: unknown[] = [];
       const note = (reason: unknown): void => void unhandled.push(reason);
@@ -307,7 +307,7 @@ describe('functions of the user', () => {
   );
 });
 
-describe('a source that never ends', () => {
+describe('an endless source', () => {
   function* countUp(): Generator<number> {
     for (let n = 0; ; n++) yield n;
   }
@@ -322,7 +322,7 @@ describe('a source that never ends', () => {
         open: () => ({ read: () => new Promise<number[]>(() => {}), close() {} }),
       }),
     ],
-  ])('%s: ends under cancel', async (_, source) => {
+  ])('%s: ends when it is canceled', async (_, source) => {
     const environment = virtualEnvironment();
     const job = Job.create('endless');
     job
@@ -364,7 +364,7 @@ describe('options out of range', () => {
     ['failoverStrategy', {}],
     ['restartBackoff', {}],
     ['failureClassifiers', ['recoverable']],
-  ])('%s: %p is refused before anything runs, by its name', (option, value) => {
+  ])('%s: %p is refused by name before anything runs', (option, value) => {
     expect(() => job().run({ [option]: value } as JobRunOptions)).toThrow(InvalidArgumentError);
     expect(() => job().run({ [option]: value } as JobRunOptions)).toThrow(option);
   });

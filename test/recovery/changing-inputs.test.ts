@@ -25,7 +25,7 @@ const count = 40_000;
 const lines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => `{"id":${from + index}}\n`).join('');
 
-/** Copies a file; `disturb` is called when the last subtask has read some batches. */
+/** Copies a file; calls `disturb` when the last subtask has read some batches. */
 async function copying(disturb: (path: string) => void, failAfterwards = false, parallelism = 2) {
   const path = join(directory, 'in.jsonl');
   writeFileSync(path, lines(0, count));
@@ -51,22 +51,19 @@ const written = (): string[] => readdirSync(directory).filter((name) => name.sta
 it.each([
   ['while it is read', 2, false],
   ['before an attempt reads it again', 1, true],
-])(
-  'an input that becomes shorter %s fails the job, and no restart is tried',
-  async (_, parallelism, failAfterwards) => {
-    const { run, ended, fault } = await copying((path) => truncateSync(path, 300_000), failAfterwards, parallelism);
-    const failure = await failureOf(ended);
-    expect(fault.fired).toBe(1);
-    expect([...causeChain(failure)]).toContainEqual(
-      expect.objectContaining({ code: 'INPUT_CHANGED', change: 'shorter', file: join(directory, 'in.jsonl') }),
-    );
-    expect(run.receipt().attemptsByVertex).toEqual({ input: failAfterwards ? 2 : 1 });
-    // What the last subtask has read of it is nowhere.
-    expect(written().filter((name) => name !== 'out-00000-of-00002.jsonl')).toEqual([]);
-  },
-);
+])('an input that becomes shorter %s fails the job without a restart', async (_, parallelism, failAfterwards) => {
+  const { run, ended, fault } = await copying((path) => truncateSync(path, 300_000), failAfterwards, parallelism);
+  const failure = await failureOf(ended);
+  expect(fault.fired).toBe(1);
+  expect([...causeChain(failure)]).toContainEqual(
+    expect.objectContaining({ code: 'INPUT_CHANGED', change: 'shorter', file: join(directory, 'in.jsonl') }),
+  );
+  expect(run.receipt().attemptsByVertex).toEqual({ input: failAfterwards ? 2 : 1 });
+  // The records that the last subtask read of it are nowhere in the output.
+  expect(written().filter((name) => name !== 'out-00000-of-00002.jsonl')).toEqual([]);
+});
 
-it('an input that grows is read as it was when the run began, by all attempts', async () => {
+it('an input that grows is read as it was at the start of the run, by all attempts', async () => {
   const { run, ended } = await copying((path) => appendFileSync(path, lines(count, count + 5_000)), true);
   await ended;
   expect(run.receipt().attemptsByVertex).toEqual({ input: 2 });
@@ -76,7 +73,7 @@ it('an input that grows is read as it was when the run began, by all attempts', 
   expect(copy.join('')).toBe(lines(0, count));
 });
 
-it('the next run reads what was appended', async () => {
+it('the next run reads the appended lines', async () => {
   const { run, ended } = await copying((path) => appendFileSync(path, lines(count, count + 5)));
   await ended;
   expect(run.receipt().attemptsByVertex).toEqual({ input: 1 });

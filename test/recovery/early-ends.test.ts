@@ -17,14 +17,14 @@ import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 import { faultPlan } from '../../src/testing/index.ts';
 import { killing, runStory, type StoryEnd } from '../support/run-story.ts';
 
-/** What a source of a story has done, all attempts together. */
+/** The work of a story's source, over all attempts. */
 interface Log {
   read: number;
   closed: number;
   opened: number;
 }
 
-/** 0, 1, 2, …: one a millisecond, forever, or up to `end`. */
+/** 0, 1, 2, …: one per millisecond, forever, or up to `end`. */
 function ticks({ end = Number.POSITIVE_INFINITY, deterministic = false, log = newLog() } = {}): Source<number> {
   return {
     name: 'ticks',
@@ -56,7 +56,7 @@ function streaming(name: string): Job {
   return Job.create(name, { mode: 'streaming' });
 }
 
-/** Vertices that ended early, and how much more than `needed` they had produced at the most. */
+/** Vertices that ended early, and the maximum number of records that they produced beyond `needed`. */
 function endedEarly({ receipt }: StoryEnd): string[] {
   return receipt.endedEarly.map(({ vertex }) => vertex).sort();
 }
@@ -64,7 +64,7 @@ function endedEarly({ receipt }: StoryEnd): string[] {
 const early: Exchange[] = ['pipelined', 'memory', 'reliable'];
 
 describe.each(early)('a consumer that needs nothing more, over %s', (exchange) => {
-  //  ticks ──▶ take(5) ─▶ out          forever, if nobody said that it is enough
+  //  ticks ──▶ take(5) ─▶ out          endless unless it is dismissed
   it('ends an endless source as finished, and the receipt says so', async () => {
     const [log, out] = [newLog(), collect<number>()];
     const job = streaming('take');
@@ -94,7 +94,7 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
   );
 
   //  range(2 000) ─▶ pay ──▶ take(5) ─▶ out
-  it('few of 2 000 calls are paid, and those in flight are aborted, and are no failures', async () => {
+  it('few of 2 000 calls are paid; those in flight are aborted, which is not a failure', async () => {
     let [paid, aborted] = [0, 0];
     const out = collect<number>();
     const job = streaming('paid');
@@ -123,7 +123,7 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
   });
 
   //  ticks ──▶ plus ──▶ even ──▶ take(5) ─▶ out
-  it('a chain of steps ends one after the other', async () => {
+  it('a chain of steps ends step by step', async () => {
     const [log, out] = [newLog(), collect<number>()];
     const job = streaming('chain');
     job
@@ -145,9 +145,9 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
   });
 
   //  a: ticks ─┐
-  //            ├──▶ take(20) ─▶ out     whichever they are
+  //            ├──▶ take(20) ─▶ out     from either source
   //  b: ticks ─┘
-  it('of a union: ends every branch', async () => {
+  it('after a union: ends every branch', async () => {
     const [logs, out] = [[newLog(), newLog()] as const, collect<number>()];
     const job = streaming('union');
     const [a, b] = logs.map((log, index) => job.source(`ticks-${index}`, ticks({ log })).rebalance({ exchange })) as [
@@ -162,9 +162,9 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
   });
 
   //  ticks ──▶ take(5) ─┐
-  //                     ├──▶ out        the one branch is done, the other is not
+  //                     ├──▶ out        one branch is done, the other is not
   //  range(100) ────────┘
-  it('in one branch of a union: the other goes on to its end', async () => {
+  it('in one branch of a union: the other continues to its end', async () => {
     const out = collect<number>();
     const job = streaming('branch');
     const few = job.source('ticks', ticks()).rebalance({ exchange }).through(take(5));
@@ -182,8 +182,8 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
 
   //           ┌──▶ take(5)  ─▶ few
   //  ticks ───┤
-  //           └──▶ take(60) ─▶ many     only when none of them needs more
-  it('is not enough where another reads the same', async () => {
+  //           └──▶ take(60) ─▶ many     only when neither needs more
+  it('does not end a source that another consumer needs', async () => {
     const [log, few, many] = [newLog(), collect<number>(), collect<number>()];
     const job = streaming('two readers');
     const source = job.source('ticks', ticks({ log }));
@@ -199,7 +199,7 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
   //           ┌─▶ all                   a sink of its own
   //  ticks ───┤
   //           └──▶ take(5) ─▶ few
-  it('is not enough for a task that has a sink as well', async () => {
+  it('does not end a task with a sink of its own', async () => {
     const [few, all] = [collect<number>(), collect<number>()];
     const job = streaming('sink');
     const source = job.source('ticks', ticks({ end: 100 }));
@@ -238,7 +238,7 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
     expect(log.read).toBeLessThan(330);
   });
 
-  it('broadcast to two: each gets its own, and then it is enough', async () => {
+  it('after a broadcast to two: each gets its own records, and then the source ends', async () => {
     const out = collect<number>();
     const job = streaming('broadcast');
     job
@@ -252,8 +252,8 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
     expect(endedEarly(end)).toEqual(['ticks']);
   });
 
-  //  ticks ──▶ take(50) ✗ ─▶ out        a consumer that failed comes back
-  it('a consumer that fails before it is done needs everything still', async () => {
+  //  ticks ──▶ take(50) ✗ ─▶ out        a consumer fails and restarts
+  it('a consumer that fails before it is done still needs everything', async () => {
     const [log, out] = [newLog(), collect<number>()];
     const job = streaming('fails');
     job.source('ticks', ticks({ log })).rebalance({ exchange }).through(take(50), { uid: 'some' }).sink('out', out);
@@ -261,20 +261,20 @@ describe.each(early)('a consumer that needs nothing more, over %s', (exchange) =
     expect(end.unfired).toEqual([]);
     expect(out.records).toEqual(Array.from({ length: 50 }, (_, n) => n));
     expect(endedEarly(end)).toEqual(['ticks']);
-    // Where it is kept the source went on meanwhile.
+    // If the result is retained, the source continued meanwhile.
     expect(log.opened).toBe(exchange === 'pipelined' ? 2 : 1);
   });
 });
 
-describe('a consumer that was done early restarts', () => {
-  //  ticks ══▶ few ──blocking──▶ sums ✗     what `few` wrote is lost: it has to read once more, and there is not all of it
+describe('a restart of a consumer that had ended early', () => {
+  //  ticks ══▶ few ──blocking──▶ sums ✗     the result of `few` is lost: it must read again, but its input is incomplete
   it.each<[Exchange, boolean]>([
     ['memory', false],
     ['memory', true],
     ['reliable', false],
     ['reliable', true],
   ])(
-    'over %s (deterministic: %s): its producer runs again, for a partial result is none',
+    'over %s (deterministic: %s): its producer runs again, because its result is incomplete',
     async (exchange, deterministic) => {
       const [log, out] = [newLog(), collect<number>()];
       const job = Job.create('again', { mode: 'streaming', deterministic });
@@ -299,9 +299,9 @@ describe('a consumer that was done early restarts', () => {
   );
 
   //             ┌══▶ few (done)
-  //  ticks ═════┤                         the source runs again for the sake of `all`: nobody else notices
+  //  ticks ═════┤                         the source runs again for `all`; `few` is not affected
   //             └──blocking──▶ all ✗
-  it('deterministic: a source that runs again for others is compared with what it wrote, and `few` is left alone', async () => {
+  it('deterministic: a source that runs again for others is compared with its earlier output, and `few` is left alone', async () => {
     const [few, all] = [collect<number>(), collect<number>()];
     const job = Job.create('others', { mode: 'streaming', deterministic: true });
     const source = job.source('ticks', ticks({ end: 60, deterministic: true }));
@@ -320,7 +320,7 @@ describe('a consumer that was done early restarts', () => {
   });
 });
 
-describe('kept results are completed all the same', () => {
+describe('kept results are completed regardless', () => {
   it.each<[string, Exchange]>([
     ['until the job ends, in memory', memory({ keepResults: 'until-job-ends' })],
     ['until the job ends, on disk', reliable({ keepResults: 'until-job-ends' })],
@@ -338,7 +338,7 @@ describe('kept results are completed all the same', () => {
     expect([log.read, endedEarly(end)]).toEqual([200, []]);
   });
 
-  it('beyond the job: what the next one reads is all there', async () => {
+  it('beyond the job: the next job reads all of it', async () => {
     const directory = join(mkdtempSync(join(tmpdir(), 'early-ends-')), 'kept');
     try {
       const out = collect<number>();

@@ -37,7 +37,7 @@ async function runToEnd(job: Job, faults: FaultPlan = faultPlan(), options: JobR
   }
 }
 
-/** Sums of the numbers up to `count` by their last digit, as the jobs below compute them. */
+/** Sums of the numbers up to `count` by their last digit, as computed by the jobs below. */
 function sumsByLastDigit(count: number): string[] {
   const sums = new Map<number, number>();
   for (let n = 0; n < count; n++) sums.set(n % 10, (sums.get(n % 10) ?? 0) + n);
@@ -66,14 +66,14 @@ describe('a batch job', () => {
   //  numbers[0] ─┬─▶ sums-by-digit[0]
   //              ╳                      complete batch: four regions
   //  numbers[1] ─┴─▶ sums-by-digit[1]
-  it('runs to the result that a loop gives', async () => {
+  it('has the same result as a loop', async () => {
     const { job, result } = sumsJob('batch');
     const { attempts } = await runToEnd(job);
     expect(result()).toEqual(sumsByLastDigit(1_000));
     expect(attempts).toEqual({ numbers: 1, 'sums-by-digit': 1 });
   });
 
-  it('re-runs one consumer that is killed half-way, and re-uses what both producers made', async () => {
+  it('re-runs one consumer that is killed half-way, and re-uses the results of both producers', async () => {
     const { job, result } = sumsJob('batch');
     const faults = faultPlan();
     faults.fail('task.batch', { when: ({ vertex, subtask }) => vertex === 'sums-by-digit' && subtask === 1, skip: 10 });
@@ -88,7 +88,7 @@ describe('a batch job', () => {
     ]);
   });
 
-  it('re-runs one producer that is killed half-way; the other goes on, and consumers start once', async () => {
+  it('re-runs one producer that is killed half-way; the other keeps running, and consumers start once', async () => {
     const { job, result } = sumsJob('batch');
     const faults = faultPlan();
     faults.fail('task.batch', { when: ({ vertex, subtask }) => vertex === 'numbers' && subtask === 0, skip: 10 });
@@ -99,7 +99,7 @@ describe('a batch job', () => {
     expect(receipt.records).toEqual({ read: 1_160, reRead: 160 });
   });
 
-  it('re-runs everything when it is told to', async () => {
+  it('re-runs everything with restartAll', async () => {
     const { job, result } = sumsJob('batch');
     const faults = faultPlan();
     faults.fail('task.batch', { when: ({ vertex }) => vertex === 'sums-by-digit', skip: 10 });
@@ -108,7 +108,7 @@ describe('a batch job', () => {
     expect(attempts).toEqual({ numbers: 2, 'sums-by-digit': 2 });
   });
 
-  it('never lets the job leave `running` while a region restarts', async () => {
+  it('never leaves `running` while a region restarts', async () => {
     const { job } = sumsJob('batch');
     const faults = faultPlan();
     faults.fail('task.batch', { when: ({ vertex }) => vertex === 'sums-by-digit', skip: 3, times: 2 });
@@ -118,7 +118,7 @@ describe('a batch job', () => {
     expect(events.some((event) => event.type === 'region.stateChanged' && event.state === 'restarting')).toBe(true);
   });
 
-  it('survives a failure at every point where a task can be struck, in every attempt of three', async () => {
+  it('survives a failure at every fault point of a task, in every attempt of three', async () => {
     for (const point of ['task.deploy', 'task.open', 'task.batch', 'task.end', 'task.finish']) {
       for (const vertex of ['numbers', 'sums-by-digit']) {
         const { job, result } = sumsJob('batch', 200);
@@ -136,7 +136,7 @@ describe('a streaming job', () => {
   //  numbers[0] ─┬─▶ sums-by-digit[0]
   //              ╳                      pipelined: one region
   //  numbers[1] ─┴─▶ sums-by-digit[1]
-  it('restarts the region that the failure is in, and gives the result of an undisturbed run', async () => {
+  it('restarts the failed region, and gives the result of an undisturbed run', async () => {
     const { job, result } = sumsJob('streaming');
     const faults = faultPlan();
     faults.fail('task.batch', { when: ({ vertex, subtask }) => vertex === 'sums-by-digit' && subtask === 1, skip: 10 });
@@ -145,7 +145,7 @@ describe('a streaming job', () => {
     expect(attempts).toEqual({ numbers: 2, 'sums-by-digit': 2 });
   });
 
-  it('leaves other pipelines alone', async () => {
+  it('does not affect other pipelines', async () => {
     const job = Job.create('two', { mode: 'streaming' });
     const [left, right] = [collect<number>(), collect<number>()];
     job
@@ -166,7 +166,7 @@ describe('a streaming job', () => {
 
 describe('an expensive step in the middle', () => {
   //  articles ──▶ embed ──▶│ index     complete batch after the calls: they are paid for once
-  it('pays for exactly N calls although what follows fails', async () => {
+  it('pays for exactly N calls although a later step fails', async () => {
     const job = Job.create('embeddings');
     const index = collect<string>();
     let calls = 0;
@@ -192,7 +192,7 @@ describe('an expensive step in the middle', () => {
   });
 });
 
-describe('how records travel', () => {
+describe('partitioning of records', () => {
   it.each(['batch', 'streaming'] as const)('union, rebalance, broadcast and flatMap in %s mode', async (mode) => {
     const job = Job.create('ways', { mode, parallelism: 3 });
     const [all, everywhere] = [collect<number>(), collect<number>()];
@@ -213,7 +213,7 @@ describe('how records travel', () => {
   });
 });
 
-describe('what ends a job', () => {
+describe('the end of a job', () => {
   const failing = (cause: () => unknown) => {
     const job = Job.create('failing');
     job
@@ -226,7 +226,7 @@ describe('what ends a job', () => {
     return job;
   };
 
-  it('a cause that no restart cures: at once', async () => {
+  it('an incurable failure: at once', async () => {
     const { error, attempts } = await runToEnd(failing(() => new UnrecoverableError('the key is revoked')));
     expect(error).toBeInstanceOf(JobFailedError);
     expect((error as JobFailedError).message).toContain('the key is revoked');
@@ -234,7 +234,7 @@ describe('what ends a job', () => {
     expect(attempts).toEqual({ numbers: 1 });
   });
 
-  it('the restart backoff: after its attempts', async () => {
+  it('the restart backoff: after its last attempt', async () => {
     const { error, attempts, run } = await runToEnd(
       failing(() => 'a text'),
       undefined,
@@ -259,7 +259,7 @@ describe('what ends a job', () => {
     expect(attempts).toEqual({ numbers: 1 });
   });
 
-  it('a record that a complete result cannot keep: named by its path, without a retry', async () => {
+  it('a record that cannot be written to disk: named by its path, without a retry', async () => {
     const job = Job.create('functions');
     job
       .source('numbers', range(0, 10))
@@ -274,7 +274,7 @@ describe('what ends a job', () => {
     expect(attempts).toMatchObject({ numbers: 1 });
   });
 
-  it('a function that changes a record it has handed on is caught at its line', async () => {
+  it('a function that changes an emitted record fails at that line', async () => {
     const job = Job.create('mutation', { mode: 'streaming' });
     const kept: { n: number }[] = [];
     job
@@ -313,7 +313,7 @@ describe('cancel', () => {
     for (let n = 0; ; n++) yield n;
   }
 
-  it('ends a source that never does', async () => {
+  it('ends an endless source', async () => {
     const environment = virtualEnvironment();
     const run = endless().run({ environment });
     await environment.runUntil(() => run.snapshot().tasks.running === 3);
@@ -333,7 +333,7 @@ describe('cancel', () => {
     expect((error as JobCanceledError).cause).toMatchObject({ message: 'enough' });
   });
 
-  it('by leaving the block that a run lives in', async () => {
+  it('at the end of the block that holds the run', async () => {
     const environment = virtualEnvironment();
     const run = endless().run({ environment });
     await environment.runUntil(() => run.snapshot().tasks.running === 3);

@@ -16,15 +16,15 @@ import { killing, runStory } from '../support/run-story.ts';
 
 const count = 400;
 
-/** What the tasks of a story have done. */
+/** The work of a story's tasks. */
 interface Log {
-  /** Calls that are paid: one for each number, if nothing is produced twice. */
+  /** Paid calls: one for each number, if nothing is produced twice. */
   paid: number;
 }
 
 //  numbers[0..1] ─▶ pay ─exchange─▶ sums[0..1] ─▶ out
 //
-// `pay` is chained to its source: one task. Whether it is deterministic is up to the story.
+// `pay` is chained to its source: one task. The story says whether it is deterministic.
 function payAndSum(exchange: Exchange, { deterministic = false, log = { paid: 0 } as Log } = {}) {
   const job = Job.create('pay and sum', { mode: 'streaming', parallelism: 2 });
   const sums = collect<{ digit: number; sum: number }>();
@@ -74,7 +74,7 @@ describe('X1–X3: a consumer that is killed half-way', () => {
   });
 
   it.each<Exchange>(['memory', 'reliable', 'blocking'])(
-    'three times, at different places, over %s: each time it reads from the beginning, and nobody else notices',
+    'three times, at different places, over %s: each time it reads from the beginning, and no other task is affected',
     async (exchange) => {
       const { job, log, result } = payAndSum(exchange);
       const faults = killing('sums', { skip: 2 });
@@ -123,7 +123,7 @@ describe('X4: a producer that is killed half-way', () => {
   });
 
   it.each<Exchange>(['memory', 'reliable', 'blocking'])(
-    'killed again while it produces again, in other batches, over %s',
+    'killed again while it reproduces its output, in other batches, over %s',
     async (exchange) => {
       const { job, result } = payAndSum(exchange, { deterministic: true });
       const faults = killing('numbers', { subtask: 1, skip: 12 });
@@ -134,7 +134,7 @@ describe('X4: a producer that is killed half-way', () => {
     },
   );
 
-  it('restartIndividual: exactly one execution restarts, and no reason is given for more', async () => {
+  it('restartIndividual: exactly one execution restarts, without a reason for more', async () => {
     const { job, result } = payAndSum('reliable', { deterministic: true });
     const end = await runStory(job, {
       faults: killing('numbers', { subtask: 1, skip: 12 }),
@@ -145,7 +145,7 @@ describe('X4: a producer that is killed half-way', () => {
     expect(result()).toEqual(expected);
   });
 
-  it('restartIndividual says which edge forces more', async () => {
+  it('restartIndividual names the edge that forces more restarts', async () => {
     const { job } = payAndSum('reliable');
     const end = await runStory(job, {
       faults: killing('numbers', { subtask: 1, skip: 12 }),
@@ -156,7 +156,7 @@ describe('X4: a producer that is killed half-way', () => {
     );
   });
 
-  it('restartAll produces everything anew, deterministic or not', async () => {
+  it('restartAll recomputes everything, deterministic or not', async () => {
     const { job, result } = payAndSum('reliable', { deterministic: true });
     const end = await runStory(job, {
       faults: killing('numbers', { subtask: 1, skip: 12 }),
@@ -167,10 +167,10 @@ describe('X4: a producer that is killed half-way', () => {
   });
 });
 
-describe('a deterministic chain that merges what two tasks wrote', () => {
+describe('a deterministic chain that merges two results', () => {
   //  numbers[0] ─┬─reliable─▶ (keep ─reliable─▶ (last)        keep reads from both, in an order that chance made:
   //  numbers[1] ─┘             ✗                               the order is on record, and kept to
-  it('restarts alone: it takes its inputs in the order it took them before', async () => {
+  it('restarts alone: it takes its inputs in the recorded order', async () => {
     const job = Job.create('merge', { mode: 'streaming', parallelism: 1 });
     const out = collect<number>();
     job
@@ -188,9 +188,9 @@ describe('a deterministic chain that merges what two tasks wrote', () => {
   });
 });
 
-describe('a claim that is broken', () => {
+describe('a broken declaration', () => {
   it.each<Exchange>(['memory', 'reliable', 'blocking'])(
-    'over %s: is said, its consumers restart, the output is right',
+    'over %s: is reported, its consumers restart, the output is right',
     async (exchange) => {
       let told = 0;
       const job = Job.create('liar', { mode: 'streaming', parallelism: 1 });
@@ -213,7 +213,8 @@ describe('a claim that is broken', () => {
       });
       expect(out.records).toEqual(Array.from({ length: count }, (_, n) => n));
       expect(end.ranAgain['numbers[0]']).toBe(3);
-      // It is not believed again in this run. A consumer over blocking had not begun, so that it is not restarted.
+      // The declaration is ignored for the rest of the run. A consumer over blocking had not begun, so it does not
+      // restart.
       const consumers = exchange === 'blocking' ? 0 : 1;
       expect(end.receipt.failovers.map(({ tasksRestarted }) => tasksRestarted)).toEqual([1, 1 + consumers]);
     },
@@ -267,7 +268,7 @@ describe('X5: three lost results in a chain', () => {
         restartBackoff: fixedDelay({ maxAttempts: 1, delayMs: 10 }),
         resultsOfLostExecutors: 'lost',
       },
-      // All ran on the one executor there is; when `d` is at its end, the others have finished.
+      // All ran on the only executor; when `d` nears its end, the others have finished.
       ({ loseExecutorOf }) =>
         void faults.call('task.end', () => loseExecutorOf('d[0]'), { when: (place) => place['vertex'] === 'd' }),
     );
@@ -286,7 +287,7 @@ describe('X5, on a disk', () => {
   afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
   it.each<Exchange>(['reliable', 'blocking'])(
-    'their files vanish, over %s: found before anything restarts',
+    'their files disappear, over %s: detected before anything restarts',
     async (exchange) => {
       const { job, out } = chain(exchange);
       const faults = faultPlan();
@@ -332,15 +333,15 @@ describe('X6: an executor is lost with its files', () => {
     );
     expect(end.unfired).toEqual([]);
     expect(result()).toEqual(expected);
-    // One of the two producers ran there and produced again; the other was left alone.
+    // One of the two producers ran there and was restarted; the other was left alone.
     const producers = ['numbers[0]', 'numbers[1]'].filter((task) => end.ranAgain[task] !== undefined);
     expect(producers).toHaveLength(1);
     expect(log.paid).toBeLessThanOrEqual(count + count / 2);
   });
 });
 
-describe('an own budget', () => {
-  it('of an exchange on disk that is used up fails the job at once, with what to do about it', async () => {
+describe('a used-up budget', () => {
+  it('of a single disk exchange fails the job at once, with the remedy', async () => {
     const { job } = payAndSum(reliable({ diskBudgetBytes: 500 }));
     await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(
       /Results of the reliable edge \S+ → \S+ hold \d+ of 500 bytes of disk: \d+ more bytes do not fit\. Raise `diskBudgetBytes`/,
@@ -348,7 +349,7 @@ describe('an own budget', () => {
   });
 });
 
-describe('a running stream', () => {
+describe('the result of a running stream', () => {
   it.each<Exchange>(['memory', 'reliable'])('is read while it is produced, over %s', async (exchange) => {
     const { job } = payAndSum(exchange);
     const { events } = await runStory(job);
@@ -361,24 +362,24 @@ describe('a running stream', () => {
   });
 });
 
-describe('memory over its budget', () => {
+describe('memory past its budget', () => {
   const small = { memoryBudgetBytes: 200 };
 
-  it('drops what was read; a consumer that fails then restarts its producers too', async () => {
+  it('drops batches that were read; a consumer that fails then restarts its producers too', async () => {
     const { job, result } = payAndSum('memory');
     const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small });
     expect(end.attempts).toEqual({ numbers: 2, sums: 2 });
     expect(result()).toEqual(expected);
   });
 
-  it('drops what was read; deterministic producers put it back, and the other consumer never notices', async () => {
+  it('drops batches that were read; deterministic producers restore them, and the other consumer is not affected', async () => {
     const { job, result } = payAndSum('memory', { deterministic: true });
     const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small });
     expect(end.ranAgain).toEqual({ 'numbers[0]': 2, 'numbers[1]': 2, 'sums[0]': 2 });
     expect(result()).toEqual(expected);
   });
 
-  it('spilled, costs the disk and no producer', async () => {
+  it('spilled, costs disk space and no producer', async () => {
     const { job, log, result } = payAndSum('memory');
     const end = await runStory(job, { faults: killing('sums', { skip: 10 }), ...small, memoryOverflow: 'spill' });
     expect([end.ranAgain, log.paid]).toEqual([{ 'sums[0]': 2 }, count]);
@@ -386,13 +387,13 @@ describe('memory over its budget', () => {
   });
 });
 
-describe('a chain of kept exchanges', () => {
+describe('a chain of retaining exchanges', () => {
   //  numbers ─reliable─▶ scaled ✗ ─memory─▶ last
   it.each([
     [false, { 'scaled[0]': 2, 'last[0]': 2 }],
     [true, { 'scaled[0]': 2 }],
   ])(
-    'only the broken link restarts, and what reads it unless it is deterministic (%s)',
+    'only the failed link restarts, and its consumer unless it is deterministic (%s)',
     async (deterministic, ranAgain) => {
       const job = Job.create('chain', { mode: 'streaming', parallelism: 1 });
       const out = collect<number>();
@@ -410,7 +411,7 @@ describe('a chain of kept exchanges', () => {
   );
 });
 
-describe('bytes that rot in a file', () => {
+describe('damaged bytes in a file', () => {
   //  numbers[0] ═╗                  sums[0] reads from the beginning and comes to a bad byte:
   //  numbers[1] ═╩═▶ sums[0..1]     the result is lost, its file and byte are told, its producer produces it again
   it('blame the producer, and say where', async () => {

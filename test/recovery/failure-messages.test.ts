@@ -67,7 +67,7 @@ describe('a job that fails says what went wrong, in which operator, and at which
   });
 
   //  reviews ─▶ [rate] ─▶ [store ✗]
-  it('behind a paid step: the record of the source', async () => {
+  it('after a paid step: the record of the source', async () => {
     const job = Job.create('prices');
     job
       .source('reviews', fromArray(reviews))
@@ -83,7 +83,7 @@ describe('a job that fails says what went wrong, in which operator, and at which
   });
 
   it.each<Exchange>(['pipelined', 'memory', 'reliable', 'blocking'])(
-    'behind an exchange that is %s: result, subpartition and number of the record',
+    'after an exchange that is %s: result, subpartition and number of the record',
     async (exchange) => {
       const job = Job.create('prices', { parallelism: 2 });
       job
@@ -132,23 +132,20 @@ describe('a job that fails says what went wrong, in which operator, and at which
       return failureOf(job, options);
     };
 
-    it.each(Object.entries(steps))('%s: the operator that it is of, and the record', async (_, reviewed) => {
+    it.each(Object.entries(steps))('%s: its operator, and the record', async (_, reviewed) => {
       expect((await stored(reviewed)).error.place).toEqual(placed('array[7]'));
     });
 
-    it.each(Object.entries(fewer))(
-      '%s: the record; and where it came from when it fails again',
-      async (_, reviewed) => {
-        const restartBackoff = fixedDelay({ maxAttempts: 1, delayMs: 1 });
-        const { error, run } = await stored(reviewed, { restartBackoff });
-        expect(run.failures.map(({ place }) => place?.record?.picture)).toEqual(
-          Array(2).fill('{"id":7,"apiKey":(left out)}'),
-        );
-        expect(error.place).toEqual(placed('array[7]'));
-      },
-    );
+    it.each(Object.entries(fewer))('%s: the record; and its origin when it fails again', async (_, reviewed) => {
+      const restartBackoff = fixedDelay({ maxAttempts: 1, delayMs: 1 });
+      const { error, run } = await stored(reviewed, { restartBackoff });
+      expect(run.failures.map(({ place }) => place?.record?.picture)).toEqual(
+        Array(2).fill('{"id":7,"apiKey":(left out)}'),
+      );
+      expect(error.place).toEqual(placed('array[7]'));
+    });
 
-    it('that answers what is no key', async () => {
+    it('that returns an invalid key', async () => {
       const job = Job.create('prices');
       job
         .source('reviews', fromArray(reviews))
@@ -208,7 +205,7 @@ describe('a job that fails says what went wrong, in which operator, and at which
     expect(error.message).toMatch(/^Job "prices" failed: the database is away \(in "/);
   });
 
-  it('the log, the events and the classifiers of a failure that is mended hear of it too', async () => {
+  it('log, events and classifiers of a recovered failure have it too', async () => {
     let isFirst = true;
     const job = Job.create('prices');
     job

@@ -2,7 +2,7 @@ import { collect, Job, range, type RestartBackoffRule } from '../../src/index.ts
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { unhandledDuring } from '../operators/stage-driver.ts';
 
-it('a backoff that answers one question with a rejecting promise and throws at the next ends no process', async () => {
+it('a backoff that answers one question with a rejecting promise and throws at the next does not end the process', async () => {
   const rude: RestartBackoffRule = {
     name: 'rude',
     initial: 0,

@@ -16,14 +16,14 @@ const source: Source<number> = {
   },
 };
 
-/** Takes everything, and does not give it up. */
+/** Accepts everything, and never aborts. */
 const sink: Sink<unknown> = {
   name: 'out',
   guarantee: 'at-least-once',
   open: () => ({ write: () => {}, commit: () => {}, abort: never }),
 };
 
-/** Runs `job`; what it came to, when, and what was said of what did not close. */
+/** Runs `job`; returns its outcome, the time, and the reports about what did not close. */
 async function ended(job: Job, faults: FaultPlan = faultPlan(), cancelAfterMs?: number) {
   const environment = virtualEnvironment({ faults });
   const restartBackoff = fixedDelay({ maxAttempts: 1, delayMs: 10 });
@@ -52,7 +52,7 @@ const failing = (times: number): FaultPlan => {
 };
 
 describe('a source that does not close', () => {
-  it('ST6: does not keep a job that has finished', async () => {
+  it('ST6: does not delay a job that has finished', async () => {
     const records = collect<number>();
     const job = Job.create('hanging');
     job.source('numbers', source).sink('out', records);
@@ -66,7 +66,7 @@ describe('a source that does not close', () => {
     });
   });
 
-  it('ST6: does not keep a task that failed from its restart', async () => {
+  it('ST6: does not delay the restart of a failed task', async () => {
     const records = collect<number>();
     const job = Job.create('hanging');
     job.source('numbers', source).sink('out', records);
@@ -79,14 +79,14 @@ describe('a source that does not close', () => {
     ]);
   });
 
-  it('does not keep a job that is canceled', async () => {
+  it('does not delay a canceled job', async () => {
     const job = Job.create('hanging');
     const endless: Source<number> = { ...source, open: () => ({ read: never, close: never }) };
     job.source('numbers', endless).sink('out', collect());
     expect(await ended(job, faultPlan(), 100)).toMatchObject({ status: 'canceled', atMs: 600, timers: 0 });
   });
 
-  it('does not keep a task whose sink cannot be opened', async () => {
+  it('does not delay a task whose sink cannot be opened', async () => {
     const job = Job.create('hanging');
     const refuses: Sink<unknown> = { ...sink, open: () => Promise.reject(new Error('no')) };
     job.source('numbers', source).sink('out', refuses);
@@ -96,7 +96,7 @@ describe('a source that does not close', () => {
 });
 
 describe.each(['open', 'plan'] as const)('a source whose %s hangs', (method) => {
-  it('does not keep the failure of a sink that cannot be opened', async () => {
+  it('does not delay the failure of a sink that cannot be opened', async () => {
     const job = Job.create('hanging');
     const hanging: Source<number> = { ...source, [method]: never };
     const refuses: Sink<unknown> = { ...sink, open: () => Promise.reject(new Error('no disk')) };
@@ -106,8 +106,8 @@ describe.each(['open', 'plan'] as const)('a source whose %s hangs', (method) => 
   });
 });
 
-describe('a sink that does not give up what it has', () => {
-  it('does not keep a job that fails', async () => {
+describe('a sink whose abort hangs', () => {
+  it('does not delay a failing job', async () => {
     const job = Job.create('hanging');
     job.source('numbers', { ...source, open: () => ({ read: () => [1], close: () => {} }) }).sink('out', sink);
     const { status, leftOpen, timers } = await ended(job, failing(2));
@@ -115,8 +115,8 @@ describe('a sink that does not give up what it has', () => {
   });
 });
 
-describe('a spill store that cannot be emptied', () => {
-  it('does not keep a job that has finished', async () => {
+describe('a spill store whose cleanup hangs', () => {
+  it('does not delay a job that has finished', async () => {
     const environment = virtualEnvironment();
     const job = Job.create('hanging');
     job.source('numbers', { ...source, open: () => ({ read: () => null, close: () => {} }) }).sink('out', collect());

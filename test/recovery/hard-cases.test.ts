@@ -22,13 +22,13 @@ const count = 200;
 const everyNumber = Array.from({ length: count }, (_, n) => n);
 const sorted = (numbers: readonly number[]): number[] => [...numbers].sort((a, b) => a - b);
 
-/** Numbers in another order each time that they are read, which is said not to be so. */
+/** Numbers in a different order at each reading, falsely declared deterministic. */
 function liar() {
   let starts = 0;
   return fromIterable(() => (starts++ % 2 === 1 ? everyNumber.toReversed() : everyNumber));
 }
 
-/** What a function throws that knows which result is lost, and the classifier that knows of it. */
+/** The error of a function that knows which result is lost, and a classifier for it. */
 class Loss extends Error {
   readonly lost: number;
   constructor(lost: number) {
@@ -56,11 +56,11 @@ class Shown {
   }
 }
 
-describe('a false claim about records that cannot be written', () => {
+describe('a false declaration for records that cannot be written', () => {
   it.each<[string, (id: number) => { readonly id: number }, number]>([
     ['whose difference does not show from outside', (id) => new Hidden(id), Number.POSITIVE_INFINITY],
     ['that were dropped, and left no checksum', (id) => new Shown(id), 300],
-  ])('%s, is found out: the output is right', async (_, make, memoryBudgetBytes) => {
+  ])('%s, is detected: the output is right', async (_, make, memoryBudgetBytes) => {
     for (const skip of [5, 10, 15]) {
       const job = Job.create('liar', { parallelism: 1, deterministic: true });
       const out = collect<number>();
@@ -77,7 +77,7 @@ describe('a false claim about records that cannot be written', () => {
   });
 });
 
-describe('a result that is produced again twice after it was given up', () => {
+describe('a result that is reproduced twice after it was released', () => {
   //  p ─┬─▶ c[0..1] ─▶ e      first `p→d` is lost, then what c[1] wrote: p runs a second and a third time, and lies the
   //     └─▶ d                 third time, when what c has read of it was given up long ago
   it('is compared both times', async () => {
@@ -108,7 +108,7 @@ describe('a result that is produced again twice after it was given up', () => {
       .rebalance({ exchange: reliable() })
       .mapAsync(async (n) => (await pRanAgain.opened, once('e'), n), { uid: 'e', parallelism: 1 })
       .sink('out-e', outE);
-    // Each of the two that read here gets the same, whichever of a pair comes first.
+    // Both readers get the same, whichever of a pair comes first.
     p.keyBy((n) => n % 2, { exchange: reliable() })
       .process<number, number>({ onRecord: (n, _state, emit) => emit(n) }, { uid: 'd', parallelism: 2 })
       .mapAsync(async (n) => (await cIsDone.opened, once('d'), n), { uid: 'wait' })
@@ -144,9 +144,9 @@ describe('a result that is produced again twice after it was given up', () => {
   });
 });
 
-describe('a consumer that fails while its producer waits to produce again', () => {
+describe('a consumer that fails while its producer waits to reproduce its result', () => {
   //  x ═▶ p ─reliable─▶ c     what x wrote is lost, x produces it again, p waits for it; c fails by itself
-  it('restarts alone: what is not yet registered is not lost', async () => {
+  it('restarts alone: a result that is not yet registered is not lost', async () => {
     const environment = virtualEnvironment();
     const wait = (ms: number) => new Promise<void>((resolve) => environment.clock.setTimeout(resolve, ms));
     let starts = 0;
@@ -205,7 +205,7 @@ describe('a consumer that fails while its producer waits to produce again', () =
   });
 });
 
-describe('a strategy whose answer', () => {
+describe('a strategy with an answer', () => {
   const boom = new Error('the answer throws');
   type Answer = (regions: readonly RegionId[]) => Iterable<RegionId>;
   it.each<[string, Answer, RegExp | undefined]>([
@@ -233,7 +233,7 @@ describe('a strategy whose answer', () => {
       },
       undefined,
     ],
-  ])('%s hangs nobody', async (_, answer, problem) => {
+  ])('%s blocks nothing', async (_, answer, problem) => {
     const rule: FailoverRule = (failure, { regions }) => ({
       kind: 'restart',
       regions: answer([regions.regionOf(failure.vertex as never)]) as readonly RegionId[],

@@ -63,8 +63,8 @@ async function outer(inner: () => Promise<number>) {
   return { log, failure, classes, events, records: out.records };
 }
 
-describe('a function that runs a job which fails', () => {
-  it.each([1, 7])('because it lost a result, one of %i: nothing of the outer job is blamed', async (parallelism) => {
+describe('a function that runs a failing job', () => {
+  it.each([1, 7])('because it lost one of %i results: nothing of the outer job is blamed', async (parallelism) => {
     const { log, failure, classes, events, records } = await outer(() => losing(parallelism));
     expect(failure).toBeUndefined();
     expect(records).toEqual([1, 2, 3]);
@@ -81,7 +81,7 @@ describe('a function that runs a job which fails', () => {
     expect(classes).toEqual(['recoverable']);
   });
 
-  it('because its own function said that nothing helps: nothing helps the outer job either', async () => {
+  it('because of an UnrecoverableError of its own function: the outer job fails too', async () => {
     const { log, failure, classes } = await outer(() => throwing(new UnrecoverableError('no such account')));
     expect(failure).toBeInstanceOf(JobFailedError);
     expect(failure?.message).toContain('no such account');
@@ -89,7 +89,7 @@ describe('a function that runs a job which fails', () => {
     expect(log.asked).toBe(1);
   });
 
-  it('each failed run says which it is', async () => {
+  it('each failed run has its own id', async () => {
     const runs = await Promise.all(
       [1, 2].map(() =>
         losing(1).then(

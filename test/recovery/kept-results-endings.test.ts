@@ -11,7 +11,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
-//  numbers ─reliable─▶ twice ─blocking─▶ out         both results are to be kept
+//  numbers ─reliable─▶ twice ─blocking─▶ out         both results are kept
 function keepingTwo() {
   const [first, second] = ['first', 'second'].map((name) => join(scratch, name)) as [string, string];
   const job = Job.create('keeping');
@@ -43,8 +43,8 @@ function keepingTwo() {
   };
 }
 
-describe('a job whose results are to outlive it', () => {
-  it('J6: is running until they are kept, and finished then', async () => {
+describe('a job whose results outlive it', () => {
+  it('J6: is running until they are kept, and then finished', async () => {
     const { run, first, second, statuses, whenKeeping } = keepingTwo();
     let status: string | undefined;
     whenKeeping(() =>
@@ -58,7 +58,7 @@ describe('a job whose results are to outlive it', () => {
     expect(statuses().at(-1)).toBe('finished');
   });
 
-  it('J6: fails when one of them cannot be kept, says so, and keeps none', async () => {
+  it('J6: fails if one of them cannot be kept, says so, and keeps none', async () => {
     const { run, first, second, statuses, events, whenKeeping } = keepingTwo();
     whenKeeping(() => {
       mkdirSync(second);
@@ -73,7 +73,7 @@ describe('a job whose results are to outlive it', () => {
     expect(readdirSync(second)).toEqual(['mine.txt']);
   });
 
-  it('J6: canceled meanwhile, it is canceled when that is over, and nothing is kept', async () => {
+  it('J6: canceled meanwhile, it is canceled once that is over, and nothing is kept', async () => {
     const { run, statuses, whenKeeping } = keepingTwo();
     whenKeeping(() => queueMicrotask(() => void run.cancel()));
     await expect(run.result).rejects.toThrow(/was canceled/);

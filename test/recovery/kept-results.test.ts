@@ -26,7 +26,7 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
 const count = 300;
 
-//  numbers[0..1] ─▶ pay ─exchange─▶ sums ─▶ out         what `pay` wrote is kept in a directory beyond the job
+//  numbers[0..1] ─▶ pay ─exchange─▶ sums ─▶ out         the result of `pay` is kept in a directory beyond the job
 function paying(exchange: Exchange, log = { paid: 0 }) {
   const job = Job.create('paying', { mode: 'streaming', parallelism: 2, deterministic: true });
   const out = collect<number>();
@@ -39,7 +39,7 @@ function paying(exchange: Exchange, log = { paid: 0 }) {
   return { job, log, out };
 }
 
-/** A second job, which reads what the first has kept. */
+/** A second job, which reads the kept result of the first. */
 async function readAgain(directory: string, parallelism: number): Promise<number[]> {
   const job = Job.create('reading', { parallelism });
   const out = collect<number>();
@@ -72,7 +72,7 @@ describe.each<[string, (directory: string) => Exchange]>([
     await expect(readAgain(directory, 1)).rejects.toThrow(/there is no kept result/);
   });
 
-  it('is whole and right after failures, also when its producer wrote it twice', async () => {
+  it('is complete and right after failures, even if its producer wrote it twice', async () => {
     const directory = join(scratch, 'prices');
     const { job } = paying(keeping(directory));
     const faults = killing('numbers', { subtask: 1, skip: 9 });
@@ -90,7 +90,7 @@ describe.each<[string, (directory: string) => Exchange]>([
     expect(readdirSync(scratch)).toEqual([]);
   });
 
-  it('is not written over: the job says so before it runs', async () => {
+  it('is not overwritten: the job fails before it runs', async () => {
     const directory = join(scratch, 'prices');
     const { job, log } = paying(keeping(directory));
     await runStory(job);
@@ -108,7 +108,7 @@ describe.each<[string, (directory: string) => Exchange]>([
     ],
     ['a file is gone', (file) => rmSync(file), /no such file/],
     ['a file is another one', (file) => writeFileSync(file, 'x'.repeat(1_000)), /the header is not that of a segment/],
-  ])('%s: the job that reads it fails, and says which file and what to do', async (__, damage, problem) => {
+  ])('%s: the job that reads it fails with the file and the remedy', async (__, damage, problem) => {
     const directory = join(scratch, 'prices');
     await runStory(paying(keeping(directory)).job);
     const [file] = readdirSync(directory).filter((name) => name.startsWith('partition-'));
@@ -118,8 +118,8 @@ describe.each<[string, (directory: string) => Exchange]>([
   });
 });
 
-describe('a result that is to be kept', () => {
-  it('and whose file is gone when the job is done: the job fails, and keeps nothing', async () => {
+describe('a result to be kept', () => {
+  it('whose file is gone at the end of the job: the job fails, and keeps nothing', async () => {
     const directory = join(scratch, 'prices');
     const { job } = paying(reliable({ keepResults: { directory } }));
     const faults = faultPlan();
@@ -132,7 +132,7 @@ describe('a result that is to be kept', () => {
     expect(existsSync(directory)).toBe(false);
   });
 
-  it('in one directory with another is refused where the job is planned', () => {
+  it('in a directory with another one is refused when the job is planned', () => {
     const directory = join(scratch, 'both');
     const job = Job.create('both', { parallelism: 2 });
     const stream = (name: string) => job.source(name, fromArray([1, 2]));
@@ -147,8 +147,8 @@ describe('a result that is to be kept', () => {
   });
 });
 
-describe('a broadcast that is kept', () => {
-  it('is read once, not once for each that was to read it', async () => {
+describe('a kept broadcast', () => {
+  it('is read once, not once per consumer', async () => {
     const directory = join(scratch, 'all');
     const job = Job.create('broadcasting', { parallelism: 2 });
     job
@@ -166,14 +166,14 @@ describe('a broadcast that is kept', () => {
 });
 
 describe('releaseKeptResult', () => {
-  it('deletes nothing that is no kept result', async () => {
+  it('deletes nothing that is not a kept result', async () => {
     writeFileSync(join(scratch, 'mine.txt'), 'mine');
     await expect(releaseKeptResult(scratch)).rejects.toThrow(/there is no kept result/);
     expect(existsSync(join(scratch, 'mine.txt'))).toBe(true);
   });
 });
 
-/** Deletes the files that results are written to. */
+/** Deletes the files of results. */
 function removeFiles(directory: string): void {
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     if (entry.name.startsWith('partition-')) rmSync(join(entry.parentPath, entry.name));
@@ -201,7 +201,7 @@ describe('a kept result that is replaced while it is read', () => {
     expect(await reader.read(8)).toHaveLength(8);
     if (when === 'between attempts') await reader.close();
     await releaseKeptResult(directory);
-    // Not on virtual time, where the ids of runs are those of the first.
+    // Not on virtual time, where run ids would equal those of the first job.
     await job.run().result;
     const rest = when === 'between attempts' ? source.open(contextOf({ attempt: 1 }), plan) : drain(reader);
     expect(await failureOf(Promise.resolve(rest))).toMatchObject({

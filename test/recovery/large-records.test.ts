@@ -27,7 +27,7 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-it.each(exchanges)('a record of 50 MB arrives whole between small ones: %s', async (exchange) => {
+it.each(exchanges)('a record of 50 MB arrives complete between small ones: %s', async (exchange) => {
   const docs: readonly Doc[] = [10, 50 * mib, 20, 30].map((length, id) => ({ id, text: 'x'.repeat(length) }));
   const [jsonl, csv] = [at(`${exchange}.jsonl`), at(`${exchange}.csv`)];
   const job = Job.create('large');
@@ -39,12 +39,12 @@ it.each(exchanges)('a record of 50 MB arrives whole between small ones: %s', asy
   expect(await hashOf(csv)).toBe(hashOfAll(docs.map(({ id, text }) => `${id},${text}\n`)));
 });
 
-it('a record that becomes more text than a string can hold is an error that says so, and no restart', async () => {
+it('a record whose text is longer than a string can be is an error that says so, without a restart', async () => {
   const job = Job.create('too-large');
   const path = at('too-large.jsonl');
   const endless = {
     toJSON: () => {
-      // What JSON.stringify throws of such a record, without its gigabytes.
+      // The error of JSON.stringify for such a record, without its gigabytes.
       throw new RangeError('Invalid string length');
     },
   };
@@ -58,8 +58,8 @@ function hashOfAll(texts: readonly string[]): string {
   return hash.digest('hex');
 }
 
-describe('what is under way between two tasks is bounded in bytes', () => {
-  it.each([0.2, 1, 3])('records of %d MB', async (megabytes) => {
+describe('records under way between two tasks are bounded in bytes', () => {
+  it.each([0.2, 1, 3])('with records of %d MB', async (megabytes) => {
     const length = megabytes * mib;
     let [made, taken, most] = [0, 0, 0];
     const job = Job.create('bounded');

@@ -6,7 +6,7 @@ const buffer = { capacity: 1_000, overflow: 'error' } as const;
 const count = 200;
 const everything = Array.from({ length: count }, (_, number) => number);
 
-/** 0, 1, 2, … 199: one a millisecond from when the job first listens, whether it listens or not. */
+/** 0, 1, 2, … 199: one per millisecond from the first subscription on, with or without a subscriber. */
 function ticks(): Source<number> {
   const numbers = new Subject<number>();
   let next = 0;
@@ -24,7 +24,7 @@ function ticks(): Source<number> {
   );
 }
 
-/** The same numbers for everybody who asks. */
+/** The same numbers for every subscriber. */
 function atRest(): Source<number> {
   return fromObservable(() => defer(() => from(everything)), { buffer, replayable: true });
 }
@@ -46,19 +46,19 @@ async function ticking(exchange: Exchange, source: Source<number>, options: Stor
   return { ...end, out: out.records, reopened };
 }
 
-/** What is there begins behind a gap, and the receipt counts what had been read before as lost, not as read again. */
+/** The output begins after a gap, and the receipt counts the earlier records as lost, not as re-read. */
 function expectLoss({ out, receipt }: Ticking, attempts: number): void {
   expect(out.length).toBeGreaterThan(0);
   expect(out).toEqual(everything.slice(-out.length));
   const { records, reopenedSources } = receipt;
   expect(reopenedSources).toEqual([{ source: 'ticks', attempts, records: records.read - out.length }]);
-  // 10 ms of backoff for each attempt, and nobody listens.
+  // 10 ms of backoff for each attempt, without a subscriber.
   expect(count - records.read).toBeGreaterThanOrEqual(attempts * 9);
   expect(records.reRead).toBe(0);
 }
 
 describe('a source that cannot be read again', () => {
-  it('loses what came before, and says so, when a consumer over pipelined fails', async () => {
+  it('loses earlier records, and reports it, if a consumer over pipelined fails', async () => {
     const end = await ticking('pipelined', ticks(), { faults: killing('same') });
     expectLoss(end, 1);
     expect(end.reopened).toMatchObject([{ task: 'ticks[0]', vertex: 0, attempt: 1, source: 'ticks' }]);
@@ -68,14 +68,14 @@ describe('a source that cannot be read again', () => {
     expect(end.receipt.toString()).toMatch(/sources re-read 0 of \d+ records$/);
   });
 
-  it('says so once per attempt', async () => {
+  it('reports it once per attempt', async () => {
     const end = await ticking('pipelined', ticks(), { faults: killing('same', { times: 3 }) });
     expectLoss(end, 3);
     expect(end.reopened.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(end.receipt.toString()).toContain('  3 attempts of source "ticks" began again; what came before is lost');
   });
 
-  it('says so when its new attempt begins, after it was decided and before it runs', async () => {
+  it('reports it when its new attempt begins, after the decision and before it runs', async () => {
     const { events } = await ticking('pipelined', ticks(), { faults: killing('same') });
     const told = events.flatMap((event) => {
       if (event.type === 'task.stateChanged' && event.task === 'ticks[0]') return [`${event.state}#${event.attempt}`];
@@ -87,7 +87,7 @@ describe('a source that cannot be read again', () => {
     ]);
   });
 
-  it.each<Exchange>(['memory', 'reliable'])('loses nothing when a consumer over %s fails', async (exchange) => {
+  it.each<Exchange>(['memory', 'reliable'])('loses nothing if a consumer over %s fails', async (exchange) => {
     const end = await ticking(exchange, ticks(), { faults: killing('same', { times: 2 }) });
     expect(end.out).toEqual(everything);
     expect(end.reopened).toEqual([]);
@@ -95,14 +95,14 @@ describe('a source that cannot be read again', () => {
     expect(end.attempts).toEqual({ ticks: 1, same: 3 });
   });
 
-  it('loses what came before when it fails itself, over reliable too: its consumers restart with it', async () => {
+  it('loses earlier records if it fails itself, even over reliable: its consumers restart with it', async () => {
     const end = await ticking('reliable', ticks(), { faults: killing('ticks') });
     expectLoss(end, 1);
     expect(end.attempts).toEqual({ ticks: 2, same: 2 });
     expect(end.reopened).toHaveLength(1);
   });
 
-  it('is one that another failure restarts, and no other', async () => {
+  it('is reported if another failure restarts it, and not otherwise', async () => {
     const out = collect<number>();
     const job = Job.create('two', { mode: 'streaming' });
     job.source('broken', ticks()).sink('a', collect());
@@ -113,7 +113,7 @@ describe('a source that cannot be read again', () => {
   });
 });
 
-it('a cold observable that says so is read again, and the receipt counts what was', async () => {
+it('a cold observable that is declared replayable is read again, and the receipt counts the re-read records', async () => {
   const end = await ticking('pipelined', atRest(), { faults: killing('same') });
   expect(end.out).toEqual(everything);
   expect(end.reopened).toEqual([]);

@@ -42,7 +42,7 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 const count = 100;
 const linesOf = (path: string): number => readFileSync(path, 'utf8').split('\n').length - 1;
 
-/** A run that writes `sink` and ends when it is told to. */
+/** A run that writes `sink` and ends on command. */
 function heldRun(name: string, sink: Sink<number>): { readonly run: JobRun; readonly release: () => void } {
   let release = (): void => {};
   const gate = new Promise<void>((resolve) => {
@@ -74,8 +74,8 @@ async function untilRunning(run: JobRun): Promise<void> {
 describe.each<[string, (path: string) => Sink<number>]>([
   ['JSON lines', (path) => toJsonLinesFile(path)],
   ['JSON lines, by a sink that does not say which', (path) => ({ ...toJsonLinesFile(path), target: undefined })],
-])('two live runs that write one file of %s', (_, sink) => {
-  it('the second is refused, says who writes it, and leaves the first alone', async () => {
+])('two live runs that write the same %s', (_, sink) => {
+  it('the second is refused, names the first, and leaves it alone', async () => {
     const path = join(scratch, 'out.jsonl');
     const first = heldRun('first', sink(path));
     await untilRunning(first.run);
@@ -94,7 +94,7 @@ describe.each<[string, (path: string) => Sink<number>]>([
   });
 });
 
-it('a run that is refused has paid for nothing', async () => {
+it('a refused run has paid for nothing', async () => {
   const path = join(scratch, 'out.jsonl');
   const first = heldRun('first', toJsonLinesFile(path));
   await untilRunning(first.run);
@@ -120,7 +120,7 @@ onLinux('a name of what the process has open, as /dev/stdout, is not replaced, b
   }
 });
 
-it.each(['a file', 'nothing'])('a link to %s is replaced by the output; what it leads to stays', async (what) => {
+it.each(['a file', 'nothing'])('a link to %s is replaced by the output; its target stays', async (what) => {
   const [target, link] = [join(scratch, 'target'), join(scratch, 'link')];
   if (what === 'a file') writeFileSync(target, 'before');
   symlinkSync(target, link);
@@ -129,7 +129,7 @@ it.each(['a file', 'nothing'])('a link to %s is replaced by the output; what it 
   expect(existsSync(target) && readFileSync(target, 'utf8')).toBe(what === 'a file' && 'before');
 });
 
-describe('what has the name of an output and is no file is refused before anything is paid, and stays', () => {
+describe('an output path that is not a file is refused before anything is paid, and stays', () => {
   it.each<[what: string, make: (path: string) => unknown, problem: RegExp]>([
     ['a pipe', (path) => spawnSync('mkfifo', [path]), /is a device, a pipe or a socket/],
     ['a directory', (path) => mkdirSync(path), /is a directory/],
@@ -151,7 +151,7 @@ describe('what has the name of an output and is no file is refused before anythi
     }
   });
 
-  it('a file where a directory has to be made is said at once, and tried once', async () => {
+  it('a file in the place of a directory is reported at once, and tried once', async () => {
     writeFileSync(join(scratch, 'file'), '');
     const run = countingRun('job', toJsonLinesFile(join(scratch, 'file/out.jsonl')));
     await expect(run.result).rejects.toThrow(/a part of the path is not a directory/);
@@ -159,7 +159,7 @@ describe('what has the name of an output and is no file is refused before anythi
   });
 });
 
-it('one after the other, both write it', async () => {
+it('two runs, one after the other, both write it', async () => {
   const path = join(scratch, 'out.jsonl');
   await countingRun('first', toJsonLinesFile(path)).result;
   await countingRun('second', toJsonLinesFile(path)).result;
@@ -186,7 +186,7 @@ it('two live runs that keep results in one directory: the second is refused befo
   expect(readdirSync(scratch)).toEqual(['kept']);
 });
 
-it('what a process that was killed has left is replaced by the next run', async () => {
+it('the remains of a killed process are replaced by the next run', async () => {
   const path = join(scratch, 'out.jsonl');
   const source = pathToFileURL(join(__dirname, '../../src/index.ts')).href;
   const script = `

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { collect, fixedDelay, fromArray, Job, range } from '../../src/index.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 
-/** The most calls that any stretch of `perMs` has seen. */
+/** The maximum number of calls in any interval of `perMs`. */
 function mostWithin(callsMs: readonly number[], perMs: number): number {
   return Math.max(...callsMs.map((fromMs) => callsMs.filter((atMs) => atMs >= fromMs && atMs < fromMs + perMs).length));
 }
 
-describe('calls that are owed to the outside world', () => {
+describe('limits on calls to the outside world', () => {
   it('one limit holds for all subtasks and attempts of an operator', async () => {
     const environment = virtualEnvironment();
     const callsMs: number[] = [];
@@ -36,7 +36,7 @@ describe('calls that are owed to the outside world', () => {
     expect(mostWithin(callsMs, 1_000)).toBe(5);
   });
 
-  it('calls per key are limited over all subtasks, and each key goes its own way', async () => {
+  it('calls per key are limited over all subtasks, and keys do not wait for each other', async () => {
     const environment = virtualEnvironment();
     const [now, most] = [new Map<string, number>(), new Map<string, number>()];
     const job = Job.create('tenants', { parallelism: 3 });

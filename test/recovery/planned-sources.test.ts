@@ -2,7 +2,7 @@ import { collect, Job, type Source } from '../../src/index.ts';
 import { faultPlan, simulate } from '../../src/testing/index.ts';
 import { runStory } from '../support/run-story.ts';
 
-/** Numbers up to a limit that is larger at every look: subtasks that looked by themselves would disagree. */
+/** Numbers up to a limit that grows with each check, so subtasks that checked by themselves would disagree. */
 function growing(failures = 0) {
   const limits: number[] = [];
   let failuresLeft = failures;
@@ -48,7 +48,7 @@ it('a run plans once, however often its tasks start, and the next run plans agai
   expect(limits).toEqual([50, 100]);
 });
 
-it('a plan that fails is a failure of the task, which a restart may cure', async () => {
+it('a failed plan is a failure of the task, which a restart may cure', async () => {
   const { job, limits, records } = growing(1);
   const { attempts } = await runStory(job);
   expect(attempts).toEqual({ numbers: 2 });

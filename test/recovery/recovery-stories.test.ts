@@ -17,26 +17,26 @@ import { ManualCluster, type ManualClusterOptions } from '../support/manual-clus
 const { blocking } = exchangeTypes;
 const patient = { delayMs: 100, maxAttempts: Number.POSITIVE_INFINITY };
 
-/** All deployed and running. */
+/** Deployed and running. */
 function running(options: ManualClusterOptions): ManualCluster {
   const cluster = new ManualCluster(options).start();
   cluster.runAll();
   return cluster;
 }
 
-/** Finishes tasks, which lets their consumers be deployed, and brings those to running. */
+/** Finishes tasks, deploys their consumers, and brings those to running. */
 function finish(cluster: ManualCluster, ...tasks: string[]): void {
   for (const task of tasks) cluster.report(task, 'finished');
   cluster.runAll();
 }
 
-/** What the first attempt of a task wrote. */
+/** The result of the first attempt of a task. */
 function resultOf(cluster: ManualCluster, task: string): ResultPartitionId {
   const [partition] = cluster.ledger.graph.partitionsOf(cluster.vertex(task));
   return { partition: partition as ResultPartitionId['partition'], attempt: 0 as AttemptNumber };
 }
 
-/** What was deployed since the last look. */
+/** The deployments since the last call. */
 function looker(cluster: ManualCluster): () => string[] {
   let seen = cluster.deployed.length;
   return () => {
@@ -68,7 +68,7 @@ const threeStages: ManualClusterOptions = {
 };
 
 describe('recovery', () => {
-  it('a consumer behind a blocking exchange restarts alone', () => {
+  it('a consumer after a blocking exchange restarts alone', () => {
     const cluster = running(threeStages);
     finish(cluster, 'read[0]');
     const deployed = looker(cluster);
@@ -97,7 +97,7 @@ describe('recovery', () => {
     expect(cluster.status).toBe('finished');
   });
 
-  it('a result is given up when the regions that read it have finished, and produced again with the one behind it', () => {
+  it('a result is released when the regions that read it have finished, and is produced again together with the next one', () => {
     const cluster = running(threeStages);
     finish(cluster, 'read[0]');
     expect(cluster.released).toEqual([]);
@@ -106,7 +106,7 @@ describe('recovery', () => {
     const deployed = looker(cluster);
     cluster.fail('store[0]', new PartitionLostError(resultOf(cluster, 'parse[0]'), 'bad checksum'));
     cluster.clock.advance(100);
-    // Both are missing, and that is known at once: one failover, one restart.
+    // Both losses are found at once: one failover, one restart.
     expect(cluster.events.filter(({ type }) => type === 'failover.decided')).toMatchObject([{ taskCount: 3 }]);
     expect(deployed()).toEqual(['read[0]']);
     finishAll(cluster);
@@ -114,7 +114,7 @@ describe('recovery', () => {
     expect(['read[0]', 'parse[0]', 'store[0]'].map((task) => cluster.attemptOf(task))).toEqual([1, 1, 1]);
   });
 
-  it('results that are lost along a chain are found in one pass, and cost one restart', () => {
+  it('lost results along a chain are found in one pass, and cost one restart', () => {
     const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
     finish(cluster, 'read[0]', 'parse[0]');
     cluster.executors.missingResultsOf.add('read[0]').add('parse[0]');
@@ -131,7 +131,7 @@ describe('recovery', () => {
     expect(cluster.events.filter(({ type }) => type === 'task.failed')).toHaveLength(1);
   });
 
-  it('a producer that runs again takes finished consumers with it', () => {
+  it('a producer that runs again restarts finished consumers too', () => {
     const cluster = running({ ...threeStages, keepResults: 'until-job-ends' });
     finish(cluster, 'read[0]', 'parse[0]');
     const deployed = looker(cluster);
@@ -200,7 +200,7 @@ describe('recovery', () => {
     expect(cluster.events.filter(({ type }) => type === 'task.failed')).toHaveLength(1);
   });
 
-  it('late reports of an older attempt change nothing', () => {
+  it('late reports of an older attempt have no effect', () => {
     const cluster = running({ vertices: [{ id: 'v', parallelism: 1 }] });
     cluster.fail('v[0]');
     cluster.clock.advance(100);
@@ -212,7 +212,7 @@ describe('recovery', () => {
     expect(cluster.status).toBe('finished');
   });
 
-  it('without restarts left the job fails, with the cause and the task', () => {
+  it('without remaining restarts the job fails, with the cause and the task', () => {
     const cluster = running({ ...threeStages, restartBackoff: restartBackoffMachine(noRestart()) });
     const cause = new Error('broke');
     cluster.fail('read[0]', cause);
@@ -221,7 +221,7 @@ describe('recovery', () => {
     expect(cluster.clock.pendingCount).toBe(0);
   });
 
-  it('an unrecoverable failure fails the job at once; a classifier of the user may say so too', () => {
+  it('an unrecoverable failure fails the job at once; a custom classifier may declare one too', () => {
     for (const [cause, classifiers] of [
       [new Error('wrapped', { cause: new UnrecoverableError('no such file') }), []],
       [
@@ -238,7 +238,7 @@ describe('recovery', () => {
     }
   });
 
-  it('a classifier or enricher that throws is passed over, and said so', () => {
+  it('a classifier or enricher that throws is skipped and reported', () => {
     const broken = (): never => {
       throw new Error('my mistake');
     };
@@ -250,7 +250,7 @@ describe('recovery', () => {
     expect(cluster.attemptOf('read[0]')).toBe(1);
   });
 
-  it('each region has a backoff of its own: a flapping one cannot spend the restarts of the others', () => {
+  it('each region has its own backoff: an unstable region cannot use up the restarts of the others', () => {
     const restartBackoff = restartBackoffMachine(fixedDelay({ maxAttempts: 2, delayMs: 10 }));
     const options: ManualClusterOptions = { vertices: [{ id: 'v', parallelism: 2 }], restartBackoff };
     const each = running(options);
@@ -274,7 +274,7 @@ describe('recovery', () => {
       expect(cluster.attemptOf('read[0]')).toBe(1);
     });
 
-    it('restart individual says which edge forced it to restart more', () => {
+    it('restart individual names the edge that forced more restarts', () => {
       const cluster = running({
         vertices: [
           { id: 'a', parallelism: 1 },
@@ -290,7 +290,7 @@ describe('recovery', () => {
       });
     });
 
-    it('a machine of the user may count, and fail the job', () => {
+    it('a custom machine may count, and fail the job', () => {
       const strategy = failoverStrategySetup<{ failures: number }>().createMachine({
         context: { failures: 0 },
         on: {
@@ -355,7 +355,7 @@ describe('recovery', () => {
       expect(cluster.attemptOf('read[0]')).toBe(1);
     });
 
-    it('one that names too few is given what correctness needs', () => {
+    it('one that names too few regions gets those that correctness needs', () => {
       const cluster = running({
         ...threeStages,
         keepResults: 'until-job-ends',
@@ -395,7 +395,7 @@ describe('recovery', () => {
         },
       }),
     };
-    /** Fails a task until its job has, as soon as it runs again. Returns how often it was restarted. */
+    /** Fails a task whenever it runs again, until its job fails. Returns the number of restarts. */
     const restartsOf = (cluster: ManualCluster, task: string): number => {
       const before = cluster.attemptOf(task);
       for (let failures = 0; failures < 50 && cluster.status === 'running'; failures++) {
@@ -423,7 +423,7 @@ describe('recovery', () => {
       },
     );
 
-    it('the default waits longer each time, and counts for each region alone; or for the job, where one backoff does', () => {
+    it('the default waits longer each time, and counts per region; or for the job if one backoff serves it', () => {
       const restartBackoff = misbehaving['that throws when it is told'] as AnyActorLogic;
       const options: ManualClusterOptions = { vertices: [{ id: 'v', parallelism: 2 }], restartBackoff };
       const spentBy = (cluster: ManualCluster): string => {
@@ -444,14 +444,14 @@ describe('recovery', () => {
       expect(delays.at(-1)).toBeGreaterThan(200);
     });
 
-    it('a late answer of an overruled one changes nothing', () => {
+    it('a late answer of an overruled one has no effect', () => {
       const late = restartBackoffSetup<{ asked: number[] }>().createMachine({
         context: { asked: [] },
         on: {
           'backoff.requested': {
             actions: [
               assign({ asked: ({ context, event }) => [...context.asked, event.failover] }),
-              // Asked for the next, it answers the one before.
+              // Answers each question with the answer to the previous one.
               emit(({ context }) => ({
                 type: 'backoff.decided' as const,
                 failover: (context.asked.at(-2) ?? 0) as FailoverId,
@@ -489,7 +489,7 @@ describe('recovery', () => {
       },
     );
 
-    it('a cancellation that hangs costs the executor, not the job', () => {
+    it('a hanging cancellation costs the executor, not the job', () => {
       const cluster = running({
         vertices: [
           { id: 'a', parallelism: 1 },
@@ -506,7 +506,7 @@ describe('recovery', () => {
       ]);
     });
 
-    it('suspend waits for nobody', () => {
+    it('suspend does not wait', () => {
       const cluster = running(threeStages);
       const cause = new Error('the master moves');
       cluster.tell({ type: 'job.suspend', cause });
@@ -517,7 +517,7 @@ describe('recovery', () => {
   });
 
   describe('slots', () => {
-    it('regions wait for slots in line, and run as others finish', () => {
+    it('regions wait for slots in order, and run as others finish', () => {
       const cluster = new ManualCluster({ vertices: [{ id: 'v', parallelism: 5 }], slots: 2 }).start();
       expect(cluster.deployed).toEqual(['v[0]', 'v[1]']);
       cluster.runAll();
@@ -562,7 +562,7 @@ describe('recovery', () => {
       expect(cluster.master.getSnapshot().context.failure?.cause).toMatchObject({ neededSlots: 4, offeredSlots: 3 });
     });
 
-    it('a region that may yet have its slots waits, and says how many are offered when it has waited in vain', () => {
+    it('a region that may still get its slots waits, and reports the offered number when its wait times out', () => {
       const cluster = new ManualCluster({ ...needsFour, slots: 3 }).start();
       cluster.clock.advance(10_000);
       expect(cluster.events.find((event) => event.type === 'task.failed')).toMatchObject({
@@ -584,7 +584,7 @@ describe('recovery', () => {
   });
 
   //  (s0) ══▶ (s1) ══▶ … ══▶ (s1999)
-  it('a chain of two thousand stages is scheduled, failed and canceled without a deep stack', () => {
+  it('a chain of two thousand stages is scheduled, fails and is canceled without a deep stack', () => {
     const count = 2_000;
     const cluster = new ManualCluster({
       vertices: Array.from({ length: count }, (_, index) => ({ id: `s${index}`, parallelism: 1 })),

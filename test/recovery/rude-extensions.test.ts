@@ -18,7 +18,7 @@ import {
 import { faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { revokedProxy, thenable, trappingProxy } from '../support/rude-values.ts';
 
-/** What code that is not ours may do where it is called. `run` is the run that calls it. */
+/** Bad behavior of user code, wherever it is called. `run` is the run that calls it. */
 const manners: Readonly<Record<string, (run: () => JobRun, given: unknown) => unknown>> = {
   throws: () => {
     throw new Error('rude');
@@ -51,7 +51,7 @@ interface Extension {
   /** Puts `rude` in its place. */
   readonly options: (rude: (given: unknown) => unknown) => JobRunOptions;
   readonly watch?: (run: JobRun, rude: (given: unknown) => unknown) => unknown;
-  /** The events that may say what it did. */
+  /** The events that may report it. */
   readonly says: RegExp;
 }
 
@@ -154,7 +154,7 @@ const extensions: Readonly<Record<string, Extension>> = {
   },
 };
 
-/** Runs a job of two regions that is failed twice, beside what is rude. */
+/** Runs a job of two regions that fails twice, with the rude extension. */
 async function disturbed(
   make: (rude: (given: unknown) => unknown) => Extension,
   manner: (run: () => JobRun, given: unknown) => unknown,
@@ -193,7 +193,7 @@ async function disturbed(
       (reason: unknown) => reason as Error,
     ),
   );
-  // What is reported of a rejection, and what nobody handled, comes in turns of its own.
+  // Reports of a rejection, and unhandled rejections, come on their own turns.
   for (let turn = 0; turn < 3; turn++) {
     await environment.drive(new Promise<void>((resolve) => environment.clock.setImmediate(resolve)));
   }
@@ -215,12 +215,12 @@ async function disturbed(
 const right = Array.from({ length: 10 }, (_, key) => 1_900 + 20 * key);
 
 describe.each(Object.entries(extensions))('%s', (_, extension) => {
-  it.each(Object.entries(manners))('that %s harms neither job nor process', async (manner, behave) => {
+  it.each(Object.entries(manners))('that %s affects neither job nor process', async (manner, behave) => {
     const { error, said, calls, records, timers } = await disturbed(() => extension, behave);
     expect([error, [...records].sort((a, b) => a - b), timers]).toEqual([undefined, right, 0]);
     expect(calls).toBeGreaterThan(0);
     expect(said.filter((event) => !extension.says.test(event))).toEqual([]);
-    // Each decision is overruled; everything else is said once.
+    // Each decision is overruled; everything else is reported once.
     expect(said.length).toBeLessThanOrEqual(said[0]?.startsWith('failover.overruled') === true ? 2 : 1);
     if (manner === 'throws') expect(said).not.toEqual([]);
   });
@@ -235,7 +235,7 @@ describe.each(Object.entries(extensions))('%s', (_, extension) => {
 });
 
 describe('a logger', () => {
-  it.each(Object.entries(manners))('that %s harms neither job nor process', async (manner, behave) => {
+  it.each(Object.entries(manners))('that %s affects neither job nor process', async (manner, behave) => {
     const log = (run: JobRun | undefined) => (message: string) => behave(() => run as JobRun, { message }) as void;
     const { error, said, records, timers } = await disturbed(
       () => ({ options: () => ({}), says: /./ }),
@@ -296,7 +296,7 @@ describe('a strategy machine', () => {
       },
       false,
     ],
-  ] as const)('that %s holds up neither job nor process', async (_, machine, overruled) => {
+  ] as const)('that %s blocks neither job nor process', async (_, machine, overruled) => {
     const { error, said, records, timers } = await disturbed(
       () => ({ options: () => ({ failoverStrategy: machine(), decisionDeadlineMs: 50 }), says: /./ }),
       () => undefined,

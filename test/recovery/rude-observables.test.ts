@@ -12,7 +12,7 @@ import {
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { revokedProxy, withThen } from '../support/rude-values.ts';
 
-/** What RxJS would have thrown on a timer of its own, which ends the process. */
+/** RxJS would have thrown this on its own timer, which ends the process. */
 const uncaught: unknown[] = [];
 
 beforeEach(() => {
@@ -27,7 +27,7 @@ afterEach(() => {
 
 const threeAttempts = fixedDelay({ maxAttempts: 2, delayMs: 1 });
 
-/** Runs a job to its end: what it said when it failed, and how often something ran. */
+/** Runs a job to its end: the message of its failure, and how often something ran. */
 async function messageOf(job: Job, watch: (run: JobRun) => void = () => {}): Promise<string | undefined> {
   const environment = virtualEnvironment();
   const run = job.run({ environment, restartBackoff: threeAttempts });
@@ -48,7 +48,7 @@ const refusing = (): never => {
   throw new UnrecoverableError('the step behind');
 };
 
-/** An observable that only looks like one: what it answers cannot be unsubscribed from. */
+/** A fake observable, whose subscription cannot be unsubscribed. */
 const foreign = <Value>(source: Observable<Value>): Observable<Value> =>
   ({ subscribe: (listener: never) => void source.subscribe(listener) }) as unknown as Observable<Value>;
 
@@ -58,13 +58,13 @@ describe('a pipe of through', () => {
     return { job, numbers: job.source('numbers', range(0, 3)) };
   };
 
-  it('whose teardown throws when it has completed fails by its name', async () => {
+  it('whose teardown throws at its completion fails, and names its operator', async () => {
     const { job: rude, numbers } = job();
     numbers.through(tearingDown(), { uid: 'rude' }).sink('out', collect());
     expect(await messageOf(rude)).toMatch(/failed: the teardown \(in "rude"/);
   });
 
-  it('whose teardown throws when it has completed fails, also before other steps', async () => {
+  it('whose teardown throws at its completion fails, also before other steps', async () => {
     const { job: rude, numbers } = job();
     numbers
       .through(tearingDown(), { uid: 'rude' })
@@ -76,20 +76,20 @@ describe('a pipe of through', () => {
   it.each([
     ['whose teardown throws', tearingDown<unknown>()],
     ['that cannot be unsubscribed from', foreign<unknown>],
-  ])('%s when another step has failed does not keep the job', async (_, rudely) => {
+  ])('%s after another step has failed does not delay the job', async (_, rudely) => {
     const { job: rude, numbers } = job();
     numbers.through(rudely).map(refusing).sink('out', collect());
     expect(await messageOf(rude)).toMatch(/failed: the step behind/);
   });
 
-  it('whose teardown throws when nobody needs more harms nobody', async () => {
+  it('whose teardown throws when no consumer needs more has no effect', async () => {
     const { job: rude, numbers } = job();
     const out = collect<unknown>();
     numbers.through(tearingDown()).through(take(2)).sink('out', out);
     expect([await messageOf(rude), out.records]).toEqual([undefined, [0, 1]]);
   });
 
-  it('whose teardown throws does not keep a job that is canceled', async () => {
+  it('whose teardown throws does not delay a canceled job', async () => {
     const rude = Job.create('rude');
     rude
       .source(
@@ -101,7 +101,7 @@ describe('a pipe of through', () => {
     expect(await messageOf(rude, (run) => void run.cancel())).toMatch(/was canceled/);
   });
 
-  it('that fails as it is subscribed to fails by its name', async () => {
+  it('that fails during the subscription fails, and names its operator', async () => {
     const { job: rude, numbers } = job();
     const throwing = {
       subscribe: () => {
@@ -116,7 +116,7 @@ describe('a pipe of through', () => {
     // oxlint-disable-next-line unicorn/no-thenable -- that is what it is for
     ['a property `then` that throws', () => Object.defineProperty({}, 'then', { get: refusing })],
     ['a revoked proxy', revokedProxy],
-  ])('that emits %s fails, and loses nothing in silence', async (_, make) => {
+  ])('that emits %s fails, and loses nothing silently', async (_, make) => {
     const { job: rude, numbers } = job();
     numbers.through(map(make), { uid: 'rude' }).sink('out', collect());
     expect(await messageOf(rude)).toMatch(/^Job "rude" failed: .*\(in "rude", at range\(0, 3\), record 0/);
@@ -134,7 +134,7 @@ describe('a pipe of through', () => {
   });
 });
 
-describe('an observable that is read', () => {
+describe('an observable as a source', () => {
   const buffer = { capacity: 4, overflow: 'error' } as const;
   const reading = (observable: () => Observable<number>, sink: Sink<number> = collect<number>()): Job => {
     const job = Job.create('rude');
@@ -142,7 +142,7 @@ describe('an observable that is read', () => {
     return job;
   };
 
-  it('whose teardown throws as it completes is read to its end', async () => {
+  it('whose teardown throws at its completion is read to its end', async () => {
     const out = collect<number>();
     const message = await messageOf(reading(() => of(1, 2).pipe(tearingDown()), out));
     expect([message, out.records]).toEqual([undefined, [1, 2]]);
@@ -155,7 +155,7 @@ describe('an observable that is read', () => {
     expect(await messageOf(reading(() => observable().pipe(tearingDown())))).toMatch(reason);
   });
 
-  it('whose teardown throws on a timer of its own does not end the process', async () => {
+  it('whose teardown throws on its own timer does not end the process', async () => {
     const job = reading(
       () =>
         new Observable((to) => {
@@ -175,7 +175,7 @@ describe.each(['events$', 'status$'] as const)('a listener of %s whose teardown 
     ['before other operators', (source) => source.pipe(tearingDown(), map(String))],
     ['among others', (source) => merge(source, NEVER.pipe(take(0))).pipe(tearingDown())],
     ['early', (source) => source.pipe(tearingDown(), take(1))],
-  ])('%s, does not keep the job', async (_, rudely) => {
+  ])('%s, does not delay the job', async (_, rudely) => {
     const job = Job.create('watched');
     const out = collect<number>();
     job.source('numbers', range(0, 3)).sink('out', out);

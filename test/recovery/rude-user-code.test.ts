@@ -18,7 +18,7 @@ import { Readable } from 'node:stream';
 import { unhandledDuring } from '../operators/stage-driver.ts';
 import { errorWithout, revokedProxy, thenable, trappingProxy } from '../support/rude-values.ts';
 
-/** Runs a job on virtual time to its end, with what it said of itself. */
+/** Runs a job on virtual time to its end, with its log. */
 async function outcome(job: Job, options: JobRunOptions = {}): Promise<{ error: Error | undefined }> {
   const environment = virtualEnvironment();
   const run = job.run({ restartBackoff: noRestart(), environment, ...options });
@@ -36,7 +36,7 @@ async function outcome(job: Job, options: JobRunOptions = {}): Promise<{ error: 
   return { error };
 }
 
-describe('what is thrown cannot be looked at', () => {
+describe('an error that throws when it is read', () => {
   const ring = new Error('ring');
   ring.cause = ring;
   const deep = (): Error => {
@@ -109,8 +109,8 @@ describe('what is thrown cannot be looked at', () => {
   );
 });
 
-describe('what sources and sinks answer', () => {
-  it('a commit that is a thenable and takes its time loses nothing', async () => {
+describe('answers of sources and sinks', () => {
+  it('a commit that returns a slow thenable loses nothing', async () => {
     const written: unknown[] = [];
     const stored: unknown[] = [];
     const environment = virtualEnvironment();
@@ -247,7 +247,7 @@ describe('a function that changes its record', () => {
     });
   });
 
-  it('is nobody’s business in production', async () => {
+  it('is ignored in production', async () => {
     const kept = rows();
     const got = collect<{ n: number }>();
     const environment = virtualEnvironment({ freezeRecords: false });

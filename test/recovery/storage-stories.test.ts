@@ -4,7 +4,7 @@ import { runStory } from '../support/run-story.ts';
 
 const count = 400;
 
-//  a ─▶ b ─▶ c ─▶ d ─▶ out          each arrow an exchange of its own; every task doubles nothing, it only passes on
+//  a ─▶ b ─▶ c ─▶ d ─▶ out          each arrow is a separate exchange; every task passes its records on unchanged
 function chain(exchanges: readonly Exchange[]) {
   const job = Job.create('chain', { mode: 'batch', parallelism: 1 });
   const out = collect<number>();
@@ -24,7 +24,7 @@ const diskBytes = async (): Promise<number> => {
   return uses[0]?.diskBytes as number;
 };
 
-/** What results take when the master hears that a vertex has finished. */
+/** The storage of results when the master hears that a vertex has finished. */
 async function storageSeen(job: Job, vertex: string, options = {}) {
   const environment = virtualEnvironment();
   let uses: readonly StorageUse[] = [];
@@ -39,8 +39,8 @@ async function storageSeen(job: Job, vertex: string, options = {}) {
   return { uses, after: run.storage(), events };
 }
 
-describe('what results take', () => {
-  it('is seen by exchange, with who has yet to read them; nothing is left at the end', async () => {
+describe('the storage of results', () => {
+  it('is shown by exchange, with the waiting consumers; nothing is left at the end', async () => {
     const { uses, after } = await storageSeen(chain(['blocking', 'reliable']).job, 'c', {
       keepResults: 'until-job-ends',
     });
@@ -80,7 +80,7 @@ describe('what results take', () => {
     ['until-job-ends', { keepResults: 'until-job-ends' }, 3],
     ['a time that is over', { keepResults: { ttlMs: 1 } }, 1],
     ['a time that is not', { keepResults: { ttlMs: 1_000_000 } }, 3],
-  ])('is given up as the policy says: %s', async (_, options, held) => {
+  ])('is released by the policy: %s', async (_, options, held) => {
     const slow = Job.create('slow', { mode: 'batch', parallelism: 1 });
     const out = collect<number>();
     slow
@@ -113,7 +113,7 @@ describe('what results take', () => {
 });
 
 describe('a disk budget', () => {
-  it('that has room for one result at a time: who has no room waits until one is given up', async () => {
+  it('with room for one result: a producer without room waits until one is released', async () => {
     const { job, out } = chain(['blocking', 'blocking', 'blocking']);
     const one = await diskBytes();
     const end = await runStory(job, {
@@ -125,7 +125,7 @@ describe('a disk budget', () => {
     expect(end.receipt.failovers).toEqual([]);
   });
 
-  it('that is too small for what has to be there at once: says so after some time, and what to do', async () => {
+  it('that is too small for the concurrent results: fails after some time, with the remedy', async () => {
     const { job } = chain(['blocking', 'blocking', 'blocking']);
     const one = await diskBytes();
     await expect(
@@ -135,7 +135,7 @@ describe('a disk budget', () => {
     );
   });
 
-  it('gives up what everybody has read, although it was to be kept, before it refuses: cheapest first', async () => {
+  it('releases results that every consumer has read, although they were to be kept, before it refuses: cheapest first', async () => {
     const { job, out } = chain(['blocking', 'blocking', 'blocking', 'blocking']);
     const one = await diskBytes();
     const options = { memoryBudgetBytes: 0, keepResults: 'until-job-ends' as const, diskBudgetBytes: one * 2.5 };
@@ -145,7 +145,7 @@ describe('a disk budget', () => {
     expect(out.records).toEqual(everyNumber);
   });
 
-  it('gives up first what was quickest to produce', async () => {
+  it('first releases the result that was quickest to produce', async () => {
     //  slow ═▶ ┐                  both are read by `both`, and kept; then `last` needs more disk than there is
     //  quick ═▶┴ both ═▶ last
     const job = Job.create('costs', { mode: 'batch', parallelism: 1 });
@@ -202,7 +202,7 @@ describe('a disk budget', () => {
     expect(held).toEqual([['b', 'c', 'd']]);
   });
 
-  it('of one exchange is a part of the whole', async () => {
+  it('of one exchange is part of the whole', async () => {
     const { job } = chain([reliable({ diskBudgetBytes: 100 }), 'reliable']);
     await expect(runStory(job, { diskOverflow: 'fail' })).rejects.toThrow(/of 100 bytes of disk/);
   });
