@@ -4,7 +4,8 @@ export { DataStream, type KeyedAsyncMapOptions, KeyedStream, type RecordOf } fro
 export type { Aggregation, Key, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions } from './api/stream-end.ts';
-export type { ExchangeOptions, JobDefinition, OperatorOptions } from './api/stream-graph.ts';
+export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions } from './api/stream-graph.ts';
+export type { ConnectorDefinition, VersionOptions } from './operators/identity/step-declaration.ts';
 export type { JobMode } from './run/job-plan.ts';
 export {
   explain,
@@ -134,7 +135,7 @@ export { fromWebStream, toWebWritable } from './connectors/streams/web-stream.ts
 
 // Sources, sinks and the context of user functions
 export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
-export type { DeliveryGuarantee, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
+export type { DeliveryGuarantee, Redo, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';
 export type {
   AsyncCallContext,

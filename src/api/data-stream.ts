@@ -7,12 +7,16 @@ import type {
   KeyConcurrency,
   OperatorDescription,
 } from '../operators/operator-description.ts';
+import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
 import type { Sink } from '../operators/sink.ts';
 import { checkOptions } from '../options.ts';
 import type { Aggregation, Key, KeyedProcess } from './keyed-functions.ts';
+import { declareKey } from './step-declarations.ts';
 import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
 import { callOf, type FoldOptions, mapAsyncOptionNames, type StreamEnd } from './stream-end.ts';
-import type { ExchangeOptions, OperatorOptions } from './stream-graph.ts';
+import type { ExchangeOptions, KeyOptions, OperatorOptions } from './stream-graph.ts';
+
+type Process = OperatorDescription & { readonly kind: 'process' };
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
@@ -165,9 +169,10 @@ export class DataStream<out Out> {
    *
    * At parallelism 1 on both sides the steps are chained, unless the exchange is named.
    */
-  keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: ExchangeOptions = {}): KeyedStream<Out, Of> {
+  keyBy<Of extends Key>(keyOf: (record: Out) => Of, options: KeyOptions = {}): KeyedStream<Out, Of> {
     checkRecordFunction('keyBy', keyOf);
-    return new KeyedStream(this.#end.distributed({ kind: 'hash', keyOf }, options), keyOf);
+    const key = declareKey(keyOf, options);
+    return new KeyedStream(this.#end.distributed({ kind: 'hash', ...key }, options), key);
   }
 
   /** Merges this stream with others of the same job, in no particular order. */
@@ -200,7 +205,7 @@ export class DataStream<out Out> {
   /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
   sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid' | 'deterministic'> = {}): void {
     if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
-    checkOptions(`sink "${name}"`, options, { parallelism: true, exchange: true });
+    checkOptions(`sink "${name}"`, options, { parallelism: true, exchange: true, version: true, inputs: true });
     this.#end.sink({ kind: 'sink', sink }, { ...options, uid: name });
   }
 }
@@ -230,19 +235,20 @@ export class DataStream<out Out> {
  */
 export class KeyedStream<out Out, out Of extends Key> {
   readonly #end: StreamEnd;
-  readonly #keyOf: (record: never) => unknown;
+  readonly #key: KeyDeclaration;
 
   /** @internal Keyed streams come from `keyBy`. */
-  constructor(end: StreamEnd, keyOf: (record: never) => unknown) {
+  constructor(end: StreamEnd, key: KeyDeclaration) {
     this.#end = end;
-    this.#keyOf = keyOf;
+    this.#key = key;
   }
 
   /** Combines the records of a key pairwise. `combine` must not change its arguments. */
   reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
     checkRecordFunction('reduce', combine);
     const fold = {
-      keyOf: this.#keyOf,
+      key: this.#key,
+      functions: { function: combine },
       create: (record: Out) => record,
       add: combine,
       result: (reduced: Out) => reduced,
@@ -277,7 +283,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     checkRecordFunction('create of aggregate', create);
     checkRecordFunction('add of aggregate', add);
     checkRecordFunction('result of aggregate', result);
-    const fold = { keyOf: this.#keyOf, create: (record: Out) => add(create(), record), add, result };
+    const functions = { create, add, result };
+    const fold = { key: this.#key, functions, create: (record: Out) => add(create(), record), add, result };
     return new DataStream(this.#end.fold('aggregate', fold, options));
   }
 
@@ -291,7 +298,7 @@ export class KeyedStream<out Out, out Of extends Key> {
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     const { concurrencyPerKey: limit, ...others } = options;
-    const key = this.#keyOf as KeyConcurrency<Out>['key'];
+    const key = this.#key.keyOf as KeyConcurrency<Out>['key'];
     const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
     return new DataStream<Out>(this.#end).mapAsync(fn, { ...others, ...perKey });
   }
@@ -324,8 +331,8 @@ export class KeyedStream<out Out, out Of extends Key> {
     const { onRecord, onEnd } = process;
     checkRecordFunction('onRecord of process', onRecord);
     if (onEnd !== undefined) checkRecordFunction('onEnd of process', onEnd);
-    const operator = { kind: 'process', keyOf: this.#keyOf, onRecord, ...(onEnd && { onEnd }) } as OperatorDescription;
-    return new DataStream(this.#end.operator('process', operator, options));
+    const operator = { kind: 'process', keyOf: this.#key.keyOf, onRecord, ...(onEnd && { onEnd }) } as Process;
+    return new DataStream(this.#end.operator('process', operator, options, this.#key));
   }
 }
 

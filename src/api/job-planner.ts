@@ -101,6 +101,7 @@ export function planJob(job: JobDefinition): JobPlan {
     jobGraph,
     programs: Object.freeze(ordered.map((vertex) => programOf(vertex, outputsById.get(vertex.id) ?? []))),
     chains: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.uid)))),
+    declarations: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.declaration)))),
     exchanges: Object.freeze(edges.map(({ exchange, settings }) => settings ?? { name: exchange })),
   });
 }

@@ -1,8 +1,10 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
+import type { VersionOptions } from '../operators/identity/step-declaration.ts';
 import type { Source } from '../operators/source.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, type OptionNames } from '../options.ts';
 import { DataStream } from './data-stream.ts';
 import { StreamEnd } from './stream-end.ts';
+import { declareSource } from './step-declarations.ts';
 import { planJob } from './job-planner.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { runJob } from '../run/run-job.ts';
@@ -27,7 +29,7 @@ export interface JobOptions {
 }
 
 /** Options of a source. */
-export interface SourceOptions {
+export interface SourceOptions extends VersionOptions {
   /** Parallelism. Default: that of the job, limited to the source's maximum. */
   readonly parallelism?: number | undefined;
   /** Whether reading again yields the same records in the same order. Default: the source's declaration. */
@@ -38,6 +40,14 @@ export interface SourceOptions {
    */
   readonly replayable?: boolean | undefined;
 }
+
+const sourceOptionNames: OptionNames<SourceOptions> = {
+  parallelism: true,
+  deterministic: true,
+  replayable: true,
+  version: true,
+  inputs: true,
+};
 
 /**
  * A dataflow job: described once, as streams from sources to sinks, and run any number of times.
@@ -88,8 +98,9 @@ export class Job implements JobDefinition {
   /** Starts a stream: the records of `source`. The name is the source's uid. */
   source<Out>(name: string, source: Source<Out>, options: SourceOptions = {}): DataStream<Out> {
     if (typeof source?.open !== 'function') throw new InvalidArgumentError(`source "${name}"`, source, 'a source');
-    checkOptions(`source "${name}"`, options, { parallelism: true, deterministic: true, replayable: true });
-    const from = this.#graph.add('source', { kind: 'source', source }, [], { ...options, uid: name });
+    checkOptions(`source "${name}"`, options, sourceOptionNames);
+    const declaration = declareSource(source, options);
+    const from = this.#graph.add('source', { kind: 'source', source }, declaration, [], { ...options, uid: name });
     return new DataStream<Out>(new StreamEnd(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]));
   }
 

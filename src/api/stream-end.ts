@@ -1,8 +1,10 @@
 import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import { propertyOf } from '../foreign-value.ts';
+import type { KeyDeclaration, StepDeclaration } from '../operators/identity/step-declaration.ts';
 import type { AsyncMapOptions, OperatorDescription, Partitioning } from '../operators/operator-description.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 import { checkExchange } from './exchange.ts';
+import { declareFold, declareOperator, declareSink } from './step-declarations.ts';
 import {
   type ExchangeOptions,
   type OperatorOptions,
@@ -23,7 +25,9 @@ export interface FoldOptions extends OperatorOptions {
 
 /** Three functions that fold records by key, as operators call them. */
 export interface Fold {
-  readonly keyOf: (record: never) => unknown;
+  readonly key: KeyDeclaration;
+  /** The functions as the user wrote them, by name. */
+  readonly functions: Readonly<Record<string, unknown>>;
   readonly create: (record: never) => unknown;
   readonly add: (accumulator: never, record: never) => unknown;
   readonly result: (accumulator: never, key: never) => unknown;
@@ -40,9 +44,15 @@ export class StreamEnd {
   }
 
   /** Adds an operator; `mapAsync` checks its options itself. @throws InvalidArgumentError for an option that it does not have. */
-  operator(method: string, operator: OperatorDescription, options: OperatorOptions): StreamEnd {
+  operator(
+    method: string,
+    operator: Exclude<OperatorDescription, { readonly kind: 'aggregate' }>,
+    options: OperatorOptions,
+    key?: KeyDeclaration,
+  ): StreamEnd {
     if (operator.kind !== 'asyncMap') checkOptions(callOf(method, options), options, operatorOptionNames);
-    return this.#after(method, { kind: 'operator', operator }, options);
+    const declaration = declareOperator(method, operator, options, key);
+    return this.#after(method, { kind: 'operator', operator }, declaration, options);
   }
 
   /** Adds a fold by key. @throws InvalidArgumentError for an option that it does not have. */
@@ -52,18 +62,21 @@ export class StreamEnd {
     if (emit !== 'final' && emit !== 'updates') {
       throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
     }
-    return this.#after(method, { kind: 'operator', operator: { kind: 'aggregate', ...fold, emit } }, options);
+    const { key, functions, create, add, result } = fold;
+    const declaration = declareFold(method, functions, emit, options, key);
+    const operator = { kind: 'aggregate', keyOf: key.keyOf, create, add, result, emit } as const;
+    return this.#after(method, { kind: 'operator', operator }, declaration, options);
   }
 
   /** Adds a sink: nothing comes after it. */
   sink(step: StreamStep & { readonly kind: 'sink' }, options: OperatorOptions): void {
-    this.#graph.add('sink', step, this.#inputs, options);
+    this.#graph.add('sink', step, declareSink(step.sink, options), this.#inputs, options);
   }
 
   /** Determines how records travel to the next operator. */
   distributed(partitioning: Partitioning, options: ExchangeOptions): StreamEnd {
     const call = partitioning.kind === 'hash' ? 'keyBy' : partitioning.kind;
-    checkOptions(call, options, { exchange: true });
+    if (partitioning.kind !== 'hash') checkOptions(call, options, { exchange: true });
     const exchange = checkExchange(`exchange of ${call}`, options.exchange);
     const inputs = this.#inputs.map((input) => withPartitioning(input, partitioning, exchange));
     return new StreamEnd(this.#graph, inputs);
@@ -86,8 +99,8 @@ export class StreamEnd {
     );
   }
 
-  #after(method: string, step: StreamStep, options: OperatorOptions): StreamEnd {
-    const from = this.#graph.add(method, step, this.#inputs, options);
+  #after(method: string, step: StreamStep, declaration: StepDeclaration, options: OperatorOptions): StreamEnd {
+    const from = this.#graph.add(method, step, declaration, this.#inputs, options);
     return new StreamEnd(this.#graph, [{ from, partitioning: undefined, exchange: undefined }]);
   }
 }
@@ -97,6 +110,8 @@ const operatorOptionNames: OptionNames<OperatorOptions> = {
   parallelism: true,
   deterministic: true,
   exchange: true,
+  version: true,
+  inputs: true,
 };
 
 /** What `mapAsync` may be told. */

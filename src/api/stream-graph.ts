@@ -1,6 +1,11 @@
 import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import { maxParallelism } from '../graph/job-graph.ts';
 import type { OperatorDescription, Partitioning } from '../operators/operator-description.ts';
+import {
+  checkVersionOptions,
+  type StepDeclaration,
+  type VersionOptions,
+} from '../operators/identity/step-declaration.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
@@ -17,8 +22,11 @@ export interface ExchangeOptions {
   readonly exchange?: Exchange | undefined;
 }
 
+/** Options of `keyBy`; `version` and `inputs` are those of the key function. */
+export interface KeyOptions extends ExchangeOptions, VersionOptions {}
+
 /** Options of every operator. */
-export interface OperatorOptions extends ExchangeOptions {
+export interface OperatorOptions extends ExchangeOptions, VersionOptions {
   /** Name of the operator, unique in its job and stable across runs. Default: kind and number, such as `map-3`. */
   readonly uid?: string | undefined;
   /** Parallelism. Default: that of its input; after a shuffle, that of the job. */
@@ -51,6 +59,8 @@ export interface StreamNode {
   /** The method that made it: `map`, `reduce`, `source`. */
   readonly method: string;
   readonly step: StreamStep;
+  /** What its results depend on, as the user wrote it. */
+  readonly declaration: StepDeclaration;
   readonly inputs: readonly StreamInput[];
   /** undefined: the planner chooses. */
   readonly parallelism: number | undefined;
@@ -101,7 +111,13 @@ export class StreamGraph implements JobDefinition {
   }
 
   /** @throws JobValidationError for a duplicate uid. @throws InvalidArgumentError for options out of range. */
-  add(method: string, step: StreamStep, inputs: readonly StreamInput[], options: StepOptions): StreamNode {
+  add(
+    method: string,
+    step: StreamStep,
+    declaration: StepDeclaration,
+    inputs: readonly StreamInput[],
+    options: StepOptions,
+  ): StreamNode {
     const uid = options.uid === undefined ? this.#defaultUid(method) : checkName(`uid of a ${method}`, options.uid);
     const taken = this.#nodeByUid.get(uid);
     if (taken !== undefined) {
@@ -111,6 +127,7 @@ export class StreamGraph implements JobDefinition {
         'Give one of them another name or uid',
       );
     }
+    checkVersionOptions(`"${uid}"`, options);
     const { parallelism } = options;
     if (parallelism !== undefined) checkParallelism(`parallelism of "${uid}"`, parallelism);
     const exchange = checkExchange(`exchange of "${uid}"`, options.exchange);
@@ -120,6 +137,7 @@ export class StreamGraph implements JobDefinition {
       uid,
       method,
       step,
+      declaration,
       parallelism,
       deterministic: this.#declarationOf(uid, step, options.deterministic, replayable),
       replayable,

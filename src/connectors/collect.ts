@@ -18,6 +18,8 @@ export function collect<In>(): Collected<In> {
   return {
     name: 'collect',
     guarantee: 'exactly-once',
+    redo: 'collects',
+    definition: { kind: 'collect' },
     get records() {
       records ??= [...commits.values()].flatMap((vertex) => vertex.bySubtask.flat(1) as In[]);
       return records;

@@ -13,6 +13,8 @@ export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown
   return {
     name: fn.name || 'forEach',
     guarantee: 'at-least-once',
+    redo: 'repeats',
+    definition: { kind: 'forEach', functions: { function: fn } },
     open: (context) => new Calls(fn, context),
   };
 }

@@ -11,6 +11,7 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
   if (!Array.isArray(records)) throw new InvalidArgumentError('records', records, 'an array');
   return {
     name: 'array',
+    definition: { kind: 'fromArray', records },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
@@ -33,6 +34,7 @@ export function range(start: number, end: number): Source<number> {
   }
   return {
     name: `range(${start}, ${end})`,
+    definition: { kind: 'range', options: { start, end } },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { KeptResultError } from '../errors/result-errors.ts';
+import { toError } from '../errors/thrown-value.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import {
   encodeManifest,
@@ -26,10 +27,17 @@ export function keptResult<Out>(directory: string): Source<Out> {
   checkPath(directory);
   return {
     name: directory,
+    definition: { kind: 'keptResult', options: { directory } },
     origin: { kind: 'files', paths: [directory] },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     plan: () => readManifest(directory),
+    changedSince: (manifest: KeptManifest) =>
+      assertSame(directory, manifest).then(
+        () => undefined,
+        (error: unknown) => toError(error).message,
+      ),
+    describeChange: () => `the result in ${directory} was replaced`,
     open: async ({ subtask, parallelism }, planned?: KeptManifest) => {
       const manifest = planned ?? (await readManifest(directory));
       await assertSame(directory, manifest);

@@ -45,6 +45,14 @@ export interface ValueOptions {
   readonly maps?: ValueChoice<'maps'> | undefined;
 }
 
+/** The choice for each of `names`: as given, or the default. */
+export function chosenValues(
+  options: ValueOptions,
+  names: readonly (keyof ValueOptions)[],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(names.map((name) => [name, options[name] ?? valueChoices[name][0]]));
+}
+
 /** @throws InvalidArgumentError unless each given value option is one of its choices */
 export function checkValueOptions(options: ValueOptions): void {
   for (const name of Object.keys(valueChoices) as (keyof typeof valueChoices)[]) {

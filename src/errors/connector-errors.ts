@@ -55,6 +55,8 @@ export class InputChangedError extends KintsugiError {
   override readonly recovery = 'never';
   readonly file: string;
   readonly change: InputChange;
+  /** What differs: `its first 64 KiB differ`. */
+  readonly details: string;
 
   constructor(file: string, change: InputChange, details: string) {
     super(
@@ -62,6 +64,7 @@ export class InputChangedError extends KintsugiError {
     );
     this.file = file;
     this.change = change;
+    this.details = details;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { KeyDeclaration } from './identity/step-declaration.ts';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
 
@@ -131,7 +132,7 @@ export type Partitioning =
   | { readonly kind: 'rebalance' }
   | { readonly kind: 'broadcast' }
   /** By hash of the key: the same key always goes to the same consumer. */
-  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown };
+  | ({ readonly kind: 'hash' } & KeyDeclaration);
 
 /** The program of a subtask: an input, a chain of operators, and outputs. */
 export interface VertexProgram {

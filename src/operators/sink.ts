@@ -1,3 +1,4 @@
+import type { ConnectorDefinition } from './identity/step-declaration.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /** Writes the records of one subtask. Methods return nothing, or a promise whose value is ignored. */
@@ -21,6 +22,14 @@ export interface SinkWriter<In> {
 /** The guarantee of a sink when tasks restart. */
 export type DeliveryGuarantee = 'exactly-once' | 'at-least-once';
 
+/**
+ * What becomes of a sink's output when the records are written again, by another process.
+ * - `replaces`: new output replaces the earlier one, in one step per subtask, however often.
+ * - `collects`: the output lives in the process; it is collected anew.
+ * - `repeats`: the destination gets the records again.
+ */
+export type Redo = 'replaces' | 'collects' | 'repeats';
+
 /** The place that a sink writes, if it can be compared with others. */
 export interface SinkTarget {
   readonly kind: 'file';
@@ -35,6 +44,13 @@ export interface Sink<In> {
   /** A job in which two sinks share a target is refused; a run claims the targets of its sinks before it starts. */
   readonly target?: SinkTarget | undefined;
   readonly guarantee: DeliveryGuarantee;
+  /** Default `repeats`. */
+  readonly redo?: Redo | undefined;
+  /**
+   * What decides about its output, beside the records. Without it, the sink cannot be compared with that of an earlier
+   * run, unless the user gives it a `version`.
+   */
+  readonly definition?: ConnectorDefinition | undefined;
   /** Maximum parallelism; undefined for no limit. */
   readonly maxParallelism?: number | undefined;
   open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;

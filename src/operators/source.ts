@@ -1,3 +1,4 @@
+import type { ConnectorDefinition } from './identity/step-declaration.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /**
@@ -47,6 +48,11 @@ export interface Source<Out, Plan = unknown> {
   readonly name: string;
   /** A job with a sink that writes this origin is refused. */
   readonly origin?: SourceOrigin | undefined;
+  /**
+   * What decides about its records, beside the outside world. Without it, the source cannot be compared with that of an
+   * earlier run, unless the user gives it a `version`.
+   */
+  readonly definition?: ConnectorDefinition | undefined;
   /** Maximum parallelism; 1 if its format or origin cannot be split. */
   readonly maxParallelism: number;
   /** Why it cannot be split further, for the error message; e.g. `an async iterable has one reader`. */
@@ -65,6 +71,16 @@ export interface Source<Out, Plan = unknown> {
    * with its error, and a later attempt plans again. The signal is aborted when no task waits for the plan.
    */
   plan?(context: SourcePlanContext): Plan | PromiseLike<Plan>;
+  /**
+   * Whether what an earlier process recorded in `plan` can still be read as it was: undefined if so, otherwise what
+   * changed, as in `orders.csv: its first 64 KiB differ`. Default: it can if a plan made now is equal.
+   */
+  changedSince?(plan: Plan, context: SourcePlanContext): PromiseLike<string | undefined>;
+  /**
+   * How the origin differs between two plans that are not equal, as in `3 files were appended to`; undefined if they
+   * mean the same. Default: that something changed.
+   */
+  describeChange?(before: Plan, now: Plan): string | undefined;
   /**
    * Opens the share of one subtask. `plan` is the result of `plan`, copied and frozen. A run always passes it; opened
    * without it, a source plans by itself.

@@ -1,5 +1,6 @@
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
+import type { StepDeclaration } from '../operators/identity/step-declaration.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface JobPlan {
   readonly programs: readonly VertexProgram[];
   /** By index of the job vertex: the uids of the steps chained into it. The first is the vertex's id. */
   readonly chains: readonly (readonly string[])[];
+  /** By index of the job vertex, parallel to `chains`: what the results of the steps depend on. */
+  readonly declarations: readonly (readonly StepDeclaration[])[];
   /** By index of the edge: its exchange with options. */
   readonly exchanges: readonly ExchangeSettings[];
 }

@@ -55,14 +55,15 @@ export const partByName: Readonly<Record<string, Part>> = {
  */
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
-    '.': ['state'],
+    '.': ['state', 'identity'],
     state: [],
+    identity: [],
     fused: ['.', 'state'],
     calls: ['.', 'state'],
     task: ['.', 'state', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [] },
-  run: { '.': ['folds'], folds: [] },
+  run: { '.': ['folds', 'identity'], folds: [], identity: ['.'] },
   api: { '.': ['explain'], explain: ['.'] },
   partitions: {
     '.': ['records'],

@@ -39,6 +39,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   JsonTextOptions: accepts<kintsugi.JsonTextOptions>(),
   JsonValueOptions: accepts<kintsugi.JsonValueOptions>(),
   KeepOptions: accepts<kintsugi.KeepOptions>(),
+  KeyOptions: accepts<kintsugi.KeyOptions>(),
   KeyedAsyncMapOptions: accepts<kintsugi.KeyedAsyncMapOptions<1>>(),
   KeyedProcess: accepts<kintsugi.KeyedProcess<1, 1, 1, 1>>(),
   MemoryExchangeOptions: accepts<kintsugi.MemoryExchangeOptions>(),
@@ -48,13 +49,14 @@ const optionTypes: Readonly<Record<string, true>> = {
   ReliableExchangeOptions: accepts<kintsugi.ReliableExchangeOptions>(),
   SimulationOptions: accepts<testing.SimulationOptions>(),
   Sink: accepts<kintsugi.Sink<1>>(),
-  Source: accepts<Omit<kintsugi.Source<1>, 'plan'>>(),
+  Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),
   ToCsvFileOptions: accepts<kintsugi.ToCsvFileOptions<{ a: 1 }>>(),
   ToJsonLinesFileOptions: accepts<kintsugi.ToJsonLinesFileOptions>(),
   ToNodeWritableOptions: accepts<kintsugi.ToNodeWritableOptions>(),
   ToParquetFileOptions: accepts<kintsugi.ToParquetFileOptions<{ a: 1 }>>(),
   ValueOptions: accepts<kintsugi.ValueOptions>(),
+  VersionOptions: accepts<kintsugi.VersionOptions>(),
   VirtualEnvironmentOptions: accepts<testing.VirtualEnvironmentOptions>(),
 };
 

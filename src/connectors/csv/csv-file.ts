@@ -3,7 +3,8 @@ import type { Source, SourcePlanContext } from '../../operators/source.ts';
 import { type CsvFormat, csvFormatOf, type CsvHead, csvHeadOf, type CsvOptions } from './csv-head.ts';
 import { CsvReader, csvRowsIn } from './csv-reader.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
-import { areSeveral, checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
+import { fileSource } from '../inputs/file-source.ts';
+import { areSeveral, checkInputPaths, type InputPaths } from '../inputs/input-files.ts';
 import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
 import { assertSameColumns } from '../inputs/same-columns.ts';
 import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
@@ -59,10 +60,8 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
     return planOf(files, context.parallelism, isSplittable);
   };
   return {
-    name: nameOfInput(paths),
-    origin: { kind: 'files', paths },
+    ...fileSource<CsvInput>(paths, { kind: 'csvFile', functions: { parse }, options: { ...format } }, 'lines'),
     maxParallelism: isSplittable || areSeveral(paths) ? Number.MAX_SAFE_INTEGER : 1,
-    deterministic: true,
     ...(!isSplittable && {
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
@@ -9,8 +8,8 @@ import { checkColumns, checkDelimiter } from './csv-head.ts';
 import { csvValueOf } from './csv-value.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
-import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
-import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
+import { checkPackingOptions, type PackingOptions, packingOf, PartFile } from '../outputs/part-file.ts';
+import { partFileSink } from '../outputs/part-file-sink.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToCsvFileOptions<In> extends PackingOptions {
@@ -56,10 +55,10 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     quoted_match: [/^(?:sep=|\uFEFF)/i],
   };
   return {
-    name: basename(path),
-    target: { kind: 'file', path },
-    guarantee: 'exactly-once',
-    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
+    ...partFileSink(path, {
+      kind: 'toCsvFile',
+      options: { columns, header, delimiter, compression: packingOf(path, options) },
+    }),
     open: async (context) => {
       const file = await PartFile.open(path, context, options);
       const cutter = new BatchCutter(atOnce);

@@ -34,19 +34,30 @@ export async function fixFiles<File extends InputFile>(
   { signal }: Pick<SourcePlanContext, 'signal'>,
   examine: (file: FixedFile, firstBytes: Uint8Array) => File | Promise<File>,
 ): Promise<File[]> {
-  const waiting = [...(await filesOf(paths, signal)).entries()];
-  const fixed: File[] = [];
+  return inOrder(await filesOf(paths, signal), signal, async (path) => {
+    const { file, firstBytes } = await fixFile(path);
+    return examine(file, firstBytes);
+  });
+}
+
+/** The answers of `ask` for each of `items`, in their order; several are asked at the same time. */
+export async function inOrder<Item, Answer>(
+  items: readonly Item[],
+  signal: AbortSignal,
+  ask: (item: Item) => Promise<Answer>,
+): Promise<Answer[]> {
+  const waiting = [...items.entries()];
+  const answers: Answer[] = [];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       signal.throwIfAborted();
-      const [index, path] = next;
-      const { file, firstBytes } = await fixFile(path);
-      fixed[index] = await examine(file, firstBytes);
+      const [index, item] = next;
+      answers[index] = await ask(item);
     }
   };
   try {
     await Promise.all(Array.from({ length: concurrency }, work));
-    return fixed;
+    return answers;
   } finally {
     // Stops the other workers after a failure.
     waiting.length = 0;

@@ -6,6 +6,17 @@ import { fileProblem } from '../file-problem.ts';
 
 const sampleBytes = 64 * 1024;
 
+/** Whether two states of a file have the same content, as far as that is known. */
+export function isSameContent(before: FixedFile, now: FixedFile): boolean {
+  const isSampledAlike = before.end === now.end && before.head === now.head && before.tail === now.tail;
+  return isSampledAlike && (isSampledWhole(now) || before.modifiedMs === now.modifiedMs);
+}
+
+/** Whether the samples of a file with so many bytes are all of it. */
+function isSampledWhole({ end }: FixedFile): boolean {
+  return end <= 2 * sampleBytes;
+}
+
 /** Opening a pipe fails at once ("not a file") instead of waiting for a writer. */
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -47,6 +58,8 @@ export async function fixFile(path: string): Promise<{ readonly file: FixedFile;
 export class OpenFile {
   readonly file: FixedFile;
   readonly #handle: FileHandle;
+  /** Last modification, in ms since 1970, when it was opened. */
+  #openedMs: number | undefined;
 
   private constructor(file: FixedFile, handle: FileHandle) {
     this.file = file;
@@ -90,7 +103,11 @@ export class OpenFile {
     return buffer.subarray(0, bytesRead);
   }
 
-  /** @throws InputChangedError if the file has changed since it was fixed. Appended bytes are ignored. */
+  /**
+   * Appended bytes are ignored, and so is a later time of modification if all bytes were compared and it was that when
+   * the file was opened.
+   * @throws InputChangedError if the file has changed since it was fixed
+   */
   async verify(): Promise<void> {
     const { path, end, modifiedMs, head, tail } = this.file;
     const change = (what: InputChange, details: string): InputChangedError =>
@@ -101,7 +118,8 @@ export class OpenFile {
       if (samples === undefined) throw await this.#shorter();
       if (hashOf(samples.head) !== head) throw change('beginning differs', 'its first 64 KiB differ');
       if (hashOf(samples.tail) !== tail) throw change('end differs', `the 64 KiB before byte ${end} differ`);
-      if (size === end && mtimeMs !== modifiedMs) {
+      this.#openedMs ??= isSampledWhole(this.file) ? mtimeMs : modifiedMs;
+      if (size === end && mtimeMs !== this.#openedMs) {
         throw change('written to', `it still has ${end} bytes, but was written to at ${mtime.toISOString()}`);
       }
     } catch (error) {
@@ -109,7 +127,15 @@ export class OpenFile {
     }
   }
 
-  /** @throws InputChangedError */
+  /** Verifies the last line of a text if it has no newline, which what was appended then has to begin with. */
+  async verifyOpenLine(): Promise<void> {
+    const { end } = this.file;
+    const last = Buffer.alloc(1);
+    if (end === 0 || (await this.read(last, end - 1)) === 0 || last[0] === 0x0a || last[0] === 0x0d) return;
+    await this.verifyLastLine();
+  }
+
+  /** @throws InputChangedError if the last line, which has no newline, was continued */
   async verifyLastLine(): Promise<void> {
     const next = await this.appended(2);
     if (next.length === 0 || next[0] === 0x0a || (next[0] === 0x0d && next[1] === 0x0a)) return;

@@ -1,11 +1,13 @@
 import { checkOptions } from '../../options.ts';
 import type { Source, SourcePlanContext } from '../../operators/source.ts';
 import { type FilesPlan, fixFiles, planOf, splitsOf } from '../inputs/files-plan.ts';
-import { checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
+import { fileSource } from '../inputs/file-source.ts';
+import { checkInputPaths, type InputPaths } from '../inputs/input-files.ts';
 import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
 import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { textFile } from '../inputs/text-file.ts';
 import { checkJsonLinesOptions, jsonLinesIn, type JsonLinesOptions, JsonLinesReader } from './json-lines-reader.ts';
+import { chosenValues } from '../value-options.ts';
 import { LineBlocks } from '../lines/line-blocks.ts';
 
 export type JsonLinesFileOptions<Out> = JsonLinesOptions<Out>;
@@ -31,13 +33,16 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
   const paths = checkInputPaths(path);
   checkOptions('jsonLinesFile', options, { parse: true, int64: true, decimals: true });
   checkJsonLinesOptions(options);
+  const made = {
+    kind: 'jsonLinesFile',
+    functions: { parse: options.parse },
+    options: chosenValues(options, ['int64', 'decimals']),
+  };
   const plan = async (context: SourcePlanContext): Promise<FilesPlan> =>
     planOf(await fixFiles(paths, context, textFile), context.parallelism);
   return {
-    name: nameOfInput(paths),
-    origin: { kind: 'files', paths },
+    ...fileSource(paths, made, 'lines'),
     maxParallelism: Number.MAX_SAFE_INTEGER,
-    deterministic: true,
     plan,
     open: async (context, planned?: FilesPlan, from?: unknown) =>
       SplitsReader.open(

@@ -1,12 +1,11 @@
-import { basename } from 'node:path';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { checkOptions, checkWord } from '../../options.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { type JsonTextOptions, jsonTextOf, NotJsonError } from './json-text.ts';
-import { checkPackingOptions, type PackingOptions, PartFile } from '../outputs/part-file.ts';
-import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
+import { checkPackingOptions, type PackingOptions, packingOf, PartFile } from '../outputs/part-file.ts';
+import { partFileSink } from '../outputs/part-file-sink.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions {}
@@ -28,10 +27,10 @@ export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLines
   if (options.int64 !== undefined) checkWord('int64', options.int64, ['number', 'string']);
   checkPackingOptions(options);
   return {
-    name: basename(path),
-    target: { kind: 'file', path },
-    guarantee: 'exactly-once',
-    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
+    ...partFileSink(path, {
+      kind: 'toJsonLinesFile',
+      options: { int64: options.int64, compression: packingOf(path, options) },
+    }),
     open: async (context) => {
       const file = await PartFile.open(path, context, options);
       return {

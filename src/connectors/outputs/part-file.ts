@@ -28,6 +28,11 @@ export function checkPackingOptions({ compression }: PackingOptions): void {
   if (compression !== undefined) checkWord('compression', compression, ['gzip', 'none']);
 }
 
+/** The compression of the files of `path`. */
+export function packingOf(path: string, { compression }: PackingOptions): 'gzip' | 'none' {
+  return compression ?? (path.endsWith('.gz') ? 'gzip' : 'none');
+}
+
 /** The file that a subtask writes: `path` itself at parallelism 1, otherwise `name-00000-of-00004.ext` beside it. */
 export function partPath(path: string, subtask: number, parallelism: number): string {
   if (parallelism === 1) return path;
@@ -88,8 +93,14 @@ export class PartFile {
       const prefix = `${run}.${subtask}.`;
       for (const name of await readdir(claimed)) if (name.startsWith(prefix)) await rm(join(claimed, name));
       const temporary = join(claimed, `${prefix}${attempt}`);
-      const { compression = path.endsWith('.gz') ? 'gzip' : 'none' } = options;
-      return new PartFile(part, claimed, temporary, await open(temporary, 'wx'), context, compression === 'gzip');
+      return new PartFile(
+        part,
+        claimed,
+        temporary,
+        await open(temporary, 'wx'),
+        context,
+        packingOf(path, options) === 'gzip',
+      );
     } catch (error) {
       throw fileProblem(part, 'write', error);
     }

@@ -8,14 +8,15 @@ import type { Source, SourcePlanContext, SourceReader } from '../../operators/so
 import { checkColumns } from '../csv/csv-head.ts';
 import { type FilesPlan, fixFiles, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
 import { OpenFile } from '../inputs/fixed-file.ts';
-import { checkInputPaths, type InputPaths, nameOfInput } from '../inputs/input-files.ts';
+import { fileSource } from '../inputs/file-source.ts';
+import { checkInputPaths, type InputPaths } from '../inputs/input-files.ts';
 import { bufferOf, parquetInput, type ParquetInputFile, planRowGroups } from '../inputs/row-groups.ts';
 import { assertSameColumns } from '../inputs/same-columns.ts';
 import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { type ColumnPlan, planColumns } from './column-plan.ts';
 import { type RowBuilder, rowBuilder } from './row-builder.ts';
 import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './read-column.ts';
-import { checkValueOptions, type ValueOptions } from '../value-options.ts';
+import { checkValueOptions, chosenValues, type ValueOptions } from '../value-options.ts';
 
 export interface ParquetFileOptions<Out> extends ValueOptions {
   /** The columns to read; only these are decoded. Default: all. */
@@ -63,6 +64,8 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   if (columns !== undefined) checkColumns(columns);
   if (parse !== undefined) checkFunction('parse', parse);
   checkValueOptions(options);
+  const values = chosenValues(options, ['int64', 'decimals', 'timestamps', 'binary', 'maps']);
+  const made = { kind: 'parquetFile', functions: { parse }, options: { columns, ...values } };
   const plan = async (context: SourcePlanContext): Promise<FilesPlan<ParquetInputFile>> => {
     const library = await loadLibrary();
     const files = await fixFiles(paths, context, (file, firstBytes) =>
@@ -77,10 +80,8 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
     return planRowGroups(files, context.parallelism);
   };
   return {
-    name: nameOfInput(paths),
-    origin: { kind: 'files', paths },
+    ...fileSource<ParquetInputFile>(paths, made, 'blocks'),
     maxParallelism: Number.MAX_SAFE_INTEGER,
-    deterministic: true,
     plan,
     open: async (context, planned?: FilesPlan<ParquetInputFile>, from?: unknown) => {
       const library = await loadLibrary();

@@ -1,5 +1,4 @@
 import { inQuotes } from '../../foreign-value.ts';
-import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { SchemaElement } from 'hyparquet';
 import type * as hyparquetWriter from 'hyparquet-writer';
@@ -12,7 +11,8 @@ import { checkOutputPath } from '../file-problem.ts';
 import { type ColumnType, columnType, columnTypeNames, nothing, type ParquetColumnType } from './column-type.ts';
 import { RowGroupBuffer } from './row-group-buffer.ts';
 import { PartFile } from '../outputs/part-file.ts';
-import { commitPart, type PreparedPart } from '../outputs/prepared-part.ts';
+import { partFileSink } from '../outputs/part-file-sink.ts';
+import type { PreparedPart } from '../outputs/prepared-part.ts';
 
 export interface ToParquetFileOptions<In> {
   /**
@@ -50,10 +50,10 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
   checkWord('compression', compression, Object.keys(codecs));
   const columns = options.columns === undefined ? undefined : typesOf(options.columns);
   return {
-    name: basename(path),
-    target: { kind: 'file', path },
-    guarantee: 'exactly-once',
-    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
+    ...partFileSink(path, {
+      kind: 'toParquetFile',
+      options: { columns: options.columns, rowGroupSize, compression },
+    }),
     open: async (context) => {
       const library = await loadLibrary();
       const file = await PartFile.open(path, context);

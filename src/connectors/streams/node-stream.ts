@@ -119,6 +119,8 @@ export function toNodeWritable<In = unknown>(
   return {
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',
+    redo: 'repeats',
+    definition: { kind: 'toNodeWritable', functions: { function: create }, options: { end } },
     open: (context) => {
       const stream = create(context);
       if (typeof propertyOf(stream, 'write') !== 'function' || typeof propertyOf(stream, 'on') !== 'function') {

@@ -72,6 +72,8 @@ export function toWebWritable<In = unknown>(create: (context: RuntimeContext) =>
   return {
     name: create.name || 'web stream',
     guarantee: 'at-least-once',
+    redo: 'repeats',
+    definition: { kind: 'toWebWritable', functions: { function: create } },
     open: (context) => {
       const stream = create(context);
       if (typeof propertyOf(stream, 'getWriter') !== 'function') {

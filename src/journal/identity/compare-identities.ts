@@ -75,7 +75,7 @@ function compareSteps(before: StepIdentity, now: StepIdentity, changes: string[]
   const differences = partDifferences(of, before.parts, now.parts);
   changes.push(...differences.changes);
   for (const { name, reason } of differences.unknown) {
-    (now.role === 'source' && name === 'origin' ? unknown : changes).push(reason);
+    (now.role === 'source' && name === 'records' ? unknown : changes).push(reason);
   }
 }
 

@@ -3,19 +3,19 @@
  * - `text`: a function, by the SHA-256 of its source text.
  * - `version`: a function, source or sink, by the version that its user gave it.
  * - `option`: an option that changes the records, in a readable form.
- * - `data`: values that records depend on (an array, declared inputs), by their hash.
- * - `unknown`: it cannot be compared, not even with itself. `why` completes "its function …" or "its source …".
+ * - `data`: values that the records depend on (an array, declared inputs, a long option), by their hash.
+ * - `unknown`: it cannot be compared, not even with itself. `why` completes "the function of … has no source text".
  */
 export type PartIdentity =
   | { readonly kind: 'text'; readonly hash: string }
   | { readonly kind: 'version'; readonly version: string | number }
   | { readonly kind: 'option'; readonly value: string }
-  | { readonly kind: 'data'; readonly hash: string; readonly size: number }
+  | { readonly kind: 'data'; readonly hash: string; readonly size?: number }
   | { readonly kind: 'unknown'; readonly why: string };
 
 /**
  * The parts of a step or key, by name: that of a parameter (`create`) or an option (`delimiter`); `function` if there is
- * only one, `key` and `inputs of key`, `inputs` for declared inputs, `records` or `origin` for the data of a source.
+ * only one, `key` and `inputs of key`, `inputs` for declared inputs, `records` for those of a source, `destination` for a sink of the user's own.
  */
 export type PartsIdentity = Readonly<Record<string, PartIdentity>>;
 

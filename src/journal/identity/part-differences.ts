@@ -49,7 +49,13 @@ function changeOf(
   if (before.kind === 'option' && now.kind === 'option') {
     return before.value === now.value ? undefined : `${what} was ${before.value}, is ${now.value}`;
   }
-  if (before.kind === 'data' && now.kind === 'data' && before.size !== now.size) {
+  if (
+    before.kind === 'data' &&
+    now.kind === 'data' &&
+    before.size !== undefined &&
+    now.size !== undefined &&
+    before.size !== now.size
+  ) {
     return `${what} changed: there were ${before.size}, there are ${now.size}`;
   }
   const isSame = before.kind === now.kind && 'hash' in before && 'hash' in now && before.hash === now.hash;
@@ -59,7 +65,7 @@ function changeOf(
 /** `the function of "fix"`, `delimiter of "orders"`. */
 function nameOfPart(name: string, of: string): string {
   if (name === 'key') return `the key function of ${of}`;
-  return ['function', 'inputs', 'records', 'origin'].includes(name) ? `the ${name} of ${of}` : `${name} of ${of}`;
+  return ['function', 'inputs', 'records', 'destination'].includes(name) ? `the ${name} of ${of}` : `${name} of ${of}`;
 }
 
 function show(version: string | number): string {

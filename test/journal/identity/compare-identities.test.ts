@@ -40,7 +40,7 @@ const edge = (source: string, target: string, given: Partial<EdgeIdentity> = {})
 });
 
 const texts: StepIdentity = { uid: 'texts', role: 'source', kind: 'fromArray', parts: { records: data('a', 3) } };
-const stream = (why: string): StepIdentity => ({ ...texts, kind: 'stream', parts: { origin: unknown(why) } });
+const stream = (why: string): StepIdentity => ({ ...texts, kind: 'stream', parts: { records: unknown(why) } });
 
 //  texts·embed ══▶ fix·count ──▶ out
 const job: JobIdentity = {
@@ -212,21 +212,21 @@ describe('a source that cannot be compared', () => {
     expect(compareIdentities(open, open).vertices[0]).toEqual({
       kind: 'unknown-source',
       before: 0,
-      reasons: ['the origin of "texts" is read once'],
+      reasons: ['the records of "texts" is read once'],
     });
   });
 
   it('does not hide another change', () => {
     const now = changed({ 0: vertex(1, stream('is read once'), step('embed', { function: text('other') })) });
     expect(reasonsOf(compareIdentities(of(stream('is read once')), now)).vertices[0]).toBe(
-      'the function of "embed" changed; the origin of "texts" is read once',
+      'the function of "embed" changed; the records of "texts" is read once',
     );
   });
 
   it('is a change if it could be compared before', () => {
-    const before = of({ ...texts, kind: 'stream', parts: { origin: version(1) } });
+    const before = of({ ...texts, kind: 'stream', parts: { records: version(1) } });
     expect(reasonsOf(compareIdentities(before, of(stream('is read once')))).vertices[0]).toBe(
-      'the origin of "texts" is read once',
+      'the records of "texts" is read once',
     );
   });
 });

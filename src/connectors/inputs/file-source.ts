@@ -1,0 +1,24 @@
+import type { ConnectorDefinition } from '../../operators/identity/step-declaration.ts';
+import type { Source, SourcePlanContext } from '../../operators/source.ts';
+import { changeBetween, changeOf, type ReadAs } from './file-changes.ts';
+import type { FilesPlan, InputFile } from './files-plan.ts';
+import { nameOfInput } from './input-files.ts';
+
+/** What all sources of files have in common. `made` is the call, beside the paths; `readAs` how the files are read. */
+export function fileSource<File extends InputFile>(
+  paths: readonly string[],
+  made: ConnectorDefinition,
+  readAs: ReadAs,
+): Pick<
+  Source<never, FilesPlan<File>>,
+  'name' | 'definition' | 'origin' | 'deterministic' | 'changedSince' | 'describeChange'
+> {
+  return {
+    name: nameOfInput(paths),
+    definition: { ...made, options: { path: paths, ...made.options } },
+    origin: { kind: 'files', paths },
+    deterministic: true,
+    changedSince: ({ files }: FilesPlan<File>, { signal }: SourcePlanContext) => changeOf(files, readAs, signal),
+    describeChange: (before: FilesPlan<File>, now: FilesPlan<File>) => changeBetween(before.files, now.files),
+  };
+}

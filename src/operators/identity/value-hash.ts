@@ -1,0 +1,107 @@
+import { createHash, type Hash } from 'node:crypto';
+import { types } from 'node:util';
+import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
+
+/**
+ * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart, prototypes aside. So
+ * the order of properties counts, and −0 is not 0. What is referred to twice is hashed twice.
+ *
+ * @throws RecordNotSerializableError for what is not plain data, naming the path and what is there
+ */
+export function hashOfValue(value: unknown): string {
+  assertSerializable([value]);
+  const digest = new Digest();
+  addValue(digest, value);
+  return digest.end();
+}
+
+/** The SHA-256 of `text`, in hex. */
+export function hashOfText(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Longest text that waits to be hashed. */
+const longestText = 1 << 16;
+
+/** Hashes texts together: a call of the hash costs as much as a short text. */
+class Digest {
+  readonly #hash: Hash = createHash('sha256');
+  #text = '';
+
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length > longestText) this.#flush();
+  }
+
+  addBytes(bytes: Uint8Array): void {
+    this.#flush();
+    this.#hash.update(bytes);
+  }
+
+  end(): string {
+    this.#flush();
+    return this.#hash.digest('hex');
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#text);
+    this.#text = '';
+  }
+}
+
+/** Adds a type, a length where there is one, and the content: no two values are added alike. */
+function addValue(digest: Digest, value: unknown): void {
+  switch (typeof value) {
+    case 'string':
+      // UTF-8 would make all lone surrogates one.
+      return digest.add(isWellFormed(value) ? `s${value.length}:${value}` : `e${JSON.stringify(value)}`);
+    case 'number':
+      return digest.add(Object.is(value, -0) ? 'd-0;' : `d${value};`);
+    case 'bigint':
+      return digest.add(`i${value};`);
+    case 'object':
+      return value === null ? digest.add('n') : addObject(digest, value);
+    default:
+      return digest.add(value === undefined ? 'u' : value === true ? 't' : 'f');
+  }
+}
+
+function addObject(digest: Digest, value: object): void {
+  if (Array.isArray(value)) {
+    digest.add(`a${value.length}:`);
+    for (let index = 0; index < value.length; index++) {
+      if (index in value) addValue(digest, value[index]);
+      else digest.add('h');
+    }
+  } else if (types.isDate(value)) {
+    digest.add(`D${value.getTime()};`);
+  } else if (types.isMap(value)) {
+    digest.add(`M${value.size}:`);
+    for (const [key, item] of value) {
+      addValue(digest, key);
+      addValue(digest, item);
+    }
+  } else if (types.isSet(value)) {
+    digest.add(`S${value.size}:`);
+    for (const item of value) addValue(digest, item);
+  } else if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) {
+    addBytes(digest, value);
+  } else {
+    const keys = Object.keys(value);
+    digest.add(`o${keys.length}:`);
+    for (const key of keys) {
+      addValue(digest, key);
+      addValue(digest, (value as Record<string, unknown>)[key]);
+    }
+  }
+}
+
+function addBytes(digest: Digest, value: ArrayBufferView | ArrayBufferLike): void {
+  const kind = Buffer.isBuffer(value) ? 'Buffer' : Object.prototype.toString.call(value);
+  digest.add(`B${kind}${value.byteLength}:`);
+  digest.addBytes(
+    ArrayBuffer.isView(value)
+      ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+      : new Uint8Array(value),
+  );
+}

@@ -1,0 +1,25 @@
+import { hashOfValue } from '../../operators/identity/value-hash.ts';
+import type { Source, SourcePlanContext } from '../../operators/source.ts';
+
+/**
+ * What changed in the origin of a source since an earlier process planned to read it: for a run that is continued, with
+ * `plan` as it was recorded. undefined if the rest can be read by that plan, as if nothing had happened.
+ */
+export async function changeSincePlan(
+  source: Source<unknown>,
+  plan: unknown,
+  context: SourcePlanContext,
+): Promise<string | undefined> {
+  if (source.changedSince !== undefined) return source.changedSince(plan, context);
+  return changeBetweenPlans(source, plan, await source.plan?.(context));
+}
+
+/**
+ * How a new plan of a source differs from the one of an earlier run: for a run after a finished one. undefined if the
+ * same records are read by both.
+ */
+export function changeBetweenPlans(source: Source<unknown>, before: unknown, now: unknown): string | undefined {
+  if (hashOfValue(before) === hashOfValue(now)) return undefined;
+  if (source.describeChange === undefined) return `what ${source.name} reads has changed`;
+  return source.describeChange(before, now);
+}
