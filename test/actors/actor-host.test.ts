@@ -4,7 +4,7 @@ import { HandClock } from '../support/manual-cluster.ts';
 
 const clock = new HandClock();
 
-/** Throws when it is told to. */
+/** Throws on command. */
 const fragile = createMachine({
   on: {
     break: {
@@ -16,7 +16,7 @@ const fragile = createMachine({
 });
 
 describe('a host of actors', () => {
-  it('calls its actors by the path to them, and puts them into its system', () => {
+  it('names its actors by path, and adds them to its system', () => {
     const events: InspectionEvent[] = [];
     const root = ActorHost.root('run', { clock, inspect: (event) => events.push(event) });
     const part = root.within('local-0');
@@ -28,7 +28,7 @@ describe('a host of actors', () => {
     expect(new Set(events.map(({ rootId }) => rootId)).size).toBe(1);
   });
 
-  it('hears of an actor that throws, and goes on; one that has an ear of its own is not heard', () => {
+  it('handles an actor that throws, and continues; a nested host with its own handler handles its actors itself', () => {
     const heard: string[] = [];
     const note =
       (who: string) =>
@@ -42,7 +42,7 @@ describe('a host of actors', () => {
     expect(root.create(fragile, 'another', undefined).start().getSnapshot().status).toBe('active');
   });
 
-  it('stops what it has made, once', () => {
+  it('stops its actors, once', () => {
     const root = ActorHost.root('run', { clock });
     const log: string[] = [];
     const logic = fromCallback(() => () => log.push('stopped'));

@@ -10,7 +10,7 @@ function linked() {
 }
 
 describe('local link', () => {
-  it('W2: delivers nothing on the stack of the sender, and everything in order on one turn', () => {
+  it("W2: delivers nothing on the sender's stack, and everything in order on one turn", () => {
     const { clock, one, other, heard } = linked();
     other.onMessage((message) => heard.push(message));
     for (const message of [0, 1, 2]) one.post(message);
@@ -21,7 +21,7 @@ describe('local link', () => {
     expect(clock.pendingCount).toBe(0);
   });
 
-  it('delivers replies in the same turn, after the messages that were sent before', () => {
+  it('delivers replies in the same turn, after earlier messages', () => {
     const { clock, one, other, heard } = linked();
     other.onMessage((message) => {
       heard.push(message);
@@ -46,7 +46,7 @@ describe('local link', () => {
     expect(heard).toEqual([0, 1, 2]);
   });
 
-  it('delivers the rest, once, when a listener throws', () => {
+  it('delivers the remaining messages, once, if a listener throws', () => {
     const { clock, one, other, heard } = linked();
     other.onMessage((message) => {
       heard.push(message);
@@ -58,7 +58,7 @@ describe('local link', () => {
     expect(heard).toEqual([0, 1, 2]);
   });
 
-  it('delivers nothing to an end that was closed while the message was on its way', () => {
+  it('delivers nothing to an end that was closed while the message was in transit', () => {
     const { clock, one, other, heard } = linked();
     other.onMessage((message) => heard.push(message));
     one.post(0);

@@ -24,7 +24,7 @@ const statistics = { recordsIn: 1, recordsOut: 2, isCurtailed: true };
 const kept = [{ source: 'a', target: 'b', directory: 'kept', records: 1, bytes: 9 }];
 const end = { vertex, attempt, statistics };
 
-/** What the files of a kept result are. */
+/** The files of a kept result. */
 const lain = { partition: id.partition, attempt, records: 3, segments: [10, 5] };
 
 const toExecutor = {
@@ -97,7 +97,7 @@ const toMaster = {
   'executor.stopped': { type: 'executor.stopped', token: 5 },
 } satisfies ByType<ExecutorToMasterMessage>;
 
-/** What speaks of a task or a result, by number, and does not name an attempt. */
+/** Tasks and results that are named by number without an attempt. */
 function namelessIn(part: object): object[] {
   const isNameless = ('vertex' in part || isNumber(part, 'partition')) && !isNumber(part, 'attempt');
   const parts = Object.values(part).filter((value) => typeof value === 'object' && value !== null) as object[];
@@ -120,7 +120,7 @@ describe('messages between the job master and executors', () => {
     },
   );
 
-  it('an error in them is the error that it was', () => {
+  it('an error in a message is the original error on the same thread', () => {
     const revived = fromPlainError(structuredClone(toMaster['task.failed']).cause);
     expect(revived).toBeInstanceOf(PartitionLostError);
     expect(revived).toMatchObject({ partition: 4, attempt: 1, cause: { errors: [{ message: 'a' }] } });

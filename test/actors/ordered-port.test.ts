@@ -6,14 +6,14 @@ interface Said {
   readonly said: number;
 }
 
-/** A port that messages are sent over, and what was carried of them. */
+/** A sending port, and the carried envelopes. */
 function sender() {
   const carried: Envelope<Said>[] = [];
   const port = new OrderedPort<Said, Said>({ carry: (envelope) => carried.push(envelope) });
   return { port, carried };
 }
 
-/** A port that receives, and what it has heard. */
+/** A receiving port, and the delivered messages. */
 function receiver({ listens = true } = {}) {
   const heard: number[] = [];
   const port = new OrderedPort<Said, Said>({ carry: () => {} });
@@ -24,7 +24,7 @@ function receiver({ listens = true } = {}) {
 
 const envelope = (number: number): Envelope<Said> => ({ number, message: { said: number } });
 
-/** Numbers of envelopes as they arrive: each at least once, in any order. */
+/** Numbers of arriving envelopes: each at least once, in any order. */
 const arrivals = fc
   .integer({ min: 0, max: 30 })
   .chain((count) =>
@@ -37,7 +37,7 @@ const arrivals = fc
 const inOrder = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
 describe('ordered port', () => {
-  it('numbers what it sends from 0', () => {
+  it('numbers its messages from 0', () => {
     const { port, carried } = sender();
     for (const said of [7, 8]) port.post({ said });
     expect(carried).toEqual([
@@ -46,7 +46,7 @@ describe('ordered port', () => {
     ]);
   });
 
-  it('W1: hands on each message once and in order, whatever delays, repeats and reorders them', () => {
+  it('W1: delivers each message once and in order, however the carrier delays, repeats and reorders them', () => {
     fc.assert(
       fc.property(arrivals, (numbers) => {
         const { port, heard } = receiver();
@@ -56,7 +56,7 @@ describe('ordered port', () => {
     );
   });
 
-  it('W1: hands nothing on before what was sent before it', () => {
+  it('W1: delivers no message before an earlier one', () => {
     fc.assert(
       fc.property(arrivals, (numbers) => {
         const { port, heard } = receiver();
@@ -71,7 +71,7 @@ describe('ordered port', () => {
     );
   });
 
-  it('W1: what arrives while nobody listens waits, in order', () => {
+  it('W1: messages wait for a listener, in order', () => {
     fc.assert(
       fc.property(arrivals, fc.nat(), (numbers, at) => {
         const { port, heard, listen } = receiver({ listens: false });
@@ -86,15 +86,15 @@ describe('ordered port', () => {
     );
   });
 
-  describe('once it is closed', () => {
-    it('takes nothing', () => {
+  describe('once closed', () => {
+    it('accepts nothing', () => {
       const { port, carried } = sender();
       port.close('enough');
       port.post({ said: 1 });
       expect(carried).toEqual([]);
     });
 
-    it('delivers nothing, neither what arrives nor what waited for its turn or a listener', () => {
+    it('delivers nothing, neither new messages nor those that waited for their turn or a listener', () => {
       const { port, heard } = receiver();
       port.receive(envelope(1));
       port.close('enough');
@@ -107,7 +107,7 @@ describe('ordered port', () => {
       expect(unheard.heard).toEqual([]);
     });
 
-    it('delivers nothing more when a listener closes it in the middle of what waited', () => {
+    it('delivers nothing more if a listener closes it while waiting messages are delivered', () => {
       const { port } = receiver({ listens: false });
       for (const number of [0, 1, 2]) port.receive(envelope(number));
       const heard: number[] = [];
@@ -118,7 +118,7 @@ describe('ordered port', () => {
       expect(heard).toEqual([0]);
     });
 
-    it('says so once, also to one who asks later', () => {
+    it('reports it once, also to a later listener', () => {
       const reasons: string[] = [];
       const { port } = receiver();
       port.onClose((why) => reasons.push(why));

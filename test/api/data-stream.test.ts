@@ -19,7 +19,7 @@ function aggregateOf(build: (keyed: KeyedStream<Flight, string>) => void, option
   return step.operator;
 }
 
-/** What an aggregate makes of the records of one key, by its contract. */
+/** The fold of an aggregate over the records of one key, by its contract. */
 function fold(aggregate: Aggregate, key: unknown, records: readonly Flight[]): unknown {
   const [first, ...others] = records;
   let accumulator = aggregate.create(first as never);
@@ -30,13 +30,13 @@ function fold(aggregate: Aggregate, key: unknown, records: readonly Flight[]): u
 const oslo = (delay: number): Flight => ({ origin: 'OSL', delay });
 
 describe('a folded key', () => {
-  it('reduces its records two by two, the first one as it is', () => {
+  it('reduces its records pairwise, the first one unchanged', () => {
     const reduce = aggregateOf((keyed) => keyed.reduce(add));
     expect(fold(reduce, 'OSL', [oslo(4)])).toEqual(oslo(4));
     expect(fold(reduce, 'OSL', [oslo(4), oslo(9), oslo(1)])).toEqual(oslo(14));
   });
 
-  it('aggregates every record, also the first, into an accumulator of its own', () => {
+  it('adds every record, including the first, to its own accumulator', () => {
     const aggregate = aggregateOf((keyed) =>
       keyed.aggregate({
         create: () => ({ count: 0, sum: 0 }),
@@ -58,7 +58,7 @@ describe('a folded key', () => {
     [{ mode: 'streaming' }, undefined, 'updates'],
     [{ mode: 'batch' }, 'updates', 'updates'],
     [{ mode: 'streaming' }, 'final', 'final'],
-  ] as const)('of a job %j that asks for %p emits %p', (options, asked, emit) => {
+  ] as const)('in a job with %j, asked for %p, emits %p', (options, asked, emit) => {
     const fold = asked === undefined ? {} : { emit: asked };
     expect(aggregateOf((keyed) => keyed.reduce(add, fold), options).emit).toBe(emit);
     const counting = { create: () => 0, add: (n: number) => n + 1, result: (n: number) => n };
@@ -67,7 +67,7 @@ describe('a folded key', () => {
 });
 
 describe('names', () => {
-  it('are derived from the method, by number', () => {
+  it('are derived from the method, with a number', () => {
     const job = Job.create('flights');
     job
       .source('in', flights())
@@ -80,7 +80,7 @@ describe('names', () => {
     expect(uidsOf(job)).toEqual(['in', 'map-1', 'filter-1', 'map-2', 'reduce-1', 'out']);
   });
 
-  it('pass over one that the user gave', () => {
+  it('skip a name that the user gave', () => {
     const job = Job.create('flights');
     job
       .source('in', flights())
@@ -96,7 +96,7 @@ describe('names', () => {
     ['two sources', (_, job) => job.source('in', flights()), /"in": a source and a source/],
     ['an operator and a sink', (s) => s.map(same, { uid: 'x' }).sink('x', sinkOf()), /"x": a map and a sink/],
     ['a derived one', (s) => s.map(same).filter(() => true, { uid: 'map-1' }), /"map-1": a map and a filter/],
-  ])('are not given twice: %s', (_, build, message) => {
+  ])('are unique: %s', (_, build, message) => {
     const job = Job.create('flights');
     const source = job.source('in', flights());
     expect(() => build(source, job)).toThrow(JobValidationError);
@@ -228,8 +228,8 @@ describe('a step', () => {
   });
 });
 
-describe('a function that is async, or a generator, is refused as soon as it is named', () => {
-  // What the compiler refuses already, as JavaScript has it.
+describe('an async function or a generator is refused in the call', () => {
+  // JavaScript code that the compiler would refuse.
   const later = (async () => {}) as never;
   const generator = function* () {} as never;
   const laterMany = async function* () {} as never;
@@ -287,7 +287,7 @@ describe('a function that is async, or a generator, is refused as soon as it is 
   });
 });
 
-describe('the claim to be deterministic', () => {
+describe('the declaration of determinism', () => {
   const call = async (flight: Flight) => flight;
 
   it.each<{ rule: string; options?: JobOptions; build: (source: DataStream<Flight>) => void; claims: string }>([
@@ -326,7 +326,7 @@ describe('the claim to be deterministic', () => {
     { source: true, asked: false, claims: false },
     { source: false, asked: true, claims: true },
   ])(
-    'of a source that says $source, asked for $asked, is $claims, whatever the job says',
+    'of a source that says $source, with the option $asked, is $claims, whatever the job says',
     ({ source, asked, claims }) => {
       for (const deterministic of [true, false]) {
         const job = Job.create('flights', { deterministic });

@@ -11,7 +11,7 @@ describe('an exchange with options', () => {
     ['memory', memory],
     ['reliable', reliable],
     ['blocking', blocking],
-  ] as const)('%s() without any says nothing more than its name', (name, make) => {
+  ] as const)('%s() without options equals its name', (name, make) => {
     expect(make()).toEqual({ name });
     expect(make({})).toEqual({ name });
     expect(Object.isFrozen(make())).toBe(true);
@@ -38,7 +38,7 @@ describe('an exchange with options', () => {
         keepResults: 'until-consumers-finish',
       },
     },
-  ])('says $says', ({ made, says }) => {
+  ])('has $says', ({ made, says }) => {
     expect(made()).toEqual(says);
   });
 
@@ -79,9 +79,9 @@ describe('an exchange with options', () => {
   });
 });
 
-describe('how long results are kept', () => {
+describe('keepResults', () => {
   it.each([{ ttlMs: 0 }, { ttlMs: 0.5 }, { ttlMs: 2 ** 31 - 1 }, 'until-consumers-finish', 'until-job-ends'] as const)(
-    'is %p',
+    'may be %p',
     (keep) => {
       expect(checkKeepResults('keepResults', keep)).toBe(keep);
     },
@@ -98,14 +98,14 @@ describe('how long results are kept', () => {
     undefined,
     5,
     'until-job-finish',
-  ])('is not %p', (keep) => {
+  ])('may not be %p', (keep) => {
     const error = thrownBy(() => checkKeepResults('keepResults', keep as never));
     expect(error).toBeInstanceOf(InvalidArgumentError);
     expect(error).toMatchObject({ argument: 'keepResults', given: keep });
   });
 });
 
-describe('results that stay beyond their job', () => {
+describe('results kept beyond their job', () => {
   const keepResults = { directory: 'kept' };
 
   it.each([reliable, blocking])('are kept in a directory', (make) => {
@@ -135,18 +135,18 @@ describe('results that stay beyond their job', () => {
   });
 });
 
-describe('what a user names as exchange', () => {
+describe('the exchange option', () => {
   it.each<{ given: Exchange | undefined; says: object | undefined }>([
     { given: undefined, says: undefined },
     { given: 'pipelined', says: { name: 'pipelined' } },
     { given: 'memory', says: { name: 'memory' } },
     { given: reliable({ sync: 'write' }), says: { name: 'reliable', sync: 'write' } },
-  ])('$given says $says', ({ given, says }) => {
+  ])('$given gives $says', ({ given, says }) => {
     expect(checkExchange('exchange', given)).toEqual(says);
   });
 
   it.each(['fast', 'toString', '', null, 5, {}, { name: 'fast' }, { name: 'constructor' }, { sync: 'write' }])(
-    'is not %p',
+    'may not be %p',
     (given) => {
       const error = thrownBy(() => checkExchange('exchange of "sum"', given as never));
       expect(error).toBeInstanceOf(InvalidArgumentError);
@@ -154,7 +154,7 @@ describe('what a user names as exchange', () => {
     },
   );
 
-  /** The exchange of the only edge of a job, as it is planned. */
+  /** The planned exchange of the only edge of a job. */
   const planned = (upstream: Exchange | undefined, downstream: Exchange | undefined): unknown => {
     const job = Job.create('flights');
     job
@@ -183,7 +183,7 @@ describe('what a user names as exchange', () => {
     expect(planned(upstream, downstream)).toEqual(exchanges);
   });
 
-  it('cannot be two at a time', () => {
+  it('cannot be given twice', () => {
     expect(() => planned(memory({ memoryBudgetBytes: 1 }), reliable())).toThrow(JobValidationError);
     expect(() => planned(memory(), reliable())).toThrow(/"in" has the exchange memory, but "m" asks for reliable/);
   });

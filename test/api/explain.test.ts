@@ -24,7 +24,7 @@ function delays(options: JobOptions = {}): Job {
   return job;
 }
 
-/** `parallelism` pipelines of two tasks, each with a copy of its input that is kept complete. */
+/** `parallelism` pipelines of two tasks, each with a blocking copy of its input. */
 function pipelines(parallelism: number): Job {
   const job = Job.create('pipelines', { parallelism });
   const source = job.source('in', flights());
@@ -33,7 +33,7 @@ function pipelines(parallelism: number): Job {
   return job;
 }
 
-/** The same as `delays`, but every step claims to be deterministic. */
+/** Like `delays`, but every step is declared deterministic. */
 function claimed(options: JobOptions = {}): Job {
   const job = Job.create('claimed', { parallelism: 2, deterministic: true, ...options });
   job
@@ -47,7 +47,7 @@ function claimed(options: JobOptions = {}): Job {
 
 type Exchange = 'memory' | 'blocking';
 
-/** `a`, `b`, `c`, …, each a region of its own that reads the one before over the next of these exchanges. */
+/** `a`, `b`, `c`, …, each a region that reads the previous one over the next of these exchanges. */
 function line(...exchanges: readonly Exchange[]): Job {
   const job = Job.create('line');
   let stream = job.source('a', flights());
@@ -58,7 +58,7 @@ function line(...exchanges: readonly Exchange[]): Job {
   return job;
 }
 
-/** Two ways from `a` to `d`: the direct one, and one by way of `b` and `c`; `e` reads `d`. */
+/** Two paths from `a` to `d`: the direct one, and one through `b` and `c`; `e` reads `d`. */
 function detour(exchange: Record<'direct' | 'toB' | 'toC' | 'fromC' | 'toE', Exchange>): Job {
   const job = Job.create('detour');
   const same = (flight: Flight) => flight;
@@ -71,14 +71,14 @@ function detour(exchange: Record<'direct' | 'toB' | 'toC' | 'fromC' | 'toE', Exc
   return job;
 }
 
-/** Everything is read while it is written. */
+/** Every result is read while it is written. */
 const meanwhile = { direct: 'memory', toB: 'memory', toC: 'memory', fromC: 'memory', toE: 'memory' } as const;
 
 const named = (tasks: readonly SubtasksOfVertex[]): string =>
   tasks.map(({ vertex, subtasks }) => `${vertex}${subtasks.map((r) => `[${r.start},${r.end})`).join('')}`).join(' ');
 
 describe('explain', () => {
-  it('draws vertices, edges, regions and what a failure costs', () => {
+  it('shows vertices, edges, regions and the cost of a failure', () => {
     expect(explain(delays()).toString()).toBe(
       `
 Job "flights" (batch): 2 vertices, 6 tasks, 6 regions
@@ -105,7 +105,7 @@ If one task fails
     );
   });
 
-  it('says which regions produce the same again, and of a failure what that spares', () => {
+  it('shows which regions reproduce their results, and the effect on a failure', () => {
     const job = Job.create('numbers', { mode: 'streaming', parallelism: 2, deterministic: true });
     job
       .source('numbers', range(0, 10))
@@ -139,7 +139,7 @@ If one task fails
           .map((n) => n, { uid: 'last' }),
       '"first", "last" are',
     ],
-  ])('blames for what is not deterministic %s', (_, build, names) => {
+  ])('blames nondeterminism on %s', (_, build, names) => {
     const job = Job.create('numbers', { parallelism: 2 });
     build(job.source('numbers', range(0, 10)))
       .rebalance({ exchange: 'reliable' })
@@ -184,11 +184,11 @@ If one task fails
     { of: 'a job whose steps run one after the other', job: delays(), least: 1, most: 4 },
     { of: 'one whose steps run together', job: delays({ mode: 'streaming' }), least: 6, most: 6 },
     { of: 'pipelines, and what begins when their sources have ended', job: pipelines(5), least: 2, most: 10 },
-  ])('says how many slots a run takes at least, and how many are of use: $of', ({ job, least, most }) => {
+  ])('shows the minimum and the maximum of useful slots: $of', ({ job, least, most }) => {
     expect(explain(job).slots).toEqual({ least, most });
   });
 
-  it('takes as many lines for 10 000 pipelines as for two', () => {
+  it('has as many lines for 10 000 pipelines as for two', () => {
     const lines = (job: Job) => explain(job).toString().split('\n').length;
     expect(lines(pipelines(10_000))).toBe(lines(pipelines(2)));
     expect(explain(pipelines(10_000)).regions).toEqual([
@@ -301,7 +301,7 @@ describe('whatRestarts', () => {
     expect(named(explained.whatRestarts(failed).tasks)).toBe(tasks);
   });
 
-  it('says who claims nothing where others restart because of it', () => {
+  it('names the undeclared operator that causes other restarts', () => {
     const explained = explain(claimed({ deterministic: false }), { failoverRule: restartIndividual() });
     expect(explained.whatRestarts('sum[2]').why).toMatch(/\("sum" is not declared deterministic\)$/);
   });
@@ -353,11 +353,11 @@ describe('whatRestarts', () => {
       restarted: 3,
       waiting: 0,
     },
-  ])('had not begun: $rule ($waiting of $restarted)', ({ explained, failed, restarted, waiting }) => {
+  ])('with waiting regions: $rule ($waiting of $restarted)', ({ explained, failed, restarted, waiting }) => {
     expect(explained.whatRestarts(failed)).toMatchObject({ taskCount: restarted, waitingTaskCount: waiting });
   });
 
-  it('answers by default as restartPipelinedRegion() does', () => {
+  it('asks restartPipelinedRegion() by default', () => {
     for (const job of [delays(), delays({ mode: 'streaming' }), pipelines(5), claimed()]) {
       const [byDefault, byRule] = [explain(job), explain(job, { failoverRule: restartPipelinedRegion() })];
       for (const { operators, parallelism } of byDefault.vertices) {
@@ -369,7 +369,7 @@ describe('whatRestarts', () => {
     }
   });
 
-  it('says what a rule of the user says', () => {
+  it('gives the reason of a custom rule', () => {
     const gaveUp = explain(delays(), {
       failoverRule: ({ cause }) => ({ kind: 'fail', cause, why: 'the budget is spent' }),
     }).whatRestarts('sum[0]');
@@ -384,7 +384,7 @@ describe('whatRestarts', () => {
     expect(named(explained.whatRestarts('sum[0]').tasks)).toBe('sum[0,4)');
   });
 
-  it('adds what a rule left out and correctness needs, as the engine does', () => {
+  it('adds regions that correctness requires, like the engine', () => {
     const failoverRule: FailoverRule = ({ vertex }, { regions }) => ({
       kind: 'restart',
       regions: [regions.regionOf(vertex as ExecutionVertexId)],
@@ -403,7 +403,7 @@ describe('whatRestarts', () => {
       },
       /the failover rule was overruled: it threw: no idea/,
     ],
-  ])('restarts everything where the rule %s', (_, failoverRule, why) => {
+  ])('restarts everything if the rule %s', (_, failoverRule, why) => {
     const scope = explain(delays(), { failoverRule }).whatRestarts('sum[0]');
     expect(scope.taskCount).toBe(6);
     expect(scope.why).toMatch(why);

@@ -226,7 +226,7 @@ describe('planJob', () => {
       ).toEqual({ in: 2, 'map-1': 2, 'reduce-1': 4, out: 4 });
     });
 
-    it('is as much as a source or a sink takes, where none is asked for', () => {
+    it('is the maximum of a source or a sink, if none is given', () => {
       expect(
         parallelismOf({ parallelism: 4 }, (job) =>
           job.source('in', flights(3)).keyBy(origin).reduce(add).sink('out', sinkOf('file', 2)),
@@ -234,7 +234,7 @@ describe('planJob', () => {
       ).toEqual({ in: 3, 'reduce-1': 4, out: 2 });
     });
 
-    it('is the job’s where the streams of a union differ', () => {
+    it('is the job’s after a union of streams with different ones', () => {
       expect(
         parallelismOf({ parallelism: 4 }, (job) =>
           job
@@ -320,7 +320,7 @@ describe('planJob', () => {
     expect(() => planJob(Job.create('empty'))).toThrow('Job "empty" has no source. Start a stream with job.source');
   });
 
-  it.each([0, -1, 1.5, Number.NaN])('refuses a source that says it takes %p subtasks', (most) => {
+  it.each([0, -1, 1.5, Number.NaN])('refuses a source whose maxParallelism is %p', (most) => {
     const job = Job.create('flights');
     job.source('in', flights(most)).sink('out', sinkOf());
     expect(() => planJob(job)).toThrow(InvalidArgumentError);
@@ -338,7 +338,7 @@ describe('planJob', () => {
     expect(Object.isFrozen(plan.programs[0]?.operators)).toBe(true);
   });
 
-  it('puts source, operators and sink of a chain in its program, in order', () => {
+  it('puts source, operators and sink of a chain into its program, in order', () => {
     const [source, sink] = [flights(), sinkOf()];
     const job = Job.create('flights');
     job
@@ -380,7 +380,7 @@ describe('planJob', () => {
           .sink('out', sinkOf(), { exchange: 'memory' }),
       claims: { in: false, m: true, out: true },
     },
-  ])('a vertex claims to be deterministic $title', ({ build, claims }) => {
+  ])('the declared determinism of a vertex: $title', ({ build, claims }) => {
     const job = Job.create('flights');
     build(job);
     const { vertices } = planJob(job).jobGraph;
@@ -393,7 +393,7 @@ describe('planJob', () => {
     expect(jobGraph.vertices.map(({ operators }) => operators)).toEqual(chains);
   });
 
-  it('keeps what was said of the exchange of an edge, and names the exchange of the others', () => {
+  it('keeps the given exchange of an edge, and names the exchange of the others', () => {
     const { exchanges, jobGraph } = planOf({ parallelism: 2 }, (s) =>
       s
         .keyBy(origin)
@@ -408,7 +408,7 @@ describe('planJob', () => {
   });
 
   describe('any job', () => {
-    it('lets records go through exactly the steps that were described', () => {
+    it('sends records through exactly the described steps', () => {
       fc.assert(
         fc.property(anyJob, (job) => {
           const plan = planJob(job);
@@ -417,7 +417,7 @@ describe('planJob', () => {
       );
     });
 
-    it('names in the outputs of a program the edges that leave its vertex, in their order', () => {
+    it('lists in the outputs of a program the edges that leave its vertex, in order', () => {
       fc.assert(
         fc.property(anyJob, (job) => {
           const { jobGraph, programs } = planJob(job);
@@ -490,7 +490,7 @@ const anyJob: fc.Arbitrary<Job> = fc
     return job;
   });
 
-/** Every way from a source to a sink, as uids. */
+/** All paths from a source to a sink, as uids. */
 function describedWays(steps: readonly StreamNode[]): string[] {
   const waysTo = new Map<StreamNode, string[]>();
   for (const step of steps) {
@@ -503,7 +503,7 @@ function describedWays(steps: readonly StreamNode[]): string[] {
   return steps.flatMap((step) => (step.step.kind === 'sink' ? (waysTo.get(step) ?? []) : [])).toSorted();
 }
 
-/** The same, read off the vertices and edges of a plan. */
+/** The same, from the vertices and edges of a plan. */
 function waysOf({ jobGraph, chains }: JobPlan): string[] {
   const waysTo = new Map<string, string[]>();
   const ended: string[] = [];

@@ -46,13 +46,13 @@ describe('whether a source can be read again', () => {
     ['of a job, of a live source', live(), { deterministic: true }],
     ['of a source, where the job says that it is live', fromArray([1]), { replayable: false }],
     ['of a job that says both', cold(), { deterministic: true, replayable: false }],
-  ])('the claim %s to be deterministic as well is refused by name', (_, source, options) => {
+  ])('the declaration %s to be deterministic as well is refused by name', (_, source, options) => {
     const error = thrownBy(() => ticking('reliable', source, options));
     expect(error).toBeInstanceOf(InvalidArgumentError);
     expect((error as Error).message).toMatch(/^deterministic of "ticks": expected false, or `replayable: true`: /);
   });
 
-  it('a claim is true or false, wherever it is made', () => {
+  it('a declaration must be true or false', () => {
     const refused = /^replayable of (fromObservable|"ticks"): expected true or false, got "no"/;
     const no = 'no' as never;
     expect(() => fromObservable(() => NEVER, { buffer, replayable: no })).toThrow(refused);
@@ -60,7 +60,7 @@ describe('whether a source can be read again', () => {
     expect(() => ticking('reliable', live(), { replayable: no })).toThrow(refused);
   });
 
-  it('a job that is deterministic otherwise keeps its live source as it is', () => {
+  it('a job declared deterministic leaves its live source undeclared', () => {
     const job = Job.create('ticking', { mode: 'streaming', deterministic: true });
     job
       .source('ticks', live())
@@ -70,7 +70,7 @@ describe('whether a source can be read again', () => {
   });
 });
 
-describe('explain tells what restarts a source that cannot be read again', () => {
+describe('explain shows what restarts a source that cannot be read again', () => {
   const remedy = 'put a `reliable` exchange directly after it to avoid this';
 
   it.each<[Exchange | undefined, string]>([
@@ -86,7 +86,7 @@ describe('explain tells what restarts a source that cannot be read again', () =>
     );
   });
 
-  it('one operator is chained to it', () => {
+  it('an operator is chained to it', () => {
     const job = Job.create('ticking', { mode: 'streaming' });
     job.source('ticks', live()).sink('out', collect());
     expect(explain(job).liveSources).toEqual([
@@ -95,7 +95,7 @@ describe('explain tells what restarts a source that cannot be read again', () =>
     expect(explain(job).toString()).toContain(`  ticks  restarts when out fails: ${remedy}`);
   });
 
-  it('one consumer of two keeps up with it', () => {
+  it('one of two consumers retains its records', () => {
     const job = Job.create('ticking', { mode: 'streaming' });
     const ticks = job.source('ticks', live());
     ticks.map((n) => n, { uid: 'kept', exchange: 'reliable' }).sink('a', collect());
@@ -103,13 +103,13 @@ describe('explain tells what restarts a source that cannot be read again', () =>
     expect(explain(job).liveSources).toMatchObject([{ restartedBy: ['quick', 'b'], isKept: false }]);
   });
 
-  it('the rule restarts it all the same', () => {
+  it('the rule restarts it regardless', () => {
     expect(explain(ticking('reliable'), { failoverRule: restartAll() }).toString()).toContain(
       '  ticks  restarts when total, out fail, as the failover rule asks\n',
     );
   });
 
-  it('nothing where every source can be read again', () => {
+  it('nothing if every source can be read again', () => {
     expect(explain(ticking('pipelined', cold())).toString()).not.toContain('cannot be read again');
   });
 });

@@ -5,7 +5,7 @@ import { revokedProxy } from '../support/rude-values.ts';
 
 const { blocking, collect, exponentialDelay, failureRate, fixedDelay, fromArray, Job, memory, reliable } = kintsugi;
 
-/** A call with a misspelt option that JavaScript would pass over; each gets `options` as it is. */
+/** Calls with a misspelled option that JavaScript would ignore; each passes `options` on unchanged. */
 type Call = (options: never) => unknown;
 const stream = () => Job.create('job').source('numbers', fromArray([1]));
 const keyed = () => stream().keyBy((n) => n);
@@ -136,14 +136,14 @@ function runnable() {
   return job;
 }
 
-describe('a misspelt option is refused with the nearest name', () => {
+describe('a misspelled option is refused with the nearest name', () => {
   it.each(misspelt)('%s', (_, call, options, message) => {
     expect(() => call(options as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(message) as string }),
     );
   });
 
-  it.each(misspelt)('%s: what is no object is no options', (_, call) => {
+  it.each(misspelt)('%s: options that are not an object', (_, call) => {
     for (const given of [null, 'text', 5, Symbol('five'), [1]]) {
       expect(() => call(given as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     }
@@ -204,7 +204,7 @@ describe('a value of another type is refused by name', () => {
     ['fromNodeStream', () => kintsugi.fromNodeStream(process.stdin as never)],
     ['fromWebStream', () => kintsugi.fromWebStream(new ReadableStream() as never)],
     ['fromObservable', () => kintsugi.fromObservable(of(1) as never, { buffer: { capacity: 1, overflow: 'error' } })],
-    // A decoder that nobody called.
+    // A decoder that was not called.
     [
       'decode of fromNodeStream',
       () => kintsugi.fromNodeStream(() => process.stdin, { decode: kintsugi.jsonLines } as never),
@@ -230,7 +230,7 @@ it.each<[string, object, RegExp]>([
   await expect(simulate(runnable(), options as never)).rejects.toThrow(message);
 });
 
-/** Each call with all that it may do without, `undefined`. */
+/** Each call with all of its optional options `undefined`. */
 const undefinedOptions: readonly [string, Call, readonly string[], object?][] = [
   [
     'job.run',
@@ -322,7 +322,7 @@ describe('an option that is undefined is absent', () => {
     }
   });
 
-  it('also where options are laid over others', () => {
+  it('also if options are merged over others', () => {
     const names = { memoryBudgetBytes: undefined, diskBudgetBytes: undefined, keepResults: undefined };
     expect(Object.keys(blocking(names))).toEqual(['name']);
     const { hold: _, ...parts } = kintsugi.systemEnvironment({

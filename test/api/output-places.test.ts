@@ -39,7 +39,7 @@ const jsonLines = (path: string) => toJsonLinesFile<Row>(path);
 const parquet = (path: string) => toParquetFile<Row>(path);
 const csv = (path: string) => toCsvFile<Row>(path, { columns: ['n'] });
 
-/** A job that writes two files, as far as it is planned. */
+/** A job that writes two files, only planned. */
 function writing(one: string, other: string, { sink = csv, parallelism = 1 } = {}): () => unknown {
   const job = Job.create('writing', { parallelism });
   const rows = job.source('rows', fromArray<Row>([{ n: 1 }]));
@@ -102,17 +102,17 @@ describe.each<[format: string, sinkOf: (path: string) => unknown]>([
   ['CSV', csv],
   ['Parquet', parquet],
 ])('a file of %s', (_, sinkOf) => {
-  it.each(['out/', 'out//', 'out/.', 'out/..', '.', '..', '/'])('is not to be called like a directory: %s', (path) => {
+  it.each(['out/', 'out//', 'out/.', 'out/..', '.', '..', '/'])('must not have the name of a directory: %s', (path) => {
     expect(() => sinkOf(path)).toThrow('expected the path of a file, not of a directory: name a file in it, got');
   });
 });
 
-it('a directory with kept results may be called like one', () => {
+it('a directory with kept results may exist under its name', () => {
   expect(() => keptResult(at('dir/'))).not.toThrow();
   expect(keeping(`${at('kept')}/`, at('o'))).not.toThrow();
 });
 
-describe('a sink that writes what a source of the job reads', () => {
+describe('a sink that writes the input of a source', () => {
   it.each<[how: string, plan: () => () => unknown, file: string]>([
     ['JSON lines', () => reading(jsonLinesFile(at('x')), at('x')), 'x'],
     ['CSV', () => reading(csvFile(at('x')), at('x')), 'x'],
@@ -151,7 +151,7 @@ describe('a sink that writes what a source of the job reads', () => {
   });
 });
 
-describe('results that are kept where something else is written', () => {
+describe('kept results in the place of another output', () => {
   it.each<[how: string, plan: () => () => unknown]>([
     ['the file of a sink', () => keeping(at('o'), at('o'))],
     ['in it', () => keeping(at('o'), at('o/file'))],
@@ -162,7 +162,7 @@ describe('results that are kept where something else is written', () => {
     );
   });
 
-  it('are refused where another exchange keeps its own, by a link', () => {
+  it('are refused if another exchange keeps its own there, through a link', () => {
     expect(keeping(at('dir/o'), at('out'), 'link/o')).toThrow(/both keep their results in .*dir\/o/);
   });
 

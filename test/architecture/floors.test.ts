@@ -24,14 +24,14 @@ function sourceTree(): SourceTree {
 }
 
 describe('the source tree', () => {
-  it('keeps its floors, has no import cycle, and takes time and chance from Environment alone', () => {
+  it('keeps its floors, has no import cycle, and takes time and chance only from Environment', () => {
     const tree = sourceTree();
     expect(tree.size).toBeGreaterThan(40);
     expect(architectureViolations(tree, publishedDoors())).toEqual([]);
   });
 });
 
-it('what watches a run knows its events and its graph: no fold imports a chart, the books of the master or an executor', () => {
+it("an observer of a run uses its events and its graph: no fold imports a chart, the master's books or an executor", () => {
   const folds = [...sourceTree()].filter(([path]) => path.startsWith('run/folds/'));
   expect(folds.length).toBeGreaterThan(8);
   const known = folds.filter(([, source]) => /from '[^']*\/(machines|executors|scheduling)\//.test(source));
@@ -356,7 +356,7 @@ describe('the checker', () => {
     expect(violations({ [path]: source })).toEqual([violation]);
   });
 
-  it('finds a folder that is too full', () => {
+  it('finds an overfull folder', () => {
     const crowd = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`graph/n${index}.ts`, 'export {};']));
     expect(violations(crowd)).toEqual(['graph has 17 files, more than 16: give it rooms']);
   });
@@ -387,7 +387,7 @@ describe('the checker', () => {
   });
 });
 
-it('tells in the editor what it tells here: the linter is configured with the same floors', () => {
+it('agrees with the linter, whose configuration has the same floors', () => {
   const { overrides } = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as { overrides: unknown[] };
   expect(overrides).toEqual(expect.arrayContaining(floorOverrides()));
 });

@@ -11,7 +11,7 @@ function textsBelow(folder: string, suffix: string): ReadonlyMap<string, string>
   return new Map(paths.map((path) => [`${folder}/${path}`, readFileSync(join(root, folder, path), 'utf8')]));
 }
 
-describe('the invariants that files of src list', () => {
+describe('the invariants listed in files of src', () => {
   const defined = [...textsBelow('src', '.ts')].flatMap(([path, source]) =>
     invariantsIn(source).map((id) => ({ id, path })),
   );
@@ -24,7 +24,7 @@ describe('the invariants that files of src list', () => {
     expect(defined.filter(({ id }) => !tested.has(id))).toEqual([]);
   });
 
-  it('have a name of their own', () => {
+  it('have unique names', () => {
     const ids = defined.map(({ id }) => id);
     expect(ids.filter((id, index) => ids.indexOf(id) < index)).toEqual([]);
   });

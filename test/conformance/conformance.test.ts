@@ -35,7 +35,7 @@ const caseOf = (id: string): (typeof cases)[number] => {
 let outcomes: readonly Outcome[] = [];
 const of = (kind: Verdict['kind']): Outcome[] => outcomes.filter(({ verdict }) => verdict.kind === kind);
 
-/** How many cases pass at least, so that none stops to run unnoticed. Raise it with what is added. */
+/** The minimum number of passing cases, so that none stops running unnoticed. Raise it with new cases. */
 const floors: Readonly<Record<string, number>> = {
   'region-building': 36,
   failover: 14,
@@ -46,7 +46,7 @@ const floors: Readonly<Record<string, number>> = {
   'state-machine': 95,
 };
 
-/** Kinds that nobody runs yet. */
+/** Kinds that are not run yet. */
 const notRun: Readonly<Record<string, readonly string[]>> = {
   checkpoint: [
     'activation',
@@ -65,7 +65,7 @@ const notRun: Readonly<Record<string, readonly string[]>> = {
   scheduling: ['slot-sharing', 'vertexwise'],
 };
 
-/** Cases that are not skipped anyway, or only for fields in which they differ. */
+/** Cases that are not skipped for another reason, or only for fields in which they differ. */
 let ran: ReadonlySet<string> = new Set();
 
 beforeAll(async () => {
@@ -74,7 +74,7 @@ beforeAll(async () => {
   ran = new Set(outcomes.filter(wasRun).map(({ id }) => id));
 });
 
-/** Fields that explain, or say how others are to be read. */
+/** Fields that explain, or say how to read others. */
 const prose: ReadonlySet<string> = new Set(['why', 'note', 'asserted', 'everyValueSeenInSamples']);
 
 describe('the catalogue', () => {
@@ -84,20 +84,20 @@ describe('the catalogue', () => {
     expect(ofArea.filter(({ verdict }) => verdict.kind === 'passed').length).toBeGreaterThanOrEqual(floor);
   });
 
-  it('every area that passes cases has a floor, nothing fails, no id is there twice', () => {
+  it('every area with passing cases has a floor, nothing fails, every id is unique', () => {
     const passing = new Set(of('passed').map(({ area }) => area));
     expect([...passing].sort()).toEqual(Object.keys(floors).sort());
     expect(of('failed')).toEqual([]);
     expect(new Set(outcomes.map(({ id }) => id)).size).toBe(outcomes.length);
   });
 
-  it('kinds that are not run are those of the list', () => {
+  it('the kinds that are not run are those on the list', () => {
     const listed = Object.entries(notRun).flatMap(([area, kinds]) => kinds.map((kind) => `${area}/${kind}`));
     const kinds = of('skipped').filter(({ area, kind }) => !Object.hasOwn(handlers[area] ?? {}, kind));
     expect([...new Set(kinds.map(({ area, kind }) => `${area}/${kind}`))].sort()).toEqual(listed.sort());
   });
 
-  it('every deviation names a case or a kind that is there', () => {
+  it('every deviation names an existing case or kind', () => {
     const known = new Set(
       cases.flatMap(({ id, area, kind = 'default', expect }) => [
         id,
@@ -108,7 +108,7 @@ describe('the catalogue', () => {
     expect([...deviations.keys()].filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('what is listed as a deviation is one: without the list, none of it passes', async () => {
+  it('a listed deviation is one: without the list, none of them passes', async () => {
     const passing: string[] = [];
     for (const raw of cases) {
       const { id, area, kind = 'default', expect } = raw;
@@ -123,7 +123,7 @@ describe('the catalogue', () => {
     expect(passing).toEqual([]);
   });
 
-  // What the reasons in the list say of us.
+  // The reasons in the list describe us.
   it.each([
     ['pr-life-canceled-by-tm', { tracker: 'stop tracking and release' }],
     ['pr-life-failed-by-tm', { tracker: 'stop tracking and release' }],
@@ -132,7 +132,7 @@ describe('the catalogue', () => {
     expect((await runCase(caseOf(id), handlers, new Map())).verdict).toMatchObject({ kind: 'failed', actual });
   });
 
-  it('fo-batch-finegrained-itcase, whatever is drawn: the same output, half the restarts, no more attempts', async () => {
+  it('fo-batch-finegrained-itcase, with any draws: the same output, half the restarts, no more attempts', async () => {
     const { given, when } = caseOf('fo-batch-finegrained-itcase');
     for (let seed = 2; seed < 7; seed++) {
       const restartStrategy = { type: 'fixed-delay', maxAttempts: 6, delayMs: 10 };
@@ -143,13 +143,13 @@ describe('the catalogue', () => {
     }
   });
 
-  it('our exchanges have the properties of those types that stand for them in cases', () => {
+  it('our exchanges have the properties of the types that they stand for in cases', () => {
     for (const [type, exchanges] of Object.entries(counterparts)) {
       for (const exchange of exchanges) expect({ ...exchange, name: type }).toEqual(flinkExchangeTypes[type]);
     }
   });
 
-  it.each(Object.keys(floors))('%s: a case passes for what it expects; something else would not pass', async (area) => {
+  it.each(Object.keys(floors))('%s: a case passes for its expectation; any other expectation fails', async (area) => {
     const survivors: string[] = [];
     for (const raw of cases) {
       if (raw.area !== area || !ran.has(raw.id)) continue;
@@ -276,7 +276,7 @@ describe('the runner', () => {
     expect(report([outcome]).join('\n')).toMatch(/FAILED it: .*the engine broke[\s\S]*0 passed, 1 failed, 0 skipped/);
   });
 
-  it('a report names each failure with expected and actual, groups what was skipped, and sums up', async () => {
+  it('a report names each failure with expected and actual, groups skipped cases, and adds up', async () => {
     const raws = [demo({ expect: { count: 4 } }), demo({}), demo({ id: 'other' }), demo({ expect: { count: 3 } })];
     const lines = report(await Promise.all(raws.map((raw) => runCase(raw, table, differs))));
     expect(lines).toEqual([
@@ -293,22 +293,19 @@ describe('the runner', () => {
     ['when', [[{ unknown: 1 }], [{ op: 'unknown' }]], /(unknown|op).* is not known/],
     ['expect', [undefined, null, 3, 'text', [], [{}], {}], /^expects nothing/],
     ['expect', [{ unknown: null }, { toString: 1 }], /^`(unknown|toString)` is not known/],
-  ] as [string, unknown[], RegExp][])(
-    'no case is run with a `%s` that makes no sense: %j',
-    async (field, invalid, why) => {
-      const wasRun: string[] = [];
-      for (const raw of cases) {
-        // An engine that throws has failed, whatever else was expected of it.
-        if (!ran.has(raw.id) || 'error' in raw.expect) continue;
-        for (const value of invalid) {
-          const { verdict } = await runCase({ ...raw, [field]: value }, handlers, deviations);
-          if (verdict.kind !== 'skipped' || !why.test(verdict.why))
-            wasRun.push(`${raw.id} ${JSON.stringify([value, verdict])}`);
-        }
+  ] as [string, unknown[], RegExp][])('no case runs with an invalid `%s`: %j', async (field, invalid, why) => {
+    const wasRun: string[] = [];
+    for (const raw of cases) {
+      // An engine that throws fails any expectation.
+      if (!ran.has(raw.id) || 'error' in raw.expect) continue;
+      for (const value of invalid) {
+        const { verdict } = await runCase({ ...raw, [field]: value }, handlers, deviations);
+        if (verdict.kind !== 'skipped' || !why.test(verdict.why))
+          wasRun.push(`${raw.id} ${JSON.stringify([value, verdict])}`);
       }
-      expect(wasRun).toEqual([]);
-    },
-  );
+    }
+    expect(wasRun).toEqual([]);
+  });
 
   it.each([
     ['no JSON', '[{', /JSON/],
@@ -325,7 +322,7 @@ describe('the runner', () => {
   });
 });
 
-/** The same value with its last leaf changed; a bound so that nothing keeps it, a choice so that nothing is in it. */
+/** The same value with its last leaf changed: a bound so that nothing satisfies it, a choice so that it is empty. */
 function altered(name: string, value: unknown): unknown {
   if (typeof value === 'boolean') return !value;
   if (typeof value === 'number') return -1 - value;

@@ -3,7 +3,7 @@ import { forEach } from '../../src/connectors/for-each.ts';
 import { contextOf, failureOf, writeSubtask } from './subtasks.ts';
 
 describe('collect', () => {
-  it('shows records when their subtask commits, in the order of the subtasks', async () => {
+  it('publishes records when their subtask commits, in subtask order', async () => {
     const sink = collect<string>();
     expect(sink.records).toEqual([]);
     const late = await sink.open(contextOf({ subtask: 0, parallelism: 2 }));
@@ -15,7 +15,7 @@ describe('collect', () => {
     expect(sink.records).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('drops what an aborted attempt wrote', async () => {
+  it('drops the records of an aborted attempt', async () => {
     const sink = collect<string>();
     const writer = await sink.open(contextOf());
     await writer.write(['lost']);
@@ -31,14 +31,14 @@ describe('collect', () => {
     expect(sink.records).toEqual(['A', 'b']);
   });
 
-  it('starts anew with another parallelism', async () => {
+  it('starts empty with another parallelism', async () => {
     const sink = collect<string>();
     await writeSubtask(sink, ['a'], { subtask: 1, parallelism: 2 });
     await writeSubtask(sink, ['b'], { subtask: 0, parallelism: 1 });
     expect(sink.records).toEqual(['b']);
   });
 
-  it('keeps the records of two vertices apart, and records that are arrays whole', async () => {
+  it('keeps the records of two vertices apart, and does not flatten records that are arrays', async () => {
     const sink = collect<number[]>();
     await writeSubtask(sink, [[1], [2]], { vertex: 'x' });
     await writeSubtask(sink, [[3]], { vertex: 'y' });
@@ -81,12 +81,12 @@ describe('forEach', () => {
     ['throws', () => failing()],
     ['rejects', async () => failing()],
     ['rejects later', (record) => (record === 1 ? Promise.resolve() : Promise.resolve().then(failing))],
-  ])('fails when the function %s', async (_title, fn) => {
+  ])('fails if the function %s', async (_title, fn) => {
     const writer = await forEach(fn).open(contextOf());
     expect((await failureOf((async () => writer.write([1, 2]))())).message).toBe('no');
   });
 
-  it('calls no more once the attempt is canceled', async () => {
+  it('makes no further calls once the attempt is canceled', async () => {
     const cancel = new AbortController();
     const seen: number[] = [];
     const sink = forEach<number>(async (record) => {

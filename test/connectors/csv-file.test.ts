@@ -15,7 +15,7 @@ function fileOf(content: string, name = 'rows.csv'): string {
 
 const splittable = { newlinesInValues: false };
 
-describe('what a file holds', () => {
+describe('the content of a file', () => {
   it.each<[title: string, content: string, options: CsvFileOptions<unknown>, rows: object[]]>([
     ['nothing', '', {}, []],
     ['a header alone', 'a,b\n', {}, []],
@@ -98,7 +98,7 @@ describe('what a file holds', () => {
     expect((await readSubtasks(csvFile(path, { ...options, ...splittable }), 4)).flat()).toEqual(rows);
   });
 
-  it('newlines in values, in one subtask', async () => {
+  it('newlines in values, with one subtask', async () => {
     const source = csvFile(fileOf('a,b\n"1\n2\r\n","x""\n"\n3,4\n'));
     expect(await readSubtasks(source)).toEqual([
       [
@@ -112,7 +112,7 @@ describe('what a file holds', () => {
     });
   });
 
-  it('a column called `__proto__` is one like others', async () => {
+  it('a column called `__proto__` is an ordinary column', async () => {
     const [[row]] = (await readSubtasks(csvFile(fileOf('__proto__,b\n1,2\n')))) as [[object]];
     expect(Object.entries(row)).toEqual([
       ['__proto__', '1'],
@@ -131,7 +131,7 @@ describe('what a file holds', () => {
     expect(await readSubtasks(csvFile(path), 1, 1_000)).toEqual([rows]);
   });
 
-  it('what `parse` makes of a row', async () => {
+  it('the result of `parse` for a row', async () => {
     const source = csvFile(fileOf('a\n1\n2\n'), { parse: (row) => Number(row['a']) });
     expect(await readSubtasks(source)).toEqual([[1, 2]]);
   });
@@ -163,7 +163,7 @@ describe('the subtasks together read each record once', () => {
     );
   });
 
-  it('and with newlines in values one subtask reads what the parser makes of the whole file', async () => {
+  it('with newlines in values, one subtask reads what the parser yields for the whole file', async () => {
     const withNewlines = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r\n', '縫'), maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(rowsOf(withNewlines), fc.constantFrom('\n', '\r\n'), async (rows, end) => {
@@ -187,7 +187,7 @@ describe('the subtasks together read each record once', () => {
   });
 });
 
-describe('what toCsvFile writes is what csvFile reads', () => {
+describe('csvFile reads what toCsvFile writes', () => {
   const text = fc.oneof(
     fc.string({
       unit: fc.constantFrom('a', ' ', '"', ',', ';', '\n', '\r', '\uFEFF', '=', '縫', '🏺', '\t', '|'),
@@ -221,7 +221,7 @@ describe('what toCsvFile writes is what csvFile reads', () => {
     );
   });
 
-  it('also packed', async () => {
+  it('compressed, too', async () => {
     const path = at('round.csv.gz');
     const rows = Array.from({ length: 20_000 }, (_, id) => ({ id: String(id), text: 'x\ny' }));
     await writeSubtask(toCsvFile<(typeof rows)[number]>(path, { columns: ['id', 'text'] }), rows);
@@ -316,7 +316,7 @@ describe('malformed files', () => {
     expect(failure.cause).toBeInstanceOf(TypeError);
   });
 
-  it('a missing file is named, and no restart is spent on it', async () => {
+  it('a missing file is named, without a restart', async () => {
     const path = at('missing.csv');
     const failure = await failureOf(readSubtasks(csvFile(path)));
     expect(failure).toMatchObject({
@@ -389,7 +389,7 @@ describe('toCsvFile', () => {
     expect(await contentOf([row])).toBe(`text,at\n${line}\n`);
   });
 
-  it('a header, also without rows, unless it is switched off', async () => {
+  it('a header, even without rows, unless it is switched off', async () => {
     expect(await contentOf([])).toBe('text,at\n');
     expect(await contentOf([], { header: false })).toBe('');
     expect(await contentOf([{ text: 'a', at: 1 }], { header: false, delimiter: ';' })).toBe('a;1\n');
@@ -416,12 +416,12 @@ describe('toCsvFile', () => {
   it.each([
     ['text,1', 'string'],
     [null, 'null'],
-  ])('a record that is no object is refused: %j', async (record, kind) => {
+  ])('a record that is not an object is refused: %j', async (record, kind) => {
     const failure = await failureOf(contentOf([record as never]));
     expect(failure.message).toContain(`a record cannot be written as CSV: expected an object, got ${kind}`);
   });
 
-  it('a name with a point or brackets is a name', async () => {
+  it('a name with a dot or brackets is an ordinary name', async () => {
     const path = at('names.csv');
     const row = { 'a.b': '1', 'c[0]': '2', a: { b: 'wrong' }, c: ['wrong'] };
     await writeSubtask(toCsvFile<typeof row>(path, { columns: ['a.b', 'c[0]'] }), [row]);

@@ -81,7 +81,7 @@ const json = rows.map((row) => JSON.stringify(row)).join('\n');
 const csv = ['id,text', ...rows.map(({ id, text }) => `${id},"${text.replaceAll('"', '""')}"`)].join('\n');
 
 describe.each(sources)('%s', (_name, make) => {
-  it.each([1, 3, 4_096])('lines of JSON, in chunks of %i bytes, packed or not', async (length) => {
+  it.each([1, 3, 4_096])('lines of JSON, in chunks of %i bytes, compressed or not', async (length) => {
     for (const bytes of [
       Buffer.from(`\uFEFF${json}`),
       gzipSync(json),
@@ -93,13 +93,13 @@ describe.each(sources)('%s', (_name, make) => {
     }
   });
 
-  it.each([1, 5, 4_096])('CSV, in chunks of %i bytes, packed or not', async (length) => {
+  it.each([1, 5, 4_096])('CSV, in chunks of %i bytes, compressed or not', async (length) => {
     for (const bytes of [Buffer.from(`\uFEFF${csv}`), Buffer.from(`sep=,\r\n${csv}\r\n`), gzipSync(csv)]) {
       expect(await readSubtask(make(piecesOf(bytes, length), csvRows()), {}, 7)).toEqual(rows);
     }
   });
 
-  it.each([1, 2, 100])('CSV whose lines end by CR, in chunks of %i bytes', async (length) => {
+  it.each([1, 2, 100])('CSV whose lines end in CR, in chunks of %i bytes', async (length) => {
     const bytes = Buffer.from('"a\n1",b\r1,2\r"3\r",4\r');
     expect(await readSubtask(make(piecesOf(bytes, length), csvRows()))).toEqual([
       { 'a\n1': '1', b: '2' },
@@ -107,7 +107,7 @@ describe.each(sources)('%s', (_name, make) => {
     ]);
   });
 
-  it('nothing', async () => {
+  it('an empty stream', async () => {
     for (const chunks of [[], [new Uint8Array()], [Buffer.from('\uFEFF')], [gzipSync('')]]) {
       expect(await readSubtask(make(chunks, jsonLines()))).toEqual([]);
       expect(await readSubtask(make(chunks, csvRows()))).toEqual([]);
@@ -157,7 +157,7 @@ describe.each(sources)('%s', (_name, make) => {
   });
 });
 
-it('text in chunks, also where a pair of surrogates is cut', async () => {
+it('text in chunks, even if a surrogate pair is split', async () => {
   const chunks = ['{"a":"', '\ud83c', '\udffa"}\n', '2'];
   expect(await readSubtask(fromAsyncIterable(() => asyncOf(chunks), { decode: jsonLines() }))).toEqual([
     { a: '🏺' },
@@ -165,7 +165,7 @@ it('text in chunks, also where a pair of surrogates is cut', async () => {
   ]);
 });
 
-it('what is neither bytes nor text is refused', async () => {
+it('chunks other than bytes or text are refused', async () => {
   const source = fromNodeStream(() => Readable.from([{ a: 1 }]), { decode: jsonLines() });
   expect(await failureOf(readSubtask(source))).toMatchObject({
     code: 'INVALID_ARGUMENT',
@@ -199,7 +199,7 @@ it('any records in chunks of any size', async () => {
   );
 });
 
-it('asks for no more chunks than records need, and hands a record on with the chunk that ends it', async () => {
+it('requests no more chunks than the records need, and emits a record with the chunk that ends it', async () => {
   let asked = 0;
   const source = fromAsyncIterable(
     async function* () {
@@ -227,7 +227,7 @@ it('settles a pending read when it is closed, and destroys the stream', async ()
   }
 });
 
-describe('what makes a stream may be async', () => {
+describe('the function that makes the stream may be async', () => {
   it.each<[name: string, source: Source<unknown>]>([
     ['fromNodeStream', fromNodeStream(async () => Readable.from([1, 2]))],
     ['fromWebStream', fromWebStream(async () => webOf([1, 2] as never))],
@@ -252,12 +252,12 @@ describe('what makes a stream may be async', () => {
       fromAsyncIterable(async () => [1] as never),
       'what async iterable of fromAsyncIterable returns: expected an async iterable, got [1]',
     ],
-  ])('%s refuses anything else', async (_name, source, message) => {
+  ])('%s refuses any other option', async (_name, source, message) => {
     expect((await failureOf(readSubtask(source))).message).toContain(message);
   });
 });
 
-describe('what follows a member of gzip is read, or an error, wherever chunks end', () => {
+describe('data after a gzip member is read, or an error, wherever chunks end', () => {
   const [one, two] = [gzipSync('1\n'), gzipSync('2\n')];
   const zeros = Buffer.alloc(40);
   const lost = /broken gzip data: /;

@@ -2,7 +2,7 @@ import { fromAsyncIterable } from '../../src/connectors/streams/from-async-itera
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 
-/** An async iterator whose items come when the test says so. */
+/** An async iterator whose items come on command. */
 function byHand() {
   const asked: PromiseWithResolvers<IteratorResult<number>>[] = [];
   let returns = 0;
@@ -59,7 +59,7 @@ it.each([0, 1, 99, 100, 101, 5_000])('%i items', async (count) => {
   expect(await readSubtask(fromAsyncIterable(() => countTo(count)))).toEqual(numbers);
 });
 
-it('items that are there make a full batch', async () => {
+it('items that are ready make a full batch', async () => {
   const reader = await fromAsyncIterable(() => countTo(10)).open(contextOf({ environment: virtualEnvironment() }));
   expect(await reader.read(4)).toEqual([0, 1, 2, 3]);
   expect(await reader.read(4)).toEqual([4, 5, 6, 7]);
@@ -67,7 +67,7 @@ it('items that are there make a full batch', async () => {
   expect(await reader.read(4)).toBeNull();
 });
 
-it('a partial batch goes on when the next item keeps it waiting, and nothing is lost', async () => {
+it('a partial batch is emitted when the next item is not ready, and nothing is lost', async () => {
   const { origin, environment, reader } = await opened();
   const first = environment.drive(Promise.resolve(reader.read(3)));
   origin.give(1);
@@ -80,7 +80,7 @@ it('a partial batch goes on when the next item keeps it waiting, and nothing is 
   expect(await second).toEqual([2]);
 });
 
-it('asks for one item at a time, and for none before a read', async () => {
+it('requests one item at a time, and none before a read', async () => {
   const { origin, environment, reader } = await opened();
   expect(origin.askedCount()).toBe(0);
   const batch = reader.read(1);
@@ -94,7 +94,7 @@ it('asks for one item at a time, and for none before a read', async () => {
 it.each<[title: string, thrown: unknown, failure: object]>([
   ['an error', new RangeError('gone'), { name: 'RangeError', message: 'gone' }],
   ['something else', 'gone', { code: 'NON_ERROR_THROWN', thrown: 'gone' }],
-])('hands over what it has before %s', async (_title, thrown, expected) => {
+])('emits its records before %s', async (_title, thrown, expected) => {
   const { origin, environment, reader } = await opened();
   const batch = environment.drive(Promise.resolve(reader.read(3)));
   origin.give(1);
@@ -140,7 +140,7 @@ describe('close', () => {
     expect(isClosed).toBe(true);
   });
 
-  it('does not return an iterator that ended', async () => {
+  it('does not call `return` of an iterator that ended', async () => {
     const { origin, reader } = await opened();
     const batch = reader.read(3);
     origin.end();
@@ -150,7 +150,7 @@ describe('close', () => {
   });
 });
 
-it('the function that makes it gets the signal of the attempt', async () => {
+it('the function gets the signal of the attempt', async () => {
   const cancel = new AbortController();
   const signals: AbortSignal[] = [];
   const source = fromAsyncIterable((signal) => {

@@ -6,7 +6,7 @@ import { contextOf, drain, failureOf, readSubtask, readSubtasks } from './subtas
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index);
 
-describe('what can be split', () => {
+describe('splittable iterables', () => {
   const sources: [name: string, of: (count: number) => Source<number>][] = [
     ['fromArray', (count) => fromArray(numbers(count, 5))],
     ['fromIterable of an array', (count) => fromIterable(numbers(count, 5))],
@@ -112,7 +112,7 @@ describe('replay', () => {
 });
 
 describe('an endless iterable', () => {
-  it('is pulled as far as asked, and closed', async () => {
+  it('is pulled as far as requested, and closed', async () => {
     let pulled = 0;
     let isClosed = false;
     function* endless() {
@@ -130,7 +130,7 @@ describe('an endless iterable', () => {
   });
 });
 
-it('an iterator that throws is not asked to return', async () => {
+it('`return` of an iterator that threw is not called', async () => {
   let returns = 0;
   const broken = {
     [Symbol.iterator]: () => ({

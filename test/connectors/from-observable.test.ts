@@ -22,7 +22,7 @@ describe('overflow', () => {
     return { subject, reader };
   };
 
-  it('`error` fails with the numbers, after what had fitted', async () => {
+  it('`error` fails with the numbers, after the records that fit', async () => {
     const { reader, subject } = await push(buffer(3));
     expect(subject.observed).toBe(false);
     expect(await reader.read(5)).toEqual([1, 2, 3]);
@@ -52,13 +52,13 @@ describe('overflow', () => {
     expect(failure).toMatchObject({ code: 'BUFFER_OVERFLOW', receivedCount: 4 });
   });
 
-  it('a full buffer that drops the oldest for long keeps the newest in order', async () => {
+  it('a full buffer with `drop-oldest` keeps the newest records in order', async () => {
     const reader = await fromObservable(() => range(0, 100_000), buffer(10, 'drop-oldest')).open(contextOf());
     expect(await drain(reader, 3)).toEqual(Array.from({ length: 10 }, (_, index) => 99_990 + index));
   });
 });
 
-it('waits for records, and wakes when one comes', async () => {
+it('waits for records, and wakes when one arrives', async () => {
   const subject = new Subject<number>();
   const reader = await fromObservable(() => subject, buffer(10)).open(contextOf());
   const first = reader.read(5);
@@ -70,7 +70,7 @@ it('waits for records, and wakes when one comes', async () => {
   expect(await last).toBeNull();
 });
 
-it('hands over what it has before an error', async () => {
+it('emits its records before an error', async () => {
   const source = fromObservable(
     () =>
       concat(
@@ -84,7 +84,7 @@ it('hands over what it has before an error', async () => {
   expect(await failureOf((async () => reader.read(5))())).toMatchObject({ code: 'NON_ERROR_THROWN', thrown: 'gone' });
 });
 
-it('subscribes anew after a restart, once per attempt', async () => {
+it('subscribes again after a restart, once per attempt', async () => {
   let subscriptions = 0;
   const cold = new Observable<number>((subscriber) => {
     subscriber.next(++subscriptions);

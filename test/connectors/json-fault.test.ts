@@ -35,7 +35,7 @@ it.each<[text: string, index: number | undefined]>([
   expect(findJsonFault(text)?.index).toBe(index);
 });
 
-it('agrees with JSON.parse about what is JSON, and what is before the fault can be the start of one', () => {
+it('agrees with JSON.parse about what is JSON, and the text before the fault can begin a JSON text', () => {
   const mutated = fc
     .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', '1', 'e', '-', '.', '\\', ' '))
     .map(([text, at, char]) => {

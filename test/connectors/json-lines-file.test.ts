@@ -12,7 +12,7 @@ function fileOf(content: string | Buffer, name = 'records.ndjson'): string {
   return path;
 }
 
-describe('what a file holds', () => {
+describe('the content of a file', () => {
   const bom = '\uFEFF';
   it.each<[title: string, content: string, records: unknown[]]>([
     ['nothing', '', []],
@@ -150,7 +150,7 @@ describe('malformed lines', () => {
   });
 });
 
-it('numbers that a double does not hold are what is asked for', async () => {
+it('`int64` and `decimals` decide about numbers that a double cannot hold', async () => {
   const path = fileOf('{"id":1790000000000000001,"price":1.10000000000000000001}\n{"id":7,"price":1.1}\n');
   const source = jsonLinesFile(path, { int64: 'bigint', decimals: 'string' });
   expect((await readSubtasks(source, 2)).flat()).toEqual([
@@ -159,7 +159,7 @@ it('numbers that a double does not hold are what is asked for', async () => {
   ]);
 });
 
-it('`__proto__` is a key like others', async () => {
+it('`__proto__` is an ordinary key', async () => {
   const [[record]] = (await readSubtasks(jsonLinesFile(fileOf('{"__proto__":{"a":1},"b":2}\n')))) as [[object]];
   expect(Object.entries(record)).toEqual([
     ['__proto__', { a: 1 }],
@@ -178,8 +178,8 @@ it.each<[name: string, options: object, expected: string]>([
   expect(() => jsonLinesFile('x', options)).toThrow(expected);
 });
 
-describe('files that go away', () => {
-  it('a missing file is named, and no restart is spent on it', async () => {
+describe('files that disappear', () => {
+  it('a missing file is named, without a restart', async () => {
     const path = at('missing.ndjson');
     const source = jsonLinesFile(path);
     const failure = await failureOf(readSubtasks(source));
@@ -194,7 +194,7 @@ describe('files that go away', () => {
     expect(await failureOf(readSubtasks(jsonLinesFile(path)))).toMatchObject({ code: 'FILE_ACCESS', file: path });
   });
 
-  it('a file that was deleted after it was opened is read to its end', async () => {
+  it('a file that is deleted after it was opened is read to its end', async () => {
     const path = fileOf('1\n2\n');
     const reader = await jsonLinesFile(path).open(contextOf());
     unlinkSync(path);
@@ -212,7 +212,7 @@ describe('files that go away', () => {
   });
 });
 
-it('reads no more than asked for, and waits only for the next block', async () => {
+it('reads no more than requested, and waits only for the next block', async () => {
   const reader = await jsonLinesFile(fileOf('1\n2\n3\n')).open(contextOf());
   expect(await reader.read(1)).toEqual([1]);
   expect(reader.read(1)).toEqual([2]);

@@ -4,7 +4,7 @@ import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/
 
 const codesOf = (text: string) => charCodesOf(text, Buffer.from(text));
 
-describe('numbers that a double holds as they are written', () => {
+describe('numbers that a double holds as written', () => {
   it.each([
     '0',
     '-0',
@@ -32,7 +32,7 @@ describe('numbers that a double holds as they are written', () => {
     expect(parseExactly(`[${text}]`, {})).toEqual([Number(text)]);
   });
 
-  it('all that programs write for a double, with any number of digits', () => {
+  it('every number that programs write for a double, with any number of digits', () => {
     const written = fc
       .tuple(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 40 }))
       .filter(([double]) => Math.abs(double) >= 1e21 || !Number.isInteger(double) || Number.isSafeInteger(double))
@@ -51,7 +51,7 @@ describe('numbers that a double holds as they are written', () => {
   });
 });
 
-describe('numbers that it does not', () => {
+describe('numbers that a double does not hold', () => {
   it.each<[text: string, kind: 'int64' | 'decimals', isExact: boolean]>([
     ['9007199254740993', 'int64', false],
     ['-9007199254740993', 'int64', false],
@@ -72,7 +72,7 @@ describe('numbers that it does not', () => {
     ['12345678901234567890.0', 'decimals', false],
     ['3.14159265358979323846', 'decimals', false],
     [`0.${'0'.repeat(330)}1`, 'decimals', false],
-  ])('%s is for `%s`', (text, kind, isExact) => {
+  ])('%s falls under `%s`', (text, kind, isExact) => {
     expect(wideNumbersOf(text)).toEqual([{ start: 0, end: text.length, kind, isExact }]);
     const line = `{"a":1,"b":[${text}]}`;
     expect(wideNumbersOf(line)).toMatchObject([{ start: 12, end: line.length - 2 }]);
@@ -81,7 +81,7 @@ describe('numbers that it does not', () => {
     expect(suspects.areBetween(0, line.length)).toBe(true);
   });
 
-  it('is decided by exact arithmetic, for integers and decimals of 14 to 20 digits', () => {
+  it('is decided exactly, for integers and decimals of 14 to 20 digits', () => {
     const digits = fc
       .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 13, max: 19 }))
       .chain(([first, count]) =>
@@ -102,7 +102,7 @@ describe('numbers that it does not', () => {
     );
   });
 
-  it('integers that a double is, and their neighbors, up to 22 digits', () => {
+  it('integers that are doubles, and their neighbors, up to 22 digits', () => {
     const doubles = fc.double({ min: 2 ** 53, max: 1e22, noNaN: true });
     fc.assert(
       fc.property(doubles, fc.constantFrom(-1n, 0n, 1n), fc.constantFrom('', '-'), (double, more, sign) => {
@@ -116,7 +116,7 @@ describe('numbers that it does not', () => {
     );
   });
 
-  it('fractions below 1 of 14 to 18 digits, whatever follows them, by the exact distance of the nearest double', () => {
+  it('fractions below 1 of 14 to 18 digits, followed by anything, by the exact distance of the nearest double', () => {
     const fraction = fc.tuple(
       fc.nat({ max: 6 }),
       fc.bigInt({ min: 10n ** 13n, max: 10n ** 18n - 1n }),
@@ -136,7 +136,7 @@ describe('numbers that it does not', () => {
     );
   });
 
-  /** How far the double nearest to `digits / 10^scale` is from it, in halves of the last digit that is not zero. */
+  /** The distance of the nearest double from `digits / 10^scale`, in halves of the last digit that is not zero. */
   function differenceInHalves(digits: bigint, scale: number): number {
     const double = Number(`${digits}e-${scale}`);
     const shift = 200;
@@ -148,13 +148,13 @@ describe('numbers that it does not', () => {
   }
 });
 
-it('texts in quotes are none, however they look', () => {
+it('quoted numbers are texts, however they look', () => {
   const line = '{"id":"1790000000000000001","1790000000000000001":"\\\\","x":"\\",1e999,","y":"\\\\\\"1e999"}';
   expect(wideNumbersOf(line)).toEqual([]);
   expect(parseExactly(line, {})).toEqual(JSON.parse(line));
 });
 
-describe('what becomes of them', () => {
+describe('the values by option', () => {
   const line =
     '{"id":9007199254740993,"ids":[1,-9007199254740994],"amount":1.00000000000000000001,"text":"9007199254740993"}';
   const id = 9007199254740993n;
@@ -200,7 +200,7 @@ describe('what becomes of them', () => {
     expect(findNumberFault(text, options)).toEqual({ index, problem });
   });
 
-  it('`__proto__` stays a key like others', () => {
+  it('`__proto__` stays an ordinary key', () => {
     const value = parseExactly('{"__proto__":{"a":9007199254740993},"b":1}', { int64: 'bigint' });
     expect(Object.entries(value as object)).toEqual([
       ['__proto__', { a: id }],
@@ -210,7 +210,7 @@ describe('what becomes of them', () => {
   });
 });
 
-it('suspects are every wide number of a text, line by line', () => {
+it('suspects are all wide numbers of a text, line by line', () => {
   const number = fc.constantFrom(
     '9007199254740993',
     '1e999',
@@ -244,7 +244,7 @@ it('suspects are every wide number of a text, line by line', () => {
   );
 });
 
-it('an id in quotes is no suspect', () => {
+it('a quoted id is not a suspect', () => {
   const suspects = new NumberSuspects({ decimals: true });
   const text = '{"id":"1790000000000000001","n":1}\n'.repeat(50);
   suspects.reset(text, codesOf(text));

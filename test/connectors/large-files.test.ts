@@ -14,7 +14,7 @@ const at = scratchDirectory();
 const fourGiB = 2 ** 32;
 const padding = 'x'.repeat(1_000);
 
-/** A file of holes, with `content` at an offset, and a beginning. */
+/** A sparse file, with `content` at an offset, and a beginning. */
 async function sparse(name: string, offset: number, content: Uint8Array, beginning = ''): Promise<string> {
   const path = at(name);
   writeFileSync(path, beginning);
@@ -34,9 +34,9 @@ describe('beyond 4 GiB', () => {
       (n) => `${n},${padding}\n`,
       (n) => ({ n: String(n), m: padding }),
     ],
-  ])('%s: lines are read where they lie, each once', async (name, sourceOf, lineOf, recordOf) => {
+  ])('%s: lines are read at their position, each once', async (name, sourceOf, lineOf, recordOf) => {
     const numbers = Array.from({ length: 600 }, (_, n) => n);
-    // The holes are the second line, which nobody reads: its subtasks are left out.
+    // The hole is the second line; the subtasks that would read it are left out.
     const lines = Buffer.from(`\n${numbers.map(lineOf).join('')}`);
     const path = await sparse(`large.${name}`, fourGiB + 10, lines, lineOf(0));
     const source = sourceOf(path);

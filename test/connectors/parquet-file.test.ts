@@ -63,18 +63,18 @@ describe('flights-3m', () => {
 });
 
 describe('options', () => {
-  it('reads the columns named, in that order', async () => {
+  it('reads the given columns, in that order', async () => {
     const path = fileOf(tinyParquet([group(0, 1)]));
     const [rows] = await readSubtasks(parquetFile(path, { columns: ['name', 'id'] }));
     expect(JSON.stringify(rows)).toBe('[{"name":"継0","id":0}]');
   });
 
-  it('keeps 64-bit integers as bigint if asked to', async () => {
+  it('keeps 64-bit integers as bigint if requested', async () => {
     const path = fileOf(tinyParquet([{ id: [2n ** 60n, -1n] }]));
     expect(await readSubtasks(parquetFile(path, { int64: 'bigint' }))).toEqual([[{ id: 2n ** 60n }, { id: -1n }]]);
   });
 
-  it('gives what `parse` makes of a row', async () => {
+  it('yields the result of `parse` for a row', async () => {
     const path = fileOf(tinyParquet([group(0, 2)]));
     expect(await readSubtasks(parquetFile(path, { parse: (row) => row['name'] }))).toEqual([['継0', '継1']]);
   });
@@ -86,7 +86,7 @@ describe('options', () => {
     expect(() => parquetFile('x', options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
   });
 
-  it('a column that the file does not have is refused', async () => {
+  it('a column that the file lacks is refused', async () => {
     const path = fileOf(tinyParquet([group(0, 1)]));
     const failure = await failureOf(readSubtasks(parquetFile(path, { columns: ['id', 'nmae'] })));
     expect(failure).toMatchObject({
@@ -98,7 +98,7 @@ describe('options', () => {
 
 describe('broken files', () => {
   const whole = tinyParquet([group(0, 3), group(3, 3)]);
-  /** The second group's page header tells another type of page. */
+  /** The page header of the second group has another page type. */
   const broken = Buffer.from(whole);
   broken[whole.indexOf(Buffer.from(new BigInt64Array([3n, 4n]).buffer)) - 16] = 0x08;
 
@@ -131,7 +131,7 @@ describe('broken files', () => {
     expect(failure).toMatchObject({ row: 5, message: `${path}, row 5: four is not allowed` });
   });
 
-  it('no restart is spent on a missing file', async () => {
+  it('a missing file causes no restart', async () => {
     const path = at('missing.parquet');
     const failure = await failureOf(readSubtasks(parquetFile(path)));
     expect(failure).toMatchObject({
@@ -142,7 +142,7 @@ describe('broken files', () => {
   });
 });
 
-it('without its packages it says how to install them', async () => {
+it('without its packages it tells how to install them', async () => {
   const path = fileOf(tinyParquet([group(0, 1)]));
   await jest.isolateModulesAsync(async () => {
     jest.doMock('hyparquet', () => {
@@ -158,7 +158,7 @@ it('without its packages it says how to install them', async () => {
   jest.dontMock('hyparquet');
 });
 
-it('a read that is under way when it is closed settles', async () => {
+it('closing settles a pending read', async () => {
   const reader = await parquetFile(flights).open(contextOf());
   const batch = reader.read(10);
   await reader.close();

@@ -12,7 +12,7 @@ type Options = ParquetFileOptions<Row>;
 const fixture = (name: string) => join(__dirname, 'fixtures/parquet', name);
 const at = scratchDirectory();
 
-/** What a column of a fixture holds. */
+/** The columns of a fixture. */
 async function columnOf(file: string, column: string, options: Options = {}): Promise<unknown[]> {
   const rows = await readSubtask(parquetFile<Row>(fixture(file), { ...options, columns: [column] }));
   return rows.map((row) => row[column]);
@@ -23,7 +23,7 @@ const date = (text: string) => new Date(text);
 const noon = date('2024-02-29T12:34:56.123Z');
 const picture = bytes(0x89, 0x50, 0x4e, 0x47, 0xff, 0xd8, 0x00, 0x80);
 
-describe('a value that a number or a Date holds is one, and options decide about the others', () => {
+describe('a value that fits a number or a Date becomes one, and options decide about the others', () => {
   it.each<[file: string, column: string, options: Options, values: unknown[]]>([
     ['decimals', 'int32', {}, [0.1, -1234567.89, null]],
     ['decimals', 'int64', {}, [0.0001, -12345678901.2345, null]],
@@ -118,7 +118,7 @@ describe('a value that a number or a Date holds is one, and options decide about
   });
 });
 
-describe('the first value that cannot be given is an error that names row, column and option', () => {
+describe('the first unfit value is an error that names row, column and option', () => {
   it.each<[file: string, column: string, options: Options, row: number, problem: string]>([
     ['integers', 'i64', {}, 2, "9007199254740992 does not fit into a number. Set `int64: 'bigint'` or 'string'"],
     ['integers', 'u64', {}, 2, "18446744073709551615 does not fit into a number. Set `int64: 'bigint'` or 'string'"],
@@ -189,7 +189,7 @@ describe('the first value that cannot be given is an error that names row, colum
   });
 });
 
-it('digits that a Date drops are told once a column', async () => {
+it('digits that a Date drops are logged once per column', async () => {
   const warnings: unknown[] = [];
   const logger = { ...systemEnvironment().logger, warn: (message: string) => warnings.push(message) };
   const columns = ['ms', 'us', 'repeated'];
@@ -200,7 +200,7 @@ it('digits that a Date drops are told once a column', async () => {
   expect(warnings).toEqual([told('us'), told('repeated')]);
 });
 
-it('bytes do not keep the page in memory that they were read from', async () => {
+it('bytes do not keep their page in memory', async () => {
   const held = (await columnOf('binary.parquet', 'plain')) as (Uint8Array | null)[];
   expect(held.map((value) => value?.buffer.byteLength)).toEqual([8, 0, undefined]);
 });
@@ -235,12 +235,12 @@ describe('names', () => {
     expect(prototypesIn(row).every((prototype) => prototype === Object.prototype)).toBe(true);
   });
 
-  it.each(Object.keys(whole))('the column %p can be asked for', async (name) => {
+  it.each(Object.keys(whole))('the column %p can be requested', async (name) => {
     const [row] = await readSubtask(parquetFile<Row>(fixture('names.parquet'), { columns: [name] }));
     expect(Object.entries(row as Row)).toEqual([[name, Object.getOwnPropertyDescriptor(whole, name)?.value]]);
   });
 
-  it('two columns of one name are refused, unless neither is asked for', async () => {
+  it('two columns with the same name are refused, unless neither is requested', async () => {
     const path = fixture('twice.parquet');
     expect((await failureOf(columnOf('twice.parquet', 'a'))).message).toBe(`${path}: two columns are called "a"`);
     expect(await columnOf('twice.parquet', 'b')).toEqual([2]);
@@ -253,7 +253,7 @@ describe('names', () => {
   }
 });
 
-describe('lists, structs and maps in each other, with nulls at each depth, over pages', () => {
+describe('nested lists, structs and maps, with nulls at each depth, over pages', () => {
   it.each(['nested-v1.parquet', 'nested-v2.parquet'])('%s', async (file) => {
     const rows = await readSubtask(parquetFile<Row>(fixture(file)));
     expect(rows).toEqual(JSON.parse(readFileSync(fixture('nested.json'), 'utf8')));
@@ -261,8 +261,8 @@ describe('lists, structs and maps in each other, with nulls at each depth, over 
 });
 
 /**
- * A file for forms that today's writers do not write: what is stored as `stored` says is told to be `shown`, which has
- * other annotations, or lacks the last level.
+ * A file in a form that today's writers no longer write: it is stored as `stored`, and its schema is replaced by
+ * `shown`, which has other annotations, or lacks the last level.
  */
 function fileOf(
   stored: readonly SchemaElement[],
@@ -285,7 +285,7 @@ function fileOf(
 
 const required = { name: 'x', repetition_type: 'REQUIRED' } as const;
 
-describe('older forms', () => {
+describe('older encodings', () => {
   const group = (name: string, num_children: number, more: Partial<SchemaElement> = {}): SchemaElement => ({
     name,
     num_children,
@@ -353,7 +353,7 @@ describe('older forms', () => {
   });
 });
 
-describe('a form that is not known is refused by name', () => {
+describe('an unknown form is refused by name', () => {
   it.each<[shown: SchemaElement, row: unknown, form: string]>([
     [{ ...required, type: 'INT32', converted_type: 'UTF8' }, 1, 'STRING as INT32'],
     [{ ...required, type: 'DOUBLE', logical_type: { type: 'UUID' } }, 1.5, 'UUID as DOUBLE'],

@@ -46,7 +46,7 @@ describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) =
     run.end();
   });
 
-  it('is committed without its writer, by plain data, as often as that is asked for', async () => {
+  it('can be committed without its writer, by plain data, repeatedly', async () => {
     const { path, sink, part, run } = await prepared();
     const told = structuredClone(part);
     for (let time = 0; time < 2; time++) {
@@ -64,7 +64,7 @@ describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) =
     run.end();
   });
 
-  it('is not taken for the one in its place, which is another', async () => {
+  it('is not confused with another file in its place', async () => {
     const { path, sink, writer, part, run } = await prepared();
     writeFileSync(path, 'of an earlier run');
     await writer.abort();

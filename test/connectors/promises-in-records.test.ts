@@ -31,7 +31,7 @@ describe.each(sinks)('a promise in a field, written as %s', (_, sink, message) =
         throw new Error('late');
       },
     ],
-  ])('is refused by its name: %s', async (_name, price) => {
+  ])('is refused by name: %s', async (_name, price) => {
     const unhandled = await unhandledDuring(async () => {
       const failure = await failureOf(writeSubtask(sink(), [{ id: 1, price: price() }]));
       expect(failure).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringMatching(message) as string });

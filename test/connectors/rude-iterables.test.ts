@@ -4,7 +4,7 @@ import { unhandledDuring } from '../operators/stage-driver.ts';
 import { revokedProxy, thenable } from '../support/rude-values.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 
-/** Whatever is given, as an iterator's `next` that JavaScript may have. */
+/** Any value as the `next` of a JavaScript iterator. */
 const nexting = (next: () => unknown) => ({
   [Symbol.iterator]: () => ({ next }),
   [Symbol.asyncIterator]: () => ({ next }),
@@ -42,7 +42,7 @@ describe.each([
 });
 
 describe('fromIterable', () => {
-  it('refuses an iterator that is asynchronous in disguise', async () => {
+  it('refuses an async iterator that pretends to be synchronous', async () => {
     const unhandled = await unhandledDuring(async () => {
       const disguised = () => nexting(() => Promise.reject(new Error('late'))) as Iterable<unknown>;
       const failure = await failureOf(readSubtask(fromIterable(disguised)));
@@ -51,7 +51,7 @@ describe('fromIterable', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('does not mind a return() that answers with a rejected promise', async () => {
+  it('ignores a return() that answers with a rejected promise', async () => {
     const unhandled = await unhandledDuring(async () => {
       const stop = () => Promise.reject(new Error('late'));
       const source = fromIterable(() => ({
@@ -64,7 +64,7 @@ describe('fromIterable', () => {
   });
 });
 
-describe('fromAsyncIterable takes what `for await` takes', () => {
+describe('fromAsyncIterable accepts what `for await` accepts', () => {
   const counting = (wrap: (result: IteratorResult<number>) => unknown) => () => {
     let count = 0;
     return nexting(() => wrap(count < 5_000 ? { done: false, value: count++ } : { done: true, value: undefined }));

@@ -11,7 +11,7 @@ import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { encodeBatch } from '../support/batch-frames.ts';
 import { failureOf, planSource, readSubtask, scratchDirectory, writeSubtask } from './subtasks.ts';
 
-/** What data adds to a message is cut, and what follows it is there. */
+/** User data in a message is cut, and the text after it is there. */
 const most = 700;
 const long = 'name '.repeat(20_000);
 const at = scratchDirectory();
@@ -35,7 +35,7 @@ async function assertShort(failing: Promise<unknown>, ...parts: RegExp[]): Promi
   for (const part of parts) expect(message).toMatch(part);
 }
 
-describe('what cannot be written is told in short', () => {
+describe('values that cannot be written are reported briefly', () => {
   const row = (value: unknown): object => ({ [long]: value });
   const parquet = (options: ToParquetFileOptions<object> = {}): Sink<object> => toParquetFile(at('out'), options);
 
@@ -79,7 +79,7 @@ describe('what cannot be written is told in short', () => {
   });
 });
 
-describe('what cannot be read is told in short', () => {
+describe('values that cannot be read are reported briefly', () => {
   it.each<[title: string, source: () => Source<unknown>, parts: RegExp[]]>([
     [
       'NDJSON: deep',
@@ -114,7 +114,7 @@ describe('what cannot be read is told in short', () => {
     expect(await planSource(parquetFile(path))).toBeDefined();
   });
 
-  it('what `parse` throws is cut as well', async () => {
+  it('errors of `parse` are cut as well', async () => {
     const parse = (): never => {
       throw new Error(long);
     };

@@ -12,7 +12,7 @@ import { contextOf, drain, planSource, scratchDirectory, writeSubtask } from './
 
 const scratch = scratchDirectory();
 
-/** Texts of all lengths, of more than one byte a character at times; a file of 2 000 takes three blocks. */
+/** Texts of many lengths, some with more than one byte per character; a file of 2 000 takes three blocks. */
 const records = Array.from({ length: 2_000 }, (_, n) => ({ n: `${n}`, text: 'käfer '.repeat((n * 7) % 100) }));
 const files = [records.slice(0, 900), records.slice(900, 905), records.slice(905)];
 
@@ -55,7 +55,7 @@ describe.each(sources)('the position of a reader of %s', (name, create, parallel
     source = await create();
   });
 
-  it('is where another reader goes on, with the same records', async () => {
+  it('is where another reader continues, with the same records', async () => {
     const plan = await planSource(source, { parallelism });
     let positions = 0;
     for (let subtask = 0; subtask < parallelism; subtask++) {
@@ -73,7 +73,7 @@ describe.each(sources)('the position of a reader of %s', (name, create, parallel
       expect(count).toBe(whole.length);
       for (const [from, position] of seen) {
         expect(position).toBeDefined();
-        // A row group has 300 rows: those before are not read again.
+        // A row group has 300 rows; earlier rows are not read again.
         if (name === 'Parquet') expect((position as SplitsPosition).skipped).toBeLessThanOrEqual(300);
         const next = await source.open(context, plan, structuredClone(position));
         expect(await drain(next, 41)).toEqual(whole.slice(from));
@@ -83,7 +83,7 @@ describe.each(sources)('the position of a reader of %s', (name, create, parallel
     expect(positions).toBeGreaterThan(15);
   });
 
-  it('is told of a reader that was opened at a position, too, and its records are found', async () => {
+  it('is also told by a reader that was opened at a position, and its records are located', async () => {
     const plan = await planSource(source, { parallelism });
     const context = contextOf({ parallelism });
     const whole = await drain(await source.open(context, plan), 97);

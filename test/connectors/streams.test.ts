@@ -54,7 +54,7 @@ describe.each(readables)('%s', (_name, of, failing) => {
     expect(source).toMatchObject({ maxParallelism: 1, splitLimit: expect.stringMatching('has one reader') });
   });
 
-  it('fails as the stream does', async () => {
+  it('fails like the stream', async () => {
     expect((await failureOf(readSubtask(failing(20), {}, 3))).message).toBe('broken pipe');
     expect((await failureOf(readSubtask(failing(0), {}, 3))).message).toBe('broken pipe');
   });
@@ -96,14 +96,14 @@ describe('fromNodeStream', () => {
     expect(failure.message).toBe('Node stream was destroyed before it was read');
   });
 
-  it('a stream that somebody has read to its end is an error, not an empty one', async () => {
+  it('a stream that was already read to its end is an error, not an empty stream', async () => {
     const stream = Readable.from([1, 2]);
     await stream.toArray();
     const failure = await failureOf(readSubtask(fromNodeStream(() => stream)));
     expect(failure).toMatchObject({ code: 'SOURCE_NOT_REPLAYABLE', recovery: 'never' });
   });
 
-  it('gives strings of a stream with an encoding', async () => {
+  it('yields strings from a stream with an encoding', async () => {
     const source = fromNodeStream<string>(() =>
       Readable.from([Buffer.from('縫')], { objectMode: false }).setEncoding('utf8'),
     );
@@ -130,14 +130,14 @@ it.each<[name: string, source: Source<unknown>, message: string]>([
   });
 });
 
-/** What a stream was given, how many it took at once at most, and how it ended. */
+/** The records that a stream got, the maximum number at once, and how it ended. */
 interface Taken {
   readonly records: unknown[];
   mostAtOnce: number;
   outcome: 'open' | 'finished' | 'aborted';
 }
 
-/** Takes a record per turn of promises, and two at once; fails at `failAt`. */
+/** Takes a record per turn of promises, two at once; fails at `failAt`. */
 function nodeSink(taken: Taken, failAt?: unknown): Sink<unknown> {
   let waiting = 0;
   return toNodeWritable(
@@ -207,7 +207,7 @@ describe.each<[name: string, sinkOf: (taken: Taken, failAt?: unknown) => Sink<un
     expect(sinkOf(nothing()).guarantee).toBe('at-least-once');
   });
 
-  it('holds the task back while the stream is full', async () => {
+  it('makes the task wait while the stream is full', async () => {
     const taken = nothing();
     const writer = await sinkOf(taken).open(contextOf());
     const written = writer.write(numbers(100));
@@ -218,7 +218,7 @@ describe.each<[name: string, sinkOf: (taken: Taken, failAt?: unknown) => Sink<un
     await writer.commit();
   });
 
-  it.each([0, 50, 99])('fails as the stream does, at record %i', async (failAt) => {
+  it.each([0, 50, 99])('fails like the stream, at record %i', async (failAt) => {
     expect((await failureOf(writeSubtask(sinkOf(nothing(), failAt), numbers(100)))).message).toBe('disk full');
   });
 
@@ -231,8 +231,8 @@ describe.each<[name: string, sinkOf: (taken: Taken, failAt?: unknown) => Sink<un
   });
 });
 
-describe('a Node stream that is shared', () => {
-  it('is not ended, its listeners are removed, and every record was written', async () => {
+describe('a Node stream that is not ended', () => {
+  it("stays open, without the sink's listeners, and every record was written", async () => {
     const records: unknown[] = [];
     const shared = new Writable({
       objectMode: true,
@@ -268,7 +268,7 @@ describe('a Node stream that is shared', () => {
   });
 });
 
-describe('what is no stream is refused', () => {
+describe('a value that is not a stream is refused', () => {
   it.each<[call: string, call: () => unknown, message: RegExp]>([
     ['fromNodeStream', () => fromNodeStream(Readable.from([1]) as never), /^fromNodeStream: expected a function/],
     ['fromWebStream', () => fromWebStream(5 as never), /^fromWebStream: expected a function/],
@@ -279,7 +279,7 @@ describe('what is no stream is refused', () => {
       () => fromNodeStream(() => Readable.from([1]), { decode: {} as never }),
       /^decode of fromNodeStream: expected a decoder/,
     ],
-  ])('%s, where it is called', (_call, call, message) => {
+  ])('%s, at the call', (_call, call, message) => {
     expect(call).toThrow(message);
   });
 
@@ -290,7 +290,7 @@ describe('what is no stream is refused', () => {
       /toNodeWritable returns: expected a Node stream/,
     ],
     ['toWebWritable', toWebWritable((() => new Writable()) as never), /toWebWritable returns: expected a web stream/],
-  ])('what the function of %s returns', async (_call, sink, message) => {
+  ])('the return value of the function of %s', async (_call, sink, message) => {
     expect(await failureOf((async () => writeSubtask(sink, [1]))())).toMatchObject({
       message: expect.stringMatching(message),
       recovery: 'never',

@@ -15,11 +15,11 @@ export interface Place {
   readonly attempt?: number;
   readonly signal?: AbortSignal;
   readonly environment?: Environment;
-  /** The run it belongs to; default: one of its own. */
+  /** Its run. Default: a new one. */
   readonly run?: TestRun;
 }
 
-/** Who runs, where a test does not care. */
+/** A run, for tests that do not need a particular one. */
 export function contextOf(place: Place = {}): RuntimeContext {
   const { run, outputs } = place.run ?? testRun();
   return {
@@ -35,7 +35,7 @@ export function contextOf(place: Place = {}): RuntimeContext {
   };
 }
 
-/** Everything one reader gives, batch by batch. */
+/** All batches of a reader. */
 export async function drain<Out>(reader: SourceReader<Out>, maxRecords = 100): Promise<Out[]> {
   const records: Out[] = [];
   try {
@@ -50,12 +50,12 @@ export async function drain<Out>(reader: SourceReader<Out>, maxRecords = 100): P
   }
 }
 
-/** Plans and opens `source`, as a run with this one subtask would. */
+/** Plans and opens `source`, as a run with one subtask would. */
 export async function openSource<Out>(source: Source<Out>, place: Place = {}): Promise<SourceReader<Out>> {
   return source.open(contextOf(place), await planSource(source, place));
 }
 
-/** What a run would plan once for all of its subtasks. */
+/** The plan of a run for all of its subtasks. */
 export async function planSource(source: Source<unknown>, place: Place = {}): Promise<unknown> {
   return structuredClone(await source.plan?.(contextOf(place)));
 }
@@ -64,7 +64,7 @@ export async function readSubtask<Out>(source: Source<Out>, place: Place = {}, m
   return drain(await openSource(source, place), maxRecords);
 }
 
-/** What each subtask reads, in their order. */
+/** The records of each subtask, in order. */
 export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, maxRecords = 100): Promise<Out[][]> {
   const shares: Out[][] = [];
   const plan = await planSource(source, { parallelism });
@@ -74,7 +74,9 @@ export async function readSubtasks<Out>(source: Source<Out>, parallelism = 1, ma
   return shares;
 }
 
-/** Writes `records` as one subtask and commits, or aborts if they cannot be written; in a run of its own, unless one is given. */
+/**
+ * Writes `records` as one subtask and commits, or aborts if they cannot be written; in a new run, unless one is given.
+ */
 export async function writeSubtask<In>(sink: Sink<In>, records: readonly In[], place: Place = {}): Promise<void> {
   const run = place.run ?? testRun();
   try {
@@ -91,7 +93,7 @@ export async function writeSubtask<In>(sink: Sink<In>, records: readonly In[], p
   }
 }
 
-/** The error that `promise` is rejected with. */
+/** The error with which `promise` rejects. */
 export async function failureOf(promise: PromiseLike<unknown>): Promise<Error> {
   try {
     await promise;
@@ -101,7 +103,7 @@ export async function failureOf(promise: PromiseLike<unknown>): Promise<Error> {
   throw new Error('expected a failure');
 }
 
-/** A directory of the test file's own, gone after its last test. Call it at the top of the file. */
+/** A directory for the test file, removed after its last test. Call it at the top of the file. */
 export function scratchDirectory(): (name: string) => string {
   const directory = mkdtempSync(join(tmpdir(), 'kintsugi-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));

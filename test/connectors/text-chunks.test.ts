@@ -15,7 +15,7 @@ async function appended(texts: Iterable<string>, isLater: boolean): Promise<stri
 }
 
 describe('texts of records', () => {
-  it.each([false, true])('are appended in order, in bounded chunks (waited for: %p)', async (isLater) => {
+  it.each([false, true])('are appended in order, in bounded chunks (awaited: %p)', async (isLater) => {
     const property = fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom('a', '継', '🜚', '\ud800'), fc.integer({ min: 0, max: 400_000 })), {
         maxLength: 6,
@@ -30,7 +30,7 @@ describe('texts of records', () => {
     await fc.assert(property, { numRuns: 15 });
   });
 
-  it('keep pairs of surrogates together where they are cut', async () => {
+  it('keep surrogate pairs together at a cut', async () => {
     for (const before of ['', 'x']) {
       const chunks = await appended([before + '🜚'.repeat(longest)], false);
       expect(chunks.length).toBeGreaterThan(1);
@@ -38,7 +38,7 @@ describe('texts of records', () => {
     }
   });
 
-  it('are made as they are needed: nothing ahead of what is waited for', async () => {
+  it('are made on demand, one awaited chunk at a time', async () => {
     let made = 0;
     let go = (): void => {};
     const texts = function* () {

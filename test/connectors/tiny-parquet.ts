@@ -7,12 +7,12 @@ const binary = 8;
 const list = 9;
 const struct = 12;
 
-/** A field of a Thrift struct: its number, its type on the wire, its bytes. */
+/** A field of a Thrift struct: its number, its wire type, its bytes. */
 type Field = readonly [id: number, type: number, bytes: Buffer];
 
 /**
- * A Parquet file with the given row groups: plain encoding, no compression, a page a column. Written from the format's
- * specification, so that it does not depend on the library under test.
+ * A Parquet file with the given row groups: plain encoding, no compression, one page per column. Written from the
+ * specification, so it does not depend on the library under test.
  */
 export function tinyParquet(groups: readonly Readonly<Record<string, TinyColumn>>[]): Buffer {
   const parts: Buffer[] = [Buffer.from('PAR1')];

@@ -27,7 +27,7 @@ it.each<[path: string, subtask: number, parallelism: number, part: string]>([
   expect(partPath(path, subtask, parallelism)).toBe(part);
 });
 
-it('what one subtask writes is what is read back', async () => {
+it('the output of one subtask is read back unchanged', async () => {
   const path = freshPath();
   const records = [{ text: '継\n' }, [1], 'x', null, 1.5];
   await writeSubtask(toJsonLinesFile(path), records);
@@ -53,7 +53,7 @@ it('a subtask without records leaves an empty file', async () => {
 describe('exactly once', () => {
   const sink = (path: string) => toJsonLinesFile<string>(path);
 
-  it('nothing is seen before the commit', async () => {
+  it('nothing is visible before the commit', async () => {
     const path = freshPath();
     const writer = await sink(path).open(contextOf());
     await writer.write(['x'.repeat(1_000_000)]);
@@ -62,7 +62,7 @@ describe('exactly once', () => {
     expect(readFileSync(path).length).toBe(1_000_003);
   });
 
-  it('an attempt that is aborted leaves nothing but the claim of its run, which goes with that', async () => {
+  it("an aborted attempt leaves only its run's claim, which ends with the run", async () => {
     const path = freshPath();
     const run = testRun();
     const writer = await sink(path).open(contextOf({ run }));
@@ -73,7 +73,7 @@ describe('exactly once', () => {
     expect(filesBeside(path)).toEqual([]);
   });
 
-  it('an abort keeps what an earlier attempt committed', async () => {
+  it('an abort keeps the commit of an earlier attempt', async () => {
     const path = freshPath();
     await writeSubtask(sink(path), ['kept']);
     const writer = await sink(path).open(contextOf({ attempt: 1 }));
@@ -92,7 +92,7 @@ describe('exactly once', () => {
     expect(filesBeside(path)).toEqual(['out.ndjson']);
   });
 
-  it('nothing is removed because of its name', async () => {
+  it('no file is removed because of its name alone', async () => {
     const path = freshPath();
     mkdirSync(dirname(path), { recursive: true });
     const others = ['out.ndjson.attempt-0.tmp', 'out.ndjson.attempt-notes.tmp', 'out.ndjson.tmp'];
@@ -101,7 +101,7 @@ describe('exactly once', () => {
     expect(filesBeside(path)).toEqual(['out.ndjson', ...others]);
   });
 
-  it('an attempt that was replaced cannot commit any more', async () => {
+  it('a replaced attempt can no longer commit', async () => {
     const path = freshPath();
     const run = testRun();
     const old = await sink(path).open(contextOf({ run, attempt: 0 }));
@@ -131,7 +131,7 @@ describe('exactly once', () => {
   });
 });
 
-it('holds the task back only when much has come together', async () => {
+it('makes the task wait only when the buffer is full', async () => {
   const writer = await toJsonLinesFile<string>(freshPath()).open(contextOf());
   expect(writer.write(['small'])).toBeUndefined();
   const written = writer.write(['x'.repeat(300_000)]);
@@ -177,7 +177,7 @@ it.each<[title: string, record: unknown, problem: string]>([
   );
 });
 
-it('a bigint is refused unless it is said how it is written', async () => {
+it('a bigint is refused unless `int64` decides', async () => {
   const path = freshPath();
   const records = [{ id: 2n ** 63n, n: [-5n] }];
   const failure = await failureOf(writeSubtask(toJsonLinesFile(path), records));
@@ -206,13 +206,13 @@ it.each<[title: string, record: unknown, line: string]>([
   ['primitives in objects', [Object(1), Object('x'), Object(true), 2 ** 60], '[1,"x",true,1152921504606846976]'],
   ['half of a surrogate pair', '\ud800', '"\\ud800"'],
   ['one object twice', ((one) => [one, one, 2 ** 60])({ a: 1 }), '[{"a":1},{"a":1},1152921504606846976]'],
-])('%s is written as it reads', async (_title, record, line) => {
+])('%s is written as read', async (_title, record, line) => {
   const path = freshPath();
   await writeSubtask(toJsonLinesFile(path), [record]);
   expect(readFileSync(path, 'utf8')).toBe(`${line}\n`);
 });
 
-it('whatever it writes is read as the same', async () => {
+it('everything it writes is read back unchanged', async () => {
   const value = fc.anything({ withBigInt: false, withNullPrototype: false, maxDepth: 3, key: fc.string() });
   await fc.assert(
     fc.asyncProperty(fc.array(value, { maxLength: 5 }), async (records) => {
@@ -223,7 +223,7 @@ it('whatever it writes is read as the same', async () => {
         expect(error).toMatchObject({ code: 'UNRECOVERABLE', message: expect.stringContaining(' has no JSON form. ') });
         return;
       }
-      // But for properties that are undefined.
+      // Except for undefined properties.
       const [read] = await readSubtasks(jsonLinesFile(path));
       expect(JSON.stringify(read)).toBe(JSON.stringify(records));
       expect(read).toEqual(records);
@@ -238,7 +238,7 @@ describe('gzip', () => {
   it.each<[name: string, options: ToJsonLinesFileOptions]>([
     ['out.ndjson.gz', {}],
     ['out.ndjson', { compression: 'gzip' }],
-  ])('%s with %j is packed, and read back', async (name, options) => {
+  ])('%s with %j is compressed, and read back', async (name, options) => {
     const path = freshPath(name);
     await writeSubtask(toJsonLinesFile(path, options), lines);
     const packed = readFileSync(path);
@@ -249,14 +249,14 @@ describe('gzip', () => {
     expect(readFileSync(path).equals(packed)).toBe(true);
   });
 
-  it('without records it is gzip all the same', async () => {
+  it('without records it is valid gzip, too', async () => {
     const path = freshPath('out.ndjson.gz');
     await writeSubtask(toJsonLinesFile(path), []);
     expect(gunzipSync(readFileSync(path)).length).toBe(0);
     expect(await readSubtasks(jsonLinesFile(path))).toEqual([[]]);
   });
 
-  it('can be switched off, and an attempt that is aborted leaves nothing', async () => {
+  it('can be switched off, and an aborted attempt leaves nothing', async () => {
     const path = freshPath('out.ndjson.gz');
     await writeSubtask(toJsonLinesFile(path, { compression: 'none' }), [1]);
     expect(readFileSync(path, 'utf8')).toBe('1\n');
@@ -272,7 +272,7 @@ describe('gzip', () => {
   });
 });
 
-it('a directory that cannot be made is named', async () => {
+it('a directory that cannot be created is named', async () => {
   const file = freshPath('file');
   await writeSubtask(toJsonLinesFile(file), []);
   const path = `${file}/out.ndjson`;

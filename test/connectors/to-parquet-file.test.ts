@@ -27,8 +27,8 @@ async function writtenAndRead(
   return readSubtask(parquetFile<Row>(path, reading));
 }
 
-describe('what is written is what is read back', () => {
-  it('each kind of value, and a column without any', async () => {
+describe('written values are read back unchanged', () => {
+  it('each kind of value, and a column without values', async () => {
     const row = {
       number: -0.5,
       bigint: 2n ** 62n,
@@ -78,25 +78,25 @@ describe('what is written is what is read back', () => {
     ]);
   });
 
-  it('a column that comes later, where it was missing before', async () => {
+  it('a column that occurs first in a later row, null before', async () => {
     expect(await writtenAndRead([{ a: 1 }, { b: 'x' }])).toEqual([
       { a: 1, b: null },
       { a: null, b: 'x' },
     ]);
   });
 
-  it('JSON is called that in the newer way and the older', async () => {
+  it('JSON has its newer and its older annotation', async () => {
     const path = freshPath();
     await writeSubtask(toParquetFile<Row>(path), [{ a: [1] }]);
     expect(footerOf(path).schema[1]).toMatchObject({ converted_type: 'JSON', logical_type: { type: 'JSON' } });
   });
 
-  it('no rows, with columns and without', async () => {
+  it('no rows, with and without columns', async () => {
     expect(await writtenAndRead([], { columns: { a: 'string' } })).toEqual([]);
     expect(await writtenAndRead([])).toEqual([]);
   });
 
-  it('-0 beside 0, however often, and in JSON; integers beyond 2^53 in JSON', async () => {
+  it('-0 beside 0, however often, also in JSON; integers beyond 2^53 in JSON', async () => {
     const rows = Array.from({ length: 200 }, (_, index) => ({
       a: index % 2 === 0 ? 0 : -0,
       b: { zeros: [0, -0], wide: 2 ** 60 },
@@ -110,7 +110,7 @@ describe('what is written is what is read back', () => {
     ]);
   });
 
-  it('columns of any name', async () => {
+  it('columns with any name', async () => {
     const row = Object.fromEntries(
       ['__proto__', 'constructor', 'toString', '', 'a.b'].map((name, index) => [name, index]),
     );
@@ -183,7 +183,7 @@ describe('row groups', () => {
     expect(groupsOf(path)).toEqual([3, 3, 3, 1]);
   });
 
-  it('end sooner where their rows are large', async () => {
+  it('end early if their rows are large', async () => {
     const path = freshPath();
     const large = Array.from({ length: 5 }, () => ({ text: 'x'.repeat(12 << 20) }));
     await writeSubtask(toParquetFile(path), large);
@@ -191,7 +191,7 @@ describe('row groups', () => {
   });
 });
 
-describe('a value that its column cannot hold is named by row and column', () => {
+describe('a value that its column cannot hold is an error with row and column', () => {
   it.each<[title: string, rows: unknown[], options: ToParquetFileOptions<Row>, problem: string]>([
     [
       'another type than before',
@@ -320,7 +320,7 @@ describe('exactly once', () => {
     },
   );
 
-  it('a column that is asked for and is nowhere is named, beside parts without columns', async () => {
+  it('a requested column that no file has is named, beside parts without columns', async () => {
     const path = freshPath();
     await writeSubtask(toParquetFile(path), [], { parallelism: 2 });
     await writeSubtask(toParquetFile(path), [{ a: 1 }], { subtask: 1, parallelism: 2 });
@@ -328,7 +328,7 @@ describe('exactly once', () => {
     expect(failure).toMatchObject({ code: 'INVALID_ARGUMENT', given: 'b' });
   });
 
-  it('a task that is killed after some row groups writes one whole file at its next attempt, and leaves nothing else', async () => {
+  it('a task that is killed after some row groups writes one complete file in its next attempt, and leaves nothing else', async () => {
     const path = freshPath();
     const rows = Array.from({ length: 100 }, (_, id) => ({ id }));
     const job = Job.create('killed');
@@ -348,7 +348,7 @@ describe('exactly once', () => {
     expect(await readSubtask(parquetFile(path))).toEqual(rows);
   });
 
-  it('an attempt that is aborted leaves what was committed before', async () => {
+  it('an aborted attempt leaves earlier commits alone', async () => {
     const path = freshPath();
     await writeSubtask(toParquetFile(path), [{ a: 'kept' }]);
     const writer = await toParquetFile(path, { rowGroupSize: 1 }).open(contextOf({ attempt: 1 }));
@@ -381,7 +381,7 @@ describe('options', () => {
   });
 });
 
-it('without its package it says how to install it', async () => {
+it('without its package it tells how to install it', async () => {
   await jest.isolateModulesAsync(async () => {
     jest.doMock('hyparquet-writer', () => {
       throw new Error("Cannot find package 'hyparquet-writer'");

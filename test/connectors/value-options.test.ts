@@ -14,7 +14,7 @@ it.each<[option: string, given: unknown, expected: string]>([
   );
 });
 
-it.each(['a', '', '__proto__', 'constructor', 'toString', 'a.b'])('a property called %p is an own one', (name) => {
+it.each(['a', '', '__proto__', 'constructor', 'toString', 'a.b'])('a property called %p is an own property', (name) => {
   const record: Record<string, unknown> = {};
   setOwn(record, name, { admin: true });
   expect(Object.entries(record)).toEqual([[name, { admin: true }]]);

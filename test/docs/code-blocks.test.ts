@@ -20,13 +20,13 @@ const files = [
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const blocks = files.flatMap((file) => codeBlocks(file, readFileSync(join(root, file), 'utf8')));
 
-/** What a user imports, and the source of it. */
+/** The imports of a user, and their source files. */
 const entries: Record<string, string> = {
   kintsugi: join(root, 'src', 'index.ts'),
   'kintsugi/testing': join(root, 'src', 'testing', 'index.ts'),
 };
 
-/** The anchors of the headings of a page, as GitHub makes them. */
+/** The anchors of a page's headings, as GitHub generates them. */
 function anchorsOf(page: string): string[] {
   return [...readFileSync(join(root, page), 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     (heading as string)
@@ -36,7 +36,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-/** What the compiler says of the blocks, each as a module of its own, by the place it comes from. */
+/** The compiler's messages for the blocks, each a separate module, by their place. */
 function complaints(
   codes: readonly { readonly file: string; readonly line: number; readonly code: string }[],
 ): string[] {
@@ -68,11 +68,11 @@ function complaints(
   }
 }
 
-/** An import of the package as one of its source. */
+/** Turns an import of the package into one of its source. */
 const sourceOf = (quoted: string, name: string): string =>
   entries[name] === undefined ? quoted : `'${pathToFileURL(entries[name]).href}'`;
 
-/** What goes wrong when the blocks run, one after the other, in an empty directory. */
+/** The error of running the blocks, one after the other, in an empty directory. */
 function troubles(codes: readonly { readonly file: string; readonly line: number; readonly code: string }[]): string[] {
   const cache = join(root, 'node_modules', '.cache');
   mkdirSync(cache, { recursive: true });
@@ -108,7 +108,7 @@ function troubles(codes: readonly { readonly file: string; readonly line: number
 }
 
 describe('the code in README, docs and doc comments', () => {
-  it('is there', () => {
+  it('exists', () => {
     expect(blocks.filter(({ file }) => file === 'README.md').length).toBeGreaterThanOrEqual(1);
     expect(blocks.length).toBeGreaterThan(10);
   });
@@ -117,16 +117,16 @@ describe('the code in README, docs and doc comments', () => {
     expect(complaints(blocks)).toEqual([]);
   });
 
-  it('runs, where it is in README and docs', () => {
+  it('runs, in README and docs', () => {
     const onPages = blocks.filter(({ file }) => pages.includes(file));
     expect(troubles(onPages)).toEqual([]);
   }, 120_000);
 
-  it('would be told to fail otherwise, by file and line', () => {
+  it('is reported by file and line if it fails', () => {
     expect(troubles([{ file: 'here.md', line: 7, code: "throw new Error('no')" }])).toEqual(['here.md:7 no']);
   });
 
-  it('would be complained about otherwise, by file and line', () => {
+  it('is reported by file and line if it does not compile', () => {
     const code = "import { Job } from 'kintsugi';\nJob.create('a').nothing();";
     expect(complaints([{ file: 'here.md', line: 7, code }])).toEqual([
       expect.stringMatching(/^here\.md:8 .*'nothing' does not exist/),
@@ -137,7 +137,7 @@ describe('the code in README, docs and doc comments', () => {
 describe('README', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
-  it('shows the first job as it is', () => {
+  it('shows the first job unchanged', () => {
     expect(readme).toContain(readFileSync(join(root, 'examples', 'first-job.ts'), 'utf8').trim());
   });
 
@@ -149,12 +149,12 @@ describe('README', () => {
 describe.each(pages)('%s', (page) => {
   const text = readFileSync(join(root, page), 'utf8');
 
-  it('names scripts that there are', () => {
+  it('names existing scripts', () => {
     const named = [...text.matchAll(/npm run (?:-\S+ )*([\w:-]+)/g)].map(([, name]) => name as string);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
-  it('links to pages and headings that there are', () => {
+  it('links to existing pages and headings', () => {
     const links = [...text.matchAll(/\]\(((?!https?:)[^)#]*)(?:#([^)]*))?\)/g)];
     const broken = links.filter(([, path = '', anchor]) => {
       const target = path === '' ? page : join(dirname(page), path);

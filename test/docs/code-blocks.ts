@@ -1,11 +1,11 @@
-/** A block of TypeScript in a text, and the line it starts at. */
+/** A block of TypeScript in a text, and the line at which it begins. */
 export interface CodeBlock {
   readonly file: string;
   readonly line: number;
   readonly code: string;
 }
 
-/** The blocks of TypeScript of a text: of Markdown, or in the doc comments of a source file. */
+/** The blocks of TypeScript in a text: in Markdown, or in the doc comments of a source file. */
 export function codeBlocks(file: string, text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
   const isSource = file.endsWith('.ts');

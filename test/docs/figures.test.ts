@@ -6,12 +6,12 @@ import { publishedLines } from '../../bench/published/lines.ts';
 const root = join(__dirname, '..', '..');
 
 describe('published figures', () => {
-  it.each(pages)('stand in $file as they were measured last (npm run bench -- --publish)', ({ file, lines }) => {
+  it.each(pages)('in $file are the latest measurements (npm run bench -- --publish)', ({ file, lines }) => {
     const page = readFileSync(join(root, file), 'utf8');
     expect(page).toBe(withTable(page, tableOf(lines, readFigures())));
   });
 
-  it('are eight lines at the most in the README', () => {
+  it('in the README have at most eight lines', () => {
     expect(publishedLines.filter(({ inReadme }) => inReadme).length).toBeLessThanOrEqual(8);
   });
 
@@ -30,13 +30,13 @@ describe('published figures', () => {
     ['kB', { ours: 4_004, unit: 'B', value: 4_004, goal: { atMost: 4_096 } }, '4 kB | ≤ 4.1 kB'],
     ['MB in use', { ours: 26 * 1_024 ** 2, unit: 'B', value: 26 * 1_024 ** 2 }, '26 MB | '],
     ['B', { ours: 13.8, baseline: 13.8, unit: 'B', value: 1 }, '14 B | '],
-  ])('are shown as %s: %j is %s', (shown, row, cells) => {
+  ])('as %s: %j is shown as %s', (shown, row, cells) => {
     const line = { what: 'it', rows: ['row'], shown: shown as 'ms' };
     const [, , body] = tableOf([line], { row: { name: 'row', spread: [0, 0], ...row } as never }).split('\n');
     expect(body?.replaceAll(/ +/g, ' ')).toBe(`| it | ${cells} |`.replaceAll(/ +/g, ' '));
   });
 
-  it('are refused where one was never measured, or the page has no place for them', () => {
+  it('are refused if one was never measured, or the page has no place for them', () => {
     const line = { what: 'it', rows: ['row'], shown: 'ms' as const };
     expect(() => tableOf([line], {})).toThrow('There is no figure called "row"');
     expect(() => withTable('a page', 'a table')).toThrow('The page has no');

@@ -22,7 +22,7 @@ describe('statecharts', () => {
     ]);
   });
 
-  it.each(machines)('%s can be drawn: every state and arrow of its graph is in the picture', (_, machine) => {
+  it.each(machines)('%s can be drawn: every state and transition of its graph is in the picture', (_, machine) => {
     const picture = mermaid(machine);
     const visit = ({ children, edges, stateNode }: ReturnType<typeof toDirectedGraph>): void => {
       if (stateNode.path.length > 0)
@@ -37,7 +37,7 @@ describe('statecharts', () => {
     visit(toDirectedGraph(machine));
   });
 
-  it('are drawn in docs/statecharts.md as they are now (npm run draw)', () => {
+  it('are up to date in docs/statecharts.md (npm run draw)', () => {
     const path = join(__dirname, '..', '..', 'docs', 'statecharts.md');
     expect(readFileSync(path, 'utf8')).toBe(statechartsPage());
   });

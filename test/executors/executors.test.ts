@@ -15,10 +15,10 @@ import type { JobPlan } from '../../src/run/job-plan.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 
-/** An executor as its master sees it. */
+/** An executor, as its master sees it. */
 interface ConnectedExecutor {
   readonly port: ExecutorPort;
-  /** Lets it do what there is to do. */
+  /** Lets it do its pending work. */
   settle(): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ function describedJob(): JobPlan {
   return planJob(job);
 }
 
-/** An executor, and the books that its master would deploy by. */
+/** An executor, and the books from which its master would deploy. */
 async function connected({ connect }: (typeof kinds)[number]) {
   const plan = describedJob();
   const { port, settle } = connect(plan);
@@ -96,7 +96,7 @@ async function connected({ connect }: (typeof kinds)[number]) {
   await settle();
   const first = heard.splice(0);
   let token = 0;
-  /** Sends messages, and returns what comes back. */
+  /** Sends messages, and returns the answers. */
   const tell = async (
     ...messages: readonly Parameters<ExecutorPort['post']>[0][]
   ): Promise<ExecutorToMasterMessage[]> => {
@@ -121,7 +121,7 @@ async function connected({ connect }: (typeof kinds)[number]) {
 const typesOf = (messages: readonly ExecutorToMasterMessage[]): string[] => messages.map(({ type }) => type);
 
 describe.each(kinds)('a task executor $kind', (kind) => {
-  it('T1: says first how many slots it offers', async () => {
+  it('T1: first reports how many slots it offers', async () => {
     const { first } = await connected(kind);
     expect(first).toEqual([{ type: 'executor.connected', slots: 4 }]);
   });
@@ -136,7 +136,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     ]);
   });
 
-  it('TE1: reports of an attempt how it goes, and one end', async () => {
+  it('TE1: reports the progress of an attempt, and one end', async () => {
     const { register, deploy, tell, taskOf } = await connected(kind);
     await register();
     const reports = await deploy('numbers');
@@ -145,7 +145,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     expect(await tell({ type: 'task.cancel', vertex: taskOf('numbers'), attempt: 0 as AttemptNumber })).toEqual([]);
   });
 
-  it('TE1, W3: cancels the attempt that is named, and no other', async () => {
+  it('TE1, W3: cancels only the named attempt', async () => {
     const { deploy, tell, taskOf } = await connected(kind);
     await deploy('hanging');
     const vertex = taskOf('hanging');
@@ -187,7 +187,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     expect(await verify()).toMatchObject([{ lost: [{ id: results[0] }], found: [] }]);
   });
 
-  it('TE2, W3: what is said of the result of another attempt changes nothing', async () => {
+  it('TE2, W3: a message about the result of another attempt has no effect', async () => {
     const { register, deploy, verify, tell, results } = await connected(kind);
     await register();
     await deploy('numbers');
@@ -199,7 +199,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     expect(await verify()).toMatchObject([{ lost: [], found: [{ records: 3 }] }]);
   });
 
-  it('TE1, TE2, W5: quarantined, it reports nothing of its tasks and takes none, and answers for its results', async () => {
+  it('TE1, TE2, W5: quarantined, it reports nothing of its tasks and accepts none, but answers for its results', async () => {
     const { register, deploy, verify, tell } = await connected(kind);
     await register();
     await deploy('numbers');
@@ -209,7 +209,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     expect(await verify()).toMatchObject([{ lost: [], found: [{ records: 3 }] }]);
   });
 
-  it('TE1, TE2: stopped, it says so when nothing of it is under way, and nothing more', async () => {
+  it('TE1, TE2: stopped, it reports that once all its work has ended, and nothing more', async () => {
     const { register, deploy, verify, tell } = await connected(kind);
     await register();
     await deploy('hanging');
@@ -219,7 +219,7 @@ describe.each(kinds)('a task executor $kind', (kind) => {
     expect([await deploy('numbers'), await verify()]).toEqual([[], []]);
   });
 
-  it('W5: hears nothing when its port is closed', async () => {
+  it('W5: receives nothing once its port is closed', async () => {
     const { port, register, deploy } = await connected(kind);
     await register();
     port.close('the job is over');

@@ -35,7 +35,7 @@ import { listener } from '../support/transition-table.ts';
 
 const diskBytes = 100;
 
-/** A result that takes a byte of the disk until it is released. */
+/** A result that takes one byte of disk until it is released. */
 class ByteResult extends NotingPartition {
   override readonly id: ResultPartitionId;
   override readonly exchange = exchangeTypes.reliable;
@@ -66,7 +66,7 @@ class ByteResult extends NotingPartition {
   }
 }
 
-/** The way between the master and one executor: messages wait until they are delivered. */
+/** The connection between the master and one executor: messages wait until they are delivered. */
 class Wire {
   readonly #toExecutor: MasterToExecutorMessage[] = [];
   readonly #toMaster: ExecutorToMasterMessage[] = [];
@@ -81,7 +81,7 @@ class Wire {
     return this.#toExecutor.length + this.#toMaster.length === 0;
   }
 
-  /** Delivers the first message one way. Says whether there was one. */
+  /** Delivers the first message in one direction. Returns whether there was one. */
   deliver(way: 'up' | 'down'): boolean {
     const message = way === 'up' ? this.#toMaster.shift() : this.#toExecutor.shift();
     if (message === undefined) return false;
@@ -109,10 +109,10 @@ class World {
   readonly #directory = new ResultDirectory();
   readonly #disk = new ByteBudget(diskBytes);
   readonly #wires = new Map<ExecutorId, Wire>();
-  /** What the storage of a result calls, and what a running task calls, by the latest that were made. */
+  /** The callbacks of results and of running tasks, for their latest attempts. */
   readonly #results = new Map<PartitionId, PartitionSurroundings>();
   readonly #tasks = new Map<ExecutionVertexId, TaskSurroundings>();
-  /** Tasks whose present attempt has ended, as the master has heard; with `finished`, well. */
+  /** Tasks whose current attempt has ended, as the master has heard; with `finished`, successfully. */
   readonly #ended = new Map<ExecutionVertexId, 'finished' | 'otherwise'>();
   readonly #charts = new Map<PartitionId, AnyActorRef>();
   readonly #actors: ActorHost;
@@ -184,7 +184,7 @@ class World {
     dispose: () => Promise.resolve(),
   };
 
-  /** What the job master does when it hears that a result is lost. */
+  /** The reaction of the job master to a lost result. */
   #heard(event: { readonly type: string; readonly id: ResultPartitionId; readonly cause: Error }): void {
     if (event.type === 'partition.lost') this.#lose(event.id, event.cause);
   }
@@ -194,7 +194,7 @@ class World {
     this.#connections.losePartition(this.#ledger.presentResult(partition), cause);
   }
 
-  /** An attempt, as far as its reports concern results. */
+  /** An attempt, reduced to its reports about results. */
   #execution(vertex: ExecutionVertexId, attempt: AttemptNumber): ExecutionActorRef {
     const send = (report: { readonly type: string; readonly attempt: AttemptNumber }): void => {
       const isEnd = ['task.finished', 'task.failed', 'execution.fail'].includes(report.type);
@@ -213,9 +213,9 @@ class World {
     return this.#graph.producerOf(task as PartitionId);
   }
 
-  // What may happen
+  // The possible events
 
-  /** A producer runs for the first time, or its region restarts: its present attempt has ended. */
+  /** A producer runs for the first time, or its region restarts: its current attempt has ended. */
   run(task: number, wish: 'new' | 'again', slot: number): void {
     const ledger = this.#ledger;
     const vertex = this.#producer(task);
@@ -317,7 +317,7 @@ class World {
     this.check();
   }
 
-  /** The views of the executor and of the master, of each result of which nothing is on its way. */
+  /** The views of the executor and of the master, for each result without messages in transit. */
   check(): void {
     for (const task of [0, 1]) {
       const partition = task as PartitionId;
@@ -336,13 +336,13 @@ class World {
   }
 }
 
-/** What the chart of a result may be in when the master knows it so. */
+/** The possible chart states of a result for each state that the master knows. */
 const fits: Readonly<Record<string, readonly PartitionState[]>> = {
-  // An attempt that reproduces what is complete leaves it so; the master need not know before that ends.
+  // A complete result stays complete while an attempt reproduces it; the master need not know before the attempt ends.
   expected: ['created', 'producing', 'finished'],
   finished: ['finished', 'created', 'producing'],
   truncated: ['truncated'],
-  // It was reclaimed when a consumer wanted it again.
+  // It was reclaimed when a consumer needed it again.
   lost: ['lost', 'released'],
   released: ['released'],
 };
@@ -387,7 +387,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 describe('one owner', () => {
   it.each<KeepResults>(['until-consumers-finish', 'until-job-ends'])(
-    'RT1, P5, W3: whatever the order of messages, master and executor agree on a result of which none is on its way (%s)',
+    'RT1, P5, W3: in any order of messages, master and executor agree on each result without messages in transit (%s)',
     (keepResults) => {
       fc.assert(
         fc.property(fc.array(step, { minLength: 30, maxLength: 80, size: 'max' }), (steps) => {

@@ -22,7 +22,7 @@ import { Reading } from '../support/partition-harness.ts';
 const unlimited = Number.POSITIVE_INFINITY;
 const consumers = 2;
 
-/** A vertex `sums` that reads two results, or a source, and writes one for two consumers in turn. */
+/** A vertex `sums` that reads two results, or a source, and writes one for two consumers in round robin. */
 function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => Partial<VertexProgram>) {
   const environment = virtualEnvironment();
   const exchange = exchangeTypes.memory;
@@ -80,7 +80,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
   const inputs = sums.source === undefined ? [createPartition(0, 1), createPartition(0, 1)] : [];
   const failures: Error[] = [];
 
-  /** Deploys an attempt; its task, and what it writes to each consumer. */
+  /** Deploys an attempt; returns its task, and its output by consumer. */
   const deploy = (attempt: number, restore?: TaskRestore, channelOrder = new ChannelOrder()) => {
     const output = createPartition(1, consumers);
     const channels = restore?.state.input.kind === 'gate' ? restore.state.input.channels : undefined;
@@ -143,7 +143,7 @@ const stateOf = (task: StreamTask): TaskState => {
 
 type Numbered = { readonly n: number };
 
-/** A sum per key, then a call that takes its time, then one result per key at the end. */
+/** A sum per key, then an asynchronous call, then one result per key at the end. */
 const operatorsOf = (environment: ReturnType<typeof virtualEnvironment>): VertexProgram['operators'] => [
   {
     kind: 'aggregate',
@@ -174,8 +174,8 @@ const operatorsOf = (environment: ReturnType<typeof virtualEnvironment>): Vertex
   } as unknown as VertexProgram['operators'][number],
 ];
 
-describe('a task that is restored', () => {
-  it('goes on from its state and from the records of its channels: what is written is what one attempt writes', async () => {
+describe('a restored task', () => {
+  it('continues from its state and the records of its channels: it writes what one attempt would write', async () => {
     const undisturbed = rigOf((environment) => ({ operators: operatorsOf(environment) }));
     const order = new ChannelOrder();
     const whole = undisturbed.deploy(0, undefined, order);
@@ -202,7 +202,7 @@ describe('a task that is restored', () => {
     const together = second.written().map((records, index) => [...(written[index] as unknown[]), ...records]);
     expect(together).toEqual(whole.written());
     expect(whole.written().flat().length).toBeGreaterThan(40);
-    // Some of it is of each attempt.
+    // Both attempts have written part of it.
     expect(written.flat().length).toBeGreaterThan(2);
     expect(second.written().flat().length).toBeGreaterThan(2);
   });
@@ -221,7 +221,7 @@ describe('a task that is restored', () => {
             read: async () => {
               await new Promise((resolve) => environment.clock.setTimeout(() => resolve(undefined), 10));
               if (next >= 20) return null;
-              // More than a batch: the rest waits in the task.
+              // More than a batch, so the rest waits in the task.
               return Array.from({ length: 7 }, () => ({ n: next++ }));
             },
             close: () => {},

@@ -58,7 +58,7 @@ interface RigOptions {
   readonly exchange?: ExchangeType;
 }
 
-/** Two executors of one process. Their results take all of a budget; each takes longer to produce than the one before. */
+/** Two executors of one process. Their results use up a budget; each takes longer to produce than the previous one. */
 function filled(
   count: number,
   { edgeOf = () => 0, traceless = new Set(), exchange = exchangeTypes.blocking }: RigOptions = {},
@@ -127,13 +127,13 @@ function filled(
 }
 
 describe('results of the executors of a process', () => {
-  it('P6: nothing is reclaimed without the leave of the master', () => {
+  it("P6: nothing is reclaimed without the master's permission", () => {
     const { directory, released, facts, reclaim } = filled(3);
     reclaim(size);
     expect([released, facts, directory.held.length]).toEqual([[], [], 3]);
   });
 
-  it('W4, P5: those are reclaimed that took the least time to produce, no more than it takes, and it is reported', () => {
+  it('W4, P5: reclaims the results that were quickest to produce, only as many as needed, and reports it', () => {
     const { released, facts, allow, reclaim } = filled(4);
     allow([3, 1, 2]);
     reclaim(2 * size);
@@ -141,14 +141,14 @@ describe('results of the executors of a process', () => {
     expect(facts).toEqual([1, 2].map((partition) => ({ type: 'results.reclaimed', ids: [idOf(partition)] })));
   });
 
-  it('none is reclaimed where all of them would not make room', () => {
+  it('reclaims nothing if all of it would not be enough', () => {
     const { released, allow, reclaim } = filled(3);
     allow([1, 2]);
     reclaim(3 * size);
     expect(released).toEqual([]);
   });
 
-  it('P6, W3: what is read again stays, and what only another attempt was allowed to lose', () => {
+  it('P6, W3: keeps results that are read again, and those permitted only for another attempt', () => {
     const { storeOf, released, register, allow, reclaim } = filled(3);
     allow([1, 2]);
     storeOf(1).forbidReclaim([idOf(1)]);
@@ -159,7 +159,7 @@ describe('results of the executors of a process', () => {
     expect(released).toEqual([]);
   });
 
-  it('P6: the leave ends when an attempt produces it again', () => {
+  it('P6: the permission ends when an attempt reproduces the result', () => {
     const { released, register, allow, reclaim } = filled(2);
     allow([1]);
     register(1, 'again', 1);
@@ -181,11 +181,11 @@ describe('results of the executors of a process', () => {
     expect([0, 1].filter((partition) => it.given.get(partition)?.trace !== undefined)).toEqual(left);
   });
 
-  it('those that are looked at are lost, or it is told how much there is of them', () => {
+  it('verified results are lost, or are reported with their size', () => {
     const { storeOf } = filled(3);
     storeOf(0).release([idOf(0)], []);
     const verified: VerifiedResults[] = [];
-    // The last one's attempt is about to begin: it is not there, and not lost.
+    // The last one's attempt is about to begin: it does not exist yet, and is not lost.
     storeOf(0).verify([idOf(0), idOf(2), idOf(2, 1)], (answer) => verified.push(answer));
     expect(verified).toEqual([
       {
@@ -195,7 +195,7 @@ describe('results of the executors of a process', () => {
     ]);
   });
 
-  it('one that is gone takes its own results along, and no others', () => {
+  it('a lost executor takes its own results along, and no others', () => {
     const { stores, directory, released } = filled(4);
     stores[1]?.close();
     expect(released).toEqual([1, 3]);
@@ -207,7 +207,7 @@ describe('results of the executors of a process', () => {
     ]);
   });
 
-  it('W3: a result is released as the attempt that is named has written it, or not at all', () => {
+  it('W3: a result is released as the named attempt wrote it, or not at all', () => {
     const { storeOf, released, register } = filled(1);
     register(0, 'again', 1);
     storeOf(0).release([idOf(0)], []);
@@ -216,7 +216,7 @@ describe('results of the executors of a process', () => {
     expect(released).toEqual([0]);
   });
 
-  it('consumers of an attempt find what those after it reproduce, and nothing of one that began anew', () => {
+  it('consumers of an attempt find the reproductions of later attempts, but nothing of a new output', () => {
     const { directory, register } = filled(1);
     register(0, 'again', 1);
     expect([0, 1, 2].map((attempt) => directory.find(idOf(0, attempt)) !== undefined)).toEqual([true, true, false]);
@@ -224,7 +224,7 @@ describe('results of the executors of a process', () => {
     expect([0, 1, 2].map((attempt) => directory.find(idOf(0, attempt)) !== undefined)).toEqual([false, false, true]);
   });
 
-  it('the next attempt takes a result over from another executor, which owns it no more', () => {
+  it('the next attempt takes a result over from another executor, which no longer owns it', () => {
     const { stores, directory, released, given, register } = filled(1);
     const [first, second] = stores as [ResultStore, ResultStore];
     register(0, 'again', 1, second);
@@ -236,7 +236,7 @@ describe('results of the executors of a process', () => {
     expect([released, directory.find(idOf(0))]).toEqual([[0], undefined]);
   });
 
-  it('takes over the latest result, where one that was replaced is still there', () => {
+  it('takes over the latest result, even if a replaced one is still there', () => {
     const { stores, given, register } = filled(1);
     const [first, second] = stores as [ResultStore, ResultStore];
     register(0, 'new', 1, second);
@@ -244,7 +244,7 @@ describe('results of the executors of a process', () => {
     expect(given.get(0)?.previous?.partition.id).toEqual(idOf(0, 1));
   });
 
-  it('released or not yet: what no consumer needs and is repeated is compared with its trace, and cannot be read', () => {
+  it('released or not yet: a repeated result that no consumer needs is compared with its trace, and is not readable', () => {
     for (const isReleased of [true, false]) {
       const { storeOf, directory, given, register, facts } = filled(1);
       if (isReleased) storeOf(0).release([idOf(0)], [idOf(0)]);
@@ -254,7 +254,7 @@ describe('results of the executors of a process', () => {
     }
   });
 
-  it('a result that joins regions is there for its attempt alone', () => {
+  it('a result that joins regions exists for its attempt only', () => {
     const { storeOf, directory, released, register } = filled(1, { exchange: exchangeTypes.pipelined });
     expect(directory.find(idOf(0))).toBeDefined();
     register(0, 'again', 1);

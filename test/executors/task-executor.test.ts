@@ -41,7 +41,7 @@ const registrationOf = (attempt: number): PartitionRegistration => ({
   isReproducible: true,
 });
 
-/** An executor, its master and its tasks played by the test. */
+/** An executor, with a master and tasks played by the test. */
 function connected() {
   const clock = new HandClock();
   const said: ExecutorToMasterMessage[] = [];
@@ -112,7 +112,7 @@ describe('a task executor', () => {
     expect([ends(), executor.runs(vertex)]).toEqual([[`${name}#0`], false]);
   });
 
-  it('TE1: the end of an attempt is not that of the next', () => {
+  it('TE1: the end of an attempt is not the end of the next', () => {
     const { deploy, ends } = connected();
     const first = deploy(0);
     first.failed(new Error('broken'), statistics, undefined);
@@ -123,7 +123,7 @@ describe('a task executor', () => {
     expect(ends()).toEqual(['task.failed#0', 'task.finished#1']);
   });
 
-  it('TE1: cancels the attempt that is named, and none other', () => {
+  it('TE1: cancels only the named attempt', () => {
     const { deploy, tell } = connected();
     const task = deploy(1);
     tell({ type: 'task.cancel', vertex, attempt: 0 as AttemptNumber });
@@ -145,7 +145,7 @@ describe('a task executor', () => {
     expect(executor.runs(vertex)).toBe(false);
   });
 
-  it.each(everyEnd)('TE2: holds what a task has written after %s, until it is told to release it', (_, end) => {
+  it.each(everyEnd)('TE2: holds the results of a task after %s, until it is told to release them', (_, end) => {
     const { deploy, released, tell } = connected();
     end(deploy(0));
     tell({ type: 'executor.quarantine', why: 'a task on it does not end' });
@@ -154,7 +154,7 @@ describe('a task executor', () => {
     expect(released).toEqual([resultOf(0)]);
   });
 
-  it('TE2: releases what it holds when it is stopped', async () => {
+  it('TE2: releases its results when it is stopped', async () => {
     const { deploy, released, executor } = connected();
     deploy(0).finished(statistics);
     await executor.stop(false);

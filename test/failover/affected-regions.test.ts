@@ -10,14 +10,14 @@ import { namesOf, taskOf } from '../graph/drawn-graph.ts';
 import { anyClaimingGraph, type ExplicitEdge, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
 import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
 
-/** Who restarts because of a failure, and how: `again: a; new: b c`. */
+/** The regions that a failure restarts, and their modes: `again: a; new: b c`. */
 interface Story {
   readonly rule: string;
   readonly drawing: readonly string[];
   readonly failed: readonly string[];
-  /** Whose results the failure blames. */
+  /** Tasks whose results the failure blames. */
   readonly lost?: readonly string[];
-  /** Whose results were lost before. */
+  /** Tasks whose results were lost before. */
   readonly gone?: readonly string[];
   readonly restarts: string;
 }
@@ -48,7 +48,7 @@ const stages = ['a! => b! => c!'];
 //  (p) ═┬═▶ (c[0])
 //       └═▶ (c[1])
 const fan = ['p! =x> c:2'];
-//  (p[0]) ═╦═▶ (m) ═▶ (d)     m merges: it writes the same again as long as it reads p[0] and p[1] as they are
+//  (p[0]) ═╦═▶ (m) ═▶ (d)     m merges: it reproduces its result only if p[0] and p[1] do not restart
 //  (p[1]) ═╝
 const merge = ['p!:2 =x> m! => d', 'x'];
 //  (k[0]) ═╦═▶ (m) ─▶ (n) ═▶ (d)
@@ -173,7 +173,7 @@ const stories: readonly Story[] = [
   { rule: 'nobody failed', drawing: stages, failed: [], restarts: '' },
 ];
 
-/** Whether what a region writes is the same whenever it reads the same: connection by connection. */
+/** Whether the output of a region is the same for the same input: connection by connection. */
 function naiveReproducibility(
   graph: ExecutionGraph,
   edges: readonly ExplicitEdge[],
@@ -197,7 +197,7 @@ function naiveReproducibility(
   return kind;
 }
 
-/** The rules, one connection after another until nothing changes. */
+/** The rules, applied connection by connection until nothing changes. */
 function naiveModes(
   graph: ExecutionGraph,
   seed: Iterable<number>,
@@ -238,13 +238,13 @@ describe('the regions that a failure affects', () => {
     expect(told(story)).toBe(story.restarts);
   });
 
-  it('what was distrusted or is new already counts as if it claimed nothing', () => {
+  it('distrusted regions and new ones count as undeclared', () => {
     const claiming = drawnTopology(['a! => b! => c!', 'x']);
     const topology = { ...claiming, reproducibilityOf: (): Reproducibility => ({ kind: 'never', why: 'found out' }) };
     expect([...affectedRegions([0 as RegionId], topology, new Set()).values()]).toEqual(['new', 'new', 'new']);
   });
 
-  it('are the least that is closed under the rules, each as new as the rules make it, connection by connection', () => {
+  it('are the least set closed under the rules, each region as new as they make it, connection by connection', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 6 });
     const anySeeds = fc.array(fc.nat(29), { maxLength: 3 });
     fc.assert(
@@ -265,7 +265,7 @@ describe('the regions that a failure affects', () => {
     );
   });
 
-  it('those that are taken along because they read something new are the same whoever is asked first', () => {
+  it('the regions that restart because of new input are the same in any order of evaluation', () => {
     fc.assert(
       fc.property(anyClaimingGraph, fc.array(fc.nat(29), { maxLength: 4 }), (graph, seeds) => {
         const topology = topologyOf(graph);
@@ -278,7 +278,7 @@ describe('the regions that a failure affects', () => {
   });
 });
 
-/** Counts what is asked of a graph and its regions. */
+/** Counts the questions asked of a graph and its regions. */
 class Meter {
   operations = 0;
 
@@ -296,7 +296,7 @@ class Meter {
   }
 }
 
-describe('what it costs to find them', () => {
+describe('the cost of finding them', () => {
   const width = 2_000;
   const wide = (...claims: boolean[]): ExecutionGraph =>
     new ExecutionGraph(
@@ -350,7 +350,7 @@ describe('what it costs to find them', () => {
       areResultsGone: false,
       restarted: 3 * width,
     },
-  ])('2 000 × 2 000 × 2 000, $what: a few questions for each task', ({ claims, failed, areResultsGone, restarted }) => {
+  ])('2 000 × 2 000 × 2 000, $what: a few questions per task', ({ claims, failed, areResultsGone, restarted }) => {
     const graph = wide(...claims);
     const plain = topologyOf(graph, () => areResultsGone);
     const meter = new Meter();
@@ -358,7 +358,7 @@ describe('what it costs to find them', () => {
       ...plain,
       graph: meter.of(graph),
       regions: meter.of<PipelinedRegions>(plain.regions),
-      // Answers at once: what it costs to know is another test's business.
+      // Answers in O(1), because the cost of this answer is another test's subject.
       reproducibilityOf: (region: RegionId): Reproducibility => {
         const vertex = plain.regions.verticesOf(region)[0] as ExecutionVertexId;
         if (graph.jobVertexOf(vertex).deterministic !== true) return { kind: 'never', why: 'it claims nothing' };

@@ -6,7 +6,7 @@ import type { Topology } from '../../src/graph/topology.ts';
 import type { AttemptNumber, PartitionId } from '../../src/ids.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
-/** A topology in which the results `isGone` names were lost before; none without it. */
+/** A topology in which the results in `isGone` were lost before; by default none. */
 export function topologyOf(graph: ExecutionGraph, isGone: (partition: PartitionId) => boolean = () => false): Topology {
   const regions = pipelinedRegions(graph);
   const reproducible = new ReproducibleRegions(graph, regions);
@@ -18,7 +18,7 @@ export function topologyOf(graph: ExecutionGraph, isGone: (partition: PartitionI
   };
 }
 
-/** The topology of a drawing; what the tasks in `gone` wrote was lost before. */
+/** The topology of a drawing in which the results of the tasks in `gone` were lost before. */
 export function drawnTopology(drawing: readonly string[], gone: readonly string[] = []): Topology {
   const graph = drawn(...drawing);
   const lost = new Set(resultsOf(graph, gone));
@@ -29,7 +29,7 @@ function resultsOf(graph: ExecutionGraph, tasks: readonly string[]): PartitionId
   return tasks.flatMap((task) => graph.partitionsOf(taskOf(graph, task)));
 }
 
-/** The failure of a task, blamed on the loss of what the tasks in `lost` wrote; of the whole job without a task. */
+/** The failure of a task, blamed on the lost results of the tasks in `lost`; without a task, of the whole job. */
 export function failureOf({ graph }: Topology, task?: string, lost: readonly string[] = []): TaskFailure {
   return {
     vertex: task === undefined ? undefined : taskOf(graph, task),
@@ -50,19 +50,19 @@ export function restarted({ graph, regions }: Topology, decision: FailoverDecisi
   ).join(' ');
 }
 
-/** A failure and what must restart because of it. */
+/** A failure and the resulting restarts. */
 export interface FailureStory {
   readonly rule: string;
   readonly drawing: readonly string[];
   readonly failed: string;
-  /** Whose results the failure blames. */
+  /** Tasks whose results the failure blames. */
   readonly lost?: readonly string[];
-  /** Whose results were lost before. */
+  /** Tasks whose results were lost before. */
   readonly gone?: readonly string[];
   readonly restarts: string;
 }
 
-/** What `rule` restarts in a story. */
+/** The tasks that `rule` restarts in a story. */
 export function told(rule: FailoverRule, { drawing, failed, lost, gone }: Omit<FailureStory, 'restarts'>): string {
   const topology = drawnTopology(drawing, gone);
   return restarted(topology, rule(failureOf(topology, failed, lost), topology));

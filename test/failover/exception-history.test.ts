@@ -34,7 +34,7 @@ describe('the exception history', () => {
     expect(told(add(new ExceptionHistory(3, 2), failures))).toBe(says);
   });
 
-  it('what was returned does not change with later failures', () => {
+  it('a returned history does not change with later failures', () => {
     const history = add(new ExceptionHistory(3, 2), 'Ab');
     const before = history.entries();
     add(history, 'cdE');
@@ -52,7 +52,7 @@ describe('the exception history', () => {
     expect(history.entries()[0]?.cause).toBe(given.cause);
   });
 
-  it('is bounded in both directions, and loses no count of the roots it keeps', () => {
+  it('is bounded in both directions, and counts every merged failure of its roots', () => {
     const sizes = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat(3));
     fc.assert(
       fc.property(sizes, fc.array(fc.boolean(), { maxLength: 40 }), ([size, concurrentSize], roots) => {

@@ -28,7 +28,7 @@ const blames = (...partitions: number[]): FailureClass => ({
   partitions: partitions as PartitionId[],
 });
 
-describe('the class of a failure by what its causes say of themselves', () => {
+describe('the class of a failure by its cause chain', () => {
   it.each<{ chain: string; cause: Error; says: FailureClass }>([
     { chain: 'plain', cause: plain(), says: recoverable },
     { chain: 'plain ← plain', cause: plain(plain()), says: recoverable },
@@ -65,7 +65,7 @@ describe('the class of a failure by what its causes say of themselves', () => {
   });
 });
 
-describe('a call that a service refused', () => {
+describe('a refused call', () => {
   const refused = (data: object) => Object.assign(new Error('no'), data);
   const kindOf = (cause: Error) => classifyFailure(cause, []).kind;
 
@@ -77,7 +77,7 @@ describe('a call that a service refused', () => {
   });
 
   it.each([200, 304, 399, 408, 425, 429, 500, 503, '400', 400.5, Number.NaN, undefined, 'rejected'])(
-    'for now, or not at all (%p), is recoverable',
+    'for now, or without a status (%p), is recoverable',
     (status) => {
       expect(kindOf(refused({ status }))).toBe('recoverable');
     },
@@ -92,20 +92,20 @@ describe('a call that a service refused', () => {
     ['$metadata.httpStatusCode 400, which may be throttling', { $metadata: { httpStatusCode: 400 } }, 'recoverable'],
     ['the status of the error before that of the response', { status: 429, response: { status: 400 } }, 'recoverable'],
     ['a response that is nothing', { response: null, $metadata: 1 }, 'recoverable'],
-  ])('says so in %s', (_where, data, kind) => {
+  ])('has its status in %s', (_where, data, kind) => {
     expect(kindOf(refused(data))).toBe(kind);
   });
 
-  it('says so in the Response of a fetch that was thrown, and from inside another error', () => {
+  it('has its status in the thrown Response of a fetch, also inside another error', () => {
     expect(kindOf(toError(new Response('', { status: 404 })))).toBe('unrecoverable');
     expect(kindOf(plain(refused({ status: 404 })))).toBe('unrecoverable');
   });
 
-  it('blames the result that is lost, not the status of what lost it', () => {
+  it('is less important than a lost result above it', () => {
     expect(classifyFailure(lost(3, refused({ status: 404 })), [], undefined, { partitionCount: 5 })).toEqual(blames(3));
   });
 
-  it('is as recoverable as a classifier says', () => {
+  it('is recoverable if a classifier says so', () => {
     const classifier: FailureClassifier = () => recoverable;
     expect(classifyFailure(refused({ status: 404 }), [classifier])).toEqual(recoverable);
   });
@@ -130,7 +130,7 @@ describe('a write to a frozen record', () => {
     ['pushes', (record) => record.list.push(3)],
     ['shifts', (record) => record.list.shift()],
     ['sorts', (record) => record.list.sort(() => -1)],
-  ])('(%s) is unrecoverable, and says what to do', (_what, write) => {
+  ])('(%s) is unrecoverable, with the remedy', (_what, write) => {
     expect(classifyFailure(thrownBy(write), [])).toEqual({
       kind: 'unrecoverable',
       why: expect.stringMatching(/^Cannot .*: return a changed copy instead$/),
@@ -142,7 +142,7 @@ describe('a write to a frozen record', () => {
   });
 });
 
-describe('the class of a failure that another run had a part in', () => {
+describe('the class of a failure that involves another run', () => {
   const [mine, other] = ['mine', 'other'] as [RunId, RunId];
   const lostOf = (run: RunId | undefined, partition: number, cause?: unknown) =>
     new PartitionLostError({ ...result(partition), run }, 'gone', { cause });
@@ -211,8 +211,8 @@ describe('the class of a failure that another run had a part in', () => {
   });
 });
 
-describe('a result that is blamed', () => {
-  /** Of every partition, attempt 1 is the present one. */
+describe('a blamed result', () => {
+  /** Attempt 1 of every partition is the current one. */
   const isPresent = ({ attempt }: ResultPartitionId): boolean => attempt === 1;
 
   it.each<{ chain: string; cause: Error; says: FailureClass }>([
@@ -230,7 +230,7 @@ describe('a result that is blamed', () => {
     expect(classifyFailure(cause, [], undefined, { partitionCount: 5, isPresent })).toEqual(says);
   });
 
-  it('is not asked for where it is none of the job', () => {
+  it('is ignored if it is not one of the job', () => {
     const asked: ResultPartitionId[] = [];
     const noting = (id: ResultPartitionId): boolean => asked.push(id) > 0;
     classifyFailure(lost(9, lost(3)), [], undefined, { partitionCount: 5, isPresent: noting });
@@ -281,7 +281,7 @@ describe('the class of a failure by classifiers', () => {
     { answer: { kind: 'partition-lost', partitions: [5] } },
     { answer: { kind: 'partition-lost', partitions: [0, -1] } },
     { answer: { kind: 'partition-lost', partitions: ['0'] } },
-  ])('passes over the answer $answer, says so and asks the next', ({ answer }) => {
+  ])('skips the answer $answer, reports it and asks the next one', ({ answer }) => {
     const problems: unknown[] = [];
     const verdict = classifyFailure(
       plain(),
@@ -295,7 +295,7 @@ describe('the class of a failure by classifiers', () => {
     expect(problems).toEqual([expect.any(InvalidArgumentError)]);
   });
 
-  it('passes over a classifier that throws, and says so', () => {
+  it('skips a classifier that throws, and reports it', () => {
     const problems: unknown[] = [];
     expect(classifyFailure(hopeless(), [throws], (_, problem) => problems.push(problem))).toEqual(
       unrecoverable('hopeless'),

@@ -12,7 +12,7 @@ const lost = (run: RunId | undefined, where: { location?: typeof place; cause?: 
   );
 const plain = (cause: unknown) => new Error('plain', { cause });
 
-describe('where on the disk a result is wrong', () => {
+describe('the place of a damaged result on disk', () => {
   it.each<{ chain: string; cause: Error; is: typeof place | undefined }>([
     { chain: 'lost here', cause: lost(own, { location: place }), is: place },
     { chain: 'plain ← lost here', cause: plain(lost(own, { location: place })), is: place },

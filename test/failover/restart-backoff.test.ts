@@ -8,10 +8,10 @@ import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-bac
 import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 
-/** What JavaScript may hand to who takes nothing. */
+/** Values that JavaScript may pass to a function without parameters. */
 const nothing = [{ maxAttempts: 3 }] as unknown as readonly never[];
 
-/** What a backoff says right after a failure: `+200` restart in 200 ms, `(+200)` the same, merged; `stop`. */
+/** The answer of a backoff right after a failure: `+200` restart in 200 ms, `(+200)` the same, merged; `stop`. */
 function timeline<State>(rule: RestartBackoffRule<State>, failuresAtMs: readonly number[], chance = 0.5): string {
   let state = rule.initial;
   const said = failuresAtMs.map((nowMs) => {
@@ -131,7 +131,7 @@ describe('restart backoff', () => {
     expect(timeline(backoff, failuresAtMs, chance)).toBe(says);
   });
 
-  it('the verdict of the failure rate is of the moment it is asked for', () => {
+  it('the failure rate decides for the time of the call', () => {
     const rule = failureRate({ maxFailuresPerInterval: 1, intervalMs: 100, delayMs: 0 });
     const { state } = rule.onFailure([0], 10, { next: () => 0 });
     expect([rule.canRestart(state, 100), rule.canRestart(state, 101)]).toEqual([false, true]);
@@ -161,7 +161,7 @@ describe('restart backoff', () => {
     );
   });
 
-  it('exponential delays stay between their bounds and are asked for at any time before and after', () => {
+  it('exponential delays stay within their limits, even if time goes back', () => {
     const anyOptions = fc.record({
       initialDelayMs: fc.integer({ min: 1, max: 1_000 }),
       maxDelayMs: fc.integer({ min: 1_000, max: 100_000 }),
@@ -249,7 +249,7 @@ describe('restart backoff', () => {
     ['exponentialDelay jitterFactor', () => growing({ jitterFactor: 1.1 })],
     ['exponentialDelay jitterFactor', () => growing({ jitterFactor: -0.1 })],
     ['exponentialDelay maxAttempts', () => growing({ maxAttempts: 0 })],
-  ])('%s is refused out of its range, by its name', (argument, build) => {
+  ])('%s out of range is refused by name', (argument, build) => {
     expect(build).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', argument }));
   });
 });

@@ -12,7 +12,7 @@ interface Story {
   readonly lost?: readonly string[];
   readonly gone?: readonly string[];
   readonly restarts: string;
-  /** What it says of why more than one task restarts. */
+  /** The stated reason if more than one task restarts. */
   readonly why: string | undefined;
 }
 
@@ -35,7 +35,7 @@ const stories: readonly Story[] = [
     why: 'b[0] cannot restart alone: the result of a[0] over the blocking edge a → b is lost',
   },
   {
-    //  b merges: without its record of the order in which a[0] and a[1] came it writes something else
+    //  b merges: without the recorded order of a[0] and a[1] it writes other records
     drawing: ['a!:2 =x> b! => c', 'd'],
     failed: 'b',
     lost: ['a[1]'],
@@ -49,7 +49,7 @@ const stories: readonly Story[] = [
     why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which retains nothing',
   },
   {
-    //  (a) ─▶ (b)     c goes on, so it is not c that forces b to restart
+    //  (a) ─▶ (b)     c keeps running, so c does not force b to restart
     //   ╚═▶ (c)
     drawing: ['a! => c', 'a -> b'],
     failed: 'a',
@@ -57,7 +57,7 @@ const stories: readonly Story[] = [
     why: 'a[0] cannot restart alone: it feeds b[0] over the pipelined edge a → b, which retains nothing',
   },
   {
-    //  (a[0]) (a[1]) ─▶ (b)     b merges what runs anew with it, so c reads something else
+    //  (a[0]) (a[1]) ─▶ (b)     b merges inputs that restart with it, so c reads other records
     drawing: ['a!:2 -> b! => c'],
     failed: 'b',
     restarts: 'a[0] a[1] b c',
@@ -118,7 +118,7 @@ describe('restart of the individual task', () => {
     expect(restarted(topology, restartIndividual()(failureOf(topology), topology))).toBe('a c b');
   });
 
-  it('restarts what the region rule does, and says why exactly if that is more than the task', () => {
+  it('restarts what the region rule does, and gives a reason if that is more than the task', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 4 });
     fc.assert(
       fc.property(anyClaimingGraph, fc.nat(29), anyLoss, anyLoss, (graph, task, gone, lost) => {
@@ -139,7 +139,7 @@ describe('restart of the individual task', () => {
 });
 
 describe('restart of everything', () => {
-  it('restarts each region once, whatever failed', () => {
+  it('restarts each region once, after any failure', () => {
     const topology = drawnTopology(['a:2 -> b:2', 'c']);
     for (const failed of [undefined, 'a[1]', 'c']) {
       const decision = restartAll()(failureOf(topology, failed), topology);

@@ -76,7 +76,7 @@ describe('restart of the pipelined region', () => {
     expect(() => restartPipelinedRegion()(failure, topology)).toThrow(/no task/);
   });
 
-  it('restarts the least set that is closed under the three rules, connection by connection', () => {
+  it('restarts the least set closed under the three rules, connection by connection', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 6 });
     fc.assert(
       fc.property(anyGraph, fc.array(fc.nat(29), { maxLength: 3 }), anyLoss, anyLoss, (graph, seeds, gone, lost) => {

@@ -1,6 +1,6 @@
 import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
 
-// The whole table: plan × what the region is told, or that its attempt begins to write → plan, and its mode.
+// The complete table: plan × command, or the begin of the attempt → plan, and its mode.
 const table = `
                new        again        wait         begin  mode
   new          to-be-new  to-be-again  to-wait      new    new
@@ -27,7 +27,7 @@ describe('the plan of a region', () => {
     expect(modeOf(plan as RestartPlan)).toBe(mode);
   });
 
-  it('that is begun stays as it is, whatever else begins', () => {
+  it('stays once begun, whatever else begins', () => {
     for (const [plan] of rows) {
       const begun = planAfter(plan as RestartPlan, 'begin');
       expect([planAfter(begun, 'begin'), modeOf(begun)]).toEqual([begun, modeOf(plan as RestartPlan)]);

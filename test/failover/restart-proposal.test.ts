@@ -6,7 +6,7 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts'
 import { anyClaimingGraph } from '../graph/naive-graph.ts';
 import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
 
-/** A job as a proposal sees it: what is available can be read, and the tasks named wait. */
+/** A job as a proposal sees it: available results are readable, and the named tasks wait. */
 function viewOf(topology: Topology, waiting: readonly string[] = []): RecoveryView {
   const { graph, regions } = topology;
   return {
@@ -61,7 +61,7 @@ describe('a restart proposal', () => {
     expect(named(topology, proposal.waiting)).toBe(waits);
   });
 
-  it('of a failure of the job as a whole is everything, and reads nothing, whatever a strategy says', () => {
+  it('for a failure of the whole job is everything, and reads nothing, whatever a strategy says', () => {
     const topology = drawnTopology(['a => b => c']);
     const failure = { ...failureOf(topology, 'a'), vertex: undefined };
     const everything = { kind: 'restart', regions: [0, 1, 2], again: [], waiting: [], reads: [], why: undefined };
@@ -69,7 +69,7 @@ describe('a restart proposal', () => {
     expect(propose(failure, viewOf(topology), { decision: { kind: 'fail' } })).toEqual(everything);
   });
 
-  it('hands on what a strategy refuses, and what is wrong with its answer', () => {
+  it('passes on the refusal of a strategy, and the problem of an invalid answer', () => {
     const topology = drawnTopology(['a => b']);
     const failure = failureOf(topology, 'b');
     const cause = new Error('enough');
@@ -80,7 +80,7 @@ describe('a restart proposal', () => {
     expect(propose(failure, viewOf(topology), { decision: 7 })).toEqual({ kind: 'invalid', problem: 'it answered 7' });
   });
 
-  it('property: reads exactly the readable results that its tasks consume of tasks that do not restart', () => {
+  it('property: reads exactly the readable results that its tasks consume from tasks that do not restart', () => {
     fc.assert(
       fc.property(anyClaimingGraph, fc.nat(), fc.nat(), (graph, failed, gone) => {
         const topology = topologyOf(graph, (partition) => (partition * 7 + gone) % 5 === 0);

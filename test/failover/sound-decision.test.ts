@@ -47,7 +47,7 @@ describe('a sound decision', () => {
     });
   });
 
-  it('counts all that were added', () => {
+  it('counts all added regions', () => {
     const failure = failureOf(stages, 'a');
     expect(soundDecision({ kind: 'restart', regions: [0] }, failure, stages)).toEqual({
       kind: 'restart',
@@ -65,7 +65,7 @@ describe('a sound decision', () => {
     { failed: 'a', lost: [], asked: [0, 2], regions: [0, 2], again: [0, 2] },
     { failed: 'a', lost: [], asked: [0, 1], regions: [0, 1, 2], again: [] },
   ])(
-    'a! => b => c!: $failed fails, $lost are lost, $asked are asked for: $regions restart, of them $again again',
+    'a! => b => c!: $failed fails, $lost are lost, $asked are requested: $regions restart, $again of them again',
     ({ failed, lost, asked, regions, again }) => {
       const claiming = drawnTopology(['a! => b => c!']);
       const decision = soundDecision({ kind: 'restart', regions: asked }, failureOf(claiming, failed, lost), claiming);
@@ -84,12 +84,12 @@ describe('a sound decision', () => {
     { cause: 'because', kept: failureOfB.cause },
     { cause: null, kept: failureOfB.cause },
     { cause: { code: 7 }, kept: failureOfB.cause },
-  ])('a refusal stays one, with a cause: $cause', ({ cause, kept }) => {
+  ])('a refusal stays a refusal, with a cause: $cause', ({ cause, kept }) => {
     const decision = soundDecision({ kind: 'fail', cause, why: 'enough' }, failureOfB, stages);
     expect(decision).toEqual({ kind: 'fail', cause: kept, why: 'enough' });
   });
 
-  it('holds all that was asked for and is closed: checking it again adds nothing', () => {
+  it('contains every requested region and is closed: checking it again adds nothing', () => {
     const anyLoss = fc.array(fc.nat(40), { maxLength: 4 });
     fc.assert(
       fc.property(anyClaimingGraph, fc.nat(29), fc.array(fc.nat(29)), anyLoss, (graph, task, more, lost) => {

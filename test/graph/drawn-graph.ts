@@ -17,7 +17,7 @@ const exchangeBySign: Readonly<Record<string, ExchangeType>> = {
     reconnectsWithLoss: true,
     consumption: 'after-producer-scheduled',
   },
-  // Flink's hybrid results that are read once: they do not join regions and cannot be read again.
+  // Flink's hybrid results that are read once: they neither join regions nor can be read again.
   '.': {
     name: 'read once',
     joinsRegions: false,
@@ -86,7 +86,7 @@ export function namesOf(graph: ExecutionGraph, vertices: Iterable<number>): stri
   });
 }
 
-/** Each region as the names of its tasks. */
+/** The task names of each region. */
 export function drawnRegions(graph: ExecutionGraph, regions: PipelinedRegions): string[] {
   return Array.from({ length: regions.count }, (_, region) =>
     namesOf(graph, regions.verticesOf(region as RegionId)).join(' '),

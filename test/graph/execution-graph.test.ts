@@ -64,7 +64,7 @@ describe('pointwise edges', () => {
     );
   });
 
-  it('spread the load: no consumer reads, and no producer feeds, two more than another', () => {
+  it('balance the load: no consumer reads, and no producer feeds, two more than another', () => {
     fc.assert(
       fc.property(parallelism, parallelism, (sources, targets) => {
         const shares = [
@@ -97,11 +97,11 @@ describe('an execution graph', () => {
     { drawing: 'a:4 -> b:4', groups: 4 },
     { drawing: 'a:4 -> b:2', groups: 2 },
     { drawing: 'a:2 -> b:4', groups: 2 },
-  ])('$drawing has $groups groups, whatever it has of pairs', ({ drawing, groups }) => {
+  ])('$drawing has $groups groups, for any number of pairs', ({ drawing, groups }) => {
     expect(drawn(drawing).groupCount).toBe(groups);
   });
 
-  it('its groups hold exactly the connections of the job, each once', () => {
+  it('its groups contain exactly the connections of the job, each once', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const fromGroups = range(0, graph.groupCount).flatMap((group) =>
@@ -119,7 +119,7 @@ describe('an execution graph', () => {
     );
   });
 
-  it('a task is in one group of each edge: the one it is told of', () => {
+  it('each task is in one group per edge: the one that it is visited with', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const groups = range(0, graph.groupCount);
@@ -172,7 +172,7 @@ describe('an execution graph', () => {
     );
   });
 
-  it('cannot be changed by whom it is shown to', () => {
+  it('cannot be changed by its readers', () => {
     const { jobGraph } = small;
     for (const list of [jobGraph.vertices, jobGraph.edges, small.edgesOutOf(1), small.edgesInto(1)]) {
       expect(() => (list as unknown[]).push(0)).toThrow(TypeError);

@@ -83,7 +83,7 @@ const faults: readonly Fault[] = [
 ];
 
 describe('a job graph', () => {
-  it.each(faults)('is refused for $fault: vertices named, remedy said', ({ build, names, message }) => {
+  it.each(faults)('is refused for $fault, with vertices and remedy', ({ build, names, message }) => {
     const problem = problemOf(build);
     expect(problem.code).toBe('JOB_INVALID');
     expect(problem.vertices).toEqual(names);
@@ -91,7 +91,7 @@ describe('a job graph', () => {
   });
 
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, maxParallelism + 1])(
-    'is refused for a parallelism of %s: the vertex named, the range said',
+    'is refused for a parallelism of %s, with the vertex and the range',
     (parallelism) => {
       const problem = problemOf(() => createJobGraph('j', [{ id: 'map', parallelism }], []));
       expect(problem.code).toBe('INVALID_ARGUMENT');
@@ -141,7 +141,7 @@ describe('a job graph', () => {
 describe('exchanges', () => {
   const all = Object.entries(exchangeTypes);
 
-  it.each(all)('%s is called so', (name, exchange) => {
+  it.each(all)('%s has this name', (name, exchange) => {
     expect(exchange.name).toBe(name);
   });
 

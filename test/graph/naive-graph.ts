@@ -12,7 +12,7 @@ export interface ExplicitEdge {
   readonly exchange: ExchangeType;
 }
 
-/** Every pair of tasks that a job connects, one by one, by the arithmetic of Flink's `EdgeManagerBuildUtil`. */
+/** Every connected pair of tasks of a job, one by one, by the arithmetic of Flink's `EdgeManagerBuildUtil`. */
 export function explicitEdges({ vertices, edges }: JobGraph): ExplicitEdge[] {
   const firstTask = (id: string): number => {
     let first = 0;
@@ -52,7 +52,7 @@ function connections(sources: number, targets: number, pattern: DistributionPatt
   return pairs;
 }
 
-/** Which nodes can be reached from which, itself included: Warshall's triple loop. */
+/** The reachable nodes from each node, itself included: Warshall's triple loop. */
 export function reachability(nodeCount: number, edges: Iterable<readonly [number, number]>): boolean[][] {
   const reaches = Array.from({ length: nodeCount }, (_, from) =>
     Array.from({ length: nodeCount }, (_unused, to) => from === to),
@@ -67,8 +67,8 @@ export function reachability(nodeCount: number, edges: Iterable<readonly [number
 }
 
 /**
- * The region of each task, numbered by first task: joined over pipelined connections; then whoever can reach each other
- * over whatever connections are one. Tasks, not regions, are walked: a pipelined connection is walked both ways.
+ * The region of each task, numbered by first task: joined over pipelined connections, then mutually reachable tasks
+ * over any connections are merged. It walks tasks, not regions: a pipelined connection is walked both ways.
  */
 export function naiveRegions(taskCount: number, edges: readonly ExplicitEdge[]): number[] {
   const reaches = reachability(
@@ -123,13 +123,13 @@ const jobsOf = (deterministic: fc.Arbitrary<boolean>): fc.Arbitrary<JobGraph> =>
       );
     });
 
-/** Small jobs of every shape and exchange, their vertices in no particular order; nobody claims to be deterministic. */
+/** Small jobs of every shape and exchange, their vertices in no particular order; none is declared deterministic. */
 export const anyJob = jobsOf(fc.constant(false));
 
 /** {@link anyJob} as execution graph. */
 export const anyGraph: fc.Arbitrary<ExecutionGraph> = anyJob.map((job) => new ExecutionGraph(job));
 
-/** {@link anyGraph}, in which most vertices claim to be deterministic. */
+/** {@link anyGraph}, with most vertices declared deterministic. */
 export const anyClaimingGraph: fc.Arbitrary<ExecutionGraph> = jobsOf(
   fc.integer({ min: 0, max: 4 }).map((chance) => chance > 0),
 ).map((job) => new ExecutionGraph(job));

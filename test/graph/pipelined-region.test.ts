@@ -9,7 +9,7 @@ interface Rule {
   readonly rule: string;
   readonly drawing: readonly string[];
   readonly regions: readonly string[];
-  /** Before rings are merged, where that differs. */
+  /** Before rings are merged, if that differs. */
   readonly raw?: readonly string[];
 }
 
@@ -101,7 +101,7 @@ const rules: readonly Rule[] = [
     regions: ['a[0] a[1] b[0] b[1]'],
   },
   {
-    //  (a) ─▶ (c) and (a) ═▶ (b) ═▶ (c); (a) ═▶ (d), which nothing comes back from
+    //  (a) ─▶ (c) and (a) ═▶ (b) ═▶ (c); (a) ═▶ (d), which leads nowhere back
     rule: 'who only reads from a ring stays out of it',
     drawing: ['a -> c', 'a => b => c', 'b => d'],
     raw: ['a c', 'b', 'd'],
@@ -117,7 +117,7 @@ describe('pipelined regions', () => {
     expect(joined.sort()).toEqual([...raw].sort());
   });
 
-  it('are what explicit connections and plain reachability make of them, and numbered by first task', () => {
+  it('equal explicit connections with plain reachability, and are numbered by first task', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const regions = pipelinedRegions(graph);
@@ -130,7 +130,7 @@ describe('pipelined regions', () => {
     );
   });
 
-  it('hold each task once, in topological order, in the region that it names', () => {
+  it('contain each task once, in topological order, in the region that it names', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const regions = pipelinedRegions(graph);
@@ -146,7 +146,7 @@ describe('pipelined regions', () => {
     );
   });
 
-  it('never need each other in a ring: what a region reads comes from regions that do not read it', () => {
+  it('never depend on each other in a ring: the producers of a region do not read it', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const regions = pipelinedRegions(graph);

@@ -5,7 +5,9 @@ import type { BoundaryGroup } from '../../src/graph/region-boundaries.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { anyGraph, explicitEdges } from './naive-graph.ts';
 
-/** The partitions behind some groups and the regions at their two ends: `partition: producer region → consumer region`. */
+/**
+ * The partitions behind some groups and the regions at their two ends: `partition: producer region → consumer region`.
+ */
 function connectionsOf(groups: readonly BoundaryGroup[]): Set<string> {
   return new Set(
     groups.flatMap(({ firstPartition, producerRegions, consumerRegions }) =>
@@ -16,7 +18,7 @@ function connectionsOf(groups: readonly BoundaryGroup[]): Set<string> {
   );
 }
 
-/** The same, pair of tasks by pair of tasks. */
+/** The same, per pair of tasks. */
 function naiveConnections(
   graph: ExecutionGraph,
   regions: PipelinedRegions,

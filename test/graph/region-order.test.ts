@@ -20,17 +20,17 @@ describe('the order of regions', () => {
     ['a chain', ['a => b => c'], 'a | b | c'],
     ['nothing to wait for', ['a', 'b'], 'a | b'],
     ['of several tasks', ['a:2 =x> b:2'], 'a[0] | a[1] | b[0] | b[1]'],
-    // (b) is before (p) by its number, and its region reads what that of (p) writes.
+    // (b) is before (p) by number, but its region reads the result of (p).
     ['against the numbers of the first vertices', ['b -> c', 'p ~> c'], 'p | b c'],
     ['a long way round', ['x -> z', 'a => b => z'], 'a | b | x z'],
     ['a ring is one region, which does not wait for itself', ['a -> c', 'a => b => c', 'c => d'], 'a b c | d'],
-    // (p[0]) and (p[1]) feed the group that (a[0]) reads, and (p[0]) is in its region: it waits for (p[1]) alone.
+    // (p[0]) and (p[1]) feed the group that (a[0]) reads, and (p[0]) is in the same region: it waits for (p[1]) only.
     [
       'a region that feeds a part of what it reads waits for the rest',
       ['p:4 => a:2', 'p -> r:3 -> a'],
       'p[1] p[2] p[3] r[1] r[2] a[1] | p[0] r[0] a[0]',
     ],
-    // Of the three that (y[0]) reads, (x[0]) and (x[1]) are in its region.
+    // Of the three producers that (y[0]) reads, (x[0]) and (x[1]) are in its region.
     [
       'also one that feeds two parts of three',
       ['s:3 -> x:6 => y:2', 's -> y'],
@@ -40,7 +40,7 @@ describe('the order of regions', () => {
     expect(ordered(...lines)).toBe(order);
   });
 
-  it('property: is one of all regions, producers before consumers', () => {
+  it('property: has all regions, producers before consumers', () => {
     fc.assert(
       fc.property(anyGraph, (graph) => {
         const regions = pipelinedRegions(graph);

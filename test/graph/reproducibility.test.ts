@@ -6,7 +6,7 @@ import { ReproducibleRegions } from '../../src/graph/reproducibility.ts';
 import type { ExecutionVertexId } from '../../src/ids.ts';
 import { drawn, taskOf } from './drawn-graph.ts';
 
-/** What a drawing says of the region of a task, in one line; `distrusted` are job vertices that were found out. */
+/** The answer for the region of a task, in one line; `distrusted` are job vertices with a broken declaration. */
 function told(drawing: readonly string[], task: string, distrusted: readonly string[] = []): string {
   const graph = drawn(...drawing);
   const regions = pipelinedRegions(graph);
@@ -58,7 +58,7 @@ const claims: readonly Claim[] = [
   },
   { rule: 'pointwise: two of four', drawing: ['a:4 => b!:2 => c'], task: 'b[1]', says: 'from-kept-results' },
   //  (a[0]) ─▶ (b)
-  //  (a[1]) ─▶ (b) ═▶ (c)     both a run anew with b
+  //  (a[1]) ─▶ (b) ═▶ (c)     both a restart with b
   {
     rule: 'a pipelined merge',
     drawing: ['a!:2 -x> b! => c'],
@@ -93,7 +93,7 @@ const claims: readonly Claim[] = [
     says: 'from-kept-results',
   },
   {
-    //  (a) ─────▶ (c) ═▶ (d)     a ring: b is in the region of a and c, so c merges what runs anew, over both edges
+    //  (a) ─────▶ (c) ═▶ (d)     a ring: b is in the region of a and c, so c merges restarted inputs over both edges
     //   ╚═▶ (b) ═══▲
     rule: 'a ring whose inner edge keeps its results: they are written anew all the same',
     drawing: ['a! => b! => c! => d', 'a -> c'],
@@ -111,7 +111,7 @@ const claims: readonly Claim[] = [
   },
 ];
 
-describe('whether a region writes again what it wrote', () => {
+describe('whether a region reproduces its results', () => {
   it.each(claims)('$rule: $says', ({ drawing, task, says }) => {
     expect(told(drawing, task)).toBe(says);
   });
@@ -123,11 +123,11 @@ describe('whether a region writes again what it wrote', () => {
     { distrusted: ['c'], task: 'b[0]', says: 'always' },
     { distrusted: ['c'], task: 'c', says: 'never: "c" was declared deterministic, but wrote different records' },
     { distrusted: ['d'], task: 'd', says: 'always' },
-  ])('$distrusted was found out, so $task: $says', ({ distrusted, task, says }) => {
+  ])('with $distrusted distrusted, $task: $says', ({ distrusted, task, says }) => {
     expect(told(['a! => b!:2 => c! => d'], task, distrusted)).toBe(says);
   });
 
-  it('distrust counts also for what was asked before', () => {
+  it('distrust affects later answers to earlier questions', () => {
     const graph = drawn('a! => b');
     const reproducible = new ReproducibleRegions(graph, pipelinedRegions(graph));
     expect(reproducible.of(0 as never).kind).toBe('always');
@@ -144,17 +144,17 @@ describe('whether a region writes again what it wrote', () => {
     { rule: 'no claim', drawing: ['a:2 =x> b => c'], task: 'b', keeps: false },
     { rule: 'nobody reads it', drawing: ['a:2 =x> b!'], task: 'b', keeps: false },
     { rule: 'one channel beside one that merges', drawing: ['k:2 =x> a! -> b! => c'], task: 'b', keeps: false },
-    //  (k) ═▶ (p[0]) ─▶ (s)     what s merges runs anew with it, and comes in an order of its own: to wait for the old
-    //  (k) ═▶ (p[1]) ─▶ (s)     one could be to wait forever
+    //  (k) ═▶ (p[0]) ─▶ (s)     the inputs of s restart with it and come in a new order: waiting for the old
+    //  (k) ═▶ (p[1]) ─▶ (s)     one could block forever
     { rule: 'merges its own region, and nobody reads it', drawing: ['k:2 =x> p!:2 -x> s'], task: 's', keeps: false },
-  ])('the order of channels is kept where it matters: $rule: $keeps', ({ drawing, task, keeps }) => {
+  ])('the channel order is recorded if it matters: $rule: $keeps', ({ drawing, task, keeps }) => {
     const graph = drawn(...drawing);
     expect(new ReproducibleRegions(graph, pipelinedRegions(graph)).keepsOrder(taskOf(graph, task))).toBe(keeps);
   });
 });
 
-describe('what it costs to know', () => {
-  it('of a shuffle of 2 000 × 2 000, each region is looked at once, each task a few times', () => {
+describe('the cost of the answer', () => {
+  it('for a shuffle of 2 000 × 2 000: each region is examined once, each task a few times', () => {
     const width = 2_000;
     const vertex = (id: string) => ({ id, parallelism: width, deterministic: true });
     const shuffle = { exchange: exchangeTypes.blocking, pattern: 'all-to-all' } as const;

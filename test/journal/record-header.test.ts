@@ -7,7 +7,7 @@ const format = { kind: 'TEST', version: 3 };
 const payloads = fc.uint8Array({ maxLength: 40 });
 
 describe('crc32', () => {
-  it('is that of zlib, of the whole and of parts', () => {
+  it('equals that of zlib, for the whole and for parts', () => {
     fc.assert(
       fc.property(payloads, payloads, (first, second) => {
         expect(crc32(second, crc32(first))).toBe(zlibCrc32(Buffer.concat([first, second])));
@@ -34,7 +34,7 @@ describe('a record', () => {
     expect(readRecordHeader(bytes, 701)).toBeUndefined();
   });
 
-  it('of which one bit is changed is not read', () => {
+  it('with one changed bit is not read', () => {
     fc.assert(
       fc.property(payloads, fc.nat(), (payload, drawn) => {
         const bytes = encodeRecord(format, payload);

@@ -3,7 +3,7 @@ import { asyncScheduler, interval, observeOn, of, type SchedulerAction, type Sub
 import { asScheduler } from '../../src/clock-scheduler.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
-/** A clock, its scheduler, and a list of `what@when`. */
+/** A clock, its scheduler, and a list of `work@time`. */
 function recorded() {
   const clock = new VirtualClock({ startMs: 1_000 });
   const scheduler = asScheduler(clock);
@@ -31,7 +31,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['work@0']);
   });
 
-  it('work without a delay is an immediate: after the timers that are due', () => {
+  it('work without a delay is an immediate: it runs after the due timers', () => {
     const { clock, scheduler, log, note } = recorded();
     scheduler.schedule(() => note('work'));
     clock.setTimeout(() => note('timer'), 0);
@@ -39,7 +39,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['timer@0', 'work@0']);
   });
 
-  it('work that is taken back or replaced leaves no timer behind', () => {
+  it('unsubscribed or replaced work leaves no timer behind', () => {
     const { clock, scheduler } = recorded();
     const cleared = jest.spyOn(clock, 'clearTimeout');
     const action = scheduler.schedule(() => {}, 10) as SchedulerAction<unknown>;
@@ -62,7 +62,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['a@0', 'b@0', 'tick 0@20', 'timer@30', 'tick 1@40', 'tick 2@60']);
   });
 
-  it('hands its state to the work, and the state of each new schedule to the next', () => {
+  it('passes its state to the work, and the state of each new schedule to the next', () => {
     const { clock, scheduler, note, log } = recorded();
     scheduler.schedule<number>(
       function (this: SchedulerAction<number>, left = 0) {
@@ -84,7 +84,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['second@20']);
   });
 
-  it.each([0, 10])('work that is unsubscribed does not run, and cannot be scheduled again: delay %s', (delayMs) => {
+  it.each([0, 10])('unsubscribed work does not run, and cannot be scheduled again: delay %s', (delayMs) => {
     const { clock, scheduler, note, log } = recorded();
     const action = scheduler.schedule(() => note('work'), delayMs);
     action.unsubscribe();
@@ -104,7 +104,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(log).toEqual(['0@10', '1@20']);
   });
 
-  it('work that throws passes its error to the clock and is over', () => {
+  it('work that throws passes its error to the clock and is done', () => {
     const { clock, scheduler } = recorded();
     const action = scheduler.schedule(function (this: SchedulerAction<unknown>) {
       this.schedule(undefined, 10);
@@ -115,7 +115,7 @@ describe('a clock as an RxJS scheduler', () => {
     expect(() => clock.advance(100)).not.toThrow();
   });
 
-  it('runs work by due time, then in the order it was scheduled; what was taken back never', () => {
+  it('runs work by due time, then in scheduling order; unsubscribed work never', () => {
     const anyWork = fc.array(fc.record({ delayMs: fc.integer({ min: 1, max: 5 }), isTakenBack: fc.boolean() }));
     fc.assert(
       fc.property(anyWork, (works) => {
@@ -132,7 +132,7 @@ describe('a clock as an RxJS scheduler', () => {
     );
   });
 
-  it('does not touch the global scheduler', () => {
+  it('does not affect the global scheduler', () => {
     const { clock, scheduler } = recorded();
     const spy = jest.spyOn(asyncScheduler, 'schedule');
     timer(10, scheduler).subscribe();

@@ -6,7 +6,7 @@ import { systemEnvironment } from '../../src/environment.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
 describe('a deadline', () => {
-  /** A deadline of 100 ms, and what came of it. */
+  /** A deadline of 100 ms, and what happened. */
   function armed() {
     const clock = new VirtualClock();
     const expired: number[] = [];
@@ -23,20 +23,23 @@ describe('a deadline', () => {
     expect(expired).toEqual([100]);
   });
 
-  it.each(['before its time', 'after it expired'])('disarmed %s does nothing more, and leaves no timer', (when) => {
-    const { clock, expired, disarm } = armed();
-    if (when === 'after it expired') clock.advance(100);
-    const before = [...expired];
-    disarm();
-    disarm();
-    clock.advance(1_000);
-    expect([expired, clock.timerCount]).toEqual([before, 0]);
-  });
+  it.each(['before its time', 'after it expired'])(
+    'disarmed %s it has no further effect, and leaves no timer',
+    (when) => {
+      const { clock, expired, disarm } = armed();
+      if (when === 'after it expired') clock.advance(100);
+      const before = [...expired];
+      disarm();
+      disarm();
+      clock.advance(1_000);
+      expect([expired, clock.timerCount]).toEqual([before, 0]);
+    },
+  );
 
   it.each([
     { turns: 1, what: 'the answer itself' },
     { turns: 2, what: 'what the answer woke' },
-  ])('$what is heard first, although the timer has fired', ({ turns }) => {
+  ])('$what is received first, although the timer has fired', ({ turns }) => {
     const { clock, expired, disarm } = armed();
     const answer = (left: number): unknown => (left === 0 ? disarm() : clock.setImmediate(() => answer(left - 1)));
     clock.setTimeout(() => answer(turns), 100);
@@ -44,7 +47,7 @@ describe('a deadline', () => {
     expect(expired).toEqual([]);
   });
 
-  it('a thread that was busy hears what came meanwhile before it counts as late', async () => {
+  it('a busy thread receives pending answers before it expires deadlines', async () => {
     const { clock } = systemEnvironment();
     const directory = join(tmpdir(), `kintsugi-deadline-${process.pid}`);
     rmSync(directory, { recursive: true, force: true });
@@ -54,7 +57,7 @@ describe('a deadline', () => {
         disarm();
         resolve('answered');
       });
-      // Busy until the answer is there, and the time long over.
+      // Busy until the answer has arrived, long past the deadline.
       const untilMs = clock.now() + 100;
       while (!existsSync(directory) || clock.now() < untilMs);
     });
@@ -64,7 +67,7 @@ describe('a deadline', () => {
 });
 
 describe('a queue of deadlines', () => {
-  /** A queue whose deadlines are 100 ms long, and which of them expired when. */
+  /** A queue of 100 ms deadlines, and when each expired. */
   function queue(clock = new VirtualClock()) {
     const expired: [name: string, atMs: number][] = [];
     const deadlines = new DeadlineQueue(clock, 100);
@@ -93,7 +96,7 @@ describe('a queue of deadlines', () => {
     expect(expired.map(([name, atMs]) => `${name} ${atMs}`)).toEqual(expected);
   });
 
-  it('DQ2: one timer serves all, and none is left when the last was disarmed', () => {
+  it('DQ2: one timer serves all, and none remains when the last was disarmed', () => {
     const { clock, add } = queue();
     const disarms = ['a', 'b', 'c'].map((name) => add(name));
     expect(clock.timerCount).toBe(1);
@@ -103,7 +106,7 @@ describe('a queue of deadlines', () => {
     expect(clock.timerCount).toBe(1);
   });
 
-  it('what expires may disarm the others and set new ones', () => {
+  it('an expiring deadline may disarm others and set new ones', () => {
     const { clock, expired, add } = queue();
     const disarms: (() => void)[] = [];
     add('a', () => {
@@ -123,7 +126,7 @@ describe('a queue of deadlines', () => {
     ]);
   });
 
-  it('what a busy thread let come due is waited for once, not one after the other', () => {
+  it('deadlines that expire on a busy thread wait once together, not one after the other', () => {
     const busy = new VirtualClock();
     const { setTimeout } = busy;
     let lateMs = 50;

@@ -208,11 +208,11 @@ const exported = Object.entries(errors)
   .map(([name]) => name);
 
 describe('errors', () => {
-  it('every class that is exported is in the table', () => {
+  it('every exported class is in the table', () => {
     expect(Object.keys(table).sort()).toEqual(exported.sort());
   });
 
-  it.each(Object.entries(table))('%s says its name, code, what it asks for and what happened', (name, row) => {
+  it.each(Object.entries(table))('%s has its name, code, recovery and message', (name, row) => {
     const error = row.make();
     const { code, recovery, message } = row;
     expect({ name: error.name, code: error.code, recovery: error.recovery, message: error.message }).toEqual({
@@ -223,17 +223,20 @@ describe('errors', () => {
     });
   });
 
-  it('no two have the same code', () => {
+  it('every code is unique', () => {
     const codes = Object.values(table).map(({ code }) => code);
     expect(new Set(codes).size).toBe(codes.length);
   });
 
-  it.each(Object.entries(table))('%s keeps code and recovery as data of its own, for who copies it', (_, { make }) => {
-    const error = make();
-    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: error.code, recovery: error.recovery });
-  });
+  it.each(Object.entries(table))(
+    '%s has code and recovery as its own properties, so that copies keep them',
+    (_, { make }) => {
+      const error = make();
+      expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: error.code, recovery: error.recovery });
+    },
+  );
 
-  it.each(Object.entries(table))('%s is an error of its class on the other side of a wall, with its data', (_, row) => {
+  it.each(Object.entries(table))('%s is an instance of its class after crossing a wall, with its data', (_, row) => {
     const error = row.make();
     const revived = fromPlainError(structuredClone(toPlainError(error)));
     expect(revived).not.toBe(error);
@@ -249,7 +252,7 @@ describe('errors', () => {
     expect(new errors.PartitionLostError(lost, 'gone', { cause }).cause).toBe(cause);
   });
 
-  it.each<errors.Recovery>(['never', 'restart'])('who is out of disk says what helps: %s', (recovery) => {
+  it.each<errors.Recovery>(['never', 'restart'])('a full disk comes with the remedy: %s', (recovery) => {
     expect(new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', recovery).recovery).toBe(recovery);
   });
 
@@ -257,7 +260,7 @@ describe('errors', () => {
     { at: { file }, says: 'data.csv: bad' },
     { at: { file, line: 3 }, says: 'data.csv:3: bad' },
     { at: { file, line: 3, column: 4 }, says: 'data.csv:3:4: bad' },
-  ])('malformed input is told as far as it is known: $says', ({ at, says }) => {
+  ])('malformed input is located as far as known: $says', ({ at, says }) => {
     expect(new errors.MalformedInputError(at, 'bad').message).toBe(says);
   });
 
@@ -291,13 +294,13 @@ describe('errors', () => {
       'Job "etl" failed: no such city (in "rate", in map[2]; over)',
       new errors.JobFailedError('etl', 'map[2]', 'over', { cause, place }),
     ],
-  ])('a job that fails %s says the cause first', (_, message, error) => {
+  ])('a job that fails %s names the cause first', (_, message, error) => {
     expect(error.message).toBe(message);
   });
 });
 
 describe('toError', () => {
-  it('returns an error as it is, of another realm too', () => {
+  it('returns an error unchanged, of another realm too', () => {
     const own = new Error('x');
     const foreign = { message: 'x', stack: 'at y' };
     expect(toError(own)).toBe(own);
@@ -313,7 +316,7 @@ describe('toError', () => {
     ['an error whose stack throws', errorWithout('stack')],
     ['an error whose cause throws', errorWithout('cause')],
     ['an error whose toString throws', errorWithout('toString')],
-  ])('returns %s as it is', (_, error) => {
+  ])('returns %s unchanged', (_, error) => {
     expect(toError(error)).toBe(error);
   });
 
@@ -344,7 +347,7 @@ describe('toError', () => {
 describe('the chain of causes', () => {
   const chain = (error: unknown) => [...causeChain(error)];
 
-  it('goes from an error to its last cause, whatever those are', () => {
+  it('goes from an error to its last cause of any type', () => {
     const inner = new Error('inner', { cause: 'text' });
     const outer = new Error('outer', { cause: inner });
     expect(chain(outer)).toEqual([outer, inner, 'text']);
@@ -365,7 +368,7 @@ describe('the chain of causes', () => {
     expect(chain(error)).toHaveLength(32);
   });
 
-  it('ends where a cause cannot be read', () => {
+  it('ends at an unreadable cause', () => {
     const unreadable = errorWithout('cause');
     expect(chain(new Error('outer', { cause: unreadable })).at(-1)).toBe(unreadable);
     const revoked = revokedProxy();
@@ -398,7 +401,7 @@ describe('the cause with a code', () => {
   });
 });
 
-it('what data adds to a message is bounded, and the remedy at its end is there', () => {
+it('user data in a message is bounded, and the remedy at the end remains', () => {
   const long = 'x'.repeat(100_000);
   const { message } = new errors.JobValidationError(['map'], `"${long}" reads nothing`, 'Connect it');
   expect(message).toHaveLength(2_000);

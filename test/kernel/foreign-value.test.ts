@@ -62,11 +62,11 @@ describe('show', () => {
     ['its name is a symbol', Object.defineProperty(() => 1, 'name', { value: Symbol('s') }), '[object Function]'],
     ['it is a proxy that was revoked', revokedProxy(), 'a value that cannot be read'],
     ['it is a proxy that throws', trappingProxy(), 'a value that cannot be read'],
-  ])('does not throw where %s', (_, value, text) => {
+  ])('does not throw if %s', (_, value, text) => {
     expect(show(value)).toBe(text);
   });
 
-  it('cuts what is long', () => {
+  it('cuts a long value', () => {
     expect(show('x'.repeat(1_000))).toHaveLength(120);
     const text = show(Array.from({ length: 1_000 }, (_, index) => index));
     expect(text).toHaveLength(120);

@@ -12,11 +12,11 @@ describe('the id of a result partition', () => {
 });
 
 describe('assertions', () => {
-  it.each([true, 1, 'x', {}])('%p holds', (condition) => {
+  it.each([true, 1, 'x', {}])('%p passes', (condition) => {
     expect(() => assert(condition, 'no')).not.toThrow();
   });
 
-  it.each([false, 0, '', null, undefined])('%p does not: an illegal state', (condition) => {
+  it.each([false, 0, '', null, undefined])('%p fails: an illegal state', (condition) => {
     expect(() => assert(condition, 'the slots add up')).toThrow(
       expect.objectContaining({ code: 'ILLEGAL_STATE', message: 'the slots add up' }),
     );
@@ -39,7 +39,7 @@ describe('the environment of production', () => {
     expect(systemEnvironment({ freezeRecords: !freezes }).freezeRecords).toBe(!freezes);
   });
 
-  it('takes what it is given and the machine’s for the rest', () => {
+  it('uses the given parts and the machine’s for the rest', () => {
     const random = { next: () => 0.25 };
     const environment = systemEnvironment({ random });
     expect(environment.random).toBe(random);
@@ -48,7 +48,7 @@ describe('the environment of production', () => {
     expect(() => environment.faults.reach('anything', { at: 1 })).not.toThrow();
   });
 
-  it('has a clock that does not go back, and chance in [0, 1)', () => {
+  it('has a clock that does not go back, and random numbers in [0, 1)', () => {
     const { clock, random } = systemEnvironment();
     const instants = Array.from({ length: 100 }, () => clock.now());
     expect(instants).toEqual(instants.toSorted((a, b) => a - b));
@@ -58,7 +58,7 @@ describe('the environment of production', () => {
     }
   });
 
-  it('sets and clears timers by the machine’s', () => {
+  it('sets and clears timers of the machine', () => {
     jest.useFakeTimers();
     try {
       const { clock } = systemEnvironment();

@@ -52,7 +52,7 @@ describe('the names of options', () => {
     expect(() => check(options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message }));
   });
 
-  it('says so where there are none', () => {
+  it('are none if the call has no options', () => {
     expect(() => checkOptions('pipelined', { sync: 'never' } as object, {})).toThrow(
       'sync of pipelined: expected no options, got "never"',
     );
@@ -113,7 +113,7 @@ describe('values of options', () => {
     ],
   ];
 
-  it.each(rules)('a %s takes what it may be, and nothing else', (_, checkValue, good, bad, expected) => {
+  it.each(rules)('a %s accepts valid values, and nothing else', (_, checkValue, good, bad, expected) => {
     for (const given of good) expect(() => checkValue(given)).not.toThrow();
     for (const given of bad) {
       expect(() => checkValue(given)).toThrow(

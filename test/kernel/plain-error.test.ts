@@ -16,12 +16,12 @@ class CityError extends Error {
 }
 
 describe('an error as plain data', () => {
-  it('is the very same error as long as it has not left its thread', () => {
+  it('is the original error on its own thread', () => {
     const error = new CityError('Ys');
     expect(fromPlainError(toPlainError(error))).toBe(error);
   });
 
-  it('tells on the other side its name, message, stack and data', () => {
+  it('keeps name, message, stack and data on the other side', () => {
     const error = new CityError('Ys');
     const there = carried(error);
     expect(there).toBeInstanceOf(Error);
@@ -31,7 +31,7 @@ describe('an error as plain data', () => {
   });
 
   it.each([TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError])(
-    'is a $name again where it was one',
+    'is a $name again on the other side',
     (errorClass) => {
       expect(carried(new errorClass('x'))).toBeInstanceOf(errorClass);
     },
@@ -50,15 +50,15 @@ describe('an error as plain data', () => {
     ['null', null, null],
     ['data', { a: [1n] }, { a: [1n] }],
     ['what cannot be cloned, as a text', () => 1, expect.any(String)],
-  ])('keeps a cause that is no error: %s', (_, cause, expected) => {
+  ])('keeps a cause that is not an error: %s', (_, cause, expected) => {
     expect(carried(new Error('x', { cause })).cause).toEqual(expected);
   });
 
-  it('has no cause where there was none', () => {
+  it('has no cause if the original had none', () => {
     expect(Object.hasOwn(carried(new Error('x')), 'cause')).toBe(false);
   });
 
-  it('keeps the errors of an AggregateError, those that are none included', () => {
+  it('keeps the errors of an AggregateError, including values that are not errors', () => {
     const there = carried(new AggregateError([new TypeError('a'), 'b'], 'both')) as AggregateError;
     expect(there).toBeInstanceOf(AggregateError);
     expect(there.errors).toMatchObject([
@@ -68,12 +68,12 @@ describe('an error as plain data', () => {
     expect(there.errors[0]).toBeInstanceOf(TypeError);
   });
 
-  it('shows data that cannot be cloned as a text', () => {
+  it('renders data that cannot be cloned as text', () => {
     const error = Object.assign(new Error('x'), { retry: () => 1, secret: Symbol('s'), at: 3 });
     expect(carried(error)).toMatchObject({ retry: expect.any(String), secret: expect.any(String), at: 3 });
   });
 
-  it('ends for causes that go in a circle', () => {
+  it('terminates for circular causes', () => {
     const first = new Error('first');
     const second = new Error('second', { cause: first });
     first.cause = second;
@@ -106,7 +106,7 @@ describe('an error as plain data', () => {
       'a property called __proto__',
       () => Object.defineProperty(new Error('x'), '__proto__', { value: { a: 1 }, enumerable: true }),
     ],
-  ])('is told whatever it is: %s', (_, make) => {
+  ])('is converted, whatever it is: %s', (_, make) => {
     const there = carried(make());
     expect(there).toBeInstanceOf(Error);
     expect(typeof there.message).toBe('string');

@@ -14,7 +14,7 @@ const fail = (thrown: unknown) => (): never => {
   throw thrown;
 };
 
-/** Things that can be awaited, and what they come to. */
+/** Awaitable values, and their outcomes. */
 const promises: readonly [string, () => PromiseLike<unknown>, string][] = [
   ['a promise', () => Promise.resolve(1), 'value 1'],
   ['a promise that rejects', () => Promise.reject(boom), 'error boom'],
@@ -37,7 +37,7 @@ const promises: readonly [string, () => PromiseLike<unknown>, string][] = [
   ['a promise whose own then throws', () => withThen(Promise.resolve(1), fail(boom)), 'value 1'],
 ];
 
-/** Calls that come back at once. */
+/** Calls that return synchronously. */
 const values: readonly [string, () => unknown, string][] = [
   ['a value', () => 1, 'value 1'],
   ['nothing', () => undefined, 'value undefined'],
@@ -69,7 +69,7 @@ afterEach(async () => {
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-describe('what can be awaited', () => {
+describe('awaitable values', () => {
   it.each(promises)('%s', (_, make) => {
     const promise = make();
     expect(isThenable(promise)).toBe(true);
@@ -81,26 +81,26 @@ describe('what can be awaited', () => {
   });
 });
 
-describe('a call that has to answer at once', () => {
-  it.each(values)('gets %s', (_, call, expected) => {
+describe('a call that must answer synchronously', () => {
+  it.each(values)('returns %s', (_, call, expected) => {
     expect(said(callNow('rule', call))).toBe(expected);
   });
 
-  it.each(promises)('refuses %s, and drops what it settles with', async (_, call) => {
+  it.each(promises)('refuses %s, and ignores its outcome', async (_, call) => {
     expect(said(callNow('rule', call))).toMatch(/^error rule: expected a synchronous answer, got /);
     await settled();
   });
 });
 
-describe('a call that may wait', () => {
-  it.each(values)('has at once: %s', async (_, call, expected) => {
+describe('a call that may answer asynchronously', () => {
+  it.each(values)('returns synchronously: %s', async (_, call, expected) => {
     const later = jest.fn();
     expect(said(callAndWait(call, later))).toBe(expected);
     await settled();
     expect(later).not.toHaveBeenCalled();
   });
 
-  it.each(promises)('gets later, once, what came of %s', async (_, call, expected) => {
+  it.each(promises)('gets later, once, the outcome of %s', async (_, call, expected) => {
     const later: string[] = [];
     expect(callAndWait(call, (returned) => later.push(said(returned)))).toBeUndefined();
     expect(later).toEqual([]);
@@ -109,8 +109,8 @@ describe('a call that may wait', () => {
   });
 });
 
-describe('a call whose answer nobody needs', () => {
-  it.each([...values, ...promises])('hears of failures: %s', async (_, call, expected) => {
+describe('a call whose answer is ignored', () => {
+  it.each([...values, ...promises])('reports failures: %s', async (_, call, expected) => {
     const failures: string[] = [];
     callAndForget(call, (error) => failures.push(`error ${error.message}`));
     await settled();

@@ -6,7 +6,7 @@ import { ManualCluster, type ManualClusterOptions } from '../support/manual-clus
 
 type Decided = Extract<JobEvent, { type: 'failover.decided' }>;
 
-//  (p) ══▶ (c)     p's results are read again by c, which is a region of its own
+//  (p) ══▶ (c)     c, a separate region, re-reads p's result
 function behind(exchange: 'blocking' | 'reliable', deterministic = false, options: Partial<ManualClusterOptions> = {}) {
   const cluster = new ManualCluster({
     vertices: [
@@ -24,7 +24,7 @@ function decisionsOf(cluster: ManualCluster): Decided[] {
   return cluster.events.filter((event): event is Decided => event.type === 'failover.decided');
 }
 
-describe('what observers are told of a decision', () => {
+describe('the event about a decision', () => {
   const partition = 0;
 
   it.each<[string, (cluster: ManualCluster) => void, readonly object[]]>([
@@ -47,7 +47,7 @@ describe('what observers are told of a decision', () => {
     expect(decisionsOf(cluster)).toMatchObject([{ reused, consumersKeepRunning: false }]);
   });
 
-  it('what is lost before the backoff has answered is not re-used', () => {
+  it('a result lost before the backoff has answered is not re-used', () => {
     const silent = restartBackoffSetup().createMachine({ context: {} });
     const cluster = behind('blocking', false, { restartBackoff: silent });
     cluster.report('p[0]', 'finished');
@@ -59,7 +59,7 @@ describe('what observers are told of a decision', () => {
     expect(decisionsOf(cluster)).toMatchObject([{ regions: [1], reused: [] }]);
   });
 
-  it('what a strategy has recomputed although it could be read is not re-used', () => {
+  it('a readable result that a strategy recomputes is not re-used', () => {
     const cluster = behind('blocking');
     cluster.report('p[0]', 'finished');
     cluster.runAll();

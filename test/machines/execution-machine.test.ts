@@ -34,7 +34,7 @@ const events = {
 
 type EventName = keyof typeof events;
 
-/** How each state is reached. */
+/** How to reach each state. */
 const reach: Record<string, readonly EventName[]> = {
   created: [],
   scheduled: ['schedule'],
@@ -47,7 +47,7 @@ const reach: Record<string, readonly EventName[]> = {
   failed: ['schedule', 'deploy', 'failed'],
 };
 
-// The whole table: state × event → state, `-` where it stays; `!` where it stays and raises a global failure.
+// The complete table: state × event → state, `-` for no change, `!` for no change but a global failure.
 const table = `
               schedule   assignSlot deploy     restore    cancel     suspend    fail       initializing running   finished   canceled   failed
 created       scheduled  -          !          finished   canceled   canceled   failed     failed       failed    failed     !          failed
@@ -96,7 +96,7 @@ describe('execution machine', () => {
       },
     );
 
-    it('E1: ignores whatever another attempt reports', () => {
+    it('E1: ignores reports of other attempts', () => {
       const it = execution(state);
       for (const name of ['initializing', 'running', 'finished', 'canceled', 'failed'] as const) {
         it.actor.send({ ...events[name], attempt: attempt - 1 });
@@ -171,7 +171,7 @@ describe('execution machine', () => {
     expect(it.take()).toEqual(does);
   });
 
-  it('says where in its task a failure arose', () => {
+  it('tells where in its task a failure occurred', () => {
     const place = { operator: 'parse', record: { position: 'a.jsonl:7', picture: '{}' } };
     const told: { readonly type: string }[] = [];
     const { actor } = recorded(executionMachine, provided, () => ({
@@ -184,7 +184,7 @@ describe('execution machine', () => {
     expect(told.at(-1)).toEqual({ type: 'execution.failed', vertex, attempt, place, cause });
   });
 
-  it('E5: returns its slot once on every way to an end', () => {
+  it('E5: releases its slot once on every way to an end', () => {
     for (const [state, path] of Object.entries(reach)) {
       for (const name of columns) {
         const it = recorded(executionMachine, provided, (log) => ({ vertex, attempt, region: listener(log) }));
@@ -194,7 +194,7 @@ describe('execution machine', () => {
     }
   });
 
-  it('every reachable path ends where it says when a live actor replays it, and no terminal state is left (E2)', () => {
+  it('every reachable path ends in the expected state when a live actor replays it, and no terminal state is left (E2)', () => {
     const inert = { vertex, attempt, region: listener(() => {}) };
     const paths = walks(
       executionMachine,

@@ -80,7 +80,7 @@ const registered = (
 ) => ({ type: 'results.registered', token, failed }) as const;
 
 describe('connections to executors', () => {
-  it('T1: an executor offers slots when it says that it is connected, and none once the run is over', () => {
+  it('T1: an executor offers slots when it reports that it is connected, and none once the run is over', () => {
     const { connections, events, ports } = connected();
     const offered = () => events.flatMap((event) => (event.type === 'executor.registered' ? [event.executor] : []));
     ports.x.say({ type: 'executor.connected', slots: 1 });
@@ -90,7 +90,7 @@ describe('connections to executors', () => {
     expect(offered()).toEqual(['x']);
   });
 
-  it('EC1: a question to two of them is answered once, when both have', () => {
+  it('EC1: a question to two of them is answered once, when both have answered', () => {
     const { ask, answers, ports } = connected();
     ask();
     ports.x.say(registered(ports.x.token));
@@ -101,7 +101,7 @@ describe('connections to executors', () => {
     expect(answers).toEqual(['all']);
   });
 
-  it('EC1: that one is gone is its answer; what it says afterwards is none', () => {
+  it('EC1: the loss of an executor is its answer; later messages are ignored', () => {
     const { ask, answers, ports } = connected();
     ask();
     const { token } = ports.y;
@@ -111,7 +111,7 @@ describe('connections to executors', () => {
     expect(answers).toEqual(['Task executor y is lost: switched off']);
   });
 
-  it('EC1: who asks one that is gone hears of it later', () => {
+  it('EC1: a question to a lost executor is answered later', () => {
     const { ask, answers, ports, clock, x } = connected();
     ports.x.close('switched off');
     ask([x, x]);
@@ -120,7 +120,7 @@ describe('connections to executors', () => {
     expect(answers).toEqual(['Task executor x is lost: it is not connected']);
   });
 
-  it('EC1: an answer to the question of another, or to none, is ignored', () => {
+  it("EC1: an answer to another executor's question, or to none, is ignored", () => {
     const { ask, answers, ports, x } = connected();
     ask([x, x]);
     ports.y.say(registered(ports.x.token));
@@ -128,7 +128,7 @@ describe('connections to executors', () => {
     expect(answers).toEqual([]);
   });
 
-  it('results are registered with both or with none', () => {
+  it('results are registered with both or with neither', () => {
     const { ask, answers, ports, ids, ledger } = connected();
     ask();
     ports.x.say(registered(ports.x.token));
@@ -138,7 +138,7 @@ describe('connections to executors', () => {
     expect(ports.x.posted.at(-1)).toEqual({ type: 'results.release', ids: [ids[0]], traced: [] });
   });
 
-  it('EC2: messages about a result go to where it was registered last', () => {
+  it('EC2: messages about a result go to the executor of its last registration', () => {
     const { ask, connections, ports, ids, y } = connected();
     ask();
     ask([y, y]);
@@ -148,7 +148,7 @@ describe('connections to executors', () => {
     expect(ports.y.posted.at(-1)).toEqual({ type: 'results.forbidReclaim', ids });
   });
 
-  it('EC1: what is found on several of them is told at once', () => {
+  it('EC1: the findings of several executors are reported together', () => {
     const { ask, connections, ports, ids } = connected();
     ask();
     const verified: VerifiedResults[] = [];
@@ -159,14 +159,14 @@ describe('connections to executors', () => {
     expect(verified).toEqual([{ lost: [], found: [...found].reverse() }]);
   });
 
-  it('tells what an attempt has moved when it ends, also of one that is history', () => {
+  it('reports the records of an attempt when it ends, even if it is no longer current', () => {
     const { ports, told } = connected();
     const statistics = { recordsIn: 7, recordsOut: 3, isCurtailed: true };
     ports.x.say({ type: 'task.canceled', vertex: 1 as ExecutionVertexId, attempt: 4 as AttemptNumber, statistics });
     expect(told).toEqual([{ type: 'task.ended', atMs: 0, task: 'a[1]', vertex: 1, attempt: 4, ...statistics }]);
   });
 
-  it('W5: one that is quarantined goes on to answer; one that is gone has lost what it held', () => {
+  it('W5: a quarantined executor still answers; a lost one has lost its results', () => {
     const { ask, connections, ports, ids, x } = connected();
     ask([x, x]);
     connections.declareLost(x, 'a task on it does not end');
@@ -179,7 +179,7 @@ describe('connections to executors', () => {
     expect(lost).toEqual([0, ids.length]);
   });
 
-  it('EC3, W3: what is said of the result of another attempt changes nothing', () => {
+  it('EC3, W3: a message about the result of another attempt has no effect', () => {
     const { ask, ports, ids, ledger, x } = connected();
     ask([x, x]);
     const region = ledger.regions.regionOf(ledger.graph.producerOf((ids[0] as ResultPartitionId).partition));

@@ -23,11 +23,11 @@ const restartOf = (wanted: Partial<Restart>): Restart => ({
   ...wanted,
 });
 
-/** In these tests a strategy answers with the proposal that comes of its answer. */
+/** In these tests a strategy answers with the resulting proposal. */
 const propose = (_failure: unknown, answer: StrategyAnswer | undefined): RestartProposal =>
   answer === undefined ? restartOf({}) : (answer.decision as RestartProposal);
 
-/** As `propose`, and each time there is one more result to look at. */
+/** Like `propose`, but each call adds one result to verify. */
 function proposingToRead(): typeof propose {
   let next = 0;
   return (failure, answer) => {
@@ -52,7 +52,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
   };
 }
 
-/** What it works out of a failure, and with which answer. */
+/** Its decision for a failure and an answer. */
 const proposalOf = (it: RecordedActor): Restart => it.actor.getSnapshot().context.proposal as Restart;
 
 function opened(overrides: Record<string, unknown> = {}): TestFailover {
@@ -115,7 +115,7 @@ refused                    -               -          -                         
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
-/** As the table calls it. */
+/** The row of the table. */
 const rowOf = (it: RecordedActor): string =>
   stateOf(it) === 'verifying' && it.actor.getSnapshot().context.answer !== undefined ? "verifying'" : stateOf(it);
 
@@ -155,7 +155,7 @@ describe('failover machine', () => {
     );
   });
 
-  it('F0: looks at the results again until none is missing, then asks the strategy', () => {
+  it('F0: verifies the results until none is missing, then asks the strategy', () => {
     const it = opened({ propose: proposingToRead() });
     it.actor.send(events.missing);
     it.actor.send(events.missing);
@@ -163,7 +163,7 @@ describe('failover machine', () => {
     expect(it.take()).toEqual(['recordFailure', 'verifyResults', 'verifyResults', 'verifyResults', 'askStrategy']);
   });
 
-  it('F0: does not look longer than its deadline', () => {
+  it('F0: stops verifying at its deadline', () => {
     const it = opened({ propose: proposingToRead() });
     it.clock.advance(50);
     expect(stateOf(it)).toBe('askingStrategy');
@@ -172,7 +172,7 @@ describe('failover machine', () => {
     expect(stateOf(it)).toBe('askingBackoff');
   });
 
-  it('F0: looks once at each result, however often it is to be read', () => {
+  it('F0: verifies each result once, however often it will be read', () => {
     const read = (reads: number[]) => restartOf({ reads: reads as PartitionId[] });
     const it = opened({
       propose: (_: unknown, answer: unknown) => (answer === undefined ? read([4, 5]) : read([5, 6])),
@@ -185,8 +185,8 @@ describe('failover machine', () => {
     expect([...it.actor.getSnapshot().context.verified]).toEqual([4, 5, 6]);
   });
 
-  it('F0: looks at what the decision reads until none is unverified; the same answer then restarts more', () => {
-    // Each look finds the producer of what the regions so far read to be lost.
+  it('F0: verifies what the decision reads until all is verified; the same answer then restarts more', () => {
+    // Each verification finds the producer lost of a result that the regions so far read.
     let found = 0;
     const wanted: unknown[] = [];
     const it = opened({
@@ -206,7 +206,7 @@ describe('failover machine', () => {
     expect(new Set(wanted)).toEqual(new Set([events.restart.decision]));
   });
 
-  it('F4: announces which regions produce again what they have produced; none when it is overruled', () => {
+  it('F4: announces the regions that reproduce their output; none if it is overruled', () => {
     const again = (name: EventName): unknown => {
       const it = opened();
       it.actor.send(events[name]);
@@ -237,7 +237,7 @@ describe('failover machine', () => {
     expect(told[1]).toMatchObject({ restart: { regions: allRegions, again: [], waiting: [], why: undefined } });
   });
 
-  it('F6: classifies and records the failure before anything is proposed', () => {
+  it('F6: classifies and records the failure before it proposes anything', () => {
     const steps: unknown[] = [];
     const it = opened({
       classify: (given: unknown) => {
@@ -257,7 +257,7 @@ describe('failover machine', () => {
     expect(it.take()).toEqual(['recordFailure', 'askStrategy']);
   });
 
-  it('works an answer out once', () => {
+  it('evaluates an answer once', () => {
     for (const name of ['restart', 'fail', 'invalid'] as const) {
       const judged: unknown[] = [];
       const it = opened({
@@ -278,7 +278,7 @@ describe('failover machine', () => {
     expect(it.take()).toEqual(['askBackoff']);
   });
 
-  it('F2: refuses what is beyond help after the strategy answered, without asking the backoff', () => {
+  it('F2: refuses an unrecoverable failure after the strategy answered, without asking the backoff', () => {
     const it = opened({ classify: () => ({ kind: 'unrecoverable', why: 'bad input' }) });
     it.actor.send(events.restart);
     expect(it.take()).toEqual(['recordFailure', 'askStrategy', '→ failover.refused']);
@@ -308,14 +308,14 @@ describe('failover machine', () => {
     },
   );
 
-  it('F3: restarts when the default backoff says, which may have merged it into an earlier one', () => {
+  it('F3: restarts when the default backoff says, even if that merged the failure into an earlier one', () => {
     const it = opened();
     it.clock.advance(7);
     for (const name of ['restart', 'badBackoff', 'defaultYes'] as const) it.actor.send(events[name]);
     expect(it.actor.getSnapshot().context).toMatchObject({ restartAtMs: 157, newAttempt: false });
   });
 
-  it('F3: what the default backoff does not allow is refused, and the refusal names it', () => {
+  it('F3: a restart that the default backoff does not allow is refused, naming it', () => {
     const told: unknown[] = [];
     const it = opened({ master: listener((_, event) => told.push(event)) });
     for (const name of ['restart', 'badBackoff', 'defaultNo'] as const) it.actor.send(events[name]);
@@ -336,7 +336,7 @@ describe('failover machine', () => {
     { canRestart: 'yes' },
     { canRestart: undefined },
     { newAttempt: 'no' },
-  ])('F3: a backoff that answers %p is warned of, and its answer not used', (odd) => {
+  ])('F3: a backoff that answers %p is overruled with a warning', (odd) => {
     const it = opened();
     it.actor.send(events.restart);
     it.actor.send({ ...events.yes, newAttempt: false, ...odd });
@@ -345,7 +345,7 @@ describe('failover machine', () => {
     expect(it.take()).toContain('→ failover.overruled');
   });
 
-  it('F3: the longest delay that a timer keeps is a delay like another', () => {
+  it('F3: accepts the longest delay that a timer can have', () => {
     const it = opened();
     it.actor.send(events.restart);
     it.actor.send({ ...events.yes, delayMs: 2 ** 31 - 1 });
@@ -353,7 +353,7 @@ describe('failover machine', () => {
     expect(it.actor.getSnapshot().context.restartAtMs).toBe(2 ** 31 - 1);
   });
 
-  it('F3: the delay of a refusal is nobody’s concern', () => {
+  it('F3: ignores the delay of a refusal', () => {
     const it = opened();
     it.actor.send(events.restart);
     it.actor.send({ ...events.no, delayMs: Number.POSITIVE_INFINITY });
@@ -370,7 +370,7 @@ describe('failover machine', () => {
   });
 
   it.each(['restart', 'fail'] as const)(
-    'F3: an answer (%s) that lay there when the time was over is heard',
+    'F3: an answer (%s) that was already waiting at the deadline counts',
     (answer) => {
       const it = opened();
       it.clock.setTimeout(() => it.clock.setImmediate(() => it.actor.send(events[answer])), 50);
@@ -380,7 +380,7 @@ describe('failover machine', () => {
     },
   );
 
-  it('a global failure takes every region and bypasses the strategy', () => {
+  it('a global failure restarts every region and bypasses the strategy', () => {
     const it = opened({
       failed: { vertex: undefined, attempt: undefined, cause, atMs: 0 },
       propose: () => restartOf({ regions: allRegions }),
@@ -389,7 +389,7 @@ describe('failover machine', () => {
     expect(proposalOf(it).regions).toEqual(allRegions);
   });
 
-  it('F5: is completed when the last of its regions has settled', () => {
+  it('F5: is completed when its last region has settled', () => {
     const it = opened();
     for (const name of ['restart', 'yes', 'settled'] as const) it.actor.send(events[name]);
     expect(stateOf(it)).toBe('restarting');
@@ -399,14 +399,14 @@ describe('failover machine', () => {
     expect(it.actor.getSnapshot().status).toBe('done');
   });
 
-  /** Before an answer one result is to be looked at, after it another. */
+  /** One result to verify before the answer, and another after it. */
   const unseen = (answer: StrategyAnswer | undefined): RestartProposal => {
     const proposal = propose(undefined, answer);
     const reads = [answer === undefined ? 0 : 1] as PartitionId[];
     return proposal.kind === 'restart' ? { ...proposal, reads } : proposal;
   };
 
-  it('every reachable path ends where it says when a live failover replays it', () => {
+  it('every reachable path ends in the expected state when a live failover replays it', () => {
     const paths = walks(
       failoverMachine.provide({ actors: { delay: delayActor } } as never),
       Object.values(events),

@@ -67,7 +67,7 @@ describe('how a region restarts', () => {
   });
 });
 
-describe('a region that waits once more', () => {
+describe('a region that waits again', () => {
   interface Failover {
     readonly again?: boolean;
     readonly waits?: boolean;
@@ -108,7 +108,7 @@ describe('a region that waits once more', () => {
       mode: 'again',
       isBound: true,
     },
-  ])('$rule: $mode, what it must write is known: $isBound', ({ failovers, mode, isBound }) => {
+  ])('$rule: $mode, bound to its earlier output: $isBound', ({ failovers, mode, isBound }) => {
     const books = merging(failovers);
     expect(modeOf(books.ledger.planOf(books.region('m')))).toBe(mode);
     expect(unable(books)).toBe('');
@@ -116,7 +116,7 @@ describe('a region that waits once more', () => {
     expect(unable(books)).toBe(isBound ? 'm' : '');
   });
 
-  it('who was to produce again and cannot, is no longer unable once it is to be new', () => {
+  it('a region that was to reproduce but cannot is no longer listed once it is to write new results', () => {
     const books = merging([{ again: true }]);
     books.ledger.loseTrace(books.result('m'));
     expect(unable(books)).toBe('m');
@@ -125,7 +125,7 @@ describe('a region that waits once more', () => {
   });
 });
 
-describe('who waits once more for what is produced again', () => {
+describe('the regions that wait again for reproduced results', () => {
   it.each<{ rule: string; drawing: string[]; state: string; restarting: string[]; waits: string[] }>([
     { rule: 'who has not begun', drawing: fan, state: 'scheduled', restarting: ['p'], waits: ['c[0]', 'c[1]'] },
     { rule: 'not who runs', drawing: fan, state: 'running', restarting: ['p'], waits: [] },
@@ -142,8 +142,8 @@ describe('who waits once more for what is produced again', () => {
   });
 });
 
-describe('what is registered for an attempt', () => {
-  it('the first is new', () => {
+describe('the registration for an attempt', () => {
+  it('the first writes new results', () => {
     expect(new Books(...stages).begin('a')).toBe('#0 new');
   });
 
@@ -224,13 +224,13 @@ describe('what is registered for an attempt', () => {
     { drawing: ['a => b'], task: 'a', isReproducible: false },
     { drawing: merge, task: 'm', isReproducible: true },
     { drawing: ['p!:2 -x> m! => c'], task: 'm', isReproducible: false },
-  ])('$task of $drawing leaves traces to be compared with: $isReproducible', ({ drawing, task, isReproducible }) => {
+  ])('$task of $drawing leaves traces for comparison: $isReproducible', ({ drawing, task, isReproducible }) => {
     const { ledger } = new Books(...drawing);
     const [registration] = ledger.beginRegistration(taskOf(ledger.graph, task), 0 as AttemptNumber, 'new');
     expect(registration?.isReproducible).toBe(isReproducible);
   });
 
-  it('an attempt cannot begin while the one before has not ended', () => {
+  it('an attempt cannot begin before the previous one has ended', () => {
     const { ledger } = new Books('a');
     ledger.beginAttempt(0 as ExecutionVertexId, 0 as AttemptNumber, execution(false));
     expect(() => ledger.beginAttempt(0 as ExecutionVertexId, 1 as AttemptNumber, execution(true))).toThrow(
@@ -239,13 +239,13 @@ describe('what is registered for an attempt', () => {
   });
 });
 
-describe('the order in which a deployment takes from its channels', () => {
+describe('the order in which a deployment reads its channels', () => {
   it.each<{ drawing: string[]; task: string; first: string; later: string }>([
     { drawing: merge, task: 'm', first: 'new', later: 'again' },
     { drawing: merge, task: 'c', first: 'any', later: 'any' },
     { drawing: ['p:2 =x> m => c'], task: 'm', first: 'any', later: 'any' },
     { drawing: ['p!:2 =x> m!'], task: 'm', first: 'any', later: 'any' },
-  ])('$task of $drawing: $first, and when it produces again: $later', ({ drawing, task, first, later }) => {
+  ])('$task of $drawing: $first, and when it reproduces its output: $later', ({ drawing, task, first, later }) => {
     const books = new Books(...drawing);
     const order = () => {
       books.begin(task);
@@ -258,7 +258,7 @@ describe('the order in which a deployment takes from its channels', () => {
     expect(order()).toBe(first);
   });
 
-  it('of an input, the present attempts of its producers are read', () => {
+  it("it reads the results of its producers' current attempts", () => {
     const books = new Books(...merge);
     const read = () =>
       books.ledger
@@ -272,7 +272,7 @@ describe('the order in which a deployment takes from its channels', () => {
   });
 });
 
-describe('whether a region produces again what it has produced', () => {
+describe('whether a region reproduces its output', () => {
   const told = ({ ledger }: Books, region: RegionId): string => {
     const verdict = ledger.reproducibilityOf(region);
     return verdict.kind === 'never' ? `never: ${verdict.why}` : verdict.kind;
@@ -391,7 +391,7 @@ describe('whether a region produces again what it has produced', () => {
     expect(books.ledger.mayProduceAgain(books.task(task))).toBe(!says.startsWith('never'));
   });
 
-  it('one order that is lost is enough for a whole region', () => {
+  it('one lost order affects its whole region', () => {
     //  (k) ═▶ (m[0]) ─▶ (n) ═▶ (d)
     //  (k) ═▶ (m[1]) ─▶ (n)
     const books = new Books('k:2 =x> m! -> n! => d');
@@ -399,7 +399,7 @@ describe('whether a region produces again what it has produced', () => {
     expect(told(books, books.region('n'))).toMatch(/^never: the order/);
   });
 
-  it('of several orders that were lost, each has to be a new one', () => {
+  it('of several lost orders, each has to be recorded again', () => {
     const books = new Books('k!:2 =x> m!:2 -x> d');
     for (const task of ['m[0]', 'm[1]']) books.ledger.declarations.loseOrder(books.task(task));
     books.restart(['d']);

@@ -116,7 +116,7 @@ const reach: Record<string, readonly EventName[]> = {
   suspended: ['start', 'suspend'],
 };
 
-/** Where an event leads from a status, for a job of two regions. What is not named leads nowhere. */
+/** Where an event leads from a status, for a job of two regions. Other events have no effect. */
 const leads: Record<string, Partial<Record<EventName, string>>> = {
   created: {
     start: 'running.undisturbed',
@@ -161,7 +161,7 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
   suspended: {},
 };
 
-/** A job of two regions whose results are to outlive it. */
+/** A job of two regions whose results outlive it. */
 const jobOfTwo = ({ keepsResults = true, isStarted = true } = {}): RecordedActor =>
   recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2, keepsResults }), {
     isStarted,
@@ -169,7 +169,7 @@ const jobOfTwo = ({ keepsResults = true, isStarted = true } = {}): RecordedActor
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
 
 describe('job master machine', () => {
-  it('the table has every status it rests in and every event', () => {
+  it('the table has every status in which it rests, and every event', () => {
     const statuses = new Set(Object.keys(reach).map((state) => state.split('.')[0]));
     expect(statuses).toEqual(new Set(jobStatuses.filter((status) => status !== 'initializing')));
     expect(Object.keys(leads)).toEqual(expect.arrayContaining(Object.keys(reach)));
@@ -192,7 +192,7 @@ describe('job master machine', () => {
     ['cancel', 'canceled'],
     ['suspend', 'suspended'],
     ['globalFailure', 'failed'],
-  ] as const)('%s before it is started: %s, and no region is ever made', (name, status) => {
+  ] as const)('%s before it is started: %s, and no region is created', (name, status) => {
     const it = jobOfTwo({ isStarted: false });
     it.actor.send(events[name]);
     it.actor.start();
@@ -223,7 +223,7 @@ describe('job master machine', () => {
     expect(it.take()).not.toContain('keepResults');
   });
 
-  it('J6: it is finished when its results are kept, and says which', () => {
+  it('J6: it is finished when its results are kept, and names them', () => {
     const it = jobOfTwo();
     for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
     expect(it.take()).toEqual(expect.arrayContaining(['keepResults']));
@@ -233,7 +233,7 @@ describe('job master machine', () => {
     expect(it.take()).toEqual(['recordState finished', 'stopAdvisors', 'stopReleasing']);
   });
 
-  it('J6: it fails when they cannot be kept, and says why', () => {
+  it('J6: it fails if they cannot be kept, and says why', () => {
     const it = jobOfTwo();
     for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
     it.take();
@@ -269,7 +269,7 @@ describe('job master machine', () => {
     }
   });
 
-  it('J4, J6: suspended, it waits for nobody, nor for what is kept afterwards', () => {
+  it('J4, J6: suspended, it does not wait, not even for results being kept', () => {
     const it = jobOfTwo();
     for (const name of ['start', 'finished', 'finished', 'suspend'] as const) it.actor.send(events[name]);
     expect(stateOf(it)).toBe('suspended');
@@ -299,7 +299,7 @@ describe('job master machine', () => {
     expect(stateOf(it)).toBe(status);
   });
 
-  it('J3: canceled while it failed, it has not failed', () => {
+  it('J3: canceled while failing, it has not failed', () => {
     const it = jobOfTwo();
     for (const name of ['start', 'refused'] as const) it.actor.send(events[name]);
     expect(it.actor.getSnapshot().context.failure).toMatchObject({ cause, why: 'enough' });
@@ -307,14 +307,14 @@ describe('job master machine', () => {
     expect(it.actor.getSnapshot().context.failure).toBeUndefined();
   });
 
-  it('says of which task, and where in it, the failure was that ended it', () => {
+  it('tells which task, and where in it, had the failure that ended the job', () => {
     const place = { operator: 'parse', record: { position: 'a.jsonl:7', picture: '{}' } };
     const it = jobOfTwo();
     for (const event of [events.start, { ...events.refused, failure: { ...failure, place } }]) it.actor.send(event);
     expect(it.actor.getSnapshot().context.failure).toEqual({ cause, vertex: 0, place, why: 'enough' });
   });
 
-  it('J4: every reachable path ends where it says when a live master replays it, and no terminal status is left', () => {
+  it('J4: every reachable path ends in the expected status when a live master replays it, and no terminal status is left', () => {
     const paths = walks(
       jobMasterMachine as AnyStateMachine,
       Object.values(events),
@@ -327,7 +327,7 @@ describe('job master machine', () => {
     );
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(['initializing', ...Object.keys(reach)]));
     for (const path of paths) {
-      // It initializes itself as soon as it is started: what comes before that is sent before.
+      // It initializes itself when it starts; earlier events are sent before that.
       if (path.state === 'initializing') continue;
       const it = jobOfTwo({ isStarted: false });
       if (path.events[0]?.type === 'job.initialize') it.actor.start();
@@ -344,7 +344,7 @@ describe('job master machine', () => {
 });
 
 describe('job master', () => {
-  it('J6: keeps results when every task is finished; the job is running until they are', () => {
+  it('J6: keeps results once every task has finished; the job is running until they are kept', () => {
     const cluster = new ManualCluster({
       vertices: [
         { id: 'a', parallelism: 1 },
@@ -381,7 +381,7 @@ describe('job master', () => {
   });
 
   //  (a) ─▶ (b)     two pipelines; one breaks
-  it('J5: a failure is recorded when it happens, and before the strategy is asked about it', () => {
+  it('J5: a failure is recorded when it happens, before the strategy is asked', () => {
     const decide = restartPipelinedRegion();
     const knownWhenAsked: unknown[] = [];
     const cluster: ManualCluster = new ManualCluster({
@@ -403,7 +403,7 @@ describe('job master', () => {
     expect(kinds()).toEqual(['task.failed at 0', 'failover.decided at 0', 'task.failed at 7', 'failover.decided at 7']);
   });
 
-  it('J1: restarts one pipeline, the job stays running, the other never notices', () => {
+  it('J1: restarts one pipeline, the job stays running, the other pipeline is not affected', () => {
     const cluster = new ManualCluster({
       vertices: [
         { id: 'a', parallelism: 2 },
@@ -430,7 +430,7 @@ describe('job master', () => {
     expect(cluster.clock.pendingCount).toBe(0);
   });
 
-  it('schedules consumers of a blocking exchange when the last producer finished, and again after their failure alone', () => {
+  it('schedules consumers of a blocking exchange when the last producer finished, and again after their own failure alone', () => {
     const cluster = new ManualCluster({
       vertices: [
         { id: 'p', parallelism: 2 },
@@ -454,8 +454,8 @@ describe('job master', () => {
   });
 });
 
-describe('how often may be restarted', () => {
-  /** One restart for each backoff; which of these failures, one after the other, fails the job. */
+describe('the number of allowed restarts', () => {
+  /** One restart per backoff; which of these consecutive failures fails the job. */
   const refusedAt = (backoffScope: 'region' | 'job', failures: readonly ('a' | 'b' | 'job')[]): number => {
     const seen = new Set<string>();
     const cluster = new ManualCluster({
@@ -495,12 +495,12 @@ describe('how often may be restarted', () => {
     ['job', ['a', 'b'], 1],
     ['job', ['a', 'job'], 1],
     ['job', ['job', 'b'], 1],
-  ])('per %s: failures of %j are too many at number %d', (scope, failures, refused) => {
+  ])('per %s: of the failures %j, number %d is too many', (scope, failures, refused) => {
     expect(refusedAt(scope, failures)).toBe(refused);
   });
 });
 
-describe('a result that is looked at before a restart', () => {
+describe('a result that is verified before a restart', () => {
   //  (p) ═▶ (c[0..1])      c[0] fails, and while the result of p is looked at, its next attempt begins
   const behind = () =>
     new ManualCluster({
@@ -524,7 +524,7 @@ describe('a result that is looked at before a restart', () => {
     cluster.fail('c[0]');
     const [{ question, answer }] = executors.held as [HeldQuestion];
     if (!isPresent) {
-      // The job as a whole fails meanwhile: everything begins anew.
+      // Meanwhile the whole job fails: every region restarts with new results.
       executors.answering = () => undefined;
       cluster.tell({ type: 'job.globalFailure', cause });
       cluster.clock.advance(100);
@@ -561,7 +561,7 @@ describe('a failover strategy', () => {
       failoverStrategy: restarting(note),
     }).start();
 
-  it('hears when the failover that it decided is over: its regions run again', () => {
+  it('is notified when its failover is over: the regions run again', () => {
     const heard: FailoverStrategyEvent[] = [];
     const cluster = twoOf((event) => heard.push(event));
     cluster.runAll();
@@ -572,8 +572,8 @@ describe('a failover strategy', () => {
     expect(heard.at(-1)).toEqual({ type: 'failover.completed', failover: 1, regions: [cluster.regionOf('a[1]')] });
   });
 
-  it('may decide two failures at once: each region restarts for both, and is scheduled once, for the later', () => {
-    // Both decisions come while the second region still reports its failure, so that its commands wait.
+  it('may decide two failures at once: each region restarts for both, and is scheduled once, for the later one', () => {
+    // Both decisions come while the second region still reports its failure, so its commands wait.
     const both = failoverStrategySetup<{ first: FailoverId | undefined }>();
     const everything = { kind: 'restart', regions: [0, 1, 2] as RegionId[] } as const;
     const cluster = new ManualCluster({
@@ -613,7 +613,7 @@ describe('a failover strategy', () => {
     expect(cluster.events.filter(({ type }) => type === 'failover.completed')).toHaveLength(2);
   });
 
-  it('harms nothing by writing to what it is shown', () => {
+  it('causes no harm by changing its arguments', () => {
     const cluster = twoOf((event) => {
       if (event.type === 'failover.requested') event.topology.regions.verticesOf(1 as RegionId).fill(0);
     });
@@ -625,8 +625,8 @@ describe('a failover strategy', () => {
   });
 });
 
-describe('what is looked at before a restart', () => {
-  it('is not what restarts itself: that is produced anew', () => {
+describe('the verification before a restart', () => {
+  it('skips results of restarting regions, which are recomputed', () => {
     const cluster = new ManualCluster({
       vertices: ['p', 'c', 'q', 'd'].map((id) => ({ id, parallelism: 1 })),
       edges: [
@@ -640,12 +640,12 @@ describe('what is looked at before a restart', () => {
     cluster.runAll();
     cluster.fail('c[0]');
     expect(cluster.tasks.map((task) => cluster.regionStateOf(task))).toEqual(Array(4).fill('restarting'));
-    // The smallest restart would read it; what the strategy wants does not even that.
+    // The smallest restart would read it; the strategy's restart does not.
     expect(cluster.executors.verified).toEqual(['p[0]']);
   });
 });
 
-describe('what a task leaves that failed', () => {
+describe('the result of a failed task', () => {
   //  (p) ═▶ (c)     (x)
   const pipeline = (
     exchange: ExchangeType,
@@ -677,7 +677,7 @@ describe('what a task leaves that failed', () => {
       regions: ['p[0]', 'c[0]'],
       again: [],
     },
-  ])('is produced again after $why by $again, of $regions', ({ causeOf, regions, again }) => {
+  ])('is recomputed after $why by $again, of $regions', ({ causeOf, regions, again }) => {
     const cluster = pipeline(exchangeTypes.reliable);
     cluster.fail('p[0]', causeOf(resultOf(cluster)));
     const decided = cluster.events.find((event) => event.type === 'failover.decided');
@@ -688,7 +688,7 @@ describe('what a task leaves that failed', () => {
   it.each([
     { deterministic: true, released: 0 },
     { deterministic: false, released: 1 },
-  ])('is kept to be compared if it may be produced again: $deterministic', ({ deterministic, released }) => {
+  ])('is retained for comparison if it may be reproduced: $deterministic', ({ deterministic, released }) => {
     const cluster = pipeline(exchangeTypes.blocking, { deterministic });
     cluster.fail('p[0]');
     expect(cluster.released).toEqual(Array(released).fill(resultOf(cluster)));
@@ -697,7 +697,7 @@ describe('what a task leaves that failed', () => {
   it.each([
     { deterministic: true, released: 0 },
     { deterministic: false, released: 1 },
-  ])('is given up with its restart unless it is produced again: $deterministic', ({ deterministic, released }) => {
+  ])('is released with its restart unless it is reproduced: $deterministic', ({ deterministic, released }) => {
     const cluster = pipeline(exchangeTypes.reliable, { deterministic });
     const before = resultOf(cluster);
     cluster.fail('p[0]');
@@ -707,7 +707,7 @@ describe('what a task leaves that failed', () => {
     expect(cluster.released).toEqual(Array(released).fill(before));
   });
 
-  it('is told without what an enricher does not add, which is said once', () => {
+  it('is reported without the labels of a failing enricher, which is reported once', () => {
     const enricher = () => {
       throw new Error('no labels today');
     };
@@ -719,7 +719,7 @@ describe('what a task leaves that failed', () => {
   });
 });
 
-describe('what executors cannot do', () => {
+describe('a request that executors cannot fulfil', () => {
   const shuffle = (parallelism: number, options: Partial<ManualClusterOptions> = {}) =>
     new ManualCluster({
       vertices: ['a', 'b'].map((id) => ({ id, parallelism })),
@@ -732,14 +732,14 @@ describe('what executors cannot do', () => {
   it.each([
     { parallelism: 2, named: /: a\[0\], a\[1\], b\[0\], b\[1\] run at the same time/ },
     { parallelism: 3, named: /: a\[0\], a\[1\], a\[2\], b\[0\] and 2 more run at the same time/ },
-  ])('run a region with more tasks than slots: the first tasks are named, of two times $parallelism', (given) => {
+  ])('a region with more tasks than slots: the first tasks are named, of two times $parallelism', (given) => {
     const cluster = shuffle(given.parallelism);
     cluster.slotLimit = 3;
     cluster.start();
     expect([cluster.status, failureOf(cluster)]).toEqual(['failed', expect.stringMatching(given.named)]);
   });
 
-  it('run a region again that fits no more: the job fails instead of waiting', () => {
+  it('a restart of a region that no longer fits: the job fails instead of waiting', () => {
     const cluster = shuffle(1).start();
     cluster.runAll();
     cluster.slotLimit = 1;
@@ -749,7 +749,7 @@ describe('what executors cannot do', () => {
     expect([cluster.status, failureOf(cluster)]).toEqual(['failed', expect.stringMatching(/needs 2 slots, 1 is/)]);
   });
 
-  it('register the results of a region: its first task has failed', () => {
+  it("the registration of a region's results: its first task has failed", () => {
     const posting = ({ type }: { type: string }, post: () => void): void => {
       if (type === 'results.register') throw cause;
       post();
@@ -758,7 +758,7 @@ describe('what executors cannot do', () => {
     expect(cluster.events.filter((event) => event.type === 'task.failed')).toMatchObject([{ task: 'a[0]', cause }]);
   });
 
-  it('end by themselves: each task of a job that is canceled is', () => {
+  it('cancellation without an executor: every task of a canceled job ends', () => {
     const cluster = shuffle(2).start();
     cluster.runAll();
     cluster.tell({ type: 'job.cancel' });
@@ -766,9 +766,9 @@ describe('what executors cannot do', () => {
   });
 });
 
-describe('a result that is produced again', () => {
+describe('a result that is reproduced', () => {
   //  (p) ═▶ (c)
-  //   ╚═══▶ (d) ─▶ (e)     (x)     two slots, one of which x has: d and e need both
+  //   ╚═══▶ (d) ─▶ (e)     (x)     two slots, one used by x: d and e need both
   const fork = () =>
     new ManualCluster({
       vertices: [
@@ -794,7 +794,7 @@ describe('a result that is produced again', () => {
     cluster.fail('c[0]', new PartitionLostError({ partition: partition as never, attempt: 0 as never }, 'it is gone'));
   };
 
-  it('puts back who has not begun to read it, and does not count that as produced again', () => {
+  it('makes consumers that have not begun wait again, which is not reported as reproduced', () => {
     const cluster = fork();
     losing(cluster);
     const [decided] = cluster.events.filter((event) => event.type === 'failover.decided');
@@ -810,7 +810,7 @@ describe('a result that is produced again', () => {
     expect(cluster.status).toBe('finished');
   });
 
-  it('and cannot be without its executor: that is a failure of its own, while the job runs', () => {
+  it('but cannot be without its executor: that is a separate failure, while the job runs', () => {
     const failures = (cluster: ManualCluster) =>
       cluster.events.flatMap((event) =>
         event.type === 'task.failed' ? [`${event.task} ${event.classification}`] : [],
@@ -834,7 +834,7 @@ describe('a result that is produced again', () => {
 
 describe('a region that waits for slots', () => {
   //  (p) ┄▶ (c) ─▶ (d) ─▶ (e)     (x)     (y)     four slots: c, d and e need three, one is free
-  it('has them as soon as its producer is scheduled again, if they came free while it was not', () => {
+  it('gets them as soon as its producer is scheduled again, if they became free meanwhile', () => {
     const cluster = new ManualCluster({
       vertices: [
         ...['x', 'y'].map((id) => ({ id, parallelism: 1 })),
@@ -856,8 +856,8 @@ describe('a region that waits for slots', () => {
     expect(new Set(cluster.deployed.slice(3))).toEqual(new Set(['p[0]', 'c[0]', 'd[0]', 'e[0]']));
   });
 
-  //  (p) ═▶ (c) ─▶ (d)     (x)     two slots: c and d need both, x has one for longer than they wait
-  it('and gave up takes none that come free before its failure is decided: they are there when it runs again', () => {
+  //  (p) ═▶ (c) ─▶ (d)     (x)     two slots: c and d need both, x holds one past their timeout
+  it('and timed out takes none that become free before its failure is decided: they are there when it runs again', () => {
     const cluster = new ManualCluster({
       vertices: ['p', 'c', 'd', 'x'].map((id) => ({ id, parallelism: 1 })),
       edges: [
@@ -877,8 +877,8 @@ describe('a region that waits for slots', () => {
     expect(cluster.deployed).toEqual(['p[0]', 'x[0]', 'c[0]', 'd[0]']);
   });
 
-  //  (x)     (a) ─▶ (b)     (y)     two slots, of which x has one: a and b need both, and y would do with one
-  it('behind one that gave up has its slots at once', () => {
+  //  (x)     (a) ─▶ (b)     (y)     two slots, one used by x: a and b need both, y needs one
+  it('behind one that timed out gets its slots at once', () => {
     const cluster = new ManualCluster({
       vertices: ['x', 'a', 'b', 'y'].map((id) => ({ id, parallelism: 1 })),
       edges: [{ from: 'a', to: 'b' }],
@@ -890,9 +890,9 @@ describe('a region that waits for slots', () => {
     expect(cluster.deployed).toEqual(['x[0]', 'y[0]']);
   });
 
-  //  (p) ═▶ (e)     (x)     (z) ═▶ (y)     three slots, of which e and x have two: b, c and d need three
+  //  (p) ═▶ (e)     (x)     (z) ═▶ (y)     three slots, two used by e and x: b, c and d need three
   //   ╚═══▶ (b) ─▶ (c) ─▶ (d)
-  it('behind one that is put back, as what it reads is gone, has its slots at once', () => {
+  it('behind one that waits again because its input is gone gets its slots at once', () => {
     const cluster = new ManualCluster({
       vertices: [
         { id: 'p', parallelism: 1, deterministic: true },
@@ -933,7 +933,7 @@ describe('a result that is kept for a time', () => {
     return { cluster, resultFor };
   };
 
-  it('is given up that long after its producer finished, where that is after its consumers', () => {
+  it('is released that long after its producer finished, if that is after its consumers', () => {
     const { cluster, resultFor } = keeping(exchangeTypes.reliable);
     cluster.report('c[0]', 'finished');
     cluster.clock.advance(1_000);
@@ -944,7 +944,7 @@ describe('a result that is kept for a time', () => {
     expect(cluster.released).toEqual([resultFor(0)]);
   });
 
-  it('and was lost, is given up that long after it was produced again for the sake of another', () => {
+  it('and was lost is released that long after it was reproduced because of another result', () => {
     const { cluster, resultFor } = keeping(exchangeTypes.blocking);
     cluster.report('p[0]', 'finished');
     cluster.runAll();

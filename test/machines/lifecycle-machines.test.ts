@@ -12,12 +12,12 @@ const trace = { isWhole: true };
 const idle = { release: () => {}, trace: () => trace };
 const silent = { report: () => {} };
 
-/** The two small charts of things that come and go, each with its whole table. */
+/** The two small life-cycle charts, each with its complete table. */
 const machines: {
   name: string;
   machine: AnyStateMachine;
   states: readonly string[];
-  /** Those that lie below parents, by name. */
+  /** States below parents, by name. */
   groups?: readonly string[];
   provided: readonly string[];
   events: Record<string, { readonly type: string; readonly [detail: string]: unknown }>;
@@ -131,7 +131,7 @@ describe.each(machines)('$name', ({ machine, states, groups, provided, events, r
     );
   });
 
-  it('every reachable path ends where it says when a live actor replays it', () => {
+  it('every reachable path ends in the expected state when a live actor replays it', () => {
     const paths = walks(
       machine,
       Object.values(events),
@@ -185,25 +185,25 @@ describe('partition machine', () => {
     { path: ['resume', 'release'], freed: 'second' },
     { path: ['lose', 'resume', 'release'], freed: 'second' },
     { path: ['produce', 'finish', 'resume', 'produce', 'lose'], freed: 'second' },
-  ])('P1: after $path, frees what it holds ($freed) exactly once', ({ path, freed: expected }) => {
+  ])('P1: after $path, frees its storage ($freed) exactly once', ({ path, freed: expected }) => {
     const { freed, send } = held();
     send(...path, 'release', 'lose', 'forget');
     expect(freed).toEqual([expected]);
   });
 
-  it('P1: frees nothing before its release, not even what is lost', () => {
+  it('P1: frees nothing before its release, even if it is lost', () => {
     const { freed, send } = held();
     send('produce', 'finish', 'lose', 'resume', 'produce', 'lose');
     expect(freed).toEqual([]);
   });
 
-  it('P1: its storage is freed with it where it is stopped', () => {
+  it('P1: its storage is freed with it when it is stopped', () => {
     const { actor, freed } = held();
     actor.stop();
     expect(freed).toEqual(['first']);
   });
 
-  it('P2: the attempt that produces it again takes it over: id and storage are its own, and it is lost no more', () => {
+  it('P2: the attempt that reproduces it takes it over: id and storage change, and it is no longer lost', () => {
     const { actor, send, is } = held();
     send('produce', 'lose');
     expect(actor.getSnapshot().context).toMatchObject({ id: { attempt: 0 }, cause });
@@ -213,7 +213,7 @@ describe('partition machine', () => {
     expect(actor.getSnapshot().children.storage.getSnapshot().storage).toBe(actor.getSnapshot().context.output);
   });
 
-  it('P2: released, it is held again by the attempt that produces it again, and stays released by one that repeats it', () => {
+  it('P2: released, it is held again by an attempt that produces it again, and stays released for one that only repeats it', () => {
     const { actor, freed, send, is } = held();
     send('release', 'repeat');
     expect([is('released'), actor.getSnapshot().context.trace]).toEqual([true, trace]);
@@ -228,7 +228,7 @@ describe('partition machine', () => {
     expect(freed).toEqual(['first', 'second']);
   });
 
-  it('P3: what is truncated becomes complete by no finish, and cannot be promoted: only its next attempt leads out of it', () => {
+  it('P3: a truncated result does not become complete and cannot be promoted: only its next attempt leads out of it', () => {
     const { freed, send, is } = held();
     send('produce', 'truncate', 'finish', 'promote');
     expect(is('truncated')).toBe(true);
@@ -236,13 +236,13 @@ describe('partition machine', () => {
     expect([is('finished'), freed]).toEqual([true, []]);
   });
 
-  it('P3: what is complete stays so while an attempt reproduces it', () => {
+  it('P3: a complete result stays complete while an attempt reproduces it', () => {
     const { actor, send, is } = held();
     send('produce', 'finish', 'resume', 'produce');
     expect([is('finished'), actor.getSnapshot().context.id.attempt]).toEqual([true, 1]);
   });
 
-  it('P4: what is promoted belongs to the job no more: whatever comes, nothing of it is freed', () => {
+  it('P4: a promoted result no longer belongs to the job: no event frees it', () => {
     const { freed, send, is } = held();
     send('produce', 'finish', 'promote', 'release', 'lose', 'resume', 'forget', 'allowReclaim', 'reclaim');
     expect([freed, is('promoted')]).toEqual([[], true]);
@@ -288,7 +288,7 @@ describe('partition machine', () => {
 });
 
 describe('task executor machine', () => {
-  it('T1: announces its slots when it is registered, not before', () => {
+  it('T1: offers its slots when it is registered, not before', () => {
     const it = recorded(taskExecutorMachine, ['recordState', 'failTasks'], (log) => ({
       executor: 'here',
       master: listener(log),
@@ -298,7 +298,7 @@ describe('task executor machine', () => {
     expect(it.take()).toEqual(['recordState registered', '→ executor.registered']);
   });
 
-  it('T2: the master hears that it is lost before any of its tasks is failed', () => {
+  it('T2: the master hears that it is lost before its tasks fail', () => {
     const heard: string[] = [];
     const master = listener((entry) => heard.push(entry));
     const actor = createActor(
@@ -315,7 +315,7 @@ describe('task executor machine', () => {
     expect(heard).toEqual(['→ executor.lost', '→ task.failed']);
   });
 
-  it.each(['lost', 'stopped'])('T3: nothing leads out of %s, and nothing is said any more', (end) => {
+  it.each(['lost', 'stopped'])('T3: nothing leads out of %s, and nothing more is reported', (end) => {
     const connected = { type: 'executor.connected', slots: 4 } as const;
     const declareLost = { type: 'executor.declareLost', why: 'a task hangs' } as const;
     const stop = { type: 'executor.stop' } as const;

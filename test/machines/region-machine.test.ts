@@ -18,10 +18,10 @@ const slots = [
 const cause = new Error('boom');
 const provided = ['recordState', 'registerPartitions', 'registerAdopted', 'releaseFinishedPartitions'];
 
-/** A region of two tasks whose executions only note what they are told. */
+/** A region of two tasks whose executions only record their commands. */
 interface TestRegion extends RecordedActor {
   readonly clock: HandClock;
-  /** All that the master was told. */
+  /** Everything that was reported to the master. */
   readonly told: { readonly type: string }[];
 }
 
@@ -94,7 +94,8 @@ const reach: Record<string, readonly EventName[]> = {
   canceled: [...running, 'cancel', 'canceled', 'canceled'],
 };
 
-// The whole table: state × event → state, `-` where it stays. Two tasks: a second `up`, `finished`, … is another matter.
+// The complete table: state × event → state, `-` for no change. Two tasks: the effect of a second `up`, `finished`, …
+// differs.
 const table = `
                              schedule              queue                 restore   grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay
 created                      scheduled.registering scheduled.allocating  adopting  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
@@ -131,7 +132,7 @@ describe('region machine', () => {
     .map((line) => line.trim().split(/\s+/));
   const columns = head as EventName[];
 
-  it('the table has a row for every state a region rests in and a column for every event', () => {
+  it('the table has a row for every state in which a region rests, and a column for every event', () => {
     expect(new Set(rows.map(([state]) => shownOf(state as string)))).toEqual(new Set(regionStates));
     expect([...columns].sort()).toEqual(Object.keys(events).sort());
     const known = new Set<string>([...columns.map((name) => events[name].type), 'execution.inexplicable']);
@@ -163,7 +164,7 @@ describe('region machine', () => {
     expect(it.take()).toEqual(['recordState deploying', '10#0 → execution.deploy', '11#0 → execution.deploy']);
   });
 
-  it('R1: fails the first task when no slot comes, the producer when its partition cannot be registered', () => {
+  it('R1: fails the first task if no slot comes, the producer if its partition cannot be registered', () => {
     const waiting = inState('scheduled.allocating');
     waiting.clock.advance(50);
     expect(waiting.take()).toEqual(['10#0 → execution.fail']);
@@ -172,7 +173,7 @@ describe('region machine', () => {
     expect(registering.take()).toEqual(['11#0 → execution.fail']);
   });
 
-  it('R1: what could not be registered for an earlier attempt does not fail this one', () => {
+  it('R1: a failed registration for an earlier attempt does not fail the current one', () => {
     const it = inState('scheduled.registering');
     it.actor.send({ ...events.unregistered, token: 7 });
     expect(it.take()).toEqual([]);
@@ -194,7 +195,7 @@ describe('region machine', () => {
     },
   );
 
-  it('R2, R6: makes new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
+  it('R2, R6: creates new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
     const it = inState('running');
     it.actor.send(events.failed);
     expect(it.take()).toEqual([
@@ -229,7 +230,7 @@ describe('region machine', () => {
     expect(stateOf(it)).toBe('failed+ended');
   });
 
-  it('R4: follows the newest failover and tells the one it took over from', () => {
+  it('R4: follows the newest failover and notifies the one it replaces', () => {
     const it = inState('restarting.waiting+awaited');
     it.actor.send({ ...events.later, failover: 2 });
     expect(it.take()).toEqual(['→ region.overtaken']);
@@ -249,12 +250,12 @@ describe('region machine', () => {
     expect(it.take()).not.toContain('→ region.recovered');
     it.actor.send(events.up);
     expect(it.take()).toEqual(['recordState running', '→ region.recovered']);
-    // That failover is over: nobody takes over from it.
+    // That failover is over, so it is not notified.
     it.actor.send({ ...events.restart, failover: 2 });
     expect(it.take().filter((entry) => entry.startsWith('→'))).toEqual(['→ region.restarting']);
   });
 
-  it('R5: a hanging cancellation is not reported once more because its region is to restart, or to end', () => {
+  it('R5: a hanging cancellation is not reported again because its region is to restart, or to end', () => {
     const it = inState('failed+awaited');
     it.clock.advance(70);
     for (const event of [events.restart, events.cancel]) {
@@ -307,7 +308,7 @@ describe('region machine', () => {
   it.each([
     { state: 'finished', wasFinished: true },
     { state: 'running', wasFinished: false },
-  ])('says of a restart whether it had finished: $state', ({ state, wasFinished }) => {
+  ])('reports of a restart whether it had finished: $state', ({ state, wasFinished }) => {
     const it = inState(state);
     it.actor.send(events.restart);
     expect(it.told).toContainEqual({ type: 'region.restarting', region, failover, wasFinished });
@@ -318,14 +319,14 @@ describe('region machine', () => {
     { state: 'finished', event: 'suspend', command: 'execution.suspend' },
     { state: 'running', event: 'cancel', command: 'execution.cancel' },
     { state: 'running', event: 'suspend', command: 'execution.suspend' },
-  ] as const)('passes $event on to its tasks when it is $state', ({ state, event, command }) => {
+  ] as const)('passes $event on to its tasks in state $state', ({ state, event, command }) => {
     const it = inState(state);
     it.actor.send(events[event]);
     expect(it.take()).toEqual(expect.arrayContaining([`10#0 → ${command}`, `11#0 → ${command}`]));
   });
 
   it.each(['failed+awaited', 'restarting.waiting+awaited', 'canceling+awaited'])(
-    'R5: complains of a cancellation that hangs in %s',
+    'R5: reports a hanging cancellation in %s',
     (state) => {
       const it = inState(state);
       it.clock.advance(70);
@@ -336,7 +337,7 @@ describe('region machine', () => {
     },
   );
 
-  it('finishes with its last task, whoever that is', () => {
+  it('finishes with its last task, whichever that is', () => {
     const it = inState('running');
     it.actor.send(events.finished);
     expect(it.take()).toEqual(['→ region.taskFinished']);
@@ -344,7 +345,7 @@ describe('region machine', () => {
     expect(it.take()).toEqual(['recordState finished', '→ region.taskFinished', '→ region.finished']);
   });
 
-  it('finishes although a task had finished before the last one ran', () => {
+  it('finishes even if a task had finished before the last one ran', () => {
     const it = inState('deploying');
     for (const event of [events.up, events.finished, events.up, events.finished]) it.actor.send(event);
     expect(stateOf(it)).toBe('finished');
@@ -360,7 +361,7 @@ describe('region machine', () => {
     },
     { state: 'canceling+awaited', afterMs: 70, comes: 'canceled', reaches: 'canceled', not: /TimedOut/ },
   ] as const)(
-    '$state: what lay there when its time was over is heard before it counts as late',
+    '$state: a report that was already waiting at the deadline counts',
     ({ state, afterMs, comes, reaches, not }) => {
       const it = inState(state);
       it.clock.setTimeout(() => {
@@ -375,7 +376,7 @@ describe('region machine', () => {
     },
   );
 
-  it('every reachable path ends where it says when a live region replays it', () => {
+  it('every reachable path ends in the expected state when a live region replays it', () => {
     const { actor } = regionOfTwo();
     const paths = walks(
       regionMachine.provide({ actors: { delay: delayActor } } as never),

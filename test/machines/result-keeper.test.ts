@@ -17,7 +17,7 @@ const ended = { getSnapshot: () => ({ value: 'finished', hasTag: () => true }) }
 //  (q) ═▶ (d)     edge 1
 const drawing = ['p! => c', 'q! => d'];
 
-/** A keeper over the books of a job that has run once; `keep` by edge, the last for the rest. */
+/** A keeper over the books of a job that has run once; `keep` by edge, the last entry for all further edges. */
 function keeping(...keep: readonly KeepResults[]) {
   const graph = drawn(...drawing);
   const ledger = new JobLedger(
@@ -75,7 +75,7 @@ describe('ResultKeeper', () => {
     { keep: 'until-job-ends', atOnce: [], after: [] },
     { keep: { ttlMs: 100 }, atOnce: [], after: ['p[0]#0'] },
     { keep: { ttlMs: 0 }, atOnce: ['p[0]#0'], after: ['p[0]#0'] },
-  ])('$keep: $atOnce are given up when everybody has read them, $after later', ({ keep, atOnce, after }) => {
+  ])('$keep: $atOnce are released once every consumer has read them, $after later', ({ keep, atOnce, after }) => {
     const { clock, released, finish } = keeping(keep);
     finish('c');
     expect(released).toEqual(atOnce);
@@ -84,7 +84,7 @@ describe('ResultKeeper', () => {
     expect(clock.pendingCount).toBe(0);
   });
 
-  it('keeps for good what outlives the job: not even to make room for others is it given up', () => {
+  it('keeps results that outlive the job: they are not released even to make room', () => {
     const { clock, reclaimable, released, finish } = keeping({ directory: 'kept' }, 'until-job-ends');
     finish('c', 'd');
     expect(clock.pendingCount).toBe(0);
@@ -112,7 +112,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(later);
   });
 
-  it('gives up to the millisecond', () => {
+  it('releases on the millisecond', () => {
     const { clock, released, finish } = keeping({ ttlMs: 100 });
     finish('c');
     clock.advance(99);
@@ -121,7 +121,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['p[0]#0']);
   });
 
-  it('keeps the results of each edge as that says', () => {
+  it('keeps the results of each edge by its own setting', () => {
     const { clock, released, finish } = keeping({ ttlMs: 100 }, 'until-consumers-finish');
     finish('c', 'd');
     expect(released).toEqual(['q[0]#0']);
@@ -129,7 +129,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['q[0]#0', 'p[0]#0']);
   });
 
-  it('needs one timer for all that are consumed together and kept as long', () => {
+  it('needs one timer for all results consumed together and kept equally long', () => {
     const { clock, released, finish } = keeping({ ttlMs: 100 });
     finish('c', 'd');
     expect(clock.pendingCount).toBe(1);
@@ -137,7 +137,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['p[0]#0', 'q[0]#0']);
   });
 
-  it('needs one timer for each time, otherwise', () => {
+  it('needs one timer per time otherwise', () => {
     const { clock, released, finish } = keeping({ ttlMs: 100 }, { ttlMs: 50 });
     finish('c', 'd');
     expect(clock.pendingCount).toBe(2);
@@ -145,7 +145,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['q[0]#0']);
   });
 
-  it('what is being read again when its time is over stays, and its time begins anew when it was read', () => {
+  it('a result that is being read again when its time is over stays, and its time begins again when it was read', () => {
     const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
     finish('c');
     restart('c');
@@ -158,7 +158,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['p[0]#0']);
   });
 
-  it('what was read again before its time was over stays as long after that', () => {
+  it('a result that was read again before its time was over stays as long after that', () => {
     const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
     finish('c');
     clock.advance(60);
@@ -171,7 +171,7 @@ describe('ResultKeeper', () => {
     expect(clock.pendingCount).toBe(0);
   });
 
-  it('what is read again does not keep the others that were consumed with it', () => {
+  it('a result that is read again does not keep others that were consumed with it', () => {
     const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
     finish('c', 'd');
     restart('c');
@@ -179,7 +179,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['q[0]#0']);
   });
 
-  it('gives up what was produced again meanwhile, as the attempt that is there', () => {
+  it('releases a result that was reproduced meanwhile, as its current attempt', () => {
     const { clock, released, restart, finish } = keeping({ ttlMs: 100 });
     finish('c');
     restart('p');
@@ -188,7 +188,7 @@ describe('ResultKeeper', () => {
     expect(released).toEqual(['p[0]#1']);
   });
 
-  it('stop() leaves no timer, and what is kept to whoever ends the job', () => {
+  it('stop() leaves no timer, and leaves kept results to the end of the job', () => {
     const { keeper, clock, released, finish } = keeping({ ttlMs: 100 }, { ttlMs: 50 });
     finish('c', 'd');
     keeper.stop();

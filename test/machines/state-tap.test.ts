@@ -3,7 +3,7 @@ import { shownState, tapped } from '../../src/machines/state-tap.ts';
 
 const groups = ['open', 'both', 'left'];
 
-//  idle ──▶ open { busy { first } } ──▶ done, at once where `busy` has nothing to do
+//  idle ──▶ open { busy { first } } ──▶ done, at once if `busy` has nothing to do
 const machineOf = (isBusy: boolean): AnyStateMachine =>
   createMachine({
     id: 'small',
@@ -29,7 +29,7 @@ describe('tapped', () => {
   it.each([
     { isBusy: true, does: ['idle', 'busy', 'work'], shown: 'busy' },
     { isBusy: false, does: ['idle', 'busy', 'work', 'done'], shown: 'done' },
-  ])('records every state that is entered, before what it does, but no group and no step: $does', (given) => {
+  ])('records every state on entry, before its actions, but no groups and no steps: $does', (given) => {
     const does: string[] = [];
     const machine = tapped(machineOf(given.isBusy), groups).provide({
       actions: {

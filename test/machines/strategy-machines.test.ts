@@ -27,7 +27,7 @@ const requested = { type: 'failover.requested', failover: 7, failure, topology }
 const completed = { type: 'failover.completed', failover: 7, regions: [] } as const;
 const backoff = { type: 'backoff.requested', failover: 7, nowMs: 0 } as const;
 
-/** What a machine emits when it is sent these events. */
+/** The events that a machine emits in response to these. */
 function emitted(machine: AnyStateMachine, input: unknown, events: readonly { readonly type: string }[]): unknown[] {
   const actor = createActor(machine, { input });
   const seen: unknown[] = [];
@@ -48,7 +48,7 @@ describe('failover strategy machine', () => {
     expect(emitted(machine, input, [event])).toEqual(expected);
   });
 
-  it('has one state, whatever it is told: each failure is decided on its own', () => {
+  it('has one state, whatever it is told: each failure is decided separately', () => {
     const paths = walks(machine, [requested, completed], input, (snapshot) => JSON.stringify(snapshot.value));
     expect(paths).toHaveLength(1);
     expect(emitted(machine, input, [requested, completed, requested])).toHaveLength(2);
@@ -60,7 +60,7 @@ describe('restart backoff machine', () => {
   const machine = restartBackoffMachine(fixedDelay({ maxAttempts: 2, delayMs: 50 })) as AnyStateMachine;
   const answer = (canRestart: boolean) => expect.objectContaining({ type: 'backoff.decided', failover: 7, canRestart });
 
-  it('answers each question once, with what its rule says of all failures so far', () => {
+  it("answers each question once, with its rule's verdict on all failures so far", () => {
     expect(emitted(machine, input, [backoff, backoff, backoff])).toEqual([answer(true), answer(true), answer(false)]);
   });
 
@@ -81,7 +81,7 @@ describe('Advisor', () => {
       actors: ActorHost.root('test', { clock: virtualEnvironment().clock, failed: () => {} }),
     });
 
-  it('starts an actor that threw anew, with its context lost', () => {
+  it('starts a new actor after one that threw, without its context', () => {
     let asked = 0;
     const advisor = advisorOf(
       failoverStrategyMachine(() => {
@@ -103,7 +103,7 @@ describe('Advisor', () => {
     expect(answers).toEqual(['not today', 'answer 2']);
   });
 
-  it('fails at once where an actor ends without an answer', () => {
+  it('fails at once if an actor ends without an answer', () => {
     const strategy = failoverStrategySetup().createMachine({
       initial: 'deciding',
       states: { deciding: { on: { 'failover.requested': 'gone' } }, gone: { type: 'final' } },
@@ -144,7 +144,7 @@ describe('Advisor', () => {
     expect(answers).toEqual([7]);
   });
 
-  it('drops an answer that nobody waits for, and every answer once it was stopped', () => {
+  it('drops an unexpected answer, and every answer once it was stopped', () => {
     const advisor = advisorOf(failoverStrategyMachine(() => decision) as AnyStateMachine);
     const answers: unknown[] = [];
     const actor = advisor.expect(1 as never, () => answers.push(1), String);

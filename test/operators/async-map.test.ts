@@ -18,11 +18,11 @@ type Fn = (record: number, context: AsyncCallContext) => unknown;
 /** A call of the user's function: when, with what, which retry. */
 type Noted = readonly [atMs: number, record: number, retry: number];
 
-/** A stage whose calls are noted. */
+/** A stage that records its calls. */
 class AsyncHarness extends StageHarness {
   readonly calls: Noted[] = [];
   readonly signals: AbortSignal[] = [];
-  /** Calls that wait for their answer, by record. */
+  /** Unanswered calls, by record. */
   readonly pending = new Map<number, { resolve: (answer: unknown) => void; reject: (error: unknown) => void }>();
   mostAtOnce = 0;
 
@@ -39,12 +39,12 @@ class AsyncHarness extends StageHarness {
     return new AsyncMapStage({ kind: 'asyncMap', fn: noted, options } as AsyncMap, this.runtime, this);
   }
 
-  /** Answers after a while. */
+  /** Answers after a delay. */
   later<Value>(ms: number, answer: () => Value): Promise<Value> {
     return new Promise<void>((resolve) => this.environment.clock.setTimeout(resolve, ms)).then(answer);
   }
 
-  /** Answers when the test says so. */
+  /** Answers on command. */
   readonly byHand: Fn = (record) =>
     new Promise((resolve, reject) => {
       this.pending.set(record, { resolve, reject });
@@ -63,12 +63,12 @@ class AsyncHarness extends StageHarness {
     await this.promises();
   }
 
-  /** Lets promises go on; time stands still. */
+  /** Lets promises continue; time stands still. */
   async promises(): Promise<void> {
     await virtualEnvironment().settle();
   }
 
-  /** Moves time on, and lets promises go on at every stop. */
+  /** Advances time, and lets promises continue at every stop. */
   async advance(ms: number): Promise<void> {
     let isOver = false;
     this.environment.clock.setTimeout(() => (isOver = true), ms);
@@ -80,7 +80,7 @@ class AsyncHarness extends StageHarness {
 
 const never: Fn = () => new Promise(() => {});
 
-describe('mapAsync: what it gives', () => {
+describe('mapAsync: results', () => {
   it.each<[string, Fn]>([
     ['promises', async (record) => record * 2],
     ['values at once', (record) => record * 2],
@@ -95,7 +95,7 @@ describe('mapAsync: what it gives', () => {
     for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(3);
   });
 
-  it('undefined is a result', async () => {
+  it('undefined is a valid result', async () => {
     const harness = new AsyncHarness();
     expect(
       await harness.run(
@@ -105,7 +105,7 @@ describe('mapAsync: what it gives', () => {
     ).toEqual([[undefined, undefined]]);
   });
 
-  it('AM2: ordered: waits for the first, gives what is ready then', async () => {
+  it('AM2: ordered: waits for the first, then returns all that are ready', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({}, harness.byHand);
     stage.push([1, 2, 3]);
@@ -116,7 +116,7 @@ describe('mapAsync: what it gives', () => {
     expect(harness.pollAll(stage)).toEqual([['answer 3']]);
   });
 
-  it('unordered: as they arrive', async () => {
+  it('unordered: in order of completion', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ ordered: false }, harness.byHand);
     stage.push([1, 2, 3]);
@@ -136,7 +136,7 @@ describe('mapAsync: what it gives', () => {
     expect([harness.wakes, stage.poll()]).toEqual([1, ['answer 1']]);
   });
 
-  it('is done when the input ended and everything was polled', async () => {
+  it('is done when the input has ended and everything was polled', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({}, harness.byHand);
     stage.push([1]);
@@ -147,7 +147,7 @@ describe('mapAsync: what it gives', () => {
   });
 });
 
-describe('mapAsync: how much at once', () => {
+describe('mapAsync: concurrency', () => {
   it.each([true, false])('AM1: never more than `concurrency` calls (ordered: %p)', async (ordered) => {
     const harness = new AsyncHarness(10);
     const stage = harness.stage({ concurrency: 3, ordered }, harness.byHand);
@@ -159,13 +159,13 @@ describe('mapAsync: how much at once', () => {
     expect(harness.mostAtOnce).toBe(3);
   });
 
-  it('takes 16 at once unless told', () => {
+  it('allows 16 calls at once by default', () => {
     const harness = new AsyncHarness(100);
     harness.stage({}, never).push(Array.from({ length: 40 }, (_, i) => i));
     expect(harness.calls).toHaveLength(16);
   });
 
-  it('takes no batch while records of the last are not begun', async () => {
+  it('accepts no batch while records of the last one are not begun', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ concurrency: 2 }, harness.byHand);
     expect(stage.isAccepting).toBe(true);
@@ -175,7 +175,7 @@ describe('mapAsync: how much at once', () => {
     expect(stage.isAccepting).toBe(true);
   });
 
-  it.each([true, false])('AM3: begins nothing while nobody takes what it has (ordered: %p)', async (ordered) => {
+  it.each([true, false])('AM3: begins nothing while its results are not taken (ordered: %p)', async (ordered) => {
     const harness = new AsyncHarness(4);
     const stage = harness.stage({ concurrency: 2, ordered }, async (record) => record);
     stage.push([1, 2, 3, 4]);
@@ -189,7 +189,7 @@ describe('mapAsync: how much at once', () => {
     expect(harness.calls).toHaveLength(8);
   });
 
-  it.each([true, false])('AM3: counts what is answered and what is under way (ordered: %p)', async (ordered) => {
+  it.each([true, false])('AM3: counts answered calls and those under way (ordered: %p)', async (ordered) => {
     const harness = new AsyncHarness(2);
     const stage = harness.stage({ concurrency: 4, ordered }, harness.byHand);
     stage.push(Array.from({ length: 50 }, (_, i) => i));
@@ -199,7 +199,7 @@ describe('mapAsync: how much at once', () => {
     expect(harness.calls).toHaveLength(10);
   });
 
-  it('AM3: large results come a few at a time, and hold calls back', async () => {
+  it('AM3: large results come a few at a time, and delay further calls', async () => {
     const harness = new AsyncHarness(100, undefined, 1_000);
     const stage = harness.stage({ concurrency: 2 }, (record) => `${record}${'x'.repeat(400)}`);
     stage.push(Array.from({ length: 60 }, (_, i) => i));
@@ -212,7 +212,7 @@ describe('mapAsync: how much at once', () => {
     expect(taken).toBe(60);
   });
 
-  it('AM3: one slow call does not let the others run away', async () => {
+  it('AM3: one slow call does not let the others run ahead without limit', async () => {
     const harness = new AsyncHarness(2);
     const stage = harness.stage({ concurrency: 4 }, (record) => (record === 1 ? new Promise(() => {}) : record));
     stage.push(Array.from({ length: 50 }, (_, i) => i + 1));
@@ -221,7 +221,7 @@ describe('mapAsync: how much at once', () => {
   });
 });
 
-describe('mapAsync: limits of time', () => {
+describe('mapAsync: time limits', () => {
   it('fails a call at its limit, names it, and aborts its signal with the reason', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ timeoutMs: 50 }, never);
@@ -235,7 +235,7 @@ describe('mapAsync: limits of time', () => {
     expect(harness.signals[0]?.reason).toBeInstanceOf(OperationTimeoutError);
   });
 
-  it('counts from the beginning of each call, retries too', async () => {
+  it('count from the start of each call, including retries', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage(
       { concurrency: 1, timeoutMs: 50, retries: 2, retryDelayMs: () => 5 },
@@ -251,7 +251,7 @@ describe('mapAsync: limits of time', () => {
     expect(harness.signals.map(({ aborted }) => aborted)).toEqual([true, true, false]);
   });
 
-  it('leaves no timer behind when calls answer or fail', async () => {
+  it('leave no timer behind when calls answer or fail', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ timeoutMs: 1_000, retries: 1, retryDelayMs: () => 1 }, async (record, { retry }) => {
       if (retry === 0) throw new Error('once');
@@ -261,7 +261,7 @@ describe('mapAsync: limits of time', () => {
     expect([harness.nowMs, harness.environment.clock.timerCount]).toEqual([1, 0]);
   });
 
-  it.each(['answer', 'reject'] as const)('AM4: an %s after the limit changes nothing', async (how) => {
+  it.each(['answer', 'reject'] as const)('AM4: an %s after the limit has no effect', async (how) => {
     const harness = new AsyncHarness();
     let lateCall: { resolve: (answer: unknown) => void; reject: (error: unknown) => void } | undefined;
     const stage = harness.stage({ timeoutMs: 10, retries: 1, retryDelayMs: () => 100 }, (record, context) => {
@@ -283,7 +283,7 @@ describe('mapAsync: limits of time', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('a function that rejects because its signal was aborted failed once', async () => {
+  it('a function that rejects because its signal was aborted has failed once', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage(
       { timeoutMs: 10, retries: 1, retryDelayMs: () => 10 },
@@ -306,7 +306,7 @@ describe('mapAsync: retries', () => {
       return record;
     };
 
-  it('fails with the first error unless told to retry', async () => {
+  it('fails with the first error by default', async () => {
     const harness = new AsyncHarness();
     await expect(harness.run(harness.stage({}, failing(1)), [[1]])).rejects.toThrow('busy');
     expect(harness.calls).toHaveLength(1);
@@ -354,7 +354,7 @@ describe('mapAsync: retries', () => {
               },
             },
     ],
-  ])('retries a function that %s, after the delay it was told', async (_name, fn) => {
+  ])('retries a function that %s, after the configured delay', async (_name, fn) => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ retries: 3, retryDelayMs: (retry) => retry * 7 }, fn);
     expect(await harness.run(stage, [[1]])).toEqual([[1]]);
@@ -403,7 +403,7 @@ describe('mapAsync: retries', () => {
     ]);
   });
 
-  it('asks retryIf, with an Error whatever was thrown', async () => {
+  it('asks retryIf, with an Error for any thrown value', async () => {
     const harness = new AsyncHarness();
     const asked: string[] = [];
     const retryIf = (error: Error): boolean => asked.push(`${error.name} ${error.message}`) < 2;
@@ -462,14 +462,14 @@ describe('mapAsync: retries', () => {
 });
 
 describe('mapAsync: calls per interval', () => {
-  it('starts so many calls in any stretch of that length', async () => {
+  it('starts at most that many calls in any interval of that length', async () => {
     const harness = new AsyncHarness(10);
     const stage = harness.stage({ rateLimit: { calls: 2, perMs: 100 } }, async (record) => record);
     await harness.run(stage, [[1, 2, 3, 4, 5]]);
     expect(harness.calls.map(([atMs]) => atMs)).toEqual([0, 0, 100, 100, 200]);
   });
 
-  it('counts the interval from each call, not from a grid', async () => {
+  it('counts the interval from each call, not on a grid', async () => {
     const harness = new AsyncHarness(10);
     const stage = harness.stage({ concurrency: 1, rateLimit: { calls: 2, perMs: 100 } }, (record) =>
       harness.later(60, () => record),
@@ -502,7 +502,7 @@ describe('mapAsync: calls per interval', () => {
     ]);
   });
 
-  it('holds over batches', async () => {
+  it('holds across batches', async () => {
     const harness = new AsyncHarness(1);
     const stage = harness.stage({ rateLimit: { calls: 1, perMs: 5 } }, (record) => record);
     await harness.run(stage, inBatches([1, 2, 3], 1));
@@ -510,10 +510,10 @@ describe('mapAsync: calls per interval', () => {
   });
 });
 
-describe('mapAsync: refusals that say when to come again', () => {
+describe('mapAsync: refusals with a time to wait', () => {
   const refused = (retryMs: number): Error => Object.assign(new Error('busy'), { retryAfterMs: retryMs });
 
-  it('pause every call, and are made again, first, without a retry', async () => {
+  it('pause every call, and are repeated first, without using a retry', async () => {
     const harness = new AsyncHarness();
     let refusals = 2;
     const stage = harness.stage({ concurrency: 3 }, async (record) => {
@@ -526,12 +526,12 @@ describe('mapAsync: refusals that say when to come again', () => {
       [100, 2, 0],
       [200, 2, 0],
     ]);
-    // Each record is paid once, but for the one that was refused; nothing is begun while a pause lasts.
+    // Each record is paid once, except the refused one; nothing begins during a pause.
     expect(harness.calls).toHaveLength(7);
     for (const [atMs] of harness.calls) expect(atMs % 100).toBe(0);
   });
 
-  it('with a time of 0: made again at once, without a retry, as often as it takes', async () => {
+  it('with a time of 0: repeated at once, without using a retry, any number of times', async () => {
     const harness = new AsyncHarness();
     let refusals = 50;
     const stage = harness.stage({ concurrency: 1 }, async (record) => {
@@ -543,7 +543,7 @@ describe('mapAsync: refusals that say when to come again', () => {
     expect(new Set(harness.calls.map(([atMs, , retry]) => `${atMs} ${retry}`))).toEqual(new Set(['0 0']));
   });
 
-  it('with a time of 0, thrown at once: give the thread back each time, and end with the stage', async () => {
+  it('with a time of 0, thrown synchronously: yield the thread each time, and end with the stage', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({}, () => {
       throw refused(0);
@@ -570,7 +570,7 @@ describe('mapAsync: refusals that say when to come again', () => {
     expect(harness.calls).toHaveLength(1);
   });
 
-  it('with the longest time that is allowed: wait', async () => {
+  it('with the longest allowed time: wait', async () => {
     const harness = new AsyncHarness();
     let refusals = 1;
     const stage = harness.stage({ maxRetryAfterMs: 500 }, async (record) => {
@@ -581,7 +581,7 @@ describe('mapAsync: refusals that say when to come again', () => {
     expect(harness.calls.map(([atMs]) => atMs)).toEqual([0, 500]);
   });
 
-  it('count as failures where retryIf says so', async () => {
+  it('count as failures if retryIf says so', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ retryIf: () => false }, () => Promise.reject(refused(100)));
     stage.push([1]);
@@ -608,7 +608,7 @@ describe('mapAsync: refusals that say when to come again', () => {
 });
 
 describe('mapAsync: tokens and keys', () => {
-  it('tokens: as many calls as cost no more together than the limit', async () => {
+  it('tokens: calls together cost no more than the limit', async () => {
     const harness = new AsyncHarness();
     const rateLimit = { tokens: 10, perMs: 1_000, cost: (record: number) => record };
     const stage = harness.stage({ rateLimit }, async (record) => record);
@@ -616,7 +616,7 @@ describe('mapAsync: tokens and keys', () => {
     expect(harness.calls.map(([atMs]) => atMs)).toEqual([0, 0, 1_000, 1_000, 2_000]);
   });
 
-  it('a cost beyond the limit is an error that names operator and numbers, and not an endless wait', () => {
+  it('a cost beyond the limit is an error with operator and numbers, and not an endless wait', () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ rateLimit: { tokens: 10, perMs: 1_000, cost: () => 11 } }, never);
     expect(() => stage.push([1])).toThrow(CallCostError);
@@ -635,7 +635,7 @@ describe('mapAsync: tokens and keys', () => {
     expect(() => stage.push([1])).toThrow(/result of rateLimit.cost of "step": expected a number from 0/);
   });
 
-  it.each([true, false])('keys: a busy key holds up no other, in order for each (ordered: %p)', async (ordered) => {
+  it.each([true, false])('keys: a busy key delays no other, each in order (ordered: %p)', async (ordered) => {
     const harness = new AsyncHarness(100);
     const key = (record: number): number => Math.floor(record / 100);
     const stage = harness.stage({ concurrency: 4, ordered, concurrencyPerKey: { key, limit: 1 } }, harness.byHand);
@@ -684,7 +684,7 @@ describe('mapAsync: tokens and keys', () => {
 });
 
 describe('mapAsync: close', () => {
-  it('aborts the calls under way, also for who asks for the signal only then', async () => {
+  it('aborts the calls under way, even if they read their signal only afterwards', async () => {
     const harness = new StageHarness();
     const contexts: AsyncCallContext[] = [];
     const operator = {
@@ -705,7 +705,7 @@ describe('mapAsync: close', () => {
     expect([early.aborted, contexts[1]?.signal.aborted, heard]).toEqual([true, true, 1]);
   });
 
-  it('does not abort calls that have answered', async () => {
+  it('does not abort answered calls', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({}, harness.byHand);
     stage.push([1, 2]);
@@ -730,7 +730,7 @@ describe('mapAsync: close', () => {
     expect(harness.environment.clock.timerCount).toBe(0);
   });
 
-  it('AM4: late answers and rejections change nothing, wake nobody, are never unhandled', async () => {
+  it('AM4: late answers and rejections have no effect, wake nothing, and are never unhandled', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ concurrency: 3 }, harness.byHand);
     stage.push([1, 2, 3, 4]);
@@ -743,7 +743,7 @@ describe('mapAsync: close', () => {
     expect([unhandled, harness.wakes, stage.poll(), harness.calls.length]).toEqual([[], 0, undefined, 3]);
   });
 
-  it('after a failure begins nothing more, and the failures that follow are not unhandled', async () => {
+  it('after a failure begins nothing more, and later failures are not unhandled', async () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({ concurrency: 2 }, harness.byHand);
     stage.push([1, 2, 3]);
@@ -756,7 +756,7 @@ describe('mapAsync: close', () => {
     expect(harness.calls).toHaveLength(2);
   });
 
-  it('throws what a function throws at once from push, and calls it no more', () => {
+  it('throws a synchronous error from push, and calls the function no more', () => {
     const harness = new AsyncHarness();
     const stage = harness.stage({}, () => {
       throw new Error('at once');
@@ -790,7 +790,7 @@ describe('mapAsync: options', () => {
     expect(() => new AsyncHarness().stage(options, never)).toThrow(message);
   });
 
-  it('takes undefined for the default', async () => {
+  it('treats undefined as the default', async () => {
     const harness = new AsyncHarness(100);
     const nothing = { concurrency: undefined, ordered: undefined, retries: undefined, retryIf: undefined };
     harness.stage(nothing as never, never).push(Array.from({ length: 40 }, (_, i) => i));

@@ -5,7 +5,7 @@ import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import { LocalCallLimiter } from '../../src/operators/calls/local-call-limiter.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
-/** A limiter on virtual time; notes what is called when. */
+/** A limiter on virtual time that records when calls are granted. */
 function limiting(limits: Partial<CallLimits> = {}) {
   const logged: unknown[] = [];
   const environment = virtualEnvironment();
@@ -21,8 +21,8 @@ function limiting(limits: Partial<CallLimits> = {}) {
 
 const perSecond = (amount: number) => ({ amount, perMs: 1_000 });
 
-describe('turns to call', () => {
-  it('are never granted on the stack of who asks', () => {
+describe('grants of calls', () => {
+  it("never run on the requester's stack", () => {
     const { limiter, calls, call, environment } = limiting();
     expect(limiter.isOpen).toBe(true);
     call('a');
@@ -31,7 +31,7 @@ describe('turns to call', () => {
     expect([calls, limiter.isOpen]).toEqual([[[0, 'a']], true]);
   });
 
-  it('CL2: first asked, first served, also where those behind cost less; calls made again come before new ones', () => {
+  it('CL2: first come, first served, even if a later call costs less; repeated calls go before new ones', () => {
     const { calls, call, environment } = limiting({ rates: [perSecond(10)] });
     call('a', [10]);
     call('large', [9]);
@@ -50,7 +50,7 @@ describe('turns to call', () => {
   });
 
   it.each([1.0000001937626737e-9, 1.0001760530897743e-9, 1 / 3])(
-    'CL1: %d of 1 was spent, and 1 more waits, however sums are rounded',
+    'CL1: with %d of 1 spent, 1 more waits, however sums are rounded',
     (spent) => {
       const { calls, call, environment } = limiting({ rates: [perSecond(1)] });
       call('little', [spent]);
@@ -63,14 +63,14 @@ describe('turns to call', () => {
     },
   );
 
-  it('several limits hold at once', () => {
+  it('satisfy several limits at once', () => {
     const { calls, call, environment } = limiting({ rates: [perSecond(2), { amount: 100, perMs: 5_000 }] });
     for (const name of ['a', 'b', 'c', 'd']) call(name, [1, 40]);
     environment.advance(20_000);
     expect(calls.map(([atMs]) => atMs)).toEqual([0, 0, 5_000, 5_000]);
   });
 
-  it('CL3: who withdraws frees its place at once, and leaves no timer', () => {
+  it('CL3: a withdrawn request frees its place at once, and leaves no timer', () => {
     const { calls, call, environment, clock } = limiting({ rates: [perSecond(10)] });
     call('a', [9]);
     environment.advance(0);
@@ -91,7 +91,7 @@ describe('turns to call', () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  it('a pause holds every call, is not shortened, and is said once', () => {
+  it('a pause delays every call, is not shortened, and is logged once', () => {
     const { limiter, calls, call, environment, logged } = limiting();
     limiter.pause(500);
     limiter.pause(100);
@@ -104,7 +104,7 @@ describe('turns to call', () => {
     expect(logged).toEqual([{ operator: 'embed', pauseMs: 500 }]);
   });
 
-  it('CL1, property: no stretch of an interval sees more, whoever calls, restarts, or however time jumps', () => {
+  it('CL1, property: no interval sees more, whatever calls, restarts, and jumps of time occur', () => {
     const steps = fc.array(
       fc.record({
         asker: fc.integer({ min: 0, max: 3 }),
@@ -152,7 +152,7 @@ describe('turns to call', () => {
     );
   });
 
-  it('what was spent in small parts takes bounded memory, and is given back', () => {
+  it('small costs take bounded memory, which is freed', () => {
     const { limiter, environment } = limiting({ rates: [{ amount: 100_000, perMs: 1_000 }] });
     let made = 0;
     for (let call = 0; call < 250_000; call++) limiter.requestCall({ costs: [1], isRepeated: false }, () => made++);
@@ -164,7 +164,7 @@ describe('turns to call', () => {
 });
 
 describe('places of keys', () => {
-  /** Asks for places by name; notes who gets one when. */
+  /** Requests places by name; records when each is granted. */
   function asking(perKey: number) {
     const { limiter, environment } = limiting({ perKey });
     const granted: string[] = [];
@@ -189,7 +189,7 @@ describe('places of keys', () => {
   it.each([
     ['while it waits', false],
     ['before it heard of its place', true],
-  ])('who gives up %s takes none', (_, isFirst) => {
+  ])('a request withdrawn %s takes none', (_, isFirst) => {
     const { ask, granted, settle } = asking(1);
     const names = isFirst ? (['gone', 'next'] as const) : (['first', 'gone', 'next'] as const);
     const leaves = new Map(names.map((name) => [name, ask(name, 'k')]));
@@ -212,7 +212,7 @@ describe('places of keys', () => {
     expect(granted).toEqual(isSame ? ['first'] : ['first', 'second']);
   });
 
-  it('property: never more than the limit hold a place of a key, and everybody gets one', () => {
+  it('property: never more holders per key than the limit, and every request is granted', () => {
     const plan = fc.array(fc.record({ key: fc.integer({ min: 0, max: 3 }), holdsMs: fc.integer({ min: 0, max: 9 }) }));
     fc.assert(
       fc.property(plan, fc.integer({ min: 1, max: 3 }), (askers, perKey) => {
@@ -237,7 +237,7 @@ describe('places of keys', () => {
   });
 });
 
-it('an operator has one limiter in a run, whoever asks', () => {
+it('an operator has one limiter in a run, for all callers', () => {
   const limiters = new CallLimiters(virtualEnvironment());
   const limits: CallLimits = { rates: [perSecond(5)], perKey: undefined };
   expect(limiters.limiterOf('a', limits)).toBe(limiters.limiterOf('a', limits));

@@ -42,7 +42,7 @@ const processing = (onRecord: (n: number, emit: (out: unknown) => void) => void)
     onRecord: (n: number, _: unknown, emit: never) => onRecord(n, emit),
   }) as never;
 
-/** Runs the numbers from 0 to 19 through a chain until it throws; what it blames. */
+/** Runs the numbers from 0 to 19 through a chain until it throws; returns the blame. */
 async function blamed(operators: readonly OperatorDescription[], batchSize = 4): Promise<Blame | undefined> {
   const harness = new StageHarness(batchSize);
   const chain: OperatorStage = createOperatorChain(operators, harness.runtime, harness);
@@ -51,7 +51,7 @@ async function blamed(operators: readonly OperatorDescription[], batchSize = 4):
   return chain.blame;
 }
 
-describe('what a chain blames when a function throws', () => {
+describe('the blame of a chain when a function throws', () => {
   const at = (operator: number, number: number | undefined, value: unknown): Blame => ({
     operator,
     record: { value, number },
@@ -124,7 +124,7 @@ describe('what a chain blames when a function throws', () => {
     expect(await blamed(operators)).toEqual(blame);
   });
 
-  it('nothing as long as nothing threw', () => {
+  it('is undefined until something throws', () => {
     const harness = new StageHarness();
     const chain = createOperatorChain([map((n) => n), asyncMap((n) => n)], harness.runtime, harness);
     chain.push([1, 2]);
@@ -146,7 +146,7 @@ describe('what a chain blames when a function throws', () => {
         fc.integer({ min: 1, max: 7 }),
         async (steps, batchSize) => {
           const harness = new StageHarness(batchSize);
-          // A last stage of its own, so that every stage before it is asked.
+          // A separate last stage, so that every stage before it is asked.
           const operators = [...steps, asyncMap((n) => n)];
           const chain = createOperatorChain(operators, harness.runtime, harness);
           const numbers = Array.from({ length: 20 }, (_, n) => n);
@@ -176,7 +176,7 @@ describe('what a chain blames when a function throws', () => {
   it.each([
     ['generated', compileLoop],
     ['closures', closureLoop],
-  ] as const)('a loop of %s fills in where its results came from', (_, compile) => {
+  ] as const)('a loop of %s tracks the origins of its results', (_, compile) => {
     const loop = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], { tracksOrigins: true });
     const [out, origins]: [unknown[], number[]] = [[], []];
     loop([1, 2, 3, 4], out, { origins, failedAt: () => {} });
@@ -231,7 +231,7 @@ describe('the picture of a record', () => {
   });
 });
 
-describe('a place in words', () => {
+describe('a place as text', () => {
   it.each([
     [{ operator: 'rate', record: undefined }, 'in "rate"'],
     [{ operator: 'rate', record: { position: 'a.jsonl:18', picture: '{"n":1}' } }, 'in "rate", at a.jsonl:18: {"n":1}'],

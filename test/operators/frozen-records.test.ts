@@ -16,7 +16,7 @@ let kept: Row;
 beforeEach(() => {
   kept = { n: 1 };
 });
-/** Operators that hand on the very object `kept`, which the next one must not change. */
+/** Operators that pass on the very object `kept`, which the next one must not change. */
 const givers: readonly [string, OperatorDescription][] = [
   ['map', { kind: 'map', fn: () => kept }],
   ['flatMap', { kind: 'flatMap', fn: () => [kept] }],
@@ -44,7 +44,7 @@ const run = (operators: OperatorDescription[], freezeRecords: boolean) => {
   return harness.run(createOperatorChain(operators, harness.runtime, harness), inBatches([1], 1));
 };
 
-describe('a record that one operator hands to the next', () => {
+describe('a record that one operator passes to the next', () => {
   it.each(givers)('is frozen in development: %s', async (_, giver) => {
     await expect(run([giver, changing], true)).rejects.toThrow(/^Cannot assign to read only property 'n'/);
   });
@@ -66,19 +66,19 @@ describe('a record that one operator hands to the next', () => {
     await expect(harness.run(chain, [[1]])).rejects.toThrow(/read only/);
   });
 
-  it.each(givers)('is left alone in production: %s', async (_, giver) => {
+  it.each(givers)('is not frozen in production: %s', async (_, giver) => {
     await run([giver, changing], false);
     expect([kept.n, Object.isFrozen(kept)]).toEqual([10, false]);
   });
 
-  it('is left alone behind the last operator: that is what an exchange or a sink gets', async () => {
+  it('is not frozen after the last operator, for an exchange or a sink', async () => {
     const [[row]] = (await run([{ kind: 'map', fn: () => ({ n: 1 }) }], true)) as [[Row]];
     expect(Object.isFrozen(row)).toBe(false);
   });
 });
 
 describe('freezing', () => {
-  it('goes as deep as plain data does', () => {
+  it('is as deep as plain data', () => {
     let list: object = {};
     for (let depth = 0; depth < 200_000; depth++) list = { next: list };
     expect(() => freezeRecord(list)).not.toThrow();
@@ -99,7 +99,7 @@ describe('freezing', () => {
         x = 1;
       })(),
     ],
-  ])('leaves %s to its own rules', (_, value) => {
+  ])('leaves %s alone', (_, value) => {
     const record = { value };
     freezeRecord(record);
     expect([Object.isFrozen(record), Object.isFrozen(value)]).toEqual([true, false]);

@@ -11,7 +11,7 @@ const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: '
 const filter = (predicate: (record: number) => boolean): SynchronousOperator => ({ kind: 'filter', predicate });
 const flatMap = (fn: (record: number) => Iterable<unknown>): SynchronousOperator => ({ kind: 'flatMap', fn });
 
-/** What was added up per key, and how it came to be. */
+/** The accumulator per key, and how it was computed. */
 const trace = (emit: 'final' | 'updates', keyOf = (record: number): unknown => record % 2): SynchronousOperator => ({
   kind: 'aggregate',
   keyOf,
@@ -72,7 +72,7 @@ describe.each([
     expect(chain.isDone).toBe(true);
   });
 
-  it('emits final results not before the end', () => {
+  it('emits final results only at the end', () => {
     const harness = new StageHarness();
     const chain = new FusedChain([trace('final')], harness, compile);
     chain.push([1, 2, 3]);
@@ -106,7 +106,7 @@ describe.each([
     ['false', () => false],
     ['a bigint', () => 12n],
     ['an empty string', () => ''],
-  ])('takes %s as one key', async (_name, keyOf) => {
+  ])('treats %s as one key', async (_name, keyOf) => {
     const [results] = await run([trace('final', keyOf)], [-1, 1, 2]);
     expect(results).toHaveLength(1);
   });
@@ -122,13 +122,13 @@ describe.each([
     ['an array', [1]],
     ['a function', () => {}],
     ['a symbol', Symbol('s')],
-  ])('refuses %s as a key, names operator and remedy', (_name, key) => {
+  ])('refuses %s as a key, with operator and remedy', (_name, key) => {
     const chain = new FusedChain([trace('final', () => key)], new StageHarness(), compile);
     expect(() => chain.push([1])).toThrow(InvalidArgumentError);
     expect(() => chain.push([1])).toThrow(/key of aggregate: .*build one string/);
   });
 
-  it.each([undefined, null, Number.NaN, -0, 0, ''])('keeps the accumulator %p as it is', async (value) => {
+  it.each([undefined, null, Number.NaN, -0, 0, ''])('keeps the accumulator %p unchanged', async (value) => {
     const seen: unknown[] = [];
     const operator: SynchronousOperator = {
       kind: 'aggregate',
@@ -147,7 +147,7 @@ describe.each([
     expect(seen).toEqual(value === 0 ? [value, negated] : [value, value]);
   });
 
-  it('hands a long result out in slices, and takes nothing meanwhile', () => {
+  it('emits a long result in slices, and accepts nothing meanwhile', () => {
     const harness = new StageHarness(3);
     const chain = new FusedChain([flatMap((n) => Array.from({ length: n }, (__, i) => i))], harness, compile);
     chain.push([8]);
@@ -162,7 +162,7 @@ describe.each([
     expect(chain.isDone).toBe(true);
   });
 
-  it('is done when nothing is left of what the last key gave', () => {
+  it('is done when every result of the last key was polled', () => {
     const harness = new StageHarness(3);
     const chain = new FusedChain(
       [
@@ -182,7 +182,7 @@ describe.each([
     expect([chain.poll(), chain.poll(), chain.isDone]).toEqual([[4], undefined, true]);
   });
 
-  it('a record that becomes many, or large ones, is worked on before the next: what waits is bounded', () => {
+  it('a record that becomes many, or large ones, is processed before the next: waiting results are bounded', () => {
     const text = 'x'.repeat(500);
     const harness = new StageHarness(50, undefined, 1_000);
     let made = 0;
@@ -204,7 +204,7 @@ describe.each([
     expect(taken).toBe(3 * 30 * 40);
   });
 
-  it('final results that are large come a few at a time, and are asked for so', () => {
+  it('large final results come a few at a time', () => {
     const harness = new StageHarness(50, undefined, 1_000);
     let made = 0;
     const report: SynchronousOperator = {
@@ -227,7 +227,7 @@ describe.each([
     expect([taken, chain.isDone]).toEqual([40, true]);
   });
 
-  it('gives its batches away: what is done to them does not come back', () => {
+  it('hands over ownership of its batches: changes to them have no effect on it', () => {
     const harness = new StageHarness(3);
     const chain = new FusedChain([map((n) => n)], harness, compile);
     chain.push([1, 2]);
@@ -244,7 +244,7 @@ describe.each([
     expect(batches.map(({ length }) => length)).toEqual([10, 10, 5]);
   });
 
-  it('FC1: gives the thread back in between, also where nothing comes of the keys', () => {
+  it('FC1: yields the thread in between, even if the keys have no results', () => {
     const harness = new StageHarness(10);
     let asked = 0;
     const counting = { ...trace('final', (n) => n), result: () => asked++ } as SynchronousOperator;
@@ -261,7 +261,7 @@ describe.each([
     expect(askedPerPoll).toEqual([10, 10, 5]);
   });
 
-  it.each([['a string'], [undefined], [new Error('an error')]])('passes on what was thrown: %p', (thrown) => {
+  it.each([['a string'], [undefined], [new Error('an error')]])('passes on the thrown value: %p', (thrown) => {
     const chain = new FusedChain(
       [
         map(() => {
@@ -281,7 +281,7 @@ describe.each([
     expect(caught).toBe(thrown);
   });
 
-  it('has nothing more to say after close', () => {
+  it('emits nothing after close', () => {
     const harness = new StageHarness();
     const chain = new FusedChain([trace('final')], harness, compile);
     chain.push([1]);
@@ -299,7 +299,7 @@ describe.each([
   });
 });
 
-it('works where code must not be generated from strings', () => {
+it('works if code must not be generated from strings', () => {
   const module = join(__dirname, '../../src/operators/fused/fused-chain.ts');
   const script = `
     import assert from 'node:assert';

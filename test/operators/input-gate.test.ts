@@ -43,7 +43,7 @@ describe('InputGate', () => {
     expect(channel(0).credits).toBe(1);
   });
 
-  it('IG3: takes turns among channels that have elements', () => {
+  it('IG3: takes turns among channels with elements', () => {
     const { gate, taken, channel } = gateOver(3);
     channel(0).emit(1);
     channel(0).emit(2);
@@ -54,7 +54,7 @@ describe('InputGate', () => {
     expect(taken).toEqual([1, 5, 3, 2, 4]);
   });
 
-  it('says to every channel that it needs nothing more, and emits nothing after that', () => {
+  it('dismisses every channel, and emits nothing afterwards', () => {
     const { gate, taken, channels, channel } = gateOver(3);
     channel(1).emit(1);
     channel(2).end();
@@ -63,7 +63,7 @@ describe('InputGate', () => {
     expect([gate.emitNext(), taken]).toEqual([false, []]);
   });
 
-  it('tells where a record came from: its channel, and its number there', () => {
+  it('gives the origin of a record: its channel, and its number there', () => {
     const { gate, channel } = gateOver(2);
     channel(0).emit('a', 'b');
     channel(1).emit('c');
@@ -77,7 +77,7 @@ describe('InputGate', () => {
     ]);
   });
 
-  it('is closed without a word: whoever closes it may have failed', () => {
+  it('closes its channels without dismissing them, because its task may have failed', () => {
     const { gate, channels } = gateOver(2);
     gate.close(() => {});
     expect(channels.map(({ isDismissed }) => isDismissed)).toEqual([false, false]);
@@ -112,7 +112,7 @@ describe('InputGate', () => {
     expect(wakes()).toBe(2);
   });
 
-  it('passes the first error of a channel on, once, and wakes its task for it', () => {
+  it('passes on the first error of a channel, once, and wakes its task for it', () => {
     const { gate, wakes, error, channel } = gateOver(2);
     const first = new PartitionLostError(somePartition, 'it was released');
     channel(0).fail(first);
@@ -134,7 +134,7 @@ describe('InputGate', () => {
     expect(taken).toEqual([]);
   });
 
-  it('IG1, IG2, property: nothing is lost, repeated or reordered within a channel, whatever the interleaving', () => {
+  it('IG1, IG2, property: nothing is lost, repeated or reordered within a channel, for any interleaving', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 6 }), fc.array(fc.nat(12), { maxLength: 200 }), (count, steps) => {
         const { gate, taken, channels, channel } = gateOver(count);
@@ -157,7 +157,7 @@ describe('InputGate', () => {
   });
 });
 
-/** An order as it is written down: `0×2 1×1 0×0` is two records of channel 0, one of channel 1, then a mark of channel 0. */
+/** The notation of an order: `0×2 1×1 0×0` is two records of channel 0, one of channel 1, then a mark of channel 0. */
 function orderOf(text: string): ChannelOrder {
   const order = new ChannelOrder();
   for (const run of text.split(' ').filter((each) => each !== '')) {
@@ -172,8 +172,8 @@ function told(order: ChannelOrder): string {
   return Array.from({ length: order.length }, (_, run) => `${order.channelAt(run)}×${order.countAt(run)}`).join(' ');
 }
 
-describe('InputGate with an order', () => {
-  it('IG4: notes in which order it takes, records and not batches', () => {
+describe('InputGate with a recorded order', () => {
+  it('IG4: records the order of records, independent of batches', () => {
     const order = new ChannelOrder();
     const { gate, taken, channel } = gateOver(2, order);
     channel(0).emit('a', 'b');
@@ -186,7 +186,7 @@ describe('InputGate with an order', () => {
     expect(told(order)).toBe('0×2 1×1 0×3');
   });
 
-  it('IG4: takes in the order on record, whatever comes first', () => {
+  it('IG4: follows the recorded order, in any order of arrival', () => {
     const { gate, taken, channel } = gateOver(2, orderOf('0×2 1×1 0×1'));
     channel(1).emit('x', 'y');
     expect(gate.emitNext()).toBe(false);
@@ -225,7 +225,7 @@ describe('InputGate with an order', () => {
       ],
       pieces: 'ab x c d y',
     },
-  ])('IG4: keeps to it in other batches, $batches: $pieces', ({ sends, pieces }) => {
+  ])('IG4: follows it in other batches, $batches: $pieces', ({ sends, pieces }) => {
     const { gate, channel } = gateOver(2, orderOf('0×2 1×1 0×1'));
     const emitted: string[] = [];
     gate.elements$.subscribe((element) =>
@@ -238,7 +238,7 @@ describe('InputGate with an order', () => {
     expect(emitted.join(' ')).toBe(pieces);
   });
 
-  it('IG2, IG4: asks for the next when all of an element was taken, not when a part of it was', () => {
+  it('IG2, IG4: requests the next element when all of the current one was taken, not a part of it', () => {
     const { gate, channel } = gateOver(2, orderOf('0×1 1×1 0×1'));
     channel(0).emit('a', 'b');
     channel(1).emit('x');
@@ -250,7 +250,7 @@ describe('InputGate with an order', () => {
     expect(channel(0).credits).toBe(2);
   });
 
-  it('IG4: wakes its task for the channel whose turn it is', () => {
+  it('IG4: wakes its task only for the next channel of the order', () => {
     const { gate, wakes, channel } = gateOver(2, orderOf('1×1 0×1'));
     channel(0).emit('a');
     expect(gate.emitNext()).toBe(false);
@@ -260,7 +260,7 @@ describe('InputGate with an order', () => {
     expect(gate.emitNext()).toBe(true);
   });
 
-  it('IG4: at the end of the record it is anybody’s turn, and that is added to the record', () => {
+  it('IG4: at the end of the order any channel may be next, and the order grows', () => {
     const order = orderOf('1×1');
     const { gate, taken, channel } = gateOver(3, order);
     channel(0).emit('a');
@@ -274,7 +274,7 @@ describe('InputGate with an order', () => {
     expect(told(order)).toBe('1×1 0×1 1×1 2×1 0×1');
   });
 
-  it('IG4: notes marks among the records, and takes them in that order again', () => {
+  it('IG4: records marks among the records, and takes them in that order again', () => {
     const order = new ChannelOrder();
     const first = gateOver(2, order);
     first.channel(0).emit('a', 'b');
@@ -300,7 +300,7 @@ describe('InputGate with an order', () => {
   it.each<{ what: string; comes: (channel: HandChannel) => void; taken: unknown[] }>([
     { what: 'a record where a mark was', comes: (channel) => channel.emit('a'), taken: ['x', 'a'] },
     { what: 'the end where a mark was', comes: (channel) => channel.end(), taken: ['x'] },
-  ])('IG4: ends the replay where a channel is not what it was: $what', ({ comes, taken: expected }) => {
+  ])('IG4: ends the replay if a channel has changed: $what', ({ comes, taken: expected }) => {
     const { gate, taken, channel } = gateOver(2, orderOf('0×0 1×1'));
     channel(1).emit('x');
     expect(gate.emitNext()).toBe(false);
@@ -309,7 +309,7 @@ describe('InputGate with an order', () => {
     expect(taken.toSorted()).toEqual(expected.toSorted());
   });
 
-  it('IG4: ends the replay at a mark where a record was', () => {
+  it('IG4: ends the replay at a mark in place of a record', () => {
     const { gate, taken, channel } = gateOver(2, orderOf('0×1 1×1'));
     channel(1).emit('x');
     channel(0).emitMark(idle);
@@ -317,7 +317,7 @@ describe('InputGate with an order', () => {
     expect(taken.toSorted()).toEqual(['idleness', 'x']);
   });
 
-  it('IG4: what was added after a first replay is kept to by a second', () => {
+  it('IG4: a second replay includes the order added after the first', () => {
     const order = orderOf('1×1');
     const first = gateOver(2, order);
     first.channel(1).emit('x');
@@ -335,7 +335,7 @@ describe('InputGate with an order', () => {
     expect(told(order)).toBe('1×1 0×2 1×1');
   });
 
-  it('IG4: an attempt that fails in the middle of a replay leaves the record as it is', () => {
+  it('IG4: an attempt that fails during a replay leaves the order unchanged', () => {
     const order = orderOf('0×2 1×2');
     const { gate, error, channel } = gateOver(2, order);
     channel(0).emit('a');
@@ -346,7 +346,7 @@ describe('InputGate with an order', () => {
     expect(told(order)).toBe('0×2 1×2');
   });
 
-  it('IG4: goes on with the others when a channel ends before its time', () => {
+  it('IG4: continues with the other channels if a channel ends early', () => {
     const { gate, taken, channel } = gateOver(3, orderOf('0×3 1×1'));
     channel(0).emit('a');
     channel(2).emit('p');
@@ -360,7 +360,7 @@ describe('InputGate with an order', () => {
     expect(taken).toEqual(['a', 'p', 'x', 'end']);
   });
 
-  it('IG4: ends after a record that is the whole of it, and after an empty one', () => {
+  it('IG4: a replay ends after a record that is the whole order, and at once if the order is empty', () => {
     for (const order of ['0×1 1×1', '']) {
       const { gate, taken, channel } = gateOver(2, orderOf(order));
       channel(0).emit('a');
@@ -373,13 +373,13 @@ describe('InputGate with an order', () => {
   });
 
   interface Run {
-    /** Which channels have their next batch arrive, and, at -1, when an element is taken. */
+    /** The channels whose next batch arrives; at -1 an element is taken. */
     readonly steps: readonly number[];
-    /** Sizes of the batches, over and over. */
+    /** Sizes of the batches, repeated. */
     readonly sizes: readonly number[];
   }
 
-  /** Lets a task read `records` of each channel; stops after the steps, or goes on to the end. */
+  /** Lets a task read `records` of each channel; stops after the steps, or continues to the end. */
   function read(
     records: readonly (readonly string[])[],
     order: ChannelOrder,
@@ -419,7 +419,7 @@ describe('InputGate with an order', () => {
     .array(fc.nat(30), { minLength: 1, maxLength: 4 })
     .map((counts) => counts.map((count, channel) => Array.from({ length: count }, (_, at) => `${channel}:${at}`)));
 
-  it('IG1, IG4, property: whatever arrives when and in whatever batches, a replay begins with what was recorded', () => {
+  it('IG1, IG4, property: a replay begins with the recorded order, for any arrival and any batches', () => {
     fc.assert(
       fc.property(anyRecords, fc.array(anyRun, { minLength: 1, maxLength: 3 }), anyRun, (records, failing, last) => {
         const order = new ChannelOrder();
@@ -440,8 +440,8 @@ describe('InputGate with an order', () => {
   });
 });
 
-describe('InputGate that is restored', () => {
-  /** Reads the channels as a first gate did, in its order, from where it was; what it takes. */
+describe('a restored InputGate', () => {
+  /** Reads the channels like the first gate, in its order, from its position; returns what it takes. */
   const restoredFrom = (order: ChannelOrder, state: GateState) => {
     const channels = [new HandChannel(), new HandChannel()];
     const gate = new InputGate(channels, order.copy(), undefined, { state, checkpoint: 1 as CheckpointId });
@@ -467,7 +467,7 @@ describe('InputGate that is restored', () => {
     return { order, first, state };
   };
 
-  it('IG5: leaves out the marks up to the barrier of its checkpoint, and goes on in the order on record', () => {
+  it('IG5: skips the marks up to the barrier of its checkpoint, and continues in the recorded order', () => {
     const { order, first, state } = atCheckpoint();
     const before = first.taken.length;
     first.channel(1).emitMark(idle);
@@ -489,7 +489,7 @@ describe('InputGate that is restored', () => {
     while (gate.emitNext());
     expect(taken).toEqual(['idleness', 'y', 'c', 'd']);
     expect(first.taken.slice(before)).toEqual(taken);
-    // What was left out took no room, and where a record is from is counted from the first of its channel.
+    // Skipped marks take no room, and origins count from the start of the channel.
     expect(channel(0).credits).toBe(2);
     expect(gate.placeOf(1)).toBe('channel 0, record 2');
   });
@@ -510,7 +510,7 @@ describe('InputGate that is restored', () => {
     expect(taken).toHaveLength(5);
   });
 
-  it('IG5: goes on in the middle of a replay', () => {
+  it('IG5: continues in the middle of a replay', () => {
     const order = orderOf('0×3 1×2 0×0');
     const first = gateOver(2, order);
     first.channel(0).emit('a', 'b');

@@ -25,7 +25,7 @@ const count = (_word: string, context: Context): void => context.set((context.ge
 const tell = (context: Context, emit: Emit): void => emit(`${context.key}${context.get()}`);
 
 describe('process', () => {
-  it('keeps a state per key, over batches', async () => {
+  it('keeps a state per key, across batches', async () => {
     const seen: unknown[] = [];
     const onRecord = (word: string, context: Context): void => {
       seen.push([word, context.key, context.get()]);
@@ -48,7 +48,7 @@ describe('process', () => {
     expect((await run({ onRecord }, ['ab', '', 'c'])).flat()).toEqual(['a', 'b', 'c']);
   });
 
-  it('asks each key once at the end, in the order in which they got their state', async () => {
+  it('calls onEnd once per key at the end, in the order in which the keys got their state', async () => {
     expect((await run({ onRecord: count, onEnd: tell }, ['oak', 'ash', 'olive', 'birch', 'o'])).flat()).toEqual([
       'o3',
       'a1',
@@ -56,7 +56,7 @@ describe('process', () => {
     ]);
   });
 
-  it('does not ask keys without a state: never set, or cleared', async () => {
+  it('does not call onEnd for keys without a state: never set, or cleared', async () => {
     const onRecord = (word: string, context: Context): void => {
       if (word === 'clear') context.clear();
       else if (word !== 'ash') context.set(1);
@@ -65,12 +65,12 @@ describe('process', () => {
     expect((await run({ keyOf, onRecord, onEnd: tell }, ['oak', 'ash', 'birch', 'clear'])).flat()).toEqual(['b1']);
   });
 
-  it('counts undefined as a state', async () => {
+  it('treats undefined as a state', async () => {
     const onRecord = (_word: string, context: Context): void => context.set(undefined as never);
     expect((await run({ onRecord, onEnd: tell }, ['oak'])).flat()).toEqual(['oundefined']);
   });
 
-  it('asks once also who clears its state and sets it again', async () => {
+  it('calls onEnd once for a key that clears its state and sets it again', async () => {
     const onEnd = (context: Context, emit: Emit): void => {
       tell(context, emit);
       context.clear();
@@ -79,7 +79,7 @@ describe('process', () => {
     expect((await run({ onRecord: count, onEnd }, ['oak', 'ash'])).flat()).toEqual(['o1', 'a1']);
   });
 
-  it('asks so many keys per poll as a batch has records', () => {
+  it('calls onEnd for at most a batch of keys per poll', () => {
     const harness = new StageHarness(2);
     const asked: string[] = [];
     const onEnd = (context: Context): void => {
@@ -100,7 +100,7 @@ describe('process', () => {
     await expect(run({ keyOf: () => ({}), onRecord: count }, ['oak'])).rejects.toThrow(/key of process: .*string/);
   });
 
-  it.each(['onRecord', 'onEnd'] as const)('refuses an %s that waits, and swallows how that ends', async (which) => {
+  it.each(['onRecord', 'onEnd'] as const)('refuses an async %s, and ignores its outcome', async (which) => {
     const waits = async (): Promise<void> => {
       await Promise.resolve();
       throw new Error('nobody hears this');
@@ -120,7 +120,7 @@ describe('process', () => {
     ['set', (context) => context.set(1)],
     ['clear', (context) => context.clear()],
     ['emit', (_context, emit) => emit(1)],
-  ])('does not show another key to who uses %s too late', async (_name, use) => {
+  ])('does not expose another key to late use of %s', async (_name, use) => {
     let late = (): unknown => undefined;
     const onRecord = (_word: string, context: Context, emit: Emit): void => {
       late = () => use(context, emit);
@@ -130,7 +130,7 @@ describe('process', () => {
     expect(late).toThrow(/after it returned.*mapAsync/);
   });
 
-  it('passes on what onRecord throws, and is closed to late use then too', () => {
+  it('passes on the error of onRecord, and refuses late use after it', () => {
     const harness = new StageHarness();
     let late = (): unknown => undefined;
     const onRecord = (_word: string, context: Context): void => {

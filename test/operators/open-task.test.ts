@@ -13,7 +13,7 @@ const environment = virtualEnvironment();
 const contextOf = (): TaskContext => testContext(environment);
 const context = contextOf();
 
-/** Notes what is opened and closed. */
+/** Records what is opened and closed. */
 function opening(log: string[], { source, sink }: { source?: 'opens' | 'fails'; sink?: 'opens' | 'fails' } = {}) {
   const attempt = (what: string, how: 'opens' | 'fails'): void => {
     if (how === 'fails') throw new Error(`no ${what}`);
@@ -38,7 +38,7 @@ function opening(log: string[], { source, sink }: { source?: 'opens' | 'fails'; 
   return { source: source && own, sink: sink && end };
 }
 
-/** A pipe notes when the chain that it is in is closed. */
+/** A pipe that records when its chain is closed. */
 function optionsOf(
   log: string[],
   ends: ReturnType<typeof opening>,
@@ -73,13 +73,13 @@ function optionsOf(
 }
 
 describe('openTask', () => {
-  it('opens at once what has neither source nor sink', () => {
+  it('opens synchronously without a source and a sink', () => {
     const log: string[] = [];
     expect(openTask(optionsOf(log, opening(log)))).not.toBeInstanceOf(Promise);
     expect(log).toEqual(['chain opened']);
   });
 
-  it('closes the chain when a channel cannot be opened', () => {
+  it('closes the chain if a channel cannot be opened', () => {
     const log: string[] = [];
     const openChannels = (): never => {
       throw new PartitionLostError(somePartition, 'it is gone');
@@ -92,14 +92,14 @@ describe('openTask', () => {
     ['a sink that fails', { source: 'opens', sink: 'fails' }, /no sink/, ['source opened', 'source closed']],
     ['a source that fails', { source: 'fails', sink: 'opens' }, /no source/, ['sink opened', 'sink aborted']],
     ['both', { source: 'fails', sink: 'fails' }, /no source/, []],
-  ] as const)('%s: closes what was opened', async (_, ends, message, expected) => {
+  ] as const)('%s: closes the opened parts', async (_, ends, message, expected) => {
     const log: string[] = [];
     await expect(openTask(optionsOf(log, opening(log, ends)))).rejects.toThrow(message);
     expect(log).toEqual(expected);
   });
 
-  describe('where one fails while the other is still being opened', () => {
-    /** One fails; the other is opened when the test says so, or when its signal is aborted, if it listens. */
+  describe('if one fails while the other is still being opened', () => {
+    /** One fails; the other is opened on command, or when its signal is aborted if it reacts to that. */
     const beside = (failing: 'source' | 'sink', listens: boolean) => {
       const log: string[] = [];
       const own = contextOf();
@@ -140,26 +140,32 @@ describe('openTask', () => {
     it.each([
       ['source', 'the sink "sink"', 'sink aborted'],
       ['sink', 'the source "source"', 'source closed'],
-    ] as const)('a %s that fails is told in time, and what is opened late is closed', async (failing, left, closed) => {
-      const it = beside(failing, false);
-      expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
-      expect([it.blamed, it.leftOpen, it.context.signal.aborted, it.log]).toEqual([[failing], [left], true, []]);
-      it.open();
-      await drive(Promise.resolve());
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(it.log.at(-1)).toBe(closed);
-    });
+    ] as const)(
+      'a %s that fails is reported in time, and the other is closed when it opens late',
+      async (failing, left, closed) => {
+        const it = beside(failing, false);
+        expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
+        expect([it.blamed, it.leftOpen, it.context.signal.aborted, it.log]).toEqual([[failing], [left], true, []]);
+        it.open();
+        await drive(Promise.resolve());
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(it.log.at(-1)).toBe(closed);
+      },
+    );
 
-    it.each(['source', 'sink'] as const)('a %s that fails is told at once where the other listens', async (failing) => {
-      const it = beside(failing, true);
-      const { clock } = context.environment;
-      const beganMs = clock.now();
-      expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
-      expect([it.blamed[0], it.leftOpen, clock.now() - beganMs]).toEqual([failing, [], 0]);
-    });
+    it.each(['source', 'sink'] as const)(
+      'a %s that fails is reported at once if the other reacts to its signal',
+      async (failing) => {
+        const it = beside(failing, true);
+        const { clock } = context.environment;
+        const beganMs = clock.now();
+        expect(await drive(it.opened)).toMatchObject({ message: `no ${failing}` });
+        expect([it.blamed[0], it.leftOpen, clock.now() - beganMs]).toEqual([failing, [], 0]);
+      },
+    );
   });
 
-  it('closes source, sink and chain when a channel cannot be opened beside them', async () => {
+  it('closes source, sink and chain if a channel cannot be opened', async () => {
     const log: string[] = [];
     const openChannels = (): never => {
       throw new PartitionLostError(somePartition, 'it is gone');

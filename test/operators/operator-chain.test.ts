@@ -24,7 +24,7 @@ const sum = (keyOf: (n: number) => unknown, emit: 'final' | 'updates' = 'final')
 });
 
 describe('an operator chain', () => {
-  it('without operators hands batches on as they are', () => {
+  it('without operators passes batches on unchanged', () => {
     const chain = chainOf(new StageHarness());
     const batch = [1, 2, 3, 4, 5, 6];
     chain.push(batch);
@@ -35,7 +35,7 @@ describe('an operator chain', () => {
     expect([chain.poll(), chain.isDone]).toEqual([undefined, true]);
   });
 
-  it('keeps what is under way bounded: takes no batch that nobody can take on', () => {
+  it('bounds the records under way: accepts no batch that no stage can take', () => {
     const harness = new StageHarness(2);
     let mapped = 0;
     const counted = map((n) => {
@@ -56,7 +56,7 @@ describe('an operator chain', () => {
     expect(mapped).toBe(6);
   });
 
-  it('SC1: tells each stage of its end once, when the one before is done', async () => {
+  it('SC1: tells each stage of its end once, when the stage before it is done', async () => {
     const harness = new StageHarness(2);
     const chain = chainOf(
       harness,
@@ -94,7 +94,7 @@ describe('an operator chain', () => {
     expect(read.length).toBeLessThanOrEqual(8);
   });
 
-  it('SC2: closes what comes before a pipe that ended early: its calls are aborted, its timers gone', () => {
+  it('SC2: closes the stages before a pipe that ended early: calls are aborted, timers removed', () => {
     const harness = new StageHarness(4);
     const signals = new Map<number, AbortSignal>();
     const late = delay<number>(1e6, harness.environment.scheduler);
@@ -132,7 +132,7 @@ describe('an operator chain', () => {
     expect(called.length).toBe(calledBefore + 1);
   });
 
-  it('tells every stage of a close', () => {
+  it('closes every stage', () => {
     const harness = new StageHarness(2);
     let signal: AbortSignal | undefined;
     const ticking = pipe(() => interval(10, harness.environment.scheduler));
@@ -147,7 +147,7 @@ describe('an operator chain', () => {
     expect([signal?.aborted, harness.environment.clock.timerCount]).toEqual([true, 0]);
   });
 
-  it('a step that cannot be opened fails it, and what it has opened is closed with it', () => {
+  it('fails if a step cannot be opened, and closes the opened ones', () => {
     const harness = new StageHarness();
     const ticking = pipe(() => interval(10, harness.environment.scheduler));
     const broken = pipe(() => {
@@ -186,7 +186,7 @@ describe('an operator chain', () => {
         }),
       ),
     ],
-  ])('throws what %s in the middle throws', async (_name, broken) => {
+  ])('throws the error of %s in the middle', async (_name, broken) => {
     const harness = new StageHarness();
     const chain = chainOf(
       harness,
@@ -198,7 +198,7 @@ describe('an operator chain', () => {
   });
 });
 
-/** An operator, and what it makes of a whole input. */
+/** An operator, and its effect on a whole input. */
 interface Step {
   readonly name: string;
   readonly operator: OperatorDescription;
@@ -232,7 +232,7 @@ const sumStep = (by: number, emit: 'final' | 'updates'): Step => ({
       : input.map((n, index) => total(input.slice(0, index + 1).filter((other) => other % by === n % by))),
 });
 
-/** Emits every second record of a key with the one before; at the end, those that were left alone. */
+/** Emits every second record of a key with the previous one; at the end, the unpaired ones. */
 const pairStep = (by: number): Step => ({
   name: `pairs(${by})`,
   operator: {
@@ -312,7 +312,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   ),
 );
 
-it('gives what the same operators give over arrays: any operators, batches and order of polls and pushes', async () => {
+it('yields the results of the same operators over arrays, for any operators, batches and order of polls and pushes', async () => {
   const property = fc.asyncProperty(
     fc.array(steps, { maxLength: 6 }),
     fc.array(fc.integer({ min: 0, max: 999 }), { maxLength: 40 }),

@@ -30,7 +30,7 @@ describe('through', () => {
     for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(2);
   });
 
-  it('a record that becomes many, or large ones, goes in before the next: what waits is bounded', () => {
+  it('a record that becomes many, or large ones, goes in before the next: waiting results are bounded', () => {
     const harness = new StageHarness(50, undefined, 1_000);
     let made = 0;
     const many: Operator = mergeMap((n) => Array.from({ length: 40 }, () => (made++, `${n}${'x'.repeat(500)}`)));
@@ -44,7 +44,7 @@ describe('through', () => {
     expect([taken, stage.isAccepting]).toEqual([30 * 40, true]);
   });
 
-  it('calls the function once, when it is opened: a restart builds it anew', () => {
+  it('calls the function once, when it is opened: a restart builds the pipe again', () => {
     let calls = 0;
     const operator: Operator = (source) => {
       calls++;
@@ -73,13 +73,13 @@ describe('through', () => {
       },
       'cannot be built',
     ],
-  ])('a function that answers with %s fails like what fails in it, and names the operator', (_, operator, message) => {
+  ])('a function that returns %s fails like an error in the pipe, and names the operator', (_, operator, message) => {
     const stage = stageOf(operator as Operator, new StageHarness());
     expect(() => stage.poll()).toThrow(message);
     expect(stage.blame).toEqual({ operator: 0 });
   });
 
-  it('wakes for what comes late, and not for what comes at once', () => {
+  it('wakes for late results, and not for synchronous ones', () => {
     const harness = new StageHarness();
     const stage = stageOf(
       (source) =>
@@ -110,7 +110,7 @@ describe('through', () => {
     expect([stage.isDone, stage.poll(), stage.isDone]).toEqual([false, [1], true]);
   });
 
-  it('takes nothing while results wait', () => {
+  it('accepts nothing while results wait', () => {
     const stage = stageOf((source) => source, new StageHarness());
     stage.push([1]);
     expect(stage.isAccepting).toBe(false);
@@ -118,7 +118,7 @@ describe('through', () => {
     expect(stage.isAccepting).toBe(true);
   });
 
-  it('PS1: is done when it completed early, and the source is let go', () => {
+  it('PS1: is done when it completed early, and the source is dismissed', () => {
     let unsubscribed = 0;
     const watched: Operator = (source) =>
       new Observable<number>((subscriber) => {
@@ -153,7 +153,7 @@ describe('through', () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it('throws an error that comes late from poll, after a wake', () => {
+  it('throws a late error from poll, after a wake', () => {
     const harness = new StageHarness();
     const operator: Operator = (source) =>
       virtualDelay(
@@ -172,7 +172,7 @@ describe('through', () => {
     expect(() => stage.poll()).toThrow('late');
   });
 
-  it('throws an error of the completion from poll', () => {
+  it('throws an error at the completion from poll', () => {
     const operator: Operator = (source) =>
       new Observable((subscriber) => source.subscribe({ complete: () => subscriber.error(new Error('not enough')) }));
     const stage = stageOf(operator, new StageHarness());
@@ -181,7 +181,7 @@ describe('through', () => {
     expect(stage.isDone).toBe(false);
   });
 
-  it('PS3: is not done when it completes after it has failed: the next poll throws', () => {
+  it('PS3: is not done if it completes after a failure: the next poll throws', () => {
     const operator: Operator = (source) =>
       new Observable((subscriber) =>
         source.subscribe({
@@ -198,7 +198,7 @@ describe('through', () => {
     expect(stage.isDone).toBe(false);
   });
 
-  it('PS2: unsubscribes on close, and drops what it held', () => {
+  it('PS2: unsubscribes on close, and drops its results', () => {
     const harness = new StageHarness();
     const stage = stageOf(() => interval(10, harness.environment.scheduler), harness);
     harness.environment.advance(20);
@@ -210,7 +210,7 @@ describe('through', () => {
     expect([harness.wakes, stage.poll()]).toEqual([wakes, undefined]);
   });
 
-  it('is not done before a pipe that never completes', () => {
+  it('is not done while a pipe does not complete', () => {
     const stage = stageOf(() => NEVER, new StageHarness());
     stage.push([1]);
     stage.end();
@@ -218,7 +218,7 @@ describe('through', () => {
     stage.close();
   });
 
-  it('hands all results of one batch out, in slices', async () => {
+  it('emits all results of one batch, in slices', async () => {
     const harness = new StageHarness(10);
     const stage = stageOf(
       mergeMap(() => Array.from({ length: 100_000 }, (_, i) => i)),

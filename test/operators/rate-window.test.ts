@@ -1,6 +1,6 @@
 import { RateWindow } from '../../src/operators/calls/rate-window.ts';
 
-/** A window of 10 per second in which `spent` has been spent: when, and how much. */
+/** A window of 10 per second with earlier spending: times and amounts. */
 function windowAfter(...spent: readonly (readonly [atMs: number, amount: number])[]): RateWindow {
   const window = new RateWindow(10, 1_000);
   for (const [atMs, amount] of spent) window.spend(amount, atMs);
@@ -24,7 +24,7 @@ describe('RateWindow', () => {
     expect(window.waitMs(amount, nowMs)).toBeCloseTo(waitMs, 6);
   });
 
-  it('forgets what parts of an amount do not add up to', () => {
+  it('forgets rounding errors of fractional amounts', () => {
     const window = new RateWindow(1, 1_000);
     for (let round = 0; round < 1_000; round++) {
       for (let part = 0; part < 10; part++) window.spend(0.1, round * 1_000);

@@ -23,7 +23,7 @@ function writing(
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 describe('RecordWriter', () => {
-  it('is writable as its partition is, and tells it that its producer waits when it does, not when it looks', () => {
+  it('is writable like its partition, and starts its time limit when its producer waits, not on a check', () => {
     const { partition, writer } = writing(1, { kind: 'broadcast' });
     partition.isWritable = false;
     expect([writer.isWritable, partition.waits]).toEqual([false, 0]);
@@ -42,7 +42,7 @@ describe('RecordWriter', () => {
     ]);
   });
 
-  it('sends every record to every subpartition when it broadcasts, as one shared batch', () => {
+  it('sends every record to every subpartition for a broadcast, as one shared batch', () => {
     const { partition, writer } = writing(3, { kind: 'broadcast' });
     writer.write(upTo(5));
     writer.write([5]);
@@ -51,7 +51,7 @@ describe('RecordWriter', () => {
     expect(partition.written[0]?.[0]).toBe(partition.written[2]?.[0]);
   });
 
-  it('hands a well filled batch on as it is when there is nothing to choose', () => {
+  it('passes a well-filled batch on unchanged if there is nothing to choose', () => {
     const { partition, writer } = writing(1, { kind: 'round-robin' });
     const batch = upTo(4);
     writer.write(batch);
@@ -68,7 +68,7 @@ describe('RecordWriter', () => {
     expect(partition.written[0]).toHaveLength(2);
   });
 
-  it('writes a mark to every subpartition, after what it still held of each', () => {
+  it('writes a mark to every subpartition, after its partial batch', () => {
     const { partition, writer } = writing(3, byItself);
     writer.write(upTo(5));
     writer.mark(barrier(7));
@@ -81,7 +81,7 @@ describe('RecordWriter', () => {
     expect(partition.records.flat()).toHaveLength(7);
   });
 
-  it('flushes before it finishes, and drops what is partial when it is aborted', () => {
+  it('flushes before it finishes, and drops partial batches when it is aborted', () => {
     const finished = writing(2, byItself);
     finished.writer.write([1, 2, 3]);
     let error: unknown = 'not called';
@@ -100,7 +100,7 @@ describe('RecordWriter', () => {
     expect(aborted.partition.records.flat()).toEqual([]);
   });
 
-  it('freezes records deeply and batches where it is told to, and nothing else', () => {
+  it('freezes records deeply and batches if configured, and nothing else', () => {
     const record = { a: { b: [1] }, when: new Date(0) };
     const { partition, writer } = writing(1, { kind: 'round-robin' }, { freeze: true });
     writer.write([record, 7]);
@@ -120,7 +120,7 @@ describe('RecordWriter', () => {
     ['to all', { kind: 'broadcast' }, 2],
     ['by key', { kind: 'hash', keyOf: (record: string) => record.length % 2 }, 4],
     ['without a choice', { kind: 'round-robin' }, 1],
-  ])('bounds what it holds and hands on in bytes, whatever comes beside: %s', (_, selection, count) => {
+  ])('bounds the bytes that it holds back and passes on: %s', (_, selection, count) => {
     const batchBytes = 10_000;
     const { partition, writer } = writing(count, selection, { batchSize: 50, batchBytes });
     const all: string[] = [];
@@ -133,7 +133,7 @@ describe('RecordWriter', () => {
     const bytesOf = (batch: readonly unknown[]): number =>
       batch.reduce<number>((sum, record) => sum + 24 + String(record).length, 0);
     for (const batch of partition.written.flat()) {
-      // What came before the first large record was not measured.
+      // Records before the first large one were not measured.
       expect(bytesOf(batch)).toBeLessThanOrEqual(batch.length === 1 ? Infinity : 2 * batchBytes);
     }
     const expected = selection.kind === 'broadcast' ? count * all.length : all.length;
@@ -180,7 +180,7 @@ describe('RecordWriter', () => {
     );
   });
 
-  it('is needed as long as its partition is; curtailed, it hands on nothing of what it still held', () => {
+  it('is needed as long as its partition is; curtailed, it drops its partial batches', () => {
     const { partition, writer } = writing(1, { kind: 'broadcast' }, { batchSize: 4 });
     writer.write([1]);
     partition.isNeeded = false;

@@ -71,7 +71,7 @@ const refused: readonly [string, SynchronousOperator, RegExp][] = [
 describe.each([
   ['a generated loop', compileLoop],
   ['closures', closureLoop],
-])('a promise is no record in %s', (_, compile) => {
+])('a promise is not a record in %s', (_, compile) => {
   it.each(refused)('%s', async (_name, operator, message) => {
     const unhandled = await unhandledDuring(async () => {
       const harness = new StageHarness();
@@ -93,7 +93,7 @@ describe.each([
       { kind: 'filter', predicate: ((n: number) => (n === 1 ? 'yes' : 0)) as never },
       [1],
     ],
-  ])('but %s are', async (_name, operator, expected) => {
+  ])('but %s are records', async (_name, operator, expected) => {
     const harness = new StageHarness();
     const results = await harness.run(new FusedChain([operator], harness, compile), inBatches([1, 2], 2));
     expect(results.flat()).toEqual(expected);

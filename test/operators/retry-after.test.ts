@@ -9,7 +9,7 @@ const trap = (): never => {
   throw new Error('do not look');
 };
 
-describe('how long an error asks to wait', () => {
+describe('the time that an error asks to wait', () => {
   it.each<[string, unknown, number | undefined]>([
     ['retryAfterMs', failing({ retryAfterMs: 250 }), 250],
     ['429, seconds, plain headers', failing({ status: 429, headers: { 'retry-after': '2' } }), 2_000],
@@ -60,7 +60,7 @@ describe('how long an error asks to wait', () => {
     [{ status: 429, headers: { 'Retry-After': ' 1.5 ' } }, 'retry-after: 1.5'],
     [{ status: 429, headers: { 'retry-after': inSeconds(30) } }, `retry-after: ${inSeconds(30)}`],
     [{ status: 429, headers: { 'retry-after-ms': '120' } }, 'retry-after-ms: 120'],
-  ])('%j, in its own words', (own, said) => {
+  ])("%j, in the service's words", (own, said) => {
     expect(retryAfter(failing(own), clock)?.said).toBe(said);
   });
 });

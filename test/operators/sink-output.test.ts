@@ -3,7 +3,7 @@ import { SinkOutput } from '../../src/operators/task/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { thenable, trappingProxy } from '../support/rude-values.ts';
 
-/** A sink whose calls answer when the test says. */
+/** A sink whose calls answer on command. */
 function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
   const log: unknown[] = [];
   const pending: { resolve: () => void; reject: (error: unknown) => void }[] = [];
@@ -30,7 +30,7 @@ function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
 }
 
 describe('SinkOutput', () => {
-  it('takes no batch while the sink is busy with one, and wakes its task after it', async () => {
+  it('accepts no batch while the sink is busy, and wakes its task afterwards', async () => {
     const { output, settle, wakes } = slowSink();
     output.write([1]);
     expect(output.isWritable).toBe(false);
@@ -51,7 +51,7 @@ describe('SinkOutput', () => {
     expect(done).toStrictEqual([undefined]);
   });
 
-  it('prepares before it commits, where the sink can', async () => {
+  it('prepares before it commits, if the sink can', async () => {
     const log: unknown[] = [];
     const { output, settle } = slowSink({
       prepare: () => {
@@ -66,7 +66,7 @@ describe('SinkOutput', () => {
     expect([log, done]).toEqual([['prepare', 'commit'], [undefined]]);
   });
 
-  it('what is being prepared is not committed once it is aborted', async () => {
+  it('does not commit a prepared output once it is aborted', async () => {
     let answer = (): void => {};
     const { output, log, settle } = slowSink({
       prepare: () => new Promise<void>((resolve) => (answer = resolve)),
@@ -81,7 +81,7 @@ describe('SinkOutput', () => {
     expect(done).toEqual([undefined, 'aborted']);
   });
 
-  it('commits nothing that could not be prepared', async () => {
+  it('commits nothing if preparation failed', async () => {
     const failure = new Error('the disk is full');
     const { output, log, settle } = slowSink({ prepare: () => Promise.reject(failure) });
     const done: unknown[] = [];
@@ -92,7 +92,7 @@ describe('SinkOutput', () => {
     expect(log).toEqual(['abort']);
   });
 
-  it('aborts after the write that is under way, and only once', async () => {
+  it('aborts after the pending write, and only once', async () => {
     const { output, log, settle } = slowSink();
     let aborted = 0;
     output.write([1]);
@@ -104,7 +104,7 @@ describe('SinkOutput', () => {
     expect([log, aborted]).toEqual([[[1], 'abort'], 2]);
   });
 
-  it('never aborts what it has committed', async () => {
+  it('never aborts committed output', async () => {
     const { output, log, settle } = slowSink();
     output.finish(() => {});
     output.abort(() => {});
@@ -138,7 +138,7 @@ describe('SinkOutput', () => {
     expect(log).toEqual([]);
   });
 
-  it('reports a commit that fails, whatever it was thrown', async () => {
+  it('reports a failed commit, for any thrown value', async () => {
     const { output } = slowSink({ commit: () => Promise.reject('a text') });
     const done: (Error | undefined)[] = [];
     output.finish((error) => done.push(error));
@@ -185,7 +185,7 @@ describe('SinkOutput', () => {
     },
   );
 
-  it('fails where a thenable cannot be asked', async () => {
+  it('fails if a thenable cannot be read', async () => {
     const { output } = slowSink({ commit: () => trappingProxy() as Promise<void> });
     const done: (Error | undefined)[] = [];
     output.finish((error) => done.push(error));

@@ -33,7 +33,7 @@ const closed = (input: SourceInput): Promise<void> => new Promise((resolve) => i
 const turn = (): Promise<void> => Promise.resolve().then(() => {});
 
 describe('SourceInput', () => {
-  it('reads one batch per element, and nothing ahead', () => {
+  it('reads one batch per element, and never ahead', () => {
     const { input, asked, taken } = inputOver([1], [2], null);
     expect(asked).toEqual([]);
     expect(input.emitNext()).toBe(true);
@@ -43,7 +43,7 @@ describe('SourceInput', () => {
     expect(asked).toHaveLength(3);
   });
 
-  it('hands an answer that holds more than a batch may on as several, and asks for fewer of large records', () => {
+  it('passes an answer with more than a batch on in parts, and requests fewer large records', () => {
     const [small, large] = ['x', 'x'.repeat(900)];
     const { input, asked, taken } = inputOver(
       Array.from({ length: 25 }, () => small),
@@ -57,7 +57,7 @@ describe('SourceInput', () => {
     expect(asked).toEqual([10, 10, 1, 4]);
   });
 
-  it('waits for a promise, is asked for nothing meanwhile, and wakes its task', async () => {
+  it('waits for a promise, requests nothing meanwhile, and wakes its task', async () => {
     const { input, asked, taken, wakes } = inputOver(Promise.resolve([1]), Promise.resolve(null));
     expect(input.emitNext()).toBe(false);
     expect(input.emitNext()).toBe(false);
@@ -83,7 +83,7 @@ describe('SourceInput', () => {
     expect(input.emitNext()).toBe(false);
   });
 
-  it('is closed without waiting for a read that never ends, and drops what it answers late', async () => {
+  it('closes without waiting for a read that never ends, and drops its late answer', async () => {
     let answer!: (records: unknown[]) => void;
     const { input, taken, wakes, closes } = inputOver(new Promise((resolve) => (answer = resolve)));
     input.emitNext();
@@ -96,7 +96,7 @@ describe('SourceInput', () => {
     expect(input.emitNext()).toBe(false);
   });
 
-  it('swallows a rejection after it was closed', async () => {
+  it('ignores a rejection after it was closed', async () => {
     let reject!: (error: Error) => void;
     const { input, taken } = inputOver(new Promise((_, fail) => (reject = fail)));
     input.emitNext();
@@ -109,7 +109,7 @@ describe('SourceInput', () => {
 
 describe('the state of a source', () => {
   const limits = { batchSize: 4, batchBytes: 1_024 };
-  /** Counts to 20, by answers that are longer than a batch, or come later. */
+  /** Counts to 20, with answers that are longer than a batch, or come later. */
   const counter = (from: number, isLater: boolean, answers: (() => void)[]): SourceReader<number> => {
     let next = from;
     const answer = (): number[] | null => (next >= 20 ? null : Array.from({ length: 6 }, () => next++));
@@ -125,7 +125,7 @@ describe('the state of a source', () => {
   };
 
   it.each([false, true])(
-    'goes on with what was not handed on, wherever it was taken (answers later: %s)',
+    'continues with the records not yet passed on, at any point (answers later: %s)',
     async (isLater) => {
       for (let swapAt = 0; swapAt < 25; swapAt++) {
         const answers: (() => void)[] = [];
@@ -146,7 +146,7 @@ describe('the state of a source', () => {
             expect(input.placeOf(0)).toBe(`numbers, record ${taken.length}`);
           }
           input.emitNext();
-          // Now and then an answer comes, which the input hears of a turn later.
+          // Some answers come later, one turn after the read.
           if (step % 2 === 1) for (const answer of answers.splice(0)) answer();
           if (step % 3 === 1) await Promise.resolve();
           if (step % 3 === 2) await new Promise((resolve) => setImmediate(resolve));
@@ -156,7 +156,7 @@ describe('the state of a source', () => {
     },
   );
 
-  it('is absent where the reader does not tell its position', () => {
+  it('is absent if the reader has no position', () => {
     const input = new SourceInput({ read: () => null, close: () => {} }, limits, 'ticks');
     expect(input.snapshot()).toEqual({
       kind: 'absent',

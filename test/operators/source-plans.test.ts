@@ -26,14 +26,14 @@ const sourceWith = (plan: NonNullable<Source<unknown>['plan']>): Source<unknown>
   open: () => ({ read: () => null, close: () => {} }),
 });
 
-/** A source whose plans are settled by hand. */
+/** A source whose plans settle on command. */
 function planning() {
   const calls: { signal: AbortSignal; resolve: (plan: unknown) => void; reject: (error: Error) => void }[] = [];
   const source = sourceWith(({ signal }) => new Promise((resolve, reject) => calls.push({ signal, resolve, reject })));
   return { calls, source };
 }
 
-/** Lets promises go on. */
+/** Lets promises continue. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 it('SP1: one plan for all subtasks and attempts of a vertex, one for each vertex', async () => {
@@ -55,7 +55,7 @@ it('SP1: one plan for all subtasks and attempts of a vertex, one for each vertex
   expect(vertices).toEqual(['a', 'b']);
 });
 
-it('SP1: what is handed out is a frozen copy', async () => {
+it('SP1: every caller gets a frozen copy', async () => {
   const own = { files: ['a'] };
   const plan = (await new SourcePlans().planFor(
     sourceWith(() => own),
@@ -74,7 +74,7 @@ it('SP1: a plan that cannot be copied is refused', async () => {
   });
 });
 
-it('SP2: a plan that fails fails those who wait, and the next attempt plans again', async () => {
+it('SP2: a failed plan fails its waiting tasks, and the next attempt plans again', async () => {
   const { calls, source } = planning();
   const plans = new SourcePlans();
   const waiting = [plans.planFor(source, attemptOf('a', 0)), plans.planFor(source, attemptOf('a', 1))];
@@ -90,14 +90,14 @@ it('SP2: a plan that fails fails those who wait, and the next attempt plans agai
   expect(await next).toBe('plan');
 });
 
-it('SP2: a plan that throws is one that fails', async () => {
+it('SP2: a plan that throws is a failed plan', async () => {
   const source = sourceWith(() => {
     throw new Error('no such bucket');
   });
   await expect(new SourcePlans().planFor(source, attemptOf('a'))).rejects.toThrow('no such bucket');
 });
 
-it('SP3: the signal is aborted with the last attempt that waits, and the next one plans anew', async () => {
+it('SP3: the signal is aborted with the last waiting attempt, and the next one plans again', async () => {
   const { calls, source } = planning();
   const plans = new SourcePlans();
   const [first, second, third] = [attemptOf('a', 0), attemptOf('a', 1), attemptOf('a', 0)];
@@ -117,7 +117,7 @@ it('SP3: the signal is aborted with the last attempt that waits, and the next on
   expect(await plans.planFor(source, attemptOf('a'))).toBe('new');
 });
 
-it('SP3: an attempt that has ended plans nothing', async () => {
+it('SP3: an ended attempt does not plan', async () => {
   const { calls, source } = planning();
   const ended = attemptOf('a');
   ended.abort();

@@ -5,7 +5,7 @@ import type { Batch } from '../../src/partitions/stream-element.ts';
 import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { testContext } from '../support/test-run.ts';
 
-/** What a stage gets of a task, with a count of its wakes. */
+/** The context that a task gives its stages, with a count of wakes. */
 export class StageHarness implements StageContext {
   readonly environment: VirtualEnvironment;
   readonly batchSize: number;
@@ -26,7 +26,7 @@ export class StageHarness implements StageContext {
     this.wakes++;
   };
 
-  /** Polls until nothing waits. */
+  /** Polls until no results wait. */
   pollAll(stage: OperatorStage): Batch[] {
     const batches: Batch[] = [];
     for (let batch = stage.poll(); batch !== undefined; batch = stage.poll()) batches.push(batch);
@@ -34,8 +34,8 @@ export class StageHarness implements StageContext {
   }
 
   /**
-   * Runs a stage as a task does, to its end: `prefersPush` chooses where both may be done. Where nothing can be done it
-   * waits for a wake and for nothing else, so that a stage which forgets one stands still.
+   * Runs a stage like a task, to its end: `prefersPush` decides if it can both push and poll. If it can do neither, it
+   * waits only for a wake, so a stage that forgets one stands still.
    */
   async run(stage: OperatorStage, input: readonly Batch[], prefersPush = (): boolean => false): Promise<Batch[]> {
     const waiting = [...input];
@@ -71,7 +71,7 @@ export function inBatches(records: readonly unknown[], size: number): Batch[] {
   return batches;
 }
 
-/** The rejections that nobody handled while `action` ran, and in the turns after it. */
+/** The unhandled rejections during `action` and in the turns after it. */
 export async function unhandledDuring(action: () => Promise<void>): Promise<unknown[]> {
   const unhandled: unknown[] = [];
   const listener = (reason: unknown): void => {

@@ -19,7 +19,7 @@ const repeat = (times: number): OperatorDescription => ({
 });
 const evens: OperatorDescription = { kind: 'filter', predicate: (n: number) => n % 2 === 0 };
 
-/** Gathers the records of a key in a list, which it changes in place. */
+/** Collects the records of a key in a list, which it changes in place. */
 const gather = (keys: number, emit: 'final' | 'updates'): OperatorDescription => ({
   kind: 'aggregate',
   keyOf: (n: number) => n % keys,
@@ -32,7 +32,7 @@ const gather = (keys: number, emit: 'final' | 'updates'): OperatorDescription =>
   emit,
 });
 
-/** Counts per key, and clears a key at times; says at the end what it has. */
+/** Counts per key, and sometimes clears a key; emits the rest at the end. */
 const count: OperatorDescription = {
   kind: 'process',
   keyOf: (n: number) => n % 5,
@@ -48,7 +48,7 @@ const count: OperatorDescription = {
   },
 };
 
-/** Calls that take their time, the later ones less, or answer at once. */
+/** Calls that take time, later ones less, or answer synchronously. */
 const call = (harness: StageHarness, options: AsyncMapOptions<number> = {}): OperatorDescription =>
   ({
     kind: 'asyncMap',
@@ -87,7 +87,7 @@ const chains: [name: string, operators: (harness: StageHarness) => OperatorDescr
 
 const records = Array.from({ length: 30 }, (_, n) => n);
 
-/** Drives a chain as a task does; `onStep` may put another in its place. What came of it. */
+/** Drives a chain like a task; `onStep` may replace it by another. Returns the results. */
 async function drive(
   harness: StageHarness,
   first: OperatorStage,
@@ -133,7 +133,7 @@ describe.each(chains)('the state of %s', (_, operatorsOf, isOrdered) => {
     return drive(harness, create(), input);
   };
 
-  it('goes on in another chain as if nothing had happened, at whatever step it was taken', async () => {
+  it('continues in another chain as if nothing had happened, at any step', async () => {
     const input = inBatches(records, 4);
     const expected = await undisturbed(4, input);
     let steps = 0;
@@ -143,11 +143,11 @@ describe.each(chains)('the state of %s', (_, operatorsOf, isOrdered) => {
       const results = await drive(harness, create(), input, async (stage, pushed, hasEnded) => {
         if (step++ !== swapAt) return stage;
         const state = stateOf(stage);
-        // What the old one does from now on does not change what was taken.
+        // Later work of the old chain does not change the snapshot.
         await drive(harness, stage, input, undefined, { pushed, hasEnded });
         const next = create();
         next.restore(structuredClone(state));
-        // Its first stage is done, and takes no more.
+        // Its first stage is done, and accepts no more.
         if (state.kind === 'chain' && state.done > 0) expect(next.isAccepting).toBe(false);
         return next;
       });
@@ -157,7 +157,7 @@ describe.each(chains)('the state of %s', (_, operatorsOf, isOrdered) => {
     expect(steps).toBeGreaterThan(10);
   });
 
-  it('property: as often as it is taken, in whatever batches', async () => {
+  it('property: any number of times, in any batches', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 9 }),
@@ -201,7 +201,7 @@ describe.each(chains)('the state of %s', (_, operatorsOf, isOrdered) => {
 });
 
 describe('the state of calls', () => {
-  /** Three calls, of which the second is answered; what was called. */
+  /** Three calls, the second of which is answered; returns the calls. */
   const answered = (ordered: boolean) => {
     const harness = new StageHarness(4);
     const called: number[] = [];
@@ -224,20 +224,15 @@ describe('the state of calls', () => {
     return { harness, next, called };
   };
 
-  it.each([true, false])(
-    'ordered %s: makes those in flight again, and not those that were answered',
-    async (ordered) => {
-      const { harness, next, called } = answered(ordered);
-      const results = await drive(harness, next, [[4]]);
-      expect(called).toEqual([0, 2, 3, 4]);
-      expect(results).toHaveLength(5);
-      expect(ordered ? results : new Set(results)).toEqual(
-        ordered ? [0, 'one', 2, 3, 4] : new Set([0, 'one', 2, 3, 4]),
-      );
-    },
-  );
+  it.each([true, false])('ordered %s: repeats calls in flight, and not the answered ones', async (ordered) => {
+    const { harness, next, called } = answered(ordered);
+    const results = await drive(harness, next, [[4]]);
+    expect(called).toEqual([0, 2, 3, 4]);
+    expect(results).toHaveLength(5);
+    expect(ordered ? results : new Set(results)).toEqual(ordered ? [0, 'one', 2, 3, 4] : new Set([0, 'one', 2, 3, 4]));
+  });
 
-  it.each([true, false])('ordered %s: names no wrong record for what was restored', async (ordered) => {
+  it.each([true, false])('ordered %s: names no wrong record for restored results', async (ordered) => {
     const { harness, next } = answered(ordered);
     const results = await drive(harness, next, [[4], [5]]);
     const origins = [4, 5, 0, 'one', 3].map((result) => next.originOf(results.indexOf(result)));
@@ -245,7 +240,7 @@ describe('the state of calls', () => {
   });
 });
 
-describe('the state that a chain cannot tell', () => {
+describe('a state that a chain cannot capture', () => {
   class Point {
     readonly x = 1;
   }

@@ -76,12 +76,12 @@ class HandInput implements TaskInput {
   }
 }
 
-/** A chain that hands on what it gets, and does what the test says on the way. */
+/** A chain that passes its input on, and does what the test wants on the way. */
 class HandChain implements OperatorStage {
   #waiting: Batch | undefined;
   #isOver = false;
   isClosed = false;
-  /** It needs nothing more, whatever its input. */
+  /** It is done before its input has ended. */
   isDoneEarly = false;
   onPush: (records: Batch) => void = () => {};
   blame: Blame | undefined;
@@ -124,7 +124,7 @@ class HandChain implements OperatorStage {
   }
 }
 
-/** An output that notes what is done to it. */
+/** An output that records its calls. */
 class HandOutput implements TaskOutput {
   readonly log: unknown[] = [];
   isWritable = true;
@@ -249,7 +249,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
 const lastOf = (reports: readonly string[]): string | undefined => reports.at(-1);
 
 describe('StreamTask', () => {
-  it('runs from its input through its chain to its outputs, commits, and says so', () => {
+  it('runs from its input through its chain to its outputs, commits, and reports it', () => {
     const { task, input, output, reports, idle } = setUp();
     task.start();
     expect(reports).toEqual([]);
@@ -262,7 +262,7 @@ describe('StreamTask', () => {
     expect(input.closed).toBe(1);
   });
 
-  it('flushes what is partial while it waits for input', () => {
+  it('flushes partial batches while it waits for input', () => {
     const { task, input, output, idle } = setUp();
     task.start();
     input.feed(1);
@@ -302,7 +302,7 @@ describe('StreamTask', () => {
     expect(lastOf(reports)).toBe('finished 0 0');
   });
 
-  describe('ST4: what it produces is needed no more', () => {
+  describe('ST4: its output is no longer needed', () => {
     it.each<[string, (parts: ReturnType<typeof setUp>) => void, string]>([
       ['while it waits for input', ({ input, idle }) => (input.feed(1), idle()), 'curtailed 1 1'],
       [
@@ -318,7 +318,7 @@ describe('StreamTask', () => {
         ),
         'curtailed 1 1',
       ],
-    ])('%s: ends as finished, and its input, its chain and the signal say so', (_, reach, report) => {
+    ])('%s: ends as finished, and its input, its chain and the signal are told', (_, reach, report) => {
       const parts = setUp();
       parts.task.start();
       reach(parts);
@@ -334,7 +334,7 @@ describe('StreamTask', () => {
       ]);
     });
 
-    it('one output that is needed is enough to go on', () => {
+    it('one needed output is enough to continue', () => {
       const other = new HandOutput();
       const { task, input, output, reports, idle } = setUp(undefined, [other]);
       task.start();
@@ -348,7 +348,7 @@ describe('StreamTask', () => {
       expect([output.log.at(-1), other.log.at(-1)]).toEqual(['curtail', 'curtail']);
     });
 
-    it('what fails in the chain at the same time is no failure', () => {
+    it('a failure in the chain at the same time does not count', () => {
       const { task, chain, output, reports, idle } = setUp();
       task.start();
       idle();
@@ -370,7 +370,7 @@ describe('StreamTask', () => {
       expect(lastOf(reports)).toBe('curtailed 0 0');
     });
 
-    it('an output that has failed fails it all the same', () => {
+    it('a failed output fails it regardless', () => {
       const { task, output, reports, idle } = setUp();
       task.start();
       output.isNeeded = false;
@@ -380,8 +380,8 @@ describe('StreamTask', () => {
     });
   });
 
-  describe('ST5: it needs no more of its input', () => {
-    it('because its chain is done: says so before its outputs are safe, and finishes', () => {
+  describe('ST5: it needs no more input', () => {
+    it('because its chain is done: dismisses it before its outputs are safe, and finishes', () => {
       const { task, input, chain, output, reports, idle } = setUp();
       output.finishesLater = true;
       chain.onPush = () => (chain.isDoneEarly = true);
@@ -399,7 +399,7 @@ describe('StreamTask', () => {
       ['fails', ({ output }) => output.becomeFailed(new Error('no disk'))],
       ['is canceled although its chain is done', ({ task, chain }) => ((chain.isDoneEarly = true), task.cancel())],
       ['has read everything', ({ input }) => input.end()],
-    ])('says nothing when it %s', (_, end) => {
+    ])('does not dismiss it when it %s', (_, end) => {
       const parts = setUp();
       parts.task.start();
       parts.idle();
@@ -409,7 +409,7 @@ describe('StreamTask', () => {
     });
   });
 
-  describe('what fails it, and leaves nothing open', () => {
+  describe('a failure closes everything', () => {
     const boom = new Error('boom');
     it.each<[string, (parts: ReturnType<typeof setUp>) => void, string]>([
       ['a function of the user', ({ chain }) => (chain.onPush = () => throwIt(boom)), 'failed 1: boom'],
@@ -473,7 +473,7 @@ describe('StreamTask', () => {
       ['its output', ({ output }) => (output.write = () => throwIt(boom)), { operator: 'out', record: undefined }],
       ['its output, later', ({ output }) => output.becomeFailed(boom), { operator: 'out', record: undefined }],
       ['nobody in particular', ({ faults }) => faults.fail('task.batch', { error: boom }), undefined],
-    ])('says where: %s', (_, breakIt, place) => {
+    ])('has its place: %s', (_, breakIt, place) => {
       const parts = setUp();
       breakIt(parts);
       parts.task.start();
@@ -488,7 +488,7 @@ describe('StreamTask', () => {
       ['an input that can tell exactly', async (record) => `lines.csv:${record}`, 'lines.csv:2'],
       ['an input that cannot after all', async () => undefined, 'record 2'],
       ['an input that takes too long', () => new Promise(() => {}), 'record 2'],
-    ])('says where, by %s', async (_, locate, position) => {
+    ])('has its place, by %s', async (_, locate, position) => {
       const { task, input, chain, places, environment } = setUp();
       input.locate = locate;
       chain.onPush = () => {
@@ -514,7 +514,7 @@ describe('StreamTask', () => {
       expect(output.log.at(-1)).toBe('abort');
     });
 
-    it('what it could not open, at once or later', async () => {
+    it('a part that cannot be opened, synchronously or later', async () => {
       const atOnce = setUp(() => throwIt(boom));
       atOnce.task.start();
       atOnce.idle();
@@ -557,7 +557,7 @@ describe('StreamTask', () => {
       expect(parts.context.signal.aborted).toBe(true);
     });
 
-    it('while it is being opened: what was opened in the end is closed', async () => {
+    it('while it is being opened: the opened parts are closed in the end', async () => {
       let opened!: () => void;
       const parts = setUp((made) => new Promise((resolve) => (opened = () => resolve(made))));
       parts.task.start();
@@ -582,7 +582,7 @@ describe('StreamTask', () => {
       expect(parts.reports).toEqual(['initializing', 'canceled 0']);
     });
 
-    it('ST3: after a failure changes nothing', () => {
+    it('ST3: after a failure has no effect', () => {
       const { task, input, reports, idle } = setUp();
       input.closesLater = true;
       task.start();
@@ -595,7 +595,7 @@ describe('StreamTask', () => {
       expect(lastOf(reports)).toBe('failed 0: first');
     });
 
-    it('after it has finished says nothing more', () => {
+    it('after it has finished reports nothing more', () => {
       const { task, input, reports, idle } = setUp();
       task.start();
       input.end();
@@ -606,7 +606,7 @@ describe('StreamTask', () => {
     });
   });
 
-  it('tells a fault point where it is', () => {
+  it('reaches fault points with its place', () => {
     const { task, input, faults, idle } = setUp();
     const places: unknown[] = [];
     faults.call('task.batch', (place) => places.push(place), { times: 2 });

@@ -25,7 +25,7 @@ class WorkClock implements Clock {
     this.turns.push(callback);
   }
 
-  /** Runs one turn; false if none was asked for. */
+  /** Runs one turn; returns false if none was requested. */
   turn(): boolean {
     const callback = this.turns.shift();
     callback?.();
@@ -33,7 +33,7 @@ class WorkClock implements Clock {
   }
 }
 
-/** Work of so many steps, each of which takes so long. */
+/** Work with a number of steps, each of the given duration. */
 class Steps implements Runnable {
   readonly name: string;
   left: number;
@@ -81,7 +81,7 @@ describe('TaskScheduler', () => {
     expect(clock.turns).toHaveLength(0);
   });
 
-  it('gives the event loop its turn after each slice, however much work there is', () => {
+  it('yields to the event loop after each slice, however much work there is', () => {
     const { clock, scheduler, steps } = setUp();
     const task = steps('a', 1_000, 0.1);
     scheduler.wake(task);
@@ -92,7 +92,7 @@ describe('TaskScheduler', () => {
     expect(longestMs).toBeLessThanOrEqual(2.2);
   });
 
-  it('shares a slice among tasks that are ready', () => {
+  it('shares a slice among ready tasks', () => {
     const { clock, scheduler, steps } = setUp();
     const tasks = ['a', 'b', 'c', 'd'].map((name) => steps(name, 400, 0.1));
     for (const task of tasks) scheduler.wake(task);
@@ -115,7 +115,7 @@ describe('TaskScheduler', () => {
     expect(log).toEqual(['first', 'second']);
   });
 
-  it('yields by steps where the clock stands still', () => {
+  it('yields by steps if the clock stands still', () => {
     const { clock, log, scheduler, steps } = setUp(() => 3);
     scheduler.wake(steps('a', 10, 0));
     scheduler.wake(steps('b', 2, 0));
@@ -123,7 +123,7 @@ describe('TaskScheduler', () => {
     expect(log).toEqual(['a', 'b', 'a', 'a', 'a']);
   });
 
-  it('yields to the event loop where the clock stands still and tasks wake each other', () => {
+  it('yields to the event loop if the clock stands still and tasks wake each other', () => {
     const { clock, log, scheduler } = setUp(() => 10);
     const waking = (name: string, other: () => Runnable): Runnable => ({
       run: () => {
@@ -140,7 +140,7 @@ describe('TaskScheduler', () => {
     expect(clock.turns).toHaveLength(1);
   });
 
-  it('goes on with the others when a task throws in spite of its contract', () => {
+  it('continues with the others if a task throws in spite of its contract', () => {
     const { clock, log, scheduler, steps } = setUp();
     scheduler.wake({
       run: () => {

@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 /**
- * What `npm pack` makes is what a user gets: it is packed here, put into fresh projects as `npm install` would put it there
- * (its dependencies are those of this checkout: a test that waits for a registry fails with it), and used from each.
+ * The tests use what a user gets from `npm pack`: they pack the package, put it into fresh projects as `npm install`
+ * would (with the dependencies of this checkout, because a test that needs a registry fails with it), and use it from
+ * each.
  */
 const root = join(__dirname, '..', '..');
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
@@ -53,7 +54,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A project with the package and what it depends on, and nothing else. */
+/** A project with the package and its dependencies, and nothing else. */
 function project(name: string, files: Readonly<Record<string, string>>, more: readonly string[] = []): string {
   const home = join(directory, name);
   const modules = join(home, 'node_modules');
@@ -65,7 +66,7 @@ function project(name: string, files: Readonly<Record<string, string>>, more: re
     mkdirSync(dirname(place), { recursive: true });
     symlinkSync(realpathSync(join(root, 'node_modules', dependency)), place, 'junction');
   }
-  // Not a link: Node and TypeScript would see this checkout's modules around it.
+  // Not a link: Node and TypeScript would find this checkout's modules.
   execFileSync(process.execPath, [
     '-e',
     'fs.cpSync(process.argv[1], process.argv[2], { recursive: true })',
@@ -91,11 +92,11 @@ describe('the package', () => {
     'docs/running.md',
     'LICENSE',
     'CHANGELOG.md',
-  ])('holds %s', (file) => {
+  ])('contains %s', (file) => {
     expect(existsSync(join(unpacked, file))).toBe(true);
   });
 
-  it('holds nothing of the tests, the benches and the examples', () => {
+  it('contains no tests, benches or examples', () => {
     expect(readdirSync(unpacked).sort()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
@@ -107,7 +108,7 @@ describe('the package', () => {
     ]);
   });
 
-  it('holds what its source maps point to', () => {
+  it('contains the targets of its source maps', () => {
     const maps = filesBelow(join(unpacked, 'dist')).filter((file) => file.endsWith('.map'));
     expect(maps.length).toBeGreaterThan(100);
     const missing = maps.flatMap((map) => {
@@ -117,7 +118,7 @@ describe('the package', () => {
     expect(missing).toEqual([]);
   });
 
-  it('was built from what is there: no file of dist is without its source', () => {
+  it('is up to date: every file of dist has its source', () => {
     const left = filesBelow(join(unpacked, 'dist'))
       .filter((file) => file.endsWith('.js'))
       .map((file) => file.replace(join(unpacked, 'dist'), join(unpacked, 'src')).replace(/\.js$/, '.ts'))
@@ -162,7 +163,7 @@ describe('a fresh project', () => {
     );
     const tsc = join(root, compiler, 'bin', 'tsc');
     const { stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: home, encoding: 'utf8' });
-    // What XState's own types complain about with exactOptionalPropertyTypes is not ours.
+    // Errors of XState's own types with exactOptionalPropertyTypes are not ours.
     const complaints = stdout.split('\n').filter((line) => /^(main\.ts|node_modules\/kintsugi)/.test(line));
     expect(complaints).toEqual([]);
   });

@@ -11,7 +11,7 @@ interface Sent {
 
 const root = join(__dirname, '..', '..');
 
-/** What the real `@statelyai/inspect`, which is an ES module alone, sends of a live job. */
+/** The messages of the real `@statelyai/inspect`, which is ESM only, about a live job. */
 function sent(): Sent[] {
   const args = ['--no-warnings', '--import', 'tsx', join(root, 'compat', 'statelyai-inspect.ts')];
   const options = { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
@@ -21,12 +21,12 @@ function sent(): Sent[] {
     .map((line) => JSON.parse(line) as Sent);
 }
 
-describe('the inspector of Stately, plugged in as the observer that it is', () => {
+describe("Stately's inspector, passed as an observer", () => {
   const messages = sent();
   const actors = messages.filter(({ type }) => type === '@xstate.actor');
   const nameOf = new Map(actors.map(({ sessionId, name }) => [sessionId, name]));
 
-  it('sees one connected tree', () => {
+  it('gets one connected tree', () => {
     const roots = actors.filter(({ parentId }) => parentId === undefined);
     expect(roots).toHaveLength(1);
     for (const { parentId } of actors) if (parentId !== undefined) expect(nameOf.has(parentId)).toBe(true);
@@ -43,7 +43,7 @@ describe('the inspector of Stately, plugged in as the observer that it is', () =
     );
   });
 
-  it('sees what each actor is told, and its states to the end', () => {
+  it('gets the events of each actor, and its states to the end', () => {
     for (const type of ['@xstate.event', '@xstate.snapshot']) {
       const told = new Set(messages.filter((message) => message.type === type).map(({ sessionId }) => sessionId));
       expect([...told].filter((sessionId) => !nameOf.has(sessionId))).toEqual([]);

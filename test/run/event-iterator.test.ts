@@ -9,7 +9,7 @@ describe('a stream as an async iterator', () => {
     return { source, iterator: eventIterator(source) };
   };
 
-  it('keeps what is not yet taken, in order', async () => {
+  it('buffers unconsumed items, in order', async () => {
     const { source, iterator } = started();
     const expected = Array.from({ length: 3_000 }, (_, n) => n);
     for (const n of expected) source.next(n);
@@ -30,7 +30,7 @@ describe('a stream as an async iterator', () => {
     ['the end of the stream', ({ source }) => source.complete()],
     ['an error of the stream', ({ source }) => source.error(new Error('no'))],
     ['return()', ({ iterator }) => iterator.return?.()],
-  ])('%s answers every pending next(), and all that follow', async (_, end) => {
+  ])('%s answers every pending next(), and all later ones', async (_, end) => {
     const it = started();
     const pending = [it.iterator.next(), it.iterator.next()];
     it.source.next(1);
@@ -39,7 +39,7 @@ describe('a stream as an async iterator', () => {
     expect(it.source.observed).toBe(false);
   });
 
-  it('return() drops what was not taken', async () => {
+  it('return() drops unconsumed items', async () => {
     const { source, iterator } = started();
     source.next(1);
     expect(await iterator.return?.()).toEqual(done);

@@ -65,7 +65,7 @@ const broken = (): never => {
   throw new Error('no picture');
 };
 
-/** Ended, in whatever way. */
+/** Ended, successfully or not. */
 const settled = ({ environment, run }: Started): Promise<unknown> =>
   environment.drive(
     run.result.then(
@@ -74,8 +74,8 @@ const settled = ({ environment, run }: Started): Promise<unknown> =>
     ),
   );
 
-describe('the receipt of a job that runs', () => {
-  it('counts what is read and moved while tasks run, since when and how fast', async () => {
+describe('the receipt of a running job', () => {
+  it('counts records read and emitted while tasks run, with start and rate', async () => {
     const environment = virtualEnvironment({ startMs: 1_000 });
     const job = Job.create('live', { mode: 'streaming' });
     job
@@ -110,7 +110,7 @@ describe('status', () => {
     expect(seen).toEqual(['initializing', 'created', 'running', 'finished']);
   });
 
-  it('status$: the present at once, one snapshot per turn in which something changed, the end last', async () => {
+  it('status$: the current one at once, one snapshot per turn with a change, the end last', async () => {
     const it = started(sumsJob());
     const seen: JobSnapshot[] = [];
     let isComplete = false;
@@ -128,7 +128,7 @@ describe('status', () => {
     expect(seen.at(-1)?.regions).toMatchObject({ finished: 4 });
   });
 
-  it('status$: says while regions restart that they do, and the job runs', async () => {
+  it('status$: says that regions restart while the job runs', async () => {
     const it = started(sumsJob(), failing('sums'));
     const restarting: JobSnapshot[] = [];
     it.run.status$.subscribe((snapshot) => {
@@ -143,7 +143,7 @@ describe('status', () => {
     ['finished', sumsJob(), faultPlan()],
     ['failed', sumsJob(), failing('sums', 9)],
   ] as const)(
-    'status$: whoever comes after a job has %s gets the last snapshot and the end',
+    'status$: a subscriber after a job has %s gets the last snapshot and the completion',
     async (end, job, faults) => {
       const it = started(job, faults);
       await settled(it);
@@ -156,7 +156,7 @@ describe('status', () => {
     },
   );
 
-  it('status$: whoever is the first to come while the job runs gets the present at once', async () => {
+  it('status$: the first subscriber to a running job gets the current snapshot at once', async () => {
     const it = started(endlessJob());
     await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
     const seen: JobSnapshot[] = [];
@@ -166,7 +166,7 @@ describe('status', () => {
     await it.environment.drive(it.run.cancel());
   });
 
-  it('events$: whoever comes after the end hears that it is over', async () => {
+  it('events$: a subscriber after the end gets the completion', async () => {
     const it = started(sumsJob());
     await settled(it);
     const seen: unknown[] = [];
@@ -177,7 +177,7 @@ describe('status', () => {
 });
 
 describe('events', () => {
-  it('for await gets what events$ emits, kept until it is taken, and ends with the job', async () => {
+  it('for await gets what events$ emits, buffered until it is consumed, and ends with the job', async () => {
     const it = started(sumsJob(), failing('sums'));
     const emitted: JobEvent[] = [];
     it.run.events$.subscribe((event) => emitted.push(event));
@@ -191,7 +191,7 @@ describe('events', () => {
     );
   });
 
-  it('for await can be left in the middle, and the job goes on', async () => {
+  it('for await can be left early, and the job continues', async () => {
     const it = started(sumsJob());
     const reading = (async () => {
       for await (const event of it.run.events()) if (event.type === 'task.stateChanged') break;
@@ -201,13 +201,13 @@ describe('events', () => {
     expect(it.run.status).toBe('finished');
   });
 
-  it('for await after the end is over at once', async () => {
+  it('for await after the end ends at once', async () => {
     const it = started(sumsJob());
     await settled(it);
     expect(await it.run.events().next()).toEqual({ done: true, value: undefined });
   });
 
-  it('a listener that leaves harms nobody', async () => {
+  it('a listener that unsubscribes has no effect on others', async () => {
     const it = started(sumsJob());
     let heard = 0;
     const subscription = it.run.events$.subscribe(() => {
@@ -232,7 +232,7 @@ describe('result', () => {
     });
   });
 
-  it('tells for each failure what was restarted, what was re-used, and how long it took', async () => {
+  it('tells for each failure what restarted, what was re-used, and how long it took', async () => {
     const it = started(sumsJob(), failing('sums'));
     await settled(it);
     const receipt = it.run.receipt();
@@ -254,8 +254,8 @@ describe('result', () => {
     );
   });
 
-  //  numbers ══▶ sums ✗ ══▶ half     half has not begun: it is neither restarted, nor does it read anything again
-  it('counts as restarted what had begun, and as re-used what that had read', async () => {
+  //  numbers ══▶ sums ✗ ══▶ half     half has not begun: it neither restarts nor re-reads anything
+  it('counts tasks that had begun as restarted, and their inputs as re-used', async () => {
     const job = Job.create('sums', { parallelism: 2 });
     job
       .source('numbers', range(0, 200))
@@ -283,11 +283,11 @@ describe('result', () => {
     [2_300_000_000, '2.30 GB'],
     [1.5e15, '1.50 PB'],
     [1.2e18, '1200 PB'],
-  ])('says %d bytes in three digits: %s', (bytes, text) => {
+  ])('formats %d bytes with three digits: %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
   });
 
-  it('rejects with the task and the cause when the job fails', async () => {
+  it('rejects with the task and the cause if the job fails', async () => {
     const it = started(sumsJob(), failing('sums'), { restartBackoff: noRestart() });
     const error = (await settled(it)) as JobFailedError;
     expect(error).toBeInstanceOf(JobFailedError);
@@ -298,7 +298,7 @@ describe('result', () => {
     expect(it.run.snapshot().tasks).toMatchObject({ running: 0, failed: 1 });
   });
 
-  it('may be left alone: a failure nobody awaits does not end the process', async () => {
+  it('may be left unawaited: a failure does not end the process', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', note);
@@ -309,7 +309,7 @@ describe('result', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('failures: the latest, with those that were merged into them', async () => {
+  it('failures: the latest, with those merged into them', async () => {
     const it = started(sumsJob(), failing('sums', 3), { exceptionHistorySize: 2 });
     await settled(it);
     expect(it.run.failures.map(({ task }) => task)).toEqual(['sums[0]', 'sums[0]']);
@@ -323,7 +323,7 @@ describe('cancel', () => {
     [
       'while a task initializes',
       async ({ environment, run }) => {
-        // What its executor says next may arrive in the same turn.
+        // The next message of its executor may arrive in the same turn.
         run.events$.subscribe((event) => {
           if (event.type === 'task.stateChanged' && event.state === 'initializing') void run.cancel();
         });
@@ -342,7 +342,7 @@ describe('cancel', () => {
     await it.environment.settle();
   });
 
-  it('twice is once, and after the end nothing', async () => {
+  it('twice is once, and after the end it has no effect', async () => {
     const it = started(endlessJob());
     await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
     await it.environment.drive(Promise.all([it.run.cancel(), it.run.cancel()]));
@@ -354,7 +354,7 @@ describe('cancel', () => {
     expect(finished.run.status).toBe('finished');
   });
 
-  it('while a failing job is being ended: the last decision wins', async () => {
+  it('while a failing job is ending: the last decision wins', async () => {
     const job = Job.create('endless', { mode: 'streaming', parallelism: 2 });
     job
       .source('numbers', fromIterable(countUp), { parallelism: 1 })
@@ -399,7 +399,7 @@ describe('a bug of the engine', () => {
     return { environment, run: runJob(planJob(job), { environment, ...options }, { dataPlane }) };
   };
 
-  it('in one of its actors fails the run, is told, and leaves no timer behind', async () => {
+  it('in one of its actors fails the run, is reported, and leaves no timer behind', async () => {
     const it = started(endlessJob(), (plane) => {
       const createTask = plane.createTask.bind(plane);
       plane.createTask = (...given) => Object.assign(createTask(...given), { cancel: broken });
@@ -415,7 +415,7 @@ describe('a bug of the engine', () => {
   });
 
   it.each(['until-consumers-finish', 'until-job-ends'] as const)(
-    'in one of its actors when the job has finished is its result all the same (%s)',
+    'in one of its actors after the job has finished does not change the result (%s)',
     async (keepResults) => {
       const free = (plane: LocalDataPlane): void => {
         const createPartition = plane.createPartition.bind(plane);
@@ -432,7 +432,7 @@ describe('a bug of the engine', () => {
 });
 
 describe('storage', () => {
-  it('tells what results take, by exchange, until they are given up', async () => {
+  it('shows the storage of results, by exchange, until they are released', async () => {
     const it = started(sumsJob());
     await it.environment.runUntil(() => it.run.snapshot().tasks.finished === 2);
     const [use, ...more] = it.run.storage();
@@ -444,7 +444,7 @@ describe('storage', () => {
     expect(it.run.storage()).toEqual([]);
   });
 
-  it('says what was spilled', async () => {
+  it('shows spilled bytes', async () => {
     const it = started(sumsJob(), faultPlan(), { memoryBudgetBytes: 0 });
     await it.environment.runUntil(() => it.run.snapshot().tasks.finished === 2);
     expect(it.run.storage()[0]).toMatchObject({ memoryBytes: 0 });
@@ -471,7 +471,7 @@ describe('the logger', () => {
     return lines;
   };
 
-  it('hears of failures and what is done about them', async () => {
+  it('gets failures and the decisions about them', async () => {
     const lines = await logged(failing('sums'));
     expect(lines).toEqual([
       'info Job "sums" is initializing',
@@ -489,7 +489,7 @@ describe('inspect', () => {
   it.each<[string, NonNullable<JobRunOptions['inspect']>]>([
     ['a function', broken],
     ['an observer', { next: broken }],
-  ])('%s that throws changes nothing, and is reported once', async (_, inspect) => {
+  ])('%s that throws has no effect, and is reported once', async (_, inspect) => {
     const it = started(sumsJob(), faultPlan(), { inspect });
     const reported: JobEvent[] = [];
     it.run.events$.subscribe((event) => event.type === 'observer.failed' && reported.push(event));
@@ -498,7 +498,7 @@ describe('inspect', () => {
     expect(reported).toMatchObject([{ observer: 'inspect', cause: { message: 'no picture' } }]);
   });
 
-  it('takes an observer as it takes a function', async () => {
+  it('may be an observer or a function', async () => {
     const watched = async (watch: (next: (event: InspectionEvent) => void) => JobRunOptions['inspect']) => {
       const types: string[] = [];
       await settled(started(sumsJob(), faultPlan(), { inspect: watch(({ type }) => types.push(type)) }));
@@ -509,11 +509,11 @@ describe('inspect', () => {
     expect(await watched((next) => ({ next }))).toEqual(byFunction);
     const subject = new Subject<InspectionEvent>();
     expect(await watched((next) => (subject.subscribe(next), subject))).toEqual(byFunction);
-    // It may watch another run.
+    // It may observe another run.
     expect(await watched((next) => (subject.subscribe(next), subject))).toEqual(byFunction);
   });
 
-  it('hears of actors of every kind in one system, by the path from the run to them', async () => {
+  it('gets actors of every kind in one system, by their path from the run', async () => {
     const seen = new Set<string>();
     const roots = new Set<string>();
     const inspect = ({ actorRef, rootId }: InspectionEvent): void => {
@@ -527,7 +527,7 @@ describe('inspect', () => {
     };
     await settled(started(sumsJob(), failing('sums'), { inspect }));
     expect(roots.size).toBe(1);
-    // What a chart invokes, a delay, is called after the state that it belongs to.
+    // An invoked actor of a chart, such as a delay, is named after its state.
     expect([...seen].filter((id) => id.includes('/')).sort()).toEqual([
       '<run>/local-N',
       '<run>/local-N/partition/N#N',
@@ -545,7 +545,7 @@ describe('inspect', () => {
     ]);
   });
 
-  it('sees a task stop when it has ended, and a result when it is released: the system holds neither', async () => {
+  it('sees a task stop when it has ended, and a result when it is released: the system retains neither', async () => {
     const statusOf = new Map<string, string>();
     const inspect = (event: InspectionEvent): void => {
       if (event.type !== '@xstate.snapshot' || !('id' in event.actorRef)) return;

@@ -3,7 +3,7 @@ import { collect, failoverStrategySetup, Job, range } from '../../src/index.ts';
 import { faultPlan, VirtualClock, virtualEnvironment } from '../../src/testing/index.ts';
 
 describe('the clock of a run', () => {
-  it('is the clock it is made of', () => {
+  it('has the time of its underlying clock', () => {
     const inner = new VirtualClock({ startMs: 5 });
     const clock = new RunClock(inner);
     const log: string[] = [];
@@ -16,7 +16,7 @@ describe('the clock of a run', () => {
     expect(log).toEqual(['immediate', 'timer at 15']);
   });
 
-  it('disarms what is armed when it is closed, and arms nothing afterwards', () => {
+  it('disarms its timers when it is closed, and arms none afterwards', () => {
     const inner = new VirtualClock();
     const clock = new RunClock(inner);
     clock.setTimeout(() => {}, 10);
@@ -25,7 +25,7 @@ describe('the clock of a run', () => {
     expect(inner.timerCount).toBe(0);
   });
 
-  it('ends with its run: a strategy that has set a timer does not hold the process', async () => {
+  it("ends with its run: a strategy's timer does not keep the process alive", async () => {
     const faults = faultPlan();
     faults.fail('task.batch');
     const environment = virtualEnvironment({ faults });

@@ -7,7 +7,7 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts'
 import { PartitionRelease } from '../../src/scheduling/partition-release.ts';
 import { anyGraph } from '../graph/naive-graph.ts';
 
-/** `p[0]→c` of every partition. */
+/** `p[0]→c` for every partition. */
 function named(graph: ExecutionGraph, partitions: readonly PartitionId[]): string[] {
   return partitions.map(
     (partition) => `${graph.nameOf(graph.producerOf(partition))}→${graph.edgeOfPartition(partition).target}`,
@@ -37,7 +37,7 @@ describe('PartitionRelease', () => {
     expect(named(graph, release.regionFinished(second))).toEqual(['p[0]→c', 'p[1]→c']);
   });
 
-  it('finished twice is finished once', () => {
+  it('a second finish of a region has no effect', () => {
     const release = new PartitionRelease(graph, regions);
     release.regionFinished(first);
     expect(release.regionFinished(first)).toEqual([]);
@@ -45,7 +45,7 @@ describe('PartitionRelease', () => {
     expect(release.regionFinished(second)).toEqual([]);
   });
 
-  it('a region that runs again is waited for again', () => {
+  it('a restarted region has to finish again', () => {
     const release = new PartitionRelease(graph, regions);
     release.regionUnfinished(first);
     release.regionFinished(first);

@@ -8,7 +8,7 @@ import { flinkInputDeciders } from '../conformance/flink-input-deciders.ts';
 import { drawn, drawnRegions, taskOf } from '../graph/drawn-graph.ts';
 import { anyGraph, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
 
-/** A scheduler that is told of tasks by name, and answers with regions as the names of their tasks, comma-separated. */
+/** A scheduler that takes tasks by name, and returns regions as comma-separated task names. */
 function scheduler(...drawing: string[]) {
   const graph = drawn(...drawing);
   const regions = pipelinedRegions(graph);
@@ -28,11 +28,11 @@ function scheduler(...drawing: string[]) {
 }
 
 describe('scheduling by region', () => {
-  it('a job without results that cut starts at once', () => {
+  it('a job without exchanges that cut regions starts at once', () => {
     expect(scheduler('a:2 -> b:2').offerAll()).toBe('a[0] b[0], a[1] b[1]');
   });
 
-  it('regions that are ready together go by their number, in whatever order they are offered', () => {
+  it('regions that are ready together are ordered by number, in any order of offers', () => {
     expect(scheduler('a', 'b', 'c').offer('c', 'a', 'b')).toBe('a, b, c');
   });
 
@@ -48,7 +48,7 @@ describe('scheduling by region', () => {
     expect(job.isScheduled('c[0]')).toBe(true);
   });
 
-  it('a consumer of a pointwise blocking edge waits for its own share alone', () => {
+  it('a consumer of a pointwise blocking edge waits only for its own share', () => {
     const job = scheduler('p:4 => c:2');
     job.offerAll();
     expect(job.finish('p[3]', 'p[0]')).toBe('');
@@ -65,25 +65,25 @@ describe('scheduling by region', () => {
     expect(job.finish('a')).toBe('c');
   });
 
-  it('what can be read from the start is read as soon as its producers are scheduled, wave by wave', () => {
+  it('results that are read early are available once their producers are scheduled, wave by wave', () => {
     expect(scheduler('c', 'a ~> b ~> c').offerAll()).toBe('a, b, c');
   });
 
-  it('a region is scheduled as one, and waits for the inputs of all its tasks', () => {
+  it('a region is scheduled as a whole, and waits for the inputs of all its tasks', () => {
     const job = scheduler('a => b -> c', 'd => c');
     expect(job.offerAll()).toBe('a, d');
     expect(job.finish('a')).toBe('');
     expect(job.finish('d')).toBe('b c');
   });
 
-  it('a second report that a task finished changes nothing', () => {
+  it('a second report that a task finished has no effect', () => {
     const job = scheduler('p:2 =x> c');
     job.offerAll();
     expect(job.finish('p[0]', 'p[0]')).toBe('');
     expect(job.finish('p[1]', 'p[1]')).toBe('c');
   });
 
-  it('a report from a region that is not scheduled changes nothing', () => {
+  it('a report from a region that is not scheduled has no effect', () => {
     const job = scheduler('a => b');
     expect(job.finish('a')).toBe('');
     job.offerAll();
@@ -102,7 +102,7 @@ describe('scheduling by region', () => {
     expect(job.finish('a')).toBe('b');
   });
 
-  it('a consumer that restarts alone is scheduled at once: the result is still there', () => {
+  it('a consumer that restarts alone is scheduled at once: the result is still available', () => {
     const job = scheduler('a => b');
     job.offerAll();
     job.finish('a');
@@ -110,7 +110,7 @@ describe('scheduling by region', () => {
     expect(job.offer('b')).toBe('b');
   });
 
-  it('a consumer offered before its producer is scheduled again waits, and comes with it', () => {
+  it('a consumer offered before its restarted producer waits, and is scheduled with it', () => {
     const job = scheduler('a ~> b');
     job.offerAll();
     job.invalidate('a', 'b');
@@ -120,7 +120,7 @@ describe('scheduling by region', () => {
 
   //  (a[0]) ─▶ (c[0])   (a[0]) ═╗ ╔▶ (c[0])
   //  (a[1]) ─▶ (c[1])   (a[1]) ═╩═╩▶ (c[1])     each needs the other: one region
-  it('a region does not wait for what it produces itself', () => {
+  it('a region does not wait for its own results', () => {
     const job = scheduler('a:2 -> c:2', 'a:2 =x> c:2');
     expect(job.crossRegionGroups).toEqual([]);
     expect(job.offerAll()).toBe('a[0] a[1] c[0] c[1]');
@@ -128,7 +128,7 @@ describe('scheduling by region', () => {
 
   //  (a[0]) ─▶ (y[0]) ─▶ (c[0])                         c[0] also reads a[0] and a[1], blocking
   //  (a[1..3]) ─▶ (y[1]) (y[2]) ─▶ (c[1])               c[1] also reads a[2] and a[3], blocking
-  it('a region that produces a part of what it reads waits for the rest', () => {
+  it('a region that produces part of its input waits for the rest', () => {
     const job = scheduler('a:4 -> y:3 -> c:2', 'a:4 => c:2');
     expect(job.crossRegionGroups).toHaveLength(1);
     expect(job.offerAll()).toBe('a[1] a[2] a[3] y[1] y[2] c[1]');
@@ -136,7 +136,7 @@ describe('scheduling by region', () => {
     expect(job.finish('a[1]')).toBe('a[0] y[0] c[0]');
   });
 
-  it('refuses a region twice, and one that is not there', () => {
+  it('refuses a region twice, and unknown ones', () => {
     const graph = drawn('a => b');
     const scheduling = new PipelinedRegionScheduling(graph, pipelinedRegions(graph));
     scheduling.offer([0 as RegionId, 1 as RegionId]);
@@ -146,7 +146,7 @@ describe('scheduling by region', () => {
   });
 });
 
-/** The same by the book: nothing is counted, every question is answered from the connections. */
+/** The same by definition: nothing is counted, every question is answered from the connections. */
 class NaiveScheduling {
   readonly #edges: ReturnType<typeof explicitEdges>;
   readonly #regionOf: readonly number[];
@@ -161,7 +161,7 @@ class NaiveScheduling {
     this.#regionOf = naiveRegions(graph.vertexCount, this.#edges);
   }
 
-  /** Schedules whatever may be, until nothing more may. */
+  /** Schedules ready regions until none is left. */
   settle(): number[] {
     const order: number[] = [];
     for (;;) {
@@ -213,7 +213,7 @@ const anyCommand = fc.oneof(
 );
 
 describe.each(Object.entries(flinkInputDeciders))('scheduling with the decider %s', (_, decide) => {
-  it('schedules what the plain rule does, whatever is offered, finishes or restarts', () => {
+  it('schedules what the plain rule does, for any offers, finishes and restarts', () => {
     fc.assert(
       fc.property(anyGraph, fc.array(anyCommand, { maxLength: 15 }), (graph, commands) => {
         const regions = pipelinedRegions(graph);

@@ -154,7 +154,7 @@ describe('RT2: a result', () => {
     expect(told(books, books.result('p'))).toBe(is);
   });
 
-  it('is present as the present attempt of its producer wrote it', () => {
+  it('is available as written by the current attempt of its producer', () => {
     const books = new Books(...fan);
     books.run('p');
     books.restart(['p'], ['p']);
@@ -167,7 +167,7 @@ describe('RT2: a result', () => {
 });
 
 describe('a region that has finished', () => {
-  it('has read its inputs to their end, until it restarts', () => {
+  it('has read its inputs to the end, until it restarts', () => {
     const books = new Books(...fan);
     const finished = () =>
       ['p', 'c[0]', 'c[1]'].filter((task) => books.ledger.hasFinished(books.region(task))).join(' ');
@@ -179,7 +179,7 @@ describe('a region that has finished', () => {
     expect(finished()).toBe('p');
   });
 
-  it('is finished as a whole: a task that finished may have to read again', () => {
+  it('is finished as a whole: a finished task may have to read again', () => {
     //  (p) ═▶ (c[0]) ─▶ (d)
     //  (p) ═▶ (c[1]) ─▶ (d)
     const books = new Books('p! =x> c:2 -x> d');
@@ -197,7 +197,7 @@ describe('a region that has finished', () => {
 describe('RT3: a result that every consumer has read', () => {
   const release = (books: Books): string => books.producersOf(books.ledger.results.release([books.result('p')]));
 
-  it('is told with its last consumer, stays until it is released, and is released once', () => {
+  it('is reported with its last consumer, stays until it is released, and is released once', () => {
     const books = new Books(...fan);
     expect(books.run('p', 'c[0]')).toBe('');
     expect(books.run('c[1]')).toBe('p');
@@ -249,7 +249,7 @@ describe('RT3: a result that every consumer has read', () => {
     expect(books.ledger.isPartitionReadable(books.result('p'))).toBe(before);
   });
 
-  it('is released once it was read once more, as the attempt that is there then', () => {
+  it('is released after it was read again, as its then-current attempt', () => {
     const books = new Books(...fan);
     books.run('p', 'c[0]', 'c[1]');
     books.restart(['p', 'c[0]'], ['p', 'c[0]']);
@@ -259,7 +259,7 @@ describe('RT3: a result that every consumer has read', () => {
     expect(books.ledger.presentResult(books.result('p'))).toMatchObject({ attempt: 1 });
   });
 
-  it('is told once more when it was lost and has been produced again for the sake of another', () => {
+  it('is reported again if it was lost and has been reproduced because of another result', () => {
     const books = new Books(...fan);
     books.run('p', 'c[0]', 'c[1]');
     books.ledger.results.lose(books.result('p'));
@@ -270,7 +270,7 @@ describe('RT3: a result that every consumer has read', () => {
     expect(books.producersOf(books.ledger.results.consumedOf(books.task('p')))).toBe('p');
   });
 
-  it('of several, those stay that a task reads', () => {
+  it('of several, those with a reading task stay', () => {
     const books = new Books('p! => c', 'q! => d');
     books.run('p', 'q', 'c', 'd');
     books.restart(['d']);
@@ -283,7 +283,7 @@ describe('RT3: a result that every consumer has read', () => {
     { keepResults: { ttlMs: 7 }, atOnce: [], complete: [7] },
     { keepResults: 'until-job-ends', atOnce: [], complete: [Infinity] },
     { keepResults: { directory: 'kept' }, atOnce: [], complete: [] },
-  ])('stays as its exchange says ($keepResults), complete if it stays at all', ({ keepResults, atOnce, complete }) => {
+  ])('stays as its exchange says ($keepResults), if it is complete', ({ keepResults, atOnce, complete }) => {
     const books = new Books('p! ~x> c:2', { keepResults });
     const retention = (): number[] => [...books.ledger.results.retentionOf([books.result('p')]).keys()];
     books.begin('p');
@@ -294,10 +294,10 @@ describe('RT3: a result that every consumer has read', () => {
   });
 });
 
-describe('what an executor says of a result', () => {
+describe('a fact from an executor', () => {
   const place = 'local-0' as ExecutorId;
 
-  /** The result of the first attempt of p, written on `place` and read by c. */
+  /** The result of the first attempt of p, at executor `place`, read by c. */
   function readByAll(keepResults: KeepResults = 'until-job-ends') {
     const books = new Books('p! ~> c', 'x', { keepResults });
     const { results } = books.ledger;
@@ -310,7 +310,7 @@ describe('what an executor says of a result', () => {
     return { books, results, partition, first };
   }
 
-  it('RT1: that it is not all there counts for the attempt that was registered last', () => {
+  it('RT1: about an incomplete result counts for the attempt that was registered last', () => {
     const { books, results, partition, first } = readByAll();
     results.truncated({ ...first, attempt: 1 as AttemptNumber });
     expect(results.stateOf(partition)).toBe('finished');
@@ -359,7 +359,7 @@ describe('what an executor says of a result', () => {
       says: 'not-needed',
       state: 'expected',
     },
-  ])('RT1: that it was reclaimed, when $rule: $says', ({ steps, says, state }) => {
+  ])('RT1: about a reclaimed result, when $rule: $says', ({ steps, says, state }) => {
     const of = readByAll();
     steps(of);
     expect([of.results.reclaimed(of.first), of.results.stateOf(of.partition)]).toEqual([says, state]);
@@ -371,7 +371,7 @@ describe('what an executor says of a result', () => {
     { keepResults: 'until-consumers-finish', wanted: 0 },
     { keepResults: { directory: 'kept' }, wanted: 0 },
   ])(
-    'RT4: $keepResults: a consumer that restarts wants what may have been reclaimed ($wanted)',
+    'RT4: $keepResults: a restarting consumer needs what may have been reclaimed ($wanted)',
     ({ keepResults, wanted }) => {
       const { books } = readByAll(keepResults);
       expect(books.ledger.invalidate(new Map([[books.region('c'), 'again']]))).toHaveLength(wanted);
@@ -379,7 +379,7 @@ describe('what an executor says of a result', () => {
     },
   );
 
-  it('results are where they were registered last, until that executor is gone', () => {
+  it('results are at their last registration, until that executor is lost', () => {
     const { books, results, partition } = readByAll();
     const [task, other] = [books.task('p'), 'local-1' as ExecutorId];
     expect(results.placeOf(partition)).toBe(place);

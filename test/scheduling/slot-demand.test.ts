@@ -11,7 +11,7 @@ const demandOf = (...lines: readonly string[]) => {
   return slotDemand(graph, pipelinedRegions(graph));
 };
 
-/** The most tasks that run at once when a job runs with slots without end and tasks end in an order that is drawn. */
+/** The maximum number of concurrent tasks of a job with unlimited slots, whose tasks end in a drawn order. */
 function mostOf(lines: readonly string[], seed: number): number {
   const graph = drawn(...lines);
   const regions = pipelinedRegions(graph);
@@ -44,7 +44,7 @@ function mostOf(lines: readonly string[], seed: number): number {
   return most;
 }
 
-describe('the slots that a job takes', () => {
+describe('the slot demand of a job', () => {
   it.each<{ lines: string[]; least: number; most: number }>([
     { lines: ['a:3'], least: 1, most: 3 },
     { lines: ['a:3 -x> b:2'], least: 5, most: 5 },
@@ -56,13 +56,13 @@ describe('the slots that a job takes', () => {
     { lines: ['a:2 => b:2 ~> c:2'], least: 1, most: 4 },
     { lines: ['a => b => c', 'x'], least: 1, most: 2 },
     { lines: ['a => b', 'a => c', 'b => d', 'c => d'], least: 1, most: 2 },
-    // b0 reads a0 and a1; b1 reads a2: b1 runs beside a0 and a1.
+    // b0 reads a0 and a1; b1 reads a2: b1 runs concurrently with a0 and a1.
     { lines: ['a:3 => b:2 -> c:2 -> d:2'], least: 3, most: 6 },
     { lines: ['a:3 => b:2', 'a:3 -> c:3'], least: 2, most: 6 },
-    // Whoever shares a region with a producer goes on when its consumers begin.
+    // Tasks that share a region with a producer keep running when its consumers begin.
     { lines: ['a -> b', 'a => c -> d -> e'], least: 3, most: 4 },
     { lines: ['a => b -> c', 'a -> x', 'b => d:5'], least: 2, most: 7 },
-    // A region that feeds itself has nothing of its own to hand on.
+    // A region that feeds itself has no own slot to pass on.
     { lines: ['a -> b', 'a => b'], least: 2, most: 2 },
   ])('$lines: $least at least, $most at the most', ({ lines, least, most }) => {
     expect(demandOf(...lines)).toEqual({ least, most });
@@ -70,7 +70,7 @@ describe('the slots that a job takes', () => {
     expect(Math.max(...seen)).toBe(most);
   });
 
-  it('property: however tasks end, no more run at once than that; and no fewer than its largest region', () => {
+  it('property: in any order of ends, no more tasks run at once than the maximum; the minimum is the largest region', () => {
     const arrows = fc.constantFrom('->', '-x>', '=>', '=x>', '~>', '~x>', '^x>');
     const lines = fc.array(fc.record({ from: fc.nat(4), by: fc.integer({ min: 1, max: 4 }), arrow: arrows }), {
       minLength: 1,
@@ -96,7 +96,7 @@ describe('the slots that a job takes', () => {
     );
   });
 
-  it('is worked out for as many tasks as there may be', () => {
+  it('is computed for the largest number of tasks', () => {
     expect(demandOf('a:20000 =x> b:10000', 'a:20000 => c:20000 => d:20000')).toEqual({ least: 1, most: 30_000 });
   });
 });

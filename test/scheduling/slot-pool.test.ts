@@ -22,19 +22,19 @@ function poolOf(slots: Readonly<Record<string, number>>): SlotPool {
 }
 
 describe('the slot pool', () => {
-  it('gives all or nothing', () => {
+  it('grants all slots of a region or none', () => {
     const pool = poolOf({ A: 2 });
     expect(told(pool.request(region(0), 3))).toBeUndefined();
     expect([pool.freeSlots, pool.pendingRequests]).toEqual([2, 1]);
   });
 
-  it('spreads the load: the executor with the fewest slots in use goes first', () => {
+  it('spreads the load: prefers the executor with the fewest used slots', () => {
     const pool = poolOf({ A: 3, B: 2 });
     expect(told(pool.request(region(0), 4))).toBe('A0 B0 A1 B1');
     expect(told(pool.request(region(1), 1))).toBe('A2');
   });
 
-  it('nobody overtakes who waits for slots that will come back', () => {
+  it('a region does not overtake one that waits for slots that will come back', () => {
     const pool = poolOf({ A: 2 });
     const first = pool.request(region(0), 1);
     pool.request(region(1), 2);
@@ -44,7 +44,7 @@ describe('the slot pool', () => {
     expect(grantsOf(pool)).toBe('1: A0 A1');
   });
 
-  it('who needs more than all executors offer holds up nobody, and is served once they offer it', () => {
+  it('a region that needs more than all executors offer delays no other, and is served once they offer it', () => {
     const pool = poolOf({ A: 1 });
     pool.request(region(0), 2);
     expect(told(pool.request(region(1), 1))).toBe('A0');
@@ -52,7 +52,7 @@ describe('the slot pool', () => {
     expect(grantsOf(pool)).toBe('0: B0 B1');
   });
 
-  it('who waits no longer holds up nobody', () => {
+  it('a withdrawn request delays no other', () => {
     const pool = poolOf({ A: 2 });
     const first = pool.request(region(0), 1);
     pool.request(region(1), 2);
@@ -62,7 +62,7 @@ describe('the slot pool', () => {
     expect(first).toHaveLength(1);
   });
 
-  it('an executor that goes takes its slots along; releasing them later is no mistake', () => {
+  it('a lost executor takes its slots along; releasing them later is allowed', () => {
     const pool = poolOf({ A: 2, B: 2 });
     const slots = pool.request(region(0), 2) as Slot[];
     pool.removeExecutor(executor('A'));
@@ -71,7 +71,7 @@ describe('the slot pool', () => {
     expect([pool.totalSlots, pool.freeSlots]).toEqual([2, 2]);
   });
 
-  it('slots of an executor’s earlier life are not those of its present one', () => {
+  it('slots of an executor’s earlier life differ from those of its current one', () => {
     const pool = poolOf({ A: 1 });
     const old = pool.request(region(0), 1) as Slot[];
     pool.removeExecutor(executor('A'));
@@ -84,13 +84,13 @@ describe('the slot pool', () => {
     expect(pool.freeSlots).toBe(1);
   });
 
-  it('an executor without limit never makes anybody wait', () => {
+  it('an executor without a limit never makes a region wait', () => {
     const pool = poolOf({ A: Number.POSITIVE_INFINITY });
     expect(pool.request(region(0), 1_000)).toHaveLength(1_000);
     expect([pool.totalSlots, pool.freeSlots]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
   });
 
-  it('removing who is not there changes nothing', () => {
+  it('removing an unknown executor has no effect', () => {
     const pool = poolOf({ A: 1 });
     pool.removeExecutor(executor('B'));
     pool.cancelRequest(region(7));
@@ -136,8 +136,8 @@ const anyCommand = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove' as const), executor: anyExecutor }) },
 ) satisfies fc.Arbitrary<Command>;
 
-describe('the slot pool, whatever happens', () => {
-  it('gives no slot twice, loses none, serves the line in order and leaves nobody waiting who could be served', () => {
+describe('the slot pool under any operations', () => {
+  it('grants no slot twice, loses none, serves the queue in order and leaves no servable region waiting', () => {
     fc.assert(
       fc.property(fc.array(anyCommand, { maxLength: 60 }), (commands) => {
         const pool = new SlotPool();

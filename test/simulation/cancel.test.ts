@@ -9,7 +9,7 @@ import { drawJob } from './drawn-job.ts';
 
 afterAll(deleteFiles);
 
-/** Counts what becomes of its writers; says so when one is used after its end. */
+/** Counts the ends of its writers; reports the use of one after its end. */
 class Ledger {
   opened = 0;
   committed = 0;
@@ -38,7 +38,7 @@ class Ledger {
   };
 }
 
-/** Runs a drawn job with a drawn failure or two, and cancels it at a drawn moment. */
+/** Runs a drawn job with one or two drawn failures, and cancels it at a drawn moment. */
 async function canceledRun(seed: number) {
   const random = seededRandom(seed).fork('cancel');
   const { name, mode, parallelism, steps } = drawJob(seed);
@@ -68,7 +68,7 @@ async function canceledRun(seed: number) {
   const history = new JobHistory();
   run.events$.subscribe((event) => history.add(event));
   let callbacks = random.integer(0, random.pick([3, 20, 60, 250]));
-  // Some jobs end before.
+  // Some jobs end earlier.
   await environment.runUntil(() => callbacks-- <= 0 || run.status === 'finished');
   const statusBefore = run.status;
   const cancel = random.pick([
@@ -130,7 +130,7 @@ describe('a job that is canceled at any moment', () => {
     },
   );
 
-  it('moments of every kind were met', () => {
+  it('cancellation met every phase of a job', () => {
     expect(statuses.get('initializing')).toBeGreaterThan(0);
     expect(statuses.get('running')).toBeGreaterThan(150);
     expect(statuses.get('finished')).toBeGreaterThan(20);

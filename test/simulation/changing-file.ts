@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { csvFile, type Environment, jsonLinesFile, type Source } from '../../src/index.ts';
 import type { SeededRandom } from '../../src/testing/index.ts';
 
-/** What somebody does to a file while it is read. */
+/** A change of a file while it is read. */
 type Change = 'appended to' | 'truncated' | 'rewritten' | 'replaced';
 
-/** A file that a drawn job reads, and that may be changed during the run that is compared with the undisturbed one. */
+/** A file that a drawn job reads, which may be changed during the run that is compared with the undisturbed one. */
 export interface ChangingFile {
   readonly source: Source<{ readonly key: number; readonly value: number }>;
   readonly change: Change | undefined;
-  /** Whether that has happened. */
+  /** Whether the change has happened. */
   readonly isChanged: boolean;
 }
 
@@ -23,7 +23,7 @@ export function deleteFiles(): void {
   directory = undefined;
 }
 
-/** Draws a file of `count` records, how it is read, and what becomes of it meanwhile. */
+/** Draws a file of `count` records, how it is read, and its change. */
 export function drawFile(random: SeededRandom, name: string, count: number): ChangingFile {
   directory ??= mkdtempSync(join(tmpdir(), 'drawn-'));
   const format = random.pick([lines, table]);
@@ -39,7 +39,7 @@ export function drawFile(random: SeededRandom, name: string, count: number): Cha
   const file = { source: format.read(path), change, isChanged: false };
   const { open } = file.source;
   const beforeRead = (environment: Environment): void => {
-    // The first to run is the undisturbed run.
+    // The first run is the undisturbed one.
     undisturbed ??= environment;
     if (environment === undisturbed || change === undefined || file.isChanged || reads++ < readsBefore) return;
     file.isChanged = true;
@@ -57,7 +57,7 @@ export function drawFile(random: SeededRandom, name: string, count: number): Cha
       const reader = await open.call(file.source, context, plan);
       return {
         read: (maxRecords) => {
-          // It was planned for: what it was then is what counts.
+          // The change was planned for, so the content at that time counts.
           beforeRead(context.environment);
           return reader.read(maxRecords);
         },

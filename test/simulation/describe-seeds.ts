@@ -3,15 +3,15 @@ import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import type { SeedsSummary } from './run-seeds.ts';
 
-/** Jest needs a number. What ends a simulation that got stuck is its silence. */
+/** Jest needs a number. A stuck simulation is detected by its silence. */
 const longestMs = 60 * 60_000;
 
 /**
- * Simulates `count` drawn jobs, from a seed on, in a process of its own: without Jest around it, it is twice as fast.
+ * Simulates `count` drawn jobs, from a seed on, in a separate process, because it is twice as fast without Jest.
  * Several files do so, for several cores.
  */
 export function describeSeeds(first: number, count: number): void {
-  describe(`${count} drawn jobs, with faults: the output of an undisturbed run, and no rule broken`, () => {
+  describe(`${count} drawn jobs, with faults: the output of an undisturbed run, and no violated rule`, () => {
     let summary: SeedsSummary;
 
     beforeAll(async () => {
@@ -23,7 +23,7 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.passed).toBe(count);
     });
 
-    it('faults struck, tasks ran again, results were re-used, single restarts were widened', () => {
+    it('faults fired, tasks ran again, results were re-used, single restarts were widened', () => {
       expect(summary.faults).toBeGreaterThan(count / 2);
       expect(summary.reRun).toBeGreaterThan(count);
       expect(summary.attempts).toBeGreaterThan(3 * summary.reRun);
@@ -31,13 +31,13 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.widened).toBeGreaterThan(count / 20);
     });
 
-    it('deterministic regions ran again without their readers, false claims were found out, few disks were too small', () => {
+    it('deterministic regions restarted without their consumers, false declarations were detected, few disks were too small', () => {
       expect(summary.again).toBeGreaterThan(count / 16);
       expect(summary.brokenClaims).toBeGreaterThan(count / 500);
       expect(summary.tooLarge).toBeLessThan(count / 25);
     });
 
-    it('extensions, observers and sinks were rude, and files were changed while they were read', () => {
+    it('extensions, observers and sinks misbehaved, and files changed while they were read', () => {
       expect(summary.rudeSinks).toBeGreaterThan(count / 8);
       expect(summary.overruled).toBeGreaterThan(count / 50);
       expect(summary.unheard).toBeGreaterThan(count / 50);
@@ -48,12 +48,12 @@ export function describeSeeds(first: number, count: number): void {
   });
 }
 
-/** The longest that a simulation may go without telling that it got on, on however busy a machine. */
+/** The longest silence of a simulation on a busy machine. */
 const longestSilenceMs = 120_000;
 
 async function simulateApart(first: number, count: number): Promise<SeedsSummary> {
   const script = join(__dirname, 'main.ts');
-  // A run leaves little behind: collected while it is young, it costs less.
+  // A run leaves little garbage, so a small young generation costs less.
   const args = [
     '--max-semi-space-size=32',
     '--import',

@@ -19,31 +19,31 @@ import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 import { type ChangingFile, drawFile } from './changing-file.ts';
 import { rudeIterable, rudeSource } from './rude-source.ts';
 
-/** What flows through drawn jobs. */
+/** The records of drawn jobs. */
 interface Item {
   readonly key: number;
   readonly value: number;
 }
 
-/** Kept small, so that sums are exact in every order. */
+/** Small, so that sums are exact in every order. */
 const modulus = 10_007;
 
 /**
- * Draws a job: sources, a graph of operators over them, a sink on every stream that nothing reads. What its sinks get
- * does not depend on order, batch sizes or parallelism.
+ * Draws a job: sources, a graph of operators, a sink on every unread stream. The output of its sinks does not depend on
+ * order, batch sizes or parallelism.
  */
 export function drawJob(seed: number): Job {
   return drawJobAndFiles(seed).job;
 }
 
-/** A drawn job, and the files that it reads; whoever draws many deletes them with `deleteFiles`. */
+/** A drawn job, and its input files; delete them with `deleteFiles` after many draws. */
 export function drawJobAndFiles(seed: number): { readonly job: Job; readonly files: readonly ChangingFile[] } {
   const files: ChangingFile[] = [];
   const random = seededRandom(seed).fork('job');
   const job = Job.create(`drawn-${seed}`, {
     mode: random.pick(['batch', 'streaming']),
     parallelism: random.integer(1, 3),
-    // What is true of every operator that says nothing, unless it is one that breaks its word.
+    // The declaration of operators without their own, unless one is drawn to be false.
     deterministic: random.chance(0.5),
   });
   const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) =>
@@ -55,7 +55,7 @@ export function drawJobAndFiles(seed: number): { readonly job: Job; readonly fil
     const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
     if (other === undefined) {
       open[at] = drawOperator(random, stream);
-      // Read by two: the stream before stays open.
+      // Read by two consumers: the stream before stays open.
       if (random.chance(0.15)) open.push(stream);
     } else {
       open[at] = stream.union(other).map((item) => item);
@@ -66,7 +66,7 @@ export function drawJobAndFiles(seed: number): { readonly job: Job; readonly fil
   return { job, files };
 }
 
-/** A stand-in: simulation puts its own in the place of every sink. */
+/** A placeholder: the simulation replaces every sink by its own. */
 const nowhere: Sink<Item> = {
   name: 'nowhere',
   guarantee: 'at-least-once',
@@ -103,8 +103,8 @@ function drawSource(random: SeededRandom, job: Job, index: number, files: Changi
         }),
       );
     case 3:
-      // Without slots for all tasks it would keep the one that its consumer waits for: `memory` makes sure of them. What is
-      // kept for longer is completed, and that would never be.
+      // Without slots for all tasks it would hold the one that its consumer waits for, and only `memory` checks for
+      // that. Results that are kept longer are completed, which never happens here.
       return job
         .source(name, rudely(endless(random.chance(0.5))))
         .rebalance({ exchange: random.chance(0.5) ? 'pipelined' : drawMemory(random, 'until-consumers-finish') })
@@ -115,7 +115,7 @@ function drawSource(random: SeededRandom, job: Job, index: number, files: Changi
   }
 }
 
-/** It never ends by itself, only because nobody needs more; one record a millisecond. */
+/** An endless source, which ends only by dismissal; one record per millisecond. */
 function endless(deterministic: boolean): Source<Item> {
   return {
     name: 'endless',
@@ -209,7 +209,7 @@ const draws: readonly Draw[] = [
   (random, stream) => stream.forward({ exchange: random.pick(exchanges)(random) }).map((item) => ({ ...item })),
   (random, stream) => {
     const answers = random.fork('answers');
-    // Nothing here has a clock: they are late by promises alone.
+    // These have no clock, so they are late by promises only.
     const give = new DrawnAnswers(answers, promptClock);
     return stream.mapAsync(({ key, value }) => give.give(() => ({ key, value: (value + 3) % modulus })), {
       concurrency: random.integer(1, 8),
@@ -219,11 +219,11 @@ const draws: readonly Draw[] = [
   withNoise,
   firstFew,
   firstFew,
-  // Every record once per subtask: how many there are must not be drawn later.
+  // Every record once per subtask, so the parallelism must not be drawn later.
   (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
 ];
 
-/** Claims to be deterministic, and hands on what it gets in another order each time that it is started. */
+/** Declared deterministic, but emits its records in another order at each start. */
 function inAnotherOrder(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   let starts = 0;
   return stream
@@ -241,7 +241,7 @@ function inAnotherOrder(random: SeededRandom, stream: DataStream<Item>): DataStr
     .map((item) => item);
 }
 
-/** Claims to be deterministic, and marks each record with a number that never comes again. */
+/** Declared deterministic, but marks each record with a unique number. */
 function withNoise(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   let noise = 0;
   return stream
@@ -251,8 +251,8 @@ function withNoise(random: SeededRandom, stream: DataStream<Item>): DataStream<I
 }
 
 /**
- * Needs the first few records and no more: what it hands on tells how many there were, up to a limit, and not which. Now
- * and then every subtask needs a few, and then one task a few of those.
+ * Needs only the first few records; its result depends on their number, up to a limit, and not on which they are.
+ * Sometimes every subtask needs a few, and then one task a few of those.
  */
 function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   const most = random.pick([0, 1, 5, 40]);
@@ -272,7 +272,7 @@ function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStrea
   return random.pick(draws)(random, stream);
 }
 
-/** The four exchanges, with budgets of their own now and then. */
+/** The four exchanges, sometimes with their own budgets. */
 const exchanges: readonly ((random: SeededRandom) => Exchange)[] = [
   () => 'pipelined',
   (random) => drawMemory(random),

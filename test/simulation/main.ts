@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { runSeeds } from './run-seeds.ts';
 
 /**
- * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With `--json`
- * the summary as JSON, and how it gets on to the standard error.
+ * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
+ * `--json` it prints the summary as JSON, and its progress to standard error.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({

@@ -16,7 +16,7 @@ import { seededRandom, type SeededRandom, type SimulationOptions } from '../../s
 
 const deadlineMs = 50;
 
-/** What an extension does now and then, instead of what it is for. */
+/** Misbehavior that an extension sometimes shows instead of its work. */
 const manners: readonly ((given: unknown) => unknown)[] = [
   () => {
     throw new Error('rude');
@@ -32,7 +32,7 @@ const manners: readonly ((given: unknown) => unknown)[] = [
   },
 ];
 
-/** Draws extensions, observers and a logger that misbehave now and then; nothing for most seeds. */
+/** Draws extensions, observers and a logger that sometimes misbehave; none for most seeds. */
 export function drawRudeExtensions(seed: number): Omit<SimulationOptions, 'seed'> {
   const random = seededRandom(seed).fork('rude extensions');
   if (!random.chance(0.2)) return {};
@@ -52,7 +52,7 @@ export function drawRudeExtensions(seed: number): Omit<SimulationOptions, 'seed'
   };
 }
 
-/** A rule, or an actor that besides answers late, or twice. */
+/** A rule, or an actor that also answers late, or twice. */
 function drawStrategy(random: SeededRandom, rule: FailoverRule, rude: (given: unknown) => unknown) {
   const decide: FailoverRule = (failure, topology) =>
     random.chance(0.3)
@@ -79,7 +79,7 @@ function drawStrategy(random: SeededRandom, rule: FailoverRule, rude: (given: un
   );
 }
 
-/** More failures than any drawn run has that is right. */
+/** More failures than any correct drawn run has. */
 const mostFailures = 100;
 
 /** It counts by itself: after an invalid answer the actor's state is lost, with the counts of a rule. */

@@ -2,7 +2,7 @@ import type { Source, SourceReader } from '../../src/index.ts';
 import { DrawnAnswers } from '../../src/testing/drawn-answers.ts';
 import type { SeededRandom } from '../../src/testing/index.ts';
 
-/** A source whose every method answers in manners that are drawn: by what is only like a promise, later, twice. */
+/** A source whose methods answer in drawn manners: by a thenable, later, twice. */
 export function rudeSource<Item>(random: SeededRandom, source: Source<Item>): Source<Item> {
   const { plan } = source;
   return {
@@ -26,7 +26,7 @@ export function rudeSource<Item>(random: SeededRandom, source: Source<Item>): So
   };
 }
 
-/** What happens when an iterator is told that nobody needs more. */
+/** The drawn behavior of an iterator's `return()`. */
 const farewells: readonly (() => unknown)[] = [
   () => {
     throw new Error('no return');
@@ -37,7 +37,7 @@ const farewells: readonly (() => unknown)[] = [
   () => undefined,
 ];
 
-/** Iterates `items` anew each time; what `return()` of the iterator answers is drawn. */
+/** Iterates `items` from the start each time; the answer of the iterator's `return()` is drawn. */
 export function rudeIterable<Item>(random: SeededRandom, items: readonly Item[]): AsyncIterable<Item> {
   return {
     [Symbol.asyncIterator]: () => {

@@ -3,41 +3,44 @@ import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
 
-/** What simulated jobs did, all together. */
+/** Totals over simulated jobs. */
 export interface SeedsSummary {
   readonly passed: number;
-  /** What went wrong, by seed. */
+  /** Failed runs, by seed. */
   readonly failures: readonly string[];
-  /** Faults that struck. */
+  /** Faults that fired. */
   readonly faults: number;
   readonly tasks: number;
   readonly attempts: number;
   readonly reRun: number;
-  /** Results that were read again instead of being produced again. */
+  /** Results that were re-read instead of recomputed. */
   readonly reused: number;
   /** Restarts of single tasks that had to be widened. */
   readonly widened: number;
-  /** Regions that produced again what they had produced, and whose readers went on. */
+  /** Regions that reproduced their output while their consumers kept running. */
   readonly again: number;
-  /** Claims of determinism that were found to be false. */
+  /** Detected false declarations of determinism. */
   readonly brokenClaims: number;
-  /** Jobs that were right to fail: the disk they were allowed was too small for them. */
+  /** Jobs that rightly failed because their disk budget was too small. */
   readonly tooLarge: number;
   /** Jobs whose sinks answered in drawn manners. */
   readonly rudeSinks: number;
-  /** What strategies and backoffs answered and could not be used. */
+  /** Overruled answers of strategies and backoffs. */
   readonly overruled: number;
   /** Observers, classifiers and enrichers that failed. */
   readonly unheard: number;
-  /** Jobs of whose files one was appended to while they were read, which changes nothing. */
+  /** Jobs with a file that was appended to during the run, which changes nothing. */
   readonly appended: number;
-  /** Jobs of whose files one was otherwise changed, */
+  /** Jobs with a file that was changed otherwise, */
   readonly changed: number;
-  /** and those among them that were right to fail because of it. */
+  /** and those among them that rightly failed because of it. */
   readonly inputsChanged: number;
 }
 
-/** Simulates `count` drawn jobs, from seed `first` on. @param tell hears of what goes wrong, and now and then of how it goes */
+/**
+ * Simulates `count` drawn jobs, from seed `first` on.
+ * @param tell gets failed runs, and occasionally the progress
+ */
 export async function runSeeds(first: number, count: number, tell: (line: string) => void): Promise<SeedsSummary> {
   const failures: string[] = [];
   const sum = {

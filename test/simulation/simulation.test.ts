@@ -11,7 +11,7 @@ afterAll(deleteFiles);
 jest.setTimeout(60_000);
 
 describe('simulate', () => {
-  it('the same seed is the same run, event by event', async () => {
+  it('the same seed gives the same run, event by event', async () => {
     const told = async (seed: number): Promise<unknown> => {
       const { drawn, history, output } = await simulate(drawJob(seed), { seed });
       const events = history.events.map((event) =>
@@ -22,7 +22,7 @@ describe('simulate', () => {
     for (const seed of [3, 17, 42]) expect(await told(seed)).toEqual(await told(seed));
   });
 
-  it('keeps what it is given instead of drawing it, and leaves the sinks of the job alone', async () => {
+  it('uses given values instead of drawing them, and leaves the sinks of the job alone', async () => {
     const job = Job.create('doubled', { parallelism: 2 });
     const numbers = collect<number>();
     job
@@ -54,7 +54,7 @@ describe('simulate', () => {
     expect(failures).toBeGreaterThan(0);
   });
 
-  it('compares what it is told to compare', async () => {
+  it('compares the mapped records', async () => {
     const job = Job.create('arrivals', { parallelism: 1 });
     let arrivals = 0;
     job
@@ -67,7 +67,7 @@ describe('simulate', () => {
     for (let seed = 0; seed < 20; seed++) await simulate(job, { seed, outcome });
   });
 
-  it('names the seed, what it drew, what went wrong, and the call that repeats it', async () => {
+  it('names the seed, the draws, the problem, and the call that repeats the run', async () => {
     let calls = 0;
     const job = Job.create('counting', { parallelism: 1 });
     job
@@ -82,7 +82,7 @@ describe('simulate', () => {
     expect(error?.problems[0]).toMatch(/^sink "out" (lacks|has) \d+ ×/);
   });
 
-  it('a job that fails without a fault is told as it is', async () => {
+  it('reports a job that fails without a fault', async () => {
     const job = Job.create('broken');
     job
       .source('numbers', range(0, 3))
@@ -95,10 +95,10 @@ describe('simulate', () => {
   });
 });
 
-describe('an engine that is broken is caught', () => {
+describe('detects a broken engine', () => {
   afterEach(() => jest.restoreAllMocks());
 
-  /** Breaks a method: `instead` may call what was there. */
+  /** Breaks a method: `instead` may call the original. */
   function broken<Owner extends object, Name extends keyof Owner & string>(
     owner: Owner,
     name: Name,
@@ -160,17 +160,17 @@ describe('an engine that is broken is caught', () => {
       },
     ],
   ])('%s', async (_, problem, breakIt) => {
-    // The output to compare with comes from a sound engine.
+    // The output to compare with comes from an intact engine.
     const jobs = Array.from({ length: 60 }, (__, seed) => drawJob(seed));
     for (const job of jobs) await simulate(job, { seed: 0, maxFaults: 0 });
     breakIt();
-    // What a broken engine does after its end is told on the console.
+    // Errors of a broken engine after its end go to the console.
     jest.spyOn(console, 'warn').mockImplementation(() => {});
     await expect(firstProblem((seed) => jobs[seed] as Job)).resolves.toMatch(problem);
   });
 });
 
-/** The error of the first of some seeds that goes wrong. */
+/** The error of the first seed that goes wrong. */
 async function caught(jobOf: (seed: number) => Job): Promise<SimulationError | undefined> {
   for (let seed = 0; seed < 60; seed++) {
     const outcome = await simulate(jobOf(seed), { seed }).catch((error: unknown) => error as SimulationError);

@@ -8,11 +8,11 @@ import { restartCommands } from '../../src/failover/restart-proposal.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
 
-/** The actor of an attempt, as far as the books look at it. */
+/** The actor of an attempt, as far as the books use it. */
 export const execution = (isTerminal: boolean, value = 'running') =>
   ({ getSnapshot: () => ({ value, hasTag: () => isTerminal }) }) as unknown as ExecutionActorRef;
 
-/** The chart of a region, as far as the books look at it: its plan, which `step` leads on. */
+/** The chart of a region, as far as the books use it: its plan, which `step` advances. */
 class RegionStub {
   #plan: RestartPlan = 'new';
   state = 'running';
@@ -37,7 +37,7 @@ export function stubRegions(ledger: JobLedger): RegionStub[] {
   return stubs;
 }
 
-/** Tells regions what a failover decided about them, as the master and they do. Returns what the ledger does. */
+/** Tells regions the decision of a failover, like the master. Returns what the ledger returns. */
 export function restartRegions(
   ledger: JobLedger,
   stubs: readonly RegionStub[],
@@ -48,12 +48,12 @@ export function restartRegions(
   return wanted;
 }
 
-/** The books of a drawn job; each task is a region of its own unless it is drawn otherwise. */
+/** The books of a drawn job; each task is a separate region unless drawn otherwise. */
 export class Books {
   readonly ledger: JobLedger;
   readonly regionStubs: RegionStub[];
 
-  /** @param keep what the last of them says of every exchange */
+  /** @param keep `keepResults` by edge; the last entry for all further ones */
   constructor(...given: readonly (string | { readonly keepResults: KeepResults })[]) {
     const graph = drawn(...given.filter((line) => typeof line === 'string'));
     const keep = given.find((line) => typeof line === 'object')?.keepResults;
@@ -80,12 +80,12 @@ export class Books {
     return this.ledger.graph.partitionsOf(this.task(task))[0] as PartitionId;
   }
 
-  /** Its executor says of a task's result, as its present attempt writes it, that it is not all there. */
+  /** The executor reports that a task's current result is incomplete. */
   truncate(task: string, partition = this.result(task)): void {
     this.ledger.results.truncated(this.ledger.presentResult(partition));
   }
 
-  /** Begins the next attempt of a task, the first if it had none. Returns what is registered for it. */
+  /** Begins the next attempt of a task, or the first. Returns its registrations. */
   begin(task: string): string {
     const { ledger } = this;
     const vertex = this.task(task);
@@ -98,7 +98,7 @@ export class Books {
       .join(' ');
   }
 
-  /** A task runs through, and with it its region. Returns whose results nobody reads any more. */
+  /** A task runs to its end, and with it its region. Returns the tasks whose results are fully consumed. */
   run(...tasks: readonly string[]): string {
     const consumed = tasks.flatMap((task) => {
       this.begin(task);
@@ -109,8 +109,8 @@ export class Books {
   }
 
   /**
-   * A failover decides that the regions of these tasks restart; those in `again` produce the same again, those in
-   * `waiting` have not begun.
+   * A failover restarts the regions of these tasks; those in `again` reproduce their output, those in `waiting` have
+   * not begun.
    */
   restart(tasks: readonly string[], again: readonly string[] = [], waiting: readonly string[] = []): void {
     const regionsOf = (names: readonly string[]) => names.map((task) => this.region(task));

@@ -1,6 +1,6 @@
 /**
- * Where two values differ, as a path, or undefined: stricter than Jest's equality. Tells −0 from 0, a hole from
- * undefined, a missing prototype from the usual one, and looks at the order of keys.
+ * The path of the first difference of two values, or undefined. Stricter than Jest's equality: distinguishes −0 from 0,
+ * a hole from undefined, a missing prototype from the usual one, and orders of keys.
  */
 export function difference(actual: unknown, expected: unknown, path = '$'): string | undefined {
   if (Object.is(actual, expected)) return undefined;

@@ -8,13 +8,13 @@ import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.t
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { somePartition } from './partition-harness.ts';
 
-/** One kind of result. */
+/** A kind of result. */
 export interface Exchange {
   readonly name: string;
-  /** Whether it is kept, and can be read from any record; and whether that can be before it is complete. */
+  /** Whether it is retained, and readable from any record; and whether that is possible before it is complete. */
   readonly reading: 'once' | 'early' | 'at the end';
   readonly create: (subpartitionCount: number) => ResultPartition;
-  /** Lets what was put off happen. */
+  /** Lets pending work run. */
   readonly settle: () => void;
 }
 
@@ -64,7 +64,7 @@ function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY):
   };
 }
 
-/** Every kind of result. What is asked here holds for all of them. */
+/** Every kind of result. The tests over this list hold for all of them. */
 export const exchanges: [string, () => Exchange][] = [
   [
     'pipelined',

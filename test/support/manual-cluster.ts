@@ -35,7 +35,7 @@ import { restartBackoffMachine } from '../../src/machines/strategies/restart-bac
 import { toPlainError } from '../../src/plain-error.ts';
 import { HandExecutors } from './hand-executors.ts';
 
-/** A clock that moves when it is told to. */
+/** A clock that moves on command. */
 export class HandClock implements Clock {
   #now = 0;
   #timers: { readonly dueMs: number; readonly callback: () => void }[] = [];
@@ -97,7 +97,7 @@ export interface ManualClusterOptions {
   readonly backoffScope?: 'region' | 'job';
   readonly classifiers?: readonly FailureClassifier[];
   readonly enrichers?: readonly FailureEnricher[];
-  /** Slots of the one executor that is there from the start; 0 for none. */
+  /** Slots of the initial executor; 0 for no executor. */
   readonly slots?: number;
   /** Posts a message of the master to an executor, or throws because their connection is broken. */
   readonly posting?: (message: MasterToExecutorMessage, post: () => void) => void;
@@ -242,7 +242,7 @@ export class ManualCluster {
       .at(-1)?.state as RegionState;
   }
 
-  /** Reports of the present (or the given) attempt, bringing it through the states before where needed. */
+  /** Reports of the current (or the given) attempt, which first pass through earlier states if needed. */
   report(
     task: string,
     state: 'initializing' | 'running' | 'finished' | 'canceled',
@@ -261,7 +261,7 @@ export class ManualCluster {
     this.#say({ type: 'task.failed', ...base, ...failure });
   }
 
-  /** Brings every deployed task to running. */
+  /** Results found missing by verification, by the names of their producers. */
   runAll(tasks: readonly string[] = this.tasks): void {
     for (const task of tasks) {
       if (this.stateOf(task) === 'deploying') this.report(task, 'initializing');

@@ -6,13 +6,13 @@ export const barrier = (checkpoint: number): Mark => ({ kind: 'barrier', checkpo
 export const watermark = (timestampMs: number): Mark => ({ kind: 'watermark', timestampMs });
 export const idle: Mark = { kind: 'idleness', isIdle: true };
 
-/** What an attempt writes to a subpartition: a batch of so many records, which are numbered from 0, or a mark. */
+/** A step of an attempt in a subpartition: a batch of this many records, numbered from 0, or a mark. */
 export type Step = number | Mark;
 
-/** A record, or what a mark looks like. */
+/** A record, or the notation of a mark. */
 export type Spelled = number | string;
 
-/** What steps write, record by record, whatever the batches. */
+/** The output of steps, record by record, independent of batches. */
 export function spelledSteps(steps: readonly Step[], from = 0): Spelled[] {
   let count = 0;
   return steps.flatMap((step): Spelled[] => {
@@ -42,7 +42,7 @@ function spelledMark(mark: Mark): string {
   }
 }
 
-/** Writes steps to a subpartition; `settle` lets happen what was put off. */
+/** Writes steps to a subpartition; `settle` lets pending work run. */
 export function writeSteps(
   partition: ResultPartition,
   steps: readonly Step[],
@@ -58,7 +58,7 @@ export function writeSteps(
   }
 }
 
-/** Writes steps and finishes; what went wrong. */
+/** Writes steps and finishes; returns the error. */
 export function produce(partition: ResultPartition, steps: readonly Step[], settle: () => void): unknown {
   try {
     writeSteps(partition, steps, settle);

@@ -24,14 +24,14 @@ import { Subject } from 'rxjs';
 
 export const somePartition = { partition: 0, attempt: 0 } as ResultPartitionId;
 
-/** Takes `bytes` if there is room for all of them, as results do. */
+/** Takes `bytes` if all of them fit, like results. */
 export function reserveIfRoom(budget: ByteBudget, bytes: number): boolean {
   if (!budget.hasRoomFor(bytes)) return false;
   budget.reserve(bytes);
   return true;
 }
 
-/** Reads a view and notes what it emits. */
+/** Reads a view and records what it emits. */
 export class Reading {
   readonly elements: StreamElement[] = [];
   error: unknown;
@@ -63,7 +63,7 @@ export class Reading {
     this.#subscription.unsubscribe();
   }
 
-  /** Needs nothing more. */
+  /** Dismisses the view. */
   dismiss(): void {
     this.#view.dismiss();
     this.stop();
@@ -79,7 +79,7 @@ export class Reading {
   }
 }
 
-/** A partition that notes what is written to it, and is writable when told. */
+/** A partition that records what is written to it, and is writable on command. */
 export class NotingPartition implements ResultPartition {
   readonly id = somePartition;
   readonly exchange: ExchangeType = exchangeTypes.pipelined;
@@ -144,7 +144,7 @@ export class NotingPartition implements ResultPartition {
   }
 }
 
-/** A channel that a test feeds by hand; notes the credits it was given. */
+/** A channel that a test feeds; records the credits it gets. */
 export class HandChannel implements SubpartitionView {
   readonly #elements = new Subject<StreamElement>();
   readonly elements$ = this.#elements.asObservable();
@@ -185,7 +185,7 @@ export class HandChannel implements SubpartitionView {
 
 const unlimited = Number.POSITIVE_INFINITY;
 
-/** Record `index` of a subpartition, as every attempt of a deterministic producer writes it. */
+/** Record `index` of a subpartition, the same in every attempt of a deterministic producer. */
 export const recordOf = (subpartition: number, index: number): unknown => ({ subpartition, index });
 
 export interface RetainedRigOptions {
@@ -195,23 +195,23 @@ export interface RetainedRigOptions {
   readonly memoryBytes?: number;
   readonly diskBytes?: number;
   readonly overflow?: DiskOverflow;
-  /** Gives up what it finds, to make room on the disk. */
+  /** Releases any result it finds, to make room on disk. */
   readonly reclaim?: (rig: RetainedRig) => void;
   readonly timeoutMs?: number;
   readonly sync?: SyncPolicy;
   readonly freeze?: boolean;
   readonly isReproducible?: boolean;
-  /** Draws the order of what is ready at one instant. */
+  /** Draws the order of callbacks at one instant. */
   readonly seed?: number;
 }
 
-/** A kept result on files in memory and virtual time, written by one attempt after the other. */
+/** A retained result on files in memory and virtual time, written by one attempt after the other. */
 export class RetainedRig {
   readonly environment: VirtualEnvironment;
   readonly memory: ByteBudget;
   readonly disk: ByteBudget;
   readonly store: MemorySpillStore;
-  /** In the hands of the latest attempt. */
+  /** As held by the latest attempt. */
   partition: ResumableResult;
   readonly ends: (Error | undefined)[] = [];
   appends = 0;
@@ -219,7 +219,7 @@ export class RetainedRig {
   syncs = 0;
   truncations = 0;
   wakes = 0;
-  /** Records that the latest attempt has written, by subpartition. */
+  /** Number of records written by the latest attempt, by subpartition. */
   #produced: number[] = [];
   #attempt = 0;
 
@@ -253,7 +253,7 @@ export class RetainedRig {
     faults.call(spillFaultPoints.sync, () => this.syncs++, always);
   }
 
-  /** Lets everything happen that needs no time. */
+  /** Runs everything that needs no time. */
   settle(): void {
     this.environment.advance(0);
   }
@@ -269,7 +269,7 @@ export class RetainedRig {
     return this;
   }
 
-  /** Asks as its producer does, which waits if it may not write. */
+  /** Checks like its producer, which waits if it may not write. */
   mayWrite(): boolean {
     if (this.partition.isWritable) return true;
     this.partition.waitForRoom();
@@ -286,7 +286,7 @@ export class RetainedRig {
     return this;
   }
 
-  /** The next attempt takes over. Returns the handle of the one before. */
+  /** The next attempt takes over. Returns the previous attempt's partition. */
   resume(isLost = false): ResumableResult {
     const before = this.partition;
     this.partition = before.resume({ ...somePartition, attempt: ++this.#attempt } as ResultPartitionId, isLost);
@@ -301,7 +301,7 @@ export class RetainedRig {
     return reading;
   }
 
-  /** Bytes of its files. */
+  /** Total size of its files. */
   get fileBytes(): number {
     return [...this.store.files.values()].flat().reduce((sum, { length }) => sum + length, 0);
   }

@@ -1,11 +1,11 @@
-/** A proxy that was revoked: whatever is asked of it throws a TypeError. */
+/** A revoked proxy: every access throws a TypeError. */
 export function revokedProxy(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   return proxy;
 }
 
-/** A proxy that throws at whatever is asked of it. */
+/** A proxy that throws at every access. */
 export function trappingProxy(): object {
   const trap = (): never => {
     throw new Error('trap');
@@ -22,13 +22,13 @@ export function errorWithout(key: 'cause' | 'code' | 'message' | 'name' | 'recov
   });
 }
 
-/** `value` with a property `then`: what may or may not be awaited. */
+/** `value` with a property `then`: a thenable, or nearly one. */
 export function withThen<Value extends object>(value: Value, then: unknown): Value {
   // oxlint-disable-next-line unicorn/no-thenable -- that is what it is for
   return Object.defineProperty(value, 'then', { value: then });
 }
 
-/** What can be awaited like a promise, and does what `then` does. */
+/** A thenable with this `then`. */
 export function thenable<Value>(
   then: (yes: (value: Value) => void, no: (error: unknown) => void) => unknown,
 ): PromiseLike<Value> {

@@ -12,24 +12,24 @@ import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 
-/** What a run did, as a story tells it. */
+/** The observations of a run in a story. */
 export interface StoryEnd {
   readonly receipt: JobReceipt;
   readonly kept: readonly KeptResult[];
   readonly events: readonly JobEvent[];
-  /** Attempts by vertex: the most of any of its subtasks. */
+  /** Attempts by vertex: the maximum over its subtasks. */
   readonly attempts: Readonly<Record<string, number>>;
-  /** Faults that were armed and never struck: then the story shows nothing. */
+  /** Faults that were armed but never fired, in which case the story proves nothing. */
   readonly unfired: readonly Fault[];
-  /** Tasks that were told to stop or to run again, in the order in which they were first. */
+  /** Tasks that were canceled or restarted, in order of the first time. */
   readonly disturbed: readonly string[];
-  /** Tasks that ran at least twice, with the times they did. */
+  /** Tasks that ran at least twice, with their number of attempts. */
   readonly ranAgain: Readonly<Record<string, number>>;
 }
 
 export interface StoryOptions extends JobRunOptions {
   readonly faults?: FaultPlan;
-  /** As if executors were other machines: what they hold is lost with them. */
+  /** Executors behave like separate machines: their results are lost with them. */
   readonly resultsOfLostExecutors?: 'kept' | 'lost';
 }
 
@@ -64,7 +64,7 @@ export async function runStory(
       ...options,
     },
     {
-      // Few steps a turn: messages arrive in between.
+      // Few steps per turn, so that messages arrive in between.
       dataPlane: (given, resolved) => new LocalDataPlane(given, { ...resolved, maxSteps: () => 8 }),
       cluster: (made) => {
         cluster = made;
@@ -92,7 +92,7 @@ export async function runStory(
   };
 }
 
-/** Kills a task when it has taken some batches, as often as told. */
+/** Kills a task after it has taken some batches, `times` times. */
 export function killing(vertex: string, { subtask = 0, skip = 3, times = 1 } = {}, faults = faultPlan()): FaultPlan {
   faults.fail('task.batch', {
     when: (place) => place['vertex'] === vertex && place['subtask'] === subtask,

@@ -4,23 +4,23 @@ import { TaskContext } from '../../src/operators/task/task-context.ts';
 import type { Environment } from '../../src/environment.ts';
 import { OutputClaims } from '../../src/partitions/claims/output-claims.ts';
 
-/** A run as its tasks see it, without the rest of it. */
+/** A run as its tasks see it. */
 export interface TestRun extends Pick<RuntimeContext, 'run'> {
   readonly outputs: OutputClaims;
-  /** Gives back what it has claimed. */
+  /** Releases its claims. */
   end(): void;
 }
 
 let runs = 0;
 
-/** A run of its own. */
+/** A new run. */
 export function testRun(): TestRun {
   const run = `${++runs}`.padStart(16, '0') as RunId;
   const outputs = new OutputClaims(run, 'test');
   return { run, outputs, end: () => outputs.release() };
 }
 
-/** The context of the one task of a vertex `step`, in a run of its own. */
+/** The context of the only task of a vertex `step`, in a new run. */
 export function testContext(environment: Environment): TaskContext {
   return new TaskContext({
     ...testRun(),

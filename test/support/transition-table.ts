@@ -2,8 +2,8 @@ import { type AnyActorRef, type AnyMachineSnapshot, type AnyStateMachine, create
 import { getShortestPaths } from 'xstate/graph';
 
 /**
- * `running`, `scheduled.allocating` or `failed+awaited`: the state value as one word, without the parents that only group
- * others.
+ * `running`, `scheduled.allocating` or `failed+awaited`: the state value as one word, without parents that only group
+ * states.
  */
 export function stateName(value: unknown, groups: readonly string[] = []): string {
   if (typeof value === 'string') return value;
@@ -14,16 +14,16 @@ export function stateName(value: unknown, groups: readonly string[] = []): strin
   return all.join('+');
 }
 
-/** A machine brought to life with everything it names replaced by a recorder. */
+/** A live machine in which everything it names is replaced by a recorder. */
 export interface RecordedActor {
   readonly actor: AnyActorRef;
-  /** What it did since the last `take`: provided actions by name, messages as `→ type`. */
+  /** Its effects since the last `take`: provided actions by name, messages as `→ type`. */
   take(): string[];
 }
 
 /**
  * Replaces the named actions of a machine by recorders.
- * @param names the actions the composition root provides
+ * @param names the actions that the composition root provides
  */
 export function recorded(
   machine: AnyStateMachine,
@@ -48,7 +48,7 @@ export function recorded(
   return { actor, take: () => log.splice(0) };
 }
 
-/** An actor that only notes what it is sent. */
+/** An actor that records what it is sent. */
 export function listener(
   log: (entry: string, event: { readonly type: string }) => void,
   { tags = [], parent }: { readonly tags?: readonly string[]; readonly parent?: AnyActorRef } = {},
@@ -70,7 +70,7 @@ export function listener(
   return silent as AnyActorRef;
 }
 
-/** Every shortest path of a machine over the given events, as the list of events that leads to each state. */
+/** Every shortest path of a machine over the given events, as the list of events to each state. */
 export function walks(
   machine: AnyStateMachine,
   events: readonly { readonly type: string }[],

@@ -1,7 +1,7 @@
 import type { FaultPoints } from '../../src/environment.ts';
 import { faultPlan, InjectedFaultError } from '../../src/testing/fault-plan.ts';
 
-/** The batches of `count` reaches at which something was thrown. */
+/** The numbers of the reaches, out of `count`, at which it threw. */
 function thrownAt(faults: FaultPoints, count: number, vertex = 'map'): number[] {
   const thrown: number[] = [];
   for (let batch = 0; batch < count; batch++) {
@@ -15,7 +15,7 @@ function thrownAt(faults: FaultPoints, count: number, vertex = 'map'): number[] 
 }
 
 describe('faultPlan', () => {
-  it('lets everything pass while nothing is armed, and counts it', () => {
+  it('lets everything pass and counts it, while nothing is armed', () => {
     const plan = faultPlan();
     expect(thrownAt(plan, 3)).toEqual([]);
     plan.reach('sink.commit');
@@ -83,7 +83,7 @@ describe('faultPlan', () => {
     expect([first.fired, second.fired]).toEqual([1, 1]);
   });
 
-  it('arms and disarms while it runs', () => {
+  it('can be armed and disarmed during the run', () => {
     const plan = faultPlan();
     thrownAt(plan, 2);
     const fault = plan.fail('task.batch', { times: 5 });
@@ -93,7 +93,7 @@ describe('faultPlan', () => {
     expect(plan.reached.get('task.batch')).toBe(6);
   });
 
-  it('reports a fault at a point that nobody reached', () => {
+  it('reports a fault at a point that was never reached', () => {
     const plan = faultPlan();
     plan.fail('no.such.point');
     expect(plan.unfired().map((fault) => fault.name)).toEqual(['no.such.point']);

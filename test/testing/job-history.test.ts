@@ -18,7 +18,7 @@ const graph = new ExecutionGraph(
 );
 const regions = pipelinedRegions(graph);
 
-/** `a created scheduled …`: a task, its attempt after `#` (0 without), the states it enters. */
+/** `a created scheduled …`: a task, its attempt after `#` (default 0), the states it enters. */
 function task(name: string, ...states: ExecutionState[]): JobEvent[] {
   const [id = '', attempt = '0'] = name.split('#');
   const vertex = ['a', 'b'].indexOf(id);
@@ -114,11 +114,11 @@ const violations = (events: readonly JobEvent[]): string[] => {
 };
 
 describe('JobHistory', () => {
-  it.each(Object.entries(sound))('finds nothing wrong with %s', (_, events) => {
+  it.each(Object.entries(sound))('finds no violation in %s', (_, events) => {
     expect(violations(events)).toEqual([]);
   });
 
-  it.each(broken)('%s is complained about', (_, expected, events) => {
+  it.each(broken)('reports %s', (_, expected, events) => {
     const found = violations(events);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(expected);

@@ -15,7 +15,7 @@ describe('seededRandom', () => {
     expect(integers(random.fork('faults'))).toEqual([833_538, 432_303, 721_446, 139_535, 984_317, 691_440]);
   });
 
-  it('draws the same from the same seed and others from another', () => {
+  it('draws the same numbers from the same seed and others from another', () => {
     fc.assert(
       fc.property(seeds, seeds, (a, b) => {
         expect(draws(seededRandom(a))).toEqual(draws(seededRandom(a)));
@@ -24,12 +24,12 @@ describe('seededRandom', () => {
     );
   });
 
-  it('draws others from neighboring seeds', () => {
+  it('draws different numbers from neighboring seeds', () => {
     const firsts = new Set(Array.from({ length: 10_000 }, (_, seed) => seededRandom(seed).next()));
     expect(firsts.size).toBe(10_000);
   });
 
-  it('forks by name alone: what was drawn before changes nothing', () => {
+  it('forks by name only: earlier draws have no effect', () => {
     fc.assert(
       fc.property(seeds, fc.string(), fc.string(), fc.nat(20), (seed, a, b, drawn) => {
         const random = seededRandom(seed);
@@ -74,7 +74,7 @@ describe('seededRandom', () => {
     }
   });
 
-  it('shuffles in place, losing nothing, each order as likely', () => {
+  it('shuffles in place, losing nothing, each order equally likely', () => {
     const random = seededRandom(11);
     const counts = new Map<string, number>();
     for (let round = 0; round < 6_000; round++) {

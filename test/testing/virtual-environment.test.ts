@@ -6,7 +6,7 @@ import { createActor, createMachine } from 'xstate';
 import { VirtualTimeError } from '../../src/testing/virtual-clock.ts';
 import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 
-/** Records what happens, with the virtual time at which it does. */
+/** Records events with their virtual time. */
 function record(environment: VirtualEnvironment): { readonly log: string[]; readonly note: (what: string) => void } {
   const log: string[] = [];
   return { log, note: (what) => void log.push(`${environment.clock.now()} ${what}`) };
@@ -69,7 +69,7 @@ describe('one clock', () => {
     expect(environment.clock.timerCount).toBe(0);
   });
 
-  it('runs due timers before immediates, and what they set in motion in the next turn', () => {
+  it('runs due timers before immediates, and the work they schedule in the next turn', () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
@@ -108,7 +108,7 @@ describe('one clock', () => {
     ['negative', -5, 0],
     ['not a number', Number.NaN, 0],
     ['fractional', 0.5, 0.5],
-  ])('takes a delay that is %s', (_, delayMs, dueMs) => {
+  ])('accepts a delay that is %s', (_, delayMs, dueMs) => {
     const environment = virtualEnvironment();
     const { log, note } = record(environment);
     environment.clock.setTimeout(() => note('ran'), delayMs);
@@ -151,7 +151,7 @@ describe('cancellation', () => {
     clock.clearTimeout(undefined);
   });
 
-  it('drops RxJS work that was unsubscribed before its turn, immediates too', () => {
+  it('drops RxJS work that was unsubscribed before its turn, including immediates', () => {
     const environment = virtualEnvironment();
     const { note, log } = record(environment);
     const subscriptions = [0, 10].map((delayMs) => environment.scheduler.schedule(() => note('ran'), delayMs));
@@ -160,7 +160,7 @@ describe('cancellation', () => {
     expect(log).toEqual([]);
   });
 
-  it('keeps the order of those that stay, whatever is canceled around them', () => {
+  it('keeps the order of the remaining timers, whatever is canceled around them', () => {
     const environment = virtualEnvironment({ seed: 5 });
     const { clock, random } = environment;
     const due: number[] = [];
@@ -199,7 +199,7 @@ describe('order', () => {
     return log;
   }
 
-  it('is that of insertion by default, whatever the seed', () => {
+  it('is that of scheduling by default, for any seed', () => {
     expect(run(1, 'fifo')).toEqual(run(2, 'fifo'));
     expect(run(1, 'fifo').slice(20, 23)).toEqual(['10 timer 0', '10 timer 2', '10 timer 4']);
   });
@@ -219,7 +219,7 @@ describe('order', () => {
 });
 
 describe('promises', () => {
-  it('go on after each turn, however long their chain, before time moves', async () => {
+  it('continue after each turn, however long their chain, before time moves', async () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
@@ -250,7 +250,7 @@ describe('promises', () => {
     expect(environment.clock.now()).toBe(100);
   });
 
-  it('do not go on while driven synchronously', () => {
+  it('do not continue while driven synchronously', () => {
     const environment = virtualEnvironment();
     let ran = false;
     environment.clock.setTimeout(() => void Promise.resolve().then(() => (ran = true)), 5);
@@ -258,7 +258,7 @@ describe('promises', () => {
     expect(ran).toBe(false);
   });
 
-  it('settle: no work is ready, no timer is armed, no promise goes on', async () => {
+  it('settle: no work is ready, no timer is armed, no promise continues', async () => {
     const environment = virtualEnvironment();
     const { clock } = environment;
     const { log, note } = record(environment);
@@ -312,7 +312,7 @@ describe('promises', () => {
 });
 
 describe('standstill', () => {
-  it('is an error that names the instant, what is missing and the seed', async () => {
+  it('is an error that names the instant, the awaited event and the seed', async () => {
     const environment = virtualEnvironment({ seed: 77 });
     environment.clock.setTimeout(() => {}, 40);
     const driven = environment.drive(new Promise(() => {}), {
@@ -325,7 +325,7 @@ describe('standstill', () => {
     );
   });
 
-  it('is noticed although timers go on forever', async () => {
+  it('is detected although timers continue forever', async () => {
     const environment = virtualEnvironment();
     interval(1_000, environment.scheduler).subscribe();
     await expect(environment.drive(new Promise(() => {}), { limitMs: 60_000 })).rejects.toThrow(
@@ -334,7 +334,7 @@ describe('standstill', () => {
     expect(() => environment.runUntilIdle(5_000)).toThrow(/the clock is not done within 5000 ms/);
   });
 
-  it('is noticed when something reschedules itself without a delay', () => {
+  it('is detected when work reschedules itself without a delay', () => {
     const environment = virtualEnvironment();
     const again = (): void => void environment.clock.setImmediate(again);
     again();
@@ -354,7 +354,7 @@ describe('standstill', () => {
   });
 });
 
-it('runs timers, half of them canceled, at a price that does not grow with their number', () => {
+it('runs timers, half of them canceled, at a cost that does not grow with their number', () => {
   const cpuMsOf = (count: number): number => {
     const environment = virtualEnvironment({ seed: 9 });
     const { clock, random } = environment;
@@ -371,6 +371,6 @@ it('runs timers, half of them canceled, at a price that does not grow with their
     return (user + system) / 1_000;
   };
   const few = Math.min(...[0, 1, 2].map(() => cpuMsOf(12_500)));
-  // Eight times as many: 8 times the work and a little, where a quadratic takes 64.
+  // Eight times as many timers: a little over 8 times the work, where a quadratic algorithm takes 64.
   expect(cpuMsOf(100_000)).toBeLessThan(32 * Math.max(few, 5));
 });

@@ -5,7 +5,7 @@ import type { KeyedProcessContext } from '../../src/operators/operator-descripti
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
 
-// Checked by the compiler: what these lines say is in their types. Jest runs them to see that they can be called.
+// Checked by the compiler: the types of these lines are the tests. Jest runs them to check that they can be called.
 
 interface Flight {
   readonly origin: string;
@@ -32,10 +32,10 @@ const sink = <In>(): Sink<In> => ({
   open: () => ({ write() {}, commit() {}, abort() {} }),
 });
 const flights = () => Job.create('flights').source('flights', source<Flight>());
-/** Never called: holds what must not compile. */
+/** Never called: contains what must not compile. */
 const refused = (_lines: () => unknown): void => {};
 
-it('of sources alone it can be said that they cannot be read again', () => {
+it('only a source can be declared not replayable', () => {
   const job = Job.create('flights');
   holds<Flight>()(job.source('live', source<Flight>(), { replayable: false }), true);
   holds<Flight>()(job.source('as it says', source<Flight>(), { replayable: undefined }), true);
@@ -79,7 +79,7 @@ describe('records are inferred', () => {
     );
   });
 
-  it('narrowed by a type guard, also by one that is inferred', () => {
+  it('narrowed by a type guard, including an inferred one', () => {
     holds<Delayed>()(
       flights().filter((flight): flight is Delayed => flight.delay !== null),
       true,
@@ -120,7 +120,7 @@ describe('records are inferred', () => {
     );
   });
 
-  it('limited by what a record costs and is keyed by: both know its type', () => {
+  it('limited by the cost of a record and its key: both have its type', () => {
     const limits = { tokens: 5, perMs: 1 };
     holds<string>()(
       flights().mapAsync(async (flight) => flight.origin, {
@@ -211,7 +211,7 @@ describe('keys and results are inferred', () => {
     );
   });
 
-  it('by reduce, which gives what it takes', () => {
+  it('by reduce, which returns its input type', () => {
     holds<Flight>()(
       keyed().reduce((a, b) => ({ ...a, delay: (a.delay ?? 0) + (b.delay ?? 0) })),
       true,
@@ -267,9 +267,9 @@ describe('keys and results are inferred', () => {
 /** `any` */
 type Anything = ReturnType<typeof JSON.parse>;
 
-describe('promises are no records', () => {
+describe('promises are not records', () => {
   const later = async (flight: Flight): Promise<number> => flight.origin.length;
-  /** Only of the type that stands where a stream would: its text is the compiler's message. */
+  /** Only the type that stands in place of a stream: its text is the compiler's message. */
   const isRefused = (_: 'a promise is not a record: use mapAsync'): void => {};
   const keyed = () => flights().keyBy((flight) => flight.origin);
   const sum = { create: () => 0, add: (total: number, _: Flight) => total, result: (total: number) => total };
@@ -313,7 +313,7 @@ describe('promises are no records', () => {
     });
   });
 
-  it('but what may be anything is a record, and so is nothing', () => {
+  it('but `any` is a record, and so is a function without a result', () => {
     holds<unknown>()(
       flights().map((flight): unknown => flight),
       true,
@@ -352,7 +352,7 @@ describe('promises are no records', () => {
   });
 });
 
-describe('what flows where it does not fit', () => {
+describe('a stream in the wrong place', () => {
   it('does not compile into a sink', () => {
     flights().sink('any', sink<unknown>());
     flights().sink('wider', sink<Flight | string>());

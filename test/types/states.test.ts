@@ -12,7 +12,7 @@ import type { partitionMachine } from '../../src/machines/partition/partition-ma
 import type { regionMachine } from '../../src/machines/region/region-machine.ts';
 import type { taskExecutorMachine } from '../../src/machines/task-executor/task-executor-machine.ts';
 
-// Checked by the compiler: what these lines say is in their types. Jest runs them to see that they can be called.
+// Checked by the compiler: the types of these lines are the tests. Jest runs them to check that they can be called.
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
@@ -25,10 +25,10 @@ type NamesIn<Value> = Value extends string
 
 type NamesOf<Machine extends AnyStateMachine> = NamesIn<StateValueFrom<Machine>>;
 
-/** Does not compile unless the states of a chart are those of its union and the parts it divides or groups them into. */
+/** Does not compile unless the states of a chart are those of its union and the parts that divide or group them. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
-describe('the states of each chart are those that its observers hear, and their parts', () => {
+describe('the states of each chart are those that its observers get, and their parts', () => {
   it('execution', () => same<NamesOf<typeof executionMachine>, ExecutionState | 'waiting' | 'deployed'>(true));
 
   it('region', () => {
@@ -45,7 +45,7 @@ describe('the states of each chart are those that its observers hear, and their 
 
   it('task executor', () => same<NamesOf<typeof taskExecutorMachine>, TaskExecutorState>(true));
 
-  it('a state more, or one less, does not compile', () => {
+  it('one state more, or one less, does not compile', () => {
     // @ts-expect-error one less
     same<NamesOf<typeof taskExecutorMachine>, Exclude<TaskExecutorState, 'lost'>>(true);
     // @ts-expect-error one more

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type * as kintsugi from '../../src/index.ts';
 import type * as testing from '../../src/testing/index.ts';
 
-/** The names of the optional properties that do not take `undefined`. */
+/** The names of the optional properties that do not accept `undefined`. */
 type Refusing<Options> = {
   [Name in keyof Options]-?: object extends Pick<Options, Name>
     ? { readonly [Each in Name]: undefined } extends Pick<Options, Name>
@@ -11,12 +11,12 @@ type Refusing<Options> = {
     : never;
 }[keyof Options];
 
-/** Does not compile unless every optional property of `Options` takes `undefined`. */
+/** Does not compile unless every optional property of `Options` accepts `undefined`. */
 function accepts<Options>(..._refusing: [Refusing<Options>] extends [never] ? [] : [Refusing<Options>]): true {
   return true;
 }
 
-// With `exactOptionalPropertyTypes` a caller cannot pass on `maybe.signal` unless the type says so.
+// With `exactOptionalPropertyTypes` a caller cannot pass on `maybe.signal` unless the type allows it.
 const optionTypes: Readonly<Record<string, true>> = {
   AsyncMapOptions: accepts<kintsugi.AsyncMapOptions>(),
   BlockingExchangeOptions: accepts<kintsugi.BlockingExchangeOptions>(),
@@ -60,7 +60,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   VirtualEnvironmentOptions: accepts<testing.VirtualEnvironmentOptions>(),
 };
 
-it('every public type of options is in the table of those that take undefined', () => {
+it('every public options type is in the table of those that accept undefined', () => {
   const doors = ['../../src/index.ts', '../../src/testing/index.ts'];
   const text = doors.map((door) => readFileSync(new URL(door, `file://${__filename}`), 'utf8')).join();
   const names = Array.from(text.matchAll(/\b(\w+Options)\b/g), ([name]) => name);

@@ -15,7 +15,7 @@ function entered(source: string): string[] {
   return names;
 }
 
-describe('instrumented code tells which function is entered', () => {
+describe('instrumented code reports each function that is entered', () => {
   it.each<[what: string, source: string, names: string[]]>([
     ['a function', 'function go(): void {} go();', ['go']],
     ['an arrow function', 'const go = (n: number) => n + 1; go(1);', ['go']],
@@ -46,7 +46,7 @@ describe('instrumented code tells which function is entered', () => {
     expect(entered(source)).toEqual(names);
   });
 
-  it('and where each function is in it', () => {
+  it('and the position of each function', () => {
     const { code, functions } = instrument('const text = `“\n`; function one() { return () => text; }', 'a.ts');
     expect(
       functions.map(({ name, start, end }) => [name, code.slice(start, end).replaceAll(/kintsugiWalk\S+ \d+\)/g, '…')]),

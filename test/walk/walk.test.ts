@@ -14,7 +14,7 @@ async function walk(name: string): Promise<TracedReport> {
   return JSON.parse(stdout) as TracedReport;
 }
 
-/** File names alone: folders may change. */
+/** File names only: folders may change. */
 function fileNames({ files }: WalkReport): string[] {
   return files.map(({ name }) => basename(name));
 }
@@ -45,7 +45,7 @@ describe('the walk of one failure', () => {
     expect(fileNames(failure)).toContain(file);
   });
 
-  it('leaves out those who only watch, and what they call', () => {
+  it('leaves out observers, and what they call', () => {
     const names = fileNames(failure);
     for (const file of ['receipt-book.ts', 'observers.ts', 'log-event.ts', 'job-run.ts', 'exception-history.ts']) {
       expect(names).not.toContain(file);
@@ -54,7 +54,7 @@ describe('the walk of one failure', () => {
     expect(failure.leftOut).toContainEqual(expect.stringContaining('recordState()'));
   });
 
-  it('counts a switch wherever the next function is in another file', () => {
+  it('counts a switch whenever the next function is in another file', () => {
     const { trace, files, parts, pairs, switches, entries } = failure;
     const others = trace.filter(({ file }, index) => index > 0 && trace[index - 1]?.file !== file);
     expect([switches, entries, files.length]).toEqual([
@@ -67,7 +67,7 @@ describe('the walk of one failure', () => {
     expect(sum(files.map(({ count }) => count))).toBe(entries);
   });
 
-  it('counts once more as if nothing had been looked up in the graph or the kernel', () => {
+  it('counts again without lookups in the graph and the kernel', () => {
     const steps = failure.trace.filter(({ file }) => /^(?!errors|graph|journal).+\//.test(file));
     expect(steps.length).toBeLessThan(failure.entries);
     expect(failure.withoutLookups).toEqual({
@@ -78,7 +78,7 @@ describe('the walk of one failure', () => {
 });
 
 describe('the walk of one batch', () => {
-  it('goes from the producer through the retained result to the consumer, and nowhere near a chart', async () => {
+  it('goes from the producer through the retained result to the consumer, without touching a chart', async () => {
     const batch = await walk('batch');
     expect(fileNames(batch)).toEqual(
       expect.arrayContaining(['stream-task.ts', 'record-writer.ts', 'retained-log.ts', 'input-gate.ts']),

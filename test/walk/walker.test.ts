@@ -9,7 +9,7 @@ function walkerWith(leftOut: readonly LeftOut[] = []): Walker {
 }
 
 describe('a walk is refused', () => {
-  it('when it leaves out what is not there', () => {
+  it('if it leaves out something that does not exist', () => {
     const why = 'only watches';
     const walker = walkerWith([
       { name: 'go', extent: 'alone', why },
@@ -22,13 +22,13 @@ describe('a walk is refused', () => {
     );
   });
 
-  it('when it did not come to its end', () => {
+  it('if it did not reach its end', () => {
     const walker = walkerWith();
     walker.start();
     expect(() => walker.assertSound()).toThrow('The walk has no end');
   });
 
-  it('when the stack does not show the function that is entered', () => {
+  it('if the stack does not show the entered function', () => {
     const walker = walkerWith();
     walker.start();
     walker.enter('api/a.ts', 0);

@@ -24,7 +24,7 @@ import { tinyParquet } from '../tiny-parquet.ts';
 
 const at = scratchDirectory();
 
-/** Larger than what is hashed at both ends, and than two blocks. */
+/** Larger than the hashed parts at both ends, and than two blocks. */
 const count = 20_000;
 const ids = Array.from({ length: count }, (_, id) => id);
 const jsonLines = ids.map((id) => `{"id":${String(id).padStart(7)}}\n`).join('');
@@ -38,7 +38,7 @@ interface Format {
 const formats: Readonly<Record<string, Format>> = {
   NDJSON: { content: Buffer.from(jsonLines), sourceOf: (path) => jsonLinesFile(path) },
   'packed NDJSON': {
-    // So that it does not become short.
+    // So that it does not become shorter.
     content: gzipSync(jsonLines, { level: 0 }),
     sourceOf: (path) => jsonLinesFile(path),
   },
@@ -61,13 +61,13 @@ function overwrite(path: string, position: number, bytes: string): void {
   closeSync(file);
 }
 
-/** The time of the last change is only as fine as the file system tells it. */
+/** The modification time is only as precise as the file system. */
 function touch(path: string): void {
   const { mtimeMs } = statSync(path);
   utimesSync(path, mtimeMs / 1_000, mtimeMs / 1_000 + 1);
 }
 
-/** What somebody does to a file of `length` bytes, and how it shows; undefined where it changes nothing that is read. */
+/** A change of a file of `length` bytes, and how it is detected; undefined if it changes nothing that is read. */
 const changes: [title: string, change: (path: string, length: number) => void, shows: InputChange | undefined][] = [
   ['whole lines appended', (path) => appendFileSync(path, '{"id":-1}\n'), undefined],
   ['touched and appended to', (path) => (touch(path), appendFileSync(path, '\n\n\n')), undefined],
@@ -89,7 +89,7 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
   const path = at(title);
   const numbers = (rows: readonly { readonly id: unknown }[]): number[] => rows.map(({ id }) => Number(id));
 
-  /** A reader of the only subtask; when it is opened the file is as it was. */
+  /** A reader of the only subtask; the file is unchanged when it is opened. */
   const opened = async (): Promise<SourceReader<{ readonly id: unknown }>> => {
     writeFileSync(path, content);
     const source = sourceOf(path);
@@ -130,7 +130,7 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
         [0, 1],
         [1, 0],
       ] as const) {
-        // What has nothing to read does not look.
+        // A subtask without data does not open the file.
         if (subtask === 1 && first.length === count) continue;
         const share = open(subtask, attempt).then((reader) => drain(reader, 500));
         if (shows !== undefined) expect(await failureOf(share)).toMatchObject({ change: shows });
@@ -140,7 +140,7 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
     });
   });
 
-  it('replaced by another file: seen by whoever opens it, while whoever has it open reads it to its end', async () => {
+  it('replaced by another file: an open reader reads the old file to its end; a new reader sees the change', async () => {
     const reader = await opened();
     const source = sourceOf(path);
     const plan = await planSource(source);
@@ -153,7 +153,7 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
     });
   });
 
-  it('deleted: read to its end by whoever has it open, and missed by whoever opens it', async () => {
+  it('deleted: an open reader reads it to its end; a new reader reports it missing', async () => {
     const reader = await opened();
     const source = sourceOf(path);
     const plan = await planSource(source);
@@ -163,10 +163,10 @@ describe.each(Object.entries(formats))('%s', (title, { content, sourceOf }) => {
   });
 });
 
-/** Files of Linux that are made while they are read: their sizes are told as 0, and as a page. */
+/** Files that Linux generates on reading: their reported sizes are 0, and one page. */
 const unsized = ['/proc/self/status', '/sys/kernel/mm/transparent_hugepage/enabled'].filter((file) => existsSync(file));
 
-describe.each(unsized)('%s has another size than it is said to have', (file) => {
+describe.each(unsized)('%s does not have its reported size', (file) => {
   const link = at('link');
   beforeEach(() => symlinkSync(file, link));
   afterEach(() => unlinkSync(link));
@@ -202,7 +202,7 @@ describe('a last line without a newline', () => {
     else expect(await records).toEqual([1, 2, 3]);
   });
 
-  it('that is half written when the run begins', async () => {
+  it('that is half-written when the run begins', async () => {
     writeFileSync(path, '1\n{"a":');
     const source = jsonLinesFile(path);
     const reader = await source.open(contextOf(), await planSource(source));
@@ -211,12 +211,12 @@ describe('a last line without a newline', () => {
   });
 });
 
-it('whatever is read and changed in whatever order: the records of the plan, or an error', async () => {
-  // A few lines to a block.
+it('any reads and changes in any order: the planned records, or an error', async () => {
+  // A few lines per block.
   const line = fc.integer({ min: 0, max: 99 }).map((id) => `{"id":${id},"text":"${'x'.repeat(99_000 + id)}"}\n`);
   const lines = fc.array(line, { maxLength: 12 }).map((drawn) => drawn.join(''));
   const percent = fc.nat(99);
-  // Mostly what parses all the same.
+  // Mostly text that still parses.
   const text = fc.oneof({ weight: 3, arbitrary: fc.constant('yyy') }, fc.string({ minLength: 1, maxLength: 9 }));
   const change = fc.oneof(
     fc.record({ kind: fc.constant('append' as const), lines }),
@@ -272,7 +272,7 @@ it('whatever is read and changed in whatever order: the records of the plan, or 
     ),
     { numRuns: 300 },
   );
-  // Both happened, or nothing was shown.
+  // Both happened, or the change was not visible.
   expect(Math.min(outcomes.exact, outcomes.changed)).toBeGreaterThan(10);
 });
 
@@ -292,7 +292,7 @@ function disturb(
       truncateSync(path, Math.floor((size * change.percent) / 100));
       return;
     case 'overwrite':
-      // Within it: what is appended as well hides what is overwritten.
+      // Within the planned part: an append as well hides an overwrite.
       overwrite(path, Math.floor((Math.max(0, size - change.text.length) * change.percent) / 100), change.text);
       touch(path);
       return;

@@ -34,7 +34,7 @@ const formats: [title: string, content: Buffer, name: string, remedy: RegExp][] 
   ['tar', bytes('a.csv'.padEnd(257, '\0'), 'ustar', 0), 'a tar archive', /Unpack/],
 ];
 
-it.each(formats)('%s is known by its first bytes', (_title, content, name, remedy) => {
+it.each(formats)('%s is recognized by its first bytes', (_title, content, name, remedy) => {
   expect(formatOf(content)).toMatchObject({ name, remedy: expect.stringMatching(remedy) });
 });
 

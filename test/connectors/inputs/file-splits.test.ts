@@ -4,7 +4,7 @@ import { type DividedFile, divideFiles } from '../../../src/connectors/inputs/fi
 const split = (bytes: number): DividedFile => ({ bytes, isSplittable: true });
 const whole = (bytes: number): DividedFile => ({ bytes, isSplittable: false });
 
-/** As `file:start-end` for each subtask. */
+/** `file:start-end` for each subtask. */
 const divide = (files: DividedFile[], parallelism: number): string[] =>
   divideFiles(files, parallelism).map((splits) =>
     splits.map(({ file, start, end }) => `${file}:${start}-${end}`).join(' '),
@@ -24,7 +24,7 @@ it.each<[title: string, files: DividedFile[], shares: string[]]>([
   expect(divide(files, 3)).toEqual(shares);
 });
 
-it('every byte once, and no subtask more than it must', () => {
+it('every byte once, and the load balanced', () => {
   const file = fc.record({ bytes: fc.nat(50), isSplittable: fc.boolean() });
   fc.assert(
     fc.property(fc.array(file, { maxLength: 12 }), fc.integer({ min: 1, max: 8 }), (files, parallelism) => {

@@ -27,7 +27,7 @@ const parts = (name: string, of: number): string[] =>
     name.replace('.', `-${String(number).padStart(5, '0')}-of-${String(of).padStart(5, '0')}.`),
   );
 
-describe('what paths name', () => {
+describe('the files that paths name', () => {
   it.each<[title: string, made: string[], paths: string[], found: string[]]>([
     ['a file', ['a.csv', 'b.csv'], ['a.csv'], ['a.csv']],
     ['files, sorted, each once', ['a', 'b', 'c'], ['c', 'a', './c'], ['a', 'c']],
@@ -98,7 +98,7 @@ describe('what paths name', () => {
   });
 });
 
-describe('what paths do not name', () => {
+describe('paths without files', () => {
   it.each<[title: string, made: string[], path: string, failure: object]>([
     [
       'nothing',
@@ -179,11 +179,11 @@ describe('what paths do not name', () => {
     });
   });
 
-  it('a directory that may not be looked into', async () => {
+  it('an unreadable directory', async () => {
     make('d/a', 'd/e/b');
     chmodSync(at('d/e'), 0);
     const found = find('d');
-    // Whoever may look into everything finds all of it.
+    // The superuser can read every directory.
     if (process.getuid?.() === 0) expect(await found).toEqual(['d/a', 'd/e/b']);
     else expect(await failureOf(found)).toMatchObject({ code: 'FILE_ACCESS', file: at('d/e') });
     chmodSync(at('d/e'), 0o700);
@@ -196,7 +196,7 @@ it.each([
   ['d/', true],
   ['d/*.csv', true],
   [['a', 'b'], true],
-])('%j can be several files: %p', (paths, several) => {
+])('%j can name several files: %p', (paths, several) => {
   expect(areSeveral(checkInputPaths(paths))).toBe(several);
 });
 
@@ -204,10 +204,10 @@ it.each([
   ['d/a.csv', 'a.csv'],
   ['d/*.csv', 'd/*.csv'],
   [['d/a.csv', 'b', 'c'], 'a.csv and 2 more'],
-])('%j is called %s', (paths, name) => {
+])('the short name of %j is %s', (paths, name) => {
   expect(nameOfInput(checkInputPaths(paths))).toBe(name);
 });
 
-it.each([[''], [[]], [['a', '']], ['a\0b'], [7], [undefined]])('%j are no paths', (paths) => {
+it.each([[''], [[]], [['a', '']], ['a\0b'], [7], [undefined]])('%j is not a path or a list of paths', (paths) => {
   expect(() => checkInputPaths(paths)).toThrow(/^path: expected the path of a file or directory/);
 });

@@ -17,7 +17,7 @@ function fileOf(name: string, content: string | Buffer): string {
   return at(name);
 }
 
-/** Every record with where it says that it came from. */
+/** Every record with its reported origin. */
 async function placesOf(source: Source<{ readonly id: unknown }>, parallelism: number): Promise<[number, string][]> {
   const plan = await planSource(source, { parallelism });
   const places: [number, string][] = [];
@@ -77,7 +77,7 @@ it.each([1, 3])('rows of Parquet, over files: %i subtasks', async (parallelism) 
   ]);
 });
 
-it('the failure of a job says the line of the record', async () => {
+it('the failure of a job names the line of the record', async () => {
   const job = Job.create('located', { parallelism: 2 });
   job
     .source(

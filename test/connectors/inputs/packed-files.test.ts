@@ -48,17 +48,17 @@ describe('gzip', () => {
     expect(await idsOf(fileOf(content), 2)).toEqual(upTo(100));
   });
 
-  it('many members, whatever the name', async () => {
+  it('concatenated members, whatever the name', async () => {
     const members = upTo(500).map((id) => gzipSync(linesOf(id, 1)));
     expect(await idsOf(fileOf(Buffer.concat(members), 'members'))).toEqual(upTo(500));
   });
 
-  it('nothing', async () => {
+  it('an empty file', async () => {
     expect(await readSubtasks(jsonLinesFile(fileOf(gzipSync(''))))).toEqual([[]]);
     expect(await readSubtasks(csvFile(fileOf(gzipSync('\uFEFF'))))).toEqual([[]]);
   });
 
-  it('cut off anywhere it is an error that says so', async () => {
+  it('cut off anywhere, it is an error that says so', async () => {
     const whole = Buffer.concat([gzipSync(linesOf(0, 3)), gzipSync(linesOf(3, 3))]);
     const border = gzipSync(linesOf(0, 3)).length;
     for (let length = 2; length < whole.length; length++) {
@@ -91,7 +91,7 @@ describe('gzip', () => {
     expect(failure.message).toMatch(message);
   });
 
-  it('errors name the line of the text', async () => {
+  it('errors name the line of the decompressed text', async () => {
     const path = fileOf(gzipSync(`${linesOf(0, 30_000)}{"id":}\n`));
     expect((await failureOf(idsOf(path))).message).toMatch(/rows\.jsonl\.gz:30001:7: not valid JSON/);
     const rows = fileOf(gzipSync(`a,b\n${'1,2\n'.repeat(90_000)}1\n`), 'rows.csv.gz');
@@ -106,7 +106,7 @@ describe('gzip', () => {
     expect(await readSubtasks(csvFile(path))).toEqual([[{ a: '1\n2', b: '3' }]]);
   });
 
-  it('is closed in the middle', async () => {
+  it('is closed while it is read', async () => {
     const reader = await openSource(jsonLinesFile(fileOf(gzipSync(linesOf(0, 200_000)))));
     expect(await reader.read(10)).toHaveLength(10);
     await reader.close();
@@ -138,7 +138,7 @@ describe('zstd', () => {
 });
 
 describe('many files', () => {
-  it('packed and plain ones, each once', async () => {
+  it('compressed and plain files, each once', async () => {
     for (let number = 0; number < 7; number++) {
       const text = linesOf(number * 100, 100);
       fileOf(number % 3 === 0 ? gzipSync(text) : Buffer.from(text), `mixed-${number}`);
@@ -149,13 +149,13 @@ describe('many files', () => {
     }
   });
 
-  it('as many subtasks as packed files share them', async () => {
+  it('as many subtasks as there are compressed files', async () => {
     for (const number of [0, 1, 2]) fileOf(gzipSync(linesOf(number * 10, 10 + number)), `shared-${number}.gz`);
     const shares = await readSubtasks(jsonLinesFile(at('shared-*.gz')), 3);
     expect(shares.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([10, 11, 12]);
   });
 
-  it('CSV files with newlines in values are shared too, one subtask each', async () => {
+  it('CSV files with newlines in values are dealt out too, one subtask each', async () => {
     for (const number of [0, 1, 2]) fileOf(Buffer.from(`a\n"${number}\n"\n`), `quoted-${number}.csv`);
     const source = csvFile(at('quoted-*.csv'));
     expect(source.maxParallelism).toBeGreaterThan(2);
@@ -164,7 +164,7 @@ describe('many files', () => {
     expect(shares.flat().map((row) => row['a'])).toEqual(['0\n', '1\n', '2\n']);
   });
 
-  it('errors name the file and its own line', async () => {
+  it('errors name the file and its line', async () => {
     fileOf(Buffer.from('1\n2\n'), 'named-0');
     fileOf(Buffer.from('3\nx\n'), 'named-1');
     expect((await failureOf(readSubtasks(jsonLinesFile(at('named-*')), 2))).message).toMatch(
@@ -172,7 +172,7 @@ describe('many files', () => {
     );
   });
 
-  it('what a parallel sink wrote', async () => {
+  it('the output of a parallel sink', async () => {
     const place = { parallelism: 3 };
     for (const subtask of [0, 1, 2])
       await writeSubtask(toJsonLinesFile(at('sunk.jsonl')), [subtask], { ...place, subtask });
@@ -181,7 +181,7 @@ describe('many files', () => {
 });
 
 describe('on virtual time', () => {
-  it('time stands still while a file is unpacked', async () => {
+  it('time stands still while a file is decompressed', async () => {
     const path = fileOf(gzipSync(linesOf(0, 100_000)));
     const output = collect<number>();
     const job = Job.create('unpacking');
@@ -195,7 +195,7 @@ describe('on virtual time', () => {
     expect(environment.clock.now()).toBe(0);
   });
 
-  it('and simulated runs read packed files', async () => {
+  it('and simulated runs read compressed files', async () => {
     const path = fileOf(Buffer.concat([gzipSync(linesOf(0, 50)), gzipSync(linesOf(50, 50))]));
     const job = Job.create('simulated');
     job

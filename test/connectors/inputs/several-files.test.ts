@@ -20,7 +20,7 @@ describe.each([
 ])('CSV files %s', (_title, newlinesInValues) => {
   const options = { newlinesInValues };
 
-  it.each([1, 2, 5])('each has its header, and none of them is a row: %i subtasks', async (parallelism) => {
+  it.each([1, 2, 5])('each has its header, which is not a row: %i subtasks', async (parallelism) => {
     const paths = files({ a: 'id,n\n1,x\n2,y\n', b: 'id,n\r\n3,z\r\n', c: gzipSync('id,n\n4,w\n') });
     const shares = await readSubtasks(csvFile(paths, options), parallelism);
     expect(shares.flat().toSorted((one, other) => Number(one['id']) - Number(other['id']))).toEqual([
@@ -52,7 +52,7 @@ describe.each([
     expect(failure.message).toContain(`${path}: ${problem.replace('FIRST', first as string)}. `);
   });
 
-  it('columns that are given are those of all files', async () => {
+  it('given columns apply to all files', async () => {
     const paths = files({ a: 'id,n\n1,x\n', b: 'key,name\n2,y\n' });
     const named = csvFile(paths, { ...options, columns: ['k', 'v'], header: true });
     expect((await readSubtasks(named)).flat()).toEqual([
@@ -98,7 +98,7 @@ describe('Parquet files', () => {
     expect(failure.message).toContain(`${path}: not a Parquet file: ${problem}`);
   });
 
-  it('the footer is in the plan, which no subtask reads again', async () => {
+  it('the footer is in the plan, so no subtask reads it again', async () => {
     const [path] = files({ a: tinyParquet([group(0, 5), group(5, 5)]) });
     const plan = await planSource(parquetFile(path as string), { parallelism: 2 });
     expect(plan).toMatchObject({

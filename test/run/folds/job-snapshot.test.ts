@@ -5,7 +5,7 @@ import { shape, told } from './told.ts';
 
 const { status, task, region, failed } = told;
 
-/** Only the states that something is in. */
+/** Only the states with items. */
 function shown({ tasks, regions, ...snapshot }: JobSnapshot): object {
   const taken = (counts: Readonly<Record<string, number>>): object =>
     Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
@@ -43,7 +43,7 @@ describe('the snapshot of a run', () => {
     expect(shown(folded(new SnapshotFold(shape), events))).toEqual(expected);
   });
 
-  it('is a value: later events do not change it, and what they leave alone is shared', () => {
+  it('is a value: later events do not change it, and unaffected parts are shared', () => {
     const fold = new SnapshotFold(shape);
     const before = folded(fold, [status('running'), region(0, 'running')]);
     expect(fold.value()).toBe(before);
@@ -55,7 +55,7 @@ describe('the snapshot of a run', () => {
     expect(Object.isFrozen(after.tasks)).toBe(true);
   });
 
-  it('knows of each region whether it has finished', () => {
+  it('knows for each region whether it has finished', () => {
     const fold = new SnapshotFold(shape);
     const finished = () => [0, 1].map((id) => fold.hasFinished(id as never));
     expect(finished()).toEqual([false, false]);

@@ -14,7 +14,7 @@ type Row<Type extends JobEventType> = readonly [
   line: string | undefined,
 ];
 
-/** Every event, and what the log of the job `sums` says of it: its level and its text. */
+/** Every event, and its log entry for the job `sums`: level and text. */
 const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   'job.resumed': [
     {

@@ -56,7 +56,7 @@ describe('the receipt of a run', () => {
     expect(receiptOf(events)).toMatchObject(expected);
   });
 
-  it('adds, while the run goes on, what its events have not told yet', () => {
+  it('adds, during the run, what its events do not contain yet', () => {
     const book = new ReceiptBook(shape);
     const live: LiveRun = { nowMs: 500, moving: [[0, { recordsIn: 6, recordsOut: 2 }]] };
     expect(book.value(live)).toMatchObject({ startedAtMs: 500, durationMs: 0 });
@@ -75,7 +75,7 @@ describe('the receipt of a run', () => {
   });
 });
 
-describe('what a failover cost', () => {
+describe('the cost of a failover', () => {
   const reused: readonly ReusedResult[] = [0, 1].map((at) => ({
     partition: shape.graph.partitionOf(0, at as never),
     records: 10,
@@ -122,7 +122,7 @@ describe('what a failover cost', () => {
     expect(receiptOf(events).failovers).toMatchObject([{ failover: 1, ...expected }]);
   });
 
-  it('is told for each, in the order in which they began; of one that is not known nothing', () => {
+  it('is given for each, in the order in which they began; unknown ones have none', () => {
     const events = [failed(1, 'a[0]'), failed(2, 'b[0]'), decided(2, [2]), decided(1, [0]), completed(9, 1)];
     expect(receiptOf(events).failovers.map(({ failover }) => failover)).toEqual([1, 2]);
   });

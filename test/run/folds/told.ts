@@ -30,7 +30,7 @@ type Fields<Type extends JobEvent['type']> = Partial<Omit<Extract<JobEvent, { ty
 
 const region = (id: number): never => id as never;
 
-/** Events, with what a test does not care for filled in. */
+/** Events; fields that a test does not need are filled in. */
 export const told = {
   status: (status: JobStatus, atMs = 0): JobEvent => ({ type: 'job.statusChanged', atMs, status }),
   task: (task: Task, state: ExecutionState): JobEvent => ({
