@@ -88,8 +88,9 @@ export class OwnedResult implements HeldResult {
     this.output.verify(done);
   }
 
+  /** No effect on a chart that a bug of the engine has ended. */
   tell(event: PartitionEvent): void {
-    this.#actor.send(event);
+    if (this.#snapshot.status === 'active') this.#actor.send(event);
   }
 
   drop(): void {

@@ -1,4 +1,4 @@
-import { type AnyStateMachine, emit, enqueueActions } from 'xstate';
+import { type AnyStateMachine, assign, emit, enqueueActions } from 'xstate';
 import { NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
@@ -13,7 +13,7 @@ import {
   failoverStrategyMachine,
   failoverStrategySetup,
 } from '../../src/machines/strategies/failover-strategy-machine.ts';
-import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
+import { restartBackoffMachine, restartBackoffSetup } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import type { HeldQuestion } from '../support/hand-executors.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
@@ -534,6 +534,89 @@ describe('a result that is verified before a restart', () => {
     const ids = question.type === 'results.verify' ? question.ids : [];
     answer({ type: 'results.verified', lost: ids.map((id) => ({ id, cause: toPlainError(cause) })), found: [] });
     expect(cluster.events.filter(({ type }) => type === 'partition.lost')).toHaveLength(isPresent ? 1 : 0);
+  });
+});
+
+describe('a failover that has ended', () => {
+  const lateMs = 5_000;
+  const keepFailover = assign({
+    failover: ({ event }: { event: { readonly failover: FailoverId } }) => event.failover,
+  });
+
+  //  (p) ═▶ (c)
+  const behind = (options: Partial<ManualClusterOptions>) => {
+    const cluster = new ManualCluster({
+      vertices: ['p', 'c'].map((id) => ({ id, parallelism: 1 })),
+      edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking }],
+      ...options,
+    }).start();
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    return cluster;
+  };
+
+  const strategy = failoverStrategySetup<{ failover: FailoverId }>().createMachine({
+    context: { failover: 0 as FailoverId },
+    on: { 'failover.requested': { target: '.asked', actions: keepFailover as never } },
+    initial: 'idle',
+    states: {
+      idle: {},
+      asked: {
+        after: {
+          [lateMs]: {
+            target: 'idle',
+            actions: emit(({ context: { failover } }) => ({
+              type: 'failover.decided' as const,
+              failover,
+              decision: { kind: 'restart', regions: [0 as RegionId] } as const,
+            })),
+          },
+        },
+      },
+    },
+  });
+
+  const backoff = restartBackoffSetup<{ failover: FailoverId }>().createMachine({
+    context: { failover: 0 as FailoverId },
+    on: { 'backoff.requested': { target: '.asked', actions: keepFailover as never } },
+    initial: 'idle',
+    states: {
+      idle: {},
+      asked: {
+        after: {
+          [lateMs]: {
+            target: 'idle',
+            actions: emit(({ context: { failover } }) => ({
+              type: 'backoff.decided' as const,
+              failover,
+              canRestart: true,
+              delayMs: 0,
+              newAttempt: true,
+            })),
+          },
+        },
+      },
+    },
+  });
+
+  it.each<[string, Partial<ManualClusterOptions>]>([
+    ['the executors about results', {}],
+    ['the strategy', { failoverStrategy: strategy }],
+    ['the backoff', { restartBackoff: backoff }],
+  ])('hears no late answer of %s', (_, options) => {
+    const cluster = behind(options);
+    cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
+    cluster.fail('c[0]');
+    for (const elapsedMs of [1_000, 1_000, 200]) cluster.clock.advance(elapsedMs);
+    cluster.runAll();
+    cluster.report('p[0]', 'finished');
+    cluster.runAll();
+    const seen = cluster.events.map(({ type }) => type);
+    expect(seen.filter((type) => type === 'failover.completed')).toHaveLength(1);
+    for (const { answer } of cluster.executors.held) answer();
+    cluster.clock.advance(lateMs);
+    expect(cluster.events.map(({ type }) => type)).toEqual(seen);
   });
 });
 

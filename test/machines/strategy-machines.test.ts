@@ -96,7 +96,7 @@ describe('Advisor', () => {
         () => answers.push(`answer ${failover}`),
         (cause) => answers.push((cause as Error).message),
       );
-      actor.send({ ...requested, failover });
+      actor?.send({ ...requested, failover });
     };
     ask(1);
     ask(2);
@@ -112,7 +112,7 @@ describe('Advisor', () => {
     const ask = (failover: number): void => {
       const advisor = advisorOf(strategy as AnyStateMachine);
       const actor = advisor.expect(failover as never, String, (cause) => failures.push((cause as Error).message));
-      actor.send({ ...requested, failover });
+      actor?.send({ ...requested, failover });
     };
     ask(1);
     expect(failures).toEqual(['it ended without an answer']);
@@ -140,7 +140,7 @@ describe('Advisor', () => {
       (answer) => answers.push((answer as { decision: unknown }).decision),
       String,
     );
-    actor.send(requested);
+    actor?.send(requested);
     expect(answers).toEqual([7]);
   });
 
@@ -148,10 +148,10 @@ describe('Advisor', () => {
     const advisor = advisorOf(failoverStrategyMachine(() => decision) as AnyStateMachine);
     const answers: unknown[] = [];
     const actor = advisor.expect(1 as never, () => answers.push(1), String);
-    actor.send({ ...requested, failover: 99 });
+    actor?.send({ ...requested, failover: 99 });
     expect(answers).toEqual([]);
     advisor.stop();
-    expect(actor.getSnapshot().status).toBe('stopped');
+    expect(actor?.getSnapshot().status).toBe('stopped');
     expect(answers).toEqual([]);
   });
 });

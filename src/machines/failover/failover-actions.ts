@@ -1,4 +1,5 @@
-import { enqueueActions } from 'xstate';
+import { type ActorRef, enqueueActions, type Snapshot } from 'xstate';
+import type { MasterToFailoverEvent } from '../../actors/chart-events.ts';
 import type { FoundResult } from '../../actors/protocol/deployment.ts';
 import type { FailoverId, PartitionId } from '../../ids.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
@@ -9,6 +10,8 @@ import type { JobServices } from '../job-services.ts';
 import { loseResult } from './result-losses.ts';
 import type { BackoffAnswer } from '../strategies/regional-backoffs.ts';
 import type { RestartBackoffEvent } from '../strategies/restart-backoff-machine.ts';
+
+type Asking = ActorRef<Snapshot<unknown>, MasterToFailoverEvent>;
 
 /** Implements the actions that the failover chart names. */
 export function provideFailover(
@@ -25,38 +28,44 @@ export function provideFailover(
     actions: {
       recordFailure: ({ context: { failover } }, { failure, verdict }) => records.record(failover, failure, verdict),
       verifyResults: enqueueActions(({ self }, { results }: { results: readonly PartitionId[] }) => {
-        verify(services, results, (verified) => self.send({ type: 'failover.resultsVerified', ...verified }));
+        verify(services, results, (verified) => tell(self, { type: 'failover.resultsVerified', ...verified }));
       }),
       askStrategy: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
         const { strategy, topology } = advisors;
         const asked = strategy.expect(
           failover,
-          (decision) => self.send({ type: 'failover.strategyDecided', decision }),
-          (reason) => self.send({ type: 'failover.strategyFailed', cause: reason }),
+          (decision) => tell(self, { type: 'failover.strategyDecided', decision }),
+          (reason) => tell(self, { type: 'failover.strategyFailed', cause: reason }),
         );
-        enqueue.sendTo(asked, Object.freeze({ type: 'failover.requested', failover, failure, topology }));
+        if (asked !== undefined)
+          enqueue.sendTo(asked, Object.freeze({ type: 'failover.requested', failover, failure, topology }));
       }),
       askBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
         const asked = advisors.backoffs.of(advisors.scopeOf(failure)).expect(
           failover,
-          (answer) => self.send({ type: 'failover.backoffDecided', ...answer }),
-          (reason) => self.send({ type: 'failover.backoffFailed', cause: reason }),
+          (answer) => tell(self, { type: 'failover.backoffDecided', ...answer }),
+          (reason) => tell(self, { type: 'failover.backoffFailed', cause: reason }),
         );
-        enqueue.sendTo(asked, backoffQuestion(failover, failure));
+        if (asked !== undefined) enqueue.sendTo(asked, backoffQuestion(failover, failure));
       }),
       askDefaultBackoff: enqueueActions(({ context: { failover, failure }, self, enqueue }) => {
         const answered = (answer: BackoffAnswer): void =>
-          self.send({ type: 'failover.defaultBackoffDecided', ...answer });
+          tell(self, { type: 'failover.defaultBackoffDecided', ...answer });
         const asked = advisors.defaultBackoffs.of(advisors.scopeOf(failure)).expect(
           failover,
           answered,
           // It draws a random number from the environment, which may throw; then the job does not restart.
           () => answered({ canRestart: false, delayMs: 0, newAttempt: true }),
         );
-        enqueue.sendTo(asked, backoffQuestion(failover, failure));
+        if (asked !== undefined) enqueue.sendTo(asked, backoffQuestion(failover, failure));
       }),
     },
   });
+}
+
+/** Answers a failover, unless it has ended: it waits for an answer no longer than its deadline, or the job. */
+function tell(failover: Asking, answer: MasterToFailoverEvent): void {
+  if (failover.getSnapshot().status === 'active') failover.send(answer);
 }
 
 /** Verifies results. Marks missing ones as lost; answers with their number and the sizes of the others. */

@@ -1,4 +1,5 @@
 import { enqueueActions } from 'xstate';
+import type { ExecutionVertexId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
 import type { JobServices } from '../job-services.ts';
 import { createRegions } from '../region/create-regions.ts';
@@ -26,12 +27,13 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
         createRegions: enqueueActions(({ self }) => createRegions({ ...services, region, execution }, self)),
         cancelRegions: enqueueActions(({ enqueue }) => tellEveryRegion(ledger, enqueue, { type: 'region.cancel' })),
         suspendRegions: enqueueActions(({ enqueue }) => tellEveryRegion(ledger, enqueue, { type: 'region.suspend' })),
-        abandonHangingTasks: (_, { vertices }) => {
+        // Sends to the chart of the executor, which XState permits in an enqueuer only.
+        abandonHangingTasks: enqueueActions((_, { vertices }: { vertices: readonly ExecutionVertexId[] }) => {
           for (const [executor, tasks] of ledger.attempts.hangingOf(vertices)) {
             const within = `within ${cancellationTimeoutMs} ms of being canceled`;
             gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
           }
-        },
+        }),
       },
     }),
     'master',

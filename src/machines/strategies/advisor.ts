@@ -43,12 +43,17 @@ export class Advisor<Asked extends Question, Answer> {
   }
 
   /**
-   * The actor to ask about a failover. At most one of `answer` and `fail` will be called. A logic that cannot be
-   * started fails at once.
+   * The actor to ask about a failover. At most one of `answer` and `fail` will be called. A logic that ends or throws
+   * as it starts has failed at once: then there is no actor to ask.
    */
-  expect(failover: FailoverId, answer: (answer: Answer) => void, fail: (cause: unknown) => void): AnyActorRef {
+  expect(
+    failover: FailoverId,
+    answer: (answer: Answer) => void,
+    fail: (cause: unknown) => void,
+  ): AnyActorRef | undefined {
     this.#waiting.set(failover, { answer, fail });
-    return this.#running();
+    const actor = this.#running();
+    return this.#isRunning() ? actor : undefined;
   }
 
   /** Sends an event that needs no answer, if the actor runs. */
