@@ -2,6 +2,7 @@ import type { FoundResult, KeptResult, StoredResult, TaskStatistics } from './pr
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { RestartCommand } from '../failover/restart-plan.ts';
+import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Restart } from '../failover/restart-proposal.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
 import type {
@@ -56,7 +57,8 @@ export type RegionToExecutionEvent =
   /** The region is scheduled; `slot` is set if it was granted immediately. */
   | { readonly type: 'execution.schedule'; readonly slot: Slot | undefined }
   | { readonly type: 'execution.assignSlot'; readonly slot: Slot }
-  | { readonly type: 'execution.deploy' }
+  /** Runs the attempt, which reproduces its results or writes new ones. */
+  | { readonly type: 'execution.deploy'; readonly mode: RestartMode }
   /** The task finished in an earlier run, and its results are adopted. */
   | { readonly type: 'execution.restore' }
   | { readonly type: 'execution.cancel' }

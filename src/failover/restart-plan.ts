@@ -11,8 +11,8 @@ export type RestartCommand = RestartMode | 'wait';
  */
 export type RestartPlan = 'new' | 'again' | 'to-be-new' | 'to-be-again' | 'to-wait';
 
-/** The next plan, by failover command and by the beginning of the attempt. */
-const next: Readonly<Record<RestartPlan, Readonly<Record<RestartCommand | 'begin', RestartPlan>>>> = {
+/** The plan of a region after a command, or after its attempt begins to write. */
+export const planAfter: Readonly<Record<RestartPlan, Readonly<Record<RestartCommand | 'begin', RestartPlan>>>> = {
   new: { new: 'to-be-new', again: 'to-be-again', wait: 'to-wait', begin: 'new' },
   again: { new: 'to-be-new', again: 'to-be-again', wait: 'to-be-again', begin: 'again' },
   // It stays new until it has begun, because the inputs for reproducing its results have changed.
@@ -21,12 +21,11 @@ const next: Readonly<Record<RestartPlan, Readonly<Record<RestartCommand | 'begin
   'to-wait': { new: 'to-be-new', again: 'to-wait', wait: 'to-wait', begin: 'again' },
 };
 
-/** The plan of a region after a command, or after its attempt begins to write. */
-export function planAfter(plan: RestartPlan, step: RestartCommand | 'begin'): RestartPlan {
-  return next[plan][step];
-}
-
 /** Whether the planned attempt reproduces the results of earlier ones, or writes new ones. */
-export function modeOf(plan: RestartPlan): RestartMode {
-  return plan === 'new' || plan === 'to-be-new' ? 'new' : 'again';
-}
+export const modeByPlan: Readonly<Record<RestartPlan, RestartMode>> = {
+  new: 'new',
+  again: 'again',
+  'to-be-new': 'new',
+  'to-be-again': 'again',
+  'to-wait': 'again',
+};

@@ -4,6 +4,49 @@ import { pointwiseSources, pointwiseTargets } from './distribution-pattern.ts';
 import type { ExchangeType } from './exchange-type.ts';
 import type { JobEdge, JobGraph, JobVertex } from './job-graph.ts';
 
+/** An execution vertex as a subtask of its job vertex. */
+export interface Subtask {
+  readonly jobVertex: JobVertex;
+  readonly index: number;
+  /** In logs, events and errors: `map[2]`. */
+  readonly name: string;
+}
+
+/** What an execution vertex reads over one incoming edge: its subpartition of each partition of a group. */
+export interface VertexInput {
+  readonly edge: number;
+  readonly exchange: ExchangeType;
+  readonly group: number;
+  /** The group's first producer and its partition; the others follow both. */
+  readonly firstProducer: ExecutionVertexId;
+  readonly firstPartition: PartitionId;
+  readonly producerCount: number;
+  readonly subpartition: number;
+}
+
+/** What an execution vertex writes over one outgoing edge. (Flink: `IntermediateResultPartition`) */
+export interface VertexOutput {
+  readonly edge: number;
+  readonly exchange: ExchangeType;
+  readonly group: number;
+  readonly partition: PartitionId;
+  readonly subpartitionCount: number;
+}
+
+/** A job edge at the parallelisms of its ends, with its first vertex, partition and group of each kind. */
+interface SizedEdge {
+  readonly edge: JobEdge;
+  readonly sources: number;
+  readonly targets: number;
+  readonly firstSource: number;
+  readonly firstTarget: number;
+  readonly firstPartition: number;
+  readonly firstGroup: number;
+}
+
+const nothingWritten: readonly VertexOutput[] = Object.freeze([]);
+const nothingRead: readonly VertexInput[] = Object.freeze([]);
+
 /**
  * A job at its parallelisms: subtasks, and the consumers of each, as *groups* over typed arrays.
  *
@@ -27,13 +70,12 @@ export class ExecutionGraph {
   /** First partition of each edge, and the total at the end. */
   readonly #partitionOffsets: Int32Array;
   readonly #edgeOfPartition: Int32Array;
-  /** First group of each edge, and the total at the end. */
-  readonly #groupOffsets: Int32Array;
   readonly #edgeOfGroup: Int32Array;
   readonly #producerStart: Int32Array;
   readonly #producerEnd: Int32Array;
   readonly #consumerStart: Int32Array;
   readonly #consumerEnd: Int32Array;
+  readonly #sizedEdges: readonly SizedEdge[];
   readonly #edgesOut: readonly (readonly number[])[];
   readonly #edgesIn: readonly (readonly number[])[];
 
@@ -53,49 +95,34 @@ export class ExecutionGraph {
     // User-defined strategies receive the graph.
     for (const list of [...this.#edgesOut, ...this.#edgesIn, vertices, edges]) Object.freeze(list);
 
-    const sizes = edges.map((edge) => ({
-      sources: this.#parallelism(edge.source),
-      targets: this.#parallelism(edge.target),
-      firstSource: this.#vertexOffsets[this.#jobVertexIndex(edge.source)] as number,
-      firstTarget: this.#vertexOffsets[this.#jobVertexIndex(edge.target)] as number,
-    }));
-    this.#partitionOffsets = offsets(sizes.map((size) => size.sources));
+    const ends = edges.map((edge) => {
+      const [source, target] = [this.#jobVertexIndex(edge.source), this.#jobVertexIndex(edge.target)];
+      return {
+        edge,
+        sources: (vertices[source] as JobVertex).parallelism,
+        targets: (vertices[target] as JobVertex).parallelism,
+        firstSource: this.#vertexOffsets[source] as number,
+        firstTarget: this.#vertexOffsets[target] as number,
+      };
+    });
+    this.#partitionOffsets = offsets(ends.map(({ sources }) => sources));
     this.partitionCount = this.#partitionOffsets[edges.length] as number;
     this.#edgeOfPartition = expand(this.#partitionOffsets);
-    this.#groupOffsets = offsets(
-      edges.map((edge, index) => {
-        const { sources, targets } = sizes[index] as (typeof sizes)[number];
-        return edge.pattern === 'all-to-all' ? 1 : Math.min(sources, targets);
-      }),
+    const groupOffsets = offsets(
+      ends.map(({ edge, sources, targets }) => (edge.pattern === 'all-to-all' ? 1 : Math.min(sources, targets))),
     );
-    this.groupCount = this.#groupOffsets[edges.length] as number;
-    this.#edgeOfGroup = expand(this.#groupOffsets);
+    this.groupCount = groupOffsets[edges.length] as number;
+    this.#edgeOfGroup = expand(groupOffsets);
+    this.#sizedEdges = ends.map((end, index) => ({
+      ...end,
+      firstPartition: this.#partitionOffsets[index] as number,
+      firstGroup: groupOffsets[index] as number,
+    }));
     this.#producerStart = new Int32Array(this.groupCount);
     this.#producerEnd = new Int32Array(this.groupCount);
     this.#consumerStart = new Int32Array(this.groupCount);
     this.#consumerEnd = new Int32Array(this.groupCount);
-    for (const [index, edge] of edges.entries()) {
-      const { sources, targets, firstSource, firstTarget } = sizes[index] as (typeof sizes)[number];
-      const first = this.#groupOffsets[index] as number;
-      const count = (this.#groupOffsets[index + 1] as number) - first;
-      for (let i = 0; i < count; i++) {
-        const all = edge.pattern === 'all-to-all';
-        const producers = all
-          ? { start: 0, end: sources }
-          : sources >= targets
-            ? pointwiseSources(i, sources, targets)
-            : { start: i, end: i + 1 };
-        const consumers = all
-          ? { start: 0, end: targets }
-          : sources >= targets
-            ? { start: i, end: i + 1 }
-            : pointwiseTargets(i, sources, targets);
-        this.#producerStart[first + i] = firstSource + producers.start;
-        this.#producerEnd[first + i] = firstSource + producers.end;
-        this.#consumerStart[first + i] = firstTarget + consumers.start;
-        this.#consumerEnd[first + i] = firstTarget + consumers.end;
-      }
-    }
+    for (let group = 0; group < this.groupCount; group++) this.#addGroup(group);
   }
 
   // Vertices
@@ -117,6 +144,13 @@ export class ExecutionGraph {
 
   subtaskOf(vertex: ExecutionVertexId): number {
     return vertex - (this.#vertexOffsets[this.jobVertexIndexOf(vertex)] as number);
+  }
+
+  subtask(vertex: ExecutionVertexId): Subtask {
+    const number = this.jobVertexIndexOf(vertex);
+    const jobVertex = this.jobGraph.vertices[number] as JobVertex;
+    const index = vertex - (this.#vertexOffsets[number] as number);
+    return { jobVertex, index, name: `${jobVertex.id}[${index}]` };
   }
 
   /** The name of an execution vertex in logs, events and errors: `map[2]`. */
@@ -180,22 +214,53 @@ export class ExecutionGraph {
 
   /** The group of edge number `edge` that `consumer` reads. */
   consumedGroup(edge: number, consumer: ExecutionVertexId): number {
-    const { source, target, pattern } = this.jobGraph.edges[edge] as JobEdge;
-    const first = this.#groupOffsets[edge] as number;
-    if (pattern === 'all-to-all') return first;
-    const subtask = this.subtaskOf(consumer);
-    const [sources, targets] = [this.#parallelism(source), this.#parallelism(target)];
-    return first + (sources >= targets ? subtask : pointwiseSources(subtask, sources, targets).start);
+    return groupReadBy(this.#sizedEdges[edge] as SizedEdge, this.subtaskOf(consumer));
   }
 
   /** The group of edge number `edge` that `producer` feeds. */
   producedGroup(edge: number, producer: ExecutionVertexId): number {
-    const { source, target, pattern } = this.jobGraph.edges[edge] as JobEdge;
-    const first = this.#groupOffsets[edge] as number;
-    if (pattern === 'all-to-all') return first;
-    const subtask = this.subtaskOf(producer);
-    const [sources, targets] = [this.#parallelism(source), this.#parallelism(target)];
-    return first + (sources >= targets ? pointwiseTargets(subtask, sources, targets).start : subtask);
+    return groupFedBy(this.#sizedEdges[edge] as SizedEdge, this.subtaskOf(producer));
+  }
+
+  // What a vertex reads and writes
+
+  /** What `vertex` reads, by incoming edge. */
+  inputsOf(vertex: ExecutionVertexId): readonly VertexInput[] {
+    const edges = this.edgesInto(this.jobVertexIndexOf(vertex));
+    if (edges.length === 0) return nothingRead;
+    const subtask = this.subtaskOf(vertex);
+    return edges.map((edge) => {
+      const sized = this.#sizedEdges[edge] as SizedEdge;
+      const group = groupReadBy(sized, subtask);
+      const firstProducer = this.#producerStart[group] as number;
+      return {
+        edge,
+        exchange: sized.edge.exchange,
+        group,
+        firstProducer: firstProducer as ExecutionVertexId,
+        firstPartition: (sized.firstPartition + firstProducer - sized.firstSource) as PartitionId,
+        producerCount: (this.#producerEnd[group] as number) - firstProducer,
+        subpartition: vertex - (this.#consumerStart[group] as number),
+      };
+    });
+  }
+
+  /** What `vertex` writes, by outgoing edge. */
+  outputsOf(vertex: ExecutionVertexId): readonly VertexOutput[] {
+    const edges = this.edgesOutOf(this.jobVertexIndexOf(vertex));
+    if (edges.length === 0) return nothingWritten;
+    const subtask = this.subtaskOf(vertex);
+    return edges.map((edge) => {
+      const sized = this.#sizedEdges[edge] as SizedEdge;
+      const group = groupFedBy(sized, subtask);
+      return {
+        edge,
+        exchange: sized.edge.exchange,
+        group,
+        partition: (sized.firstPartition + subtask) as PartitionId,
+        subpartitionCount: (this.#consumerEnd[group] as number) - (this.#consumerStart[group] as number),
+      };
+    });
   }
 
   // Partitions
@@ -220,10 +285,8 @@ export class ExecutionGraph {
   }
 
   producerOf(partition: PartitionId): ExecutionVertexId {
-    const edge = this.edgeIndexOfPartition(partition);
-    const { source } = this.jobGraph.edges[edge] as JobEdge;
-    const subtask = partition - (this.#partitionOffsets[edge] as number);
-    return this.vertexAt(this.#jobVertexIndex(source), subtask);
+    const { firstSource, firstPartition } = this.#sizedEdges[this.edgeIndexOfPartition(partition)] as SizedEdge;
+    return (firstSource + partition - firstPartition) as ExecutionVertexId;
   }
 
   groupOfPartition(partition: PartitionId): number {
@@ -242,13 +305,34 @@ export class ExecutionGraph {
     return Array.from({ length: end - start }, (_, subtask) => (start + subtask) as PartitionId);
   }
 
+  /** Enters the producers and consumers of a group. */
+  #addGroup(group: number): void {
+    const sized = this.#sizedEdges[this.#edgeOfGroup[group] as number] as SizedEdge;
+    const { edge, sources, targets, firstSource, firstTarget } = sized;
+    const index = group - sized.firstGroup;
+    const [one, isAll] = [{ start: index, end: index + 1 }, edge.pattern === 'all-to-all'];
+    const isMerging = sources >= targets;
+    const producers = isAll ? { start: 0, end: sources } : isMerging ? pointwiseSources(index, sources, targets) : one;
+    const consumers = isAll ? { start: 0, end: targets } : isMerging ? one : pointwiseTargets(index, sources, targets);
+    this.#producerStart[group] = firstSource + producers.start;
+    this.#producerEnd[group] = firstSource + producers.end;
+    this.#consumerStart[group] = firstTarget + consumers.start;
+    this.#consumerEnd[group] = firstTarget + consumers.end;
+  }
+
   #jobVertexIndex(id: JobVertex['id']): number {
     return this.jobGraph.vertexIndexById.get(id) as number;
   }
+}
 
-  #parallelism(id: JobVertex['id']): number {
-    return (this.jobGraph.vertices[this.#jobVertexIndex(id)] as JobVertex).parallelism;
-  }
+function groupReadBy({ edge, sources, targets, firstGroup }: SizedEdge, subtask: number): number {
+  if (edge.pattern === 'all-to-all') return firstGroup;
+  return firstGroup + (sources >= targets ? subtask : pointwiseSources(subtask, sources, targets).start);
+}
+
+function groupFedBy({ edge, sources, targets, firstGroup }: SizedEdge, subtask: number): number {
+  if (edge.pattern === 'all-to-all') return firstGroup;
+  return firstGroup + (sources >= targets ? pointwiseTargets(subtask, sources, targets).start : subtask);
 }
 
 /** Running sums: `[0, s₀, s₀+s₁, …]`. */

@@ -27,11 +27,7 @@ const fromKeptResults: Reproducibility = { kind: 'from-kept-results' };
 
 /** How many channels a task reads. */
 function channelCount(graph: ExecutionGraph, vertex: ExecutionVertexId): number {
-  let count = 0;
-  graph.forEachConsumedGroup(vertex, (group) => {
-    count += graph.producerEnd(group) - graph.producerStart(group);
-  });
-  return count;
+  return graph.inputsOf(vertex).reduce((count, { producerCount }) => count + producerCount, 0);
 }
 
 /**
@@ -61,11 +57,9 @@ export class ReproducibleRegions {
 
   /** Whether the tasks of a vertex must record the order in which they merge their channels. */
   keepsOrder(vertex: ExecutionVertexId): boolean {
+    if (this.of(this.#regions.regionOf(vertex)).kind !== 'from-kept-results') return false;
     // The order of a task without consumers does not matter, so it may merge inputs that restart with it.
-    if (this.#graph.edgesOutOf(this.#graph.jobVertexIndexOf(vertex)).length === 0) return false;
-    return (
-      this.of(this.#regions.regionOf(vertex)).kind === 'from-kept-results' && channelCount(this.#graph, vertex) > 1
-    );
+    return this.#graph.outputsOf(vertex).length > 0 && channelCount(this.#graph, vertex) > 1;
   }
 
   #lookAt(region: RegionId): Reproducibility {

@@ -73,11 +73,11 @@ export class PartitionRelease {
   #forEachConsumedGroup(region: RegionId, visit: (group: number) => void): void {
     const seen = new Set<number>();
     this.#regions.forEachVertex(region, (vertex) => {
-      this.#graph.forEachConsumedGroup(vertex, (group) => {
-        if (seen.has(group)) return;
+      for (const { group } of this.#graph.inputsOf(vertex)) {
+        if (seen.has(group)) continue;
         seen.add(group);
         visit(group);
-      });
+      }
     });
   }
 

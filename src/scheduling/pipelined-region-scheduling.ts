@@ -139,19 +139,19 @@ export class PipelinedRegionScheduling {
 
   /** Counts a producer in every group it feeds; collects regions that are now ready. */
   #advance(vertex: ExecutionVertexId, scheduledBy: number, finishedBy: number, ready: RegionId[] | undefined): void {
-    this.#graph.forEachProducedGroup(vertex, (group) => {
+    for (const { group } of this.#graph.outputsOf(vertex)) {
       const progress = this.#progress[group];
-      if (progress === undefined) return;
+      if (progress === undefined) continue;
       if (this.#count(group, progress, scheduledBy, finishedBy)) {
         for (const reader of this.#readers[group] as readonly RegionId[]) this.#flip(reader, progress, ready);
       }
       const own = this.#ownProgress.get(group);
-      if (own === undefined) return;
+      if (own === undefined) continue;
       const home = this.#regions.regionOf(vertex);
       for (const [reader, outside] of own) {
         if (reader !== home && this.#count(group, outside, scheduledBy, finishedBy)) this.#flip(reader, outside, ready);
       }
-    });
+    }
   }
 
   /** Returns whether the group's consumability changed. */

@@ -142,9 +142,8 @@ export class ResultTracker {
 
   /** A task finished: its retained results are complete. */
   taskFinished(vertex: ExecutionVertexId): void {
-    for (const partition of this.#graph.partitionsOf(vertex)) {
-      if (this.#graph.exchangeOfPartition(partition).joinsRegions || this.#states[partition] !== expected) continue;
-      this.#states[partition] = finished;
+    for (const { partition, exchange } of this.#graph.outputsOf(vertex)) {
+      if (!exchange.joinsRegions && this.#states[partition] === expected) this.#states[partition] = finished;
     }
   }
 
@@ -173,7 +172,7 @@ export class ResultTracker {
   begin(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): void {
     this.#attempts[vertex] = attempt + 1;
     if (mode === 'again') return;
-    for (const partition of this.#graph.partitionsOf(vertex)) this.#states[partition] = expected;
+    for (const { partition } of this.#graph.outputsOf(vertex)) this.#states[partition] = expected;
   }
 
   /** A result of an earlier run no longer exists, because every consumer had read it there. */
@@ -197,8 +196,9 @@ export class ResultTracker {
    */
   consumedOf(vertex: ExecutionVertexId): PartitionId[] {
     return this.#graph
-      .partitionsOf(vertex)
-      .filter((partition) => this.#states[partition] === finished && this.isConsumed(partition));
+      .outputsOf(vertex)
+      .filter(({ partition, group }) => this.#states[partition] === finished && this.#consumers.isConsumed(group))
+      .map(({ partition }) => partition);
   }
 
   /**
@@ -242,7 +242,7 @@ export class ResultTracker {
       const isAgain = modeOf(region) === 'again';
       for (const vertex of this.#regions.verticesOf(region)) {
         this.#attempts[vertex] = 0;
-        for (const partition of this.#graph.partitionsOf(vertex as ExecutionVertexId)) {
+        for (const { partition } of this.#graph.outputsOf(vertex as ExecutionVertexId)) {
           if (!isAgain || !this.#isSettled(partition)) this.#states[partition] = expected;
         }
       }

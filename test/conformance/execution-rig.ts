@@ -90,7 +90,7 @@ export class ExecutionRig {
     if (slot === undefined) return this.#leadWithoutSlot(state);
     schedule();
     const way: Readonly<Record<string, () => void>> = {
-      deploying: () => this.send({ type: 'execution.deploy' }),
+      deploying: () => this.send({ type: 'execution.deploy', mode: 'new' }),
       initializing: () => this.report('initializing'),
       running: () => this.report('running'),
     };

@@ -24,7 +24,7 @@ const operations: Readonly<Record<string, (rig: ExecutionRig, step: Step, slots:
   schedule: (rig, step, slots) =>
     rig.send({ type: 'execution.schedule', slot: slotNamed(step['slot'] ?? slots[0] ?? 'slot') }),
   assignSlot: (rig, step) => rig.send({ type: 'execution.assignSlot', slot: slotNamed(step['slot'] ?? 'slot') }),
-  deploy: (rig) => rig.send({ type: 'execution.deploy' }),
+  deploy: (rig) => rig.send({ type: 'execution.deploy', mode: 'new' }),
   cancel: (rig) => rig.send({ type: 'execution.cancel' }),
   suspend: (rig) => rig.send({ type: 'execution.suspend' }),
   resetForNewExecution: (rig) => rig.beginNextAttempt(),

@@ -71,8 +71,9 @@ const producerLifecycle: Handler = ({ given, when }) => {
   const { ledger, released } = cluster;
   if (edges.length !== 1 || ledger.graph.partitionCount !== 1) throw new CannotRun('several results are not known');
   const producer = `${edges[0]?.from}[0]`;
-  const [result] = ledger.attempts.resultsOf(cluster.vertex(producer), ledger.attemptOf(cluster.vertex(producer)));
-  if (result === undefined) throw new CannotRun('a producer without a result is not known');
+  const [written] = ledger.attempts.resultsOf(cluster.vertex(producer), ledger.attemptOf(cluster.vertex(producer)));
+  if (written === undefined) throw new CannotRun('a producer without a result is not known');
+  const result = written.id;
   if (producerState === 'RUNNING') {
     cluster.start();
     cluster.runAll();

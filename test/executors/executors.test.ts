@@ -92,7 +92,7 @@ async function connected({ connect }: (typeof kinds)[number]) {
   const taskOf = (jobVertex: string): ExecutionVertexId =>
     graph.vertexAt(graph.jobGraph.vertexIndexById.get(jobVertex as JobVertexId) as number, 0);
   const attempt = 0 as AttemptNumber;
-  const results = ledger.attempts.resultsOf(taskOf('numbers'), attempt);
+  const results = ledger.attempts.resultsOf(taskOf('numbers'), attempt).map(({ id }) => id);
   await settle();
   const first = heard.splice(0);
   let token = 0;
@@ -113,7 +113,10 @@ async function connected({ connect }: (typeof kinds)[number]) {
       registrations: ledger.beginRegistration(taskOf('numbers'), attempt, 'new'),
     });
   const deploy = (jobVertex: string, changed: Partial<TaskDeployment> = {}) =>
-    tell({ type: 'task.deploy', deployment: { ...ledger.deploymentOf(taskOf(jobVertex), attempt), ...changed } });
+    tell({
+      type: 'task.deploy',
+      deployment: { ...ledger.deploymentOf(taskOf(jobVertex), attempt, 'new'), ...changed },
+    });
   const verify = () => tell({ type: 'results.verify', token: ++token, ids: results });
   return { port, first, tell, register, deploy, verify, taskOf, results };
 }

@@ -8,7 +8,7 @@ import { type PartitionState, partitionStates } from '../../src/actors/protocol/
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from '../../src/executors/data-plane.ts';
 import { ResultDirectory } from '../../src/executors/result-directory.ts';
 import { TaskExecutor } from '../../src/executors/task-executor.ts';
-import { modeOf } from '../../src/failover/restart-plan.ts';
+import { modeByPlan } from '../../src/failover/restart-plan.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
@@ -233,11 +233,11 @@ class World {
     const attempt = (hasRun ? ledger.attemptOf(vertex) + 1 : 0) as AttemptNumber;
     ledger.beginAttempt(vertex, attempt, this.#execution(vertex, attempt));
     const executor = [...this.#wires.keys()][slot] as ExecutorId;
-    const mode = modeOf(this.#regions[region]?.step('begin') ?? 'new');
+    const mode = modeByPlan[this.#regions[region]?.step('begin') ?? 'new'];
     const registrations = ledger.beginRegistration(vertex, attempt, mode);
     const placed = registrations.map((registration) => ({ executor, registration }));
     this.#connections.registerPartitions(placed, (failed) => {
-      if (failed === undefined) this.#connections.deploy(executor, ledger.deploymentOf(vertex, attempt));
+      if (failed === undefined) this.#connections.deploy(executor, ledger.deploymentOf(vertex, attempt, mode));
       else this.#ended.set(vertex, 'otherwise');
     });
   }

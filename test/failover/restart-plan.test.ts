@@ -1,4 +1,4 @@
-import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
+import { modeByPlan, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
 
 // The complete table: plan × command, or the begin of the attempt → plan, and its mode.
 const table = `
@@ -20,17 +20,17 @@ describe('the plan of a region', () => {
   );
 
   it.each(cases)('$plan on $step: $expected', ({ plan, step, expected }) => {
-    expect(planAfter(plan as RestartPlan, step as RestartCommand | 'begin')).toBe(expected);
+    expect(planAfter[plan as RestartPlan][step as RestartCommand | 'begin']).toBe(expected);
   });
 
   it.each(rows.map(([plan, ...cells]) => ({ plan, mode: cells.at(-1) })))('$plan means $mode', ({ plan, mode }) => {
-    expect(modeOf(plan as RestartPlan)).toBe(mode);
+    expect(modeByPlan[plan as RestartPlan]).toBe(mode);
   });
 
   it('stays once begun, whatever else begins', () => {
     for (const [plan] of rows) {
-      const begun = planAfter(plan as RestartPlan, 'begin');
-      expect([planAfter(begun, 'begin'), modeOf(begun)]).toEqual([begun, modeOf(plan as RestartPlan)]);
+      const begun = planAfter[plan as RestartPlan].begin;
+      expect([planAfter[begun].begin, modeByPlan[begun]]).toEqual([begun, modeByPlan[plan as RestartPlan]]);
     }
   });
 });

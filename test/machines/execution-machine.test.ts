@@ -20,7 +20,7 @@ const provided = [
 const events = {
   schedule: { type: 'execution.schedule', slot },
   assignSlot: { type: 'execution.assignSlot', slot },
-  deploy: { type: 'execution.deploy' },
+  deploy: { type: 'execution.deploy', mode: 'new' },
   restore: { type: 'execution.restore' },
   cancel: { type: 'execution.cancel' },
   suspend: { type: 'execution.suspend' },
@@ -164,7 +164,7 @@ describe('execution machine', () => {
     { from: 'canceled', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'failed', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'scheduled', event: 'assignSlot', does: ['returnLateSlot'] },
-    { from: 'scheduled', event: 'deploy', does: ['recordState deploying', 'deployTask'] },
+    { from: 'scheduled', event: 'deploy', does: ['deployTask', 'recordState deploying'] },
   ] as const)('E3–E6: $event in $from does, in this order, $does', ({ from, event, does }) => {
     const it = execution(from);
     it.actor.send(events[event]);

@@ -1,4 +1,4 @@
-import { modeOf } from '../../src/failover/restart-plan.ts';
+import { modeByPlan } from '../../src/failover/restart-plan.ts';
 import { propose } from '../../src/failover/restart-proposal.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../src/ids.ts';
@@ -62,7 +62,7 @@ describe('how a region restarts', () => {
       books.restart(tasks, again);
       if (begins) books.begin('b');
     }
-    expect(modeOf(books.ledger.planOf(books.region('b')))).toBe(mode);
+    expect(modeByPlan[books.ledger.planOf(books.region('b'))]).toBe(mode);
     expect(books.begin('b')).toMatch(new RegExp(`^#\\d ${mode}$`));
   });
 });
@@ -110,7 +110,7 @@ describe('a region that waits again', () => {
     },
   ])('$rule: $mode, bound to its earlier output: $isBound', ({ failovers, mode, isBound }) => {
     const books = merging(failovers);
-    expect(modeOf(books.ledger.planOf(books.region('m')))).toBe(mode);
+    expect(modeByPlan[books.ledger.planOf(books.region('m'))]).toBe(mode);
     expect(unable(books)).toBe('');
     books.ledger.declarations.loseOrder(books.task('m'));
     expect(unable(books)).toBe(isBound ? 'm' : '');
@@ -249,7 +249,8 @@ describe('the order in which a deployment reads its channels', () => {
     const books = new Books(...drawing);
     const order = () => {
       books.begin(task);
-      return books.ledger.deploymentOf(books.task(task), books.ledger.attemptOf(books.task(task))).channelOrder;
+      const [vertex, mode] = [books.task(task), modeByPlan[books.ledger.planOf(books.region(task))]];
+      return books.ledger.deploymentOf(vertex, books.ledger.attemptOf(vertex), mode).channelOrder;
     };
     expect(order()).toBe(first);
     books.restart([task], [task]);
@@ -262,7 +263,7 @@ describe('the order in which a deployment reads its channels', () => {
     const books = new Books(...merge);
     const read = () =>
       books.ledger
-        .deploymentOf(books.task('m'), 0 as AttemptNumber)
+        .deploymentOf(books.task('m'), 0 as AttemptNumber, 'new')
         .inputs.flatMap(({ partitions }) => partitions.map(({ attempt }) => attempt));
     books.run('p[0]', 'p[1]');
     expect(read()).toEqual([0, 0]);

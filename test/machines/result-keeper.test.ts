@@ -1,5 +1,5 @@
 import { noFaults, silentLogger } from '../../src/environment.ts';
-import { modeOf } from '../../src/failover/restart-plan.ts';
+import { modeByPlan } from '../../src/failover/restart-plan.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, RegionId, ResultPartitionId } from '../../src/ids.ts';
@@ -58,7 +58,7 @@ function keeping(...keep: readonly KeepResults[]) {
       ledger.beginRegistration(
         vertex,
         attempt,
-        modeOf((stubs[regionOf(task)] as (typeof stubs)[number]).step('begin')),
+        modeByPlan[(stubs[regionOf(task)] as (typeof stubs)[number]).step('begin')],
       );
       ledger.finishTask(vertex);
       return ledger.results.regionFinished(regionOf(task));

@@ -3,7 +3,7 @@ import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
 import type { RegionActorRef } from '../../src/machines/region/region-machine.ts';
-import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
+import { modeByPlan, planAfter, type RestartCommand, type RestartPlan } from '../../src/failover/restart-plan.ts';
 import { restartCommands } from '../../src/failover/restart-proposal.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { drawn, namesOf, taskOf } from '../graph/drawn-graph.ts';
@@ -18,7 +18,7 @@ class RegionStub {
   state = 'running';
 
   step(step: RestartCommand | 'begin'): RestartPlan {
-    this.#plan = planAfter(this.#plan, step);
+    this.#plan = planAfter[this.#plan][step];
     return this.#plan;
   }
 
@@ -93,7 +93,7 @@ export class Books {
     ledger.beginAttempt(vertex, attempt, execution(true));
     const plan = this.stub(task).step('begin');
     return ledger
-      .beginRegistration(vertex, attempt, modeOf(plan))
+      .beginRegistration(vertex, attempt, modeByPlan[plan])
       .map(({ id, origin }) => `#${id.attempt} ${origin}`)
       .join(' ');
   }

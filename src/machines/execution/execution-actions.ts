@@ -1,6 +1,7 @@
 import { enqueueActions } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { AttemptResult } from '../job-master/attempts.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import type { JobServices } from '../job-services.ts';
 import { executionMachine } from './execution-machine.ts';
@@ -11,10 +12,13 @@ export function provideExecution(
   masterRef: () => JobMasterActorRef,
 ): typeof executionMachine {
   /** Releases a slot, and notifies the master if regions wait for slots. */
-  const release = (slot: Slot | undefined, tell: (master: JobMasterActorRef) => void): void => {
+  const free = (slot: Slot | undefined, tell: (master: JobMasterActorRef) => void): void => {
     if (slot === undefined) return;
     ledger.slots.release([slot]);
     if (ledger.slots.pendingRequests > 0) tell(masterRef());
+  };
+  const release = (results: readonly AttemptResult[]): void => {
+    if (results.length > 0) gateway.releasePartitions(results.map(({ id }) => id));
   };
   return executionMachine.provide({
     actions: {
@@ -28,9 +32,9 @@ export function provideExecution(
           state,
         });
       },
-      deployTask: ({ context: { vertex, attempt, slot }, self }) => {
+      deployTask: ({ context: { vertex, attempt, slot }, self }, { mode }) => {
         try {
-          gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt));
+          gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt, mode));
         } catch (cause) {
           self.send({ type: 'execution.fail', cause: toError(cause) });
         }
@@ -39,27 +43,25 @@ export function provideExecution(
         if (slot !== undefined) gateway.cancel(slot.executor, vertex, attempt);
       },
       returnSlot: enqueueActions(({ context: { slot }, enqueue }) => {
-        release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
+        free(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
       }),
       returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
-        release(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
+        free(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
       }),
       // Results that are read while they are written, or may be reproduced, stay until the next attempt begins, so that
       // consumers are directed by the failover and do not fail on their own.
       releasePartitions: ({ context: { vertex, attempt } }) => {
-        gateway.releasePartitions(
-          ledger.attempts.resultsOf(vertex, attempt).filter(({ partition }) => {
-            const { joinsRegions, consumption } = ledger.graph.exchangeOfPartition(partition);
-            return joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex));
-          }),
+        release(
+          ledger.attempts
+            .resultsOf(vertex, attempt)
+            .filter(
+              ({ exchange: { joinsRegions, consumption } }) =>
+                joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex)),
+            ),
         );
       },
       releaseTransientPartitions: ({ context: { vertex, attempt } }) => {
-        gateway.releasePartitions(
-          ledger.attempts
-            .resultsOf(vertex, attempt)
-            .filter((id) => ledger.graph.exchangeOfPartition(id.partition).joinsRegions),
-        );
+        release(ledger.attempts.resultsOf(vertex, attempt).filter(({ exchange }) => exchange.joinsRegions));
       },
     },
   });

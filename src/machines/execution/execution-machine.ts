@@ -2,6 +2,7 @@ import { type ActorRef, type ActorRefFrom, assign, raise, type Snapshot, sendTo,
 import type { ExecutionToRegionEvent, RegionToExecutionEvent, TaskReport } from '../../actors/chart-events.ts';
 import type { ExecutionState } from '../../actors/protocol/states.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { RestartMode } from '../../graph/reproducibility.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import { placeholder } from '../placeholder.ts';
@@ -55,7 +56,7 @@ const executionSetup = setup({
     /** Tells observers that a state was entered. */
     recordState: (_, _params: { state: ExecutionState }) => placeholder('execution', 'recordState'),
     /** Deploys the attempt to the executor of its slot. */
-    deployTask: () => placeholder('execution', 'deployTask'),
+    deployTask: (_, _params: { mode: RestartMode }) => placeholder('execution', 'deployTask'),
     /** Asks the executor to cancel the attempt, even if the executor does not know it. */
     cancelTask: () => placeholder('execution', 'cancelTask'),
     /** Releases the slot, if there is one. */
@@ -153,7 +154,11 @@ const chart = executionSetup.createMachine({
               { guard: 'hasSlot', ...lateSlot },
               { actions: { type: 'takeSlot', params: slotOf } },
             ],
-            'execution.deploy': { guard: 'hasSlot', target: '#execution.deployed' },
+            'execution.deploy': {
+              guard: 'hasSlot',
+              target: '#execution.deployed',
+              actions: { type: 'deployTask', params: ({ event }) => ({ mode: event.mode }) },
+            },
           },
         },
       },
@@ -175,7 +180,6 @@ const chart = executionSetup.createMachine({
       initial: 'deploying',
       states: {
         deploying: {
-          entry: 'deployTask',
           on: { 'task.initializing': { guard, target: 'initializing' }, 'task.finished': finishedEarly },
         },
         initializing: {

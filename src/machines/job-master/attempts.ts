@@ -1,8 +1,13 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { ExecutionGraph, VertexOutput } from '../../graph/execution-graph.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId, RunId } from '../../ids.ts';
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
 import { shownState } from '../state-tap.ts';
+
+/** An output of a task as written by one of its attempts. */
+export interface AttemptResult extends VertexOutput {
+  readonly id: ResultPartitionId;
+}
 
 /** The current attempt of each task: its number, its actor, and its results. */
 export class Attempts {
@@ -61,9 +66,18 @@ export class Attempts {
     return this.#run === undefined ? { partition, attempt } : { partition, attempt, run: this.#run };
   }
 
-  /** The results of an attempt. */
-  resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): ResultPartitionId[] {
-    return this.#graph.partitionsOf(vertex).map((partition) => this.resultOf(partition, attempt));
+  /** The results of an attempt, by outgoing edge. */
+  resultsOf(vertex: ExecutionVertexId, attempt: AttemptNumber): AttemptResult[] {
+    const outputs = this.#graph.outputsOf(vertex);
+    return outputs.map((output) => ({ ...output, id: this.resultOf(output.partition, attempt) }));
+  }
+
+  /** The current results of the producers of consecutive partitions of one edge. */
+  presentResults(first: PartitionId, count: number): ResultPartitionId[] {
+    const producer = this.#graph.producerOf(first);
+    return Array.from({ length: count }, (_, at) =>
+      this.resultOf((first + at) as PartitionId, this.of((producer + at) as ExecutionVertexId)),
+    );
   }
 
   /** The id of a partition as written by its producer's current attempt. */

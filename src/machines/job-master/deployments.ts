@@ -1,7 +1,8 @@
 import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
-import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { ExecutionGraph, VertexInput } from '../../graph/execution-graph.ts';
+import type { JobVertex } from '../../graph/job-graph.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, JobVertexId, PartitionId, ResultPartitionId } from '../../ids.ts';
 import type { ReproductionDeclarations } from '../../scheduling/reproduction-declarations.ts';
 import type { ResultTracker } from '../../scheduling/result-tracker.ts';
 import type { Attempts } from './attempts.ts';
@@ -13,7 +14,7 @@ export class Deployments {
   readonly #declarations: ReproductionDeclarations;
   readonly #results: ResultTracker;
   /** By job vertex with a single operator: the operator's name. */
-  readonly #ownNames: (readonly string[])[] = [];
+  readonly #ownNames = new Map<JobVertexId, readonly string[]>();
   /** The current input results of a group's consumers: one list shared by all of them. */
   readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
@@ -31,25 +32,22 @@ export class Deployments {
 
   /** A task has a new attempt, so its consumers must read the results of that one. */
   forget(vertex: ExecutionVertexId): void {
-    this.#graph.forEachProducedGroup(vertex, (group) => this.#resultsOfGroup.delete(group));
+    for (const { group } of this.#graph.outputsOf(vertex)) this.#resultsOfGroup.delete(group);
   }
 
   /** The results that an attempt will write; this begins the attempt. */
   registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
-    const graph = this.#graph;
+    const results = this.#attempts.resultsOf(vertex, attempt);
+    if (results.length === 0) return [];
     const isReproducible = this.#declarations.isReproducible(vertex);
-    return graph.edgesOutOf(graph.jobVertexIndexOf(vertex)).map((edge) => {
-      const group = graph.producedGroup(edge, vertex);
-      const partition = graph.partitionOf(edge, vertex);
-      return {
-        id: this.#attempts.resultOf(partition, attempt),
-        origin: mode === 'again' && this.#results.stateOf(partition) === 'released' ? 'unread' : mode,
-        isReproducible,
-        edge,
-        producer: vertex,
-        subpartitionCount: graph.consumerEnd(group) - graph.consumerStart(group),
-      };
-    });
+    return results.map(({ id, edge, partition, subpartitionCount }) => ({
+      id,
+      origin: mode === 'again' && this.#results.stateOf(partition) === 'released' ? 'unread' : mode,
+      isReproducible,
+      edge,
+      producer: vertex,
+      subpartitionCount,
+    }));
   }
 
   /** The results of an earlier run that a finished task adopts. */
@@ -66,43 +64,38 @@ export class Deployments {
 
   /** The deployment of an attempt, with inputs by their producers' current attempts. */
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
-    const graph = this.#graph;
-    const jobVertex = graph.jobVertexIndexOf(vertex);
-    const { id, parallelism } = graph.jobVertexOf(vertex);
+    const { jobVertex, index, name } = this.#graph.subtask(vertex);
     return {
       vertex,
       attempt,
-      task: graph.nameOf(vertex),
-      jobVertex: id,
-      operators: this.#operatorsOf(vertex),
-      subtask: graph.subtaskOf(vertex),
-      parallelism,
+      task: name,
+      jobVertex: jobVertex.id,
+      operators: this.#operatorsOf(jobVertex),
+      subtask: index,
+      parallelism: jobVertex.parallelism,
       channelOrder: this.#declarations.keepsOrder(vertex) ? mode : 'any',
-      inputs: graph.edgesInto(jobVertex).map((edge) => {
-        const group = graph.consumedGroup(edge, vertex);
-        return { edge, partitions: this.#groupResults(edge, group), subpartition: vertex - graph.consumerStart(group) };
-      }),
-      outputs: graph.edgesOutOf(jobVertex).map((edge) => ({
-        edge,
-        partition: this.#attempts.resultOf(graph.partitionOf(edge, vertex), attempt),
+      inputs: this.#graph.inputsOf(vertex).map((input) => ({
+        edge: input.edge,
+        partitions: this.#resultsRead(input),
+        subpartition: input.subpartition,
       })),
+      outputs: this.#attempts.resultsOf(vertex, attempt).map(({ edge, id }) => ({ edge, partition: id })),
     };
   }
 
   /** One list shared by all tasks of a job vertex. */
-  #operatorsOf(vertex: ExecutionVertexId): readonly string[] {
-    const { id, operators } = this.#graph.jobVertexOf(vertex);
-    return operators ?? (this.#ownNames[this.#graph.jobVertexIndexOf(vertex)] ??= [id]);
+  #operatorsOf({ id, operators }: JobVertex): readonly string[] {
+    if (operators !== undefined) return operators;
+    const known = this.#ownNames.get(id) ?? [id];
+    this.#ownNames.set(id, known);
+    return known;
   }
 
-  #groupResults(edge: number, group: number): readonly ResultPartitionId[] {
+  /** One list shared by all tasks that read the group. */
+  #resultsRead({ group, firstPartition, producerCount }: VertexInput): readonly ResultPartitionId[] {
     const known = this.#resultsOfGroup.get(group);
     if (known !== undefined) return known;
-    const graph = this.#graph;
-    const results: ResultPartitionId[] = [];
-    for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
-      results.push(this.#attempts.presentResult(graph.partitionOf(edge, producer as ExecutionVertexId)));
-    }
+    const results = this.#attempts.presentResults(firstPartition, producerCount);
     this.#resultsOfGroup.set(group, results);
     return results;
   }

@@ -305,7 +305,7 @@ export class ExecutorConnections implements ExecutorGateway {
     const { ledger } = this.#options;
     const before = ledger.results.place(producer, id.attempt, executor);
     if (before === undefined || before.executor === executor || origin !== 'new') return;
-    const ids = ledger.attempts.resultsOf(producer, before.attempt);
+    const ids = ledger.attempts.resultsOf(producer, before.attempt).map((result) => result.id);
     this.#connections.get(before.executor)?.port.post({ type: 'results.release', ids, traced: [] });
   }
 

@@ -1,5 +1,5 @@
 import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
-import { modeOf, planAfter, type RestartCommand, type RestartPlan } from '../../failover/restart-plan.ts';
+import { modeByPlan, planAfter, type RestartCommand, type RestartPlan } from '../../failover/restart-plan.ts';
 import type { RecoveryView } from '../../failover/restart-proposal.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { KeepResults } from '../../graph/keep-results.ts';
@@ -160,7 +160,7 @@ export class JobLedger implements RecoveryView {
     const regions = [...restarts.keys()];
     for (const region of regions) this.slots.cancelRequest(region);
     const modeAfter = (region: RegionId): RestartMode =>
-      modeOf(planAfter(this.planOf(region), restarts.get(region) as RestartCommand));
+      modeByPlan[planAfter[this.planOf(region)][restarts.get(region) as RestartCommand]];
     const wanted = this.results.invalidate(regions, modeAfter);
     this.scheduling.invalidate(regions);
     return wanted.map((partition) => this.presentResult(partition));
@@ -226,8 +226,8 @@ export class JobLedger implements RecoveryView {
     });
     for (const vertex of tasks) {
       if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
-      for (const partition of this.graph.partitionsOf(vertex)) {
-        if (stored.has(partition) || this.graph.exchangeOfPartition(partition).joinsRegions) continue;
+      for (const { partition, exchange } of this.graph.outputsOf(vertex)) {
+        if (stored.has(partition) || exchange.joinsRegions) continue;
         this.results.noteGone(partition);
         this.loseTrace(partition);
       }
@@ -236,8 +236,8 @@ export class JobLedger implements RecoveryView {
   }
 
   /** The deployment of an attempt, with inputs by their producers' current attempts. */
-  deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber): TaskDeployment {
-    return this.#deployments.deploymentOf(vertex, attempt, modeOf(this.planOf(this.regions.regionOf(vertex))));
+  deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
+    return this.#deployments.deploymentOf(vertex, attempt, mode);
   }
 
   /** A task finished: its results that outlive it are readable. Returns the regions that were waiting for them. */
@@ -260,8 +260,8 @@ export class JobLedger implements RecoveryView {
     const missed: ResultPartitionId[] = [];
     for (const vertex of this.results.clearPlace(executor)) {
       if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
-      for (const partition of graph.partitionsOf(vertex)) {
-        if (graph.exchangeOfPartition(partition).joinsRegions) continue;
+      for (const { partition, exchange } of graph.outputsOf(vertex)) {
+        if (exchange.joinsRegions) continue;
         if (this.isPartitionReadable(partition)) missed.push(this.presentResult(partition));
         this.loseTrace(partition);
       }

@@ -1,7 +1,7 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import { modeOf } from '../../failover/restart-plan.ts';
-import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
+import { modeByPlan } from '../../failover/restart-plan.ts';
+import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { JobServices } from '../job-services.ts';
 import { type RegionActorRef, regionMachine } from './region-machine.ts';
@@ -41,7 +41,11 @@ export function provideRegion({
         const partitions: PlacedRegistration[] = [];
         for (let index = 0; index < vertices.length; index++) {
           const { executor } = slots[index] as Slot;
-          const registrations = ledger.beginRegistration(vertices[index] as ExecutionVertexId, attempt, modeOf(plan));
+          const registrations = ledger.beginRegistration(
+            vertices[index] as ExecutionVertexId,
+            attempt,
+            modeByPlan[plan],
+          );
           for (const registration of registrations) partitions.push({ executor, registration });
         }
         register(partitions, vertices[0] as ExecutionVertexId, attempt, self);
@@ -51,15 +55,14 @@ export function provideRegion({
         register(adopted, vertices[0] as ExecutionVertexId, attempt, self);
       },
       releaseFinishedPartitions: ({ context: { vertices, attempt, plan } }) => {
-        const isNew = modeOf(plan) === 'new';
+        const isNew = modeByPlan[plan] === 'new';
+        const ids: ResultPartitionId[] = [];
         for (let index = 0; index < vertices.length; index++) {
-          const results = ledger.attempts.resultsOf(vertices[index] as ExecutionVertexId, attempt);
-          gateway.releasePartitions(
-            isNew
-              ? results
-              : results.filter(({ partition }) => ledger.graph.exchangeOfPartition(partition).joinsRegions),
-          );
+          for (const { id, exchange } of ledger.attempts.resultsOf(vertices[index] as ExecutionVertexId, attempt)) {
+            if (isNew || exchange.joinsRegions) ids.push(id);
+          }
         }
+        if (ids.length > 0) gateway.releasePartitions(ids);
       },
     },
   });

@@ -10,7 +10,7 @@ import type { RegionState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import { planAfter, type RestartPlan } from '../../failover/restart-plan.ts';
+import { modeByPlan, planAfter, type RestartPlan } from '../../failover/restart-plan.ts';
 import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
@@ -112,8 +112,9 @@ const base = setup({
 
 const enqueueActions = enqueueWith(base.enqueueActions);
 
-const tell = (command: RegionToExecutionEvent) =>
+const tell = (commandOf: (context: RegionContext) => RegionToExecutionEvent) =>
   base.enqueueActions(({ context, enqueue }) => {
+    const command = commandOf(context);
     for (const execution of context.executions) enqueue.sendTo(execution, command);
   });
 
@@ -146,10 +147,10 @@ export const regionSetup = base.extend({
         enqueue.sendTo(context.executions[index] as ExecutionActorRef, { type: 'execution.assignSlot', slot });
       }
     }),
-    deployExecutions: tell({ type: 'execution.deploy' }),
-    restoreExecutions: tell({ type: 'execution.restore' }),
-    cancelExecutions: tell({ type: 'execution.cancel' }),
-    suspendExecutions: tell({ type: 'execution.suspend' }),
+    deployExecutions: tell(({ plan }) => ({ type: 'execution.deploy', mode: modeByPlan[plan] })),
+    restoreExecutions: tell(() => ({ type: 'execution.restore' })),
+    cancelExecutions: tell(() => ({ type: 'execution.cancel' })),
+    suspendExecutions: tell(() => ({ type: 'execution.suspend' })),
     failForWantOfSlots: sendTo(firstExecution, ({ context: { executions, job } }) => {
       const why = `they did not come free within ${job.slotRequestTimeoutMs} ms`;
       return {
@@ -178,7 +179,7 @@ export const regionSetup = base.extend({
      * Its attempt begins to write. Assigns only on change, because a job with ten thousand regions starts with this.
      */
     beginPlan: base.enqueueActions(({ context, enqueue }) => {
-      const plan = planAfter(context.plan, 'begin');
+      const plan = planAfter[context.plan].begin;
       if (plan !== context.plan) enqueue.assign({ plan });
     }),
     followFailover: enqueueActions(
@@ -187,7 +188,7 @@ export const regionSetup = base.extend({
         if (context.failover !== undefined) {
           enqueue.sendTo(job.master, { type: 'region.overtaken', region, failover: context.failover });
         }
-        enqueue.assign({ failover, restartAtMs, plan: planAfter(plan, mode) });
+        enqueue.assign({ failover, restartAtMs, plan: planAfter[plan][mode] });
       },
     ),
     reportRestarting: sendTo(toMaster, ({ context }) => ({
