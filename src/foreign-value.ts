@@ -20,6 +20,18 @@ export function propertyOf(value: unknown, key: PropertyKey): unknown {
   }
 }
 
+/** Several properties at once, each read as by {@link propertyOf}. */
+export function propertiesOf<Key extends PropertyKey>(value: unknown, ...keys: readonly Key[]): Record<Key, unknown> {
+  const properties = {} as Record<Key, unknown>;
+  for (const key of keys) properties[key] = propertyOf(value, key);
+  return properties;
+}
+
+/** Whether `value` has all of these methods. */
+export function hasMethods(value: unknown, ...methods: readonly string[]): boolean {
+  return methods.every((method) => typeof propertyOf(value, method) === 'function');
+}
+
 /** If `value` is a promise of any realm, prevents its rejection from ending the process. */
 export function ignoreRejection(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;

@@ -5,7 +5,7 @@ import * as journalErrors from './errors/journal-errors.ts';
 import * as resultErrors from './errors/result-errors.ts';
 import * as usageErrors from './errors/usage-errors.ts';
 import * as userCodeErrors from './errors/user-code-errors.ts';
-import { propertyOf, show } from './foreign-value.ts';
+import { propertiesOf, propertyOf, show } from './foreign-value.ts';
 
 /** An error as plain data that survives a structured clone. */
 export interface PlainError {
@@ -75,14 +75,14 @@ interface Allowance {
 }
 
 function describe(error: unknown, causesLeft: number, allowance: Allowance): PlainError {
-  const [name, message, stack] = ['name', 'message', 'stack'].map((key) => propertyOf(error, key));
+  const { name, message, stack, cause, errors } = propertiesOf(error, 'name', 'message', 'stack', 'cause', 'errors');
   return {
     name: typeof name === 'string' ? name : 'Error',
     message: typeof message === 'string' ? message : show(error),
     stack: typeof stack === 'string' ? stack : undefined,
     data: ownData(error),
-    cause: describeCause(propertyOf(error, 'cause'), causesLeft, allowance),
-    errors: describeErrors(propertyOf(error, 'errors'), causesLeft, allowance),
+    cause: describeCause(cause, causesLeft, allowance),
+    errors: describeErrors(errors, causesLeft, allowance),
   };
 }
 

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import { propertyOf } from '../foreign-value.ts';
+import { propertiesOf } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
 import { callNow } from '../user-code.ts';
-import { causesIn, isOf } from './own-causes.ts';
+import { type Cause, causesIn } from './own-causes.ts';
 import { ownHopelessReason } from './hopeless.ts';
 
 /**
@@ -68,12 +68,12 @@ function classifyByRecovery(
   isPresent: (id: ResultPartitionId) => boolean,
 ): FailureClass {
   const partitions = new Set<PartitionId>();
-  for (const { error: link, isForeign } of causesIn(cause, run)) {
-    if (typeof link !== 'object' || link === null || (isForeign && isOfEngine(link))) continue;
-    const [recovery, partition, attempt] = ['recovery', 'partition', 'attempt'].map((key) => propertyOf(link, key));
-    const why = partitions.size === 0 ? ownHopelessReason(link) : undefined;
+  for (const link of causesIn(cause, run)) {
+    const { error, isForeign, isOwn, recovery, partition, attempt } = link;
+    if (typeof error !== 'object' || error === null || (isForeign && isOfEngine(link))) continue;
+    const why = partitions.size === 0 ? ownHopelessReason(error) : undefined;
     if (why !== undefined) return { kind: 'unrecoverable', why };
-    if (isForeign || !isOf(run, link)) continue;
+    if (!isOwn) continue;
     if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'determinism-broken' };
     if (recovery !== 'restart-producer' || !isPartition(partition, partitionCount)) continue;
     if (typeof attempt !== 'number' || isPresent({ partition, attempt: attempt as AttemptNumber })) {
@@ -84,9 +84,8 @@ function classifyByRecovery(
 }
 
 /** Whether the engine created the error, rather than user code. */
-function isOfEngine(error: object): boolean {
-  const code = propertyOf(error, 'code');
-  return typeof propertyOf(error, 'recovery') === 'string' && typeof code === 'string' && code !== 'UNRECOVERABLE';
+function isOfEngine({ code, recovery }: Cause): boolean {
+  return typeof recovery === 'string' && typeof code === 'string' && code !== 'UNRECOVERABLE';
 }
 
 /**
@@ -95,7 +94,7 @@ function isOfEngine(error: object): boolean {
  */
 function classOf(verdict: unknown, partitionCount: number): FailureClass | undefined {
   if (verdict === undefined) return undefined;
-  const [kind, why, partitions] = ['kind', 'why', 'partitions'].map((key) => propertyOf(verdict, key));
+  const { kind, why, partitions } = propertiesOf(verdict, 'kind', 'why', 'partitions');
   if (kind === 'recoverable' || kind === 'determinism-broken') return { kind };
   if (kind === 'unrecoverable' && typeof why === 'string') return { kind, why };
   if (kind === 'partition-lost' && Array.isArray(partitions)) {

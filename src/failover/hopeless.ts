@@ -1,5 +1,5 @@
 import { causeChain } from '../errors/cause-chain.ts';
-import { propertyOf, show } from '../foreign-value.ts';
+import { propertiesOf, propertyOf, show } from '../foreign-value.ts';
 
 /** 4xx statuses that invite a retry: request timeout, too early, too many requests. */
 const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -21,38 +21,43 @@ export function hopelessReason(error: unknown): string | undefined {
  *
  * - its `recovery` is `never`;
  * - an HTTP status from 400 to 499 other than 408, 425 and 429: a service refused the call for good; see
- *   {@link httpStatusOf};
+ *   {@link httpStatusIn};
  * - a `TypeError` of a write to a frozen object; in development, emitted records are frozen.
  */
 export function ownHopelessReason(error: unknown): string | undefined {
-  if (propertyOf(error, 'recovery') === 'never') return messageOf(error);
-  if (propertyOf(error, 'name') === 'TypeError' && frozenWrite.test(messageOf(error))) {
-    return `${messageOf(error)}. Records are frozen once they are emitted: return a changed copy instead`;
+  const {
+    recovery,
+    name,
+    message: given,
+    ...carried
+  } = propertiesOf(error, 'recovery', 'name', 'message', ...carriers);
+  const message = typeof given === 'string' ? given : show(error);
+  if (recovery === 'never') return message;
+  if (name === 'TypeError' && frozenWrite.test(message)) {
+    return `${message}. Records are frozen once they are emitted: return a changed copy instead`;
   }
-  const status = httpStatusOf(error);
+  const status = httpStatusIn(carried);
   if (status === undefined || status < 400 || status > 499 || temporaryStatuses.has(status)) return undefined;
-  return `a call was refused with status ${status}, which no retry cures: ${messageOf(error)}`;
+  return `a call was refused with status ${status}, which no retry cures: ${message}`;
 }
 
-function messageOf(error: unknown): string {
-  const message = propertyOf(error, 'message');
-  return typeof message === 'string' ? message : show(error);
-}
+/** Properties of an error that may carry an HTTP status. */
+const carriers = ['status', 'statusCode', 'response', 'thrown', '$metadata'] as const;
 
 /**
  * The HTTP status that an error carries: `status` (OpenAI, Anthropic, Octokit), `statusCode` (got, Node's),
  * `response.status` (axios, ky), `$metadata.httpStatusCode` (AWS), or that of a thrown non-error such as the `Response`
  * of a `fetch`. AWS also uses 400 for throttling, so its 400 is ignored.
  */
-function httpStatusOf(error: unknown): number | undefined {
-  const response = propertyOf(error, 'response');
-  const aws = propertyOf(propertyOf(error, '$metadata'), 'httpStatusCode');
+function httpStatusIn(carried: Readonly<Record<(typeof carriers)[number], unknown>>): number | undefined {
+  const response = propertiesOf(carried.response, 'status', 'statusCode');
+  const aws = propertyOf(carried.$metadata, 'httpStatusCode');
   const candidates = [
-    propertyOf(error, 'status'),
-    propertyOf(error, 'statusCode'),
-    propertyOf(response, 'status'),
-    propertyOf(response, 'statusCode'),
-    propertyOf(propertyOf(error, 'thrown'), 'status'),
+    carried.status,
+    carried.statusCode,
+    response.status,
+    response.statusCode,
+    propertyOf(carried.thrown, 'status'),
     aws === 400 ? undefined : aws,
   ];
   return candidates.find((candidate): candidate is number => Number.isInteger(candidate));

@@ -1,7 +1,7 @@
 import { type Observable, Subject } from 'rxjs';
 import { toError } from '../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import { propertyOf } from '../foreign-value.ts';
+import { hasMethods } from '../foreign-value.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { callNow, isThenable, refusalOf } from '../user-code.ts';
 import type { OperatorDescription } from './operator-description.ts';
@@ -52,7 +52,7 @@ export class PipeStage implements OperatorStage {
   #connect(operator: (source: Observable<unknown>) => unknown): void {
     const built = callNow('result of through', () => {
       const pipe = operator(this.#records.asObservable());
-      if (isThenable(pipe) || typeof propertyOf(pipe, 'subscribe') === 'function') return pipe;
+      if (isThenable(pipe) || hasMethods(pipe, 'subscribe')) return pipe;
       throw new InvalidArgumentError('result of through', pipe, 'an observable, as RxJS operators return');
     });
     if (built.kind === 'error') this.#fail(built.error);

@@ -11,7 +11,7 @@ import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/kee
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
-import { propertyOf } from '../foreign-value.ts';
+import { hasMethods, propertyOf } from '../foreign-value.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 
 /**
@@ -253,7 +253,7 @@ function checkEnvironment(given: Environment): void {
     ] as const
   ).flatMap(([part, ...methods]) => {
     const methodsOf = propertyOf(given, part);
-    return methods.filter((method) => typeof propertyOf(methodsOf, method) !== 'function').map((m) => `${part}.${m}`);
+    return methods.filter((method) => !hasMethods(methodsOf, method)).map((m) => `${part}.${m}`);
   });
   if (missing.length === 0) return;
   const expected = `an environment from systemEnvironment() or virtualEnvironment(); ${missing.join(', ')} missing`;
@@ -273,8 +273,7 @@ function isRule(backoff: unknown): backoff is RestartBackoffRule {
 }
 
 function actorLogic(option: string, given: unknown): AnyActorLogic {
-  const methods = ['transition', 'getInitialSnapshot'].map((method) => propertyOf(given, method));
-  if (methods.every((method) => typeof method === 'function')) return given as AnyActorLogic;
+  if (hasMethods(given, 'transition', 'getInitialSnapshot')) return given as AnyActorLogic;
   throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
 }
 
@@ -289,7 +288,7 @@ function functions<Fn>(option: string, given: readonly Fn[] | undefined): readon
 
 function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect'] {
   if (given === undefined || typeof given === 'function') return given;
-  if (typeof propertyOf(given, 'next') === 'function') return (event) => given.next?.(event);
+  if (hasMethods(given, 'next')) return (event) => given.next?.(event);
   throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
 }
 

@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import { cutToFit, inQuotes, propertyOf, show } from '../../src/foreign-value.ts';
+import { cutToFit, hasMethods, inQuotes, propertiesOf, propertyOf, show } from '../../src/foreign-value.ts';
 import { revokedProxy, trappingProxy } from '../support/rude-values.ts';
 
 describe('show', () => {
@@ -106,6 +106,19 @@ describe('a property', () => {
     ['of a proxy that throws', trappingProxy(), undefined],
   ])('%s', (_, value, found) => {
     expect(propertyOf(value, 'a')).toBe(found);
+    expect(propertiesOf(value, 'a', 'b')).toEqual({ a: found, b: undefined });
+  });
+});
+
+describe('methods', () => {
+  it.each<[string, unknown, boolean]>([
+    ['all there', { a: refuse, b: refuse }, true],
+    ['one missing', { a: refuse }, false],
+    ['one no function', { a: refuse, b: 1 }, false],
+    ['of null', null, false],
+    ['of a revoked proxy', revokedProxy(), false],
+  ])('%s', (_, value, found) => {
+    expect(hasMethods(value, 'a', 'b')).toBe(found);
   });
 });
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { propertyOf } from '../../foreign-value.ts';
+import { hasMethods } from '../../foreign-value.ts';
 import { checkOptions } from '../../options.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { csvFormatOf, type CsvOptions } from '../csv/csv-head.ts';
@@ -60,7 +60,7 @@ export interface MayDecode<Out> {
 export function checkDecodeOptions(call: string, options: MayDecode<unknown>): void {
   checkOptions(call, options, { decode: true });
   const { decode } = options;
-  if (decode === undefined || typeof propertyOf(decode, 'decode') === 'function') return;
+  if (decode === undefined || hasMethods(decode, 'decode')) return;
   throw new InvalidArgumentError(`decode of ${call}`, decode, 'a decoder: `jsonLines()` or `csvRows()`');
 }
 

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { propertyOf } from '../../foreign-value.ts';
+import { hasMethods } from '../../foreign-value.ts';
 import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
@@ -34,7 +34,7 @@ export function fromNodeStream<Out = unknown>(
     splitLimit: 'a Node stream has one reader',
     open: async (context) => {
       const stream = await create(context);
-      if (typeof propertyOf(stream, 'read') !== 'function' || typeof propertyOf(stream, 'on') !== 'function') {
+      if (!hasMethods(stream, 'read', 'on')) {
         throw new InvalidArgumentError(
           `what ${name} of fromNodeStream returns`,
           stream,
@@ -123,7 +123,7 @@ export function toNodeWritable<In = unknown>(
     definition: { kind: 'toNodeWritable', functions: { function: create }, options: { end } },
     open: (context) => {
       const stream = create(context);
-      if (typeof propertyOf(stream, 'write') !== 'function' || typeof propertyOf(stream, 'on') !== 'function') {
+      if (!hasMethods(stream, 'write', 'on')) {
         const expected = 'a Node stream; web streams: `toWebWritable`';
         throw new InvalidArgumentError('what create of toNodeWritable returns', stream, expected);
       }

@@ -1,6 +1,6 @@
 import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { propertyOf } from '../../foreign-value.ts';
+import { hasMethods } from '../../foreign-value.ts';
 import { checkFunction } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink } from '../../operators/sink.ts';
@@ -42,7 +42,7 @@ export function fromWebStream<Out>(
     splitLimit: 'a web stream has one reader',
     open: async (context) => {
       const stream = await create(context);
-      if (typeof propertyOf(stream, 'getReader') !== 'function') {
+      if (!hasMethods(stream, 'getReader')) {
         throw new InvalidArgumentError(
           `what ${name} of fromWebStream returns`,
           stream,
@@ -76,7 +76,7 @@ export function toWebWritable<In = unknown>(create: (context: RuntimeContext) =>
     definition: { kind: 'toWebWritable', functions: { function: create } },
     open: (context) => {
       const stream = create(context);
-      if (typeof propertyOf(stream, 'getWriter') !== 'function') {
+      if (!hasMethods(stream, 'getWriter')) {
         const expected = 'a web stream; Node streams: `toNodeWritable`';
         throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
       }

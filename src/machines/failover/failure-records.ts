@@ -62,17 +62,14 @@ export class FailureRecords {
   /** Whether a task lacks slots or disk space beside its results and their consumers. */
   #isWantOfRoom(cause: Error): boolean {
     const { run } = this.#services.ledger;
-    return (
-      (ownCauseWithCode(cause, 'NO_RESOURCE_AVAILABLE', run) ??
-        ownCauseWithCode(cause, 'DISK_BUDGET_EXCEEDED', run)) !== undefined
-    );
+    return ownCauseWithCode(cause, ['NO_RESOURCE_AVAILABLE', 'DISK_BUDGET_EXCEEDED'], run) !== undefined;
   }
 
   /** A task wrote different records although it was declared deterministic. */
   #distrust(vertex: ExecutionVertexId, cause: Error): void {
     const { ledger, observe, environment } = this.#services;
     ledger.declarations.distrust(vertex);
-    const broken = ownCauseWithCode<DeterminismBrokenError>(cause, 'DETERMINISM_BROKEN', ledger.run);
+    const broken = ownCauseWithCode<DeterminismBrokenError>(cause, ['DETERMINISM_BROKEN'], ledger.run);
     if (broken === undefined) return;
     const { id, operators = [id] } = ledger.graph.jobVertexOf(vertex);
     observe({

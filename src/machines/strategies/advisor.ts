@@ -1,7 +1,7 @@
 import type { AnyActorLogic, AnyActorRef } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import { propertyOf } from '../../foreign-value.ts';
+import { propertiesOf } from '../../foreign-value.ts';
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';
 
@@ -89,10 +89,10 @@ export class Advisor<Asked extends Question, Answer> {
     const emitted = callNow('what it emitted', () => thing);
     if (emitted.kind === 'error') return this.#failAll(emitted.error);
     const { answerType, readAnswer } = this.#options;
-    if (propertyOf(emitted.value, 'type') !== answerType) return;
-    const failover = propertyOf(emitted.value, 'failover') as FailoverId;
-    const waiting = this.#waiting.get(failover);
-    this.#waiting.delete(failover);
+    const { type, failover } = propertiesOf(emitted.value, 'type', 'failover');
+    if (type !== answerType) return;
+    const waiting = this.#waiting.get(failover as FailoverId);
+    this.#waiting.delete(failover as FailoverId);
     // Even for an unexpected answer: a rejected promise in it must not end the process.
     const answer = callNow('the answer', () => readAnswer(emitted.value));
     if (waiting === undefined) return;

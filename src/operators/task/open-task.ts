@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { propertyOf } from '../../foreign-value.ts';
+import { hasMethods } from '../../foreign-value.ts';
 import type { Partitioning, VertexProgram } from '../operator-description.ts';
 import type { CallLimiterRegistry } from '../call-limiter.ts';
 import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
@@ -104,7 +104,7 @@ async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<Sink
 
 /** @throws InvalidArgumentError unless `opened` has the methods */
 function checkMethods(what: string, opened: unknown, methods: readonly string[]): void {
-  if (methods.every((method) => typeof propertyOf(opened, method) === 'function')) return;
+  if (hasMethods(opened, ...methods)) return;
   throw new InvalidArgumentError(what, opened, `an object with the methods ${methods.join(', ')}, or a promise of one`);
 }
 
