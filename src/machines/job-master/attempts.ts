@@ -1,5 +1,6 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { ExecutionGraph, VertexOutput } from '../../graph/execution-graph.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { VertexOutput } from '../../graph/execution-vertex.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId, RunId } from '../../ids.ts';
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
 import { shownState } from '../state-tap.ts';

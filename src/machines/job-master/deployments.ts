@@ -1,5 +1,6 @@
 import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
-import type { ExecutionGraph, VertexInput } from '../../graph/execution-graph.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { VertexInput } from '../../graph/execution-vertex.ts';
 import type { JobVertex } from '../../graph/job-graph.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, PartitionId, ResultPartitionId } from '../../ids.ts';
