@@ -39,18 +39,22 @@ export class ResultDirectory {
     return [...this.#shelves].flatMap((shelf) => [...shelf.held]);
   }
 
-  find(id: ResultPartitionId): ResultSource | undefined {
+  readonly find = (id: ResultPartitionId): ResultSource | undefined => {
     for (const shelf of this.#shelves) {
       const found = shelf.find(id);
       if (found !== undefined) return found;
     }
     return undefined;
-  }
+  };
 
   /** Takes the latest result of a partition from its executor. An outdated result may remain on another one. */
   take(partition: PartitionId): HeldResult | undefined {
     let latest: ResultShelf | undefined;
-    for (const shelf of this.#shelves) if (attemptOn(shelf, partition) > attemptOn(latest, partition)) latest = shelf;
+    let latestAttempt = -1;
+    for (const shelf of this.#shelves) {
+      const attempt = shelf.get(partition)?.output.id.attempt ?? -1;
+      if (attempt > latestAttempt) [latest, latestAttempt] = [shelf, attempt];
+    }
     return latest?.take(partition);
   }
 
@@ -81,8 +85,4 @@ export class ResultDirectory {
       result.tell({ type: 'partition.reclaim' });
     }
   }
-}
-
-function attemptOn(shelf: ResultShelf | undefined, partition: PartitionId): number {
-  return shelf?.get(partition)?.output.id.attempt ?? -1;
 }

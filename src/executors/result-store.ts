@@ -66,9 +66,7 @@ export class ResultStore implements ResultShelf {
   }
 
   /** The registered partition that an attempt writes. A released one discards its records. */
-  outputOf(id: ResultPartitionId): ResultPartition | undefined {
-    return this.#present(id)?.output;
-  }
+  readonly outputOf = (id: ResultPartitionId): ResultPartition | undefined => this.#present(id)?.output;
 
   get(partition: PartitionId): HeldResult | undefined {
     return this.#results.get(partition);

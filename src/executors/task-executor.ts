@@ -190,8 +190,8 @@ export class TaskExecutor {
     const { vertex, attempt, channelOrder } = deployment;
     const outputs = deployment.outputs.map(({ partition }) => partition);
     return dataPlane.createTask(deployment, {
-      source: (id) => directory.find(id),
-      output: (id) => this.#results.outputOf(id),
+      source: directory.find,
+      output: this.#results.outputOf,
       registered: (id, signal) => directory.arrivals.until(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
       leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, attempt, what }),

@@ -1,6 +1,7 @@
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 import type { ExchangeType } from './exchange-type.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
+import type { VertexOutput } from './execution-vertex.ts';
 
 /** A group of partitions over an exchange between regions, with the regions at both ends. */
 export interface BoundaryGroup {
@@ -24,7 +25,8 @@ export interface RegionTables {
   readonly starts: Int32Array;
 }
 
-type ForEachGroup = (vertex: ExecutionVertexId, add: (group: number) => void) => void;
+/** An end of a vertex on a group. */
+type GroupEnd = Pick<VertexOutput, 'group' | 'exchange'>;
 
 /**
  * The groups that lead into and out of each region. Computed on first use, in O(its vertices and their groups), and
@@ -34,50 +36,40 @@ export class RegionBoundaries {
   readonly #graph: ExecutionGraph;
   readonly #tables: RegionTables;
   readonly #groups: (BoundaryGroup | undefined)[] = [];
-  /** By group: the round in which it was last collected. */
-  readonly #seenIn: Int32Array;
-  #round = 0;
   readonly #inputs: (readonly BoundaryGroup[] | undefined)[] = [];
   readonly #outputs: (readonly BoundaryGroup[] | undefined)[] = [];
 
   constructor(graph: ExecutionGraph, tables: RegionTables) {
     this.#graph = graph;
-    this.#seenIn = new Int32Array(graph.groupCount);
     this.#tables = tables;
   }
 
   readonly inputsOf = (region: RegionId): readonly BoundaryGroup[] =>
-    (this.#inputs[region] ??= this.#collect(region, (vertex, add) => this.#graph.forEachConsumedGroup(vertex, add)));
+    (this.#inputs[region] ??= this.#collect(region, (vertex) => this.#graph.inputsOf(vertex)));
 
   readonly outputsOf = (region: RegionId): readonly BoundaryGroup[] =>
-    (this.#outputs[region] ??= this.#collect(region, (vertex, add) => this.#graph.forEachProducedGroup(vertex, add)));
+    (this.#outputs[region] ??= this.#collect(region, (vertex) => this.#graph.outputsOf(vertex)));
 
   /** Groups over exchanges that cut regions, each once, in the order of the region's vertices. */
-  #collect(region: RegionId, forEachGroup: ForEachGroup): readonly BoundaryGroup[] {
-    const round = ++this.#round;
-    const found: BoundaryGroup[] = [];
-    const add = (group: number): void => {
-      if (this.#seenIn[group] === round) return;
-      this.#seenIn[group] = round;
-      const known = this.#groups[group];
-      if (known === undefined && this.#graph.exchangeOfGroup(group).joinsRegions) return;
-      const boundary = known ?? this.#boundaryGroup(group);
-      this.#groups[group] = boundary;
-      found.push(boundary);
-    };
+  #collect(region: RegionId, endsOf: (vertex: ExecutionVertexId) => readonly GroupEnd[]): readonly BoundaryGroup[] {
+    const found = new Set<BoundaryGroup>();
     const { vertices, starts } = this.#tables;
     const end = starts[region + 1] as number;
-    for (let at = starts[region] as number; at < end; at++) forEachGroup(vertices[at] as ExecutionVertexId, add);
-    return found;
+    for (let at = starts[region] as number; at < end; at++) {
+      for (const { group, exchange } of endsOf(vertices[at] as ExecutionVertexId)) {
+        if (!exchange.joinsRegions) found.add((this.#groups[group] ??= this.#boundaryGroup(group, exchange)));
+      }
+    }
+    return [...found];
   }
 
-  #boundaryGroup(group: number): BoundaryGroup {
+  #boundaryGroup(group: number, exchange: ExchangeType): BoundaryGroup {
     const graph = this.#graph;
     const { regionOf } = this.#tables;
     const [first, end] = [graph.producerStart(group), graph.producerEnd(group)];
     return {
       index: group,
-      exchange: graph.exchangeOfGroup(group),
+      exchange,
       firstPartition: graph.partitionOf(graph.edgeIndexOfGroup(group), first as ExecutionVertexId),
       producerRegions: regionOf.subarray(first, end),
       consumerRegions: Int32Array.from(

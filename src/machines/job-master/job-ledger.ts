@@ -43,6 +43,8 @@ export class JobLedger implements RecoveryView {
   readonly results: ResultTracker;
   readonly declarations: ReproductionDeclarations;
   readonly attempts: Attempts;
+  /** The current attempt of each execution vertex. */
+  readonly executions: readonly (ExecutionActorRef | undefined)[];
   readonly slots = new SlotPool(
     (region) => this.scheduling.isReady(region),
     (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
@@ -71,6 +73,7 @@ export class JobLedger implements RecoveryView {
     this.declarations = new ReproductionDeclarations(graph, regions);
     this.results = new ResultTracker(graph, regions, keepResults);
     this.attempts = new Attempts(graph, run);
+    this.executions = this.attempts.executions;
     this.#deployments = new Deployments(graph, this.attempts, this.declarations, this.results);
   }
 
@@ -183,11 +186,6 @@ export class JobLedger implements RecoveryView {
   }
 
   // Attempts
-
-  /** The current attempt of each execution vertex. */
-  get executions(): readonly (ExecutionActorRef | undefined)[] {
-    return this.attempts.executions;
-  }
 
   attemptOf(vertex: ExecutionVertexId): AttemptNumber {
     return this.attempts.of(vertex);
