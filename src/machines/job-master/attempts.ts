@@ -1,6 +1,6 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { VertexOutput } from '../../graph/execution-vertex.ts';
+import type { VertexInput, VertexOutput } from '../../graph/execution-vertex.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId, ResultPartitionId, RunId } from '../../ids.ts';
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
 import { shownState } from '../state-tap.ts';
@@ -17,6 +17,8 @@ export class Attempts {
   /** By execution vertex. */
   readonly executions: (ExecutionActorRef | undefined)[] = [];
   readonly #numbers: Uint32Array;
+  /** By group: the current results of its producers, for their consumers. */
+  readonly #resultsByGroup = new Map<number, readonly ResultPartitionId[]>();
 
   constructor(graph: ExecutionGraph, run: RunId | undefined) {
     this.#graph = graph;
@@ -29,7 +31,7 @@ export class Attempts {
   }
 
   /**
-   * Records the actor of a new attempt.
+   * Records the actor of a new attempt. Its consumers read its results from now on.
    * @throws IllegalStateError if the previous attempt has not ended
    */
   begin(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
@@ -42,6 +44,7 @@ export class Attempts {
     }
     this.#numbers[vertex] = attempt;
     this.executions[vertex] = execution;
+    if (attempt > 0) for (const { group } of this.#graph.outputsOf(vertex)) this.#resultsByGroup.delete(group);
   }
 
   /** The running attempts with a slot on an executor. O(tasks of the job) */
@@ -73,12 +76,17 @@ export class Attempts {
     return outputs.map((output) => ({ ...output, id: this.resultOf(output.partition, attempt) }));
   }
 
-  /** The current results of the producers of consecutive partitions of one edge. */
-  presentResults(first: PartitionId, count: number): ResultPartitionId[] {
-    const producer = this.#graph.producerOf(first);
-    return Array.from({ length: count }, (_, at) =>
-      this.resultOf((first + at) as PartitionId, this.of((producer + at) as ExecutionVertexId)),
-    );
+  /** The current results of an input: one list shared by all tasks that read the group. */
+  resultsRead({ group, firstPartition, firstProducer, producerCount }: VertexInput): readonly ResultPartitionId[] {
+    const known = this.#resultsByGroup.get(group);
+    if (known !== undefined) return known;
+    const results: ResultPartitionId[] = [];
+    for (let at = 0; at < producerCount; at++) {
+      const attempt = this.#numbers[firstProducer + at] as AttemptNumber;
+      results.push(this.resultOf((firstPartition + at) as PartitionId, attempt));
+    }
+    this.#resultsByGroup.set(group, results);
+    return results;
   }
 
   /** The id of a partition as written by its producer's current attempt. */

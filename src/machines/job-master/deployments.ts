@@ -1,9 +1,8 @@
 import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { VertexInput } from '../../graph/execution-vertex.ts';
 import type { JobVertex } from '../../graph/job-graph.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
-import type { AttemptNumber, ExecutionVertexId, JobVertexId, PartitionId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, JobVertexId, PartitionId } from '../../ids.ts';
 import type { ReproductionDeclarations } from '../../scheduling/reproduction-declarations.ts';
 import type { ResultTracker } from '../../scheduling/result-tracker.ts';
 import type { Attempts } from './attempts.ts';
@@ -16,8 +15,6 @@ export class Deployments {
   readonly #results: ResultTracker;
   /** By job vertex with a single operator: the operator's name. */
   readonly #ownNames = new Map<JobVertexId, readonly string[]>();
-  /** The current input results of a group's consumers: one list shared by all of them. */
-  readonly #resultsOfGroup = new Map<number, readonly ResultPartitionId[]>();
 
   constructor(
     graph: ExecutionGraph,
@@ -29,11 +26,6 @@ export class Deployments {
     this.#attempts = attempts;
     this.#declarations = declarations;
     this.#results = results;
-  }
-
-  /** A task has a new attempt, so its consumers must read the results of that one. */
-  forget(vertex: ExecutionVertexId): void {
-    for (const { group } of this.#graph.outputsOf(vertex)) this.#resultsOfGroup.delete(group);
   }
 
   /** The results that an attempt will write; this begins the attempt. */
@@ -77,7 +69,7 @@ export class Deployments {
       channelOrder: this.#declarations.keepsOrder(vertex) ? mode : 'any',
       inputs: this.#graph.inputsOf(vertex).map((input) => ({
         edge: input.edge,
-        partitions: this.#resultsRead(input),
+        partitions: this.#attempts.resultsRead(input),
         subpartition: input.subpartition,
       })),
       outputs: this.#attempts.resultsOf(vertex, attempt).map(({ edge, id }) => ({ edge, partition: id })),
@@ -90,14 +82,5 @@ export class Deployments {
     const known = this.#ownNames.get(id) ?? [id];
     this.#ownNames.set(id, known);
     return known;
-  }
-
-  /** One list shared by all tasks that read the group. */
-  #resultsRead({ group, firstPartition, producerCount }: VertexInput): readonly ResultPartitionId[] {
-    const known = this.#resultsOfGroup.get(group);
-    if (known !== undefined) return known;
-    const results = this.#attempts.presentResults(firstPartition, producerCount);
-    this.#resultsOfGroup.set(group, results);
-    return results;
   }
 }

@@ -197,7 +197,6 @@ export class JobLedger implements RecoveryView {
    */
   beginAttempt(vertex: ExecutionVertexId, attempt: AttemptNumber, execution: ExecutionActorRef): void {
     this.attempts.begin(vertex, attempt, execution);
-    if (attempt > 0) this.#deployments.forget(vertex);
   }
 
   /** An attempt is about to write, in the mode of its region. Returns its results. */
