@@ -18,13 +18,13 @@ const restartSet = (which: string): string => `restart set: ${which}, 10,000 × 
 /** The published lines, in their order. */
 export const publishedLines: readonly PublishedLine[] = [
   {
-    what: 'map → filter → keyed sum of 5 M records, whole job, beside a hand-written loop',
+    what: 'map → filter → keyed sum of 5 M records, whole job, vs. a hand-written loop',
     rows: ['fused chain: map → filter → keyed sum of 5 M records, a whole job'],
     shown: 'times as fast',
     inReadme: true,
   },
   {
-    what: 'the same through a 4-way hash shuffle, beside a loop that routes',
+    what: 'the same through a 4-way hash shuffle, vs. a loop that routes',
     rows: ['the same through a 4-way hash shuffle'],
     shown: 'times as fast',
     inReadme: true,
@@ -40,7 +40,7 @@ export const publishedLines: readonly PublishedLine[] = [
     shown: 'ms',
   },
   {
-    what: 'which regions restart on it: pipelined, a task fails · blocking, a producer · a consumer fails',
+    what: 'which regions restart: pipelined, a task fails · blocking, a producer · a consumer fails',
     rows: [
       restartSet('pipelined, a task fails'),
       restartSet('blocking, a producer fails'),
@@ -49,12 +49,12 @@ export const publishedLines: readonly PublishedLine[] = [
     shown: 'ms',
   },
   {
-    what: 'the same where every result is lost as well, 20 000 regions',
+    what: 'the same if every result is lost too, 20 000 regions',
     rows: [restartSet('blocking, a consumer fails, all results lost')],
     shown: 'ms',
   },
   {
-    what: 'a failed pipeline runs again, among 100 · 1 000 · 10 000',
+    what: 'a failed pipeline runs again, in a job of 100 · 1 000 · 10 000',
     rows: ['100', '1,000', '10,000'].map((n) => `failure of one pipeline of ${n} → it runs again, no backoff`),
     shown: 'ms',
     inReadme: true,
@@ -66,7 +66,7 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
-    what: 'it re-reads them, beside read + decode by hand',
+    what: 'it re-reads them, vs. read + decode by hand',
     rows: ['1', '10'].map((n) => `${n} M records retained: replay to the last, beside reading and decoding by hand`),
     shown: 'times as fast',
   },
@@ -77,7 +77,7 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
-    what: 'the same beside as many bare XState actors',
+    what: 'the same vs. as many bare XState actors',
     rows: deployments.map((name) => `${name}, beside 20,000 bare XState actors`),
     shown: 'times as fast',
   },
@@ -95,34 +95,34 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
-    what: '`reliable`, consumer in step, beside encode + write + sync + read + decode by hand',
+    what: '`reliable`, consumer in step, vs. encode + write + sync + read + decode by hand',
     rows: ['reliable, consumer in step, beside encode + write + sync + read + decode of the same frames by hand'],
     shown: 'times as fast',
   },
   {
-    what: 'the same beside encode + write + sync alone: in step nothing is read',
+    what: 'the same vs. encode + write + sync alone: in step nothing is read',
     rows: ['the same, beside encode + write + sync alone (in step nothing is read)'],
     shown: 'times as fast',
   },
   {
-    what: '`reliable`, read back late, beside read + decode by hand',
+    what: '`reliable`, read back late, vs. read + decode by hand',
     rows: ['reliable, late consumer, beside read + decode of the same frames by hand'],
     shown: 'times as fast',
     inReadme: true,
   },
   {
-    what: '`memory` beside `pipelined`, rows parsed from JSON',
+    what: '`memory` vs. `pipelined`, rows parsed from JSON',
     rows: ['0.4 M rows parsed from JSON, through memory, beside pipelined'],
     shown: 'times as fast',
   },
   {
-    what: '`memory` beside `pipelined`, rows that cost nothing to make',
+    what: '`memory` vs. `pipelined`, rows that cost nothing to make',
     rows: ['1 M rows that cost nothing, through memory, beside pipelined'],
     shown: 'times as fast',
     inReadme: true,
   },
   {
-    what: 'the same beside a loop that makes and keeps them',
+    what: 'the same vs. a loop that makes and keeps them',
     rows: ['1 M rows that cost nothing, through memory, beside a loop that makes and keeps them'],
     shown: 'times as fast',
   },

@@ -158,7 +158,11 @@ describe('a step', () => {
     ],
     ['no source', () => Job.create('a').source('in', 'file.csv' as never), /source "in": expected a source/],
     ['no sink', () => source().sink('out', {} as never), /sink "out": expected a sink/],
-    ['a union with something else', () => source().union([] as never), /union: expected streams of the same job/],
+    [
+      'a union with a value that is not a stream',
+      () => source().union([] as never),
+      /union: expected streams of the same job/,
+    ],
     ['concurrency 0', () => source().mapAsync(call, { concurrency: 0 }), /concurrency of "mapAsync": .*from 1, got 0/],
     ['a negative timeout', () => source().mapAsync(call, { uid: 'ask', timeoutMs: -1 }), /timeoutMs of "ask"/],
     ['an endless timeout', () => source().mapAsync(call, { timeoutMs: Infinity }), /timeoutMs/],
@@ -173,22 +177,22 @@ describe('a step', () => {
     ['an order that is a word', () => source().mapAsync(call, { ordered: 'no' as never }), /ordered .*true or false/],
     ['a timeout past what Node keeps', () => source().mapAsync(call, { timeoutMs: 2 ** 31 }), /timeoutMs .*2147483647/],
     [
-      'a claim of a job that is a word',
+      'a declaration of a job that is a string',
       () => Job.create('a', { deterministic: 'yes' as never }),
       /deterministic of job "a": expected true or false, got "yes"/,
     ],
     [
-      'a claim of a source that is a word',
+      'a declaration of a source that is a string',
       () => Job.create('a').source('in', flights(), { deterministic: 1 as never }),
       /deterministic of "in"/,
     ],
     [
-      'a claim of an operator that is a word',
+      'a declaration of an operator that is a string',
       () => source().map(same, { uid: 'm', deterministic: 'no' as never }),
       /deterministic of "m": expected true or false/,
     ],
     [
-      'a claim that cannot be true',
+      'a declaration that cannot be true',
       () => source().mapAsync(call, { uid: 'ask', ordered: false, deterministic: true }),
       /deterministic of "ask": expected false, or `ordered: true`/,
     ],
@@ -291,10 +295,10 @@ describe('the declaration of determinism', () => {
   const call = async (flight: Flight) => flight;
 
   it.each<{ rule: string; options?: JobOptions; build: (source: DataStream<Flight>) => void; claims: string }>([
-    { rule: 'nobody makes it unasked', build: (s) => s.map(same), claims: '' },
+    { rule: 'it is off by default', build: (s) => s.map(same), claims: '' },
     { rule: 'an operator makes it', build: (s) => s.map(same, { deterministic: true }).map(same), claims: 'map-1' },
     {
-      rule: 'a job makes it for operators that say nothing',
+      rule: 'a job makes it for operators without their own',
       options: { deterministic: true },
       build: (s) => s.map(same).filter(() => true, { deterministic: false }),
       claims: 'map-1',
@@ -312,7 +316,7 @@ describe('the declaration of determinism', () => {
       build: (s) => s.mapAsync(call, { ordered: false }).mapAsync(call, { ordered: false, deterministic: false }),
       claims: '',
     },
-    { rule: 'of a sink nobody reads', build: (s) => s.sink('out', sinkOf()), claims: 'out' },
+    { rule: 'of a sink, which has no consumers', build: (s) => s.sink('out', sinkOf()), claims: 'out' },
   ])('$rule: $claims', ({ options = {}, build, claims }) => {
     const job = Job.create('flights', options);
     build(job.source('in', flights()));

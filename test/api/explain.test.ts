@@ -131,7 +131,7 @@ If one task fails
       '"mine" is',
     ],
     [
-      'every operator, and none that claims it',
+      'every undeclared operator, and no declared one',
       (stream) =>
         stream
           .map((n) => n, { uid: 'first' })
@@ -182,7 +182,7 @@ If one task fails
 
   it.each<{ of: string; job: Job; least: number; most: number }>([
     { of: 'a job whose steps run one after the other', job: delays(), least: 1, most: 4 },
-    { of: 'one whose steps run together', job: delays({ mode: 'streaming' }), least: 6, most: 6 },
+    { of: 'one whose steps run concurrently', job: delays({ mode: 'streaming' }), least: 6, most: 6 },
     { of: 'pipelines, and what begins when their sources have ended', job: pipelines(5), least: 2, most: 10 },
   ])('shows the minimum and the maximum of useful slots: $of', ({ job, least, most }) => {
     expect(explain(job).slots).toEqual({ least, most });
@@ -275,24 +275,29 @@ describe('whatRestarts', () => {
   });
 
   it.each<{ rule: string; explained: JobExplanation; failed: string; tasks: string }>([
-    { rule: 'those who read it go on', explained: explain(claimed()), failed: 'in[1]', tasks: 'in[1,2)' },
+    { rule: 'its consumers keep running', explained: explain(claimed()), failed: 'in[1]', tasks: 'in[1,2)' },
     { rule: 'whole vertices too', explained: explain(claimed()), failed: 'in', tasks: 'in[0,2)' },
-    { rule: 'who merges what is kept, too', explained: explain(claimed()), failed: 'sum[2]', tasks: 'sum[2,3)' },
+    {
+      rule: 'a merge of retained results restarts alone, too',
+      explained: explain(claimed()),
+      failed: 'sum[2]',
+      tasks: 'sum[2,3)',
+    },
     { rule: 'the end, alone as ever', explained: explain(claimed()), failed: 'out', tasks: 'out[0,1)' },
     {
-      rule: 'who merges what runs anew with it, not',
+      rule: 'a merge of inputs that restart with it does not',
       explained: explain(claimed({ mode: 'streaming' })),
       failed: 'sum[2]',
       tasks: 'in[0,2) sum[0,4) out[0,1)',
     },
     {
-      rule: 'without the claim, not',
+      rule: 'not without the declaration',
       explained: explain(claimed({ deterministic: false })),
       failed: 'sum[2]',
       tasks: 'sum[2,3) out[0,1)',
     },
     {
-      rule: 'where everything restarts, everything does',
+      rule: 'if everything restarts, everything counts',
       explained: explain(claimed(), { failoverRule: restartAll() }),
       failed: 'sum[2]',
       tasks: 'in[0,2) sum[0,4) out[0,1)',
@@ -307,47 +312,59 @@ describe('whatRestarts', () => {
   });
 
   it.each<{ rule: string; explained: JobExplanation; failed: string; restarted: number; waiting: number }>([
-    { rule: 'who reads what is complete', explained: explain(line('blocking')), failed: 'a', restarted: 3, waiting: 2 },
-    { rule: 'not who reads meanwhile', explained: explain(line('memory')), failed: 'a', restarted: 3, waiting: 1 },
     {
-      rule: 'and who reads meanwhile what one of them makes',
+      rule: 'consumers of complete results',
+      explained: explain(line('blocking')),
+      failed: 'a',
+      restarted: 3,
+      waiting: 2,
+    },
+    {
+      rule: 'not consumers of results that are read early',
+      explained: explain(line('memory')),
+      failed: 'a',
+      restarted: 3,
+      waiting: 1,
+    },
+    {
+      rule: 'and consumers that read their results early',
       explained: explain(line('blocking', 'memory')),
       failed: 'a',
       restarted: 4,
       waiting: 3,
     },
     {
-      rule: 'who reads what is complete of one that had begun',
+      rule: 'consumers of complete results of a task that had begun',
       explained: explain(line('memory', 'memory', 'blocking')),
       failed: 'a',
       restarted: 5,
       waiting: 2,
     },
-    { rule: 'nobody before it', explained: explain(line('blocking', 'memory')), failed: 'b', restarted: 3, waiting: 1 },
-    { rule: 'nobody, over any way', explained: explain(detour(meanwhile)), failed: 'a', restarted: 5, waiting: 0 },
+    { rule: 'no upstream task', explained: explain(line('blocking', 'memory')), failed: 'b', restarted: 3, waiting: 1 },
+    { rule: 'none, over any path', explained: explain(detour(meanwhile)), failed: 'a', restarted: 5, waiting: 0 },
     {
-      rule: 'who reads both directly and by way of one that waits, and who is behind',
+      rule: 'a consumer on a direct path and one through a waiting task, and the tasks after it',
       explained: explain(detour({ ...meanwhile, toB: 'blocking' })),
       failed: 'a',
       restarted: 5,
       waiting: 4,
     },
     {
-      rule: 'the end of two ways of which one is complete first, and who is behind',
+      rule: 'the end of two paths, one of them blocking, and the tasks after it',
       explained: explain(detour({ ...meanwhile, fromC: 'blocking' })),
       failed: 'a',
       restarted: 5,
       waiting: 2,
     },
     {
-      rule: 'not what the ways have in common',
+      rule: 'not the common part of the paths',
       explained: explain(detour({ ...meanwhile, toE: 'blocking' })),
       failed: 'a',
       restarted: 5,
       waiting: 1,
     },
     {
-      rule: 'not who failed as well',
+      rule: 'not another failed task',
       explained: explain(line('blocking'), { failoverRule: restartAll() }),
       failed: 'out',
       restarted: 3,

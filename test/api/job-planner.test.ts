@@ -116,7 +116,7 @@ describe('planJob', () => {
       plan: ['in+map-1+out ×2'],
     },
     {
-      title: 'gives each reader of a stream an edge of its own, pipelined where records stay in their subtask',
+      title: 'gives each consumer of a stream a separate edge, pipelined if records stay in their subtask',
       options: { parallelism: 2 },
       build: (s) => {
         const mapped = s.map(same);
@@ -254,7 +254,7 @@ describe('planJob', () => {
     vertices: string[];
   }>([
     {
-      title: 'a stream that nobody reads',
+      title: 'a stream without a consumer',
       build: (job) => {
         const s = job.source('in', flights());
         s.map(same, { uid: 'lost' });
@@ -264,7 +264,7 @@ describe('planJob', () => {
       vertices: ['lost'],
     },
     {
-      title: 'a source that nobody reads, also behind keyBy',
+      title: 'a source without a consumer, also after keyBy',
       build: (job) => {
         job.source('in', flights()).keyBy(origin);
       },
@@ -356,7 +356,7 @@ describe('planJob', () => {
 
   it.each<{ title: string; build: (job: Job) => void; claims: Record<string, boolean> }>([
     {
-      title: 'all of whose steps do',
+      title: 'if all its steps are',
       build: (job) =>
         job.source('in', flights(), { deterministic: true }).map(same, { deterministic: true }).sink('out', sinkOf()),
       claims: { in: true },
@@ -372,7 +372,7 @@ describe('planJob', () => {
       claims: { in: false },
     },
     {
-      title: 'by itself, not by what it reads',
+      title: 'regardless of its inputs',
       build: (job) =>
         job
           .source('in', flights())

@@ -74,7 +74,7 @@ describe('two sinks of a job', () => {
     ['a relative one', () => writing('o', relative('.', at('o'))), 'o'],
     ['a directory by a link', () => writing('dir/o', at('link/o')), 'dir/o'],
     [
-      'a directory by a link, and below it what is not there yet',
+      'a directory through a link, and a missing path below it',
       () => writing('dir/new/o', at('link/new/o')),
       'dir/new/o',
     ],
@@ -91,7 +91,7 @@ describe('two sinks of a job', () => {
       'one that is named like a part of another number',
       () => writing('o.x', at('o-00001-of-00004.x'), { parallelism: 3 }),
     ],
-    ['a link that the one replaces, and what it led to', () => writing('dir/in.jsonl', at('in-link.jsonl'))],
+    ['a link that one of them replaces, and its target', () => writing('dir/in.jsonl', at('in-link.jsonl'))],
   ])('are planned: %s', (_, plan) => {
     expect(plan()).not.toThrow();
   });
@@ -126,7 +126,7 @@ describe('a sink that writes the input of a source', () => {
     ['a pattern by a link', () => reading(csvFile(at('link/*.csv')), at('dir/x.csv')), 'dir/x.csv'],
     ['a relative pattern', () => reading(csvFile(relative('.', at('dir/*.csv'))), at('dir/x.csv')), 'dir/x.csv'],
     ['a pattern of directories', () => reading(csvFile(at('**/*.csv')), at('dir/deep/x.csv')), 'dir/deep/x.csv'],
-    ['a pattern of nothing but directories', () => reading(csvFile('/**/*'), at('dir/x')), 'dir/x'],
+    ['a pattern that matches only directories', () => reading(csvFile('/**/*'), at('dir/x')), 'dir/x'],
     ['a pattern with a choice', () => reading(csvFile(at('{a,dir}/x-[0-9].csv')), at('dir/x-7.csv')), 'dir/x-7.csv'],
     [
       'a pattern of part files',
@@ -140,12 +140,12 @@ describe('a sink that writes the input of a source', () => {
   it.each<[how: string, plan: () => () => unknown]>([
     ['another file', () => reading(jsonLinesFile(at('x')), at('y'))],
     ['what no pattern is like', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/x.csv'))],
-    ['what is below a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/deep/x.jsonl'))],
+    ['a path below a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('dir/deep/x.jsonl'))],
     ['beside the directory of a pattern', () => reading(jsonLinesFile(at('dir/*.jsonl')), at('x.jsonl'))],
-    ['what a pattern hides', () => reading(jsonLinesFile(at('dir/*')), at('dir/.x'))],
+    ['a path that a pattern excludes', () => reading(jsonLinesFile(at('dir/*')), at('dir/.x'))],
     ['beside a directory', () => reading(jsonLinesFile(at('dir')), at('dir-2'))],
-    ['what cannot be looked at', () => reading(jsonLinesFile(at('circle')), at('y'))],
-    ['what nobody reads with a directory', () => reading(jsonLinesFile(at('dir')), at('dir/_out/x'))],
+    ['an unreadable path', () => reading(jsonLinesFile(at('circle')), at('y'))],
+    ['a path that is not read with its directory', () => reading(jsonLinesFile(at('dir')), at('dir/_out/x'))],
   ])('is planned otherwise: %s', (_, plan) => {
     expect(plan()).not.toThrow();
   });

@@ -299,7 +299,7 @@ describe('the checker', () => {
     ],
     ['a name in camel case', 'graph/jobGraph.ts', 'export const a = 1;', 'graph/jobGraph.ts is not in kebab-case'],
     [
-      'a name that says nothing',
+      'a meaningless name',
       'graph/graph-utils.ts',
       'export const a = 1;',
       'graph/graph-utils.ts does not say what is in it',
@@ -317,7 +317,7 @@ describe('the checker', () => {
       'graph/long.ts: much has 61 lines, more than 60: split it',
     ],
     [
-      'a function that is too long by what is nested in it',
+      'a function that is too long because of nested ones',
       'graph/long.ts',
       `export const much = () => {\n  return class {\n${'    a() {}\n'.repeat(58)}  };\n};`,
       'graph/long.ts: much has 62 lines, more than 60: split it',

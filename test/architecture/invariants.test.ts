@@ -60,6 +60,6 @@ it.each<[what: string, source: string, ids: readonly string[]]>([
   ['no rows that the title does not show', "it.each([{ rule: 'R1 waits' }])('waits', () => {});", []],
   ['no skipped test', "it.skip('R1 waits', () => {}); it.skip.each([1])('R2', () => {});", []],
   ['no other text', "// it('R1')\nconst rule = 'R1'; expect('R1').toBe(rule); wait('R1');", []],
-])('%s says what is tested', (_, source, ids) => {
+])('%s says what it tests', (_, source, ids) => {
   expect([...invariantsTested(source)]).toEqual(ids);
 });

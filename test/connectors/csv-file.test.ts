@@ -248,7 +248,7 @@ describe('malformed files', () => {
     ['a quote left open', 'a,b\n1,2\n"3,4\n5,6', 0, '3:1', 'an unclosed quote in column "a"'],
     ['a quote left open', 'a,b\n1,2\n3,"4\n5,6"', 2, '3:3', `an unclosed quote in column "b"${hint}`],
     ['a newline in a value', 'a,b\n"1\n2",3\n', 1, '2:1', `an unclosed quote in column "a"${hint}`],
-    ['a line of its own in quotes', 'a\n"1\n"\n', 1, '2:1', `an unclosed quote in column "a"${hint}`],
+    ['a separate line in quotes', 'a\n"1\n"\n', 1, '2:1', `an unclosed quote in column "a"${hint}`],
     [
       'after a value of several lines',
       'a,b\n"1\n\n2",3\n4,"5"x\n',
@@ -377,7 +377,7 @@ describe('toCsvFile', () => {
   it.each<[title: string, row: Row, line: string]>([
     ['plain values', { text: 'a', at: 1.5 }, 'a,1.5'],
     ['what needs quotes', { text: 'a,"b"\n', at: 0 }, '"a,""b""\n",0'],
-    ['dates and nothing', { text: null, at: new Date(0) }, ',1970-01-01T00:00:00.000Z'],
+    ['dates and empty values', { text: null, at: new Date(0) }, ',1970-01-01T00:00:00.000Z'],
     ['booleans', { text: undefined, at: false }, ',false'],
     ['objects', { text: '', at: { x: 1 } }, ',"{""x"":1}"'],
     ['bigints', { text: '', at: [2n ** 63n][0] as never }, ',9223372036854775808'],

@@ -116,7 +116,7 @@ describe.each(sources)('%s', (_name, make) => {
 
   it.each<[title: string, bytes: Uint8Array, decode: Decoder<unknown>, message: string]>([
     ['a broken line', Buffer.from(`${json}\n[1}\n`), jsonLines(), 'body:301:3: not valid JSON: unexpected "}"'],
-    ['a broken line, packed', gzipSync(`${json}\n[1}`), jsonLines(), 'body:301:3: not valid JSON: unexpected "}"'],
+    ['a broken line, compressed', gzipSync(`${json}\n[1}`), jsonLines(), 'body:301:3: not valid JSON: unexpected "}"'],
     [
       'a wide number',
       Buffer.from('1\n{"id":1790000000000000001}'),
@@ -266,7 +266,7 @@ describe('data after a gzip member is read, or an error, wherever chunks end', (
     ['others, some of them empty', [one, gzipSync(''), two, gzipSync('')], [1, 2]],
     ['zeros, as on tapes', [one, two, zeros], [1, 2]],
     ['zeros and another', [one, zeros, two], lost],
-    ['zeros and something else', [one, zeros, Buffer.from('{"a":1}')], lost],
+    ['zeros and other bytes', [one, zeros, Buffer.from('{"a":1}')], lost],
     ['something else', [one, Buffer.from('{"a":1}\n')], lost],
     ['one that is cut off', [one, two.subarray(0, 12)], lost],
     ['the first byte of another', [one, two.subarray(0, 1)], lost],

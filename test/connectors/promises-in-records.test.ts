@@ -26,7 +26,7 @@ describe.each(sinks)('a promise in a field, written as %s', (_, sink, message) =
   it.each<[string, () => Promise<number>]>([
     ['a promise', async () => 1],
     [
-      'one that rejects, and nobody waits for',
+      'one that rejects without a handler',
       async () => {
         throw new Error('late');
       },

@@ -27,7 +27,7 @@ describe.each([
     ],
     ['a revoked proxy', revokedProxy, /proxy that has been revoked/],
     ['an iterator that answers a number', () => nexting(() => 7), item(7)],
-    ['an iterator that answers nothing', () => nexting(() => undefined), item(undefined)],
+    ['an iterator whose next returns nothing', () => nexting(() => undefined), item(undefined)],
     ['an iterator that answers null', () => nexting(() => null), item(null)],
     ['an iterator that answers a revoked proxy', () => nexting(revokedProxy), /proxy that has been revoked/],
   ])('refuses %s', async (_, made, message) => {

@@ -92,7 +92,7 @@ describe('values that cannot be read are reported briefly', () => {
       [/9007199254740993 does not.*Set/],
     ],
     ['NDJSON: a long number', () => jsonLinesFile(fileOf(`1${'0'.repeat(100_000)}`)), [/does not fit.*Set `int64`/]],
-    ['CSV: a name that is there twice', () => csvFile(fileOf(`${long},${long}\n`)), [/there are two called "name/]],
+    ['CSV: a duplicate name', () => csvFile(fileOf(`${long},${long}\n`)), [/there are two called "name/]],
     ['CSV: a quote in a long column', () => csvFile(fileOf(`${long},b\n"x"y,2\n`)), [/not doubled in column "name/]],
     [
       'CSV: other columns',

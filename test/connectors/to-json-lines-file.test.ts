@@ -161,7 +161,7 @@ it.each<[title: string, record: unknown, problem: string]>([
   ['an Error', { a: new TypeError('x') }, '"a": Error has no JSON form'],
   ['a promise', Promise.resolve(1), 'Promise has no JSON form'],
   ['a regular expression', [/x/], '"0": RegExp has no JSON form'],
-  ['what shows nothing of itself', { a: new Headers({ b: 'c' }) }, '"a": an instance of Headers has no JSON form'],
+  ['an object with hidden content', { a: new Headers({ b: 'c' }) }, '"a": an instance of Headers has no JSON form'],
   ['NaN in an object', { a: Object(NaN) as unknown }, '"a": NaN has no JSON form'],
   ['bytes', { a: new Uint8Array(2) }, '"a": Uint8Array has no JSON form'],
   ['a buffer', { a: Buffer.from('x') }, '"a": Buffer has no JSON form'],

@@ -230,7 +230,7 @@ describe('a value that its column cannot hold is an error with row and column', 
       'row 1: column "a": expected a 64-bit bigint, or an integer that a number holds exactly, got 9223372036854775808n. Set `columns`, or convert it before the sink',
     ],
     [
-      'a string that UTF-8 does not hold',
+      'a string that UTF-8 cannot encode',
       [{ a: '\ud800' }],
       {},
       'row 1: column "a": expected a string without lone surrogates, got "\\ud800". Set `columns`, or convert it before the sink',
@@ -304,7 +304,7 @@ describe('exactly once', () => {
 
   it.each<[title: string, subtasks: number[], options: ParquetFileOptions<Row>, read: Row[]]>([
     ['the last', [1, 1, 0], {}, [{ a: 0 }, { a: 1 }]],
-    ['the first, and some of the columns are asked for', [0, 1, 1], { columns: ['a'] }, [{ a: 1 }, { a: 2 }]],
+    ['the first, with some of the columns requested', [0, 1, 1], { columns: ['a'] }, [{ a: 1 }, { a: 2 }]],
     ['all', [0, 0, 0], { columns: ['a'] }, []],
   ])(
     'parts of subtasks without rows have no columns, and are read beside the others: %s',

@@ -63,10 +63,10 @@ const stories: readonly Story[] = [
     failed: ['p'],
     restarts: 'new: p c[0] c[1]',
   },
-  { rule: 'the middle, and nobody behind it', drawing: stages, failed: ['b'], restarts: 'again: b' },
+  { rule: 'the middle, and nothing after it', drawing: stages, failed: ['b'], restarts: 'again: b' },
   { rule: 'its result is lost', drawing: fan, failed: ['c[1]'], lost: ['p'], restarts: 'again: p c[1]' },
   { rule: 'its result was lost before', drawing: fan, failed: ['c[1]'], gone: ['p'], restarts: 'again: p c[1]' },
-  { rule: 'its result is lost, and nobody needs it', drawing: fan, failed: ['p'], gone: ['p'], restarts: 'again: p' },
+  { rule: 'its result is lost, but not needed', drawing: fan, failed: ['p'], gone: ['p'], restarts: 'again: p' },
   {
     rule: 'a chain of lost results',
     drawing: [...stages, 'x'],
@@ -75,13 +75,13 @@ const stories: readonly Story[] = [
     restarts: 'again: a b c',
   },
   {
-    rule: 'what is read once is read again when it is produced again',
+    rule: 'a pipelined result is read again once it is produced again',
     drawing: ['p! .> c!', 'x'],
     failed: ['c'],
     restarts: 'again: p c',
   },
   {
-    rule: 'who claims nothing makes those behind it new, whatever they claim',
+    rule: 'after an undeclared task all are new, declared or not',
     drawing: ['a => b! => c! => d!', 'x'],
     failed: ['a'],
     restarts: 'new: a b c d',
@@ -94,23 +94,23 @@ const stories: readonly Story[] = [
     restarts: 'new: a b e c f',
   },
   {
-    rule: 'a chain of lost results that leads to one who claims nothing',
+    rule: 'a chain of lost results that leads to an undeclared task',
     drawing: ['a => b! => c! => d', 'x'],
     failed: ['c'],
     gone: ['a', 'b'],
     restarts: 'new: a b c d',
   },
   {
-    rule: 'who claims nothing among those that do',
+    rule: 'an undeclared task among declared ones',
     drawing: ['a! => b => c! => d', 'x'],
     failed: ['c'],
     gone: ['b'],
     restarts: 'new: b c d',
   },
-  { rule: 'one who merges, with its order on record', drawing: merge, failed: ['m'], restarts: 'again: m' },
-  { rule: 'a producer of one who merges', drawing: merge, failed: ['p[0]'], restarts: 'again: p[0]' },
+  { rule: 'a merging task with a recorded order', drawing: merge, failed: ['m'], restarts: 'again: m' },
+  { rule: 'a producer of a merging task', drawing: merge, failed: ['p[0]'], restarts: 'again: p[0]' },
   {
-    rule: 'one who merges, and a producer of it: the order is none of what comes now',
+    rule: 'a merging task and its producer: the recorded order no longer applies',
     drawing: merge,
     failed: ['m'],
     lost: ['p[1]'],
@@ -129,20 +129,20 @@ const stories: readonly Story[] = [
     restarts: 'again: p[0]; new: m d',
   },
   {
-    rule: 'one who merges, brought in by its lost result',
+    rule: 'a merging task that restarts because its result is lost',
     drawing: ['p!:2 =x> m! => d:2', 'x'],
     failed: ['d[0]', 'p[0]'],
     lost: ['m'],
     restarts: 'again: p[0]; new: m d[0] d[1]',
   },
   {
-    rule: 'one who has a single channel is as good as what it reads',
+    rule: 'a task with a single channel is as reproducible as its input',
     drawing: ['p!:2 => m!:2 => d:2'],
     failed: ['m[0]', 'p[0]'],
     restarts: 'again: p[0] m[0]',
   },
   {
-    rule: 'a pipeline that begins with a merge: what it hands on within itself disturbs no order',
+    rule: 'a pipeline that begins with a merge: its inner edges affect no order',
     drawing: mergingPipeline,
     failed: ['n'],
     restarts: 'again: m n',
@@ -155,7 +155,7 @@ const stories: readonly Story[] = [
     restarts: 'again: k[0]; new: m n d',
   },
   {
-    rule: 'a pipelined merge claims in vain',
+    rule: 'the declaration of a pipelined merge has no effect',
     drawing: ['p!:2 -x> m! => d', 'x'],
     failed: ['p[0]'],
     restarts: 'new: p[0] p[1] m d',
@@ -164,7 +164,7 @@ const stories: readonly Story[] = [
   { rule: 'everything restarts: everything is new', drawing: stages, failed: ['a', 'b', 'c'], restarts: 'new: a b c' },
   { rule: 'a job of one region: everything is new', drawing: ['a! -> b!'], failed: ['b'], restarts: 'new: a b' },
   {
-    rule: 'everything restarts by way of lost results: everything is new',
+    rule: 'everything restarts because of lost results: everything is new',
     drawing: stages,
     failed: ['c'],
     gone: ['a', 'b'],
@@ -315,7 +315,7 @@ describe('the cost of finding them', () => {
 
   it.each<{ what: string; claims: boolean[]; failed: number[]; areResultsGone: boolean; restarted: number }>([
     {
-      what: 'nobody claims',
+      what: 'none is declared',
       claims: [false, false, false],
       failed: [0],
       areResultsGone: false,
@@ -328,9 +328,9 @@ describe('the cost of finding them', () => {
       areResultsGone: false,
       restarted: 3 * width,
     },
-    { what: 'all claim', claims: [true, true, true], failed: allOf(1), areResultsGone: false, restarted: width },
+    { what: 'all are declared', claims: [true, true, true], failed: allOf(1), areResultsGone: false, restarted: width },
     {
-      what: 'all claim, and their results are gone',
+      what: 'all are declared, and their results are gone',
       claims: [true, true, true],
       failed: [2 * width],
       areResultsGone: true,
@@ -361,7 +361,7 @@ describe('the cost of finding them', () => {
       // Answers in O(1), because the cost of this answer is another test's subject.
       reproducibilityOf: (region: RegionId): Reproducibility => {
         const vertex = plain.regions.verticesOf(region)[0] as ExecutionVertexId;
-        if (graph.jobVertexOf(vertex).deterministic !== true) return { kind: 'never', why: 'it claims nothing' };
+        if (graph.jobVertexOf(vertex).deterministic !== true) return { kind: 'never', why: 'it is not declared' };
         return { kind: vertex < width ? 'always' : 'from-kept-results' };
       },
     });

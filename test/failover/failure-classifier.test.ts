@@ -42,7 +42,11 @@ describe('the class of a failure by its cause chain', () => {
     { chain: 'lost 5 ← hopeless', cause: lost(5, hopeless()), says: unrecoverable('hopeless') },
     { chain: 'different', cause: different(), says: claimBroken },
     { chain: 'plain ← different', cause: plain(different()), says: claimBroken },
-    { chain: 'lost 3 ← different: who reads it has broken no claim', cause: lost(3, different()), says: blames(3) },
+    {
+      chain: 'lost 3 ← different: its consumer has broken no declaration',
+      cause: lost(3, different()),
+      says: blames(3),
+    },
     { chain: 'hopeless ← different', cause: hopeless(different()), says: unrecoverable('hopeless') },
     {
       chain: 'different, of another realm: no class, its data alone',
@@ -53,7 +57,7 @@ describe('the class of a failure by its cause chain', () => {
     { chain: 'lost 0.5', cause: lost(0.5), says: recoverable },
     { chain: 'a ring of causes', cause: ring, says: blames(1) },
     { chain: 'further away than anybody looks', cause: deep, says: recoverable },
-    { chain: 'causes that are no errors', cause: plain('a string'), says: recoverable },
+    { chain: 'causes that are not errors', cause: plain('a string'), says: recoverable },
     {
       chain: 'an error that crossed a worker: no class, its data alone',
       cause: Object.assign(new Error('gone'), { recovery: 'restart-producer', partition: 2 }),
@@ -91,7 +95,7 @@ describe('a refused call', () => {
     ['$metadata.httpStatusCode', { $metadata: { httpStatusCode: 403 } }, 'unrecoverable'],
     ['$metadata.httpStatusCode 400, which may be throttling', { $metadata: { httpStatusCode: 400 } }, 'recoverable'],
     ['the status of the error before that of the response', { status: 429, response: { status: 400 } }, 'recoverable'],
-    ['a response that is nothing', { response: null, $metadata: 1 }, 'recoverable'],
+    ['a missing response', { response: null, $metadata: 1 }, 'recoverable'],
   ])('has its status in %s', (_where, data, kind) => {
     expect(kindOf(refused(data))).toBe(kind);
   });
@@ -118,7 +122,7 @@ describe('a write to a frozen record', () => {
     } catch (error) {
       return error as Error;
     }
-    throw new Error('it was let through');
+    throw new Error('it was not refused');
   };
 
   it.each<[string, (record: { n: number; list: number[] }) => unknown]>([
@@ -155,7 +159,7 @@ describe('the class of a failure that involves another run', () => {
     { chain: 'lost 3 of this run', cause: lostOf(mine, 3), says: blames(3) },
     { chain: 'lost 3 of another', cause: lostOf(other, 3), says: recoverable },
     { chain: 'lost 99 of another', cause: lostOf(other, 99), says: recoverable },
-    { chain: 'lost 3 of nobody', cause: lostOf(undefined, 3), says: recoverable },
+    { chain: 'lost 3 of no run', cause: lostOf(undefined, 3), says: recoverable },
     { chain: 'lost 3 ← lost 1 of another', cause: lostOf(mine, 3, lostOf(other, 1)), says: blames(3) },
     { chain: 'lost 1 of another ← lost 3 of this', cause: lostOf(other, 1, lostOf(mine, 3)), says: recoverable },
     { chain: 'plain ← failed ← lost 3 of that', cause: plain(failed(lostOf(other, 3))), says: recoverable },
@@ -175,9 +179,9 @@ describe('the class of a failure that involves another run', () => {
       says: unrecoverable('hopeless'),
     },
     { chain: 'hopeless ← failed ← lost', cause: hopeless(failed(lostOf(other, 1))), says: unrecoverable('hopeless') },
-    { chain: 'failed ← what the engine refused', cause: failed(new IllegalStateError('internal')), says: recoverable },
+    { chain: 'failed ← refused by the engine', cause: failed(new IllegalStateError('internal')), says: recoverable },
     {
-      chain: 'what the engine refused of this run',
+      chain: 'refused by the engine in this run',
       cause: plain(new IllegalStateError('internal')),
       says: unrecoverable('internal'),
     },
@@ -192,7 +196,7 @@ describe('the class of a failure that involves another run', () => {
       says: unrecoverable('a call was refused with status 403, which no retry cures: forbidden'),
     },
     {
-      chain: 'an error of somebody else’s that has a run, too',
+      chain: 'a foreign error that also has a run',
       cause: Object.assign(hopeless(), { run: 'nightly' }),
       says: unrecoverable('hopeless'),
     },
@@ -255,13 +259,13 @@ describe('the class of a failure by classifiers', () => {
       says: recoverable,
     },
     {
-      rule: 'it overrules what the error says',
+      rule: 'it overrules the error’s own recovery',
       classifiers: [says(unrecoverable('mine'))],
       cause: lost(1),
       says: unrecoverable('mine'),
     },
-    { rule: 'nobody knows: the error is asked', classifiers: [says(undefined)], cause: lost(1), says: blames(1) },
-    { rule: 'it may say that a claim is broken', classifiers: [says(claimBroken)], cause: plain(), says: claimBroken },
+    { rule: 'no classifier knows: the error decides', classifiers: [says(undefined)], cause: lost(1), says: blames(1) },
+    { rule: 'it may report a broken declaration', classifiers: [says(claimBroken)], cause: plain(), says: claimBroken },
     { rule: 'it may blame results', classifiers: [says(blames(4, 0))], cause: plain(), says: blames(4, 0) },
   ])('$rule', ({ classifiers, cause, says: expected }) => {
     const problems: unknown[] = [];

@@ -63,13 +63,13 @@ const timelines: readonly Timeline[] = [
     says: '+5 +5 stop',
   },
   {
-    rule: 'failure rate forgets what is older than the interval',
+    rule: 'failure rate forgets failures older than the interval',
     backoff: failureRate({ maxFailuresPerInterval: 2, intervalMs: 100, delayMs: 5 }),
     failuresAtMs: [0, 50, 101, 150, 202],
     says: '+5 +5 +5 stop +5',
   },
   {
-    rule: 'exponential delay that is told nothing is the default of a run: five attempts',
+    rule: 'exponential delay without options is the default of a run: five attempts',
     backoff: exponentialDelay(),
     failuresAtMs: [0, 1_000, 2_000, 3_000, 4_000, 5_000],
     says: '+100 +150 +225 +337 +506 stop',
@@ -87,13 +87,13 @@ const timelines: readonly Timeline[] = [
     says: '+100 (+60) (+0) +200',
   },
   {
-    rule: 'exponential delay starts anew after quiet time, counted from the end of the delay',
+    rule: 'exponential delay resets after a failure-free time, counted from the end of the delay',
     backoff: growing(),
     failuresAtMs: [0, 101, 301 + 5_000],
     says: '+100 +200 +100',
   },
   {
-    rule: 'exponential delay does not start anew a moment earlier',
+    rule: 'exponential delay does not reset a moment earlier',
     backoff: growing(),
     failuresAtMs: [0, 101, 301 + 4_999],
     says: '+100 +200 +400',

@@ -21,12 +21,18 @@ const join = ['a => c', 'b => c'];
 
 const stories: readonly FailureStory[] = [
   { rule: 'a consumer restarts alone: it reads again', drawing: threeStages, failed: 'c', restarts: 'c' },
-  { rule: 'a producer takes all who read it, and theirs', drawing: threeStages, failed: 'a', restarts: 'a b c' },
-  { rule: 'the middle takes what is behind it', drawing: threeStages, failed: 'b', restarts: 'b c' },
+  { rule: 'a producer takes all its consumers, and theirs', drawing: threeStages, failed: 'a', restarts: 'a b c' },
+  { rule: 'the middle takes the tasks after it', drawing: threeStages, failed: 'b', restarts: 'b c' },
   { rule: 'a lost result takes its producer', drawing: threeStages, failed: 'c', lost: ['b'], restarts: 'b c' },
   { rule: 'a result lost before does too', drawing: threeStages, failed: 'c', gone: ['b'], restarts: 'b c' },
   { rule: 'and the producer of the producer', drawing: threeStages, failed: 'c', gone: ['a', 'b'], restarts: 'a b c' },
-  { rule: 'nobody misses a result they do not read', drawing: threeStages, failed: 'c', gone: ['a'], restarts: 'c' },
+  {
+    rule: 'a lost result that is not read has no effect',
+    drawing: threeStages,
+    failed: 'c',
+    gone: ['a'],
+    restarts: 'c',
+  },
   { rule: 'a lost result of a shuffle', drawing: shuffle, failed: 'c[0]', lost: ['p[1]'], restarts: 'p[1] c[0] c[1]' },
   { rule: 'a producer of a shuffle, not the other', drawing: shuffle, failed: 'p[0]', restarts: 'p[0] c[0] c[1]' },
   { rule: 'a region restarts as one', drawing: twoStages, failed: 'c[1]', restarts: 'c[1] d[1]' },
@@ -45,7 +51,7 @@ const stories: readonly FailureStory[] = [
   },
   { rule: 'of two inputs the lost one', drawing: join, failed: 'c', lost: ['b'], restarts: 'b c' },
   { rule: 'pipelines beside it go on', drawing: ['a:3 -> b:3'], failed: 'a[1]', restarts: 'a[1] b[1]' },
-  { rule: 'what is read once takes its producer', drawing: ['a .> b'], failed: 'b', restarts: 'a b' },
+  { rule: 'a pipelined result takes its producer', drawing: ['a .> b'], failed: 'b', restarts: 'a b' },
   { rule: 'what reconnects with loss does not', drawing: ['a +> b'], failed: 'b', restarts: 'b' },
   { rule: 'unless it is lost', drawing: ['a +> b'], failed: 'b', lost: ['a'], restarts: 'a b' },
   {

@@ -75,7 +75,7 @@ const faults: readonly Fault[] = [
   },
   {
     //  (a) ⇄ (b) ─▶ (between) ─▶ (c) ⇄ (d)
-    fault: 'two cycles: the first of them, and nothing between',
+    fault: 'two cycles: only the first one',
     build: () => createJobGraph('j', vertices('d', 'between', 'a', 'b', 'c'), edges('a b a', 'b between c d c')),
     names: ['d', 'c'],
     message: /cycle through "d", "c"\. /,

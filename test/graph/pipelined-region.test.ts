@@ -102,7 +102,7 @@ const rules: readonly Rule[] = [
   },
   {
     //  (a) ─▶ (c) and (a) ═▶ (b) ═▶ (c); (a) ═▶ (d), which leads nowhere back
-    rule: 'who only reads from a ring stays out of it',
+    rule: 'a region that only reads from a ring stays out of it',
     drawing: ['a -> c', 'a => b => c', 'b => d'],
     raw: ['a c', 'b', 'd'],
     regions: ['a b c', 'd'],

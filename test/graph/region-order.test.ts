@@ -26,7 +26,7 @@ describe('the order of regions', () => {
     ['a ring is one region, which does not wait for itself', ['a -> c', 'a => b => c', 'c => d'], 'a b c | d'],
     // (p[0]) and (p[1]) feed the group that (a[0]) reads, and (p[0]) is in the same region: it waits for (p[1]) only.
     [
-      'a region that feeds a part of what it reads waits for the rest',
+      'a region that feeds part of its input waits for the rest',
       ['p:4 => a:2', 'p -> r:3 -> a'],
       'p[1] p[2] p[3] r[1] r[2] a[1] | p[0] r[0] a[0]',
     ],

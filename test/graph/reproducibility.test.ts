@@ -27,14 +27,14 @@ const notDeclared = (id: string): string => `never: "${id}" is not declared dete
 const merges = (task: string, edge: string): string => `never: ${task} merges channels of the ${edge} in arrival order`;
 
 const claims: readonly Claim[] = [
-  { rule: 'a source that claims nothing', drawing: ['a => b'], task: 'a', says: notDeclared('a') },
+  { rule: 'an undeclared source', drawing: ['a => b'], task: 'a', says: notDeclared('a') },
   { rule: 'a source', drawing: ['a! => b'], task: 'a', says: 'always' },
   { rule: 'one of many sources', drawing: ['a!:3 =x> b'], task: 'a[2]', says: 'always' },
-  { rule: 'what is behind it claims nothing', drawing: ['a! => b => c'], task: 'b', says: notDeclared('b') },
+  { rule: 'the task after it is undeclared', drawing: ['a! => b => c'], task: 'b', says: notDeclared('b') },
   { rule: 'one channel', drawing: ['a! => b! => c'], task: 'b', says: 'always' },
-  { rule: 'one channel of who claims nothing', drawing: ['a => b! => c'], task: 'b', says: 'always' },
-  { rule: 'nobody reads it', drawing: ['a => b'], task: 'b', says: 'always' },
-  { rule: 'nobody reads it, and it merges', drawing: ['a:2 =x> b'], task: 'b', says: 'always' },
+  { rule: 'one channel of an undeclared task', drawing: ['a => b! => c'], task: 'b', says: 'always' },
+  { rule: 'it has no consumers', drawing: ['a => b'], task: 'b', says: 'always' },
+  { rule: 'it has no consumers, and it merges', drawing: ['a:2 =x> b'], task: 'b', says: 'always' },
   { rule: 'two channels of a blocking edge', drawing: ['a:2 =x> b! => c'], task: 'b', says: 'from-kept-results' },
   { rule: 'two channels of a memory edge', drawing: ['a:2 ~x> b! => c'], task: 'b', says: 'from-kept-results' },
   { rule: 'two channels of a reliable edge', drawing: ['a:2 ^x> b! => c'], task: 'b', says: 'from-kept-results' },
@@ -72,22 +72,22 @@ const claims: readonly Claim[] = [
     says: merges('b[0]', 'pipelined edge a → b'),
   },
   {
-    rule: 'a pipelined merge that nobody reads does not matter',
+    rule: 'a pipelined merge without consumers does not matter',
     drawing: ['a!:2 -x> b'],
     task: 'a[1]',
     says: 'always',
   },
   {
-    rule: 'one pipelined channel beside a kept one',
+    rule: 'one pipelined channel beside a retained one',
     drawing: ['a! -> c! => d', 'b! => c'],
     task: 'c',
     says: merges('c[0]', 'pipelined edge a → c'),
   },
   { rule: 'a pipeline of single channels', drawing: ['a! -> b! -> c! => d'], task: 'b', says: 'always' },
-  { rule: 'one of a pipeline claims nothing', drawing: ['a! -> b -> c! => d'], task: 'c', says: notDeclared('b') },
-  { rule: 'the end of a pipeline need claim nothing', drawing: ['a! -> b', 'a => c'], task: 'b', says: 'always' },
+  { rule: 'one task of a pipeline is undeclared', drawing: ['a! -> b -> c! => d'], task: 'c', says: notDeclared('b') },
+  { rule: 'the end of a pipeline need not be declared', drawing: ['a! -> b', 'a => c'], task: 'b', says: 'always' },
   {
-    rule: 'a pipeline that begins with a merge of kept results',
+    rule: 'a pipeline that begins with a merge of retained results',
     drawing: ['k:2 =x> a! -> b! => c'],
     task: 'b',
     says: 'from-kept-results',
@@ -95,7 +95,7 @@ const claims: readonly Claim[] = [
   {
     //  (a) ─────▶ (c) ═▶ (d)     a ring: b is in the region of a and c, so c merges restarted inputs over both edges
     //   ╚═▶ (b) ═══▲
-    rule: 'a ring whose inner edge keeps its results: they are written anew all the same',
+    rule: 'a ring whose inner edge retains its results: they are recomputed regardless',
     drawing: ['a! => b! => c! => d', 'a -> c'],
     task: 'b',
     says: merges('c[0]', 'pipelined edge a → c'),
@@ -104,7 +104,7 @@ const claims: readonly Claim[] = [
     //  (a) ═╦═▶ (c) ═▶ (e)     a ring by way of d: c merges two inner blocking edges
     //   ╚═▶ (b)═▲ │
     //   └──▶ (d) ◀┘
-    rule: 'a ring in which only kept results are merged',
+    rule: 'a ring in which only retained results are merged',
     drawing: ['a! => c! => e', 'a => b! => c', 'a -> d', 'c -> d'],
     task: 'a',
     says: merges('c[0]', 'blocking edge b → c'),
@@ -136,17 +136,17 @@ describe('whether a region reproduces its results', () => {
   });
 
   it.each<{ rule: string; drawing: string[]; task: string; keeps: boolean }>([
-    { rule: 'merges kept results', drawing: ['a:2 =x> b! => c'], task: 'b', keeps: true },
+    { rule: 'merges retained results', drawing: ['a:2 =x> b! => c'], task: 'b', keeps: true },
     { rule: 'merges one channel of each of two inputs', drawing: ['a => b! => c', 'd => b!'], task: 'b', keeps: true },
     { rule: 'one of the channels', drawing: ['a:3 => b!:2 => c'], task: 'b[0]', keeps: false },
     { rule: 'two of the channels', drawing: ['a:3 => b!:2 => c'], task: 'b[1]', keeps: true },
     { rule: 'one channel', drawing: ['a => b! => c'], task: 'b', keeps: false },
     { rule: 'no claim', drawing: ['a:2 =x> b => c'], task: 'b', keeps: false },
-    { rule: 'nobody reads it', drawing: ['a:2 =x> b!'], task: 'b', keeps: false },
+    { rule: 'it has no consumers', drawing: ['a:2 =x> b!'], task: 'b', keeps: false },
     { rule: 'one channel beside one that merges', drawing: ['k:2 =x> a! -> b! => c'], task: 'b', keeps: false },
     //  (k) ═▶ (p[0]) ─▶ (s)     the inputs of s restart with it and come in a new order: waiting for the old
     //  (k) ═▶ (p[1]) ─▶ (s)     one could block forever
-    { rule: 'merges its own region, and nobody reads it', drawing: ['k:2 =x> p!:2 -x> s'], task: 's', keeps: false },
+    { rule: 'merges its own region, and has no consumers', drawing: ['k:2 =x> p!:2 -x> s'], task: 's', keeps: false },
   ])('the channel order is recorded if it matters: $rule: $keeps', ({ drawing, task, keeps }) => {
     const graph = drawn(...drawing);
     expect(new ReproducibleRegions(graph, pipelinedRegions(graph)).keepsOrder(taskOf(graph, task))).toBe(keeps);

@@ -89,11 +89,11 @@ const table: Readonly<Record<string, Row>> = {
       'Attempt 1 did not reproduce the earlier output: other records (from record 96 of subpartition 4 of result partition 3). Set `deterministic: false` on the operator or source that depends on more than what it reads',
   },
   DiskBudgetExceededError: {
-    make: () => new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', 'never'),
+    make: () => new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can be released', 'never'),
     code: 'DISK_BUDGET_EXCEEDED',
     recovery: 'never',
     message:
-      'Results of the run hold 90 of 100 bytes of disk: nothing can go. Raise `diskBudgetBytes`, or release results earlier with `keepResults`',
+      'Results of the run hold 90 of 100 bytes of disk: nothing can be released. Raise `diskBudgetBytes`, or release results earlier with `keepResults`',
   },
   KeptResultError: {
     make: () => new errors.KeptResultError('/kept', { file, offset: 12 }, 'bad checksum'),
@@ -253,7 +253,9 @@ describe('errors', () => {
   });
 
   it.each<errors.Recovery>(['never', 'restart'])('a full disk comes with the remedy: %s', (recovery) => {
-    expect(new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can go', recovery).recovery).toBe(recovery);
+    expect(new errors.DiskBudgetExceededError('the run', 100, 90, 'nothing can be released', recovery).recovery).toBe(
+      recovery,
+    );
   });
 
   it.each([
@@ -381,7 +383,7 @@ describe('the cause with a code', () => {
 
   it.each<{ rule: string; error: unknown; found: unknown }>([
     { rule: 'the error itself', error: lost, found: lost },
-    { rule: 'what it was caused by', error: new Error('outer', { cause: lost }), found: lost },
+    { rule: 'its cause', error: new Error('outer', { cause: lost }), found: lost },
     {
       rule: 'the first of two',
       error: new Error('outer', { cause: Object.assign(lost, { cause: { code: lost.code } }) }),
@@ -393,9 +395,9 @@ describe('the cause with a code', () => {
       found: { code: 'EXECUTOR_LOST' },
     },
     { rule: 'none', error: new Error('outer', { cause: 'text' }), found: undefined },
-    { rule: 'none of nothing', error: undefined, found: undefined },
-    { rule: 'none of what cannot be read', error: errorWithout('code'), found: undefined },
-    { rule: 'none of a revoked proxy', error: revokedProxy(), found: undefined },
+    { rule: 'none for undefined', error: undefined, found: undefined },
+    { rule: 'none for an unreadable error', error: errorWithout('code'), found: undefined },
+    { rule: 'none for a revoked proxy', error: revokedProxy(), found: undefined },
   ])('is $rule', ({ error, found }) => {
     expect(causeWithCode(error, 'EXECUTOR_LOST')).toEqual(found);
   });

@@ -90,7 +90,7 @@ describe('a property', () => {
     ['of an object', { a: 1 }, 1],
     ['of a function', Object.assign(() => 1, { a: 2 }), 2],
     ['of an object of another realm', runInNewContext('({ a: 3 })'), 3],
-    ['that is not there', {}, undefined],
+    ['that does not exist', {}, undefined],
     ['of null', null, undefined],
     ['of a text', 'a', undefined],
     [

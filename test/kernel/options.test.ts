@@ -21,7 +21,7 @@ describe('the names of options', () => {
   it.each<[string, object]>([
     ['all of them', { concurrency: 1, timeoutMs: 2, ordered: true }],
     ['none', {}],
-    ['one that nothing is said of', { conurrency: undefined }],
+    ['an undefined one', { conurrency: undefined }],
     [
       'an instance of a class',
       new (class Config {

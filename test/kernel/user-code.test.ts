@@ -43,7 +43,7 @@ const values: readonly [string, () => unknown, string][] = [
   ['nothing', () => undefined, 'value undefined'],
   ['an object with data called then', () => withThen({}, 1), 'value [object Object]'],
   ['an error that is thrown', fail(boom), 'error boom'],
-  ['nothing that is thrown', fail(undefined), 'error A non-error was thrown: undefined'],
+  ['a thrown undefined', fail(undefined), 'error A non-error was thrown: undefined'],
   ['a revoked proxy', () => revokedProxy(), "error Cannot perform 'get' on a proxy that has been revoked"],
   ['a proxy that throws', () => trappingProxy(), 'error trap'],
   ['a revoked proxy that is thrown', fail(revokedProxy()), 'error A non-error was thrown: a value that cannot be read'],

@@ -28,10 +28,10 @@ describe('the event about a decision', () => {
   const partition = 0;
 
   it.each<[string, (cluster: ManualCluster) => void, readonly object[]]>([
-    ['what is found is re-used', () => {}, [{ partition, records: 10, bytes: 100 }]],
-    ['what is missing is not: its producer restarts', ({ executors }) => executors.missingResultsOf.add('p[0]'), []],
+    ['a found result is re-used', () => {}, [{ partition, records: 10, bytes: 100 }]],
+    ['a missing one is not: its producer restarts', ({ executors }) => executors.missingResultsOf.add('p[0]'), []],
     [
-      'of what was not looked at in time nothing is known but that it will be read',
+      'a result that was not verified in time has no known size',
       (cluster) => {
         cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
       },

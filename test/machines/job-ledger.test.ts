@@ -19,10 +19,10 @@ describe('how a region restarts', () => {
     [
       { rule: 'the first attempt is new', failovers: [], mode: 'new' },
       { rule: 'again, if it is decided so', failovers: [{ tasks: ['b'], again: ['b'] }], mode: 'again' },
-      { rule: 'new, if nothing else is said', failovers: [{ tasks: ['b'], again: [] }], mode: 'new' },
+      { rule: 'new, by default', failovers: [{ tasks: ['b'], again: [] }], mode: 'new' },
       { rule: 'again for others', failovers: [{ tasks: ['a', 'b'], again: ['a'] }], mode: 'new' },
       {
-        rule: 'what was to be new and has not begun stays new',
+        rule: 'a region that was to be new and has not begun stays new',
         failovers: [
           { tasks: ['b'], again: [] },
           { tasks: ['b'], again: ['b'] },
@@ -30,7 +30,7 @@ describe('how a region restarts', () => {
         mode: 'new',
       },
       {
-        rule: 'and stays it however often it is asked to do it again',
+        rule: 'and stays new however often it is told to reproduce',
         failovers: [
           { tasks: ['b'], again: [] },
           { tasks: ['b'], again: ['b'] },
@@ -39,7 +39,7 @@ describe('how a region restarts', () => {
         mode: 'new',
       },
       {
-        rule: 'what was to be new and has begun can be produced again',
+        rule: 'a region that was to be new and has begun can reproduce',
         failovers: [
           { tasks: ['b'], again: [], begins: true },
           { tasks: ['b'], again: ['b'] },
@@ -47,7 +47,7 @@ describe('how a region restarts', () => {
         mode: 'again',
       },
       {
-        rule: 'what was to be produced again can become new',
+        rule: 'a region that was to reproduce can become new',
         failovers: [
           { tasks: ['b'], again: ['b'] },
           { tasks: ['b'], again: [] },
@@ -127,10 +127,28 @@ describe('a region that waits again', () => {
 
 describe('the regions that wait again for reproduced results', () => {
   it.each<{ rule: string; drawing: string[]; state: string; restarting: string[]; waits: string[] }>([
-    { rule: 'who has not begun', drawing: fan, state: 'scheduled', restarting: ['p'], waits: ['c[0]', 'c[1]'] },
-    { rule: 'not who runs', drawing: fan, state: 'running', restarting: ['p'], waits: [] },
-    { rule: 'not who restarts itself', drawing: fan, state: 'scheduled', restarting: ['p', 'c[1]'], waits: ['c[0]'] },
-    { rule: 'not who reads early', drawing: ['p! ^x> c:2'], state: 'scheduled', restarting: ['p'], waits: [] },
+    {
+      rule: 'a region that has not begun',
+      drawing: fan,
+      state: 'scheduled',
+      restarting: ['p'],
+      waits: ['c[0]', 'c[1]'],
+    },
+    { rule: 'not a running region', drawing: fan, state: 'running', restarting: ['p'], waits: [] },
+    {
+      rule: 'not a region that restarts itself',
+      drawing: fan,
+      state: 'scheduled',
+      restarting: ['p', 'c[1]'],
+      waits: ['c[0]'],
+    },
+    {
+      rule: 'not a region that reads early',
+      drawing: ['p! ^x> c:2'],
+      state: 'scheduled',
+      restarting: ['p'],
+      waits: [],
+    },
   ])('$rule', ({ drawing, state, restarting, waits }) => {
     const books = new Books(...drawing);
     const { ledger } = books;
@@ -148,10 +166,10 @@ describe('the registration for an attempt', () => {
   });
 
   it.each<{ rule: string; decide: (books: Books) => void; origin: string }>([
-    { rule: 'what is read', decide: (books) => books.restart(['p'], ['p']), origin: 'again' },
-    { rule: 'what is not to be the same', decide: (books) => books.restart(['p', 'c[0]', 'c[1]']), origin: 'new' },
+    { rule: 'a result that is read', decide: (books) => books.restart(['p'], ['p']), origin: 'again' },
+    { rule: 'a result that may change', decide: (books) => books.restart(['p', 'c[0]', 'c[1]']), origin: 'new' },
     {
-      rule: 'what was given up, and everybody has read',
+      rule: 'a released result that every consumer has read',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -160,7 +178,7 @@ describe('the registration for an attempt', () => {
       origin: 'unread',
     },
     {
-      rule: 'what was given up, and is read again',
+      rule: 'a released result that is read again',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -169,7 +187,7 @@ describe('the registration for an attempt', () => {
       origin: 'again',
     },
     {
-      rule: 'what was given up, and is read again because of a later failover',
+      rule: 'a released result that is read again because of a later failover',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -179,7 +197,7 @@ describe('the registration for an attempt', () => {
       origin: 'again',
     },
     {
-      rule: 'what everybody has read, and is kept',
+      rule: 'a kept result that every consumer has read',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.restart(['p'], ['p']);
@@ -187,7 +205,7 @@ describe('the registration for an attempt', () => {
       origin: 'again',
     },
     {
-      rule: 'what was given up after the decision, before the attempt',
+      rule: 'a result released after the decision, before the attempt',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.restart(['p'], ['p']);
@@ -196,7 +214,7 @@ describe('the registration for an attempt', () => {
       origin: 'unread',
     },
     {
-      rule: 'what was given up, and is to be new',
+      rule: 'a released result that is to be new',
       decide: (books) => {
         books.run('c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -205,7 +223,7 @@ describe('the registration for an attempt', () => {
       origin: 'new',
     },
     {
-      rule: 'what was lost',
+      rule: 'a lost result',
       decide: (books) => {
         books.ledger.results.lose(books.result('p'));
         books.restart(['p'], ['p']);
@@ -280,8 +298,8 @@ describe('whether a region reproduces its output', () => {
   };
 
   it.each<{ rule: string; task: string; steps: (books: Books) => void; says: string }>([
-    { rule: 'as it claims', task: 'p[0]', steps: () => {}, says: 'always' },
-    { rule: 'as it claims, and merges', task: 'm', steps: () => {}, says: 'from-kept-results' },
+    { rule: 'as declared', task: 'p[0]', steps: () => {}, says: 'always' },
+    { rule: 'as declared, and merges', task: 'm', steps: () => {}, says: 'from-kept-results' },
     {
       rule: 'it will be new',
       task: 'm',
@@ -316,19 +334,19 @@ describe('whether a region reproduces its output', () => {
       says: 'from-kept-results',
     },
     {
-      rule: 'nothing is left of what it wrote',
+      rule: 'no trace of its result is left',
       task: 'm',
       steps: (books) => books.ledger.loseTrace(books.result('m')),
       says: 'never: no trace of its output is left to compare with',
     },
     {
-      rule: 'nothing is left of what another wrote',
+      rule: 'no trace of another result is left',
       task: 'm',
       steps: (books) => books.ledger.loseTrace(books.result('p[0]')),
       says: 'from-kept-results',
     },
     {
-      rule: 'nothing was left of what it wrote, and it writes anew',
+      rule: 'no trace of its result was left, and it writes a new one',
       task: 'm',
       steps: (books) => {
         books.ledger.loseTrace(books.result('m'));
@@ -338,7 +356,7 @@ describe('whether a region reproduces its output', () => {
       says: 'from-kept-results',
     },
     {
-      rule: 'it cannot run beside those who read it',
+      rule: 'it cannot run beside its consumers',
       task: 'm',
       steps: (books) => {
         books.restart(['m'], ['m']);

@@ -512,8 +512,8 @@ describe('a result that is verified before a restart', () => {
     }).start();
 
   it.each<[string, boolean]>([
-    ['is lost if it is not there', true],
-    ['is not, if what was looked at is not the present one any more: what is missing was given up', false],
+    ['is lost if it is missing', true],
+    ['is not lost if the verified attempt is no longer current: the missing result was released', false],
   ])('%s', (_, isPresent) => {
     const cluster = behind();
     cluster.runAll();
@@ -749,7 +749,7 @@ describe('the result of a failed task', () => {
   it.each<{ why: string; causeOf: (id: ResultPartitionId) => Error; regions: string[]; again: string[] }>([
     { why: 'any failure', causeOf: () => cause, regions: ['p[0]'], again: ['p[0]'] },
     {
-      why: 'a claim that is broken',
+      why: 'a broken declaration',
       causeOf: (id) => new DeterminismBrokenError(id, 0, 3, 'other records'),
       regions: ['p[0]', 'c[0]'],
       again: [],

@@ -331,7 +331,7 @@ describe('mapAsync: retries', () => {
       },
     ],
     [
-      'answers with what throws when it is asked for its answer',
+      'answers with a value that throws when it is read',
       (record, { retry }) =>
         retry > 0
           ? record
@@ -780,7 +780,7 @@ describe('mapAsync: options', () => {
     ['retryIf true', { retryIf: true as never }, /retryIf/],
     ['a number for a rate', { rateLimit: 5 as never }, /rateLimit of "step": expected \{ calls, perMs \}, .*, got 5/],
     ['half a rate', { rateLimit: { calls: 5 } as never }, /rateLimit.perMs of "step"/],
-    ['a rate of nothing', { rateLimit: { calls: 0, perMs: 1 } }, /rateLimit.calls/],
+    ['a rate of zero', { rateLimit: { calls: 0, perMs: 1 } }, /rateLimit.calls/],
     ['tokens without a cost', { rateLimit: { tokens: 5, perMs: 1 } as never }, /rateLimit.cost of "step": .*function/],
     ['no tokens', { rateLimit: [{ tokens: 0, perMs: 1, cost: () => 1 }] }, /rateLimit.tokens of "step": .*above 0/],
     ['a number per key', { concurrencyPerKey: 2 as never }, /concurrencyPerKey of "step": expected \{ key, limit \}/],

@@ -107,7 +107,7 @@ describe('the blame of a chain when a function throws', () => {
       at(2, 17, 17),
     ],
     ['a pipe', [map((n) => n), pipe(failing(18))], at(1, 18, 18)],
-    ['behind a pipe, which alone knows what it made of what', [pipe((n) => n), map(failing(19))], at(1, undefined, 19)],
+    ['after a pipe, whose lineage is unknown', [pipe((n) => n), map(failing(19))], at(1, undefined, 19)],
   ])('%s', async (_, operators, blame) => {
     expect(await blamed(operators)).toEqual(blame);
     expect(await blamed(operators, 1)).toEqual(blame);

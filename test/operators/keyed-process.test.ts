@@ -103,7 +103,7 @@ describe('process', () => {
   it.each(['onRecord', 'onEnd'] as const)('refuses an async %s, and ignores its outcome', async (which) => {
     const waits = async (): Promise<void> => {
       await Promise.resolve();
-      throw new Error('nobody hears this');
+      throw new Error('this is ignored');
     };
     const process = { onRecord: count, [which]: waits };
     const unhandled = await unhandledDuring(async () => {

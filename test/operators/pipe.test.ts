@@ -17,10 +17,10 @@ const virtualDelay =
 describe('through', () => {
   it.each<[string, Operator, number[], unknown[]]>([
     ['one for one', map((n) => n * 2), [1, 2, 3], [2, 4, 6]],
-    ['what it held back comes at the end', bufferCount(2), [1, 2, 3], [[1, 2], [3]]],
-    ['what it says before the first record', startWith(0), [1], [0, 1]],
+    ['records that it held back come at the end', bufferCount(2), [1, 2, 3], [[1, 2], [3]]],
+    ['results before the first record', startWith(0), [1], [0, 1]],
     ['many for one', mergeMap((n) => of(n, n, n)), [1, 2], [1, 1, 1, 2, 2, 2]],
-    ['nothing at all', (source) => source.pipe(concatMap(() => of())), [1, 2], []],
+    ['no results', (source) => source.pipe(concatMap(() => of())), [1, 2], []],
     ['an end before the input ends', take(2), [1, 2, 3, 4, 5, 6, 7], [1, 2]],
     ['an end without any input', () => of(7), [1, 2], [7]],
   ])('%s', async (_name, operator, input, expected) => {

@@ -87,7 +87,7 @@ describe.each([
 
   it.each<[string, SynchronousOperator, unknown[]]>([
     ['data called then', { kind: 'map', fn: () => withThen({}, 'later') }, [{}, {}]],
-    ['null and nothing', { kind: 'map', fn: (n: number) => (n === 1 ? null : undefined) }, [null, undefined]],
+    ['null and undefined', { kind: 'map', fn: (n: number) => (n === 1 ? null : undefined) }, [null, undefined]],
     [
       'verdicts that are true enough',
       { kind: 'filter', predicate: ((n: number) => (n === 1 ? 'yes' : 0)) as never },

@@ -150,7 +150,7 @@ describe('SinkOutput', () => {
     ['write', 'a number', () => 1, 'got 1'],
     ['write', 'false, as a Node stream does', () => false, 'got false'],
     ['commit', 'null', () => null, 'got null'],
-    ['commit', 'an Observable, which nobody would subscribe to', () => new Observable(), 'got [object Observable]'],
+    ['commit', 'an Observable, which would have no subscriber', () => new Observable(), 'got [object Observable]'],
     ['commit', 'a function', () => () => {}, 'got function (anonymous)'],
   ])('refuses a %s that returns %s', async (method, _, answer, got) => {
     const { output, settle } = slowSink({ [method]: answer } as Partial<SinkWriter<unknown>>);

@@ -452,7 +452,7 @@ describe('StreamTask', () => {
         { operator: 'rate', record: { position: 'record 2', picture: '{"id":7}' } },
       ],
       [
-        'an operator, at a record whose number is not known any more',
+        'an operator, at a record whose number is no longer known',
         ({ chain }) =>
           (chain.onPush = () => {
             chain.blame = { operator: 0, record: { value: 'a', number: undefined } };
@@ -472,7 +472,7 @@ describe('StreamTask', () => {
       ['its source', ({ input }) => input.fail(boom), { operator: 'lines', record: undefined }],
       ['its output', ({ output }) => (output.write = () => throwIt(boom)), { operator: 'out', record: undefined }],
       ['its output, later', ({ output }) => output.becomeFailed(boom), { operator: 'out', record: undefined }],
-      ['nobody in particular', ({ faults }) => faults.fail('task.batch', { error: boom }), undefined],
+      ['no particular part', ({ faults }) => faults.fail('task.batch', { error: boom }), undefined],
     ])('has its place: %s', (_, breakIt, place) => {
       const parts = setUp();
       breakIt(parts);

@@ -27,7 +27,7 @@ describe('BatchCutter', () => {
     ['large ones: a few', repeated(5, 30_000), [2, 2, 1]],
     ['larger than a batch: each by itself', repeated(3, 100_000), [1, 1, 1]],
     [
-      'a large one between small ones goes with what it fits to',
+      'a large one between small ones joins them if it fits',
       [sized(9), sized(60_000), sized(9), sized(64_000)],
       [3, 1],
     ],

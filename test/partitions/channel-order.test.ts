@@ -24,7 +24,7 @@ describe('ChannelOrder', () => {
     { rule: 'nothing', notes: [], runs: [] },
     { rule: 'one channel', notes: [[3, 5]], runs: [[3, 5]] },
     {
-      rule: 'a run that goes on',
+      rule: 'a run that continues',
       notes: [
         [3, 5],
         [3, 1],

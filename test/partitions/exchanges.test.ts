@@ -238,7 +238,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
       },
     );
 
-    whileWritten('PP4: a reader that went away without a word failed: what it would read is needed', () => {
+    whileWritten('PP4: a reader that went away without a dismissal failed: its elements are still needed', () => {
       const { partition, open } = written(1);
       open(0).stop();
       expect(partition.isNeeded).toBe(true);
@@ -272,25 +272,22 @@ describe.each(exchanges)('%s', (_, exchange) => {
       expect(other.isComplete).toBe(true);
     });
 
-    whileWritten(
-      'what is written although nobody needs it is dropped, and then there is nothing to begin to read',
-      () => {
-        const { partition, open, settle } = written(1);
-        partition.write(0, elementOf([1]));
-        open(0).dismiss();
-        const before = partition.statistics();
-        for (let batch = 0; batch < 20; batch++) partition.write(0, elementOf([batch]));
-        settle();
-        expect(partition.isWritable).toBe(true);
-        expect(partition.statistics().memoryBytes).toBeLessThanOrEqual(before.memoryBytes);
-        expect(partition.statistics().spilledBytes).toBeLessThanOrEqual(before.spilledBytes + 100);
-        expect(() => partition.read(0)).toThrow(PartitionLostError);
-        fill(partition, settle, []);
-        expect(() => partition.read(0)).toThrow(PartitionLostError);
-      },
-    );
+    whileWritten('unneeded output is dropped, and then no reader can be opened', () => {
+      const { partition, open, settle } = written(1);
+      partition.write(0, elementOf([1]));
+      open(0).dismiss();
+      const before = partition.statistics();
+      for (let batch = 0; batch < 20; batch++) partition.write(0, elementOf([batch]));
+      settle();
+      expect(partition.isWritable).toBe(true);
+      expect(partition.statistics().memoryBytes).toBeLessThanOrEqual(before.memoryBytes);
+      expect(partition.statistics().spilledBytes).toBeLessThanOrEqual(before.spilledBytes + 100);
+      expect(() => partition.read(0)).toThrow(PartitionLostError);
+      fill(partition, settle, []);
+      expect(() => partition.read(0)).toThrow(PartitionLostError);
+    });
 
-    whileWritten('a result that was curtailed is no result for whoever comes to read it', () => {
+    whileWritten('a curtailed result cannot be opened by a new reader', () => {
       const { partition, open, settle } = written(1);
       partition.write(0, elementOf([1]));
       open(0, 1).dismiss();
@@ -303,7 +300,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
       expect(partition.statistics()).toMatchObject({ memoryBytes: 0, spilledBytes: 0 });
     });
 
-    rereadable('a reader that comes before anything was dropped gets everything, and needs it', () => {
+    rereadable('a reader opened before anything was dropped gets everything, and needs it', () => {
       const { partition, open, settle } = written(1);
       partition.write(0, elementOf([1]));
       open(0, 1).dismiss();
@@ -533,7 +530,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
   });
 
   rereadable.each([0, 1, 2, 3, 5, 6, 7])(
-    'read again from record %d: what is before it is left out, marks too',
+    'read again from record %d: earlier elements are skipped, marks too',
     (from) => {
       const { create, settle } = exchange();
       const partition = create(1);

@@ -71,11 +71,11 @@ describe('a file of a pool', () => {
   });
 
   it('PF3: neither uses nor deletes an existing file', async () => {
-    writeFileSync(path, 'of somebody else');
+    writeFileSync(path, 'foreign content');
     const file = create();
     await expect(file.use((handle) => handle.write('mine'))).rejects.toThrow(/EEXIST/);
     await file.remove();
-    expect(readFileSync(path, 'utf8')).toBe('of somebody else');
+    expect(readFileSync(path, 'utf8')).toBe('foreign content');
   });
 
   it('that could not be created is created by the next use', async () => {

@@ -231,7 +231,7 @@ describe('a header', () => {
     readonly offset?: number;
     readonly at?: number;
   }>([
-    { what: 'is no header', damage: flip(3), problem: 'the header is not that of a segment' },
+    { what: 'has no header', damage: flip(3), problem: 'the header is not that of a segment' },
     { what: 'has another format', damage: flip(9), problem: 'the header has format 258, expected 2' },
     {
       what: 'is of an earlier version',
@@ -261,7 +261,7 @@ describe('a header', () => {
       at: 10,
     },
     {
-      what: 'is there, and the end is cut off',
+      what: 'has a header, and its end is cut off',
       damage: (path) => truncateSync(path, headerBytes + 3),
       problem: `the file has ${headerBytes + 3} of ${headerBytes + 5} bytes`,
       at: headerBytes + 3,
@@ -617,7 +617,7 @@ describe('open files', () => {
     expect(openPaths()).toContain(file.locate(3).file);
   });
 
-  onLinux('are few, however many segments are written, synced, read and looked at', async () => {
+  onLinux('are few, however many segments are written, synced, read and verified', async () => {
     const file = create(1);
     let mostOpen = 0;
     const look = (_: unknown): void => {

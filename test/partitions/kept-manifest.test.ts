@@ -137,7 +137,7 @@ describe('a kept result', () => {
   });
 
   onPosix.each(['manifest', 'partition-0-0.0'])(
-    'whose %s is a pipe or a link is refused, and nobody waits',
+    'whose %s is a pipe or a link is refused, without blocking',
     async (name) => {
       const file = join(kept, name);
       rmSync(file);
@@ -238,7 +238,7 @@ describe('releaseKeptResult', () => {
     expect(readdirSync(kept)).toEqual(['partition-7-0.0']);
   });
 
-  onPosix('deletes a link that is named like a file of it, and not what it leads to', async () => {
+  onPosix('deletes a link with the name of one of its files, but not the target', async () => {
     const mine = join(kept, '../mine');
     writeFileSync(mine, 'mine');
     rmSync(join(kept, 'partition-0-0.0'));
@@ -247,7 +247,7 @@ describe('releaseKeptResult', () => {
     expect(readFileSync(mine, 'utf8')).toBe('mine');
   });
 
-  onPosix('deletes the link that the result was named by, too', async () => {
+  onPosix('also deletes the link through which the result was named', async () => {
     const link = join(kept, '../link');
     symlinkSync(kept, link);
     await releaseKeptResult(link);

@@ -110,7 +110,7 @@ describe('PC2: a directory without a valid note is respected:', () => {
     ['an empty note', new Uint8Array()],
     ['half a note', dead.subarray(0, 30)],
     ['a note with a wrong bit', Uint8Array.from(dead, (byte, index) => (index === 50 ? byte ^ 2 : byte))],
-    ['a note of a directory that is no claim', encodeOwner(ownerOf(machine(300, [])))],
+    ['a note of a directory that is not a claim', encodeOwner(ownerOf(machine(300, [])))],
     ['a note that goes on forever', Buffer.concat([dead, new Uint8Array(10_000)])],
   ])('%s', (_, note) => {
     mkdirSync(claimOf());
@@ -126,7 +126,7 @@ describe('PC2: a directory without a valid note is respected:', () => {
     expect(() => take('next')).toThrow(/Delete it if no run uses it/);
   });
 
-  onPosix('a pipe for a note, and nobody waits', () => {
+  onPosix('a pipe as a note, without blocking', () => {
     mkdirSync(claimOf());
     spawnSync('mkfifo', [join(claimOf(), 'owner')]);
     expect(() => take('next')).toThrow(OutputInUseError);

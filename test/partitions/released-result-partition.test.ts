@@ -15,7 +15,7 @@ function traced(): ResultTrace {
   rig.write([2, 3]).write([3], { subpartition: 2 }).finish();
   const trace = rig.partition.trace();
   rig.partition.release();
-  if (trace === undefined) throw new Error('nothing is left of it');
+  if (trace === undefined) throw new Error('it left no trace');
   return trace;
 }
 
@@ -130,7 +130,7 @@ describe('ReleasedResultPartition', () => {
 describe('the trace of a result', () => {
   it.each<[string, ConstructorParameters<typeof RetainedRig>[0], boolean]>([
     ['on disk', { retention: 'disk' }, true],
-    ['in memory, of which nothing was ever written', { retention: 'memory' }, false],
+    ['in memory, and never written', { retention: 'memory' }, false],
     ['partly in memory', { retention: 'memory-then-disk', memoryBytes: 300 }, false],
   ])('exists if every element has a checksum: %s', (_, options, isThere) => {
     const rig = new RetainedRig(options).write([2, 2, 2]);

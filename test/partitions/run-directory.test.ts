@@ -111,9 +111,9 @@ describe('the directory of a run', () => {
   const early = mac([100]);
 
   it.each<readonly [string, ProcessTable, ProcessTable]>([
-    ['whose process is not there', owner, linux({ 200: '9' })],
-    ['whose number another process has got', owner, linux({ 100: '8' })],
-    ['from before the machine was started anew', owner, linux({ 100: '7' }, { bootId: 'tomorrow' })],
+    ['whose process is dead', owner, linux({ 200: '9' })],
+    ['whose pid belongs to another process now', owner, linux({ 100: '8' })],
+    ['from before the last reboot', owner, linux({ 100: '7' }, { bootId: 'tomorrow' })],
     ['where the system tells no more than the numbers', early, mac([200])],
   ])('is swept if it is one %s', async (_, claimant, sweeper) => {
     const directory = await claimDirectory(parent, claimant);
@@ -124,12 +124,12 @@ describe('the directory of a run', () => {
   });
 
   it.each<readonly [string, ProcessTable, ProcessTable]>([
-    ['whose process is there', owner, linux({ 100: '7' })],
+    ['whose process runs', owner, linux({ 100: '7' })],
     ['of another host', owner, linux({}, { host: 'there' })],
     ['of another machine of that name', owner, linux({}, { machineId: 'other', bootId: 'other' })],
     ['of another namespace', owner, linux({}, { pidNamespace: 'pid:[2]' })],
     [
-      'of another namespace, noted before the machine was started anew',
+      'of another namespace, from before the last reboot',
       owner,
       linux({}, { pidNamespace: 'pid:[2]', bootId: 'tomorrow' }),
     ],
@@ -138,11 +138,11 @@ describe('the directory of a run', () => {
       linux({}, { machineId: undefined }),
       linux({}, { machineId: undefined, bootId: 'other' }),
     ],
-    ['of a process whose start is not told', owner, linux({ 100: '7' }, { startTime: () => undefined })],
-    ['of a process that did not note its start', linux({}, { startTime: () => undefined }), linux({ 100: '7' })],
-    ['of a system that told less', early, linux({})],
-    ['of a system that told more', owner, mac([])],
-    ['where the system tells no more than the numbers, and it is there', early, mac([100])],
+    ['of a process with an unknown start time', owner, linux({ 100: '7' }, { startTime: () => undefined })],
+    ['of a process that did not record its start time', linux({}, { startTime: () => undefined }), linux({ 100: '7' })],
+    ['of a system with less information', early, linux({})],
+    ['of a system with more information', owner, mac([])],
+    ['on a system that only tells the pids, where the pid exists', early, mac([100])],
   ])('is never swept if it is one %s', async (_, claimant, sweeper) => {
     const directory = await claimDirectory(parent, claimant);
     await sweepOrphans(parent, sweeper);
@@ -150,14 +150,14 @@ describe('the directory of a run', () => {
   });
 
   it.each<readonly [string, string, string | Uint8Array | undefined]>([
-    ['that nobody has claimed', 'kintsugi-new', undefined],
+    ['without a claim', 'kintsugi-new', undefined],
     ['that is being claimed', '.kintsugi-new', undefined],
     ['whose owner cannot be read', 'kintsugi-odd', '{'],
     ['whose owner is half written', '.kintsugi-odd', dead.subarray(0, -1)],
     ['whose owner is damaged', 'kintsugi-odd', Uint8Array.from(dead, (byte, at) => (at === 40 ? byte ^ 1 : byte))],
-    ['whose owner is no process', 'kintsugi-odd', encodeOwner(ownerOf(mac([], { pid: 0 })))],
-    ['whose owner is nothing', 'kintsugi-odd', 'null'],
-    ['whose owner goes on for long', 'kintsugi-odd', Buffer.concat([dead, new Uint8Array(5_000)])],
+    ['whose owner is not a process', 'kintsugi-odd', encodeOwner(ownerOf(mac([], { pid: 0 })))],
+    ["whose owner's note is empty", 'kintsugi-odd', 'null'],
+    ["whose owner's note is too long", 'kintsugi-odd', Buffer.concat([dead, new Uint8Array(5_000)])],
     ['that is not ours', 'other-dead', dead],
   ])('is never swept if it is one %s', async (_, name, note) => {
     const directory = directoryOf(name, note);
@@ -202,21 +202,21 @@ describe('the directory of a run', () => {
       isThere(directory);
     });
 
-    asRoot('it is somebody else’s, and we may do everything', async () => {
+    asRoot('it belongs to another user, and we are the superuser', async () => {
       const directory = directoryOf('kintsugi-trap', dead);
       chownSync(directory, 12_345, 12_345);
       await sweepOrphans(parent, mac([]));
       isThere(directory);
     });
 
-    asRoot('its note is somebody else’s', async () => {
+    asRoot('its note belongs to another user', async () => {
       const directory = directoryOf('kintsugi-trap', dead);
       chownSync(join(directory, 'owner'), 12_345, 12_345);
       await sweepOrphans(parent, mac([]));
       isThere(directory);
     });
 
-    onPosix('what is in it is a link: the link goes, and what it leads to stays', async () => {
+    onPosix('it contains a link: the link is removed, and its target stays', async () => {
       const target = elsewhere();
       const directory = directoryOf('kintsugi-dead', dead);
       symlinkSync(target, join(directory, 'partition-9-0.0'));
@@ -225,7 +225,7 @@ describe('the directory of a run', () => {
       expect(existsSync(directory)).toBe(false);
     });
 
-    onLinux('it is swapped for a link when its note has been read', async () => {
+    onLinux('it is replaced by a link after its note was read', async () => {
       const target = elsewhere();
       const directory = directoryOf('kintsugi-dead', dead);
       const swapping = mac([], {

@@ -86,7 +86,7 @@ const stores: [string, () => Bench][] = [
     },
   ],
   ['memory', () => memoryBench('fifo')],
-  ['memory, whose clock shuffles what is ready', () => memoryBench('shuffled')],
+  ['memory, with a clock that shuffles ready callbacks', () => memoryBench('shuffled')],
 ];
 
 const pathOf = (file: SpillFile): string => file.locate(0).file;

@@ -63,7 +63,7 @@ function endedEarly({ receipt }: StoryEnd): string[] {
 
 const early: Exchange[] = ['pipelined', 'memory', 'reliable'];
 
-describe.each(early)('a consumer that needs nothing more, over %s', (exchange) => {
+describe.each(early)('a consumer that needs no more, over %s', (exchange) => {
   //  ticks ──▶ take(5) ─▶ out          endless unless it is dismissed
   it('ends an endless source as finished, and the receipt says so', async () => {
     const [log, out] = [newLog(), collect<number>()];

@@ -107,18 +107,21 @@ it('a refused run has paid for nothing', async () => {
 
 const onLinux = existsSync('/proc/self/fd') ? it : it.skip;
 
-onLinux('a name of what the process has open, as /dev/stdout, is not replaced, be that a file', async () => {
-  const [file, link] = [join(scratch, 'open'), join(scratch, 'stdout')];
-  const opened = openSync(file, 'w');
-  try {
-    symlinkSync(`/proc/self/fd/${opened}`, link);
-    const run = countingRun('job', toJsonLinesFile(link), { paid: 0 });
-    await expect(run.result).rejects.toMatchObject({ message: expect.stringMatching(/is a device, a pipe/) });
-    expect(lstatSync(link).isSymbolicLink()).toBe(true);
-  } finally {
-    closeSync(opened);
-  }
-});
+onLinux(
+  'a name of an open file of the process, such as /dev/stdout, is not replaced, even if it is a regular file',
+  async () => {
+    const [file, link] = [join(scratch, 'open'), join(scratch, 'stdout')];
+    const opened = openSync(file, 'w');
+    try {
+      symlinkSync(`/proc/self/fd/${opened}`, link);
+      const run = countingRun('job', toJsonLinesFile(link), { paid: 0 });
+      await expect(run.result).rejects.toMatchObject({ message: expect.stringMatching(/is a device, a pipe/) });
+      expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    } finally {
+      closeSync(opened);
+    }
+  },
+);
 
 it.each(['a file', 'nothing'])('a link to %s is replaced by the output; its target stays', async (what) => {
   const [target, link] = [join(scratch, 'target'), join(scratch, 'link')];

@@ -23,7 +23,7 @@ const manners: Readonly<Record<string, (run: () => JobRun, given: unknown) => un
   throws: () => {
     throw new Error('rude');
   },
-  'throws what is no error': () => {
+  'throws a value that is not an error': () => {
     throw revokedProxy();
   },
   rejects: () => Promise.reject(new Error('rude')),
@@ -41,7 +41,7 @@ const manners: Readonly<Record<string, (run: () => JobRun, given: unknown) => un
   'answers a proxy that throws': () => trappingProxy(),
   'gives an invalid answer': () => ({ kind: 'invalid', regions: 7, canRestart: 'yes', delayMs: '5' }),
   'answers nothing': () => undefined,
-  'writes to what it is given': (_, given) => {
+  'changes its arguments': (_, given) => {
     for (const key of Object.keys(given as object)) (given as Record<string, unknown>)[key] = 'mine';
     return undefined;
   },
@@ -113,7 +113,7 @@ const extensions: Readonly<Record<string, Extension>> = {
     }),
     says: /^failover.overruled failoverStrategy$/,
   },
-  'what a strategy machine emits': {
+  'the events of a strategy machine': {
     options: (rude) => ({
       failoverStrategy: failoverStrategySetup().createMachine({
         on: { 'failover.requested': { actions: emit(({ event }) => rude({ ...event }) as never) } },
@@ -122,11 +122,11 @@ const extensions: Readonly<Record<string, Extension>> = {
     }),
     says: /^failover.overruled failoverStrategy$/,
   },
-  'what a backoff notes': {
+  'the state of a backoff': {
     options: (rude) => ({ restartBackoff: { ...backoff, onFailure: (state) => rude({ state }) as never } }),
     says: /^failover.overruled restartBackoff$/,
   },
-  'whether a backoff lets restart': {
+  'the verdict of a backoff': {
     options: (rude) => ({ restartBackoff: { ...backoff, canRestart: (state) => rude({ state }) as never } }),
     says: /^failover.overruled restartBackoff$/,
   },

@@ -156,7 +156,7 @@ describe('answers of sources and sinks', () => {
     ],
     ['read: an object', reading(() => ({ records: [] })), 'got {"records":[]}'],
     ['read: nothing', reading(() => undefined), 'got undefined'],
-    ['read: later nothing', reading(async () => undefined), 'got undefined'],
+    ['read: undefined later', reading(async () => undefined), 'got undefined'],
     ['read: a typed array', reading(() => new Uint8Array(2)), 'got {"0":0,"1":0}'],
     ['read: a revoked proxy', reading(revokedProxy), 'revoked'],
     [

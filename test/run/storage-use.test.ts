@@ -14,10 +14,10 @@ const held = [0, 1].map((at) => ({
 
 describe('storage use', () => {
   it.each<[string, readonly number[], string]>([
-    ['while nobody has read them', [], 'b[0] b[1]'],
+    ['before any consumer has read them', [], 'b[0] b[1]'],
     ['while one consumer has', [2], 'b[1]'],
-    ['when all have, and they are kept all the same', [2, 3], ''],
-    ['whoever else has finished', [0, 1], 'b[0] b[1]'],
+    ['when all have, and they are kept regardless', [2, 3], ''],
+    ['after other tasks have finished', [0, 1], 'b[0] b[1]'],
   ])('is shown by exchange, with its consumers: %s', (_, finished, readers) => {
     const fold = new SnapshotFold(shape);
     folded(

@@ -24,7 +24,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'whose beginning is gone while it is written',
+      rule: 'truncated while it is written',
       drawing: ['p! ~x> c:2'],
       steps: (books) => {
         books.begin('p');
@@ -34,7 +34,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'whose beginning is gone after it was decided to produce it anew, and which is read early: there will be another',
+      rule: 'truncated after the decision to recompute it, and read early: there will be another',
       drawing: ['p! ~x> c:2'],
       steps: (books) => {
         books.begin('p');
@@ -44,7 +44,7 @@ describe('RT2: a result', () => {
       is: 'available readable',
     },
     {
-      rule: 'whose beginning is gone while it is produced again',
+      rule: 'truncated while it is reproduced',
       drawing: ['p! ~x> c:2'],
       steps: (books) => {
         books.begin('p');
@@ -55,7 +55,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'complete, to be produced again',
+      rule: 'complete, to be reproduced',
       steps: (books) => {
         books.run('p');
         books.restart(['p'], ['p']);
@@ -63,7 +63,7 @@ describe('RT2: a result', () => {
       is: 'available readable',
     },
     {
-      rule: 'complete, while it is produced again',
+      rule: 'complete, while it is reproduced',
       steps: (books) => {
         books.run('p');
         books.restart(['p'], ['p']);
@@ -72,7 +72,7 @@ describe('RT2: a result', () => {
       is: 'available readable',
     },
     {
-      rule: 'complete, to be produced anew',
+      rule: 'complete, to be recomputed',
       steps: (books) => {
         books.run('p');
         books.restart(['p', 'c[0]', 'c[1]']);
@@ -80,7 +80,7 @@ describe('RT2: a result', () => {
       is: 'available unreadable',
     },
     {
-      rule: 'found to be lost between the decision to produce it anew and the attempt that does: it is produced all the same',
+      rule: 'found lost between the decision to recompute it and the attempt: it is produced regardless',
       steps: (books) => {
         books.run('p');
         books.restart(['p', 'c[0]', 'c[1]']);
@@ -99,7 +99,7 @@ describe('RT2: a result', () => {
       is: 'available unreadable',
     },
     {
-      rule: 'lost while it is produced again: what was kept is gone all the same',
+      rule: 'lost while it is reproduced: the retained part is gone regardless',
       steps: (books) => {
         books.run('p');
         books.restart(['p'], ['p']);
@@ -118,7 +118,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'released, and produced again for its other half: nobody reads it',
+      rule: 'released, and reproduced because of another result of its task: it is not read',
       steps: (books) => {
         books.run('p', 'c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -128,7 +128,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'released, of which a part is then said to be gone, and produced again for its other half: nobody reads it',
+      rule: 'released, then reported truncated, and reproduced because of another result of its task: it is not read',
       steps: (books) => {
         books.run('p', 'c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);
@@ -139,7 +139,7 @@ describe('RT2: a result', () => {
       is: 'unavailable unreadable',
     },
     {
-      rule: 'released, and produced again for who reads it again',
+      rule: 'released, and reproduced for a consumer',
       steps: (books) => {
         books.run('p', 'c[0]', 'c[1]');
         books.ledger.results.release([books.result('p')]);

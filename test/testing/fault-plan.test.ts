@@ -26,9 +26,9 @@ describe('faultPlan', () => {
 
   it.each([
     ['once, the first time, by default', {}, [0]],
-    ['as often as it is told', { times: 3 }, [0, 1, 2]],
+    ['the given number of times', { times: 3 }, [0, 1, 2]],
     ['always', { times: Number.POSITIVE_INFINITY }, [0, 1, 2, 3, 4, 5]],
-    ['after it let some pass', { skip: 2 }, [2]],
+    ['after it skipped some', { skip: 2 }, [2]],
     ['where its place is', { when: ({ batch }: { batch?: unknown }) => batch === 4 }, [4]],
     [
       'where its place is, after some, some times',

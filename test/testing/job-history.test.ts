@@ -89,11 +89,11 @@ const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
     [...task('a', ...toDeployed), decided(0), ...task('a#1', 'created')],
   ],
   [
-    'H3: a restart that nobody decided',
+    'H3: a restart without a decision',
     /^H3.*region 0/,
     [...task('a', ...whole), decided(1), ...task('a#1', 'created')],
   ],
-  ['H4: a consumer of a result that is not there', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
+  ['H4: a consumer of a missing result', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
   [
     'H4: a consumer of the result of an old attempt',
     /^H4.*b\[0\]#0 is deployed/,

@@ -92,9 +92,9 @@ describe('seededRandom', () => {
   });
 
   it.each([
-    ['a seed that is no safe integer', () => seededRandom(0.5), /seed: expected a safe integer, got 0\.5/],
+    ['a seed that is not a safe integer', () => seededRandom(0.5), /seed: expected a safe integer, got 0\.5/],
     ['an empty range', () => seededRandom(1).integer(2, 1), /high: expected a safe integer from 2 on, got 1/],
-    ['nothing to pick from', () => seededRandom(1).pick([]), /items: expected at least one to pick from/],
+    ['no items to pick from', () => seededRandom(1).pick([]), /items: expected at least one to pick from/],
   ])('refuses %s', (_, draw, message) => {
     expect(draw).toThrow(message);
   });

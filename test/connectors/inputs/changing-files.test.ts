@@ -74,7 +74,7 @@ const changes: [title: string, change: (path: string, length: number) => void, s
   ['cut off', (path, length) => truncateSync(path, length - 5), 'shorter'],
   ['emptied', (path) => truncateSync(path, 0), 'shorter'],
   [
-    'emptied and written anew, longer',
+    'truncated and rewritten, longer',
     (path, length) => writeFileSync(path, '9'.repeat(length + 1)),
     'beginning differs',
   ],

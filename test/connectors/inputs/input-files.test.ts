@@ -53,7 +53,7 @@ describe('the files that paths name', () => {
     ['patterns that overlap', ['a1', 'a2', 'b1'], ['a*', '*1'], ['a1', 'a2', 'b1']],
     ['a pattern, without unfinished files of sinks', ['a', '.a.kintsugi/run.0.0'], ['**/*'], ['a']],
     ['more than ten, by name and not by number', ['p10', 'p9', 'p1'], ['p*'], ['p1', 'p10', 'p9']],
-    ['part files of a file that is not there', [...parts('r.csv', 3), 'r.txt'], ['r.csv'], parts('r.csv', 3)],
+    ['part files of a missing file', [...parts('r.csv', 3), 'r.txt'], ['r.csv'], parts('r.csv', 3)],
     ['the file, where there are parts as well', ['r.csv', ...parts('r.csv', 2)], ['r.csv'], ['r.csv']],
     ['part files in a directory', parts('d/r.csv', 12), ['d'], parts('d/r.csv', 12)],
     ['part files like a pattern', parts('r.csv', 3), ['r-*.csv'], parts('r.csv', 3)],
@@ -70,7 +70,7 @@ describe('the files that paths name', () => {
       [...parts('r.csv', 2), ...parts('s.csv', 3)],
     ],
     [
-      'part files whose names end in more',
+      'part files with a longer extension',
       ['r-00000-of-00002.jsonl.gz', 'r-00001-of-00002.jsonl.gz'],
       ['r.jsonl.gz'],
       ['r-00000-of-00002.jsonl.gz', 'r-00001-of-00002.jsonl.gz'],
@@ -107,7 +107,7 @@ describe('paths without files', () => {
       { code: 'FILE_ACCESS', message: expect.stringMatching(/a\.csv: cannot read: no such file/) },
     ],
     [
-      'a pattern like nothing',
+      'a pattern without matches',
       ['b'],
       'a*',
       {

@@ -7,7 +7,7 @@ const { failed, decided, refused } = told;
 
 describe('the failures of a run', () => {
   it.each<[string, readonly JobEvent[], string]>([
-    ['one about which nothing is decided yet is not among them', [failed(1, 'a[0]')], ''],
+    ['an undecided failure is not among them', [failed(1, 'a[0]')], ''],
     ['one that was decided', [failed(1, 'a[0]'), decided(1, [0])], 'a[0]'],
     ['one that was refused', [failed(1, 'a[0]'), refused(1, 'too often')], 'a[0]'],
     [

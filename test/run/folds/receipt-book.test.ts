@@ -26,7 +26,7 @@ describe('the receipt of a run', () => {
       { tasks: { total: 4, reRun: 1, attempts: 6 }, attemptsByVertex: { a: 1, b: 3 } },
     ],
     [
-      'counts what sources read, and read again: what the attempt that read most had not',
+      'counts records that sources read and re-read: those beyond the longest attempt',
       [ended('a[0]', 10, 10), ended('a[0]', 4, 4), ended('a[1]', 5, 5), ended('b[0]', 7, 1), ended('b[0]', 15, 2)],
       {
         records: { read: 19, reRead: 4 },
@@ -98,7 +98,7 @@ describe('the cost of a failover', () => {
       { regionsRestarted: 2, tasksRestarted: 0, ...readsNothing },
     ],
     [
-      'whose results are read again by some that do not restart',
+      'whose results are also read by tasks that do not restart',
       [...deployed('b[0]', 'b[1]'), failed(1, 'a[0]'), decided(1, [0], { reused })],
       { tasksRestarted: 0, ...readsNothing },
     ],
@@ -112,7 +112,7 @@ describe('the cost of a failover', () => {
       { tasksRestarted: 2, regionsAgain: 1, readersKeptRunning: true },
     ],
     [
-      'that has a region run again whose output no other region reads',
+      'that restarts a region without consumers in other regions',
       [...deployed('b[1]'), failed(1, 'b[1]'), decided(1, [3], { again: [3 as never] })],
       { regionsAgain: 0 },
     ],
