@@ -32,12 +32,14 @@ export function keptResult<Out>(directory: string): Source<Out> {
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
     plan: () => readManifest(directory),
-    changedSince: (manifest: KeptManifest) =>
-      assertSame(directory, manifest).then(
-        () => undefined,
-        (error: unknown) => toError(error).message,
-      ),
-    describeChange: () => `the result in ${directory} was replaced`,
+    changedSince: async (manifest: KeptManifest) => {
+      try {
+        return isSame(await readManifest(directory), manifest) ? undefined : replaced(directory);
+      } catch (error) {
+        return toError(error).message;
+      }
+    },
+    describeChange: () => replaced(directory),
     open: async ({ subtask, parallelism }, planned?: KeptManifest) => {
       const manifest = planned ?? (await readManifest(directory));
       await assertSame(directory, manifest);
@@ -95,13 +97,21 @@ class KeptResultReader<Out> implements SourceReader<Out> {
   }
 }
 
+function isSame(present: KeptManifest, manifest: KeptManifest): boolean {
+  return Buffer.from(encodeManifest(present)).equals(encodeManifest(manifest));
+}
+
+function replaced(directory: string): string {
+  return `the result in ${directory} was replaced`;
+}
+
 /**
  * @throws KeptResultError if the directory now holds another result or none, because the records read may come from
  *   both
  */
 async function assertSame(directory: string, manifest: KeptManifest): Promise<void> {
   const present = await readManifest(directory);
-  if (Buffer.from(encodeManifest(present)).equals(encodeManifest(manifest))) return;
+  if (isSame(present, manifest)) return;
   const at = { file: join(directory, manifestFile), offset: 0 };
   throw new KeptResultError(directory, at, 'it was replaced since the run began');
 }

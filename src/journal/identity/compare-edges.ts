@@ -27,13 +27,7 @@ export function compareEdges(before: readonly EdgeIdentity[], now: readonly Edge
   return now.map((edge, index): EdgeComparison => {
     const match = found[index];
     if (match !== undefined) return { kind: 'same', before: match };
-    return {
-      kind: 'different',
-      reasons: whyNone(
-        edge,
-        [...free].map((earlier) => before[earlier] as EdgeIdentity),
-      ),
-    };
+    return { kind: 'different', reasons: whyNone(edge, before, free) };
   });
 }
 
@@ -41,13 +35,17 @@ function isNamesake(before: EdgeIdentity, now: EdgeIdentity): boolean {
   return before.target === now.target && before.ordinal === now.ordinal;
 }
 
-/** Why none of the earlier results that no other edge uses fits: those with the same names say it best. */
-function whyNone(edge: EdgeIdentity, free: readonly EdgeIdentity[]): readonly string[] {
-  const candidates = free.filter(({ source }) => source === edge.source);
+/** Why no earlier result fits: of those that no other edge uses, the one with the same names says it best. */
+function whyNone(edge: EdgeIdentity, before: readonly EdgeIdentity[], free: ReadonlySet<number>): readonly string[] {
+  const candidates = before.filter(({ source }, index) => source === edge.source && free.has(index));
   const nearest = candidates.find((candidate) => isNamesake(candidate, edge)) ?? candidates[0];
-  return nearest === undefined
-    ? [`no earlier result of "${edge.source}" for "${edge.target}"`]
-    : differencesOfEdge(nearest, edge);
+  if (nearest !== undefined) return differencesOfEdge(nearest, edge);
+  const isUsed = before.some((other) => differencesOfEdge(other, edge).length === 0);
+  return [
+    isUsed
+      ? `each reader has its own result, and "${edge.source}" wrote none for "${edge.target}"`
+      : `"${edge.source}" wrote no result for "${edge.target}"`,
+  ];
 }
 
 /** What makes the results of two edges differ, given the same records; empty if nothing. */

@@ -1,3 +1,4 @@
+import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { hashOfValue } from '../../operators/identity/value-hash.ts';
 import type { Source, SourcePlanContext } from '../../operators/source.ts';
 
@@ -19,7 +20,12 @@ export async function changeSincePlan(
  * same records are read by both.
  */
 export function changeBetweenPlans(source: Source<unknown>, before: unknown, now: unknown): string | undefined {
-  if (hashOfValue(before) === hashOfValue(now)) return undefined;
+  try {
+    if (hashOfValue(before) === hashOfValue(now)) return undefined;
+  } catch (error) {
+    if (!(error instanceof RecordNotSerializableError)) throw error;
+    return `the plan of ${source.name} cannot be compared: ${error.path} is ${error.found}`;
+  }
   if (source.describeChange === undefined) return `what ${source.name} reads has changed`;
   return source.describeChange(before, now);
 }

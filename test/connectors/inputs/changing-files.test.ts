@@ -183,6 +183,27 @@ describe.each(unsized)('%s does not have its reported size', (file) => {
   });
 });
 
+describe('a small file, of which every byte is compared', () => {
+  const path = at('small.jsonl');
+  const source = jsonLinesFile(path);
+
+  it('touched before an attempt opens it, is read', async () => {
+    writeFileSync(path, '1\n2\n');
+    const plan = await planSource(source);
+    touch(path);
+    expect(await drain(await source.open(contextOf(), plan))).toEqual([1, 2]);
+  });
+
+  it('written to while an attempt reads it, is changed even if the same bytes are back at the end', async () => {
+    writeFileSync(path, '1\n2\n');
+    const reader = await source.open(contextOf(), await planSource(source));
+    writeFileSync(path, '3\n4\n');
+    writeFileSync(path, '1\n2\n');
+    touch(path);
+    expect(await failureOf(drain(reader))).toMatchObject({ code: 'INPUT_CHANGED', change: 'written to' });
+  });
+});
+
 describe('a last line without a newline', () => {
   const path = at('open.jsonl');
   it.each<[title: string, appended: string, isContinued: boolean]>([

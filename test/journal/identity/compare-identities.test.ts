@@ -195,7 +195,7 @@ describe('a changed vertex', () => {
     });
     expect(comparison.edges).toEqual([
       { kind: 'same', before: 0 },
-      { kind: 'different', reasons: ['no earlier result of "check" for "out"'] },
+      { kind: 'different', reasons: ['"check" wrote no result for "out"'] },
     ]);
     expect(comparison.removed).toEqual(['fix']);
     expect(reasonsOf(compareIdentities(ahead, before)).vertices[1]).toBe(
@@ -271,7 +271,7 @@ describe('an earlier result', () => {
     const comparison = compareIdentities(changed({}, { 1: edge('fix', 'out') }), two({}, {}));
     expect(comparison.edges).toEqual([
       { kind: 'same', before: 0 },
-      { kind: 'different', reasons: ['no earlier result of "texts" for "out"'] },
+      { kind: 'different', reasons: ['each reader has its own result, and "texts" wrote none for "out"'] },
     ]);
   });
 });
