@@ -10,7 +10,7 @@ const config: Config = {
   // Ends tests that hang. How long one takes says nothing on a machine that is busy.
   testTimeout: 300_000,
   roots: ['<rootDir>/test'],
-  setupFilesAfterEnv: ['<rootDir>/test/support/no-warnings.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/no-warnings.ts', '<rootDir>/test/support/equality.ts'],
   moduleNameMapper: {
     '^kintsugi$': '<rootDir>/src/index.ts',
     '^kintsugi/testing$': '<rootDir>/src/testing/index.ts',

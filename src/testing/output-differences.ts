@@ -8,8 +8,10 @@ export function differences(
 ): string[] {
   return [...expected].flatMap(([sink, records]) => {
     const counts = new Map<string, number>();
-    const count = (record: unknown, by: number): unknown =>
-      counts.set(shown(record), (counts.get(shown(record)) ?? 0) + by);
+    const count = (record: unknown, by: number): void => {
+      const key = shown(record);
+      counts.set(key, (counts.get(key) ?? 0) + by);
+    };
     for (const record of outcome(records, sink)) count(record, 1);
     for (const record of outcome(actual.get(sink) ?? [], sink)) count(record, -1);
     const wrong = [...counts].filter(([, count]) => count !== 0);

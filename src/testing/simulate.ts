@@ -16,7 +16,7 @@ import type { JobHistory } from './job-history.ts';
 import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { differences } from './output-differences.ts';
 import { seededRandom } from './seeded-random.ts';
-import { type GivenRunOptions, mostRestarts, runSimulated, type UndrawnOptions } from './simulated-run.ts';
+import { type GivenRunOptions, restartLimit, runSimulated, type UndrawnOptions } from './simulated-run.ts';
 import { undisturbedRun } from './undisturbed-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 
@@ -107,7 +107,8 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const { history, receipt, leftovers } = ended;
   // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
-  const isTooLarge = ended.failure !== undefined && (isWant(ended.failure) || wants.length > mostRestarts / 2);
+  const isTooLarge =
+    ended.failure !== undefined && (isWant(ended.failure) || wants.length > restartLimit(faults.length) / 2);
   const isInputChanged = ended.failure !== undefined && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
   const failure = isTooLarge || isInputChanged ? undefined : ended.failure;
   const output = captured.records();

@@ -50,8 +50,13 @@ export interface UndrawnOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** More than any correct drawn run needs. */
-export const mostRestarts = 50;
+/**
+ * The number of restarts that a region may take: more than any correct run with that many faults needs, and few enough
+ * that a job that can never finish (its disk is too small) does not take most of the time.
+ */
+export function restartLimit(faults: number): number {
+  return 10 + 3 * faults;
+}
 
 /** The end of a simulated run. */
 export interface SimulatedEnd {
@@ -124,7 +129,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
     failoverStrategy: strategies[drawn.failoverStrategy](),
     // A job that fails without faults must be reported at once; more restarts than faults are a fault of the engine.
     restartBackoff: isDisturbed(drawn)
-      ? fixedDelay({ maxAttempts: mostRestarts, delayMs: drawn.delayMs })
+      ? fixedDelay({ maxAttempts: restartLimit(drawn.faults.length), delayMs: drawn.delayMs })
       : noRestart(),
     batchSize: drawn.batchSize,
     memoryBudgetBytes: drawn.memoryBudgetBytes,

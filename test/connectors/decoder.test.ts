@@ -76,24 +76,24 @@ const sources: [name: string, make: Make][] = [
   ],
 ];
 
-const rows = Array.from({ length: 300 }, (_, id) => ({ id: String(id), text: id % 7 === 0 ? '継"\n🏺' : 'é' }));
+const rows = Array.from({ length: 100 }, (_, id) => ({ id: String(id), text: id % 7 === 0 ? '継"\n🏺' : 'é' }));
 const json = rows.map((row) => JSON.stringify(row)).join('\n');
 const csv = ['id,text', ...rows.map(({ id, text }) => `${id},"${text.replaceAll('"', '""')}"`)].join('\n');
 
 describe.each(sources)('%s', (_name, make) => {
-  it.each([1, 3, 4_096])('lines of JSON, in chunks of %i bytes, compressed or not', async (length) => {
+  it.each([1, 3, 1_000])('lines of JSON, in chunks of %i bytes, compressed or not', async (length) => {
     for (const bytes of [
       Buffer.from(`\uFEFF${json}`),
       gzipSync(json),
       Buffer.concat([gzipSync(json), gzipSync(`\n${json}`)]),
     ]) {
       const read = await readSubtask(make(piecesOf(bytes, length), jsonLines()), {}, 7);
-      expect(read.slice(0, 300)).toEqual(rows);
-      expect([300, 600]).toContain(read.length);
+      expect(read.slice(0, rows.length)).toEqual(rows);
+      expect([rows.length, 2 * rows.length]).toContain(read.length);
     }
   });
 
-  it.each([1, 5, 4_096])('CSV, in chunks of %i bytes, compressed or not', async (length) => {
+  it.each([1, 5, 1_000])('CSV, in chunks of %i bytes, compressed or not', async (length) => {
     for (const bytes of [Buffer.from(`\uFEFF${csv}`), Buffer.from(`sep=,\r\n${csv}\r\n`), gzipSync(csv)]) {
       expect(await readSubtask(make(piecesOf(bytes, length), csvRows()), {}, 7)).toEqual(rows);
     }
@@ -115,8 +115,8 @@ describe.each(sources)('%s', (_name, make) => {
   });
 
   it.each<[title: string, bytes: Uint8Array, decode: Decoder<unknown>, message: string]>([
-    ['a broken line', Buffer.from(`${json}\n[1}\n`), jsonLines(), 'body:301:3: not valid JSON: unexpected "}"'],
-    ['a broken line, compressed', gzipSync(`${json}\n[1}`), jsonLines(), 'body:301:3: not valid JSON: unexpected "}"'],
+    ['a broken line', Buffer.from(`${json}\n[1}\n`), jsonLines(), 'body:101:3: not valid JSON: unexpected "}"'],
+    ['a broken line, compressed', gzipSync(`${json}\n[1}`), jsonLines(), 'body:101:3: not valid JSON: unexpected "}"'],
     [
       'a wide number',
       Buffer.from('1\n{"id":1790000000000000001}'),

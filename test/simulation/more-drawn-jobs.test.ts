@@ -1,3 +1,3 @@
 import { describeSeeds } from './describe-seeds.ts';
 
-describeSeeds(2_501, 1_250);
+describeSeeds(2_501, 2_500);

@@ -88,7 +88,7 @@ export async function runSeeds(first: number, count: number, tell: (line: string
       }
       sum.brokenClaims += history.events.filter(({ type }) => type === 'determinism.broken').length;
     } catch (error) {
-      failures.push(`seed ${seed}: ${(error as Error).message}`);
+      failures.push(`seed ${seed} (npm run simulate -- --seeds 1 --seed ${seed}): ${(error as Error).message}`);
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;

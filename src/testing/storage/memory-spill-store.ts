@@ -140,10 +140,14 @@ class MemoryFile implements SpillFile {
     let filled = 0;
     let start = 0;
     for (const chunk of chunks) {
-      const part = chunk.subarray(Math.max(0, offset + filled - start), Math.max(0, offset + length - start));
+      const from = offset + filled - start;
+      start += chunk.length;
+      // Files of small frames have thousands of chunks: the ones that are not wanted cost nothing but a comparison.
+      if (from >= chunk.length) continue;
+      const part = chunk.subarray(from, from + length - filled);
       bytes.set(part, filled);
       filled += part.length;
-      start += chunk.length;
+      if (filled === length) break;
     }
     if (filled < length) throw new Error(`the file ends ${length - filled} bytes too early`);
     return bytes;
