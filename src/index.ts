@@ -1,10 +1,10 @@
 // Jobs
 export { Job, type JobOptions, type SourceOptions } from './api/job.ts';
-export { DataStream, type KeyedAsyncMapOptions, KeyedStream, type RecordOf } from './api/data-stream.ts';
-export type { Aggregation, Key, KeyedProcess } from './api/keyed-functions.ts';
+export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
+export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions } from './api/stream-end.ts';
-export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions } from './api/stream-graph.ts';
+export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions, RecordOptions } from './api/stream-graph.ts';
 export type { ConnectorDefinition, VersionOptions } from './operators/identity/step-declaration.ts';
 export type { JobMode } from './run/job-plan.ts';
 export {
@@ -133,6 +133,21 @@ export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
 export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/json/to-json-lines-file.ts';
 export { fromWebStream, toWebWritable } from './connectors/streams/web-stream.ts';
 
+// Records at which a function fails
+export { type DeadLetter, deadLetterRecord } from './operators/rejected/dead-letter.ts';
+export type {
+  ErrorOptions,
+  ErrorShare,
+  MaxErrors,
+  OnError,
+  RejectionPlace,
+  RejectOptions,
+  RejectRecord,
+  ToDeadLetters,
+} from './operators/rejected/on-error.ts';
+export type { RejectedRecords, RejectionOutcome } from './operators/rejected/rejections.ts';
+export type { PlainError } from './plain-error.ts';
+
 // Sources, sinks and the context of user functions
 export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Redo, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
@@ -165,7 +180,7 @@ export {
 } from './environment.ts';
 
 // Errors
-export { NonErrorThrownError, OperationTimeoutError } from './errors/user-code-errors.ts';
+export { NonErrorThrownError, OperationTimeoutError, TooManyErrorsError } from './errors/user-code-errors.ts';
 export {
   BufferOverflowError,
   FileAccessError,

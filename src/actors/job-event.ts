@@ -1,5 +1,5 @@
 import type { FailurePlace } from '../failure-place.ts';
-import type { StoredOutput } from './protocol/deployment.ts';
+import type { RejectedRecords, RejectionOutcome, StoredOutput } from './protocol/deployment.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 
@@ -55,6 +55,22 @@ export type JobEvent =
       readonly isCurtailed: boolean;
       /** Its results that outlive the process; absent if none can. */
       readonly stored?: readonly StoredOutput[];
+      /** Records that `onError` rejected, by operator; absent if none. */
+      readonly rejected?: readonly RejectedRecords[];
+    }
+  /**
+   * A warning, once per operator and attempt: a function failed at a record for the first time, and `onError` of the
+   * operator decides what becomes of it and of those that follow. `task.ended` counts them.
+   */
+  | {
+      readonly type: 'record.rejected';
+      readonly atMs: number;
+      readonly task: string;
+      readonly vertex: number;
+      readonly attempt: AttemptNumber;
+      readonly outcome: RejectionOutcome;
+      readonly cause: Error;
+      readonly place: FailurePlace;
     }
   /**
    * A warning, once per attempt: a restarted task opens a source that cannot be read again. Earlier records are lost,

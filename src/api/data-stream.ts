@@ -8,24 +8,20 @@ import type {
   OperatorDescription,
 } from '../operators/operator-description.ts';
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
+import { checkKey } from '../operators/key-identity.ts';
 import type { Sink } from '../operators/sink.ts';
+import type { RejectOptions } from '../operators/rejected/on-error.ts';
 import { checkOptions } from '../options.ts';
-import type { Aggregation, Key, KeyedProcess } from './keyed-functions.ts';
+import type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './keyed-functions.ts';
 import { declareKey } from './step-declarations.ts';
 import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
 import { callOf, type FoldOptions, mapAsyncOptionNames, type StreamEnd } from './stream-end.ts';
-import type { ExchangeOptions, KeyOptions, OperatorOptions } from './stream-graph.ts';
+import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions } from './stream-graph.ts';
 
 type Process = OperatorDescription & { readonly kind: 'process' };
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
-
-/** Options of `mapAsync` after `keyBy`. */
-export interface KeyedAsyncMapOptions<In> extends Omit<AsyncMapOptions<In> & OperatorOptions, 'concurrencyPerKey'> {
-  /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
-  readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
-}
 
 /**
  * A stream of records of one type in a job. Every method adds a step and returns a new stream. Each step that uses a
@@ -61,7 +57,7 @@ export class DataStream<out Out> {
   /** A function that returns promises: use {@link mapAsync}. */
   map<Result extends PromiseLike<unknown>>(
     fn: (record: Out) => Result,
-    options?: OperatorOptions,
+    options?: RecordOptions<Out, NoInfer<Result>>,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * Emits one record per record.
@@ -76,19 +72,22 @@ export class DataStream<out Out> {
    *   .sink('doubled', collect<number>());
    * ```
    */
-  map<Result>(fn: (record: Out) => Result, options?: OperatorOptions): DataStream<Result>;
+  map<Result>(fn: (record: Out) => Result, options?: RecordOptions<Out, NoInfer<Result>>): DataStream<Result>;
   map<Result>(
     fn: (record: Out) => Result,
-    options: OperatorOptions = {},
+    options: RecordOptions<Out, NoInfer<Result>> = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const operator = { kind: 'map', fn: checkRecordFunction('map', fn) } as const;
     return new DataStream<Result>(this.#end.operator('map', operator, options));
   }
 
   /** Emits the records for which `predicate` is true. A type guard narrows the stream. */
-  filter<Kept extends Out>(predicate: (record: Out) => record is Kept, options?: OperatorOptions): DataStream<Kept>;
-  filter(predicate: (record: Out) => boolean, options?: OperatorOptions): DataStream<Out>;
-  filter(predicate: (record: Out) => boolean, options: OperatorOptions = {}): DataStream<Out> {
+  filter<Kept extends Out>(
+    predicate: (record: Out) => record is Kept,
+    options?: OperatorOptions & RejectOptions<Out>,
+  ): DataStream<Kept>;
+  filter(predicate: (record: Out) => boolean, options?: RecordOptions<Out, boolean>): DataStream<Out>;
+  filter(predicate: (record: Out) => boolean, options: RecordOptions<Out, boolean> = {}): DataStream<Out> {
     const operator = { kind: 'filter', predicate: checkRecordFunction('filter', predicate) } as const;
     return new DataStream(this.#end.operator('filter', operator, options));
   }
@@ -96,13 +95,16 @@ export class DataStream<out Out> {
   /** A function that returns promises: use {@link mapAsync}. */
   flatMap<Result extends PromiseLike<unknown>>(
     fn: (record: Out) => Iterable<Result>,
-    options?: OperatorOptions,
+    options?: RecordOptions<Out, Iterable<NoInfer<Result>>>,
   ): UseMapAsync<Result, DataStream<Result>>;
   /** Emits any number of records per record. */
-  flatMap<Result>(fn: (record: Out) => Iterable<Result>, options?: OperatorOptions): DataStream<Result>;
   flatMap<Result>(
     fn: (record: Out) => Iterable<Result>,
-    options: OperatorOptions = {},
+    options?: RecordOptions<Out, Iterable<NoInfer<Result>>>,
+  ): DataStream<Result>;
+  flatMap<Result>(
+    fn: (record: Out) => Iterable<Result>,
+    options: RecordOptions<Out, Iterable<NoInfer<Result>>> = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const generates = checkRecordFunction('flatMap', fn, { mayGenerate: true });
     return new DataStream<Result>(this.#end.operator('flatMap', { kind: 'flatMap', fn: generates }, options));
@@ -126,7 +128,7 @@ export class DataStream<out Out> {
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
-    options: AsyncMapOptions<Out> & OperatorOptions = {},
+    options: AsyncMapOptions<Out> & RecordOptions<Out, NoInfer<Awaited<Result>>> = {},
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     checkAsyncMapOptions(typeof options.uid === 'string' ? options.uid : 'mapAsync', options);
@@ -244,7 +246,7 @@ export class KeyedStream<out Out, out Of extends Key> {
   }
 
   /** Combines the records of a key pairwise. `combine` must not change its arguments. */
-  reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions = {}): DataStream<Out> {
+  reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions<Out> = {}): DataStream<Out> {
     checkRecordFunction('reduce', combine);
     const fold = {
       key: this.#key,
@@ -259,12 +261,12 @@ export class KeyedStream<out Out, out Of extends Key> {
   /** Functions that return promises: use `mapAsync` before or after. */
   aggregate<Accumulator extends PromiseLike<unknown>, Result>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
-    options?: FoldOptions,
+    options?: FoldOptions<Out>,
   ): UseMapAsync<Accumulator, DataStream<Result>>;
   /** Functions that return promises: use `mapAsync` before or after. */
   aggregate<Accumulator, Result extends PromiseLike<unknown>>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
-    options?: FoldOptions,
+    options?: FoldOptions<Out>,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * Folds the records of a key into a result of another type. If the accumulator's type is wider than the value that
@@ -272,11 +274,11 @@ export class KeyedStream<out Out, out Of extends Key> {
    */
   aggregate<Accumulator, Result>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
-    options?: FoldOptions,
+    options?: FoldOptions<Out>,
   ): DataStream<Result>;
   aggregate<Accumulator, Result>(
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
-    options: FoldOptions = {},
+    options: FoldOptions<Out> = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     checkOptions('aggregate', aggregation, { create: true, add: true, result: true });
     const { create, add, result } = aggregation;
@@ -294,13 +296,18 @@ export class KeyedStream<out Out, out Of extends Key> {
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
-    options: KeyedAsyncMapOptions<Out> = {},
+    options: KeyedAsyncMapOptions<Out, NoInfer<Awaited<Result>>> = {},
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     const { concurrencyPerKey: limit, ...others } = options;
     const key = this.#key.keyOf as KeyConcurrency<Out>['key'];
+    const { onError = 'fail' } = options;
     const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
-    return new DataStream<Out>(this.#end).mapAsync(fn, { ...others, ...perKey });
+    const keyed: typeof fn = (record, context) => {
+      checkKey(key(record), 'keyBy');
+      return fn(record, context);
+    };
+    return new DataStream<Out>(this.#end).mapAsync(onError === 'fail' ? fn : keyed, { ...others, ...perKey });
   }
 
   /**
@@ -325,7 +332,7 @@ export class KeyedStream<out Out, out Of extends Key> {
    */
   process<State, Result>(
     process: KeyedProcess<Out, Of, State, Result>,
-    options: OperatorOptions = {},
+    options: OperatorOptions & RejectOptions<Out> = {},
   ): DataStream<Result> {
     checkOptions('process', process, { onRecord: true, onEnd: true });
     const { onRecord, onEnd } = process;

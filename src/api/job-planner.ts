@@ -7,12 +7,13 @@ import { createJobGraph, type JobEdge } from '../graph/job-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
+import { type DeadLetterSink, deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
-import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
+import { type JobDefinition, rejectsRecords, type StreamInput, type StreamNode } from './stream-graph.ts';
 
 /** A step with its parallelism and its vertex. */
 interface PlacedStep {
@@ -58,6 +59,7 @@ export function planJob(job: JobDefinition): JobPlan {
   const edges: PlannedEdge[] = [];
   for (const node of steps) {
     const parallelism = parallelismOf(job, node, placed);
+    checkDeadLetters(node, parallelism);
     const host = chainable(node, parallelism, placed, readers);
     if (host !== undefined) {
       host.nodes.push(node);
@@ -67,7 +69,7 @@ export function planJob(job: JobDefinition): JobPlan {
     const vertex: PlannedVertex = { id: node.uid, parallelism, nodes: [node] };
     vertices.push(vertex);
     placed.set(node, { node, parallelism, vertex });
-    for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex));
+    for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex, node));
   }
   openRings(job, vertices, edges);
   checkPlaces(placesOf(placed.values(), edges));
@@ -81,6 +83,7 @@ export function planJob(job: JobDefinition): JobPlan {
       replayable: nodes.every((node) => node.replayable),
       operators: nodes.map((node) => node.uid),
       undeclared: nodes.filter((node) => !node.deterministic).map((node) => node.uid),
+      rejecting: nodes.filter((node) => !node.deterministic && rejectsRecords(node)).map((node) => node.uid),
     })),
     edges.map(({ source, target, pattern, exchange }) => ({
       source,
@@ -147,6 +150,23 @@ function parallelismOf(job: JobDefinition, node: StreamNode, placed: ReadonlyMap
   return asked;
 }
 
+/** @throws JobValidationError if the sink of a step's dead letters allows fewer subtasks */
+function checkDeadLetters(node: StreamNode, parallelism: number): void {
+  const letters = deadLettersOf(node);
+  if (letters === undefined || parallelism <= (letters.sink.maxParallelism ?? Infinity)) return;
+  const { name, maxParallelism } = letters.sink;
+  throw new JobValidationError(
+    [node.uid],
+    `The dead letters of "${node.uid}" (${name}) allow a parallelism of at most ${maxParallelism}, but "${node.uid}" runs at ${parallelism}`,
+    `Lower its parallelism to ${maxParallelism}, or use another sink for \`deadLetter\``,
+  );
+}
+
+function deadLettersOf({ uid, step }: StreamNode): DeadLetterSink | undefined {
+  if (step.kind === 'sink') return undefined;
+  return deadLetterSink(uid, (step.kind === 'source' ? step.source : step.operator).errors);
+}
+
 function inheritedParallelism(
   job: JobDefinition,
   node: StreamNode,
@@ -193,7 +213,13 @@ function chainable(
   return isChained ? upstream.vertex : undefined;
 }
 
-function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, target: PlannedVertex): PlannedEdge {
+function edgeOf(
+  job: JobDefinition,
+  input: StreamInput,
+  upstream: PlacedStep,
+  target: PlannedVertex,
+  reader: StreamNode,
+): PlannedEdge {
   const isEven = upstream.parallelism === target.parallelism;
   if (input.partitioning?.kind === 'forward' && !isEven) {
     throw new JobValidationError(
@@ -202,7 +228,8 @@ function edgeOf(job: JobDefinition, input: StreamInput, upstream: PlacedStep, ta
       'Give both the same parallelism, or use rebalance()',
     );
   }
-  const partitioning: Partitioning = input.partitioning ?? { kind: isEven ? 'forward' : 'rebalance' };
+  const chosen: Partitioning = input.partitioning ?? { kind: isEven ? 'forward' : 'rebalance' };
+  const partitioning = chosen.kind === 'hash' && rejectsRecords(reader) ? { ...chosen, passesErrors: true } : chosen;
   const isShuffle = partitioning.kind !== 'forward';
   return {
     source: upstream.vertex.id,
@@ -224,6 +251,10 @@ function placesOf(placed: Iterable<PlacedStep>, edges: readonly PlannedEdge[]): 
       sources.push({ uid, paths: step.source.origin.paths });
     } else if (step.kind === 'sink' && step.sink.target !== undefined) {
       sinks.push({ uid, path: step.sink.target.path, parallelism });
+    }
+    const letters = deadLettersOf(node);
+    if (letters?.sink.target !== undefined) {
+      sinks.push({ uid: letters.vertex, path: letters.sink.target.path, parallelism });
     }
   }
   const kept = edges.flatMap(({ source, target, settings }) => {

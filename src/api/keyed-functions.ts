@@ -1,4 +1,5 @@
-import type { KeyedProcessContext } from '../operators/operator-description.ts';
+import type { AsyncMapOptions, KeyConcurrency, KeyedProcessContext } from '../operators/operator-description.ts';
+import type { RecordOptions } from './stream-graph.ts';
 
 /**
  * The type of a key, which is compared by value. For several fields, build one string: `` `${f.origin}/${f.day}` ``.
@@ -20,4 +21,12 @@ export interface KeyedProcess<Record, Of, State, Out> {
   readonly onRecord: (record: Record, context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
   /** Called when the input has ended, once per key that has a state. */
   readonly onEnd?: ((context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void) | undefined;
+}
+
+/** Options of `mapAsync` after `keyBy`. */
+export interface KeyedAsyncMapOptions<In, Answer = unknown>
+  extends Omit<AsyncMapOptions<In>, 'concurrencyPerKey'>,
+    RecordOptions<In, Answer> {
+  /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
+  readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
 }

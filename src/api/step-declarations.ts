@@ -6,6 +6,7 @@ import {
   type VersionOptions,
 } from '../operators/identity/step-declaration.ts';
 import type { AsyncMapOptions, OperatorDescription } from '../operators/operator-description.ts';
+import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import { checkOptions } from '../options.ts';
@@ -20,18 +21,26 @@ export function declareOperator(
   options: VersionOptions,
   key: KeyDeclaration | undefined,
 ): StepDeclaration {
-  return { role: 'operator', kind: method, ...partsOf(operator), ...versionOf(options), key };
+  const { functions, options: own, opaque } = partsOf(operator);
+  return {
+    role: 'operator',
+    kind: method,
+    ...withErrors(operator.errors, functions, own),
+    opaque,
+    ...versionOf(options),
+    key,
+  };
 }
 
 /** A fold by key, as its user wrote it. */
 export function declareFold(
   method: string,
   functions: ConnectorDefinition['functions'],
-  emit: string,
+  { emit, errors }: { readonly emit: string; readonly errors?: ErrorHandling | undefined },
   options: VersionOptions,
   key: KeyDeclaration,
 ): StepDeclaration {
-  return { role: 'operator', kind: method, functions, options: { emit }, ...versionOf(options), key };
+  return { role: 'operator', kind: method, ...withErrors(errors, functions, { emit }), ...versionOf(options), key };
 }
 
 /** A key function, as its user gave it to `keyBy`. @throws InvalidArgumentError for an option that it does not have. */
@@ -51,6 +60,31 @@ export function declareSource(source: Source<unknown>, options: VersionOptions):
 export function declareSink(sink: Sink<never>, options: VersionOptions): StepDeclaration {
   const { definition = ownDefinition('sink', sink.name, 'destination') } = sink;
   return { ...definition, role: 'sink', ...versionOf(options) };
+}
+
+/** What becomes of a record at which a function fails decides about the results too, and about the dead letters. */
+function withErrors(
+  errors: ErrorHandling | undefined,
+  functions: ConnectorDefinition['functions'],
+  options: ConnectorDefinition['options'],
+): Pick<StepDeclaration, 'functions' | 'options'> {
+  if (errors === undefined) return { functions, options };
+  const { reaction } = errors;
+  const onError = reaction.kind;
+  switch (reaction.kind) {
+    case 'skip':
+      return { functions, options: { ...options, onError } };
+    case 'replace':
+      return { functions: { ...functions, onError: reaction.fn }, options: { ...options, onError } };
+    case 'deadLetter': {
+      const { kind, options: own, functions: called = {} } = reaction.sink.definition ?? { kind: reaction.sink.name };
+      const named = Object.entries(called).map(([name, fn]) => [`deadLetter.${name}`, fn]);
+      return {
+        functions: { ...functions, ...Object.fromEntries(named) },
+        options: { ...options, onError, deadLetter: { kind, ...own } },
+      };
+    }
+  }
 }
 
 function partsOf(operator: Operator): Pick<StepDeclaration, 'functions' | 'options' | 'opaque'> {

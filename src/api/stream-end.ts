@@ -2,6 +2,13 @@ import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors
 import { propertyOf } from '../foreign-value.ts';
 import type { KeyDeclaration, StepDeclaration } from '../operators/identity/step-declaration.ts';
 import type { AsyncMapOptions, OperatorDescription, Partitioning } from '../operators/operator-description.ts';
+import {
+  type ErrorOptions,
+  errorHandlingOf,
+  errorOptionNames,
+  refuseErrorOptions,
+  type RejectOptions,
+} from '../operators/rejected/on-error.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 import { checkExchange } from './exchange.ts';
 import { declareFold, declareOperator, declareSink } from './step-declarations.ts';
@@ -15,7 +22,7 @@ import {
 } from './stream-graph.ts';
 
 /** Options of operators that fold the records of a key. */
-export interface FoldOptions extends OperatorOptions {
+export interface FoldOptions<In = never> extends OperatorOptions, RejectOptions<In> {
   /**
    * `final`: one result per key, when the input has ended (default of batch jobs). `updates`: one per record (default of
    * streaming jobs).
@@ -47,24 +54,31 @@ export class StreamEnd {
   operator(
     method: string,
     operator: Exclude<OperatorDescription, { readonly kind: 'aggregate' }>,
-    options: OperatorOptions,
+    options: OperatorOptions & ErrorOptions<never, unknown>,
     key?: KeyDeclaration,
   ): StreamEnd {
-    if (operator.kind !== 'asyncMap') checkOptions(callOf(method, options), options, operatorOptionNames);
-    const declaration = declareOperator(method, operator, options, key);
-    return this.#after(method, { kind: 'operator', operator }, declaration, options);
+    const call = callOf(method, options);
+    if (operator.kind === 'pipe') refuseErrorOptions(call, options);
+    if (operator.kind !== 'asyncMap') checkOptions(call, options, { ...operatorOptionNames, ...errorOptionNames });
+    const errors = errorHandlingOf(call, options, { mayReplace: operator.kind !== 'process' });
+    const described = errors === undefined ? operator : ({ ...operator, errors } as typeof operator);
+    const declaration = declareOperator(method, described, options, key);
+    return this.#after(method, { kind: 'operator', operator: described }, declaration, options);
   }
 
   /** Adds a fold by key. @throws InvalidArgumentError for an option that it does not have. */
   fold(method: string, fold: Fold, options: FoldOptions): StreamEnd {
-    checkOptions(callOf(method, options), options, { ...operatorOptionNames, emit: true });
+    const call = callOf(method, options);
+    checkOptions(call, options, { ...operatorOptionNames, ...errorOptionNames, emit: true });
+    const errors = errorHandlingOf(call, options, { mayReplace: false });
     const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
     if (emit !== 'final' && emit !== 'updates') {
       throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
     }
     const { key, functions, create, add, result } = fold;
-    const declaration = declareFold(method, functions, emit, options, key);
-    const operator = { kind: 'aggregate', keyOf: key.keyOf, create, add, result, emit } as const;
+    const folded = { create, add, result, emit, ...(errors && { errors }) } as const;
+    const declaration = declareFold(method, functions, folded, options, key);
+    const operator = { kind: 'aggregate', keyOf: key.keyOf, ...folded } as const;
     return this.#after(method, { kind: 'operator', operator }, declaration, options);
   }
 
@@ -115,8 +129,9 @@ const operatorOptionNames: OptionNames<OperatorOptions> = {
 };
 
 /** What `mapAsync` may be told. */
-export const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions> = {
+export const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions & ErrorOptions<never, never>> = {
   ...operatorOptionNames,
+  ...errorOptionNames,
   concurrency: true,
   ordered: true,
   timeoutMs: true,

@@ -6,6 +6,7 @@ import {
   type StepDeclaration,
   type VersionOptions,
 } from '../operators/identity/step-declaration.ts';
+import type { ErrorOptions } from '../operators/rejected/on-error.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
@@ -39,6 +40,9 @@ export interface OperatorOptions extends ExchangeOptions, VersionOptions {
    */
   readonly deterministic?: boolean | undefined;
 }
+
+/** Options of operators that call a function for each record. */
+export interface RecordOptions<In, Answer> extends OperatorOptions, ErrorOptions<In, Answer> {}
 
 /** One step of a stream graph. */
 export type StreamStep =
@@ -153,7 +157,9 @@ export class StreamGraph implements JobDefinition {
   #declarationOf(uid: string, step: StreamStep, declared: boolean | undefined, replayable: boolean): boolean {
     if (declared !== undefined) checkBoolean(`deterministic of "${uid}"`, declared);
     if (step.kind === 'source') {
-      const deterministic = declared ?? step.source.deterministic ?? false;
+      const { deterministic: own = false, errors } = step.source;
+      if (errors !== undefined && !own) refuseDeterministic(uid, declared);
+      const deterministic = declared ?? own;
       if (!deterministic || replayable) return deterministic;
       throw new InvalidArgumentError(
         `deterministic of "${uid}"`,
@@ -171,7 +177,9 @@ export class StreamGraph implements JobDefinition {
         'false, or `ordered: true`: results in order of completion are not repeatable',
       );
     }
-    return declared ?? (this.#deterministic && !isUnordered);
+    if (operator.errors === undefined) return declared ?? (this.#deterministic && !isUnordered);
+    refuseDeterministic(uid, declared);
+    return false;
   }
 
   #defaultUid(method: string): string {
@@ -179,6 +187,20 @@ export class StreamGraph implements JobDefinition {
     while (this.#nodeByUid.has(`${method}-${number}`)) number++;
     return `${method}-${number}`;
   }
+}
+
+/** @throws InvalidArgumentError if what rejects records was declared deterministic */
+function refuseDeterministic(uid: string, declared: boolean | undefined): void {
+  if (declared !== true) return;
+  const expected =
+    'false, or no `onError`: what it rejects is not remembered, so the next attempt may decide otherwise';
+  throw new InvalidArgumentError(`deterministic of "${uid}"`, true, expected);
+}
+
+/** Whether a step rejects records, instead of failing. */
+export function rejectsRecords({ step }: StreamNode): boolean {
+  if (step.kind === 'sink') return false;
+  return (step.kind === 'source' ? step.source : step.operator).errors !== undefined;
 }
 
 /** `input` with a partitioning. @throws JobValidationError if it already has another one. */

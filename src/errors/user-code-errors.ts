@@ -1,3 +1,4 @@
+import { describePlace, type FailurePlace } from '../failure-place.ts';
 import { ignoreRejection, show } from '../foreign-value.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 
@@ -23,5 +24,39 @@ export class OperationTimeoutError extends KintsugiError {
     super(`${operation} did not finish within ${timeoutMs} ms`);
     this.operation = operation;
     this.timeoutMs = timeoutMs;
+  }
+}
+
+/** More records of an operator failed than its `maxErrors` allows. `cause` is the first error. */
+export class TooManyErrorsError extends KintsugiError {
+  readonly code = 'TOO_MANY_ERRORS';
+  override readonly recovery = 'never';
+  /** The uid of the operator. */
+  readonly operator: string;
+  /** Records that failed, over all its subtasks. */
+  readonly errors: number;
+  /** Records that it was given. */
+  readonly records: number;
+  /** The limit: more errors than this, and more than this share of the records. */
+  readonly limit: { readonly errors: number; readonly share: number };
+  /** Where the first record failed. */
+  readonly first: FailurePlace;
+
+  constructor(
+    operator: string,
+    { errors, records, limit }: Pick<TooManyErrorsError, 'errors' | 'records' | 'limit'>,
+    first: FailurePlace,
+    cause: Error,
+  ) {
+    const share = limit.share === 0 ? '' : ` and ${limit.share * 100} % of the records`;
+    super(
+      `"${operator}" failed at ${errors} of ${records} records, more than \`maxErrors\` allows (${limit.errors}${share}). The first: ${cause.message} (${describePlace(first)})`,
+      { cause },
+    );
+    this.operator = operator;
+    this.errors = errors;
+    this.records = records;
+    this.limit = limit;
+    this.first = first;
   }
 }

@@ -1,3 +1,4 @@
+import type { FirstRejection } from '../operators/rejected/rejections.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type {
   KeptPartition,
@@ -26,6 +27,8 @@ export interface TaskSurroundings {
   readonly channelOrder: ChannelOrder | undefined;
   /** Called for a source or sink that did not close in time and is left open. */
   readonly leftOpen: (what: string) => void;
+  /** Called for the first record that an operator rejects. */
+  readonly rejected: (rejection: FirstRejection) => void;
   readonly initializing: () => void;
   readonly running: () => void;
   readonly finished: (statistics: TaskStatistics) => void;

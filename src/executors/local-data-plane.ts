@@ -14,9 +14,12 @@ import { PartitionLostError } from '../errors/result-errors.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/fault-points.ts';
+import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
+import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { CallLimiters } from '../operators/calls/call-limiters.ts';
 import type { CloseLimit } from '../operators/close-all.ts';
 import { openTask } from '../operators/task/open-task.ts';
+import type { Sink } from '../operators/sink.ts';
 import { SourcePlans } from '../operators/task/source-plans.ts';
 import { StreamTask } from '../operators/task/stream-task.ts';
 import { TaskContext } from '../operators/task/task-context.ts';
@@ -41,6 +44,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #registry: ProgramRegistry;
   readonly #scheduler: TaskScheduler;
   readonly #callLimiters: CallLimiters;
+  readonly #errorTallies = new LocalErrorTallies();
   readonly #sourcePlans = new SourcePlans();
   readonly #outputs: OutputClaims;
   readonly #results: LocalResults;
@@ -66,17 +70,22 @@ export class LocalDataPlane implements DataPlane {
         throw fileProblem(directory, 'write', error);
       }
     }
-    for (const [index, { sink }] of programs.entries()) {
-      if (sink?.target?.kind !== 'file') continue;
-      const { path } = sink.target;
-      const { id, parallelism } = jobGraph.vertices[index] as JobVertex;
-      for (let subtask = 0; subtask < parallelism; subtask++) checkOutputFile(partPath(path, subtask, parallelism));
-      try {
-        this.#outputs.claim(path, id);
-      } catch (error) {
-        // Other errors are reported by the tasks when they open the file, and a restart may cure them.
-        if (error instanceof OutputInUseError) throw error;
-      }
+    for (const [index, program] of programs.entries()) {
+      const { id, operators = [id], parallelism } = jobGraph.vertices[index] as JobVertex;
+      this.#claimOutput(program.sink, id, parallelism);
+      for (const { sink, vertex } of deadLetterSinks(program, operators)) this.#claimOutput(sink, vertex, parallelism);
+    }
+  }
+
+  #claimOutput(sink: Sink<unknown> | undefined, vertex: string, parallelism: number): void {
+    if (sink?.target?.kind !== 'file') return;
+    const { path } = sink.target;
+    for (let subtask = 0; subtask < parallelism; subtask++) checkOutputFile(partPath(path, subtask, parallelism));
+    try {
+      this.#outputs.claim(path, vertex);
+    } catch (error) {
+      // Other errors are reported by the tasks when they open the file, and a restart may cure them.
+      if (error instanceof OutputInUseError) throw error;
     }
   }
 
@@ -129,6 +138,8 @@ export class LocalDataPlane implements DataPlane {
             batchSize,
             batchBytes,
             callLimiters: this.#callLimiters,
+            errorTallies: this.#errorTallies,
+            rejected: surroundings.rejected,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,

@@ -194,6 +194,15 @@ export class TaskExecutor {
       output: this.#results.outputOf,
       registered: (id, signal) => directory.arrivals.until(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
+      rejected: ({ outcome, cause, place }) =>
+        this.#report(deployed, {
+          type: 'record.rejected',
+          vertex,
+          attempt,
+          outcome,
+          place,
+          cause: toPlainError(cause),
+        }),
       leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, attempt, what }),
       initializing: () => this.#report(deployed, { type: 'task.initializing', vertex, attempt }),
       running: () => {
@@ -261,4 +270,4 @@ export class TaskExecutor {
   }
 }
 
-type Report = Extract<Parameters<MasterPort['post']>[0], { type: `task.${string}`; attempt: AttemptNumber }>;
+type Report = Extract<Parameters<MasterPort['post']>[0], { attempt: AttemptNumber }>;

@@ -45,6 +45,20 @@ export function ownHopelessReason(error: unknown): string | undefined {
 const carriers = ['status', 'statusCode', 'response', 'thrown', '$metadata'] as const;
 
 /**
+ * Whether an error condemns more than the record at which it was thrown, by any error in its cause chain: an
+ * `UnrecoverableError`, a service that refuses every call for a long time, or a write to a frozen record, which is a
+ * mistake in the function.
+ */
+export function concernsEveryRecord(error: unknown): boolean {
+  for (const link of causeChain(error)) {
+    const { code, name, message } = propertiesOf(link, 'code', 'name', 'message');
+    if (code === 'UNRECOVERABLE' || code === 'RETRY_AFTER') return true;
+    if (name === 'TypeError' && typeof message === 'string' && frozenWrite.test(message)) return true;
+  }
+  return false;
+}
+
+/**
  * The HTTP status that an error carries: `status` (OpenAI, Anthropic, Octokit), `statusCode` (got, Node's),
  * `response.status` (axios, ky), `$metadata.httpStatusCode` (AWS), or that of a thrown non-error such as the `Response`
  * of a `fetch`. AWS also uses 400 for throttling, so its 400 is ignored.

@@ -19,6 +19,8 @@ export interface JobVertex {
   readonly operators?: readonly string[];
   /** The `operators` that are not declared deterministic. */
   readonly undeclared?: readonly string[];
+  /** Those of `undeclared` that reject records, and may reject others the next time. */
+  readonly rejecting?: readonly string[];
 }
 
 /** Results that travel from one vertex to another. Each edge has its own results: two consumers are two edges. */

@@ -70,13 +70,17 @@ export class ReproducibleRegions {
       const vertex = member as ExecutionVertexId;
       const jobVertex = graph.jobVertexIndexOf(vertex);
       if (graph.edgesOutOf(jobVertex).length === 0) continue;
-      const { id, deterministic, replayable, operators = [id], undeclared = [id] } = graph.jobVertexOf(vertex);
+      const about = graph.jobVertexOf(vertex);
+      const { id, deterministic, replayable, operators = [id], undeclared = [id], rejecting = [] } = about;
       if (replayable === false) return never(`"${id}" cannot be read again`);
       if (this.#distrusted.has(jobVertex)) {
         const those = quoted(operators);
         return never(
           `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, but wrote different records`,
         );
+      }
+      if (deterministic !== true && rejecting.length > 0) {
+        return never(`${quoted(rejecting)} may reject other records the next time (\`onError\`)`);
       }
       if (deterministic !== true) {
         return never(`${quoted(undeclared)} ${undeclared.length > 1 ? 'are' : 'is'} not declared deterministic`);

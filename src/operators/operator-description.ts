@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { KeyDeclaration } from './identity/step-declaration.ts';
+import type { ErrorHandling } from './rejected/on-error.ts';
 import type { Sink } from './sink.ts';
 import type { Source } from './source.ts';
 
@@ -92,16 +93,20 @@ export interface KeyedProcessContext<Key, State> {
 
 /** An operator as data: what it does, not how it runs. Keyed operators see only the keys of their subtask. */
 export type OperatorDescription =
-  | { readonly kind: 'map'; readonly fn: (record: never) => unknown }
-  | { readonly kind: 'filter'; readonly predicate: (record: never) => boolean }
-  | { readonly kind: 'flatMap'; readonly fn: (record: never) => Iterable<unknown> }
-  | {
+  | ({ readonly kind: 'map'; readonly fn: (record: never) => unknown } & MayReject)
+  | ({ readonly kind: 'filter'; readonly predicate: (record: never) => boolean } & MayReject)
+  | ({ readonly kind: 'flatMap'; readonly fn: (record: never) => Iterable<unknown> } & MayReject)
+  | ({
       readonly kind: 'asyncMap';
       readonly fn: (record: never, context: AsyncCallContext) => PromiseLike<unknown> | unknown;
       readonly options: AsyncMapOptions;
-    }
-  | { readonly kind: 'pipe'; readonly operator: (source: Observable<never>) => Observable<unknown> }
+    } & MayReject)
   | {
+      readonly kind: 'pipe';
+      readonly operator: (source: Observable<never>) => Observable<unknown>;
+      readonly errors?: undefined;
+    }
+  | ({
       /** Folds the records of a key: `emit: 'final'` one result per key at the end, `'updates'` one per record. */
       readonly kind: 'aggregate';
       readonly keyOf: (record: never) => unknown;
@@ -111,8 +116,8 @@ export type OperatorDescription =
       readonly add: (accumulator: never, record: never) => unknown;
       readonly result: (accumulator: never, key: never) => unknown;
       readonly emit: 'final' | 'updates';
-    }
-  | {
+    } & MayReject)
+  | ({
       readonly kind: 'process';
       readonly keyOf: (record: never) => unknown;
       readonly onRecord: (
@@ -122,7 +127,13 @@ export type OperatorDescription =
       ) => void;
       /** Called once per key with state, at the end of the input. */
       readonly onEnd?: (context: KeyedProcessContext<never, never>, emit: (out: unknown) => void) => void;
-    };
+    } & MayReject);
+
+/** An operator that may reject the records at which its functions fail. */
+interface MayReject {
+  /** undefined: an error fails the task. */
+  readonly errors?: ErrorHandling | undefined;
+}
 
 /** How records are assigned to the subpartitions of an edge. */
 export type Partitioning =
@@ -132,7 +143,14 @@ export type Partitioning =
   | { readonly kind: 'rebalance' }
   | { readonly kind: 'broadcast' }
   /** By hash of the key: the same key always goes to the same consumer. */
-  | ({ readonly kind: 'hash' } & KeyDeclaration);
+  | ({
+      readonly kind: 'hash';
+      /**
+       * Whether a record for which the key function fails goes to the first consumer: the operator there calls it too, and
+       * rejects the record.
+       */
+      readonly passesErrors?: boolean;
+    } & KeyDeclaration);
 
 /** The program of a subtask: an input, a chain of operators, and outputs. */
 export interface VertexProgram {

@@ -1,6 +1,7 @@
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import type { RecordRejections } from './rejected/rejections.ts';
 import type { StageState } from './state/stage-state.ts';
 import type { StateSnapshot } from './state/state-snapshot.ts';
 
@@ -68,6 +69,8 @@ export interface StageContext extends BatchLimits {
   readonly firstOperator?: number;
   /** Names of the operators in the task's chain. Default: the name of the vertex. */
   readonly uids?: readonly string[];
+  /** Decides about records at which a function fails. Default: the stage fails. */
+  readonly rejections?: RecordRejections | undefined;
   /** Whether `originOf` will be called. Default false. */
   readonly tracksOrigins?: boolean;
   /** Whether records are frozen between operators. Default false. */

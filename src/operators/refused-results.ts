@@ -18,6 +18,13 @@ export function checkVerdict(verdict: unknown): void {
   if (isThenable(verdict)) refusePromise('result of filter', verdict, `true or false (${elsewhere})`);
 }
 
+/** All results of a flatMap function before the first is passed on, so that none is if the function fails. */
+export function allOf(many: unknown): readonly unknown[] {
+  if (Array.isArray(many)) return many;
+  checkMany(many);
+  return [...many];
+}
+
 /** Checks the result of a flatMap function. @throws InvalidArgumentError unless it is iterable */
 export function checkMany(many: unknown): asserts many is Iterable<unknown> {
   if (typeof (many as Iterable<unknown> | null | undefined)?.[Symbol.iterator] === 'function') return;

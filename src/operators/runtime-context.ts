@@ -32,4 +32,10 @@ export interface RuntimeContext {
   readonly environment: Environment;
   /** Claims for sinks that write files. */
   readonly outputs: RunOutputs;
+  /**
+   * For readers of a source with `errors`: no record can be made of `raw`, which begins at `position`.
+   * @returns what takes the record's place; `skipped` for nothing
+   * @throws the error, if it fails the task
+   */
+  readonly reject?: ((error: Error, raw: unknown, position: string | undefined) => unknown) | undefined;
 }

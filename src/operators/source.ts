@@ -1,4 +1,5 @@
 import type { ConnectorDefinition } from './identity/step-declaration.ts';
+import type { ErrorHandling } from './rejected/on-error.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
 /**
@@ -12,8 +13,8 @@ export interface SourceReader<Out> {
    */
   read(maxRecords: number): readonly Out[] | null | PromiseLike<readonly Out[] | null>;
   /**
-   * The origin of a record: `flights.jsonl:18`. Called after a failure at the record, before `close`; `record` is its
-   * number among the records that this reader has read, from 0. undefined if unknown.
+   * The origin of a record: `flights.jsonl:18`. Called after a failure at the record, or for a dead letter while the
+   * task runs, before `close`; never twice at the same time. `record` is its number among the records that this reader has read, from 0. undefined if unknown.
    */
   locate?(record: number): string | undefined | Promise<string | undefined>;
   /**
@@ -65,6 +66,11 @@ export interface Source<Out, Plan = unknown> {
    * report this. Such a source cannot be `deterministic`. Default true.
    */
   readonly replayable?: boolean | undefined;
+  /**
+   * What happens to input of which no record can be made, for readers that ask `context.reject`. Made by
+   * `errorHandlingOf`; undefined: reading fails.
+   */
+  readonly errors?: ErrorHandling | undefined;
   /**
    * Examines the origin before any subtask opens it, once per run for all subtasks and attempts. The plan is plain data
    * that `structuredClone` can copy, as it may travel to another thread or process. If it fails, the waiting tasks fail

@@ -30,11 +30,14 @@ export interface TaskInput {
 export interface OutputBlame {
   /** uid of the operator that reads the output, if a function of it failed; undefined for the last part of the task. */
   readonly uid: string | undefined;
-  readonly record: {
-    readonly value: unknown;
-    /** Its number among the records written to the output, from 0. */
-    readonly number: number;
-  };
+  /** undefined if unknown. */
+  readonly record:
+    | {
+        readonly value: unknown;
+        /** Its number among the records written to the output, from 0. */
+        readonly number: number;
+      }
+    | undefined;
 }
 
 /** An output of a task: one per outgoing edge, or a sink. */

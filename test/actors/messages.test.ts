@@ -80,6 +80,10 @@ const toMaster = {
     cause,
     place: { operator: 'rate', record: { position: 'cities.csv:3', picture: '{}' } },
   },
+  'record.rejected': {
+    ...{ type: 'record.rejected', vertex, attempt, outcome: 'deadLetter', cause },
+    place: { operator: 'map', record: { position: 'rows.jsonl:3', picture: '{}' } },
+  },
   'task.leftOpen': { type: 'task.leftOpen', vertex, attempt, what: 'sink' },
   'results.registered': { type: 'results.registered', token: 1, failed: { producer: vertex, cause } },
   'results.verified': {

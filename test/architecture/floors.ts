@@ -55,12 +55,13 @@ export const partByName: Readonly<Record<string, Part>> = {
  */
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
-    '.': ['state', 'identity'],
+    '.': ['state', 'identity', 'rejected'],
     state: [],
     identity: [],
-    fused: ['.', 'state'],
-    calls: ['.', 'state'],
-    task: ['.', 'state', 'fused', 'calls'],
+    rejected: ['.'],
+    fused: ['.', 'state', 'rejected'],
+    calls: ['.', 'state', 'rejected'],
+    task: ['.', 'state', 'rejected', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [] },
   run: { '.': ['folds', 'identity'], folds: [], identity: ['.'] },

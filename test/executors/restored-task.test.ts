@@ -115,6 +115,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
       registered: () => Promise.resolve(),
       channelOrder,
       leftOpen: () => {},
+      rejected: () => {},
       initializing: () => {},
       running: () => {},
       finished: () => {},

@@ -6,7 +6,7 @@ import type { LoopOperator } from '../../src/operators/fused/loop.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
-import { pictureOf } from '../../src/operators/task/record-picture.ts';
+import { pictureOf } from '../../src/operators/record-picture.ts';
 import { describePlace } from '../../src/failure-place.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
@@ -179,7 +179,7 @@ describe('the blame of a chain when a function throws', () => {
   ] as const)('a loop of %s tracks the origins of its results', (_, compile) => {
     const loop = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], { tracksOrigins: true });
     const [out, origins]: [unknown[], number[]] = [[], []];
-    loop([1, 2, 3, 4], out, { origins, failedAt: () => {} });
+    loop([1, 2, 3, 4], out, { origins, failedAt: () => {}, reject: () => {} });
     expect({ out, origins }).toEqual({ out: [2, 2.01, 4, 4.01], origins: [1, 1, 3, 3] });
   });
 });

@@ -1,3 +1,4 @@
+import { LocalErrorTallies } from '../../src/operators/rejected/error-tallies.ts';
 import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import { Observable } from 'rxjs';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
@@ -63,6 +64,7 @@ function optionsOf(
     batchSize: 4,
     batchBytes: 1_024,
     callLimiters: new CallLimiters(context.environment),
+    errorTallies: new LocalErrorTallies(),
     openChannels: () => [new HandChannel()],
     partitions: [],
     readers: [],

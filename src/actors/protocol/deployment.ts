@@ -1,3 +1,4 @@
+import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected/rejections.ts';
 import type { TaskRestore } from '../../operators/state/task-state.ts';
 import type { StoredResult } from '../../partitions/stored-result.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
@@ -33,6 +34,8 @@ export interface TaskDeployment {
   readonly restore?: TaskRestore;
 }
 
+export type { RejectedRecords, RejectionOutcome };
+
 /** A partition to be written by a task. */
 export interface PartitionRegistration {
   readonly id: ResultPartitionId;
@@ -56,6 +59,8 @@ export interface TaskStatistics {
   readonly recordsOut: number;
   /** Whether it finished before the end of its input, because no consumer needed more of its output. */
   readonly isCurtailed: boolean;
+  /** Records that were rejected, by operator; absent if none were. */
+  readonly rejected?: readonly RejectedRecords[];
 }
 
 /** A complete result of a finished task that a later run can adopt. */

@@ -6,6 +6,7 @@ import type {
   KeptPartition,
   KeptResult,
   PartitionRegistration,
+  RejectionOutcome,
   StoredOutput,
   TaskDeployment,
   TaskStatistics,
@@ -113,6 +114,15 @@ export type ExecutorToMasterMessage =
       /** Where it failed, if known. */
       readonly place: FailurePlace | undefined;
     } & TaskEnd)
+  /** An operator rejects its first record in an attempt: a function failed, and `onError` says what becomes of it. */
+  | {
+      readonly type: 'record.rejected';
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly outcome: RejectionOutcome;
+      readonly cause: PlainError;
+      readonly place: FailurePlace;
+    }
   /** A source or sink of an ended task did not close in time. */
   | {
       readonly type: 'task.leftOpen';

@@ -219,6 +219,9 @@ export class ExecutorConnections implements ExecutorGateway {
         this.#recordEnd(message);
         ledger.executions[message.vertex]?.send({ ...message, cause: fromPlainError(message.cause) });
         return;
+      case 'record.rejected':
+        this.#rejected(message);
+        return;
       case 'task.leftOpen':
         this.#leftOpen(message.vertex, message.what);
         return;
@@ -254,6 +257,12 @@ export class ExecutorConnections implements ExecutorGateway {
       ...statistics,
       ...('stored' in end && end.stored && { stored: end.stored }),
     });
+  }
+
+  #rejected(message: Extract<ExecutorToMasterMessage, { type: 'record.rejected' }>): void {
+    const { ledger, clock, observe } = this.#options;
+    const task = ledger.graph.nameOf(message.vertex);
+    observe({ ...message, atMs: clock.now(), task, cause: fromPlainError(message.cause) });
   }
 
   #leftOpen(vertex: ExecutionVertexId, what: string): void {

@@ -5,17 +5,17 @@ import { toError } from '../../errors/thrown-value.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable } from '../../user-code.ts';
+import { afterFailure } from './after-failure.ts';
 import { AsyncCall } from './async-call.ts';
-import { type CallEntry, newEntry } from './call-entry.ts';
+import { type CallEntry, newEntry, withdraw } from './call-entry.ts';
 import { callsOf, snapshotOfCalls } from './calls-state.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
-import { RetryAfterError } from './call-errors.ts';
 import type { CallLimiter } from '../call-limiter.ts';
 import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
 import { Lineage } from '../lineage.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
-import { retryAfter } from './retry-after.ts';
 import type { CallsState, StageState } from '../state/stage-state.ts';
+import { skipped } from '../rejected/rejections.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 
@@ -38,6 +38,8 @@ type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
  */
 export class AsyncMapStage implements OperatorStage {
   readonly #name: string;
+  /** Index in the task's chain. */
+  readonly #operator: number;
   readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
   readonly #options: ResolvedAsyncMapOptions;
   readonly #context: StageContext;
@@ -58,6 +60,8 @@ export class AsyncMapStage implements OperatorStage {
   #underWay = 0;
   #failure: Error | undefined;
   #blame: Blame | undefined;
+  /** undefined: an error fails the stage. */
+  readonly #rejections: StageContext['rejections'];
   readonly #lineage: Lineage | undefined;
   /** Number of records before the current batch; negative if that batch was restored. */
   #pushed = 0;
@@ -70,11 +74,14 @@ export class AsyncMapStage implements OperatorStage {
 
   constructor(operator: AsyncMap, runtime: RuntimeContext, context: StageContext) {
     const { clock, random } = runtime.environment;
-    this.#name = context.uids?.[context.firstOperator ?? 0] ?? runtime.vertex;
+    this.#operator = context.firstOperator ?? 0;
+    this.#name = context.uids?.[this.#operator] ?? runtime.vertex;
     this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
     this.#options = resolveAsyncMapOptions(this.#name, operator.options, random);
     this.#context = context;
-    this.#lineage = context.tracksOrigins === true && !this.#options.ordered ? new Lineage() : undefined;
+    this.#rejections = operator.errors && context.rejections;
+    const isOneToOne = this.#options.ordered && this.#rejections === undefined;
+    this.#lineage = context.tracksOrigins === true && !isOneToOne ? new Lineage() : undefined;
     this.#clock = clock;
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     this.#cutter = new BatchCutter(context);
@@ -114,7 +121,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   originOf(result: number): number | undefined {
-    if (!this.#options.ordered) return this.#lineage?.originOf(result);
+    if (!this.#options.ordered || this.#rejections !== undefined) return this.#lineage?.originOf(result);
     return result < this.#restoredCount ? undefined : result - this.#restoredCount;
   }
 
@@ -186,20 +193,22 @@ export class AsyncMapStage implements OperatorStage {
     if (restored !== undefined) return restored;
     const number = this.#pushed + this.#begun;
     const entry = newEntry(this.#records[this.#begun++], number < 0 ? undefined : number);
+    this.#rejections?.noteRecord(this.#operator);
     this.#open.add(entry);
     if (this.#options.ordered) this.#entries.push(entry);
     return entry;
   }
 
   #askForPlace(entry: CallEntry): void {
-    this.#orGiveUp(entry, () => {
+    const askForPlace = (): void => {
       const key = this.#options.keyOf?.(entry.record);
       entry.leavePlace = this.#limiter.requestPlace(key, () => {
         this.#placed.push(entry);
         this.#begin();
         this.#context.wake();
       });
-    });
+    };
+    this.#orGiveUp(entry, askForPlace, { isUnderWay: false });
   }
 
   #start(entry: CallEntry): void {
@@ -272,25 +281,22 @@ export class AsyncMapStage implements OperatorStage {
     entry.isAnswered = true;
     this.#open.delete(entry);
     this.#underWay--;
-    if (!this.#options.ordered) this.#entries.push(entry);
+    const isOrdered = this.#options.ordered;
+    if (result === skipped && isOrdered) this.#entries.splice(this.#entries.indexOf(entry), 1);
+    else if (result !== skipped && !isOrdered) this.#entries.push(entry);
     entry.leavePlace?.();
   }
 
   #failed(entry: CallEntry, thrown: unknown): void {
     entry.call = undefined;
     entry.isRepeated = true;
-    const error = toError(thrown);
-    const { retries, retryIf, retryDelayMs, maxRetryAfterMs } = this.#options;
     this.#orGiveUp(entry, () => {
-      const asked = retryAfter(error, this.#clock);
-      if ((asked === undefined && entry.retry >= retries) || !retryIf(error)) throw error;
-      if (asked === undefined) {
+      const next = afterFailure(this.#name, entry.retry, toError(thrown), this.#options, this.#clock);
+      if (next.kind === 'retry') {
         entry.retry++;
-        this.#retryLater(entry, retryDelayMs(entry.retry, error));
+        this.#retryLater(entry, next.delayMs);
       } else {
-        const { waitMs, said } = asked;
-        if (waitMs > maxRetryAfterMs) throw new RetryAfterError(this.#name, said, waitMs, maxRetryAfterMs, error);
-        this.#limiter.pause(waitMs);
+        this.#limiter.pause(next.waitMs);
         this.#callInTurn(entry);
       }
     });
@@ -300,31 +306,41 @@ export class AsyncMapStage implements OperatorStage {
     const timer = this.#clock.setTimeout(() => {
       entry.stopWaiting = undefined;
       this.#orGiveUp(entry, () => this.#callInTurn(entry));
+      this.#begin();
       this.#context.wake();
     }, delayMs);
     entry.stopWaiting = () => this.#clock.clearTimeout(timer);
   }
 
-  /** Fails the stage with an error that is not retried, or that the user's options throw. */
-  #orGiveUp({ record, number }: CallEntry, action: () => void): void {
+  /** Fails the stage with an error that is not retried, or that the user's options throw; or rejects the record. */
+  #orGiveUp(entry: CallEntry, action: () => void, { isUnderWay = true } = {}): void {
     try {
-      action();
+      try {
+        action();
+      } catch (thrown) {
+        if (!isUnderWay) this.#underWay++;
+        this.#reject(entry, thrown);
+      }
     } catch (thrown) {
       this.#waitNoMore();
       if (this.#failure !== undefined) return;
       this.#failure = toError(thrown);
-      this.#blame = { operator: this.#context.firstOperator ?? 0, record: { value: record, number } };
+      const { record, number } = entry;
+      this.#blame = { operator: this.#operator, record: { value: record, number } };
     }
+  }
+
+  /** @throws the error, if it fails the stage */
+  #reject(entry: CallEntry, error: unknown): void {
+    const { record, number, retry, isRepeated } = entry;
+    const failed = { operator: this.#operator, error, record, number, calls: isRepeated ? retry + 1 : 0 };
+    if (this.#rejections === undefined) throw error;
+    this.#answered(entry, this.#rejections.reject(failed));
   }
 
   /** AM5. */
   #waitNoMore(): void {
-    for (const entry of this.#open) {
-      entry.stopWaiting?.();
-      entry.stopWaiting = undefined;
-      entry.leavePlace?.();
-      entry.leavePlace = undefined;
-    }
+    for (const entry of this.#open) withdraw(entry);
   }
 
   #throwIfFailed(): void {

@@ -19,6 +19,14 @@ export interface CallEntry {
   leavePlace: (() => void) | undefined;
 }
 
+/** Withdraws what an entry waits for, and releases its place. */
+export function withdraw(entry: CallEntry): void {
+  entry.stopWaiting?.();
+  entry.stopWaiting = undefined;
+  entry.leavePlace?.();
+  entry.leavePlace = undefined;
+}
+
 /** A record for which no call was made. */
 export function newEntry(record: unknown, number: number | undefined): CallEntry {
   return {

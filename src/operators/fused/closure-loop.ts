@@ -1,8 +1,10 @@
 import { freezeRecord } from '../../partitions/records/freeze-records.ts';
 import { isThenable } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
-import { checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
+import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
+import { type RecordRejections, skipped } from '../rejected/rejections.ts';
 import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
+import type { SegmentTrace } from './segment.ts';
 
 type Fn = (...given: unknown[]) => unknown;
 
@@ -10,10 +12,11 @@ type Fn = (...given: unknown[]) => unknown;
 export function closureLoop(
   operators: readonly LoopOperator[],
   accumulators: readonly Accumulators[],
-  { freezesRecords = false }: LoopOptions = {},
+  { freezesRecords = false, rejections, firstOperator = 0 }: LoopOptions = {},
 ): Loop {
   let out: unknown[] = [];
   let origins: number[] | undefined;
+  let trace: SegmentTrace | undefined;
   const at = { operator: 0, index: 0 };
   let folds = accumulators.length;
   let next: (record: unknown) => void = (record) => {
@@ -25,16 +28,25 @@ export function closureLoop(
     const enter = (): void => {
       at.operator = index;
     };
-    if (operator.kind === 'aggregate') next = foldStep(operator, accumulators[--folds] as Accumulators, enter, then);
-    else next = step(operator, enter, then);
+    const reject: Reject | undefined =
+      operator.errors && ((error, record) => trace?.reject(index, at.index, error, record));
+    if (operator.kind === 'aggregate') {
+      const cells = accumulators[--folds] as Accumulators;
+      next = reject
+        ? rejectingFold(operator, cells, { enter, next: then, reject })
+        : foldStep(operator, cells, enter, then);
+    } else next = step(rejectingCall(operator, reject), enter, then);
+    if (rejections?.countsRecords(firstOperator + index) === true) {
+      next = counting(rejections, firstOperator + index, next);
+    }
   }
   const first = next;
-  return (records, target, trace) => {
-    [out, origins] = [target, trace.origins];
+  return (records, target, given) => {
+    [out, origins, trace] = [target, given.origins, given];
     try {
       for (at.index = 0; at.index < records.length; at.index++) first(records[at.index]);
     } catch (error) {
-      trace.failedAt(at.operator, at.index);
+      given.failedAt(at.operator, at.index);
       throw error;
     }
   };
@@ -47,17 +59,76 @@ function freezing(then: (record: unknown) => void): (record: unknown) => void {
   };
 }
 
-function step(
-  operator: Exclude<LoopOperator, { kind: 'aggregate' }>,
-  enter: () => void,
+function counting(
+  rejections: RecordRejections,
+  operator: number,
   then: (record: unknown) => void,
 ): (record: unknown) => void {
+  return (record) => {
+    rejections.noteRecord(operator);
+    then(record);
+  };
+}
+
+/** Decides about a record at which a function failed. */
+type Reject = (error: unknown, record: unknown) => unknown;
+
+type Simple = Exclude<LoopOperator, { kind: 'aggregate' }>;
+
+/** `operator` with a function that answers `skipped` for rejected records. */
+function rejectingCall(operator: Simple, reject: Reject | undefined): Simple {
+  if (reject === undefined) return operator;
+  const guarded = (call: Fn) => (record: unknown) => {
+    try {
+      return call(record);
+    } catch (error) {
+      return reject(error, record);
+    }
+  };
+  if (operator.kind === 'filter') return { ...operator, predicate: guarded(operator.predicate as Fn) as never };
+  const fn = operator.fn as Fn;
+  return { ...operator, fn: guarded(operator.kind === 'map' ? fn : (record) => allOf(fn(record))) } as Simple;
+}
+
+function rejectingFold(
+  operator: Extract<LoopOperator, { kind: 'aggregate' }>,
+  cells: Accumulators,
+  { enter, next, reject }: { enter: () => void; next: (record: unknown) => void; reject: Reject },
+): (record: unknown) => void {
+  const { keyOf, create, add, result } = operator as unknown as Record<'keyOf' | 'create' | 'add' | 'result', Fn>;
+  const fold = (record: unknown) => {
+    const key = keyOf(record);
+    checkKey(key, 'aggregate');
+    const cell = cells.get(key);
+    const accumulator = cell === undefined ? create(record) : add(cell.accumulator, record);
+    return { key, cell, accumulator, update: operator.emit === 'updates' ? result(accumulator, key) : undefined };
+  };
+  return (record) => {
+    enter();
+    let folded: ReturnType<typeof fold>;
+    try {
+      folded = fold(record);
+    } catch (error) {
+      reject(error, record);
+      return;
+    }
+    const { key, cell, accumulator, update } = folded;
+    if (isThenable(accumulator)) refuseAccumulator(accumulator);
+    if (isThenable(update)) refuseRecord('aggregate', update);
+    if (cell === undefined) cells.set(key, { accumulator });
+    else cell.accumulator = accumulator;
+    if (operator.emit === 'updates') next(update);
+  };
+}
+
+function step(operator: Simple, enter: () => void, then: (record: unknown) => void): (record: unknown) => void {
   switch (operator.kind) {
     case 'map': {
       const fn = operator.fn as Fn;
       return (record) => {
         enter();
         const result = fn(record);
+        if (result === skipped) return;
         if (isThenable(result)) refuseRecord('map', result);
         then(result);
       };
@@ -67,6 +138,7 @@ function step(
       return (record) => {
         enter();
         const verdict = predicate(record);
+        if (verdict === skipped) return;
         if (verdict !== true) checkVerdict(verdict);
         if (verdict) then(record);
       };
@@ -76,6 +148,7 @@ function step(
       return (record) => {
         enter();
         const many: unknown = fn(record);
+        if (many === skipped) return;
         checkMany(many);
         for (const result of many) {
           if (isThenable(result)) refuseRecord('flatMap', result);

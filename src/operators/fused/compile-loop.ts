@@ -1,6 +1,7 @@
 import { freezeRecord } from '../../partitions/records/freeze-records.ts';
 import { checkKey } from '../key-identity.ts';
-import { checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
+import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
+import { skipped } from '../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
 import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
 
@@ -12,6 +13,8 @@ import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
  *
  * A promise among the results is refused; it is recognized by its property `then`. The results of an operator mostly
  * have one shape, for which V8 knows that there is no such property.
+ *
+ * An operator with `errors` has its calls in a `try` of its own; the others cost nothing more.
  *
  * If code generation from strings is forbidden, it returns nested closures instead.
  */
@@ -31,6 +34,12 @@ export function compileLoop(
   }
 }
 
+/** What the source text of a loop may call. */
+const helpers = {
+  ...{ checkKey, checkVerdict, checkMany, freezeRecord, refuseAccumulator, refuseRecord },
+  ...{ allOf, skipped },
+};
+
 /** The source text of a loop, and the values it refers to by name. */
 class LoopCode {
   readonly names: string[];
@@ -40,9 +49,8 @@ class LoopCode {
   constructor(
     operators: readonly LoopOperator[],
     accumulators: readonly Accumulators[],
-    { tracksOrigins = false, freezesRecords = false, name }: LoopOptions,
+    { tracksOrigins = false, freezesRecords = false, name, rejections, firstOperator = 0 }: LoopOptions,
   ) {
-    const helpers = { checkKey, checkVerdict, freezeRecord, refuseAccumulator, checkMany, refuseRecord };
     this.names = Object.keys(helpers);
     this.values = Object.values(helpers);
     const lines = [
@@ -60,20 +68,23 @@ class LoopCode {
     let value = 'records[i]';
     for (const [index, operator] of operators.entries()) {
       lines.push(`at = ${index};`);
+      const isCounted = rejections?.countsRecords(firstOperator + index) === true;
+      if (isCounted) lines.push(`${this.#name(index, 'seen', rejections.seen)}[${firstOperator + index}]++;`);
+      const caught = operator.errors && { index, value, skip };
       switch (operator.kind) {
         case 'map':
-          lines.push(...this.#map(index, operator.fn, value));
+          lines.push(...this.#map(index, operator.fn, value, caught));
           break;
         case 'filter':
-          lines.push(...this.#filter(index, operator.predicate, value, skip));
+          lines.push(...this.#filter(index, operator.predicate, value, skip, caught));
           break;
         case 'flatMap':
-          lines.push(...this.#flatMap(index, operator.fn, value));
+          lines.push(...this.#flatMap(index, operator.fn, value, caught));
           ends = `at = ${index};}${ends}`;
           skip = `{ at = ${index}; continue; }`;
           break;
         case 'aggregate':
-          lines.push(...this.#fold(index, operator, value, accumulators[folds++] as Accumulators));
+          lines.push(...this.#fold(index, operator, value, accumulators[folds++] as Accumulators, caught));
           break;
       }
       value = `v${index}`;
@@ -90,25 +101,26 @@ class LoopCode {
     this.text = lines.join('\n');
   }
 
-  #map(index: number, fn: unknown, value: string): string[] {
+  #map(index: number, fn: unknown, value: string, caught: Caught): string[] {
     return [
-      `const v${index} = ${this.#name(index, 'map', fn)}(${value});`,
+      ...assigned(`v${index}`, `${this.#name(index, 'map', fn)}(${value})`, caught),
       refusing(`v${index}`, `refuseRecord('map', v${index})`),
     ];
   }
 
-  #filter(index: number, predicate: unknown, value: string, skip: string): string[] {
+  #filter(index: number, predicate: unknown, value: string, skip: string, caught: Caught): string[] {
     return [
       `const v${index} = ${value};`,
-      `const h${index} = ${this.#name(index, 'holds', predicate)}(v${index});`,
+      ...assigned(`h${index}`, `${this.#name(index, 'holds', predicate)}(v${index})`, caught),
       `if (h${index} !== true) { if (!h${index}) ${skip} checkVerdict(h${index}); }`,
     ];
   }
 
   /** Opens a loop over the results. */
-  #flatMap(index: number, fn: unknown, value: string): string[] {
+  #flatMap(index: number, fn: unknown, value: string, caught: Caught): string[] {
+    const many = `${this.#name(index, 'many', fn)}(${value})`;
     return [
-      `const m${index} = ${this.#name(index, 'many', fn)}(${value});`,
+      ...assigned(`m${index}`, caught === undefined ? many : `allOf(${many})`, caught),
       `if (!Array.isArray(m${index})) checkMany(m${index});`,
       `for (const v${index} of m${index}) {`,
       refusing(`v${index}`, `refuseRecord('flatMap', v${index})`),
@@ -120,19 +132,44 @@ class LoopCode {
     { keyOf, create, add, result, emit }: Extract<LoopOperator, { kind: 'aggregate' }>,
     value: string,
     accumulators: Accumulators,
+    caught: Caught,
   ): string[] {
     const cells = this.#name(index, 'cells', accumulators);
+    const [callKeyOf, callCreate, callAdd] = [
+      `${this.#name(index, 'keyOf', keyOf)}(r${index})`,
+      `${this.#name(index, 'create', create)}(r${index})`,
+      `${this.#name(index, 'add', add)}(c${index}.accumulator, r${index})`,
+    ];
+    const callResult = (of: string): string => `${this.#name(index, 'result', result)}(${of}, k${index})`;
+    if (caught !== undefined) {
+      return [
+        `const r${index} = ${value};`,
+        `let k${index}, c${index}, a${index}, v${index};`,
+        'try {',
+        `k${index} = ${callKeyOf};`,
+        `checkKey(k${index}, 'aggregate');`,
+        `c${index} = ${cells}.get(k${index});`,
+        `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
+        ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
+        `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
+        refusing(`a${index}`, `refuseAccumulator(a${index})`),
+        ...(emit === 'updates' ? [refusing(`v${index}`, `refuseRecord('aggregate', v${index})`)] : []),
+        // Only now: a rejected record leaves nothing behind.
+        `if (c${index} === undefined) ${cells}.set(k${index}, { accumulator: a${index} });`,
+        `else c${index}.accumulator = a${index};`,
+      ];
+    }
     return [
       `const r${index} = ${value};`,
-      `const k${index} = ${this.#name(index, 'keyOf', keyOf)}(r${index});`,
+      `const k${index} = ${callKeyOf};`,
       `let c${index} = ${cells}.get(k${index});`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
-      `${cells}.set(k${index}, c${index} = { accumulator: ${this.#name(index, 'create', create)}(r${index}) });`,
+      `${cells}.set(k${index}, c${index} = { accumulator: ${callCreate} });`,
       refusing(`c${index}.accumulator`, `refuseAccumulator(c${index}.accumulator)`),
       '} else {',
       // An accumulator that is changed in place was checked when it was created.
-      `const n${index} = ${this.#name(index, 'add', add)}(c${index}.accumulator, r${index});`,
+      `const n${index} = ${callAdd};`,
       `if (n${index} !== c${index}.accumulator) {`,
       refusing(`n${index}`, `refuseAccumulator(n${index})`),
       '}',
@@ -142,7 +179,7 @@ class LoopCode {
       `const a${index} = c${index}.accumulator;`,
       ...(emit === 'updates'
         ? [
-            `const v${index} = ${this.#name(index, 'result', result)}(a${index}, k${index});`,
+            `const v${index} = ${callResult(`a${index}`)};`,
             refusing(`v${index}`, `refuseRecord('aggregate', v${index})`),
           ]
         : []),
@@ -155,6 +192,22 @@ class LoopCode {
     this.values.push(value);
     return name;
   }
+}
+
+/** How an operator with `errors` continues after an error; undefined for one without. */
+type Caught = { readonly index: number; readonly value: string; readonly skip: string } | undefined;
+
+/** Lines that call a function and name its result. */
+function assigned(name: string, call: string, caught: Caught): string[] {
+  if (caught === undefined) return [`const ${name} = ${call};`];
+  const { index, value, skip } = caught;
+  return [
+    `let ${name};`,
+    `try { ${name} = ${call}; } catch (error) {`,
+    `${name} = trace.reject(${index}, i, error, ${value});`,
+    `if (${name} === skipped) ${skip}`,
+    '}',
+  ];
 }
 
 /** The line that refuses a promise, without a call that V8 might not inline. */

@@ -169,7 +169,7 @@ export class FusedChain implements OperatorStage {
     numberAt: (index: number) => number | undefined,
   ): void {
     const { segment, firstOperator } = this.#segments[index] as PlacedSegment;
-    const trace = new RunTrace(origins);
+    const trace = new RunTrace(origins, this.#rejecting(firstOperator, numberAt));
     try {
       segment.run(records, out, trace);
     } catch (error) {
@@ -180,6 +180,17 @@ export class FusedChain implements OperatorStage {
       }
       throw error;
     }
+  }
+
+  /** How the operators of a segment reject records; undefined if none does. */
+  #rejecting(
+    firstOperator: number,
+    numberAt: (index: number) => number | undefined,
+  ): SegmentTrace['reject'] | undefined {
+    const { rejections } = this.#context;
+    if (rejections === undefined) return undefined;
+    return (operator, index, error, record) =>
+      rejections.reject({ operator: firstOperator + operator, error, record, number: numberAt(index), calls: 1 });
   }
 
   #drainSegment({ segment, lastOperator }: PlacedSegment, out: unknown[], keyCount: number): boolean {
@@ -220,10 +231,17 @@ interface PlacedSegment {
 /** The trace of one run. An object, because a closure per batch would cost more than the trace. */
 class RunTrace implements SegmentTrace {
   readonly origins: number[] | undefined;
+  readonly #reject: SegmentTrace['reject'] | undefined;
   place: { readonly operator: number; readonly index: number } | undefined;
 
-  constructor(origins: number[] | undefined) {
+  constructor(origins: number[] | undefined, reject: SegmentTrace['reject'] | undefined) {
     this.origins = origins;
+    this.#reject = reject;
+  }
+
+  reject(operator: number, index: number, error: unknown, record: unknown): unknown {
+    if (this.#reject === undefined) throw error;
+    return this.#reject(operator, index, error, record);
   }
 
   failedAt(operator: number, index: number): void {
@@ -249,13 +267,14 @@ function segmentsOf(
   };
   let stretch: LoopOperator[] = [];
   const close = (): void => {
-    if (stretch.length > 0) place(new LoopSegment(stretch, compile, options), stretch.length);
+    const own = { ...options, firstOperator: next };
+    if (stretch.length > 0) place(new LoopSegment(stretch, compile, own), stretch.length);
     stretch = [];
   };
   for (const operator of operators) {
     if (operator.kind === 'process') {
       close();
-      place(new KeyedState(operator), 1);
+      place(new KeyedState(operator, { ...options, firstOperator: next }), 1);
       continue;
     }
     stretch.push(operator);

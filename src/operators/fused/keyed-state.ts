@@ -3,6 +3,7 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable, refusePromise } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
 import { refuseRecord } from '../refused-results.ts';
+import type { LoopOptions } from './loop.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../operator-description.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { SegmentState } from '../state/stage-state.ts';
@@ -34,13 +35,19 @@ export class KeyedState implements Segment {
   /** Index of the current record. */
   #index = 0;
   readonly #context: Context;
+  readonly #errors: Process['errors'];
+  readonly #options: Pick<LoopOptions, 'rejections' | 'firstOperator'>;
+  /** The error of a promise that it was given, which is never that of a record. */
+  #refusal: unknown;
   readonly #emit: Emit = (result) => {
-    if (isThenable(result)) refuseRecord('process', result);
+    if (isThenable(result)) this.#refusing(() => refuseRecord('process', result));
     (this.#out ?? tooLate('emit')).push(result);
     this.#origins?.push(this.#index);
   };
 
-  constructor({ keyOf, onRecord, onEnd }: Process) {
+  constructor({ keyOf, onRecord, onEnd, errors }: Process, options: Pick<LoopOptions, 'rejections' | 'firstOperator'>) {
+    this.#errors = errors;
+    this.#options = options;
     this.#keyOf = keyOf as (record: unknown) => unknown;
     this.#onRecord = onRecord as OnRecord;
     this.#onEnd = onEnd as OnEnd | undefined;
@@ -58,10 +65,8 @@ export class KeyedState implements Segment {
     try {
       for (this.#index = 0; this.#index < records.length; this.#index++) {
         const record = records[this.#index];
-        this.#key = this.#keyOf(record);
-        checkKey(this.#key, 'process');
-        const answer = this.#onRecord(record, this.#context, this.#emit);
-        if (answer !== undefined) mustNotWait('onRecord', answer);
+        if (this.#errors === undefined) this.#handle(record);
+        else this.#handleOrReject(record, out, trace);
       }
     } catch (error) {
       trace.failedAt(0, this.#index);
@@ -80,8 +85,8 @@ export class KeyedState implements Segment {
       for (let count = 0; count < keyCount; count++) {
         if (this.#nextAtEnd === this.#keysAtEnd.length) return false;
         this.#key = this.#keysAtEnd[this.#nextAtEnd++];
-        const answer = this.#onEnd(this.#context, this.#emit);
-        if (answer !== undefined) mustNotWait('onEnd', answer);
+        if (this.#errors === undefined) this.#handleEnd(this.#onEnd);
+        else this.#handleEndOrReject(this.#onEnd, out);
       }
       return true;
     } finally {
@@ -100,6 +105,78 @@ export class KeyedState implements Segment {
     this.#keysAtEnd = state.keysAtEnd && unpackData(state.keysAtEnd);
   }
 
+  #handle(record: unknown): void {
+    this.#key = this.#keyOf(record);
+    checkKey(this.#key, 'process');
+    const answer = this.#onRecord(record, this.#context, this.#emit);
+    if (answer !== undefined) this.#mustNotWait('onRecord', answer);
+  }
+
+  #handleEnd(onEnd: OnEnd): void {
+    const answer = onEnd(this.#context, this.#emit);
+    if (answer !== undefined) this.#mustNotWait('onEnd', answer);
+  }
+
+  /** A rejected record leaves nothing behind: no result, and the state as it was. */
+  #handleOrReject(record: unknown, out: unknown[], trace: SegmentTrace): void {
+    const { rejections, firstOperator = 0 } = this.#options;
+    rejections?.noteRecord(firstOperator);
+    const resultCount = out.length;
+    let undo = (): void => {};
+    try {
+      this.#key = this.#keyOf(record);
+      checkKey(this.#key, 'process');
+      undo = this.#undoOf(this.#key);
+      const answer = this.#onRecord(record, this.#context, this.#emit);
+      if (answer !== undefined) this.#mustNotWait('onRecord', answer);
+    } catch (error) {
+      if (error === this.#refusal) throw error;
+      trace.reject(0, this.#index, error, record);
+      undo();
+      this.#withdraw(out, resultCount);
+    }
+  }
+
+  #handleEndOrReject(onEnd: OnEnd, out: unknown[]): void {
+    const { rejections, firstOperator = 0 } = this.#options;
+    const resultCount = out.length;
+    try {
+      this.#handleEnd(onEnd);
+    } catch (error) {
+      if (error === this.#refusal || rejections === undefined) throw error;
+      rejections.rejectKey(firstOperator, error, this.#key);
+      this.#withdraw(out, resultCount);
+    }
+  }
+
+  /** Puts back the present state of a key. */
+  #undoOf(key: unknown): () => void {
+    const states = this.#states;
+    if (!states.has(key)) return () => states.delete(key);
+    const state = states.get(key);
+    return () => states.set(key, state);
+  }
+
+  #withdraw(out: unknown[], resultCount: number): void {
+    if (this.#origins !== undefined) this.#origins.length -= out.length - resultCount;
+    out.length = resultCount;
+  }
+
+  #mustNotWait(what: string, answer: unknown): void {
+    if (!isThenable(answer)) return;
+    const expected = 'nothing (for asynchronous functions use mapAsync)';
+    this.#refusing(() => refusePromise(`result of ${what} of process`, answer, expected));
+  }
+
+  #refusing(refuse: () => never): never {
+    try {
+      return refuse();
+    } catch (error) {
+      this.#refusal = error;
+      throw error;
+    }
+  }
+
   #createContext(): Context {
     const states = this.#states;
     const currentKey = (): unknown => (this.#out === undefined ? tooLate('its context') : this.#key);
@@ -109,8 +186,10 @@ export class KeyedState implements Segment {
       },
       get: () => states.get(currentKey()),
       set: (state) => {
-        if (isThenable(state))
-          refusePromise('state of process', state, 'a value (for asynchronous functions use mapAsync)');
+        if (isThenable(state)) {
+          const expected = 'a value (for asynchronous functions use mapAsync)';
+          this.#refusing(() => refusePromise('state of process', state, expected));
+        }
         states.set(currentKey(), state);
       },
       clear: () => {
@@ -124,9 +203,4 @@ function tooLate(what: string): never {
   throw new IllegalStateError(
     `A function of process used ${what} after it returned. Use mapAsync before or after process for asynchronous work`,
   );
-}
-
-function mustNotWait(what: string, answer: unknown): void {
-  if (!isThenable(answer)) return;
-  refusePromise(`result of ${what} of process`, answer, 'nothing (for asynchronous functions use mapAsync)');
 }

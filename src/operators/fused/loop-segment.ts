@@ -2,6 +2,7 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable } from '../../user-code.ts';
 import { refuseRecord } from '../refused-results.ts';
+import { skipped } from '../rejected/rejections.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
@@ -25,7 +26,19 @@ export class LoopSegment implements Segment {
     if (last?.kind !== 'aggregate' || last.emit !== 'final') return;
     const cells = this.#accumulators.at(-1) as Accumulators;
     const result = last.result as (accumulator: unknown, key: unknown) => unknown;
-    this.drain = (out, keyCount) => this.#drain(cells, result, out, keyCount);
+    const { rejections, firstOperator = 0 } = options;
+    const at = firstOperator + operators.length - 1;
+    const rejecting: typeof result = (accumulator, key) => {
+      try {
+        return result(accumulator, key);
+      } catch (error) {
+        if (rejections === undefined) throw error;
+        rejections.rejectKey(at, error, key);
+        return skipped;
+      }
+    };
+    const ask = last.errors === undefined ? result : rejecting;
+    this.drain = (out, keyCount) => this.#drain(cells, ask, out, keyCount);
   }
 
   get key(): unknown {
@@ -68,9 +81,10 @@ export class LoopSegment implements Segment {
       if (next.done === true) return false;
       this.#key = next.value[0];
       const record = result(next.value[1].accumulator, this.#key);
+      this.#drainedKeys++;
+      if (record === skipped) continue;
       if (isThenable(record)) refuseRecord('aggregate', record);
       out.push(record);
-      this.#drainedKeys++;
     }
     return true;
   }

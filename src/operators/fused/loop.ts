@@ -1,4 +1,5 @@
 import type { Batch } from '../../partitions/stream-element.ts';
+import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { SegmentTrace } from './segment.ts';
 
@@ -14,12 +15,16 @@ export type Loop = (records: Batch, out: unknown[], trace: SegmentTrace) => void
  */
 export type Accumulators = Map<unknown, { accumulator: unknown }>;
 
-/** Optional work of a loop. */
+/** Optional work of a loop. Its operators count their records if `countsRecords` says so. */
 export interface LoopOptions {
   /** Whether it fills `origins` of its trace. Default false. */
   readonly tracksOrigins?: boolean;
   /** Whether it freezes records between operators. Default false. */
   readonly freezesRecords?: boolean;
+  /** Decides about records at which a function of an operator with `errors` fails. */
+  readonly rejections?: RecordRejections | undefined;
+  /** Index of the first operator in the task's chain. Default 0. */
+  readonly firstOperator?: number | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
 }

@@ -5,6 +5,12 @@ import type { SegmentState } from '../state/stage-state.ts';
 export interface SegmentTrace {
   /** It failed in operator `operator` of the segment, at the record with this index. */
   failedAt(operator: number, index: number): void;
+  /**
+   * A function of operator `operator` failed at the record with this index, and the operator has `errors`.
+   * @returns what takes the place of its result; `skipped` for nothing
+   * @throws the error, if it fails the task
+   */
+  reject(operator: number, index: number, error: unknown, record: unknown): unknown;
   /** By result: index of its input record. undefined if origins are not tracked. */
   readonly origins: number[] | undefined;
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../environment.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import type { Blame } from '../operator-stage.ts';
-import { pictureOf } from './record-picture.ts';
+import { pictureOf } from '../record-picture.ts';
 
 /** How long the end of a failed task may be delayed to locate the origin of a record exactly. */
 const locateTimeoutMs = 500;

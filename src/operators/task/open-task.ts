@@ -8,13 +8,19 @@ import { SinkOutput } from './sink-output.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
 import { SourceInput } from './source-input.ts';
 import type { Source, SourceReader } from '../source.ts';
-import type { TaskParts } from './stream-task.ts';
+import { DeadLetterOutput } from '../rejected/dead-letter-output.ts';
+import { type DeadLetterSink, deadLetterSinks } from '../rejected/dead-letter-sinks.ts';
+import type { ErrorTallies } from '../rejected/error-tallies.ts';
+import { type FirstRejection, Rejections, rejectsRecords } from '../rejected/rejections.ts';
+import type { TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
+import type { RuntimeContext } from '../runtime-context.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { InputState, OutputState, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
+import type { TaskInput } from '../../partitions/task-io.ts';
 import { InputGate } from './input-gate.ts';
 import { type ChannelSelection, RecordWriter } from './record-writer.ts';
 import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';
@@ -43,6 +49,10 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly readers: readonly string[];
   /** Names the subpartition that a channel reads. */
   readonly nameOfChannel?: (channel: number) => string;
+  /** Those of the run. */
+  readonly errorTallies: ErrorTallies;
+  /** Called for the first record that an operator rejects. */
+  readonly rejected?: (rejection: FirstRejection) => void;
   /** Called with the source or sink that cannot be opened. */
   readonly blame?: (uid: string) => void;
 }
@@ -50,11 +60,38 @@ export interface OpenTaskOptions extends BatchLimits {
 /** Opens the parts of a subtask: synchronously, unless it has a source or a sink. Closes all of them if one fails. */
 export function openTask(options: OpenTaskOptions): TaskParts | Promise<TaskParts> {
   const { source, sink } = options.program;
-  return source === undefined && sink === undefined ? join(options, undefined, undefined) : openEnds(options);
+  const rejections = rejectionsOf(options);
+  const isAtOnce = source === undefined && sink === undefined && rejections === undefined;
+  return isAtOnce
+    ? join(options, undefined, { reader: undefined, writer: undefined, letters: [] })
+    : openEnds(options, rejections);
 }
 
-/** The first failure counts. The signal tells the other end, which is closed once it is open. */
-async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
+/** The source and the sinks of a task, open. */
+interface OpenEnds {
+  readonly reader: SourceReader<unknown> | undefined;
+  readonly writer: SinkWriter<unknown> | undefined;
+  readonly letters: readonly (DeadLetterSink & { readonly writer: SinkWriter<unknown> })[];
+}
+
+/** What a task knows of the records that it rejects; undefined if every error fails it. */
+function rejectionsOf({ program, context, uids, errorTallies, rejected }: OpenTaskOptions): Rejections | undefined {
+  if (!rejectsRecords(program)) return undefined;
+  const rejections = new Rejections({
+    program,
+    uids: uidsOf(program, uids),
+    subtask: context.subtask,
+    tallies: errorTallies,
+    first: (rejection) => rejected?.(rejection),
+  });
+  if (program.source?.errors !== undefined) {
+    context.reject = (error, raw, position) => rejections.rejectRaw(error, raw, position);
+  }
+  return rejections;
+}
+
+/** The first failure counts. The signal tells the other ends, which are closed once they are open. */
+async function openEnds(options: OpenTaskOptions, rejections: Rejections | undefined): Promise<TaskParts> {
   const { program, context, sourcePlan, uids, closeLimit, restore } = options;
   const { source, sink } = program;
   const [first, last] = [uids[0] as string, uids.at(-1) as string];
@@ -63,13 +100,21 @@ async function openEnds(options: OpenTaskOptions): Promise<TaskParts> {
     return source && openSource(source, context, sourcePlan && (await sourcePlan()), from);
   });
   const writer = blaming(options, last, async () => sink && openSink(sink, context));
+  const letters = deadLetterSinks(program, uids).map((letter) =>
+    blaming(options, letter.uid, async () => ({
+      ...letter,
+      writer: await openSink(letter.sink, context.as(letter.vertex)),
+    })),
+  );
   try {
-    return join(options, ...(await Promise.all([reader, writer])));
+    const [opened, ...ends] = await Promise.all([Promise.all(letters), reader, writer]);
+    return join(options, rejections, { reader: ends[0], writer: ends[1], letters: opened });
   } catch (error) {
     context.abort();
     const closings = [
       closingOf(`the source "${first}"`, async () => (await reader)?.close()),
       closingOf(`the sink "${last}"`, async () => (await writer)?.abort()),
+      ...letters.map((letter) => closingOf('the sink of dead letters', async () => (await letter).writer.abort())),
     ];
     await new Promise<void>((resolve) => closeAll(closings, closeLimit, resolve));
     throw error;
@@ -96,7 +141,7 @@ async function openSource(
   return reader;
 }
 
-async function openSink(sink: Sink<unknown>, context: TaskContext): Promise<SinkWriter<unknown>> {
+async function openSink(sink: Sink<unknown>, context: RuntimeContext): Promise<SinkWriter<unknown>> {
   const writer = await sink.open(context);
   checkMethods(`open of sink "${sink.name}"`, writer, ['write', 'commit', 'abort']);
   return writer;
@@ -110,8 +155,8 @@ function checkMethods(what: string, opened: unknown, methods: readonly string[])
 
 function join(
   options: OpenTaskOptions,
-  reader: SourceReader<unknown> | undefined,
-  writer: SinkWriter<unknown> | undefined,
+  rejections: Rejections | undefined,
+  { reader, writer, letters }: OpenEnds,
 ): TaskParts {
   const { program, context, partitions, callLimiters, wake, uids, restore } = options;
   const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
@@ -133,7 +178,10 @@ function join(
     uids: names.operators,
     // From the second attempt on, because it costs a few percent. A key function that fails mostly fails again, so
     // the failure that ends the job has its record.
-    tracksOrigins: context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash'),
+    tracksOrigins:
+      rejections !== undefined ||
+      (context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash')),
+    rejections,
     wake,
   });
   try {
@@ -141,10 +189,13 @@ function join(
       chain.restore(restore.state.chain);
       for (const [index, output] of outputs.entries()) output.restore(restore.state.outputs[index] as OutputState);
     }
+    // Channels last: what was opened before may fail, and a pipelined result is read once.
+    const input = reader === undefined ? openGate(options) : openInput(options, reader, limits);
+    rejections?.connect(input, letterOutputs(letters, limits, input));
     return {
-      // Channels last, because opening the other parts may fail, and a pipelined result can be read only once.
-      input: reader === undefined ? openGate(options) : openInput(options, reader, limits),
+      input,
       chain,
+      rejections,
       outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
       uids: names,
     };
@@ -152,6 +203,19 @@ function join(
     chain.close();
     throw error;
   }
+}
+
+function letterOutputs(
+  letters: OpenEnds['letters'],
+  { batchSize }: BatchLimits,
+  input: TaskInput,
+): ReadonlyMap<string, DeadLetterOutput> {
+  return new Map(
+    letters.map(({ uid, vertex, writer }) => [
+      uid,
+      new DeadLetterOutput(uid, new SinkOutput(writer, vertex), batchSize, input),
+    ]),
+  );
 }
 
 function openGate({ openChannels, channelOrder, nameOfChannel, restore }: OpenTaskOptions): InputGate {

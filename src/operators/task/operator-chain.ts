@@ -6,6 +6,7 @@ import { FusedChain, type SynchronousOperator } from '../fused/fused-chain.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { PipeStage } from '../pipe-stage.ts';
+import type { RecordRejections } from '../rejected/rejections.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 import type { ChainState, PassingState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
@@ -29,7 +30,8 @@ export function createOperatorChain(
     let firstOperator = 0;
     for (const [index, group] of groups.entries()) {
       const tracksOrigins = context.tracksOrigins === true || index < groups.length - 1;
-      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins }));
+      const rejections = context.rejections && behind(stages.slice(), context.rejections);
+      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins, rejections }));
       firstOperator += 'kind' in group ? 1 : group.length;
     }
   } catch (error) {
@@ -61,6 +63,27 @@ function groupsOf(operators: readonly OperatorDescription[]): Group[] {
 function createStage(group: Group, runtime: RuntimeContext, context: StageContext): OperatorStage {
   if (!('kind' in group)) return new FusedChain(group, context);
   return group.kind === 'pipe' ? new PipeStage(group, context) : new AsyncMapStage(group, runtime, context);
+}
+
+/** The rejections of a stage behind `stages`: it numbers records as in their input. */
+function behind(stages: readonly OperatorStage[], rejections: RecordRejections): RecordRejections {
+  if (stages.length === 0) return rejections;
+  return {
+    seen: rejections.seen,
+    countsRecords: (operator) => rejections.countsRecords(operator),
+    noteRecord: (operator) => rejections.noteRecord(operator),
+    reject: (failed) => rejections.reject({ ...failed, number: originBefore(stages, failed.number) }),
+    rejectKey: (...failed) => rejections.rejectKey(...failed),
+  };
+}
+
+/** The input record of a chain of stages that led to its result number `number`. */
+function originBefore(stages: readonly OperatorStage[], number: number | undefined): number | undefined {
+  let origin = number;
+  for (let at = stages.length - 1; at >= 0 && origin !== undefined; at--) {
+    origin = (stages[at] as OperatorStage).originOf(origin);
+  }
+  return origin;
 }
 
 /** A chain without operators. */
@@ -171,11 +194,11 @@ class StageChain implements OperatorStage {
     const blame = this.#stages[last]?.blame;
     if (blame?.record === undefined) return blame;
     const { value, number } = blame.record;
-    return { ...blame, record: { value, number: this.#originBefore(last, number) } };
+    return { ...blame, record: { value, number: originBefore(this.#stages.slice(0, last), number) } };
   }
 
   originOf(result: number): number | undefined {
-    return this.#originBefore(this.#stages.length, result);
+    return originBefore(this.#stages, result);
   }
 
   snapshot(): StateSnapshot<ChainState> {
@@ -201,15 +224,6 @@ class StageChain implements OperatorStage {
 
   close(): void {
     for (const stage of this.#stages) stage.close();
-  }
-
-  /** The input record of the chain that led to input record `number` of a stage. */
-  #originBefore(stage: number, number: number | undefined): number | undefined {
-    let origin = number;
-    for (let before = stage - 1; before >= 0 && origin !== undefined; before--) {
-      origin = (this.#stages[before] as OperatorStage).originOf(origin);
-    }
-    return origin;
   }
 
   /** Skips every stage up to the last one that is done, and tells the next that its input has ended. */

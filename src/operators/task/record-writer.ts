@@ -11,7 +11,9 @@ import type { OutputState } from '../state/task-state.ts';
 export type ChannelSelection =
   | { readonly kind: 'round-robin' }
   | { readonly kind: 'broadcast' }
-  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown };
+  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown; readonly passesErrors?: boolean };
+
+type KeyOf = (record: unknown) => unknown;
 
 export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
@@ -94,7 +96,8 @@ export class RecordWriter implements TaskOutput {
       case 'round-robin':
         return this.#writeInTurn(records, fitting !== undefined);
       case 'hash':
-        return this.#writeByKey(records, selection.keyOf as (record: unknown) => unknown, fitting !== undefined);
+        if (selection.passesErrors === true) return this.#writeByKeyOrFirst(records, selection.keyOf as KeyOf);
+        return this.#writeByKey(records, selection.keyOf as KeyOf, fitting !== undefined);
     }
   }
 
@@ -143,7 +146,7 @@ export class RecordWriter implements TaskOutput {
     }
   }
 
-  #writeByKey(records: Batch, keyOf: (record: unknown) => unknown, areSmall: boolean): void {
+  #writeByKey(records: Batch, keyOf: KeyOf, areSmall: boolean): void {
     const { subpartitionCount } = this.#partition;
     // The position is in two local numbers, which cost nothing because only the error handler reads them.
     let placed = 0;
@@ -163,6 +166,20 @@ export class RecordWriter implements TaskOutput {
       throw error;
     }
     this.#before += records.length;
+  }
+
+  /** A record without a key goes to the first consumer, which rejects it. */
+  #writeByKeyOrFirst(records: Batch, keyOf: KeyOf): void {
+    const { subpartitionCount } = this.#partition;
+    for (const record of records) {
+      let subpartition = 0;
+      try {
+        subpartition = subpartitionOfKey(keyOf(record), subpartitionCount);
+      } catch {
+        // Its consumer asks again, and says why.
+      }
+      this.#appendMeasured(subpartition, record);
+    }
   }
 
   #append(subpartition: number, record: unknown): void {

@@ -3,38 +3,19 @@ import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
-import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
 import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
 import { taskFaultPoints } from './fault-points.ts';
 import { FailureScene } from './failure-scene.ts';
-import type { Blame, OperatorStage } from '../operator-stage.ts';
+import type { Blame } from '../operator-stage.ts';
+import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
+import type { TaskCounts, TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
 import { snapshotOf } from './task-snapshot.ts';
 import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { TaskState } from '../state/task-state.ts';
-
-/** The parts of an open task. */
-export interface TaskParts {
-  readonly input: TaskInput;
-  readonly chain: OperatorStage;
-  readonly outputs: readonly TaskOutput[];
-  /** uids for messages: of its source, of the operators in its chain, and of its last part. */
-  readonly uids: {
-    readonly source: string | undefined;
-    readonly operators: readonly string[];
-    readonly last: string;
-  };
-}
-
-/** Record counts of an attempt so far. */
-export interface TaskCounts {
-  readonly recordsIn: number;
-  readonly recordsOut: number;
-  /** Whether it finished before the end of its input, because no consumer needed more of its output. */
-  readonly isCurtailed: boolean;
-}
 
 /** The reports of a task: `running` once, then one of the three ends, once. */
 export interface TaskListener {
@@ -78,6 +59,8 @@ export class StreamTask implements Runnable {
   readonly #wake: () => void;
   #phase: 'created' | 'opening' | 'running' | 'committing' | 'ending' | 'ended' = 'created';
   #parts: TaskParts | undefined;
+  /** Where its results and its dead letters go. */
+  #outputs: readonly (TaskOutput | SideOutput)[] = [];
   #subscription: Subscription | undefined;
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
@@ -145,12 +128,13 @@ export class StreamTask implements Runnable {
 
   #opened(parts: TaskParts): void {
     this.#parts = parts;
+    this.#outputs = [...parts.outputs, ...(parts.rejections?.outputs ?? [])];
     this.#phase = 'running';
     this.#wake();
     if (this.#end !== undefined) return;
-    const { input, outputs } = parts;
+    const { input } = parts;
     input.onAvailable(this.#wake);
-    for (const output of outputs) output.onWritable(this.#wake);
+    for (const output of this.#outputs) output.onWritable(this.#wake);
     this.#subscription = input.elements$.subscribe({
       next: (element) => this.#attempt(() => this.#take(element)),
       error: (error: unknown) => this.#fail(error, parts.uids.source),
@@ -159,7 +143,8 @@ export class StreamTask implements Runnable {
   }
 
   #work(shouldYield: () => boolean): 'ready' | 'blocked' {
-    const { input, chain, outputs } = this.#parts as TaskParts;
+    const { input, chain } = this.#parts as TaskParts;
+    const outputs = this.#outputs;
     do {
       let isNeeded = outputs.length === 0;
       for (const output of outputs) {
@@ -230,7 +215,7 @@ export class StreamTask implements Runnable {
   }
 
   /** An output failed. */
-  #failAt({ blame }: TaskOutput, error: unknown): void {
+  #failAt({ blame }: Pick<TaskOutput, 'blame'>, error: unknown): void {
     const { chain, uids } = this.#parts as TaskParts;
     const { uid, record } = blame ?? { uid: undefined };
     this.#fail(error, uid ?? uids.last, record && { value: record.value, number: chain.originOf(record.number) });
@@ -247,7 +232,8 @@ export class StreamTask implements Runnable {
   /** ST2: once the last output is safe the input is closed, and then the task has finished. */
   #commit(): void {
     this.#phase = 'committing';
-    const { input, outputs, uids } = this.#parts as TaskParts;
+    const { input } = this.#parts as TaskParts;
+    const outputs = this.#outputs;
     // ST5.
     if (!this.#isInputOver) input.dismiss();
     let open = outputs.length;
@@ -261,11 +247,11 @@ export class StreamTask implements Runnable {
       });
     };
     if (open === 0) finished();
-    const ended = (error?: Error): void => {
-      if (error !== undefined) this.#fail(error, uids.last);
-      else if (--open === 0 && this.#end === undefined) finished();
-    };
     for (const output of outputs) {
+      const ended = (error?: Error): void => {
+        if (error !== undefined) this.#failAt(output, error);
+        else if (--open === 0 && this.#end === undefined) finished();
+      };
       if (this.#isCurtailed) output.curtail(ended);
       else output.finish(ended);
     }
@@ -282,10 +268,10 @@ export class StreamTask implements Runnable {
       this.#report();
       return 'blocked';
     }
-    const { input, chain, outputs, uids } = this.#parts;
+    const { input, chain, uids } = this.#parts;
     chain.close();
-    const sink = uids.last === undefined ? 'an output' : `the sink "${uids.last}"`;
-    const aborts = outputs.map((output): Closing => ({ what: sink, close: (done) => output.abort(done) }));
+    const what = uids.last === undefined ? 'an output' : `the sink "${uids.last}"`;
+    const aborts = this.#outputs.map((output): Closing => ({ what, close: (done) => output.abort(done) }));
     const close = (closings: readonly Closing[]): void => this.#close(closings, () => this.#report());
     if (this.#end?.kind !== 'failed') close([this.#inputClosing(), ...aborts]);
     else {
@@ -331,7 +317,13 @@ export class StreamTask implements Runnable {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     const { listener } = this.#options;
-    const counts = { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, isCurtailed: this.#isCurtailed };
+    const rejected = this.#parts?.rejections?.counts ?? [];
+    const counts: TaskCounts = {
+      recordsIn: this.#recordsIn,
+      recordsOut: this.#recordsOut,
+      isCurtailed: this.#isCurtailed,
+      ...(rejected.length > 0 && { rejected }),
+    };
     if (this.#end === undefined) listener.finished(counts);
     else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());
     else listener.canceled(counts);

@@ -12,6 +12,8 @@ export class TaskContext implements RuntimeContext {
   readonly attempt: AttemptNumber;
   readonly environment: Environment;
   readonly outputs: RunOutputs;
+  /** Set before the source is opened. */
+  reject: RuntimeContext['reject'];
   #controller: AbortController | undefined;
   #isAborted = false;
 
@@ -32,6 +34,18 @@ export class TaskContext implements RuntimeContext {
       if (this.#isAborted) this.#controller.abort();
     }
     return this.#controller.signal;
+  }
+
+  /** The same context under the name of a vertex beside this one, for the sink of its dead letters. */
+  as(vertex: string): RuntimeContext {
+    const { job, run, subtask, parallelism, attempt, environment, outputs } = this;
+    const signalOf = (): AbortSignal => this.signal;
+    return {
+      ...{ job, run, vertex, subtask, parallelism, attempt, environment, outputs },
+      get signal() {
+        return signalOf();
+      },
+    };
   }
 
   /** The attempt ends early: aborts the signal. Idempotent. */

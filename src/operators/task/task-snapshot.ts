@@ -8,15 +8,16 @@ interface StatefulParts {
   readonly input: Pick<TaskInput, 'snapshot'>;
   readonly chain: Pick<OperatorStage, 'snapshot'>;
   readonly outputs: readonly Pick<TaskOutput, 'snapshot'>[];
+  readonly rejections?: { readonly outputs: readonly Pick<TaskOutput, 'snapshot'>[] } | undefined;
 }
 
 /** The state of a task; absent, with the first reason, if some part cannot capture its own. */
-export function snapshotOf({ input, chain, outputs }: StatefulParts): StateSnapshot<TaskState> {
+export function snapshotOf({ input, chain, outputs, rejections }: StatefulParts): StateSnapshot<TaskState> {
   const [read, held] = [input.snapshot(), chain.snapshot()];
   if (read.kind === 'absent') return read;
   if (held.kind === 'absent') return held;
   const written: OutputState[] = [];
-  for (const output of outputs) {
+  for (const output of [...outputs, ...(rejections?.outputs ?? [])]) {
     const snapshot = output.snapshot();
     if (snapshot.kind === 'absent') return snapshot;
     written.push(snapshot.state);

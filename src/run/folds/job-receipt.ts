@@ -1,3 +1,4 @@
+import type { RejectedRecords } from '../../actors/protocol/deployment.ts';
 import { counted } from './counted.ts';
 
 /** The cost of one failure. */
@@ -68,6 +69,8 @@ export interface JobReceipt {
    * produced.
    */
   readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
+  /** Records that `onError` rejected, by operator and source, in the attempts that finished. */
+  readonly rejected: readonly RejectedRecords[];
   /**
    * Sources that cannot be read again but were reopened by restarted attempts: the number of such attempts, over all
    * subtasks, and of the records that earlier attempts had read. These records are lost, with those that arrived
@@ -109,6 +112,14 @@ function describeResumed({ earlier, tasks, results, records, bytes, rerun }: Res
   ];
 }
 
+/** `12 skipped by "parse"`, `3 dead letters of "embed"`. */
+function rejectedBy({ operator, skipped, deadLetters }: RejectedRecords): string[] {
+  return [
+    ...(skipped > 0 ? [`${skipped} skipped by "${operator}"`] : []),
+    ...(deadLetters > 0 ? [`${counted(deadLetters, 'dead letter')} of "${operator}"`] : []),
+  ];
+}
+
 /** A receipt as text: failures and their cost, tasks that ended early, sources that lost records. */
 export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const { tasks, records, failovers } = receipt;
@@ -133,6 +144,13 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     lines.push(
       `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: no consumer needed more`,
     );
+  }
+  const rejected = receipt.rejected.flatMap(rejectedBy);
+  if (rejected.length > 0) lines.push(`  records not processed: ${rejected.join(', ')}`);
+  const replaced = receipt.rejected.filter((one) => one.replaced > 0);
+  if (replaced.length > 0) {
+    const named = replaced.map(({ operator, replaced: count }) => `${count} of "${operator}"`);
+    lines.push(`  records answered by \`onError\`: ${named.join(', ')}`);
   }
   for (const { source, attempts, records: read } of receipt.reopenedSources) {
     lines.push(

@@ -32,6 +32,11 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     isCurtailed
       ? { level: 'info', message: `${task} ended after ${recordsOut} records: no consumer needs more` }
       : undefined,
+  'record.rejected': ({ task, attempt, outcome, cause, place }) => ({
+    level: 'warn',
+    message: `${task} rejects records: the first is ${rejectedAs[outcome]}: ${cause.message}${inWords(place)}`,
+    about: { attempt, cause, place },
+  }),
   'source.reopened': ({ task, source, attempt }) => ({
     level: 'warn',
     message: `${task} reopens the source "${source}", which cannot be read again: earlier records are lost`,
@@ -94,6 +99,7 @@ function reusedInWords(reused: readonly ReusedResult[]): string {
   const verb = reused.length === 1 ? 'is' : 'are';
   return `${counted(reused.length, 'result')} with ${counted(records, 'record')} ${verb} re-used`;
 }
+const rejectedAs = { skipped: 'skipped', deadLetter: 'a dead letter', replaced: 'replaced' } as const;
 
 function inWords(place: FailurePlace | undefined): string {
   return place === undefined ? '' : ` (${describePlace(place)})`;

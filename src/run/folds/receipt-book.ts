@@ -61,6 +61,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       movedByVertex: byId(vertices, (vertex) => movedRecords(vertex, durationMs)),
       records: recordsOf(vertices),
       endedEarly: this.#tally.endedEarly(),
+      rejected: this.#tally.rejected(),
       reopenedSources: this.#tally.reopenedSources(),
       failovers: this.#failovers.value(),
       resumed: this.#resumed,

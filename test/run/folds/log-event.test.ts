@@ -35,6 +35,13 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },
     'warn: ticks[0] reopens the source "ticks", which cannot be read again: earlier records are lost',
   ],
+  'record.rejected': [
+    {
+      ...{ task: 'map[2]', vertex: 2, attempt, outcome: 'skipped', cause },
+      place: { operator: 'map', record: { position: 'rows.jsonl:3', picture: '{}' } },
+    },
+    'warn: map[2] rejects records: the first is skipped: gone (in "map", at rows.jsonl:3: {})',
+  ],
   'region.stateChanged': [{ region, state: 'running' }, undefined],
   'task.failed': [
     { failover, task: 'map[2]', attempt, cause, classification: 'recoverable', labels: {} },

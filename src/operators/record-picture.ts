@@ -1,4 +1,4 @@
-import { isSecretName, withoutSecrets } from '../../secret-name.ts';
+import { isSecretName, withoutSecrets } from '../secret-name.ts';
 
 const mostLength = 160;
 const mostText = 24;

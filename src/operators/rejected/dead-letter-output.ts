@@ -1,0 +1,141 @@
+import type { OutputBlame, TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { DeadLetter } from './dead-letter.ts';
+
+/** A dead letter on its way to the sink. */
+interface Waiting {
+  readonly letter: DeadLetter;
+  /** Number of the record in the task's input, from 0; undefined if unknown, or if its origin is known exactly. */
+  readonly number: number | undefined;
+}
+
+/** An output of a task beside its results: it ends with the task, but takes no results. */
+export type SideOutput = Omit<TaskOutput, 'write' | 'mark'>;
+
+/**
+ * The dead letters of one operator as an output of its task. While many wait, the task takes no input.
+ *
+ * Invariants:
+ * - DL1 The letters reach the sink in the order in which the records were rejected, each once.
+ * - DL2 The sink commits when every letter was written, and before the task has finished.
+ * - DL3 After an abort no letter is written.
+ */
+export class DeadLetterOutput implements SideOutput {
+  /** It does not keep a task running whose results are not needed. */
+  readonly isNeeded = false;
+  readonly #uid: string;
+  readonly #sink: TaskOutput;
+  readonly #mostWaiting: number;
+  #waiting: Waiting[] = [];
+  readonly #locate: TaskInput['locate'];
+  #isAborted = false;
+  #isLocating = false;
+  #listener: (() => void) | undefined;
+  #finished: ((error?: Error) => void) | undefined;
+
+  /**
+   * @param uid of the operator
+   * @param mostWaiting letters that may wait before the task has to
+   * @param input of the task, which says where its records came from
+   */
+  constructor(uid: string, sink: TaskOutput, mostWaiting: number, input: TaskInput) {
+    this.#uid = uid;
+    this.#sink = sink;
+    this.#mostWaiting = mostWaiting;
+    this.#locate = input.locate && ((number) => input.locate?.(number) as Promise<string | undefined>);
+  }
+
+  get isWritable(): boolean {
+    return this.#waiting.length < this.#mostWaiting;
+  }
+
+  get failure(): Error | undefined {
+    return this.#sink.failure;
+  }
+
+  get blame(): OutputBlame {
+    return { uid: this.#uid, record: undefined };
+  }
+
+  /** Takes a letter. @param number of its record in the task's input, to be located */
+  add(letter: DeadLetter, number: number | undefined): void {
+    this.#waiting.push({ letter, number });
+  }
+
+  waitForRoom(): void {
+    this.#move();
+  }
+
+  onWritable(listener: () => void): void {
+    this.#listener = listener;
+    this.#sink.onWritable(() => {
+      this.#move();
+      listener();
+    });
+  }
+
+  snapshot(): ReturnType<TaskOutput['snapshot']> {
+    return this.#sink.snapshot();
+  }
+
+  restore(state: Parameters<TaskOutput['restore']>[0]): void {
+    this.#sink.restore(state);
+  }
+
+  flush(): void {
+    this.#move();
+  }
+
+  finish(done: (error?: Error) => void): void {
+    this.#finished = done;
+    this.#move();
+  }
+
+  curtail(done: (error?: Error) => void): void {
+    this.finish(done);
+  }
+
+  abort(done: () => void): void {
+    this.#isAborted = true;
+    this.#waiting = [];
+    this.#finished = undefined;
+    this.#sink.abort(done);
+  }
+
+  /** Writes what waits, once its origin is known and the sink takes it. DL2. */
+  #move(): void {
+    if (this.#isLocating || !this.#sink.isWritable) return;
+    const waiting = this.#waiting;
+    if (waiting.length > 0 && this.failure === undefined) {
+      this.#waiting = [];
+      if (this.#locate === undefined) this.#write(waiting.map(({ letter }) => letter));
+      else void this.#writeLocated(waiting, this.#locate);
+      return this.#move();
+    }
+    const finished = this.#finished;
+    this.#finished = undefined;
+    if (finished !== undefined) this.#sink.finish(finished);
+  }
+
+  async #writeLocated(waiting: readonly Waiting[], locate: NonNullable<TaskInput['locate']>): Promise<void> {
+    this.#isLocating = true;
+    const letters: DeadLetter[] = [];
+    for (const { letter, number } of waiting) {
+      const position = number === undefined || this.#isAborted ? undefined : await locate(number);
+      letters.push(position === undefined ? letter : { ...letter, position });
+    }
+    this.#isLocating = false;
+    // DL3.
+    if (this.#isAborted) return;
+    this.#write(letters);
+    this.#move();
+    this.#listener?.();
+  }
+
+  #write(letters: readonly DeadLetter[]): void {
+    try {
+      this.#sink.write(letters);
+    } catch {
+      // The task asks for the failure.
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { OperatorStage } from '../operator-stage.ts';
+import type { RejectedRecords, Rejections } from '../rejected/rejections.ts';
+
+/** What a task works with once it was opened. */
+export interface TaskParts {
+  readonly input: TaskInput;
+  readonly chain: OperatorStage;
+  /** Where its results go. */
+  readonly outputs: readonly TaskOutput[];
+  /** The records that it rejects, and the outputs of its dead letters; undefined if every error fails it. */
+  readonly rejections?: Pick<Rejections, 'outputs' | 'counts'> | undefined;
+  /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
+  readonly uids: {
+    readonly source: string | undefined;
+    readonly operators: readonly string[];
+    readonly last: string;
+  };
+}
+
+/** Record counts of an attempt so far. */
+export interface TaskCounts {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Whether it finished before the end of its input, because no consumer needed more of its output. */
+  readonly isCurtailed: boolean;
+  /** Records that were rejected, by operator; absent if none were. */
+  readonly rejected?: readonly RejectedRecords[];
+}
