@@ -159,6 +159,7 @@ export type {
   KeyConcurrency,
   KeyedProcessContext,
   RateLimit,
+  RememberOptions,
   TokenLimit,
 } from './operators/operator-description.ts';
 
@@ -206,6 +207,8 @@ export {
 } from './errors/result-errors.ts';
 export { IllegalStateError, InvalidArgumentError, JobValidationError } from './errors/usage-errors.ts';
 export { CallCostError, RetryAfterError } from './operators/calls/call-errors.ts';
+export { AnswerNotRememberedError, AnswersInUseError } from './operators/answers/answer-errors.ts';
+export type { CallCounts } from './operators/answers/answer-memory.ts';
 export type {
   AttemptNumber,
   ExecutionVertexId,

@@ -1,5 +1,5 @@
 import type { FailurePlace } from '../failure-place.ts';
-import type { RejectedRecords, RejectionOutcome, StoredOutput } from './protocol/deployment.ts';
+import type { CallCounts, RejectedRecords, RejectionOutcome, StoredOutput } from './protocol/deployment.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 
@@ -53,6 +53,8 @@ export type JobEvent =
       readonly recordsOut: number;
       /** Whether it finished before the end of its input, because no consumer needed more of its output. */
       readonly isCurtailed: boolean;
+      /** Calls of operators that remember their answers; absent if there is none. */
+      readonly calls?: CallCounts;
       /** Its results that outlive the process; absent if none can. */
       readonly stored?: readonly StoredOutput[];
       /** Records that `onError` rejected, by operator; absent if none. */

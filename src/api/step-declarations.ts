@@ -123,6 +123,7 @@ const decidesRecords: Readonly<Record<keyof AsyncMapOptions, boolean>> = {
   maxRetryAfterMs: false,
   rateLimit: false,
   concurrencyPerKey: false,
+  remember: false,
 };
 
 const defaults = { ordered: true } satisfies AsyncMapOptions;

@@ -141,6 +141,7 @@ export const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions 
   maxRetryAfterMs: true,
   rateLimit: true,
   concurrencyPerKey: true,
+  remember: true,
 };
 
 /** The name of a call in messages: `mapAsync "embed"`. */

@@ -16,6 +16,7 @@ import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/fault-points.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
+import { RunAnswers, type RunAnswersOptions } from '../operators/answers/run-answers.ts';
 import { CallLimiters } from '../operators/calls/call-limiters.ts';
 import type { CloseLimit } from '../operators/close-all.ts';
 import { openTask } from '../operators/task/open-task.ts';
@@ -30,7 +31,10 @@ import { type LocalDataPlanePlan, LocalResults, type LocalResultsOptions } from 
 import { ProgramRegistry } from './program-registry.ts';
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
 
-export interface LocalDataPlaneOptions extends BatchLimits, LocalResultsOptions {
+export interface LocalDataPlaneOptions
+  extends BatchLimits,
+    LocalResultsOptions,
+    Omit<RunAnswersOptions, 'operators' | 'run'> {
   /** How long the source and the sink of a task may take to close. */
   readonly cancellationTimeoutMs: number;
   /** Maximum steps of tasks per turn; see {@link TaskScheduler}. */
@@ -45,6 +49,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #scheduler: TaskScheduler;
   readonly #callLimiters: CallLimiters;
   readonly #errorTallies = new LocalErrorTallies();
+  readonly #answers: RunAnswers;
   readonly #sourcePlans = new SourcePlans();
   readonly #outputs: OutputClaims;
   readonly #results: LocalResults;
@@ -57,6 +62,7 @@ export class LocalDataPlane implements DataPlane {
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#outputs = new OutputClaims(options.run, plan.name);
     this.#callLimiters = new CallLimiters(options.environment);
+    this.#answers = new RunAnswers({ ...options, operators: this.#registry.operators() });
     this.#results = new LocalResults(plan, options);
   }
 
@@ -107,7 +113,7 @@ export class LocalDataPlane implements DataPlane {
 
   async dispose(): Promise<void> {
     this.#outputs.release();
-    await this.#results.dispose();
+    await Promise.all([this.#answers.close(), this.#results.dispose()]);
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
@@ -140,6 +146,7 @@ export class LocalDataPlane implements DataPlane {
             callLimiters: this.#callLimiters,
             errorTallies: this.#errorTallies,
             rejected: surroundings.rejected,
+            answers: this.#answers,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
@@ -154,8 +161,10 @@ export class LocalDataPlane implements DataPlane {
             blame,
           });
         const missing = this.#unregistered(deployment, surroundings);
-        if (missing.length === 0) return open();
-        return Promise.all(missing.map((id) => surroundings.registered(id, context.signal))).then(open);
+        const awaited = missing.map((id) => surroundings.registered(id, context.signal));
+        const answers = this.#answers.open(uids);
+        if (answers !== undefined) awaited.push(answers);
+        return awaited.length === 0 ? open() : Promise.all(awaited).then(open);
       },
     });
   }

@@ -1,6 +1,7 @@
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { JobVertexId } from '../ids.ts';
+import type { NamedOperator } from '../operators/answers/run-answers.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 
 /** The functions of a job in this executor, by vertex name: a deployment names its program and carries no code. */
@@ -17,6 +18,14 @@ export class ProgramRegistry {
       const program = programs[index];
       if (program !== undefined) this.#programs.set(vertex.id, { program, operators: vertex.operators ?? [vertex.id] });
     }
+  }
+
+  /** The operators of all vertices, without sources and sinks. */
+  operators(): NamedOperator[] {
+    return [...this.#programs.values()].flatMap(({ program, operators: uids }) => {
+      const first = program.source === undefined ? 0 : 1;
+      return program.operators.map((description, index) => ({ uid: uids[first + index] as string, description }));
+    });
   }
 
   /** @throws IllegalStateError if the vertex is unknown here, or has other operators than in the deployment */

@@ -27,6 +27,29 @@ export interface KeyConcurrency<In = never> {
   readonly limit: number;
 }
 
+/** How `mapAsync` remembers its answers. */
+export interface RememberOptions<In = never> {
+  /**
+   * The key of a record: records with the same key get the same answer, for one call. Default: the whole record, in which
+   * the order of properties counts.
+   */
+  readonly key?: ((record: In) => string) | undefined;
+  /**
+   * Where the answers are. Default: `answers` in the run's `stateDirectory`. A directory may be shared by operators, jobs
+   * and runs at the same time.
+   */
+  readonly directory?: string | undefined;
+  /**
+   * Maximum bytes of the directory, about; past it the oldest answers are dropped. If operators that share it differ, the
+   * smallest counts. Default: no limit.
+   */
+  readonly maxBytes?: number | undefined;
+  /** How long an answer is good, in ms. Default: forever. */
+  readonly ttlMs?: number | undefined;
+  /** Whether the error of a record whose calls have all failed is remembered too. Default: false. */
+  readonly errors?: boolean | undefined;
+}
+
 /** Options of `mapAsync` for records of type `In`. */
 export interface AsyncMapOptions<In = never> {
   /** Maximum calls under way, per subtask. Default 16. */
@@ -72,6 +95,12 @@ export interface AsyncMapOptions<In = never> {
    * key run one after the other, within a subtask in record order. Default: no limit.
    */
   readonly concurrencyPerKey?: KeyConcurrency<In> | undefined;
+  /**
+   * Whether answers are remembered, so that no call is paid twice: after a restart of the task, in a later run, or for
+   * another record with the same key. An answer is found by the operator's `uid`, its `version` (default: the source text
+   * of the function) and the key; it takes no call and no rate limit. Default: on in a run with `stateDirectory`.
+   */
+  readonly remember?: boolean | RememberOptions<In> | undefined;
 }
 
 /** The second argument of the `mapAsync` function. */

@@ -1,4 +1,5 @@
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
+import type { AnswerMemories, CallCounts } from './answers/answer-memory.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import type { RecordRejections } from './rejected/rejections.ts';
@@ -36,6 +37,8 @@ export interface OperatorStage {
   readonly isDone: boolean;
   /** What it was working on when `push` or `poll` threw; undefined until then. */
   readonly blame: Blame | undefined;
+  /** Calls of operators that remember their answers; undefined if there is none. */
+  readonly calls?: CallCounts | undefined;
   /**
    * Number of the input record that produced result number `result`, both from 0; undefined if unknown. Only with
    * `tracksOrigins`.
@@ -61,6 +64,8 @@ export interface OperatorStage {
 export interface StageContext extends BatchLimits {
   /** The call limiters of the run. */
   readonly callLimiters: CallLimiterRegistry;
+  /** What operators remember. Default: no operator does. */
+  readonly answers?: AnswerMemories | undefined;
   /**
    * Called by a stage when `isAccepting`, `poll` or `isDone` changed on its own (a call was answered, a timer fired).
    */

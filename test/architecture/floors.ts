@@ -55,13 +55,14 @@ export const partByName: Readonly<Record<string, Part>> = {
  */
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
-    '.': ['state', 'identity', 'rejected'],
+    '.': ['state', 'identity', 'rejected', 'answers'],
     state: [],
     identity: [],
     rejected: ['.'],
     fused: ['.', 'state', 'rejected'],
-    calls: ['.', 'state', 'rejected'],
-    task: ['.', 'state', 'rejected', 'fused', 'calls'],
+    calls: ['.', 'state', 'rejected', 'answers'],
+    answers: ['.', 'calls', 'identity'],
+    task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [] },
   run: { '.': ['folds', 'identity'], folds: [], identity: ['.'] },

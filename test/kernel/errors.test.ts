@@ -171,6 +171,19 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'restart',
     message: 'Task executor e1 is lost: no heartbeat',
   },
+  AnswerNotRememberedError: {
+    make: () => new errors.AnswerNotRememberedError('embed', '$.text is a function', 'Return plain data'),
+    code: 'ANSWER_NOT_REMEMBERED',
+    recovery: 'never',
+    message:
+      'mapAsync "embed" cannot remember an answer: $.text is a function. Return plain data, or set `remember: false`',
+  },
+  AnswersInUseError: {
+    make: () => new errors.AnswersInUseError('state/answers', { pid: 7, host: 'here' }),
+    code: 'ANSWERS_IN_USE',
+    recovery: 'never',
+    message: 'state/answers: a run in process 7 on here uses these answers. Drop them when it has ended',
+  },
   JournalFormatError: {
     make: () => new errors.JournalFormatError('state/journal', 'format 3', 'format 2', 'Delete it to start over'),
     code: 'JOURNAL_FORMAT',

@@ -49,6 +49,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   PackingOptions: accepts<kintsugi.PackingOptions>(),
   ParquetFileOptions: accepts<kintsugi.ParquetFileOptions<1>>(),
   RecordOptions: accepts<kintsugi.RecordOptions<1, 1>>(),
+  RememberOptions: accepts<kintsugi.RememberOptions<1>>(),
   RejectOptions: accepts<kintsugi.RejectOptions<1>>(),
   ReliableExchangeOptions: accepts<kintsugi.ReliableExchangeOptions>(),
   SimulationOptions: accepts<testing.SimulationOptions>(),

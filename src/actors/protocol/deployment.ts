@@ -1,4 +1,5 @@
 import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected/rejections.ts';
+import type { CallCounts } from '../../operators/answers/answer-memory.ts';
 import type { TaskRestore } from '../../operators/state/task-state.ts';
 import type { StoredResult } from '../../partitions/stored-result.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
@@ -35,6 +36,7 @@ export interface TaskDeployment {
 }
 
 export type { RejectedRecords, RejectionOutcome };
+export type { CallCounts };
 
 /** A partition to be written by a task. */
 export interface PartitionRegistration {
@@ -61,6 +63,8 @@ export interface TaskStatistics {
   readonly isCurtailed: boolean;
   /** Records that were rejected, by operator; absent if none were. */
   readonly rejected?: readonly RejectedRecords[];
+  /** Calls of operators that remember their answers; absent if there is none. */
+  readonly calls?: CallCounts;
 }
 
 /** A complete result of a finished task that a later run can adopt. */

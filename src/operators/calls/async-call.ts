@@ -1,7 +1,8 @@
 import type { AsyncCallContext } from '../operator-description.ts';
+import type { CallUnderWay } from './call-entry.ts';
 
 /** One call of the user's function. Its signal is created on first use. */
-export class AsyncCall implements AsyncCallContext {
+export class AsyncCall implements AsyncCallContext, CallUnderWay {
   readonly retry: number;
   onSettled: (() => void) | undefined;
   #controller: AbortController | undefined;

@@ -1,11 +1,17 @@
 import type { Random } from '../../environment.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hopelessReason } from '../../failover/hopeless.ts';
-import { checkOptions } from '../../options.ts';
+import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 import { CallCostError } from './call-errors.ts';
 import type { CallKey, CallLimits } from '../call-limiter.ts';
 import { checkKey } from '../key-identity.ts';
-import type { AsyncMapOptions, KeyConcurrency, RateLimit, TokenLimit } from '../operator-description.ts';
+import type {
+  AsyncMapOptions,
+  KeyConcurrency,
+  RateLimit,
+  RememberOptions,
+  TokenLimit,
+} from '../operator-description.ts';
 
 /** Options of `mapAsync` with every default filled in. */
 export interface ResolvedAsyncMapOptions {
@@ -62,6 +68,7 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
     maxRetryAfterMs,
     rateLimit,
     concurrencyPerKey,
+    remember,
   } = options;
   const checkOptional = (
     ...[option, given, isValid, expected]: [string, unknown, (given: unknown) => boolean, string]
@@ -83,6 +90,7 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
     check(operator, 'concurrencyPerKey.key', concurrencyPerKey.key, isFunction, 'a function');
     check(operator, 'concurrencyPerKey.limit', concurrencyPerKey.limit, isIntegerFrom(1), 'an integer from 1');
   }
+  if (remember !== undefined) checkRemember(`"${operator}"`, remember);
 }
 
 function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
@@ -97,6 +105,27 @@ function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
     check(operator, 'rateLimit.calls', limit.calls, isIntegerFrom(1), 'an integer from 1');
   }
   check(operator, 'rateLimit.perMs', limit.perMs, isDuration, `a number of milliseconds above 0, at most ${longestMs}`);
+}
+
+/** @throws InvalidArgumentError for the first option of `remember` that is invalid; `operator` is for the message */
+function checkRemember<In>(operator: string, remember: boolean | RememberOptions<In>): void {
+  if (typeof remember === 'boolean') return;
+  const names = { key: true, directory: true, maxBytes: true, ttlMs: true, errors: true } as const;
+  checkOptions(`remember of ${operator}`, remember, names);
+  const { key, directory, maxBytes, ttlMs, errors } = remember;
+  const of = (option: string): string => `remember.${option} of ${operator}`;
+  if (key !== undefined) checkFunction(of('key'), key);
+  if (directory !== undefined && (typeof directory !== 'string' || directory === '' || directory.includes('\0'))) {
+    throw new InvalidArgumentError(of('directory'), directory, 'the path of a directory');
+  }
+  if (maxBytes !== undefined) checkAmount(of('maxBytes'), maxBytes, 'bytes');
+  if (ttlMs !== undefined) checkAmount(of('ttlMs'), ttlMs, 'milliseconds');
+  if (errors !== undefined) checkBoolean(of('errors'), errors);
+}
+
+function checkAmount(what: string, given: unknown, unit: string): void {
+  if (typeof given === 'number' && given > 0) return;
+  throw new InvalidArgumentError(what, given, `${unit} above 0; Infinity for no limit`);
 }
 
 function isTokenLimit<In>(limit: RateLimit<In>): limit is TokenLimit<In> {

@@ -1,17 +1,17 @@
-import { DeadlineQueue } from '../../deadline.ts';
 import type { Clock } from '../../environment.ts';
-import { OperationTimeoutError } from '../../errors/user-code-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
-import { isThenable } from '../../user-code.ts';
+import type { CallCounts, CallOutcome } from '../answers/answer-memory.ts';
 import { afterFailure } from './after-failure.ts';
-import { AsyncCall } from './async-call.ts';
-import { type CallEntry, newEntry, withdraw } from './call-entry.ts';
+import { CallDeadlines } from './call-deadlines.ts';
+import { type CallEntry, type Calls, type CallUnderWay, newEntry, takeAnswered, withdraw } from './call-entry.ts';
+import { DirectCalls } from './direct-calls.ts';
+import { RememberedCalls } from './remembered-calls.ts';
 import { callsOf, snapshotOfCalls } from './calls-state.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import type { CallLimiter } from '../call-limiter.ts';
-import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
+import type { OperatorDescription } from '../operator-description.ts';
 import { Lineage } from '../lineage.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import type { CallsState, StageState } from '../state/stage-state.ts';
@@ -35,19 +35,20 @@ type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
  * - AM3 Records begun but not yet polled are bounded by a batch, or by twice the concurrency if that is more.
  * - AM4 After `close`, or after its timeout, the answer of a call has no effect.
  * - AM5 After `close`, or after the first failure, it holds no place and waits for no grant.
+ * - AM6 A record whose answer is remembered, or whose call is in flight elsewhere, takes no call, place or grant.
  */
 export class AsyncMapStage implements OperatorStage {
   readonly #name: string;
   /** Index in the task's chain. */
   readonly #operator: number;
-  readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
   readonly #options: ResolvedAsyncMapOptions;
   readonly #context: StageContext;
   readonly #clock: Clock;
   readonly #limiter: CallLimiter;
+  readonly #calls: Calls;
   readonly #cutter: BatchCutter;
   /** Timeouts of calls; undefined without a timeout. */
-  readonly #deadlines: DeadlineQueue | undefined;
+  readonly #deadlines: CallDeadlines | undefined;
   /** Records not yet begun. */
   #records: Batch = [];
   #begun = 0;
@@ -76,7 +77,6 @@ export class AsyncMapStage implements OperatorStage {
     const { clock, random } = runtime.environment;
     this.#operator = context.firstOperator ?? 0;
     this.#name = context.uids?.[this.#operator] ?? runtime.vertex;
-    this.#fn = operator.fn as (record: unknown, context: AsyncCallContext) => unknown;
     this.#options = resolveAsyncMapOptions(this.#name, operator.options, random);
     this.#context = context;
     this.#rejections = operator.errors && context.rejections;
@@ -84,9 +84,11 @@ export class AsyncMapStage implements OperatorStage {
     this.#lineage = context.tracksOrigins === true && !isOneToOne ? new Lineage() : undefined;
     this.#clock = clock;
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
+    const memory = context.answers?.memoryOf(this.#name);
+    this.#calls = memory === undefined ? new DirectCalls(operator.fn) : new RememberedCalls(memory);
     this.#cutter = new BatchCutter(context);
     const { timeoutMs } = this.#options;
-    this.#deadlines = timeoutMs === undefined ? undefined : new DeadlineQueue(clock, timeoutMs);
+    this.#deadlines = timeoutMs === undefined ? undefined : new CallDeadlines(this.#name, clock, timeoutMs);
   }
 
   get isAccepting(): boolean {
@@ -118,6 +120,10 @@ export class AsyncMapStage implements OperatorStage {
 
   get blame(): Blame | undefined {
     return this.#blame;
+  }
+
+  get calls(): CallCounts | undefined {
+    return this.#calls.counts;
   }
 
   originOf(result: number): number | undefined {
@@ -156,18 +162,10 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #takeResults(): unknown[] {
-    const { batchSize } = this.#context;
-    let ready = 0;
-    while (ready < this.#entries.length && ready < batchSize && this.#entries[ready]?.isAnswered === true) ready++;
-    if (ready === 0) return [];
-    const results = this.#entries.slice(0, ready).map(({ result }) => result);
-    const end = this.#cutter.endOf(results);
-    const entries = this.#entries.splice(0, end);
-    this.#lineage?.note(
-      entries.length,
-      entries.map(({ number }) => number),
-    );
-    return end === ready ? results : results.slice(0, end);
+    const entries = takeAnswered(this.#entries, this.#context.batchSize, this.#cutter);
+    const numbers = this.#lineage && entries.map(({ number }) => number);
+    if (numbers !== undefined && numbers.length > 0) this.#lineage?.note(numbers.length, numbers);
+    return entries.map(({ result }) => result);
   }
 
   /** Begins as many records as the limits allow; entries with a place go first. */
@@ -175,10 +173,30 @@ export class AsyncMapStage implements OperatorStage {
     while (!this.#isClosed && this.#failure === undefined) {
       const isFree = this.#underWay < this.#options.concurrency;
       if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as CallEntry);
-      else if (this.#options.keyOf !== undefined && this.#mayTakeAnother()) this.#askForPlace(this.#nextEntry());
-      else if (this.#options.keyOf === undefined && isFree && this.#mayTakeAnother()) this.#start(this.#nextEntry());
+      else if ((isFree || this.#options.keyOf !== undefined) && this.#mayTakeAnother()) this.#beginNext();
       else return;
     }
+  }
+
+  #beginNext(): void {
+    const entry = this.#nextEntry();
+    if (this.#isRecalled(entry)) return;
+    if (this.#options.keyOf === undefined) this.#start(entry);
+    else this.#askForPlace(entry);
+  }
+
+  /** AM6: whether nothing is left to be done for a record. */
+  #isRecalled(entry: CallEntry): boolean {
+    if (this.#calls.recall === undefined) return false;
+    const recall = (): void => {
+      const outcome = this.#calls.recall?.(entry);
+      if (outcome?.kind === 'failed') throw outcome.error;
+      if (outcome === undefined) return;
+      this.#underWay++;
+      this.#answered(entry, outcome.answer);
+    };
+    this.#orGiveUp(entry, recall, { isUnderWay: false });
+    return entry.isAnswered || this.#failure !== undefined;
   }
 
   #mayTakeAnother(): boolean {
@@ -218,7 +236,8 @@ export class AsyncMapStage implements OperatorStage {
 
   #callInTurn(entry: CallEntry): void {
     // A repeated call gets its own turn: a call that is refused synchronously would otherwise block the thread forever.
-    if (this.#limiter.isOpen && !entry.isRepeated) {
+    const isItsTurn = this.#limiter.isOpen && !entry.isRepeated;
+    if (isItsTurn || this.#calls.isInFlight?.(entry) === true) {
       this.#call(entry);
       return;
     }
@@ -232,66 +251,47 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #call(entry: CallEntry): void {
-    const call = new AsyncCall(entry.retry);
+    const call = this.#calls.call(entry, (outcome) => this.#settle(entry, call as CallUnderWay, outcome));
+    if ('kind' in call) {
+      this.#take(entry, call);
+      return;
+    }
     entry.call = call;
-    let answer: unknown;
-    let isLater: boolean;
-    try {
-      answer = this.#fn(entry.record, call);
-      isLater = isThenable(answer);
-    } catch (error) {
-      this.#failed(entry, error);
-      return;
-    }
-    if (!isLater) {
-      this.#answered(entry, answer);
-      return;
-    }
-    this.#limitTime(entry, call);
-    // `resolve` tames thenables, which may call back synchronously, twice, or throw.
-    Promise.resolve(answer).then(
-      (result) => this.#settle(entry, call, () => this.#answered(entry, result)),
-      (error: unknown) => this.#settle(entry, call, () => this.#failed(entry, error)),
-    );
+    this.#deadlines?.limit(call, (error) => this.#settle(entry, call, { kind: 'failed', error }));
   }
 
-  #limitTime(entry: CallEntry, call: AsyncCall): void {
-    call.onSettled = this.#deadlines?.add(() => {
-      this.#settle(entry, call, () => {
-        const timeoutMs = this.#options.timeoutMs as number;
-        const error = new OperationTimeoutError(`A call of mapAsync in "${this.#name}"`, timeoutMs);
-        this.#failed(entry, error);
-        call.abandon(error);
-      });
-    });
-  }
-
-  /** AM4: only the first answer of the current call counts. */
-  #settle(entry: CallEntry, call: AsyncCall, act: () => void): void {
+  /** AM4: only the first outcome of the current call counts. */
+  #settle(entry: CallEntry, call: CallUnderWay, outcome: CallOutcome): void {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
-    act();
+    this.#take(entry, outcome);
     this.#begin();
     this.#context.wake();
   }
 
+  #take(entry: CallEntry, outcome: CallOutcome): void {
+    if (outcome.kind === 'answered') this.#answered(entry, outcome.answer);
+    else this.#failed(entry, outcome.error);
+  }
+
   #answered(entry: CallEntry, result: unknown): void {
     entry.call = undefined;
+    this.#underWay--;
     entry.result = result;
     entry.isAnswered = true;
     this.#open.delete(entry);
-    this.#underWay--;
     const isOrdered = this.#options.ordered;
     if (result === skipped && isOrdered) this.#entries.splice(this.#entries.indexOf(entry), 1);
     else if (result !== skipped && !isOrdered) this.#entries.push(entry);
     entry.leavePlace?.();
   }
 
-  #failed(entry: CallEntry, thrown: unknown): void {
+  #failed(entry: CallEntry, error: Error): void {
     entry.call = undefined;
     entry.isRepeated = true;
+    entry.error = error;
     this.#orGiveUp(entry, () => {
-      const next = afterFailure(this.#name, entry.retry, toError(thrown), this.#options, this.#clock);
+      const next = afterFailure(this.#name, entry.retry, error, this.#options, this.#clock);
       if (next.kind === 'retry') {
         entry.retry++;
         this.#retryLater(entry, next.delayMs);
@@ -332,6 +332,7 @@ export class AsyncMapStage implements OperatorStage {
 
   /** @throws the error, if it fails the stage */
   #reject(entry: CallEntry, error: unknown): void {
+    if (entry.error !== undefined && error === entry.error) this.#calls.failed?.(entry, entry.error);
     const { record, number, retry, isRepeated } = entry;
     const failed = { operator: this.#operator, error, record, number, calls: isRepeated ? retry + 1 : 0 };
     if (this.#rejections === undefined) throw error;

@@ -1,4 +1,29 @@
-import type { AsyncCall } from './async-call.ts';
+import type { BatchCutter } from '../../partitions/records/batch-cutter.ts';
+import type { CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
+
+/** How a subtask makes the calls of its operator. */
+export interface Calls {
+  /**
+   * Makes the call for a record: its outcome, if it is known at once; else `settled` is called with it once, not on this
+   * stack.
+   */
+  call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay | CallOutcome;
+  /** Whether a call for this record is in flight already, and is shared. Absent: none ever is. */
+  isInFlight?(entry: CallEntry): boolean;
+  /** The remembered outcome for a record; undefined if there is none. @throws what the user's key function throws */
+  recall?(entry: CallEntry): CallOutcome | undefined;
+  /** All calls for a record have failed. */
+  failed?(entry: CallEntry, error: Error): void;
+  readonly counts?: CallCounts;
+}
+
+/** A call that was made for a record. */
+export interface CallUnderWay {
+  /** Called when it is settled or abandoned. */
+  onSettled: (() => void) | undefined;
+  /** Its answer is no longer needed. With a reason, it took too long. */
+  abandon(reason?: Error): void;
+}
 
 /** A record in `mapAsync`. */
 export interface CallEntry {
@@ -8,11 +33,15 @@ export interface CallEntry {
   retry: number;
   /** Whether an earlier call for it failed. */
   isRepeated: boolean;
+  /** What the last call for it failed with. */
+  error: Error | undefined;
   isAnswered: boolean;
   result: unknown;
   /** The cost of a call for it; undefined until a call is requested. */
   costs: readonly number[] | undefined;
-  call: AsyncCall | undefined;
+  call: CallUnderWay | undefined;
+  /** What its answer is remembered by; undefined until that is known, or if no answer is remembered. */
+  identity: CallIdentity | undefined;
   /** Stops waiting for a grant or for the retry delay. */
   stopWaiting: (() => void) | undefined;
   /** Releases the place of its key, or withdraws the request for one. */
@@ -34,11 +63,20 @@ export function newEntry(record: unknown, number: number | undefined): CallEntry
     number,
     retry: 0,
     isRepeated: false,
+    error: undefined,
     isAnswered: false,
     result: undefined,
     costs: undefined,
     call: undefined,
+    identity: undefined,
     stopWaiting: undefined,
     leavePlace: undefined,
   };
+}
+
+/** Takes the answered entries at the beginning, as many as fit into one batch of results. */
+export function takeAnswered(entries: CallEntry[], batchSize: number, cutter: BatchCutter): CallEntry[] {
+  let ready = 0;
+  while (ready < entries.length && ready < batchSize && entries[ready]?.isAnswered === true) ready++;
+  return ready === 0 ? [] : entries.splice(0, cutter.endOf(entries.slice(0, ready).map(({ result }) => result)));
 }

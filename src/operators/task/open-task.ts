@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hasMethods } from '../../foreign-value.ts';
 import type { Partitioning, VertexProgram } from '../operator-description.ts';
+import type { AnswerMemories } from '../answers/answer-memory.ts';
 import type { CallLimiterRegistry } from '../call-limiter.ts';
 import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
 import { createOperatorChain } from './operator-chain.ts';
@@ -30,6 +31,8 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly context: TaskContext;
   /** The limiters of the run. */
   readonly callLimiters: CallLimiterRegistry;
+  /** What its operators remember. Default: nothing. */
+  readonly answers?: AnswerMemories | undefined;
   /** Returns the plan of its source for this run; undefined if the source has none. */
   readonly sourcePlan?: (() => Promise<unknown>) | undefined;
   /** Opens the channels of its inputs, in order. @throws PartitionLostError */
@@ -175,6 +178,7 @@ function join(
   const chain = createOperatorChain(program.operators, context, {
     ...limits,
     callLimiters,
+    answers: options.answers,
     uids: names.operators,
     // From the second attempt on, because it costs a few percent. A key function that fails mostly fails again, so
     // the failure that ends the job has its record.

@@ -1,6 +1,7 @@
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
+import type { CallCounts } from '../answers/answer-memory.ts';
 import { AsyncMapStage } from '../calls/async-map-stage.ts';
 import { FusedChain, type SynchronousOperator } from '../fused/fused-chain.ts';
 import type { OperatorDescription } from '../operator-description.ts';
@@ -195,6 +196,13 @@ class StageChain implements OperatorStage {
     if (blame?.record === undefined) return blame;
     const { value, number } = blame.record;
     return { ...blame, record: { value, number: originBefore(this.#stages.slice(0, last), number) } };
+  }
+
+  get calls(): CallCounts | undefined {
+    const counts = this.#stages.flatMap(({ calls }) => calls ?? []);
+    if (counts.length === 0) return undefined;
+    const sumOf = (count: keyof CallCounts): number => counts.reduce((sum, calls) => sum + calls[count], 0);
+    return { made: sumOf('made'), reused: sumOf('reused') };
   }
 
   originOf(result: number): number | undefined {

@@ -318,11 +318,13 @@ export class StreamTask implements Runnable {
     this.#phase = 'ended';
     const { listener } = this.#options;
     const rejected = this.#parts?.rejections?.counts ?? [];
+    const calls = this.#parts?.chain.calls;
     const counts: TaskCounts = {
       recordsIn: this.#recordsIn,
       recordsOut: this.#recordsOut,
       isCurtailed: this.#isCurtailed,
       ...(rejected.length > 0 && { rejected }),
+      ...(calls && { calls }),
     };
     if (this.#end === undefined) listener.finished(counts);
     else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());

@@ -1,4 +1,5 @@
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { CallCounts } from '../answers/answer-memory.ts';
 import type { OperatorStage } from '../operator-stage.ts';
 import type { RejectedRecords, Rejections } from '../rejected/rejections.ts';
 
@@ -24,6 +25,8 @@ export interface TaskCounts {
   readonly recordsOut: number;
   /** Whether it finished before the end of its input, because no consumer needed more of its output. */
   readonly isCurtailed: boolean;
+  /** Calls of operators that remember their answers; absent if there is none. */
+  readonly calls?: CallCounts;
   /** Records that were rejected, by operator; absent if none were. */
   readonly rejected?: readonly RejectedRecords[];
 }

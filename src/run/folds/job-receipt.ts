@@ -1,4 +1,4 @@
-import type { RejectedRecords } from '../../actors/protocol/deployment.ts';
+import type { CallCounts, RejectedRecords } from '../../actors/protocol/deployment.ts';
 import { counted } from './counted.ts';
 
 /** The cost of one failure. */
@@ -69,6 +69,11 @@ export interface JobReceipt {
    * produced.
    */
   readonly endedEarly: readonly { readonly vertex: string; readonly tasks: number; readonly records: number }[];
+  /**
+   * Calls of operators that remember their answers, over all attempts that have ended: those made, and the answers that
+   * took none. Absent if no such operator ran.
+   */
+  readonly calls?: CallCounts;
   /** Records that `onError` rejected, by operator and source, in the attempts that finished. */
   readonly rejected: readonly RejectedRecords[];
   /**
@@ -145,6 +150,8 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
       `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: no consumer needed more`,
     );
   }
+  const { calls } = receipt;
+  if (calls !== undefined) lines.push(`  calls made: ${calls.made}; answers re-used: ${calls.reused}`);
   const rejected = receipt.rejected.flatMap(rejectedBy);
   if (rejected.length > 0) lines.push(`  records not processed: ${rejected.join(', ')}`);
   const replaced = receipt.rejected.filter((one) => one.replaced > 0);

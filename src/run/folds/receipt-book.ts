@@ -48,6 +48,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     const since = this.#isOver ? undefined : live;
     const durationMs = this.#durationMs(since);
     const vertices = this.#tally.byVertex(since?.moving ?? []);
+    const { calls } = this.#tally;
     const receipt = {
       job: this.#shape.job,
       startedAtMs: this.#startedMs ?? live?.nowMs ?? 0,
@@ -61,6 +62,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       movedByVertex: byId(vertices, (vertex) => movedRecords(vertex, durationMs)),
       records: recordsOf(vertices),
       endedEarly: this.#tally.endedEarly(),
+      ...(calls && { calls }),
       rejected: this.#tally.rejected(),
       reopenedSources: this.#tally.reopenedSources(),
       failovers: this.#failovers.value(),

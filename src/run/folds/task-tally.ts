@@ -1,5 +1,5 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { RejectedRecords } from '../../actors/protocol/deployment.ts';
+import type { CallCounts, RejectedRecords } from '../../actors/protocol/deployment.ts';
 import type { JobVertexId } from '../../ids.ts';
 import type { JobReceipt, MovedRecords } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
@@ -38,6 +38,7 @@ export class TaskTally {
   /** Records that tasks rejected: in an attempt that ended, and in attempts that finished, whose output counts. */
   readonly #ended = new Map<number, readonly RejectedRecords[]>();
   readonly #rejected = new Map<number, readonly RejectedRecords[]>();
+  #calls: CallCounts | undefined;
   /** By task that reopened a source: the number of such attempts, and the records read before the latest one. */
   readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
 
@@ -58,6 +59,7 @@ export class TaskTally {
         return;
       case 'task.ended':
         this.#moved.set(event.vertex, plus(this.#moved.get(event.vertex), event));
+        if (event.calls !== undefined) this.#calls = sumOf(this.#calls, event.calls);
         if (event.rejected !== undefined) this.#ended.set(event.vertex, event.rejected);
         if (event.isCurtailed) this.#curtailed.set(event.vertex, event.recordsOut);
         return;
@@ -68,6 +70,11 @@ export class TaskTally {
       }
       default:
     }
+  }
+
+  /** Calls of operators that remember their answers; undefined if there is none. */
+  get calls(): CallCounts | undefined {
+    return this.#calls;
   }
 
   /** The number of deployed attempts of a task. */
@@ -145,6 +152,10 @@ export class TaskTally {
   #vertexOf(task: number): string {
     return this.#shape.graph.jobVertexOf(task as never).id;
   }
+}
+
+function sumOf(before: CallCounts = { made: 0, reused: 0 }, { made, reused }: CallCounts): CallCounts {
+  return { made: before.made + made, reused: before.reused + reused };
 }
 
 function plus(before: Moved = nothingMoved, { recordsIn, recordsOut }: MovedCounts): Moved {

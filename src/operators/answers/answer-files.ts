@@ -1,0 +1,172 @@
+import type { JournalStorage } from '../../journal/journal-storage.ts';
+import type { LogLoss } from '../../journal/log-scan.ts';
+import type { ProcessTable } from '../../partitions/claims/process-table.ts';
+import { AnswerIndex, type AnswerPlace } from './answer-index.ts';
+import { type AnswerHead, type AnswerOrigin, readAnswerRecord } from './answer-record.ts';
+import { AnswerSegment, type ScannedAnswer } from './answer-segment.ts';
+
+/** The end of the name of a file with answers. */
+const suffix = '.answers';
+
+/** Answers scanned before others get their turn. */
+const answersPerTurn = 2_048;
+
+/** A live answer: one that no later one of the same call replaces. */
+export interface LiveAnswer extends ScannedAnswer {
+  readonly segment: AnswerSegment;
+  readonly origin: AnswerOrigin | undefined;
+}
+
+/** What the files of a directory are read with. */
+export interface AnswerFilesOptions {
+  readonly storage: JournalStorage;
+  readonly processes: ProcessTable;
+  /** Whether an answer of this origin and time is too old to be used. */
+  readonly isExpired: (origin: AnswerOrigin | undefined, atMs: number) => boolean;
+  /** Hears of damaged records, each once. */
+  readonly lost: (loss: LogLoss) => void;
+}
+
+/**
+ * The files of a directory with answers, for reading: an index in memory says where each answer lies; the answers stay
+ * on disk. Each file has one writer, which may be in another process; a later file's answer to the same call replaces
+ * an earlier one's.
+ */
+export class AnswerFiles {
+  readonly #options: AnswerFilesOptions;
+  readonly #index = new AnswerIndex();
+  /** By number; undefined for those that were removed. */
+  readonly #segments: (AnswerSegment | undefined)[] = [];
+  readonly #numberByName = new Map<string, number>();
+  /** Numbers of the files whose writer tells what is in them. */
+  readonly #own = new Set<number>();
+  /** By number: bytes of live answers. */
+  readonly #liveBytes: number[] = [];
+
+  constructor(options: AnswerFilesOptions) {
+    this.#options = options;
+  }
+
+  /** The files, oldest first. */
+  get segments(): readonly AnswerSegment[] {
+    return this.#segments
+      .filter((segment) => segment !== undefined)
+      .sort(({ name: one }, { name: other }) => (one < other ? -1 : 1));
+  }
+
+  /** Number of calls with an answer, dropped files included. */
+  get indexed(): number {
+    return this.#index.count;
+  }
+
+  /** Bytes of memory that the index takes. */
+  get indexBytes(): number {
+    return this.#index.bytes;
+  }
+
+  /** Bytes of the live answers of a file. */
+  liveBytesOf({ name }: AnswerSegment): number {
+    return this.#liveBytes[this.#numberByName.get(name) as number] as number;
+  }
+
+  /** Whether a file certainly grows no more. */
+  isFinished(segment: AnswerSegment): boolean {
+    return segment.isFinished(this.#options.processes);
+  }
+
+  /** Reads what is new in the directory; yields now and then, so that others get their turn. */
+  *scanNew(): Generator<undefined> {
+    let scanned = 0;
+    const names = this.#options.storage.list().filter((name) => name.endsWith(suffix));
+    for (const name of names.sort()) {
+      const number = this.#numberByName.get(name) ?? this.#add(name);
+      const segment = number === undefined ? undefined : this.#segments[number];
+      if (number === undefined || segment === undefined || this.#own.has(number)) continue;
+      for (const { head, offset, payload } of segment.scanNew()) {
+        if (!this.#options.isExpired(segment.originOf(head), head.atMs)) {
+          this.set(head.hash, { segment: number, offset, length: payload.length });
+        }
+        if (++scanned % answersPerTurn === 0) yield;
+      }
+    }
+  }
+
+  /** Adds a file whose writer tells where its answers lie: it is not scanned. Returns its number. */
+  addOwn(name: string): number {
+    const number = this.#add(name) as number;
+    this.#own.add(number);
+    return number;
+  }
+
+  /** Its writer appends no more to it. */
+  endOwn(number: number): void {
+    this.#segments[number]?.end();
+  }
+
+  /** Notes where the answer of a call lies now. */
+  set(hash: Uint8Array, place: AnswerPlace): void {
+    const before = this.#index.find(hash);
+    if (before !== undefined) (this.#liveBytes[before.segment] as number) -= before.length;
+    (this.#liveBytes[place.segment] as number) += place.length;
+    this.#index.set(hash, place);
+  }
+
+  /** The answer of a call, with its whole payload, however old; undefined if there is none that can be read. */
+  find(hash: Uint8Array): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
+    const place = this.#index.find(hash);
+    const segment = place && this.#segments[place.segment];
+    const payload = place && segment?.read(place.offset, place.length);
+    if (payload === undefined) return undefined;
+    const record = readAnswerRecord(payload);
+    const isIt = record?.kind === 'answer' && record.head.hash.every((byte, index) => byte === hash[index]);
+    return isIt ? { head: record.head, payload } : undefined;
+  }
+
+  /** The live answers of some files, in the order of the files. */
+  *live(segments: readonly AnswerSegment[] = this.segments): Generator<LiveAnswer> {
+    for (const segment of segments) {
+      const number = this.#numberByName.get(segment.name);
+      for (const answer of segment.answers()) {
+        const place = this.#index.find(answer.head.hash);
+        if (place?.segment !== number || place?.offset !== answer.offset) continue;
+        const origin = segment.originOf(answer.head);
+        if (!this.#options.isExpired(origin, answer.head.atMs)) yield { ...answer, segment, origin };
+      }
+    }
+  }
+
+  /** Deletes a file. Its answers are gone, but for those that were written elsewhere. */
+  remove(segment: AnswerSegment): void {
+    this.#options.storage.remove(segment.name);
+    this.#segments[this.#numberByName.get(segment.name) as number] = undefined;
+    segment.close();
+  }
+
+  close(): void {
+    for (const segment of this.#segments) segment?.close();
+  }
+
+  /** Adds a file that is not scanned yet; undefined if it is gone. */
+  #add(name: string): number | undefined {
+    const file = this.#options.storage.openToRead(name);
+    if (file === undefined) return undefined;
+    const number = this.#segments.push(new AnswerSegment(name, file, this.#options.lost)) - 1;
+    this.#numberByName.set(name, number);
+    this.#liveBytes.push(0);
+    return number;
+  }
+}
+
+/** A name for a new file; names are in the order of their times. */
+export function segmentName(atMs: number, writer: string, number: number): string {
+  return `${timeIn(atMs)}-${writer}-${number}${suffix}`;
+}
+
+/** The time in the name of a file. */
+export function segmentTime(name: string): number {
+  return Number.parseInt(name, 36);
+}
+
+function timeIn(atMs: number): string {
+  return Math.max(0, Math.floor(atMs)).toString(36).padStart(9, '0');
+}

@@ -1,0 +1,92 @@
+/** Where the record of an answer lies. */
+export interface AnswerPlace {
+  /** Number of the segment in its store. */
+  readonly segment: number;
+  /** Offset of the record in the segment. */
+  readonly offset: number;
+  /** Length of the record's payload. */
+  readonly length: number;
+}
+
+/** 32-bit words per slot: the first eight bytes of the hash, and segment + 1, offset and length. */
+const wordsPerSlot = 5;
+
+/**
+ * Finds answers by the hash of their call: a table in one typed array, with linear probing, at most two thirds full. It
+ * keeps half of each hash, so a find may name another call's answer once in 2⁶⁴; the record there has the whole hash.
+ * An entry stays until it is set again.
+ */
+export class AnswerIndex {
+  #slots = 1 << 10;
+  #table = new Uint32Array(this.#slots * wordsPerSlot);
+  #count = 0;
+
+  /** Number of hashes in it. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of memory that it takes. */
+  get bytes(): number {
+    return this.#table.byteLength;
+  }
+
+  find(hash: Uint8Array): AnswerPlace | undefined {
+    const at = this.#slotOf(wordOf(hash, 0), wordOf(hash, 4));
+    const segment = this.#table[at + 2] as number;
+    if (segment === 0) return undefined;
+    return {
+      segment: segment - 1,
+      offset: this.#table[at + 3] as number,
+      length: this.#table[at + 4] as number,
+    };
+  }
+
+  set(hash: Uint8Array, { segment, offset, length }: AnswerPlace): void {
+    const [first, second] = [wordOf(hash, 0), wordOf(hash, 4)];
+    let at = this.#slotOf(first, second);
+    if (this.#table[at + 2] === 0) {
+      this.#count++;
+      if (this.#count * 3 > this.#slots * 2) {
+        this.#grow();
+        at = this.#slotOf(first, second);
+      }
+    }
+    this.#put(at, first, second, segment + 1, offset, length);
+  }
+
+  /** First word of the slot with this hash, or of the empty one where it belongs. */
+  #slotOf(first: number, second: number): number {
+    const mask = this.#slots - 1;
+    for (let slot = first & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * wordsPerSlot;
+      const isFound = this.#table[at] === first && this.#table[at + 1] === second;
+      if (isFound || this.#table[at + 2] === 0) return at;
+    }
+  }
+
+  #put(at: number, ...words: readonly number[]): void {
+    for (let word = 0; word < wordsPerSlot; word++) this.#table[at + word] = words[word] as number;
+  }
+
+  #grow(): void {
+    const before = this.#table;
+    this.#slots *= 2;
+    this.#table = new Uint32Array(this.#slots * wordsPerSlot);
+    for (let at = 0; at < before.length; at += wordsPerSlot) {
+      if (before[at + 2] === 0) continue;
+      const to = this.#slotOf(before[at] as number, before[at + 1] as number);
+      for (let word = 0; word < wordsPerSlot; word++) this.#table[to + word] = before[at + word] as number;
+    }
+  }
+}
+
+function wordOf(hash: Uint8Array, at: number): number {
+  return (
+    ((hash[at] as number) |
+      ((hash[at + 1] as number) << 8) |
+      ((hash[at + 2] as number) << 16) |
+      ((hash[at + 3] as number) << 24)) >>>
+    0
+  );
+}

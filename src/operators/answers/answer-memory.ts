@@ -1,0 +1,57 @@
+/** Names one call of an operator: the operator, its version, and the key of the record. */
+export interface CallIdentity {
+  /** 16 bytes. */
+  readonly hash: Uint8Array;
+  /** The key that the user's function gave; undefined if the key is the record itself. */
+  readonly key: string | undefined;
+}
+
+/** What became of a call. */
+export type CallOutcome =
+  | { readonly kind: 'answered'; readonly answer: unknown }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** A call that somebody waits for. */
+export interface AwaitedCall {
+  /** Whether it was made for an earlier asker. */
+  readonly isShared: boolean;
+  /** Waits no more. With a reason, the call itself is aborted, for all who wait for it. */
+  leave(reason?: Error): void;
+}
+
+/**
+ * What one operator of a run remembers: the answers of its calls, for all of its subtasks and attempts, and for later
+ * runs. A call belongs to this memory and not to the task that asked first: if that task ends, the call may still be
+ * answered, and the answer is remembered.
+ */
+export interface AnswerMemory {
+  /** @throws AnswerNotRememberedError for a record without a key */
+  identify(record: unknown): CallIdentity;
+  /** The remembered outcome, on the caller's stack; undefined if there is none. */
+  recall(identity: CallIdentity): CallOutcome | undefined;
+  /** Whether such a call is in flight, which a new asker shares. */
+  isInFlight(identity: CallIdentity): boolean;
+  /**
+   * Makes a call, or shares the one in flight. The answer is with the operating system before `settled` is called, which
+   * is never on the caller's stack.
+   *
+   * @param retry number of earlier tries that failed
+   */
+  ask(identity: CallIdentity, record: unknown, retry: number, settled: (outcome: CallOutcome) => void): AwaitedCall;
+  /** Remembers the error that a call finally failed with, if the user asked for that. */
+  rememberError(identity: CallIdentity, error: Error): void;
+}
+
+/** Calls of operators that remember their answers. */
+export interface CallCounts {
+  /** Calls made. */
+  readonly made: number;
+  /** Answers that took no call: remembered ones, and those of a call that was in flight. */
+  readonly reused: number;
+}
+
+/** The memories of a run. */
+export interface AnswerMemories {
+  /** The memory of operator `uid`; undefined if it does not remember. */
+  memoryOf(uid: string): AnswerMemory | undefined;
+}

@@ -1,0 +1,129 @@
+import type { LogFormat } from '../../journal/log-scan.ts';
+import { packData, unpackData } from '../../partitions/records/packed-data.ts';
+import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
+import type { CallOutcome } from './answer-memory.ts';
+
+/** The format of the files with answers. */
+export const answerFormat: LogFormat = {
+  kind: 'ANSW',
+  version: 1,
+  remedy:
+    'Use the version of kintsugi that wrote it, name another directory, or delete it and pay for its answers again',
+};
+
+/** Operator and version, in messages and lists. */
+export interface AnswerOrigin {
+  /** The uid of the operator. */
+  readonly operator: string;
+  readonly version: string;
+}
+
+/** The head of an answer: all but the answer itself. */
+export interface AnswerHead {
+  readonly isError: boolean;
+  /** Number of its origin in the file. */
+  readonly origin: number;
+  readonly hash: Uint8Array;
+  /** When it was remembered, in ms since 1970. */
+  readonly atMs: number;
+  readonly key: string | undefined;
+  /** Offset of the packed answer in the payload. */
+  readonly packedAt: number;
+}
+
+/**
+ * What a record of a file with answers is.
+ * - `owner`: the first one; who writes the file.
+ * - `origin`: operator and version of the answers that follow with its number.
+ * - `end`: the last one, of a writer that ended properly: the file grows no more.
+ */
+export type AnswerRecord =
+  | { readonly kind: 'owner'; readonly note: Uint8Array }
+  | { readonly kind: 'origin'; readonly number: number; readonly origin: AnswerOrigin }
+  | { readonly kind: 'answer'; readonly head: AnswerHead }
+  | { readonly kind: 'end' };
+
+/** The first byte of a payload. */
+const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4 } as const;
+
+/** Of an answer: code, origin, hash, time, length of the key (`noKey` without one); then the key and the answer. */
+const place = { origin: 1, hash: 5, atMs: 21, keyLength: 29, key: 33 } as const;
+const noKey = 0xffff_ffff;
+
+const text = new TextEncoder();
+
+/** The first record of a file. */
+export function encodeOwnerRecord(note: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(codes.owner), note]);
+}
+
+/** Operator and version of answers with this number. */
+export function encodeOrigin(number: number, { operator, version }: AnswerOrigin): Uint8Array {
+  return Buffer.concat([Uint8Array.of(codes.origin), text.encode(JSON.stringify([number, operator, version]))]);
+}
+
+/** The last record of a file. */
+export function encodeEnd(): Uint8Array {
+  return Uint8Array.of(codes.end);
+}
+
+/** An outcome, as data. @throws RecordNotSerializableError for an answer that is no plain data */
+export function packOutcome(outcome: CallOutcome): Uint8Array {
+  return packData([outcome.kind === 'answered' ? outcome.answer : toPlainError(outcome.error)]);
+}
+
+/** The record of an answer. */
+export function encodeAnswer(head: Omit<AnswerHead, 'packedAt'>, packed: Uint8Array): Uint8Array {
+  const key = head.key === undefined ? undefined : text.encode(head.key);
+  const packedAt = place.key + (key?.length ?? 0);
+  const payload = new Uint8Array(packedAt + packed.length);
+  const view = new DataView(payload.buffer);
+  payload[0] = head.isError ? codes.error : codes.answer;
+  view.setUint32(place.origin, head.origin, true);
+  payload.set(head.hash, place.hash);
+  view.setFloat64(place.atMs, head.atMs, true);
+  view.setUint32(place.keyLength, key?.length ?? noKey, true);
+  if (key !== undefined) payload.set(key, place.key);
+  payload.set(packed, packedAt);
+  return payload;
+}
+
+/** What a payload is; undefined for one that this version does not know. */
+export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined {
+  switch (payload[0]) {
+    case codes.owner:
+      return { kind: 'owner', note: payload.subarray(1) };
+    case codes.origin: {
+      const told = JSON.parse(new TextDecoder().decode(payload.subarray(1))) as [number, string, string];
+      const [number, operator, version] = told;
+      return { kind: 'origin', number, origin: { operator, version } };
+    }
+    case codes.answer:
+    case codes.error:
+      return { kind: 'answer', head: headOf(payload) };
+    case codes.end:
+      return { kind: 'end' };
+    default:
+      return undefined;
+  }
+}
+
+/** The outcome in the record of an answer. @throws Error saying what is wrong with the bytes */
+export function unpackOutcome(payload: Uint8Array, { isError, packedAt }: AnswerHead): CallOutcome {
+  const [value] = unpackData(payload.subarray(packedAt));
+  return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
+}
+
+function headOf(payload: Uint8Array): AnswerHead {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const keyLength = view.getUint32(place.keyLength, true);
+  const packedAt = place.key + (keyLength === noKey ? 0 : keyLength);
+  return {
+    isError: payload[0] === codes.error,
+    origin: view.getUint32(place.origin, true),
+    hash: payload.subarray(place.hash, place.atMs),
+    atMs: view.getFloat64(place.atMs, true),
+    key: keyLength === noKey ? undefined : new TextDecoder().decode(payload.subarray(place.key, packedAt)),
+    packedAt,
+  };
+}

@@ -1,0 +1,117 @@
+import { crc32 } from '../../journal/crc32.ts';
+import type { LogBytes } from '../../journal/journal-storage.ts';
+import { type LogLoss, scanLog } from '../../journal/log-scan.ts';
+import { readRecordHeader, recordHeaderBytes } from '../../journal/record-header.ts';
+import { decodeOwner, isDead, type Owner } from '../../partitions/claims/owner-note.ts';
+import type { ProcessTable } from '../../partitions/claims/process-table.ts';
+import { type AnswerHead, type AnswerOrigin, answerFormat, readAnswerRecord } from './answer-record.ts';
+
+/** A record of an answer, and where it lies. */
+export interface ScannedAnswer {
+  readonly head: AnswerHead;
+  readonly offset: number;
+  /** A view, valid until the next one is scanned. */
+  readonly payload: Uint8Array;
+}
+
+/** Bytes read at once where one answer after the other is read. */
+const readAheadBytes = 1 << 16;
+
+/** One file with answers, as its readers see it. Its writer may be appending to it. */
+export class AnswerSegment {
+  readonly name: string;
+  readonly #file: LogBytes;
+  readonly #lost: (loss: LogLoss) => void;
+  /** Offset up to which it was scanned. */
+  #scanned = 0;
+  #owner: Owner | undefined;
+  #hasEnded = false;
+  readonly #originByNumber = new Map<number, AnswerOrigin>();
+  #ahead: Uint8Array = new Uint8Array();
+  #aheadStart = 0;
+
+  /** @param lost hears of damaged records, once */
+  constructor(name: string, file: LogBytes, lost: (loss: LogLoss) => void) {
+    this.name = name;
+    this.#file = file;
+    this.#lost = lost;
+  }
+
+  /** Who writes it; undefined before it was scanned. */
+  get owner(): Owner | undefined {
+    return this.#owner;
+  }
+
+  /** Its length in bytes now. */
+  size(): number {
+    return this.#file.size();
+  }
+
+  /** Operator and version of an answer in it; undefined if their record is damaged. */
+  originOf({ origin }: AnswerHead): AnswerOrigin | undefined {
+    return this.#originByNumber.get(origin);
+  }
+
+  /** Whether it certainly grows no more: its writer ended properly or is dead. */
+  isFinished(processes: ProcessTable): boolean {
+    return this.#hasEnded || (this.#owner !== undefined && isDead(this.#owner, processes));
+  }
+
+  /**
+   * The answers that were not scanned yet, in order. A torn end may be one that its writer is appending, so the next
+   * scan begins there.
+   */
+  *scanNew(): Generator<ScannedAnswer> {
+    if (this.#hasEnded || this.size() === this.#scanned) return;
+    for (const item of scanLog(this.#file, answerFormat, this.#scanned)) {
+      if (item.kind === 'torn') return;
+      this.#scanned = item.end;
+      if (item.kind !== 'record') {
+        this.#lost(item);
+        continue;
+      }
+      const record = readAnswerRecord(item.payload);
+      if (record?.kind === 'answer') yield { head: record.head, offset: item.offset, payload: item.payload };
+      else if (record?.kind === 'origin') this.#originByNumber.set(record.number, record.origin);
+      else if (record?.kind === 'owner') this.#owner = decodeOwner(record.note);
+      else if (record?.kind === 'end') this.#hasEnded = true;
+    }
+  }
+
+  /** Its writer, of this process, appends no more. */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  /** All answers of it, in order. */
+  *answers(): Generator<ScannedAnswer> {
+    for (const item of scanLog(this.#file, answerFormat)) {
+      const record = item.kind === 'record' ? readAnswerRecord(item.payload) : undefined;
+      if (item.kind !== 'record' || record?.kind !== 'answer') continue;
+      yield { head: record.head, offset: item.offset, payload: item.payload };
+    }
+  }
+
+  /** The payload at an offset, of a known length; undefined if it is damaged. */
+  read(offset: number, length: number): Uint8Array | undefined {
+    const bytes = this.#bytes(offset, recordHeaderBytes + length);
+    const header = readRecordHeader(bytes, offset);
+    if (header?.payloadBytes !== length) return undefined;
+    const payload = bytes.subarray(recordHeaderBytes);
+    return payload.length === length && crc32(payload) === header.payloadChecksum ? payload : undefined;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** Answers are mostly asked for in the order in which they were written, so the next ones are read with the last. */
+  #bytes(offset: number, length: number): Uint8Array {
+    const at = offset - this.#aheadStart;
+    if (at >= 0 && at + length <= this.#ahead.length) return this.#ahead.subarray(at, at + length);
+    const isNext = at >= 0 && at <= this.#ahead.length + length;
+    this.#ahead = this.#file.read(offset, isNext ? Math.max(length, readAheadBytes) : length);
+    this.#aheadStart = offset;
+    return this.#ahead.subarray(0, length);
+  }
+}

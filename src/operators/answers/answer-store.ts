@@ -1,0 +1,253 @@
+import type { Clock, Logger } from '../../environment.ts';
+import { JournalAccessError } from '../../errors/journal-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { JournalStorage } from '../../journal/journal-storage.ts';
+import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
+import type { ProcessTable } from '../../partitions/claims/process-table.ts';
+import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
+import { AnswerFiles, segmentName, segmentTime } from './answer-files.ts';
+import type { AnswerHead, AnswerOrigin } from './answer-record.ts';
+import { AnswerWriter, type NewAnswer } from './answer-writer.ts';
+
+/** The largest file, and the smallest limit for one. */
+const largestSegmentBytes = 1 << 28;
+const leastSegmentBytes = 1 << 16;
+
+/** How often answers of other runs are looked for. */
+const refreshMs = 1_000;
+
+/** How long an answer may wait for its sync. */
+const syncDelayMs = 50;
+
+export interface AnswerStoreOptions {
+  readonly storage: JournalStorage;
+  readonly processes: ProcessTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Unique among the writers of the directory. */
+  readonly writer: string;
+  /** The oldest answers are dropped past this. */
+  readonly maxBytes: number;
+  readonly ttlMsOf: (origin: AnswerOrigin) => number;
+}
+
+/** The file that a store writes to, and its number among the files. */
+interface OwnFile {
+  readonly writer: AnswerWriter;
+  readonly segment: number;
+}
+
+/**
+ * The answers in one directory, for one run, which may not be the only one that uses it.
+ *
+ * Invariants:
+ * - AS1 An answer is with the operating system before its `done` is called; answers of one turn share one write.
+ * - AS2 What was written is synced within 50 ms, and when the store closes.
+ * - AS3 It writes to files of its own alone, and deletes only files that grow no more.
+ * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
+ */
+export class AnswerStore {
+  readonly #options: AnswerStoreOptions;
+  readonly #files: AnswerFiles;
+  readonly #segmentBytes: number;
+  #writer: OwnFile | undefined;
+  #writers = 0;
+  /** Answers of this turn. */
+  #waiting: { readonly answer: NewAnswer; readonly done: (error?: Error) => void }[] = [];
+  #refreshedMs: number;
+  #syncTimer: unknown;
+  #isClosed = false;
+
+  private constructor(options: AnswerStoreOptions) {
+    const { storage, processes, clock, logger, maxBytes, ttlMsOf } = options;
+    this.#options = options;
+    this.#segmentBytes = Math.min(largestSegmentBytes, Math.max(leastSegmentBytes, maxBytes / 4));
+    this.#refreshedMs = clock.now();
+    this.#files = new AnswerFiles({
+      storage,
+      processes,
+      isExpired: (origin, atMs) => origin !== undefined && clock.epochMs() - atMs > ttlMsOf(origin),
+      lost: ({ file, offset, end, problem }) =>
+        logger.warn(
+          `Remembered answers are damaged: ${problem} (${file}, bytes ${offset} to ${end}); they are paid again`,
+        ),
+    });
+  }
+
+  /** Reads what is in the directory, and tidies it up. @throws JournalFormatError, JournalAccessError */
+  static async open(options: AnswerStoreOptions): Promise<AnswerStore> {
+    const store = new AnswerStore(options);
+    const turn = (): Promise<void> => new Promise((resolve) => options.clock.setImmediate(resolve));
+    try {
+      for (const _ of store.#files.scanNew()) await turn();
+      await store.#tidyUp(turn);
+    } catch (error) {
+      store.#files.close();
+      throw journalError(options.storage, error);
+    }
+    return store;
+  }
+
+  /** Number of calls with an answer. */
+  get count(): number {
+    return this.#files.indexed;
+  }
+
+  /** Bytes of memory that the index takes. */
+  get indexBytes(): number {
+    return this.#files.indexBytes;
+  }
+
+  /** The answer of a call, with its whole payload; undefined if it is not known. */
+  find(hash: Uint8Array): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
+    return this.#files.find(hash) ?? (this.#refresh() ? this.#files.find(hash) : undefined);
+  }
+
+  /** Writes an answer at the end of this turn, and then calls `done`, with an error if it cannot be written. */
+  remember(answer: NewAnswer, done: (error?: Error) => void): void {
+    this.#waiting.push({ answer, done });
+    if (this.#waiting.length === 1) this.#options.clock.setImmediate(() => this.#write());
+  }
+
+  /** Writes and syncs what is waiting, and closes all files. */
+  async close(): Promise<void> {
+    this.#write();
+    this.#isClosed = true;
+    this.#options.clock.clearTimeout(this.#syncTimer);
+    const writer = this.#writer?.writer;
+    this.#writer = undefined;
+    try {
+      writer?.end();
+      await writer?.sync();
+    } catch (error) {
+      this.#warn(error);
+    }
+    await writer?.close();
+    this.#files.close();
+  }
+
+  /** AS1. */
+  #write(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length === 0) return;
+    let failure: Error | undefined;
+    try {
+      if (this.#isClosed) throw new IllegalStateError('The run is over, and remembers no more answers');
+      this.#append(waiting.map(({ answer }) => answer));
+    } catch (error) {
+      failure = toError(error);
+      this.#dropWriter();
+    }
+    for (const { done } of waiting) done(failure);
+  }
+
+  #append(answers: readonly NewAnswer[]): void {
+    const { writer, segment } = (this.#writer ??= this.#newWriter());
+    for (const [index, place] of writer.append(answers).entries()) {
+      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment, ...place });
+    }
+    // AS2.
+    this.#syncTimer ??= this.#options.clock.setTimeout(() => this.#sync(), syncDelayMs);
+    if (writer.size >= this.#segmentBytes) this.#rotate();
+  }
+
+  #sync(): void {
+    this.#syncTimer = undefined;
+    this.#writer?.writer.sync().catch((error: unknown) => {
+      this.#warn(error);
+      this.#dropWriter();
+    });
+  }
+
+  /** A full file is followed by a new one. */
+  #rotate(): void {
+    const { writer, segment } = this.#writer as OwnFile;
+    this.#writer = undefined;
+    writer.end();
+    this.#files.endOwn(segment);
+    void writer
+      .sync()
+      .catch((error: unknown) => this.#warn(error))
+      .then(() => writer.close());
+    this.#dropOldest();
+  }
+
+  /** After a failure, the next answers go to another file. */
+  #dropWriter(): void {
+    const writer = this.#writer?.writer;
+    this.#writer = undefined;
+    void writer?.close();
+  }
+
+  #newWriter(): OwnFile {
+    const writer = this.#create(this.#options.clock.epochMs());
+    return { writer, segment: this.#files.addOwn(writer.name) };
+  }
+
+  #create(atMs: number): AnswerWriter {
+    const { storage, processes } = this.#options;
+    const name = this.#freeName(atMs);
+    try {
+      return new AnswerWriter(storage, name, encodeOwner(ownerOf(processes)));
+    } catch (error) {
+      storage.remove(name);
+      throw error;
+    }
+  }
+
+  /** AS3: the name of a file that does not exist. Ids of runs may be drawn from equal seeds. */
+  #freeName(atMs: number): string {
+    const { storage, processes, writer } = this.#options;
+    const taken = new Set(storage.list());
+    for (;;) {
+      const name = segmentName(atMs, `${writer}-${processes.pid}`, this.#writers++);
+      if (!taken.has(name)) return name;
+    }
+  }
+
+  async #tidyUp(turn: () => Promise<void>): Promise<void> {
+    this.#dropOldest();
+    const segments = wastefulSegments(this.#files, this.#segmentBytes / 4);
+    const newest = segments.at(-1);
+    if (newest === undefined) return;
+    const create = (): AnswerWriter => this.#create(segmentTime(newest.name));
+    for await (const _ of rewriteSegments(this.#files, segments, create)) await turn();
+  }
+
+  #dropOldest(): void {
+    const { segments } = this.#files;
+    let bytes = segments.reduce((sum, segment) => sum + segment.size(), 0);
+    for (const segment of segments) {
+      if (bytes <= this.#options.maxBytes) return;
+      if (!this.#files.isFinished(segment)) continue;
+      bytes -= segment.size();
+      this.#files.remove(segment);
+    }
+  }
+
+  /** Looks for answers of other runs, now and then. */
+  #refresh(): boolean {
+    const nowMs = this.#options.clock.now();
+    if (nowMs - this.#refreshedMs < refreshMs) return false;
+    this.#refreshedMs = nowMs;
+    try {
+      for (const _ of this.#files.scanNew());
+    } catch (error) {
+      // Files of a newer version, or a directory that cannot be read for now: what is known is still good.
+      this.#warn(error);
+    }
+    return true;
+  }
+
+  #warn(error: unknown): void {
+    this.#options.logger.warn(`Remembered answers: ${toError(error).message}`);
+  }
+}
+
+function journalError(storage: JournalStorage, error: unknown): Error {
+  const { code } = error as { readonly code?: unknown };
+  const isOurs = code === 'JOURNAL_FORMAT' || code === 'JOURNAL_ACCESS';
+  return isOurs ? (error as Error) : new JournalAccessError(storage.pathOf(''), 'read', error);
+}

@@ -1,0 +1,99 @@
+import { type JournalLog, openLog, recordBytes } from '../../journal/journal-log.ts';
+import type { JournalStorage } from '../../journal/journal-storage.ts';
+import type { CallIdentity } from './answer-memory.ts';
+import {
+  type AnswerOrigin,
+  answerFormat,
+  encodeAnswer,
+  encodeEnd,
+  encodeOrigin,
+  encodeOwnerRecord,
+} from './answer-record.ts';
+
+/** An answer to be written. */
+export interface NewAnswer {
+  readonly origin: AnswerOrigin;
+  readonly identity: CallIdentity;
+  readonly isError: boolean;
+  readonly atMs: number;
+  readonly packed: Uint8Array;
+}
+
+/** Where an answer was written. */
+export interface WrittenAnswer {
+  readonly offset: number;
+  /** Length of the payload. */
+  readonly length: number;
+}
+
+/** Writes one file with answers; nobody else does. */
+export class AnswerWriter {
+  readonly name: string;
+  readonly #log: JournalLog;
+  readonly #originNumbers = new Map<string, number>();
+
+  /** Creates the file, with the note of its owner. @throws JournalAccessError */
+  constructor(storage: JournalStorage, name: string, ownerNote: Uint8Array) {
+    this.name = name;
+    this.#log = openLog(storage, name, answerFormat).log;
+    this.#log.append(encodeOwnerRecord(ownerNote));
+  }
+
+  get size(): number {
+    return this.#log.size;
+  }
+
+  /** Appends answers with one write: all or, if it throws, none. @throws JournalAccessError */
+  append(answers: readonly NewAnswer[]): WrittenAnswer[] {
+    const payloads: Uint8Array[] = [];
+    const known = this.#originNumbers.size;
+    const places: number[] = [];
+    for (const { origin, identity, isError, atMs, packed } of answers) {
+      const number = this.#numberOf(origin, payloads);
+      places.push(payloads.length);
+      payloads.push(encodeAnswer({ isError, origin: number, ...identity, atMs }, packed));
+    }
+    try {
+      return this.#written(this.#log.appendAll(payloads), payloads, places);
+    } catch (error) {
+      // Their records were not written.
+      for (const [key, number] of this.#originNumbers) if (number >= known) this.#originNumbers.delete(key);
+      throw error;
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.#log.sync();
+  }
+
+  /** Says that nothing follows. @throws JournalAccessError */
+  end(): void {
+    this.#log.append(encodeEnd());
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+
+  #numberOf(origin: AnswerOrigin, payloads: Uint8Array[]): number {
+    const key = JSON.stringify([origin.operator, origin.version]);
+    let number = this.#originNumbers.get(key);
+    if (number === undefined) {
+      number = this.#originNumbers.size;
+      this.#originNumbers.set(key, number);
+      payloads.push(encodeOrigin(number, origin));
+    }
+    return number;
+  }
+
+  #written(first: number, payloads: readonly Uint8Array[], places: readonly number[]): WrittenAnswer[] {
+    const written: WrittenAnswer[] = [];
+    let offset = first;
+    let at = 0;
+    for (const place of places) {
+      for (; at < place; at++) offset += recordBytes((payloads[at] as Uint8Array).length);
+      written.push({ offset, length: (payloads[place] as Uint8Array).length });
+    }
+    return written;
+  }
+}

@@ -1,0 +1,32 @@
+import { toError } from '../../errors/thrown-value.ts';
+import { isThenable } from '../../user-code.ts';
+import type { CallOutcome } from '../answers/answer-memory.ts';
+import type { AsyncCallContext } from '../operator-description.ts';
+import { AsyncCall } from './async-call.ts';
+import type { CallEntry, Calls, CallUnderWay } from './call-entry.ts';
+
+/** The calls of an operator that remembers nothing: one per record and try. */
+export class DirectCalls implements Calls {
+  readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
+
+  constructor(fn: (record: never, context: AsyncCallContext) => unknown) {
+    this.#fn = fn as (record: unknown, context: AsyncCallContext) => unknown;
+  }
+
+  call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay | CallOutcome {
+    const call = new AsyncCall(entry.retry);
+    let answer: unknown;
+    try {
+      answer = this.#fn(entry.record, call);
+      if (!isThenable(answer)) return { kind: 'answered', answer };
+    } catch (error) {
+      return { kind: 'failed', error: toError(error) };
+    }
+    // `resolve` tames thenables, which may call back synchronously, twice, or throw.
+    Promise.resolve(answer).then(
+      (result) => settled({ kind: 'answered', answer: result }),
+      (error: unknown) => settled({ kind: 'failed', error: toError(error) }),
+    );
+    return call;
+  }
+}

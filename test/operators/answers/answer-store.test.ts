@@ -1,0 +1,198 @@
+import fc from 'fast-check';
+import { JournalFormatError } from '../../../src/errors/journal-errors.ts';
+import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { seededRandom } from '../../../src/testing/seeded-random.ts';
+import { encodeRecord } from '../../../src/journal/record-header.ts';
+import { journalStorages } from '../../journal/journal-storages.ts';
+import { recalled, StoreRig } from './store-rig.ts';
+
+const records = (count: number, from = 0): string[] => Array.from({ length: count }, (_, index) => `r${from + index}`);
+const large = 'x'.repeat(1_000);
+
+describe.each(journalStorages)('answers in %s', (_, make) => {
+  it('are there for the next run, whatever their values', async () => {
+    const rig = new StoreRig(make());
+    const values = [undefined, null, -0, 1n, 'text', ['a', undefined], { a: new Date(5), b: new Uint8Array([1]) }, ''];
+    const store = await rig.open();
+    const memory = rig.memory(store, { fn: (index) => values[index as number] });
+    await rig.ask(memory, [...values.keys()]);
+    await rig.environment.drive(store.close());
+    const again = rig.memory(await rig.open());
+    expect([...values.keys()].map((index) => recalled(again, index))).toEqual(values);
+    expect(recalled(again, values.length)).toBeUndefined();
+  });
+
+  it('of other runs that are still running are found once they are looked for', async () => {
+    const rig = new StoreRig(make());
+    const [one, other] = [rig.memory(await rig.open()), rig.memory(await rig.open({ pid: 2 }))];
+    await rig.ask(one, ['a']);
+    expect(recalled(other, 'a')).toBeUndefined();
+    await rig.pass(1_000);
+    expect(recalled(other, 'a')).toBe('answer to a');
+    await rig.ask(other, ['b']);
+    await rig.ask(one, ['c']);
+    await rig.pass(1_000);
+    expect([recalled(one, 'b'), recalled(other, 'c')]).toEqual(['answer to b', 'answer to c']);
+  });
+});
+
+it('AS1: an answer is written before it is passed on, and those of one turn with one write', async () => {
+  const storage = new MemoryJournalStorage();
+  const rig = new StoreRig(storage);
+  const memory = rig.memory(await rig.open());
+  await rig.ask(memory, ['first']);
+  const [name = ''] = storage.list();
+  const writes: number[] = [];
+  let length = storage.contentOf(name)?.length;
+  await rig.environment.drive(
+    Promise.all(
+      records(10).map(
+        (record) =>
+          new Promise<void>((resolve) => {
+            memory.ask(memory.identify(record), record, 0, () => {
+              const now = storage.contentOf(name)?.length as number;
+              if (now !== length) writes.push(now);
+              length = now;
+              resolve();
+            });
+          }),
+      ),
+    ),
+  );
+  expect(writes).toHaveLength(1);
+  rig.storage = storage.afterKill();
+  expect(recalled(rig.memory(await rig.open()), 'r9')).toBe('answer to r9');
+});
+
+it('AS2: an answer survives a power loss 50 ms after it was written', async () => {
+  const storage = new MemoryJournalStorage();
+  const rig = new StoreRig(storage);
+  const memory = rig.memory(await rig.open());
+  await rig.ask(memory, ['a']);
+  const lost = Array.from({ length: 50 }, (_, seed) => storage.afterPowerLoss(seededRandom(seed)));
+  await rig.pass(50);
+  const kept = Array.from({ length: 50 }, (_, seed) => storage.afterPowerLoss(seededRandom(seed)));
+  const found = async (storages: readonly MemoryJournalStorage[]): Promise<number> => {
+    let count = 0;
+    for (const after of storages) {
+      rig.storage = after;
+      if (recalled(rig.memory(await rig.open()), 'a') === 'answer to a') count++;
+    }
+    return count;
+  };
+  expect(await found(kept)).toBe(50);
+  expect(await found(lost)).toBeLessThan(50);
+});
+
+it('AS3: files of runs that may be running are not written anew, those of dead ones are, when there are many', async () => {
+  const rig = new StoreRig();
+  for (let run = 0; run < 12; run++) await rig.ask(rig.memory(await rig.open({ pid: 2 })), records(3, run * 3));
+  const alive = await rig.open();
+  expect(rig.storage.list()).toHaveLength(12);
+  await rig.environment.drive(alive.close());
+  rig.alive.delete(2);
+  const memory = rig.memory(await rig.open());
+  expect(rig.storage.list()).toHaveLength(1);
+  expect(records(36).map((record) => recalled(memory, record))).toEqual(
+    records(36).map((record) => `answer to ${record}`),
+  );
+});
+
+it('AS3: a kill while files are written anew loses no answer', async () => {
+  for (let operations = 0; operations < 60; operations++) {
+    const rig = new StoreRig();
+    for (let run = 0; run < 10; run++) await rig.ask(rig.memory(await rig.open({ pid: 2 })), records(2, run * 2));
+    rig.alive.delete(2);
+    const storage = rig.storage as MemoryJournalStorage;
+    storage.killAfter(operations, seededRandom(operations));
+    await rig.open().catch(() => {});
+    rig.storage = storage.afterKill();
+    const memory = rig.memory(await rig.open({ pid: 3 }));
+    expect(records(20).filter((record) => recalled(memory, record) === undefined)).toEqual([]);
+  }
+});
+
+it('AS4: damage costs the answers that it hits, is reported, and is never a wrong answer', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.boolean(), async (drawn, whileOpen) => {
+      const storage = new MemoryJournalStorage();
+      const rig = new StoreRig(storage);
+      const store = await rig.open({ pid: 2 });
+      await rig.ask(rig.memory(store), records(20));
+      const bytes = storage.contentOf(storage.list()[0] as string) as Uint8Array;
+      const reader = whileOpen ? rig.memory(await rig.open()) : undefined;
+      const bit = drawn % (bytes.length * 8);
+      bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+      const memory = reader ?? rig.memory(await rig.open());
+      const found = records(20).map((record) => recalled(memory, record));
+      const wrong = found.filter((answer, index) => answer !== undefined && answer !== `answer to r${index}`);
+      expect(wrong).toEqual([]);
+      expect(found.filter((answer) => answer === undefined).length).toBeLessThanOrEqual(1);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it('AS4: an answer that is too old is not found, and goes when its file is written anew', async () => {
+  const rig = new StoreRig();
+  const store = await rig.open({ ttlMs: 1_000 });
+  const memory = rig.memory(store, { ttlMs: 1_000 });
+  await rig.ask(memory, ['a']);
+  await rig.pass(1_000);
+  expect(recalled(memory, 'a')).toBe('answer to a');
+  await rig.pass(1);
+  expect(recalled(memory, 'a')).toBeUndefined();
+  await rig.environment.drive(store.close());
+  for (let run = 0; run < 9; run++) {
+    const next = await rig.open({ ttlMs: 1_000 });
+    await rig.ask(rig.memory(next), [`b${run}`]);
+    await rig.environment.drive(next.close());
+  }
+  const storage = rig.storage as MemoryJournalStorage;
+  const bytes = storage.list().map((name) => Buffer.from(storage.contentOf(name) as Uint8Array).toString('latin1'));
+  expect(bytes.join('').match(/answer to b\d/g)).toHaveLength(9);
+  expect(bytes.join('')).not.toContain('answer to a');
+});
+
+it('past maxBytes, the oldest answers are dropped, and the newest are there', async () => {
+  const rig = new StoreRig();
+  const store = await rig.open({ maxBytes: 300_000 });
+  const memory = rig.memory(store, { fn: (record) => Promise.resolve(`${String(record)} ${large}`) });
+  for (let turn = 0; turn < 20; turn++) await rig.ask(memory, records(50, turn * 50));
+  await rig.environment.drive(store.close());
+  const again = rig.memory(await rig.open({ maxBytes: 300_000 }));
+  const found = records(1_000).filter((record) => recalled(again, record) !== undefined);
+  expect(found.at(-1)).toBe('r999');
+  expect(found).toEqual(records(found.length, 1_000 - found.length));
+  expect(found.length).toBeGreaterThan(150);
+  expect(found.length).toBeLessThan(300);
+});
+
+it('a full disk fails the call; the answer is kept in memory, and written when it is asked for again', async () => {
+  const storage = new MemoryJournalStorage();
+  const rig = new StoreRig(storage);
+  let calls = 0;
+  const memory = rig.memory(await rig.open(), { fn: (record) => Promise.resolve(`${String(record)} ${++calls}`) });
+  await rig.ask(memory, ['a']);
+  storage.capacityBytes = 0;
+  const [failed] = await rig.ask(memory, ['b']);
+  expect(failed).toMatchObject({ kind: 'failed', error: { code: 'JOURNAL_ACCESS' } });
+  expect((await rig.ask(memory, ['b']))[0]?.kind).toBe('failed');
+  storage.capacityBytes = Number.POSITIVE_INFINITY;
+  expect(await rig.ask(memory, ['b'])).toEqual([{ kind: 'answered', answer: 'b 2' }]);
+  expect(calls).toBe(2);
+  rig.storage = storage.afterKill();
+  const again = rig.memory(await rig.open());
+  expect([recalled(again, 'a'), recalled(again, 'b')]).toEqual(['a 1', 'b 2']);
+});
+
+it('a file of an unknown version is refused, by name', async () => {
+  const storage = new MemoryJournalStorage(
+    new Map([['000-old-0.answers', encodeRecord({ kind: 'ANSW', version: 99 }, Uint8Array.of(1))]]),
+  );
+  const rig = new StoreRig(storage);
+  await expect(rig.open()).rejects.toThrow(JournalFormatError);
+  await expect(rig.open()).rejects.toThrow(
+    /000-old-0.answers: it is a log of kind ANSW, format 99.*pay for its answers/,
+  );
+});

@@ -1,0 +1,201 @@
+import type { CallOutcome } from '../../../src/operators/answers/answer-memory.ts';
+import { AnswerNotRememberedError } from '../../../src/operators/answers/answer-errors.ts';
+import type { OperatorAnswers } from '../../../src/operators/answers/operator-answers.ts';
+import type { AsyncCallContext } from '../../../src/operators/operator-description.ts';
+import type { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { thrownBy } from '../../support/thrown-by.ts';
+import { recalled, StoreRig } from './store-rig.ts';
+
+/** A user's function whose calls a test answers by hand. */
+class ManualCalls {
+  readonly made: {
+    record: unknown;
+    context: AsyncCallContext;
+    resolve: (a: unknown) => void;
+    reject: (e: Error) => void;
+  }[] = [];
+
+  readonly fn = (record: unknown, context: AsyncCallContext): Promise<unknown> =>
+    new Promise((resolve, reject) => this.made.push({ record, context, resolve, reject }));
+}
+
+interface Asked {
+  readonly outcomes: CallOutcome[];
+  readonly leave: (reason?: Error) => void;
+  readonly isShared: boolean;
+}
+
+function askFor(memory: OperatorAnswers, record: unknown): Asked {
+  const outcomes: CallOutcome[] = [];
+  const awaited = memory.ask(memory.identify(record), record, 0, (outcome) => outcomes.push(outcome));
+  return { outcomes, isShared: awaited.isShared, leave: (reason) => awaited.leave(reason) };
+}
+
+async function manual(options: Parameters<StoreRig['memory']>[1] = {}) {
+  const rig = new StoreRig();
+  const calls = new ManualCalls();
+  const store = await rig.open();
+  return { rig, calls, store, memory: rig.memory(store, { fn: calls.fn, ...options }) };
+}
+
+const answered = (answer: unknown): CallOutcome => ({ kind: 'answered', answer });
+
+it('OA1: who asks for the same while a call is in flight shares it', async () => {
+  const { rig, calls, memory } = await manual();
+  const [one, other, third] = [askFor(memory, 'a'), askFor(memory, 'a'), askFor(memory, 'b')];
+  expect(calls.made.map(({ record }) => record)).toEqual(['a', 'b']);
+  expect([one, other, third].map(({ isShared }) => isShared)).toEqual([false, true, false]);
+  calls.made[0]?.resolve('A');
+  await rig.pass();
+  expect([one, other, third].map(({ outcomes }) => outcomes)).toEqual([[answered('A')], [answered('A')], []]);
+});
+
+it('OA1: a failed call fails for all who share it, and the next one is a new call', async () => {
+  const { rig, calls, memory } = await manual();
+  const [one, other] = [askFor(memory, 'a'), askFor(memory, 'a')];
+  const error = new Error('no');
+  calls.made[0]?.reject(error);
+  await rig.pass();
+  expect([one, other].map(({ outcomes }) => outcomes)).toEqual(Array(2).fill([{ kind: 'failed', error }]));
+  expect(askFor(memory, 'a').isShared).toBe(false);
+});
+
+it('OA1: an answer that came while another asker waited for its turn takes no call', async () => {
+  const { rig, calls, memory } = await manual();
+  askFor(memory, 'a');
+  calls.made[0]?.resolve('A');
+  await rig.pass();
+  const late = askFor(memory, 'a');
+  await rig.pass();
+  expect([late.outcomes, calls.made.length]).toEqual([[answered('A')], 1]);
+});
+
+it('OA2: a call that nobody waits for any more is answered, or shared again, within its time', async () => {
+  const { rig, calls, memory } = await manual({ graceMs: 1_000 });
+  const [gone, shared] = [askFor(memory, 'a'), askFor(memory, 'b')];
+  gone.leave();
+  shared.leave();
+  await rig.pass(999);
+  expect(calls.made.map(({ context }) => context.signal.aborted)).toEqual([false, false]);
+  const again = askFor(memory, 'b');
+  calls.made[0]?.resolve('A');
+  await rig.pass(5_000);
+  calls.made[1]?.resolve('B');
+  await rig.pass();
+  expect([again.outcomes, gone.outcomes, calls.made.length]).toEqual([[answered('B')], [], 2]);
+  expect([recalled(memory, 'a'), recalled(memory, 'b')]).toEqual(['A', 'B']);
+});
+
+it('a call that nobody waits for is aborted after its time, and whoever asks then makes a new one', async () => {
+  const { rig, calls, memory } = await manual({ graceMs: 1_000 });
+  askFor(memory, 'a').leave();
+  await rig.pass(1_000);
+  expect(calls.made[0]?.context.signal.aborted).toBe(true);
+  expect(askFor(memory, 'a').isShared).toBe(false);
+  expect(calls.made).toHaveLength(2);
+});
+
+it('a call that takes too long is aborted at once', async () => {
+  const { calls, memory } = await manual();
+  const reason = new Error('too long');
+  const asked = askFor(memory, 'a');
+  const signal = calls.made[0]?.context.signal;
+  asked.leave(reason);
+  expect([signal?.aborted, signal?.reason]).toEqual([true, reason]);
+  expect(askFor(memory, 'a').isShared).toBe(false);
+});
+
+it('is quiet once the calls in flight are answered or aborted', async () => {
+  const { rig, calls, memory } = await manual({ graceMs: 1_000 });
+  const order: string[] = [];
+  askFor(memory, 'a').leave();
+  askFor(memory, 'b').leave();
+  void memory.quiet().then(() => order.push('quiet'));
+  calls.made[0]?.resolve('A');
+  await rig.pass(999);
+  expect(order).toEqual([]);
+  await rig.pass(1);
+  expect(order).toEqual(['quiet']);
+});
+
+describe('the key of a record', () => {
+  const other = { operator: 'rate', version: '1' };
+
+  it.each<[what: string, one: unknown, another: unknown, isSame: boolean]>([
+    ['equal records', { a: 1, b: ['x'] }, { a: 1, b: ['x'] }, true],
+    ['0 and −0', 0, -0, false],
+    ['1 and "1"', 1, '1', false],
+    ['nested differently', [['a'], 'b'], [['a', 'b']], false],
+    ['the order of properties', { a: 1, b: 2 }, { b: 2, a: 1 }, false],
+    ['undefined and missing', { a: undefined }, {}, false],
+    ['dates', new Date(1), new Date(2), false],
+    ['bytes', new Uint8Array([1, 2]), new Uint8Array([1, 3]), false],
+    ['lone surrogates', '\ud800', '\ud801', false],
+  ])('tells %s apart where a function can', async (_, one, another, isSame) => {
+    const { memory } = await manual();
+    const [first, second] = [one, another].map((record) => Buffer.from(memory.identify(record).hash));
+    expect(first?.equals(second as Buffer)).toBe(isSame);
+  });
+
+  it('differs by operator and version', async () => {
+    const { rig, store, memory } = await manual();
+    const hashes = [memory, rig.memory(store, other), rig.memory(store, { version: '2' })].map((one) =>
+      Buffer.from(one.identify('a').hash).toString('hex'),
+    );
+    expect(new Set(hashes).size).toBe(3);
+  });
+
+  it('is what the user says, and must be a text', async () => {
+    const { rig, calls, memory } = await manual({ keyOf: (record) => (record as { id: unknown }).id });
+    askFor(memory, { id: 'x', at: 1 });
+    calls.made[0]?.resolve('X');
+    await rig.pass();
+    expect(recalled(memory, { id: 'x', at: 2 })).toBe('X');
+    expect(() => memory.identify({ id: 5 })).toThrow('result of remember.key of "embed": expected a string, got 5');
+  });
+
+  it.each<[what: string, record: unknown]>([
+    ['a function', { call: () => 1 }],
+    ['an instance of a class', new (class Point {})()],
+  ])('is asked for where a record holds %s', async (_, record) => {
+    const { memory } = await manual();
+    const error = thrownBy(() => memory.identify(record));
+    expect(error).toBeInstanceOf(AnswerNotRememberedError);
+    expect((error as Error).message).toMatch(/^mapAsync "embed" cannot remember an answer: .*remember: \{ key/);
+  });
+});
+
+it('an answer that is no plain data fails the call, and says what to do', async () => {
+  const { rig, calls, memory } = await manual();
+  const asked = askFor(memory, 'a');
+  calls.made[0]?.resolve({ text: () => 'a' });
+  await rig.pass();
+  const message =
+    'mapAsync "embed" cannot remember an answer: it is no plain data: $.text is a function. Return plain data, or set `remember: false`';
+  expect(asked.outcomes).toEqual([{ kind: 'failed', error: expect.objectContaining({ message }) }]);
+});
+
+it('errors are remembered only if asked for, and only the final one', async () => {
+  for (const remembersErrors of [false, true]) {
+    const { rig, memory } = await manual({ remembersErrors });
+    const identity = memory.identify('a');
+    memory.rememberError(identity, new RangeError('no such text'));
+    await rig.pass();
+    const outcome = memory.recall(identity);
+    expect(outcome).toEqual(remembersErrors ? { kind: 'failed', error: new RangeError('no such text') } : undefined);
+  }
+});
+
+it('answers before a time are not used where they are unwanted', async () => {
+  const { rig, calls, store, memory } = await manual();
+  askFor(memory, 'a');
+  calls.made[0]?.resolve('old');
+  await rig.pass(10);
+  const since = rig.memory(store, { fn: calls.fn, sinceMs: rig.environment.clock.epochMs() });
+  expect(recalled(since, 'a')).toBeUndefined();
+  const asked = askFor(since, 'a');
+  calls.made[1]?.resolve('new');
+  await rig.pass();
+  expect([asked.outcomes, recalled(since, 'a')]).toEqual([[answered('new')], 'new']);
+  expect((rig.storage as MemoryJournalStorage).list()).toHaveLength(1);
+});
