@@ -14,7 +14,7 @@ import type { KeyOptions } from './stream-graph.ts';
 
 type Operator = Exclude<OperatorDescription, { readonly kind: 'aggregate' }>;
 
-/** An operator that is not a fold, as its user wrote it. `key` is that of a keyed stream. */
+/** An operator other than a fold, as the user wrote it. `key` is the key of a keyed stream. */
 export function declareOperator(
   method: string,
   operator: Operator,
@@ -32,7 +32,7 @@ export function declareOperator(
   };
 }
 
-/** A fold by key, as its user wrote it. */
+/** A fold by key, as the user wrote it. */
 export function declareFold(
   method: string,
   functions: ConnectorDefinition['functions'],
@@ -43,20 +43,20 @@ export function declareFold(
   return { role: 'operator', kind: method, ...withErrors(errors, functions, { emit }), ...versionOf(options), key };
 }
 
-/** A key function, as its user gave it to `keyBy`. @throws InvalidArgumentError for an option that it does not have. */
+/** The key function of a `keyBy`. @throws InvalidArgumentError for an option that it does not have. */
 export function declareKey(keyOf: KeyDeclaration['keyOf'], options: KeyOptions): KeyDeclaration {
   checkOptions('keyBy', options, { exchange: true, version: true, inputs: true });
   checkVersionOptions('keyBy', options);
   return { keyOf, ...versionOf(options) };
 }
 
-/** A source, as its user gave it. */
+/** A source, as the user gave it. */
 export function declareSource(source: Source<unknown>, options: VersionOptions): StepDeclaration {
   const { definition = ownDefinition('source', source.name, 'records') } = source;
   return { ...definition, role: 'source', ...versionOf(options) };
 }
 
-/** A sink, as its user gave it. */
+/** A sink, as the user gave it. */
 export function declareSink(sink: Sink<never>, options: VersionOptions): StepDeclaration {
   const { definition = ownDefinition('sink', sink.name, 'destination') } = sink;
   return { ...definition, role: 'sink', ...versionOf(options) };
@@ -110,8 +110,8 @@ function partsOf(operator: Operator): Pick<StepDeclaration, 'functions' | 'optio
 }
 
 /**
- * For each option of `mapAsync`, whether it decides about the records of a complete result, or their order. All others
- * decide when calls are made, how often, how many at once, and when to give up.
+ * For each option of `mapAsync`, whether it decides about the records of a complete result, or their order. All other
+ * options decide when calls are made, how often, how many at once, and when they time out.
  */
 const decidesRecords: Readonly<Record<keyof AsyncMapOptions, boolean>> = {
   ordered: true,
@@ -135,7 +135,7 @@ function recordOptionsOf(given: AsyncMapOptions): Readonly<Record<string, unknow
   );
 }
 
-/** A source or sink that says nothing of itself: its user's version has to. */
+/** A source or sink without a declaration: only a version given by the user can identify it. */
 function ownDefinition(
   what: 'source' | 'sink',
   name: string,

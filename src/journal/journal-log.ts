@@ -4,21 +4,20 @@ import type { JournalFile, JournalStorage } from './journal-storage.ts';
 import { type LogFormat, type LogLoss, scanLog } from './log-scan.ts';
 import { encodeRecords, recordHeaderBytes } from './record-header.ts';
 
-/** A log, open for its one owner, and what it held. */
+/** A log, open for its only owner, and its contents. */
 export interface OpenedLog {
   readonly log: JournalLog;
   /** The payloads of its whole records, in order. */
   readonly payloads: readonly Uint8Array[];
-  /** What was damaged, and the torn end, which was cut off. Empty for a log that is sound. */
+  /** Its damaged parts, and the torn end, which was cut off. Empty for an intact log. */
   readonly losses: readonly LogLoss[];
 }
 
 /**
- * Opens a log for its one owner, which has to make sure that there is no other; creates it if there is none. A torn end
- * is cut off. Damaged bytes in the middle stay until {@link JournalLog.replaceWith}.
+ * Opens a log for its only owner, which must ensure that there is no other; creates a missing one. A torn end is cut
+ * off. Damaged bytes in the middle stay until {@link JournalLog.replaceWith}.
  *
- * What was appended and not synced before a power loss may be gone, in whole or from some record on; what was synced is
- * there.
+ * After a power loss, unsynced appends may be gone, all of them or from some record on; synced ones are there.
  *
  * @throws JournalFormatError for a file of another kind or version, which is left as it is; JournalAccessError
  */
@@ -55,8 +54,8 @@ interface Target {
 }
 
 /**
- * An append-only log of records, written by one owner. What was appended survives the process at once, and the machine
- * once it is synced.
+ * An append-only log of records, written by one owner. An appended record survives the process at once, and a crash of
+ * the machine once it is synced.
  *
  * Invariants:
  * - JL1 A failed append leaves no trace: what it wrote is cut off again.
@@ -151,7 +150,7 @@ export class JournalLog {
   /**
    * Compaction: replaces all records by these, which stand for everything appended so far. Appends during it are kept.
    * If the process or the machine dies meanwhile, the log has its old records or the new ones. If it fails before the
-   * new ones are in place, the log goes on with its old ones.
+   * new ones are in place, the log continues with the old ones.
    *
    * @throws JournalAccessError (as a rejection)
    */

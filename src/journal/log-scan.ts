@@ -38,8 +38,8 @@ const chunkBytes = 1 << 20;
  * The records of a log and what is lost between them, in order, from the record at offset `from` to the end that the
  * file has now. Reads a chunk at a time, and changes nothing.
  *
- * A header that is right says where the next record begins, so a damaged payload costs one record. After a damaged
- * header, the scan goes on at the next header that is right.
+ * A valid header tells where the next record begins, so a damaged payload costs one record. After a damaged header, the
+ * scan continues at the next valid one.
  *
  * @throws JournalFormatError for a record of another kind or version, and for a file that is no log
  */
@@ -91,7 +91,7 @@ function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found
   return { payload, end };
 }
 
-/** Offset of the first header from `from` on that is right; the end of the file if there is none. */
+/** Offset of the first valid header at or after `from`; the end of the file if there is none. */
 function nextHeader(bytes: ChunkedBytes, from: number, { kind }: LogFormat): number {
   const beginning = recordBeginning(kind);
   for (let at = from; at + recordHeaderBytes <= bytes.size; ) {
@@ -107,7 +107,7 @@ function nextHeader(bytes: ChunkedBytes, from: number, { kind }: LogFormat): num
 }
 
 /**
- * A file without any record is a log whose first append was torn, unless most of its beginning says otherwise: it may
+ * A file without any record is a log whose first append was torn, unless most of its beginning looks different: it may
  * be a user's file, which must not be cut.
  */
 function assertIsLog(bytes: ChunkedBytes, format: LogFormat): void {

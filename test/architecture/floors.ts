@@ -1,13 +1,13 @@
-/** What one part of `src/` may know of the others and of the two libraries. */
+/** What one part of `src/` may import of the others and of the two libraries. */
 export interface Part {
   readonly floor: number | 'door';
-  /** Parts it may import, besides itself. */
+  /** Other parts that it may import. */
   readonly imports: readonly string[];
-  /** Parts of `imports` that it knows by type alone. */
+  /** Parts of `imports` that it imports as types only. */
   readonly byTypeAlone?: readonly string[];
   readonly xstate: boolean;
   readonly rxjs: boolean;
-  /** Pure rules and charts: nothing of Node. */
+  /** Pure rules and charts: nothing from Node. */
   readonly isPure: boolean;
 }
 
@@ -20,7 +20,7 @@ const rule: Part = { floor: 2, imports: ['kernel', 'graph'], xstate: false, rxjs
 const stream: Part = { floor: 3, imports: below4, xstate: false, rxjs: true, isPure: false };
 const top: Part = { floor: 8, imports: engine, xstate: true, rxjs: true, isPure: false };
 
-/** The floors of the house. A part is a folder of `src/`; files beside the folders are named one by one below. */
+/** The floors of the house. A part is a folder of `src/`; files beside the folders are listed one by one below. */
 export const partByName: Readonly<Record<string, Part>> = {
   kernel: { floor: 0, imports: [], xstate: false, rxjs: false, isPure: true },
   graph: { floor: 1, imports: ['kernel'], xstate: false, rxjs: false, isPure: true },
@@ -50,8 +50,8 @@ export const partByName: Readonly<Record<string, Part>> = {
 };
 
 /**
- * The rooms of a part, which are folders in it, and what each may import of the part: other rooms, and the files beside the
- * rooms (its ground floor, `.`).
+ * The rooms of a part, which are folders in it, and what each may import within the part: other rooms, and the files
+ * beside the rooms (its ground floor, `.`).
  */
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
@@ -77,10 +77,10 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
   },
 };
 
-/** Folders that are part of another part, which is not called like them. */
+/** Folders that belong to a part with another name. */
 export const partByFolder: Readonly<Record<string, string>> = { errors: 'kernel' };
 
-/** The part of each file that lies in `src/` itself. */
+/** The part of each file in `src/` itself. */
 export const partByRootFile: Readonly<Record<string, string>> = {
   'ids.ts': 'kernel',
   'foreign-value.ts': 'kernel',
@@ -97,10 +97,10 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'index.ts': 'index',
 };
 
-/** Where time, chance and timers may come from the machine. */
+/** Files that may use the machine's time, chance and timers. */
 export const exemptFromEnvironment = ['environment.ts', 'testing/virtual-environment.ts'];
 
-/** Globals that only an exempt file may touch. `Date` stands for reading the clock: `Date.now()`, `new Date()`. */
+/** Globals that only an exempt file may use. `Date` stands for reading the clock: `Date.now()`, `new Date()`. */
 export const environmentGlobals = [
   'setTimeout',
   'setInterval',
@@ -113,7 +113,7 @@ export const environmentGlobals = [
   'crypto',
 ];
 
-/** Properties that read the clock, draw, or start a timer. */
+/** Properties that read the clock, draw a random number, or start a timer. */
 export const environmentProperties = [
   ['Date', 'now'],
   ['Math', 'random'],
@@ -123,5 +123,5 @@ export const environmentProperties = [
   ['process', 'uptime'],
 ] as const;
 
-/** Modules of Node that do so. */
+/** Node modules that do so. */
 export const environmentModules = ['node:timers', 'node:timers/promises', 'node:perf_hooks'];

@@ -1,14 +1,14 @@
 import { functionTypes } from '../../bench/walk/function-types.ts';
 import { childrenOf, type SyntaxNode, textOf } from './syntax-node.ts';
 
-/** A function, method or constructor, from its first line to its last, with all that is nested in it. */
+/** A function, method or constructor, from its first line to its last, including nested ones. */
 export interface FunctionLength {
-  /** As it is called where it stands; `(line 12)` for one without a name. */
+  /** Its name; `(line 12)` for an anonymous one. */
   readonly name: string;
   readonly lineCount: number;
 }
 
-/** How long each function of a file is, in the order of their first lines. */
+/** The length of each function in a file, in the order of their first lines. */
 export function functionLengths(module: SyntaxNode, source: string): readonly FunctionLength[] {
   const lineAt = lineCounter(source);
   const lengths: FunctionLength[] = [];

@@ -1,11 +1,11 @@
 import { childrenOf, parseModule, type SyntaxNode, textOf } from './syntax-node.ts';
 
-/** The ids of the invariants that the doc comments of a file list, as `- RP1 A reader …` or `E1 What a task …`. */
+/** The ids of the invariants in the doc comments of a file, listed as `- RP1 A reader …` or `E1 A task's …`. */
 export function invariantsIn(source: string): readonly string[] {
   return [...source.matchAll(/^\s*\* (?:- )?([A-Z]{1,2}\d+) (?=[A-Z`])/gm)].map(([, id]) => id as string);
 }
 
-/** The ids that the titles of a file's tests name, as they run: also those in the rows of tables, but no skipped ones. */
+/** The ids in the titles of a file's tests that run: also those in table rows, but not skipped ones. */
 export function invariantsTested(source: string): ReadonlySet<string> {
   const module = parseModule(source);
   const variables = new Map<string, SyntaxNode>();
@@ -20,7 +20,7 @@ export function invariantsTested(source: string): ReadonlySet<string> {
   return ids;
 }
 
-/** The title of a call of `it`, `test` or `describe`, and with placeholders in it, the texts that may stand there. */
+/** The title of a call of `it`, `test` or `describe`, and the texts that may replace its placeholders. */
 function titlesOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>): readonly string[] {
   const callee = calleeOf(call, variables);
   const table = callee.type === 'CallExpression' && isTestFunction(callee['callee']) ? argumentOf(callee) : undefined;
@@ -32,7 +32,7 @@ function titlesOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>):
   return [...texts, ...textsIn(variables.get(textOf(table)) ?? table)];
 }
 
-/** The function that is called; of `const whileOpen = kind.isOpen ? it : it.skip`, the one that runs. */
+/** The called function; for `const whileOpen = kind.isOpen ? it : it.skip`, the one that runs. */
 function calleeOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>): SyntaxNode {
   const callee = call['callee'] as SyntaxNode;
   const choice = variables.get(textOf(callee));
@@ -41,7 +41,7 @@ function calleeOf(call: SyntaxNode, variables: ReadonlyMap<string, SyntaxNode>):
   return branches.find(isTestFunction) ?? callee;
 }
 
-/** `it`, `test.each`, `describe.only`: not `it.skip`, which does not run. */
+/** `it`, `test.each`, `describe.only`; not `it.skip`, which does not run. */
 function isTestFunction(callee: unknown): boolean {
   const { type, object, property } = callee as SyntaxNode;
   if (type === 'MemberExpression') return textOf(property) !== 'skip' && isTestFunction(object);

@@ -6,7 +6,7 @@ interface ImportPattern {
   readonly allowTypeImports?: true;
 }
 
-/** The override of the linter's configuration that tells in the editor what the test of the floors tells later. */
+/** The override in the linter's configuration that reports in the editor what the floors test reports later. */
 export interface FloorOverride {
   readonly files: readonly string[];
   readonly rules: {
@@ -14,7 +14,7 @@ export interface FloorOverride {
   };
 }
 
-/** One override for each part that may not import everything. */
+/** One override for each part with restricted imports. */
 export function floorOverrides(): FloorOverride[] {
   return Object.entries(partByName).map(([name, part]) => ({
     files: filesOf(name),
@@ -27,7 +27,7 @@ function filesOf(name: string): string[] {
   return [...rootFiles.map((file) => `src/${file}`), ...folders.map((folder) => `src/${folder}/**`)];
 }
 
-/** Where the files of a part lie in `src/`. */
+/** The location of a part's files in `src/`. */
 function placesOf(name: string): { readonly rootFiles: readonly string[]; readonly folders: readonly string[] } {
   const rootFiles = Object.keys(partByRootFile).filter((file) => partByRootFile[file] === name);
   const folders = Object.keys(partByFolder).filter((folder) => partByFolder[folder] === name);

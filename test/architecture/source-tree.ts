@@ -21,18 +21,18 @@ interface Import {
   readonly isTypeOnly: boolean;
 }
 
-/** What the rules ask of one file. */
+/** The facts about one file that the rules need. */
 interface ParsedFile {
   readonly path: string;
   readonly lineCount: number;
   readonly functions: readonly FunctionLength[];
   readonly imports: readonly Import[];
   readonly hasDefaultExport: boolean;
-  /** What it takes from the machine past the Environment: `Date.now`, `setTimeout`, … */
+  /** Its uses of the machine that bypass the Environment: `Date.now`, `setTimeout`, … */
   readonly environmentUses: readonly string[];
 }
 
-/** Every rule that `tree` breaks, one line each, in the order of the files. */
+/** Every violation in `tree`, one line each, in the order of the files. */
 export function architectureViolations(tree: SourceTree, doors: readonly string[]): string[] {
   const files = [...tree].map(([path, source]) => parse(path, source));
   return [
@@ -53,7 +53,7 @@ export function architectureViolations(tree: SourceTree, doors: readonly string[
 const mostLinesOfFile = 350;
 const mostLinesOfFunction = 60;
 
-/** What does not fit on the screens that a reader has for it. */
+/** Files and functions that are too long to read at a glance. */
 function lengthViolations({ path, lineCount, functions }: ParsedFile): string[] {
   const tooLong = [
     ...(lineCount > mostLinesOfFile ? [`${path} has ${lineCount} lines, more than ${mostLinesOfFile}`] : []),
@@ -64,7 +64,7 @@ function lengthViolations({ path, lineCount, functions }: ParsedFile): string[] 
   return tooLong.map((what) => `${what}: split it`);
 }
 
-/** Folders that hold more than a reader takes in at a glance. */
+/** Folders with too many files to see at a glance. */
 function crowdedFolders(files: readonly ParsedFile[]): string[] {
   const counts = new Map<string, number>();
   for (const { path } of files) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
@@ -104,7 +104,7 @@ function importViolations({ path, imports }: ParsedFile, tree: SourceTree): stri
   });
 }
 
-/** Of an import within a part: whether one of its rooms knows another that it must not know. */
+/** For an import within a part: whether a room imports another one that it must not. */
 function roomViolations(part: string, path: string, target: string): string[] {
   const rooms = roomsByPart[part];
   if (rooms === undefined) return [];
@@ -129,7 +129,9 @@ function resolve(path: string, specifier: string): string {
   return posix.normalize(posix.join(posix.dirname(path), specifier));
 }
 
-/** One ring for each group of files that import each other, through types too; the first file stands at both ends. */
+/**
+ * One cycle for each group of files that import each other, including type imports; the first file stands at both ends.
+ */
 function importCycles(files: readonly ParsedFile[]): string[][] {
   const targets = new Map(
     files.map(({ path, imports }) => [
@@ -153,7 +155,7 @@ function importCycles(files: readonly ParsedFile[]): string[][] {
   return cycles;
 }
 
-/** Reads what the rules ask for off the syntax tree, so that comments and strings cannot deceive them. */
+/** Extracts what the rules need from the syntax tree, so that comments and strings do not matter. */
 function parse(path: string, source: string): ParsedFile {
   const imports: Import[] = [];
   const environmentUses: string[] = [];
@@ -199,7 +201,7 @@ function parse(path: string, source: string): ParsedFile {
         break;
       }
       case 'Identifier':
-        // `clock.setTimeout` and `setTimeout(…) {` in a class name a property, not the global.
+        // `clock.setTimeout`, and `setTimeout(…) {` in a class, name a property, not the global.
         if (role !== 'property' && role !== 'key' && environmentGlobals.includes(textOf(node))) {
           environmentUses.push(textOf(node));
         }

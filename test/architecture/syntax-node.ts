@@ -11,12 +11,12 @@ export function parseModule(source: string): SyntaxNode {
   return parseSync(source, { syntax: 'typescript', target: 'es2022' }) as unknown as SyntaxNode;
 }
 
-/** The nodes right below `node`, each with the role it has there. */
+/** The direct children of `node`, each with its role. */
 export function* childrenOf(node: object): Generator<readonly [role: string, child: SyntaxNode]> {
   for (const [role, value] of Object.entries(node)) {
     for (const item of Array.isArray(value) ? (value as readonly unknown[]) : [value]) {
       if (isNode(item)) yield [role, item];
-      // Arguments, elements of arrays and the functions of methods come wrapped in objects that are no nodes.
+      // Arguments, array elements and the functions of methods are wrapped in objects that are not nodes.
       else if (typeof item === 'object' && item !== null) {
         for (const [innerRole, child] of childrenOf(item)) yield [innerRole === 'expression' ? role : innerRole, child];
       }
@@ -28,7 +28,7 @@ export function isNode(value: unknown): value is SyntaxNode {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
 
-/** The name or the text of an identifier or string; empty for anything else. */
+/** The name or text of an identifier or string; empty for any other node. */
 export function textOf(node: unknown): string {
   if (!isNode(node)) return '';
   const text = node.type === 'Computed' ? textOf(node['expression']) : node['value'];

@@ -17,7 +17,7 @@ import {
 import { errorKindOf } from './conformance-runner.ts';
 import { type FlinkRestartBackoff, flinkRestartBackoff } from './flink-restart-backoff.ts';
 
-/** What can be read of a backoff right after a step. */
+/** The observable state of a backoff right after a step. */
 interface Reading {
   readonly newAttempt: boolean | undefined;
   readonly newAttemptRest: readonly boolean[];
@@ -29,7 +29,7 @@ interface Reading {
 const timeline: Handler = ({ given, when, expect }) => {
   const rule = createRule(given);
   const steps = Array.isArray(expect['steps']) ? (expect['steps'] as (Record<string, unknown> | null)[]) : [];
-  // Where chance decides, one run says nothing: every value that is possible must be seen, and no other.
+  // With randomness, one run proves nothing: every possible value must be seen, and no other.
   const samples = Math.max(1, ...steps.map((step) => (step?.['backoffOneOf'] === undefined ? 1 : sampleCount(step))));
   const random = new Sequence();
   const runs = Array.from({ length: samples }, () => runTimeline(rule, when, random));
@@ -147,7 +147,7 @@ function createRule(given: ConformanceCase['given']): RestartBackoffRule {
   }
 }
 
-/** A level of configuration: a type, or a type with its parameters under the catalogue's names. */
+/** A configuration level: a type, or a type with its parameters under the catalogue's names. */
 function configOf(level: unknown): FlinkRestartBackoff | undefined {
   if (level === undefined || level === null) return undefined;
   if (typeof level === 'string') return { type: level } as FlinkRestartBackoff;
@@ -179,7 +179,7 @@ function sampleCount(step: Record<string, unknown>): number {
   return typeof count === 'number' ? count : 1_000;
 }
 
-/** Draws that fill [0, 1) evenly, whatever their number: the multiples of the golden ratio. */
+/** Random numbers that fill [0, 1) evenly, for any count: the multiples of the golden ratio. */
 class Sequence implements Random {
   #last = 0;
 

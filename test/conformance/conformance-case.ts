@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** One fact about how recovery behaves, as it stands in a file of the catalogue. Unknown fields are kept. */
+/** One fact about recovery, as it stands in a file of the catalogue. Unknown fields are kept. */
 export interface ConformanceCase {
   readonly id: string;
   readonly area: string;
@@ -11,13 +11,13 @@ export interface ConformanceCase {
   readonly expect: Readonly<Record<string, unknown>>;
 }
 
-/** How one expected field fared. */
+/** The result for one expected field. */
 export type Verdict =
   | { readonly kind: 'passed' }
   | { readonly kind: 'failed'; readonly expected: unknown; readonly actual: unknown }
   | { readonly kind: 'skipped'; readonly why: string };
 
-/** Judges what a case expects of one field. */
+/** Judges the expectation for one field. */
 export type Judge = (expected: unknown) => Verdict;
 
 /** A judge for each field of `expect` that a handler knows. Fields without one are skipped by name. */
@@ -26,17 +26,20 @@ export type Judges = Readonly<Record<string, Judge>>;
 /** Runs a case, at once or on virtual time. */
 export type Handler = (given: ConformanceCase) => Judges | Promise<Judges>;
 
-/** Thrown where a case asks for something a handler does not know: the case counts as skipped, with this reason. */
+/** Thrown if a case needs something that a handler does not know: the case counts as skipped, with this reason. */
 export class CannotRun extends Error {}
 
-/** What a handler reads of a case: fields of `given`, operations (undefined: steps have none), other fields of steps. */
+/**
+ * The fields and operations that a handler reads: fields of `given`, operations (undefined: steps have none), other
+ * fields of steps.
+ */
 export interface Known {
   readonly given: readonly string[];
   readonly ops?: readonly string[];
   readonly steps?: readonly string[];
 }
 
-/** A handler that runs no case with a field or an operation it does not know: what goes unread cannot be vouched for. */
+/** A handler that runs no case with an unknown field or operation, because ignoring one could falsify the verdict. */
 export function knowing({ given: fieldsOfGiven, ops, steps = [] }: Known, handler: Handler): Handler {
   return (conformanceCase) => {
     const { given, when } = conformanceCase;
@@ -51,19 +54,19 @@ export function knowing({ given: fieldsOfGiven, ops, steps = [] }: Known, handle
   };
 }
 
-/** @throws CannotRun naming the fields of an object that are not among the known ones */
+/** @throws CannotRun with the fields of an object that are not among the known ones */
 export function onlyKnown(object: Readonly<Record<string, unknown>>, known: readonly string[], where: string): void {
   const unknown = Object.keys(object).filter((field) => !known.includes(field));
   if (unknown.length > 0) throw new CannotRun(`${where} ${unknown.join(', ')} is not known`);
 }
 
-/** The value is what is expected. */
+/** The value equals the expected one. */
 export function equals(actual: unknown): Judge {
   return (expected) =>
     isDeepStrictEqual(actual, expected) ? { kind: 'passed' } : { kind: 'failed', expected, actual };
 }
 
-/** The same as {@link equals} after both sides were brought into one form, for what has no order of its own. */
+/** Like {@link equals}, after both sides were normalized, for values without an order. */
 export function equalsAs(normalize: (value: never) => unknown, actual: unknown): Judge {
   return (expected) => {
     const verdict = equals(normalize(actual as never))(normalize(expected as never));
@@ -111,7 +114,7 @@ export function fields(judges: Judges): Judge {
   };
 }
 
-/** The same as {@link fields} for an object that must say something. */
+/** Like {@link fields}, for an object that must have at least one field. */
 export function someFields(judges: Judges): Judge {
   return (expected) =>
     typeof expected === 'object' && expected !== null && Object.keys(expected).length === 0
@@ -119,7 +122,7 @@ export function someFields(judges: Judges): Judge {
       : fields(judges)(expected);
 }
 
-/** For fields that explain and assert nothing that could be checked. */
+/** For explanatory fields without a checkable assertion. */
 export const prose: Judge = () => ({ kind: 'passed' });
 
 /** A failure before a skip, a skip before a pass. */

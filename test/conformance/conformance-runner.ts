@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from './conformance-case.ts';
 
-/** What came of a case. */
+/** The outcome of a case. */
 export interface Outcome {
   readonly id: string;
   readonly area: string;
@@ -20,7 +20,7 @@ export interface Outcome {
 /** Handlers by area and kind; a case without a kind is of the kind `default`. */
 export type Handlers = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
-/** Reasons for differing on purpose, by case id, by `id.field` or by `area/kind`. */
+/** Reasons for deliberate deviations, by case id, by `id.field` or by `area/kind`. */
 export type Deviations = ReadonlyMap<string, string>;
 
 const errorKinds: Readonly<Record<string, string>> = {
@@ -28,15 +28,15 @@ const errorKinds: Readonly<Record<string, string>> = {
   INVALID_ARGUMENT: 'invalid-argument',
 };
 
-/** How the reason begins to skip a case that was run, and differs in a field. */
+/** The beginning of the reason that skips a case which ran and differs in a field. */
 export const differsIn = 'differs on purpose in';
 
-/** The name the catalogue has for an error, or undefined. */
+/** The catalogue's name of an error, or undefined. */
 export function errorKindOf(error: unknown): string | undefined {
   return errorKinds[String((error as { code?: unknown } | null)?.code)];
 }
 
-/** Reads the cases of a file. @throws if it is no JSON array. */
+/** Reads the cases of a file. @throws if it is not a JSON array. */
 export function readCases(file: string): unknown[] {
   const cases: unknown = JSON.parse(readFileSync(file, 'utf8'));
   if (!Array.isArray(cases)) throw new Error(`${file} holds no array of cases`);
@@ -54,8 +54,8 @@ export function readDeviations(file: string): Deviations {
 }
 
 /**
- * Runs one case, whatever it holds: a case that makes no sense is skipped, an engine that throws has failed. One that
- * differs on purpose in a field is skipped for it, and fails all the same if another field is not what is expected.
+ * Runs any case: an invalid case is skipped, an engine that throws has failed. A case with a deliberate deviation in
+ * one field is skipped for it, but fails if another field differs.
  */
 export async function runCase(raw: unknown, handlers: Handlers, deviations: Deviations): Promise<Outcome> {
   const { id = '(no id)', area = '(no area)', kind = 'default' } = (raw ?? {}) as Partial<ConformanceCase>;
@@ -94,7 +94,7 @@ export async function runCase(raw: unknown, handlers: Handlers, deviations: Devi
   }
 }
 
-/** For the fields of a case that differ on purpose. */
+/** For the deliberate deviations of a case. */
 function differing(id: string, judges: Judges, deviations: Deviations): Judges {
   return Object.fromEntries(
     Object.keys(judges).flatMap((field) => {
@@ -105,7 +105,7 @@ function differing(id: string, judges: Judges, deviations: Deviations): Judges {
   );
 }
 
-/** A report in lines: each failure, each reason to skip (with the cases it holds for), and the sums last. */
+/** A report in lines: each failure, each reason to skip (with its cases), and the totals last. */
 export function report(outcomes: readonly Outcome[]): string[] {
   const lines: string[] = [];
   const skippedFor = new Map<string, string[]>();

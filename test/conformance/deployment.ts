@@ -33,7 +33,7 @@ const slotModes = ['granted manually', 'never granted', 'granted manually, later
 const registrationModes = ['fails', 'throws', 'times-out', 'manual'] as const;
 type RegistrationMode = (typeof registrationModes)[number];
 
-/** What a case scripts of the executors' side. */
+/** The scripted behavior of the executors in a case. */
 interface Script {
   readonly registration: RegistrationMode | undefined;
   readonly firstDeploymentFails: boolean;
@@ -60,7 +60,7 @@ class ScriptedCluster extends ManualCluster {
       if (registration === 'manual') return 'later';
       const [first] = question.registrations;
       if (first === undefined || registration === undefined) return this.#count(question);
-      // Whoever stands for remote executors answers for them: it never leaves the master without an answer.
+      // The stand-in for remote executors is responsible for them: the master always gets an answer.
       const cause =
         registration === 'times-out'
           ? new OperationTimeoutError('the registration of a result', 1_000)
@@ -81,7 +81,7 @@ class ScriptedCluster extends ManualCluster {
   }
 }
 
-/** A job as a case of deployments describes it, and what it was told. */
+/** A job of a deployment case, and the commands it got. */
 class DeploymentRig {
   readonly cluster: ScriptedCluster;
   readonly cancelCommands = new Set<string>();
@@ -90,7 +90,7 @@ class DeploymentRig {
 
   constructor(given: Given, when: readonly Step[] = []) {
     const { vertices, edges, partitionRegistration, slots, deployFailsFirst, canRestart } = given;
-    // Where a request times out, none was granted.
+    // If a request times out, none was granted.
     const timesOut = when.some((step) => 'slotRequestTimeout' in step);
     this.#slots = oneOf(slotModes, slots ?? (timesOut ? 'never granted' : undefined), 'slots');
     this.cluster = new ScriptedCluster(
@@ -168,7 +168,7 @@ class DeploymentRig {
     }
   }
 
-  /** The scheduling strategy asks for these tasks, in this order: here the order of their regions. */
+  /** The scheduling strategy requests these tasks, in this order: here the order of their regions. */
   #schedule(tasks: readonly string[]): void {
     const { ledger } = this.cluster;
     const asked = tasks.map((task) => this.cluster.regionOf(task));
@@ -191,7 +191,7 @@ class DeploymentRig {
       cluster.clock.advance(slotRequestTimeoutMs);
       return;
     }
-    // Requests are made for regions, all at the same time here: the one that the case means is told by hand.
+    // Requests are per region, all at the same time here: the one in the case is sent by hand.
     const task = this.#task(name);
     const execution = cluster.ledger.executions[cluster.vertex(task)];
     execution?.send({ type: 'execution.fail', cause: new NoResourceAvailableError(1, 0, 'none came in time') });
@@ -277,7 +277,7 @@ export const deploymentHandlers: Readonly<Record<string, Handler>> = { deploymen
 /** Handler of failovers before anything is deployed, of the area `failover`. */
 export const schedulerFailoverHandlers: Readonly<Record<string, Handler>> = { 'scheduler-failover': schedulerFailover };
 
-/** When statuses were entered: which were, and `A <= B`. */
+/** When statuses were entered: which ones, and `A <= B`. */
 function timestamps(events: readonly JobEvent[]): Record<string, Judge> {
   const atMs = new Map<string, number>();
   for (const event of events) {

@@ -12,7 +12,7 @@ import {
 } from './conformance-case.ts';
 import { givenEdges, givenVertices, graphFields, textOf } from './given-graph.ts';
 
-/** What happens to each map of a job, once. */
+/** One disturbance for each map of a job. */
 interface Fates {
   readonly throws: boolean;
   readonly losesExecutor: boolean;
@@ -58,8 +58,8 @@ function fatesOf(when: ConformanceCase['when']): Fates {
 }
 
 /**
- * A real run on virtual time. Each map adds 1; after a record that is drawn its function throws, after another the
- * executor that it runs on is gone with all it has written. Another executor takes its place.
+ * A real run on virtual time. Each map adds 1. After a drawn record its function throws; after another one its executor
+ * is lost with all its results. Another executor takes its place.
  */
 export async function runRecovery(
   { given, when }: Pick<ConformanceCase, 'given' | 'when'>,
@@ -86,7 +86,7 @@ export async function runRecovery(
     const loseAt = fates.losesExecutor ? random.integer(0, count - 1) : undefined;
     if (throwAt !== undefined) pending.add(`${uid} throws`);
     if (loseAt !== undefined) pending.add(`${uid} loses its executor`);
-    /** A machine that is off does nothing, although the rest of the batch still comes by. */
+    /** A dead machine does nothing, although the rest of the batch still arrives. */
     let isOff = false;
     stream = stream
       .map(
@@ -112,7 +112,7 @@ export async function runRecovery(
       executors: numberOf(given['taskManagers'], 'taskManagers'),
       slots: numberOf(given['slotsPerTaskManager'], 'slotsPerTaskManager'),
       restartBackoff: restartBackoffOf(restartStrategy),
-      // As in the catalogue, where one backoff counts for the job.
+      // As in the catalogue, one backoff serves the whole job.
       backoffScope: 'job',
       failoverStrategy: restartPipelinedRegion(),
       resultsOfLostExecutors: 'lost',
@@ -137,7 +137,7 @@ function restartBackoffOf(restartStrategy: unknown) {
   return fixedDelay({ maxAttempts: numberOf(maxAttempts, 'maxAttempts'), delayMs: numberOf(delayMs, 'delayMs') });
 }
 
-/** As a case writes it: `3..1002 in order`. */
+/** In the notation of the cases: `3..1002 in order`. */
 function described(output: readonly number[]): string {
   const [first = 0] = output;
   const isInOrder = output.length > 0 && output.every((value, index) => value === first + index);

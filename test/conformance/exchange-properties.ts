@@ -10,7 +10,7 @@ import { CannotRun, equals, type Handler, type Judge, knowing, worst } from './c
 import { textOf } from './given-graph.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
 
-/** Exchanges of ours that stand for Flink's types. What is not here has no counterpart. */
+/** Our exchanges that stand for Flink's types. Other types have no counterpart. */
 export const counterparts: Readonly<Record<string, readonly ExchangeType[]>> = {
   BLOCKING: [exchangeTypes.blocking],
   PIPELINED_BOUNDED: [exchangeTypes.pipelined],
@@ -23,12 +23,12 @@ const constraints: Readonly<Record<ConsumptionConstraint, string>> = {
   'after-producer-finished': 'BLOCKING',
 };
 
-/** A producer that writes more than this while nobody reads is not stopped for that. */
+/** A producer that writes more than this without a reader is not stopped for that. */
 const manyBatches = 1_000;
 
 const unlimited = Number.POSITIVE_INFINITY;
 
-/** What the table says of an exchange, and what the parts of the engine that ask the table do because of it. */
+/** The exchange table's entries for an exchange, and the behavior of the parts of the engine that use them. */
 async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<string, unknown>>> {
   const jobGraph = createJobGraph(
     'case',
@@ -75,7 +75,7 @@ async function propertiesOf(exchange: ExchangeType): Promise<Readonly<Record<str
   };
 }
 
-/** Where results lie when nothing in particular was said of their exchange. */
+/** Where results are stored without options for their exchange. */
 function dataPlaneOf(jobGraph: ReturnType<typeof createJobGraph>, files?: 'in memory') {
   const environment = virtualEnvironment();
   const plane = new LocalDataPlane(

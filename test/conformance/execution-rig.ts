@@ -18,11 +18,11 @@ import { CannotRun } from './conformance-case.ts';
 
 const vertex = 0 as ExecutionVertexId;
 
-/** What an attempt asked for and said since the last look. */
+/** The requests and reports of an attempt since the last call. */
 export interface ExecutionEffects {
   /** Names of the actions the composition root provides, in order. */
   readonly actions: string[];
-  /** Slots that went back, by name. */
+  /** Released slots, by name. */
   readonly returnedSlots: string[];
   readonly toRegion: ExecutionToRegionEvent[];
 }
@@ -55,7 +55,7 @@ export class ExecutionRig {
     return this.ledger.attemptOf(vertex);
   }
 
-  /** What happened since the last call. */
+  /** The effects since the last call. */
   take(): ExecutionEffects {
     const effects = this.#effects;
     this.#effects = { actions: [], returnedSlots: [], toRegion: [] };
@@ -66,7 +66,7 @@ export class ExecutionRig {
     this.#execution.send(event);
   }
 
-  /** A report of the present attempt. */
+  /** A report of the current attempt. */
   report(state: 'initializing' | 'running' | 'finished' | 'canceled' | 'failed', cause?: Error): void {
     const base = { vertex, attempt: this.attempt };
     if (state === 'failed') this.send({ type: 'task.failed', ...base, cause: cause ?? new Error('the task broke') });
@@ -75,12 +75,12 @@ export class ExecutionRig {
     } else this.send({ type: `task.${state}`, ...base });
   }
 
-  /** Enters the next attempt, as a region does that restarts. @throws IllegalStateError unless the present one ended */
+  /** Enters the next attempt, like a restarting region. @throws IllegalStateError unless the current one has ended */
   beginNextAttempt(): void {
     this.#begin(this.attempt + 1);
   }
 
-  /** Leads a new attempt into a state; without a slot only where an attempt gets by without one. */
+  /** Leads a new attempt into a state; without a slot only if the state needs none. */
   lead(state: ExecutionState, slot: Slot | undefined): void {
     const schedule = (): void => this.send({ type: 'execution.schedule', slot });
     if (state === 'created') {
@@ -146,7 +146,7 @@ export class ExecutionRig {
   }
 }
 
-/** `RUNNING` in a case is `running` with us. */
+/** `RUNNING` in a case is `running` here. */
 export function executionStateNamed(name: unknown): ExecutionState {
   const state = String(name).toLowerCase() as ExecutionState;
   if (!executionStates.includes(state)) throw new CannotRun(`execution state ${JSON.stringify(name)} is not known`);

@@ -36,7 +36,7 @@ const operations: Readonly<Record<string, (rig: ExecutionRig, step: Step, slots:
   reportFailed: (rig, step) => rig.report('failed', causeOf(step)),
 };
 
-/** One step and what it did. */
+/** One step and its effects. */
 interface StepTaken {
   readonly state: ExecutionState;
   readonly effects: ExecutionEffects;
@@ -83,7 +83,7 @@ const executionSequence: Handler = ({ given, when }) => {
     attemptNumberDelta: equals(Number(rig.attempt)),
     failureCause: equals(failure === undefined ? null : failure.cause.message),
     timestampsSet: (expected) => {
-      // A case may list none of the states that lie before the one it begins with.
+      // A case need not list the states before the one in which it begins.
       const later = new Set<unknown>([...listOf(expected, 'timestampsSet'), ...rig.entered.slice(ledIn).map(shown)]);
       return equalsAs(
         sorted,
@@ -117,7 +117,7 @@ function givenExecution(given: ConformanceCase['given']): { rig: ExecutionRig; s
   const slots = listOf<string>(named, 'slots');
   const hasSlot = slotAssigned ?? (slots.length > 0 || needsSlot(state));
   const rig = new ExecutionRig();
-  // A slot that was scheduled for is there before anything else happens; what led to the given state is not judged.
+  // A slot that was scheduled is there before anything else happens; the path to the given state is not judged.
   rig.lead(state, hasSlot === true ? slotNamed(slots[0] ?? 'slot') : undefined);
   rig.take();
   if (rig.state !== state) throw new CannotRun(`an execution cannot be led to ${state}`);
@@ -129,8 +129,8 @@ function needsSlot(state: ExecutionState): boolean {
 }
 
 /**
- * A command that is a programming error is not thrown across actors: it is raised as a global failure, with the error
- * that a caller would get as its cause. What a task reports is no call of ours and has no such error.
+ * A command that is a programming error is not thrown across actors: it is raised as a global failure whose cause is
+ * the error that a caller would get. A report of a task is not our call and has no such error.
  */
 function take(rig: ExecutionRig, step: Step, slots: readonly string[]): StepTaken {
   const { op } = step;

@@ -41,7 +41,7 @@ const restartSet: Handler = ({ given, when, expect }) => {
 
   const restarts = when.map((step) => {
     if (typeof step['fail'] !== 'string') throw new CannotRun(`step ${JSON.stringify(step)} is not known`);
-    // A vertex that the graph does not have is asked about by an id that it does not have.
+    // A vertex that the graph lacks is represented by an id that it lacks.
     const vertex = named.vertexNamed(step['fail']) ?? (graph.vertexCount as ExecutionVertexId);
     const cause = causeOf(step['cause'], named);
     const verdict = classifyFailure(cause, []);

@@ -29,7 +29,7 @@ type Failed = Extract<JobEvent, { type: 'task.failed' }>;
 const delayMs = 1_000;
 const slotRequestTimeoutMs = 10_000;
 
-/** A real job master whose strategy, backoff and enrichers answer what the case says. */
+/** A real job master whose strategy, backoff and enrichers answer as the case says. */
 class FailureRig {
   readonly cluster: ManualCluster;
   readonly enricherSaw: string[] = [];
@@ -103,7 +103,7 @@ class FailureRig {
     );
   }
 
-  /** The history as the handle of a run keeps it. */
+  /** The history, as the handle of a run has it. */
   get history(): readonly RootExceptionEntry[] {
     return folded(new FailureHistory(this.#historySize), this.cluster.events);
   }
@@ -166,7 +166,7 @@ const failureHandling: Handler = ({ given: raw, when: steps, expect }) => {
         ? equalsAs(sorted, restarted ?? [])(cluster.tasks.map(bare))
         : equalsAs(sorted, restarted ?? [])(expected),
     restartDelayMs: equals(restart?.delayMs),
-    // With us a refusal holds neither: its type has no such fields to be read.
+    // Here a refusal has neither: its type has no such fields.
     readingVerticesToRestart: equals(restart === undefined ? 'illegal-state' : restarted),
     readingRestartDelay: equals(restart === undefined ? 'illegal-state' : restart.delayMs),
     errorIsOriginalCause: equals(failed.cause === rig.causes.at(-1)),
@@ -203,7 +203,7 @@ function historyJudges(rig: FailureRig, expect: ConformanceCase['expect']): Reco
   };
 }
 
-/** Those fields of an entry that a case asks for. */
+/** The fields of an entry that a case asks for. */
 function entryAs(
   wanted: Readonly<Record<string, unknown>>,
   entry: RootExceptionEntry,
@@ -226,7 +226,7 @@ function entryAs(
   return Object.fromEntries(Object.keys(wanted).map((field) => [field, read[field]?.()]));
 }
 
-/** One failure after the other, each told to a job of its own. */
+/** Consecutive failures, each in a separate job. */
 function classification(given: Given, when: ConformanceCase['when']): Record<string, Judge> {
   onlyKnown(given, [], 'given');
   const verdicts = when.map((step) => {
@@ -239,7 +239,7 @@ function classification(given: Given, when: ConformanceCase['when']): Record<str
   return { unrecoverable: equals(verdicts) };
 }
 
-/** A finished result that is only read: told as the failure, and the answers, that lead to it. */
+/** A finished result that is only read: expressed as the failure, and the answers, that lead to it. */
 function asFailure(given: Given, when: ConformanceCase['when']): { given: Given; when: ConformanceCase['when'] } {
   onlyKnown(given, ['result'], 'given');
   if (when.length !== 1 || when[0]?.['op'] !== 'read')

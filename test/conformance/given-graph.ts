@@ -23,7 +23,7 @@ interface GivenEdge {
 /** Fields of `given` that describe a graph. */
 export const graphFields: readonly string[] = ['level', 'vertices', 'edges'];
 
-/** The graph of a case, and the names its subtasks and partitions have there. */
+/** The graph of a case, and its names for subtasks and partitions. */
 export interface GivenGraph {
   readonly graph: ExecutionGraph;
   readonly regions: PipelinedRegions;
@@ -42,7 +42,7 @@ export interface GivenGraph {
 export function givenGraph(given: Readonly<Record<string, unknown>>): GivenGraph {
   const vertices = givenVertices(given['vertices']);
   const edges = givenEdges(given['edges']);
-  // A case may ask about a job of nothing, which we refuse to build: it gets one vertex that nobody names.
+  // A case may have an empty job, which we refuse to build: it gets one unnamed vertex.
   const graph = new ExecutionGraph(
     createJobGraph(
       'case',
@@ -108,13 +108,13 @@ export function givenVertices(value: unknown): { readonly id: string; readonly p
   });
 }
 
-/** A result and who reads it. */
+/** A result and its consumers. */
 export interface JobEdge {
   readonly from: string;
   readonly to: string;
   readonly exchange: ExchangeType;
   readonly pattern: DistributionPattern;
-  /** The name of the result where the case gives it one. */
+  /** The name of the result, if the case gives it one. */
   readonly partition: string | undefined;
 }
 

@@ -11,7 +11,7 @@ const someDelayMs = 1_000;
 /** Fields of `given` that {@link givenJob} reads. */
 export const jobFields: readonly string[] = [...graphFields, 'jobStatus', 'before', 'restart', 'canRestart'];
 
-/** The job a case begins with, led to its status. */
+/** The job with which a case begins, led to its status. */
 export function givenJob(given: ConformanceCase['given'], beginsIn: string): JobRig {
   const { vertices, edges, jobStatus = beginsIn, before, restart, canRestart } = given;
   const rig = new JobRig({ vertices, edges, restart: restartOf(restart, canRestart) });
@@ -35,7 +35,7 @@ const cancel = (rig: JobRig): void => {
   rig.cancel();
 };
 
-/** How a job comes to a status; where a case says what was before, in its words. */
+/** How a job reaches a status; if a case describes the past, in its words. */
 const leads: readonly Lead[] = [
   ['CREATED', /^(nothing scheduled)?$/, () => {}],
   ['RUNNING', /^(all running)?$/, run],
@@ -93,7 +93,7 @@ const leads: readonly Lead[] = [
   ],
 ];
 
-/** Leads a new job to a status. @throws CannotRun if the way there is not known */
+/** Leads a new job to a status. @throws CannotRun if the way there is unknown */
 export function leadJob(rig: JobRig, status: string, before: unknown = ''): void {
   const lead = leads.find(([leadsTo, said]) => leadsTo === status && said.test(String(before)));
   if (lead === undefined) throw new CannotRun(`a job that is ${status} after ${JSON.stringify(before)} is not known`);
@@ -106,8 +106,8 @@ export function leadJob(rig: JobRig, status: string, before: unknown = ''): void
 }
 
 /**
- * The backoff of a case. A restart after no delay happens at once with us; a case that tells failure and restart apart
- * means the moment after.
+ * The backoff of a case. Here a restart without delay happens at once; a case that separates failure and restart means
+ * the moment after.
  */
 function restartOf(restart: unknown, canRestart: unknown): RestartBackoffRule {
   if (canRestart !== undefined && typeof canRestart !== 'boolean')

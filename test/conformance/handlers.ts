@@ -15,7 +15,7 @@ import { schedulingHandlers } from './scheduling.ts';
 import { chartHandlers } from './state-charts.ts';
 import { versionerHandlers } from './versioner.ts';
 
-/** Who runs which kind of case. A kind that is not here is skipped by name. */
+/** The handler for each kind of case. Other kinds are skipped by name. */
 export const handlers: Handlers = {
   'region-building': regionBuildingHandlers,
   failover: { ...failoverHandlers, ...schedulerFailoverHandlers, ...endToEndHandlers },

@@ -10,10 +10,10 @@ import { CannotRun } from './conformance-case.ts';
 import { givenEdges, givenVertices, textOf } from './given-graph.ts';
 import { shownJobStatus } from './shown-status.ts';
 
-/** Failures of which a case tells one after the other do not happen in the same moment. Exact in binary. */
+/** Consecutive failures in a case do not happen at the same moment. Exact in binary. */
 const momentMs = 1 / 1_024;
 
-/** Vertices that no case knows, for failures that no task of the case can have. */
+/** Extra vertices for failures that no task of the case can have. */
 const triggerVertex = '(trigger)';
 
 const reported = ['initializing', 'running', 'finished', 'canceled', 'failed'] as const;
@@ -21,7 +21,7 @@ type Reported = (typeof reported)[number];
 
 const canFail: readonly ExecutionState[] = ['deploying', 'initializing', 'running'];
 
-/** Tasks that were handed to the scheduling strategy in one step, and the states it found them in. */
+/** Tasks that were handed to the scheduling strategy in one step, and their states. */
 interface Offer {
   readonly step: number;
   readonly tasks: readonly string[];
@@ -32,7 +32,7 @@ export interface JobRigOptions {
   readonly vertices: unknown;
   readonly edges?: unknown;
   readonly restart: RestartBackoffRule;
-  /** How many failures may come from outside the tasks of the case. */
+  /** Maximum number of failures from outside the tasks of the case. */
   readonly triggers?: number;
 }
 
@@ -60,14 +60,14 @@ export class JobRig {
         ...restart,
         canRestart: (state, nowMs) => !this.#refuses && restart.canRestart(state, nowMs),
       }),
-      // As in the catalogue, where one backoff counts for the job.
+      // As in the catalogue, one backoff serves the whole job.
       backoffScope: 'job',
     });
     this.tasks = this.cluster.tasks.filter((task) => !task.startsWith(triggerVertex));
     this.#watchScheduling();
   }
 
-  /** The status as the catalogue calls it. */
+  /** The status, in the catalogue's words. */
   get status(): string {
     const { cluster, tasks } = this;
     const isRestarting = this.#hasTriggers
@@ -76,7 +76,7 @@ export class JobRig {
     return shownJobStatus(cluster.status, isRestarting);
   }
 
-  /** Everything that happens from here on belongs to the next step. */
+  /** Everything from here on belongs to the next step. */
   beginStep(): void {
     this.#step++;
     this.#nextRestarts = undefined;
@@ -104,7 +104,7 @@ export class JobRig {
     this.#refuses = true;
   }
 
-  /** The strategy answers the failure of a task, which comes next, with the regions of these tasks. */
+  /** The strategy answers the next failure of a task with the regions of these tasks. */
   answerFailureOf(failing: string, tasks: readonly string[]): void {
     this.#nextRestarts = tasks.map((task) => this.taskNamed(task));
     const region = this.cluster.regionOf(failing);
@@ -144,14 +144,14 @@ export class JobRig {
     }
   }
 
-  /** Every executor is lost, with the tasks it had. */
+  /** Every executor is lost, with its tasks. */
   loseExecutors(): void {
     this.cluster.quarantine('executor-0', 'the case says so');
   }
 
   /**
-   * A failure that restarts the regions of these tasks: one of theirs fails, or one that the case does not know.
-   * @param trigger the number of that one
+   * A failure that restarts the regions of these tasks: one of them fails, or an extra task.
+   * @param trigger the number of the extra task
    */
   failOver(tasks: readonly string[], trigger: number): void {
     const failing = tasks.find((task) => canFail.includes(this.cluster.stateOf(task)));
@@ -160,7 +160,7 @@ export class JobRig {
     this.cluster.fail(from);
   }
 
-  /** When the restarts are due that have been decided and not waited for, earliest first. */
+  /** When the decided restarts that were not waited for are due, earliest first. */
   get pendingRestarts(): number[] {
     const now = this.cluster.clock.now();
     return this.cluster.events
@@ -173,7 +173,7 @@ export class JobRig {
     this.cluster.clock.advance(ms - this.cluster.clock.now());
   }
 
-  /** Tasks whose regions take no notice if a restart that was decided before the job was last told anything is due. */
+  /** Tasks whose regions ignore a restart that was decided before the latest command to the job. */
   staleTasks(): string[] {
     const { cluster } = this;
     if (cluster.events.some(({ type }) => type === 'failover.decided')) {
@@ -214,7 +214,7 @@ export class JobRig {
     return this.cluster.ledger.executions[this.cluster.vertex(task)]?.getSnapshot().hasTag('active') === true;
   }
 
-  /** The strategy is a plain object of the ledger: what it is offered can be listened to. */
+  /** The strategy is a plain object of the ledger, so its offers can be intercepted. */
   #watchScheduling(): void {
     const { scheduling, regions, graph } = this.cluster.ledger;
     const offer = scheduling.offer.bind(scheduling);
@@ -229,7 +229,7 @@ export class JobRig {
   }
 }
 
-/** `FINISHED` in a case is `finished` with us. */
+/** `FINISHED` in a case is `finished` here. */
 export function reportedState(name: unknown): Reported {
   const state = String(name).toLowerCase() as Reported;
   if (!reported.includes(state)) throw new CannotRun(`nobody reports ${JSON.stringify(name)}`);

@@ -19,7 +19,7 @@ import { runJobStep } from './job-steps.ts';
 
 type When = ConformanceCase['when'];
 
-/** What can be seen of a job after a step. */
+/** The observable state of a job after a step. */
 interface Look {
   readonly status: string;
   readonly states: Readonly<Record<string, string>>;
@@ -49,7 +49,7 @@ const sequence =
     return judgesOf(rig, looks, callsBefore, given, expect);
   };
 
-/** Restarts that overlap: each is due when the case says so, in whatever order. */
+/** Overlapping restarts: each is due when the case says so, in any order. */
 const concurrentFailover: Handler = ({ given, when, expect }) => {
   onlyKnown(given, [...graphFields, 'restartDelays'], 'given');
   const { vertices, edges } = given;
@@ -108,7 +108,7 @@ export const jobHandlers: Readonly<Record<string, Handler>> = {
   'concurrent-failover': concurrentFailover,
 };
 
-/** A second for each step: what is due in a step is due then, what never is after all of them. */
+/** A second for each step: a restart is due in the step that the case says, or after all steps. */
 function dueTimes(when: When): Map<string, number> {
   const dueMsOf = new Map<string, number>();
   for (const { failover, as } of when) {
@@ -157,7 +157,7 @@ function judgesOf(
   };
 }
 
-/** `FAILED (all, unchanged)`, `all 0`, or what holds for single tasks by name. */
+/** `FAILED (all, unchanged)`, `all 0`, or expectations for single tasks by name. */
 function forEveryTask(actual: Readonly<Record<string, string | number>>): Judge {
   return (expected) => {
     if (typeof expected === 'object' && expected !== null) {
@@ -173,7 +173,7 @@ function forEveryTask(actual: Readonly<Record<string, string | number>>): Judge 
 
 const hooks: ReadonlySet<JobStatus> = new Set<JobStatus>(['created', 'finished', 'failed', 'canceled']);
 
-/** How often whoever listens to a job was told of each status that the catalogue has a hook for. */
+/** How often the listeners of a job got each status for which the catalogue has a hook. */
 function hookCalls({ cluster }: JobRig): Record<string, number> {
   const calls: Record<string, number> = {};
   for (const event of cluster.events) {
@@ -187,14 +187,14 @@ function withoutZeros(counts: Readonly<Record<string, number>>): Record<string, 
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
 }
 
-/** With us each region is offered on its own as soon as it is ready; the catalogue has one call for what is due at once. */
+/** Here each region is offered separately as soon as it is ready; the catalogue has one call for all that are due. */
 function callsPerStep(offers: JobRig['offers']): string[][] {
   const calls = new Map<number, string[]>();
   for (const { step, tasks } of offers) calls.set(step, [...(calls.get(step) ?? []), ...tasks]);
   return [...calls.values()];
 }
 
-/** Versions are how the catalogue drops decisions that are out of date: asked is whether they are dropped. */
+/** The catalogue drops outdated decisions by versions: the question is whether they are dropped. */
 function staleTasks(rig: JobRig, { recordedVersion }: ConformanceCase['given']): string[] {
   if (recordedVersion !== 'before') throw new CannotRun('when the version was recorded is not known');
   return rig.staleTasks();

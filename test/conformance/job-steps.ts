@@ -15,7 +15,7 @@ const operations: Readonly<Record<string, (rig: JobRig, cause: string) => void>>
   },
 };
 
-/** Tells the rig what happens in one step of a case. @throws CannotRun for what it has no name for */
+/** Performs one step of a case in the rig. @throws CannotRun for an unknown step */
 export function runJobStep(rig: JobRig, step: Step): void {
   rig.beginStep();
   const take = (...known: string[]): void => {

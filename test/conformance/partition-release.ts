@@ -22,7 +22,7 @@ function nameOf(graph: ExecutionGraph, partition: PartitionId): string {
 
 const longMs = 24 * 60 * 60 * 1_000;
 
-/** Keeps the results of an exchange as its type says: those that outlive their job lie in a directory. */
+/** Keeps the results of an exchange as its type says: those that outlive their job are in a directory. */
 function keepOf(graph: ExecutionGraph): (edge: number) => KeepResults {
   return (edge) =>
     graph.jobGraph.edges[edge]?.exchange === flinkExchangeTypes['BLOCKING_PERSISTENT']
@@ -31,8 +31,8 @@ function keepOf(graph: ExecutionGraph): (edge: number) => KeepResults {
 }
 
 /**
- * Tasks finish and restart; the books are told, as by a job master, when the last task of a region finished and when a
- * region that had finished runs again.
+ * Tasks finish and restart; like a job master, the rig updates the books when the last task of a region has finished
+ * and when a finished region runs again.
  */
 const releaseStrategy: Handler = ({ given, when }) => {
   const named = givenGraph({ level: 'job', ...given });
@@ -58,12 +58,12 @@ const releaseStrategy: Handler = ({ given, when }) => {
       ledger.invalidate(new Map([[region, 'new']]));
       return [];
     }
-    // Told twice, the region is told twice as well.
+    // If told twice, it tells the region twice as well.
     finished.add(vertex);
     const hasFinished = Array.from(regions.verticesOf(region)).every((member) => finished.has(member));
     released = [];
     if (hasFinished) keeper.noteConsumed(ledger.results.regionFinished(region));
-    // What is kept for some time only is not kept.
+    // Results that are kept for some time only are not kept.
     environment.advance(longMs);
     return released.map((partition) => nameOf(graph, partition));
   });
@@ -115,7 +115,7 @@ const regionView: Handler = ({ given, when }) => {
   return { regionFinished: equals(cluster.regionStateOf(`${names[0]}[0]`) === 'finished') };
 };
 
-/** A whole job: what the master gives up as its tasks finish. */
+/** A whole job: the results that the master releases as its tasks finish. */
 const graphRelease: Handler = ({ given, when }) => {
   const cluster = new ManualCluster({ vertices: givenVertices(given['vertices']), edges: givenEdges(given['edges']) });
   cluster.start();
@@ -132,7 +132,7 @@ const graphRelease: Handler = ({ given, when }) => {
       cluster.report(task, 'finished');
     } else if (step['op'] === 'resetForNewExecution') {
       onlyKnown(step, ['op', 'vertex'], 'step');
-      // A task restarts with its region, here because another of it fails: none of them has finished then.
+      // A task restarts with its region, here because another task of it fails: none of them has finished then.
       const region = cluster.regionOf(textOf(step['vertex']));
       const failing = cluster.tasks.find(
         (task) => cluster.regionOf(task) === region && cluster.stateOf(task) === 'running',

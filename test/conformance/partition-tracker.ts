@@ -24,17 +24,17 @@ import {
 import { flinkExchangeTypes } from './flink-exchange-types.ts';
 import { listOf, textOf } from './given-graph.ts';
 
-/** A result of a case, and where it lies. */
+/** A result of a case, and its place. */
 interface TrackedResult {
   readonly name: string;
   readonly type: string;
   readonly exchange: ExchangeType;
   readonly executor: ExecutorId;
-  /** False: it lies elsewhere, and the executor that wrote it has nothing of it. */
+  /** False if it is elsewhere, and the executor that wrote it has none of it. */
   readonly isLocal: boolean;
 }
 
-/** A result that notes that it was released. */
+/** A result that records its release. */
 class TrackedPartition extends NotingPartition {
   override readonly id: ResultPartitionId;
   override readonly exchange: ExchangeType;
@@ -52,7 +52,7 @@ class TrackedPartition extends NotingPartition {
   }
 }
 
-/** The real stores over results that hold nothing; each is written by a task of its own. */
+/** The real stores over empty results; each is written by a separate task. */
 class TrackerRig {
   readonly released: string[] = [];
   readonly promoted: string[] = [];
@@ -128,7 +128,7 @@ class TrackerRig {
     return { partition, attempt: 0 as AttemptNumber };
   }
 
-  /** The results on an executor that outlive the tasks which wrote them. */
+  /** The results on an executor that outlive the tasks that wrote them. */
   heldBy(executor: ExecutorId): string[] {
     return this.storeOf(executor)
       .held.filter(({ output }) => !output.exchange.joinsRegions)
@@ -195,7 +195,7 @@ function trackedResult(step: ConformanceCase['when'][number]): TrackedResult {
   };
 }
 
-/** What the results of a job are told when nobody keeps track of them any more, and who hears of it. */
+/** The commands for the results of a job whose tracking stops, and their receivers. */
 const tracker: Handler = async ({ when }) => {
   const results = when.filter(({ op }) => op === 'startTracking').map(trackedResult);
   if (new Set(results.map(({ name }) => name)).size !== results.length) {
@@ -204,7 +204,7 @@ const tracker: Handler = async ({ when }) => {
   if (results.length === 0) throw new CannotRun('a job without results is not known');
   const rig = new TrackerRig(results);
   const executors = [...new Set(results.map(({ executor }) => executor))];
-  /** By executor: what it held before somebody was told to give it up. */
+  /** By executor: what it held before it was told to release something. */
   const held = new Map(executors.map((executor) => [executor, new Set<string>()]));
   for (const step of when) {
     if (step['op'] === 'startTracking') {

@@ -18,7 +18,7 @@ type Step = ConformanceCase['when'][number];
 interface Rig {
   readonly cluster: ManualCluster;
   readonly producer: string;
-  /** Results that an executor has answered for. */
+  /** Results that an executor has registered. */
   readonly registered: Set<string>;
 }
 
@@ -57,7 +57,7 @@ function runStep(rig: Rig, step: Step): void {
   operation(rig);
 }
 
-/** What becomes of the one result of a job: what the books say of it, and what the master tells executors to give up. */
+/** The fate of the only result of a job: its state in the books, and the master's release commands. */
 const producerLifecycle: Handler = ({ given, when }) => {
   const { producerState, partitionRegistration: registration = 'automatic' } = given;
   if (registration !== 'automatic' && registration !== 'manual') {
@@ -92,7 +92,7 @@ const producerLifecycle: Handler = ({ given, when }) => {
   const ends = ledger.isPartitionReadable(result.partition)
     ? ['still tracked, not released', 'still tracked, and released']
     : ['stop tracking, no release', 'stop tracking and release'];
-  // What is to be given up is given up, whether it was registered by then or is on its way: commands keep their order.
+  // A released result is released whether it was registered by then or is on its way: commands keep their order.
   const registered = [...rig.registered];
   const givenUp = new Set(released.map((id) => resultPartitionKey(id)));
   return {

@@ -27,7 +27,7 @@ const schedulingRegions: Handler = ({ given }) => {
   const counts: Record<string, Judge> = {
     regionCount: equals(regions.count),
     currentRegionCount: equals(regions.count),
-    // What once held when a co-location group made the whole job one region: nothing of ours computes it.
+    // Historical: a co-location group made the whole job one region. We have no counterpart.
     legacyRegionCount: prose,
     regionSizes: equalsAs(sortedNumbers, sizes),
     largestRegion: (expected) => equals(sizes.reduce((a, b) => Math.max(a, b), 0))(sizeOf(expected)),
@@ -54,7 +54,7 @@ const schedulingRegions: Handler = ({ given }) => {
   };
 };
 
-/** Regions of job vertices: without the rings, of which a job graph has none. */
+/** Regions of job vertices, without rings, which a job graph cannot have. */
 const logicalRegions: Handler = ({ given }) => {
   const named = givenGraph({
     ...given,
@@ -123,8 +123,8 @@ export const regionBuildingHandlers: Readonly<Record<string, Handler>> = {
 };
 
 /**
- * A case that describes its graph by a rule. Read as a tree: `leaves` subtasks at its widest level, `levels` levels,
- * each node joined to its parent by one result type. Of other rules we know nothing.
+ * A case that describes its graph by a rule. Interpreted as a tree: `leaves` subtasks at its widest level, `levels`
+ * levels, each node joined to its parent by one result type. Other rules are unknown.
  */
 function generatedGraph(given: ConformanceCase['given']): GivenGraph {
   const { shape, levels, leaves, type } = given as { shape?: string; levels?: number; leaves?: number; type?: string };

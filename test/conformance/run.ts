@@ -4,7 +4,7 @@ import { type Outcome, readCases, readDeviations, report, runCase } from './conf
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-/** Runs files of cases, prints a report; the exit code is 1 if a case failed or a file could not be read. */
+/** Runs files of cases and prints a report; the exit code is 1 if a case failed or a file could not be read. */
 async function main(files: readonly string[]): Promise<number> {
   if (files.length === 0) {
     process.stderr.write('Usage: npm run conformance -- FILE…\n');

@@ -9,19 +9,19 @@ import { listOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 import { shownJobStatus } from './shown-status.ts';
 
-/** A way from one state to another: by a command, or because something happened or holds. */
+/** A transition between two states, by a command, an event or a condition. */
 interface Way {
   readonly to: string;
   readonly isTold: boolean;
 }
 
-/** What a chart says, by the names of the catalogue. */
+/** The content of a chart, by the names of the catalogue. */
 interface Chart {
   readonly initial: string;
   readonly waysFrom: ReadonlyMap<string, readonly Way[]>;
 }
 
-/** Reads the states of a machine and the ways between them off its definition. */
+/** Reads the states of a machine and the transitions between them from its definition. */
 function readChart(machine: AnyStateMachine, show: (leaf: AnyStateNode) => string): Chart {
   const waysFrom = new Map<string, Way[]>();
   for (const leaf of leavesOf(machine.root)) {
@@ -55,8 +55,8 @@ function executionChart(): Chart {
 }
 
 /**
- * The chart of a job. What is told to a job before its master runs ends it on the spot; in the catalogue there is no
- * job of which that could be said, so those ways are left out.
+ * The chart of a job. A command before its master runs ends a job on the spot; the catalogue has no such jobs, so those
+ * transitions are left out.
  */
 function jobChart(): Chart {
   const chart = readChart(jobMasterMachine as AnyStateMachine, (leaf) =>
@@ -75,7 +75,7 @@ function terminalOf({ waysFrom }: Chart): string[] {
   return [...waysFrom].filter(([, ways]) => ways.length === 0).map(([state]) => state);
 }
 
-/** Terminal states that a command alone leads to, with whatever still runs: another master may go on. */
+/** Terminal states that only a command leads to, with whatever still runs: another master may continue. */
 function locallyTerminalOf(chart: Chart): string[] {
   const all = [...chart.waysFrom.values()].flat();
   return terminalOf(chart).filter((state) => all.some(({ to, isTold }) => to === state && isTold));
@@ -87,7 +87,7 @@ function sortedTable(table: SortedTable): Record<string, string[]> {
   return Object.fromEntries(Object.entries(table).map(([state, next]) => [state, sorted(next)]));
 }
 
-/** A job in a status is told something: does anything come of it? */
+/** A command to a job in some status: does it have any effect? */
 const commands: Readonly<Record<string, (rig: JobRig) => void>> = {
   failJob: (rig) => rig.failGlobally('again'),
   cancelJob: (rig) => rig.cancel(),

@@ -3,7 +3,7 @@ import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './co
 import { listOf, textOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 
-/** Each decision is due at a moment of its own, the later ones later. */
+/** Each decision is due at a different moment, later decisions later. */
 const later: RestartBackoffRule<number> = {
   name: 'later',
   initial: 0,
@@ -19,8 +19,9 @@ interface Decision {
 }
 
 /**
- * Whether a decision is still the newest about a task: no counter is asked, its time is waited for, and the decision
- * holds for the tasks that restart then. (Flink: `ExecutionVertexVersioner`; here every region follows its newest failover.)
+ * Whether a decision is still the newest about a task. Instead of a counter, the test waits for its time: the decision
+ * holds for the tasks that restart then. (Flink: `ExecutionVertexVersioner`; here every region follows its newest
+ * failover.)
  */
 const versioner: Handler = ({ given, when }) => {
   const names = listOf<string>(given['vertices'], 'vertices');
@@ -39,7 +40,7 @@ const versioner: Handler = ({ given, when }) => {
     if (decision === undefined) throw new CannotRun('a task that nothing was decided about has no decision to ask for');
     return decision;
   };
-  /** The tasks of a decision that it still restarts, found out by letting its time come. */
+  /** The tasks of a decision that it still restarts, determined by letting its time come. */
   const restarted = ({ tasks, dueMs }: Decision): string[] => {
     if (dueMs <= cluster.clock.now()) throw new CannotRun('a decision that is past cannot be waited for');
     const before = cluster.events.length;

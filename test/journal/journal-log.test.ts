@@ -38,7 +38,7 @@ class SyncWatch {
 }
 
 describe.each(journalStorages)('a log, in %s', (_, make) => {
-  it('has what was appended when it is opened again, and goes on', async () => {
+  it('has its records when it is opened again, and continues', async () => {
     const storage = make();
     const { log, payloads, losses } = open(storage);
     expect([payloads, losses]).toEqual([[], []]);
@@ -53,7 +53,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(held(storage)).toEqual([[...first], [...second], [...third], [...first]]);
   });
 
-  it('is cut off where its end is torn, says so, and goes on from there', () => {
+  it('is cut at a torn end, says so, and continues from there', () => {
     const storage = make();
     const file = storage.open('log');
     file.write(0, encodeRecords(format, [first, new Uint8Array(100)], 0).subarray(0, -1));
@@ -67,7 +67,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(storage.list()).toEqual(['log']);
   });
 
-  it('is refused in an unknown version, and left as it is', () => {
+  it('is refused in an unknown version, and left unchanged', () => {
     const storage = make();
     const bytes = encodeRecords({ kind: 'TEST', version: 9 }, [first], 0);
     storage.open('log').write(0, bytes);
@@ -75,7 +75,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(Buffer.from(storage.open('log').read(0, 1_000))).toEqual(Buffer.from(bytes));
   });
 
-  it('is compacted, keeps what is appended meanwhile, and can be compacted again', async () => {
+  it('is compacted, keeps appends made meanwhile, and can be compacted again', async () => {
     const storage = make();
     const { log } = open(storage);
     log.appendAll([first, first]);
@@ -105,7 +105,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
   });
 });
 
-it('JL1: an append that the disk has no room for leaves nothing, and says what to do', () => {
+it('JL1: an append that does not fit on the disk leaves nothing, and the error has the remedy', () => {
   const storage = new MemoryJournalStorage();
   const { log } = open(storage);
   log.append(first);
@@ -121,7 +121,7 @@ it('JL1: an append that the disk has no room for leaves nothing, and says what t
   expect(held(storage)).toEqual([[...first], [...second]]);
 });
 
-it('JL2: syncs that are asked for at the same time share one, which covers all that was appended before', async () => {
+it('JL2: syncs requested at the same time share one, which covers all earlier appends', async () => {
   const watch = new SyncWatch();
   const storage = new MemoryJournalStorage();
   const { log } = openLog(watch.watch(storage), 'log', format);
@@ -136,7 +136,7 @@ it('JL2: syncs that are asked for at the same time share one, which covers all t
   expect(held(storage.afterPowerLoss(seededRandom(1)))).toHaveLength(100);
 });
 
-it('JL4: after a sync that failed, it neither takes nor syncs anything', async () => {
+it('JL4: after a failed sync, it neither accepts nor syncs anything', async () => {
   const watch = new SyncWatch();
   const { log } = openLog(watch.watch(new MemoryJournalStorage()), 'log', format);
   log.append(first);
@@ -148,7 +148,7 @@ it('JL4: after a sync that failed, it neither takes nor syncs anything', async (
   expect(() => log.append(second)).toThrow(message);
 });
 
-it('a compaction that fails leaves the log as it was, without remains', async () => {
+it('a failed compaction leaves the log unchanged, without remains', async () => {
   const storage = new MemoryJournalStorage();
   const { log } = open(storage);
   log.append(first);
@@ -263,8 +263,8 @@ describe('whenever its process dies', () => {
 describe.each([
   ['in order', false],
   ['in any order', true],
-])('whenever the power is lost, with blocks written %s', (_, holes) => {
-  it('JL3: a log has everything synced before, and otherwise nothing but what was appended', async () => {
+])('JL3: a log has everything synced before, and otherwise only appended records', (_, holes) => {
+  it('JL3: a log has everything synced before, and otherwise only appended records', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(60), fc.nat(), async (plan, operations, seed) => {
         const random = seededRandom(seed);

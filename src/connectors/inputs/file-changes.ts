@@ -2,7 +2,9 @@ import { FileAccessError, type InputChange, InputChangedError } from '../../erro
 import { type InputFile, inOrder } from './files-plan.ts';
 import { type FixedFile, isSameContent, OpenFile } from './fixed-file.ts';
 
-/** How files are read: by lines, where a last line without a newline may be continued; or by what their end says. */
+/**
+ * How files are read: by lines, where a last line without a newline may be continued; or by information at their end.
+ */
 export type ReadAs = 'lines' | 'blocks';
 
 const verbs: Readonly<Record<InputChange, string>> = {
@@ -15,7 +17,7 @@ const verbs: Readonly<Record<InputChange, string>> = {
 
 /**
  * What happened to files since they were fixed, perhaps by another process: `orders.csv was replaced: its first 64 KiB
- * differ`. undefined if each can be read as it was up to its end.
+ * differ`. undefined if each can still be read up to its fixed end.
  */
 export async function changeOf(
   files: readonly InputFile[],
@@ -43,7 +45,7 @@ async function changeOfFile(file: InputFile, readAs: ReadAs): Promise<string | u
   }
 }
 
-/** How a file differs from an earlier state: of one, and of several. */
+/** How a file differs from an earlier state, as a phrase for one file and for several. */
 const differences = {
   added: ['was added', 'were added'],
   grown: ['has grown', 'have grown'],

@@ -4,7 +4,7 @@ import { changeBetween, changeOf, type ReadAs } from './file-changes.ts';
 import type { FilesPlan, InputFile } from './files-plan.ts';
 import { nameOfInput } from './input-files.ts';
 
-/** What all sources of files have in common. `made` is the call, beside the paths; `readAs` how the files are read. */
+/** The common part of all file sources. `made` is the call without the paths; `readAs` tells how the files are read. */
 export function fileSource<File extends InputFile>(
   paths: readonly string[],
   made: ConnectorDefinition,

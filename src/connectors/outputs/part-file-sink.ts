@@ -3,7 +3,7 @@ import type { ConnectorDefinition } from '../../operators/identity/step-declarat
 import type { Sink } from '../../operators/sink.ts';
 import { commitPart, type PreparedPart } from './prepared-part.ts';
 
-/** What all sinks of part files have in common. `made` is the call, beside the path. */
+/** The common part of all sinks of part files. `made` is the call without the path. */
 export function partFileSink(
   path: string,
   made: ConnectorDefinition,
@@ -13,7 +13,7 @@ export function partFileSink(
     target: { kind: 'file', path },
     guarantee: 'exactly-once',
     redo: 'replaces',
-    // Where it is matters, and a process may start in another directory.
+    // Absolute, because another process may start in another directory.
     definition: { ...made, options: { path: resolve(path), ...made.options } },
     commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
   };

@@ -5,8 +5,8 @@ import { partDifferences } from './part-differences.ts';
 
 /**
  * Compares a job with that of an earlier run: which vertices do the same as before, and which earlier results mean the
- * same. What an earlier vertex read counts as part of it, but not how that was made: whoever uses the comparison lets a
- * changed vertex invalidate everything behind it.
+ * same. The inputs of a vertex count as part of it, but not how they were produced: the caller must treat everything
+ * after a changed vertex as changed.
  */
 export function compareIdentities(before: JobIdentity, now: JobIdentity): JobComparison {
   const indexById = new Map(before.vertices.map(({ id }, index) => [id, index]));
@@ -39,7 +39,7 @@ function whyNew({ id, steps }: VertexIdentity, before: JobIdentity): readonly st
 
 interface VertexDifferences {
   readonly changes: readonly string[];
-  /** What is not known of its source. */
+  /** The unknown parts of its source. */
   readonly unknown: readonly string[];
 }
 
@@ -79,7 +79,7 @@ function compareSteps(before: StepIdentity, now: StepIdentity, changes: string[]
   }
 }
 
-/** What a vertex reads that it did not read before, or reads otherwise. */
+/** The inputs of a vertex that it did not read before, or read differently. */
 function inputDifferences(
   { id }: VertexIdentity,
   before: readonly EdgeIdentity[],

@@ -1,7 +1,7 @@
 import type { JobComparison } from './job-comparison.ts';
 import type { JobIdentity } from './job-identity.ts';
 
-/** A comparison in short lines, for people: what is as it was, what changed and why, what is gone. */
+/** A comparison as short lines: unchanged, changed (with the reasons) and removed vertices. */
 export function comparisonLines(comparison: JobComparison, now: JobIdentity): readonly string[] {
   const lines: string[] = [];
   if (comparison.earlierJob !== undefined) lines.push(`the earlier job was called "${comparison.earlierJob}"`);

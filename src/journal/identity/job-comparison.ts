@@ -1,8 +1,9 @@
 /**
  * A vertex, compared with the one of the same id in an earlier run. `before` is the index of that.
  * - `unchanged`: given the same input, it writes the same.
- * - `unknown-source`: so far as can be told. But its source cannot be compared, so that only records that are kept count.
- * - `changed`: for `reasons`. Vertices behind it are not affected by that.
+ * - `unknown-source`: unchanged as far as known, but its source cannot be compared, so only the records of its
+ *   earlier results count.
+ * - `changed`: for `reasons`. That does not affect the vertices after it.
  */
 export type VertexComparison =
   | { readonly kind: 'unchanged'; readonly before: number }
@@ -21,7 +22,7 @@ export type EdgeComparison =
 
 /** A job, compared with that of an earlier run. */
 export interface JobComparison {
-  /** The name of the earlier job, if it was another. */
+  /** The name of the earlier job, if it differs. */
   readonly earlierJob?: string;
   /** The ids of the vertices, by index. */
   readonly ids: readonly string[];

@@ -1,6 +1,6 @@
 import type { PartIdentity, PartsIdentity } from './job-identity.ts';
 
-/** How the parts of something differ from those of an earlier run. */
+/** The differences between the parts of a step or key and those of an earlier run. */
 export interface PartDifferences {
   /** Readable: `the function of "fix" changed`. */
   readonly changes: readonly string[];

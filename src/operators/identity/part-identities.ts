@@ -16,7 +16,7 @@ export function functionIdentity(fn: unknown, { version }: VersionOptions = {}):
   return { kind: 'unknown', why: 'has no source text, because it is native or bound: give it a version' };
 }
 
-/** The identities of what a step is made of. */
+/** The identities of the parts of a step. */
 export function stepParts(step: StepDeclaration): PartsIdentity {
   const { functions = {}, options = {}, opaque = {}, records, key, inputs, version } = step;
   const parts: Record<string, PartIdentity> = {};
@@ -51,7 +51,7 @@ function optionIdentity(value: unknown): PartIdentity {
   return orUnknown(() => ({ kind: 'data', hash: hashOfValue(value) }));
 }
 
-/** A value as JSON, if that says everything of it. */
+/** A value as JSON, if JSON preserves it. */
 function jsonOf(value: unknown): string | undefined {
   try {
     const text = JSON.stringify(value);
@@ -68,7 +68,7 @@ function recordsIdentity(records: readonly unknown[]): PartIdentity {
   );
 }
 
-/** Values by their hash, functions among them by their source text. */
+/** Values by their hash; functions among them count by their source text. */
 function inputsIdentity(inputs: readonly unknown[]): PartIdentity {
   return orUnknown(() => ({ kind: 'data', hash: hashOfText(inputs.map(hashOfInput).join()), size: inputs.length }));
 }

@@ -4,9 +4,9 @@ import { assertSerializable, isWellFormed } from '../../partitions/records/plain
 
 /**
  * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart, prototypes aside. So
- * the order of properties counts, and −0 is not 0. What is referred to twice is hashed twice.
+ * the order of properties counts, and −0 is not 0. A value with two references is hashed twice.
  *
- * @throws RecordNotSerializableError for what is not plain data, naming the path and what is there
+ * @throws RecordNotSerializableError for a value that is not plain data, with the path and a description
  */
 export function hashOfValue(value: unknown): string {
   assertSerializable([value]);
@@ -23,7 +23,7 @@ export function hashOfText(text: string): string {
 /** Longest text that waits to be hashed. */
 const longestText = 1 << 16;
 
-/** Hashes texts together: a call of the hash costs as much as a short text. */
+/** Hashes texts in batches, because a call of the hash costs as much as a short text. */
 class Digest {
   readonly #hash: Hash = createHash('sha256');
   #text = '';
@@ -49,7 +49,7 @@ class Digest {
   }
 }
 
-/** Adds a type, a length where there is one, and the content: no two values are added alike. */
+/** Adds a type, a length if there is one, and the content: no two values are encoded alike. */
 function addValue(digest: Digest, value: unknown): void {
   switch (typeof value) {
     case 'string':

@@ -56,7 +56,7 @@ export function encodeIndex({ subpartitionCount, segments, elements }: StoredInd
   return encodeRecord(format, payload);
 }
 
-/** @throws Error saying what is wrong with the bytes */
+/** @throws Error that says what is wrong with the bytes */
 export function decodeIndex(file: Uint8Array): StoredIndex {
   const record = readRecord(format, file);
   if (record.kind !== 'whole') throw new Error(`its index: ${record.problem}`);

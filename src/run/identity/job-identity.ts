@@ -57,7 +57,10 @@ function edgesOf({ jobGraph, programs, exchanges }: JobPlan): readonly EdgeIdent
   });
 }
 
-/** One consumer gets everything in one order, however it is told. A broadcast result is stored in its own way. */
+/**
+ * A single consumer gets everything in the same order for any partitioning. A broadcast result is stored in its own
+ * way.
+ */
 function identityOf(partitioning: Partitioning, consumers: number): PartitioningIdentity {
   if (partitioning.kind === 'broadcast') return { kind: 'broadcast' };
   if (consumers === 1) return { kind: 'single' };

@@ -181,7 +181,7 @@ describe('a changed vertex', () => {
     expect(reasonsOf(compareIdentities(job, now))).toEqual({ vertices: ['', reason, ''], edges: [reason, ''] });
   });
 
-  it('is not the same if another operator stands first in its tasks, but its input is', () => {
+  it('is not the same if another operator is first in its tasks, but its input is', () => {
     const before = changed({ 1: vertex(2, step('fix'), step('count')) });
     const ahead: JobIdentity = {
       ...changed({ 1: vertex(2, step('check'), step('fix'), step('count')) }),
@@ -251,7 +251,7 @@ describe('an earlier result', () => {
     expect(reasonsOf(comparison)).toEqual({ vertices: ['', '', ''], edges: [reason, ''] });
   });
 
-  it('is found under its own name first, then by what it is', () => {
+  it('is found under its own name first, then by its meaning', () => {
     const [before, swapped] = [two({}, { consumers: 3 }), two({ consumers: 3 }, {})];
     expect(compareIdentities(before, before).edges).toEqual([
       { kind: 'same', before: 0 },
@@ -267,7 +267,7 @@ describe('an earlier result', () => {
     ]);
   });
 
-  it('is used for one edge alone', () => {
+  it('is used for one edge only', () => {
     const comparison = compareIdentities(changed({}, { 1: edge('fix', 'out') }), two({}, {}));
     expect(comparison.edges).toEqual([
       { kind: 'same', before: 0 },
@@ -291,7 +291,7 @@ describe('any job', () => {
     );
   });
 
-  it('shows a change at exactly the vertex that has it, and the results before that stay', () => {
+  it('shows a change at exactly the changed vertex, and the results before it stay', () => {
     fc.assert(
       fc.property(anyIdentity, fc.nat(), fc.nat(), fc.nat(3), (identity, atVertex, atStep, what) => {
         const index = atVertex % identity.vertices.length;
@@ -321,7 +321,7 @@ function withChange(identity: JobIdentity, index: number, atStep: number, what: 
   return { ...identity, vertices: identity.vertices.with(index, (changes[what] as () => VertexIdentity)()) };
 }
 
-it('says it in short lines', () => {
+it('has a text of short lines', () => {
   const now: JobIdentity = {
     ...changed({ 1: vertex(4, step('fix'), step('count')) }, { 0: edge('texts', 'fix', { consumers: 4 }) }),
     job: 'words',
