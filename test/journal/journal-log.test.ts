@@ -93,7 +93,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(held(storage)).toEqual([[...third]]);
   });
 
-  it('ends with what was appended', async () => {
+  it('ends with its last append', async () => {
     const storage = make();
     const { log } = open(storage);
     log.append(first);
@@ -263,7 +263,7 @@ describe('whenever its process dies', () => {
 describe.each([
   ['in order', false],
   ['in any order', true],
-])('JL3: a log has everything synced before, and otherwise only appended records', (_, holes) => {
+])('whenever the power is lost, with blocks written %s', (_, holes) => {
   it('JL3: a log has everything synced before, and otherwise only appended records', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(60), fc.nat(), async (plan, operations, seed) => {
