@@ -93,7 +93,7 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(held(storage)).toEqual([[...third]]);
   });
 
-  it('ends with its last append', async () => {
+  it('keeps its records when it is closed, and refuses further calls', async () => {
     const storage = make();
     const { log } = open(storage);
     log.append(first);
