@@ -3,7 +3,7 @@ import { propertiesOf } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
 import { callNow } from '../user-code.ts';
 import { type Cause, causesIn } from './own-causes.ts';
-import { ownHopelessReason } from './hopeless.ts';
+import { ownUnrecoverableReason } from './unrecoverable-reason.ts';
 
 /**
  * The class of a failure: recoverable by a restart, unrecoverable, caused by lost results, or caused by a task that was
@@ -55,7 +55,7 @@ export function classifyFailure(
 
 /**
  * Searches the cause chain by the `recovery` and data of each error, never by its class, and by
- * {@link ownHopelessReason} for foreign errors. The outermost answer wins: a lost partition stays one even if the cause
+ * {@link ownUnrecoverableReason} for foreign errors. The outermost answer wins: a lost partition stays one even if the cause
  * of its loss is unrecoverable.
  *
  * A function of the job may itself run another job. The engine's errors about that run's results and limits do not
@@ -71,7 +71,7 @@ function classifyByRecovery(
   for (const link of causesIn(cause, run)) {
     const { error, isForeign, isOwn, recovery, partition, attempt } = link;
     if (typeof error !== 'object' || error === null || (isForeign && isOfEngine(link))) continue;
-    const why = partitions.size === 0 ? ownHopelessReason(error) : undefined;
+    const why = partitions.size === 0 ? ownUnrecoverableReason(error) : undefined;
     if (why !== undefined) return { kind: 'unrecoverable', why };
     if (!isOwn) continue;
     if (recovery === 'restart-consumers' && partitions.size === 0) return { kind: 'determinism-broken' };

@@ -13,11 +13,11 @@ const lost = (partition: number, cause?: unknown, attempt = 0) =>
   new PartitionLostError(result(partition, attempt), 'gone', { cause });
 const different = () => new DeterminismBrokenError(result(1), 0, 7, 'other records');
 const plain = (cause?: unknown) => new Error('plain', { cause });
-const hopeless = (cause?: unknown) => new UnrecoverableError('hopeless', { cause });
+const fatal = (cause?: unknown) => new UnrecoverableError('fatal', { cause });
 
 const ring = plain();
 ring.cause = lost(1, ring);
-let deep: Error = hopeless();
+let deep: Error = fatal();
 for (let link = 0; link < 40; link++) deep = plain(deep);
 
 const recoverable: FailureClass = { kind: 'recoverable' };
@@ -32,14 +32,14 @@ describe('the class of a failure by its cause chain', () => {
   it.each<{ chain: string; cause: Error; says: FailureClass }>([
     { chain: 'plain', cause: plain(), says: recoverable },
     { chain: 'plain ← plain', cause: plain(plain()), says: recoverable },
-    { chain: 'hopeless', cause: hopeless(), says: unrecoverable('hopeless') },
-    { chain: 'plain ← hopeless', cause: plain(hopeless()), says: unrecoverable('hopeless') },
+    { chain: 'fatal', cause: fatal(), says: unrecoverable('fatal') },
+    { chain: 'plain ← fatal', cause: plain(fatal()), says: unrecoverable('fatal') },
     { chain: 'plain ← lost 3', cause: plain(lost(3)), says: blames(3) },
     { chain: 'lost 3 ← lost 1 ← lost 3', cause: lost(3, lost(1, lost(3))), says: blames(3, 1) },
-    { chain: 'lost 3 ← hopeless: the bytes, not the job', cause: lost(3, hopeless()), says: blames(3) },
-    { chain: 'hopeless ← lost 3: the outermost opinion', cause: hopeless(lost(3)), says: unrecoverable('hopeless') },
+    { chain: 'lost 3 ← fatal: the bytes, not the job', cause: lost(3, fatal()), says: blames(3) },
+    { chain: 'fatal ← lost 3: the outermost opinion', cause: fatal(lost(3)), says: unrecoverable('fatal') },
     { chain: 'lost 5, which the job does not have', cause: lost(5), says: recoverable },
-    { chain: 'lost 5 ← hopeless', cause: lost(5, hopeless()), says: unrecoverable('hopeless') },
+    { chain: 'lost 5 ← fatal', cause: lost(5, fatal()), says: unrecoverable('fatal') },
     { chain: 'different', cause: different(), says: claimBroken },
     { chain: 'plain ← different', cause: plain(different()), says: claimBroken },
     {
@@ -47,7 +47,7 @@ describe('the class of a failure by its cause chain', () => {
       cause: lost(3, different()),
       says: blames(3),
     },
-    { chain: 'hopeless ← different', cause: hopeless(different()), says: unrecoverable('hopeless') },
+    { chain: 'fatal ← different', cause: fatal(different()), says: unrecoverable('fatal') },
     {
       chain: 'different, of another realm: no class, its data alone',
       cause: Object.assign(new Error('different'), { recovery: 'restart-consumers' }),
@@ -167,18 +167,18 @@ describe('the class of a failure that involves another run', () => {
     { chain: 'different', cause: differentOf(mine), says: claimBroken },
     { chain: 'failed ← different of that', cause: failed(differentOf(other)), says: recoverable },
     {
-      chain: 'canceled ← hopeless',
-      cause: new JobCanceledError('inner', { cause: hopeless(), run: other }),
-      says: unrecoverable('hopeless'),
+      chain: 'canceled ← fatal',
+      cause: new JobCanceledError('inner', { cause: fatal(), run: other }),
+      says: unrecoverable('fatal'),
     },
-    { chain: 'failed ← hopeless', cause: failed(hopeless()), says: unrecoverable('hopeless') },
-    { chain: 'failed ← plain ← hopeless', cause: failed(plain(hopeless())), says: unrecoverable('hopeless') },
+    { chain: 'failed ← fatal', cause: failed(fatal()), says: unrecoverable('fatal') },
+    { chain: 'failed ← plain ← fatal', cause: failed(plain(fatal())), says: unrecoverable('fatal') },
     {
-      chain: 'failed, of a run that is not said ← hopeless',
-      cause: failed(hopeless(), undefined),
-      says: unrecoverable('hopeless'),
+      chain: 'failed, of an unknown run ← fatal',
+      cause: failed(fatal(), undefined),
+      says: unrecoverable('fatal'),
     },
-    { chain: 'hopeless ← failed ← lost', cause: hopeless(failed(lostOf(other, 1))), says: unrecoverable('hopeless') },
+    { chain: 'fatal ← failed ← lost', cause: fatal(failed(lostOf(other, 1))), says: unrecoverable('fatal') },
     { chain: 'failed ← refused by the engine', cause: failed(new IllegalStateError('internal')), says: recoverable },
     {
       chain: 'refused by the engine in this run',
@@ -197,8 +197,8 @@ describe('the class of a failure that involves another run', () => {
     },
     {
       chain: 'a foreign error that also has a run',
-      cause: Object.assign(hopeless(), { run: 'nightly' }),
-      says: unrecoverable('hopeless'),
+      cause: Object.assign(fatal(), { run: 'nightly' }),
+      says: unrecoverable('fatal'),
     },
     {
       chain: 'lost 3 of this run, across a worker',
@@ -224,7 +224,7 @@ describe('a blamed result', () => {
     { chain: 'an earlier one: it is being produced already', cause: lost(3, undefined, 0), says: recoverable },
     { chain: 'a present one ← an earlier one', cause: lost(3, lost(2, undefined, 0), 1), says: blames(3) },
     { chain: 'an earlier one ← a present one', cause: lost(3, lost(2, undefined, 1), 0), says: blames(2) },
-    { chain: 'an earlier one ← hopeless', cause: lost(3, hopeless(), 0), says: unrecoverable('hopeless') },
+    { chain: 'an earlier one ← fatal', cause: lost(3, fatal(), 0), says: unrecoverable('fatal') },
     {
       chain: 'one that does not say which attempt',
       cause: Object.assign(new Error('gone'), { recovery: 'restart-producer', partition: 2 }),
@@ -255,7 +255,7 @@ describe('the class of a failure by classifiers', () => {
     {
       rule: 'the first that knows decides',
       classifiers: [says(undefined), says(recoverable), says(unrecoverable('x'))],
-      cause: hopeless(),
+      cause: fatal(),
       says: recoverable,
     },
     {
@@ -301,9 +301,7 @@ describe('the class of a failure by classifiers', () => {
 
   it('skips a classifier that throws, and reports it', () => {
     const problems: unknown[] = [];
-    expect(classifyFailure(hopeless(), [throws], (_, problem) => problems.push(problem))).toEqual(
-      unrecoverable('hopeless'),
-    );
+    expect(classifyFailure(fatal(), [throws], (_, problem) => problems.push(problem))).toEqual(unrecoverable('fatal'));
     expect(problems).toEqual([expect.objectContaining({ message: 'the classifier broke' })]);
   });
 

@@ -43,7 +43,7 @@ export class FailureRecords {
     const { vertex, cause, lostPartitions } = failure;
     for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
     if (vertex !== undefined) {
-      if (this.#isWantOfRoom(cause)) ledger.declarations.loseRoom(ledger.regions.regionOf(vertex));
+      if (this.#isLackOfRoom(cause)) ledger.declarations.loseRoom(ledger.regions.regionOf(vertex));
       if (verdict.kind === 'determinism-broken') this.#distrust(vertex, cause);
     }
     observe({
@@ -60,7 +60,7 @@ export class FailureRecords {
   }
 
   /** Whether a task lacks slots or disk space beside its results and their consumers. */
-  #isWantOfRoom(cause: Error): boolean {
+  #isLackOfRoom(cause: Error): boolean {
     const { run } = this.#services.ledger;
     return ownCauseWithCode(cause, ['NO_RESOURCE_AVAILABLE', 'DISK_BUDGET_EXCEEDED'], run) !== undefined;
   }

@@ -1,6 +1,6 @@
 import type { Random } from '../../environment.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { hopelessReason } from '../../failover/hopeless.ts';
+import { unrecoverableReason } from '../../failover/unrecoverable-reason.ts';
 import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 import { CallCostError } from './call-errors.ts';
 import type { CallKey, CallLimits } from '../call-limiter.ts';
@@ -195,7 +195,7 @@ function defaultRetryDelayMs(retry: number, random: Random): number {
 }
 
 function isWorthARetry(error: Error): boolean {
-  return hopelessReason(error) === undefined;
+  return unrecoverableReason(error) === undefined;
 }
 
 function isIntegerFrom(least: number): (given: unknown) => boolean {

@@ -1,5 +1,5 @@
 import { toError } from '../../errors/thrown-value.ts';
-import { concernsEveryRecord } from '../../failover/hopeless.ts';
+import { concernsEveryRecord } from '../../failover/unrecoverable-reason.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import { type DeadLetter, letterError } from './dead-letter.ts';

@@ -8,9 +8,9 @@ const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 const frozenWrite = /^Cannot (assign to read only property|(add|define|redefine|delete) property)/;
 
 /** Why a restart cannot cure `error`, by any error in its cause chain; undefined if it may. */
-export function hopelessReason(error: unknown): string | undefined {
+export function unrecoverableReason(error: unknown): string | undefined {
   for (const link of causeChain(error)) {
-    const reason = ownHopelessReason(link);
+    const reason = ownUnrecoverableReason(link);
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -24,7 +24,7 @@ export function hopelessReason(error: unknown): string | undefined {
  *   {@link httpStatusIn};
  * - a `TypeError` of a write to a frozen object; in development, emitted records are frozen.
  */
-export function ownHopelessReason(error: unknown): string | undefined {
+export function ownUnrecoverableReason(error: unknown): string | undefined {
   const {
     recovery,
     name,
