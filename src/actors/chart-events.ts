@@ -106,7 +106,7 @@ export type MasterToRegionEvent =
       readonly type: 'region.restart';
       readonly failover: FailoverId;
       readonly restartAtMs: number;
-      /** How, or that it is to wait once more. */
+      /** How to restart, or `wait` if it has not begun. */
       readonly mode: RestartCommand;
     }
   | { readonly type: 'region.cancel' }

@@ -135,7 +135,7 @@ export class JournalLog {
    * Settles when everything appended so far survives a power loss. Callers that wait at the same time share one sync of
    * the file, so a call per record costs little.
    *
-   * @throws JournalAccessError (as a rejection); from then on the log is useless
+   * @throws JournalAccessError (as a rejection); from then on the log cannot be used
    */
   async sync(): Promise<void> {
     this.#assertUsable();

@@ -26,7 +26,7 @@ export interface JournalFile extends LogBytes {
 }
 
 /**
- * A directory of files that only grow, for logs. All of it is synchronous but for the syncs, which wait for the disk.
+ * A directory of files that only grow, for logs. All operations are synchronous except syncs, which wait for the disk.
  * Implemented by a file system, and in tests by memory that loses what was not synced.
  */
 export interface JournalStorage {

@@ -23,9 +23,9 @@ export interface SinkWriter<In> {
 export type DeliveryGuarantee = 'exactly-once' | 'at-least-once';
 
 /**
- * What becomes of a sink's output when the records are written again, by another process.
+ * The effect on a sink's output if another process writes the records again.
  * - `replaces`: new output replaces the earlier one, in one step per subtask, however often.
- * - `collects`: the output lives in the process; it is collected anew.
+ * - `collects`: the output lives in the process, and is collected again.
  * - `repeats`: the destination gets the records again.
  */
 export type Redo = 'replaces' | 'collects' | 'repeats';

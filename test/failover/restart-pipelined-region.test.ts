@@ -50,7 +50,7 @@ const stories: readonly FailureStory[] = [
     restarts: 'a[1] b[1] c[0] c[1] d[0] d[1]',
   },
   { rule: 'of two inputs the lost one', drawing: join, failed: 'c', lost: ['b'], restarts: 'b c' },
-  { rule: 'pipelines beside it go on', drawing: ['a:3 -> b:3'], failed: 'a[1]', restarts: 'a[1] b[1]' },
+  { rule: 'pipelines beside it keep running', drawing: ['a:3 -> b:3'], failed: 'a[1]', restarts: 'a[1] b[1]' },
   { rule: 'a pipelined result takes its producer', drawing: ['a .> b'], failed: 'b', restarts: 'a b' },
   { rule: 'what reconnects with loss does not', drawing: ['a +> b'], failed: 'b', restarts: 'b' },
   { rule: 'unless it is lost', drawing: ['a +> b'], failed: 'b', lost: ['a'], restarts: 'a b' },

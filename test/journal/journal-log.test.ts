@@ -178,7 +178,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 25 },
 );
 
-/** An owner that numbers its records, compacts by dropping every other one, and knows what it was promised. */
+/** An owner that numbers its records, compacts by dropping every other one, and knows which appends were confirmed. */
 class Owner {
   /** Numbers that were appended and not dropped, in order. */
   appended: number[] = [];

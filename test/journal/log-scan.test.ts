@@ -6,7 +6,7 @@ import { MemoryJournalStorage } from '../../src/testing/storage/memory-journal-s
 import { thrownBy } from '../support/thrown-by.ts';
 import { format, payloads } from './drawn-log.ts';
 
-/** What a file with these bytes holds: the payloads, and what is lost. */
+/** The contents of a file with these bytes: the payloads, and the lost parts. */
 function read(bytes: Uint8Array): { payloads: number[][]; losses: LogLoss[] } {
   const file = new MemoryJournalStorage(new Map([['log', bytes]])).open('log');
   const found: { payloads: number[][]; losses: LogLoss[] } = { payloads: [], losses: [] };
@@ -115,7 +115,7 @@ describe('a log', () => {
             let end = 0;
             hit.add(written.findIndex((payload) => (end += recordHeaderBytes + payload.length) > bit >> 3));
           }
-          // Bits may be changed back, so what was hit may be whole.
+          // Bits may be changed back, so a hit record may be intact.
           const kept = read(bytes).payloads.map(String);
           const unhit = written.filter((_, index) => !hit.has(index)).map((payload) => String([...payload]));
           expect(kept).toEqual(expect.arrayContaining(unhit));

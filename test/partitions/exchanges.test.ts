@@ -224,7 +224,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
     });
 
     whileWritten(
-      'PP4, RP5: a result is needed until the last of its readers was dismissed, and its producer hears of that',
+      'PP4, RP5: a result is needed until the last of its readers was dismissed, and its producer is notified',
       () => {
         const { partition, open, takeWakes } = written(2);
         open(0).dismiss();

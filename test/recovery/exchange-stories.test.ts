@@ -56,7 +56,7 @@ const everybody = { 'numbers[0]': 2, 'numbers[1]': 2, 'sums[0]': 2, 'sums[1]': 2
 
 describe('X1–X3: a consumer that is killed half-way', () => {
   //  numbers[0] ─┬─▶ sums[0]  ✗
-  //              ╳             what reads restarts; what was paid for is read again, unless nothing of it is kept
+  //              ╳             the consumer restarts and re-reads the paid records, if they are retained
   //  numbers[1] ─┴─▶ sums[1]
   it.each<Story>([
     ['pipelined', everybody, 'some'],
@@ -89,7 +89,7 @@ describe('X1–X3: a consumer that is killed half-way', () => {
 
 describe('X4: a producer that is killed half-way', () => {
   //  numbers[0] ───┬─▶ sums[0]
-  //                ╳            what it wrote is compared with what it writes again
+  //                ╳            its second output is compared with the first
   //  numbers[1] ✗ ─┴─▶ sums[1]
   it.each<readonly [Exchange, Story[1]]>([
     ['pipelined', everybody],
@@ -317,8 +317,8 @@ describe('X5, on a disk', () => {
 });
 
 describe('X6: an executor is lost with its files', () => {
-  //  local-0: numbers[0] ─┬─▶ sums[0]     one of two executors goes, with what its tasks wrote
-  //  local-1: numbers[1] ─┴─▶ sums[1]     what ran elsewhere goes on, where it can
+  //  local-0: numbers[0] ─┬─▶ sums[0]     one of two executors is lost, with its results
+  //  local-1: numbers[1] ─┴─▶ sums[1]     tasks on the other one keep running if they can
   it.each<Exchange>(['memory', 'reliable', 'blocking'])('over %s', async (exchange) => {
     const { job, log, result } = payAndSum(exchange, { deterministic: true });
     const faults = faultPlan();

@@ -78,8 +78,8 @@ describe('a false declaration for records that cannot be written', () => {
 });
 
 describe('a result that is reproduced twice after it was released', () => {
-  //  p ─┬─▶ c[0..1] ─▶ e      first `p→d` is lost, then what c[1] wrote: p runs a second and a third time, and lies the
-  //     └─▶ d                 third time, when what c has read of it was given up long ago
+  //  p ─┬─▶ c[0..1] ─▶ e      first `p→d` is lost, then the result of c[1]: p runs a second and a third time; its third output
+  //     └─▶ d                 differs, after the result that c has read was released
   it('is compared both times', async () => {
     let starts = 0;
     const pairs = () => {

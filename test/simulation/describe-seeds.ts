@@ -34,7 +34,7 @@ export function describeSeeds(first: number, count: number): void {
 
     it('deterministic regions restarted without their consumers, false declarations were detected, few disks were too small', () => {
       expect(summary.again).toBeGreaterThan(count / 16);
-      expect(summary.brokenClaims).toBeGreaterThan(count / 500);
+      expect(summary.brokenDeclarations).toBeGreaterThan(count / 500);
       expect(summary.tooLarge).toBeLessThan(count / 25);
     });
 

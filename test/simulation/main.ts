@@ -14,13 +14,17 @@ async function main(): Promise<number> {
   const summary = await runSeeds(first, count, values.json === true ? note : print);
   if (values.json === true) print(JSON.stringify(summary));
   else {
-    const { faults, tasks, attempts, again, brokenClaims, tooLarge, passed, failures } = summary;
+    const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
     const { rudeSinks, overruled, unheard, appended, changed, inputsChanged } = summary;
-    print(`${faults} faults struck; ${tasks} tasks took ${attempts} attempts`);
-    print(`${again} regions produced again, ${brokenClaims} claims were broken, ${tooLarge} jobs were too large`);
-    print(`${rudeSinks} jobs had rude sinks, ${overruled} decisions were overruled, ${unheard} others were not heard`);
+    print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
     print(
-      `${appended} files were appended to, ${changed} otherwise changed, which ${inputsChanged} jobs were right to say`,
+      `${again} regions reproduced their output, ${brokenDeclarations} declarations were false, ${tooLarge} jobs were too large`,
+    );
+    print(
+      `${rudeSinks} jobs had misbehaving sinks, ${overruled} decisions were overruled, ${unheard} observers failed`,
+    );
+    print(
+      `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
     );
     print(`${passed} passed, ${failures.length} failed`);
   }

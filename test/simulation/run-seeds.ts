@@ -20,7 +20,7 @@ export interface SeedsSummary {
   /** Regions that reproduced their output while their consumers kept running. */
   readonly again: number;
   /** Detected false declarations of determinism. */
-  readonly brokenClaims: number;
+  readonly brokenDeclarations: number;
   /** Jobs that rightly failed because their disk budget was too small. */
   readonly tooLarge: number;
   /** Jobs whose sinks answered in drawn manners. */
@@ -51,7 +51,7 @@ export async function runSeeds(first: number, count: number, tell: (line: string
     reused: 0,
     widened: 0,
     again: 0,
-    brokenClaims: 0,
+    brokenDeclarations: 0,
     tooLarge: 0,
     rudeSinks: 0,
     overruled: 0,
@@ -86,7 +86,7 @@ export async function runSeeds(first: number, count: number, tell: (line: string
         sum.widened += why === undefined ? 0 : 1;
         sum.again += regionsAgain;
       }
-      sum.brokenClaims += history.events.filter(({ type }) => type === 'determinism.broken').length;
+      sum.brokenDeclarations += history.events.filter(({ type }) => type === 'determinism.broken').length;
     } catch (error) {
       failures.push(`seed ${seed} (npm run simulate -- --seeds 1 --seed ${seed}): ${(error as Error).message}`);
       tell(`${failures.at(-1)}\n`);

@@ -31,7 +31,10 @@ export interface TaskDeployment {
   }[];
   /** Per outgoing edge: the partition to write, already registered. */
   readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];
-  /** What it goes on from; `fromRecords` of its inputs are those of that state. Default: it starts from the beginning. */
+  /**
+   * The state from which it continues; `fromRecords` of its inputs are those of that state. Default: it starts from the
+   * beginning.
+   */
   readonly restore?: TaskRestore;
 }
 

@@ -127,7 +127,7 @@ export class OpenFile {
     }
   }
 
-  /** Verifies the last line of a text if it has no newline, which what was appended then has to begin with. */
+  /** Verifies that a last line without a newline was not continued: appended bytes must begin with a newline. */
   async verifyOpenLine(): Promise<void> {
     const { end } = this.file;
     const last = Buffer.alloc(1);

@@ -26,7 +26,7 @@ describe('the failures of a run', () => {
       'b[0], b[1]',
     ],
     [
-      'one that was decided is one, whatever is said of it later',
+      'a decided failure stays, whatever is reported later',
       [failed(1, 'a[0]'), decided(1, [0]), refused(1, 'no')],
       'a[0]',
     ],

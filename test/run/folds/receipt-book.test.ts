@@ -44,7 +44,7 @@ describe('the receipt of a run', () => {
       { startedAtMs: 100, durationMs: 2_000, movedByVertex: { a: { perSecond: 5 } } },
     ],
     [
-      'does not count what comes after the end',
+      'ignores events after the end',
       [
         status('running', 100),
         status('finished', 2_100),
