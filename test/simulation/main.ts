@@ -21,7 +21,7 @@ async function main(): Promise<number> {
       `${again} regions reproduced their output, ${brokenDeclarations} declarations were false, ${tooLarge} jobs were too large`,
     );
     print(
-      `${rudeSinks} jobs had misbehaving sinks, ${overruled} decisions were overruled, ${unheard} observers failed`,
+      `${rudeSinks} jobs had misbehaving sinks, ${overruled} decisions were overruled, ${unheard} other extensions failed`,
     );
     print(
       `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
