@@ -6,8 +6,8 @@ import { partDifferences } from './part-differences.ts';
  * Finds, for each edge, the earlier edge whose results mean the same.
  *
  * A result is determined by its producer and by how it was written: exchange, partitioning, number of consumers, place.
- * Who reads it does not matter. So an edge whose consumer is another step now keeps its result, and of several that fit
- * it takes the one with its own name.
+ * Its consumer does not matter, so an edge to another step still finds its result; of several that fit it takes the one
+ * with its own name.
  */
 export function compareEdges(before: readonly EdgeIdentity[], now: readonly EdgeIdentity[]): readonly EdgeComparison[] {
   const free = new Set(before.keys());
@@ -35,7 +35,7 @@ function isNamesake(before: EdgeIdentity, now: EdgeIdentity): boolean {
   return before.target === now.target && before.ordinal === now.ordinal;
 }
 
-/** Why no earlier result fits: of those that no other edge uses, the one with the same names says it best. */
+/** Why no earlier result fits. Of the unused ones, the one with the same names explains it best. */
 function whyNone(edge: EdgeIdentity, before: readonly EdgeIdentity[], free: ReadonlySet<number>): readonly string[] {
   const candidates = before.filter(({ source }, index) => source === edge.source && free.has(index));
   const nearest = candidates.find((candidate) => isNamesake(candidate, edge)) ?? candidates[0];
@@ -43,12 +43,12 @@ function whyNone(edge: EdgeIdentity, before: readonly EdgeIdentity[], free: Read
   const isUsed = before.some((other) => differencesOfEdge(other, edge).length === 0);
   return [
     isUsed
-      ? `each reader has its own result, and "${edge.source}" wrote none for "${edge.target}"`
+      ? `each consumer has its own result, and "${edge.source}" wrote none for "${edge.target}"`
       : `"${edge.source}" wrote no result for "${edge.target}"`,
   ];
 }
 
-/** What makes the results of two edges differ, given the same records; empty if nothing. */
+/** Why the results of two edges differ, given the same records; empty if they do not. */
 function differencesOfEdge(before: EdgeIdentity, now: EdgeIdentity): string[] {
   if (before.source !== now.source) return [`it is a result of "${before.source}"`];
   const differences: string[] = [];
@@ -64,14 +64,14 @@ function differencesOfEdge(before: EdgeIdentity, now: EdgeIdentity): string[] {
   return [...differences, ...partitioningDifferences(now.source, before.partitioning, now.partitioning)];
 }
 
-/** What distributes the records of `source` differently over the same number of consumers. */
+/** Why the records of `source` are distributed differently over the same number of consumers. */
 export function partitioningDifferences(
   source: string,
   before: PartitioningIdentity,
   now: PartitioningIdentity,
 ): readonly string[] {
   if (before.kind !== now.kind) {
-    // The number of consumers says it already.
+    // The number of consumers already differs.
     if (before.kind === 'single' || now.kind === 'single') return [];
     return [`the partitioning after "${source}" was ${before.kind}, is ${now.kind}`];
   }

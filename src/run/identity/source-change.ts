@@ -3,8 +3,8 @@ import { hashOfValue } from '../../operators/identity/value-hash.ts';
 import type { Source, SourcePlanContext } from '../../operators/source.ts';
 
 /**
- * What changed in the origin of a source since an earlier process planned to read it: for a run that is continued, with
- * `plan` as it was recorded. undefined if the rest can be read by that plan, as if nothing had happened.
+ * How the origin of a source has changed since an earlier process planned to read it, for a continued run with the
+ * recorded `plan`. undefined if the rest can still be read by that plan.
  */
 export async function changeSincePlan(
   source: Source<unknown>,
@@ -26,6 +26,6 @@ export function changeBetweenPlans(source: Source<unknown>, before: unknown, now
     if (!(error instanceof RecordNotSerializableError)) throw error;
     return `the plan of ${source.name} cannot be compared: ${error.path} is ${error.found}`;
   }
-  if (source.describeChange === undefined) return `what ${source.name} reads has changed`;
+  if (source.describeChange === undefined) return `the input of ${source.name} has changed`;
   return source.describeChange(before, now);
 }

@@ -189,7 +189,7 @@ describe('a source of one’s own', () => {
   it.each<[what: string, source: Source<unknown>, before: unknown, shows: string | undefined]>([
     ['without a plan', fromArray([1]), undefined, undefined],
     ['with an equal plan', own(() => ({ until: 5n })), { until: 5n }, undefined],
-    ['with another plan', own(() => ({ until: 6n })), { until: 5n }, 'what table reads has changed'],
+    ['with another plan', own(() => ({ until: 6n })), { until: 5n }, 'the input of table has changed'],
     [
       'that says how',
       own(() => 6, { describeChange: (was, is) => `${String(was)} became ${String(is)}` }),

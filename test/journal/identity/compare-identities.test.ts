@@ -271,7 +271,7 @@ describe('an earlier result', () => {
     const comparison = compareIdentities(changed({}, { 1: edge('fix', 'out') }), two({}, {}));
     expect(comparison.edges).toEqual([
       { kind: 'same', before: 0 },
-      { kind: 'different', reasons: ['each reader has its own result, and "texts" wrote none for "out"'] },
+      { kind: 'different', reasons: ['each consumer has its own result, and "texts" wrote none for "out"'] },
     ]);
   });
 });
