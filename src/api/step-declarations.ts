@@ -53,7 +53,8 @@ export function declareKey(keyOf: KeyDeclaration['keyOf'], options: KeyOptions):
 /** A source, as the user gave it. */
 export function declareSource(source: Source<unknown>, options: VersionOptions): StepDeclaration {
   const { definition = ownDefinition('source', source.name, 'records') } = source;
-  return { ...definition, role: 'source', ...versionOf(options) };
+  const parts = withErrors(source.errors, definition.functions, definition.options);
+  return { ...definition, ...parts, role: 'source', ...versionOf(options) };
 }
 
 /** A sink, as the user gave it. */

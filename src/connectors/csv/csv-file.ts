@@ -1,18 +1,21 @@
 import { checkBoolean, checkOptions } from '../../options.ts';
+import { type ErrorOptions, errorOptionNames } from '../../operators/rejected/on-error.ts';
 import type { Source, SourcePlanContext } from '../../operators/source.ts';
 import { type CsvFormat, csvFormatOf, type CsvHead, csvHeadOf, type CsvOptions } from './csv-head.ts';
 import { CsvReader, csvRowsIn } from './csv-reader.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
 import { fileSource } from '../inputs/file-source.ts';
 import { areSeveral, checkInputPaths, type InputPaths } from '../inputs/input-files.ts';
-import { locateLine, restOfSplit } from '../inputs/locate-line.ts';
+import { lineSearch, locateLine, restOfSplit } from '../inputs/locate-line.ts';
 import { assertSameColumns } from '../inputs/same-columns.ts';
 import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { textFile } from '../inputs/text-file.ts';
-import { LineBlocks } from '../lines/line-blocks.ts';
+import { RejectedRows, rejectingSource } from '../rejecting-rows.ts';
+import { LineBlocks, noLine } from '../lines/line-blocks.ts';
 import { csvLineEndOf } from '../lines/line-end.ts';
 
-export interface CsvFileOptions<Out> extends CsvOptions<Out> {
+/** Options of `csvFile`. The record of a rejected row is its text. */
+export interface CsvFileOptions<Out> extends CsvOptions<Out>, ErrorOptions<string, NoInfer<Out>> {
   /**
    * Whether a quoted value may contain a newline. Default: yes. The file then cannot be split, because where a record
    * begins depends on everything before it. `false` makes the file splittable and a newline inside quotes an error.
@@ -32,8 +35,8 @@ export interface CsvFileOptions<Out> extends CsvOptions<Out> {
  * `path` is a file, a directory, a glob pattern, or a list of these, as for `jsonLinesFile`. Each file has its own
  * header; all files have the same columns.
  *
- * Reading fails with a {@link MalformedInputError} at a record with a broken quote or the wrong number of values, and
- * with a `FileAccessError` or `NoInputError` if there is no file.
+ * Reading fails with a {@link MalformedInputError} at a record with a broken quote or the wrong number of values, unless
+ * `onError` rejects it, and with a `FileAccessError` or `NoInputError` if there is no file.
  */
 export function csvFile<Out = Readonly<Record<string, string>>>(
   path: InputPaths,
@@ -46,7 +49,9 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
     delimiter: true,
     newlinesInValues: true,
     parse: true,
+    ...errorOptionNames,
   });
+  const rejecting = rejectingSource<Out>('csvFile', options);
   const { newlinesInValues = true, parse } = options;
   checkBoolean('newlinesInValues', newlinesInValues);
   const format = csvFormatOf(options, newlinesInValues);
@@ -61,12 +66,16 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
   };
   return {
     ...fileSource<CsvInput>(paths, { kind: 'csvFile', functions: { parse }, options: { ...format } }, 'lines'),
+    ...rejecting,
     maxParallelism: isSplittable || areSeveral(paths) ? Number.MAX_SAFE_INTEGER : 1,
     ...(!isSplittable && {
       splitLimit: 'a CSV file is read by one subtask unless `newlinesInValues` is false',
     }),
     plan,
     open: async (context, planned?: FilesPlan<CsvInput>, from?: unknown) => {
+      const isRejecting = rejecting.errors !== undefined;
+      const search = lineSearch();
+      const numbered = noLine();
       const linesOf = ({ file }: PlannedSplit<CsvInput>) => ({
         environment: context.environment,
         newlinesInQuotes: newlinesInValues,
@@ -76,12 +85,13 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
         splitsOf(planned ?? (await plan(context)), context.subtask),
         {
           open: async (split) => {
-            const blocks = await LineBlocks.open(split, linesOf(split));
-            return new CsvReader(blocks, { format, head: split.file, parse });
+            const lines = { ...linesOf(split), ...(isRejecting && { numbered }) };
+            const rejected = isRejecting ? new RejectedRows(context) : undefined;
+            return new CsvReader(await LineBlocks.open(split, lines), { format, head: split.file, parse, rejected });
           },
           restOf: (split, { blockStart }) => restOfSplit(split, blockStart),
-          locate: (split, record) =>
-            locateLine(split, linesOf(split), record, (block) => csvRowsIn(block, split.file, newlinesInValues)),
+          locate: (split, row) =>
+            locateLine(split, linesOf(split), row, search, (block) => csvRowsIn(block, split.file, newlinesInValues)),
         },
         from as SplitsPosition | undefined,
       );

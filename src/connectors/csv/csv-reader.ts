@@ -2,7 +2,8 @@ import { MalformedInputError } from '../../errors/connector-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { type CsvFormat, type CsvHead, csvHeadOf } from './csv-head.ts';
-import { csvRecords, type CsvDialect, findCsvFault, parseCsvRows } from './csv-rows.ts';
+import type { RejectedRows } from '../rejecting-rows.ts';
+import { csvRecords, type CsvDialect, type CsvRecord, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import type { LineBlock, LineFeeder } from '../lines/line-feeder.ts';
 import { setOwn } from '../own-property.ts';
 
@@ -13,6 +14,8 @@ export interface CsvReaderOptions<Out> {
   /** The head, if it was read before. Default: this reader reads it. */
   readonly head?: CsvHead | undefined;
   readonly parse: ((row: Row) => Out) | undefined;
+  /** Decides about records of which no row can be made; undefined: reading fails. */
+  readonly rejected?: RejectedRows | undefined;
 }
 
 /** The indexes where the rows of a block begin, without its head. */
@@ -33,14 +36,18 @@ export class CsvReader<Out> implements SourceReader<Out> {
   #dialect: CsvDialect | undefined;
   /** A column name (`__proto__`) that plain assignment would not turn into an own property. */
   #hasOddName = false;
+  readonly #rejected: RejectedRows | undefined;
   /** The rows of the current block. */
-  #rows: readonly string[][] = [];
+  #rows: readonly (readonly string[])[] = [];
   #at = 0;
   #block: LineBlock = { text: '', bytes: Buffer.alloc(0), offset: 0 };
+  /** The texts of the rows, once one is rejected. */
+  #records: readonly CsvRecord[] | undefined;
   /** Records to skip at the start of the block: the head. */
   #skip = 0;
 
-  constructor(lines: LineFeeder, { format, head, parse }: CsvReaderOptions<Out>) {
+  constructor(lines: LineFeeder, { format, head, parse, rejected }: CsvReaderOptions<Out>) {
+    this.#rejected = rejected;
     this.#lines = lines;
     this.#format = format;
     this.#parse = parse;
@@ -56,18 +63,23 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const records: Out[] = [];
     for (let at = this.#at; at < end; at++) {
       const values = rows[at] ?? [];
-      if (values.length !== columns.length) return this.#malformed(at);
+      if (values.length !== columns.length) return this.#reject(at, records);
       const row: Record<string, string> = {};
       if (this.#hasOddName) columns.forEach((name, index) => setOwn(row, name, values[index]));
       else for (let index = 0; index < columns.length; index++) row[columns[index] as string] = values[index] as string;
       try {
         records.push(parse === undefined ? (row as Out) : parse(row));
       } catch (error) {
-        return this.#malformed(at, error);
+        return this.#reject(at, records, error);
       }
     }
     this.#at = end;
     return records;
+  }
+
+  /** Records that it has left out. */
+  get leftOut(): number {
+    return this.#rejected?.leftOut ?? 0;
   }
 
   /** Byte offset of the current block in the input. */
@@ -83,6 +95,7 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const block = await this.#lines.next();
     if (block === null) return null;
     this.#block = block;
+    this.#records = undefined;
     if (this.#head?.isOpen !== false) {
       const head = csvHeadOf(this.#lines.path, block, this.#lines.lineEnd, this.#format, this.#head);
       if (head === undefined) return [];
@@ -90,9 +103,10 @@ export class CsvReader<Out> implements SourceReader<Out> {
       if (head.isOpen) return [];
     }
     this.#skip = this.#countHead(block);
-    const rows = this.#dialect && parseCsvRows(block.text, this.#dialect);
-    if (rows === undefined) return this.#malformed(Infinity);
-    this.#rows = rows;
+    const dialect = this.#dialect as CsvDialect;
+    const rows = parseCsvRows(block.text, dialect);
+    if (rows === undefined && this.#rejected === undefined) return this.#malformed(Infinity);
+    this.#rows = rows ?? this.#rowsOneByOne(block, dialect);
     this.#at = this.#skip;
     return this.read(maxRecords);
   }
@@ -115,6 +129,30 @@ export class CsvReader<Out> implements SourceReader<Out> {
     return count;
   }
 
+  /** The rows of a block with malformed records: those have no values, like no row of a file with columns. */
+  #rowsOneByOne({ text }: LineBlock, dialect: CsvDialect): readonly (readonly string[])[] {
+    return [...csvRecords(text, dialect)].map(({ record }) => parseCsvRows(record, dialect)?.[0] ?? []);
+  }
+
+  /** Row `at` cannot be a record. The rows before it come first; then it is alone. */
+  #reject(at: number, before: readonly Out[], cause?: unknown): readonly Out[] | Promise<readonly Out[]> {
+    const rejected = this.#rejected;
+    if (rejected === undefined) return this.#malformed(at, cause);
+    this.#at = at;
+    return before.length > 0 ? before : this.#rejectRow(rejected, cause);
+  }
+
+  async #rejectRow(rejected: RejectedRows, cause: unknown): Promise<readonly Out[]> {
+    const dialect = this.#dialect as CsvDialect;
+    this.#records ??= [...csvRecords(this.#block.text, dialect)];
+    const { index, record } = this.#records[this.#at] as CsvRecord;
+    const fault = findCsvFault(record, this.#head?.columns ?? [], dialect);
+    const error = await this.#faultAt(index + (fault?.index ?? 0), fault?.problem ?? toError(cause).message, cause);
+    const records = rejected.reject<Out>(error, record, `${error.file}:${error.line}`);
+    this.#at++;
+    return records;
+  }
+
   /**
    * Throws for the first malformed record up to row `row` of the block, or with `cause` for that row if none is
    * malformed.
@@ -132,8 +170,12 @@ export class CsvReader<Out> implements SourceReader<Out> {
   }
 
   async #fail(index: number, problem: string, cause?: unknown): Promise<never> {
+    throw await this.#faultAt(index, problem, cause);
+  }
+
+  async #faultAt(index: number, problem: string, cause: unknown): Promise<MalformedInputError> {
     const before = this.#block.text.slice(0, index);
-    throw new MalformedInputError(
+    return new MalformedInputError(
       {
         file: this.#lines.path,
         line: await this.#lines.lineAt(this.#block.offset + Buffer.byteLength(before)),

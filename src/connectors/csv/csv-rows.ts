@@ -43,8 +43,14 @@ export function parseCsvRows(text: string, dialect: CsvDialect): string[][] | un
   }
 }
 
+/** The text of a record, and the index where it begins. */
+export interface CsvRecord {
+  readonly index: number;
+  readonly record: string;
+}
+
 /** The text of each record in `text` and the index where it begins, without empty lines. */
-export function* csvRecords(text: string, dialect: CsvDialect): Generator<{ index: number; record: string }> {
+export function* csvRecords(text: string, dialect: CsvDialect): Generator<CsvRecord> {
   const { lineEnd } = dialect;
   let isInQuotes = false;
   let start = 0;

@@ -1,8 +1,23 @@
-import { LineBlocks, type LineBlocksOptions } from '../lines/line-blocks.ts';
+import { LineBlocks, type LineBlocksOptions, noLine, type NumberedLine } from '../lines/line-blocks.ts';
 import type { LineBlock } from '../lines/line-feeder.ts';
 import type { PlannedSplit } from './files-plan.ts';
 
 const byteOrderMarkLength = 3;
+
+/** Each search in a compressed file decompresses it from its beginning, so a reader makes only a few. */
+const mostSearches = 16;
+
+/** The search for lines of one subtask's splits, in ascending order. */
+export interface LineSearch {
+  /** The last line that was found. */
+  readonly numbered: NumberedLine;
+  /** Searches in compressed files. */
+  count: number;
+}
+
+export function lineSearch(): LineSearch {
+  return { numbered: noLine(), count: 0 };
+}
 
 /** The rest of a text split from the current block on; undefined if the block is at the start of the split. */
 export function restOfSplit<Split extends PlannedSplit>(split: Split, blockStart: number): Split | undefined {
@@ -12,19 +27,21 @@ export function restOfSplit<Split extends PlannedSplit>(split: Split, blockStart
 }
 
 /**
- * Where a record of a text split begins, as `file:line`; undefined if the split has fewer records. Reads the file again
- * up to that record, so it is for messages only.
+ * Where a row of a text split begins, as `file:line`; undefined if the split has fewer rows, or after many searches in a
+ * compressed file. Reads the file again up to that row, or from the last one that was found.
  *
- * @param record number of the record in the split, from 0
+ * @param record number of the row in the split, from 0
  * @param beginningsIn the indexes where records begin in a block of complete lines
  */
 export async function locateLine(
   split: PlannedSplit,
   options: LineBlocksOptions,
   record: number,
+  search: LineSearch,
   beginningsIn: (block: LineBlock) => Iterable<number>,
 ): Promise<string | undefined> {
-  const blocks = await LineBlocks.open(split, options);
+  if (split.file.compression !== undefined && search.count++ >= mostSearches) return undefined;
+  const blocks = await LineBlocks.open(split, { ...options, numbered: search.numbered });
   try {
     let left = record;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {

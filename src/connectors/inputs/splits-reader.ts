@@ -7,16 +7,22 @@ interface SplitStart {
   readonly start: number;
 }
 
+/** A reader that may leave out rows. It answers with the records before such a row first, and then with none. */
+export interface LeavingReader {
+  /** How many rows it has left out. */
+  readonly leftOut?: number;
+}
+
 /** How to read splits. */
-export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out> = SourceReader<Out>> {
+export interface SplitsReaderOptions<Out, Split, Reader extends SourceReader<Out> & LeavingReader = SourceReader<Out>> {
   readonly open: (split: Split) => Promise<Reader>;
   /**
    * The rest of a split from the reader's current position; undefined if that has not moved since the last call. It
    * locates a record without reading the whole split again.
    */
   readonly restOf?: (split: Split, reader: Reader) => Split | undefined;
-  /** The origin of a record of a split, for messages. Records are numbered from 0. */
-  readonly locate: (split: Split, record: number) => Promise<string | undefined>;
+  /** The origin of a row of a split, for messages. Rows are numbered from 0, those included that were left out. */
+  readonly locate: (split: Split, row: number) => Promise<string | undefined>;
 }
 
 /** A position in the splits of a subtask. Plain data. */
@@ -30,15 +36,20 @@ export interface SplitsPosition {
 }
 
 /** Reads one split after the other. Each split has its own reader; one is open at a time. */
-export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceReader<Out>>
+export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceReader<Out> & LeavingReader>
   implements SourceReader<Out>
 {
   readonly #splits: readonly Split[];
   /** Index of the next split to open. */
   #next = 0;
   readonly #options: SplitsReaderOptions<Out, Split, Reader>;
-  /** The opened splits and later rests of them, each with the number of its first record. */
-  readonly #opened: { readonly split: Split; readonly first: number }[] = [];
+  /**
+   * The opened splits and later rests of them, each with the number of its first record, and of the records before which a
+   * row was left out.
+   */
+  readonly #opened: { readonly split: Split; readonly first: number; readonly gaps: number[] }[] = [];
+  /** Rows that the reader has left out. */
+  #leftOut = 0;
   /** Number of records read; negative while the records before the starting position are skipped. */
   #count = 0;
   #reader: Reader | undefined;
@@ -50,7 +61,7 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   }
 
   /** Opens the first split, or the one that contains `from`, and reads up to that position. */
-  static async open<Out, Split extends SplitStart, Reader extends SourceReader<Out>>(
+  static async open<Out, Split extends SplitStart, Reader extends SourceReader<Out> & LeavingReader>(
     splits: readonly Split[],
     options: SplitsReaderOptions<Out, Split, Reader>,
     from?: SplitsPosition,
@@ -87,7 +98,9 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
 
   async locate(record: number): Promise<string | undefined> {
     const place = this.#opened.findLast(({ first }) => first <= record);
-    return place && this.#options.locate(place.split, record - place.first);
+    if (place === undefined) return undefined;
+    const row = record - place.first + place.gaps.filter((gap) => gap <= record).length;
+    return this.#options.locate(place.split, row);
   }
 
   async close(): Promise<void> {
@@ -106,7 +119,9 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   #counted(batch: readonly Out[]): readonly Out[] {
     const { split } = this.#opened.at(-1) as { readonly split: Split };
     const rest = this.#reader && this.#options.restOf?.(split, this.#reader);
-    if (rest !== undefined) this.#opened.push({ split: rest, first: this.#count });
+    if (rest !== undefined) this.#opened.push({ split: rest, first: this.#count, gaps: [] });
+    const leftOut = this.#reader?.leftOut ?? 0;
+    for (; this.#leftOut < leftOut; this.#leftOut++) this.#opened.at(-1)?.gaps.push(this.#count);
     this.#count += batch.length;
     return batch;
   }
@@ -115,7 +130,8 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
     const split = this.#splits[this.#next];
     if (split === undefined || this.#isClosed) return;
     this.#next++;
-    this.#opened.push({ split, first: this.#count });
+    this.#opened.push({ split, first: this.#count, gaps: [] });
+    this.#leftOut = 0;
     this.#reader = await this.#options.open(split);
     // This reader may have been closed while it opened the split.
     if (this.#isClosed) await this.#closeReader();

@@ -2,6 +2,7 @@ import { MalformedInputError } from '../../errors/connector-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { checkFunction } from '../../options.ts';
 import type { SourceReader } from '../../operators/source.ts';
+import type { RejectedRows } from '../rejecting-rows.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';
 import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
 import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseWithCodes } from './json-values.ts';
@@ -23,6 +24,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   readonly #lines: LineFeeder;
   readonly #options: JsonLinesOptions<Out>;
   readonly #suspects: NumberSuspects;
+  readonly #rejected: RejectedRows | undefined;
   #text = '';
   #codes: CharCodes = new Uint8Array();
   /** Byte offset of `#text` in the input. */
@@ -30,8 +32,10 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   /** Index of the next line in `#text`. */
   #at = 0;
 
-  constructor(lines: LineFeeder, options: JsonLinesOptions<Out>) {
+  /** @param rejected decides about lines that are no records; undefined: reading fails */
+  constructor(lines: LineFeeder, options: JsonLinesOptions<Out>, rejected?: RejectedRows) {
     this.#lines = lines;
+    this.#rejected = rejected;
     this.#options = options;
     this.#suspects = new NumberSuspects({ decimals: options.decimals !== 'rounded' });
   }
@@ -56,10 +60,17 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
         at = end + 1;
       }
     } catch (error) {
-      return this.#malformed(line, at, error);
+      if (this.#rejected === undefined) return this.#malformed(line, at, error);
+      this.#at = at;
+      return records.length > 0 ? records : this.#reject(this.#rejected, line, error);
     }
     this.#at = at;
     return records.length > 0 || at < text.length ? records : this.#readOn(maxRecords);
+  }
+
+  /** Lines that it has left out. */
+  get leftOut(): number {
+    return this.#rejected?.leftOut ?? 0;
   }
 
   /** Byte offset of the current block in the input. */
@@ -83,9 +94,21 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   }
 
   async #malformed(line: string, at: number, cause: unknown): Promise<never> {
+    throw await this.#faultOf(line, at, cause);
+  }
+
+  /** The line at `#at` is no record. */
+  async #reject(rejected: RejectedRows, line: string, cause: unknown): Promise<readonly Out[]> {
+    const fault = await this.#faultOf(line, this.#at, cause);
+    const records = rejected.reject<Out>(fault, line, `${fault.file}:${fault.line}`);
+    this.#at += line.length + 1;
+    return records;
+  }
+
+  async #faultOf(line: string, at: number, cause: unknown): Promise<MalformedInputError> {
     const offset = this.#offset + Buffer.byteLength(this.#text.slice(0, at));
     const fault = findLineFault(line) ?? findNumberFault(line, this.#options);
-    throw new MalformedInputError(
+    return new MalformedInputError(
       { file: this.#lines.path, line: await this.#lines.lineAt(offset), column: (fault?.index ?? 0) + 1 },
       fault?.problem ?? toError(cause).message,
       { cause },

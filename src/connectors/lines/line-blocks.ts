@@ -10,11 +10,25 @@ import type { LineBlock, LineFeeder } from './line-feeder.ts';
 
 const blockBytes = 256 * 1024;
 
+/** The last line that was numbered, so that the next is numbered from there. */
+export interface NumberedLine {
+  path: string;
+  offset: number;
+  line: number;
+}
+
+/** No line is numbered yet. */
+export function noLine(): NumberedLine {
+  return { path: '', offset: 0, line: 1 };
+}
+
 export interface LineBlocksOptions {
   /** Registers decompression as work under way. */
   readonly environment: Pick<Environment, 'hold'>;
   /** A newline between double quotes does not end a line. Only for whole files. */
   readonly newlinesInQuotes?: boolean;
+  /** Many lines will be numbered, in ascending order: remembers where the last one is. */
+  readonly numbered?: NumberedLine;
   /** The line end, or a function that detects it in the first bytes, for a split at the start of a file. Default LF. */
   readonly lineEnd?: LineEnd | ((firstBytes: Uint8Array) => LineEnd | undefined);
 }
@@ -51,6 +65,8 @@ export class LineBlocks implements LineFeeder {
   #isSeeking: boolean;
   #lineEnd: LineEnd;
   #isDone: boolean;
+  /** The last block of a compressed file, which cannot be read again: where `numbered` is. */
+  #block: Buffer | undefined;
   /** The last line was read and had no newline. */
   #isLastLineOpen = false;
   #isClosed = false;
@@ -124,19 +140,26 @@ export class LineBlocks implements LineFeeder {
    */
   async lineAt(offset: number): Promise<number> {
     await this.#verify();
-    const bytes = this.#bytesFrom(0);
-    let line = 1;
+    const { numbered } = this.#options;
+    const isFurther = numbered?.path === this.path && numbered.offset <= offset;
+    if (isFurther && this.#block !== undefined) {
+      return numbered.line + this.#countLines(this.#block.subarray(0, offset - numbered.offset));
+    }
+    const from = isFurther ? numbered : noLine();
+    const bytes = this.#bytesFrom(from.offset);
+    let { line } = from;
     try {
-      for (let position = 0; position < offset; ) {
+      for (let position = from.offset; position < offset; ) {
         const read = await bytes.read();
         if (read.length === 0) break;
         const block = read.subarray(0, offset - position);
-        for (let at = block.indexOf(this.#newline); at >= 0; at = block.indexOf(this.#newline, at + 1)) line++;
+        line += this.#countLines(block);
         position += block.length;
       }
     } finally {
       await bytes.close();
     }
+    if (numbered !== undefined && this.#block === undefined) Object.assign(numbered, { path: this.path, offset, line });
     return line;
   }
 
@@ -192,8 +215,24 @@ export class LineBlocks implements LineFeeder {
     this.#offset += lines.length;
     const bytes = start === 0 ? withoutMark(lines) : lines;
     const offset = this.#offset - bytes.length;
+    this.#numberBlock(bytes, offset);
     const text = textOf(bytes);
     return text === undefined ? this.#notUtf8(bytes, offset) : { text, bytes, offset };
+  }
+
+  /** The lines of a compressed file are counted as they come. */
+  #numberBlock(bytes: Buffer, offset: number): void {
+    const { numbered } = this.#options;
+    if (numbered === undefined || this.#split.file.compression === undefined) return;
+    const before = this.#block === undefined ? 1 : numbered.line + this.#countLines(this.#block);
+    Object.assign(numbered, { path: this.path, offset, line: before });
+    this.#block = Buffer.from(bytes);
+  }
+
+  #countLines(bytes: Buffer): number {
+    let count = 0;
+    for (let at = bytes.indexOf(this.#newline); at >= 0; at = bytes.indexOf(this.#newline, at + 1)) count++;
+    return count;
   }
 
   async #notUtf8(bytes: Buffer, offset: number): Promise<never> {

@@ -4,7 +4,9 @@ import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { cutToFit } from '../../foreign-value.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
+import { type ErrorOptions, errorOptionNames } from '../../operators/rejected/on-error.ts';
 import type { Source, SourcePlanContext, SourceReader } from '../../operators/source.ts';
+import { RejectedRows, rejectingSource } from '../rejecting-rows.ts';
 import { checkColumns } from '../csv/csv-head.ts';
 import { type FilesPlan, fixFiles, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
 import { OpenFile } from '../inputs/fixed-file.ts';
@@ -15,10 +17,14 @@ import { assertSameColumns } from '../inputs/same-columns.ts';
 import { type SplitsPosition, SplitsReader } from '../inputs/splits-reader.ts';
 import { type ColumnPlan, planColumns } from './column-plan.ts';
 import { type RowBuilder, rowBuilder } from './row-builder.ts';
+import { findUnfit } from './value-faults.ts';
 import { type ParquetInput, type ParquetLibrary, type RowGroupShare, readColumn } from './read-column.ts';
 import { checkValueOptions, chosenValues, type ValueOptions } from '../value-options.ts';
 
-export interface ParquetFileOptions<Out> extends ValueOptions {
+/** Options of `parquetFile`. The record of a rejected row is the row, without the values that do not fit. */
+export interface ParquetFileOptions<Out>
+  extends ValueOptions,
+    ErrorOptions<Readonly<Record<string, unknown>>, NoInfer<Out>> {
   /** The columns to read; only these are decoded. Default: all. */
   readonly columns?: readonly string[] | undefined;
   /** Checks or converts a row. An error it throws is reported as malformed input, with file and row. */
@@ -33,6 +39,7 @@ const optionNames = {
   timestamps: true,
   binary: true,
   maps: true,
+  ...errorOptionNames,
 } satisfies OptionNames<ParquetFileOptions<unknown>>;
 
 /**
@@ -47,8 +54,8 @@ const optionNames = {
  * job with an `InputChangedError`. `path` is a file, a directory, a glob pattern, or a list of these; all files have
  * the same columns.
  *
- * Reading fails with a {@link MalformedInputError} that names the row of a value that does not fit the options, the
- * column of unknown form, or the row group where the file is broken; and with a `FileAccessError` or `NoInputError` if
+ * Reading fails with a {@link MalformedInputError} that names the row of a value that does not fit the options (unless
+ * `onError` rejects the row), the column of unknown form, or the row group where the file is broken; and with a `FileAccessError` or `NoInputError` if
  * there is no file.
  */
 export function parquetFile<Out = Readonly<Record<string, unknown>>>(
@@ -66,6 +73,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   checkValueOptions(options);
   const values = chosenValues(options, ['int64', 'decimals', 'timestamps', 'binary', 'maps']);
   const made = { kind: 'parquetFile', functions: { parse }, options: { columns, ...values } };
+  const rejecting = rejectingSource<Out>('parquetFile', options);
   const plan = async (context: SourcePlanContext): Promise<FilesPlan<ParquetInputFile>> => {
     const library = await loadLibrary();
     const files = await fixFiles(paths, context, (file, firstBytes) =>
@@ -81,6 +89,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
   };
   return {
     ...fileSource<ParquetInputFile>(paths, made, 'blocks'),
+    ...rejecting,
     maxParallelism: Number.MAX_SAFE_INTEGER,
     plan,
     open: async (context, planned?: FilesPlan<ParquetInputFile>, from?: unknown) => {
@@ -94,11 +103,12 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
             const columnPlans = columnPlansOf(library, split.file, options);
             const opened = await OpenFile.open(split.file);
             const input = { path: file, library, file: bufferOf(opened), metadata, logger };
-            return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse);
+            const rejected = rejecting.errors && new RejectedRows(context);
+            return new ParquetReader(input, opened, groupsOf(split), columnPlans, parse, rejected);
           },
           restOf: (split, { group }) => (group > split.start ? { ...split, start: group } : undefined),
-          locate: async (split, record) => {
-            const row = (groupsOf(split)[0]?.rowStart ?? 0) + record + 1;
+          locate: async (split, at) => {
+            const row = (groupsOf(split)[0]?.rowStart ?? 0) + at + 1;
             return `${split.file.path}: row ${row}`;
           },
         },
@@ -159,6 +169,9 @@ class ParquetReader<Out> implements SourceReader<Out> {
   readonly #names: readonly string[];
   readonly #rows: RowBuilder;
   readonly #parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined;
+  readonly #rejected: RejectedRows | undefined;
+  /** Rows of the current row group with values that do not fit: the problem. */
+  #unfit = new Map<number, string>();
   #nextGroup = 0;
   /** Values of the current row group, parallel to `#plans`. */
   #columns: readonly ArrayLike<unknown>[] = [];
@@ -172,7 +185,9 @@ class ParquetReader<Out> implements SourceReader<Out> {
     groups: readonly RowGroupShare[],
     plans: readonly ColumnPlan[],
     parse: ((row: Readonly<Record<string, unknown>>) => Out) | undefined,
+    rejected: RejectedRows | undefined,
   ) {
+    this.#rejected = rejected;
     this.#input = input;
     this.#opened = opened;
     this.#groups = groups;
@@ -184,11 +199,18 @@ class ParquetReader<Out> implements SourceReader<Out> {
 
   read(maxRecords: number): readonly Out[] | null | Promise<readonly Out[] | null> {
     if (this.#at >= this.#rowCount) return this.#readGroup(maxRecords);
-    const end = Math.min(this.#rowCount, this.#at + maxRecords);
+    const end = this.#endOfFit(Math.min(this.#rowCount, this.#at + maxRecords));
+    const unfit = this.#unfit.get(this.#at);
+    if (unfit !== undefined) return this.#reject(unfit);
     const rows = this.#rows(this.#names, this.#columns, this.#at, end);
-    const records = this.#parse === undefined ? (rows as Out[]) : this.#parsed(rows, this.#parse);
+    if (this.#parse !== undefined) return this.#parsed(rows, this.#parse);
     this.#at = end;
-    return records;
+    return rows as Out[];
+  }
+
+  /** Rows that it has left out. */
+  get leftOut(): number {
+    return this.#rejected?.leftOut ?? 0;
   }
 
   /** Index in the file of the row group whose rows it hands out. */
@@ -210,8 +232,9 @@ class ParquetReader<Out> implements SourceReader<Out> {
       return null;
     }
     const columns: ArrayLike<unknown>[] = [];
+    const unfit = this.#rejected && new Map<number, string>();
     try {
-      for (const plan of this.#plans) columns.push(await readColumn(this.#input, group, plan));
+      for (const plan of this.#plans) columns.push(await readColumn(this.#input, group, plan, unfit));
     } catch (error) {
       if (!this.#isClosed) {
         // If the file was changed during the run, report that instead of the broken bytes.
@@ -221,20 +244,41 @@ class ParquetReader<Out> implements SourceReader<Out> {
     }
     if (this.#isClosed) return null;
     this.#columns = columns;
+    this.#unfit = unfit ?? this.#unfit;
     this.#rowCount = group.rowEnd - group.rowStart;
     this.#at = 0;
     return this.read(maxRecords);
   }
 
-  #parsed(rows: Record<string, unknown>[], parse: (row: Readonly<Record<string, unknown>>) => Out): Out[] {
+  #parsed(rows: Record<string, unknown>[], parse: (row: Readonly<Record<string, unknown>>) => Out): readonly Out[] {
     const records: Out[] = [];
     try {
       for (const row of rows) records.push(parse(row));
-      return records;
     } catch (cause) {
-      const rowStart = this.#groups[this.#nextGroup - 1]?.rowStart ?? 0;
-      const row = rowStart + this.#at + records.length + 1;
-      throw new MalformedInputError({ file: this.#input.path, row }, toError(cause).message, { cause });
+      this.#at += records.length;
+      // The rows before it come first; then it is alone.
+      return this.#rejected !== undefined && records.length > 0 ? records : this.#reject(toError(cause).message, cause);
     }
+    this.#at += rows.length;
+    return records;
+  }
+
+  /** Where the rows from the next one on end that have no value that does not fit. */
+  #endOfFit(end: number): number {
+    if (this.#unfit.size === 0) return end;
+    for (let at = this.#at + 1; at < end; at++) if (this.#unfit.has(at)) return at;
+    return end;
+  }
+
+  /** The next row cannot be a record. @throws MalformedInputError unless it is rejected */
+  #reject(problem: string, cause?: unknown): readonly Out[] {
+    const row = (this.#groups[this.#nextGroup - 1]?.rowStart ?? 0) + this.#at + 1;
+    const error = new MalformedInputError({ file: this.#input.path, row }, problem, { cause });
+    if (this.#rejected === undefined) throw error;
+    const [raw = {}] = this.#rows(this.#names, this.#columns, this.#at, this.#at + 1);
+    for (const [name, value] of Object.entries(raw)) if (findUnfit(value) !== undefined) delete raw[name];
+    const records = this.#rejected.reject<Out>(error, raw, `${this.#input.path}: row ${row}`);
+    this.#at++;
+    return records;
   }
 }

@@ -42,20 +42,22 @@ export interface RowGroupShare {
 /**
  * Reads one column of one row group. Between columns, timers and other tasks can run.
  *
- * @throws MalformedInputError that names the row of the first value that does not fit the options, or the row group
- *   where the file is broken
+ * @param unfit is told of values that do not fit the options: by index of the row in the group, the problem
+ * @throws MalformedInputError that names the row of the first value that does not fit the options, without `unfit`; or
+ *   the row group where the file is broken
  */
 export async function readColumn(
   input: ParquetInput,
   group: RowGroupShare,
   column: ColumnPlan,
+  unfit?: Map<number, string>,
 ): Promise<ArrayLike<unknown>> {
   const { faults, assemble } = column;
   faults.hasUnfit = false;
   const leaves: ArrayLike<unknown>[] = [];
   for (const leaf of column.leaves) leaves.push(await readLeaf(input, group, column.name, leaf));
   const values = assemble === undefined ? (leaves[0] as ArrayLike<unknown>) : assembled(leaves, assemble);
-  if (faults.hasUnfit) throwUnfit(input, group, column.name, values);
+  if (faults.hasUnfit) noteUnfit(input, group, column.name, values, unfit);
   if (faults.hasDropped) warnOnce(input, column);
   return values;
 }
@@ -80,12 +82,21 @@ function warnOnce({ logger, path }: ParquetInput, { faults, name }: ColumnPlan):
   );
 }
 
-function throwUnfit(input: ParquetInput, group: RowGroupShare, column: string, values: ArrayLike<unknown>): void {
+function noteUnfit(
+  input: ParquetInput,
+  group: RowGroupShare,
+  column: string,
+  values: ArrayLike<unknown>,
+  unfitRows: Map<number, string> | undefined,
+): void {
   for (let at = 0; at < values.length; at++) {
     const unfit = findUnfit(values[at]);
     if (unfit === undefined) continue;
-    const row = group.rowStart + at + 1;
-    throw new MalformedInputError({ file: input.path, row }, `column ${inQuotes(column)}: ${unfit.problem}`);
+    const problem = `column ${inQuotes(column)}: ${unfit.problem}`;
+    if (unfitRows === undefined) {
+      throw new MalformedInputError({ file: input.path, row: group.rowStart + at + 1 }, problem);
+    }
+    if (!unfitRows.has(at)) unfitRows.set(at, problem);
   }
 }
 

@@ -159,6 +159,7 @@ export class Rejections implements RecordRejections {
    * @throws the error, if it fails the task
    */
   rejectRaw(error: Error, raw: unknown, position: string | undefined): unknown {
+    if (this.#source?.handling.reaction.kind !== 'replace') this.#read++;
     return this.#reject(this.#source, error, { record: raw, position, calls: 1 });
   }
 

@@ -184,7 +184,7 @@ export class StreamTask implements Runnable {
   }
 
   #take(element: StreamElement): void {
-    const { chain } = this.#parts as TaskParts;
+    const { chain, rejections } = this.#parts as TaskParts;
     if (element.kind === 'end') {
       this.#reach(taskFaultPoints.end);
       this.#isInputOver = true;
@@ -199,6 +199,7 @@ export class StreamTask implements Runnable {
     this.#reach(taskFaultPoints.batch);
     this.#batches++;
     this.#recordsIn += records.length;
+    rejections?.noteRead(records.length);
     chain.push(records);
   }
 

@@ -10,7 +10,7 @@ export interface TaskParts {
   /** Where its results go. */
   readonly outputs: readonly TaskOutput[];
   /** The records that it rejects, and the outputs of its dead letters; undefined if every error fails it. */
-  readonly rejections?: Pick<Rejections, 'outputs' | 'counts'> | undefined;
+  readonly rejections?: Pick<Rejections, 'outputs' | 'counts' | 'noteRead'> | undefined;
   /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
   readonly uids: {
     readonly source: string | undefined;
