@@ -14,9 +14,17 @@ export class ArrivalBoard {
     for (const arrived of waiting ?? []) arrived();
   }
 
-  /** Whether a result belongs to an attempt that has not begun: it does not exist yet and is not lost. */
+  /**
+   * Whether a result belongs to an attempt that has not begun: it does not exist yet and is not lost. Otherwise this
+   * attempt, or a later one, was registered.
+   */
   isToCome({ partition, attempt }: ResultPartitionId): boolean {
-    return attempt > (this.#latest.get(partition) ?? -1);
+    return attempt >= this.firstToCome(partition);
+  }
+
+  /** The attempt after the latest whose result was registered. */
+  firstToCome(partition: PartitionId): AttemptNumber {
+    return ((this.#latest.get(partition) ?? -1) + 1) as AttemptNumber;
   }
 
   /**

@@ -9,8 +9,7 @@ import type { HeldResult, OwnedResult } from './held-result.ts';
 export interface ResultShelf {
   readonly held: Iterable<HeldResult>;
   find(id: ResultPartitionId): ResultSource | undefined;
-  get(partition: PartitionId): HeldResult | undefined;
-  /** Hands over a result with its chart, because the next attempt of its producer runs on another executor. */
+  /** Hands over a result with its chart, because the next attempt of its producer registers. */
   take(partition: PartitionId): HeldResult | undefined;
   takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined;
   /** Results that the master allows it to reclaim. */
@@ -47,15 +46,13 @@ export class ResultDirectory {
     return undefined;
   };
 
-  /** Takes the latest result of a partition from its executor. An outdated result may remain on another one. */
+  /** Takes the result of a partition from its executor. RS1: there is one at most. */
   take(partition: PartitionId): HeldResult | undefined {
-    let latest: ResultShelf | undefined;
-    let latestAttempt = -1;
     for (const shelf of this.#shelves) {
-      const attempt = shelf.get(partition)?.output.id.attempt ?? -1;
-      if (attempt > latestAttempt) [latest, latestAttempt] = [shelf, attempt];
+      const taken = shelf.take(partition);
+      if (taken !== undefined) return taken;
     }
-    return latest?.take(partition);
+    return undefined;
   }
 
   takeOrder(vertex: ExecutionVertexId): ChannelOrder | undefined {

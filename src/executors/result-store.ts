@@ -37,8 +37,12 @@ export interface FailedRegistration {
 const machine = partitionMachine.provide({ actors: { storage: storageActor } });
 
 /**
- * The results of one executor, at most one per partition, and the orders in which its tasks read their channels. It
- * routes messages to results; the partition chart of each result decides.
+ * The results of one executor, and the orders in which its tasks read their channels. It routes messages to results;
+ * the partition chart of each result decides.
+ *
+ * RS1 The executors of a process hold one result of a partition at most: that of the latest registered attempt.
+ * RS2 A registration that was overtaken has no effect: its attempt ended before it began, and a later one is registered
+ *   on another executor (W3).
  */
 export class ResultStore implements ResultShelf {
   readonly #options: ResultStoreOptions;
@@ -68,10 +72,6 @@ export class ResultStore implements ResultShelf {
   /** The registered partition that an attempt writes. A released one discards its records. */
   readonly outputOf = (id: ResultPartitionId): ResultPartition | undefined => this.#present(id)?.output;
 
-  get(partition: PartitionId): HeldResult | undefined {
-    return this.#results.get(partition);
-  }
-
   take(partition: PartitionId): HeldResult | undefined {
     const taken = this.#results.get(partition);
     this.#results.delete(partition);
@@ -85,12 +85,14 @@ export class ResultStore implements ResultShelf {
     return order;
   }
 
-  /** Prepares the results of tasks, all or none. */
-  register(registrations: readonly PartitionRegistration[]): FailedRegistration | undefined {
+  /** Prepares the results of tasks, all or none, without those of overtaken attempts. RS2 */
+  register(requested: readonly PartitionRegistration[]): FailedRegistration | undefined {
+    const { directory } = this.#options;
+    const registrations = requested.filter(({ id }) => directory.arrivals.isToCome(id));
     for (const { id, producer, origin } of registrations) {
       if (origin !== 'new') continue;
-      this.#drop(id.partition);
-      this.#orders.delete(producer);
+      directory.take(id.partition)?.drop();
+      directory.takeOrder(producer);
     }
     for (const registration of registrations) {
       try {
@@ -100,7 +102,7 @@ export class ResultStore implements ResultShelf {
         return { producer: registration.producer, cause: toError(cause) };
       }
     }
-    for (const { id } of registrations) this.#options.directory.arrivals.arrived(id);
+    for (const { id } of registrations) directory.arrivals.arrived(id);
     return undefined;
   }
 
@@ -201,11 +203,7 @@ export class ResultStore implements ResultShelf {
     const { dataPlane, directory, executor } = this.#options;
     const { id, origin, edge } = registration;
     const before = origin === 'new' || origin === 'restored' ? undefined : directory.take(id.partition);
-    if (before !== undefined) {
-      // A remaining result was replaced on another executor.
-      this.#drop(id.partition);
-      this.#results.set(id.partition, before);
-    }
+    if (before !== undefined) this.#results.set(id.partition, before);
     // Its release message may still be in transit to the executor it was taken from.
     if (origin === 'unread') this.#release(id.partition, true);
     const known = before instanceof OwnedResult ? before : undefined;
@@ -236,11 +234,14 @@ export class ResultStore implements ResultShelf {
   }
 
   #create(registration: PartitionRegistration, storage: ResultPartition): HeldResult {
-    const { actors, clock, executor } = this.#options;
-    const { id, producer, edge } = registration;
+    const { actors, clock, directory, executor } = this.#options;
+    const { id, producer, edge, origin } = registration;
     const registered = { producer, edge, sinceMs: clock.now() };
     if (storage.exchange.joinsRegions) return new PassingResult(registered, storage);
-    const actor = actors.create(machine, `partition/${id.partition}#${id.attempt}`, { id, storage, executor });
+    // Attempts whose registrations were lost or overtaken wrote nothing: their consumers read what this one writes.
+    const firstAttempt = origin === 'new' ? id.attempt : directory.arrivals.firstToCome(id.partition);
+    const input = { id, firstAttempt, storage, executor };
+    const actor = actors.create(machine, `partition/${id.partition}#${id.attempt}`, input);
     actor.start();
     return new OwnedResult(registered, actor, actors);
   }

@@ -236,12 +236,39 @@ describe('results of the executors of a process', () => {
     expect([released, directory.find(idOf(0))]).toEqual([[0], undefined]);
   });
 
-  it('takes over the latest result, even if a replaced one is still there', () => {
-    const { stores, given, register } = filled(1);
+  it('RS1: new output replaces that of an earlier attempt, wherever it is', () => {
+    const { stores, directory, released, given, register } = filled(1);
     const [first, second] = stores as [ResultStore, ResultStore];
     register(0, 'new', 1, second);
+    expect([released, directory.held.map(({ output }) => output.id)]).toEqual([[0], [idOf(0, 1)]]);
     register(0, 'again', 2, first);
     expect(given.get(0)?.previous?.partition.id).toEqual(idOf(0, 1));
+  });
+
+  it.each<PartitionRegistration['origin']>(['new', 'again', 'unread'])(
+    'RS2, W3: a registration (%s) that arrives after that of a later attempt on another executor has no effect',
+    (origin) => {
+      const { stores, directory, register } = filled(1);
+      const [first, second] = stores as [ResultStore, ResultStore];
+      register(0, 'again', 2, second);
+      expect(register(0, origin, 1, first)).toBeUndefined();
+      expect([first.held.length, second.held.length]).toEqual([0, 1]);
+      expect(second.outputOf(idOf(0, 2))?.id).toEqual(idOf(0, 2));
+      expect(directory.find(idOf(0, 1))).toBe(second.outputOf(idOf(0, 2)));
+      expect([1, 2, 3].map((attempt) => directory.arrivals.isToCome(idOf(0, attempt)))).toEqual([false, false, true]);
+    },
+  );
+
+  it.each<{ origin: PartitionRegistration['origin']; found: readonly boolean[] }>([
+    { origin: 'again', found: [false, true, true, false] },
+    { origin: 'new', found: [false, false, true, false] },
+  ])('consumers of an attempt whose registration was lost read its reproduction ($origin)', ({ origin, found }) => {
+    const { stores, directory, register } = filled(1);
+    const [first, second] = stores as [ResultStore, ResultStore];
+    // Attempt 0 is lost with its executor, and attempt 1 was registered nowhere.
+    first.close();
+    register(0, origin, 2, second);
+    expect([0, 1, 2, 3].map((attempt) => directory.find(idOf(0, attempt)) !== undefined)).toEqual(found);
   });
 
   it('released or not yet: a repeated result that no consumer needs is compared with its trace, and is not readable', () => {

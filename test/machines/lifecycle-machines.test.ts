@@ -64,7 +64,7 @@ const machines: {
       'released.traced': ['release'],
       'released.traceless': ['forget'],
     },
-    input: () => ({ id: { partition: 0, attempt: 0 }, storage: idle, executor: silent }),
+    input: () => ({ id: { partition: 0, attempt: 0 }, firstAttempt: 0, storage: idle, executor: silent }),
     table: `
                         produce    finish    truncate   lose  resume   repeat  promote   release          forget              reclaim  allow  forbid
     created             producing  -         truncated  lost  -        -       -         released.traced  released.traceless  -        -      -
@@ -152,6 +152,7 @@ describe('partition machine', () => {
     const executor = { report: (fact: ResultFact) => facts.push(fact) };
     const { actor } = recorded(partitionMachine.provide({ actors: { storage: storageActor } }), [], () => ({
       id: { partition: 0, attempt: 0 },
+      firstAttempt: 0,
       storage: storage('first'),
       executor,
     }));

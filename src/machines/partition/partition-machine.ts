@@ -26,10 +26,16 @@ export interface PartitionExecutor {
   readonly report: (fact: ResultFact) => void;
 }
 
-export interface PartitionInput {
+/** What an attempt brings: the storage it writes, and its executor. */
+interface AttemptOutput {
   readonly id: ResultPartitionId;
   readonly storage: ResultStorage;
   readonly executor: PartitionExecutor;
+}
+
+export interface PartitionInput extends AttemptOutput {
+  /** Its first attempt: `id`'s, or an earlier one that it reproduces and whose result never was registered. */
+  readonly firstAttempt: AttemptNumber;
 }
 
 export interface PartitionContext {
@@ -51,7 +57,7 @@ export interface PartitionContext {
   producedMs: number;
 }
 
-interface NextAttempt extends PartitionInput {
+interface NextAttempt extends AttemptOutput {
   readonly type: 'partition.resume' | 'partition.repeat';
 }
 
@@ -107,7 +113,7 @@ const partitionSetup = base.extend({
       isWanted && isTraceable(output) ? { trace: output.trace() } : {},
     ),
     takeCause: assign((_, { cause }: { cause: Error }) => ({ cause })),
-    takeAttempt: assign((_, { id, storage, executor }: PartitionInput) => ({
+    takeAttempt: assign((_, { id, storage, executor }: AttemptOutput) => ({
       id,
       output: storage,
       executor,
@@ -143,9 +149,9 @@ const noteEnd = { type: 'noteEnd', params: told<EventOf<'partition.finish'>> } a
 
 export const partitionMachine = partitionSetup.createMachine({
   id: 'partition',
-  context: ({ input: { id, storage, executor } }) => ({
+  context: ({ input: { id, firstAttempt, storage, executor } }) => ({
     id,
-    firstAttempt: id.attempt,
+    firstAttempt,
     output: storage,
     executor,
     trace: undefined,
