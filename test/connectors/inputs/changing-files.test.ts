@@ -234,7 +234,8 @@ describe('a last line without a newline', () => {
 
 it('any reads and changes in any order: the planned records, or an error', async () => {
   // A few lines per block.
-  const line = fc.integer({ min: 0, max: 99 }).map((id) => `{"id":${id},"text":"${'x'.repeat(99_000 + id)}"}\n`);
+  const lineOf = (id: number): string => `{"id":${id},"text":"${'x'.repeat(99_000 + id)}"}\n`;
+  const line = fc.integer({ min: 0, max: 99 }).map(lineOf);
   const lines = fc.array(line, { maxLength: 12 }).map((drawn) => drawn.join(''));
   const percent = fc.nat(99);
   // Mostly text that still parses.
@@ -251,6 +252,14 @@ it('any reads and changes in any order: the planned records, or an error', async
     change,
     when: fc.nat(8),
   });
+  // The first and the last line look alike, as far as they are hashed; the lines between do not.
+  const [lookalike, replacement] = [[5, 7, 8].map(lineOf).join(''), [5, 6, 9, 1].map(lineOf).join('')];
+  const replacedByLookalike = {
+    lines: lookalike,
+    isPacked: false,
+    change: { kind: 'replace' as const, lines: replacement },
+    when: 0,
+  };
   const outcomes = { exact: 0, changed: 0 };
   await fc.assert(
     fc.asyncProperty(
@@ -291,7 +300,7 @@ it('any reads and changes in any order: the planned records, or an error', async
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [[[replacedByLookalike], 1, [0, 0, 0, 0, 0, 0, 0, 0]]] },
   );
   // Both happened, or the change was not visible.
   expect(Math.min(outcomes.exact, outcomes.changed)).toBeGreaterThan(10);
@@ -313,12 +322,14 @@ function disturb(
       truncateSync(path, Math.floor((size * change.percent) / 100));
       return;
     case 'overwrite':
-      // Within the planned part: an append as well hides an overwrite.
+      // Within the planned part: a file that also became longer hides a change in its middle.
       overwrite(path, Math.floor((Math.max(0, size - change.text.length) * change.percent) / 100), change.text);
       touch(path);
       return;
     case 'replace':
-      writeFileSync(at('replacement'), change.lines);
+      // No longer than the file, for the same reason.
+      writeFileSync(at('replacement'), change.lines.slice(0, size));
       renameSync(at('replacement'), path);
+      touch(path);
   }
 }
