@@ -74,8 +74,9 @@ const changes: [title: string, change: (path: string, length: number) => void, s
   ['cut off', (path, length) => truncateSync(path, length - 5), 'shorter'],
   ['emptied', (path) => truncateSync(path, 0), 'shorter'],
   [
-    'truncated and rewritten, longer',
-    (path, length) => writeFileSync(path, '9'.repeat(length + 1)),
+    'rewritten, longer',
+    // In place: a reader that reads ahead would be right to find a truncated file shorter.
+    (path, length) => overwrite(path, 0, '9'.repeat(length + 1)),
     'beginning differs',
   ],
   ['its beginning overwritten', (path) => overwrite(path, 0, '#'), 'beginning differs'],
