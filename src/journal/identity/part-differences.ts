@@ -37,8 +37,11 @@ function changeOf(
   now: PartIdentity | undefined,
 ): string | undefined {
   const what = nameOfPart(name, of);
-  if (now === undefined) return `${what} was removed`;
-  if (before === undefined) return now.kind === 'option' ? `${what} was not given, is ${now.value}` : `${what} is new`;
+  const [is, was] = /^(?:inputs|records)\b/.test(name) ? ['are', 'were'] : ['is', 'was'];
+  if (now === undefined) return `${what} ${was} removed`;
+  if (before === undefined) {
+    return now.kind === 'option' ? `${what} was not given, is ${now.value}` : `${what} ${is} new`;
+  }
   if (before.kind === 'unknown') return `${what} could not be compared in the earlier run`;
   if (now.kind === 'version') {
     if (before.kind !== 'version') return `the version of ${of} is new: ${show(now.version)}`;
@@ -49,17 +52,15 @@ function changeOf(
   if (before.kind === 'option' && now.kind === 'option') {
     return before.value === now.value ? undefined : `${what} was ${before.value}, is ${now.value}`;
   }
-  if (
-    before.kind === 'data' &&
-    now.kind === 'data' &&
-    before.size !== undefined &&
-    now.size !== undefined &&
-    before.size !== now.size
-  ) {
-    return `${what} changed: there were ${before.size}, there are ${now.size}`;
-  }
   const isSame = before.kind === now.kind && 'hash' in before && 'hash' in now && before.hash === now.hash;
-  return isSame ? undefined : `${what} changed`;
+  return isSame ? undefined : `${what} changed${sizes(before, now)}`;
+}
+
+/** The numbers of values, if they differ. */
+function sizes(before: PartIdentity, now: PartIdentity): string {
+  const [earlier, current] = [before, now].map((part) => (part.kind === 'data' ? part.size : undefined));
+  if (earlier === undefined || current === undefined || earlier === current) return '';
+  return `: there were ${earlier}, there are ${current}`;
 }
 
 /** `the function of "fix"`, `delimiter of "orders"`. */

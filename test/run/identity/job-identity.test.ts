@@ -20,7 +20,12 @@ import { compareIdentities } from '../../../src/journal/identity/compare-identit
 import type { JobComparison } from '../../../src/journal/identity/job-comparison.ts';
 import type { Sink } from '../../../src/operators/sink.ts';
 import type { Source } from '../../../src/operators/source.ts';
+import type { JobPlan } from '../../../src/run/job-plan.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
+import { seededRandom } from '../../../src/testing/seeded-random.ts';
+import { deleteFiles } from '../../simulation/changing-file.ts';
+import { drawJob } from '../../simulation/drawn-job.ts';
+import { decodeBatch, encodeBatch } from '../../support/batch-frames.ts';
 
 type Numbers = DataStream<number>;
 
@@ -435,10 +440,46 @@ describe('a sink', () => {
   });
 });
 
-it('the identity of a job is plain data: no functions, nothing undefined', () => {
-  const identity = jobIdentity(
-    planJob(jobOf((numbers) => numbers.keyBy(plus1).aggregate(sum, { parallelism: 2 }).sink('out', collect()))),
-  );
-  expect(JSON.parse(JSON.stringify(identity))).toEqual(identity);
-  expect(structuredClone(identity)).toEqual(identity);
+describe('any job', () => {
+  const jobs = Array.from({ length: 80 }, (_, seed) => drawJob(seed));
+  afterAll(deleteFiles);
+
+  it('has an identity of plain data, in which nothing is undefined', () => {
+    for (const job of jobs) {
+      const identity = jobIdentity(planJob(job));
+      expect(JSON.parse(JSON.stringify(identity))).toEqual(identity);
+      expect(decodeBatch(encodeBatch([identity]))).toEqual([identity]);
+    }
+  });
+
+  it('compared with itself: nothing has changed but what never can be compared', () => {
+    for (const job of jobs) {
+      const { vertices, edges } = compare(job, job);
+      const reasons = [...vertices, ...edges].flatMap((one) => ('reasons' in one ? one.reasons : []));
+      expect(reasons.filter((reason) => !/cannot be compared|has no source text/.test(reason))).toEqual([]);
+      expect(edges.map((_, before) => ({ kind: 'same', before }))).toEqual(edges);
+    }
+  });
+
+  it('with one more input of one step: its vertex changes, and nothing else', () => {
+    for (const [seed, job] of jobs.entries()) {
+      const plan = planJob(job);
+      const random = seededRandom(seed);
+      const index = random.integer(0, plan.declarations.length - 1);
+      const own = plan.declarations[index] as JobPlan['declarations'][number];
+      const step = random.integer(0, own.length - 1);
+      const changed = own.map((given, at) => (at === step ? { ...given, inputs: ['more'] } : given));
+      const now = { ...plan, declarations: plan.declarations.with(index, changed) };
+      const before = jobIdentity(plan);
+      const [unchanged, comparison] = [before, jobIdentity(now)].map((identity) => compareIdentities(before, identity));
+      expect(comparison?.edges).toEqual(unchanged?.edges);
+      for (const [at, vertex] of (comparison as JobComparison).vertices.entries()) {
+        if (at !== index) expect(vertex).toEqual(unchanged?.vertices[at]);
+        else expect(vertex).toMatchObject({ kind: 'changed' });
+      }
+      expect(comparison?.vertices[index]).toMatchObject({
+        reasons: expect.arrayContaining([`the inputs of "${plan.chains[index]?.[step]}" are new`]) as string[],
+      });
+    }
+  });
 });
