@@ -1,6 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type {
   AsyncCallContext,
   AsyncMapOptions,
@@ -8,7 +7,6 @@ import type {
   OperatorDescription,
 } from '../operators/operator-description.ts';
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
-import { checkKey } from '../operators/key-identity.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { RejectOptions } from '../operators/rejected/on-error.ts';
 import { checkOptions } from '../options.ts';
@@ -130,10 +128,7 @@ export class DataStream<out Out> {
     fn: (record: Out, context: AsyncCallContext) => Result,
     options: AsyncMapOptions<Out> & RecordOptions<Out, NoInfer<Awaited<Result>>> = {},
   ): DataStream<Awaited<Result>> {
-    checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
-    checkAsyncMapOptions(typeof options.uid === 'string' ? options.uid : 'mapAsync', options);
-    const operator = { kind: 'asyncMap', fn: checkFunction('mapAsync', fn), options: { ...options } } as const;
-    return new DataStream<Awaited<Result>>(this.#end.operator('mapAsync', operator, options));
+    return new DataStream<Awaited<Result>>(this.#end.mapAsync(fn, options));
   }
 
   /** A function that returns promises: use {@link mapAsync}. */
@@ -300,14 +295,10 @@ export class KeyedStream<out Out, out Of extends Key> {
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     const { concurrencyPerKey: limit, ...others } = options;
-    const key = this.#key.keyOf as KeyConcurrency<Out>['key'];
-    const { onError = 'fail' } = options;
+    const { keyOf } = this.#key;
+    const key = keyOf as KeyConcurrency<Out>['key'];
     const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
-    const keyed: typeof fn = (record, context) => {
-      checkKey(key(record), 'keyBy');
-      return fn(record, context);
-    };
-    return new DataStream<Out>(this.#end).mapAsync(onError === 'fail' ? fn : keyed, { ...others, ...perKey });
+    return new DataStream<Awaited<Result>>(this.#end.mapAsync(fn, { ...others, ...perKey }, keyOf));
   }
 
   /**

@@ -21,15 +21,8 @@ export function declareOperator(
   options: VersionOptions,
   key: KeyDeclaration | undefined,
 ): StepDeclaration {
-  const { functions, options: own, opaque } = partsOf(operator);
-  return {
-    role: 'operator',
-    kind: method,
-    ...withErrors(operator.errors, functions, own),
-    opaque,
-    ...versionOf(options),
-    key,
-  };
+  const parts = withErrors(operator.errors, partsOf(operator));
+  return { role: 'operator', kind: method, ...parts, ...versionOf(options), key };
 }
 
 /** A fold by key, as the user wrote it. */
@@ -40,7 +33,8 @@ export function declareFold(
   options: VersionOptions,
   key: KeyDeclaration,
 ): StepDeclaration {
-  return { role: 'operator', kind: method, ...withErrors(errors, functions, { emit }), ...versionOf(options), key };
+  const parts = withErrors(errors, { functions, options: { emit } });
+  return { role: 'operator', kind: method, ...parts, ...versionOf(options), key };
 }
 
 /** The key function of a `keyBy`. @throws InvalidArgumentError for an option that it does not have. */
@@ -53,8 +47,7 @@ export function declareKey(keyOf: KeyDeclaration['keyOf'], options: KeyOptions):
 /** A source, as the user gave it. */
 export function declareSource(source: Source<unknown>, options: VersionOptions): StepDeclaration {
   const { definition = ownDefinition('source', source.name, 'records') } = source;
-  const parts = withErrors(source.errors, definition.functions, definition.options);
-  return { ...definition, ...parts, role: 'source', ...versionOf(options) };
+  return { ...definition, ...withErrors(source.errors, definition), role: 'source', ...versionOf(options) };
 }
 
 /** A sink, as the user gave it. */
@@ -63,32 +56,45 @@ export function declareSink(sink: Sink<never>, options: VersionOptions): StepDec
   return { ...definition, role: 'sink', ...versionOf(options) };
 }
 
-/** What becomes of a record at which a function fails decides about the results too, and about the dead letters. */
-function withErrors(
-  errors: ErrorHandling | undefined,
-  functions: ConnectorDefinition['functions'],
-  options: ConnectorDefinition['options'],
-): Pick<StepDeclaration, 'functions' | 'options'> {
-  if (errors === undefined) return { functions, options };
+type Parts = Pick<StepDeclaration, 'functions' | 'options' | 'opaque'>;
+
+/**
+ * `parts`, and what becomes of a record at which a function fails: that decides about the results too, and about the
+ * dead letters.
+ */
+function withErrors(errors: ErrorHandling | undefined, parts: Parts): Parts {
+  if (errors === undefined) return parts;
+  const { functions, options, opaque } = parts;
   const { reaction } = errors;
-  const onError = reaction.kind;
   switch (reaction.kind) {
     case 'skip':
-      return { functions, options: { ...options, onError } };
+      return { ...parts, options: { ...options, onError: 'skip' } };
     case 'replace':
-      return { functions: { ...functions, onError: reaction.fn }, options: { ...options, onError } };
+      return { ...parts, functions: { ...functions, onError: reaction.fn } };
     case 'deadLetter': {
-      const { kind, options: own, functions: called = {} } = reaction.sink.definition ?? { kind: reaction.sink.name };
-      const named = Object.entries(called).map(([name, fn]) => [`deadLetter.${name}`, fn]);
+      const letters = deadLetterParts(reaction.sink);
       return {
-        functions: { ...functions, ...Object.fromEntries(named) },
-        options: { ...options, onError, deadLetter: { kind, ...own } },
+        functions: { ...functions, ...letters.functions },
+        options: { ...options, onError: 'deadLetter', ...letters.options },
+        opaque: { ...opaque, ...letters.opaque },
       };
     }
   }
 }
 
-function partsOf(operator: Operator): Pick<StepDeclaration, 'functions' | 'options' | 'opaque'> {
+/** The sink of an operator's dead letters is a part of the operator. */
+function deadLetterParts({ definition }: Sink<unknown>): Parts {
+  const why = 'cannot be compared with that of an earlier run: give the operator a version';
+  if (definition === undefined) return { opaque: { deadLetter: why } };
+  const named = (parts: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(Object.entries(parts).map(([name, part]) => [`${name} of deadLetter`, part]));
+  return {
+    functions: named(definition.functions),
+    options: { deadLetter: definition.kind, ...named(definition.options) },
+  };
+}
+
+function partsOf(operator: Operator): Parts {
   switch (operator.kind) {
     case 'map':
     case 'flatMap':

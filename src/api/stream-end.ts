@@ -1,5 +1,6 @@
 import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors.ts';
 import { propertyOf } from '../foreign-value.ts';
+import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type { KeyDeclaration, StepDeclaration } from '../operators/identity/step-declaration.ts';
 import type { AsyncMapOptions, OperatorDescription, Partitioning } from '../operators/operator-description.ts';
 import {
@@ -9,7 +10,7 @@ import {
   refuseErrorOptions,
   type RejectOptions,
 } from '../operators/rejected/on-error.ts';
-import { checkOptions, type OptionNames } from '../options.ts';
+import { checkFunction, checkOptions, type OptionNames } from '../options.ts';
 import { checkExchange } from './exchange.ts';
 import { declareFold, declareOperator, declareSink } from './step-declarations.ts';
 import {
@@ -20,6 +21,8 @@ import {
   type StreamStep,
   withPartitioning,
 } from './stream-graph.ts';
+
+type AsyncMap = Extract<OperatorDescription, { readonly kind: 'asyncMap' }>;
 
 /** Options of operators that fold the records of a key. */
 export interface FoldOptions<In = never> extends OperatorOptions, RejectOptions<In> {
@@ -48,6 +51,25 @@ export class StreamEnd {
   constructor(graph: StreamGraph, inputs: readonly StreamInput[]) {
     this.#graph = graph;
     this.#inputs = inputs;
+  }
+
+  /**
+   * Adds a `mapAsync`. `keyOf` is the key function of a keyed stream.
+   * @throws InvalidArgumentError for an option that it does not have, or out of range
+   */
+  mapAsync(
+    fn: AsyncMap['fn'],
+    options: AsyncMapOptions & OperatorOptions & ErrorOptions<never, unknown>,
+    keyOf?: KeyDeclaration['keyOf'],
+  ): StreamEnd {
+    checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
+    checkAsyncMapOptions(typeof options.uid === 'string' ? options.uid : 'mapAsync', options);
+    checkFunction('mapAsync', fn);
+    return this.operator(
+      'mapAsync',
+      { kind: 'asyncMap', fn, options: { ...options }, ...(keyOf && { keyOf }) },
+      options,
+    );
   }
 
   /** Adds an operator; `mapAsync` checks its options itself. @throws InvalidArgumentError for an option that it does not have. */

@@ -128,6 +128,8 @@ export type OperatorDescription =
   | ({
       readonly kind: 'asyncMap';
       readonly fn: (record: never, context: AsyncCallContext) => PromiseLike<unknown> | unknown;
+      /** Behind `keyBy`: what fails for a record that has no valid key is a call for it. */
+      readonly keyOf?: (record: never) => unknown;
       readonly options: AsyncMapOptions;
     } & MayReject)
   | {

@@ -142,6 +142,27 @@ it.each<[what: string, made: number, change: AsyncMapOptions<Document> & Version
   expect(receipt.calls).toEqual({ made, reused: 400 - made });
 });
 
+it.each(['fail', 'skip'] as const)(
+  'another function behind keyBy has answers of its own, with onError %s',
+  async (onError) => {
+    const remember = { directory: newDirectory() };
+    const answersOf = async (fn: (text: string) => Promise<number>): Promise<readonly number[]> => {
+      const answers = collect<number>();
+      const job = Job.create('keyed');
+      job
+        .source('texts', fromArray(['a', 'bc']))
+        .keyBy((text) => text)
+        .mapAsync(fn, { uid: 'ask', remember, onError })
+        .sink('out', answers);
+      const environment = virtualEnvironment();
+      await environment.drive(job.run({ environment }).result);
+      return answers.records;
+    };
+    expect(await answersOf(async (text) => text.length)).toEqual([1, 2]);
+    expect(await answersOf(async (text) => -text.length)).toEqual([-1, -2]);
+  },
+);
+
 it('equal records, and records of one key, take one call between them', async () => {
   const service = new Service();
   const key = ({ topic }: Document): string => topic;

@@ -6,6 +6,7 @@ import type { CallCounts, CallOutcome } from '../answers/answer-memory.ts';
 import { afterFailure } from './after-failure.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { type CallEntry, type Calls, type CallUnderWay, newEntry, takeAnswered, withdraw } from './call-entry.ts';
+import { callFunctionOf } from './call-function.ts';
 import { DirectCalls } from './direct-calls.ts';
 import { RememberedCalls } from './remembered-calls.ts';
 import { callsOf, snapshotOfCalls } from './calls-state.ts';
@@ -85,7 +86,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#clock = clock;
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     const memory = context.answers?.memoryOf(this.#name);
-    this.#calls = memory === undefined ? new DirectCalls(operator.fn) : new RememberedCalls(memory);
+    this.#calls = memory === undefined ? new DirectCalls(callFunctionOf(operator)) : new RememberedCalls(memory);
     this.#cutter = new BatchCutter(context);
     const { timeoutMs } = this.#options;
     this.#deadlines = timeoutMs === undefined ? undefined : new CallDeadlines(this.#name, clock, timeoutMs);

@@ -1,16 +1,16 @@
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { CallOutcome } from '../answers/answer-memory.ts';
-import type { AsyncCallContext } from '../operator-description.ts';
 import { AsyncCall } from './async-call.ts';
+import type { CallFunction } from './call-function.ts';
 import type { CallEntry, Calls, CallUnderWay } from './call-entry.ts';
 
 /** The calls of an operator that remembers nothing: one per record and try. */
 export class DirectCalls implements Calls {
-  readonly #fn: (record: unknown, context: AsyncCallContext) => unknown;
+  readonly #fn: CallFunction;
 
-  constructor(fn: (record: never, context: AsyncCallContext) => unknown) {
-    this.#fn = fn as (record: unknown, context: AsyncCallContext) => unknown;
+  constructor(fn: CallFunction) {
+    this.#fn = fn;
   }
 
   call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay | CallOutcome {

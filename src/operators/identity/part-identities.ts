@@ -19,21 +19,28 @@ export function functionIdentity(fn: unknown, { version }: VersionOptions = {}):
 /** The identities of the parts of a step. */
 export function stepParts(step: StepDeclaration): PartsIdentity {
   const { functions = {}, options = {}, opaque = {}, records, key, inputs, version } = step;
-  const parts: Record<string, PartIdentity> = {};
+  const parts = new Map<string, PartIdentity>(key && Object.entries(keyParts(key)));
+  const versionOr = (identify: () => PartIdentity): PartIdentity =>
+    version === undefined ? identify() : { kind: 'version', version };
+  if (inputs !== undefined) parts.set('inputs', inputsIdentity(inputs));
+  if (records !== undefined)
+    parts.set(
+      'records',
+      versionOr(() => recordsIdentity(records)),
+    );
+  for (const [name, why] of Object.entries(opaque))
+    parts.set(
+      name,
+      versionOr(() => ({ kind: 'unknown', why })),
+    );
   for (const [name, fn] of Object.entries(functions)) {
-    if (fn !== undefined) parts[name] = functionIdentity(fn, step);
-  }
-  for (const [name, why] of Object.entries(opaque)) {
-    parts[name] = version === undefined ? { kind: 'unknown', why } : { kind: 'version', version };
+    if (fn !== undefined) parts.set(name, functionIdentity(fn, step));
   }
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined) parts[name] = optionIdentity(value);
+    // No part hides another, whatever a connector calls its options.
+    if (value !== undefined) parts.set(parts.has(name) ? `option ${name}` : name, optionIdentity(value));
   }
-  if (records !== undefined) {
-    parts['records'] = version === undefined ? recordsIdentity(records) : { kind: 'version', version };
-  }
-  if (inputs !== undefined) parts['inputs'] = inputsIdentity(inputs);
-  return key === undefined ? parts : { ...parts, ...keyParts(key) };
+  return Object.fromEntries(parts);
 }
 
 /** The identities of a key function and its inputs. */

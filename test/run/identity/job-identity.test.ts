@@ -49,10 +49,18 @@ function changesOf({ ids, vertices, edges }: JobComparison): string[] {
   ];
 }
 
+const same = (n: number) => n;
+const skip = { onError: 'skip' } as const;
+const lettersTo = (path: string) => ({ onError: { deadLetter: toJsonLinesFile(path) } });
 const plus1 = (n: number) => n + 1;
 const plus2 = (n: number) => n + 2;
 const native = Math.abs;
 const noText = 'has no source text, because it is native or bound: give it a version';
+const ownSink: Sink<never> = {
+  name: 'mine',
+  guarantee: 'at-least-once',
+  open: () => ({ write: () => {}, commit: () => {}, abort: () => {} }),
+};
 const sum = { create: () => 0, add: (total: number, n: number) => total + n, result: (total: number) => total };
 
 describe('a change of a step', () => {
@@ -141,6 +149,38 @@ describe('a change of a step', () => {
       'the inputs of "map-1" changed',
     ],
     [
+      'mapAsync behind keyBy',
+      (s) => s.keyBy(same).mapAsync(plus1),
+      (s) => s.keyBy(same).mapAsync(plus2),
+      'the function of "mapAsync-1" changed',
+    ],
+    [
+      'and with onError',
+      (s) => s.keyBy(same).mapAsync(plus1, skip),
+      (s) => s.keyBy(same).mapAsync(plus2, skip),
+      'the function of "mapAsync-1" changed',
+    ],
+    ['map with onError', (s) => s.map(plus1, skip), (s) => s.map(plus2, skip), 'the function of "map-1" changed'],
+    [
+      'add with onError',
+      (s) => s.keyBy(same).aggregate(sum, skip),
+      (s) => s.keyBy(same).aggregate({ ...sum, add: (a, b) => a - b }, skip),
+      'add of "aggregate-1" changed',
+    ],
+    ['onError', (s) => s.map(plus1), (s) => s.map(plus1, skip), 'onError of "map-1" was not given, is "skip"'],
+    [
+      'what answers instead',
+      (s) => s.map(plus1, { onError: () => 1 }),
+      (s) => s.map(plus1, { onError: () => 2 }),
+      'onError of "map-1" changed',
+    ],
+    [
+      'where dead letters go',
+      (s) => s.map(plus1, lettersTo('/a')),
+      (s) => s.map(plus1, lettersTo('/b')),
+      'path of deadLetter of "map-1" was "/a", is "/b"',
+    ],
+    [
       'version',
       (s) => s.map(plus1, { version: 1 }),
       (s) => s.map(plus1, { version: 2 }),
@@ -175,6 +215,11 @@ describe('a change of a step', () => {
       'the function of "through-1" cannot be compared, because its source text does not tell one RxJS operator from another: give it a version',
     ],
     [
+      'a sink of one’s own for dead letters',
+      (s) => s.map(plus1, { onError: { deadLetter: ownSink as Sink<unknown> } }),
+      'deadLetter of "map-1" cannot be compared with that of an earlier run: give the operator a version',
+    ],
+    [
       'inputs that are no data',
       (s) => s.map(plus1, { inputs: [1, native] }),
       'the inputs of "map-1" cannot be compared, because $[1] is a native or bound function',
@@ -204,6 +249,7 @@ describe('a change of a step', () => {
           ...{ maxRetryAfterMs: 5, rateLimit: { calls: 1, perMs: 1 }, concurrencyPerKey: { key: (n) => n, limit: 1 } },
         }),
     ],
+    ['a limit of errors', (s) => s.map(plus1, skip), (s) => s.map(plus1, { ...skip, maxErrors: 5 })],
     ['deterministic', (s) => s.map(plus1), (s) => s.map(plus1, { deterministic: true })],
     ['the key of a limit', (s) => s.keyBy((n) => n).mapAsync(plus1), (s) => s.keyBy((n) => -n).mapAsync(plus1)],
   ])('no change: %s', (_, before, now) => {
@@ -369,11 +415,6 @@ describe('a source', () => {
 describe('a sink', () => {
   const of = (sink: Sink<never>, version?: number): Job =>
     jobOf((numbers) => numbers.sink('out', sink as Sink<number>, { version }));
-  const own: Sink<never> = {
-    name: 'mine',
-    guarantee: 'at-least-once',
-    open: () => ({ write: () => {}, commit: () => {}, abort: () => {} }),
-  };
 
   it.each<[what: string, before: Sink<never>, now: Sink<never>, reason: string]>([
     ['path', toJsonLinesFile('/a'), toJsonLinesFile('/b'), 'path of "out" was "/a", is "/b"'],
@@ -422,11 +463,11 @@ describe('a sink', () => {
   });
 
   it('of one’s own: never the same, unless it has a version', () => {
-    expect(changesOf(compare(of(own), of(own)))).toEqual([
+    expect(changesOf(compare(of(ownSink), of(ownSink)))).toEqual([
       'numbers: the destination of "out" cannot be compared with those of an earlier run: give the sink a version',
     ]);
-    expect(changesOf(compare(of(own, 1), of(own, 1)))).toEqual([]);
-    expect(changesOf(compare(of(own, 1), of({ ...own, name: 'other' }, 1)))).toEqual([
+    expect(changesOf(compare(of(ownSink, 1), of(ownSink, 1)))).toEqual([]);
+    expect(changesOf(compare(of(ownSink, 1), of({ ...ownSink, name: 'other' }, 1)))).toEqual([
       'numbers: "out" was mine, is other',
     ]);
   });
