@@ -7,7 +7,7 @@ import { type ProcessTable, systemProcesses } from '../../partitions/claims/proc
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
 import type { AnswerMemories, AnswerMemory } from './answer-memory.ts';
 import type { AsyncCallContext, OperatorDescription, RememberOptions } from '../operator-description.ts';
-import { callFunctionOf } from '../calls/call-function.ts';
+import { callFunctionOf } from '../calls/direct-calls.ts';
 import { AnswerStore } from './answer-store.ts';
 import { stepParts } from '../identity/part-identities.ts';
 import type { VersionOptions } from '../identity/step-declaration.ts';

@@ -1,9 +1,27 @@
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { CallOutcome } from '../answers/answer-memory.ts';
+import { checkKey } from '../key-identity.ts';
+import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
 import { AsyncCall } from './async-call.ts';
-import type { CallFunction } from './call-function.ts';
 import type { CallEntry, Calls, CallUnderWay } from './call-entry.ts';
+
+/** The function of a call. */
+export type CallFunction = (record: unknown, context: AsyncCallContext) => unknown;
+
+/**
+ * The function that an operator calls per record: that of the user. Where records may be rejected, the call for a record
+ * whose key is invalid fails; otherwise sending it here has failed.
+ */
+export function callFunctionOf({ fn, keyOf, errors }: OperatorDescription & { kind: 'asyncMap' }): CallFunction {
+  const call = fn as CallFunction;
+  if (keyOf === undefined || errors === undefined) return call;
+  const key = keyOf as (record: unknown) => unknown;
+  return (record, context) => {
+    checkKey(key(record), 'keyBy');
+    return call(record, context);
+  };
+}
 
 /** The calls of an operator that remembers nothing: one per record and try. */
 export class DirectCalls implements Calls {

@@ -376,6 +376,12 @@ describe('a source', () => {
       parquetFile('a', { timestamps: 'string' }),
       'timestamps of "in" was "floor", is "string"',
     ],
+    [
+      'onError',
+      jsonLinesFile('a'),
+      jsonLinesFile('a', { onError: 'skip' }),
+      'onError of "in" was not given, is "skip"',
+    ],
     ['a kept result', keptResult('/a'), keptResult('/b'), 'directory of "in" was "/a", is "/b"'],
     ['another format', csvFile('a'), jsonLinesFile('a'), '"in" was csvFile, is jsonLinesFile'],
   ])('%s', (_, before, now, reason) => {
