@@ -1,5 +1,8 @@
 import type { StreamNode } from '../api/stream-graph.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
+import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
+import { deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
+import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -10,6 +13,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export class CapturedOutput {
   /** Committed records by sink, then by subtask. A subtask that runs again replaces its earlier records. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
+  /** Those that are dead letters. */
+  readonly #deadLetters = new Set<string>();
   readonly #answers: SeededRandom | undefined;
 
   /** @param answers draws when and how the stand-ins answer. Default: synchronously. */
@@ -17,11 +22,40 @@ export class CapturedOutput {
     this.#answers = answers;
   }
 
-  /** The steps of a job, with a stand-in for each sink. */
+  /** The steps of a job, with a stand-in for each sink, also for those of dead letters. */
   inPlaceOfSinks(steps: readonly StreamNode[]): StreamNode[] {
-    return steps.map((node) =>
-      node.step.kind === 'sink' ? { ...node, step: { kind: 'sink', sink: this.sink(node.uid) } } : node,
-    );
+    const byStep = new Map<StreamNode, StreamNode>();
+    for (const node of steps) {
+      const inputs = node.inputs.map((input) => ({ ...input, from: byStep.get(input.from) as StreamNode }));
+      byStep.set(node, { ...node, inputs, step: this.#inPlaceOfSink(node) });
+    }
+    return [...byStep.values()];
+  }
+
+  #inPlaceOfSink({ uid, step }: StreamNode): StreamNode['step'] {
+    switch (step.kind) {
+      case 'sink':
+        return { kind: 'sink', sink: this.sink(uid) };
+      case 'source':
+        return { kind: 'source', source: this.#inPlaceOfDeadLetters(uid, step.source) };
+      case 'operator':
+        return { kind: 'operator', operator: this.#inPlaceOfDeadLetters(uid, step.operator) };
+    }
+  }
+
+  #inPlaceOfDeadLetters<Step extends { readonly errors?: ErrorHandling | undefined }>(uid: string, step: Step): Step {
+    const letters = deadLetterSink(uid, step.errors);
+    if (letters === undefined) return step;
+    this.#deadLetters.add(letters.vertex);
+    return { ...step, errors: { ...step.errors, reaction: { kind: 'deadLetter', sink: this.sink(letters.vertex) } } };
+  }
+
+  /** The records of a sink, without what depends on parallelism and batches: the places of dead letters. */
+  comparable(records: readonly unknown[], sink: string): readonly unknown[] {
+    if (!this.#deadLetters.has(sink)) return records;
+    return (records as readonly DeadLetter[]).map(({ record, key, operator, error, calls }) => {
+      return { record, key, operator, error: error.message, calls };
+    });
   }
 
   /** A stand-in for the sink `name`. */

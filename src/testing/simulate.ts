@@ -74,7 +74,7 @@ export class SimulationError extends KintsugiError {
 
 /**
  * Runs a job on virtual time with faults, batch sizes, parallelism, mode, strategy and interleavings drawn from a seed,
- * and compares its output (as multisets) with a run without faults. Also checks the rules of {@link JobHistory}.
+ * and compares its output and its dead letters (as multisets) with a run without faults. Also checks the rules of {@link JobHistory}.
  *
  * Nothing is written: in-memory stand-ins replace the sinks and the spill files. Sources are read at least twice.
  * Functions must depend only on their records.
@@ -112,10 +112,14 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const isInputChanged = ended.failure !== undefined && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
   const failure = isTooLarge || isInputChanged ? undefined : ended.failure;
   const output = captured.records();
+  const outcome: typeof options.outcome = (records, sink) => {
+    const comparable = captured.comparable(records, sink);
+    return options.outcome?.(comparable, sink) ?? comparable;
+  };
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
     ...history.violations(graph, pipelinedRegions(graph)),
-    ...(ended.failure === undefined ? differences(undisturbed.output, output, options.outcome) : []),
+    ...(ended.failure === undefined ? differences(undisturbed.output, output, outcome) : []),
     ...leftovers,
     ...ended.unrecorded,
   ];

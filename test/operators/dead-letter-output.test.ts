@@ -99,6 +99,18 @@ describe('dead letters of a task', () => {
     expect(output.isWritable).toBe(true);
   });
 
+  it('wake the task as soon as there is room, also if the sink answers at once', async () => {
+    const { output, log, positions } = setUp({ mostWaiting: 1 });
+    output.add(letterOf(1), 0);
+    output.waitForRoom();
+    expect([output.isWritable, log]).toEqual([true, ['write 1@undefined', 'woken']]);
+    const located = setUp({ locates: true, mostWaiting: 1 });
+    located.output.add(letterOf(1), 0);
+    located.output.waitForRoom();
+    expect([located.output.isWritable, located.log]).toEqual([true, ['woken']]);
+    await positions.answer(undefined);
+  });
+
   it('that cannot be written fail the task, which names the operator', () => {
     const failing: SinkWriter<unknown> = {
       write: () => {

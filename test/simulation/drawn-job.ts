@@ -1,6 +1,7 @@
 import { bufferCount, concatMap, map as rxMap, take } from 'rxjs';
 import {
   type DataStream,
+  type DeadLetter,
   blocking,
   type Clock,
   type Exchange,
@@ -54,7 +55,7 @@ export function drawJobAndFiles(seed: number): { readonly job: Job; readonly fil
     const stream = open[at] as DataStream<Item>;
     const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
     if (other === undefined) {
-      open[at] = drawOperator(random, stream);
+      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream));
       // Read by two consumers: the stream before stays open.
       if (random.chance(0.15)) open.push(stream);
     } else {
@@ -67,7 +68,7 @@ export function drawJobAndFiles(seed: number): { readonly job: Job; readonly fil
 }
 
 /** A placeholder: the simulation replaces every sink by its own. */
-const nowhere: Sink<Item> = {
+const nowhere: Sink<unknown> = {
   name: 'nowhere',
   guarantee: 'at-least-once',
   open: () => {
@@ -266,6 +267,57 @@ function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<It
     .rebalance(drawExchange(random))
     .map((item) => item, { parallelism: 1 })
     .through(take(most));
+}
+
+/** Now and then a step whose function fails at some records, and says what becomes of them. */
+function withPoison(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  if (!random.chance(0.15)) return stream;
+  const [by, rest] = [random.integer(3, 9), random.integer(0, 2)];
+  const taste = (item: Item): Item => {
+    if (item.value % by === rest) throw new Error(`${item.value} is poison`);
+    return item;
+  };
+  const deadLetter: Sink<DeadLetter<Item>> = nowhere;
+  const onError = random.pick(['skip', { deadLetter }, { deadLetter }] as const);
+  const options = { onError, maxErrors: { share: 1 } };
+  const steps: readonly (() => DataStream<Item>)[] = [
+    () => stream.map(taste, options),
+    () => stream.map(taste, { onError: (_, { key, value }) => ({ key, value: (value + 1) % modulus }) }),
+    () => stream.filter((item) => taste(item).value >= 0, options),
+    () =>
+      stream.flatMap(function* (item) {
+        yield item;
+        yield taste(item);
+      }, options),
+    () =>
+      stream.mapAsync(
+        async (item) => {
+          await Promise.resolve();
+          return taste(item);
+        },
+        { ...options, retries: random.integer(0, 1), ordered: random.chance(0.5), concurrency: random.integer(1, 4) },
+      ),
+    () =>
+      stream
+        .keyBy((item) => taste(item).value % 3, drawExchange(random))
+        .reduce((a, b) => ({ key: 0, value: (a.value + b.value) % modulus }), { ...options, emit: 'final' })
+        .map(({ value }) => ({ key: 0, value })),
+    () =>
+      stream
+        .keyBy(({ value }) => value % 5, drawExchange(random))
+        .process<number, Item>(
+          {
+            onRecord: (item, sum, emit) => {
+              emit(item);
+              sum.set(((sum.get() ?? 0) + item.value) % modulus);
+              taste(item);
+            },
+            onEnd: (sum, emit) => emit({ key: sum.key, value: sum.get() ?? 0 }),
+          },
+          options,
+        ),
+  ];
+  return random.pick(steps)();
 }
 
 function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {

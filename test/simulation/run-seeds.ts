@@ -23,6 +23,8 @@ export interface SeedsSummary {
   readonly brokenDeclarations: number;
   /** Jobs that rightly failed because their disk budget was too small. */
   readonly tooLarge: number;
+  /** Rejected records, by `onError`. */
+  readonly rejected: number;
   /** Jobs whose sinks answered in drawn manners. */
   readonly rudeSinks: number;
   /** Overruled answers of strategies and backoffs. */
@@ -53,6 +55,7 @@ export async function runSeeds(first: number, count: number, tell: (line: string
     again: 0,
     brokenDeclarations: 0,
     tooLarge: 0,
+    rejected: 0,
     rudeSinks: 0,
     overruled: 0,
     unheard: 0,
@@ -79,6 +82,8 @@ export async function runSeeds(first: number, count: number, tell: (line: string
       sum.faults += firedFaults;
       sum.tasks += receipt.tasks.total;
       sum.attempts += receipt.tasks.attempts;
+      for (const { skipped, deadLetters, replaced } of receipt.rejected)
+        sum.rejected += skipped + deadLetters + replaced;
       sum.reRun += receipt.tasks.reRun;
       sum.tooLarge += isTooLarge ? 1 : 0;
       for (const { partitionsReused, why, regionsAgain } of receipt.failovers) {

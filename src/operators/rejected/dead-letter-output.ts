@@ -63,6 +63,8 @@ export class DeadLetterOutput implements SideOutput {
 
   waitForRoom(): void {
     this.#move();
+    // A sink that answers at once has made room already, and tells nobody.
+    if (this.isWritable) this.#listener?.();
   }
 
   onWritable(listener: () => void): void {
