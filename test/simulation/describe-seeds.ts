@@ -40,6 +40,7 @@ export function describeSeeds(first: number, count: number): void {
 
     it('extensions, observers and sinks misbehaved, and files changed while they were read', () => {
       expect(summary.rudeSinks).toBeGreaterThan(count / 8);
+      expect(summary.rejected).toBeGreaterThan(count);
       expect(summary.overruled).toBeGreaterThan(count / 50);
       expect(summary.unheard).toBeGreaterThan(count / 50);
       expect(summary.appended).toBeGreaterThan(count / 1_000);

@@ -1,4 +1,4 @@
-import { bufferCount, concatMap, map as rxMap, take } from 'rxjs';
+import { bufferCount, concatMap, map as rxMap, type OperatorFunction, take } from 'rxjs';
 import {
   type DataStream,
   type DeadLetter,
@@ -38,7 +38,18 @@ export function drawJob(seed: number): Job {
 }
 
 /** A drawn job, and its input files; delete them with `deleteFiles` after many draws. */
-export function drawJobAndFiles(seed: number): { readonly job: Job; readonly files: readonly ChangingFile[] } {
+export function drawJobAndFiles(seed: number): DrawnJob {
+  const drawn = drawWith(seed, { mayWriteDeadLetters: true });
+  // How many records such a job reads is chance, and so is how many it rejects.
+  return drawn.job.steps.some(endsEarly) ? drawWith(seed, { mayWriteDeadLetters: false }) : drawn;
+}
+
+interface DrawnJob {
+  readonly job: Job;
+  readonly files: readonly ChangingFile[];
+}
+
+function drawWith(seed: number, { mayWriteDeadLetters }: { readonly mayWriteDeadLetters: boolean }): DrawnJob {
   const files: ChangingFile[] = [];
   const random = seededRandom(seed).fork('job');
   const job = Job.create(`drawn-${seed}`, {
@@ -55,7 +66,7 @@ export function drawJobAndFiles(seed: number): { readonly job: Job; readonly fil
     const stream = open[at] as DataStream<Item>;
     const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
     if (other === undefined) {
-      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream));
+      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream), mayWriteDeadLetters);
       // Read by two consumers: the stream before stays open.
       if (random.chance(0.15)) open.push(stream);
     } else {
@@ -110,7 +121,7 @@ function drawSource(random: SeededRandom, job: Job, index: number, files: Changi
         .source(name, rudely(endless(random.chance(0.5))))
         .rebalance({ exchange: random.chance(0.5) ? 'pipelined' : drawMemory(random, 'until-consumers-finish') })
         .map((item) => item, { parallelism: 1 })
-        .through(take(count));
+        .through(few(count));
     default:
       return job.source(name, rudely(range(0, count))).map((n) => ({ key: n % 5, value: (n * 17) % modulus }));
   }
@@ -251,6 +262,19 @@ function withNoise(random: SeededRandom, stream: DataStream<Item>): DataStream<I
     .map(({ key, value }) => ({ key, value }));
 }
 
+/** Pipes that may end before their input. */
+const early = new WeakSet<object>();
+
+function few(most: number): OperatorFunction<Item, Item> {
+  const pipe = take<Item>(most);
+  early.add(pipe);
+  return pipe;
+}
+
+function endsEarly({ step }: Job['steps'][number]): boolean {
+  return step.kind === 'operator' && step.operator.kind === 'pipe' && early.has(step.operator.operator);
+}
+
 /**
  * Needs only the first few records; its result depends on their number, up to a limit, and not on which they are.
  * Sometimes every subtask needs a few, and then one task a few of those.
@@ -262,15 +286,15 @@ function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<It
     (random.chance(0.5)
       ? alike.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random))
       : alike.broadcast(drawExchange(random)).map((item) => item, { parallelism: 1 })
-    ).through(take(most));
+    ).through(few(most));
   return (random.chance(0.5) ? fewOfEach() : alike)
     .rebalance(drawExchange(random))
     .map((item) => item, { parallelism: 1 })
-    .through(take(most));
+    .through(few(most));
 }
 
 /** Now and then a step whose function fails at some records, and says what becomes of them. */
-function withPoison(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+function withPoison(random: SeededRandom, stream: DataStream<Item>, mayWriteDeadLetters: boolean): DataStream<Item> {
   if (!random.chance(0.15)) return stream;
   const [by, rest] = [random.integer(3, 9), random.integer(0, 2)];
   const taste = (item: Item): Item => {
@@ -278,7 +302,8 @@ function withPoison(random: SeededRandom, stream: DataStream<Item>): DataStream<
     return item;
   };
   const deadLetter: Sink<DeadLetter<Item>> = nowhere;
-  const onError = random.pick(['skip', { deadLetter }, { deadLetter }] as const);
+  const drawn = random.pick(['skip', { deadLetter }, { deadLetter }] as const);
+  const onError = mayWriteDeadLetters ? drawn : 'skip';
   const options = { onError, maxErrors: { share: 1 } };
   const steps: readonly (() => DataStream<Item>)[] = [
     () => stream.map(taste, options),
