@@ -74,6 +74,15 @@ export type JobEvent =
       readonly cause: Error;
       readonly place: FailurePlace;
     }
+  /** A source has examined its origin, once for the whole run. */
+  | {
+      readonly type: 'source.planned';
+      readonly atMs: number;
+      /** `orders` */
+      readonly vertex: string;
+      /** What its subtasks and attempts will read. */
+      readonly plan: unknown;
+    }
   /**
    * A warning, once per attempt: a restarted task opens a source that cannot be read again. Earlier records are lost,
    * except in the output of sinks without a rollback.

@@ -109,13 +109,34 @@ export class OutputInUseError extends KintsugiError {
   readonly holder: RunId | undefined;
   /** The claim's directory, to be deleted if no run uses it. */
   readonly claim: string;
+  /** The process of that run; undefined if unknown. */
+  readonly owner: ClaimOwner | undefined;
 
-  constructor(file: string, claim: string, problem: string, remedy: string, holder?: RunId) {
+  constructor(
+    file: string,
+    claim: string,
+    problem: string,
+    remedy: string,
+    by?: { readonly holder: RunId; readonly owner: ClaimOwner },
+  ) {
     super(`${file}: ${problem}. ${remedy}`);
     this.file = file;
     this.claim = claim;
-    this.holder = holder;
+    this.holder = by?.holder;
+    this.owner = by?.owner;
   }
+}
+
+/** The run and process that hold a claim on a path. */
+export interface ClaimOwner {
+  readonly run: string;
+  readonly job: string;
+  readonly pid: number;
+  readonly host: string;
+  /** Whether it is this process. */
+  readonly isHere: boolean;
+  /** When the claim was taken, in ISO 8601; undefined if unknown. */
+  readonly since: string | undefined;
 }
 
 /** A source cannot be read again from the start. Says how to build one that can. */

@@ -25,6 +25,8 @@ export interface TaskSurroundings {
   readonly registered: (id: ResultPartitionId, signal: AbortSignal) => Promise<void>;
   /** The order in which the task must read its channels, which it extends; undefined for any order. */
   readonly channelOrder: ChannelOrder | undefined;
+  /** Called when its source has made the plan for all subtasks. */
+  readonly planned: (plan: unknown) => void;
   /** Called for a source or sink that did not close in time and is left open. */
   readonly leftOpen: (what: string) => void;
   /** Called for the first record that an operator rejects. */
@@ -63,7 +65,7 @@ export interface DataPlane {
   describe?(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[];
   /** Keeps the results of an edge, from all executors, under the name of their directory: all or none. */
   keep?(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined>;
-  /** From now on the files of results stay on disk, for a later run. */
-  preserve?(): void;
+  /** The run ends. Unless the job has finished, the files of results that outlive the process stay from now on. */
+  end?(hasFinished: boolean): void;
   dispose(): Promise<void>;
 }

@@ -107,8 +107,8 @@ export class LocalDataPlane implements DataPlane {
     return this.#results.keep(edge, partitions);
   }
 
-  preserve(): void {
-    this.#results.preserve();
+  end(hasFinished: boolean): void {
+    this.#results.end(hasFinished);
   }
 
   async dispose(): Promise<void> {
@@ -122,6 +122,7 @@ export class LocalDataPlane implements DataPlane {
     const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt } = deployment;
     const program = this.#registry.find(vertex, uids);
     const { source } = program;
+    if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const outputs = this.#outputs;
     const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
@@ -147,7 +148,7 @@ export class LocalDataPlane implements DataPlane {
             errorTallies: this.#errorTallies,
             rejected: surroundings.rejected,
             answers: this.#answers,
-            sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context)),
+            sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
             restore: deployment.restore,

@@ -129,8 +129,8 @@ export class LocalResults {
     }
   }
 
-  preserve(): void {
-    this.#options.durableStore?.preserve();
+  end(hasFinished: boolean): void {
+    this.#options.durableStore?.end(hasFinished);
   }
 
   describe(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[] {

@@ -129,7 +129,7 @@ export class TaskExecutor {
         this.#abandonTasks();
         return this.#options.quarantined();
       case 'executor.stop':
-        if (!message.hasFinished) this.#options.dataPlane.preserve?.();
+        this.#options.dataPlane.end?.(message.hasFinished);
         void this.stop(message.hasFinished).then(() =>
           this.#options.port.post({ type: 'executor.stopped', token: message.token }),
         );
@@ -203,6 +203,7 @@ export class TaskExecutor {
           place,
           cause: toPlainError(cause),
         }),
+      planned: (plan) => port.post({ type: 'source.planned', jobVertex: deployment.jobVertex, plan }),
       leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, attempt, what }),
       initializing: () => this.#report(deployed, { type: 'task.initializing', vertex, attempt }),
       running: () => {

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import type { ResultTrace } from './result-trace.ts';
-import type { StoredResult } from './stored-result.ts';
+import type { StoredResult } from '../journal/stored-result.ts';
 import type { StreamElement, WrittenElement } from './stream-element.ts';
 
 /** Fault points around results (`environment.faults`). Their place has `partition` and `attempt`. */

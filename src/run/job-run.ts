@@ -37,6 +37,8 @@ export interface JobRunParts {
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
+  /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
+  readonly begin: (() => Promise<void>) | undefined;
   /** Connects the executors; calls `connected` when they have offered their slots. */
   readonly connect: (connected: () => void) => void;
   /** Frees the resources of the run, once the job has ended. */
@@ -159,7 +161,7 @@ export class JobRun implements AsyncDisposable {
   /** For the composition root: starts the job on a later turn, so that subscribers get its first events. */
   start(master: JobMasterActorRef): void {
     this.#master = master;
-    const { signal, clock, connect } = this.#parts;
+    const { signal, clock, begin, connect } = this.#parts;
     if (signal?.aborted) {
       master.send({ type: 'job.cancel' });
     } else if (signal !== undefined) {
@@ -170,10 +172,18 @@ export class JobRun implements AsyncDisposable {
       master.start();
       // Canceled before it began.
       if (isTerminalJobStatus(this.status)) return;
+      const connectExecutors = (): void => {
+        if (!isTerminalJobStatus(this.status)) connect(() => master.send({ type: 'job.start' }));
+      };
+      const fail = (error: unknown): void => master.send({ type: 'job.globalFailure', cause: toError(error) });
+      if (begin !== undefined) {
+        begin().then(connectExecutors).catch(fail);
+        return;
+      }
       try {
-        connect(() => master.send({ type: 'job.start' }));
+        connectExecutors();
       } catch (error) {
-        master.send({ type: 'job.globalFailure', cause: toError(error) });
+        fail(error);
       }
     });
   }

@@ -7,12 +7,15 @@ import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { LocalExecutors } from '../executors/local-executors.ts';
-import { drawRunId, type RunId } from '../ids.ts';
+import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { createJobMaster } from '../machines/job-master/create-job-master.ts';
 import { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { FailureHandling } from '../machines/job-services.ts';
+import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
+import { DurableRun } from './durable/durable-run.ts';
+import { resultsDirectory } from './durable/state-directory.ts';
 import { type JobShape, jobShape } from './folds/job-shape.ts';
 import { logEvent } from './folds/log-event.ts';
 import { ReopenedSources } from './folds/reopened-sources.ts';
@@ -51,6 +54,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
+  const durable = durableRun(plan, shape, options, (cause) => master.send({ type: 'job.globalFailure', cause }));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const { inspect, executors: count, slots } = options;
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
@@ -67,6 +71,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
+    begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
       dataPlane.begin?.();
       connections.serve(master);
@@ -74,9 +79,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       // Wait for all executors to offer their slots, so that tasks are spread over all of them.
       clock.setImmediate(connected);
     },
-    dispose: () => {
+    dispose: async () => {
       const hasFinished = master.getSnapshot().matches('finished');
-      return disposed(hasFinished, connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen });
+      await disposed(hasFinished, connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen });
+      await durable?.close();
     },
     close: () => {
       actors.stop(master);
@@ -85,7 +91,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     },
     signal: options.signal,
   });
-  const observe = watchedBy(run, shape, logger);
+  const observe = watchedBy(run, shape, logger, durable);
   const { slotLimit } = executors;
   const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
   seams.cluster?.({ executors, connections });
@@ -100,15 +106,39 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
 }
 
 /** The single entry for events; all observers of the run are behind it. */
-function watchedBy(run: JobRun, shape: JobShape, logger: Logger): (event: JobEvent) => void {
+function watchedBy(
+  run: JobRun,
+  shape: JobShape,
+  logger: Logger,
+  durable: DurableRun | undefined,
+): (event: JobEvent) => void {
   const reopenedSources = new ReopenedSources(shape.graph);
   const observe = (event: JobEvent): void => {
+    durable?.next(event);
     logEvent(logger, shape.job, event);
     run.observe(event);
     const reopened = reopenedSources.after(event);
     if (reopened !== undefined) observe(reopened);
   };
   return observe;
+}
+
+/** The durable part of a run with a state directory. */
+function durableRun(
+  plan: JobPlan,
+  shape: JobShape,
+  { stateDirectory, ...options }: ResolvedRunOptions & { readonly run: RunId },
+  failed: (cause: Error) => void,
+): DurableRun | undefined {
+  return stateDirectory === undefined ? undefined : new DurableRun(plan, shape, { ...options, stateDirectory }, failed);
+}
+
+/** Takes over what an earlier run has finished. */
+async function takeOver(durable: DurableRun, ledger: JobLedger, observe: (event: JobEvent) => void): Promise<void> {
+  const { restored, plans, resumed } = await durable.begin();
+  ledger.restore(restored);
+  for (const [vertex, plan] of plans) ledger.takePlan(vertex as JobVertexId, plan);
+  if (resumed !== undefined) observe(resumed);
 }
 
 function failureHandlingOf(options: ResolvedRunOptions): FailureHandling {
@@ -138,9 +168,15 @@ function disposed(
 function guarded(options: ResolvedRunOptions, observers: Observers) {
   const { environment } = options;
   const { clock, random, logger, faults, freezeRecords } = environment;
+  const run = drawRunId(random);
+  const { stateDirectory } = options;
   return {
     ...options,
-    run: drawRunId(random),
+    run,
+    durableStore:
+      stateDirectory === undefined
+        ? undefined
+        : new DurableStore({ directory: resultsDirectory(stateDirectory), run, faults }),
     inspect: options.inspect && observers.guard('inspect', options.inspect),
     environment: Object.freeze({
       clock: new RunClock(clock),

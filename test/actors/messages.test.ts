@@ -84,6 +84,11 @@ const toMaster = {
     ...{ type: 'record.rejected', vertex, attempt, outcome: 'deadLetter', cause },
     place: { operator: 'map', record: { position: 'rows.jsonl:3', picture: '{}' } },
   },
+  'source.planned': {
+    type: 'source.planned',
+    jobVertex: 'map' as JobVertexId,
+    plan: { files: ['a.csv'], at: new Date(7) },
+  },
   'task.leftOpen': { type: 'task.leftOpen', vertex, attempt, what: 'sink' },
   'results.registered': { type: 'results.registered', token: 1, failed: { producer: vertex, cause } },
   'results.verified': {

@@ -114,6 +114,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
       output: find,
       registered: () => Promise.resolve(),
       channelOrder,
+      planned: () => {},
       leftOpen: () => {},
       rejected: () => {},
       initializing: () => {},

@@ -1,7 +1,7 @@
 import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected/rejections.ts';
 import type { CallCounts } from '../../operators/answers/answer-memory.ts';
 import type { TaskRestore } from '../../operators/state/task-state.ts';
-import type { StoredResult } from '../../partitions/stored-result.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 
 /** One attempt of one task, as an executor needs it. Plain data: the functions are in the executor's registry. */
@@ -31,6 +31,8 @@ export interface TaskDeployment {
   }[];
   /** Per outgoing edge: the partition to write, already registered. */
   readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];
+  /** The plan of its source, if it was made: in this run, or in an earlier one that this run continues. */
+  readonly sourcePlan?: { readonly plan: unknown };
   /**
    * The state from which it continues; `fromRecords` of its inputs are those of that state. Default: it starts from the
    * beginning.
@@ -85,7 +87,7 @@ export interface FoundResult {
   readonly bytes: number;
 }
 
-export type { StoredResult } from '../../partitions/stored-result.ts';
+export type { StoredResult } from '../../journal/stored-result.ts';
 
 /** One task's part of a result that is kept beyond its job. */
 export type { KeptPartition } from '../../partitions/storage/kept-manifest.ts';

@@ -1,5 +1,5 @@
 import type { FailurePlace } from '../../failure-place.ts';
-import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 import type { PlainError } from '../../plain-error.ts';
 import type {
   FoundResult,
@@ -123,6 +123,8 @@ export type ExecutorToMasterMessage =
       readonly cause: PlainError;
       readonly place: FailurePlace;
     }
+  /** The source of a job vertex has made its plan. Deployments from now on have it. */
+  | { readonly type: 'source.planned'; readonly jobVertex: JobVertexId; readonly plan: unknown }
   /** A source or sink of an ended task did not close in time. */
   | {
       readonly type: 'task.leftOpen';

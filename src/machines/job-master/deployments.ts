@@ -15,6 +15,8 @@ export class Deployments {
   readonly #results: ResultTracker;
   /** By job vertex with a single operator: the operator's name. */
   readonly #ownNames = new Map<JobVertexId, readonly string[]>();
+  /** By job vertex: the plan of its source. */
+  readonly #plans = new Map<JobVertexId, { readonly plan: unknown }>();
 
   constructor(
     graph: ExecutionGraph,
@@ -26,6 +28,13 @@ export class Deployments {
     this.#attempts = attempts;
     this.#declarations = declarations;
     this.#results = results;
+  }
+
+  /** The source of a vertex has its plan, from this run or an earlier one. False if it had one. */
+  takePlan(vertex: JobVertexId, plan: unknown): boolean {
+    if (this.#plans.has(vertex)) return false;
+    this.#plans.set(vertex, { plan });
+    return true;
   }
 
   /** The results that an attempt will write; this begins the attempt. */
@@ -58,6 +67,7 @@ export class Deployments {
   /** The deployment of an attempt, with inputs by their producers' current attempts. */
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
     const { jobVertex, index, name } = this.#graph.subtask(vertex);
+    const sourcePlan = this.#plans.get(jobVertex.id);
     return {
       vertex,
       attempt,
@@ -66,6 +76,7 @@ export class Deployments {
       operators: this.#operatorsOf(jobVertex),
       subtask: index,
       parallelism: jobVertex.parallelism,
+      ...(sourcePlan && { sourcePlan }),
       channelOrder: this.#declarations.keepsOrder(vertex) ? mode : 'any',
       inputs: this.#graph.inputsOf(vertex).map((input) => ({
         edge: input.edge,

@@ -12,7 +12,7 @@ import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } f
 import type { Clock } from '../../environment.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { JobMasterActorRef } from './job-master-machine.ts';
@@ -222,6 +222,9 @@ export class ExecutorConnections implements ExecutorGateway {
       case 'record.rejected':
         this.#rejected(message);
         return;
+      case 'source.planned':
+        this.#planned(message.jobVertex, message.plan);
+        return;
       case 'task.leftOpen':
         this.#leftOpen(message.vertex, message.what);
         return;
@@ -263,6 +266,12 @@ export class ExecutorConnections implements ExecutorGateway {
     const { ledger, clock, observe } = this.#options;
     const task = ledger.graph.nameOf(message.vertex);
     observe({ ...message, atMs: clock.now(), task, cause: fromPlainError(message.cause) });
+  }
+
+  /** Another executor may have planned at the same time: the first plan counts for all later deployments. */
+  #planned(vertex: JobVertexId, plan: unknown): void {
+    const { ledger, clock, observe } = this.#options;
+    if (ledger.takePlan(vertex, plan)) observe({ type: 'source.planned', atMs: clock.now(), vertex, plan });
   }
 
   #leftOpen(vertex: ExecutionVertexId, what: string): void {

@@ -11,6 +11,7 @@ import type {
   ExecutionVertexId,
   ExecutorId,
   FailoverId,
+  JobVertexId,
   PartitionId,
   RegionId,
   ResultPartitionId,
@@ -97,6 +98,13 @@ export class JobLedger implements RecoveryView {
   /** No trace of a result is left: if it is produced again, its consumers restart too. */
   loseTrace(partition: PartitionId): void {
     this.declarations.loseTrace(this.regions.regionOf(this.graph.producerOf(partition)));
+  }
+
+  // Sources
+
+  /** The source of a vertex has its plan, from this run or an earlier one. False if it had one. */
+  takePlan(vertex: JobVertexId, plan: unknown): boolean {
+    return this.#deployments.takePlan(vertex, plan);
   }
 
   // Regions

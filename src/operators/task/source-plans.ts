@@ -24,10 +24,14 @@ export class SourcePlans {
   readonly #planningByVertex = new Map<string, Planning>();
 
   /** Returns the plan of `source` for the vertex of `context`. */
-  async planFor(source: Source<unknown>, context: RuntimeContext): Promise<unknown> {
+  async planFor(
+    source: Source<unknown>,
+    context: RuntimeContext,
+    made: (plan: unknown) => void = () => {},
+  ): Promise<unknown> {
     const { vertex, signal } = context;
     signal.throwIfAborted();
-    const planning = this.#planningByVertex.get(vertex) ?? this.#start(source, context);
+    const planning = this.#planningByVertex.get(vertex) ?? this.#start(source, context, made);
     planning.waiting++;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -42,12 +46,25 @@ export class SourcePlans {
     });
   }
 
-  #start(source: Source<unknown>, { job, vertex, parallelism, environment }: RuntimeContext): Planning {
+  /** Takes the plan of a vertex that was made elsewhere. No effect if there is one. SP1 */
+  adopt(vertex: string, made: unknown): void {
+    if (this.#planningByVertex.has(vertex)) return;
+    freezeRecords([made]);
+    const plan = Promise.resolve(made);
+    this.#planningByVertex.set(vertex, { plan, controller: new AbortController(), waiting: 0, isMade: true });
+  }
+
+  #start(
+    source: Source<unknown>,
+    { job, vertex, parallelism, environment }: RuntimeContext,
+    made: (plan: unknown) => void,
+  ): Planning {
     const controller = new AbortController();
     const context = { job, vertex, parallelism, environment, signal: controller.signal };
     const make = async (): Promise<unknown> => {
       const plan = fixed(await source.plan?.(context), source);
       planning.isMade = true;
+      made(plan);
       return plan;
     };
     const planning: Planning = { plan: Promise.resolve().then(make), controller, waiting: 0, isMade: false };

@@ -15,6 +15,8 @@ export interface Purpose {
   readonly job: string;
   /** The job vertex. */
   readonly vertex: string;
+  /** When the claim was taken, in ISO 8601. */
+  readonly since?: string | undefined;
 }
 
 /** The process that owns a directory. */
@@ -62,9 +64,9 @@ function fieldsOf(payload: Uint8Array): Partial<Record<string, unknown>> {
 }
 
 function purposeIn(told: unknown): Purpose | undefined {
-  const { run, job, vertex } = (told ?? {}) as Partial<Record<string, unknown>>;
+  const { run, job, vertex, since } = (told ?? {}) as Partial<Record<string, unknown>>;
   if (typeof run !== 'string' || typeof job !== 'string' || typeof vertex !== 'string') return undefined;
-  return { run, job, vertex };
+  return { run, job, vertex, ...(typeof since === 'string' && { since }) };
 }
 
 /** Whether the owner's process is certainly dead: its pid has the same meaning here, and no such process exists. */

@@ -133,7 +133,7 @@ function inUse(
   path: string,
   claim: string,
   { pid, host }: Owner,
-  { run, job, vertex }: Purpose,
+  { run, job, vertex, since }: Purpose,
   processes: ProcessTable,
 ): OutputInUseError {
   const isHere = pid === processes.pid && host === processes.host;
@@ -143,7 +143,7 @@ function inUse(
     claim,
     `"${vertex}" of job "${job}" writes it (run ${run}, ${where})`,
     `Write elsewhere, or wait until that run ends${isHere ? '' : `; if it is gone, delete ${claim}`}`,
-    run as RunId,
+    { holder: run as RunId, owner: { run, job, pid, host, isHere, since } },
   );
 }
 

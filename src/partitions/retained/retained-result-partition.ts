@@ -3,7 +3,7 @@ import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, ResumableResult, StorableResult, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
-import type { StoredResult } from '../stored-result.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ReproducingWriter } from './reproducing-writer.ts';

@@ -5,7 +5,7 @@ import { type FaultPoints, noFaults } from '../../environment.ts';
 import { SpillError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId, RunId } from '../../ids.ts';
-import type { StoredResult } from '../stored-result.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
 import { FilePool } from './file-pool.ts';
 import { syncDirectory } from './file-segment.ts';
 import { decodeIndex, encodeIndex, type ResultIndex, type StoredIndex } from './result-index.ts';
@@ -24,14 +24,16 @@ export interface DurableStoreOptions {
 
 /**
  * Result files that outlive the process: those of this run in a directory of their own, and those of earlier runs, which
- * it adopts. Released results are deleted; what remains is deleted at the end, unless it was told to preserve it.
+ * it adopts. Released results are deleted. What remains stays for a later run, unless the job has finished.
  */
 export class DurableStore implements DurableSpillStore {
   readonly #options: Required<DurableStoreOptions>;
   readonly #pool = new FilePool();
   readonly #files = new Set<StoredFile>();
   #directory: Promise<string> | undefined;
-  #isPreserving = false;
+  #isDisposed = false;
+  /** Ending: results are released with their executors, and their files stay. */
+  #state: 'open' | 'ending' | 'finished' = 'open';
 
   constructor({ segmentBytes = 64 * 1_024 * 1_024, faults = noFaults, ...options }: DurableStoreOptions) {
     this.#options = { ...options, segmentBytes, faults };
@@ -46,14 +48,15 @@ export class DurableStore implements DurableSpillStore {
     return { file: this.#open(stored, stored.run, index.segments), index };
   }
 
-  /** From now on files stay on disk when their results are released: a later run continues with them. */
-  preserve(): void {
-    this.#isPreserving = true;
+  /** The run ends. Unless the job has finished, the files of results stay from now on, for a later run. */
+  end(hasFinished: boolean): void {
+    this.#state = hasFinished ? 'finished' : 'ending';
   }
 
   async dispose(): Promise<void> {
+    this.#isDisposed = true;
     await Promise.all([...this.#files].map((file) => file.gone()));
-    if (!this.#isPreserving) await rm(this.#options.directory, { recursive: true, force: true });
+    if (this.#state === 'finished') await rm(this.#options.directory, { recursive: true, force: true });
   }
 
   #open(id: Pick<ResultPartitionId, 'partition' | 'attempt'>, run: RunId, segments?: readonly number[]): StoredFile {
@@ -75,7 +78,7 @@ export class DurableStore implements DurableSpillStore {
         isSealed: segments !== undefined,
         index: join(directory, indexName(id)),
         makeDirectory: () => this.#makeDirectory(directory),
-        isPreserved: () => this.#isPreserving,
+        isPreserved: () => this.#state === 'ending' || this.#isDisposed,
         faults,
       },
     );

@@ -1,5 +1,5 @@
 import type { ResultPartitionId } from '../../ids.ts';
-import type { StoredResult } from '../stored-result.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
 import type { ResultIndex } from './result-index.ts';
 
 /**

@@ -31,6 +31,7 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     { task: 'map[2]', vertex: 2, attempt, recordsIn: 9, recordsOut: 5, isCurtailed: true },
     'info: map[2] ended after 5 records: no consumer needs more',
   ],
+  'source.planned': [{ vertex: 'orders', plan: {} }, undefined],
   'source.reopened': [
     { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },
     'warn: ticks[0] reopens the source "ticks", which cannot be read again: earlier records are lost',

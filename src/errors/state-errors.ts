@@ -1,0 +1,54 @@
+import type { ClaimOwner } from './connector-errors.ts';
+import { KintsugiError } from './kintsugi-error.ts';
+
+/** Another run owns the state directory. Names its process, host and start, and the remedy. */
+export class StateDirectoryInUseError extends KintsugiError {
+  readonly code = 'STATE_DIRECTORY_IN_USE';
+  override readonly recovery = 'never';
+  readonly directory: string;
+  readonly owner: ClaimOwner | undefined;
+
+  constructor(directory: string, owner: ClaimOwner | undefined, remedy: string, options?: { cause?: unknown }) {
+    const since = owner?.since === undefined ? '' : ` since ${owner.since}`;
+    const where = owner?.isHere === true ? 'in this process' : `in process ${owner?.pid} on ${owner?.host}`;
+    const who = owner === undefined ? 'an unknown process' : `run ${owner.run} of job "${owner.job}", ${where},`;
+    super(`State directory ${directory} is in use: ${who} owns it${since}. ${remedy}`, options);
+    this.directory = directory;
+    this.owner = owner;
+  }
+}
+
+/** A run with `resume: 'require'` found nothing to continue in its state directory. */
+export class NothingToResumeError extends KintsugiError {
+  readonly code = 'NOTHING_TO_RESUME';
+  override readonly recovery = 'never';
+  readonly directory: string;
+
+  constructor(directory: string, job: string) {
+    super(
+      `There is nothing of job "${job}" to continue in ${directory}. Check the path, or leave out resume: 'require' to begin from the start`,
+    );
+    this.directory = directory;
+  }
+}
+
+/**
+ * Running on would write records again to a sink that cannot replace what it has, after a change before it. Nothing has
+ * run. Names the changed operator, the sink and the option that decides.
+ */
+export class CommittedOutputError extends KintsugiError {
+  readonly code = 'OUTPUT_COMMITTED';
+  override readonly recovery = 'never';
+  /** The vertices whose change is the reason. */
+  readonly changed: readonly { readonly operator: string; readonly why: string }[];
+  readonly sink: string;
+
+  constructor(sink: string, changed: readonly { readonly operator: string; readonly why: string }[]) {
+    const reasons = changed.map(({ operator, why }) => `"${operator}" (${why})`).join(', ');
+    super(
+      `The sink "${sink}" has records of an earlier run and cannot replace them, and what it would get now is different because of ${reasons}. Undo the change, or run with rerun: true to send it all records again`,
+    );
+    this.changed = changed;
+    this.sink = sink;
+  }
+}

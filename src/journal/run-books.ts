@@ -1,0 +1,89 @@
+import { IllegalStateError } from '../errors/usage-errors.ts';
+import type { RunId } from '../ids.ts';
+import type { JobIdentity } from './identity/job-identity.ts';
+import type { EntryResult, EntryTask, FinishedTask, RunEnd, RunEntry } from './run-entry.ts';
+
+/**
+ * The books of a run: what a later run of the job can re-use. A fold over the entries of its journal, by the run itself
+ * as it writes them, and by a later one as it reads them.
+ *
+ * - RB1 The same entries give the same books. A task counts as finished from its entry until one that restarts it.
+ * - RB2 An entry may occur twice in a row. One whose loss would make the books wrong, instead of only costing work, is
+ *   written twice, so that one damaged place in the journal does no harm.
+ */
+export class RunBooks {
+  readonly run: RunId;
+  readonly identity: JobIdentity;
+  readonly beganAtMs: number;
+  /** By vertex and subtask: the files that sinks write. */
+  readonly parts: readonly (readonly string[])[];
+  readonly #plans: Map<number, unknown>;
+  /** By vertex and subtask: the results of a finished task. */
+  readonly #finished: Map<number, readonly EntryResult[]>[];
+  #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
+
+  private constructor({ run, atMs, identity, finished, parts, plans }: Extract<RunEntry, { type: 'run.began' }>) {
+    this.run = run;
+    this.beganAtMs = atMs;
+    this.identity = identity;
+    this.parts = parts;
+    this.#plans = new Map(plans);
+    this.#finished = identity.vertices.map(() => new Map<number, readonly EntryResult[]>());
+    for (const { vertex, subtask, results } of finished) this.#tasksOf(vertex).set(subtask, results);
+  }
+
+  /** The books after an entry. Entries before the first `run.began`, whose run is unknown, are ignored. */
+  static after(books: RunBooks | undefined, entry: RunEntry): RunBooks | undefined {
+    // RB2: the second copy of it changes nothing.
+    if (entry.type === 'run.began') return books?.run === entry.run ? books : new RunBooks(entry);
+    if (books !== undefined) books.#take(entry);
+    return books;
+  }
+
+  /** How and when the run ended; undefined while it runs, and after a crash. */
+  get end(): { readonly status: RunEnd; readonly atMs: number } | undefined {
+    return this.#end;
+  }
+
+  /** The plans of sources, by index of the vertex. */
+  get plans(): ReadonlyMap<number, unknown> {
+    return this.#plans;
+  }
+
+  /** The results of a task; undefined unless it has finished. */
+  resultsOf({ vertex, subtask }: EntryTask): readonly EntryResult[] | undefined {
+    return this.#finished[vertex]?.get(subtask);
+  }
+
+  /** The finished tasks, in order of vertex and subtask. */
+  *finished(): Generator<FinishedTask> {
+    for (const [vertex, tasks] of this.#finished.entries()) {
+      for (const subtask of [...tasks.keys()].sort((a, b) => a - b)) {
+        yield { vertex, subtask, results: tasks.get(subtask) as readonly EntryResult[] };
+      }
+    }
+  }
+
+  #take(entry: Exclude<RunEntry, { type: 'run.began' }>): void {
+    switch (entry.type) {
+      case 'source.planned':
+        this.#plans.set(entry.vertex, entry.plan);
+        return;
+      case 'task.finished':
+        this.#tasksOf(entry.vertex).set(entry.subtask, entry.results);
+        return;
+      case 'tasks.restarted':
+        for (const { vertex, subtask } of entry.tasks) this.#tasksOf(vertex).delete(subtask);
+        return;
+      case 'run.ended':
+        this.#end = { status: entry.status, atMs: entry.atMs };
+    }
+  }
+
+  #tasksOf(vertex: number): Map<number, readonly EntryResult[]> {
+    const tasks = this.#finished[vertex];
+    if (tasks === undefined)
+      throw new IllegalStateError(`The journal names vertex ${vertex}, which its job does not have`);
+    return tasks;
+  }
+}

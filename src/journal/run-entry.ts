@@ -1,0 +1,52 @@
+import type { RunId } from '../ids.ts';
+import type { JobIdentity } from './identity/job-identity.ts';
+import type { StoredResult } from './stored-result.ts';
+
+/** A result of a finished task, by the index of its edge in the job's identity. */
+export interface EntryResult {
+  readonly edge: number;
+  readonly stored: StoredResult;
+}
+
+/** A task, by the index of its vertex in the job's identity. */
+export interface EntryTask {
+  readonly vertex: number;
+  readonly subtask: number;
+}
+
+/** A finished task, with those of its results that outlive the process. */
+export interface FinishedTask extends EntryTask {
+  readonly results: readonly EntryResult[];
+}
+
+/**
+ * What a run writes into its journal. The entries after the last `run.began` tell what a later run of the job can re-use.
+ * Plain data; times are in ms since 1970.
+ */
+export type RunEntry =
+  /** A run began. It takes over what earlier runs had finished, and everything before it is history. */
+  | {
+      readonly type: 'run.began';
+      readonly run: RunId;
+      readonly atMs: number;
+      readonly identity: JobIdentity;
+      readonly finished: readonly FinishedTask[];
+      /** By index of the vertex and subtask: the absolute paths of the files that its sink writes, if it writes files. */
+      readonly parts: readonly (readonly string[])[];
+      /** The plans of sources, by index of the vertex. */
+      readonly plans: readonly (readonly [vertex: number, plan: unknown])[];
+    }
+  | { readonly type: 'source.planned'; readonly vertex: number; readonly plan: unknown }
+  /** Its results are safe, and the output of its sink is committed. */
+  | ({ readonly type: 'task.finished' } & FinishedTask)
+  /** Finished or not, these tasks run again. */
+  | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTask[] }
+  | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
+
+/** Whether the loss of an entry would make the books wrong: those are written twice. Other losses cost work alone. */
+export function isVital({ type }: RunEntry): boolean {
+  return type === 'run.began' || type === 'source.planned' || type === 'tasks.restarted';
+}
+
+/** How a run ended. */
+export type RunEnd = 'finished' | 'failed' | 'canceled' | 'suspended';

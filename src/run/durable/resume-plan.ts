@@ -1,0 +1,175 @@
+import { affectedRegions } from '../../failover/affected-regions.ts';
+import type { Topology } from '../../graph/topology.ts';
+import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
+import type { JobComparison } from '../../journal/identity/job-comparison.ts';
+import type { RunBooks } from '../../journal/run-books.ts';
+import type { EntryResult } from '../../journal/run-entry.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+
+/** What an earlier run of a job left, compared with the job as it is now. */
+export interface EarlierRun {
+  readonly books: RunBooks;
+  readonly comparison: JobComparison;
+  /** By job vertex: why it has to run again, whether or not it is as it was. */
+  readonly reasons: ReadonlyMap<number, string>;
+  /** Whether the files of a stored result are there, complete in length. */
+  readonly isReadable: (stored: StoredResult) => boolean;
+  /** Whether an output file is there. */
+  readonly isPartThere: (path: string) => boolean;
+}
+
+/** A vertex that runs although its tasks had finished, or some of them. */
+export interface RerunVertex {
+  readonly vertex: number;
+  readonly why: string;
+  /** Whether some of its tasks had finished. */
+  readonly hadFinished: boolean;
+  /** Whether the user changed it, its input, or something before it. */
+  readonly isChanged: boolean;
+  /** Whether it is that change itself. */
+  readonly isOwnChange: boolean;
+}
+
+/** What a run takes over from an earlier one. */
+export interface ResumePlan {
+  /** The regions that count as finished, with the results that the others may read. */
+  readonly restored: ReadonlyMap<RegionId, ReadonlyMap<PartitionId, StoredResult>>;
+  readonly rerun: readonly RerunVertex[];
+}
+
+const unrepeatable = { kind: 'never', why: 'it runs in another process' } as const;
+
+/**
+ * Decides what a run takes over from an earlier one: everything that had finished there and may still stand. It is the
+ * recovery rule, applied to the regions that had not finished or have changed. What they read and is gone is produced
+ * again, and everything behind them runs again, because it would mix the output of two runs.
+ *
+ * O(tasks, groups and results of the job).
+ */
+export function planResume({ graph, regions }: JobShape, earlier: EarlierRun): ResumePlan {
+  const had = new FinishedTasks(graph, earlier);
+  const unfinished: RegionId[] = [];
+  for (let region = 0 as RegionId; region < regions.count; region++) {
+    if (!regions.verticesOf(region).every((vertex) => had.stands(vertex as ExecutionVertexId))) unfinished.push(region);
+  }
+  const available = (partition: PartitionId): boolean => had.storedOf(partition) !== undefined;
+  const lost = new Set<PartitionId>();
+  for (let partition = 0 as PartitionId; partition < graph.partitionCount; partition++) {
+    if (!available(partition)) lost.add(partition);
+  }
+  const topology: Topology = {
+    graph,
+    regions,
+    isPartitionAvailable: available,
+    reproducibilityOf: () => unrepeatable,
+  };
+  const affected = affectedRegions(unfinished, topology, lost);
+  const restored = new Map<RegionId, ReadonlyMap<PartitionId, StoredResult>>();
+  for (let region = 0 as RegionId; region < regions.count; region++) {
+    if (!affected.has(region)) restored.set(region, had.storedIn(regions.verticesOf(region)));
+  }
+  return { restored, rerun: had.rerun(regions.regionOf, affected) };
+}
+
+/** The tasks of the job that had finished in the earlier run. */
+class FinishedTasks {
+  readonly #graph: JobShape['graph'];
+  readonly #earlier: EarlierRun;
+  /** By partition: its stored result, if it may be re-used. */
+  readonly #stored = new Map<PartitionId, StoredResult | undefined>();
+
+  constructor(graph: JobShape['graph'], earlier: EarlierRun) {
+    this.#graph = graph;
+    this.#earlier = earlier;
+  }
+
+  /** Whether a task had finished, and nothing about it has changed. */
+  stands(vertex: ExecutionVertexId): boolean {
+    return (
+      this.#whyChanged(this.#graph.jobVertexIndexOf(vertex)) === undefined &&
+      this.#resultsOf(vertex) !== undefined &&
+      this.#isOutputThere(vertex)
+    );
+  }
+
+  /** The stored result of a partition that may be re-used, as far as its own vertex is concerned. */
+  storedOf(partition: PartitionId): StoredResult | undefined {
+    if (!this.#stored.has(partition)) this.#stored.set(partition, this.#findStored(partition));
+    return this.#stored.get(partition);
+  }
+
+  storedIn(vertices: Iterable<number>): ReadonlyMap<PartitionId, StoredResult> {
+    const found = new Map<PartitionId, StoredResult>();
+    for (const vertex of vertices) {
+      for (const partition of this.#graph.partitionsOf(vertex as ExecutionVertexId)) {
+        const stored = this.storedOf(partition);
+        if (stored !== undefined) found.set(partition, stored);
+      }
+    }
+    return found;
+  }
+
+  /** The vertices with tasks that had finished and run again, each with the reason. */
+  rerun(
+    regionOf: (vertex: ExecutionVertexId) => RegionId,
+    affected: { has(region: RegionId): boolean },
+  ): RerunVertex[] {
+    const graph = this.#graph;
+    const changed = new Set<number>();
+    const found: RerunVertex[] = [];
+    let vertex = 0 as ExecutionVertexId;
+    for (const [index, { parallelism }] of graph.jobGraph.vertices.entries()) {
+      let hadFinished = false;
+      let runs = false;
+      for (const end = vertex + parallelism; vertex < end; vertex++) {
+        if (!affected.has(regionOf(vertex))) continue;
+        runs = true;
+        if (this.#resultsOf(vertex) !== undefined) hadFinished = true;
+      }
+      const own = this.#whyChanged(index);
+      const sources = graph
+        .edgesInto(index)
+        .map((edge) => graph.jobGraph.vertexIndexById.get(graph.jobGraph.edges[edge]?.source as never) as number);
+      if (own !== undefined || sources.some((source) => changed.has(source))) changed.add(index);
+      if (!runs || (!hadFinished && own === undefined)) continue;
+      const why =
+        own ??
+        (changed.has(index)
+          ? 'what it reads has changed'
+          : 'its results are needed, or what it reads is produced again');
+      found.push({ vertex: index, why, hadFinished, isChanged: changed.has(index), isOwnChange: own !== undefined });
+    }
+    return found;
+  }
+
+  #whyChanged(jobVertex: number): string | undefined {
+    const { comparison, reasons } = this.#earlier;
+    const vertex = comparison.vertices[jobVertex];
+    return vertex?.kind === 'changed' ? vertex.reasons.join('; ') : reasons.get(jobVertex);
+  }
+
+  /** A user may have deleted it. */
+  #isOutputThere(vertex: ExecutionVertexId): boolean {
+    const { comparison, books, isPartThere } = this.#earlier;
+    const before = comparison.vertices[this.#graph.jobVertexIndexOf(vertex)]?.before;
+    const part = before === undefined ? undefined : books.parts[before]?.[this.#graph.subtaskOf(vertex)];
+    return part === undefined || isPartThere(part);
+  }
+
+  #resultsOf(vertex: ExecutionVertexId): readonly EntryResult[] | undefined {
+    const { comparison, books } = this.#earlier;
+    const compared = comparison.vertices[this.#graph.jobVertexIndexOf(vertex)];
+    if (compared?.before === undefined) return undefined;
+    return books.resultsOf({ vertex: compared.before, subtask: this.#graph.subtaskOf(vertex) });
+  }
+
+  #findStored(partition: PartitionId): StoredResult | undefined {
+    const { comparison, isReadable } = this.#earlier;
+    const producer = this.#graph.producerOf(partition);
+    const edge = comparison.edges[this.#graph.edgeIndexOfPartition(partition)];
+    if (edge?.kind !== 'same' || !this.stands(producer)) return undefined;
+    const stored = this.#resultsOf(producer)?.find((result) => result.edge === edge.before)?.stored;
+    return stored !== undefined && isReadable(stored) ? stored : undefined;
+  }
+}

@@ -1,0 +1,138 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
+import type { Clock } from '../../environment.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import type { ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { JournalLog } from '../../journal/journal-log.ts';
+import { RunBooks } from '../../journal/run-books.ts';
+import { type EntryResult, type EntryTask, isVital, type RunEnd, type RunEntry } from '../../journal/run-entry.ts';
+import { encodeEntry } from '../../journal/run-entry-codec.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+
+export interface RunJournalOptions {
+  readonly log: JournalLog;
+  readonly shape: JobShape;
+  readonly clock: Pick<Clock, 'epochMs'>;
+  /** Called once, if an entry cannot be written: the run cannot go on. */
+  readonly failed: (cause: Error) => void;
+}
+
+/**
+ * Writes the journal of a run, from its events, and keeps the books that a later run will read there. An event is written
+ * before anything that follows from it.
+ *
+ * RJ1 The books are the fold of the entries in the log.
+ * RJ2 After an entry that could not be written, nothing is written any more.
+ */
+export class RunJournal {
+  readonly #options: RunJournalOptions;
+  #books: RunBooks | undefined;
+  /** By vertex: the stored results of a task whose end was reported but not handled. */
+  readonly #reported = new Map<number, readonly EntryResult[]>();
+  #hasFailed = false;
+
+  constructor(options: RunJournalOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined before the run began. */
+  get books(): RunBooks | undefined {
+    return this.#books;
+  }
+
+  /**
+   * Replaces the journal by the beginning of this run.
+   * @throws JournalAccessError (as a rejection)
+   */
+  async begin(entry: Extract<RunEntry, { type: 'run.began' }>): Promise<void> {
+    await this.#options.log.replaceWith([encodeEntry(entry), encodeEntry(entry)]);
+    this.#books = RunBooks.after(undefined, entry);
+  }
+
+  next(event: JobEvent): void {
+    if (this.#books === undefined) return;
+    switch (event.type) {
+      case 'source.planned':
+        this.#write({ type: 'source.planned', vertex: this.#vertexOf(event.vertex), plan: event.plan });
+        return;
+      case 'task.ended':
+        this.#reported.set(event.vertex, event.stored ?? []);
+        return;
+      case 'task.stateChanged':
+        if (event.state === 'finished') this.#taskFinished(event.vertex as ExecutionVertexId);
+        return;
+      case 'failover.decided':
+        this.#write({ type: 'tasks.restarted', tasks: this.#tasksIn(event.regions) });
+        return;
+      case 'job.statusChanged':
+        if (isTerminalJobStatus(event.status)) this.#end(event.status as RunEnd);
+        return;
+      default:
+    }
+  }
+
+  /**
+   * The run is over, and its files will be deleted if it has finished: then the journal keeps what it was and that
+   * nothing has to run again.
+   * @throws JournalAccessError (as a rejection)
+   */
+  async compact(): Promise<void> {
+    const { log } = this.#options;
+    const books = this.#books;
+    if (books?.end?.status !== 'finished') return log.sync();
+    const { run, identity, beganAtMs: atMs, parts, plans } = books;
+    const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
+    const began = encodeEntry({ type: 'run.began', run, atMs, identity, finished, parts, plans: [...plans] });
+    const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished' });
+    await log.replaceWith([began, began, ended]);
+  }
+
+  /** A task that was restored reports no end, and is in the books already. */
+  #taskFinished(vertex: ExecutionVertexId): void {
+    const results = this.#reported.get(vertex);
+    this.#reported.delete(vertex);
+    if (results !== undefined) this.#write({ type: 'task.finished', ...this.#taskOf(vertex), results });
+  }
+
+  #end(status: RunEnd): void {
+    this.#write({ type: 'run.ended', atMs: this.#options.clock.epochMs(), status });
+  }
+
+  #write(entry: RunEntry): void {
+    const { log, failed } = this.#options;
+    if (this.#hasFailed) return;
+    try {
+      const payload = encodeEntry(entry);
+      log.appendAll(isVital(entry) ? [payload, payload] : [payload]);
+    } catch (error) {
+      this.#fail(error, failed);
+      return;
+    }
+    this.#books = RunBooks.after(this.#books, entry);
+    if (entry.type !== 'run.ended') log.sync().catch((error: unknown) => this.#fail(error, failed));
+  }
+
+  #fail(error: unknown, failed: (cause: Error) => void): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const cause = toError(error);
+    failed(new UnrecoverableError(`The run cannot be continued later, so it ends: ${cause.message}`, { cause }));
+  }
+
+  #tasksIn(regions: readonly RegionId[]): EntryTask[] {
+    const { regions: all } = this.#options.shape;
+    return regions.flatMap((region) =>
+      Array.from(all.verticesOf(region), (vertex) => this.#taskOf(vertex as ExecutionVertexId)),
+    );
+  }
+
+  #taskOf(vertex: ExecutionVertexId): EntryTask {
+    const { graph } = this.#options.shape;
+    return { vertex: graph.jobVertexIndexOf(vertex), subtask: graph.subtaskOf(vertex) };
+  }
+
+  #vertexOf(id: string): number {
+    return this.#options.shape.graph.jobGraph.vertexIndexById.get(id as never) as number;
+  }
+}

@@ -1,0 +1,132 @@
+import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileProblem } from '../../connectors/file-problem.ts';
+import { OutputInUseError } from '../../errors/connector-errors.ts';
+import { StateDirectoryInUseError } from '../../errors/state-errors.ts';
+import type { RunId } from '../../ids.ts';
+import { type JournalLog, openLog } from '../../journal/journal-log.ts';
+import type { LogLoss } from '../../journal/log-scan.ts';
+import { RunBooks } from '../../journal/run-books.ts';
+import { decodeEntry, runJournalFormat } from '../../journal/run-entry-codec.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
+import { PathClaim } from '../../partitions/claims/path-claim.ts';
+import { readStoredIndex, storedFileNames } from '../../partitions/storage/durable-store.ts';
+import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
+
+/** The run that opens a state directory. */
+interface Opener {
+  readonly run: RunId;
+  readonly job: string;
+  /** Now, in ISO 8601. */
+  readonly since: string;
+}
+
+/** The directory of results in a state directory, with one directory per run that wrote some. */
+export function resultsDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'results');
+}
+
+/** The directory of remembered answers in a state directory. */
+export function answersDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'answers');
+}
+
+/**
+ * The state directory of a run, which owns it until it is closed: a claim, the journal, result files, remembered answers.
+ *
+ * SD1 One run owns it. The claim of a dead process is taken over.
+ * SD2 What the journal does not name is not a result: leftovers are removed, and a named result with missing or shorter
+ *   files is not re-used.
+ */
+export class StateDirectory {
+  readonly path: string;
+  readonly log: JournalLog;
+  /** What earlier runs left; undefined if there were none. */
+  readonly earlier: RunBooks | undefined;
+  /** Damage found in the journal. */
+  readonly losses: readonly LogLoss[];
+  readonly #claim: PathClaim;
+
+  private constructor(
+    path: string,
+    claim: PathClaim,
+    log: JournalLog,
+    earlier: RunBooks | undefined,
+    losses: readonly LogLoss[],
+  ) {
+    this.path = path;
+    this.#claim = claim;
+    this.log = log;
+    this.earlier = earlier;
+    this.losses = losses;
+  }
+
+  /**
+   * Takes a directory, which is created if it is missing, and reads its journal.
+   * @throws StateDirectoryInUseError | JournalFormatError | JournalAccessError | FileAccessError
+   */
+  static open(path: string, opener: Opener): StateDirectory {
+    const claim = claimOf(path, opener);
+    try {
+      const { log, payloads, losses } = openLog(new FileJournalStorage(path), 'journal', runJournalFormat);
+      let earlier: RunBooks | undefined;
+      for (const payload of payloads) earlier = RunBooks.after(earlier, decodeEntry(payload));
+      return new StateDirectory(path, claim, log, earlier, losses);
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+  }
+
+  /** Whether the files of a stored result are there, complete in length. */
+  isReadable(stored: StoredResult): boolean {
+    try {
+      readStoredIndex(resultsDirectory(this.path), stored);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** SD2. Removes the files of all results but these. */
+  sweep(stored: Iterable<StoredResult>): void {
+    const results = resultsDirectory(this.path);
+    const keptByRun = new Map<string, Set<string>>();
+    for (const result of stored) {
+      const kept = keptByRun.get(result.run) ?? new Set<string>();
+      keptByRun.set(result.run, kept);
+      for (const name of storedFileNames(result, readStoredIndex(results, result))) kept.add(name);
+    }
+    for (const run of namesIn(results)) {
+      const [directory, kept] = [join(results, run), keptByRun.get(run)];
+      if (kept === undefined) rmSync(directory, { recursive: true, force: true });
+      else for (const name of namesIn(directory)) if (!kept.has(name)) rmSync(join(directory, name), { force: true });
+    }
+  }
+
+  /** Gives the directory back. */
+  async close(): Promise<void> {
+    await this.log.close();
+    this.#claim.release();
+  }
+}
+
+function claimOf(path: string, { run, job, since }: Opener): PathClaim {
+  try {
+    mkdirSync(path, { recursive: true });
+    return PathClaim.take(join(realpathSync(path), 'owner'), { run, job, vertex: 'the state directory', since });
+  } catch (error) {
+    if (!(error instanceof OutputInUseError)) throw fileProblem(path, 'write', error);
+    const { owner, claim } = error;
+    const remedy = `Wait until it ends, or use another directory${owner?.isHere === true ? '' : `. If no such process exists, delete ${claim}`}`;
+    throw new StateDirectoryInUseError(path, owner, remedy, { cause: error });
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

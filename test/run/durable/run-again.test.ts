@@ -1,0 +1,318 @@
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { collect, forEach, fromArray, Job, jsonLinesFile, noRestart, toJsonLinesFile } from '../../../src/index.ts';
+import type { JobReceipt, JobRunOptions, Sink } from '../../../src/index.ts';
+import { runStory } from '../../support/run-story.ts';
+
+interface Text {
+  readonly id: number;
+}
+
+/** What the user may change between two runs. */
+interface Version {
+  /** Behind the paid step. */
+  readonly fix?: (text: Text) => Text;
+  /** Before it. */
+  readonly prepare?: (text: Text) => Text;
+  readonly sink?: Sink<Text>;
+  readonly parallelism?: number;
+}
+
+const asItIs = (text: Text): Text => text;
+const withBug = (text: Text): Text => {
+  if (text.id === 33) throw new TypeError('no label');
+  return text;
+};
+
+let home: string;
+let paid: number[];
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'run-again-'));
+  paid = [];
+  writeFileSync(at('texts.jsonl'), linesOf(0, 60));
+});
+
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const at = (name: string): string => join(home, name);
+
+const linesOf = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, index) => `${JSON.stringify({ id: from + index })}\n`).join('');
+
+/** Texts, a step that is paid by the call, a kept result, and the user's code behind it. */
+function labels({ fix = asItIs, prepare = asItIs, sink, parallelism = 2 }: Version = {}): Job {
+  const job = Job.create('labels', { parallelism });
+  job
+    .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
+    .map(prepare, { uid: 'prepare' })
+    .mapAsync(
+      async (text) => {
+        paid.push(text.id);
+        return text;
+      },
+      { uid: 'label' },
+    )
+    .rebalance({ exchange: 'blocking' })
+    .map(fix, { uid: 'fix' })
+    .sink('out', sink ?? toJsonLinesFile(at('out.jsonl')));
+  return job;
+}
+
+async function run(version?: Version, options: JobRunOptions = {}): Promise<JobReceipt> {
+  const { receipt } = await runStory(labels(version), { stateDirectory: at('state'), ...options });
+  return receipt;
+}
+
+const written = (): number[] =>
+  readdirSync(home)
+    .filter((name) => name.startsWith('out'))
+    .flatMap((name) => readFileSync(at(name), 'utf8').split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => (JSON.parse(line) as Text).id)
+    .sort((a, b) => a - b);
+
+const numbers = (count: number): number[] => [...Array(count).keys()];
+
+const fails = (options: JobRunOptions = {}) =>
+  expect(run({ fix: withBug }, { restartBackoff: noRestart(), ...options })).rejects.toMatchObject({
+    code: 'JOB_FAILED',
+  });
+
+describe('a bug behind the paid step', () => {
+  it('is fixed, and nothing is paid again', async () => {
+    await fails();
+    expect(paid).toHaveLength(60);
+    const { resumed, tasks } = await run();
+    expect(paid).toHaveLength(60);
+    expect(written()).toEqual(numbers(60));
+    expect(resumed).toMatchObject({ tasks: 2, results: 2, records: 60 });
+    expect(tasks.attempts).toBe(2);
+  });
+
+  it('may come twice', async () => {
+    await fails();
+    await fails();
+    await run();
+    expect(paid).toHaveLength(60);
+    expect(written()).toEqual(numbers(60));
+  });
+
+  it('is told in the receipt, with the reason', async () => {
+    await fails();
+    const receipt = await run();
+    expect(receipt.toString()).toContain('results re-used from an earlier run: 2, 60 records');
+    expect(receipt.toString()).toContain('"fix" runs again: the function of "fix" changed');
+  });
+
+  it('does not spare a step whose own input changed: everything from there on runs again', async () => {
+    await fails();
+    const { resumed } = await run({ prepare: (text) => ({ id: text.id }) });
+    expect(paid).toHaveLength(120);
+    expect(written()).toEqual(numbers(60));
+    expect(resumed?.rerun.map(({ operator }) => operator)).toEqual(['texts', 'fix']);
+  });
+});
+
+describe('a job that has finished', () => {
+  it('does nothing, and leaves a small directory', async () => {
+    await run();
+    const { tasks, resumed } = await run();
+    expect([tasks.attempts, resumed?.tasks, paid.length]).toEqual([0, 4, 60]);
+    expect(readdirSync(at('state'))).toEqual(['journal']);
+  });
+
+  it('runs again from what changed', async () => {
+    await run();
+    await run({ fix: (text) => ({ id: text.id + 1_000 }) });
+    expect(written()).toEqual(numbers(60).map((id) => id + 1_000));
+  });
+
+  it('runs again as a whole with rerun: true', async () => {
+    await run();
+    const { tasks } = await run({}, { rerun: true });
+    expect([tasks.attempts, paid.length]).toEqual([4, 120]);
+    expect(written()).toEqual(numbers(60));
+  });
+
+  it('reads what was appended to its input since', async () => {
+    await run();
+    appendFileSync(at('texts.jsonl'), linesOf(60, 70));
+    const { resumed } = await run();
+    expect(written()).toEqual(numbers(70));
+    expect(resumed?.rerun[0]).toMatchObject({ operator: 'texts', why: expect.stringContaining('has grown') });
+  });
+});
+
+describe('a job that has not finished', () => {
+  it('continues with its input as it was, although records were appended', async () => {
+    await fails();
+    appendFileSync(at('texts.jsonl'), linesOf(60, 70));
+    await run();
+    expect(written()).toEqual(numbers(60));
+    expect(paid).toHaveLength(60);
+  });
+
+  it('begins anew where its input was replaced', async () => {
+    await fails();
+    writeFileSync(at('texts.jsonl'), linesOf(100, 130));
+    const { resumed } = await run();
+    expect(written()).toEqual(numbers(30).map((id) => id + 100));
+    expect(resumed?.rerun[0]).toMatchObject({ operator: 'texts', why: expect.stringContaining('texts.jsonl') });
+  });
+
+  it('recomputes a result whose files are gone or cut', async () => {
+    await fails();
+    const results = join(at('state'), 'results');
+    const directory = join(results, readdirSync(results)[0] as string);
+    const file = readdirSync(directory).find((name) => name.endsWith('.0')) as string;
+    writeFileSync(join(directory, file), readFileSync(join(directory, file)).subarray(0, -1));
+    const { resumed } = await run();
+    expect(written()).toEqual(numbers(60));
+    expect(resumed?.tasks).toBe(1);
+  });
+
+  it('recomputes a result with a changed bit, when that is read', async () => {
+    await fails();
+    const results = join(at('state'), 'results');
+    const directory = join(results, readdirSync(results)[0] as string);
+    const file = join(directory, readdirSync(directory).find((name) => name.endsWith('.0')) as string);
+    const bytes = readFileSync(file);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 4;
+    writeFileSync(file, bytes);
+    const { failovers } = await run();
+    expect(failovers).toHaveLength(1);
+    expect(written()).toEqual(numbers(60));
+  });
+
+  it('begins from the start with another parallelism', async () => {
+    await fails();
+    await run({ parallelism: 3 });
+    expect(written()).toEqual(numbers(60));
+    expect(paid).toHaveLength(120);
+  });
+});
+
+describe('sinks', () => {
+  it('a part that was deleted since is written again', async () => {
+    await run();
+    rmSync(at('out-00001-of-00002.jsonl'));
+    const { resumed } = await run();
+    expect(written()).toEqual(numbers(60));
+    expect(resumed?.tasks).toBeLessThan(4);
+  });
+
+  it('no part of an earlier version stays beside those of another parallelism', async () => {
+    await run();
+    await run({ parallelism: 3 });
+    expect(readdirSync(home).filter((name) => name.startsWith('out'))).toHaveLength(3);
+    expect(written()).toEqual(numbers(60));
+  });
+
+  it('a sink that cannot replace its records gets none twice, unless rerun: true says so', async () => {
+    const got: number[] = [];
+    const sink = forEach<Text>(({ id }) => void got.push(id));
+    await run({ sink });
+    await expect(run({ sink, fix: (text) => ({ id: text.id }) })).rejects.toMatchObject({
+      cause: { code: 'OUTPUT_COMMITTED', sink: 'out', changed: [{ operator: 'fix' }] },
+    });
+    expect(got).toHaveLength(60);
+    await run({ sink, fix: (text) => ({ id: text.id }) }, { rerun: true });
+    expect(got).toHaveLength(120);
+  });
+
+  it('collect: the records are collected anew in each process, from what is kept', async () => {
+    await fails();
+    const collected = collect<Text>();
+    const { resumed } = await run({ sink: collected });
+    expect(collected.records.map(({ id }) => id).sort((a, b) => a - b)).toEqual(numbers(60));
+    expect([resumed?.results, paid.length]).toEqual([2, 60]);
+  });
+});
+
+describe('options', () => {
+  it("resume: 'require' fails if there is nothing to continue", async () => {
+    await expect(run({}, { resume: 'require' })).rejects.toMatchObject({ cause: { code: 'NOTHING_TO_RESUME' } });
+    expect(paid).toEqual([]);
+  });
+
+  it("resume: 'require' continues", async () => {
+    await fails();
+    await run({}, { resume: 'require' });
+    expect(paid).toHaveLength(60);
+  });
+
+  it("resume: 'never' uses nothing from before", async () => {
+    await fails();
+    const { resumed } = await run({}, { resume: 'never' });
+    expect([resumed, paid.length]).toEqual([undefined, 120]);
+  });
+
+  it('a source that cannot be read again needs a reliable exchange behind it', () => {
+    const job = Job.create('ticks');
+    job
+      .source('ticks', { ...fromArray([1]), replayable: false, deterministic: false })
+      .map((tick) => tick)
+      .sink('out', collect());
+    expect(() => job.run({ stateDirectory: at('state') })).toThrow(/cannot be read again.*reliable exchange/);
+  });
+});
+
+describe('the owner of a state directory', () => {
+  it('SD1: is one run, and refuses others with its process, host and start', async () => {
+    let refused: Promise<unknown> | undefined;
+    const sink = forEach<Text>(() => {
+      refused ??= expect(run({ sink })).rejects.toMatchObject({
+        cause: {
+          code: 'STATE_DIRECTORY_IN_USE',
+          owner: { pid: process.pid, isHere: true, job: 'labels', since: expect.any(String) },
+        },
+      });
+    });
+    await run({ sink });
+    await refused;
+    expect(refused).toBeDefined();
+    // It is free again.
+    await run();
+  });
+});
+
+describe('a process that dies at any instant', () => {
+  it.each([1, 2, 3])('is continued by another, and the output is right (%i)', async (parallelism) => {
+    const [state, out] = [at('state'), at('out.jsonl')];
+    const copies: string[] = [];
+    const job = labels({ parallelism });
+    const events = new Set<number>();
+    let count = 0;
+    const { receipt } = await runStory(job, {
+      stateDirectory: state,
+      inspect: () => {
+        // A copy of the disk as it is now: what another process finds after SIGKILL.
+        if (count++ % (parallelism * 11) !== 0 || !existsSync(state) || copies.length >= 12) return;
+        const copy = at(`copy-${copies.length}`);
+        cpSync(state, copy, { recursive: true, filter: (path) => !path.includes('kintsugi') });
+        copies.push(copy);
+      },
+    });
+    expect(receipt.resumed).toBeUndefined();
+    expect(copies.length).toBeGreaterThan(5);
+    for (const copy of copies) {
+      rmSync(out, { force: true });
+      const { receipt: next } = await runStory(labels({ parallelism }), { stateDirectory: copy });
+      events.add(next.resumed?.tasks ?? -1);
+      expect(written()).toEqual(numbers(60));
+    }
+    // Some found finished tasks, some did not.
+    expect(events.size).toBeGreaterThan(1);
+  });
+});
