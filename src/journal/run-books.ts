@@ -15,6 +15,8 @@ export class RunBooks {
   readonly run: RunId;
   readonly identity: JobIdentity;
   readonly beganAtMs: number;
+  /** When the first of the runs began that continue each other up to this one. */
+  readonly firstBeganAtMs: number;
   /** By vertex and subtask: the files that sinks write. */
   readonly parts: readonly (readonly string[])[];
   readonly #plans: Map<number, unknown>;
@@ -22,9 +24,18 @@ export class RunBooks {
   readonly #finished: Map<number, readonly EntryResult[]>[];
   #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
 
-  private constructor({ run, atMs, identity, finished, parts, plans }: Extract<RunEntry, { type: 'run.began' }>) {
+  private constructor({
+    run,
+    atMs,
+    firstAtMs,
+    identity,
+    finished,
+    parts,
+    plans,
+  }: Extract<RunEntry, { type: 'run.began' }>) {
     this.run = run;
     this.beganAtMs = atMs;
+    this.firstBeganAtMs = firstAtMs;
     this.identity = identity;
     this.parts = parts;
     this.#plans = new Map(plans);

@@ -10,10 +10,10 @@ export const runJournalFormat: LogFormat = {
 };
 
 /** Source plans are data that `structuredClone` can copy: dates, maps, bigints, bytes. */
-const packr = new Packr({ useRecords: false, moreTypes: true, useBigIntExtension: true, structuredClone: true });
+const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true });
 
 export function encodeEntry(entry: RunEntry): Uint8Array {
-  return packr.pack(entry).slice();
+  return new Uint8Array(packr.pack(entry));
 }
 
 /** @throws Error for bytes that are no entry; those of a whole record are one. */

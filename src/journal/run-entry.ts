@@ -29,6 +29,8 @@ export type RunEntry =
       readonly type: 'run.began';
       readonly run: RunId;
       readonly atMs: number;
+      /** When the first of the runs began that continue each other up to this one. */
+      readonly firstAtMs: number;
       readonly identity: JobIdentity;
       readonly finished: readonly FinishedTask[];
       /** By index of the vertex and subtask: the absolute paths of the files that its sink writes, if it writes files. */

@@ -65,7 +65,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [] },
-  run: { '.': ['folds', 'identity'], folds: [], identity: ['.'] },
+  run: { '.': ['folds', 'identity', 'durable'], folds: [], identity: ['.'], durable: ['.', 'folds', 'identity'] },
   api: { '.': ['explain'], explain: ['.'] },
   partitions: {
     '.': ['records'],

@@ -199,7 +199,7 @@ class StoredFile implements DurableFile {
 }
 
 /** The name of a result's index. */
-export function indexName(id: Pick<ResultPartitionId, 'partition' | 'attempt'>): string {
+function indexName(id: Pick<ResultPartitionId, 'partition' | 'attempt'>): string {
   return `${resultFileName(id)}.index`;
 }
 

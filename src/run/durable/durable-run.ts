@@ -129,6 +129,7 @@ export class DurableRun {
       type: 'run.began',
       run,
       atMs: clock.epochMs(),
+      firstAtMs: earlier === undefined || earlier.end?.status === 'finished' ? clock.epochMs() : earlier.firstBeganAtMs,
       identity,
       finished: this.#restoredTasks(resumed),
       parts,

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { partPath } from '../../connectors/outputs/part-file.ts';
@@ -16,20 +16,32 @@ export function partsOf({ programs, jobGraph }: JobPlan): readonly (readonly str
 }
 
 /**
- * Removes the files that an earlier run committed and this one will not replace, because its sinks have other paths or
- * another parallelism: no output is left that mixes two versions of a job.
+ * Removes the files that an earlier run wrote and this one will not replace, because its sinks have other paths or another
+ * parallelism: no output is left that mixes two versions of a job. A task may have committed its file without a trace in the
+ * journal, so a file that was written since the run began counts too: the run had claimed its name.
  *
  * @throws FileAccessError
  */
 export function removeStaleParts(books: RunBooks, parts: readonly (readonly string[])[]): void {
   const written = new Set(parts.flat());
-  for (const { vertex, subtask } of books.finished()) {
-    const part = books.parts[vertex]?.[subtask];
-    if (part === undefined || written.has(part)) continue;
-    try {
-      rmSync(part, { force: true });
-    } catch (error) {
-      throw fileProblem(part, 'delete', error);
+  for (const [vertex, paths] of books.parts.entries()) {
+    for (const [subtask, part] of paths.entries()) {
+      if (written.has(part)) continue;
+      const isFinished = books.resultsOf({ vertex, subtask }) !== undefined;
+      if (isFinished || isWrittenSince(part, books.firstBeganAtMs)) remove(part);
     }
+  }
+}
+
+function isWrittenSince(path: string, epochMs: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && found.mtimeMs >= epochMs;
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    throw fileProblem(path, 'delete', error);
   }
 }

@@ -81,9 +81,18 @@ export class RunJournal {
     const { log } = this.#options;
     const books = this.#books;
     if (books?.end?.status !== 'finished') return log.sync();
-    const { run, identity, beganAtMs: atMs, parts, plans } = books;
+    const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, plans } = books;
     const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
-    const began = encodeEntry({ type: 'run.began', run, atMs, identity, finished, parts, plans: [...plans] });
+    const began = encodeEntry({
+      type: 'run.began',
+      run,
+      atMs,
+      firstAtMs,
+      identity,
+      finished,
+      parts,
+      plans: [...plans],
+    });
     const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished' });
     await log.replaceWith([began, began, ended]);
   }

@@ -26,11 +26,6 @@ export function resultsDirectory(stateDirectory: string): string {
   return join(stateDirectory, 'results');
 }
 
-/** The directory of remembered answers in a state directory. */
-export function answersDirectory(stateDirectory: string): string {
-  return join(stateDirectory, 'answers');
-}
-
 /**
  * The state directory of a run, which owns it until it is closed: a claim, the journal, result files, remembered answers.
  *

@@ -171,7 +171,7 @@ describe('a job that has not finished', () => {
     expect(resumed?.rerun[0]).toMatchObject({ operator: 'texts', why: expect.stringContaining('texts.jsonl') });
   });
 
-  it('recomputes a result whose files are gone or cut', async () => {
+  it('SD2: recomputes a result whose files are gone or cut', async () => {
     await fails();
     const results = join(at('state'), 'results');
     const directory = join(results, readdirSync(results)[0] as string);
@@ -284,6 +284,32 @@ describe('the owner of a state directory', () => {
     expect(refused).toBeDefined();
     // It is free again.
     await run();
+  });
+});
+
+describe('a damaged journal', () => {
+  it('a changed bit anywhere in it costs work at the most, never the output', async () => {
+    await fails();
+    const journal = readFileSync(join(at('state'), 'journal'));
+    for (let place = 5; place < journal.length; place += Math.ceil(journal.length / 12)) {
+      const copy = at('copy');
+      rmSync(copy, { recursive: true, force: true });
+      cpSync(at('state'), copy, { recursive: true });
+      const damaged = Buffer.from(journal);
+      damaged[place] = (damaged[place] as number) ^ 16;
+      writeFileSync(join(copy, 'journal'), damaged);
+      await run({}, { stateDirectory: copy });
+      expect(written()).toEqual(numbers(60));
+    }
+  });
+
+  it('of another version is refused, and stays as it is', async () => {
+    await fails();
+    const file = join(at('state'), 'journal');
+    writeFileSync(file, `not a journal${' '.repeat(100)}`);
+    const before = readFileSync(file);
+    await expect(run()).rejects.toMatchObject({ cause: { code: 'JOURNAL_FORMAT' } });
+    expect(readFileSync(file)).toEqual(before);
   });
 });
 

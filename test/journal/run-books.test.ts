@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import type { RunId } from '../../src/ids.ts';
+import type { JobIdentity } from '../../src/journal/identity/job-identity.ts';
+import { RunBooks } from '../../src/journal/run-books.ts';
+import { type EntryTask, isVital, type RunEntry } from '../../src/journal/run-entry.ts';
+import { decodeEntry, encodeEntry } from '../../src/journal/run-entry-codec.ts';
+
+const identity: JobIdentity = {
+  job: 'labels',
+  mode: 'batch',
+  vertices: ['texts', 'fix'].map((id) => ({ id, parallelism: 3, steps: [] })),
+  edges: [],
+};
+
+const began = (run: string, finished: Extract<RunEntry, { type: 'run.began' }>['finished'] = []): RunEntry => ({
+  type: 'run.began',
+  run: run as RunId,
+  atMs: 1,
+  firstAtMs: 1,
+  identity,
+  finished,
+  parts: [[], ['/out-0', '/out-1', '/out-2']],
+  plans: [[0, { files: ['a.jsonl'], at: new Date(3), ends: new Map([['a', 5n]]) }]],
+});
+
+const task = fc.record({ vertex: fc.integer({ min: 0, max: 1 }), subtask: fc.integer({ min: 0, max: 2 }) });
+
+const entry: fc.Arbitrary<RunEntry> = fc.oneof(
+  task.map((of): RunEntry => {
+    const stored = { run: 'r' as RunId, partition: 0 as never, attempt: 0 as never, records: 2, bytes: 9 };
+    return { type: 'task.finished', ...of, results: [{ edge: 0, stored }] };
+  }),
+  fc.array(task, { maxLength: 3 }).map((tasks): RunEntry => ({ type: 'tasks.restarted', tasks })),
+  fc.constant<RunEntry>({ type: 'source.planned', vertex: 1, plan: { end: 7 } }),
+);
+
+const fold = (entries: readonly RunEntry[]): RunBooks => {
+  let books: RunBooks | undefined;
+  for (const next of entries) books = RunBooks.after(books, next);
+  return books as RunBooks;
+};
+
+const contents = (books: RunBooks) => ({
+  run: books.run,
+  finished: [...books.finished()],
+  plans: [...books.plans],
+  end: books.end,
+});
+
+describe('the books of a run', () => {
+  it('RB1: a task counts as finished from its entry until one that restarts it', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
+        const finished = new Set<string>();
+        const key = ({ vertex, subtask }: EntryTask): string => `${vertex}/${subtask}`;
+        for (const next of entries) {
+          if (next.type === 'task.finished') finished.add(key(next));
+          if (next.type === 'tasks.restarted') for (const restarted of next.tasks) finished.delete(key(restarted));
+        }
+        const books = fold([began('r'), ...entries]);
+        expect([...books.finished()].map(key)).toEqual([...finished].sort());
+      }),
+    );
+  });
+
+  it('RB1: entries that were written and read again give the same books', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
+        const all = [began('r'), ...entries];
+        expect(contents(fold(all.map((next) => decodeEntry(encodeEntry(next)))))).toEqual(contents(fold(all)));
+      }),
+    );
+  });
+
+  it('RB2: an entry that occurs twice in a row counts once', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
+        const all = [began('r'), ...entries];
+        const twice = all.flatMap((next) => (isVital(next) ? [next, next] : [next]));
+        expect(contents(fold(twice))).toEqual(contents(fold(all)));
+      }),
+    );
+  });
+
+  it('takes over what is told at the beginning of a run, and nothing else from before', () => {
+    const results = [{ vertex: 1, subtask: 2, results: [] }];
+    const books = fold([
+      began('first'),
+      { type: 'task.finished', vertex: 0, subtask: 0, results: [] },
+      began('second', results),
+    ]);
+    expect(contents(books)).toMatchObject({ run: 'second', finished: results });
+  });
+
+  it('ignores entries of a run whose beginning is lost', () => {
+    expect(RunBooks.after(undefined, { type: 'task.finished', vertex: 0, subtask: 0, results: [] })).toBeUndefined();
+  });
+
+  it('knows how the run ended', () => {
+    expect(fold([began('r'), { type: 'run.ended', atMs: 4, status: 'failed' }]).end).toEqual({
+      atMs: 4,
+      status: 'failed',
+    });
+  });
+});

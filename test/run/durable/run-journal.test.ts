@@ -1,0 +1,104 @@
+import type { JobEvent } from '../../../src/actors/job-event.ts';
+import { planJob } from '../../../src/api/job-planner.ts';
+import { collect, fromArray, Job } from '../../../src/index.ts';
+import type { RunId } from '../../../src/ids.ts';
+import { openLog } from '../../../src/journal/journal-log.ts';
+import { RunBooks } from '../../../src/journal/run-books.ts';
+import { decodeEntry, runJournalFormat } from '../../../src/journal/run-entry-codec.ts';
+import { RunJournal } from '../../../src/run/durable/run-journal.ts';
+import { jobShape } from '../../../src/run/folds/job-shape.ts';
+import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
+import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+
+const storage = () => new MemoryJournalStorage();
+
+async function journalOf(on: MemoryJournalStorage, failed: (cause: Error) => void = () => {}) {
+  const job = Job.create('sums', { parallelism: 2 });
+  job
+    .source('numbers', fromArray([1, 2]))
+    .rebalance({ exchange: 'reliable' })
+    .sink('out', collect());
+  const plan = planJob(job);
+  const { log } = openLog(on, 'journal', runJournalFormat);
+  const journal = new RunJournal({ log, shape: jobShape(plan), clock: { epochMs: () => 7 }, failed });
+  const run = 'r' as RunId;
+  await journal.begin({
+    type: 'run.began',
+    run,
+    atMs: 1,
+    firstAtMs: 1,
+    identity: jobIdentity(plan),
+    finished: [],
+    parts: [],
+    plans: [],
+  });
+  return { journal, log };
+}
+
+const ended = (vertex: number): JobEvent =>
+  ({
+    type: 'task.ended',
+    atMs: 0,
+    task: '',
+    vertex,
+    attempt: 0,
+    recordsIn: 1,
+    recordsOut: 1,
+    isCurtailed: false,
+  }) as never;
+const finished = (vertex: number): JobEvent =>
+  ({ type: 'task.stateChanged', atMs: 0, task: '', vertex, attempt: 0, state: 'finished' }) as never;
+const restarted = (...regions: number[]): JobEvent => ({ type: 'failover.decided', atMs: 0, regions }) as never;
+
+function read(on: MemoryJournalStorage): RunBooks | undefined {
+  let books: RunBooks | undefined;
+  for (const payload of openLog(on, 'journal', runJournalFormat).payloads) {
+    books = RunBooks.after(books, decodeEntry(payload));
+  }
+  return books;
+}
+
+const tasksOf = (books: RunBooks | undefined): string[] =>
+  [...(books?.finished() ?? [])].map(({ vertex, subtask }) => `${vertex}/${subtask}`);
+
+describe('the journal of a run', () => {
+  it('RJ1: after every event, the log gives the books', async () => {
+    const on = storage();
+    const { journal } = await journalOf(on);
+    const seen: string[][] = [];
+    for (const event of [ended(0), finished(0), ended(2), finished(2), restarted(2), ended(2), finished(2)]) {
+      journal.next(event);
+      expect(tasksOf(read(on))).toEqual(tasksOf(journal.books));
+      seen.push(tasksOf(journal.books));
+    }
+    expect(seen).toEqual([[], ['0/0'], ['0/0'], ['0/0', '1/0'], ['0/0'], ['0/0'], ['0/0', '1/0']]);
+  });
+
+  it('a task counts once its end was handled, and one that was restored is in the books already', async () => {
+    const on = storage();
+    const { journal } = await journalOf(on);
+    journal.next(finished(1));
+    expect(tasksOf(journal.books)).toEqual([]);
+  });
+
+  it.each(['finished', 'failed'] as const)('a job that has %s', async (status) => {
+    const on = storage();
+    const { journal } = await journalOf(on);
+    for (const event of [ended(0), finished(0)]) journal.next(event);
+    journal.next({ type: 'job.statusChanged', atMs: 9, status });
+    await journal.compact();
+    expect(read(on)?.end).toEqual({ status, atMs: 7 });
+    expect(tasksOf(read(on))).toEqual(['0/0']);
+  });
+
+  it('RJ2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {
+    const on = storage();
+    const failures: Error[] = [];
+    const { journal, log } = await journalOf(on, (cause) => failures.push(cause));
+    await log.close();
+    for (const event of [ended(0), finished(0), restarted(0)]) journal.next(event);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toMatchObject({ code: 'UNRECOVERABLE' });
+    expect(tasksOf(journal.books)).toEqual([]);
+  });
+});
