@@ -95,11 +95,10 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { slotLimit } = executors;
   const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
   seams.cluster?.({ executors, connections });
-  const failureHandling = failureHandlingOf(options);
   const { slotRequestTimeoutMs } = options;
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, delay: delayActor, observe, actors },
-    ...{ failureHandling, slotRequestTimeoutMs, cancellationTimeoutMs },
+    ...{ failureHandling: failureHandlingOf(options), slotRequestTimeoutMs, cancellationTimeoutMs },
   });
   run.start(master);
   return run;

@@ -64,7 +64,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     answers: ['.', 'calls', 'identity'],
     task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
-  journal: { '.': [], identity: [] },
+  journal: { '.': [], identity: [], run: ['.', 'identity'] },
   run: { '.': ['folds', 'identity', 'durable'], folds: [], identity: ['.'], durable: ['.', 'folds', 'identity'] },
   api: { '.': ['explain'], explain: ['.'] },
   partitions: {

@@ -1,6 +1,6 @@
 import { createActor, enqueueActions } from 'xstate';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
-import type { ExecutorGateway, PlacedRegistration, VerifiedResults } from '../../actors/executor-gateway.ts';
+import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type {
   FoundResult,
@@ -16,6 +16,7 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultP
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { JobMasterActorRef } from './job-master-machine.ts';
+import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
 import { ResultPromotion } from './result-promotion.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
@@ -330,26 +331,4 @@ export class ExecutorConnections implements ExecutorGateway {
   #later(callback: () => void): void {
     this.#options.clock.setImmediate(callback);
   }
-}
-
-function grouped<Key, Value>(values: readonly Value[], keyOf: (value: Value) => Key): Map<Key, readonly Value[]> {
-  const groups = new Map<Key, Value[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
-}
-
-/** The intersection of two lists of results. */
-function both(results: readonly ResultPartitionId[], others: readonly ResultPartitionId[]): ResultPartitionId[] {
-  if (others.length === 0) return [];
-  const partitions = new Set(others.map(({ partition }) => partition));
-  return results.filter(({ partition }) => partitions.has(partition));
-}
-
-function newOnes(placed: readonly PlacedRegistration[]): ResultPartitionId[] {
-  return placed.flatMap(({ registration: { origin, id } }) => (origin === 'again' ? [] : [id]));
 }

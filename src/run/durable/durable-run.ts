@@ -6,7 +6,7 @@ import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import { compareIdentities } from '../../journal/identity/compare-identities.ts';
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
-import type { RunBooks } from '../../journal/run-books.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
 import type { SourcePlanContext } from '../../operators/source.ts';
 import type { JobShape } from '../folds/job-shape.ts';

@@ -1,5 +1,5 @@
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
-import type { RunBooks } from '../../journal/run-books.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { SourcePlanContext } from '../../operators/source.ts';
 import { changeBetweenPlans, changeSincePlan } from '../identity/source-change.ts';
 import type { JobPlan } from '../job-plan.ts';

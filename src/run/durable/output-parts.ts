@@ -2,7 +2,7 @@ import { rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { partPath } from '../../connectors/outputs/part-file.ts';
-import type { RunBooks } from '../../journal/run-books.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { JobPlan } from '../job-plan.ts';
 
 /** By vertex and subtask: the absolute paths of the files that the sinks of a job write and replace. */

@@ -2,8 +2,8 @@ import { affectedRegions } from '../../failover/affected-regions.ts';
 import type { Topology } from '../../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
-import type { RunBooks } from '../../journal/run-books.ts';
-import type { EntryResult } from '../../journal/run-entry.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { EntryResult } from '../../journal/run/run-entry.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 

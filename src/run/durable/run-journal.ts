@@ -5,9 +5,9 @@ import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JournalLog } from '../../journal/journal-log.ts';
-import { RunBooks } from '../../journal/run-books.ts';
-import { type EntryResult, type EntryTask, isVital, type RunEnd, type RunEntry } from '../../journal/run-entry.ts';
-import { encodeEntry } from '../../journal/run-entry-codec.ts';
+import { RunBooks } from '../../journal/run/run-books.ts';
+import { type EntryResult, type EntryTask, isVital, type RunEnd, type RunEntry } from '../../journal/run/run-entry.ts';
+import { encodeEntry } from '../../journal/run/run-entry-codec.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 
 export interface RunJournalOptions {
@@ -22,8 +22,8 @@ export interface RunJournalOptions {
  * Writes the journal of a run, from its events, and keeps the books that a later run will read there. An event is written
  * before anything that follows from it.
  *
- * RJ1 The books are the fold of the entries in the log.
- * RJ2 After an entry that could not be written, nothing is written any more.
+ * RE1 The books are the fold of the entries in the log.
+ * RE2 After an entry that could not be written, nothing is written any more.
  */
 export class RunJournal {
   readonly #options: RunJournalOptions;

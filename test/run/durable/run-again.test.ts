@@ -61,7 +61,7 @@ function labels({ fix = asItIs, prepare = asItIs, sink, parallelism = 2 }: Versi
         paid.push(text.id);
         return text;
       },
-      { uid: 'label' },
+      { uid: 'label', remember: false },
     )
     .rebalance({ exchange: 'blocking' })
     .map(fix, { uid: 'fix' })

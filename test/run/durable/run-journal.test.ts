@@ -3,8 +3,8 @@ import { planJob } from '../../../src/api/job-planner.ts';
 import { collect, fromArray, Job } from '../../../src/index.ts';
 import type { RunId } from '../../../src/ids.ts';
 import { openLog } from '../../../src/journal/journal-log.ts';
-import { RunBooks } from '../../../src/journal/run-books.ts';
-import { decodeEntry, runJournalFormat } from '../../../src/journal/run-entry-codec.ts';
+import { RunBooks } from '../../../src/journal/run/run-books.ts';
+import { decodeEntry, runJournalFormat } from '../../../src/journal/run/run-entry-codec.ts';
 import { RunJournal } from '../../../src/run/durable/run-journal.ts';
 import { jobShape } from '../../../src/run/folds/job-shape.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
@@ -62,7 +62,7 @@ const tasksOf = (books: RunBooks | undefined): string[] =>
   [...(books?.finished() ?? [])].map(({ vertex, subtask }) => `${vertex}/${subtask}`);
 
 describe('the journal of a run', () => {
-  it('RJ1: after every event, the log gives the books', async () => {
+  it('RE1: after every event, the log gives the books', async () => {
     const on = storage();
     const { journal } = await journalOf(on);
     const seen: string[][] = [];
@@ -91,7 +91,7 @@ describe('the journal of a run', () => {
     expect(tasksOf(read(on))).toEqual(['0/0']);
   });
 
-  it('RJ2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {
+  it('RE2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {
     const on = storage();
     const failures: Error[] = [];
     const { journal, log } = await journalOf(on, (cause) => failures.push(cause));

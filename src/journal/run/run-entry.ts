@@ -1,6 +1,6 @@
-import type { RunId } from '../ids.ts';
-import type { JobIdentity } from './identity/job-identity.ts';
-import type { StoredResult } from './stored-result.ts';
+import type { RunId } from '../../ids.ts';
+import type { JobIdentity } from '../identity/job-identity.ts';
+import type { StoredResult } from '../stored-result.ts';
 
 /** A result of a finished task, by the index of its edge in the job's identity. */
 export interface EntryResult {

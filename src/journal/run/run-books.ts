@@ -1,6 +1,6 @@
-import { IllegalStateError } from '../errors/usage-errors.ts';
-import type { RunId } from '../ids.ts';
-import type { JobIdentity } from './identity/job-identity.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { RunId } from '../../ids.ts';
+import type { JobIdentity } from '../identity/job-identity.ts';
 import type { EntryResult, EntryTask, FinishedTask, RunEnd, RunEntry } from './run-entry.ts';
 
 /**

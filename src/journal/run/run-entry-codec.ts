@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr';
 import type { RunEntry } from './run-entry.ts';
-import type { LogFormat } from './log-scan.ts';
+import type { LogFormat } from '../log-scan.ts';
 
 /** The journal of runs. */
 export const runJournalFormat: LogFormat = {
