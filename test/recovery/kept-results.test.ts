@@ -12,6 +12,7 @@ import {
   releaseKeptResult,
   reliable,
 } from '../../src/index.ts';
+import { changeBetweenPlans, changeSincePlan } from '../../src/run/identity/source-change.ts';
 import { faultPlan } from '../../src/testing/index.ts';
 import { contextOf, drain, failureOf, planSource } from '../connectors/subtasks.ts';
 import { killing, runStory } from '../support/run-story.ts';
@@ -27,11 +28,11 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 const count = 300;
 
 //  numbers[0..1] ─▶ pay ─exchange─▶ sums ─▶ out         the result of `pay` is kept in a directory beyond the job
-function paying(exchange: Exchange, log = { paid: 0 }) {
+function paying(exchange: Exchange, log = { paid: 0 }, end = count) {
   const job = Job.create('paying', { mode: 'streaming', parallelism: 2, deterministic: true });
   const out = collect<number>();
   job
-    .source('numbers', range(0, count))
+    .source('numbers', range(0, end))
     .map((n) => (log.paid++, { n, price: n * 3 }), { uid: 'pay' })
     .rebalance({ exchange })
     .map(({ price }) => price, { uid: 'prices' })
@@ -52,6 +53,24 @@ async function readAgain(directory: string, parallelism: number): Promise<number
 }
 
 const everyNumber = Array.from({ length: count }, (_, n) => n);
+
+it('another process can tell whether a kept result is still the one that it read before', async () => {
+  const directory = join(scratch, 'prices');
+  const source = keptResult(directory);
+  const pay = async (end: number): Promise<unknown> => {
+    await runStory(paying(reliable({ keepResults: { directory } }), undefined, end).job);
+    return planSource(source);
+  };
+  const before = await pay(10);
+  expect(await changeSincePlan(source, before, contextOf())).toBeUndefined();
+  expect(changeBetweenPlans(source, before, await planSource(source))).toBeUndefined();
+  await releaseKeptResult(directory);
+  expect(await changeSincePlan(source, before, contextOf())).toMatch(/prices.*there is no kept result/);
+  const now = await pay(20);
+  const replaced = `the result in ${directory} was replaced`;
+  expect(await changeSincePlan(source, before, contextOf())).toBe(replaced);
+  expect(changeBetweenPlans(source, before, now)).toBe(replaced);
+});
 
 describe.each<[string, (directory: string) => Exchange]>([
   ['reliable', (directory) => reliable({ keepResults: { directory } })],
