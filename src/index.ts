@@ -208,6 +208,14 @@ export {
 export { IllegalStateError, InvalidArgumentError, JobValidationError } from './errors/usage-errors.ts';
 export { CallCostError, RetryAfterError } from './operators/calls/call-errors.ts';
 export { AnswerNotRememberedError, AnswersInUseError } from './operators/answers/answer-errors.ts';
+export {
+  type AnswerFilter,
+  type RememberedAnswer,
+  rememberedAnswers,
+  type RememberedAnswers,
+  type RememberedOperator,
+} from './operators/answers/remembered-answers.ts';
+export type { AnswerOrigin } from './operators/answers/answer-record.ts';
 export type { CallCounts } from './operators/answers/answer-memory.ts';
 export type {
   AttemptNumber,

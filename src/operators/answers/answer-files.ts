@@ -157,9 +157,16 @@ export class AnswerFiles {
   }
 }
 
-/** A name for a new file; names are in the order of their times. */
-export function segmentName(atMs: number, writer: string, number: number): string {
-  return `${timeIn(atMs)}-${writer}-${number}${suffix}`;
+/**
+ * A name for the `number`th file of a writer, or a later one: such a file does not exist. Ids of runs may be drawn from
+ * equal seeds. Names are in the order of their times, and those of one writer in that of their numbers.
+ */
+export function freeSegmentName(storage: JournalStorage, atMs: number, writer: string, number = 0): string {
+  const taken = new Set(storage.list());
+  for (let next = number; ; next++) {
+    const name = `${timeIn(atMs)}-${writer}-${String(next).padStart(6, '0')}${suffix}`;
+    if (!taken.has(name)) return name;
+  }
 }
 
 /** The time in the name of a file. */

@@ -32,8 +32,8 @@ export interface AnswerMemory {
   /** Whether such a call is in flight, which a new asker shares. */
   isInFlight(identity: CallIdentity): boolean;
   /**
-   * Makes a call, or shares the one in flight. The answer is with the operating system before `settled` is called, which
-   * is never on the caller's stack.
+   * Makes a call, or shares the one in flight. The answer is with the operating system before `settled` is called,
+   * which is never on the caller's stack.
    *
    * @param retry number of earlier tries that failed
    */

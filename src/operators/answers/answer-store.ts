@@ -6,7 +6,7 @@ import type { JournalStorage } from '../../journal/journal-storage.ts';
 import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
-import { AnswerFiles, segmentName, segmentTime } from './answer-files.ts';
+import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
 import type { AnswerHead, AnswerOrigin } from './answer-record.ts';
 import { AnswerWriter, type NewAnswer } from './answer-writer.ts';
 
@@ -42,7 +42,7 @@ interface OwnFile {
  * The answers in one directory, for one run, which may not be the only one that uses it.
  *
  * Invariants:
- * - AS1 An answer is with the operating system before its `done` is called; answers of one turn share one write.
+ * - AS1 When `remember` returns, the operating system has the answer.
  * - AS2 What was written is synced within 50 ms, and when the store closes.
  * - AS3 It writes to files of its own alone, and deletes only files that grow no more.
  * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
@@ -52,9 +52,8 @@ export class AnswerStore {
   readonly #files: AnswerFiles;
   readonly #segmentBytes: number;
   #writer: OwnFile | undefined;
+  /** Files that it has begun. */
   #writers = 0;
-  /** Answers of this turn. */
-  #waiting: { readonly answer: NewAnswer; readonly done: (error?: Error) => void }[] = [];
   #refreshedMs: number;
   #syncTimer: unknown;
   #isClosed = false;
@@ -104,15 +103,19 @@ export class AnswerStore {
     return this.#files.find(hash) ?? (this.#refresh() ? this.#files.find(hash) : undefined);
   }
 
-  /** Writes an answer at the end of this turn, and then calls `done`, with an error if it cannot be written. */
-  remember(answer: NewAnswer, done: (error?: Error) => void): void {
-    this.#waiting.push({ answer, done });
-    if (this.#waiting.length === 1) this.#options.clock.setImmediate(() => this.#write());
+  /** AS1. @throws JournalAccessError, such as on a full disk; IllegalStateError after `close` */
+  remember(answer: NewAnswer): void {
+    if (this.#isClosed) throw new IllegalStateError('The run is over, and remembers no more answers');
+    try {
+      this.#append(answer);
+    } catch (error) {
+      this.#dropWriter();
+      throw error;
+    }
   }
 
-  /** Writes and syncs what is waiting, and closes all files. */
+  /** Syncs what was written, and closes all files. */
   async close(): Promise<void> {
-    this.#write();
     this.#isClosed = true;
     this.#options.clock.clearTimeout(this.#syncTimer);
     const writer = this.#writer?.writer;
@@ -127,27 +130,9 @@ export class AnswerStore {
     this.#files.close();
   }
 
-  /** AS1. */
-  #write(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (waiting.length === 0) return;
-    let failure: Error | undefined;
-    try {
-      if (this.#isClosed) throw new IllegalStateError('The run is over, and remembers no more answers');
-      this.#append(waiting.map(({ answer }) => answer));
-    } catch (error) {
-      failure = toError(error);
-      this.#dropWriter();
-    }
-    for (const { done } of waiting) done(failure);
-  }
-
-  #append(answers: readonly NewAnswer[]): void {
+  #append(answer: NewAnswer): void {
     const { writer, segment } = (this.#writer ??= this.#newWriter());
-    for (const [index, place] of writer.append(answers).entries()) {
-      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment, ...place });
-    }
+    for (const place of writer.append([answer])) this.#files.set(answer.identity.hash, { segment, ...place });
     // AS2.
     this.#syncTimer ??= this.#options.clock.setTimeout(() => this.#sync(), syncDelayMs);
     if (writer.size >= this.#segmentBytes) this.#rotate();
@@ -187,23 +172,14 @@ export class AnswerStore {
   }
 
   #create(atMs: number): AnswerWriter {
-    const { storage, processes } = this.#options;
-    const name = this.#freeName(atMs);
+    const { storage, processes, writer } = this.#options;
+    // AS3.
+    const name = freeSegmentName(storage, atMs, `${writer}-${processes.pid}`, this.#writers++);
     try {
       return new AnswerWriter(storage, name, encodeOwner(ownerOf(processes)));
     } catch (error) {
       storage.remove(name);
       throw error;
-    }
-  }
-
-  /** AS3: the name of a file that does not exist. Ids of runs may be drawn from equal seeds. */
-  #freeName(atMs: number): string {
-    const { storage, processes, writer } = this.#options;
-    const taken = new Set(storage.list());
-    for (;;) {
-      const name = segmentName(atMs, `${writer}-${processes.pid}`, this.#writers++);
-      if (!taken.has(name)) return name;
     }
   }
 

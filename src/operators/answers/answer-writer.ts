@@ -31,6 +31,8 @@ export class AnswerWriter {
   readonly name: string;
   readonly #log: JournalLog;
   readonly #originNumbers = new Map<string, number>();
+  /** Most answers have the origin of the one before. */
+  #latest: { readonly origin: AnswerOrigin; readonly number: number } | undefined;
 
   /** Creates the file, with the note of its owner. @throws JournalAccessError */
   constructor(storage: JournalStorage, name: string, ownerNote: Uint8Array) {
@@ -58,6 +60,7 @@ export class AnswerWriter {
     } catch (error) {
       // Their records were not written.
       for (const [key, number] of this.#originNumbers) if (number >= known) this.#originNumbers.delete(key);
+      this.#latest = undefined;
       throw error;
     }
   }
@@ -76,6 +79,7 @@ export class AnswerWriter {
   }
 
   #numberOf(origin: AnswerOrigin, payloads: Uint8Array[]): number {
+    if (origin === this.#latest?.origin) return this.#latest.number;
     const key = JSON.stringify([origin.operator, origin.version]);
     let number = this.#originNumbers.get(key);
     if (number === undefined) {
@@ -83,6 +87,7 @@ export class AnswerWriter {
       this.#originNumbers.set(key, number);
       payloads.push(encodeOrigin(number, origin));
     }
+    this.#latest = { origin, number };
     return number;
   }
 

@@ -26,10 +26,16 @@ export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly graceMs: number;
 }
 
+/** An answer that could not be written. */
+interface Unwritten {
+  readonly packed: Uint8Array;
+  readonly answer: unknown;
+}
+
 /** A call, and its answer once there is one that could not be written. */
 interface Flight {
   readonly call: SharedCall;
-  unwritten: { readonly packed: Uint8Array; readonly answer: unknown } | undefined;
+  unwritten: Unwritten | undefined;
 }
 
 /**
@@ -82,7 +88,7 @@ export class OperatorAnswers implements AnswerMemory {
     const known = this.#flights.get(name);
     if (known !== undefined) {
       const awaited = known.call.join(settled, true);
-      if (known.unwritten !== undefined) this.#write(identity, known, known.unwritten.packed, known.unwritten.answer);
+      if (known.unwritten !== undefined) this.#writeLater(identity, known, known.unwritten);
       return awaited;
     }
     const { clock, graceMs } = this.#options;
@@ -112,9 +118,11 @@ export class OperatorAnswers implements AnswerMemory {
 
   rememberError(identity: CallIdentity, error: Error): void {
     if (!this.#options.remembersErrors) return;
-    const packed = packOutcome({ kind: 'failed', error });
-    // An error that cannot be written is made again.
-    this.#options.store.remember(this.#answerOf(identity, packed, true), () => {});
+    try {
+      this.#options.store.remember(this.#answerOf(identity, packOutcome({ kind: 'failed', error }), true));
+    } catch {
+      // The call is made again, and fails again.
+    }
   }
 
   /** Settles when no call is in flight: those that nobody waits for are answered, or aborted in time. */
@@ -138,11 +146,11 @@ export class OperatorAnswers implements AnswerMemory {
         return;
       }
     } catch (error) {
-      // Never on the asker's stack.
+      // Never on the asker's stack, here and below.
       clock.setImmediate(() => this.#failed(identity, flight, error));
       return;
     }
-    this.#answered(identity, flight, answer);
+    clock.setImmediate(() => this.#answered(identity, flight, answer));
   }
 
   #answered(identity: CallIdentity, flight: Flight, answer: unknown): void {
@@ -151,7 +159,7 @@ export class OperatorAnswers implements AnswerMemory {
       packed = packOutcome({ kind: 'answered', answer });
     } catch (error) {
       const refusal = this.#refusal(error, 'it is no plain data', 'Return plain data');
-      this.#options.clock.setImmediate(() => this.#failed(identity, flight, refusal));
+      this.#failed(identity, flight, refusal);
       return;
     }
     this.#write(identity, flight, packed, answer);
@@ -159,13 +167,22 @@ export class OperatorAnswers implements AnswerMemory {
 
   /** OA2. */
   #write(identity: CallIdentity, flight: Flight, packed: Uint8Array, answer: unknown): void {
+    let outcome: CallOutcome = { kind: 'answered', answer };
+    try {
+      this.#options.store.remember(this.#answerOf(identity, packed, false));
+      this.#forget(nameOf(identity), flight);
+    } catch (error) {
+      flight.unwritten = { packed, answer };
+      outcome = { kind: 'failed', error: toError(error) };
+    }
+    flight.call.settle(outcome);
+    this.#tellIfQuiet();
+  }
+
+  /** Not on the asker's stack. */
+  #writeLater(identity: CallIdentity, flight: Flight, { packed, answer }: Unwritten): void {
     flight.unwritten = undefined;
-    this.#options.store.remember(this.#answerOf(identity, packed, false), (error) => {
-      if (error === undefined) this.#forget(nameOf(identity), flight);
-      else flight.unwritten = { packed, answer };
-      flight.call.settle(error === undefined ? { kind: 'answered', answer } : { kind: 'failed', error });
-      this.#tellIfQuiet();
-    });
+    this.#options.clock.setImmediate(() => this.#write(identity, flight, packed, answer));
   }
 
   #failed(identity: CallIdentity, flight: Flight, thrown: unknown): void {

@@ -5,7 +5,15 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import type { CallCounts, CallOutcome } from '../answers/answer-memory.ts';
 import { afterFailure } from './after-failure.ts';
 import { CallDeadlines } from './call-deadlines.ts';
-import { type CallEntry, type Calls, type CallUnderWay, newEntry, takeAnswered, withdraw } from './call-entry.ts';
+import {
+  type CallEntry,
+  type CallListener,
+  type Calls,
+  newEntry,
+  takeAnswered,
+  waitThen,
+  withdraw,
+} from './call-entry.ts';
 import { callFunctionOf, DirectCalls } from './direct-calls.ts';
 import { RememberedCalls } from './remembered-calls.ts';
 import { callsOf, snapshotOfCalls } from './calls-state.ts';
@@ -47,8 +55,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #limiter: CallLimiter;
   readonly #calls: Calls;
   readonly #cutter: BatchCutter;
-  /** Timeouts of calls; undefined without a timeout. */
-  readonly #deadlines: CallDeadlines | undefined;
+  readonly #deadlines: CallDeadlines;
   /** Records not yet begun. */
   #records: Batch = [];
   #begun = 0;
@@ -87,8 +94,7 @@ export class AsyncMapStage implements OperatorStage {
     const memory = context.answers?.memoryOf(this.#name);
     this.#calls = memory === undefined ? new DirectCalls(callFunctionOf(operator)) : new RememberedCalls(memory);
     this.#cutter = new BatchCutter(context);
-    const { timeoutMs } = this.#options;
-    this.#deadlines = timeoutMs === undefined ? undefined : new CallDeadlines(this.#name, clock, timeoutMs);
+    this.#deadlines = new CallDeadlines(this.#name, clock, this.#options.timeoutMs);
   }
 
   get isAccepting(): boolean {
@@ -100,7 +106,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#records = records;
     this.#begun = 0;
     this.#begin();
-    this.#throwIfFailed();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   end(): void {
@@ -108,10 +114,13 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   poll(): Batch | undefined {
-    this.#throwIfFailed();
-    const results = this.#takeResults();
-    if (results.length > 0) this.#begin();
-    return results.length > 0 ? results : undefined;
+    if (this.#failure !== undefined) throw this.#failure;
+    const { taken, results } = takeAnswered(this.#entries, this.#context.batchSize, this.#cutter);
+    if (results.length === 0) return undefined;
+    const numbers = this.#lineage && taken.map(({ number }) => number);
+    if (numbers !== undefined) this.#lineage?.note(numbers.length, numbers);
+    this.#begin();
+    return results;
   }
 
   get isDone(): boolean {
@@ -151,7 +160,8 @@ export class AsyncMapStage implements OperatorStage {
 
   close(): void {
     this.#isClosed = true;
-    this.#waitNoMore();
+    // AM5.
+    for (const entry of this.#open) withdraw(entry);
     const calls = [...this.#open].map(({ call }) => call);
     this.#open.clear();
     this.#entries = [];
@@ -159,13 +169,6 @@ export class AsyncMapStage implements OperatorStage {
     this.#restored = [];
     this.#begun = 0;
     for (const call of calls) call?.abandon();
-  }
-
-  #takeResults(): unknown[] {
-    const entries = takeAnswered(this.#entries, this.#context.batchSize, this.#cutter);
-    const numbers = this.#lineage && entries.map(({ number }) => number);
-    if (numbers !== undefined && numbers.length > 0) this.#lineage?.note(numbers.length, numbers);
-    return entries.map(({ result }) => result);
   }
 
   /** Begins as many records as the limits allow; entries with a place go first. */
@@ -180,14 +183,13 @@ export class AsyncMapStage implements OperatorStage {
 
   #beginNext(): void {
     const entry = this.#nextEntry();
-    if (this.#isRecalled(entry)) return;
+    if (this.#calls.recall !== undefined && this.#isRecalled(entry)) return;
     if (this.#options.keyOf === undefined) this.#start(entry);
     else this.#askForPlace(entry);
   }
 
   /** AM6: whether nothing is left to be done for a record. */
   #isRecalled(entry: CallEntry): boolean {
-    if (this.#calls.recall === undefined) return false;
     const recall = (): void => {
       const outcome = this.#calls.recall?.(entry);
       if (outcome?.kind === 'failed') throw outcome.error;
@@ -251,23 +253,20 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #call(entry: CallEntry): void {
-    const call = this.#calls.call(entry, (outcome) => this.#settle(entry, call as CallUnderWay, outcome));
-    if ('kind' in call) {
-      this.#take(entry, call);
-      return;
-    }
+    const call = this.#calls.call(entry, this.#settle);
+    if ('kind' in call) return this.#take(entry, call);
     entry.call = call;
-    this.#deadlines?.limit(call, (error) => this.#settle(entry, call, { kind: 'failed', error }));
+    this.#deadlines.limit(call, (error) => this.#settle(entry, call, { kind: 'failed', error }));
   }
 
   /** AM4: only the first outcome of the current call counts. */
-  #settle(entry: CallEntry, call: CallUnderWay, outcome: CallOutcome): void {
+  readonly #settle: CallListener = (entry, call, outcome) => {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
     this.#take(entry, outcome);
     this.#begin();
     this.#context.wake();
-  }
+  };
 
   #take(entry: CallEntry, outcome: CallOutcome): void {
     if (outcome.kind === 'answered') this.#answered(entry, outcome.answer);
@@ -294,22 +293,16 @@ export class AsyncMapStage implements OperatorStage {
       const next = afterFailure(this.#name, entry.retry, error, this.#options, this.#clock);
       if (next.kind === 'retry') {
         entry.retry++;
-        this.#retryLater(entry, next.delayMs);
+        waitThen(entry, this.#clock, next.delayMs, () => {
+          this.#orGiveUp(entry, () => this.#callInTurn(entry));
+          this.#begin();
+          this.#context.wake();
+        });
       } else {
         this.#limiter.pause(next.waitMs);
         this.#callInTurn(entry);
       }
     });
-  }
-
-  #retryLater(entry: CallEntry, delayMs: number): void {
-    const timer = this.#clock.setTimeout(() => {
-      entry.stopWaiting = undefined;
-      this.#orGiveUp(entry, () => this.#callInTurn(entry));
-      this.#begin();
-      this.#context.wake();
-    }, delayMs);
-    entry.stopWaiting = () => this.#clock.clearTimeout(timer);
   }
 
   /** Fails the stage with an error that is not retried, or that the user's options throw; or rejects the record. */
@@ -322,7 +315,7 @@ export class AsyncMapStage implements OperatorStage {
         this.#reject(entry, thrown);
       }
     } catch (thrown) {
-      this.#waitNoMore();
+      for (const open of this.#open) withdraw(open);
       if (this.#failure !== undefined) return;
       this.#failure = toError(thrown);
       const { record, number } = entry;
@@ -337,14 +330,5 @@ export class AsyncMapStage implements OperatorStage {
     const failed = { operator: this.#operator, error, record, number, calls: isRepeated ? retry + 1 : 0 };
     if (this.#rejections === undefined) throw error;
     this.#answered(entry, this.#rejections.reject(failed));
-  }
-
-  /** AM5. */
-  #waitNoMore(): void {
-    for (const entry of this.#open) withdraw(entry);
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure;
   }
 }

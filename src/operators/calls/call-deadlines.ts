@@ -7,17 +7,18 @@ import type { CallUnderWay } from './call-entry.ts';
 export class CallDeadlines {
   readonly #operator: string;
   readonly #timeoutMs: number;
-  readonly #queue: DeadlineQueue;
+  readonly #queue: DeadlineQueue | undefined;
 
-  constructor(operator: string, clock: Clock, timeoutMs: number) {
+  /** @param timeoutMs undefined: there is no limit */
+  constructor(operator: string, clock: Clock, timeoutMs: number | undefined) {
     this.#operator = operator;
-    this.#timeoutMs = timeoutMs;
-    this.#queue = new DeadlineQueue(clock, timeoutMs);
+    this.#timeoutMs = timeoutMs ?? 0;
+    this.#queue = timeoutMs === undefined ? undefined : new DeadlineQueue(clock, timeoutMs);
   }
 
   /** Abandons a call that is not settled in time, and tells. */
   limit(call: CallUnderWay, timedOut: (error: Error) => void): void {
-    call.onSettled = this.#queue.add(() => {
+    call.onSettled = this.#queue?.add(() => {
       const error = new OperationTimeoutError(`A call of mapAsync in "${this.#operator}"`, this.#timeoutMs);
       timedOut(error);
       call.abandon(error);

@@ -1,13 +1,14 @@
+import type { Clock } from '../../environment.ts';
 import type { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
 
+/** Hears the outcome of a call, once, on a stack of its own. */
+export type CallListener = (entry: CallEntry, call: CallUnderWay, outcome: CallOutcome) => void;
+
 /** How a subtask makes the calls of its operator. */
 export interface Calls {
-  /**
-   * Makes the call for a record: its outcome, if it is known at once; else `settled` is called with it once, not on this
-   * stack.
-   */
-  call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay | CallOutcome;
+  /** Makes the call for a record: its outcome, if it is known at once; else `listener` hears it. */
+  call(entry: CallEntry, listener: CallListener): CallUnderWay | CallOutcome;
   /** Whether a call for this record is in flight already, and is shared. Absent: none ever is. */
   isInFlight?(entry: CallEntry): boolean;
   /** The remembered outcome for a record; undefined if there is none. @throws what the user's key function throws */
@@ -56,6 +57,15 @@ export function withdraw(entry: CallEntry): void {
   entry.leavePlace = undefined;
 }
 
+/** Waits before the next call for it. */
+export function waitThen(entry: CallEntry, clock: Clock, delayMs: number, next: () => void): void {
+  const timer = clock.setTimeout(() => {
+    entry.stopWaiting = undefined;
+    next();
+  }, delayMs);
+  entry.stopWaiting = () => clock.clearTimeout(timer);
+}
+
 /** A record for which no call was made. */
 export function newEntry(record: unknown, number: number | undefined): CallEntry {
   return {
@@ -75,8 +85,14 @@ export function newEntry(record: unknown, number: number | undefined): CallEntry
 }
 
 /** Takes the answered entries at the beginning, as many as fit into one batch of results. */
-export function takeAnswered(entries: CallEntry[], batchSize: number, cutter: BatchCutter): CallEntry[] {
+export function takeAnswered(
+  entries: CallEntry[],
+  batchSize: number,
+  cutter: BatchCutter,
+): { readonly taken: readonly CallEntry[]; readonly results: unknown[] } {
   let ready = 0;
   while (ready < entries.length && ready < batchSize && entries[ready]?.isAnswered === true) ready++;
-  return ready === 0 ? [] : entries.splice(0, cutter.endOf(entries.slice(0, ready).map(({ result }) => result)));
+  const results = entries.slice(0, ready).map(({ result }) => result);
+  if (ready > 0) results.length = cutter.endOf(results);
+  return { taken: entries.splice(0, results.length), results };
 }

@@ -4,7 +4,7 @@ import type { CallOutcome } from '../answers/answer-memory.ts';
 import { checkKey } from '../key-identity.ts';
 import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
 import { AsyncCall } from './async-call.ts';
-import type { CallEntry, Calls, CallUnderWay } from './call-entry.ts';
+import type { CallEntry, CallListener, Calls, CallUnderWay } from './call-entry.ts';
 
 /** The function of a call. */
 export type CallFunction = (record: unknown, context: AsyncCallContext) => unknown;
@@ -31,7 +31,7 @@ export class DirectCalls implements Calls {
     this.#fn = fn;
   }
 
-  call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay | CallOutcome {
+  call(entry: CallEntry, listener: CallListener): CallUnderWay | CallOutcome {
     const call = new AsyncCall(entry.retry);
     let answer: unknown;
     try {
@@ -42,8 +42,8 @@ export class DirectCalls implements Calls {
     }
     // `resolve` tames thenables, which may call back synchronously, twice, or throw.
     Promise.resolve(answer).then(
-      (result) => settled({ kind: 'answered', answer: result }),
-      (error: unknown) => settled({ kind: 'failed', error: toError(error) }),
+      (result) => listener(entry, call, { kind: 'answered', answer: result }),
+      (error: unknown) => listener(entry, call, { kind: 'failed', error: toError(error) }),
     );
     return call;
   }

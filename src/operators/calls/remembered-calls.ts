@@ -1,5 +1,5 @@
 import type { AnswerMemory, AwaitedCall, CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
-import type { CallEntry, Calls, CallUnderWay } from './call-entry.ts';
+import type { CallEntry, CallListener, Calls, CallUnderWay } from './call-entry.ts';
 
 /** The calls of one subtask of an operator that remembers its answers. */
 export class RememberedCalls implements Calls {
@@ -27,14 +27,15 @@ export class RememberedCalls implements Calls {
     return this.#memory.isInFlight(this.#identityOf(entry));
   }
 
-  /** Makes the call for a record, or shares one; `settled` is not called on this stack. */
-  call(entry: CallEntry, settled: (outcome: CallOutcome) => void): CallUnderWay {
+  /** Makes the call for a record, or shares one. */
+  call(entry: CallEntry, listener: CallListener): CallUnderWay {
     const awaited = this.#memory.ask(this.#identityOf(entry), entry.record, entry.retry, (outcome) => {
       if (awaited.isShared && outcome.kind === 'answered') this.#reused++;
-      settled(outcome);
+      listener(entry, call, outcome);
     });
+    const call = new SharedAnswer(awaited);
     if (!awaited.isShared) this.#made++;
-    return new SharedAnswer(awaited);
+    return call;
   }
 
   /** The calls for a record have failed for good. */

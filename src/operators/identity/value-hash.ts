@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash, type Hash } from 'node:crypto';
 import { types } from 'node:util';
 import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
 
@@ -17,15 +17,15 @@ export function hashOfValue(value: unknown): string {
 
 /** The SHA-256 of `text`, in hex. */
 export function hashOfText(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 /** Longest text that waits to be hashed. */
 const longestText = 1 << 16;
 
-/** Hashes texts in batches, because a call of the hash costs as much as a short text. */
+/** Hashes texts in batches, because a call of the hash costs as much as a short text; a short text in one call. */
 class Digest {
-  readonly #hash: Hash = createHash('sha256');
+  #hash: Hash | undefined;
   #text = '';
 
   add(text: string): void {
@@ -35,15 +35,17 @@ class Digest {
 
   addBytes(bytes: Uint8Array): void {
     this.#flush();
-    this.#hash.update(bytes);
+    this.#hash?.update(bytes);
   }
 
   end(): string {
+    if (this.#hash === undefined) return hashOfText(this.#text);
     this.#flush();
     return this.#hash.digest('hex');
   }
 
   #flush(): void {
+    this.#hash ??= createHash('sha256');
     this.#hash.update(this.#text);
     this.#text = '';
   }

@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AsyncMapOptions, collect, Job, range, systemEnvironment } from 'kintsugi';
+import { openLog } from '../src/journal/journal-log.ts';
+import { AnswerStore } from '../src/operators/answers/answer-store.ts';
+import { AnswerWriter, type NewAnswer } from '../src/operators/answers/answer-writer.ts';
+import { packOutcome } from '../src/operators/answers/answer-record.ts';
+import { OperatorAnswers } from '../src/operators/answers/operator-answers.ts';
+import { encodeOwner, ownerOf } from '../src/partitions/claims/owner-note.ts';
+import { systemProcesses } from '../src/partitions/claims/process-table.ts';
+import { FileJournalStorage } from '../src/partitions/storage/file-journal-storage.ts';
+import { type Bench, type BenchOptions, type BenchRow, compare, reading } from './harness.ts';
+
+const { clock, logger } = systemEnvironment();
+
+interface Text {
+  readonly id: number;
+  readonly topic: string;
+  readonly text: string;
+}
+
+const textOf = (id: number): Text => ({ id, topic: `topic-${id % 12}`, text: `the text of record number ${id}` });
+
+/** A directory that exists while `work` runs. */
+async function inDirectory<Result>(work: (directory: string) => Result | Promise<Result>): Promise<Result> {
+  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-bench-'));
+  try {
+    return await work(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** 4 000 calls of a millisecond, 16 at a time. */
+async function calls(remember: AsyncMapOptions<number>['remember']): Promise<void> {
+  const job = Job.create('calls');
+  job
+    .source('numbers', range(0, 4_000))
+    .mapAsync((id) => new Promise<number>((resolve) => setTimeout(() => resolve(id * 2), 1)), {
+      uid: 'call',
+      concurrency: 16,
+      remember,
+    })
+    .sink('out', collect<number>());
+  await job.run().result;
+}
+
+async function callRow(effort: number): Promise<BenchRow> {
+  return compare({
+    name: 'remember: 4 000 calls of 1 ms, beside the same without',
+    ours: () => inDirectory((directory) => calls({ directory })),
+    baseline: () => calls(false),
+    goal: { atLeast: 0.95 },
+    rounds: 9,
+    warmUp: 2,
+    effort,
+  });
+}
+
+/** Puts of a log, in µs of this thread. */
+async function putRows(): Promise<BenchRow[]> {
+  const format = { kind: 'BNCH', version: 1, remedy: 'None' };
+  const rows: BenchRow[] = [];
+  for (const [bytes, atOnce] of [
+    [100, 1],
+    [1_000, 1],
+    [100, 64],
+  ] as const) {
+    const samples = await inDirectory((directory) => {
+      const { log } = openLog(new FileJournalStorage(directory), 'log', format);
+      const payloads = Array.from({ length: atOnce }, () => new Uint8Array(bytes).fill(7));
+      return Array.from({ length: 9 }, () => cpuUsOf(20_000 / atOnce, () => log.appendAll(payloads)) / atOnce);
+    });
+    rows.push(reading(`append-only log: put of ${bytes} bytes, ${atOnce} at once`, 'µs', samples.slice(2)));
+  }
+  return rows;
+}
+
+/** CPU time of one run of `work`, in µs. */
+function cpuUsOf(times: number, work: (index: number) => unknown): number {
+  const before = process.cpuUsage();
+  for (let index = 0; index < times; index++) work(index);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / times;
+}
+
+const answerCount = 1_000_000;
+
+async function lookupRows(effort: number): Promise<BenchRow[]> {
+  return inDirectory(async (directory) => {
+    const storage = new FileJournalStorage(directory);
+    const options = {
+      operator: 'call',
+      version: '1',
+      fn: () => 0,
+      clock,
+      keyOf: undefined,
+      ttlMs: Infinity,
+      sinceMs: -Infinity,
+      remembersErrors: false,
+      graceMs: 0,
+    };
+    const open = (): Promise<AnswerStore> =>
+      AnswerStore.open({
+        ...{ storage, processes: systemProcesses(), clock, logger },
+        ...{ writer: 'bench', maxBytes: Infinity, ttlMsOf: () => Infinity },
+      });
+    const memoryOf = (store: AnswerStore): OperatorAnswers => new OperatorAnswers({ ...options, store });
+    writeAnswers(storage, memoryOf(await open()));
+    const startMs = performance.now();
+    const store = await open();
+    const openMs = performance.now() - startMs;
+    const memory = memoryOf(store);
+    const rounds = Math.max(3, Math.round(7 * effort));
+    const lookups = 100_000;
+    const measured = (recordOf: (index: number) => Text): number[] =>
+      Array.from({ length: rounds + 1 }, () =>
+        cpuUsOf(lookups, (index) => memory.recall(memory.identify(recordOf(index)))),
+      ).slice(1);
+    return [
+      reading(
+        'remember: lookup of an unknown record, at 1 M answers',
+        'µs',
+        measured((index) => textOf(answerCount + index)),
+        { atMost: 3 },
+      ),
+      reading('remember: lookup of a known record, in order, with its answer', 'µs', measured(textOf)),
+      reading(
+        'remember: lookup of a known record, anywhere, with its answer',
+        'µs',
+        measured((index) => textOf((index * 7_919) % answerCount)),
+      ),
+      reading('remember: index in memory, per answer', 'bytes', [store.indexBytes / store.count]),
+      reading('remember: opening 1 M answers', 'ms', [openMs]),
+    ];
+  });
+}
+
+function writeAnswers(storage: FileJournalStorage, memory: OperatorAnswers): void {
+  const writer = new AnswerWriter(storage, '0-bench.answers', encodeOwner(ownerOf(systemProcesses())));
+  const origin = { operator: 'call', version: '1' };
+  for (let first = 0; first < answerCount; first += 1_000) {
+    writer.append(
+      Array.from({ length: 1_000 }, (_, index): NewAnswer => {
+        const identity = memory.identify(textOf(first + index));
+        const packed = packOutcome({ kind: 'answered', answer: { score: index, label: 'positive' } });
+        return { origin, identity, isError: false, atMs: clock.epochMs(), packed };
+      }),
+    );
+  }
+  writer.end();
+}
+
+export const benches: readonly Bench[] = [
+  {
+    name: 'remember',
+    run: async ({ effort }: BenchOptions) => [
+      await callRow(effort),
+      ...(await lookupRows(effort)),
+      ...(await putRows()),
+    ],
+  },
+];
