@@ -9,7 +9,7 @@ import { hashOfText, hashOfValue } from './value-hash.ts';
 const longestOption = 120;
 
 /** The identity of a function: its version, or else the hash of its source text. */
-export function functionIdentity(fn: unknown, { version }: VersionOptions = {}): PartIdentity {
+function functionIdentity(fn: unknown, { version }: VersionOptions = {}): PartIdentity {
   if (version !== undefined) return { kind: 'version', version };
   const text = sourceTextOf(fn);
   if (text !== undefined) return { kind: 'text', hash: hashOfText(text) };
