@@ -80,6 +80,7 @@ it('OA2: a call that nobody waits for any more is answered, or shared again, wit
   const again = askFor(memory, 'b');
   calls.made[0]?.resolve('A');
   await rig.pass(5_000);
+  expect(calls.made[1]?.context.signal.aborted).toBe(false);
   calls.made[1]?.resolve('B');
   await rig.pass();
   expect([again.outcomes, gone.outcomes, calls.made.length]).toEqual([[answered('B')], [], 2]);
