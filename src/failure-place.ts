@@ -15,11 +15,19 @@ export interface FailurePlace {
   readonly operator: string;
   /** The record that led to the failure; undefined if there was none, or more than one. */
   readonly record: RecordPlace | undefined;
+  /** The failed attempts of the task just before this one, if all of them failed at this record. Absent if there are none. */
+  readonly earlierAttempts?: readonly number[];
 }
 
 /** `in "rate", at reviews.jsonl:18: {"product":"p1"}`, for messages. */
-export function describePlace({ operator, record }: FailurePlace): string {
+export function describePlace({ operator, record, earlierAttempts = [] }: FailurePlace): string {
   if (record === undefined) return `in "${operator}"`;
   const at = [record.position, record.picture].filter((part) => part !== undefined).join(': ');
-  return `in "${operator}", at ${at}`;
+  if (earlierAttempts.length === 0) return `in "${operator}", at ${at}`;
+  const last = earlierAttempts.at(-1);
+  const attempts =
+    earlierAttempts.length === 1
+      ? `attempt ${last}`
+      : `attempts ${earlierAttempts.slice(0, -1).join(', ')} and ${last}`;
+  return `in "${operator}", at ${at}, the record at which ${attempts} failed too: \`onError\` of an operator can skip it`;
 }

@@ -3,6 +3,7 @@ import {
   type DataStream,
   type DeadLetter,
   deadLetterRecord,
+  fixedDelay,
   Job,
   type MaxErrors,
   range,
@@ -10,7 +11,7 @@ import {
   taskFaultPoints,
   UnrecoverableError,
 } from '../../src/index.ts';
-import { faultPlan } from '../../src/testing/index.ts';
+import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { runStory } from '../support/run-story.ts';
 
 const count = 60;
@@ -298,4 +299,23 @@ describe('keys for which a function fails at the end of the input', () => {
     const skipped = await runThrough((stream) => step(stream, 'skip'), 1);
     expect(skipped.receipt.rejected).toMatchObject([{ skipped: 2 }]);
   });
+});
+
+it('a record at which attempt after attempt fails is named, with those attempts', async () => {
+  const job = Job.create('poisoned');
+  job
+    .source('numbers', range(0, 10))
+    .map((n) => taste(n, n), { uid: 'step' })
+    .sink('out', collect<number>());
+  const environment = virtualEnvironment();
+  const run = job.run({ environment, restartBackoff: fixedDelay({ maxAttempts: 2, delayMs: 1 }) });
+  const failed: unknown[] = [];
+  run.events$.subscribe((event) => {
+    if (event.type === 'task.failed') failed.push(event.place?.earlierAttempts);
+  });
+  await expect(environment.drive(run.result)).rejects.toMatchObject({
+    message: expect.stringContaining(': 3, the record at which attempts 0 and 1 failed too'),
+    place: { operator: 'step', earlierAttempts: [0, 1] },
+  });
+  expect(failed).toEqual([undefined, [0], [0, 1]]);
 });

@@ -1,6 +1,8 @@
 import { createActor } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
 import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
+import { FailingRecords } from '../../failover/failing-records.ts';
+import type { FailurePlace } from '../../failure-place.ts';
 import type { FailoverId } from '../../ids.ts';
 import { Advisors } from './advisors.ts';
 import type { FailoverActorRef, failoverMachine } from './failover-machine.ts';
@@ -23,6 +25,7 @@ export class OpenFailovers {
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #advisors: Advisors;
   readonly #records: FailureRecords;
+  readonly #failingRecords = new FailingRecords();
   /** Created once, because XState recomputes a machine each time implementations are provided. */
   readonly #machine: typeof failoverMachine;
   #lastId = 0;
@@ -35,7 +38,8 @@ export class OpenFailovers {
   }
 
   /** Opens a failover for a task that failed, or a region that cannot do what it was told. */
-  open({ vertex, attempt, place, cause }: Failed, master: FailoverParentRef): void {
+  open(failed: Failed, master: FailoverParentRef): void {
+    const { vertex, attempt, cause } = failed;
     const { ledger, actors, environment, failureHandling } = this.#services;
     const { clock } = environment;
     const failover = ++this.#lastId as FailoverId;
@@ -45,7 +49,7 @@ export class OpenFailovers {
       id: actors.idOf('master/failover'),
       input: {
         failover,
-        failed: { vertex, attempt, place, cause: toError(cause), atMs: clock.now() },
+        failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
         classify: (failure) => this.#records.classify(failure),
         propose: (failure, answer) => propose(failure, ledger, answer),
         proposeEverything: () => proposeEverything(ledger),
@@ -56,6 +60,10 @@ export class OpenFailovers {
     });
     this.#open.set(failover, actor);
     actor.start();
+  }
+
+  #placeOf({ vertex, attempt, place }: Failed): FailurePlace | undefined {
+    return vertex === undefined ? place : this.#failingRecords.note(vertex, attempt, place);
   }
 
   /** The failover of this number, while it is open. */
