@@ -33,7 +33,8 @@ export interface RuntimeContext {
   /** Claims for sinks that write files. */
   readonly outputs: RunOutputs;
   /**
-   * For readers of a source with `errors`: no record can be made of `raw`, which begins at `position`.
+   * No record can be made of `raw`, which begins at `position`.
+   * @internal For readers of a source with `errors`.
    * @returns what takes the record's place; `skipped` for nothing
    * @throws the error, if it fails the task
    */

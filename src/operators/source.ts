@@ -67,8 +67,8 @@ export interface Source<Out, Plan = unknown> {
    */
   readonly replayable?: boolean | undefined;
   /**
-   * What happens to input of which no record can be made, for readers that ask `context.reject`. Made by
-   * `errorHandlingOf`; undefined: reading fails.
+   * What happens to input of which no record can be made. undefined: reading fails.
+   * @internal Of file sources, whose readers ask `context.reject`.
    */
   readonly errors?: ErrorHandling | undefined;
   /**

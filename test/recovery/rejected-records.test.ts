@@ -64,21 +64,36 @@ const steps: Readonly<Record<string, (stream: DataStream<number>, options: Optio
         { ...options, emit: 'final' },
       )
       .flatMap((all) => all),
-  'process, after results and a new state': (stream, options) =>
+  'process, after a result': (stream, options) =>
     stream
       .keyBy((n) => n % 3)
-      .process<number[], number>(
+      .process<never, number>({ onRecord: (n, _, emit) => (emit(n), void taste(n, n)) }, options),
+  'process, after a new state': (stream, options) =>
+    stream
+      .keyBy((n) => n % 3)
+      .process<readonly number[], number>(
         {
-          onRecord: (n, state, emit) => {
-            emit(-1);
+          onRecord: (n, state) => {
             state.set([...(state.get() ?? []), n]);
             taste(n, n);
           },
           onEnd: (state, emit) => state.get()?.forEach(emit),
         },
         options,
-      )
-      .filter((n) => n >= 0),
+      ),
+  'process, in the first state of a key': (stream, options) =>
+    stream
+      .keyBy((n) => n)
+      .process<number, number>(
+        {
+          onRecord: (n, state) => {
+            state.set(n);
+            taste(n, n);
+          },
+          onEnd: (state, emit) => emit(state.key),
+        },
+        options,
+      ),
   'process, in the key': (stream, options) =>
     stream.keyBy((n) => taste(n, n % 3)).process<never, number>({ onRecord: (n, _, emit) => emit(n) }, options),
 };

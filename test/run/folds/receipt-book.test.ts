@@ -7,6 +7,11 @@ import { shape, type Task, told } from './told.ts';
 const { status, task, ended, failed, decided, refused, completed } = told;
 
 const deployed = (...names: Task[]): JobEvent[] => names.map((name) => task(name, 'deploying'));
+/** An attempt ended that rejected records. */
+const rejecting = (name: Task, skipped: number): JobEvent => ({
+  ...(ended(name, 9, 9) as Extract<JobEvent, { type: 'task.ended' }>),
+  rejected: [{ operator: 'parse', skipped, deadLetters: 2 * skipped, replaced: 0 }],
+});
 const receiptOf = (events: readonly JobEvent[]): JobReceipt => folded(new ReceiptBook(shape), events);
 
 describe('the receipt of a run', () => {
@@ -37,6 +42,17 @@ describe('the receipt of a run', () => {
       'tells which tasks ended early in their latest attempt',
       [ended('a[0]', 9, 3, true), ended('a[1]', 9, 4, true), ...deployed('a[1]'), ended('b[0]', 1, 1)],
       { endedEarly: [{ vertex: 'a', tasks: 1, records: 3 }] },
+    ],
+    [
+      'counts rejected records of attempts that finished, the last one of each task, by operator',
+      [
+        ...[rejecting('a[0]', 2), task('a[0]', 'finished'), ...deployed('a[0]'), rejecting('a[0]', 1)],
+        ...[task('a[0]', 'finished'), rejecting('a[1]', 4), task('a[1]', 'finished')],
+        // One that failed, and one that runs again.
+        ...[rejecting('b[0]', 8), task('b[0]', 'failed'), rejecting('b[1]', 16), task('b[1]', 'finished')],
+        ...[...deployed('b[1]'), ended('b[1]', 0, 0), task('b[1]', 'failed')],
+      ],
+      { rejected: [{ operator: 'parse', skipped: 5, deadLetters: 10, replaced: 0 }] },
     ],
     [
       'tells how long the run took, and how fast',
