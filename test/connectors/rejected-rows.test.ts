@@ -107,7 +107,7 @@ async function read(source: Source<Row>, parallelism: number) {
     .source('rows', source)
     .map(
       (row) => {
-        if (row.n % 1_000 === 8) throw new Error('late');
+        if (isLate(row.n)) throw new Error('late');
         return row;
       },
       { uid: 'late', onError: { deadLetter: late } },
@@ -117,7 +117,7 @@ async function read(source: Source<Row>, parallelism: number) {
   return { numbers: out.records.map(({ n }) => n).toSorted((a, b) => a - b), receipt, late: late.records };
 }
 
-const isLate = (n: number): boolean => n % 1_000 === 8;
+const isLate = (n: number): boolean => n % 100 === 8;
 const kept = good.filter((n) => !isLate(n));
 
 describe.each(Object.entries(formats))('%s', (_, format) => {
@@ -154,8 +154,11 @@ describe.each(Object.entries(formats))('%s', (_, format) => {
         name: 'MalformedInputError',
         data: { file: path, line: format.lineOf(bad[0] as number) },
       });
-      expect(late.map(({ record, position }) => [record?.n, position])).toEqual(
-        [8, 1_008, 2_008].map((n) => [n, `${path}:${format.lineOf(n)}`]),
+      // Each search in a compressed file costs a decompression, so there are a few only.
+      const isFound = (index: number): boolean => !isPacked || index < 16;
+      const found = late.filter((_, index) => isFound(index));
+      expect(found.map(({ record, position }) => [record?.n, position])).toEqual(
+        good.filter(isLate).flatMap((n, index) => (isFound(index) ? [[n, `${path}:${format.lineOf(n)}`]] : [])),
       );
     });
   });
