@@ -14,7 +14,7 @@ export interface SourceReader<Out> {
   read(maxRecords: number): readonly Out[] | null | PromiseLike<readonly Out[] | null>;
   /**
    * The origin of a record: `flights.jsonl:18`. Called after a failure at the record, or for a dead letter while the
-   * task runs, before `close`; never twice at the same time. `record` is its number among the records that this reader has read, from 0. undefined if unknown.
+   * task runs, before `close`. `record` is its number among the records that this reader has read, from 0. undefined if unknown.
    */
   locate?(record: number): string | undefined | Promise<string | undefined>;
   /**

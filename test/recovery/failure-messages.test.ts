@@ -142,7 +142,7 @@ describe('a job that fails says what went wrong, in which operator, and at which
       expect(run.failures.map(({ place }) => place?.record?.picture)).toEqual(
         Array(2).fill('{"id":7,"apiKey":(left out)}'),
       );
-      expect(error.place).toEqual(placed('array[7]'));
+      expect(error.place).toMatchObject(placed('array[7]'));
     });
 
     it('that returns an invalid key', async () => {

@@ -54,6 +54,7 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   #count = 0;
   #reader: Reader | undefined;
   #isClosed = false;
+  #locating: Promise<unknown> = Promise.resolve();
 
   private constructor(splits: readonly Split[], options: SplitsReaderOptions<Out, Split, Reader>) {
     this.#splits = splits;
@@ -96,16 +97,23 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
     return this.#counted(answer as readonly Out[]);
   }
 
-  async locate(record: number): Promise<string | undefined> {
-    const place = this.#opened.findLast(({ first }) => first <= record);
-    if (place === undefined) return undefined;
-    const row = record - place.first + place.gaps.filter((gap) => gap <= record).length;
-    return this.#options.locate(place.split, row);
+  /** One after the other: a task that fails may ask while a dead letter is located. */
+  locate(record: number): Promise<string | undefined> {
+    const located = this.#locating.then(() => this.#locate(record));
+    this.#locating = located.catch(() => undefined);
+    return located;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#closeReader();
+  }
+
+  async #locate(record: number): Promise<string | undefined> {
+    const place = this.#opened.findLast(({ first }) => first <= record);
+    if (place === undefined) return undefined;
+    const row = record - place.first + place.gaps.filter((gap) => gap <= record).length;
+    return this.#options.locate(place.split, row);
   }
 
   async #orNext(answer: Answer<Out> | PromiseLike<Answer<Out>>, maxRecords: number): Promise<Answer<Out>> {
