@@ -8,11 +8,14 @@ export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions, Recor
 export type { ConnectorDefinition, VersionOptions } from './operators/identity/step-declaration.ts';
 export type { JobMode } from './run/job-plan.ts';
 export {
+  type DurableExplainOptions,
+  type DurableJobExplanation,
   explain,
   type ExplainOptions,
   type JobExplanation,
-  type RestartScope,
 } from './api/explain/explain.ts';
+export type { RestartScope } from './api/explain/restart-scope.ts';
+export type { PaidOperator, ResumeExplanation, ReusedTasks, RunningTasks } from './api/explain/resume-explanation.ts';
 export type { LiveSource } from './api/explain/live-sources.ts';
 export type { RegionGroup } from './api/explain/region-groups.ts';
 export type { SubtasksOfVertex } from './api/explain/task-list.ts';
@@ -39,7 +42,7 @@ export type { ExchangeSettings, MemoryOverflow, SyncPolicy } from './graph/excha
 export type { KeepResults } from './graph/keep-results.ts';
 export type { JobResult, JobRun } from './run/job-run.ts';
 export type { JobSnapshot } from './run/folds/job-snapshot.ts';
-export type { JobRunOptions } from './run/run-options.ts';
+export type { JobRunOptions, ResumePolicy } from './run/run-options.ts';
 export type { StorageUse } from './run/storage-use.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
@@ -196,6 +199,7 @@ export {
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
 export { JobCanceledError, JobFailedError, UnrecoverableError } from './errors/job-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
+export { CommittedOutputError, NothingToResumeError, StateDirectoryInUseError } from './errors/state-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
 export {
   DeterminismBrokenError,

@@ -47,6 +47,27 @@ export function openLog(storage: JournalStorage, name: string, format: LogFormat
   }
 }
 
+/**
+ * The payloads of a log that another process may be writing, which is not changed: what is damaged or torn is left out.
+ * Empty if there is none.
+ *
+ * @throws JournalFormatError for a file of another kind or version; JournalAccessError
+ */
+export function readLog(storage: JournalStorage, name: string, format: LogFormat): readonly Uint8Array[] {
+  const path = storage.pathOf(name);
+  const file = attempt(path, 'open', () => storage.openToRead(name));
+  if (file === undefined) return [];
+  try {
+    const payloads: Uint8Array[] = [];
+    attempt(path, 'read', () => {
+      for (const item of scanLog(file, format)) if (item.kind === 'record') payloads.push(item.payload.slice());
+    });
+    return payloads;
+  } finally {
+    file.close();
+  }
+}
+
 /** One file that appends go to, with the offset of its end. */
 interface Target {
   readonly file: JournalFile;

@@ -24,6 +24,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   CsvOptions: accepts<kintsugi.CsvOptions<1>>(),
   DecodeOptions: accepts<kintsugi.DecodeOptions<1>>(),
   DriveOptions: accepts<testing.DriveOptions>(),
+  DurableExplainOptions: accepts<kintsugi.DurableExplainOptions>(),
   EnvironmentOverrides: accepts<kintsugi.EnvironmentOverrides>(),
   ErrorOptions: accepts<kintsugi.ErrorOptions<1, 1>>(),
   ErrorShare: accepts<kintsugi.ErrorShare>(),

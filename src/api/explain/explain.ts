@@ -1,53 +1,39 @@
-import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { FailoverRule, TaskFailure } from '../../failover/failover-strategy.ts';
-import {
-  propose,
-  proposeEverything,
-  type RecoveryView,
-  type RestartProposal,
-  smallestRestart,
-} from '../../failover/restart-proposal.ts';
+import type { FailoverRule } from '../../failover/failover-strategy.ts';
+import { type RecoveryView, smallestRestart } from '../../failover/restart-proposal.ts';
 import type { ExchangeName } from '../../graph/exchange-type.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { JobEdge } from '../../graph/job-graph.ts';
 import { pipelinedRegions } from '../../graph/pipelined-region.ts';
 import { ReproducibleRegions } from '../../graph/reproducibility.ts';
-import type { Topology } from '../../graph/topology.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { Partitioning } from '../../operators/operator-description.ts';
-import { checkFunction, checkOptions } from '../../options.ts';
+import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
 import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
 import type { JobPlan, JobMode } from '../../run/job-plan.ts';
+import { type JobRunOptions, resolveRunOptions } from '../../run/run-options.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
 import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
-import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
+import { consequence, decide, failureOf, type RestartScope, restartScope } from './restart-scope.ts';
+import { explainResume, type ResumeExplanation } from './resume-explanation.ts';
+import { listed } from './task-list.ts';
 import { counted, cut, section } from './text-table.ts';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
   /** The rule behind `whatRestarts`, asked once per failed region. Default: `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule | undefined;
+  /** See {@link DurableExplainOptions}. */
+  readonly stateDirectory?: undefined;
 }
 
-/** What one failure restarts. */
-export interface RestartScope {
-  /** The name given to `whatRestarts`. */
-  readonly failed: string;
-  /** `fail`: the rule fails the job instead. */
-  readonly kind: 'restart' | 'fail';
-  readonly regionCount: number;
-  /** Tasks that restart, including waiting ones. */
-  readonly taskCount: number;
-  /** Restarted tasks that had not begun, because a result they wait for was incomplete at the failure. */
-  readonly waitingTaskCount: number;
-  readonly totalTaskCount: number;
-  readonly tasks: readonly SubtasksOfVertex[];
-  /** The rule's reason, if any, and what the engine added to its answer. */
-  readonly why: string | undefined;
-  toString(): string;
+/** Options of `explain` for a run with a state directory. */
+export interface DurableExplainOptions
+  extends Omit<ExplainOptions, 'stateDirectory'>,
+    Pick<JobRunOptions, 'resume' | 'rerun' | 'environment'> {
+  readonly stateDirectory: string;
 }
 
 /** The regions of a job, and what restarts them: a plain value with a text form. */
@@ -84,6 +70,11 @@ export interface JobExplanation {
   toString(): string;
 }
 
+/** A job, and what a run of it with a state directory would take over, run and pay. */
+export interface DurableJobExplanation extends JobExplanation {
+  readonly resume: ResumeExplanation;
+}
+
 /**
  * Shows how a job will run: which steps are chained, how results travel, which tasks restart together, how many slots
  * it takes. The text stays short at any parallelism; of many vertices it shows the first.
@@ -103,12 +94,43 @@ export interface JobExplanation {
  * console.log(explain(job).whatRestarts('sum[2]').taskCount); // 1
  * ```
  *
- * @throws JobValidationError if the job cannot run as described.
+ * With `stateDirectory` it returns a promise, and says too what a run with that directory would take over, run and pay.
+ * It only reads: nothing is changed, and the directory may be in use.
+ *
+ * @throws JobValidationError if the job cannot run as described; with a state directory also JournalFormatError,
+ *   JournalAccessError, and errors of sources that examine what they read (as rejections)
  */
-export function explain(job: JobDefinition, options: ExplainOptions = {}): JobExplanation {
-  checkOptions('explain', options, { failoverRule: true });
-  if (options.failoverRule !== undefined) checkFunction('failoverRule', options.failoverRule);
-  return new PlanExplanation(planJob(job), options.failoverRule);
+export function explain(job: JobDefinition, options: DurableExplainOptions): Promise<DurableJobExplanation>;
+export function explain(job: JobDefinition, options?: ExplainOptions): JobExplanation;
+export function explain(
+  job: JobDefinition,
+  options: ExplainOptions | DurableExplainOptions = {},
+): JobExplanation | Promise<DurableJobExplanation> {
+  checkOptions<DurableExplainOptions>('explain', options as DurableExplainOptions, durableOptionNames);
+  const { failoverRule } = options;
+  if (failoverRule !== undefined) checkFunction('failoverRule', failoverRule);
+  const plan = planJob(job);
+  if (options.stateDirectory === undefined) return new PlanExplanation(plan, failoverRule);
+  return explainDurable(plan, options);
+}
+
+const durableOptionNames: OptionNames<DurableExplainOptions> = {
+  failoverRule: true,
+  stateDirectory: true,
+  resume: true,
+  rerun: true,
+  environment: true,
+};
+
+async function explainDurable(plan: JobPlan, options: DurableExplainOptions): Promise<DurableJobExplanation> {
+  const { failoverRule, ...runOptions } = options;
+  const { resume, rerun, environment } = resolveRunOptions(runOptions);
+  const { stateDirectory } = options;
+  return new DurablePlanExplanation(
+    plan,
+    failoverRule,
+    await explainResume(plan, { stateDirectory, resume, rerun, environment }),
+  );
 }
 
 class PlanExplanation implements JobExplanation {
@@ -241,100 +263,15 @@ class PlanExplanation implements JobExplanation {
   }
 }
 
-/** The engine's decision: if the rule throws or its answer is invalid, everything restarts. */
-function decide(
-  rule: FailoverRule,
-  failure: TaskFailure,
-  view: RecoveryView,
-): Exclude<RestartProposal, { readonly kind: 'invalid' }> {
-  let problem: string;
-  try {
-    const proposal = propose(failure, view, { decision: rule(failure, view) });
-    if (proposal.kind !== 'invalid') return proposal;
-    ({ problem } = proposal);
-  } catch (error) {
-    problem = `it threw: ${toError(error).message}`;
+class DurablePlanExplanation extends PlanExplanation implements DurableJobExplanation {
+  readonly resume: ResumeExplanation;
+
+  constructor(plan: JobPlan, rule: FailoverRule | undefined, resume: ResumeExplanation) {
+    super(plan, rule);
+    this.resume = resume;
   }
-  return { ...proposeEverything(view), why: `everything, because the failover rule was overruled: ${problem}` };
-}
 
-function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
-  const cause = new Error(`Assumed failure of ${name}`);
-  return { vertex, attempt: 0 as AttemptNumber, cause, atMs: 0, lostPartitions: [] };
-}
-
-function restartScope(
-  topology: Topology,
-  failed: string,
-  kind: RestartScope['kind'],
-  restarted: ReadonlySet<RegionId>,
-  failedRegions: ReadonlySet<RegionId>,
-  why: string | undefined,
-): RestartScope {
-  const { graph, regions } = topology;
-  const waiting = waitingRegions(topology, restarted, failedRegions);
-  const tasks = new TaskList(graph);
-  let taskCount = 0;
-  let waitingTaskCount = 0;
-  for (const region of restarted) {
-    const vertices = regions.verticesOf(region);
-    tasks.add(vertices);
-    taskCount += vertices.length;
-    if (waiting.has(region)) waitingTaskCount += vertices.length;
+  override toString(): string {
+    return `${super.toString()}\n\n${this.resume.toString()}`;
   }
-  const scope: RestartScope = {
-    failed,
-    kind,
-    regionCount: restarted.size,
-    taskCount,
-    waitingTaskCount,
-    totalTaskCount: graph.vertexCount,
-    tasks: tasks.byVertex(),
-    why,
-    toString: () => `${failed}: ${consequence(scope)}`,
-  };
-  return scope;
-}
-
-/** The restarted regions that had not begun: they wait for complete results, and a failed region contributes to one. */
-function waitingRegions(
-  { graph, regions }: Topology,
-  restarted: ReadonlySet<RegionId>,
-  failedRegions: ReadonlySet<RegionId>,
-): Set<RegionId> {
-  const waiting = new Set<RegionId>();
-  const behind = new Set(failedRegions);
-  const [seen, seenWaiting] = [new Set<number>(), new Set<number>()];
-  // A Set iterates items added during the loop. A region found to wait is deleted and added again, so it is visited
-  // again.
-  for (const region of behind) {
-    regions.forEachVertex(region, (vertex) => {
-      graph.forEachProducedGroup(vertex, (group) => {
-        const { consumption } = graph.exchangeOfGroup(group);
-        const waits = consumption === 'after-producer-finished' || waiting.has(region);
-        const done = waits ? seenWaiting : seen;
-        if (done.has(group)) return;
-        done.add(group);
-        for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
-          const reader = regions.regionOf(consumer as ExecutionVertexId);
-          if (!restarted.has(reader) || failedRegions.has(reader)) continue;
-          if (waits && !waiting.has(reader)) {
-            waiting.add(reader);
-            behind.delete(reader);
-          }
-          behind.add(reader);
-        }
-      });
-    });
-  }
-  return waiting;
-}
-
-function consequence(scope: RestartScope): string {
-  const because = scope.why === undefined ? '' : ` (${scope.why})`;
-  if (scope.kind === 'fail') return `the job fails${because}`;
-  const began = scope.taskCount - scope.waitingTaskCount;
-  const restarts = `${began} of ${counted(scope.totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}`;
-  if (scope.waitingTaskCount === 0) return `${restarts}${because}`;
-  return `${restarts}, ${scope.waitingTaskCount} ${scope.waitingTaskCount === 1 ? 'keeps' : 'keep'} waiting for results${because}`;
 }

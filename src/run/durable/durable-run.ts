@@ -1,21 +1,14 @@
-import { existsSync } from 'node:fs';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { Environment } from '../../environment.ts';
-import { CommittedOutputError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
-import { compareIdentities } from '../../journal/identity/compare-identities.ts';
-import type { JobIdentity } from '../../journal/identity/job-identity.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
-import type { StoredResult } from '../../journal/stored-result.ts';
-import type { SourcePlanContext } from '../../operators/source.ts';
 import type { JobShape } from '../folds/job-shape.ts';
-import { jobIdentity } from '../identity/job-identity.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
 import { partsOf, removeStaleParts } from './output-parts.ts';
-import { EarlierSources } from './earlier-sources.ts';
-import { planResume, type ResumePlan } from './resume-plan.ts';
+import { decideResume } from './resume-decision.ts';
+import type { ResumePlan } from './resume-plan.ts';
 import { RunJournal } from './run-journal.ts';
 import { StateDirectory } from './state-directory.ts';
 
@@ -34,8 +27,6 @@ export interface Beginning extends ResumePlan {
   /** The event about it; undefined if there was no earlier run. */
   readonly resumed: Extract<JobEvent, { type: 'job.resumed' }> | undefined;
 }
-
-const fromTheStart: ResumePlan = { restored: new Map(), rerun: [] };
 
 /** The part of a run that outlives its process: its state directory and its journal. */
 export class DurableRun {
@@ -108,20 +99,15 @@ export class DurableRun {
   }
 
   async #beginIn(directory: StateDirectory): Promise<Beginning> {
-    const { run, environment, resume, rerun } = this.#options;
+    const { run, environment, stateDirectory, resume, rerun } = this.#options;
     const { clock } = environment;
-    const identity = jobIdentity(this.#plan);
-    const earlier = resume === 'never' ? undefined : directory.earlier;
-    if (earlier === undefined && resume === 'require') {
-      throw new NothingToResumeError(directory.path, this.#plan.name);
-    }
-    const sources = await EarlierSources.examine(this.#plan, earlier, identity, (vertex) =>
-      this.#sourceContext(vertex),
-    );
-    const resumed =
-      earlier === undefined || rerun ? fromTheStart : this.#resume(earlier, identity, sources.reasons, directory);
-    if (!rerun) this.#assertReplaceable(resumed);
-    const stored = [...resumed.restored.values()].flatMap((results) => [...results.values()]);
+    const decision = await decideResume({
+      ...{ plan: this.#plan, shape: this.#shape, stateDirectory, books: directory.earlier, resume, rerun },
+      context: { environment, signal: this.#abort.signal },
+    });
+    if (decision.refusal !== undefined) throw decision.refusal;
+    const { earlier, identity, sources } = decision;
+    const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
     if (earlier !== undefined) removeStaleParts(earlier, parts);
     this.#journal = new RunJournal({ log: directory.log, shape: this.#shape, clock, failed: this.#failed });
@@ -131,40 +117,17 @@ export class DurableRun {
       atMs: clock.epochMs(),
       firstAtMs: earlier === undefined || earlier.end?.status === 'finished' ? clock.epochMs() : earlier.firstBeganAtMs,
       identity,
-      finished: this.#restoredTasks(resumed),
+      finished: this.#restoredTasks(decision),
       parts,
       plans: [...sources.plans],
     });
     directory.sweep(stored);
     return {
-      ...resumed,
+      restored: decision.restored,
+      rerun: decision.rerun,
       plans: new Map([...sources.plans].map(([vertex, plan]) => [identity.vertices[vertex]?.id as string, plan])),
-      resumed: earlier && this.#resumedEvent(earlier, resumed),
+      resumed: earlier && this.#resumedEvent(earlier, decision),
     };
-  }
-
-  #resume(
-    books: RunBooks,
-    identity: JobIdentity,
-    reasons: ReadonlyMap<number, string>,
-    directory: StateDirectory,
-  ): ResumePlan {
-    const comparison = compareIdentities(books.identity, identity);
-    const isReadable = (stored: StoredResult): boolean => directory.isReadable(stored);
-    return planResume(this.#shape, { books, comparison, reasons, isReadable, isPartThere: existsSync });
-  }
-
-  /** @throws CommittedOutputError if a change would repeat or mix the output of a sink that cannot replace it */
-  #assertReplaceable({ rerun }: ResumePlan): void {
-    const changed = rerun.filter(({ isChanged }) => isChanged);
-    const repeated = changed.find(({ vertex, hadFinished }) => {
-      const { sink } = this.#plan.programs[vertex] ?? {};
-      return hadFinished && sink !== undefined && (sink.redo ?? 'repeats') === 'repeats';
-    });
-    if (repeated === undefined) return;
-    const own = changed.filter(({ isOwnChange }) => isOwnChange);
-    const operators = own.map(({ vertex, why }) => ({ operator: this.#nameOf(vertex), why }));
-    throw new CommittedOutputError(this.#plan.chains[repeated.vertex]?.at(-1) as string, operators);
   }
 
   #restoredTasks({ restored }: ResumePlan) {
@@ -193,12 +156,6 @@ export class DurableRun {
       ),
       rerun: rerun.map(({ vertex, why }) => ({ operator: this.#nameOf(vertex), why })),
     };
-  }
-
-  #sourceContext(vertex: number): SourcePlanContext {
-    const { id, parallelism } = this.#plan.jobGraph.vertices[vertex] as { id: string; parallelism: number };
-    const { environment } = this.#options;
-    return { job: this.#plan.name, vertex: id, parallelism, environment, signal: this.#abort.signal };
   }
 
   #nameOf(vertex: number): string {

@@ -4,7 +4,7 @@ import { fileProblem } from '../../connectors/file-problem.ts';
 import { OutputInUseError } from '../../errors/connector-errors.ts';
 import { StateDirectoryInUseError } from '../../errors/state-errors.ts';
 import type { RunId } from '../../ids.ts';
-import { type JournalLog, openLog } from '../../journal/journal-log.ts';
+import { type JournalLog, openLog, readLog } from '../../journal/journal-log.ts';
 import type { LogLoss } from '../../journal/log-scan.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import { decodeEntry, runJournalFormat } from '../../journal/run/run-entry-codec.ts';
@@ -64,22 +64,10 @@ export class StateDirectory {
     const claim = claimOf(path, opener);
     try {
       const { log, payloads, losses } = openLog(new FileJournalStorage(path), 'journal', runJournalFormat);
-      let earlier: RunBooks | undefined;
-      for (const payload of payloads) earlier = RunBooks.after(earlier, decodeEntry(payload));
-      return new StateDirectory(path, claim, log, earlier, losses);
+      return new StateDirectory(path, claim, log, booksOf(payloads), losses);
     } catch (error) {
       claim.release();
       throw error;
-    }
-  }
-
-  /** Whether the files of a stored result are there, complete in length. */
-  isReadable(stored: StoredResult): boolean {
-    try {
-      readStoredIndex(resultsDirectory(this.path), stored);
-      return true;
-    } catch {
-      return false;
     }
   }
 
@@ -103,6 +91,30 @@ export class StateDirectory {
   async close(): Promise<void> {
     await this.log.close();
     this.#claim.release();
+  }
+}
+
+/**
+ * What earlier runs left in a state directory, which may be in use, and stays as it is; undefined if there were none.
+ * @throws JournalFormatError | JournalAccessError
+ */
+export function readBooks(stateDirectory: string): RunBooks | undefined {
+  return booksOf(readLog(new FileJournalStorage(stateDirectory), 'journal', runJournalFormat));
+}
+
+function booksOf(payloads: Iterable<Uint8Array>): RunBooks | undefined {
+  let books: RunBooks | undefined;
+  for (const payload of payloads) books = RunBooks.after(books, decodeEntry(payload));
+  return books;
+}
+
+/** Whether the files of a stored result are there, complete in length. */
+export function isStored(stateDirectory: string, stored: StoredResult): boolean {
+  try {
+    readStoredIndex(resultsDirectory(stateDirectory), stored);
+    return true;
+  } catch {
+    return false;
   }
 }
 

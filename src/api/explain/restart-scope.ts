@@ -1,0 +1,131 @@
+import { toError } from '../../errors/thrown-value.ts';
+import type { FailoverRule, TaskFailure } from '../../failover/failover-strategy.ts';
+import {
+  propose,
+  proposeEverything,
+  type RecoveryView,
+  type RestartProposal,
+} from '../../failover/restart-proposal.ts';
+import type { Topology } from '../../graph/topology.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import { type SubtasksOfVertex, TaskList } from './task-list.ts';
+import { counted } from './text-table.ts';
+
+/** What one failure restarts. */
+export interface RestartScope {
+  /** The name given to `whatRestarts`. */
+  readonly failed: string;
+  /** `fail`: the rule fails the job instead. */
+  readonly kind: 'restart' | 'fail';
+  readonly regionCount: number;
+  /** Tasks that restart, including waiting ones. */
+  readonly taskCount: number;
+  /** Restarted tasks that had not begun, because a result they wait for was incomplete at the failure. */
+  readonly waitingTaskCount: number;
+  readonly totalTaskCount: number;
+  readonly tasks: readonly SubtasksOfVertex[];
+  /** The rule's reason, if any, and what the engine added to its answer. */
+  readonly why: string | undefined;
+  toString(): string;
+}
+
+/** The engine's decision: if the rule throws or its answer is invalid, everything restarts. */
+export function decide(
+  rule: FailoverRule,
+  failure: TaskFailure,
+  view: RecoveryView,
+): Exclude<RestartProposal, { readonly kind: 'invalid' }> {
+  let problem: string;
+  try {
+    const proposal = propose(failure, view, { decision: rule(failure, view) });
+    if (proposal.kind !== 'invalid') return proposal;
+    ({ problem } = proposal);
+  } catch (error) {
+    problem = `it threw: ${toError(error).message}`;
+  }
+  return { ...proposeEverything(view), why: `everything, because the failover rule was overruled: ${problem}` };
+}
+
+/** The failure of a task, as the failover rule sees it. */
+export function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
+  const cause = new Error(`Assumed failure of ${name}`);
+  return { vertex, attempt: 0 as AttemptNumber, cause, atMs: 0, lostPartitions: [] };
+}
+
+/** What restarts if these regions do. */
+export function restartScope(
+  topology: Topology,
+  failed: string,
+  kind: RestartScope['kind'],
+  restarted: ReadonlySet<RegionId>,
+  failedRegions: ReadonlySet<RegionId>,
+  why: string | undefined,
+): RestartScope {
+  const { graph, regions } = topology;
+  const waiting = waitingRegions(topology, restarted, failedRegions);
+  const tasks = new TaskList(graph);
+  let taskCount = 0;
+  let waitingTaskCount = 0;
+  for (const region of restarted) {
+    const vertices = regions.verticesOf(region);
+    tasks.add(vertices);
+    taskCount += vertices.length;
+    if (waiting.has(region)) waitingTaskCount += vertices.length;
+  }
+  const scope: RestartScope = {
+    failed,
+    kind,
+    regionCount: restarted.size,
+    taskCount,
+    waitingTaskCount,
+    totalTaskCount: graph.vertexCount,
+    tasks: tasks.byVertex(),
+    why,
+    toString: () => `${failed}: ${consequence(scope)}`,
+  };
+  return scope;
+}
+
+/** The restarted regions that had not begun: they wait for complete results, and a failed region contributes to one. */
+function waitingRegions(
+  { graph, regions }: Topology,
+  restarted: ReadonlySet<RegionId>,
+  failedRegions: ReadonlySet<RegionId>,
+): Set<RegionId> {
+  const waiting = new Set<RegionId>();
+  const behind = new Set(failedRegions);
+  const [seen, seenWaiting] = [new Set<number>(), new Set<number>()];
+  // A Set iterates items added during the loop. A region found to wait is deleted and added again, so it is visited
+  // again.
+  for (const region of behind) {
+    regions.forEachVertex(region, (vertex) => {
+      graph.forEachProducedGroup(vertex, (group) => {
+        const { consumption } = graph.exchangeOfGroup(group);
+        const waits = consumption === 'after-producer-finished' || waiting.has(region);
+        const done = waits ? seenWaiting : seen;
+        if (done.has(group)) return;
+        done.add(group);
+        for (let consumer = graph.consumerStart(group); consumer < graph.consumerEnd(group); consumer++) {
+          const reader = regions.regionOf(consumer as ExecutionVertexId);
+          if (!restarted.has(reader) || failedRegions.has(reader)) continue;
+          if (waits && !waiting.has(reader)) {
+            waiting.add(reader);
+            behind.delete(reader);
+          }
+          behind.add(reader);
+        }
+      });
+    });
+  }
+  return waiting;
+}
+
+/** What one failure restarts, as half a sentence. */
+export function consequence(scope: RestartScope): string {
+  const because = scope.why === undefined ? '' : ` (${scope.why})`;
+  if (scope.kind === 'fail') return `the job fails${because}`;
+  const began = scope.taskCount - scope.waitingTaskCount;
+  const restarts = `${began} of ${counted(scope.totalTaskCount, 'task')} ${began === 1 ? 'restarts' : 'restart'}`;
+  if (scope.waitingTaskCount === 0) return `${restarts}${because}`;
+  return `${restarts}, ${scope.waitingTaskCount} ${scope.waitingTaskCount === 1 ? 'keeps' : 'keep'} waiting for results${because}`;
+}

@@ -1,0 +1,176 @@
+import { type Environment, systemEnvironment } from '../../environment.ts';
+import type { PartitionId, RegionId, RunId } from '../../ids.ts';
+import { comparisonLines } from '../../journal/identity/comparison-lines.ts';
+import type { RunEnd } from '../../journal/run/run-entry.ts';
+import { remembersAnswers } from '../../operators/answers/run-answers.ts';
+import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
+import { readBooks } from '../../run/durable/state-directory.ts';
+import { formatBytes } from '../../run/folds/job-receipt.ts';
+import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
+import type { JobPlan } from '../../run/job-plan.ts';
+import type { ResumePolicy } from '../../run/run-options.ts';
+import { listed, type SubtasksOfVertex, TaskList } from './task-list.ts';
+import { counted, section } from './text-table.ts';
+
+/** Tasks that had finished in an earlier run and count as finished, with their results that would be read. */
+export interface ReusedTasks extends SubtasksOfVertex {
+  readonly results: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** Tasks that would run. */
+export interface RunningTasks extends SubtasksOfVertex {
+  /** Why they run although an earlier run had begun or finished them; undefined without an earlier run. */
+  readonly why: string | undefined;
+}
+
+/** A `mapAsync` that would make calls. */
+export interface PaidOperator {
+  readonly operator: string;
+  /** Tasks that would run, of all its tasks. */
+  readonly taskCount: number;
+  readonly totalTaskCount: number;
+  /** Why it makes calls again that an earlier run has made; undefined if it remembers their answers. */
+  readonly paysAgain: string | undefined;
+}
+
+/** What a run with a state directory would do, had it begun when it was explained. */
+export interface ResumeExplanation {
+  readonly stateDirectory: string;
+  /** The run that would be continued; `end` is undefined if it has not ended, or its process died. */
+  readonly earlier: { readonly run: RunId; readonly beganAtMs: number; readonly end: RunEnd | undefined } | undefined;
+  readonly reused: readonly ReusedTasks[];
+  readonly runs: readonly RunningTasks[];
+  readonly paid: readonly PaidOperator[];
+  /** Sources whose content has changed since, or cannot be compared. */
+  readonly changedSources: readonly { readonly source: string; readonly why: string }[];
+  /** How the job differs from that of the earlier run, as lines of text. */
+  readonly differences: readonly string[];
+  /** The error that the run would end with before anything runs. */
+  readonly refusal: Error | undefined;
+  toString(): string;
+}
+
+export interface ResumeQuestion {
+  readonly stateDirectory: string;
+  readonly resume: ResumePolicy;
+  readonly rerun: boolean;
+  readonly environment: Environment | undefined;
+}
+
+/** Reads a state directory, which may be in use, and says what a run with it would do. */
+export async function explainResume(plan: JobPlan, question: ResumeQuestion): Promise<ResumeExplanation> {
+  const { stateDirectory, environment = systemEnvironment(), resume, rerun } = question;
+  const shape = jobShape(plan);
+  const books = readBooks(stateDirectory);
+  const context = { environment, signal: new AbortController().signal };
+  const decision = await decideResume({ plan, shape, stateDirectory, books, resume, rerun, context });
+  const { earlier, comparison, sources } = decision;
+  const [reused, running] = tasksOf(shape, decision);
+  const explanation: ResumeExplanation = {
+    stateDirectory,
+    earlier: earlier && { run: earlier.run, beganAtMs: earlier.beganAtMs, end: earlier.end?.status },
+    reused: reused.map((tasks) => ({ ...tasks, ...storedBy(tasks.vertex, shape, decision) })),
+    runs: running.map((tasks) => ({ ...tasks, why: earlier && whyRuns(tasks.vertex, shape, decision, rerun) })),
+    paid: paidOperators(plan, running, question),
+    changedSources: [...sources.reasons].flatMap(([vertex, why]) => {
+      const isSource = plan.programs[vertex]?.source !== undefined;
+      return isSource ? [{ source: plan.jobGraph.vertices[vertex]?.id as string, why }] : [];
+    }),
+    differences: comparison === undefined ? [] : comparisonLines(comparison, decision.identity),
+    refusal: decision.refusal,
+    toString: () => describe(explanation),
+  };
+  return Object.freeze(explanation);
+}
+
+/** The tasks that are re-used, and those that run. */
+function tasksOf(
+  { graph, regions }: JobShape,
+  { restored }: ResumeDecision,
+): readonly [SubtasksOfVertex[], SubtasksOfVertex[]] {
+  const [reused, running] = [new TaskList(graph), new TaskList(graph)];
+  for (let region = 0 as RegionId; region < regions.count; region++) {
+    (restored.has(region) ? reused : running).add(regions.verticesOf(region));
+  }
+  return [reused.byVertex(), running.byVertex()];
+}
+
+function storedBy(vertex: string, { graph }: JobShape, { restored }: ResumeDecision) {
+  const isOwn = (partition: PartitionId): boolean =>
+    graph.jobGraph.vertices[graph.jobVertexIndexOf(graph.producerOf(partition))]?.id === vertex;
+  const stored = [...restored.values()].flatMap((results) =>
+    [...results].filter(([partition]) => isOwn(partition)).map(([, result]) => result),
+  );
+  return {
+    results: stored.length,
+    records: stored.reduce((sum, { records }) => sum + records, 0),
+    bytes: stored.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function whyRuns(id: string, { graph }: JobShape, { rerun }: ResumeDecision, everything: boolean): string {
+  if (everything) return '`rerun: true`';
+  const index = graph.jobGraph.vertexIndexById.get(id as never);
+  return rerun.find(({ vertex }) => vertex === index)?.why ?? 'it had not finished';
+}
+
+function paidOperators(
+  { programs, chains, jobGraph }: JobPlan,
+  running: readonly SubtasksOfVertex[],
+  { stateDirectory, resume }: ResumeQuestion,
+): readonly PaidOperator[] {
+  return running.flatMap(({ vertex, subtasks }) => {
+    const index = jobGraph.vertexIndexById.get(vertex as never) as number;
+    const { source, operators = [] } = programs[index] ?? {};
+    const first = source === undefined ? 0 : 1;
+    const taskCount = subtasks.reduce((sum, { start, end }) => sum + end - start, 0);
+    const totalTaskCount = jobGraph.vertices[index]?.parallelism as number;
+    return operators.flatMap((description, step) => {
+      if (description.kind !== 'asyncMap') return [];
+      const operator = chains[index]?.[first + step] as string;
+      const remembers = remembersAnswers(description, stateDirectory);
+      const paysAgain = remembers ? (resume === 'never' ? "`resume: 'never'`" : undefined) : '`remember: false`';
+      return [{ operator, taskCount, totalTaskCount, paysAgain }];
+    });
+  });
+}
+
+function describe(explanation: ResumeExplanation): string {
+  const { stateDirectory, earlier, reused, runs, paid, changedSources, differences, refusal } = explanation;
+  return [
+    `If it runs now with ${stateDirectory}`,
+    `  ${beginningOf(earlier)}`,
+    ...(refusal === undefined ? [] : [`  it is refused: ${refusal.message}`]),
+    ...(runs.length === 0 ? ['  nothing has to run'] : []),
+    ...section('Re-used', reused, ({ results, records, bytes, ...tasks }) => [
+      listed([tasks]),
+      results === 0
+        ? 'finished'
+        : `${counted(results, 'result')}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
+    ]),
+    ...section('Runs', runs, ({ why = '', ...tasks }) => [listed([tasks]), why]),
+    ...section('Pays for calls', paid, ({ operator, taskCount, totalTaskCount, paysAgain }) => [
+      operator,
+      `${taskCount} of ${counted(totalTaskCount, 'task')}`,
+      paysAgain === undefined ? 'remembered answers cost nothing' : `every call again: ${paysAgain}`,
+    ]),
+    ...section('Sources that have changed', changedSources, ({ source, why }) => [source, why]),
+    ...section('Compared with the earlier run', differences, (line) => [line]),
+  ].join('\n');
+}
+
+function beginningOf(earlier: ResumeExplanation['earlier']): string {
+  if (earlier === undefined) return 'it begins from the start: nothing is taken over from an earlier run';
+  const at = new Date(earlier.beganAtMs).toISOString();
+  const end = earlier.end === undefined ? 'which has no end' : `which ${endings[earlier.end]}`;
+  return `it goes on from run ${earlier.run} of ${at}, ${end}`;
+}
+
+const endings: Readonly<Record<RunEnd, string>> = {
+  finished: 'has finished',
+  failed: 'has failed',
+  canceled: 'was canceled',
+  suspended: 'was suspended',
+};

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { CommittedOutputError, NothingToResumeError } from '../../errors/state-errors.ts';
+import { compareIdentities } from '../../journal/identity/compare-identities.ts';
+import type { JobComparison } from '../../journal/identity/job-comparison.ts';
+import type { JobIdentity } from '../../journal/identity/job-identity.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { SourcePlanContext } from '../../operators/source.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+import { jobIdentity } from '../identity/job-identity.ts';
+import type { JobPlan } from '../job-plan.ts';
+import type { ResumePolicy } from '../run-options.ts';
+import { EarlierSources } from './earlier-sources.ts';
+import { planResume, type ResumePlan } from './resume-plan.ts';
+import { isStored } from './state-directory.ts';
+
+/** A job that is about to run with a state directory. */
+export interface ResumeQuestion {
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  readonly stateDirectory: string;
+  /** What earlier runs left there. */
+  readonly books: RunBooks | undefined;
+  readonly resume: ResumePolicy;
+  readonly rerun: boolean;
+  readonly context: Pick<SourcePlanContext, 'environment' | 'signal'>;
+}
+
+/** What a run takes over from an earlier one, and why not the rest. */
+export interface ResumeDecision extends ResumePlan {
+  /** The books of the earlier run; undefined if there is none, or its books are not used. */
+  readonly earlier: RunBooks | undefined;
+  /** How the job differs from that of the earlier run. */
+  readonly comparison: JobComparison | undefined;
+  readonly identity: JobIdentity;
+  readonly sources: EarlierSources;
+  /** Why nothing may run. */
+  readonly refusal: NothingToResumeError | CommittedOutputError | undefined;
+}
+
+/**
+ * Decides what a run would take over, by reading alone: the run itself asks, and `explain` does.
+ * @throws FileAccessError and other errors of sources that plan what they read (as a rejection)
+ */
+export async function decideResume(question: ResumeQuestion): Promise<ResumeDecision> {
+  const { plan, shape, stateDirectory, books, resume, rerun } = question;
+  const identity = jobIdentity(plan);
+  const earlier = resume === 'never' ? undefined : books;
+  const sources = await EarlierSources.examine(plan, earlier, identity, (vertex) => contextOf(question, vertex));
+  const comparison = earlier && compareIdentities(earlier.identity, identity);
+  const { reasons } = sources;
+  const resumed: ResumePlan =
+    earlier === undefined || comparison === undefined || rerun
+      ? { restored: new Map(), rerun: [] }
+      : planResume(shape, {
+          ...{ books: earlier, comparison, reasons, isPartThere: existsSync },
+          isReadable: (stored) => isStored(stateDirectory, stored),
+        });
+  const isMissing = earlier === undefined && resume === 'require';
+  const refusal = isMissing ? new NothingToResumeError(stateDirectory, plan.name) : committedOutput(plan, resumed);
+  return { ...resumed, earlier, comparison, identity, sources, refusal };
+}
+
+/** A change that would repeat or mix the output of a sink that cannot replace it. */
+function committedOutput({ programs, chains, jobGraph }: JobPlan, { rerun }: ResumePlan) {
+  const changed = rerun.filter(({ isChanged }) => isChanged);
+  const repeated = changed.find(({ vertex, hadFinished }) => {
+    const { sink } = programs[vertex] ?? {};
+    return hadFinished && sink !== undefined && (sink.redo ?? 'repeats') === 'repeats';
+  });
+  if (repeated === undefined) return undefined;
+  const own = changed.filter(({ isOwnChange }) => isOwnChange);
+  const operators = own.map(({ vertex, why }) => ({ operator: jobGraph.vertices[vertex]?.id as string, why }));
+  return new CommittedOutputError(chains[repeated.vertex]?.at(-1) as string, operators);
+}
+
+function contextOf({ plan: { name, jobGraph }, context }: ResumeQuestion, vertex: number): SourcePlanContext {
+  const { id, parallelism } = jobGraph.vertices[vertex] as { id: string; parallelism: number };
+  return { job: name, vertex: id, parallelism, ...context };
+}
