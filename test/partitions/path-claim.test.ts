@@ -148,6 +148,40 @@ describe('PC2: a directory without a valid note is respected:', () => {
   });
 });
 
+describe('PC5: of a process that died while it took or removed a claim, the next claimant removes', () => {
+  const dead = encodeOwner(ownerOf(machine(300, []), purpose('dead')));
+  it.each([
+    ['a directory without a note', 'x', undefined],
+    ['a half written note', 'x', dead.subarray(0, 20)],
+    ['a directory that is no claim yet', 'x', dead],
+    ['a claim that it had put aside', 'x-old', dead],
+  ])('%s', (_, name, note) => {
+    const directory = join(parent, `.kintsugi-claim-${name}`);
+    mkdirSync(directory);
+    if (note !== undefined) writeFileSync(join(directory, 'owner'), note);
+    writeFileSync(join(parent, 'mine'), '');
+    const claim = take('first');
+    expect(readdirSync(parent)).toEqual(['.out.kintsugi', 'mine']);
+    expect(claim.isHeld).toBe(true);
+  });
+
+  it('nothing of a process that lives, and no foreign files', () => {
+    for (const [name, pid] of [
+      ['living', 200],
+      ['dead', 300],
+    ] as const) {
+      const directory = join(parent, `.kintsugi-claim-${name}`);
+      mkdirSync(directory);
+      writeFileSync(join(directory, 'owner'), encodeOwner(ownerOf(machine(pid, [pid]), purpose(name))));
+      writeFileSync(join(directory, 'mine'), '');
+    }
+    take('first').release();
+    take('second');
+    expect(readdirSync(join(parent, '.kintsugi-claim-living')).sort()).toEqual(['mine', 'owner']);
+    expect(readdirSync(join(parent, '.kintsugi-claim-dead-old'))).toEqual(['mine']);
+  });
+});
+
 it('PC3: foreign files stay', () => {
   const claim = take('run');
   leaveFiles('run');

@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OutputInUseError } from '../../errors/connector-errors.ts';
 import type { RunId } from '../../ids.ts';
@@ -15,7 +25,8 @@ import {
 } from './owner-note.ts';
 import { type ProcessTable, systemProcesses } from './process-table.ts';
 
-const unclaimedPrefix = '.kintsugi-';
+/** Of a directory that is no claim yet, or no more. */
+const unclaimedPrefix = '.kintsugi-claim-';
 
 /** How often to retry when other processes release or remove the claim at the same moment. */
 const mostTries = 8;
@@ -31,6 +42,7 @@ const mostTries = 8;
  * - PC3 Only notes are deleted, and files whose names begin with the id of the run in the note.
  * - PC4 Unfinished files are reached only through the directory's name: a run that has lost the claim does not find its
  *   files there, and cannot rename them into place.
+ * - PC5 What a process leaves that dies while it takes or removes a claim is removed by the next claimant beside it.
  */
 export class PathClaim {
   /** The claim's directory. */
@@ -53,14 +65,18 @@ export class PathClaim {
     const parent = realpathSync(dirname(path));
     const directory = join(parent, `.${basename(path)}.kintsugi`);
     const note = encodeOwner(ownerOf(processes, purpose));
-    const fresh = mkdtempSync(join(parent, unclaimedPrefix));
+    removeAbandoned(parent, processes);
+    let fresh = freshDirectory(parent, note);
     try {
-      writeFileSync(join(fresh, ownerFile), note, { flag: 'wx' });
       for (let tries = 0; ; tries++) {
         try {
           renameSync(fresh, directory);
           return new PathClaim(directory, purpose.run, note);
         } catch (error) {
+          if (!isThere(fresh) && tries < mostTries) {
+            fresh = freshDirectory(parent, note);
+            continue;
+          }
           const isTaken = clearDead(path, directory, `${fresh}-old`, processes);
           if (!isTaken || tries === mostTries) throw error;
         }
@@ -85,6 +101,43 @@ export class PathClaim {
    */
   release(): void {
     if (this.isHeld) removeClaim(this.directory, this.#run);
+  }
+}
+
+/** Creates a directory with an owner's note that is not a claim yet. */
+function freshDirectory(parent: string, note: Uint8Array): string {
+  for (let tries = 0; ; tries++) {
+    const fresh = mkdtempSync(join(parent, unclaimedPrefix));
+    try {
+      writeFileSync(join(fresh, ownerFile), note, { flag: 'wx' });
+      return fresh;
+    } catch (error) {
+      if (isThere(fresh)) rmSync(fresh, { recursive: true, force: true });
+      else if (tries < mostTries) continue;
+      throw error;
+    }
+  }
+}
+
+/** PC5. Without a whole note it may be another's that is being made just now, which makes it again. */
+function removeAbandoned(parent: string, processes: ProcessTable): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(unclaimedPrefix)) continue;
+    const path = join(parent, name);
+    const directory = OwnDirectory.open(path);
+    if (directory === undefined) continue;
+    const note = directory.read(ownerFile, longestNoteBytes);
+    const isForeign = note === undefined && directory.names().length > 0;
+    directory.close();
+    const owner = note && decodeOwner(note);
+    if (isForeign || (owner !== undefined && !isDead(owner, processes))) continue;
+    try {
+      const aside = `${path}-old`;
+      renameSync(path, aside);
+      removeClaim(aside, owner?.purpose?.run);
+    } catch {
+      // Another process removes it, or uses it.
+    }
   }
 }
 
@@ -113,6 +166,8 @@ function clearDead(path: string, claim: string, aside: string, processes: Proces
     return true;
   }
   const taken = noteIn(aside);
+  // Removed as abandoned.
+  if (taken === 'absent') return true;
   if (taken instanceof Uint8Array && isEqual(taken, note)) removeClaim(aside, purpose.run);
   else renameSync(aside, claim);
   return true;
@@ -121,7 +176,7 @@ function clearDead(path: string, claim: string, aside: string, processes: Proces
 /** The note in a claim; undefined if the claim has no readable note. */
 function noteIn(claim: string): Uint8Array | 'absent' | undefined {
   const directory = OwnDirectory.open(claim);
-  if (directory === undefined) return lstatSync(claim, { throwIfNoEntry: false }) === undefined ? 'absent' : undefined;
+  if (directory === undefined) return isThere(claim) ? undefined : 'absent';
   try {
     return directory.read(ownerFile, longestNoteBytes);
   } finally {
@@ -147,11 +202,13 @@ function inUse(
   );
 }
 
-function removeClaim(path: string, run: string): void {
+function removeClaim(path: string, run: string | undefined): void {
   const directory = OwnDirectory.open(path);
   if (directory === undefined) return;
   try {
-    for (const name of directory.names()) if (name.startsWith(`${run}.`)) rmSync(directory.at(name), { force: true });
+    if (run !== undefined) {
+      for (const name of directory.names()) if (name.startsWith(`${run}.`)) rmSync(directory.at(name), { force: true });
+    }
     rmSync(directory.at(ownerFile), { force: true });
   } finally {
     directory.close();
@@ -161,6 +218,10 @@ function removeClaim(path: string, run: string): void {
   } catch {
     // The directory has other files, or already belongs to another run.
   }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {

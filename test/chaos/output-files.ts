@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ChaosPlan } from './chaos-plan.ts';
+
+/** Files that are not output. */
+const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state']);
+
+/** The output in a directory, by sink: `out`, `paid`, `rejected`. The records of a sink are the lines of all its parts. */
+export function outputIn(home: string): ReadonlyMap<string, readonly unknown[]> {
+  const found = new Map<string, unknown[]>();
+  for (const name of outputNames(home)) {
+    const sink = name.split(/[-.]/u, 1)[0] as string;
+    const lines = readFileSync(join(home, name), 'utf8').trimEnd().split('\n');
+    const records = lines.filter((line) => line !== '').map((line) => (sink === 'rejected' ? recordOf(line) : line));
+    found.set(sink, [...(found.get(sink) ?? []), ...records]);
+  }
+  return found;
+}
+
+/** What the directory has too much or too little, and differing bytes of files that must be the same. */
+export function fileDifferences(plan: ChaosPlan, expected: string, actual: string): string[] {
+  const [names, found] = [outputNames(expected), outputNames(actual)];
+  const isSame = plan.parallelism === 1 && plan.paid.every(({ isOrdered }) => isOrdered);
+  return [
+    ...names.filter((name) => !found.includes(name)).map((name) => `${name} is missing`),
+    ...found.filter((name) => !names.includes(name)).map((name) => `${name} was left behind`),
+    ...leftIn(join(actual, 'state')),
+    ...names.flatMap((name) => {
+      if (!isSame || !found.includes(name) || name.startsWith('rejected')) return [];
+      const isEqual = readFileSync(join(expected, name)).equals(readFileSync(join(actual, name)));
+      return isEqual ? [] : [`${name} has other bytes`];
+    }),
+  ];
+}
+
+/** The positions and stacks of dead letters depend on the run. */
+function recordOf(line: string): unknown {
+  return (JSON.parse(line) as { readonly record: unknown }).record;
+}
+
+function outputNames(home: string): string[] {
+  return readdirSync(home)
+    .filter((name) => !ours.has(name))
+    .sort();
+}
+
+/** A finished job leaves its journal and its remembered answers. */
+function leftIn(state: string): string[] {
+  return readdirSync(state).flatMap((name) => {
+    if (name === 'journal') return [];
+    if (name !== 'answers') return [`state/${name} was left behind`];
+    const answers = readdirSync(join(state, name));
+    return answers
+      .filter((file) => !file.endsWith('.answers') || !statSync(join(state, name, file)).isFile())
+      .map((file) => `state/answers/${file} was left behind`);
+  });
+}
