@@ -66,6 +66,11 @@ export class RunBooks {
     return this.#finished[vertex]?.get(subtask);
   }
 
+  /** Whether some task of a vertex has finished. */
+  hasFinishedTasks(vertex: number): boolean {
+    return (this.#finished[vertex]?.size ?? 0) > 0;
+  }
+
   /** The finished tasks, in order of vertex and subtask. */
   *finished(): Generator<FinishedTask> {
     for (const [vertex, tasks] of this.#finished.entries()) {

@@ -1,5 +1,6 @@
-import type { JobIdentity } from '../../journal/identity/job-identity.ts';
+import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { VertexProgram } from '../../operators/operator-description.ts';
 import type { SourcePlanContext } from '../../operators/source.ts';
 import { changeBetweenPlans, changeSincePlan } from '../identity/source-change.ts';
 import type { JobPlan } from '../job-plan.ts';
@@ -19,41 +20,35 @@ export class EarlierSources {
   /** Examines the origins of all sources that the earlier run read. */
   static async examine(
     plan: JobPlan,
-    books: RunBooks | undefined,
-    identity: JobIdentity,
+    earlier: { readonly books: RunBooks; readonly comparison: JobComparison } | undefined,
     contextOf: (vertex: number) => SourcePlanContext,
   ): Promise<EarlierSources> {
     const sources = new EarlierSources();
-    if (books !== undefined) {
-      const before = new Map(books.identity.vertices.map(({ id }, index) => [id, index]));
-      await Promise.all(
-        plan.programs.map(async (_, vertex) => {
-          const index = before.get(identity.vertices[vertex]?.id as string);
-          if (index !== undefined) await sources.#examine(plan, vertex, { books, index, contextOf });
-        }),
-      );
+    if (earlier !== undefined) {
+      await Promise.all(plan.programs.map((program, vertex) => sources.#examine(program, vertex, earlier, contextOf)));
     }
     return sources;
   }
 
   async #examine(
-    { programs }: JobPlan,
+    { source, sink }: VertexProgram,
     vertex: number,
-    { books, index, contextOf }: { books: RunBooks; index: number; contextOf: (vertex: number) => SourcePlanContext },
+    { books, comparison }: { readonly books: RunBooks; readonly comparison: JobComparison },
+    contextOf: (vertex: number) => SourcePlanContext,
   ): Promise<void> {
-    const { source, sink } = programs[vertex] ?? {};
+    const compared = comparison.vertices[vertex];
+    const { before } = compared ?? {};
+    if (before === undefined) return;
     const hasFinished = books.end?.status === 'finished';
     if (sink?.redo === 'collects') this.reasons.set(vertex, 'its records are collected anew, in this process');
-    if (source === undefined) return;
-    if (source.definition === undefined && hasFinished) {
-      this.reasons.set(vertex, `what source "${source.name}" reads cannot be compared`);
-    }
-    if (source.plan === undefined) return;
-    const recorded = books.plans.get(index);
-    if (!books.plans.has(index)) {
-      this.reasons.set(vertex, 'its plan is not in the journal');
+    if (compared?.kind === 'unknown-source' && hasFinished) this.reasons.set(vertex, compared.reasons.join('; '));
+    if (source?.plan === undefined) return;
+    if (!books.plans.has(before)) {
+      // Its plan was lost, or no task has asked for one.
+      if (books.hasFinishedTasks(before)) this.reasons.set(vertex, 'its plan is not in the journal');
       return;
     }
+    const recorded = books.plans.get(before);
     const context = contextOf(vertex);
     if (hasFinished) {
       const now: unknown = await source.plan(context);

@@ -4,6 +4,8 @@ import { compareIdentities } from '../../journal/identity/compare-identities.ts'
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { VertexProgram } from '../../operators/operator-description.ts';
+import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { SourcePlanContext } from '../../operators/source.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import { jobIdentity } from '../identity/job-identity.ts';
@@ -45,14 +47,15 @@ export async function decideResume(question: ResumeQuestion): Promise<ResumeDeci
   const { plan, shape, stateDirectory, books, resume, rerun } = question;
   const identity = jobIdentity(plan);
   const earlier = resume === 'never' ? undefined : books;
-  const sources = await EarlierSources.examine(plan, earlier, identity, (vertex) => contextOf(question, vertex));
   const comparison = earlier && compareIdentities(earlier.identity, identity);
+  const before = earlier && comparison && { books: earlier, comparison };
+  const sources = await EarlierSources.examine(plan, before, (vertex) => contextOf(question, vertex));
   const { reasons } = sources;
   const resumed: ResumePlan =
-    earlier === undefined || comparison === undefined || rerun
+    before === undefined || rerun
       ? { restored: new Map(), rerun: [] }
       : planResume(shape, {
-          ...{ books: earlier, comparison, reasons, isPartThere: existsSync },
+          ...{ ...before, reasons, isPartThere: existsSync },
           isReadable: (stored) => isStored(stateDirectory, stored),
         });
   const isMissing = earlier === undefined && resume === 'require';
@@ -64,8 +67,10 @@ export async function decideResume(question: ResumeQuestion): Promise<ResumeDeci
 function committedOutput({ programs, chains, jobGraph }: JobPlan, { rerun }: ResumePlan) {
   const changed = rerun.filter(({ isChanged }) => isChanged);
   const repeated = changed.find(({ vertex, hadFinished }) => {
-    const { sink } = programs[vertex] ?? {};
-    return hadFinished && sink !== undefined && (sink.redo ?? 'repeats') === 'repeats';
+    const { sink, ...program } = programs[vertex] as VertexProgram;
+    const letters = deadLetterSinks(program, chains[vertex] as readonly string[]);
+    const sinks = [...(sink === undefined ? [] : [sink]), ...letters.map((letter) => letter.sink)];
+    return hadFinished && sinks.some(({ redo = 'repeats' }) => redo === 'repeats');
   });
   if (repeated === undefined) return undefined;
   const own = changed.filter(({ isOwnChange }) => isOwnChange);

@@ -145,6 +145,22 @@ describe('a job that has finished', () => {
     expect(written()).toEqual(numbers(60));
   });
 
+  it.each([
+    { version: undefined, attempts: 1 },
+    { version: 'of Monday', attempts: 0 },
+  ])('reads a source of its own again unless a version says that it is the same: $version', async (row) => {
+    const again = (): Promise<{ receipt: JobReceipt }> => {
+      const job = Job.create('own');
+      const { version } = row;
+      const { definition: _, ...own } = fromArray([{ id: 0 }]);
+      job.source('own', own, { ...(version && { version }) }).sink('out', toJsonLinesFile(at('out.jsonl')));
+      return runStory(job, { stateDirectory: at('state') });
+    };
+    await again();
+    const { receipt } = await again();
+    expect(receipt.tasks.attempts).toBe(row.attempts);
+  });
+
   it('reads what was appended to its input since', async () => {
     await run();
     appendFileSync(at('texts.jsonl'), linesOf(60, 70));
@@ -229,6 +245,24 @@ describe('sinks', () => {
     expect(got).toHaveLength(60);
     await run({ sink, fix: (text) => ({ id: text.id }) }, { rerun: true });
     expect(got).toHaveLength(120);
+  });
+
+  it('dead letters too: a sink that cannot replace them gets none twice', async () => {
+    const letters: unknown[] = [];
+    const deadLetter = forEach((letter) => void letters.push(letter));
+    const job = (version: number): Job => {
+      const made = Job.create('letters');
+      made
+        .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
+        .map(withBug, { uid: 'fix', version, onError: { deadLetter } })
+        .sink('out', toJsonLinesFile(at('out.jsonl')));
+      return made;
+    };
+    await runStory(job(1), { stateDirectory: at('state') });
+    await expect(runStory(job(2), { stateDirectory: at('state') })).rejects.toMatchObject({
+      cause: { code: 'OUTPUT_COMMITTED' },
+    });
+    expect(letters).toHaveLength(1);
   });
 
   it('collect: the records are collected anew in each process, from what is kept', async () => {
