@@ -3,6 +3,7 @@ import * as executorErrors from './errors/executor-errors.ts';
 import * as jobErrors from './errors/job-errors.ts';
 import * as journalErrors from './errors/journal-errors.ts';
 import * as resultErrors from './errors/result-errors.ts';
+import * as stateErrors from './errors/state-errors.ts';
 import * as usageErrors from './errors/usage-errors.ts';
 import * as userCodeErrors from './errors/user-code-errors.ts';
 import { propertiesOf, propertyOf, show } from './foreign-value.ts';
@@ -35,6 +36,7 @@ for (const family of [
   connectorErrors,
   executorErrors,
   journalErrors,
+  stateErrors,
   userCodeErrors,
 ]) {
   for (const [name, errorClass] of Object.entries<ErrorClass>(family)) classes.set(name, errorClass);
@@ -107,7 +109,10 @@ function ownData(error: unknown): Record<string, unknown> {
   const data = new Map<string, unknown>();
   try {
     for (const key of Object.keys(error as object)) {
-      if (key !== 'cause' && key !== 'errors' && key !== 'stack') data.set(key, cloneable(propertyOf(error, key)));
+      if (key === 'cause' || key === 'stack') continue;
+      const value = propertyOf(error, key);
+      // The errors of an `AggregateError` have their own place; elsewhere it may be a count.
+      if (key !== 'errors' || !Array.isArray(value)) data.set(key, cloneable(value));
     }
   } catch {
     // A proxy whose keys cannot be read.

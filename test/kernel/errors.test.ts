@@ -197,6 +197,45 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'Cannot append to state/journal: A non-error was thrown: {"code":"ENOSPC","message":"full"}. Free space on its disk, and run again',
   },
+  TooManyErrorsError: {
+    make: () =>
+      new errors.TooManyErrorsError(
+        'parse',
+        { errors: 4, records: 50, limit: { errors: 3, share: 0 } },
+        { operator: 'parse', record: { position: 'a.csv:7', picture: '{}' } },
+        new Error('no number'),
+      ),
+    code: 'TOO_MANY_ERRORS',
+    recovery: 'never',
+    message:
+      '"parse" failed at 4 of 50 records, more than `maxErrors` allows (3). The first: no number (in "parse", at a.csv:7: {})',
+  },
+  StateDirectoryInUseError: {
+    make: () =>
+      new errors.StateDirectoryInUseError(
+        'state',
+        { run: 'r1', job: 'labels', pid: 7, host: 'here', isHere: false, since: '2026-11-28T00:00:00.000Z' },
+        'Wait until it ends',
+      ),
+    code: 'STATE_DIRECTORY_IN_USE',
+    recovery: 'never',
+    message:
+      'State directory state is in use: run r1 of job "labels", in process 7 on here, owns it since 2026-11-28T00:00:00.000Z. Wait until it ends',
+  },
+  NothingToResumeError: {
+    make: () => new errors.NothingToResumeError('state', 'labels'),
+    code: 'NOTHING_TO_RESUME',
+    recovery: 'never',
+    message:
+      'There is nothing of job "labels" to continue in state. Check the path, or leave out resume: \'require\' to begin from the start',
+  },
+  CommittedOutputError: {
+    make: () => new errors.CommittedOutputError('out', [{ operator: 'fix', why: 'its function changed' }]),
+    code: 'OUTPUT_COMMITTED',
+    recovery: 'never',
+    message:
+      'The sink "out" has records of an earlier run and cannot replace them, and what it would get now is different because of "fix" (its function changed). Undo the change, or run with rerun: true to send it all records again',
+  },
   JobFailedError: {
     make: () =>
       new errors.JobFailedError('etl', 'map[2]', 'no restart left', {
