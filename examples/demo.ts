@@ -1,5 +1,6 @@
 import './production.ts';
 
-// Sequential, because both write to the console and to `out`.
+// Sequential, because they write to the console and to `out`.
+await import('./run-again/main.ts');
 await import('./flights/main.ts');
 await import('./paid-calls/main.ts');

@@ -79,7 +79,7 @@ const situations: readonly {
       ['texts', undefined],
       ['fix', undefined],
     ],
-    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, paysAgain: undefined }],
+    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 0, paysAgain: undefined }],
   },
   {
     name: 'a bug behind the paid step is fixed',
@@ -97,7 +97,7 @@ const situations: readonly {
       ['texts', 'the function of "prepare" changed'],
       ['fix', expect.stringContaining('changed')],
     ],
-    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, paysAgain: '`remember: false`' }],
+    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 0, paysAgain: '`remember: false`' }],
   },
   { name: 'it has finished', before: finished, reused: ['texts', 'fix'], runs: [], paid: [] },
   {
@@ -109,7 +109,7 @@ const situations: readonly {
       ['texts', '`rerun: true`'],
       ['fix', '`rerun: true`'],
     ],
-    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, paysAgain: undefined }],
+    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 60, paysAgain: undefined }],
   },
   {
     name: 'nothing from before is to be used',
@@ -120,7 +120,7 @@ const situations: readonly {
       ['texts', undefined],
       ['fix', undefined],
     ],
-    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, paysAgain: "`resume: 'never'`" }],
+    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 0, paysAgain: "`resume: 'never'`" }],
   },
 ];
 

@@ -2,7 +2,8 @@ import { type Environment, systemEnvironment } from '../../environment.ts';
 import type { PartitionId, RegionId, RunId } from '../../ids.ts';
 import { comparisonLines } from '../../journal/identity/comparison-lines.ts';
 import type { RunEnd } from '../../journal/run/run-entry.ts';
-import { remembersAnswers } from '../../operators/answers/run-answers.ts';
+import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts';
+import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
 import { readBooks } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
@@ -31,6 +32,8 @@ export interface PaidOperator {
   /** Tasks that would run, of all its tasks. */
   readonly taskCount: number;
   readonly totalTaskCount: number;
+  /** The answers that it has remembered and may find. */
+  readonly answers: number;
   /** Why it makes calls again that an earlier run has made; undefined if it remembers their answers. */
   readonly paysAgain: string | undefined;
 }
@@ -73,7 +76,9 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     earlier: earlier && { run: earlier.run, beganAtMs: earlier.beganAtMs, end: earlier.end?.status },
     reused: reused.map((tasks) => ({ ...tasks, ...storedBy(tasks.vertex, shape, decision) })),
     runs: running.map((tasks) => ({ ...tasks, why: earlier && whyRuns(tasks.vertex, shape, decision, rerun) })),
-    paid: paidOperators(plan, running, question),
+    paid: await Promise.all(
+      paidOperators(plan, running).map((paid) => withAnswers(paid, { ...question, environment })),
+    ),
     changedSources: [...sources.reasons].flatMap(([vertex, why]) => {
       const isSource = plan.programs[vertex]?.source !== undefined;
       return isSource ? [{ source: plan.jobGraph.vertices[vertex]?.id as string, why }] : [];
@@ -116,11 +121,13 @@ function whyRuns(id: string, { graph }: JobShape, { rerun }: ResumeDecision, eve
   return rerun.find(({ vertex }) => vertex === index)?.why ?? 'it had not finished';
 }
 
+type PaidTasks = NamedOperator & Pick<PaidOperator, 'taskCount' | 'totalTaskCount'>;
+
+/** The operators of running tasks that make calls. */
 function paidOperators(
   { programs, chains, jobGraph }: JobPlan,
   running: readonly SubtasksOfVertex[],
-  { stateDirectory, resume }: ResumeQuestion,
-): readonly PaidOperator[] {
+): readonly PaidTasks[] {
   return running.flatMap(({ vertex, subtasks }) => {
     const index = jobGraph.vertexIndexById.get(vertex as never) as number;
     const { source, operators = [] } = programs[index] ?? {};
@@ -129,12 +136,23 @@ function paidOperators(
     const totalTaskCount = jobGraph.vertices[index]?.parallelism as number;
     return operators.flatMap((description, step) => {
       if (description.kind !== 'asyncMap') return [];
-      const operator = chains[index]?.[first + step] as string;
-      const remembers = remembersAnswers(description, stateDirectory);
-      const paysAgain = remembers ? (resume === 'never' ? "`resume: 'never'`" : undefined) : '`remember: false`';
-      return [{ operator, taskCount, totalTaskCount, paysAgain }];
+      return [{ uid: chains[index]?.[first + step] as string, description, taskCount, totalTaskCount }];
     });
   });
+}
+
+async function withAnswers(
+  operator: PaidTasks,
+  { stateDirectory, resume, environment }: ResumeQuestion,
+): Promise<PaidOperator> {
+  const { uid, taskCount, totalTaskCount } = operator;
+  const paid = { operator: uid, taskCount, totalTaskCount };
+  const [remembering] = rememberingOf(operator, stateDirectory);
+  if (remembering === undefined) return { ...paid, answers: 0, paysAgain: '`remember: false`' };
+  if (resume === 'never') return { ...paid, answers: 0, paysAgain: "`resume: 'never'`" };
+  const { directory, version } = remembering;
+  const answers = await rememberedAnswers(directory, { environment }).count({ operator: uid, version });
+  return { ...paid, answers, paysAgain: undefined };
 }
 
 function describe(explanation: ResumeExplanation): string {
@@ -151,10 +169,10 @@ function describe(explanation: ResumeExplanation): string {
         : `${counted(results, 'result')}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
     ]),
     ...section('Runs', runs, ({ why = '', ...tasks }) => [listed([tasks]), why]),
-    ...section('Pays for calls', paid, ({ operator, taskCount, totalTaskCount, paysAgain }) => [
+    ...section('Pays for calls', paid, ({ operator, taskCount, totalTaskCount, answers, paysAgain }) => [
       operator,
       `${taskCount} of ${counted(totalTaskCount, 'task')}`,
-      paysAgain === undefined ? 'remembered answers cost nothing' : `every call again: ${paysAgain}`,
+      paysAgain === undefined ? `${counted(answers, 'answer')} remembered` : `every call again: ${paysAgain}`,
     ]),
     ...section('Sources that have changed', changedSources, ({ source, why }) => [source, why]),
     ...section('Compared with the earlier run', differences, (line) => [line]),

@@ -37,7 +37,7 @@ export interface RunAnswersOptions {
 }
 
 /** An operator that remembers its answers. */
-interface Remembering {
+export interface Remembering {
   readonly uid: string;
   readonly version: string;
   readonly directory: string;
@@ -60,9 +60,7 @@ export class RunAnswers implements AnswerMemories {
   constructor(options: RunAnswersOptions) {
     this.#options = options;
     this.#sinceMs = options.resume === 'never' ? options.environment.clock.epochMs() : Number.NEGATIVE_INFINITY;
-    this.#remembering = options.operators.flatMap(({ uid, description }) =>
-      rememberingOf(uid, description, options.stateDirectory),
-    );
+    this.#remembering = options.operators.flatMap((operator) => rememberingOf(operator, options.stateDirectory));
   }
 
   /** Opens the stores, once; undefined if they are open, or none of these operators remembers. */
@@ -138,7 +136,7 @@ export class RunAnswers implements AnswerMemories {
 }
 
 /** Whether a `mapAsync` remembers its answers in a run with this state directory. */
-export function remembersAnswers(
+function remembersAnswers(
   description: OperatorDescription,
   stateDirectory: string | undefined,
 ): description is Extract<OperatorDescription, { kind: 'asyncMap' }> {
@@ -147,11 +145,14 @@ export function remembersAnswers(
   return remember !== false;
 }
 
-function rememberingOf(
-  uid: string,
-  description: OperatorDescription,
+/**
+ * Where an operator remembers its answers, and by which version they are found; empty if it does not.
+ * @throws JobValidationError if it has no directory, or what its answers depend on cannot be compared
+ */
+export function rememberingOf(
+  { uid, description }: NamedOperator,
   stateDirectory: string | undefined,
-): Remembering[] {
+): readonly Remembering[] {
   if (!remembersAnswers(description, stateDirectory)) return [];
   const { remember } = description.options;
   const options = typeof remember === 'object' ? remember : {};
