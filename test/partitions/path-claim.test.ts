@@ -165,6 +165,15 @@ describe('PC5: of a process that died while it took or removed a claim, the next
     expect(claim.isHeld).toBe(true);
   });
 
+  it('a directory that is no claim yet, beside the claim that it had put aside', () => {
+    for (const name of ['x', 'x-old']) {
+      mkdirSync(join(parent, `.kintsugi-claim-${name}`));
+      writeFileSync(join(parent, `.kintsugi-claim-${name}`, 'owner'), dead);
+    }
+    take('first');
+    expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  });
+
   it('nothing of a process that lives, and no foreign files', () => {
     for (const [name, pid] of [
       ['living', 200],

@@ -121,8 +121,9 @@ function freshDirectory(parent: string, note: Uint8Array): string {
 
 /** PC5. Without a whole note it may be another's that is being made just now, which makes it again. */
 function removeAbandoned(parent: string, processes: ProcessTable): void {
-  for (const name of readdirSync(parent)) {
-    if (!name.startsWith(unclaimedPrefix)) continue;
+  const names = readdirSync(parent).filter((name) => name.startsWith(unclaimedPrefix));
+  // Those that were put aside first: their names are free then.
+  for (const name of names.sort().reverse()) {
     const path = join(parent, name);
     const directory = OwnDirectory.open(path);
     if (directory === undefined) continue;
