@@ -9,6 +9,8 @@ const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state']);
 export function outputIn(home: string): ReadonlyMap<string, readonly unknown[]> {
   const found = new Map<string, unknown[]>();
   for (const name of outputNames(home)) {
+    // It was left behind.
+    if (!statSync(join(home, name)).isFile()) continue;
     const sink = name.split(/[-.]/u, 1)[0] as string;
     const lines = readFileSync(join(home, name), 'utf8').trimEnd().split('\n');
     const records = lines.filter((line) => line !== '').map((line) => (sink === 'rejected' ? recordOf(line) : line));

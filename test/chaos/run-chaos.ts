@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { build } from 'esbuild';
 import { differences } from '../../src/testing/output-differences.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+import { bundledScript } from './bundled-script.ts';
 import { chaosJob, writeInput } from './chaos-job.ts';
 import { type ChaosPlan, drawChaos, type Kill } from './chaos-plan.ts';
 import type { ChildReport } from './child.ts';
@@ -44,7 +44,7 @@ export async function runChaos(first: number, count: number, tell: (line: string
   const totals: Totals = { kills: 0, resumed: 0, damaged: 0, calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 };
   const failures: string[] = [];
   const workshop = mkdtempSync(join(tmpdir(), 'chaos-'));
-  const script = await bundledChild(workshop);
+  const script = await bundledScript('child.ts', workshop);
   for (let seed = first; seed < first + count; seed++) {
     const run = new ChaosRun(seed, mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), script, totals);
     const problems = await run.problems();
@@ -188,23 +188,4 @@ class ChaosRun {
     if ((report.restored ?? 0) > 0) this.#totals.resumed++;
     return { kind: 'finished', ...report };
   }
-}
-
-/** One module with all that a process needs: it starts at once. */
-async function bundledChild(directory: string): Promise<string> {
-  const outfile = join(directory, 'child.mjs');
-  await build({
-    entryPoints: [join('test', 'chaos', 'child.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    external: ['hyparquet*'],
-    // Some dependencies are CommonJS.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
-    },
-  });
-  return outfile;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { RunId } from '../../src/ids.ts';
 import type { JobIdentity } from '../../src/journal/identity/job-identity.ts';
 import { RunBooks } from '../../src/journal/run/run-books.ts';
-import { type EntryTask, isVital, type RunEntry } from '../../src/journal/run/run-entry.ts';
+import { type EntryTask, isVital, type RunBeginning, type RunEntry, type RunStep } from '../../src/journal/run/run-entry.ts';
 import { decodeEntry, encodeEntry } from '../../src/journal/run/run-entry-codec.ts';
 
 const identity: JobIdentity = {
@@ -12,7 +12,7 @@ const identity: JobIdentity = {
   edges: [],
 };
 
-const began = (run: string, finished: Extract<RunEntry, { type: 'run.began' }>['finished'] = []): RunEntry => ({
+const began = (run: string, finished: RunBeginning['finished'] = []): RunBeginning => ({
   type: 'run.began',
   run: run as RunId,
   atMs: 1,
@@ -25,14 +25,20 @@ const began = (run: string, finished: Extract<RunEntry, { type: 'run.began' }>['
 
 const task = fc.record({ vertex: fc.integer({ min: 0, max: 1 }), subtask: fc.integer({ min: 0, max: 2 }) });
 
-const entry: fc.Arbitrary<RunEntry> = fc.oneof(
-  task.map((of): RunEntry => {
+const step: fc.Arbitrary<RunStep> = fc.oneof(
+  task.map((of): RunStep => {
     const stored = { run: 'r' as RunId, partition: 0 as never, attempt: 0 as never, records: 2, bytes: 9 };
     return { type: 'task.finished', ...of, results: [{ edge: 0, stored }] };
   }),
-  fc.array(task, { maxLength: 3 }).map((tasks): RunEntry => ({ type: 'tasks.restarted', tasks })),
-  fc.constant<RunEntry>({ type: 'source.planned', vertex: 1, plan: { end: 7 } }),
+  fc.array(task, { maxLength: 3 }).map((tasks): RunStep => ({ type: 'tasks.restarted', tasks })),
+  fc.constant<RunStep>({ type: 'source.planned', vertex: 1, plan: { end: 7 } }),
 );
+
+/** The entries of a run with these steps. */
+function entriesOf(beginning: RunBeginning, steps: readonly RunStep[]): RunEntry[] {
+  let vital = 0;
+  return [beginning, ...steps.map((next) => ({ ...next, after: isVital(next) ? vital++ : vital }))];
+}
 
 const fold = (entries: readonly RunEntry[]): RunBooks => {
   let books: RunBooks | undefined;
@@ -50,14 +56,14 @@ const contents = (books: RunBooks) => ({
 describe('the books of a run', () => {
   it('RB1: a task counts as finished from its entry until one that restarts it', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
+      fc.property(fc.array(step, { maxLength: 20 }), (entries) => {
         const finished = new Set<string>();
         const key = ({ vertex, subtask }: EntryTask): string => `${vertex}/${subtask}`;
         for (const next of entries) {
           if (next.type === 'task.finished') finished.add(key(next));
           if (next.type === 'tasks.restarted') for (const restarted of next.tasks) finished.delete(key(restarted));
         }
-        const books = fold([began('r'), ...entries]);
+        const books = fold(entriesOf(began('r'), entries));
         expect([...books.finished()].map(key)).toEqual([...finished].sort());
       }),
     );
@@ -65,8 +71,8 @@ describe('the books of a run', () => {
 
   it('RB1: entries that were written and read again give the same books', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
-        const all = [began('r'), ...entries];
+      fc.property(fc.array(step, { maxLength: 20 }), (entries) => {
+        const all = entriesOf(began('r'), entries);
         expect(contents(fold(all.map((next) => decodeEntry(encodeEntry(next)))))).toEqual(contents(fold(all)));
       }),
     );
@@ -74,30 +80,39 @@ describe('the books of a run', () => {
 
   it('RB2: an entry that occurs twice in a row counts once', () => {
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
-        const all = [began('r'), ...entries];
+      fc.property(fc.array(step, { maxLength: 20 }), (entries) => {
+        const all = entriesOf(began('r'), entries);
         const twice = all.flatMap((next) => (isVital(next) ? [next, next] : [next]));
         expect(contents(fold(twice))).toEqual(contents(fold(all)));
       }),
     );
   });
 
+  it('RB3: of the entries after a lost one whose loss would make the books wrong, none counts', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), fc.array(step, { maxLength: 20 }), (before, after) => {
+        const lost: RunStep = { type: 'tasks.restarted', tasks: [{ vertex: 0, subtask: 0 }] };
+        const all = entriesOf(began('r'), [...before, lost, ...after]);
+        const found = all.filter((_, index) => index !== before.length + 1);
+        expect(contents(fold(found))).toEqual(contents(fold(entriesOf(began('r'), before))));
+      }),
+    );
+  });
+
   it('takes over what is told at the beginning of a run, and nothing else from before', () => {
     const results = [{ vertex: 1, subtask: 2, results: [] }];
-    const books = fold([
-      began('first'),
-      { type: 'task.finished', vertex: 0, subtask: 0, results: [] },
-      began('second', results),
-    ]);
+    const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };
+    const books = fold([...entriesOf(began('first'), [finished]), began('second', results)]);
     expect(contents(books)).toMatchObject({ run: 'second', finished: results });
   });
 
   it('ignores entries of a run whose beginning is lost', () => {
-    expect(RunBooks.after(undefined, { type: 'task.finished', vertex: 0, subtask: 0, results: [] })).toBeUndefined();
+    const [, finished] = entriesOf(began('r'), [{ type: 'task.finished', vertex: 0, subtask: 0, results: [] }]);
+    expect(RunBooks.after(undefined, finished as RunEntry)).toBeUndefined();
   });
 
   it('knows how the run ended', () => {
-    expect(fold([began('r'), { type: 'run.ended', atMs: 4, status: 'failed' }]).end).toEqual({
+    expect(fold(entriesOf(began('r'), [{ type: 'run.ended', atMs: 4, status: 'failed' }])).end).toEqual({
       atMs: 4,
       status: 'failed',
     });

@@ -1,7 +1,15 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobIdentity } from '../identity/job-identity.ts';
-import type { EntryResult, EntryTask, FinishedTask, RunEnd, RunEntry } from './run-entry.ts';
+import {
+  type EntryResult,
+  type EntryTask,
+  type FinishedTask,
+  isVital,
+  type RunBeginning,
+  type RunEnd,
+  type RunEntry,
+} from './run-entry.ts';
 
 /**
  * The books of a run: what a later run of the job can re-use. A fold over the entries of its journal, by the run itself
@@ -10,6 +18,8 @@ import type { EntryResult, EntryTask, FinishedTask, RunEnd, RunEntry } from './r
  * - RB1 The same entries give the same books. A task counts as finished from its entry until one that restarts it.
  * - RB2 An entry may occur twice in a row. One whose loss would make the books wrong, instead of only costing work, is
  *   written twice, so that one damaged place in the journal does no harm.
+ * - RB3 After such an entry that is lost nevertheless, none of its run counts any more: a power loss may take both copies,
+ *   and leave what was written after them.
  */
 export class RunBooks {
   readonly run: RunId;
@@ -22,17 +32,10 @@ export class RunBooks {
   readonly #plans: Map<number, unknown>;
   /** By vertex and subtask: the results of a finished task. */
   readonly #finished: Map<number, readonly EntryResult[]>[];
+  #vitalSteps = 0;
   #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
 
-  private constructor({
-    run,
-    atMs,
-    firstAtMs,
-    identity,
-    finished,
-    parts,
-    plans,
-  }: Extract<RunEntry, { type: 'run.began' }>) {
+  private constructor({ run, atMs, firstAtMs, identity, finished, parts, plans }: RunBeginning) {
     this.run = run;
     this.beganAtMs = atMs;
     this.firstBeganAtMs = firstAtMs;
@@ -49,6 +52,11 @@ export class RunBooks {
     if (entry.type === 'run.began') return books?.run === entry.run ? books : new RunBooks(entry);
     if (books !== undefined) books.#take(entry);
     return books;
+  }
+
+  /** Number of its vital steps so far. */
+  get vitalSteps(): number {
+    return this.#vitalSteps;
   }
 
   /** How and when the run ended; undefined while it runs, and after a crash. */
@@ -80,7 +88,10 @@ export class RunBooks {
     }
   }
 
-  #take(entry: Exclude<RunEntry, { type: 'run.began' }>): void {
+  #take(entry: Exclude<RunEntry, RunBeginning>): void {
+    // RB2: it is a second copy, or RB3.
+    if (entry.after !== this.#vitalSteps) return;
+    if (isVital(entry)) this.#vitalSteps++;
     switch (entry.type) {
       case 'source.planned':
         this.#plans.set(entry.vertex, entry.plan);

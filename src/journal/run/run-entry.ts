@@ -19,25 +19,23 @@ export interface FinishedTask extends EntryTask {
   readonly results: readonly EntryResult[];
 }
 
-/**
- * What a run writes into its journal. The entries after the last `run.began` tell what a later run of the job can re-use.
- * Plain data; times are in ms since 1970.
- */
-export type RunEntry =
-  /** A run began. It takes over what earlier runs had finished, and everything before it is history. */
-  | {
-      readonly type: 'run.began';
-      readonly run: RunId;
-      readonly atMs: number;
-      /** When the first of the runs began that continue each other up to this one. */
-      readonly firstAtMs: number;
-      readonly identity: JobIdentity;
-      readonly finished: readonly FinishedTask[];
-      /** By index of the vertex and subtask: the absolute paths of the files that its sink writes, if it writes files. */
-      readonly parts: readonly (readonly string[])[];
-      /** The plans of sources, by index of the vertex. */
-      readonly plans: readonly (readonly [vertex: number, plan: unknown])[];
-    }
+/** A run began. It takes over what earlier runs had finished, and everything before it is history. */
+export interface RunBeginning {
+  readonly type: 'run.began';
+  readonly run: RunId;
+  readonly atMs: number;
+  /** When the first of the runs began that continue each other up to this one. */
+  readonly firstAtMs: number;
+  readonly identity: JobIdentity;
+  readonly finished: readonly FinishedTask[];
+  /** By index of the vertex and subtask: the absolute paths of the files that its sink writes, if it writes files. */
+  readonly parts: readonly (readonly string[])[];
+  /** The plans of sources, by index of the vertex. */
+  readonly plans: readonly (readonly [vertex: number, plan: unknown])[];
+}
+
+/** What happens in a run. */
+export type RunStep =
   | { readonly type: 'source.planned'; readonly vertex: number; readonly plan: unknown }
   /** Its results are safe, and the output of its sink is committed. */
   | ({ readonly type: 'task.finished' } & FinishedTask)
@@ -45,8 +43,19 @@ export type RunEntry =
   | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTask[] }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
 
+/**
+ * What a run writes into its journal. The entries after the last `run.began` tell what a later run of the job can re-use.
+ * Plain data; times are in ms since 1970.
+ */
+export type RunEntry =
+  | RunBeginning
+  | (RunStep & {
+      /** Number of vital steps of its run before it. */
+      readonly after: number;
+    });
+
 /** Whether the loss of an entry would make the books wrong: those are written twice. Other losses cost work alone. */
-export function isVital({ type }: RunEntry): boolean {
+export function isVital({ type }: Pick<RunEntry, 'type'>): boolean {
   return type === 'run.began' || type === 'source.planned' || type === 'tasks.restarted';
 }
 

@@ -6,7 +6,15 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
-import { type EntryResult, type EntryTask, isVital, type RunEnd, type RunEntry } from '../../journal/run/run-entry.ts';
+import {
+  type EntryResult,
+  type EntryTask,
+  isVital,
+  type RunBeginning,
+  type RunEnd,
+  type RunEntry,
+  type RunStep,
+} from '../../journal/run/run-entry.ts';
 import { encodeEntry } from '../../journal/run/run-entry-codec.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 
@@ -45,7 +53,7 @@ export class RunJournal {
    * Replaces the journal by the beginning of this run.
    * @throws JournalAccessError (as a rejection)
    */
-  async begin(entry: Extract<RunEntry, { type: 'run.began' }>): Promise<void> {
+  async begin(entry: RunBeginning): Promise<void> {
     await this.#options.log.replaceWith([encodeEntry(entry), encodeEntry(entry)]);
     this.#books = RunBooks.after(undefined, entry);
   }
@@ -93,7 +101,7 @@ export class RunJournal {
       parts,
       plans: [...plans],
     });
-    const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished' });
+    const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished', after: 0 });
     await log.replaceWith([began, began, ended]);
   }
 
@@ -108,9 +116,10 @@ export class RunJournal {
     this.#write({ type: 'run.ended', atMs: this.#options.clock.epochMs(), status });
   }
 
-  #write(entry: RunEntry): void {
+  #write(step: RunStep): void {
     const { log, failed } = this.#options;
-    if (this.#hasFailed) return;
+    if (this.#hasFailed || this.#books === undefined) return;
+    const entry: RunEntry = { ...step, after: this.#books.vitalSteps };
     try {
       const payload = encodeEntry(entry);
       log.appendAll(isVital(entry) ? [payload, payload] : [payload]);

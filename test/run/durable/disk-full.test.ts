@@ -1,0 +1,97 @@
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { Job, jsonLinesFile, toJsonLinesFile } from '../../../src/index.ts';
+import { runStory } from '../../support/run-story.ts';
+
+let home: string;
+const at = (name: string): string => join(home, name);
+beforeEach(() => {
+  home = fs.mkdtempSync(join(tmpdir(), 'disk-full-'));
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  fs.rmSync(home, { recursive: true, force: true });
+});
+
+/** From the write with this number on, counted from 0, there is no space for the journal. */
+function fillDiskAt(write: number): void {
+  const { openSync, writeSync } = fs;
+  const journals = new Set<number>();
+  let writes = 0;
+  jest.spyOn(fs, 'openSync').mockImplementation((path, ...how) => {
+    const descriptor = openSync(path, ...how);
+    if (basename(String(path)).startsWith('journal')) journals.add(descriptor);
+    else journals.delete(descriptor);
+    return descriptor;
+  });
+  jest.spyOn(fs, 'writeSync').mockImplementation(((descriptor: number, ...rest: [Uint8Array, number]) => {
+    if (journals.has(descriptor) && writes++ >= write) {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    }
+    return writeSync(descriptor, ...rest);
+  }) as typeof writeSync);
+}
+
+const lines = Array.from({ length: 40 }, (_, id) => `${JSON.stringify({ id })}\n`);
+
+/** Texts, a paid step, a kept result, a file. */
+async function run(paid: number[]): Promise<void> {
+  fs.writeFileSync(at('texts.jsonl'), lines.join(''));
+  const job = Job.create('labels', { parallelism: 2 });
+  job
+    .source('texts', jsonLinesFile<{ readonly id: number }>(at('texts.jsonl')))
+    .mapAsync(
+      async (text) => {
+        paid.push(text.id);
+        return text;
+      },
+      { uid: 'label' },
+    )
+    .rebalance({ exchange: 'blocking' })
+    .sink('out', toJsonLinesFile(at('out.jsonl')));
+  await runStory(job, { stateDirectory: at('state') });
+}
+
+const written = (): number[] =>
+  [0, 1]
+    .flatMap((part) =>
+      fs
+        .readFileSync(at(`out-0000${part}-of-00002.jsonl`), 'utf8')
+        .trim()
+        .split('\n'),
+    )
+    .map((line) => (JSON.parse(line) as { readonly id: number }).id)
+    .sort((a, b) => a - b);
+
+describe('no space for the journal', () => {
+  it.each([0, 1, 2])('at its write %i: the job fails and names the file; with space it continues', async (write) => {
+    const paid: number[] = [];
+    fillDiskAt(write);
+    const failure = await run(paid).then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    );
+    expect(failure).toMatchObject({ code: 'JOB_FAILED' });
+    expect(failure?.message).toContain(at('state/journal'));
+    expect(failure?.message).toContain('no space left on device');
+    jest.restoreAllMocks();
+    await run(paid);
+    expect(written()).toEqual(lines.map((_, id) => id));
+    expect(paid.sort((a, b) => a - b)).toEqual(lines.map((_, id) => id));
+  });
+
+  it.each([3, 4, 5])(
+    'at its write %i, near the end: whether the job still finishes or not, the next run completes it',
+    async (write) => {
+      const paid: number[] = [];
+      fillDiskAt(write);
+      await run(paid).catch(() => {});
+      jest.restoreAllMocks();
+      await run(paid);
+      expect(written()).toEqual(lines.map((_, id) => id));
+      expect(paid).toHaveLength(lines.length);
+      expect(fs.readdirSync(at('state')).sort()).toEqual(['answers', 'journal']);
+    },
+  );
+});
