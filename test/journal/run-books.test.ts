@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import type { RunId } from '../../src/ids.ts';
 import type { JobIdentity } from '../../src/journal/identity/job-identity.ts';
 import { RunBooks } from '../../src/journal/run/run-books.ts';
-import { type EntryTask, isVital, type RunBeginning, type RunEntry, type RunStep } from '../../src/journal/run/run-entry.ts';
+import {
+  type EntryTask,
+  isVital,
+  type RunBeginning,
+  type RunEntry,
+  type RunStep,
+} from '../../src/journal/run/run-entry.ts';
 import { decodeEntry, encodeEntry } from '../../src/journal/run/run-entry-codec.ts';
 
 const identity: JobIdentity = {
