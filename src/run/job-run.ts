@@ -188,6 +188,13 @@ export class JobRun implements AsyncDisposable {
     });
   }
 
+  /** For the composition root: the job fails once the transition is complete in which an event could not be written. */
+  abandon(cause: Error): void {
+    this.#parts.clock.setImmediate(() => {
+      if (!isTerminalJobStatus(this.status)) this.#master?.send({ type: 'job.globalFailure', cause });
+    });
+  }
+
   /** For the composition root: one of the engine's own actors threw, which is a bug. */
   fail(cause: Error): void {
     const { run, clock } = this.#parts;

@@ -2,7 +2,6 @@ import { ActorHost } from '../actors/actor-host.ts';
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { LinkPorts } from '../actors/local-link.ts';
-import { isTerminalJobStatus } from '../actors/protocol/states.ts';
 import type { Clock, Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
@@ -55,13 +54,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
-  // An event is written inside the transition that it is about, which must complete first.
-  const unwritten = (cause: Error): void => {
-    clock.setImmediate(() => {
-      if (!isTerminalJobStatus(run.status)) master.send({ type: 'job.globalFailure', cause });
-    });
-  };
-  const durable = durableRun(plan, shape, options, unwritten);
+  const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const { inspect, executors: count, slots } = options;
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
