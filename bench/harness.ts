@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 /** The limit for a measured number. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
@@ -86,6 +90,16 @@ export function reading(
 ): BenchRow {
   const sorted = [...values].sort(ascending);
   return row(name, unit, median(sorted), baseline, sorted, goal);
+}
+
+/** A directory that exists while `work` runs. */
+export async function inDirectory<Result>(work: (directory: string) => Result | Promise<Result>): Promise<Result> {
+  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-bench-'));
+  try {
+    return await work(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** Whether a row reached its goal; undefined without one. */

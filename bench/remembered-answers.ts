@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AsyncMapOptions, collect, Job, range, systemEnvironment } from 'kintsugi';
 import { openLog } from '../src/journal/journal-log.ts';
@@ -10,7 +8,7 @@ import { OperatorAnswers } from '../src/operators/answers/operator-answers.ts';
 import { encodeOwner, ownerOf } from '../src/partitions/claims/owner-note.ts';
 import { systemProcesses } from '../src/partitions/claims/process-table.ts';
 import { FileJournalStorage } from '../src/partitions/storage/file-journal-storage.ts';
-import { type Bench, type BenchOptions, type BenchRow, compare, reading } from './harness.ts';
+import { type Bench, type BenchOptions, type BenchRow, compare, inDirectory, reading } from './harness.ts';
 
 const { clock, logger } = systemEnvironment();
 
@@ -21,16 +19,6 @@ interface Text {
 }
 
 const textOf = (id: number): Text => ({ id, topic: `topic-${id % 12}`, text: `the text of record number ${id}` });
-
-/** A directory that exists while `work` runs. */
-async function inDirectory<Result>(work: (directory: string) => Result | Promise<Result>): Promise<Result> {
-  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-bench-'));
-  try {
-    return await work(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
 
 /** 4 000 calls of a millisecond, 16 at a time. */
 async function calls(remember: AsyncMapOptions<number>['remember']): Promise<void> {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { Job, parquetFile, toCsvFile } from 'kintsugi';
+import { type ExchangeName, Job, parquetFile, toCsvFile } from 'kintsugi';
 
 /** 3 000 000 flights in 11 row groups: date, delay in minutes, distance in miles, origin and destination airport. */
 export const flightsFile: string = join(dataDirectory(), 'flights-3m.parquet');
@@ -25,6 +25,8 @@ export interface FlightsJobOptions {
   readonly output: string;
   /** Called for every row read, including rows that a restart reads again. */
   readonly onRow: () => void;
+  /** Of both edges. Default: as drawn below. */
+  readonly exchange?: ExchangeName | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface FlightsJobOptions {
  *  flights[1] ─┴─▶ by-airport[1] ──▶ airports[1]
  * ```
  */
-export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): Job {
+export function flightsJob({ parallelism, output, onRow, exchange }: FlightsJobOptions): Job {
   const job = Job.create('flights', { parallelism });
   job
     .source('flights', parquetFile<Flight>(flightsFile, { columns: ['origin', 'delay'] }))
@@ -44,7 +46,7 @@ export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): J
       onRow();
       return flight;
     })
-    .keyBy((flight) => flight.origin)
+    .keyBy((flight) => flight.origin, { exchange })
     .aggregate(
       {
         create: () => ({ flights: 0, sum: 0, worst: Number.NEGATIVE_INFINITY }),
@@ -63,7 +65,7 @@ export function flightsJob({ parallelism, output, onRow }: FlightsJobOptions): J
       },
       { uid: 'by-airport' },
     )
-    .forward({ exchange: 'pipelined' })
+    .forward({ exchange: exchange ?? 'pipelined' })
     .sink('airports', toCsvFile<Airport>(output, { columns: ['origin', 'flights', 'meanDelay', 'worstDelay'] }));
   return job;
 }
