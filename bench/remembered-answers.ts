@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type AsyncMapOptions, collect, Job, range, systemEnvironment } from 'kintsugi';
 import { openLog } from '../src/journal/journal-log.ts';
 import { AnswerStore } from '../src/operators/answers/answer-store.ts';
