@@ -191,6 +191,28 @@ describe('PC5: of a process that died while it took or removed a claim, the next
   });
 });
 
+describe('PC6: the claim of a dead process has one heir:', () => {
+  const leaveHeir = (pid: number, pids: readonly number[]): void => {
+    take('dead', machine(300, [300]));
+    mkdirSync(join(claimOf(), 'heir'));
+    writeFileSync(join(claimOf(), 'heir', 'owner'), encodeOwner(ownerOf(machine(pid, pids), purpose('heir'))));
+  };
+
+  it('while that lives, others are refused', () => {
+    leaveHeir(200, [200]);
+    expect(thrownBy(() => take('next'))).toMatchObject({ code: 'OUTPUT_IN_USE', holder: 'heir', owner: { pid: 200 } });
+    expect(readdirSync(claimOf()).sort()).toEqual(['heir', 'owner']);
+    expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  });
+
+  it('if that has died too, both are removed', () => {
+    leaveHeir(301, []);
+    expect(take('next').isHeld).toBe(true);
+    expect(readdirSync(claimOf())).toEqual(['owner']);
+    expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  });
+});
+
 it('PC3: foreign files stay', () => {
   const claim = take('run');
   leaveFiles('run');

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OutputInUseError } from '../../errors/connector-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import { OwnDirectory } from './own-directory.ts';
 import {
@@ -28,6 +29,9 @@ import { type ProcessTable, systemProcesses } from './process-table.ts';
 /** Of a directory that is no claim yet, or no more. */
 const unclaimedPrefix = '.kintsugi-claim-';
 
+/** In the claim of a dead process: the directory of the one that removes it. */
+const heirName = 'heir';
+
 /** How often to retry when other processes release or remove the claim at the same moment. */
 const mostTries = 8;
 
@@ -43,6 +47,7 @@ const mostTries = 8;
  * - PC4 Unfinished files are reached only through the directory's name: a run that has lost the claim does not find its
  *   files there, and cannot rename them into place.
  * - PC5 What a process leaves that dies while it takes or removes a claim is removed by the next claimant beside it.
+ * - PC6 Of processes that find a claim whose owner is dead, one removes it, and none a claim that is younger.
  */
 export class PathClaim {
   /** The claim's directory. */
@@ -66,33 +71,22 @@ export class PathClaim {
     const directory = join(parent, `.${basename(path)}.kintsugi`);
     const note = encodeOwner(ownerOf(processes, purpose));
     removeAbandoned(parent, processes);
-    let fresh = freshDirectory(parent, note);
-    try {
-      for (let tries = 0; ; tries++) {
-        try {
-          renameSync(fresh, directory);
-          return new PathClaim(directory, purpose.run, note);
-        } catch (error) {
-          if (!isThere(fresh) && tries < mostTries) {
-            fresh = freshDirectory(parent, note);
-            continue;
-          }
-          const isTaken = clearDead(path, directory, `${fresh}-old`, processes);
-          if (!isTaken || tries === mostTries) throw error;
-        }
+    for (let tries = 0; ; tries++) {
+      const fresh = freshDirectory(parent, note);
+      try {
+        settle(fresh, { path, name: directory, note, processes });
+        return new PathClaim(directory, purpose.run, note);
+      } catch (error) {
+        const isGone = !isThere(fresh);
+        rmSync(fresh, { recursive: true, force: true });
+        if (!isGone || error instanceof OutputInUseError || tries === mostTries) throw error;
       }
-    } catch (error) {
-      rmSync(fresh, { recursive: true, force: true });
-      throw error;
     }
   }
 
   /** Whether the claim still exists and belongs to this run. */
   get isHeld(): boolean {
-    const directory = OwnDirectory.open(this.directory);
-    const note = directory?.read(ownerFile, longestNoteBytes);
-    directory?.close();
-    return note !== undefined && isEqual(note, this.#note);
+    return hasNote(this.directory, this.#note);
   }
 
   /**
@@ -142,36 +136,71 @@ function removeAbandoned(parent: string, processes: ProcessTable): void {
   }
 }
 
+/** What a claimant wants. */
+interface Wanted {
+  /** For messages. */
+  readonly path: string;
+  /** The directory that it wants to be. */
+  readonly name: string;
+  readonly note: Uint8Array;
+  readonly processes: ProcessTable;
+}
+
 /**
- * Removes the claim of a dead process by renaming it to `aside` first. False if there is no claim.
- * @throws OutputInUseError unless the owner is certainly dead
+ * Gives a directory with a note the name of a claim, once no other has it.
+ * @throws OutputInUseError if a claim has it whose owner may be alive
  */
-function clearDead(path: string, claim: string, aside: string, processes: ProcessTable): boolean {
-  const note = noteIn(claim);
-  if (note === 'absent') return false;
-  const owner = note && decodeOwner(note);
-  if (note === undefined || owner?.purpose === undefined) {
+function settle(fresh: string, wanted: Wanted): void {
+  for (let tries = 0; ; tries++) {
+    try {
+      renameSync(fresh, wanted.name);
+      return;
+    } catch (error) {
+      if (tries === mostTries || !isThere(fresh)) throw error;
+      removeDead(fresh, wanted);
+    }
+  }
+}
+
+/**
+ * PC6. Removes the claim of a dead process. Of several processes, the one does it that becomes the heir in the claim: so
+ * none removes the claim that another has taken meanwhile. An heir that is dead has an heir of its own.
+ *
+ * @throws OutputInUseError unless the owner is certainly dead, and any heir
+ */
+function removeDead(fresh: string, { path, name, note, processes }: Wanted): void {
+  const found = noteIn(name);
+  if (found === 'absent') return;
+  const owner = found && decodeOwner(found);
+  // It was being removed while it was read.
+  if (found === undefined && noteIn(name) !== undefined) return;
+  if (found === undefined || owner?.purpose === undefined) {
     throw new OutputInUseError(
       path,
-      claim,
-      `${claim} exists, but does not name a run of this user`,
+      name,
+      `${name} exists, but does not name a run of this user`,
       'Delete it if no run uses it',
     );
   }
-  const { purpose } = owner;
-  if (!isDead(owner, processes)) throw inUse(path, claim, owner, purpose, processes);
-  // Several processes may race here: one rename wins, and may have caught a new claim.
+  if (!isDead(owner, processes)) throw inUse(path, name, owner, owner.purpose, processes);
+  const heir = join(name, heirName);
   try {
-    renameSync(claim, aside);
-  } catch {
-    return true;
+    settle(fresh, { path, name: heir, note, processes });
+  } catch (error) {
+    // Another heir has removed it.
+    if (!(error instanceof OutputInUseError) && !hasNote(name, found)) return;
+    throw error;
   }
-  const taken = noteIn(aside);
-  // Removed as abandoned.
-  if (taken === 'absent') return true;
-  if (taken instanceof Uint8Array && isEqual(taken, note)) removeClaim(aside, purpose.run);
-  else renameSync(aside, claim);
-  return true;
+  try {
+    // Meanwhile the name may stand for another claim.
+    if (!hasNote(name, found) || !hasNote(heir, note)) throw new IllegalStateError(`${name} was replaced`);
+    renameSync(name, `${fresh}-old`);
+  } catch (error) {
+    if (hasNote(heir, note)) removeClaim(heir, undefined);
+    throw error;
+  }
+  renameSync(join(`${fresh}-old`, heirName), fresh);
+  removeClaim(`${fresh}-old`, owner.purpose.run);
 }
 
 /** The note in a claim; undefined if the claim has no readable note. */
@@ -207,8 +236,10 @@ function removeClaim(path: string, run: string | undefined): void {
   const directory = OwnDirectory.open(path);
   if (directory === undefined) return;
   try {
-    if (run !== undefined) {
-      for (const name of directory.names()) if (name.startsWith(`${run}.`)) rmSync(directory.at(name), { force: true });
+    for (const name of directory.names()) {
+      if (name === heirName || (run !== undefined && name.startsWith(`${run}.`))) {
+        rmSync(directory.at(name), { recursive: name === heirName, force: true });
+      }
     }
     rmSync(directory.at(ownerFile), { force: true });
   } finally {
@@ -225,6 +256,7 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
+function hasNote(claim: string, note: Uint8Array): boolean {
+  const found = noteIn(claim);
+  return found instanceof Uint8Array && Buffer.compare(found, note) === 0;
 }
