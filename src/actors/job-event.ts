@@ -25,6 +25,8 @@ export type JobEvent =
       readonly type: 'job.resumed';
       readonly atMs: number;
       readonly earlier: RunId;
+      /** When the job finished there, in ms since 1970; undefined if it did not. */
+      readonly finishedAtMs: number | undefined;
       /** Tasks that finished in an earlier run. */
       readonly taskCount: number;
       /** The results that this run adopts. */

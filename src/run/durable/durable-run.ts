@@ -110,7 +110,11 @@ export class DurableRun {
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
     if (earlier !== undefined) removeStaleParts(earlier, parts);
-    this.#journal = new RunJournal({ log: directory.log, shape: this.#shape, clock, failed: this.#failed });
+    const isDone = decision.restored.size === this.#shape.regions.count;
+    this.#journal = new RunJournal({
+      ...{ log: directory.log, shape: this.#shape, clock, failed: this.#failed },
+      finishedAtMs: isDone && earlier ? finishedAtOf(earlier) : undefined,
+    });
     await this.#journal.begin({
       type: 'run.began',
       run,
@@ -150,6 +154,7 @@ export class DurableRun {
       type: 'job.resumed',
       atMs: this.#options.environment.clock.now(),
       earlier: earlier.run,
+      finishedAtMs: finishedAtOf(earlier),
       taskCount: [...restored.keys()].reduce((count, region) => count + regions.verticesOf(region).length, 0),
       reused: [...restored.values()].flatMap((stored) =>
         [...stored].map(([partition, { records, bytes }]) => ({ partition, records, bytes })),
@@ -161,6 +166,11 @@ export class DurableRun {
   #nameOf(vertex: number): string {
     return this.#plan.jobGraph.vertices[vertex]?.id as string;
   }
+}
+
+/** When the job finished in an earlier run, if it did. */
+function finishedAtOf({ end }: RunBooks): number | undefined {
+  return end?.status === 'finished' ? end.atMs : undefined;
 }
 
 /** A later run cannot read such a source from where this one was, so a `reliable` exchange must be its memory. */

@@ -22,6 +22,8 @@ export interface RunJournalOptions {
   readonly log: JournalLog;
   readonly shape: JobShape;
   readonly clock: Pick<Clock, 'epochMs'>;
+  /** When an earlier run finished, if there is nothing left to run: this one ends then too. */
+  readonly finishedAtMs?: number | undefined;
   /** Called once, if an entry cannot be written: the run cannot go on. */
   readonly failed: (cause: Error) => void;
 }
@@ -113,7 +115,8 @@ export class RunJournal {
   }
 
   #end(status: RunEnd): void {
-    this.#write({ type: 'run.ended', atMs: this.#options.clock.epochMs(), status });
+    const { clock, finishedAtMs } = this.#options;
+    this.#write({ type: 'run.ended', atMs: finishedAtMs ?? clock.epochMs(), status });
   }
 
   #write(step: RunStep): void {

@@ -30,6 +30,8 @@ export interface FailoverReceipt {
 export interface ResumedReceipt {
   /** The latest of those runs. */
   readonly earlier: string;
+  /** When the job finished there, in ISO 8601; undefined if it did not. */
+  readonly finishedAt: string | undefined;
   /** Tasks that had finished. */
   readonly tasks: number;
   /** Results that were re-used instead of being recomputed. */
@@ -109,7 +111,11 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 1000 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
-function describeResumed({ earlier, tasks, results, records, bytes, rerun }: ResumedReceipt, total: number): string[] {
+function describeResumed(resumed: ResumedReceipt, total: number): string[] {
+  const { earlier, finishedAt, tasks, results, records, bytes, rerun } = resumed;
+  if (finishedAt !== undefined && tasks === total) {
+    return [`  finished on ${finishedAt}: nothing has changed since, and nothing was done`];
+  }
   return [
     `  continued run ${earlier}: ${tasks} of ${counted(total, 'task')} had finished`,
     `  results re-used from an earlier run: ${results}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,

@@ -79,12 +79,14 @@ export class ReceiptBook implements EventFold<JobReceipt> {
 
 function resumedReceipt({
   earlier,
+  finishedAtMs,
   taskCount,
   reused,
   rerun,
 }: Extract<JobEvent, { type: 'job.resumed' }>): ResumedReceipt {
   return Object.freeze({
     earlier,
+    finishedAt: finishedAtMs === undefined ? undefined : new Date(finishedAtMs).toISOString(),
     tasks: taskCount,
     results: reused.length,
     records: reused.reduce((sum, { records }) => sum + records, 0),

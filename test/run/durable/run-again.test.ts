@@ -127,8 +127,11 @@ describe('a bug behind the paid step', () => {
 describe('a job that has finished', () => {
   it('does nothing, and leaves a small directory', async () => {
     await run();
-    const { tasks, resumed } = await run();
+    const receipt = await run();
+    const { tasks, resumed } = receipt;
     expect([tasks.attempts, resumed?.tasks, paid.length]).toEqual([0, 4, 60]);
+    expect(receipt.toString()).toContain(`finished on ${resumed?.finishedAt}: nothing has changed since`);
+    expect((await run()).resumed?.finishedAt).toBe(resumed?.finishedAt);
     expect(readdirSync(at('state'))).toEqual(['journal']);
   });
 

@@ -19,6 +19,7 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   'job.resumed': [
     {
       earlier: 'run-1' as RunId,
+      finishedAtMs: undefined,
       taskCount: 3,
       reused: [{ partition: 0 as PartitionId, records: 40, bytes: 900 }],
       rerun: [{ operator: 'sum', why: 'its function changed' }],
