@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { JournalAccessError, JournalFormatError } from '../../src/errors/journal-errors.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
-import { type JournalLog, type OpenedLog, openLog, recordBytes } from '../../src/journal/journal-log.ts';
+import { type JournalLog, type OpenedLog, openLog, readLog, recordBytes } from '../../src/journal/journal-log.ts';
 import type { JournalFile, JournalStorage } from '../../src/journal/journal-storage.ts';
 import { encodeRecords } from '../../src/journal/record-header.ts';
 import { MemoryJournalStorage } from '../../src/testing/storage/memory-journal-storage.ts';
@@ -65,6 +65,18 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     log.append(third);
     expect(open(storage)).toMatchObject({ payloads: [first, third], losses: [] });
     expect(storage.list()).toEqual(['log']);
+  });
+
+  it('can be read while its owner writes it: what is torn and left of a compaction stays', () => {
+    const storage = make();
+    expect(readLog(storage, 'log', format)).toEqual([]);
+    expect(storage.list()).toEqual([]);
+    const bytes = encodeRecords(format, [first, new Uint8Array(100)], 0).subarray(0, -1);
+    storage.open('log').write(0, bytes);
+    storage.open('log.next').write(0, Buffer.from('a compaction under way'));
+    expect(readLog(storage, 'log', format)).toEqual([first]);
+    expect(storage.open('log').size()).toBe(bytes.length);
+    expect(storage.list().sort()).toEqual(['log', 'log.next']);
   });
 
   it('is refused in an unknown version, and left unchanged', () => {
