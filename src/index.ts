@@ -127,6 +127,8 @@ export type { JsonTextOptions } from './connectors/json/json-text.ts';
 export type { JsonValueOptions } from './connectors/json/json-values.ts';
 export type { PackingOptions } from './connectors/outputs/part-file.ts';
 export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/streams/node-stream.ts';
+export type { ToChunk } from './connectors/streams/chunks.ts';
+export type { RecordContext, RecordPosition } from './connectors/record-position.ts';
 export { keptResult } from './connectors/kept-result-source.ts';
 export { parquetFile, type ParquetFileOptions } from './connectors/parquet/parquet-file.ts';
 export { toCsvFile, type ToCsvFileOptions } from './connectors/csv/to-csv-file.ts';
@@ -134,7 +136,7 @@ export { toParquetFile, type ToParquetFileOptions } from './connectors/parquet/t
 export type { ParquetColumnType } from './connectors/parquet/column-type.ts';
 export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';
 export { toJsonLinesFile, type ToJsonLinesFileOptions } from './connectors/json/to-json-lines-file.ts';
-export { fromWebStream, toWebWritable } from './connectors/streams/web-stream.ts';
+export { fromWebStream, toWebWritable, type ToWebWritableOptions } from './connectors/streams/web-stream.ts';
 
 // Records at which a function fails
 export { type DeadLetter, deadLetterRecord } from './operators/rejected/dead-letter.ts';
@@ -194,6 +196,7 @@ export {
   NoInputError,
   OutputInUseError,
   PartFilesError,
+  PositionNotStableError,
   SourceNotReplayableError,
 } from './errors/connector-errors.ts';
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';

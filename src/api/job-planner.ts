@@ -13,6 +13,7 @@ import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
+import { orderFaults } from './record-order.ts';
 import { type JobDefinition, rejectsRecords, type StreamInput, type StreamNode } from './stream-graph.ts';
 
 /** A step with its parallelism and its vertex. */
@@ -98,11 +99,14 @@ export function planJob(job: JobDefinition): JobPlan {
   for (const [edge, { source, partitioning }] of edges.entries()) {
     outputsById.get(source)?.push(Object.freeze({ edge, partitioning }));
   }
+  const faults = orderFaults(jobGraph, (vertex) => (ordered[vertex] as PlannedVertex).nodes);
   return Object.freeze({
     name: job.name,
     mode: job.mode,
     jobGraph,
-    programs: Object.freeze(ordered.map((vertex) => programOf(vertex, outputsById.get(vertex.id) ?? []))),
+    programs: Object.freeze(
+      ordered.map((vertex, index) => programOf(vertex, outputsById.get(vertex.id) ?? [], faults[index])),
+    ),
     chains: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.uid)))),
     declarations: Object.freeze(ordered.map((vertex) => Object.freeze(vertex.nodes.map((node) => node.declaration)))),
     exchanges: Object.freeze(edges.map(({ exchange, settings }) => settings ?? { name: exchange })),
@@ -321,7 +325,7 @@ function ringedEdges(
   return edges.filter((edge) => isInside(edge) && ringed.has(regionOf(edge.source)));
 }
 
-function programOf(vertex: PlannedVertex, outputs: VertexProgram['outputs']): VertexProgram {
+function programOf(vertex: PlannedVertex, outputs: VertexProgram['outputs'], orderFault?: string): VertexProgram {
   let source: VertexProgram['source'];
   let sink: VertexProgram['sink'];
   const operators: VertexProgram['operators'][number][] = [];
@@ -335,6 +339,7 @@ function programOf(vertex: PlannedVertex, outputs: VertexProgram['outputs']): Ve
     operators: Object.freeze(operators),
     outputs: Object.freeze(outputs),
     sink,
+    orderFault,
   });
 }
 

@@ -2,13 +2,15 @@ import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { checkFunction } from '../options.ts';
 import { isThenable } from '../user-code.ts';
+import { type RecordContext, recordContext } from './record-position.ts';
 
 /**
  * Calls `fn` with each record, one after the other; a promise it returns is awaited before the next record.
  *
- * At least once: a restarted subtask calls `fn` again for records it has already handled.
+ * At least once: a restarted subtask calls `fn` again for records it has already handled. The `position` in its context
+ * is the same again, as an idempotency key: `forEach((mail, { position }) => send(mail, position.key))`.
  */
-export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown): Sink<In> {
+export function forEach<In>(fn: (record: In, context: RecordContext) => unknown): Sink<In> {
   checkFunction('forEach', fn);
   return {
     name: fn.name || 'forEach',
@@ -20,17 +22,22 @@ export function forEach<In>(fn: (record: In, context: RuntimeContext) => unknown
 }
 
 class Calls<In> implements SinkWriter<In> {
-  readonly #fn: (record: In, context: RuntimeContext) => unknown;
-  readonly #context: RuntimeContext;
+  readonly #fn: (record: In, context: RecordContext) => unknown;
+  readonly #context: RecordContext;
+  /** Number of records in the batches before the current one. */
+  #before = 0;
+  #batchLength = 0;
   /** Index in the batch of the current record. */
   #index = 0;
 
-  constructor(fn: (record: In, context: RuntimeContext) => unknown, context: RuntimeContext) {
+  constructor(fn: (record: In, context: RecordContext) => unknown, context: RuntimeContext) {
     this.#fn = fn;
-    this.#context = context;
+    this.#context = recordContext(context, () => this.#before + this.#index);
   }
 
   readonly write = (records: readonly In[]): void | Promise<void> => {
+    this.#before += this.#batchLength;
+    this.#batchLength = records.length;
     for (this.#index = 0; this.#index < records.length; this.#index++) {
       const result = this.#fn.call(undefined, records[this.#index] as In, this.#context);
       if (isThenable(result)) return this.#callOn(records, result);

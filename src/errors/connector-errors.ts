@@ -151,6 +151,24 @@ export class SourceNotReplayableError extends KintsugiError {
   }
 }
 
+/**
+ * A function of a sink asked for the position of a record, but the same position may name another record the next time:
+ * as an idempotency key it would lose records.
+ */
+export class PositionNotStableError extends KintsugiError {
+  readonly code = 'POSITION_NOT_STABLE';
+  override readonly recovery = 'never';
+  readonly sink: string;
+  /** What changes the order: `the channels of "send" are read in the order of arrival`. */
+  readonly why: string;
+
+  constructor(sink: string, why: string) {
+    super(`Records of "${sink}" have no stable position: ${why}. Make the key from the record itself`);
+    this.sink = sink;
+    this.why = why;
+  }
+}
+
 /** A push source emitted records faster than the job read them, and its buffer is full. */
 export class BufferOverflowError extends KintsugiError {
   readonly code = 'BUFFER_OVERFLOW';

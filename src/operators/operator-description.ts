@@ -191,4 +191,6 @@ export interface VertexProgram {
   /** Parallel to the vertex' outgoing edges in the job graph. */
   readonly outputs: readonly { readonly edge: number; readonly partitioning: Partitioning }[];
   readonly sink: Sink<unknown> | undefined;
+  /** Why a subtask may hand on other records, or another order, the next time; undefined if it does not. */
+  readonly orderFault?: string | undefined;
 }

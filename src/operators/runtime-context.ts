@@ -15,6 +15,14 @@ export interface RunOutputs {
   claim(path: string, vertex: string): string;
 }
 
+/** The records that a subtask gives to a sink. */
+export interface Delivery {
+  /** The uid of the sink. */
+  readonly sink: string;
+  /** Why they may be others, or come in another order, the next time; undefined if they do not. */
+  readonly orderFault: string | undefined;
+}
+
 /** The identity and environment of a running subtask, for sources, sinks and user functions. */
 export interface RuntimeContext {
   readonly job: string;
@@ -32,6 +40,8 @@ export interface RuntimeContext {
   readonly environment: Environment;
   /** Claims for sinks that write files. */
   readonly outputs: RunOutputs;
+  /** How the records of a sink are counted. @internal For `position`. */
+  readonly delivery?: Delivery | undefined;
   /**
    * No record can be made of `raw`, which begins at `position`.
    * @internal For readers of a source with `errors`.

@@ -75,6 +75,12 @@ const misspelt: readonly [string, Call, object, string][] = [
     'did you mean `replayable`?',
   ],
   ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), { ends: true }, 'did you mean `end`?'],
+  [
+    'toWebWritable',
+    (o) => kintsugi.toWebWritable(() => new WritableStream(), o),
+    { toChunks: () => 1 },
+    'did you mean `toChunk`?',
+  ],
   ['explain', (o) => kintsugi.explain(runnable(), o), { failoverRules: () => {} }, 'did you mean `failoverRule`?'],
   [
     'keyed mapAsync',
@@ -201,6 +207,8 @@ describe('a value of another type is refused by name', () => {
     ['compression', () => kintsugi.toJsonLinesFile('a.jsonl', { compression: true as never })],
     ['end of toNodeWritable', () => kintsugi.toNodeWritable(() => process.stdout, { end: 'no' as never })],
     ['toNodeWritable', () => kintsugi.toNodeWritable(process.stdout as never)],
+    ['toChunk of toNodeWritable', () => kintsugi.toNodeWritable(() => process.stdout, { toChunk: 'line' as never })],
+    ['toChunk of toWebWritable', () => kintsugi.toWebWritable(() => new WritableStream(), { toChunk: 1 as never })],
     ['toWebWritable', () => kintsugi.toWebWritable(new WritableStream() as never)],
     ['fromNodeStream', () => kintsugi.fromNodeStream(process.stdin as never)],
     ['fromWebStream', () => kintsugi.fromWebStream(new ReadableStream() as never)],
@@ -312,7 +320,8 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
     ['replayable'],
     { buffer: { capacity: 1, overflow: 'error' } },
   ],
-  ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), ['end']],
+  ['toNodeWritable', (o) => kintsugi.toNodeWritable(() => process.stdout, o), ['end', 'toChunk']],
+  ['toWebWritable', (o) => kintsugi.toWebWritable(() => new WritableStream(), o), ['toChunk']],
   [
     'virtualEnvironment',
     (o) => virtualEnvironment(o),

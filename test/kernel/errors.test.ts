@@ -139,6 +139,13 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'never',
     message: 'Source "stdin" cannot be read a second time. Pass a function',
   },
+  PositionNotStableError: {
+    make: () => new errors.PositionNotStableError('send', '"ask" may reject other records the next time'),
+    code: 'POSITION_NOT_STABLE',
+    recovery: 'never',
+    message:
+      'Records of "send" have no stable position: "ask" may reject other records the next time. Make the key from the record itself',
+  },
   BufferOverflowError: {
     make: () => new errors.BufferOverflowError('clicks', 2, 9),
     code: 'BUFFER_OVERFLOW',

@@ -8,6 +8,7 @@ import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source, SourceReader } from '../../operators/source.ts';
 import { checkDecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { Chunks, type ToChunk } from './chunks.ts';
 
 /**
  * Reads the chunks of a Node stream: its objects in object mode, otherwise buffers, or strings if it has an encoding.
@@ -97,9 +98,14 @@ class ReadableReader implements SourceReader<unknown> {
   }
 }
 
-export interface ToNodeWritableOptions {
+export interface ToNodeWritableOptions<In = unknown> {
   /** Whether the stream is ended when the subtask finishes, and destroyed when it fails. Default: yes. */
   readonly end?: boolean | undefined;
+  /**
+   * Makes the chunk that is written for a record, synchronously: a line, or a message with the key of the record's
+   * position, `(record, { position }) => ({ id: position.key, record })`. Default: the record itself.
+   */
+  readonly toChunk?: ToChunk<In> | undefined;
 }
 
 /**
@@ -107,33 +113,36 @@ export interface ToNodeWritableOptions {
  * full.
  *
  * At least once: records that a failed attempt wrote stay written, and the restarted subtask writes them again.
+ * `toChunk` can mark each with its position, which is the same again.
  */
 export function toNodeWritable<In = unknown>(
   create: (context: RuntimeContext) => Writable,
-  options: ToNodeWritableOptions = {},
+  options: ToNodeWritableOptions<In> = {},
 ): Sink<In> {
   checkFunction('toNodeWritable', create);
-  checkOptions('toNodeWritable', options, { end: true });
-  const { end = true } = options;
+  checkOptions('toNodeWritable', options, { end: true, toChunk: true });
+  const { end = true, toChunk } = options;
   checkBoolean('end of toNodeWritable', end);
+  if (toChunk !== undefined) checkFunction('toChunk of toNodeWritable', toChunk);
   return {
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',
     redo: 'repeats',
-    definition: { kind: 'toNodeWritable', functions: { function: create }, options: { end } },
+    definition: { kind: 'toNodeWritable', functions: { function: create, toChunk }, options: { end } },
     open: (context) => {
       const stream = create(context);
       if (!hasMethods(stream, 'write', 'on')) {
         const expected = 'a Node stream; web streams: `toWebWritable`';
         throw new InvalidArgumentError('what create of toNodeWritable returns', stream, expected);
       }
-      return new WritableWriter<In>(stream, end);
+      return new WritableWriter<In>(stream, new Chunks(toChunk, context), end);
     },
   };
 }
 
 class WritableWriter<In> implements SinkWriter<In> {
   readonly #stream: Writable;
+  readonly #chunks: Chunks<In>;
   readonly #isEnding: boolean;
   readonly #forget: () => void;
   /** Records that the stream has accepted but not yet reported as written. */
@@ -141,8 +150,9 @@ class WritableWriter<In> implements SinkWriter<In> {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Writable, isEnding: boolean) {
+  constructor(stream: Writable, chunks: Chunks<In>, isEnding: boolean) {
     this.#stream = stream;
+    this.#chunks = chunks;
     this.#isEnding = isEnding;
     const wake = (): void => this.#wake?.();
     const fail = (thrown: unknown): void => this.#fail(thrown);
@@ -157,7 +167,12 @@ class WritableWriter<In> implements SinkWriter<In> {
     };
   }
 
-  readonly write = (records: readonly In[]): void | Promise<void> => this.#writeFrom(records, 0);
+  readonly write = (records: readonly In[]): void | Promise<void> => {
+    this.#chunks.begin(records);
+    return this.#writeFrom(records, 0);
+  };
+
+  readonly failedAt = (): number | undefined => this.#chunks.failedAt();
 
   async commit(): Promise<void> {
     if (this.#isEnding) {
@@ -177,8 +192,9 @@ class WritableWriter<In> implements SinkWriter<In> {
   #writeFrom(records: readonly In[], from: number): void | Promise<void> {
     for (let index = from; index < records.length; index++) {
       if (this.#failure !== undefined) throw this.#failure;
+      const chunk = this.#chunks.of(records[index] as In, index);
       this.#pendingCount++;
-      if (!this.#stream.write(records[index], this.#written)) return this.#drain(records, index + 1);
+      if (!this.#stream.write(chunk, this.#written)) return this.#drain(records, index + 1);
     }
   }
 

@@ -1,11 +1,12 @@
 import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hasMethods } from '../../foreign-value.ts';
-import { checkFunction } from '../../options.ts';
+import { checkFunction, checkOptions } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
-import type { Sink } from '../../operators/sink.ts';
+import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
 import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { Chunks, type ToChunk } from './chunks.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -61,39 +62,67 @@ export function fromWebStream<Out>(
   };
 }
 
+export interface ToWebWritableOptions<In = unknown, Chunk = unknown> {
+  /**
+   * Makes the chunk that is written for a record, synchronously: a message with the key of the record's position,
+   * `(record, { position }) => ({ id: position.key, record })`. Default: the record itself.
+   */
+  readonly toChunk?: ToChunk<In, Chunk> | undefined;
+}
+
 /**
  * Writes records to a web stream; `create` makes one per attempt of each subtask. It is closed when the subtask
  * finishes and aborted when it fails. The task waits while the stream is full.
  *
  * At least once: records that a failed attempt wrote stay written, and the restarted subtask writes them again.
+ * `toChunk` can mark each with its position, which is the same again.
  */
-export function toWebWritable<In = unknown>(create: (context: RuntimeContext) => WritableStream<In>): Sink<In> {
+export function toWebWritable<In = unknown>(
+  create: (context: RuntimeContext) => WritableStream<In>,
+  options?: { readonly toChunk?: undefined },
+): Sink<In>;
+export function toWebWritable<In, Chunk>(
+  create: (context: RuntimeContext) => WritableStream<Chunk>,
+  options: ToWebWritableOptions<In, Chunk>,
+): Sink<In>;
+export function toWebWritable<In>(
+  create: (context: RuntimeContext) => WritableStream<unknown>,
+  options: ToWebWritableOptions<In> = {},
+): Sink<In> {
   checkFunction('toWebWritable', create);
+  checkOptions('toWebWritable', options, { toChunk: true });
+  const { toChunk } = options;
+  if (toChunk !== undefined) checkFunction('toChunk of toWebWritable', toChunk);
   return {
     name: create.name || 'web stream',
     guarantee: 'at-least-once',
     redo: 'repeats',
-    definition: { kind: 'toWebWritable', functions: { function: create } },
+    definition: { kind: 'toWebWritable', functions: { function: create, toChunk } },
     open: (context) => {
       const stream = create(context);
       if (!hasMethods(stream, 'getWriter')) {
         const expected = 'a web stream; Node streams: `toNodeWritable`';
         throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
       }
-      const writer = stream.getWriter();
-      // `ready` and `close` report a failure too, and are awaited.
-      writer.closed.catch(() => {});
-      return {
-        write: async (records) => {
-          for (const record of records) {
-            if ((writer.desiredSize ?? 0) <= 0) await writer.ready;
-            writer.write(record).catch(() => {});
-          }
-          await writer.ready;
-        },
-        commit: () => writer.close(),
-        abort: () => writer.abort(),
-      };
+      return webWriter(stream.getWriter(), new Chunks(toChunk, context));
     },
+  };
+}
+
+function webWriter<In>(writer: WritableStreamDefaultWriter<unknown>, chunks: Chunks<In>): SinkWriter<In> {
+  // `ready` and `close` report a failure too, and are awaited.
+  writer.closed.catch(() => {});
+  return {
+    write: async (records) => {
+      chunks.begin(records);
+      for (const [index, record] of records.entries()) {
+        if ((writer.desiredSize ?? 0) <= 0) await writer.ready;
+        writer.write(chunks.of(record, index)).catch(() => {});
+      }
+      await writer.ready;
+    },
+    failedAt: chunks.failedAt,
+    commit: () => writer.close(),
+    abort: () => writer.abort(),
   };
 }

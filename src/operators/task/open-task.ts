@@ -102,6 +102,7 @@ async function openEnds(options: OpenTaskOptions, rejections: Rejections | undef
     const from = restore && positionIn(restore.state.input);
     return source && openSource(source, context, sourcePlan && (await sourcePlan()), from);
   });
+  context.delivery = { sink: last, orderFault: program.orderFault };
   const writer = blaming(options, last, async () => sink && openSink(sink, context));
   const letters = deadLetterSinks(program, uids).map((letter) =>
     blaming(options, letter.uid, async () => ({

@@ -14,6 +14,8 @@ export class TaskContext implements RuntimeContext {
   readonly outputs: RunOutputs;
   /** Set before the source is opened. */
   reject: RuntimeContext['reject'];
+  /** Set before the sink is opened. */
+  delivery: RuntimeContext['delivery'];
   #controller: AbortController | undefined;
   #isAborted = false;
 
@@ -40,8 +42,9 @@ export class TaskContext implements RuntimeContext {
   as(vertex: string): RuntimeContext {
     const { job, run, subtask, parallelism, attempt, environment, outputs } = this;
     const signalOf = (): AbortSignal => this.signal;
+    const delivery = { sink: vertex, orderFault: 'dead letters come when a function fails' };
     return {
-      ...{ job, run, vertex, subtask, parallelism, attempt, environment, outputs },
+      ...{ job, run, vertex, subtask, parallelism, attempt, environment, outputs, delivery },
       get signal() {
         return signalOf();
       },

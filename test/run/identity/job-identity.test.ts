@@ -462,6 +462,12 @@ describe('a sink', () => {
       toNodeWritable(() => process.stderr),
       'the function of "out" changed',
     ],
+    [
+      'chunks',
+      toNodeWritable(() => process.stdout, { toChunk: (n) => [n] }),
+      toNodeWritable(() => process.stdout, { toChunk: (n) => [n, n] }),
+      'toChunk of "out" changed',
+    ],
     ['another sink', collect(), forEach(plus1 as never), '"out" was collect, is forEach'],
   ])('%s', (_, before, now, reason) => {
     expect(changesOf(compare(of(before), of(now)))).toEqual([`numbers: ${reason}`]);
