@@ -4,7 +4,7 @@ import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { type JournalLog, type OpenedLog, openLog, readLog, recordBytes } from '../../src/journal/journal-log.ts';
 import type { JournalFile, JournalStorage } from '../../src/journal/journal-storage.ts';
 import { encodeRecords } from '../../src/journal/record-header.ts';
-import { MemoryJournalStorage } from '../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../support/memory-journal-storage.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 import { format, numbered, numberOf, payloads } from './drawn-log.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JournalStorage } from '../../src/journal/journal-storage.ts';
 import { FileJournalStorage } from '../../src/partitions/storage/file-journal-storage.ts';
-import { MemoryJournalStorage } from '../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../support/memory-journal-storage.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'kintsugi-journal-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { JournalFormatError } from '../../src/errors/journal-errors.ts';
 import { type LogLoss, scanLog } from '../../src/journal/log-scan.ts';
 import { encodeRecord, encodeRecords, recordHeaderBytes } from '../../src/journal/record-header.ts';
-import { MemoryJournalStorage } from '../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../support/memory-journal-storage.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 import { format, payloads } from './drawn-log.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { JournalFormatError } from '../../../src/errors/journal-errors.ts';
-import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { seededRandom } from '../../../src/testing/seeded-random.ts';
 import { encodeRecord } from '../../../src/journal/record-header.ts';
 import { journalStorages } from '../../journal/journal-storages.ts';

@@ -2,7 +2,7 @@ import type { CallOutcome } from '../../../src/operators/answers/answer-memory.t
 import { AnswerNotRememberedError } from '../../../src/operators/answers/answer-errors.ts';
 import type { OperatorAnswers } from '../../../src/operators/answers/operator-answers.ts';
 import type { AsyncCallContext } from '../../../src/operators/operator-description.ts';
-import type { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import type { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { thrownBy } from '../../support/thrown-by.ts';
 import { recalled, StoreRig } from './store-rig.ts';
 

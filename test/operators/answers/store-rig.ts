@@ -5,7 +5,7 @@ import { OperatorAnswers, type OperatorAnswersOptions } from '../../../src/opera
 import { AnswerStore } from '../../../src/operators/answers/answer-store.ts';
 import type { ProcessTable } from '../../../src/partitions/claims/process-table.ts';
 import { virtualEnvironment } from '../../../src/testing/index.ts';
-import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 
 /** Processes of which a test says who is alive; all are on one machine. */
 export function processesOf(pid: number, alive: ReadonlySet<number>): ProcessTable {

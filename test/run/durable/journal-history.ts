@@ -10,7 +10,7 @@ import { RunJournal } from '../../../src/run/durable/run-journal.ts';
 import { jobShape } from '../../../src/run/folds/job-shape.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
 import { type SeededRandom, seededRandom } from '../../../src/testing/index.ts';
-import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 
 /** The finished tasks that count, each with the attempt that produced its results. */
 type Standing = ReadonlyMap<string, string>;

@@ -8,7 +8,7 @@ import { decodeEntry, runJournalFormat } from '../../../src/journal/run/run-entr
 import { RunJournal } from '../../../src/run/durable/run-journal.ts';
 import { jobShape } from '../../../src/run/folds/job-shape.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
-import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 
 const storage = () => new MemoryJournalStorage();
 

@@ -6,7 +6,7 @@ import { RunJournal } from '../../../src/run/durable/run-journal.ts';
 import { jobShape } from '../../../src/run/folds/job-shape.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
 import { simulate } from '../../../src/testing/index.ts';
-import { MemoryJournalStorage } from '../../../src/testing/storage/memory-journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { drawJob } from '../../simulation/drawn-job.ts';
 
 /** Where the books of a simulated run differ from its tasks, after some event. */

@@ -1,6 +1,6 @@
-import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { JournalFile, JournalStorage, LogBytes } from '../../journal/journal-storage.ts';
-import type { SeededRandom } from '../seeded-random.ts';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
+import type { JournalFile, JournalStorage, LogBytes } from '../../src/journal/journal-storage.ts';
+import type { SeededRandom } from '../../src/testing/seeded-random.ts';
 
 /** Bytes that a disk writes at once. */
 const blockBytes = 512;
