@@ -93,6 +93,19 @@ describe('results that outlive their process', () => {
     expect(() => again.write(0, elementOf([new Date(6), 7n]))).toThrow(/other|differ/);
   });
 
+  it('that are sealed once more stay with their run, and new ones are stored with theirs', async () => {
+    const stored = await storedBefore();
+    const store = storeOf(second);
+    const { file, index } = store.adopt(stored);
+    await new Promise((resolve) => file.seal(index, resolve));
+    const result = partition(store, 1);
+    await write(result);
+    const own = result.stored() as StoredResult;
+    store.end(false);
+    await store.dispose();
+    for (const one of [stored, own]) expect(storeOf(second).adopt(one).index.elements).toHaveLength(3);
+  });
+
   it('without records have an index all the same', async () => {
     const store = storeOf(first);
     const result = partition(store, 0);

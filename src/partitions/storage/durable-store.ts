@@ -30,8 +30,8 @@ export class DurableStore implements DurableSpillStore {
   readonly #options: Required<DurableStoreOptions>;
   readonly #pool = new FilePool();
   readonly #files = new Set<StoredFile>();
-  #directory: Promise<string> | undefined;
-  #isDisposed = false;
+  /** The directories of this run and of those whose results it adopted, once they are made. */
+  readonly #directories = new Map<string, Promise<string>>();
   /** Ending: results are released with their executors, and their files stay. */
   #state: 'open' | 'ending' | 'finished' = 'open';
 
@@ -54,7 +54,7 @@ export class DurableStore implements DurableSpillStore {
   }
 
   async dispose(): Promise<void> {
-    this.#isDisposed = true;
+    if (this.#state === 'open') this.#state = 'ending';
     await Promise.all([...this.#files].map((file) => file.gone()));
     if (this.#state === 'finished') await rm(this.#options.directory, { recursive: true, force: true });
   }
@@ -78,7 +78,7 @@ export class DurableStore implements DurableSpillStore {
         isSealed: segments !== undefined,
         index: join(directory, indexName(id)),
         makeDirectory: () => this.#makeDirectory(directory),
-        isPreserved: () => this.#state === 'ending' || this.#isDisposed,
+        isPreserved: () => this.#state === 'ending',
         faults,
       },
     );
@@ -87,15 +87,18 @@ export class DurableStore implements DurableSpillStore {
   }
 
   #makeDirectory(directory: string): Promise<string> {
-    this.#directory ??= mkdir(directory, { recursive: true }).then(
+    const known = this.#directories.get(directory);
+    if (known !== undefined) return known;
+    const made = mkdir(directory, { recursive: true }).then(
       () => directory,
       (error: unknown) => {
         // A restarted task tries again.
-        this.#directory = undefined;
+        this.#directories.delete(directory);
         throw error;
       },
     );
-    return this.#directory;
+    this.#directories.set(directory, made);
+    return made;
   }
 }
 

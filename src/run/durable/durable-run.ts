@@ -71,6 +71,9 @@ export class DurableRun {
       const since = new Date(clock.epochMs()).toISOString();
       const directory = StateDirectory.open(stateDirectory, { run, job: this.#plan.name, since });
       this.#directory = directory;
+      for (const { file, offset, end, problem } of directory.losses) {
+        environment.logger.warn(`${file}: ${end - offset} bytes at ${offset} are damaged: ${problem}`, { run });
+      }
       return await this.#beginIn(directory);
     } finally {
       release?.();
