@@ -85,11 +85,6 @@ export class DurableRun {
     this.#journal?.next(event);
   }
 
-  /** The books so far; undefined before the beginning. */
-  get books(): RunBooks | undefined {
-    return this.#journal?.books;
-  }
-
   /** The run is over. Settles when the directory is safe and free. */
   async close(): Promise<void> {
     this.#abort.abort();
