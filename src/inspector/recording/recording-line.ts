@@ -1,0 +1,221 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { ExchangeName } from '../../graph/exchange-type.ts';
+import type { JobVertex } from '../../graph/job-graph.ts';
+import type { DistributionPattern } from '../../graph/distribution-pattern.ts';
+import type { PlainError } from '../../plain-error.ts';
+import type { JobMode } from '../../run/job-plan.ts';
+import type { StorageUse } from '../../run/storage-use.ts';
+
+/** The version of the format. A reader refuses newer ones. */
+export const recordingFormat = 1;
+
+/**
+ * One line of a recording. The same lines are written to a file, streamed to a page, and read back: a page looks the
+ * same live and offline, because both are a fold over these lines.
+ *
+ * The first line is a `run`. A file that was rotated, or a stream that was joined late, continues with a `picture`, which
+ * replaces everything before it. Times (`atMs`) are on the environment's clock of the run.
+ */
+export type RecordingLine =
+  | RunLine
+  | PictureLine
+  | EventLine
+  | SampleLine
+  | ChartLine
+  | ActorsLine
+  | TraceLine
+  | GapLine;
+
+/** The run and the immutable structure of its job. */
+export interface RunLine {
+  readonly type: 'run';
+  readonly format: number;
+  readonly run: string;
+  readonly job: string;
+  readonly mode: JobMode;
+  /** What to add to `atMs` to get ms since 1970. */
+  readonly epochMs: number;
+  /** When the recording began. Earlier events are missing. */
+  readonly atMs: number;
+  readonly vertices: readonly RecordedVertex[];
+  readonly edges: readonly RecordedEdge[];
+  /** In bytes; undefined if there is no limit. */
+  readonly memoryBudgetBytes: number | undefined;
+  readonly diskBudgetBytes: number | undefined;
+  /** Versions of the engine and of Node. */
+  readonly versions: { readonly kintsugi: string; readonly node: string };
+}
+
+/** A job vertex; its index in `vertices` is used elsewhere. The execution graph is rebuilt from vertices and edges. */
+export interface RecordedVertex extends Omit<JobVertex, 'id'> {
+  readonly id: string;
+  /** The uids of the steps that run in it as one loop. */
+  readonly chain: readonly string[];
+}
+
+export interface RecordedEdge {
+  /** Ids of job vertices. */
+  readonly source: string;
+  readonly target: string;
+  readonly exchange: ExchangeName;
+  readonly pattern: DistributionPattern;
+  readonly partitioning: string;
+}
+
+/** A job event. Errors are plain, and values that the redaction hook has changed are changed here. */
+export interface EventLine {
+  readonly type: 'event';
+  readonly event: RecordedEvent;
+}
+
+/** `JobEvent` with plain errors. */
+export type RecordedEvent = PlainErrors<JobEvent>;
+
+type PlainErrors<Event> = Event extends unknown
+  ? { readonly [Key in keyof Event]: Event[Key] extends Error ? PlainError : Event[Key] }
+  : never;
+
+/** Counts that no event carries, taken a few times a second while somebody records or watches. */
+export interface SampleLine {
+  readonly type: 'sample';
+  readonly atMs: number;
+  /** By index of the job vertex, over all attempts of its subtasks. */
+  readonly vertices: readonly VertexSample[];
+  readonly storage: readonly StorageUse[];
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+export interface VertexSample {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Share of the time since the last sample, 0–1, in which its running tasks waited for room in an output; mean. */
+  readonly backPressure: number;
+}
+
+/** A kind of chart, once: the definition that its actors share. */
+export interface ChartLine {
+  readonly type: 'chart';
+  /** `region`, `execution`, `jobMaster`; of the user's machines, their id. */
+  readonly chart: string;
+  readonly definition: ChartState;
+}
+
+/** A state of a chart, with its transitions. Plain; guards and actions by name. */
+export interface ChartState {
+  readonly key: string;
+  readonly type: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
+  readonly initial?: string;
+  readonly states: readonly ChartState[];
+  readonly transitions: readonly ChartTransition[];
+  readonly entry: readonly string[];
+  readonly exit: readonly string[];
+  readonly invokes: readonly string[];
+  readonly tags: readonly string[];
+}
+
+export interface ChartTransition {
+  /** The event; `''` for an eventless transition. */
+  readonly event: string;
+  readonly guard: string | undefined;
+  /** Ids of target states, relative to the chart: `live.running`. Empty for one that stays. */
+  readonly targets: readonly string[];
+  readonly actions: readonly string[];
+}
+
+/** Changes of actors in one turn of the event loop. Values only: no context and no children. */
+export interface ActorsLine {
+  readonly type: 'actors';
+  readonly atMs: number;
+  readonly started: readonly RecordedActor[];
+  /** By number of the actor: its new state value, as paths of active leaves: `live.running`. */
+  readonly states: readonly (readonly [actor: number, states: readonly string[]])[];
+  readonly stopped: readonly number[];
+}
+
+export interface RecordedActor {
+  /** Numbered by the recording, from 0. */
+  readonly actor: number;
+  /** `<run>/<executor>/task/map[2]#3` */
+  readonly id: string;
+  /** The chart of a machine; undefined for promises, callbacks and transitions. */
+  readonly chart: string | undefined;
+  readonly parent: number | undefined;
+}
+
+/** What the focused actors received and did. */
+export interface TraceLine {
+  readonly type: 'trace';
+  readonly atMs: number;
+  readonly actor: number;
+  /** The number of the sending actor; undefined if it came from outside. */
+  readonly source: number | undefined;
+  readonly event: string;
+  /** The event without its type; encoded values. */
+  readonly payload: unknown;
+  /** Taken transitions, as `source state → event`. Empty: the actor ignored the event. */
+  readonly taken: readonly { readonly source: string; readonly event: string; readonly guard: string | undefined }[];
+  readonly actions: readonly string[];
+  /** The context after it, encoded; absent if it has not changed. */
+  readonly context?: unknown;
+}
+
+/** Lines were dropped, because a bound was reached. */
+export interface GapLine {
+  readonly type: 'gap';
+  readonly atMs: number;
+  readonly lines: number;
+}
+
+/** Everything that the lines so far amount to, in columns. */
+export interface PictureLine {
+  readonly type: 'picture';
+  readonly atMs: number;
+  readonly picture: RecordedPicture;
+}
+
+/** The plain form of a `RunPicture`. */
+export interface RecordedPicture {
+  readonly status: string;
+  readonly statusSinceMs: number;
+  /** By region. */
+  readonly regionStates: readonly string[];
+  /** One entry per attempt, in the order of their creation. Times are undefined (null) until reached. */
+  readonly attempts: AttemptColumns;
+  readonly failovers: readonly RecordedFailover[];
+  /** Warnings and other events that the views show as they are, oldest first; bounded. */
+  readonly notices: readonly RecordedEvent[];
+  readonly executors: readonly {
+    readonly executor: string;
+    readonly slots: number;
+    readonly lostAtMs: number | null;
+  }[];
+  readonly samples: readonly SampleLine[];
+}
+
+/** Attempts as parallel arrays. `null` for a time not reached. */
+export interface AttemptColumns {
+  readonly vertex: readonly number[];
+  readonly attempt: readonly number[];
+  readonly createdMs: readonly (number | null)[];
+  readonly scheduledMs: readonly (number | null)[];
+  readonly deployingMs: readonly (number | null)[];
+  readonly runningMs: readonly (number | null)[];
+  readonly cancelingMs: readonly (number | null)[];
+  readonly endedMs: readonly (number | null)[];
+  /** Index in `executionStates`. */
+  readonly state: readonly number[];
+  readonly recordsIn: readonly number[];
+  readonly recordsOut: readonly number[];
+}
+
+/** A failover: its root failure, those merged into it, the decision and how it ended. */
+export interface RecordedFailover {
+  readonly failover: number;
+  readonly failures: readonly Extract<RecordedEvent, { type: 'task.failed' }>[];
+  readonly failuresNotKept: number;
+  readonly decided: readonly Extract<RecordedEvent, { type: 'failover.decided' }>[];
+  readonly refused: Extract<RecordedEvent, { type: 'failover.refused' }> | undefined;
+  readonly overruled: readonly Extract<RecordedEvent, { type: 'failover.overruled' }>[];
+  readonly completed: Extract<RecordedEvent, { type: 'failover.completed' }> | undefined;
+}
