@@ -3,6 +3,8 @@ import type { ExchangeName } from '../../graph/exchange-type.ts';
 import type { JobVertex } from '../../graph/job-graph.ts';
 import type { DistributionPattern } from '../../graph/distribution-pattern.ts';
 import type { PlainError } from '../../plain-error.ts';
+import type { FailoverReceipt } from '../../run/folds/job-receipt.ts';
+import type { RejectedEntries } from '../../run/folds/rejected-tally.ts';
 import type { JobMode } from '../../run/job-plan.ts';
 import type { StorageUse } from '../../run/storage-use.ts';
 
@@ -177,25 +179,37 @@ export interface PictureLine {
 /** The plain form of a `RunPicture`. */
 export interface RecordedPicture {
   readonly status: string;
-  readonly statusSinceMs: number;
-  /** By region. */
-  readonly regionStates: readonly string[];
-  /** One entry per attempt, in the order of their creation. Times are undefined (null) until reached. */
+  readonly statusSinceMs: number | null;
+  /** By region; null if it has not said. */
+  readonly regionStates: readonly (string | null)[];
   readonly attempts: AttemptColumns;
+  /** In the order in which they began; bounded. */
   readonly failovers: readonly RecordedFailover[];
+  /** Results that are lost and not yet being reproduced. */
+  readonly lost: readonly LostResult[];
+  /** Indexes of job vertices that were declared deterministic but are not. */
+  readonly distrusted: readonly number[];
+  /** Records that `onError` rejected, by task. */
+  readonly rejected: RejectedEntries;
   /** Warnings and other events that the views show as they are, oldest first; bounded. */
   readonly notices: readonly RecordedEvent[];
-  readonly executors: readonly {
-    readonly executor: string;
-    readonly slots: number;
-    readonly lostAtMs: number | null;
-  }[];
+  readonly executors: readonly RecordedExecutor[];
+  /** Oldest first; the older, the sparser. */
   readonly samples: readonly SampleLine[];
+  readonly charts: readonly ChartLine[];
+  readonly actors: ActorColumns;
+  /** The latest lines of focused actors, oldest first; bounded. */
+  readonly traces: readonly TraceLine[];
+  /** Lines that were dropped. */
+  readonly droppedLines: number;
 }
 
-/** Attempts as parallel arrays. `null` for a time not reached. */
+/**
+ * Attempts as parallel arrays, one entry per attempt in the order of their creation. `null` for a time not reached.
+ */
 export interface AttemptColumns {
-  readonly vertex: readonly number[];
+  /** Index of the execution vertex. */
+  readonly task: readonly number[];
   readonly attempt: readonly number[];
   readonly createdMs: readonly (number | null)[];
   readonly scheduledMs: readonly (number | null)[];
@@ -205,17 +219,69 @@ export interface AttemptColumns {
   readonly endedMs: readonly (number | null)[];
   /** Index in `executionStates`. */
   readonly state: readonly number[];
+  /** Counted when it has ended. */
   readonly recordsIn: readonly number[];
   readonly recordsOut: readonly number[];
 }
 
-/** A failover: its root failure, those merged into it, the decision and how it ended. */
+/** A failure with the decision about it, its cost, and how it ended. */
 export interface RecordedFailover {
   readonly failover: number;
-  readonly failures: readonly Extract<RecordedEvent, { type: 'task.failed' }>[];
-  readonly failuresNotKept: number;
-  readonly decided: readonly Extract<RecordedEvent, { type: 'failover.decided' }>[];
-  readonly refused: Extract<RecordedEvent, { type: 'failover.refused' }> | undefined;
+  readonly failure: Extract<RecordedEvent, { type: 'task.failed' }>;
+  /** The failover into whose restart it was merged; undefined if it is a root, or undecided. */
+  readonly mergedInto?: number;
+  readonly decided?: RecordedDecision;
+  readonly refused?: Extract<RecordedEvent, { type: 'failover.refused' }>;
+  /** Answers of the user's strategy or backoff that did not count; the first ones. */
   readonly overruled: readonly Extract<RecordedEvent, { type: 'failover.overruled' }>[];
-  readonly completed: Extract<RecordedEvent, { type: 'failover.completed' }> | undefined;
+  readonly completedMs?: number;
+  readonly receipt: FailoverReceipt;
+}
+
+/** A decision to restart. */
+export interface RecordedDecision {
+  readonly atMs: number;
+  readonly regions: readonly IdRange[];
+  readonly again: readonly IdRange[];
+  /** The results of other regions that the restarted regions re-read. */
+  readonly reused: readonly IdRange[];
+  readonly taskCount: number;
+  readonly delayMs: number;
+  readonly why: string | undefined;
+}
+
+/** Consecutive ids, from the first to the last. */
+export type IdRange = readonly [first: number, last: number];
+
+/** A lost result, by its partition. */
+export interface LostResult {
+  readonly partition: number;
+  readonly atMs: number;
+  readonly cause: PlainError;
+}
+
+export interface RecordedExecutor {
+  readonly executor: string;
+  /** null if there is no limit. */
+  readonly slots: number | null;
+  readonly registeredMs: number;
+  readonly lostMs: number | null;
+}
+
+/** Actors as parallel arrays, one entry per actor in the order of their creation. */
+export interface ActorColumns {
+  readonly actor: readonly number[];
+  readonly id: readonly string[];
+  /** Index in `charts`, null for actors that are no machines. */
+  readonly chart: readonly (number | null)[];
+  readonly parent: readonly (number | null)[];
+  /** Index in `states`. */
+  readonly state: readonly number[];
+  readonly startedMs: readonly number[];
+  readonly stoppedMs: readonly (number | null)[];
+  /** The names of charts, and the distinct state values of all actors. */
+  readonly charts: readonly string[];
+  readonly states: readonly (readonly string[])[];
+  /** How often an actor of a chart went from one state value to another: indexes in `charts` and `states`. */
+  readonly moves: readonly (readonly [chart: number, from: number, to: number, count: number])[];
 }

@@ -6,94 +6,120 @@ import type { JobShape } from './job-shape.ts';
 
 type Decided = Extract<JobEvent, { type: 'failover.decided' }>;
 
+/** What the cost of a failover depends on, beside its events. */
+export interface FailoverContext {
+  readonly shape: JobShape;
+  /** Whether an attempt of a task has been deployed. */
+  readonly hasBegun: (task: number) => boolean;
+}
+
 /** The cost of each failover of a run, in the order in which they began. */
 export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
-  readonly #shape: JobShape;
-  readonly #hasBegun: (task: number) => boolean;
+  readonly #context: FailoverContext;
   readonly #receipts = new Map<FailoverId, FailoverReceipt>();
 
-  /** @param hasBegun whether an attempt of a task has been deployed */
-  constructor(shape: JobShape, hasBegun: (task: number) => boolean) {
-    this.#shape = shape;
-    this.#hasBegun = hasBegun;
+  constructor(context: FailoverContext) {
+    this.#context = context;
   }
 
   next(event: JobEvent): void {
-    switch (event.type) {
-      case 'task.failed':
-        this.#receipts.set(event.failover, opened(event));
-        return;
-      case 'failover.decided':
-        this.#amend(event.failover, this.#costOf(event));
-        return;
-      case 'failover.refused':
-        this.#amend(event.failover, { why: event.why });
-        return;
-      case 'failover.completed':
-        this.#amend(event.failover, { recoveryMs: event.durationMs });
-        return;
-      default:
-    }
+    if (!isAboutFailover(event)) return;
+    const receipt = receiptAfter(this.#receipts.get(event.failover), event, this.#context);
+    if (receipt !== undefined) this.#receipts.set(event.failover, receipt);
   }
 
   value(): readonly FailoverReceipt[] {
     return Object.freeze([...this.#receipts.values()]);
   }
+}
 
-  #amend(failover: FailoverId, change: Partial<FailoverReceipt>): void {
-    const receipt = this.#receipts.get(failover);
-    if (receipt !== undefined) this.#receipts.set(failover, Object.freeze({ ...receipt, ...change }));
-  }
+const failoverEvents = ['task.failed', 'failover.decided', 'failover.refused', 'failover.completed'] as const;
 
-  #costOf(event: Decided): Partial<FailoverReceipt> {
-    const { regions, again, consumersKeepRunning, delayMs, why } = event;
-    return {
-      regionsRestarted: regions.length,
-      tasksRestarted: this.#begunTasks(regions),
-      regionsAgain: again.filter((region) => this.#shape.regions.outputsOf(region).length > 0).length,
-      readersKeptRunning: consumersKeepRunning,
-      delayMs,
-      why,
-      ...this.#reuseOf(event),
-    };
-  }
+type FailoverEvent = Extract<JobEvent, { type: (typeof failoverEvents)[number] }>;
 
-  /** Tasks that had started. Waiting tasks are not restarted. */
-  #begunTasks(regions: readonly RegionId[]): number {
-    let count = 0;
-    for (const region of regions) {
-      for (const task of this.#shape.regions.verticesOf(region)) if (this.#hasBegun(task)) count++;
-    }
-    return count;
-  }
+/** The event with a cause of which only the name and the message matter. */
+type Costing =
+  | Exclude<FailoverEvent, { type: 'task.failed' }>
+  | (Omit<Extract<FailoverEvent, { type: 'task.failed' }>, 'cause'> & {
+      readonly cause: Pick<Error, 'name' | 'message'>;
+    });
 
-  /** The results re-read by tasks that had begun. A task that had not begun reads them for the first time. */
-  #reuseOf({ regions, reused }: Decided): Partial<FailoverReceipt> {
-    const restarting = new Set<RegionId>(regions);
-    const isReadAgain = new Map<number, boolean>();
-    const reuse = { partitionsReused: 0, bytesReused: 0, recordsReused: 0 };
-    for (const { partition, bytes, records } of reused) {
-      const group = this.#shape.graph.groupOfPartition(partition);
-      let counts = isReadAgain.get(group);
-      if (counts === undefined) isReadAgain.set(group, (counts = this.#isReadAgain(group, restarting)));
-      if (!counts) continue;
-      reuse.partitionsReused++;
-      reuse.bytesReused += bytes;
-      reuse.recordsReused += records;
-    }
-    return reuse;
-  }
+function isAboutFailover(event: JobEvent): event is FailoverEvent {
+  return (failoverEvents as readonly string[]).includes(event.type);
+}
 
-  #isReadAgain(group: number, restarting: ReadonlySet<RegionId>): boolean {
-    const { graph, regions } = this.#shape;
-    for (let task = graph.consumerStart(group); task < graph.consumerEnd(group); task++) {
-      if (this.#hasBegun(task) && restarting.has(regions.regionOf(task as ExecutionVertexId))) return true;
-    }
-    return false;
+/** The receipt of a failover after an event about it; undefined if its failure is not known. */
+export function receiptAfter(
+  receipt: FailoverReceipt | undefined,
+  event: Costing,
+  context: FailoverContext,
+): FailoverReceipt | undefined {
+  if (event.type === 'task.failed') return opened(event);
+  return receipt && Object.freeze({ ...receipt, ...changeBy(event, context) });
+}
+
+function changeBy(
+  event: Exclude<Costing, { type: 'task.failed' }>,
+  context: FailoverContext,
+): Partial<FailoverReceipt> {
+  switch (event.type) {
+    case 'failover.decided':
+      return costOf(event, context);
+    case 'failover.refused':
+      return { why: event.why };
+    case 'failover.completed':
+      return { recoveryMs: event.durationMs };
   }
 }
 
-function opened({ failover, task, cause }: Extract<JobEvent, { type: 'task.failed' }>): FailoverReceipt {
+function costOf(event: Decided, context: FailoverContext): Partial<FailoverReceipt> {
+  const { regions, again, consumersKeepRunning, delayMs, why } = event;
+  return {
+    regionsRestarted: regions.length,
+    tasksRestarted: begunTasks(regions, context),
+    regionsAgain: again.filter((region) => context.shape.regions.outputsOf(region).length > 0).length,
+    readersKeptRunning: consumersKeepRunning,
+    delayMs,
+    why,
+    ...reuseOf(event, context),
+  };
+}
+
+/** Tasks that had started. Waiting tasks are not restarted. */
+function begunTasks(regions: readonly RegionId[], { shape, hasBegun }: FailoverContext): number {
+  let count = 0;
+  for (const region of regions) {
+    for (const task of shape.regions.verticesOf(region)) if (hasBegun(task)) count++;
+  }
+  return count;
+}
+
+/** The results re-read by tasks that had begun. A task that had not begun reads them for the first time. */
+function reuseOf({ regions, reused }: Decided, context: FailoverContext): Partial<FailoverReceipt> {
+  const restarting = new Set<RegionId>(regions);
+  const knownByGroup = new Map<number, boolean>();
+  const reuse = { partitionsReused: 0, bytesReused: 0, recordsReused: 0 };
+  for (const { partition, bytes, records } of reused) {
+    const group = context.shape.graph.groupOfPartition(partition);
+    let counts = knownByGroup.get(group);
+    if (counts === undefined) knownByGroup.set(group, (counts = isReadAgain(group, restarting, context)));
+    if (!counts) continue;
+    reuse.partitionsReused++;
+    reuse.bytesReused += bytes;
+    reuse.recordsReused += records;
+  }
+  return reuse;
+}
+
+function isReadAgain(group: number, restarting: ReadonlySet<RegionId>, { shape, hasBegun }: FailoverContext): boolean {
+  const { graph, regions } = shape;
+  for (let task = graph.consumerStart(group); task < graph.consumerEnd(group); task++) {
+    if (hasBegun(task) && restarting.has(regions.regionOf(task as ExecutionVertexId))) return true;
+  }
+  return false;
+}
+
+function opened({ failover, task, cause }: Extract<Costing, { type: 'task.failed' }>): FailoverReceipt {
   return Object.freeze({
     failover,
     task,

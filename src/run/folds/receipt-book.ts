@@ -26,7 +26,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   constructor(shape: JobShape) {
     this.#shape = shape;
     this.#tally = new TaskTally(shape);
-    this.#failovers = new FailoverReceipts(shape, (task) => this.#tally.attemptsOf(task) > 0);
+    this.#failovers = new FailoverReceipts({ shape, hasBegun: (task) => this.#tally.attemptsOf(task) > 0 });
   }
 
   next(event: JobEvent): void {

@@ -1,8 +1,9 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { CallCounts, RejectedRecords } from '../../actors/protocol/deployment.ts';
+import type { CallCounts } from '../../actors/protocol/deployment.ts';
 import type { JobVertexId } from '../../ids.ts';
 import type { JobReceipt, MovedRecords } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
+import { RejectedTally } from './rejected-tally.ts';
 
 /** Record counts of an attempt, final or so far. */
 export type MovedCounts = Omit<MovedRecords, 'perSecond'>;
@@ -35,9 +36,7 @@ export class TaskTally {
   readonly #moved = new Map<number, Moved>();
   /** Records produced by curtailed tasks in their latest attempt. */
   readonly #curtailed = new Map<number, number>();
-  /** Records that tasks rejected: in an attempt that ended, and in attempts that finished, whose output counts. */
-  readonly #ended = new Map<number, readonly RejectedRecords[]>();
-  readonly #rejected = new Map<number, readonly RejectedRecords[]>();
+  readonly #rejected = new RejectedTally();
   #calls: CallCounts | undefined;
   /** By task that reopened a source: the number of such attempts, and the records read before the latest one. */
   readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
@@ -50,17 +49,15 @@ export class TaskTally {
   next(event: JobEvent): void {
     switch (event.type) {
       case 'task.stateChanged':
-        if (event.state === 'finished') this.#countRejected(event.vertex);
+        this.#rejected.next(event);
         if (event.state !== 'deploying') return;
         this.#attempts[event.vertex] = this.attemptsOf(event.vertex) + 1;
         this.#curtailed.delete(event.vertex);
-        this.#ended.delete(event.vertex);
-        this.#rejected.delete(event.vertex);
         return;
       case 'task.ended':
         this.#moved.set(event.vertex, plus(this.#moved.get(event.vertex), event));
         if (event.calls !== undefined) this.#calls = sumOf(this.#calls, event.calls);
-        if (event.rejected !== undefined) this.#ended.set(event.vertex, event.rejected);
+        this.#rejected.next(event);
         if (event.isCurtailed) this.#curtailed.set(event.vertex, event.recordsOut);
         return;
       case 'source.reopened': {
@@ -121,17 +118,7 @@ export class TaskTally {
 
   /** By operator, over its finished subtasks. */
   rejected(): JobReceipt['rejected'] {
-    const byOperator = new Map<string, RejectedRecords>();
-    for (const entry of [...this.#rejected.values()].flat()) {
-      const sum = byOperator.get(entry.operator);
-      byOperator.set(entry.operator, {
-        operator: entry.operator,
-        skipped: entry.skipped + (sum?.skipped ?? 0),
-        deadLetters: entry.deadLetters + (sum?.deadLetters ?? 0),
-        replaced: entry.replaced + (sum?.replaced ?? 0),
-      });
-    }
-    return [...byOperator.values()];
+    return this.#rejected.value();
   }
 
   reopenedSources(): JobReceipt['reopenedSources'] {
@@ -142,11 +129,6 @@ export class TaskTally {
       bySource.set(source, { source, attempts: entry.attempts + attempts, records: entry.records + records });
     }
     return [...bySource.values()];
-  }
-
-  #countRejected(task: number): void {
-    const rejected = this.#ended.get(task);
-    if (rejected !== undefined) this.#rejected.set(task, rejected);
   }
 
   #vertexOf(task: number): string {

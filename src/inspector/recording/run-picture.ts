@@ -1,0 +1,280 @@
+import type { JobShape } from '../../run/folds/job-shape.ts';
+import { RejectedTally } from '../../run/folds/rejected-tally.ts';
+import { ActorTable } from './actor-table.ts';
+import { AttemptTable } from './attempt-table.ts';
+import { FailoverList } from './failover-list.ts';
+import { partitionCalled, recordedShape } from './recorded-shape.ts';
+import type {
+  ChartLine,
+  LostResult,
+  RecordedEvent,
+  RecordedExecutor,
+  RecordedPicture,
+  RecordingLine,
+  RunLine,
+  TraceLine,
+} from './recording-line.ts';
+import { SampleSeries } from './sample-series.ts';
+
+const mostNotices = 500;
+const mostTraces = 500;
+
+/**
+ * Everything that a recording amounts to: a fold over its lines, live or from a file. Each line costs O(what it names),
+ * whatever the size of the job. 10 000 tasks with five attempts each take about 4 MB, with their actors about 20 MB.
+ *
+ * A `run` line begins again, and so does a `picture` line: what it holds replaces everything before it.
+ */
+export class RunPicture {
+  #run: RunLine;
+  #shape: JobShape;
+  #parts: Parts;
+
+  constructor(run: RunLine) {
+    this.#run = run;
+    this.#shape = recordedShape(run);
+    this.#parts = partsOf(this.#shape, run.atMs);
+  }
+
+  /** The picture of a `picture` line. */
+  static from(run: RunLine, plain: RecordedPicture, atMs = run.atMs): RunPicture {
+    const picture = new RunPicture(run);
+    picture.next({ type: 'picture', atMs, picture: plain });
+    return picture;
+  }
+
+  get run(): RunLine {
+    return this.#run;
+  }
+
+  get shape(): JobShape {
+    return this.#shape;
+  }
+
+  /** The latest time of a line. */
+  get atMs(): number {
+    return this.#parts.atMs;
+  }
+
+  get status(): string {
+    return this.#parts.status;
+  }
+
+  /** When the status began; undefined if the recording does not say. */
+  get statusSinceMs(): number | undefined {
+    return this.#parts.statusSinceMs;
+  }
+
+  /** The state of a region; undefined if the recording does not say. */
+  regionState(region: number): string | undefined {
+    return this.#parts.regionStates[region];
+  }
+
+  get attempts(): AttemptTable {
+    return this.#parts.attempts;
+  }
+
+  get failovers(): FailoverList {
+    return this.#parts.failovers;
+  }
+
+  /** By partition: results that are lost and not yet being reproduced. */
+  get lost(): ReadonlyMap<number, LostResult> {
+    return this.#parts.lost;
+  }
+
+  /** Indexes of job vertices that were declared deterministic but are not. */
+  get distrusted(): ReadonlySet<number> {
+    return this.#parts.distrusted;
+  }
+
+  get rejected(): RejectedTally {
+    return this.#parts.rejected;
+  }
+
+  /** Warnings and other events that views show as they are, oldest first. */
+  get notices(): readonly RecordedEvent[] {
+    return this.#parts.notices;
+  }
+
+  get executors(): ReadonlyMap<string, RecordedExecutor> {
+    return this.#parts.executors;
+  }
+
+  get samples(): SampleSeries {
+    return this.#parts.samples;
+  }
+
+  get charts(): ReadonlyMap<string, ChartLine> {
+    return this.#parts.charts;
+  }
+
+  get actors(): ActorTable {
+    return this.#parts.actors;
+  }
+
+  /** The latest lines of focused actors, oldest first. */
+  get traces(): readonly TraceLine[] {
+    return this.#parts.traces;
+  }
+
+  /** How many lines the recording lacks. */
+  get droppedLines(): number {
+    return this.#parts.droppedLines;
+  }
+
+  /** Takes the next line. */
+  next(line: RecordingLine): void {
+    const parts = this.#parts;
+    if (line.type === 'run') {
+      this.#run = line;
+      this.#shape = recordedShape(line);
+      this.#parts = partsOf(this.#shape, line.atMs);
+      return;
+    }
+    const atMs = line.type === 'event' ? line.event.atMs : line.type === 'chart' ? parts.atMs : line.atMs;
+    parts.atMs = Math.max(parts.atMs, atMs);
+    switch (line.type) {
+      case 'picture':
+        this.#parts = partsOf(this.#shape, line.atMs, line.picture);
+        return;
+      case 'event':
+        this.#event(line.event);
+        return;
+      case 'sample':
+        parts.samples.next(line);
+        return;
+      case 'chart':
+        parts.charts.set(line.chart, line);
+        return;
+      case 'actors':
+        parts.actors.next(line);
+        return;
+      case 'trace':
+        keepLatest(parts.traces, line, mostTraces);
+        return;
+      case 'gap':
+        parts.droppedLines += line.lines;
+        return;
+      default:
+      // A newer kind of line, which this version does not show.
+    }
+  }
+
+  /** As plain data for a `picture` line. O(everything). */
+  toPlain(): RecordedPicture {
+    const parts = this.#parts;
+    return {
+      status: parts.status,
+      statusSinceMs: parts.statusSinceMs ?? null,
+      regionStates: Array.from({ length: this.#shape.regions.count }, (_, region) => this.regionState(region) ?? null),
+      attempts: parts.attempts.toPlain(),
+      failovers: [...parts.failovers.all],
+      lost: [...parts.lost.values()],
+      distrusted: [...parts.distrusted],
+      rejected: parts.rejected.toPlain(),
+      notices: [...parts.notices],
+      executors: [...parts.executors.values()],
+      samples: [...parts.samples.all],
+      charts: [...parts.charts.values()],
+      actors: parts.actors.toPlain(),
+      traces: [...parts.traces],
+      droppedLines: parts.droppedLines,
+    };
+  }
+
+  #event(event: RecordedEvent): void {
+    const parts = this.#parts;
+    switch (event.type) {
+      case 'job.statusChanged':
+        parts.status = event.status;
+        parts.statusSinceMs = event.atMs;
+        return;
+      case 'region.stateChanged':
+        parts.regionStates[event.region] = event.state;
+        return;
+      case 'task.stateChanged':
+        if (event.state === 'deploying') this.#reproduce(event.vertex);
+        parts.attempts.next(event);
+        parts.rejected.next(event);
+        return;
+      case 'task.ended':
+        parts.attempts.next(event);
+        parts.rejected.next(event);
+        return;
+      case 'task.failed':
+      case 'failover.decided':
+      case 'failover.refused':
+      case 'failover.completed':
+        parts.failovers.next(event);
+        return;
+      case 'executor.registered': {
+        const { executor, slots, atMs } = event;
+        parts.executors.set(executor, {
+          executor,
+          slots: slots === Infinity ? null : slots,
+          registeredMs: atMs,
+          lostMs: null,
+        });
+        return;
+      }
+      case 'source.planned':
+        return;
+      default:
+        keepLatest(parts.notices, event, mostNotices);
+        this.#notice(event);
+    }
+  }
+
+  /** What a warning changes beside being shown. */
+  #notice(event: RecordedEvent): void {
+    const parts = this.#parts;
+    if (event.type === 'failover.overruled') parts.failovers.next(event);
+    else if (event.type === 'partition.lost') {
+      const { atMs, cause } = event;
+      const partition = partitionCalled(event.partition, this.#shape);
+      if (partition !== undefined) parts.lost.set(partition, { partition, atMs, cause });
+    } else if (event.type === 'determinism.broken') {
+      const vertex = this.#shape.graph.jobGraph.vertices.findIndex(({ id }) => event.task.startsWith(`${id}[`));
+      if (vertex >= 0) parts.distrusted.add(vertex);
+    } else if (event.type === 'executor.lost') {
+      const executor = parts.executors.get(event.executor);
+      if (executor !== undefined) parts.executors.set(event.executor, { ...executor, lostMs: event.atMs });
+    }
+  }
+
+  /** A new attempt of a task writes its results. */
+  #reproduce(task: number): void {
+    const { lost } = this.#parts;
+    if (lost.size === 0) return;
+    for (const partition of this.#shape.graph.partitionsOf(task as never)) lost.delete(partition);
+  }
+}
+
+type Parts = ReturnType<typeof partsOf>;
+
+function partsOf(shape: JobShape, atMs: number, plain?: RecordedPicture) {
+  const attempts = new AttemptTable(shape.graph, plain?.attempts);
+  return {
+    atMs,
+    status: plain?.status ?? 'initializing',
+    statusSinceMs: plain?.statusSinceMs ?? undefined,
+    regionStates: Array.from(plain?.regionStates ?? [], (state) => state ?? undefined),
+    attempts,
+    failovers: new FailoverList({ shape, hasBegun: (task) => attempts.hasBegun(task) }, plain?.failovers),
+    lost: new Map(plain?.lost.map((one) => [one.partition, one])),
+    distrusted: new Set(plain?.distrusted),
+    rejected: new RejectedTally(plain?.rejected),
+    notices: [...(plain?.notices ?? [])],
+    executors: new Map(plain?.executors.map((one) => [one.executor as string, one])),
+    samples: new SampleSeries(plain?.samples),
+    charts: new Map(plain?.charts.map((chart) => [chart.chart, chart])),
+    actors: new ActorTable(plain?.actors),
+    traces: [...(plain?.traces ?? [])],
+    droppedLines: plain?.droppedLines ?? 0,
+  };
+}
+
+function keepLatest<Item>(items: Item[], item: Item, most: number): void {
+  if (items.push(item) > most) items.shift();
+}

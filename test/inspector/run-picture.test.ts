@@ -1,0 +1,142 @@
+import { collect, fromArray, Job } from '../../src/index.ts';
+import { planJob } from '../../src/api/job-planner.ts';
+import { countOfIds } from '../../src/inspector/recording/id-ranges.ts';
+import type { RecordingLine, RunLine } from '../../src/inspector/recording/recording-line.ts';
+import { RunPicture } from '../../src/inspector/recording/run-picture.ts';
+import { killing, runStory } from '../support/run-story.ts';
+import { actorsLine, asRead, eventLine, runLine, sampleLine, taskLine } from './recorded-lines.ts';
+
+/** A job that reads, sums by key over `reliable`, and rejects some records. */
+function summingJob(): Job {
+  const job = Job.create('sums', { parallelism: 2 });
+  job
+    .source('numbers', fromArray(Array.from({ length: 200 }, (_, n) => n)))
+    .map(
+      (n) => {
+        if (n % 50 === 49) throw new Error(`${n} is odd`);
+        return n;
+      },
+      { uid: 'even', onError: 'skip' },
+    )
+    .keyBy((n) => n % 5, { exchange: 'reliable' })
+    .reduce((a, b) => a + b, { uid: 'sum' })
+    .sink('sums', collect<number>());
+  return job;
+}
+
+function lineOf(job: Job): RunLine {
+  const { jobGraph, chains } = planJob(job);
+  return {
+    ...runLine([], []),
+    job: job.name,
+    vertices: jobGraph.vertices.map((vertex, at) => ({ ...vertex, chain: chains[at] as string[] })),
+    edges: jobGraph.edges.map(({ exchange, ...edge }) => {
+      return { ...edge, exchange: exchange.name as 'reliable', partitioning: 'hash' };
+    }),
+  };
+}
+
+function pictureOf(run: RunLine, lines: Iterable<RecordingLine>): RunPicture {
+  const picture = new RunPicture(run);
+  for (const line of lines) picture.next(line);
+  return picture;
+}
+
+async function story() {
+  const job = summingJob();
+  const { events, receipt } = await runStory(job, { faults: killing('sum', { times: 2 }) });
+  const lines: RecordingLine[] = events.map(eventLine);
+  // What no event carries, between them.
+  lines.splice(5, 0, {
+    type: 'chart',
+    chart: 'region',
+    definition: {
+      ...{ key: 'region', type: 'compound', initial: 'created', states: [], transitions: [] },
+      ...{ entry: [], exit: [], invokes: [], tags: [] },
+    },
+  });
+  const actor = { actor: 0, id: 'run/region', chart: 'region', parent: undefined };
+  lines.splice(6, 0, actorsLine(1, { started: [actor, { ...actor, actor: 1 }], states: [[0, ['created']]] }));
+  lines.splice(40, 0, actorsLine(2, { states: [[0, ['live.running']]], stopped: [1] }));
+  lines.splice(50, 0, sampleLine(3, 2), { type: 'gap', atMs: 3, lines: 7 });
+  lines.splice(60, 0, {
+    ...{ type: 'trace', atMs: 4, actor: 0, source: undefined, event: 'region.start' },
+    ...{ payload: {}, taken: [], actions: [] },
+  });
+  return { run: lineOf(job), lines: lines.map(asRead), receipt };
+}
+
+describe('the picture of a run', () => {
+  it('is the same with a `picture` line in place of the lines before it, wherever that is', async () => {
+    const { run, lines } = await story();
+    const whole = asRead(pictureOf(run, lines).toPlain());
+    expect(lines.length).toBeGreaterThan(80);
+    for (let at = 0; at <= lines.length; at += 3) {
+      const early = pictureOf(run, lines.slice(0, at));
+      const late = RunPicture.from(asRead(run), asRead(early.toPlain()), early.atMs);
+      for (const line of lines.slice(at)) late.next(line);
+      expect(asRead(late.toPlain())).toEqual(whole);
+      expect(late.atMs).toBe(pictureOf(run, lines).atMs);
+    }
+  });
+
+  it('agrees with the receipt of the run', async () => {
+    const { run, lines, receipt } = await story();
+    const picture = pictureOf(run, lines);
+    expect([...picture.failovers.all].map((one) => one.receipt)).toEqual(asRead(receipt.failovers));
+    expect(picture.rejected.value()).toEqual(receipt.rejected);
+    expect(picture.attempts.countOf(0, 'finished') + picture.attempts.countOf(1, 'finished')).toBe(receipt.tasks.total);
+    expect(picture.status).toBe('finished');
+    const [first] = picture.failovers.all;
+    expect(countOfIds(first?.decided?.reused ?? [])).toBe(first?.receipt.partitionsReused);
+  });
+
+  it('begins again with a `run` line', async () => {
+    const { run, lines } = await story();
+    const again = pictureOf(run, [...lines, runLine([['a', 3]], [])]);
+    expect(again.toPlain()).toEqual(new RunPicture(runLine([['a', 3]], [])).toPlain());
+  });
+
+  it('merges a failure into the restart that was planned when it came', () => {
+    const picture = new RunPicture(runLine([['a', 2]], []));
+    const failed = (failover: number) =>
+      picture.next(
+        eventLine({
+          ...{ type: 'task.failed', atMs: 1, failover, task: 'a[0]', attempt: 0, cause: new Error('away') },
+          ...{ classification: 'recoverable', labels: {} },
+        } as never),
+      );
+    const decided = (failover: number, newAttempt: boolean) =>
+      picture.next(
+        eventLine({
+          ...{ type: 'failover.decided', atMs: 2, failover, regions: [failover - 1], again: [], reused: [] },
+          ...{ consumersKeepRunning: false, taskCount: 1, delayMs: 5, newAttempt, why: undefined },
+        } as never),
+      );
+    failed(1);
+    failed(2);
+    decided(1, true);
+    decided(2, false);
+    expect([...picture.failovers.all].map((one) => one.mergedInto)).toEqual([undefined, 1]);
+  });
+
+  it('knows which results are lost, until another attempt of their producer is deployed', () => {
+    const picture = new RunPicture(
+      runLine(
+        [
+          ['a→b', 2],
+          ['c', 1],
+        ],
+        [['a→b', 'blocking', 'c']],
+      ),
+    );
+    picture.next(
+      eventLine({ type: 'partition.lost', atMs: 1, partition: 'a→b[1]→c', cause: new Error('x'), location: undefined }),
+    );
+    expect([...picture.lost.keys()]).toEqual([1]);
+    picture.next(taskLine(0, 1, 'deploying'));
+    expect(picture.lost.size).toBe(1);
+    picture.next(taskLine(1, 1, 'deploying'));
+    expect(picture.lost.size).toBe(0);
+  });
+});
