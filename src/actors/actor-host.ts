@@ -73,6 +73,17 @@ export class ActorHost {
     return createActor<AnyActorLogic>(logic, { parent: this.#actor, id: this.idOf(name), input }) as Actor<Logic>;
   }
 
+  /** Its own actor, the parent of those that it creates. */
+  get ref(): AnyActorRef {
+    return this.#actor;
+  }
+
+  /** Observes the whole system until the returned function is called. `observer` must not throw. */
+  inspect(observer: (event: InspectionEvent) => void): () => void {
+    const subscription = this.#actor.system.inspect(observer);
+    return () => subscription.unsubscribe();
+  }
+
   /** Stops an actor of this host. No effect if it has ended. */
   stop(child: AnyActorRef): void {
     this.#actor.send({ type: 'host.stop', child });

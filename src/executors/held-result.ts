@@ -33,7 +33,7 @@ export class OwnedResult implements HeldResult {
   readonly producer: ExecutionVertexId;
   readonly edge: number;
   readonly sinceMs: number;
-  readonly #actor: PartitionActorRef;
+  readonly actor: PartitionActorRef;
   /** The host of its actor. */
   readonly #home: ActorHost;
 
@@ -41,7 +41,7 @@ export class OwnedResult implements HeldResult {
     this.producer = producer;
     this.edge = edge;
     this.sinceMs = sinceMs;
-    this.#actor = actor;
+    this.actor = actor;
     this.#home = home;
   }
 
@@ -90,17 +90,17 @@ export class OwnedResult implements HeldResult {
 
   /** No effect on a chart that a bug of the engine has ended. */
   tell(event: PartitionEvent): void {
-    if (this.#snapshot.status === 'active') this.#actor.send(event);
+    if (this.#snapshot.status === 'active') this.actor.send(event);
   }
 
   drop(): void {
     this.tell({ type: 'partition.release', traced: false });
     // A promoted result retains its storage, which the end of its actor would free.
-    if (!this.#snapshot.hasTag('promoted')) this.#home.stop(this.#actor);
+    if (!this.#snapshot.hasTag('promoted')) this.#home.stop(this.actor);
   }
 
   get #snapshot() {
-    return this.#actor.getSnapshot();
+    return this.actor.getSnapshot();
   }
 }
 

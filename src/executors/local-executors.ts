@@ -1,3 +1,4 @@
+import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
@@ -70,6 +71,11 @@ export class LocalExecutors {
   /** Record counts of running attempts, by vertex. */
   *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
     for (const { executor } of this.#executors.values()) yield* executor.moving();
+  }
+
+  /** The actors of the executors, each host before the others. */
+  *actors(): Generator<AnyActorRef> {
+    for (const { executor } of this.#executors.values()) yield* executor.actorRefs();
   }
 
   /** Kills an executor with its tasks and results, like a machine that is switched off. */

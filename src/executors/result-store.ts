@@ -1,3 +1,4 @@
+import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { VerifiedResults } from '../actors/executor-gateway.ts';
 import type { FoundResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
@@ -58,6 +59,11 @@ export class ResultStore implements ResultShelf {
 
   get held(): HeldResult[] {
     return [...this.#results.values()].filter(({ isHeld }) => isHeld);
+  }
+
+  /** The charts of the results. */
+  *actorRefs(): Generator<AnyActorRef> {
+    for (const result of this.#results.values()) if (result instanceof OwnedResult) yield result.actor;
   }
 
   get reclaimable(): OwnedResult[] {

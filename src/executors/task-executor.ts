@@ -1,3 +1,4 @@
+import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { StoredOutput, TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
@@ -79,6 +80,13 @@ export class TaskExecutor {
   /** Record counts of running attempts, by vertex. */
   *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
     for (const [vertex, { task }] of this.#tasks) if (task?.counts !== undefined) yield [vertex, task.counts];
+  }
+
+  /** Its host, and the actors of its tasks and results. */
+  *actorRefs(): Generator<AnyActorRef> {
+    yield this.#options.actors.ref;
+    for (const { actor } of this.#tasks.values()) yield actor;
+    yield* this.#results.actorRefs();
   }
 
   /**

@@ -108,7 +108,7 @@ export class JobRun implements AsyncDisposable {
    * `observer.failed` and not called again.
    */
   get events$(): Observable<JobEvent> {
-    return this.#parts.observers.watched('events$', this.#events);
+    return this.eventsFor('events$');
   }
 
   /** The events from now on, for `for await`. Buffers unconsumed events; ends with the job. */
@@ -148,6 +148,11 @@ export class JobRun implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cancel();
+  }
+
+  /** For the composition root: the events from now on, for an observer that is reported as `observer` if it fails. */
+  eventsFor(observer: string): Observable<JobEvent> {
+    return this.#parts.observers.watched(observer, this.#events);
   }
 
   /** For the composition root: takes every event of the job. */

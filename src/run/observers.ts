@@ -33,12 +33,15 @@ export class Observers {
     return new WatchedObservable(source, (cause) => this.#report(observer, cause));
   }
 
+  /** Reports that an observer failed, once per observer. */
+  report(observer: string, cause: Error): void {
+    if (this.#reported.has(observer)) return;
+    this.#reported.add(observer);
+    this.#report(observer, cause);
+  }
+
   #call(observer: string, call: () => unknown): void {
-    callAndForget(call, (cause) => {
-      if (this.#reported.has(observer)) return;
-      this.#reported.add(observer);
-      this.#report(observer, cause);
-    });
+    callAndForget(call, (cause) => this.report(observer, cause));
   }
 }
 

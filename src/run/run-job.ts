@@ -11,7 +11,7 @@ import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { createJobMaster } from '../machines/job-master/create-job-master.ts';
 import { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
-import type { FailureHandling } from '../machines/job-services.ts';
+import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { DurableRun } from './durable/durable-run.ts';
@@ -23,6 +23,7 @@ import { runFolds } from './folds/run-folds.ts';
 import type { JobPlan } from './job-plan.ts';
 import { JobRun } from './job-run.ts';
 import { Observers } from './observers.ts';
+import { openInside } from './open-inside.ts';
 import { RunClock } from './run-clock.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { storageUse } from './storage-use.ts';
@@ -95,11 +96,11 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { slotLimit } = executors;
   const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
   seams.cluster?.({ executors, connections });
-  const { slotRequestTimeoutMs } = options;
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, delay: delayActor, observe, actors },
-    ...{ failureHandling: failureHandlingOf(options), slotRequestTimeoutMs, cancellationTimeoutMs },
+    ...failureHandlingOf(options),
   });
+  openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers });
   run.start(master);
   return run;
 }
@@ -140,10 +141,16 @@ async function takeOver(durable: DurableRun, ledger: JobLedger, observe: (event:
   if (resumed !== undefined) observe(resumed);
 }
 
-function failureHandlingOf(options: ResolvedRunOptions): FailureHandling {
+function failureHandlingOf(
+  options: ResolvedRunOptions,
+): Pick<JobServices, 'failureHandling' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'> {
   const { failureClassifiers: classifiers, failureEnrichers: enrichers } = options;
   const { failoverStrategy, restartBackoff, backoffScope, decisionDeadlineMs } = options;
-  return { failoverStrategy, restartBackoff, backoffScope, classifiers, enrichers, decisionDeadlineMs };
+  return {
+    failureHandling: { failoverStrategy, restartBackoff, backoffScope, classifiers, enrichers, decisionDeadlineMs },
+    slotRequestTimeoutMs: options.slotRequestTimeoutMs,
+    cancellationTimeoutMs: options.cancellationTimeoutMs,
+  };
 }
 
 /** Settles when the executors have stopped and released their resources, or the time limit has passed. */

@@ -118,6 +118,8 @@ export interface InspectionObserver {
 /** The options of a run with every default filled in. */
 export interface ResolvedRunOptions {
   readonly failoverStrategy: AnyActorLogic;
+  /** What `failoverStrategy` was made of. */
+  readonly failoverRule: FailoverRule | 'default' | 'machine';
   readonly restartBackoff: AnyActorLogic;
   readonly backoffScope: 'region' | 'job';
   readonly failureClassifiers: readonly FailureClassifier[];
@@ -190,6 +192,8 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   return {
     failoverStrategy:
       typeof strategy === 'function' ? failoverStrategyMachine(strategy) : actorLogic('failoverStrategy', strategy),
+    failoverRule:
+      options.failoverStrategy === undefined ? 'default' : typeof strategy === 'function' ? strategy : 'machine',
     restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
     backoffScope: oneOf('backoffScope', options.backoffScope, ['region', 'job']),
     failureClassifiers: functions('failureClassifiers', options.failureClassifiers),

@@ -274,6 +274,12 @@ describe('whatRestarts', () => {
     );
   });
 
+  it('names the results that are re-read', () => {
+    const { reused } = explain(delays()).whatRestarts('sum[2]');
+    expect(reused).toEqual([{ source: 'flights', target: 'sum', results: 2 }]);
+    expect(explain(delays()).whatRestarts('flights[0]').reused).toEqual([]);
+  });
+
   it.each<{ rule: string; explained: JobExplanation; failed: string; tasks: string }>([
     { rule: 'its consumers keep running', explained: explain(claimed()), failed: 'in[1]', tasks: 'in[1,2)' },
     { rule: 'whole vertices too', explained: explain(claimed()), failed: 'in', tasks: 'in[0,2)' },

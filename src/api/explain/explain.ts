@@ -1,12 +1,10 @@
-import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { FailoverRule } from '../../failover/failover-strategy.ts';
-import { type RecoveryView, smallestRestart } from '../../failover/restart-proposal.ts';
+import type { RecoveryView } from '../../failover/restart-proposal.ts';
 import type { ExchangeName } from '../../graph/exchange-type.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { JobEdge } from '../../graph/job-graph.ts';
 import { pipelinedRegions } from '../../graph/pipelined-region.ts';
 import { ReproducibleRegions } from '../../graph/reproducibility.ts';
-import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { Partitioning } from '../../operators/operator-description.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
 import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
@@ -16,10 +14,11 @@ import { type JobRunOptions, resolveRunOptions } from '../../run/run-options.ts'
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
 import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
-import { consequence, decide, failureOf, type RestartScope, restartScope } from './restart-scope.ts';
+import { AssumedFailures } from './assumed-failures.ts';
+import { consequence, type RestartScope } from './restart-scope.ts';
 import { explainResume, type ResumeExplanation } from './resume-explanation.ts';
 import { listed } from './task-list.ts';
-import { counted, cut, section } from './text-table.ts';
+import { counted, section } from './text-table.ts';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
@@ -143,19 +142,15 @@ class PlanExplanation implements JobExplanation {
   readonly regions: readonly RegionGroup[];
   readonly slots: SlotDemand;
   readonly liveSources: readonly LiveSource[];
-  /** Every complete result can be read, and every task runs. */
-  readonly #topology: RecoveryView;
-  /** undefined: the default rule, which can be asked about many regions at once. */
-  readonly #rule: FailoverRule | undefined;
-  readonly #vertexByOperator: ReadonlyMap<string, number>;
+  readonly #failures: AssumedFailures;
 
   constructor(plan: JobPlan, rule: FailoverRule | undefined) {
     const { jobGraph, programs, chains } = plan;
     const graph = new ExecutionGraph(jobGraph);
     const regions = pipelinedRegions(graph);
     const reproducible = new ReproducibleRegions(graph, regions);
-    this.#rule = rule;
-    this.#topology = {
+    /** Every complete result can be read, and every task runs. */
+    const topology: RecoveryView = {
       graph,
       regions,
       isPartitionAvailable: (partition) => graph.exchangeOfPartition(partition).reconsumable,
@@ -163,43 +158,26 @@ class PlanExplanation implements JobExplanation {
       isWaiting: () => false,
       reproducibilityOf: (region) => reproducible.of(region),
     };
+    this.#failures = new AssumedFailures(plan, topology, rule);
     this.job = plan.name;
     this.mode = plan.mode;
     this.taskCount = graph.vertexCount;
-    this.regionCount = this.#topology.regions.count;
+    this.regionCount = regions.count;
     this.vertices = jobGraph.vertices.map(({ id, parallelism }, index) => {
       return { id, parallelism, operators: chains[index] as readonly string[] };
     });
-    this.#vertexByOperator = new Map(chains.flatMap((uids, index) => uids.map((uid) => [uid, index] as const)));
     this.edges = jobGraph.edges.map(({ source, target, exchange, pattern }, edge) => {
       const outputs = programs[jobGraph.vertexIndexById.get(source) as number]?.outputs ?? [];
       const { kind } = outputs.find((output) => output.edge === edge)?.partitioning ?? { kind: 'forward' };
       return { source, target, exchange: exchange.name as ExchangeName, pattern, partitioning: kind };
     });
-    this.regions = regionGroups(this.#topology);
+    this.regions = regionGroups(topology);
     this.slots = slotDemand(graph, regions);
     this.liveSources = liveSources(jobGraph, chains, (id) => this.whatRestarts(id).tasks);
   }
 
   whatRestarts(name: string): RestartScope {
-    const { regions } = this.#topology;
-    const taskByRegion = new Map<RegionId, ExecutionVertexId>();
-    for (const vertex of this.#tasksCalled(name)) taskByRegion.set(regions.regionOf(vertex), vertex);
-    const failedRegions = new Set(taskByRegion.keys());
-    if (this.#rule === undefined) {
-      const restarted = new Set(smallestRestart(failedRegions, this.#topology).regions);
-      return restartScope(this.#topology, name, 'restart', restarted, failedRegions, undefined);
-    }
-    const restarted = new Set<RegionId>();
-    let why: string | undefined;
-    for (const vertex of taskByRegion.values()) {
-      if (restarted.size === regions.count) break;
-      const decision = decide(this.#rule, failureOf(name, vertex), this.#topology);
-      why ??= decision.why;
-      if (decision.kind === 'fail') return restartScope(this.#topology, name, 'fail', new Set(), failedRegions, why);
-      for (const each of decision.regions) restarted.add(each);
-    }
-    return restartScope(this.#topology, name, 'restart', restarted, failedRegions, why);
+    return this.#failures.whatRestarts(name);
   }
 
   toString(): string {
@@ -235,31 +213,6 @@ class PlanExplanation implements JobExplanation {
       ]),
       ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
     ].join('\n');
-  }
-
-  #tasksCalled(name: string): ExecutionVertexId[] {
-    const { graph } = this.#topology;
-    const whole = this.#vertexByOperator.get(name);
-    if (whole !== undefined) {
-      const { parallelism } = this.vertices[whole] as JobExplanation['vertices'][number];
-      return Array.from({ length: parallelism }, (_, subtask) => graph.vertexAt(whole, subtask));
-    }
-    const [, called = '', digits = ''] = /^(.*)\[(\d+)\]$/su.exec(name) ?? [];
-    const index = this.#vertexByOperator.get(called);
-    const subtask = Number(digits);
-    const vertex = index === undefined ? undefined : this.vertices[index];
-    if (index === undefined || vertex === undefined) {
-      const known = cut([...this.#vertexByOperator.keys()], 20).join(', ');
-      throw new InvalidArgumentError('name', name, `a task, vertex or operator of job "${this.job}" (${known})`);
-    }
-    if (subtask >= vertex.parallelism) {
-      throw new InvalidArgumentError(
-        'name',
-        name,
-        `a subtask from ${called}[0] to ${called}[${vertex.parallelism - 1}]`,
-      );
-    }
-    return [graph.vertexAt(index, subtask)];
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type RestartProposal,
 } from '../../failover/restart-proposal.ts';
 import type { Topology } from '../../graph/topology.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
 import { type SubtasksOfVertex, TaskList } from './task-list.ts';
 import { counted } from './text-table.ts';
 
@@ -24,6 +24,8 @@ export interface RestartScope {
   readonly waitingTaskCount: number;
   readonly totalTaskCount: number;
   readonly tasks: readonly SubtasksOfVertex[];
+  /** Results of other tasks that the restarted tasks re-read instead of having them recomputed: their number, by edge. */
+  readonly reused: readonly { readonly source: string; readonly target: string; readonly results: number }[];
   /** The rule's reason, if any, and what the engine added to its answer. */
   readonly why: string | undefined;
   toString(): string;
@@ -47,22 +49,29 @@ export function decide(
 }
 
 /** The failure of a task, as the failover rule sees it. */
-export function failureOf(name: string, vertex: ExecutionVertexId): TaskFailure {
+export function failureOf(name: string, vertex: ExecutionVertexId, attempt: AttemptNumber): TaskFailure {
   const cause = new Error(`Assumed failure of ${name}`);
-  return { vertex, attempt: 0 as AttemptNumber, cause, atMs: 0, lostPartitions: [] };
+  return { vertex, attempt, cause, atMs: 0, lostPartitions: [] };
 }
 
-/** What restarts if these regions do. */
-export function restartScope(
-  topology: Topology,
-  failed: string,
-  kind: RestartScope['kind'],
-  restarted: ReadonlySet<RegionId>,
-  failedRegions: ReadonlySet<RegionId>,
-  why: string | undefined,
-): RestartScope {
-  const { graph, regions } = topology;
-  const waiting = waitingRegions(topology, restarted, failedRegions);
+/** An assumed failure, and the decision about it. */
+interface Decided {
+  readonly name: string;
+  readonly kind: RestartScope['kind'];
+  readonly regions: readonly RegionId[];
+  readonly failedRegions: ReadonlySet<RegionId>;
+  readonly reads: readonly PartitionId[];
+  /** Whether a region has not begun; undefined to conclude it from the failed regions. */
+  readonly isWaiting: ((region: RegionId) => boolean) | undefined;
+  readonly why: string | undefined;
+}
+
+/** What a decision restarts. */
+export function restartScope(view: Topology, { name: failed, kind, why, ...decided }: Decided): RestartScope {
+  const { graph, regions } = view;
+  const restarted = new Set(decided.regions);
+  const waiting = decided.isWaiting ? undefined : waitingRegions(view, restarted, decided.failedRegions);
+  const isWaiting = decided.isWaiting ?? ((region: RegionId) => waiting?.has(region) === true);
   const tasks = new TaskList(graph);
   let taskCount = 0;
   let waitingTaskCount = 0;
@@ -70,7 +79,7 @@ export function restartScope(
     const vertices = regions.verticesOf(region);
     tasks.add(vertices);
     taskCount += vertices.length;
-    if (waiting.has(region)) waitingTaskCount += vertices.length;
+    if (isWaiting(region)) waitingTaskCount += vertices.length;
   }
   const scope: RestartScope = {
     failed,
@@ -80,10 +89,30 @@ export function restartScope(
     waitingTaskCount,
     totalTaskCount: graph.vertexCount,
     tasks: tasks.byVertex(),
+    reused: reusedResults(view, decided.reads, restarted),
     why,
     toString: () => `${failed}: ${consequence(scope)}`,
   };
   return scope;
+}
+
+function reusedResults(
+  { graph, regions }: Topology,
+  reads: readonly PartitionId[],
+  restarted: ReadonlySet<RegionId>,
+): RestartScope['reused'] {
+  const resultsByEdge = new Map<number, number>();
+  for (const partition of reads) {
+    if (restarted.has(regions.regionOf(graph.producerOf(partition)))) continue;
+    const edge = graph.edgeIndexOfPartition(partition);
+    resultsByEdge.set(edge, (resultsByEdge.get(edge) ?? 0) + 1);
+  }
+  return [...resultsByEdge]
+    .toSorted(([a], [b]) => a - b)
+    .map(([edge, results]) => {
+      const { source = '', target = '' } = graph.jobGraph.edges[edge] ?? {};
+      return { source, target, results };
+    });
 }
 
 /** The restarted regions that had not begun: they wait for complete results, and a failed region contributes to one. */

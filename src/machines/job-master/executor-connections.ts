@@ -111,6 +111,11 @@ export class ExecutorConnections implements ExecutorGateway {
     }
   }
 
+  /** The charts of the connected executors. */
+  get executors(): TaskExecutorActorRef[] {
+    return [...this.#connections.values()].map(({ actor }) => actor);
+  }
+
   // Requests of the charts
 
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {

@@ -1,0 +1,76 @@
+import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { ActorHost } from '../actors/actor-host.ts';
+import type { ExecutionState } from '../actors/protocol/states.ts';
+import type { LocalExecutors } from '../executors/local-executors.ts';
+import { propertyOf } from '../foreign-value.ts';
+import type { RunId } from '../ids.ts';
+import { executionGroups } from '../machines/execution/execution-machine.ts';
+import type { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
+import type { JobLedger } from '../machines/job-master/job-ledger.ts';
+import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
+import { shownState } from '../machines/state-tap.ts';
+import type { JobShape } from './folds/job-shape.ts';
+import type { JobPlan } from './job-plan.ts';
+import type { JobRun } from './job-run.ts';
+import type { Observers } from './observers.ts';
+import { registerInside, type RunInside } from './run-inside.ts';
+import type { ResolvedRunOptions } from './run-options.ts';
+
+/** The parts of a run that its inside shows. */
+interface InsideParts {
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  readonly options: ResolvedRunOptions & { readonly run: RunId };
+  readonly ledger: JobLedger;
+  readonly actors: ActorHost;
+  readonly master: JobMasterActorRef;
+  readonly connections: ExecutorConnections;
+  readonly executors: LocalExecutors;
+  readonly observers: Observers;
+}
+
+/** For the composition root: lets watchers see inside a run, which pays nothing until one does. */
+export function openInside(run: JobRun, parts: InsideParts): void {
+  const { plan, shape, options, ledger, actors, observers } = parts;
+  const inspector = 'inspector';
+  const inside: RunInside = {
+    run: options.run,
+    plan,
+    shape,
+    environment: options.environment,
+    memoryBudgetBytes: options.memoryBudgetBytes,
+    diskBudgetBytes: options.diskBudgetBytes,
+    failoverRule: options.failoverRule,
+    recovery: ledger,
+    events$: run.eventsFor(inspector),
+    inspect: (observer) => actors.inspect(observers.guard<InspectionEvent>(inspector, observer)),
+    actors: () => withChildren(actorsOf(parts)),
+    taskOf: (vertex) => {
+      const execution = ledger.executions[vertex];
+      const state = execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
+      return { attempt: ledger.attemptOf(vertex), state };
+    },
+    moving: () => parts.executors.moving(),
+    storage: () => run.storage(),
+    observerFailed: (observer, cause) => observers.report(observer, cause),
+  };
+  registerInside(run, inside);
+}
+
+function* actorsOf({ actors, master, connections, executors, ledger }: InsideParts): Generator<AnyActorRef> {
+  yield actors.ref;
+  yield master;
+  yield* connections.executors;
+  yield* executors.actors();
+  yield* ledger.regionActors;
+  for (const execution of ledger.executions) if (execution !== undefined) yield execution;
+}
+
+/** Actors, each followed by those that it invoked. */
+function* withChildren(actors: Iterable<AnyActorRef>): Generator<AnyActorRef> {
+  for (const actor of actors) {
+    yield actor;
+    const children = propertyOf(actor.getSnapshot(), 'children') as Readonly<Record<string, AnyActorRef>> | undefined;
+    if (children !== undefined) yield* withChildren(Object.values(children));
+  }
+}

@@ -1,0 +1,70 @@
+import type { Observable } from 'rxjs';
+import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { JobEvent } from '../actors/job-event.ts';
+import type { ExecutionState } from '../actors/protocol/states.ts';
+import type { Environment } from '../environment.ts';
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
+import type { FailoverRule } from '../failover/failover-strategy.ts';
+import type { RecoveryView } from '../failover/restart-proposal.ts';
+import type { AttemptNumber, ExecutionVertexId, RunId } from '../ids.ts';
+import type { JobShape } from './folds/job-shape.ts';
+import type { LiveRun } from './folds/receipt-book.ts';
+import type { JobPlan } from './job-plan.ts';
+import type { JobRun } from './job-run.ts';
+import type { StorageUse } from './storage-use.ts';
+
+/**
+ * The inside of a run, for what watches and steers it: recordings, the inspector, metrics. Reading it changes nothing,
+ * and a run that is not watched pays nothing for it.
+ */
+export interface RunInside {
+  readonly run: RunId;
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  /** Its timers end with the run. */
+  readonly environment: Environment;
+  /** In bytes; Infinity for no limit. */
+  readonly memoryBudgetBytes: number;
+  readonly diskBudgetBytes: number;
+  /** What decides what restarts: a rule of the user, the default rule, or a machine. */
+  readonly failoverRule: FailoverRule | 'default' | 'machine';
+  /** Which results can be read now, and which regions have begun. */
+  readonly recovery: RecoveryView & { attemptOf(vertex: ExecutionVertexId): AttemptNumber };
+  /**
+   * The job's events in order, from now on; completes when the job has ended. A subscriber that throws is reported by
+   * `observer.failed` and not called again.
+   */
+  readonly events$: Observable<JobEvent>;
+  /**
+   * Observes XState's inspection events of the actors of this process, which form one system, until the returned
+   * function is called. Costs as much as `inspect` of `job.run`. An observer that throws is reported once.
+   */
+  inspect(observer: (event: InspectionEvent) => void): () => void;
+  /** The actors that exist now, parents first; without those of failovers, which end soon. O(tasks and results) */
+  actors(): Iterable<AnyActorRef>;
+  /** The present attempt of a task; its state is undefined before the job has begun. */
+  taskOf(vertex: ExecutionVertexId): { readonly attempt: AttemptNumber; readonly state: ExecutionState | undefined };
+  /** Record counts of running attempts, by task. */
+  moving(): LiveRun['moving'];
+  /** Current use of memory and disk by results, by exchange. O(results) */
+  storage(): readonly StorageUse[];
+  /** Reports, once per observer, that an observer of the run failed: by `observer.failed`, on a later turn. */
+  observerFailed(observer: string, cause: Error): void;
+}
+
+const insides = new WeakMap<JobRun, RunInside>();
+
+/** For the composition root. */
+export function registerInside(run: JobRun, inside: RunInside): void {
+  insides.set(run, inside);
+}
+
+/**
+ * The inside of a run of this process.
+ * @throws InvalidArgumentError if it is not the handle of a run
+ */
+export function insideOf(run: JobRun): RunInside {
+  const inside = insides.get(run);
+  if (inside === undefined) throw new InvalidArgumentError('run', run, 'what job.run() returned');
+  return inside;
+}
