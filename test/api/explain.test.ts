@@ -275,9 +275,10 @@ describe('whatRestarts', () => {
   });
 
   it('names the results that are re-read', () => {
-    const { reused } = explain(delays()).whatRestarts('sum[2]');
-    expect(reused).toEqual([{ source: 'flights', target: 'sum', results: 2 }]);
-    expect(explain(delays()).whatRestarts('flights[0]').reused).toEqual([]);
+    const reusedIf = (failed: string) => explain(delays()).whatRestarts(failed).reused;
+    expect(reusedIf('sum[2]')).toEqual([{ source: 'flights', target: 'sum', results: 2 }]);
+    expect(reusedIf('flights[0]')).toEqual([{ source: 'flights', target: 'sum', results: 1 }]);
+    expect(reusedIf('flights')).toEqual([]);
   });
 
   it.each<{ rule: string; explained: JobExplanation; failed: string; tasks: string }>([
