@@ -169,7 +169,7 @@ export type {
 } from './operators/operator-description.ts';
 
 // Fault points
-export { taskFaultPoints } from './operators/task/fault-points.ts';
+export { taskFaultPoints } from './operators/task/task-faults.ts';
 export { partitionFaultPoints } from './partitions/result-partition.ts';
 export { spillFaultPoints } from './partitions/storage/spill-store.ts';
 export { partFileFaultPoints } from './connectors/outputs/part-file.ts';
@@ -200,7 +200,7 @@ export {
   SourceNotReplayableError,
 } from './errors/connector-errors.ts';
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
-export { JobCanceledError, JobFailedError, UnrecoverableError } from './errors/job-errors.ts';
+export { JobCanceledError, JobFailedError, RestartRequestedError, UnrecoverableError } from './errors/job-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
 export { CommittedOutputError, NothingToResumeError, StateDirectoryInUseError } from './errors/state-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';

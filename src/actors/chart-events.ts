@@ -109,6 +109,8 @@ export type MasterToRegionEvent =
       /** How to restart, or `wait` if it has not begun. */
       readonly mode: RestartCommand;
     }
+  /** The user ends its backoff. */
+  | { readonly type: 'region.skipBackoff' }
   | { readonly type: 'region.cancel' }
   | { readonly type: 'region.suspend' };
 

@@ -25,6 +25,10 @@ export interface ExecutorGateway {
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
   /** Cancels an attempt. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;
+  /** For fault injection: an attempt fails as if its function had thrown. */
+  failTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, cause: Error): void;
+  /** For fault injection: an attempt waits before each batch; 0 ends that. */
+  slowTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, delayMs: number): void;
   /**
    * Prepares the results of tasks on their executors, all or none. Calls `done` once, with the failure if there is one.
    */

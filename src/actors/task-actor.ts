@@ -1,15 +1,22 @@
 import { type ActorRefFrom, type EventObject, fromCallback } from 'xstate';
 
 /** Commands to a task. */
-export interface TaskCommand extends EventObject {
-  readonly type: 'task.cancel';
-}
+export type TaskCommand = EventObject &
+  (
+    | { readonly type: 'task.cancel' }
+    | { readonly type: 'task.fail'; readonly cause: Error }
+    | { readonly type: 'task.slow'; readonly delayMs: number }
+  );
 
 /** A task; runs once. */
 export interface RunningTask {
   start(): void;
   /** Ends the task early. It reports `canceled` once it has stopped completely. */
   cancel(): void;
+  /** Fails the task from outside, as if its function had thrown. For fault injection. */
+  fail(cause: Error): void;
+  /** Makes the task wait before each batch that it takes; 0 ends that. For fault injection. */
+  slow(delayMs: number): void;
   /** Record counts so far. */
   readonly counts?: { readonly recordsIn: number; readonly recordsOut: number };
 }
@@ -22,8 +29,8 @@ export interface TaskInput {
 }
 
 /**
- * Runs one attempt of one task. The only seam between records and charts: it builds the task, forwards the cancel
- * command, and stops the task when it is stopped itself. Reports of the task arrive later, never on this stack.
+ * Runs one attempt of one task. The only seam between records and charts: it builds the task, forwards
+ * commands, and stops the task when it is stopped itself. Reports of the task arrive later, never on this stack.
  */
 export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive }) => {
   let task: RunningTask | undefined;
@@ -33,7 +40,11 @@ export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive 
   } catch (cause) {
     input.failed(cause);
   }
-  receive(() => task?.cancel());
+  receive((command) => {
+    if (command.type === 'task.cancel') task?.cancel();
+    else if (command.type === 'task.fail') task?.fail(command.cause);
+    else task?.slow(command.delayMs);
+  });
   return () => task?.cancel();
 });
 

@@ -59,3 +59,15 @@ export class JobCanceledError extends KintsugiError {
     this.run = options?.run;
   }
 }
+
+/** The cause of a restart that the user asked for; nothing failed. */
+export class RestartRequestedError extends KintsugiError {
+  readonly code = 'RESTART_REQUESTED';
+  /** `map[2]` */
+  readonly task: string;
+
+  constructor(task: string) {
+    super(`A restart of ${task} was requested`);
+    this.task = task;
+  }
+}

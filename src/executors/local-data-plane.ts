@@ -13,7 +13,7 @@ import { OutputInUseError } from '../errors/connector-errors.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
-import { taskFaultPoints } from '../operators/task/fault-points.ts';
+import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { RunAnswers, type RunAnswersOptions } from '../operators/answers/run-answers.ts';

@@ -57,6 +57,11 @@ export class LocalExecutors {
     for (let index = 0; index < this.#options.executors; index++) this.#start();
   }
 
+  /** The executors that run tasks or could. */
+  get names(): readonly ExecutorId[] {
+    return [...this.#executors.keys()];
+  }
+
   /** The results in the executors, with their start times. */
   get held(): readonly HeldResult[] {
     return this.#directory.held;

@@ -2,7 +2,7 @@ import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { StoredOutput, TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
-import { type RunningTask, type TaskActorRef, taskActor } from '../actors/task-actor.ts';
+import { type RunningTask, type TaskActorRef, type TaskCommand, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
@@ -107,7 +107,11 @@ export class TaskExecutor {
       case 'task.deploy':
         return this.#deploy(message.deployment);
       case 'task.cancel':
-        return this.#cancel(message.vertex, message.attempt);
+        return this.#command(message, { type: 'task.cancel' });
+      case 'task.fail':
+        return this.#command(message, { type: 'task.fail', cause: fromPlainError(message.cause) });
+      case 'task.slow':
+        return this.#command(message, { type: 'task.slow', delayMs: message.delayMs });
       case 'results.register':
         return this.#register(message);
       case 'results.verify':
@@ -159,9 +163,13 @@ export class TaskExecutor {
     actor.start();
   }
 
-  #cancel(vertex: ExecutionVertexId, attempt: AttemptNumber): void {
+  /** A command for an attempt that has ended has no effect. */
+  #command(
+    { vertex, attempt }: { readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber },
+    command: TaskCommand,
+  ): void {
     const task = this.#tasks.get(vertex);
-    if (task?.deployment.attempt === attempt) task.actor.send({ type: 'task.cancel' });
+    if (task?.deployment.attempt === attempt) task.actor.send(command);
   }
 
   #register({ token, registrations }: Extract<MasterToExecutorMessage, { type: 'results.register' }>): void {

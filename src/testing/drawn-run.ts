@@ -6,7 +6,7 @@ import { JobValidationError } from '../errors/usage-errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
-import { taskFaultPoints } from '../operators/task/fault-points.ts';
+import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
 import type { SeededRandom } from './seeded-random.ts';

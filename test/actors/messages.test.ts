@@ -52,6 +52,8 @@ const toExecutor = {
     },
   },
   'task.cancel': { type: 'task.cancel', vertex, attempt },
+  'task.fail': { type: 'task.fail', vertex, attempt, cause: toPlainError(new Error('injected')) },
+  'task.slow': { type: 'task.slow', vertex, attempt, delayMs: 50 },
   'results.register': {
     type: 'results.register',
     token: 1,

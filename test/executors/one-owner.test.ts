@@ -182,6 +182,8 @@ class World {
         surroundings.running();
       },
       cancel: () => {},
+      fail: () => {},
+      slow: () => {},
     }),
     dispose: () => Promise.resolve(),
   };

@@ -74,6 +74,8 @@ function connected() {
           cancel: () => {
             task.isCanceled = true;
           },
+          fail: () => {},
+          slow: () => {},
         };
       },
       dispose: async () => {},

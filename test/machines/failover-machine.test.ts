@@ -42,6 +42,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
   return {
     failover: 1 as FailoverId,
     failed,
+    isRequested: false,
     classify: () => ({ kind: 'recoverable' }),
     propose,
     proposeEverything: () => restartOf({ regions: allRegions }),
@@ -255,6 +256,22 @@ describe('failover machine', () => {
       ['propose', failure],
     ]);
     expect(it.take()).toEqual(['recordFailure', 'askStrategy']);
+  });
+
+  it('F7: a requested restart asks neither the strategy nor the backoff, and does not wait', () => {
+    const told: { readonly type: string }[] = [];
+    const it = opened({ isRequested: true, master: listener((_, event) => told.push(event)) });
+    expect(it.take()).toEqual(['recordFailure']);
+    expect(told).toMatchObject([{ type: 'failover.decided', restart: { regions }, restartAtMs: 0, newAttempt: true }]);
+    expect(stateOf(it)).toBe('restarting');
+  });
+
+  it('F7: what a requested restart will read is verified, as ever', () => {
+    const it = opened({ isRequested: true, propose: proposingToRead() });
+    expect(stateOf(it)).toBe('verifying');
+    it.actor.send(events.missing);
+    it.actor.send(events.verified);
+    expect(it.take()).toEqual(['recordFailure', 'verifyResults', 'verifyResults', '→ failover.decided']);
   });
 
   it('evaluates an answer once', () => {

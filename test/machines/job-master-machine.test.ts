@@ -67,6 +67,11 @@ const events = {
   kept: { type: 'results.kept', kept: [] },
   keepFailed: { type: 'results.keepFailed', cause },
   partitionLost: { type: 'partition.lost', id: { partition: 0, attempt: 0 }, cause },
+  restartTask: { type: 'job.restartTask', vertex: 0 },
+  skipBackoff: { type: 'job.skipBackoff', region: 0 },
+  failTask: { type: 'job.failTask', vertex: 0, cause },
+  slowTask: { type: 'job.slowTask', vertex: 0, delayMs: 5 },
+  losePartition: { type: 'job.losePartition', partition: 0, cause },
 } as const;
 
 type EventName = keyof typeof events;
@@ -99,6 +104,10 @@ const provided = [
   'cancelRegions',
   'suspendRegions',
   'abandonHangingTasks',
+  'restartOnRequest',
+  'skipBackoff',
+  'failTask',
+  'slowTask',
 ];
 
 const reach: Record<string, readonly EventName[]> = {
@@ -221,6 +230,20 @@ describe('job master machine', () => {
     for (const name of ['start', 'finished', 'finished'] as const) it.actor.send(events[name]);
     expect(stateOf(it)).toBe('finished');
     expect(it.take()).not.toContain('keepResults');
+  });
+
+  it('J6: a restart asked for while its results are being kept has no effect, nor is a result lost', () => {
+    const it = jobOfTwo();
+    it.actor.send(events.start);
+    it.take();
+    it.actor.send(events.restartTask);
+    it.actor.send(events.losePartition);
+    expect(it.take()).toEqual(['restartOnRequest', 'losePartition']);
+    for (const name of ['finished', 'finished'] as const) it.actor.send(events[name]);
+    it.take();
+    it.actor.send(events.restartTask);
+    it.actor.send(events.losePartition);
+    expect(it.take()).toEqual([]);
   });
 
   it('J6: it is finished when its results are kept, and names them', () => {

@@ -71,6 +71,7 @@ const events = {
   finished: { type: 'execution.finished', vertex: first, attempt: 0 },
   failed: { type: 'execution.failed', vertex: first, attempt: 0, cause },
   canceled: { type: 'execution.canceled', vertex: second },
+  hurry: { type: 'region.skipBackoff' },
   delay: { type: 'delay.elapsed' },
 } as const;
 
@@ -97,20 +98,20 @@ const reach: Record<string, readonly EventName[]> = {
 // The complete table: state × event → state, `-` for no change. Two tasks: the effect of a second `up`, `finished`, …
 // differs.
 const table = `
-                             schedule              queue                 restore   grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay
-created                      scheduled.registering scheduled.allocating  adopting  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-adopting                     -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-scheduled.allocating         -                     -                     -         scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-scheduled.registering        -                     -                     -         -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-deploying                    -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-running                      -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -
-finished                     -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -
-failed+awaited               -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -
-failed+ended                 -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -
-restarting.waiting+awaited   -                     -                     -         -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -
-restarting.backingOff+ended  -                     -                     -         -                      -          -            created                     -                            canceled           canceled -       -             -              -              created
-canceling+awaited            -                     -                     -         -                      -          -            -                           -                            -                  canceled -       -             -              -              -
-canceled                     -                     -                     -         -                      -          -            -                           -                            -                  -        -       -             -              -              -
+                             schedule              queue                 restore   grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay    hurry
+created                      scheduled.registering scheduled.allocating  adopting  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+adopting                     -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+scheduled.allocating         -                     -                     -         scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+scheduled.registering        -                     -                     -         -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+deploying                    -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+running                      -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
+finished                     -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -        -
+failed+awaited               -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -        -
+failed+ended                 -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -        -
+restarting.waiting+awaited   -                     -                     -         -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -        -
+restarting.backingOff+ended  -                     -                     -         -                      -          -            created                     -                            canceled           canceled -       -             -              -              created  created
+canceling+awaited            -                     -                     -         -                      -          -            -                           -                            -                  canceled -       -             -              -              -        -
+canceled                     -                     -                     -         -                      -          -            -                           -                            -                  -        -       -             -              -              -        -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);

@@ -81,6 +81,8 @@ export class HandExecutors {
       case 'executor.quarantine':
         this.quarantined.push({ executor, why: message.why });
         return;
+      case 'task.fail':
+      case 'task.slow':
       case 'results.allowReclaim':
       case 'results.forbidReclaim':
         return;

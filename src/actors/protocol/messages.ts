@@ -33,6 +33,20 @@ export type MasterToExecutorMessage =
   | { readonly type: 'task.deploy'; readonly deployment: TaskDeployment }
   /** Ends an attempt early. The attempt still reports its end. */
   | { readonly type: 'task.cancel'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  /** For fault injection: the attempt fails as if its function had thrown. */
+  | {
+      readonly type: 'task.fail';
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly cause: PlainError;
+    }
+  /** For fault injection: the attempt waits before each batch that it takes; 0 ends that. */
+  | {
+      readonly type: 'task.slow';
+      readonly vertex: ExecutionVertexId;
+      readonly attempt: AttemptNumber;
+      readonly delayMs: number;
+    }
   /** Prepares the results of tasks, all or none. Answered by `results.registered`. */
   | {
       readonly type: 'results.register';

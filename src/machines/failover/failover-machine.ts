@@ -22,6 +22,8 @@ import { type FailoverContext, type FailoverEvent, failoverSetup, unverified } f
  * F4 The restarted set is closed under the recovery rules, even if the strategy named less.
  * F5 It is complete when each of its regions runs again or was taken over by a newer failover.
  * F6 A failure is classified and recorded before any decision about it.
+ * F7 A restart that the user asked for is the smallest sound one, at once: neither the strategy nor the
+ *   backoff is asked.
  */
 
 type EventOf<Type extends FailoverEvent['type']> = Extract<FailoverEvent, { type: Type }>;
@@ -136,6 +138,11 @@ export const failoverMachine = failoverSetup.createMachine({
     checking: {
       always: [
         { guard: 'isUnrecoverable', target: 'refused', actions: 'refuseAsUnrecoverable' },
+        {
+          guard: 'isRequested',
+          target: 'restarting',
+          actions: { type: 'takeBackoff', params: { canRestart: true, delayMs: 0, newAttempt: true } },
+        },
         { target: 'askingBackoff' },
       ],
     },

@@ -17,6 +17,8 @@ export interface FailoverInput {
   readonly failover: FailoverId;
   /** The failure; the blamed results are determined by classification. */
   readonly failed: Omit<TaskFailure, 'lostPartitions'>;
+  /** Whether the user restarts the task, and so has decided: no strategy, no backoff, no delay. */
+  readonly isRequested: boolean;
   readonly classify: (failed: FailoverInput['failed']) => FailureClass;
   /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
@@ -86,7 +88,9 @@ const base = setup({
     isRefusal: ({ context }) => context.proposal.kind === 'fail',
     isInvalid: ({ context }) => context.proposal.kind === 'invalid',
     readsUnverified: ({ context }) => unverified(context).length > 0,
-    needsNoAnswer: ({ context }) => context.failure.vertex === undefined || context.answer !== undefined,
+    needsNoAnswer: ({ context }) =>
+      context.isRequested || context.failure.vertex === undefined || context.answer !== undefined,
+    isRequested: ({ context }) => context.isRequested,
     someAreLost: (_, { lostCount }: { lostCount: number }) => lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isBadBackoff: (_, answer: BackoffAnswer) => !isValid(answer),

@@ -37,9 +37,9 @@ export class OpenFailovers {
     this.#machine = provideFailover(services, this.#advisors, this.#records);
   }
 
-  /** Opens a failover for a task that failed, or a region that cannot do what it was told. */
-  open(failed: Failed, master: FailoverParentRef): void {
-    const { vertex, attempt, cause } = failed;
+  /** Opens a failover for a task that failed, or a region that cannot do what it was told, or one that the user restarts. */
+  open(failed: Failed & { readonly isRequested?: boolean }, master: FailoverParentRef): void {
+    const { vertex, attempt, cause, isRequested = false } = failed;
     const { ledger, actors, environment, failureHandling } = this.#services;
     const { clock } = environment;
     const failover = ++this.#lastId as FailoverId;
@@ -50,7 +50,8 @@ export class OpenFailovers {
       input: {
         failover,
         failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
-        classify: (failure) => this.#records.classify(failure),
+        isRequested,
+        classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.#records.classify(failure)),
         propose: (failure, answer) => propose(failure, ledger, answer),
         proposeEverything: () => proposeEverything(ledger),
         master,

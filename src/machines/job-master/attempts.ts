@@ -55,11 +55,16 @@ export class Attempts {
     });
   }
 
+  /** The executor on which a task has a slot. */
+  executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
+    return this.executions[vertex]?.getSnapshot().context.slot?.executor;
+  }
+
   /** Hanging tasks, by executor. */
   hangingOf(vertices: readonly ExecutionVertexId[]): Map<ExecutorId, string[]> {
     const tasks = new Map<ExecutorId, string[]>();
     for (const vertex of vertices) {
-      const executor = this.executions[vertex]?.getSnapshot().context.slot?.executor;
+      const executor = this.executorOf(vertex);
       if (executor !== undefined) tasks.set(executor, [...(tasks.get(executor) ?? []), this.#graph.nameOf(vertex)]);
     }
     return tasks;

@@ -126,6 +126,15 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#connections.get(executor)?.port.post({ type: 'task.cancel', vertex, attempt });
   }
 
+  failTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, cause: Error): void {
+    const message = { type: 'task.fail', vertex, attempt, cause: toPlainError(cause) } as const;
+    this.#connections.get(executor)?.port.post(message);
+  }
+
+  slowTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, delayMs: number): void {
+    this.#connections.get(executor)?.port.post({ type: 'task.slow', vertex, attempt, delayMs });
+  }
+
   registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
     const byExecutor = grouped(partitions, ({ executor }) => executor);
     let open = byExecutor.size;

@@ -149,7 +149,17 @@ const chart = masterSetup.createMachine({
         'failover.overruled': { actions: { type: 'reportOverruled', params: told } },
         'failover.completed': { actions: { type: 'completeFailover', params: told } },
         'slots.returned': { actions: 'grantSlots' },
-        'partition.lost': { actions: { type: 'losePartition', params: told } },
+        'partition.lost': {
+          actions: {
+            type: 'losePartition',
+            params: ({ event: { id, cause } }) => ({ partition: id.partition, cause }),
+          },
+        },
+        'job.restartTask': { actions: { type: 'restartOnRequest', params: told } },
+        'job.skipBackoff': { actions: { type: 'skipBackoff', params: told } },
+        'job.failTask': { actions: { type: 'failTask', params: told } },
+        'job.slowTask': { actions: { type: 'slowTask', params: told } },
+        'job.losePartition': { actions: { type: 'losePartition', params: told } },
         'executor.lost': {
           actions: [removeExecutor, { type: 'openFailoversOfUnable', params: told }, 'failIfSomeNeverFit'],
         },
@@ -171,6 +181,8 @@ const chart = masterSetup.createMachine({
           entry: 'keepResults',
           on: {
             // The results that a restart would re-read are being promoted, so a restart is impossible.
+            'job.restartTask': {},
+            'job.losePartition': {},
             'job.cancel': cancelWhileKeeping,
             'failover.refused': { ...failWhileKeeping, actions: [recordRefusal, refuseFailover] },
             'job.globalFailure': failWhileKeeping,

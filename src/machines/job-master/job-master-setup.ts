@@ -8,7 +8,7 @@ import type {
   RegionToMasterEvent,
 } from '../../actors/chart-events.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
-import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
+import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../../ids.ts';
 import { placeholder } from '../placeholder.ts';
 
 /** Commands of the handle of the run. */
@@ -16,6 +16,14 @@ export type JobCommand =
   | { readonly type: 'job.start' }
   | { readonly type: 'job.cancel' }
   | { readonly type: 'job.suspend'; readonly cause: Error }
+  /** The user restarts a task, with all that must restart with it: without a strategy, a backoff, or a delay. */
+  | { readonly type: 'job.restartTask'; readonly vertex: ExecutionVertexId }
+  /** The user ends the backoff of a region that is about to restart. */
+  | { readonly type: 'job.skipBackoff'; readonly region: RegionId }
+  /** Fault injection: the running attempt of a task fails, or waits before each batch; a result is lost. */
+  | { readonly type: 'job.failTask'; readonly vertex: ExecutionVertexId; readonly cause: Error }
+  | { readonly type: 'job.slowTask'; readonly vertex: ExecutionVertexId; readonly delayMs: number }
+  | { readonly type: 'job.losePartition'; readonly partition: PartitionId; readonly cause: Error }
   /** A failure outside any task: every region restarts, if the backoff allows. */
   | { readonly type: 'job.globalFailure'; readonly cause: Error };
 
@@ -103,7 +111,12 @@ export const masterSetup = setup({
     refuseFailover: (_, _params: Told<'failover.refused'>) => placeholder('job master', 'refuseFailover'),
     reportOverruled: (_, _params: Told<'failover.overruled'>) => placeholder('job master', 'reportOverruled'),
     /** Records a lost result before any consumer has failed on it. */
-    losePartition: (_, _params: Told<'partition.lost'>) => placeholder('job master', 'losePartition'),
+    losePartition: (_, _params: { partition: PartitionId; cause: Error }) => placeholder('job master', 'losePartition'),
+    /** Opens a failover for a task that the user restarts. */
+    restartOnRequest: (_, _params: Told<'job.restartTask'>) => placeholder('job master', 'restartOnRequest'),
+    skipBackoff: (_, _params: Told<'job.skipBackoff'>) => placeholder('job master', 'skipBackoff'),
+    failTask: (_, _params: Told<'job.failTask'>) => placeholder('job master', 'failTask'),
+    slowTask: (_, _params: Told<'job.slowTask'>) => placeholder('job master', 'slowTask'),
     /** Ends the failover strategy and the backoffs. */
     stopAdvisors: () => placeholder('job master', 'stopAdvisors'),
 

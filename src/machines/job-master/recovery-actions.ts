@@ -1,4 +1,5 @@
 import { enqueueActions } from 'xstate';
+import { RestartRequestedError } from '../../errors/job-errors.ts';
 import { restartCommands } from '../../failover/restart-proposal.ts';
 import type { FailoverId } from '../../ids.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
@@ -17,6 +18,10 @@ type Named =
   | 'refuseFailover'
   | 'reportOverruled'
   | 'losePartition'
+  | 'restartOnRequest'
+  | 'skipBackoff'
+  | 'failTask'
+  | 'slowTask'
   | 'stopAdvisors';
 
 /** The actions of the job master on failures. */
@@ -62,7 +67,22 @@ export function recoveryActions(services: FailoverServices): Pick<MasterActions,
     reportOverruled: (_, { failover, part, problem, instead }) => {
       observe({ type: 'failover.overruled', failover, part, problem, instead, atMs: now() });
     },
-    losePartition: (_, { id, cause }) => loseResult(services, id.partition, cause),
+    losePartition: (_, { partition, cause }) => loseResult(services, partition, cause),
+    restartOnRequest: enqueueActions(({ self }, { vertex }: Told<'job.restartTask'>) => {
+      const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
+      failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
+    }),
+    skipBackoff: enqueueActions(({ enqueue }, { region }: Told<'job.skipBackoff'>) => {
+      tellRegion(ledger, enqueue, region, { type: 'region.skipBackoff' });
+    }),
+    failTask: (_, { vertex, cause }) => {
+      const executor = ledger.attempts.executorOf(vertex);
+      if (executor !== undefined) gateway.failTask(executor, vertex, ledger.attemptOf(vertex), cause);
+    },
+    slowTask: (_, { vertex, delayMs }) => {
+      const executor = ledger.attempts.executorOf(vertex);
+      if (executor !== undefined) gateway.slowTask(executor, vertex, ledger.attemptOf(vertex), delayMs);
+    },
     stopAdvisors: enqueueActions(({ enqueue }) => {
       for (const failover of failovers.stop()) enqueue.stopChild(failover);
     }),

@@ -201,6 +201,7 @@ const chart = regionSetup.createMachine({
                   target: '.waiting',
                   actions: { type: 'followFailover', params: ({ event }) => event },
                 },
+                'region.skipBackoff': { target: '.waiting', actions: 'skipBackoff' },
                 'region.cancel': 'canceling',
               },
               initial: 'waiting',

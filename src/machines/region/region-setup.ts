@@ -191,6 +191,7 @@ export const regionSetup = base.extend({
         enqueue.assign({ failover, restartAtMs, plan: planAfter[plan][mode] });
       },
     ),
+    skipBackoff: assign({ restartAtMs: 0 }),
     reportRestarting: sendTo(toMaster, ({ context }) => ({
       type: 'region.restarting',
       region: context.region,

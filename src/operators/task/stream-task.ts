@@ -1,31 +1,20 @@
 import type { Subscription } from 'rxjs';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { FailurePlace } from '../../failure-place.ts';
 import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
 import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
 import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
-import { taskFaultPoints } from './fault-points.ts';
+import { TaskBrake, taskFaultPoints } from './task-faults.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
-import type { TaskCounts, TaskParts } from './task-parts.ts';
+import type { TaskCounts, TaskListener, TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
 import { snapshotOf } from './task-snapshot.ts';
 import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { TaskState } from '../state/task-state.ts';
-
-/** The reports of a task: `running` once, then one of the three ends, once. */
-export interface TaskListener {
-  readonly initializing: () => void;
-  readonly running: () => void;
-  readonly finished: (counts: TaskCounts) => void;
-  /** `place` is where it failed, if known. */
-  readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
-  readonly canceled: (counts: TaskCounts) => void;
-}
 
 export interface StreamTaskOptions {
   /** Time limit for closing when it finishes or fails; undefined for none. */
@@ -65,6 +54,7 @@ export class StreamTask implements Runnable {
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
   readonly #scene = new FailureScene();
+  #brake: TaskBrake | undefined;
   #isInputOver = false;
   #isCurtailed = false;
   #batches = 0;
@@ -84,6 +74,17 @@ export class StreamTask implements Runnable {
     if (this.#phase === 'ended') return;
     this.#end ??= { kind: 'canceled' };
     this.#wake();
+  }
+
+  /** Fails the task from outside, as if its function had thrown. */
+  fail(cause: Error): void {
+    if (this.#phase !== 'ended') this.#fail(cause);
+  }
+
+  /** Makes the task wait before each batch that it takes; 0 ends that. */
+  slow(delayMs: number): void {
+    this.#brake ??= new TaskBrake(this.#options.context.environment.clock, this.#wake);
+    this.#brake.set(delayMs);
   }
 
   get counts(): Pick<TaskCounts, 'recordsIn' | 'recordsOut'> {
@@ -172,8 +173,9 @@ export class StreamTask implements Runnable {
         this.#commit();
         return 'blocked';
       }
-      if (!this.#isInputOver && chain.isAccepting && input.emitNext()) {
+      if (!this.#isInputOver && this.#brake?.isOn !== true && chain.isAccepting && input.emitNext()) {
         if (this.#end !== undefined) return this.#endEarly();
+        this.#brake?.noteTaken();
         continue;
       }
       // Nothing to do for now: records that wait for a full batch must not wait any longer.

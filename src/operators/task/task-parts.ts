@@ -1,3 +1,4 @@
+import type { FailurePlace } from '../../failure-place.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
 import type { CallCounts } from '../answers/answer-memory.ts';
 import type { OperatorStage } from '../operator-stage.ts';
@@ -29,4 +30,14 @@ export interface TaskCounts {
   readonly calls?: CallCounts;
   /** Records that were rejected, by operator; absent if none were. */
   readonly rejected?: readonly RejectedRecords[];
+}
+
+/** The reports of a task: `running` once, then one of the three ends, once. */
+export interface TaskListener {
+  readonly initializing: () => void;
+  readonly running: () => void;
+  readonly finished: (counts: TaskCounts) => void;
+  /** `place` is where it failed, if known. */
+  readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
+  readonly canceled: (counts: TaskCounts) => void;
 }

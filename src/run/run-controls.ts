@@ -1,0 +1,119 @@
+import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';
+import { InvalidArgumentError, IllegalStateError } from '../errors/usage-errors.ts';
+import type { LocalExecutors } from '../executors/local-executors.ts';
+import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../ids.ts';
+import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
+import type { JobShape } from './folds/job-shape.ts';
+import type { FullDisk } from './full-disk.ts';
+
+/** The parts of a run that the controls steer. */
+export interface RunControlsParts {
+  readonly shape: JobShape;
+  readonly master: Pick<JobMasterActorRef, 'send'>;
+  readonly executors: Pick<LocalExecutors, 'kill' | 'names'>;
+  readonly disk: FullDisk;
+  readonly status: () => JobStatus;
+}
+
+/** Longest injected wait, in ms. */
+const mostDelayMs = 60_000;
+
+/**
+ * Steers a run from outside: restarts on request, and faults on purpose. Every method returns at once; what follows is in
+ * the events of the run. A command that has become meaningless, because the task has ended in the meantime, has no effect.
+ *
+ * @throws InvalidArgumentError for an unknown region, task, partition or executor, or a number out of range
+ * @throws IllegalStateError if the job has ended or ends (all methods)
+ */
+export class RunControls {
+  readonly #parts: RunControlsParts;
+
+  constructor(parts: RunControlsParts) {
+    this.#parts = parts;
+  }
+
+  cancel(): void {
+    this.#send({ type: 'job.cancel' });
+  }
+
+  /** Restarts a task with all that must restart with it, at once: neither the strategy nor the backoff is asked. */
+  restartTask(vertex: ExecutionVertexId): void {
+    this.#checkTask(vertex);
+    this.#send({ type: 'job.restartTask', vertex });
+  }
+
+  /** As `restartTask`, for a region. */
+  restartRegion(region: RegionId): void {
+    this.#checkRegion(region);
+    this.restartTask(this.#parts.shape.regions.verticesOf(region)[0] as ExecutionVertexId);
+  }
+
+  /** Ends the backoff of a restarting region. No effect on others. */
+  skipBackoff(region: RegionId): void {
+    this.#checkRegion(region);
+    this.#send({ type: 'job.skipBackoff', region });
+  }
+
+  /** Fails the running attempt of a task as if its function had thrown. */
+  failTask(vertex: ExecutionVertexId, message = 'Failed on purpose'): void {
+    this.#checkTask(vertex);
+    this.#send({ type: 'job.failTask', vertex, cause: new Error(message) });
+  }
+
+  /** Makes the running attempt of a task wait before each batch; 0 ends that. The next attempt is as fast as ever. */
+  slowConsumer(vertex: ExecutionVertexId, delayMs: number): void {
+    this.#checkTask(vertex);
+    if (!(delayMs >= 0 && delayMs <= mostDelayMs)) {
+      throw new InvalidArgumentError('delayMs', delayMs, `a number from 0 to ${mostDelayMs}`);
+    }
+    this.#send({ type: 'job.slowTask', vertex, delayMs });
+  }
+
+  /** Loses a result: consumers that read it continue, later ones make its producer run again. */
+  losePartition(partition: PartitionId): void {
+    const { partitionCount } = this.#parts.shape.graph;
+    checkIndex('partition', partition, partitionCount);
+    this.#send({ type: 'job.losePartition', partition, cause: new Error('Lost on purpose') });
+  }
+
+  /** Kills an executor with its tasks and results; another one replaces it. */
+  loseExecutor(executor: ExecutorId): void {
+    const { executors } = this.#parts;
+    if (!executors.names.includes(executor)) {
+      throw new InvalidArgumentError('executor', executor, `one of ${executors.names.join(', ')}`);
+    }
+    this.#checkRunning();
+    executors.kill(executor, 'it was killed on purpose');
+  }
+
+  /** While the disk is full, tasks fail that write results to it. */
+  fillDisk(isFull: boolean): void {
+    this.#checkRunning();
+    this.#parts.disk.isFull = isFull;
+  }
+
+  #send(event: Parameters<JobMasterActorRef['send']>[0]): void {
+    this.#checkRunning();
+    this.#parts.master.send(event);
+  }
+
+  #checkRunning(): void {
+    const status = this.#parts.status();
+    if (isTerminalJobStatus(status) || status === 'failing' || status === 'canceling') {
+      throw new IllegalStateError(`The job is ${status}, so there is nothing left to steer`);
+    }
+  }
+
+  #checkTask(vertex: ExecutionVertexId): void {
+    checkIndex('vertex', vertex, this.#parts.shape.graph.vertexCount);
+  }
+
+  #checkRegion(region: RegionId): void {
+    checkIndex('region', region, this.#parts.shape.regions.count);
+  }
+}
+
+function checkIndex(name: string, index: number, count: number): void {
+  if (Number.isInteger(index) && index >= 0 && index < count) return;
+  throw new InvalidArgumentError(name, index, `an integer from 0 to ${count - 1}`);
+}
