@@ -14,13 +14,15 @@ import type { JobPlan } from './job-plan.ts';
 import type { JobRun } from './job-run.ts';
 import type { Observers } from './observers.ts';
 import { registerInside, type RunInside } from './run-inside.ts';
+import type { FullDisk } from './full-disk.ts';
+import { RunControls } from './run-controls.ts';
 import type { ResolvedRunOptions } from './run-options.ts';
 
 /** The parts of a run that its inside shows. */
 interface InsideParts {
   readonly plan: JobPlan;
   readonly shape: JobShape;
-  readonly options: ResolvedRunOptions & { readonly run: RunId };
+  readonly options: ResolvedRunOptions & { readonly run: RunId; readonly disk: FullDisk };
   readonly ledger: JobLedger;
   readonly actors: ActorHost;
   readonly master: JobMasterActorRef;
@@ -52,6 +54,10 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     },
     moving: () => parts.executors.moving(),
     storage: () => run.storage(),
+    controls: new RunControls({
+      ...{ shape, master: parts.master, executors: parts.executors, disk: options.disk },
+      status: () => run.status,
+    }),
     observerFailed: (observer, cause) => observers.report(observer, cause),
   };
   registerInside(run, inside);

@@ -10,6 +10,7 @@ import type { AttemptNumber, ExecutionVertexId, RunId } from '../ids.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { LiveRun } from './folds/receipt-book.ts';
 import type { JobPlan } from './job-plan.ts';
+import type { RunControls } from './run-controls.ts';
 import type { JobRun } from './job-run.ts';
 import type { StorageUse } from './storage-use.ts';
 
@@ -48,6 +49,8 @@ export interface RunInside {
   moving(): LiveRun['moving'];
   /** Current use of memory and disk by results, by exchange. O(results) */
   storage(): readonly StorageUse[];
+  /** Steers the run: restarts on request, and faults on purpose. */
+  readonly controls: RunControls;
   /** Reports, once per observer, that an observer of the run failed: by `observer.failed`, on a later turn. */
   observerFailed(observer: string, cause: Error): void;
 }

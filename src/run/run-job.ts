@@ -16,6 +16,7 @@ import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
+import { FullDisk } from './full-disk.ts';
 import { type JobShape, jobShape } from './folds/job-shape.ts';
 import { logEvent } from './folds/log-event.ts';
 import { ReopenedSources } from './folds/reopened-sources.ts';
@@ -173,12 +174,14 @@ function disposed(
 /** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */
 function guarded(options: ResolvedRunOptions, observers: Observers) {
   const { environment } = options;
-  const { clock, random, logger, faults, freezeRecords } = environment;
+  const { clock, random, logger, freezeRecords } = environment;
+  const faults = new FullDisk(environment.faults);
   const run = drawRunId(random);
   const { stateDirectory } = options;
   return {
     ...options,
     run,
+    disk: faults,
     durableStore:
       stateDirectory === undefined
         ? undefined
