@@ -1,11 +1,13 @@
 import { enqueueActions } from 'xstate';
 import type { ExecutionVertexId } from '../../ids.ts';
 import { provideExecution } from '../execution/execution-actions.ts';
+import { OpenFailovers } from '../failover/open-failovers.ts';
 import type { JobServices } from '../job-services.ts';
 import { createRegions } from '../region/create-regions.ts';
 import { provideRegion } from '../region/region-actions.ts';
 import { type JobMasterActorRef, jobMasterMachine } from './job-master-machine.ts';
 import { recoveryActions } from './recovery-actions.ts';
+import { requestActions } from './request-actions.ts';
 import { resultActions } from './result-actions.ts';
 import { schedulingActions } from './scheduling-actions.ts';
 import { tellEveryRegion } from './tell-regions.ts';
@@ -14,12 +16,14 @@ import { tellEveryRegion } from './tell-regions.ts';
 export function createJobMaster(services: JobServices): JobMasterActorRef {
   const { ledger, environment, gateway, observe, actors, cancellationTimeoutMs } = services;
   const region = provideRegion(services);
+  const failovers = new OpenFailovers(services);
   const execution = provideExecution(services, () => master);
   const master: JobMasterActorRef = actors.create(
     jobMasterMachine.provide({
       actions: {
         ...schedulingActions(services),
-        ...recoveryActions(services),
+        ...recoveryActions(services, failovers),
+        ...requestActions(services, failovers),
         ...resultActions(services),
         recordState: (_, { state: status }) => {
           observe({ type: 'job.statusChanged', atMs: environment.clock.now(), status });

@@ -1,9 +1,8 @@
 import { enqueueActions } from 'xstate';
-import { RestartRequestedError } from '../../errors/job-errors.ts';
 import { restartCommands } from '../../failover/restart-proposal.ts';
 import type { FailoverId } from '../../ids.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
-import { type FailoverServices, OpenFailovers } from '../failover/open-failovers.ts';
+import type { FailoverServices, OpenFailovers } from '../failover/open-failovers.ts';
 import { loseResult } from '../failover/result-losses.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import type { Failed, Told } from './job-master-setup.ts';
@@ -18,16 +17,11 @@ type Named =
   | 'refuseFailover'
   | 'reportOverruled'
   | 'losePartition'
-  | 'restartOnRequest'
-  | 'skipBackoff'
-  | 'failTask'
-  | 'slowTask'
   | 'stopAdvisors';
 
 /** The actions of the job master on failures. */
-export function recoveryActions(services: FailoverServices): Pick<MasterActions, Named> {
+export function recoveryActions(services: FailoverServices, failovers: OpenFailovers): Pick<MasterActions, Named> {
   const { ledger, environment, gateway, observe } = services;
-  const failovers = new OpenFailovers(services);
   const now = (): number => environment.clock.now();
   // Actors are created in assigners and enqueuers: inside a custom action, XState's development build would report
   // their own actions as misplaced.
@@ -68,21 +62,6 @@ export function recoveryActions(services: FailoverServices): Pick<MasterActions,
       observe({ type: 'failover.overruled', failover, part, problem, instead, atMs: now() });
     },
     losePartition: (_, { partition, cause }) => loseResult(services, partition, cause),
-    restartOnRequest: enqueueActions(({ self }, { vertex }: Told<'job.restartTask'>) => {
-      const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
-      failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
-    }),
-    skipBackoff: enqueueActions(({ enqueue }, { region }: Told<'job.skipBackoff'>) => {
-      tellRegion(ledger, enqueue, region, { type: 'region.skipBackoff' });
-    }),
-    failTask: (_, { vertex, cause }) => {
-      const executor = ledger.attempts.executorOf(vertex);
-      if (executor !== undefined) gateway.failTask(executor, vertex, ledger.attemptOf(vertex), cause);
-    },
-    slowTask: (_, { vertex, delayMs }) => {
-      const executor = ledger.attempts.executorOf(vertex);
-      if (executor !== undefined) gateway.slowTask(executor, vertex, ledger.attemptOf(vertex), delayMs);
-    },
     stopAdvisors: enqueueActions(({ enqueue }) => {
       for (const failover of failovers.stop()) enqueue.stopChild(failover);
     }),
