@@ -40,13 +40,17 @@ function run(killAfter: number): Promise<{ signal: string | null; printed: strin
   return new Promise((resolve) => child.on('close', (_, signal) => resolve({ signal, printed })));
 }
 
-it('kill -9 costs the calls that were in flight, and no other', async () => {
+const ledger = (): string[] => readFileSync(join(root, 'ledger'), 'utf8').trim().split('\n');
+
+it('kill -9 costs the calls that were in flight, and no other; the receipt counts those of the last kill', async () => {
   const kills = [40, 110];
   for (const killAfter of kills) expect((await run(killAfter)).signal).toBe('SIGKILL');
+  const before = new Set(ledger());
+  const past = ledger().length;
   const last = await run(0);
-  const result = JSON.parse(last.printed) as { calls: { made: number; reused: number }; sum: number };
+  const result = JSON.parse(last.printed) as { calls: { made: number; reused: number; again: number }; sum: number };
   expect(result.sum).toBe(count * (count - 1));
-  const lines = readFileSync(join(root, 'ledger'), 'utf8').trim().split('\n');
+  const lines = ledger();
   const begun = lines.filter((line) => line.startsWith('begun'));
   const answered = new Set(lines.filter((line) => line.startsWith('answered')));
   expect(answered.size).toBe(count);
@@ -54,4 +58,9 @@ it('kill -9 costs the calls that were in flight, and no other', async () => {
   // An answer that was noted may not have reached the engine in the same turn: it was in flight too.
   expect(begun.length).toBeLessThanOrEqual(count + kills.length * concurrency);
   expect(result.calls.made + result.calls.reused).toBe(count);
+  const twice = lines.slice(past).filter((line) => line.startsWith('begun') && before.has(line)).length;
+  expect(twice).toBeGreaterThan(0);
+  // A call that was about to begin at the kill is counted too.
+  expect(result.calls.again).toBeGreaterThanOrEqual(twice);
+  expect(result.calls.again).toBeLessThanOrEqual(kills.length * concurrency);
 }, 60_000);

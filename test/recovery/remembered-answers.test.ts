@@ -114,7 +114,7 @@ it('AM6: a second run pays nothing, waits for no rate limit, and its receipt say
   expect([first.begun.length, second.begun.length]).toEqual([documents.length, 0]);
   expect(first.environment.clock.now()).toBeGreaterThan(3_900);
   expect(second.environment.clock.now()).toBeLessThan(100);
-  expect(after.receipt.calls).toEqual({ made: 0, reused: documents.length });
+  expect(after.receipt.calls).toEqual({ made: 0, reused: documents.length, again: 0 });
   expect(after.receipt.toString()).toContain('calls made: 0; answers re-used: 400');
 });
 
@@ -127,7 +127,7 @@ it('a run that failed behind the paid step is run again after the bug is fixed, 
   expect(found).toBe(total);
   expect(first.begun.length).toBeGreaterThan(0);
   expect([...first.begun, ...second.begun].sort((a, b) => a - b)).toEqual(documents.map(({ id }) => id));
-  expect(receipt.calls).toEqual({ made: second.begun.length, reused: first.begun.length });
+  expect(receipt.calls).toEqual({ made: second.begun.length, reused: first.begun.length, again: 0 });
 });
 
 it.each<[what: string, made: number, change: AsyncMapOptions<Document> & VersionOptions]>([
@@ -139,7 +139,7 @@ it.each<[what: string, made: number, change: AsyncMapOptions<Document> & Version
   const remember = { directory: newDirectory() };
   await run(new Service(), { remember });
   const { receipt } = await run(new Service(), { remember, ...change });
-  expect(receipt.calls).toEqual({ made, reused: 400 - made });
+  expect(receipt.calls).toEqual({ made, reused: 400 - made, again: 0 });
 });
 
 it.each(['fail', 'skip'] as const)(
@@ -168,7 +168,7 @@ it('equal records, and records of one key, take one call between them', async ()
   const key = ({ topic }: Document): string => topic;
   const { receipt } = await run(service, { remember: { directory: newDirectory(), key } });
   expect(service.begun).toHaveLength(7);
-  expect(receipt.calls).toEqual({ made: 7, reused: 393 });
+  expect(receipt.calls).toEqual({ made: 7, reused: 393, again: 0 });
 });
 
 it('two live runs share one directory: together they make at most twice the calls, and the next one none', async () => {
@@ -177,7 +177,7 @@ it('two live runs share one directory: together they make at most twice the call
   await Promise.all([run(one, { remember }), run(other, { remember })]);
   expect(one.begun.length + other.begun.length).toBeLessThanOrEqual(2 * documents.length);
   const { receipt } = await run(new Service(), { remember });
-  expect(receipt.calls).toEqual({ made: 0, reused: 400 });
+  expect(receipt.calls).toEqual({ made: 0, reused: 400, again: 0 });
 });
 
 it('calls in flight when the run is canceled are answered, and remembered', async () => {
@@ -188,7 +188,7 @@ it('calls in flight when the run is canceled are answered, and remembered', asyn
   await expect(run(first, { remember }, { signal: controller.signal })).rejects.toThrow('canceled');
   const { receipt } = await run(second, { remember });
   expect(first.begun.length).toBeGreaterThan(16);
-  expect(receipt.calls).toEqual({ made: 400 - first.begun.length, reused: first.begun.length });
+  expect(receipt.calls).toEqual({ made: 400 - first.begun.length, reused: first.begun.length, again: 0 });
 });
 
 describe('stateDirectory', () => {

@@ -26,7 +26,8 @@ export function wastefulSegments(files: AnswerFiles, smallBytes: number): Answer
 }
 
 /**
- * Writes the live answers of `segments` that `keeps` to a file of `create`, and then deletes the segments. If the process
+ * Writes the live answers of `segments` that `keeps` to a file of `create`, with the calls in flight, and then deletes the
+ * segments. If the process
  * dies meanwhile, some answers are there twice, and none is lost. Two processes may do so at once. Yields now and then.
  */
 export async function* rewriteSegments(
@@ -38,18 +39,26 @@ export async function* rewriteSegments(
   let writer: AnswerWriter | undefined;
   let number = -1;
   let dropped = 0;
+  const begin = (): AnswerWriter => {
+    const begun = create();
+    number = files.addOwn(begun.name);
+    return begun;
+  };
   for (const answers of batchesOf(files, segments)) {
     const kept = answers.filter(keeps);
     dropped += answers.length - kept.length;
     yield;
     if (kept.length === 0) continue;
-    if (writer === undefined) {
-      writer = create();
-      number = files.addOwn(writer.name);
-    }
+    writer ??= begin();
     for (const [index, place] of writer.append(kept).entries()) {
       files.set((kept[index] as NewAnswer).identity.hash, { segment: number, ...place });
     }
+  }
+  const unanswered = files.unansweredIn(segments);
+  if (unanswered.length > 0) {
+    writer ??= begin();
+    writer.mark([{ kind: 'begun', hashes: unanswered }]);
+    for (const hash of unanswered) files.setUnanswered(hash, number);
   }
   if (writer !== undefined) {
     writer.end();

@@ -1,9 +1,11 @@
+import { recordBytes } from '../../journal/journal-log.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
 import type { LogLoss } from '../../journal/log-scan.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import { AnswerIndex, type AnswerPlace } from './answer-index.ts';
 import { type AnswerHead, type AnswerOrigin, readAnswerRecord } from './answer-record.ts';
-import { AnswerSegment, type ScannedAnswer } from './answer-segment.ts';
+import { AnswerSegment, type ScannedAnswer, type ScannedItem } from './answer-segment.ts';
+import { UnansweredCalls } from './unanswered-calls.ts';
 
 /** The end of the name of a file with answers. */
 const suffix = '.answers';
@@ -40,6 +42,8 @@ export class AnswerFiles {
   readonly #numberByName = new Map<string, number>();
   /** Numbers of the files whose writer tells what is in them. */
   readonly #own = new Set<number>();
+  /** Calls in the files of others. */
+  readonly #unanswered = new UnansweredCalls();
   /** By number: bytes of live answers. */
   readonly #liveBytes: number[] = [];
 
@@ -82,10 +86,8 @@ export class AnswerFiles {
       const number = this.#numberByName.get(name) ?? this.#add(name);
       const segment = number === undefined ? undefined : this.#segments[number];
       if (number === undefined || segment === undefined || this.#own.has(number)) continue;
-      for (const { head, offset, payload } of segment.scanNew()) {
-        if (!this.#options.isExpired(segment.originOf(head), head.atMs)) {
-          this.set(head.hash, { segment: number, offset, length: payload.length });
-        }
+      for (const item of segment.scanNew()) {
+        this.#take(item, segment, number);
         if (++scanned % answersPerTurn === 0) yield;
       }
     }
@@ -106,8 +108,8 @@ export class AnswerFiles {
   /** Notes where the answer of a call lies now. */
   set(hash: Uint8Array, place: AnswerPlace): void {
     const before = this.#index.find(hash);
-    if (before !== undefined) (this.#liveBytes[before.segment] as number) -= before.length;
-    (this.#liveBytes[place.segment] as number) += place.length;
+    if (before !== undefined) (this.#liveBytes[before.segment] as number) -= recordBytes(before.length);
+    (this.#liveBytes[place.segment] as number) += recordBytes(place.length);
     this.#index.set(hash, place);
   }
 
@@ -120,6 +122,27 @@ export class AnswerFiles {
     const record = readAnswerRecord(payload);
     const isIt = record?.kind === 'answer' && record.head.hash.every((byte, index) => byte === hash[index]);
     return isIt ? { head: record.head, payload } : undefined;
+  }
+
+  /** Whether a call was in flight when its process died, or at the end of its run; true once per call. */
+  takeLost(hash: Uint8Array): boolean {
+    const number = this.#unanswered.segmentOf(hash);
+    if (number === undefined) return false;
+    const segment = this.#segments[number];
+    // A file that was removed grew no more.
+    if (segment !== undefined && !this.isFinished(segment)) return false;
+    this.#unanswered.ended(hash);
+    return true;
+  }
+
+  /** The calls of some files that never ended. */
+  unansweredIn(segments: readonly AnswerSegment[]): Uint8Array[] {
+    return segments.flatMap(({ name }) => [...this.#unanswered.of(this.#numberByName.get(name) as number)]);
+  }
+
+  /** Notes in which file such a call is named now. */
+  setUnanswered(hash: Uint8Array, segment: number): void {
+    this.#unanswered.begun(hash, segment);
   }
 
   /** The live answers of some files, in the order of the files. */
@@ -144,6 +167,20 @@ export class AnswerFiles {
 
   close(): void {
     for (const segment of this.#segments) segment?.close();
+  }
+
+  #take(item: ScannedItem, segment: AnswerSegment, number: number): void {
+    if (item.kind !== 'answer') {
+      for (const hash of item.hashes) {
+        if (item.kind === 'begun') this.#unanswered.begun(hash, number);
+        else this.#unanswered.ended(hash);
+      }
+      return;
+    }
+    const { head, offset, payload } = item;
+    this.#unanswered.ended(head.hash);
+    if (this.#options.isExpired(segment.originOf(head), head.atMs)) return;
+    this.set(head.hash, { segment: number, offset, length: payload.length });
   }
 
   /** Adds a file that is not scanned yet; undefined if it is gone. */

@@ -11,6 +11,18 @@ export type CallOutcome =
   | { readonly kind: 'answered'; readonly answer: unknown }
   | { readonly kind: 'failed'; readonly error: Error };
 
+/** Who asks for the answer to a call. Told never on the asker's own stack. */
+export interface CallAsker {
+  /**
+   * The call is made now, for this asker.
+   *
+   * @param isAgain whether it was in flight when the process of an earlier run died, and is paid twice
+   */
+  begun(isAgain: boolean): void;
+  /** The answer is with the operating system. */
+  settled(outcome: CallOutcome): void;
+}
+
 /** A call that somebody waits for. */
 export interface AwaitedCall {
   /** Whether it was made for an earlier asker. */
@@ -32,12 +44,11 @@ export interface AnswerMemory {
   /** Whether such a call is in flight, which a new asker shares. */
   isInFlight(identity: CallIdentity): boolean;
   /**
-   * Makes a call, or shares the one in flight. The answer is with the operating system before `settled` is called,
-   * which is never on the caller's stack.
+   * Makes a call, or shares the one in flight.
    *
    * @param retry number of earlier tries that failed
    */
-  ask(identity: CallIdentity, record: unknown, retry: number, settled: (outcome: CallOutcome) => void): AwaitedCall;
+  ask(identity: CallIdentity, record: unknown, retry: number, asker: CallAsker): AwaitedCall;
   /** Remembers the error that a call finally failed with, if the user asked for that. */
   rememberError(identity: CallIdentity, error: Error): void;
 }
@@ -48,6 +59,8 @@ export interface CallCounts {
   readonly made: number;
   /** Answers that took no call: remembered ones, and those of a call that was in flight. */
   readonly reused: number;
+  /** Of the calls made: those that were in flight when an earlier run ended or its process died, so that they are paid twice. */
+  readonly again: number;
 }
 
 /** The memories of a run. */

@@ -35,20 +35,30 @@ export interface AnswerHead {
  * What a record of a file with answers is.
  * - `owner`: the first one; who writes the file.
  * - `origin`: operator and version of the answers that follow with its number.
+ * - `begun`: calls that are about to be made. One without an answer behind it was in flight when its process died.
+ * - `ended`: such calls that have ended without an answer to be remembered.
  * - `end`: the last one, of a writer that ended properly: the file grows no more.
  */
 export type AnswerRecord =
   | { readonly kind: 'owner'; readonly note: Uint8Array }
   | { readonly kind: 'origin'; readonly number: number; readonly origin: AnswerOrigin }
   | { readonly kind: 'answer'; readonly head: AnswerHead }
+  | CallMarks
   | { readonly kind: 'end' };
 
+/** That calls have begun or ended, by their hashes. */
+export interface CallMarks {
+  readonly kind: 'begun' | 'ended';
+  readonly hashes: readonly Uint8Array[];
+}
+
 /** The first byte of a payload. */
-const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4 } as const;
+const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4, begun: 5, ended: 6 } as const;
 
 /** Of an answer: code, origin, hash, time, length of the key (`noKey` without one); then the key and the answer. */
 const place = { origin: 1, hash: 5, atMs: 21, keyLength: 29, key: 33 } as const;
 const noKey = 0xffff_ffff;
+const hashBytes = place.atMs - place.hash;
 
 const text = new TextEncoder();
 
@@ -60,6 +70,14 @@ export function encodeOwnerRecord(note: Uint8Array): Uint8Array {
 /** Operator and version of answers with this number. */
 export function encodeOrigin(number: number, { operator, version }: AnswerOrigin): Uint8Array {
   return Buffer.concat([Uint8Array.of(codes.origin), text.encode(JSON.stringify([number, operator, version]))]);
+}
+
+/** Calls that have begun or ended. */
+export function encodeMarks({ kind, hashes }: CallMarks): Uint8Array {
+  const payload = new Uint8Array(1 + hashes.length * hashBytes);
+  payload[0] = codes[kind];
+  for (const [index, hash] of hashes.entries()) payload.set(hash, 1 + index * hashBytes);
+  return payload;
 }
 
 /** The last record of a file. */
@@ -101,6 +119,10 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
     case codes.answer:
     case codes.error:
       return { kind: 'answer', head: headOf(payload) };
+    case codes.begun:
+      return { kind: 'begun', hashes: hashesIn(payload) };
+    case codes.ended:
+      return { kind: 'ended', hashes: hashesIn(payload) };
     case codes.end:
       return { kind: 'end' };
     default:
@@ -112,6 +134,13 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
 export function unpackOutcome(payload: Uint8Array, { isError, packedAt }: AnswerHead): CallOutcome {
   const [value] = unpackData(payload.subarray(packedAt));
   return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
+}
+
+function hashesIn(payload: Uint8Array): Uint8Array[] {
+  const count = Math.floor((payload.length - 1) / hashBytes);
+  return Array.from({ length: count }, (_, index) =>
+    payload.subarray(1 + index * hashBytes, 1 + (index + 1) * hashBytes),
+  );
 }
 
 function headOf(payload: Uint8Array): AnswerHead {

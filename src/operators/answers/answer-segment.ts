@@ -4,7 +4,7 @@ import { type LogLoss, scanLog } from '../../journal/log-scan.ts';
 import { readRecordHeader, recordHeaderBytes } from '../../journal/record-header.ts';
 import { decodeOwner, isDead, type Owner } from '../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
-import { type AnswerHead, type AnswerOrigin, answerFormat, readAnswerRecord } from './answer-record.ts';
+import { type AnswerHead, type AnswerOrigin, answerFormat, type CallMarks, readAnswerRecord } from './answer-record.ts';
 
 /** A record of an answer, and where it lies. */
 export interface ScannedAnswer {
@@ -13,6 +13,9 @@ export interface ScannedAnswer {
   /** A view, valid until the next one is scanned. */
   readonly payload: Uint8Array;
 }
+
+/** What a scan finds in a file, in order. */
+export type ScannedItem = ({ readonly kind: 'answer' } & ScannedAnswer) | CallMarks;
 
 /** Bytes read at once where one answer after the other is read. */
 const readAheadBytes = 1 << 16;
@@ -58,10 +61,10 @@ export class AnswerSegment {
   }
 
   /**
-   * The answers that were not scanned yet, in order. A torn end may be one that its writer is appending, so the next
+   * The answers and marks that were not scanned yet, in order. A torn end may be one that its writer is appending, so the next
    * scan begins there.
    */
-  *scanNew(): Generator<ScannedAnswer> {
+  *scanNew(): Generator<ScannedItem> {
     if (this.#hasEnded || this.size() === this.#scanned) return;
     for (const item of scanLog(this.#file, answerFormat, this.#scanned)) {
       if (item.kind === 'torn') return;
@@ -71,7 +74,8 @@ export class AnswerSegment {
         continue;
       }
       const record = readAnswerRecord(item.payload);
-      if (record?.kind === 'answer') yield { head: record.head, offset: item.offset, payload: item.payload };
+      if (record?.kind === 'answer') yield { ...record, offset: item.offset, payload: item.payload };
+      else if (record?.kind === 'begun' || record?.kind === 'ended') yield record;
       else if (record?.kind === 'origin') this.#originByNumber.set(record.number, record.origin);
       else if (record?.kind === 'owner') this.#owner = decodeOwner(record.note);
       else if (record?.kind === 'end') this.#hasEnded = true;

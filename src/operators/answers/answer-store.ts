@@ -38,6 +38,13 @@ interface OwnFile {
   readonly segment: number;
 }
 
+/** A call that is about to be made. */
+interface BeginningCall {
+  readonly hash: Uint8Array;
+  /** Makes it; with an error, it must not be made. */
+  readonly begin: (error?: Error) => void;
+}
+
 /**
  * The answers in one directory, for one run, which may not be the only one that uses it.
  *
@@ -46,12 +53,18 @@ interface OwnFile {
  * - AS2 What was written is synced within 50 ms, and when the store closes.
  * - AS3 It writes to files of its own alone, and deletes only files that grow no more.
  * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
+ * - AS5 A call is made once the operating system knows that it is about to be made, so that after the process has died the
+ *   next one knows all calls that may be paid again.
  */
 export class AnswerStore {
   readonly #options: AnswerStoreOptions;
   readonly #files: AnswerFiles;
   readonly #segmentBytes: number;
   #writer: OwnFile | undefined;
+  /** Calls that wait for their mark, which all of them get with one write. */
+  #beginning: BeginningCall[] = [];
+  /** Calls that ended without an answer. Their marks wait for another write. */
+  #ended: Uint8Array[] = [];
   /** Files that it has begun. */
   #writers = 0;
   #refreshedMs: number;
@@ -105,13 +118,31 @@ export class AnswerStore {
 
   /** AS1. @throws JournalAccessError, such as on a full disk; IllegalStateError after `close` */
   remember(answer: NewAnswer): void {
-    if (this.#isClosed) throw new IllegalStateError('The run is over, and remembers no more answers');
+    if (this.#isClosed) throw runIsOver();
     try {
       this.#append(answer);
     } catch (error) {
       this.#dropWriter();
       throw error;
     }
+  }
+
+  /** AS5: `begin` is called at the end of this turn. After an error, as on a full disk, the call must not be made. */
+  begin(hash: Uint8Array, begin: BeginningCall['begin']): void {
+    const { clock } = this.#options;
+    if (this.#beginning.push({ hash, begin }) === 1) clock.setImmediate(() => this.#markBeginning());
+  }
+
+  /** A call has ended, and there is nothing to remember. */
+  ended(hash: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#ended.push(hash);
+    this.#syncSoon();
+  }
+
+  /** Whether a call was in flight when an earlier run of it ended or its process died; true once per call. */
+  takeLost(hash: Uint8Array): boolean {
+    return this.#files.takeLost(hash);
   }
 
   /** Syncs what was written, and closes all files. */
@@ -121,6 +152,7 @@ export class AnswerStore {
     const writer = this.#writer?.writer;
     this.#writer = undefined;
     try {
+      writer?.mark([{ kind: 'ended', hashes: this.#ended }]);
       writer?.end();
       await writer?.sync();
     } catch (error) {
@@ -133,17 +165,53 @@ export class AnswerStore {
   #append(answer: NewAnswer): void {
     const { writer, segment } = (this.#writer ??= this.#newWriter());
     for (const place of writer.append([answer])) this.#files.set(answer.identity.hash, { segment, ...place });
-    // AS2.
-    this.#syncTimer ??= this.#options.clock.setTimeout(() => this.#sync(), syncDelayMs);
+    this.#syncSoon();
     if (writer.size >= this.#segmentBytes) this.#rotate();
+  }
+
+  #markBeginning(): void {
+    const calls = this.#beginning;
+    this.#beginning = [];
+    let error: Error | undefined;
+    try {
+      if (this.#isClosed) throw runIsOver();
+      this.#mark(calls.map(({ hash }) => hash));
+    } catch (thrown) {
+      error = toError(thrown);
+      this.#dropWriter();
+    }
+    for (const { begin } of calls) begin(error);
+  }
+
+  /** One write for the calls that begin, and those that have ended since the last one. */
+  #mark(begun: readonly Uint8Array[]): void {
+    const { writer } = (this.#writer ??= this.#newWriter());
+    writer.mark([
+      { kind: 'ended', hashes: this.#ended },
+      { kind: 'begun', hashes: begun },
+    ]);
+    this.#ended = [];
+    this.#syncSoon();
+    if (writer.size >= this.#segmentBytes) this.#rotate();
+  }
+
+  /** AS2. */
+  #syncSoon(): void {
+    this.#syncTimer ??= this.#options.clock.setTimeout(() => this.#sync(), syncDelayMs);
   }
 
   #sync(): void {
     this.#syncTimer = undefined;
-    this.#writer?.writer.sync().catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       this.#warn(error);
       this.#dropWriter();
-    });
+    };
+    try {
+      if (this.#ended.length > 0) this.#mark([]);
+    } catch (error) {
+      failed(error);
+    }
+    this.#writer?.writer.sync().catch(failed);
   }
 
   /** A full file is followed by a new one. */
@@ -220,6 +288,10 @@ export class AnswerStore {
   #warn(error: unknown): void {
     this.#options.logger.warn(`Remembered answers: ${toError(error).message}`);
   }
+}
+
+function runIsOver(): Error {
+  return new IllegalStateError('The run is over, and remembers no more answers');
 }
 
 function journalError(storage: JournalStorage, error: unknown): Error {

@@ -4,8 +4,10 @@ import type { CallIdentity } from './answer-memory.ts';
 import {
   type AnswerOrigin,
   answerFormat,
+  type CallMarks,
   encodeAnswer,
   encodeEnd,
+  encodeMarks,
   encodeOrigin,
   encodeOwnerRecord,
 } from './answer-record.ts';
@@ -63,6 +65,11 @@ export class AnswerWriter {
       this.#latest = undefined;
       throw error;
     }
+  }
+
+  /** Appends marks of calls with one write. @throws JournalAccessError */
+  mark(marks: readonly CallMarks[]): void {
+    this.#log.appendAll(marks.filter(({ hashes }) => hashes.length > 0).map(encodeMarks));
   }
 
   sync(): Promise<void> {

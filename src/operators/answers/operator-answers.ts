@@ -4,13 +4,14 @@ import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { isThenable } from '../../user-code.ts';
-import type { AnswerMemory, AwaitedCall, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
 import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
 import type { AnswerStore } from './answer-store.ts';
 import { SharedCall } from './shared-call.ts';
+import { textOf } from './unanswered-calls.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
@@ -80,11 +81,12 @@ export class OperatorAnswers implements AnswerMemory {
   }
 
   isInFlight(identity: CallIdentity): boolean {
-    return this.#flights.has(nameOf(identity));
+    return this.#flights.has(textOf(identity.hash));
   }
 
-  ask(identity: CallIdentity, record: unknown, retry: number, settled: (outcome: CallOutcome) => void): AwaitedCall {
-    const name = nameOf(identity);
+  ask(identity: CallIdentity, record: unknown, retry: number, asker: CallAsker): AwaitedCall {
+    const settled = (outcome: CallOutcome): void => asker.settled(outcome);
+    const name = textOf(identity.hash);
     const known = this.#flights.get(name);
     if (known !== undefined) {
       const awaited = known.call.join(settled, true);
@@ -95,12 +97,16 @@ export class OperatorAnswers implements AnswerMemory {
     const answer = this.recall(identity);
     if (answer !== undefined) return this.#settledLater(answer, settled);
     const flight: Flight = {
-      call: new SharedCall(retry, clock, graceMs, () => this.#forget(name, flight)),
+      call: new SharedCall(retry, clock, graceMs, (reason) => {
+        // One that the end of the run aborts was in flight at that time.
+        if (reason !== undefined) this.#ended(identity, flight);
+        this.#forget(name, flight);
+      }),
       unwritten: undefined,
     };
     this.#flights.set(name, flight);
     const awaited = flight.call.join(settled, false);
-    this.#make(identity, record, flight);
+    this.#begin(identity, record, flight, asker);
     return awaited;
   }
 
@@ -133,8 +139,19 @@ export class OperatorAnswers implements AnswerMemory {
     });
   }
 
+  #begin(identity: CallIdentity, record: unknown, flight: Flight, asker: CallAsker): void {
+    const { store } = this.#options;
+    store.begin(identity.hash, (error) => {
+      if (error !== undefined) return this.#failed(identity, flight, error);
+      // Its task has ended in the same turn.
+      if (!flight.call.isAwaited) return this.#failed(identity, flight, new Error('Nobody waits for it'));
+      asker.begun(store.takeLost(identity.hash));
+      this.#make(identity, record, flight);
+    });
+  }
+
   #make(identity: CallIdentity, record: unknown, flight: Flight): void {
-    const { fn, clock } = this.#options;
+    const { fn } = this.#options;
     let answer: unknown;
     try {
       answer = fn(record, flight.call.context);
@@ -146,11 +163,9 @@ export class OperatorAnswers implements AnswerMemory {
         return;
       }
     } catch (error) {
-      // Never on the asker's stack, here and below.
-      clock.setImmediate(() => this.#failed(identity, flight, error));
-      return;
+      return this.#failed(identity, flight, error);
     }
-    clock.setImmediate(() => this.#answered(identity, flight, answer));
+    this.#answered(identity, flight, answer);
   }
 
   #answered(identity: CallIdentity, flight: Flight, answer: unknown): void {
@@ -170,7 +185,7 @@ export class OperatorAnswers implements AnswerMemory {
     let outcome: CallOutcome = { kind: 'answered', answer };
     try {
       this.#options.store.remember(this.#answerOf(identity, packed, false));
-      this.#forget(nameOf(identity), flight);
+      this.#forget(textOf(identity.hash), flight);
     } catch (error) {
       flight.unwritten = { packed, answer };
       outcome = { kind: 'failed', error: toError(error) };
@@ -186,8 +201,14 @@ export class OperatorAnswers implements AnswerMemory {
   }
 
   #failed(identity: CallIdentity, flight: Flight, thrown: unknown): void {
-    this.#forget(nameOf(identity), flight);
+    this.#ended(identity, flight);
+    this.#forget(textOf(identity.hash), flight);
     flight.call.settle({ kind: 'failed', error: toError(thrown) });
+  }
+
+  /** There is nothing to remember of a call, unless another one has taken its place. */
+  #ended({ hash }: CallIdentity, flight: Flight): void {
+    if (this.#flights.get(textOf(hash)) === flight) this.#options.store.ended(hash);
   }
 
   #forget(name: string, flight: Flight): void {
@@ -229,9 +250,4 @@ export class OperatorAnswers implements AnswerMemory {
     const why = cause === undefined ? toError(error).message : `${cause.path} is ${cause.found}`;
     return new AnswerNotRememberedError(this.#origin.operator, `${problem}: ${why}`, remedy);
   }
-}
-
-/** The hash as a key of a map. */
-function nameOf({ hash: bytes }: CallIdentity): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

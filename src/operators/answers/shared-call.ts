@@ -13,20 +13,25 @@ export class SharedCall {
   readonly context: AsyncCall;
   readonly #clock: Clock;
   readonly #graceMs: number;
-  readonly #abandoned: () => void;
+  readonly #abandoned: (reason: Error | undefined) => void;
   readonly #askers = new Set<Asker>();
   #graceTimer: unknown;
   #isSettled = false;
 
   /**
    * @param graceMs how long it may take once nobody waits for it
-   * @param abandoned hears that it was aborted
+   * @param abandoned hears that it was aborted, and why, if it took too long
    */
-  constructor(retry: number, clock: Clock, graceMs: number, abandoned: () => void) {
+  constructor(retry: number, clock: Clock, graceMs: number, abandoned: (reason: Error | undefined) => void) {
     this.context = new AsyncCall(retry);
     this.#clock = clock;
     this.#graceMs = graceMs;
     this.#abandoned = abandoned;
+  }
+
+  /** Whether somebody waits for it. */
+  get isAwaited(): boolean {
+    return this.#askers.size > 0;
   }
 
   /** Waits for the outcome, with others. */
@@ -57,6 +62,6 @@ export class SharedCall {
 
   #abandon(reason: Error | undefined): void {
     this.context.abandon(reason);
-    this.#abandoned();
+    this.#abandoned(reason);
   }
 }

@@ -6,13 +6,14 @@ export class RememberedCalls implements Calls {
   readonly #memory: AnswerMemory;
   #made = 0;
   #reused = 0;
+  #again = 0;
 
   constructor(memory: AnswerMemory) {
     this.#memory = memory;
   }
 
   get counts(): CallCounts {
-    return { made: this.#made, reused: this.#reused };
+    return { made: this.#made, reused: this.#reused, again: this.#again };
   }
 
   /** The remembered outcome for a record; undefined if there is none. @throws what its key function throws */
@@ -29,12 +30,17 @@ export class RememberedCalls implements Calls {
 
   /** Makes the call for a record, or shares one. */
   call(entry: CallEntry, listener: CallListener): CallUnderWay {
-    const awaited = this.#memory.ask(this.#identityOf(entry), entry.record, entry.retry, (outcome) => {
-      if (awaited.isShared && outcome.kind === 'answered') this.#reused++;
-      listener(entry, call, outcome);
+    const awaited = this.#memory.ask(this.#identityOf(entry), entry.record, entry.retry, {
+      begun: (isAgain) => {
+        this.#made++;
+        if (isAgain) this.#again++;
+      },
+      settled: (outcome) => {
+        if (awaited.isShared && outcome.kind === 'answered') this.#reused++;
+        listener(entry, call, outcome);
+      },
     });
     const call = new SharedAnswer(awaited);
-    if (!awaited.isShared) this.#made++;
     return call;
   }
 

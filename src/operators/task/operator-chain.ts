@@ -202,7 +202,7 @@ class StageChain implements OperatorStage {
     const counts = this.#stages.flatMap(({ calls }) => calls ?? []);
     if (counts.length === 0) return undefined;
     const sumOf = (count: keyof CallCounts): number => counts.reduce((sum, calls) => sum + calls[count], 0);
-    return { made: sumOf('made'), reused: sumOf('reused') };
+    return { made: sumOf('made'), reused: sumOf('reused'), again: sumOf('again') };
   }
 
   originOf(result: number): number | undefined {

@@ -158,6 +158,9 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   }
   const { calls } = receipt;
   if (calls !== undefined) lines.push(`  calls made: ${calls.made}; answers re-used: ${calls.reused}`);
+  if (calls !== undefined && calls.again > 0) {
+    lines.push(`  in flight when an earlier run or its process ended: ${counted(calls.again, 'call')}, paid again`);
+  }
   const rejected = receipt.rejected.flatMap(rejectedBy);
   if (rejected.length > 0) lines.push(`  records not processed: ${rejected.join(', ')}`);
   const replaced = receipt.rejected.filter((one) => one.replaced > 0);

@@ -136,8 +136,8 @@ export class TaskTally {
   }
 }
 
-function sumOf(before: CallCounts = { made: 0, reused: 0 }, { made, reused }: CallCounts): CallCounts {
-  return { made: before.made + made, reused: before.reused + reused };
+function sumOf(before: CallCounts = { made: 0, reused: 0, again: 0 }, { made, reused, again }: CallCounts): CallCounts {
+  return { made: before.made + made, reused: before.reused + reused, again: before.again + again };
 }
 
 function plus(before: Moved = nothingMoved, { recordsIn, recordsOut }: MovedCounts): Moved {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { JournalFormatError } from '../../../src/errors/journal-errors.ts';
+import type { AnswerStore } from '../../../src/operators/answers/answer-store.ts';
 import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { seededRandom } from '../../../src/testing/seeded-random.ts';
 import { encodeRecord } from '../../../src/journal/record-header.ts';
@@ -44,10 +45,11 @@ it('AS1: an answer is written before it is passed on: whoever dies then has reme
   const asked = records(10).map(
     (record) =>
       new Promise<void>((resolve) => {
-        memory.ask(memory.identify(record), record, 0, () => {
+        const settled = (): void => {
           afterKills.push(storage.afterKill());
           resolve();
-        });
+        };
+        memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled });
       }),
   );
   await rig.environment.drive(Promise.all(asked));
@@ -161,13 +163,28 @@ it('past maxBytes, the oldest answers are dropped, and the newest are there', as
   expect(found.length).toBeLessThan(300);
 });
 
-it('a full disk fails the call; the answer is kept in memory, and written when it is asked for again', async () => {
+it('a disk that is full before a call fails it, and nothing is paid', async () => {
   const storage = new MemoryJournalStorage();
   const rig = new StoreRig(storage);
   let calls = 0;
-  const memory = rig.memory(await rig.open(), { fn: (record) => Promise.resolve(`${String(record)} ${++calls}`) });
-  await rig.ask(memory, ['a']);
+  const memory = rig.memory(await rig.open(), { fn: () => Promise.resolve(++calls) });
   storage.capacityBytes = 0;
+  const [failed] = await rig.ask(memory, ['a']);
+  expect([failed, calls]).toMatchObject([{ kind: 'failed', error: { code: 'JOURNAL_ACCESS' } }, 0]);
+  storage.capacityBytes = Number.POSITIVE_INFINITY;
+  expect(await rig.ask(memory, ['a'])).toEqual([{ kind: 'answered', answer: 1 }]);
+});
+
+it('a disk that fills up during a call fails it; the answer is kept in memory, and written when asked for again', async () => {
+  const storage = new MemoryJournalStorage();
+  const rig = new StoreRig(storage);
+  let calls = 0;
+  const fn = (record: unknown): Promise<string> => {
+    if (record === 'b') storage.capacityBytes = 0;
+    return Promise.resolve(`${String(record)} ${++calls}`);
+  };
+  const memory = rig.memory(await rig.open(), { fn });
+  await rig.ask(memory, ['a']);
   const [failed] = await rig.ask(memory, ['b']);
   expect(failed).toMatchObject({ kind: 'failed', error: { code: 'JOURNAL_ACCESS' } });
   expect((await rig.ask(memory, ['b']))[0]?.kind).toBe('failed');
@@ -188,4 +205,81 @@ it('a file of an unknown version is refused, by name', async () => {
   await expect(rig.open()).rejects.toThrow(
     /000-old-0.answers: it is a log of kind ANSW, format 99.*pay for its answers/,
   );
+});
+
+describe('AS5: calls in flight when a process died', () => {
+  /** Asks a memory whose calls are never answered, fail, or are answered; tells which of them were made again. */
+  const ask = async (rig: StoreRig, store: AnswerStore, asked: readonly string[]): Promise<string[]> => {
+    const again: string[] = [];
+    const fn = (record: unknown): Promise<unknown> => {
+      if (String(record).startsWith('hang')) return new Promise(() => {});
+      return String(record).startsWith('fail') ? Promise.reject(new Error('no')) : Promise.resolve(record);
+    };
+    const memory = rig.memory(store, { fn });
+    for (const record of asked) {
+      const begun = (isAgain: boolean): void => void (isAgain && again.push(record));
+      memory.ask(memory.identify(record), record, 0, { begun, settled: () => {} });
+    }
+    await rig.pass();
+    return again;
+  };
+  const all = ['hang1', 'hang2', 'fail', 'answered'];
+
+  it('are counted by the next run when it makes them again, once', async () => {
+    const rig = new StoreRig();
+    const first = await rig.open({ pid: 2 });
+    expect(await ask(rig, first, [...all, 'hang3'])).toEqual([]);
+    await rig.pass(50);
+    expect(await ask(rig, await rig.open(), ['hang3'])).toEqual([]);
+    rig.alive.delete(2);
+    const next = await rig.open();
+    expect(await ask(rig, next, [...all, 'new'])).toEqual(['hang1', 'hang2']);
+    expect(await ask(rig, next, all)).toEqual([]);
+  });
+
+  it('are known before they are made: at any instant of a kill, those that were made are among them', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const made: string[] = [];
+    const kills: { readonly after: MemoryJournalStorage; readonly made: readonly string[] }[] = [];
+    const fn = (record: unknown): Promise<unknown> => {
+      made.push(String(record));
+      kills.push({ after: storage.afterKill(), made: [...made] });
+      return new Promise(() => {});
+    };
+    const memory = rig.memory(await rig.open({ pid: 2 }), { fn });
+    for (const record of records(12)) {
+      memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled: () => {} });
+      if (record.endsWith('5')) await rig.pass();
+    }
+    await rig.pass();
+    rig.alive.delete(2);
+    expect(kills).toHaveLength(12);
+    for (const { after, made: before } of kills) {
+      rig.storage = after;
+      const again = await ask(rig, await rig.open(), records(12));
+      expect(again).toEqual(expect.arrayContaining([...before]));
+      expect(again.length).toBeLessThanOrEqual(before.length <= 6 ? 6 : 12);
+    }
+  });
+
+  it('are known to the run after the next, also when files are written anew', async () => {
+    const rig = new StoreRig();
+    for (let run = 0; run < 12; run++) {
+      await ask(rig, await rig.open({ pid: 2 }), run % 2 === 0 ? [`hang${run}`] : [`hang${run}`, `a${run}`]);
+    }
+    rig.alive.delete(2);
+    await rig.environment.drive((await rig.open()).close());
+    expect(rig.storage.list()).toHaveLength(1);
+    const asked = Array.from({ length: 12 }, (_, run) => `hang${run}`);
+    expect(await ask(rig, await rig.open(), [...asked, 'a1'])).toEqual(asked);
+  });
+
+  it('include those that the end of a run aborted', async () => {
+    const rig = new StoreRig();
+    const store = await rig.open();
+    await ask(rig, store, all);
+    await rig.environment.drive(store.close());
+    expect(await ask(rig, await rig.open(), all)).toEqual(['hang1', 'hang2']);
+  });
 });

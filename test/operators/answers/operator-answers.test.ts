@@ -27,7 +27,8 @@ interface Asked {
 
 function askFor(memory: OperatorAnswers, record: unknown): Asked {
   const outcomes: CallOutcome[] = [];
-  const awaited = memory.ask(memory.identify(record), record, 0, (outcome) => outcomes.push(outcome));
+  const settled = (outcome: CallOutcome): void => void outcomes.push(outcome);
+  const awaited = memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled });
   return { outcomes, isShared: awaited.isShared, leave: (reason) => awaited.leave(reason) };
 }
 
@@ -43,6 +44,7 @@ const answered = (answer: unknown): CallOutcome => ({ kind: 'answered', answer }
 it('OA1: who asks for the same while a call is in flight shares it', async () => {
   const { rig, calls, memory } = await manual();
   const [one, other, third] = [askFor(memory, 'a'), askFor(memory, 'a'), askFor(memory, 'b')];
+  await rig.pass();
   expect(calls.made.map(({ record }) => record)).toEqual(['a', 'b']);
   expect([one, other, third].map(({ isShared }) => isShared)).toEqual([false, true, false]);
   calls.made[0]?.resolve('A');
@@ -53,6 +55,7 @@ it('OA1: who asks for the same while a call is in flight shares it', async () =>
 it('OA1: a failed call fails for all who share it, and the next one is a new call', async () => {
   const { rig, calls, memory } = await manual();
   const [one, other] = [askFor(memory, 'a'), askFor(memory, 'a')];
+  await rig.pass();
   const error = new Error('no');
   calls.made[0]?.reject(error);
   await rig.pass();
@@ -63,6 +66,7 @@ it('OA1: a failed call fails for all who share it, and the next one is a new cal
 it('OA1: an answer that came while another asker waited for its turn takes no call', async () => {
   const { rig, calls, memory } = await manual();
   askFor(memory, 'a');
+  await rig.pass();
   calls.made[0]?.resolve('A');
   await rig.pass();
   const late = askFor(memory, 'a');
@@ -73,6 +77,7 @@ it('OA1: an answer that came while another asker waited for its turn takes no ca
 it('OA2: a call that nobody waits for any more is answered, or shared again, within its time', async () => {
   const { rig, calls, memory } = await manual({ graceMs: 1_000 });
   const [gone, shared] = [askFor(memory, 'a'), askFor(memory, 'b')];
+  await rig.pass();
   gone.leave();
   shared.leave();
   await rig.pass(999);
@@ -89,17 +94,28 @@ it('OA2: a call that nobody waits for any more is answered, or shared again, wit
 
 it('a call that nobody waits for is aborted after its time, and whoever asks then makes a new one', async () => {
   const { rig, calls, memory } = await manual({ graceMs: 1_000 });
-  askFor(memory, 'a').leave();
+  const gone = askFor(memory, 'a');
+  await rig.pass();
+  gone.leave();
   await rig.pass(1_000);
   expect(calls.made[0]?.context.signal.aborted).toBe(true);
   expect(askFor(memory, 'a').isShared).toBe(false);
+  await rig.pass();
   expect(calls.made).toHaveLength(2);
 });
 
+it('a call whose asker leaves before it begins is not made', async () => {
+  const { rig, calls, memory } = await manual();
+  askFor(memory, 'a').leave();
+  await rig.pass();
+  expect([calls.made, memory.isInFlight(memory.identify('a'))]).toEqual([[], false]);
+});
+
 it('a call that takes too long is aborted at once', async () => {
-  const { calls, memory } = await manual();
+  const { rig, calls, memory } = await manual();
   const reason = new Error('too long');
   const asked = askFor(memory, 'a');
+  await rig.pass();
   const signal = calls.made[0]?.context.signal;
   asked.leave(reason);
   expect([signal?.aborted, signal?.reason]).toEqual([true, reason]);
@@ -109,8 +125,9 @@ it('a call that takes too long is aborted at once', async () => {
 it('is quiet once the calls in flight are answered or aborted', async () => {
   const { rig, calls, memory } = await manual({ graceMs: 1_000 });
   const order: string[] = [];
-  askFor(memory, 'a').leave();
-  askFor(memory, 'b').leave();
+  const gone = ['a', 'b'].map((record) => askFor(memory, record));
+  await rig.pass();
+  for (const { leave } of gone) leave();
   void memory.quiet().then(() => order.push('quiet'));
   calls.made[0]?.resolve('A');
   await rig.pass(999);
@@ -149,6 +166,7 @@ describe('the key of a record', () => {
   it('is what the user says, and must be a text', async () => {
     const { rig, calls, memory } = await manual({ keyOf: (record) => (record as { id: unknown }).id });
     askFor(memory, { id: 'x', at: 1 });
+    await rig.pass();
     calls.made[0]?.resolve('X');
     await rig.pass();
     expect(recalled(memory, { id: 'x', at: 2 })).toBe('X');
@@ -169,6 +187,7 @@ describe('the key of a record', () => {
 it('an answer that is no plain data fails the call, and says what to do', async () => {
   const { rig, calls, memory } = await manual();
   const asked = askFor(memory, 'a');
+  await rig.pass();
   calls.made[0]?.resolve({ text: () => 'a' });
   await rig.pass();
   const message =
@@ -190,11 +209,13 @@ it('errors are remembered only if asked for, and only the final one', async () =
 it('answers before a time are not used where they are unwanted', async () => {
   const { rig, calls, store, memory } = await manual();
   askFor(memory, 'a');
+  await rig.pass();
   calls.made[0]?.resolve('old');
   await rig.pass(10);
   const since = rig.memory(store, { fn: calls.fn, sinceMs: rig.environment.clock.epochMs() });
   expect(recalled(since, 'a')).toBeUndefined();
   const asked = askFor(since, 'a');
+  await rig.pass();
   calls.made[1]?.resolve('new');
   await rig.pass();
   expect([asked.outcomes, recalled(since, 'a')]).toEqual([[answered('new')], 'new']);

@@ -86,7 +86,7 @@ export class StoreRig {
             new Promise<CallOutcome>((resolve) => {
               const identity = memory.identify(record);
               const known = memory.recall(identity);
-              if (known === undefined) memory.ask(identity, record, 0, resolve);
+              if (known === undefined) memory.ask(identity, record, 0, { begun: () => {}, settled: resolve });
               else resolve(known);
             }),
         ),
