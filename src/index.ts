@@ -1,5 +1,6 @@
 // Jobs
 export { Job, type JobOptions, type SourceOptions } from './api/job.ts';
+export { type DefinedJob, defineJob, type JobParams } from './api/define-job.ts';
 export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
 export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
@@ -212,7 +213,7 @@ export {
   RecordNotSerializableError,
   SpillError,
 } from './errors/result-errors.ts';
-export { IllegalStateError, InvalidArgumentError, JobValidationError } from './errors/usage-errors.ts';
+export { IllegalStateError, InvalidArgumentError, JobModuleError, JobValidationError } from './errors/usage-errors.ts';
 export { CallCostError, RetryAfterError } from './operators/calls/call-errors.ts';
 export { AnswerNotRememberedError, AnswersInUseError } from './operators/answers/answer-errors.ts';
 export {

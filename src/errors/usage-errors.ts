@@ -29,6 +29,19 @@ export class JobValidationError extends KintsugiError {
   }
 }
 
+/** A job module cannot be loaded, or does not export a job. The message says what to do; `cause` is what it threw. */
+export class JobModuleError extends KintsugiError {
+  readonly code = 'JOB_MODULE';
+  override readonly recovery = 'never';
+  /** Its path, as it was given. */
+  readonly file: string;
+
+  constructor(file: string, problem: string, remedy: string, options?: { cause?: unknown }) {
+    super(`${file} ${problem}. ${remedy}`, options);
+    this.file = file;
+  }
+}
+
 /** A call that is not allowed in the current state: a bug in the caller, or in the engine if it is the caller. */
 export class IllegalStateError extends KintsugiError {
   readonly code = 'ILLEGAL_STATE';

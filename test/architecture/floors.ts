@@ -14,7 +14,7 @@ export interface Part {
 const rules = ['failover', 'checkpoint', 'scheduling', 'journal'];
 const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
 const below4 = ['kernel', 'graph', ...rules, ...streams];
-const engine = [...below4, 'actors', 'machines', 'executors', 'run', 'api', 'inspector'];
+const engine = [...below4, 'actors', 'machines', 'executors', 'run', 'api', 'metrics', 'inspector'];
 
 const rule: Part = { floor: 2, imports: ['kernel', 'graph'], xstate: false, rxjs: false, isPure: true };
 const stream: Part = { floor: 3, imports: below4, xstate: false, rxjs: true, isPure: false };
@@ -45,6 +45,8 @@ export const partByName: Readonly<Record<string, Part>> = {
   run: { ...top, floor: 7, imports: [...below4, 'actors', 'machines', 'executors'] },
   api: top,
   inspector: top,
+  metrics: { ...top, imports: [...below4, 'actors', 'machines', 'executors', 'run', 'api'], xstate: false },
+  cli: { ...top, floor: 9 },
   index: top,
   testing: { floor: 'door', imports: [...engine, 'index'], xstate: true, rxjs: true, isPure: false },
 };
@@ -67,6 +69,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
   run: { '.': ['folds', 'identity', 'durable'], folds: [], identity: ['.'], durable: ['.', 'folds', 'identity'] },
   api: { '.': ['explain'], explain: ['.'] },
+  cli: { '.': ['commands', 'progress'], commands: ['.', 'progress'], progress: ['.'] },
   partitions: {
     '.': ['records'],
     records: ['.'],

@@ -1,0 +1,116 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { JobModuleError } from '../errors/usage-errors.ts';
+import { toError } from '../errors/thrown-value.ts';
+import { propertyOf, show } from '../foreign-value.ts';
+import { nearestName } from '../nearest-name.ts';
+import { type DefinedJob, defineJob, isDefinedJob, isJob, type JobParams, makeJob } from './define-job.ts';
+import type { Job } from './job.ts';
+
+/** A job that was made from a module. */
+export interface LoadedJob {
+  readonly job: Job;
+  /** Given parameters that the definition has not read, and the names of those that it has. */
+  readonly unreadParams: readonly string[];
+  readonly readParams: readonly string[];
+}
+
+const example = `End it with
+  export default defineJob((params) => {
+    const job = Job.create('…');
+    …
+    return job;
+  });`;
+
+/**
+ * Loads a module and makes its job.
+ * @throws JobModuleError (as a rejection) if it cannot be loaded or exports no job; what its definition throws
+ */
+export async function loadJob(file: string, params: JobParams): Promise<LoadedJob> {
+  const defined = definedIn(file, await importModule(file));
+  const readParams = new Set<string>();
+  const job = makeJob(defined, params, (name) => readParams.add(name));
+  const unreadParams = Object.keys(params).filter((name) => !readParams.has(name));
+  return { job, unreadParams, readParams: [...readParams] };
+}
+
+/**
+ * Imports a module by its path, TypeScript too.
+ * @throws JobModuleError (as a rejection)
+ */
+export async function importModule(file: string): Promise<unknown> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new JobModuleError(file, 'does not exist', remedyForMissing(file));
+  if (isTypeScript(path)) await prepareTypeScript(file, path);
+  try {
+    return (await import(pathToFileURL(path).href)) as unknown;
+  } catch (thrown) {
+    const cause = toError(thrown);
+    throw new JobModuleError(file, `cannot be loaded: ${show(cause)}`, remedyFor(cause), { cause });
+  }
+}
+
+/** The default export of a module. A transpiled CommonJS module has it one level deeper. */
+export function defaultExportOf(module: unknown): unknown {
+  const exported = propertyOf(module, 'default');
+  return propertyOf(exported, '__esModule') === true ? propertyOf(exported, 'default') : exported;
+}
+
+function definedIn(file: string, module: unknown): DefinedJob {
+  const exported = defaultExportOf(module);
+  if (isDefinedJob(exported)) return exported;
+  if (isJob(exported)) return defineJob(exported);
+  if (exported === undefined) throw new JobModuleError(file, 'has no default export', example);
+  const what = typeof exported === 'function' ? 'a function that defineJob was not given' : show(exported);
+  throw new JobModuleError(file, `exports no job but ${what}`, example);
+}
+
+function isTypeScript(path: string): boolean {
+  return /\.[cm]?tsx?$/.test(path);
+}
+
+/** Lets the process import TypeScript: by `tsx`, if the project or this package has it, or as Node itself does it. */
+async function prepareTypeScript(file: string, path: string): Promise<void> {
+  const tsx = [path, import.meta.filename].map(tsxFrom).find((found) => found !== undefined);
+  if (tsx !== undefined) {
+    // As `node --import tsx` does.
+    await import(pathToFileURL(tsx).href);
+    return;
+  }
+  // Node ≥ 22.18 strips types by itself.
+  if (Boolean(propertyOf(process.features, 'typescript'))) return;
+  throw new JobModuleError(
+    file,
+    `is TypeScript, which Node ${process.version} does not read`,
+    'Install tsx beside it (npm install --save-dev tsx), use Node 22.18 or later, or compile it first',
+  );
+}
+
+function tsxFrom(place: string): string | undefined {
+  try {
+    return createRequire(place).resolve('tsx');
+  } catch {
+    return undefined;
+  }
+}
+
+function remedyForMissing(file: string): string {
+  const directory = dirname(file);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const near = nearestName(basename(file), names);
+  return near === undefined ? 'Check the path' : `Did you mean ${join(directory, near)}?`;
+}
+
+function remedyFor(cause: Error): string {
+  switch (propertyOf(cause, 'code')) {
+    case 'ERR_MODULE_NOT_FOUND':
+    case 'MODULE_NOT_FOUND':
+      return 'Install what is missing, or correct the import';
+    case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
+      return 'Install tsx (npm install --save-dev tsx), which reads all of TypeScript';
+    default:
+      return 'Correct the module; node can tell more (`node --import tsx` for TypeScript)';
+  }
+}

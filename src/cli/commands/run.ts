@@ -1,0 +1,103 @@
+import { explain } from '../../api/explain/explain.ts';
+import type { JobRun } from '../../run/job-run.ts';
+import { defineCommand } from '../command.ts';
+import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
+import { errorReport, exitCodeOf } from '../error-report.ts';
+import { type CancelSignal, type ExitCode, exitCodes } from '../exit-code.ts';
+import { jobGiven, jobOptions, runOptionsGiven } from '../job-options.ts';
+import { JsonView, jsonLine } from '../progress/json-view.ts';
+import { LiveView } from '../progress/live-view.ts';
+import { PlainView } from '../progress/plain-view.ts';
+import type { RunView, ViewedRun } from '../progress/run-view.ts';
+import { explainGiven } from './explain.ts';
+
+const name = 'run';
+
+/** `kintsugi run` */
+export const runCommand = defineCommand({
+  name,
+  operands: ['job.ts'],
+  about: 'run the job of a module',
+  details: `The module exports its job: export default defineJob((params) => job).
+Progress, failures and the receipt go to stderr, so that a job may write to stdout.
+Ctrl-C cancels the job and waits until its files are closed; again, it ends the process at once.
+Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130 canceled by Ctrl-C.`,
+  options: {
+    ...jobOptions,
+    'dry-run': { type: 'boolean', about: 'only say what would run, and what it would take over from --state' },
+    json: { type: 'boolean', about: 'events, progress and the end as lines of JSON on stdout' },
+  },
+  async run({ values, operands }, io) {
+    const job = await jobGiven(operands[0] as string, values, io, name);
+    const options = await runOptionsGiven(values, name);
+    if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
+    const { vertices } = explain(job);
+    const controller = new AbortController();
+    const run = job.run({ ...options, signal: controller.signal });
+    const viewed = { run, vertices, clock: io.environment.clock };
+    const view = values.json === true ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
+    return await shown(run, view, controller, { json: values.json === true, state: values.state }, io);
+  },
+});
+
+interface Asked {
+  readonly json: boolean;
+  readonly state: string | undefined;
+}
+
+/** Shows a run until it has ended. */
+async function shown(
+  run: JobRun,
+  view: RunView,
+  controller: AbortController,
+  asked: Asked,
+  io: CommandIo,
+): Promise<ExitCode> {
+  let canceledBy: CancelSignal | undefined;
+  const events = run.events$.subscribe((event) => view.next(event));
+  const stopListening = io.onCancel((signal) => {
+    canceledBy = signal;
+    controller.abort(new Error(signal));
+    view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
+  });
+  let failure: unknown;
+  try {
+    await run.result;
+  } catch (error) {
+    failure = error;
+  } finally {
+    stopListening();
+    events.unsubscribe();
+    view.end();
+  }
+  const code = codeOf(failure, canceledBy);
+  if (asked.json)
+    io.stdout.write(jsonLine({ type: 'end', status: run.status, exitCode: code, receipt: run.receipt() }));
+  else io.stderr.write(`${run.receipt().toString()}\n`);
+  if (failure !== undefined) reportEnd(failure, canceledBy, asked, io);
+  return code;
+}
+
+function viewOf(viewed: ViewedRun, { stderr, env }: CommandIo): RunView {
+  return isRedrawable(stderr, env)
+    ? new LiveView(viewed, stderr, colorsOf(stderr, env))
+    : new PlainView(viewed, stderr);
+}
+
+function codeOf(failure: unknown, canceledBy: CancelSignal | undefined): ExitCode {
+  if (failure === undefined) return exitCodes.done;
+  return canceledBy === undefined ? exitCodeOf(failure) : exitCodes[canceledBy];
+}
+
+function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { state }: Asked, io: CommandIo): void {
+  const colors = colorsOf(io.stderr, io.env);
+  const again =
+    state === undefined
+      ? 'Nothing of it is kept. With --state DIR the next run would continue where this one ended.'
+      : `Run it again, with the same command: ${state} has what had finished, and the answers that were paid for.`;
+  if (canceledBy !== undefined) {
+    io.stderr.write(`${colors.yellow(`Canceled by ${canceledBy}.`)} ${again}\n`);
+    return;
+  }
+  io.stderr.write(errorReport(failure, colors, again));
+}

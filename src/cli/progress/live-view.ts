@@ -1,0 +1,95 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { Logger } from '../../environment.ts';
+import type { Colors, TextSink } from '../command-io.ts';
+import { LiveBlock } from './live-block.ts';
+import { progressTable } from './progress-table.ts';
+import { RunProgress } from './run-progress.ts';
+import { messagesOf, repeat, type RunView, type ViewedRun } from './run-view.ts';
+import { printable } from './text-width.ts';
+
+const redrawMs = 250;
+
+/** Messages that a redraw shows in full; of a storm of failures it shows the first, and their number. */
+const mostMessages = 6;
+
+/** A line per vertex at the bottom of the terminal, redrawn in place; failures and decisions above it. */
+export class LiveView implements RunView {
+  readonly #viewed: ViewedRun;
+  readonly #sink: TextSink;
+  readonly #colors: Colors;
+  readonly #block: LiveBlock;
+  readonly #progress: RunProgress;
+  readonly #stop: () => void;
+  #messages: string[] = [];
+  #further = 0;
+
+  constructor(viewed: ViewedRun, sink: TextSink, colors: Colors) {
+    this.#viewed = viewed;
+    this.#sink = sink;
+    this.#colors = colors;
+    this.#block = new LiveBlock(sink);
+    this.#progress = new RunProgress(viewed.vertices);
+    this.#stop = repeat(viewed.clock, redrawMs, () => this.#redraw());
+  }
+
+  next(event: JobEvent): void {
+    this.#progress.next(event);
+    // The head shows it.
+    if (event.type === 'job.statusChanged') return;
+    for (const [level, message] of messagesOf(this.#viewed.run.job, event)) {
+      if (this.#messages.length < mostMessages) this.#messages.push(this.#colorOf(level)(printable(message)));
+      else this.#further++;
+    }
+  }
+
+  note(text: string): void {
+    this.#messages.push(text);
+    this.#redraw();
+  }
+
+  /** Something else is about to be written to the terminal. */
+  makeRoom(): void {
+    this.#block.clear();
+  }
+
+  end(): void {
+    this.#stop();
+    this.#block.clear();
+    this.#flush();
+  }
+
+  #redraw(): void {
+    const { run, vertices, clock } = this.#viewed;
+    const receipt = run.receipt();
+    this.#progress.sample(receipt, clock.now());
+    const snapshot = run.snapshot();
+    if (this.#messages.length > 0) this.#block.clear();
+    this.#flush();
+    const head = {
+      job: run.job,
+      status: snapshot.restarting ? 'restarting' : snapshot.status,
+      elapsedMs: receipt.durationMs,
+      failures: snapshot.failures,
+    };
+    const { columns, lines } = this.#block;
+    this.#block.draw(
+      progressTable(head, this.#progress.rows(), {
+        columns,
+        lines: Math.min(lines, vertices.length + 2),
+        colors: this.#colors,
+      }),
+    );
+  }
+
+  #flush(): void {
+    for (const message of this.#messages) this.#sink.write(`${message}\n`);
+    if (this.#further > 0) this.#sink.write(this.#colors.dim(`… and ${this.#further} more messages\n`));
+    this.#messages = [];
+    this.#further = 0;
+  }
+
+  #colorOf(level: keyof Logger): (text: string) => string {
+    if (level === 'error') return this.#colors.red;
+    return level === 'warn' ? this.#colors.yellow : this.#colors.dim;
+  }
+}

@@ -1,0 +1,42 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { Clock, Logger } from '../../environment.ts';
+import { logEvent } from '../../run/folds/log-event.ts';
+import type { JobRun } from '../../run/job-run.ts';
+
+/** A run, and what its views need of it. */
+export interface ViewedRun {
+  readonly run: Pick<JobRun, 'job' | 'status' | 'snapshot' | 'receipt'>;
+  readonly vertices: readonly { readonly id: string; readonly parallelism: number }[];
+  readonly clock: Clock;
+}
+
+/** Shows a run while it is under way. */
+export interface RunView {
+  next(event: JobEvent): void;
+  /** Shows a line of the command itself. */
+  note(text: string): void;
+  /** The run is over: stops the view, which leaves what is for good. */
+  end(): void;
+}
+
+/** The log lines of an event, for people: level and message. */
+export function messagesOf(job: string, event: JobEvent): readonly (readonly [keyof Logger, string])[] {
+  const lines: [keyof Logger, string][] = [];
+  const take = (level: keyof Logger) => (message: string) => void lines.push([level, message]);
+  logEvent({ debug: take('debug'), info: take('info'), warn: take('warn'), error: take('error') }, job, event);
+  return lines;
+}
+
+/** Calls `callback` every `everyMs` until the returned function is called; does not keep the process alive. */
+export function repeat(clock: Clock, everyMs: number, callback: () => void): () => void {
+  let timer: unknown;
+  const start = (): void => {
+    timer = clock.setTimeout(() => {
+      start();
+      callback();
+    }, everyMs);
+    (timer as { unref?: () => void } | undefined)?.unref?.();
+  };
+  start();
+  return () => clock.clearTimeout(timer);
+}

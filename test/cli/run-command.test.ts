@@ -1,0 +1,232 @@
+import { CliProject } from './cli-project.ts';
+
+const jobs: Readonly<Record<string, string>> = {
+  'ratings.ts': `
+    import { defineJob, fromArray, Job, toJsonLinesFile } from 'kintsugi';
+    enum Step { One = 1 }
+    export default defineJob<'count' | 'out'>(({ count = '100', out = 'out.jsonl' }) => {
+      const job = Job.create('ratings');
+      job
+        .source('reviews', fromArray(Array.from({ length: Number(count) }, (_, n) => ({ product: n % 7, stars: Step.One }))))
+        .keyBy(({ product }) => product)
+        .reduce((a, b) => ({ product: a.product, stars: a.stars + b.stars }), { uid: 'sums' })
+        .sink('ratings', toJsonLinesFile(out));
+      return job;
+    });`,
+  'fails.mjs': `
+    import { collect, defineJob, fromArray, Job } from 'kintsugi';
+    export default defineJob(() => {
+      const job = Job.create('hopeless');
+      job.source('words', fromArray(['gold', 'dust'])).map(weigh).sink('out', collect());
+      return job;
+    });
+    function weigh(word) {
+      if (word === 'dust') throw new TypeError('dust has no weight');
+      return word.length;
+    }`,
+  'mends.mjs': `
+    import { collect, defineJob, fromArray, Job } from 'kintsugi';
+    let failures = 0;
+    const job = Job.create('mended');
+    job
+      .source('words', fromArray(['gold', 'dust']))
+      .rebalance({ exchange: 'blocking' })
+      .map((word) => { if (failures++ === 0) throw new Error('only once'); return word; }, { uid: 'weigh' })
+      .sink('out', collect());
+    export default defineJob(job);`,
+  'pipes.mjs': `
+    import { defineJob, forEach, fromArray, Job } from 'kintsugi';
+    const job = Job.create('pipe');
+    job.source('words', fromArray(['gold', 'dust'])).sink('out', forEach((word) => { console.log(word); }));
+    export default defineJob(job);`,
+  // Its third call waits until there is a file `go-on`.
+  'paid.mjs': `
+    import { existsSync } from 'node:fs';
+    import { defineJob, fromArray, Job, toJsonLinesFile } from 'kintsugi';
+    const call = async (n) => {
+      if (n === 2 && !existsSync('go-on')) {
+        console.log('in its third call');
+        while (!existsSync('go-on')) await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return n;
+    };
+    const job = Job.create('paid');
+    job
+      .source('numbers', fromArray([0, 1, 2, 3]))
+      .mapAsync(call, { uid: 'call', concurrency: 1, remember: true })
+      .sink('out', toJsonLinesFile('paid.jsonl'));
+    export default defineJob(job);`,
+  'no-default.mjs': 'export const job = 1;',
+  'not-defined.mjs': 'export default () => 1;',
+  'throws.mjs': `
+    const setting = () => { throw new RangeError('SETTING is not set'); };
+    setting();`,
+  'no-job.mjs': "import { defineJob } from 'kintsugi'; export default defineJob(async () => {});",
+  'bad-import.mjs': "import 'no-such-package'; export default 1;",
+};
+
+let project: CliProject;
+
+beforeAll(async () => {
+  project = await CliProject.create();
+  for (const [file, text] of Object.entries(jobs)) project.write(file, text);
+});
+
+afterAll(() => project.remove('.'));
+
+describe('kintsugi run', () => {
+  it('runs the job of a TypeScript module with its parameters, and ends with its receipt', async () => {
+    const { code, stdout, stderr } = await project.run([
+      'run',
+      'ratings.ts',
+      '--param',
+      'count=14',
+      '--param=out=a.jsonl',
+    ]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toMatch(/^ratings: 1 task in \d+ ms, 0 failures$/m);
+    const sums = project
+      .read('a.jsonl')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(sums).toHaveLength(7);
+    expect(sums).toEqual(expect.arrayContaining([{ product: 3, stars: 2 }]));
+  });
+
+  it('leaves stdout to the job, and writes no control characters to what is no terminal', async () => {
+    const { code, stdout, stderr } = await project.run(['run', 'pipes.mjs']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'gold\ndust\n' });
+    expect(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
+  });
+
+  it('tells of a failure and of the restart that mends it', async () => {
+    const { code, stderr } = await project.run(['run', 'mends.mjs', '--strategy', 'restart-individual']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/weigh\[0\] failed: only once/);
+    expect(stderr).toMatch(/1 task restarts in/);
+    expect(stderr).toMatch(/restarted 1 of 2 tasks/);
+  });
+
+  it.each<[what: string, args: readonly string[], code: number, says: readonly (string | RegExp)[]]>([
+    ['a job that fails', ['fails.mjs'], 1, [/dust has no weight/, /at weigh \(.*fails\.mjs:9/, /With --state DIR/]],
+    ['no module', [], 2, [/job\.ts is missing/, /See: kintsugi run --help/]],
+    ['a module that does not exist', ['ratins.ts'], 2, [/ratins\.ts does not exist/, /Did you mean ratings\.ts\?/]],
+    ['no default export', ['no-default.mjs'], 2, [/has no default export/, /export default defineJob\(\(params\)/]],
+    ['another default export', ['not-defined.mjs'], 2, [/exports no job/, /export default defineJob\(\(params\)/]],
+    ['a definition without a job', ['no-job.mjs'], 2, [/the job itself \(end the function with `return job`/]],
+    [
+      'a module that throws',
+      ['throws.mjs'],
+      2,
+      [/RangeError: SETTING is not set/, /at setting \(.*throws\.mjs:2/, /Correct the module/],
+    ],
+    ['a missing package', ['bad-import.mjs'], 2, [/no-such-package/, /Install what is missing/]],
+    ['an unknown option', ['ratings.ts', '--parm', 'a=1'], 2, [/no option --parm: did you mean --param\?/]],
+    ['an option without its value', ['ratings.ts', '--state', '--json'], 2, [/--state needs a value: --state DIR/]],
+    ['a parameter without a value', ['ratings.ts', '--param', 'count'], 2, [/--param count: expected NAME=VALUE/]],
+    ['one argument too many', ['ratings.ts', 'more.ts'], 2, [/"more\.ts" is one argument too many/]],
+    ['an unknown strategy', ['ratings.ts', '--strategy', 'restart-some'], 2, [/There is no strategy "restart-some"/]],
+    ['a rerun of nothing', ['ratings.ts', '--rerun'], 2, [/--rerun needs --state DIR/]],
+    [
+      'a policy that does not exist',
+      ['ratings.ts', '--state', 's', '--resume', 'perhaps'],
+      2,
+      [/"auto" or "require" or "never"/],
+    ],
+    [
+      'nothing to resume',
+      ['ratings.ts', '--state', 'empty', '--resume', 'require'],
+      1,
+      [/nothing of job "ratings" to continue/],
+    ],
+  ])('%s', async (_, args, code, says) => {
+    const ended = await project.run(['run', ...args]);
+    for (const text of says) expect(ended.stderr).toMatch(text);
+    expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code, stdout: '' });
+  });
+
+  it('warns of a parameter that the job does not read', async () => {
+    const { code, stderr } = await project.run(['run', 'ratings.ts', '--param', 'cuont=14']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/has not read the parameter cuont: did you mean count\?/);
+  });
+
+  it('with --json writes events and the end, a line each', async () => {
+    const { code, stdout } = await project.run(['run', 'fails.mjs', '--json']);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(code).toBe(1);
+    expect(lines[0]).toMatchObject({ type: 'event', event: { type: 'job.statusChanged' } });
+    const failed = lines.find(({ event }) => (event as { type?: string } | undefined)?.type === 'task.failed');
+    expect(failed).toMatchObject({ event: { cause: { name: 'TypeError', message: 'dust has no weight' } } });
+    expect(lines.at(-1)).toMatchObject({ type: 'end', status: 'failed', exitCode: 1, receipt: { job: 'hopeless' } });
+  });
+});
+
+describe('a signal', () => {
+  beforeEach(() => project.remove('go-on'));
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s cancels the run behind its calls; the state directory continues it', async (signal, code) => {
+    const state = `state-${signal}`;
+    const args = ['run', 'paid.mjs', '--state', state];
+    const first = project.start(args);
+    await first.wrote('in its third call');
+    first.child.kill(signal);
+    await first.wrote(`${signal}: canceling`);
+    project.write('go-on', '');
+    const canceled = await first.ended;
+    expect(canceled.code).toBe(code);
+    expect(canceled.stderr).toContain(`Canceled by ${signal}. Run it again, with the same command: ${state} has`);
+    const again = await project.run(args);
+    expect(again.code).toBe(0);
+    expect(again.stderr).toMatch(/calls made: 1; answers re-used: 3/);
+    expect(project.read('paid.jsonl')).toBe('0\n1\n2\n3\n');
+  });
+
+  it('a second SIGINT ends the process at once', async () => {
+    const { child, wrote, ended } = project.start(['run', 'paid.mjs']);
+    await wrote('in its third call');
+    child.kill('SIGINT');
+    await wrote('SIGINT: canceling');
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: undefined, signal: 'SIGINT' });
+  });
+
+  it('a state directory in use is told by an exit code of its own', async () => {
+    const args = ['run', 'paid.mjs', '--state', 'shared'];
+    const first = project.start(args);
+    await first.wrote('in its third call');
+    const second = await project.run(args);
+    expect(second.code).toBe(3);
+    expect(second.stderr).toMatch(/is in use: run \w+ of job "paid", in process \d+/);
+    project.write('go-on', '');
+    expect((await first.ended).code).toBe(0);
+  });
+});
+
+describe('without tsx', () => {
+  it('a TypeScript module runs where Node strips types, and elsewhere the error says what to install', async () => {
+    const bare = await CliProject.create({ packages: [] });
+    try {
+      bare.write(
+        'job.ts',
+        (jobs['ratings.ts'] as string).replace('enum Step { One = 1 }', 'const Step = { One: 1 } as const;'),
+      );
+      const { code, stderr } = await bare.run(['run', 'job.ts']);
+      const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+      if (strips) expect(code).toBe(0);
+      else {
+        expect(code).toBe(2);
+        expect(stderr).toMatch(/job\.ts is TypeScript, which Node v\S+ does not read\. Install tsx beside it/);
+      }
+    } finally {
+      bare.remove('.');
+    }
+  });
+});
