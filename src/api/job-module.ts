@@ -80,7 +80,7 @@ async function prepareTypeScript(file: string, path: string): Promise<void> {
     return;
   }
   // Node ≥ 22.18 strips types by itself.
-  if (Boolean(propertyOf(process.features, 'typescript'))) return;
+  if (propertyOf(process.features, 'typescript')) return;
   throw new JobModuleError(
     file,
     `is TypeScript, which Node ${process.version} does not read`,

@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -27,6 +29,15 @@ const job = Job.create('words');
 const lengths = collect();
 job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
 job.run().result.then(() => console.log(lengths.records.join(' ')));
+`;
+const jobModule = `
+import { defineJob, forEach, fromArray, Job } from 'kintsugi';
+const job = Job.create('words');
+job
+  .source('words', fromArray(['gold', 'dust', 'lacquer']))
+  .map((word) => word.length)
+  .sink('lengths', forEach((length) => { console.log(length); }));
+export default defineJob(job);
 `;
 const typed = `
 import { collect, fromArray, Job, type JobRun } from 'kintsugi';
@@ -88,6 +99,7 @@ describe('the package', () => {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/testing/index.js',
+    'dist/cli/bin.js',
     'README.md',
     'docs/running.md',
     'LICENSE',
@@ -106,6 +118,12 @@ describe('the package', () => {
       'package.json',
       'src',
     ]);
+  });
+
+  it('has a command that the system can start', () => {
+    const bin = join(unpacked, 'dist', 'cli', 'bin.js');
+    expect(readFileSync(bin, 'utf8').split('\n')[0]).toBe('#!/usr/bin/env node');
+    if (process.platform !== 'win32') accessSync(bin, constants.X_OK);
   });
 
   it('contains the targets of its source maps', () => {
@@ -135,6 +153,17 @@ describe('a fresh project', () => {
     const home = project(file, { [file]: text });
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
+  });
+
+  it('runs the job of a module by its command', () => {
+    const home = project('command', { 'job.mjs': jobModule });
+    const bin = join(home, 'node_modules', 'kintsugi', 'dist', 'cli', 'bin.js');
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', 'job.mjs'], options);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '4\n4\n7\n' });
+    expect(stderr).toMatch(/^words: 1 task in \d+ ms, 0 failures$/m);
+    const { version } = manifest as unknown as { version: string };
+    expect(execFileSync(process.execPath, [bin, '--version'], options)).toBe(`${version}\n`);
   });
 
   it.each([
