@@ -15,6 +15,7 @@ const config: Config = {
     // One file instead of two hundred, which every test file would load for itself.
     '^rxjs$': '<rootDir>/node_modules/rxjs/dist/bundles/rxjs.umd.js',
     '^kintsugi$': '<rootDir>/src/index.ts',
+    '^kintsugi/inspect$': '<rootDir>/src/inspector/index.ts',
     '^kintsugi/testing$': '<rootDir>/src/testing/index.ts',
   },
   transform: {

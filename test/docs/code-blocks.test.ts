@@ -23,6 +23,7 @@ const blocks = files.flatMap((file) => codeBlocks(file, readFileSync(join(root, 
 /** The imports of a user, and their source files. */
 const entries: Record<string, string> = {
   kintsugi: join(root, 'src', 'index.ts'),
+  'kintsugi/inspect': join(root, 'src', 'inspector', 'index.ts'),
   'kintsugi/testing': join(root, 'src', 'testing', 'index.ts'),
 };
 

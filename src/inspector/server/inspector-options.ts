@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { checkBoolean, checkOptions, type OptionNames } from '../../options.ts';
+import { checkBoolean, checkInteger, checkOptions, type OptionNames } from '../../options.ts';
 import { drawToken } from './access.ts';
 
 /** Options of an inspector. */
@@ -53,26 +53,14 @@ const inspectorOptionNames: OptionNames<InspectorOptions> = {
 
 const { basePath: _, ...namesWithoutPath } = inspectorOptionNames;
 
-/** The names of the options of `inspect`. */
-export const inspectOptionNames: OptionNames<InspectOptions> = { ...namesWithoutPath, port: true, keepOpen: true };
+const inspectOptionNames: OptionNames<InspectOptions> = { ...namesWithoutPath, port: true, keepOpen: true };
 
 /** @throws InvalidArgumentError for the first invalid option */
 export function resolveInspectorOptions(options: InspectorOptions): ResolvedInspectorOptions {
   checkOptions('inspector', options, inspectorOptionNames);
-  const isProduction = process.env['NODE_ENV'] === 'production';
+  checkValues(options);
   const { basePath = '', token = drawToken(), allowedHosts = [], allowSend = false } = options;
-  const { allowBreaking = !isProduction } = options;
-  checkBoolean('allowBreaking', allowBreaking);
-  checkBoolean('allowSend', allowSend);
-  if (typeof token !== 'string' || token.length < 16 || !/^[\w.~-]+$/.test(token)) {
-    throw new InvalidArgumentError('token', '(left out)', '16 or more letters, digits, `-`, `_`, `.` or `~`');
-  }
-  if (typeof basePath !== 'string' || !/^(\/[\w.~-]+)*\/?$/.test(basePath)) {
-    throw new InvalidArgumentError('basePath', basePath, 'a path such as "/inspector"');
-  }
-  if (!Array.isArray(allowedHosts) || !allowedHosts.every(isHostname)) {
-    throw new InvalidArgumentError('allowedHosts', allowedHosts, 'host names without a port: ["jobs.example.com"]');
-  }
+  const { allowBreaking = process.env['NODE_ENV'] !== 'production' } = options;
   return {
     basePath: basePath.replace(/\/$/, ''),
     token,
@@ -82,6 +70,30 @@ export function resolveInspectorOptions(options: InspectorOptions): ResolvedInsp
   };
 }
 
+/** @throws InvalidArgumentError for the first invalid option of `inspect` */
+export function checkInspectOptions(options: InspectOptions): void {
+  checkOptions('inspect', options, inspectOptionNames);
+  checkValues(options);
+  const { port = 0, keepOpen = false } = options;
+  checkInteger('port', port, 0, 65_535);
+  checkBoolean('keepOpen', keepOpen);
+}
+
+function checkValues(options: InspectorOptions): void {
+  const { basePath = '', token, allowedHosts = [], allowBreaking = false, allowSend = false } = options;
+  checkBoolean('allowBreaking', allowBreaking);
+  checkBoolean('allowSend', allowSend);
+  if (token !== undefined && !(typeof token === 'string' && /^[\w.~-]{16,}$/.test(token))) {
+    throw new InvalidArgumentError('token', '(left out)', '16 or more letters, digits, `-`, `_`, `.` or `~`');
+  }
+  if (typeof basePath !== 'string' || !/^(\/[\w.~-]+)*\/?$/.test(basePath)) {
+    throw new InvalidArgumentError('basePath', basePath, 'a path such as "/inspector"');
+  }
+  if (!Array.isArray(allowedHosts) || !allowedHosts.every(isHostname)) {
+    throw new InvalidArgumentError('allowedHosts', allowedHosts, 'host names without a port: ["jobs.example.com"]');
+  }
+}
+
 function isHostname(given: unknown): boolean {
-  return typeof given === 'string' && URL.canParse(`http://${given}`) && new URL(`http://${given}`).host === given;
+  return typeof given === 'string' && URL.canParse(`http://${given}`) && new URL(`http://${given}`).hostname === given;
 }

@@ -1,11 +1,11 @@
 import type { AccessNeeds } from './access.ts';
 import { answer, jsonAnswer, RefusedRequest, textAnswer } from './answer.ts';
-import type { InspectedRun } from './inspected-run.ts';
+import type { InspectedRun } from './runs/inspected-run.ts';
 import type { PageFiles } from './page-files.ts';
 import { jsonBody } from './request-body.ts';
 import type { Route, RouteCall } from './route.ts';
-import { runActions } from './run-actions.ts';
-import type { ListedRun, RunList } from './run-list.ts';
+import { runActions } from './runs/run-actions.ts';
+import type { ListedRun, RunList } from './runs/run-list.ts';
 
 /** What the routes need. */
 export interface RoutesContext {

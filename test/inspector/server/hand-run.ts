@@ -1,9 +1,9 @@
 import type { RestartScope } from '../../../src/api/explain/restart-scope.ts';
 import type { ExecutionVertexId } from '../../../src/ids.ts';
 import type { RecordingLine } from '../../../src/inspector/recording/recording-line.ts';
-import type { InspectedRun, RunSummary } from '../../../src/inspector/server/inspected-run.ts';
-import type { RunLines } from '../../../src/inspector/server/line-feed.ts';
-import type { ActionSubject, RunControls } from '../../../src/inspector/server/run-actions.ts';
+import type { InspectedRun, RunSummary } from '../../../src/inspector/server/runs/inspected-run.ts';
+import type { RunLines } from '../../../src/inspector/server/runs/line-feed.ts';
+import type { ActionSubject, RunControls } from '../../../src/inspector/server/runs/run-actions.ts';
 import { InvalidArgumentError } from '../../../src/errors/usage-errors.ts';
 import type { JobReceipt } from '../../../src/run/folds/job-receipt.ts';
 

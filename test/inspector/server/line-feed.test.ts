@@ -1,4 +1,4 @@
-import { LineFeed } from '../../../src/inspector/server/line-feed.ts';
+import { LineFeed } from '../../../src/inspector/server/runs/line-feed.ts';
 import { gap, HandRun } from './hand-run.ts';
 
 interface Received {

@@ -6,7 +6,7 @@ import { Access } from '../../../src/inspector/server/access.ts';
 import { nodeHandler } from '../../../src/inspector/server/node-handler.ts';
 import { PageFiles } from '../../../src/inspector/server/page-files.ts';
 import { RequestHandler } from '../../../src/inspector/server/request-handler.ts';
-import { RunList } from '../../../src/inspector/server/run-list.ts';
+import { RunList } from '../../../src/inspector/server/runs/run-list.ts';
 import { inspectorRoutes } from '../../../src/inspector/server/inspector-routes.ts';
 import { gap, HandRun } from './hand-run.ts';
 

@@ -1,5 +1,5 @@
-import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../../ids.ts';
-import { RefusedRequest } from './answer.ts';
+import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../../../ids.ts';
+import { RefusedRequest } from '../answer.ts';
 
 /** What can be done to a run from outside. The last five break it on purpose. */
 export interface RunControls {

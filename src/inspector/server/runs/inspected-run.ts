@@ -1,5 +1,5 @@
-import type { RestartScope } from '../../api/explain/restart-scope.ts';
-import type { JobReceipt } from '../../run/folds/job-receipt.ts';
+import type { RestartScope } from '../../../api/explain/restart-scope.ts';
+import type { JobReceipt } from '../../../run/folds/job-receipt.ts';
 import type { ActionSubject } from './run-actions.ts';
 import type { RunLines } from './line-feed.ts';
 

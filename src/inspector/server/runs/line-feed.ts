@@ -1,4 +1,4 @@
-import type { RecordingLine } from '../recording/recording-line.ts';
+import type { RecordingLine } from '../../recording/recording-line.ts';
 import { type Frame, type OpeningFrames, Viewer } from './viewer.ts';
 
 /** The lines of a run, as its recording offers them. */

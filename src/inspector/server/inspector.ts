@@ -1,0 +1,44 @@
+import type { JobRun } from '../../run/job-run.ts';
+import { Access } from './access.ts';
+import { type InspectorOptions, resolveInspectorOptions } from './inspector-options.ts';
+import { liveRun } from './runs/live-run.ts';
+import { PageFiles } from './page-files.ts';
+import { RequestHandler } from './request-handler.ts';
+import { RunList } from './runs/run-list.ts';
+import { inspectorRoutes } from './inspector-routes.ts';
+
+/** An inspector to mount in a server: the page, and the calls that the page makes. */
+export interface Inspector {
+  /**
+   * Answers a web-standard request; never rejects. Bound, so that it can be passed on: `app.mount('/inspector', fetch)`.
+   */
+  readonly fetch: (request: Request) => Promise<Response>;
+  /** What requests must have: `?token=…`, or the header `Authorization: Bearer …`. */
+  readonly token: string;
+  /** Shows a run. Returns how to show it no longer. */
+  add(run: JobRun): () => void;
+  /** The link to open, for a server at `origin`: `http://localhost:3000`. */
+  linkAt(origin: string): string;
+}
+
+/**
+ * An inspector for a server that you have. {@link inspect} starts a server for it.
+ *
+ * @throws InvalidArgumentError for an invalid option
+ */
+export function inspector(options: InspectorOptions = {}): Inspector {
+  const { basePath, token, allowedHosts, allowBreaking } = resolveInspectorOptions(options);
+  const runs = new RunList();
+  const routes = inspectorRoutes({ runs, files: new PageFiles(), allowBreaking });
+  const handler = new RequestHandler(basePath, new Access(token, allowedHosts), routes);
+  return {
+    token,
+    fetch: (request) => handler.answer(request),
+    add: (run) => {
+      const live = liveRun(run);
+      runs.add(live);
+      return () => runs.remove(live.run);
+    },
+    linkAt: (origin) => `${origin}${basePath}/?token=${token}`,
+  };
+}
