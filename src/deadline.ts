@@ -2,9 +2,10 @@ import type { Clock } from './environment.ts';
 
 /**
  * Turns of the event loop between the timer and the verdict. A timer fires before answers already waiting in sockets
- * are read: one turn reads them, one runs the code they wake, and one receives what that reports.
+ * are read: one turn reads them, one runs the code they wake, one writes what is to be remembered, and one receives what
+ * that reports.
  */
-const turnsOfGrace = 3;
+const turnsOfGrace = 4;
 
 /**
  * Calls `expired` when `delayMs` have passed on `clock`, unless disarmed. A late timer of our own thread must not cause

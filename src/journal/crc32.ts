@@ -1,11 +1,14 @@
 /** The CRC of each byte that stands `n` bytes before the end, at `n * 256 + byte`: four bytes are looked up at once. */
 const table = makeTable();
 
-/** The CRC-32 of `bytes` (as in zip and zlib). `before` is the CRC of the preceding bytes. */
-export function crc32(bytes: Uint8Array, before = 0): number {
+/**
+ * The CRC-32 of `bytes` (as in zip and zlib), or of those from `start` to `end`. `before` is the CRC of the preceding
+ * bytes.
+ */
+export function crc32(bytes: Uint8Array, before = 0, start = 0, end = bytes.length): number {
   let crc = ~before;
-  let at = 0;
-  for (const end = bytes.length - 3; at < end; at += 4) {
+  let at = start;
+  for (const last = end - 3; at < last; at += 4) {
     crc ^=
       byteAt(bytes, at) | (byteAt(bytes, at + 1) << 8) | (byteAt(bytes, at + 2) << 16) | (byteAt(bytes, at + 3) << 24);
     crc =
@@ -14,7 +17,7 @@ export function crc32(bytes: Uint8Array, before = 0): number {
       (table[256 + ((crc >>> 16) & 0xff)] as number) ^
       (table[crc >>> 24] as number);
   }
-  for (; at < bytes.length; at++) crc = (table[(crc ^ byteAt(bytes, at)) & 0xff] as number) ^ (crc >>> 8);
+  for (; at < end; at++) crc = (table[(crc ^ byteAt(bytes, at)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 

@@ -70,10 +70,10 @@ type Found =
   | { readonly problem: string; readonly end: number | undefined };
 
 function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found {
-  const begun = bytes.read(offset, recordHeaderBytes);
-  const header = readRecordHeader(begun, offset);
+  const start = bytes.load(offset, recordHeaderBytes);
+  const header = readRecordHeader(bytes.chunk, offset, start);
   if (header === undefined) {
-    const isCut = begun.length < recordHeaderBytes;
+    const isCut = bytes.size - offset < recordHeaderBytes;
     return {
       problem: isCut ? 'the header of a record is cut' : 'there is no whole header of a record',
       end: undefined,
@@ -98,7 +98,7 @@ function nextHeader(bytes: ChunkedBytes, from: number, { kind }: LogFormat): num
     const chunk = bytes.read(at, Math.min(chunkBytes, bytes.size - at));
     const mostStart = chunk.length - recordHeaderBytes;
     for (let start = chunk.indexOf(beginning[0] as number); start !== -1 && start <= mostStart; ) {
-      if (readRecordHeader(chunk.subarray(start), at + start)?.kind === kind) return at + start;
+      if (readRecordHeader(chunk, at + start, start)?.kind === kind) return at + start;
       start = chunk.indexOf(beginning[0] as number, start + 1);
     }
     at += mostStart + 1;
@@ -140,14 +140,25 @@ class ChunkedBytes {
     this.size = file.size();
   }
 
-  /** `length` bytes from `offset`; fewer if the file ends. */
-  read(offset: number, length: number): Uint8Array {
+  /** The bytes that were read last. */
+  get chunk(): Uint8Array {
+    return this.#chunk;
+  }
+
+  /** Reads `length` bytes from `offset`, or fewer if the file ends, unless they are there. Returns where they begin in `chunk`. */
+  load(offset: number, length: number): number {
     const end = Math.min(offset + length, this.size);
     if (offset < this.#start || end > this.#start + this.#chunk.length) {
       const wanted = Math.min(Math.max(length, chunkBytes), this.size - offset);
       this.#chunk = this.#file.read(offset, wanted);
       this.#start = offset;
     }
-    return this.#chunk.subarray(offset - this.#start, end - this.#start);
+    return offset - this.#start;
+  }
+
+  /** `length` bytes from `offset`; fewer if the file ends. */
+  read(offset: number, length: number): Uint8Array {
+    const start = this.load(offset, length);
+    return this.#chunk.subarray(start, start + length);
   }
 }

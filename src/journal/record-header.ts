@@ -40,11 +40,17 @@ const place = { kind: 8, version: 12, length: 16, payloadChecksum: 20, checksum:
 const ascii = new TextEncoder();
 const magic = ascii.encode('KINTSUGI');
 
-/** The bytes that every record of this kind begins with. */
+/** What records begin with, by their kinds, of which there are few. */
+const beginnings = new Map<string, Uint8Array>();
+
+/** The bytes that every record of this kind begins with, which nobody may change. */
 export function recordBeginning(kind: string): Uint8Array {
+  const known = beginnings.get(kind);
+  if (known !== undefined) return known;
   const bytes = new Uint8Array(place.version);
   bytes.set(magic);
   bytes.set(ascii.encode(kind), place.kind);
+  beginnings.set(kind, bytes);
   return bytes;
 }
 
@@ -61,31 +67,32 @@ export function encodeRecords(
 ): Uint8Array {
   const beginning = recordBeginning(kind);
   const length = payloads.reduce((sum, payload) => sum + recordHeaderBytes + payload.length, 0);
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
+  const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const payload of payloads) {
     bytes.set(beginning, at);
-    view.setUint32(at + place.version, version, true);
-    view.setUint32(at + place.length, payload.length, true);
-    view.setUint32(at + place.payloadChecksum, crc32(payload), true);
-    view.setUint32(at + place.checksum, headerChecksum(bytes.subarray(at), offset + at), true);
+    bytes.writeUInt32LE(version, at + place.version);
+    bytes.writeUInt32LE(payload.length, at + place.length);
+    bytes.writeUInt32LE(crc32(payload), at + place.payloadChecksum);
+    bytes.writeUInt32LE(headerChecksum(bytes, at, offset + at), at + place.checksum);
     bytes.set(payload, at + recordHeaderBytes);
     at += recordHeaderBytes + payload.length;
   }
-  return bytes;
+  // Not the buffer itself, whose `slice` does not copy.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
 }
 
-/** The header at the beginning of `bytes`, which lie at `offset` of their file; undefined unless it is whole. */
-export function readRecordHeader(bytes: Uint8Array, offset = 0): RecordHeader | undefined {
-  if (bytes.length < recordHeaderBytes || !begins(bytes, magic)) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, recordHeaderBytes);
-  if (view.getUint32(place.checksum, true) !== headerChecksum(bytes, offset)) return undefined;
+/**
+ * The header at `start` of `bytes`, which lies at `offset` of its file; undefined unless it is whole.
+ */
+export function readRecordHeader(bytes: Uint8Array, offset = 0, start = 0): RecordHeader | undefined {
+  if (bytes.length - start < recordHeaderBytes || !begins(bytes, magic, start)) return undefined;
+  if (wordAt(bytes, start + place.checksum) !== headerChecksum(bytes, start, offset)) return undefined;
   return {
-    kind: String.fromCharCode(...bytes.subarray(place.kind, place.version)),
-    version: view.getUint32(place.version, true),
-    payloadBytes: view.getUint32(place.length, true),
-    payloadChecksum: view.getUint32(place.payloadChecksum, true),
+    kind: kindAt(bytes, start + place.kind),
+    version: wordAt(bytes, start + place.version),
+    payloadBytes: wordAt(bytes, start + place.length),
+    payloadChecksum: wordAt(bytes, start + place.payloadChecksum),
   };
 }
 
@@ -111,11 +118,32 @@ export function readRecord(format: RecordFormat, bytes: Uint8Array): ReadRecord 
   return { kind: 'whole', payload, end };
 }
 
-/** Whether `bytes`, as far as they go, match the beginning of `expected`. */
-function begins(bytes: Uint8Array, expected: Uint8Array): boolean {
-  return expected.every((byte, index) => index >= bytes.length || bytes[index] === byte);
+/** Whether `bytes` from `start` on, as far as they go, match the beginning of `expected`. */
+function begins(bytes: Uint8Array, expected: Uint8Array, start = 0): boolean {
+  const length = Math.min(bytes.length - start, expected.length);
+  for (let index = 0; index < length; index++) if (bytes[start + index] !== expected[index]) return false;
+  return true;
 }
 
-function headerChecksum(header: Uint8Array, offset: number): number {
-  return crc32(header.subarray(0, place.checksum), offset % 2 ** 32);
+function kindAt(bytes: Uint8Array, at: number): string {
+  const end = at + place.version - place.kind;
+  let kind = '';
+  for (let index = at; index < end; index++) kind += String.fromCharCode(bytes[index] as number);
+  return kind;
+}
+
+/** A number of 32 bits, little endian; cheaper than a `DataView` for each record. */
+export function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+/** Of the header at `start` of `bytes`, which is at `offset` of its file. */
+function headerChecksum(bytes: Uint8Array, start: number, offset: number): number {
+  return crc32(bytes, offset % 2 ** 32, start, start + place.checksum);
 }

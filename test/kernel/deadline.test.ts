@@ -39,6 +39,7 @@ describe('a deadline', () => {
   it.each([
     { turns: 1, what: 'the answer itself' },
     { turns: 2, what: 'the work that the answer woke' },
+    { turns: 3, what: 'an answer that is written first' },
   ])('$what is received first, although the timer has fired', ({ turns }) => {
     const { clock, expired, disarm } = armed();
     const answer = (left: number): unknown => (left === 0 ? disarm() : clock.setImmediate(() => answer(left - 1)));

@@ -107,10 +107,9 @@ export class AnswerFiles {
 
   /** Notes where the answer of a call lies now. */
   set(hash: Uint8Array, place: AnswerPlace): void {
-    const before = this.#index.find(hash);
+    const before = this.#index.set(hash, place);
     if (before !== undefined) (this.#liveBytes[before.segment] as number) -= recordBytes(before.length);
     (this.#liveBytes[place.segment] as number) += recordBytes(place.length);
-    this.#index.set(hash, place);
   }
 
   /** The answer of a call, with its whole payload, however old; undefined if there is none that can be read. */

@@ -1,3 +1,5 @@
+import { wordAt } from '../../journal/record-header.ts';
+
 /** Where the record of an answer lies. */
 export interface AnswerPlace {
   /** Number of the segment in its store. */
@@ -32,27 +34,34 @@ export class AnswerIndex {
   }
 
   find(hash: Uint8Array): AnswerPlace | undefined {
-    const at = this.#slotOf(wordOf(hash, 0), wordOf(hash, 4));
-    const segment = this.#table[at + 2] as number;
-    if (segment === 0) return undefined;
-    return {
-      segment: segment - 1,
-      offset: this.#table[at + 3] as number,
-      length: this.#table[at + 4] as number,
-    };
+    return this.#placeAt(this.#slotOf(wordAt(hash, 0), wordAt(hash, 4)));
   }
 
-  set(hash: Uint8Array, { segment, offset, length }: AnswerPlace): void {
-    const [first, second] = [wordOf(hash, 0), wordOf(hash, 4)];
+  /** Notes where the answer of a call lies now. Returns where it lay before; undefined if it was not there. */
+  set(hash: Uint8Array, { segment, offset, length }: AnswerPlace): AnswerPlace | undefined {
+    const [first, second] = [wordAt(hash, 0), wordAt(hash, 4)];
     let at = this.#slotOf(first, second);
-    if (this.#table[at + 2] === 0) {
+    const before = this.#placeAt(at);
+    if (before === undefined) {
       this.#count++;
       if (this.#count * 3 > this.#slots * 2) {
         this.#grow();
         at = this.#slotOf(first, second);
       }
     }
-    this.#put(at, first, second, segment + 1, offset, length);
+    const table = this.#table;
+    table[at] = first;
+    table[at + 1] = second;
+    table[at + 2] = segment + 1;
+    table[at + 3] = offset;
+    table[at + 4] = length;
+    return before;
+  }
+
+  #placeAt(at: number): AnswerPlace | undefined {
+    const segment = this.#table[at + 2] as number;
+    if (segment === 0) return undefined;
+    return { segment: segment - 1, offset: this.#table[at + 3] as number, length: this.#table[at + 4] as number };
   }
 
   /** First word of the slot with this hash, or of the empty one where it belongs. */
@@ -65,10 +74,6 @@ export class AnswerIndex {
     }
   }
 
-  #put(at: number, ...words: readonly number[]): void {
-    for (let word = 0; word < wordsPerSlot; word++) this.#table[at + word] = words[word] as number;
-  }
-
   #grow(): void {
     const before = this.#table;
     this.#slots *= 2;
@@ -79,14 +84,4 @@ export class AnswerIndex {
       for (let word = 0; word < wordsPerSlot; word++) this.#table[to + word] = before[at + word] as number;
     }
   }
-}
-
-function wordOf(hash: Uint8Array, at: number): number {
-  return (
-    ((hash[at] as number) |
-      ((hash[at + 1] as number) << 8) |
-      ((hash[at + 2] as number) << 16) |
-      ((hash[at + 3] as number) << 24)) >>>
-    0
-  );
 }

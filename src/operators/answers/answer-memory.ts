@@ -2,6 +2,8 @@
 export interface CallIdentity {
   /** 16 bytes. */
   readonly hash: Uint8Array;
+  /** Tells it apart from other calls of the operator. */
+  readonly name: string;
   /** The key that the user's function gave; undefined if the key is the record itself. */
   readonly key: string | undefined;
 }

@@ -1,4 +1,5 @@
 import type { LogFormat } from '../../journal/log-scan.ts';
+import { wordAt } from '../../journal/record-header.ts';
 import { packData, unpackData } from '../../partitions/records/packed-data.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { CallOutcome } from './answer-memory.ts';
@@ -91,16 +92,15 @@ export function packOutcome(outcome: CallOutcome): Uint8Array {
 }
 
 /** The record of an answer. */
-export function encodeAnswer(head: Omit<AnswerHead, 'packedAt'>, packed: Uint8Array): Uint8Array {
+export function encodeAnswer(head: Omit<AnswerHead, 'packedAt'>, packed: Uint8Array): Buffer {
   const key = head.key === undefined ? undefined : text.encode(head.key);
   const packedAt = place.key + (key?.length ?? 0);
-  const payload = new Uint8Array(packedAt + packed.length);
-  const view = new DataView(payload.buffer);
+  const payload = Buffer.allocUnsafe(packedAt + packed.length);
   payload[0] = head.isError ? codes.error : codes.answer;
-  view.setUint32(place.origin, head.origin, true);
+  payload.writeUInt32LE(head.origin, place.origin);
   payload.set(head.hash, place.hash);
-  view.setFloat64(place.atMs, head.atMs, true);
-  view.setUint32(place.keyLength, key?.length ?? noKey, true);
+  payload.writeDoubleLE(head.atMs, place.atMs);
+  payload.writeUInt32LE(key?.length ?? noKey, place.keyLength);
   if (key !== undefined) payload.set(key, place.key);
   payload.set(packed, packedAt);
   return payload;
@@ -143,15 +143,19 @@ function hashesIn(payload: Uint8Array): Uint8Array[] {
   );
 }
 
+/** To read a number of 64 bits without a view for each record. */
+const eightBytes = new Uint8Array(8);
+const asNumber = new DataView(eightBytes.buffer);
+
 function headOf(payload: Uint8Array): AnswerHead {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  const keyLength = view.getUint32(place.keyLength, true);
+  const keyLength = wordAt(payload, place.keyLength);
   const packedAt = place.key + (keyLength === noKey ? 0 : keyLength);
+  for (let index = 0; index < eightBytes.length; index++) eightBytes[index] = payload[place.atMs + index] as number;
   return {
     isError: payload[0] === codes.error,
-    origin: view.getUint32(place.origin, true),
+    origin: wordAt(payload, place.origin),
     hash: payload.subarray(place.hash, place.atMs),
-    atMs: view.getFloat64(place.atMs, true),
+    atMs: asNumber.getFloat64(0, true),
     key: keyLength === noKey ? undefined : new TextDecoder().decode(payload.subarray(place.key, packedAt)),
     packedAt,
   };

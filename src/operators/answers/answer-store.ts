@@ -45,22 +45,31 @@ interface BeginningCall {
   readonly begin: (error?: Error) => void;
 }
 
+/** An answer that is not written yet, and who hears when it is. */
+interface ArrivedAnswer {
+  readonly answer: NewAnswer;
+  readonly done: (error: Error | undefined) => void;
+}
+
 /**
  * The answers in one directory, for one run, which may not be the only one that uses it.
  *
  * Invariants:
- * - AS1 When `remember` returns, the operating system has the answer.
+ * - AS1 When `remember` returns, or `rememberSoon` tells, the operating system has the answer.
  * - AS2 What was written is synced within 50 ms, and when the store closes.
  * - AS3 It writes to files of its own alone, and deletes only files that grow no more.
  * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
  * - AS5 A call is made once the operating system knows that it is about to be made, so that after the process has died the
  *   next one knows all calls that may be paid again.
+ * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write.
  */
 export class AnswerStore {
   readonly #options: AnswerStoreOptions;
   readonly #files: AnswerFiles;
   readonly #segmentBytes: number;
   #writer: OwnFile | undefined;
+  /** AS6: answers that are not written yet. */
+  #arrived: ArrivedAnswer[] = [];
   /** Calls that wait for their mark, which all of them get with one write. */
   #beginning: BeginningCall[] = [];
   /** Calls that ended without an answer. Their marks wait for another write. */
@@ -69,6 +78,8 @@ export class AnswerStore {
   #writers = 0;
   #refreshedMs: number;
   #syncTimer: unknown;
+  /** Whether something waits for the end of the turn. */
+  #isTurnEnding = false;
   #isClosed = false;
 
   private constructor(options: AnswerStoreOptions) {
@@ -79,7 +90,10 @@ export class AnswerStore {
     this.#files = new AnswerFiles({
       storage,
       processes,
-      isExpired: (origin, atMs) => origin !== undefined && clock.epochMs() - atMs > ttlMsOf(origin),
+      isExpired: (origin, atMs) => {
+        const ttlMs = origin === undefined ? Number.POSITIVE_INFINITY : ttlMsOf(origin);
+        return ttlMs !== Number.POSITIVE_INFINITY && clock.epochMs() - atMs > ttlMs;
+      },
       lost: ({ file, offset, end, problem }) =>
         logger.warn(
           `Remembered answers are damaged: ${problem} (${file}, bytes ${offset} to ${end}); they are paid again`,
@@ -118,19 +132,20 @@ export class AnswerStore {
 
   /** AS1. @throws JournalAccessError, such as on a full disk; IllegalStateError after `close` */
   remember(answer: NewAnswer): void {
-    if (this.#isClosed) throw runIsOver();
-    try {
-      this.#append(answer);
-    } catch (error) {
-      this.#dropWriter();
-      throw error;
-    }
+    const error = this.#errorOf(() => this.#append([answer]));
+    if (error !== undefined) throw error;
+  }
+
+  /** AS1, AS6: `done` is called at the end of this turn; with the error, if the answer could not be written. */
+  rememberSoon(answer: NewAnswer, done: ArrivedAnswer['done']): void {
+    this.#arrived.push({ answer, done });
+    this.#expectEndOfTurn();
   }
 
   /** AS5: `begin` is called at the end of this turn. After an error, as on a full disk, the call must not be made. */
   begin(hash: Uint8Array, begin: BeginningCall['begin']): void {
-    const { clock } = this.#options;
-    if (this.#beginning.push({ hash, begin }) === 1) clock.setImmediate(() => this.#markBeginning());
+    this.#beginning.push({ hash, begin });
+    this.#expectEndOfTurn();
   }
 
   /** A call has ended, and there is nothing to remember. */
@@ -162,25 +177,46 @@ export class AnswerStore {
     this.#files.close();
   }
 
-  #append(answer: NewAnswer): void {
-    const { writer, segment } = (this.#writer ??= this.#newWriter());
-    for (const place of writer.append([answer])) this.#files.set(answer.identity.hash, { segment, ...place });
-    this.#syncSoon();
-    if (writer.size >= this.#segmentBytes) this.#rotate();
+  #expectEndOfTurn(): void {
+    if (this.#isTurnEnding) return;
+    this.#isTurnEnding = true;
+    this.#options.clock.setImmediate(() => this.#endTurn());
   }
 
-  #markBeginning(): void {
+  /** Answers go first, because whoever hears one may begin another call. */
+  #endTurn(): void {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    const unwritten = this.#errorOf(() => this.#append(arrived.map(({ answer }) => answer)));
+    for (const { done } of arrived) done(unwritten);
     const calls = this.#beginning;
     this.#beginning = [];
-    let error: Error | undefined;
+    this.#isTurnEnding = false;
+    if (calls.length === 0) return;
+    const unmarked = this.#errorOf(() => this.#mark(calls.map(({ hash }) => hash)));
+    for (const { begin } of calls) begin(unmarked);
+  }
+
+  /** After an error, what is written next goes to another file. */
+  #errorOf(write: () => void): Error | undefined {
+    if (this.#isClosed) return new IllegalStateError('The run is over, and remembers no more answers');
     try {
-      if (this.#isClosed) throw runIsOver();
-      this.#mark(calls.map(({ hash }) => hash));
-    } catch (thrown) {
-      error = toError(thrown);
+      write();
+      return undefined;
+    } catch (error) {
       this.#dropWriter();
+      return toError(error);
     }
-    for (const { begin } of calls) begin(error);
+  }
+
+  #append(answers: readonly NewAnswer[]): void {
+    if (answers.length === 0) return;
+    const { writer, segment } = (this.#writer ??= this.#newWriter());
+    for (const [index, place] of writer.append(answers).entries()) {
+      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment, ...place });
+    }
+    this.#syncSoon();
+    if (writer.size >= this.#segmentBytes) this.#rotate();
   }
 
   /** One write for the calls that begin, and those that have ended since the last one. */
@@ -288,10 +324,6 @@ export class AnswerStore {
   #warn(error: unknown): void {
     this.#options.logger.warn(`Remembered answers: ${toError(error).message}`);
   }
-}
-
-function runIsOver(): Error {
-  return new IllegalStateError('The run is over, and remembers no more answers');
 }
 
 function journalError(storage: JournalStorage, error: unknown): Error {

@@ -15,7 +15,7 @@ import {
 /** An answer to be written. */
 export interface NewAnswer {
   readonly origin: AnswerOrigin;
-  readonly identity: CallIdentity;
+  readonly identity: Pick<CallIdentity, 'hash' | 'key'>;
   readonly isError: boolean;
   readonly atMs: number;
   readonly packed: Uint8Array;

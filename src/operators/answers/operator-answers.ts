@@ -10,8 +10,8 @@ import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
 import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
 import type { AnswerStore } from './answer-store.ts';
+import type { NewAnswer } from './answer-writer.ts';
 import { SharedCall } from './shared-call.ts';
-import { textOf } from './unanswered-calls.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
@@ -27,16 +27,17 @@ export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly graceMs: number;
 }
 
-/** An answer that could not be written. */
-interface Unwritten {
+/** An answer, and as it is written. */
+interface PackedAnswer {
   readonly packed: Uint8Array;
   readonly answer: unknown;
 }
 
 /** A call, and its answer once there is one that could not be written. */
 interface Flight {
+  readonly identity: CallIdentity;
   readonly call: SharedCall;
-  unwritten: Unwritten | undefined;
+  unwritten: PackedAnswer | undefined;
 }
 
 /**
@@ -45,6 +46,8 @@ interface Flight {
  * Invariants:
  * - OA1 At any time, at most one call per identity is in flight, unless its time limit has aborted the one before.
  * - OA2 An answer is remembered, whoever still waits for it; if it cannot be written, it is kept for whoever asks next.
+ * - OA3 Until its answer is written, a call is in flight, and nobody hears the answer. So a process that dies loses no
+ *   more answers than it had open calls.
  */
 export class OperatorAnswers implements AnswerMemory {
   readonly #options: OperatorAnswersOptions;
@@ -65,56 +68,56 @@ export class OperatorAnswers implements AnswerMemory {
   identify(record: unknown): CallIdentity {
     const key = this.#keyOf(record);
     // 128 bits: of a billion records, two have the same once in 10²⁰.
-    const bytes = Buffer.from(key === undefined ? this.#hashOf(record) : hashOfText(key), 'hex').subarray(0, 16);
+    const name = (key === undefined ? this.#hashOf(record) : hashOfText(key)).slice(0, 32);
+    const hash = Buffer.from(name, 'hex');
     const salt = key === undefined ? this.#salts.record : this.#salts.key;
-    for (let index = 0; index < bytes.length; index++)
-      bytes[index] = (bytes[index] as number) ^ (salt[index] as number);
-    return { hash: bytes, key };
+    for (let index = 0; index < hash.length; index++) hash[index] = (hash[index] as number) ^ (salt[index] as number);
+    return { hash, name, key };
   }
 
-  recall({ hash: name }: CallIdentity): CallOutcome | undefined {
+  recall({ hash }: CallIdentity): CallOutcome | undefined {
     const { store, clock, ttlMs, sinceMs, remembersErrors } = this.#options;
-    const found = store.find(name);
+    const found = store.find(hash);
     if (found === undefined || (found.head.isError && !remembersErrors)) return undefined;
     if (found.head.atMs < sinceMs || clock.epochMs() - found.head.atMs > ttlMs) return undefined;
     return unpackOutcome(found.payload, found.head);
   }
 
-  isInFlight(identity: CallIdentity): boolean {
-    return this.#flights.has(textOf(identity.hash));
+  isInFlight({ name }: CallIdentity): boolean {
+    return this.#flights.has(name);
   }
 
   ask(identity: CallIdentity, record: unknown, retry: number, asker: CallAsker): AwaitedCall {
-    const settled = (outcome: CallOutcome): void => asker.settled(outcome);
-    const name = textOf(identity.hash);
+    const { name } = identity;
     const known = this.#flights.get(name);
     if (known !== undefined) {
-      const awaited = known.call.join(settled, true);
-      if (known.unwritten !== undefined) this.#writeLater(identity, known, known.unwritten);
+      const awaited = known.call.join(asker, true);
+      this.#writeAgain(known);
       return awaited;
     }
     const { clock, graceMs } = this.#options;
     const answer = this.recall(identity);
-    if (answer !== undefined) return this.#settledLater(answer, settled);
+    if (answer !== undefined) return this.#settledLater(answer, asker);
     const flight: Flight = {
+      identity,
       call: new SharedCall(retry, clock, graceMs, (reason) => {
         // One that the end of the run aborts was in flight at that time.
-        if (reason !== undefined) this.#ended(identity, flight);
-        this.#forget(name, flight);
+        if (reason !== undefined) this.#ended(flight);
+        this.#forget(flight);
       }),
       unwritten: undefined,
     };
     this.#flights.set(name, flight);
-    const awaited = flight.call.join(settled, false);
-    this.#begin(identity, record, flight, asker);
+    const awaited = flight.call.join(asker, false);
+    this.#begin(record, flight, asker);
     return awaited;
   }
 
   /** The call was answered while this asker waited for its turn. */
-  #settledLater(outcome: CallOutcome, settled: (outcome: CallOutcome) => void): AwaitedCall {
+  #settledLater(outcome: CallOutcome, asker: CallAsker): AwaitedCall {
     let isAwaited = true;
     this.#options.clock.setImmediate(() => {
-      if (isAwaited) settled(outcome);
+      if (isAwaited) asker.settled(outcome);
     });
     const leave = (): void => {
       isAwaited = false;
@@ -125,7 +128,7 @@ export class OperatorAnswers implements AnswerMemory {
   rememberError(identity: CallIdentity, error: Error): void {
     if (!this.#options.remembersErrors) return;
     try {
-      this.#options.store.remember(this.#answerOf(identity, packOutcome({ kind: 'failed', error }), true));
+      this.#options.store.remember(this.#newAnswer(identity, packOutcome({ kind: 'failed', error }), true));
     } catch {
       // The call is made again, and fails again.
     }
@@ -139,79 +142,83 @@ export class OperatorAnswers implements AnswerMemory {
     });
   }
 
-  #begin(identity: CallIdentity, record: unknown, flight: Flight, asker: CallAsker): void {
+  #begin(record: unknown, flight: Flight, asker: CallAsker): void {
     const { store } = this.#options;
-    store.begin(identity.hash, (error) => {
-      if (error !== undefined) return this.#failed(identity, flight, error);
+    const { hash } = flight.identity;
+    store.begin(hash, (error) => {
+      if (error !== undefined) return this.#failed(flight, error);
       // Its task has ended in the same turn.
-      if (!flight.call.isAwaited) return this.#failed(identity, flight, new Error('Nobody waits for it'));
-      asker.begun(store.takeLost(identity.hash));
-      this.#make(identity, record, flight);
+      if (!flight.call.isAwaited) return this.#failed(flight, new Error('Nobody waits for it'));
+      asker.begun(store.takeLost(hash));
+      this.#make(record, flight);
     });
   }
 
-  #make(identity: CallIdentity, record: unknown, flight: Flight): void {
+  #make(record: unknown, flight: Flight): void {
     const { fn } = this.#options;
     let answer: unknown;
     try {
       answer = fn(record, flight.call.context);
       if (isThenable(answer)) {
         Promise.resolve(answer).then(
-          (result) => this.#answered(identity, flight, result),
-          (error: unknown) => this.#failed(identity, flight, error),
+          (result) => this.#answered(flight, result),
+          (error: unknown) => this.#failed(flight, error),
         );
         return;
       }
     } catch (error) {
-      return this.#failed(identity, flight, error);
+      return this.#failed(flight, error);
     }
-    this.#answered(identity, flight, answer);
+    this.#answered(flight, answer);
   }
 
-  #answered(identity: CallIdentity, flight: Flight, answer: unknown): void {
+  #answered(flight: Flight, answer: unknown): void {
     let packed: Uint8Array;
     try {
       packed = packOutcome({ kind: 'answered', answer });
     } catch (error) {
-      const refusal = this.#refusal(error, 'it is no plain data', 'Return plain data');
-      this.#failed(identity, flight, refusal);
+      this.#failed(flight, this.#refusal(error, 'it is no plain data', 'Return plain data'));
       return;
     }
-    this.#write(identity, flight, packed, answer);
+    this.#write(flight, { packed, answer });
   }
 
-  /** OA2. */
-  #write(identity: CallIdentity, flight: Flight, packed: Uint8Array, answer: unknown): void {
-    let outcome: CallOutcome = { kind: 'answered', answer };
-    try {
-      this.#options.store.remember(this.#answerOf(identity, packed, false));
-      this.#forget(textOf(identity.hash), flight);
-    } catch (error) {
-      flight.unwritten = { packed, answer };
-      outcome = { kind: 'failed', error: toError(error) };
-    }
-    flight.call.settle(outcome);
-    this.#tellIfQuiet();
+  /** OA2, OA3. */
+  #write(flight: Flight, packed: PackedAnswer): void {
+    this.#options.store.rememberSoon(this.#newAnswer(flight.identity, packed.packed, false), (error) => {
+      if (error === undefined) {
+        this.#forget(flight);
+        flight.call.settle({ kind: 'answered', answer: packed.answer });
+      } else {
+        flight.unwritten = packed;
+        flight.call.settle({ kind: 'failed', error });
+        this.#tellIfQuiet();
+      }
+    });
   }
 
-  /** Not on the asker's stack. */
-  #writeLater(identity: CallIdentity, flight: Flight, { packed, answer }: Unwritten): void {
+  /** Somebody asks for an answer that could not be written. */
+  #writeAgain(flight: Flight): void {
+    const { unwritten } = flight;
+    if (unwritten === undefined) return;
     flight.unwritten = undefined;
-    this.#options.clock.setImmediate(() => this.#write(identity, flight, packed, answer));
+    this.#write(flight, unwritten);
   }
 
-  #failed(identity: CallIdentity, flight: Flight, thrown: unknown): void {
-    this.#ended(identity, flight);
-    this.#forget(textOf(identity.hash), flight);
+  #failed(flight: Flight, thrown: unknown): void {
+    this.#ended(flight);
+    this.#forget(flight);
     flight.call.settle({ kind: 'failed', error: toError(thrown) });
   }
 
   /** There is nothing to remember of a call, unless another one has taken its place. */
-  #ended({ hash }: CallIdentity, flight: Flight): void {
-    if (this.#flights.get(textOf(hash)) === flight) this.#options.store.ended(hash);
+  #ended(flight: Flight): void {
+    const { name, hash } = flight.identity;
+    if (this.#flights.get(name) === flight) this.#options.store.ended(hash);
   }
 
-  #forget(name: string, flight: Flight): void {
+  #forget(flight: Flight): void {
+    const { name } = flight.identity;
     if (this.#flights.get(name) !== flight) return;
     this.#flights.delete(name);
     this.#tellIfQuiet();
@@ -223,7 +230,7 @@ export class OperatorAnswers implements AnswerMemory {
     this.#onQuiet();
   }
 
-  #answerOf(identity: CallIdentity, packed: Uint8Array, isError: boolean) {
+  #newAnswer(identity: CallIdentity, packed: Uint8Array, isError: boolean): NewAnswer {
     return { origin: this.#origin, identity, isError, atMs: this.#options.clock.epochMs(), packed };
   }
 

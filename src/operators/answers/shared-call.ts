@@ -1,9 +1,26 @@
 import type { Clock } from '../../environment.ts';
-import type { AwaitedCall, CallOutcome } from './answer-memory.ts';
+import type { AwaitedCall, CallAsker, CallOutcome } from './answer-memory.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 
 /** Hears the outcome of a call. */
-type Asker = (outcome: CallOutcome) => void;
+type Asker = Pick<CallAsker, 'settled'>;
+
+/** One wait for the outcome of a call. */
+class Wait implements AwaitedCall {
+  readonly isShared: boolean;
+  readonly asker: Asker;
+  readonly #call: SharedCall;
+
+  constructor(call: SharedCall, asker: Asker, isShared: boolean) {
+    this.#call = call;
+    this.asker = asker;
+    this.isShared = isShared;
+  }
+
+  leave(reason?: Error): void {
+    this.#call.leave(this, reason);
+  }
+}
 
 /**
  * One call in flight, which belongs to nobody who asked for it. When all of them have left, it has some time to be
@@ -14,7 +31,7 @@ export class SharedCall {
   readonly #clock: Clock;
   readonly #graceMs: number;
   readonly #abandoned: (reason: Error | undefined) => void;
-  readonly #askers = new Set<Asker>();
+  readonly #waits = new Set<Wait>();
   #graceTimer: unknown;
   #isSettled = false;
 
@@ -31,33 +48,39 @@ export class SharedCall {
 
   /** Whether somebody waits for it. */
   get isAwaited(): boolean {
-    return this.#askers.size > 0;
+    return this.#waits.size > 0;
   }
 
   /** Waits for the outcome, with others. */
-  join(settled: Asker, isShared: boolean): AwaitedCall {
-    // Each asker is its own, even if the same function asks twice.
-    const asker: Asker = (outcome) => settled(outcome);
-    this.#askers.add(asker);
-    this.#clock.clearTimeout(this.#graceTimer);
-    return { isShared, leave: (reason) => this.#leave(asker, reason) };
+  join(asker: Asker, isShared: boolean): AwaitedCall {
+    const wait = new Wait(this, asker, isShared);
+    this.#waits.add(wait);
+    this.#stopTimer();
+    return wait;
   }
 
   /** Tells everybody who waits. */
   settle(outcome: CallOutcome): void {
     this.#isSettled = true;
-    this.#clock.clearTimeout(this.#graceTimer);
-    const askers = [...this.#askers];
-    this.#askers.clear();
-    for (const asker of askers) asker(outcome);
+    this.#stopTimer();
+    const waits = [...this.#waits];
+    this.#waits.clear();
+    for (const { asker } of waits) asker.settled(outcome);
   }
 
-  #leave(asker: Asker, reason: Error | undefined): void {
-    if (!this.#askers.delete(asker) || this.#isSettled) return;
+  /** One of them waits no more. With a reason, the call is aborted, for all who wait for it. */
+  leave(wait: Wait, reason: Error | undefined): void {
+    if (!this.#waits.delete(wait) || this.#isSettled) return;
     if (reason !== undefined) this.#abandon(reason);
-    else if (this.#askers.size === 0) {
+    else if (this.#waits.size === 0) {
       this.#graceTimer = this.#clock.setTimeout(() => this.#abandon(undefined), this.#graceMs);
     }
+  }
+
+  #stopTimer(): void {
+    if (this.#graceTimer === undefined) return;
+    this.#clock.clearTimeout(this.#graceTimer);
+    this.#graceTimer = undefined;
   }
 
   #abandon(reason: Error | undefined): void {

@@ -1,25 +1,30 @@
-import type { AnswerMemory, AwaitedCall, CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
+import type {
+  AnswerMemory,
+  AwaitedCall,
+  CallAsker,
+  CallCounts,
+  CallIdentity,
+  CallOutcome,
+} from '../answers/answer-memory.ts';
 import type { CallEntry, CallListener, Calls, CallUnderWay } from './call-entry.ts';
 
 /** The calls of one subtask of an operator that remembers its answers. */
 export class RememberedCalls implements Calls {
   readonly #memory: AnswerMemory;
-  #made = 0;
-  #reused = 0;
-  #again = 0;
+  readonly #counts: Counts = { made: 0, reused: 0, again: 0 };
 
   constructor(memory: AnswerMemory) {
     this.#memory = memory;
   }
 
   get counts(): CallCounts {
-    return { made: this.#made, reused: this.#reused, again: this.#again };
+    return { ...this.#counts };
   }
 
   /** The remembered outcome for a record; undefined if there is none. @throws what its key function throws */
   recall(entry: CallEntry): CallOutcome | undefined {
     const outcome = this.#memory.recall(this.#identityOf(entry));
-    if (outcome !== undefined) this.#reused++;
+    if (outcome !== undefined) this.#counts.reused++;
     return outcome;
   }
 
@@ -30,18 +35,8 @@ export class RememberedCalls implements Calls {
 
   /** Makes the call for a record, or shares one. */
   call(entry: CallEntry, listener: CallListener): CallUnderWay {
-    const awaited = this.#memory.ask(this.#identityOf(entry), entry.record, entry.retry, {
-      begun: (isAgain) => {
-        this.#made++;
-        if (isAgain) this.#again++;
-      },
-      settled: (outcome) => {
-        if (awaited.isShared && outcome.kind === 'answered') this.#reused++;
-        listener(entry, call, outcome);
-      },
-    });
-    const call = new SharedAnswer(awaited);
-    return call;
+    this.#identityOf(entry);
+    return new RememberedCall(entry, this.#memory, listener, this.#counts);
   }
 
   /** The calls for a record have failed for good. */
@@ -54,13 +49,31 @@ export class RememberedCalls implements Calls {
   }
 }
 
-/** A call that others may wait for too. */
-class SharedAnswer implements CallUnderWay {
+type Counts = { -readonly [Name in keyof CallCounts]: CallCounts[Name] };
+
+/** A call for an entry whose identity is known. Others may wait for it too. */
+class RememberedCall implements CallUnderWay, CallAsker {
   onSettled: (() => void) | undefined;
+  readonly #entry: CallEntry;
+  readonly #listener: CallListener;
+  readonly #counts: Counts;
   readonly #awaited: AwaitedCall;
 
-  constructor(awaited: AwaitedCall) {
-    this.#awaited = awaited;
+  constructor(entry: CallEntry, memory: AnswerMemory, listener: CallListener, counts: Counts) {
+    this.#entry = entry;
+    this.#listener = listener;
+    this.#counts = counts;
+    this.#awaited = memory.ask(entry.identity as CallIdentity, entry.record, entry.retry, this);
+  }
+
+  begun(isAgain: boolean): void {
+    this.#counts.made++;
+    if (isAgain) this.#counts.again++;
+  }
+
+  settled(outcome: CallOutcome): void {
+    if (this.#awaited.isShared && outcome.kind === 'answered') this.#counts.reused++;
+    this.#listener(this.#entry, this, outcome);
   }
 
   abandon(reason?: Error): void {

@@ -2,7 +2,8 @@ import type { CallOutcome } from '../../../src/operators/answers/answer-memory.t
 import { AnswerNotRememberedError } from '../../../src/operators/answers/answer-errors.ts';
 import type { OperatorAnswers } from '../../../src/operators/answers/operator-answers.ts';
 import type { AsyncCallContext } from '../../../src/operators/operator-description.ts';
-import type { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
+import type { JournalFile } from '../../../src/journal/journal-storage.ts';
+import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { thrownBy } from '../../support/thrown-by.ts';
 import { recalled, StoreRig } from './store-rig.ts';
 
@@ -32,8 +33,8 @@ function askFor(memory: OperatorAnswers, record: unknown): Asked {
   return { outcomes, isShared: awaited.isShared, leave: (reason) => awaited.leave(reason) };
 }
 
-async function manual(options: Parameters<StoreRig['memory']>[1] = {}) {
-  const rig = new StoreRig();
+async function manual(options: Parameters<StoreRig['memory']>[1] = {}, storage?: MemoryJournalStorage) {
+  const rig = new StoreRig(storage);
   const calls = new ManualCalls();
   const store = await rig.open();
   return { rig, calls, store, memory: rig.memory(store, { fn: calls.fn, ...options }) };
@@ -120,6 +121,39 @@ it('a call that takes too long is aborted at once', async () => {
   asked.leave(reason);
   expect([signal?.aborted, signal?.reason]).toEqual([true, reason]);
   expect(askFor(memory, 'a').isShared).toBe(false);
+});
+
+/** A storage that counts what is written to its files. */
+class CountingStorage extends MemoryJournalStorage {
+  writes = 0;
+
+  override open(name: string): JournalFile {
+    const file = super.open(name);
+    const write = (offset: number, bytes: Uint8Array): void => {
+      this.writes++;
+      file.write(offset, bytes);
+    };
+    return { ...file, write };
+  }
+}
+
+it('OA3, AS6: answers that arrive in one turn are written with one write; until then their calls are in flight', async () => {
+  const storage = new CountingStorage();
+  const { rig, calls, memory } = await manual({}, storage);
+  const asked = ['a', 'b', 'c'].map((record) => askFor(memory, record));
+  await rig.pass();
+  const writesBefore = storage.writes;
+  for (const { record, resolve } of calls.made) resolve(`${String(record)}!`);
+  // All promises have settled; the turn has not ended.
+  for (let hop = 0; hop < 10; hop++) await Promise.resolve();
+  const shared = askFor(memory, 'a');
+  expect([shared.isShared, ...[...asked, shared].map(({ outcomes }) => outcomes.length)]).toEqual([true, 0, 0, 0, 0]);
+  expect(storage.writes).toBe(writesBefore);
+  await rig.pass();
+  expect(storage.writes).toBe(writesBefore + 1);
+  expect([...asked, shared].map(({ outcomes }) => outcomes)).toEqual(
+    ['a!', 'b!', 'c!', 'a!'].map((answer) => [answered(answer)]),
+  );
 });
 
 it('is quiet once the calls in flight are answered or aborted', async () => {
