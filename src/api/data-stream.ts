@@ -21,6 +21,9 @@ type Process = OperatorDescription & { readonly kind: 'process' };
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
 
+/** What a function may answer with that may be async. */
+type MaybeAsync<Result> = Awaited<Result> | PromiseLike<Awaited<Result>>;
+
 /**
  * A stream of records of one type in a job. Every method adds a step and returns a new stream. Each step that uses a
  * stream reads all of it. Every stream must end in a sink.
@@ -126,7 +129,7 @@ export class DataStream<out Out> {
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
-    options: AsyncMapOptions<Out> & RecordOptions<Out, NoInfer<Awaited<Result>>> = {},
+    options: AsyncMapOptions<Out> & RecordOptions<Out, NoInfer<MaybeAsync<Result>>> = {},
   ): DataStream<Awaited<Result>> {
     return new DataStream<Awaited<Result>>(this.#end.mapAsync(fn, options));
   }
@@ -291,7 +294,7 @@ export class KeyedStream<out Out, out Of extends Key> {
    */
   mapAsync<Result>(
     fn: (record: Out, context: AsyncCallContext) => Result,
-    options: KeyedAsyncMapOptions<Out, NoInfer<Awaited<Result>>> = {},
+    options: KeyedAsyncMapOptions<Out, NoInfer<MaybeAsync<Result>>> = {},
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
     const { concurrencyPerKey: limit, ...others } = options;

@@ -68,7 +68,7 @@ export interface Source<Out, Plan = unknown> {
   readonly replayable?: boolean | undefined;
   /**
    * What happens to input of which no record can be made. undefined: reading fails.
-   * @internal Of file sources, whose readers ask `context.reject`.
+   * @internal Of sources of rows, whose readers ask `context.reject`.
    */
   readonly errors?: ErrorHandling | undefined;
   /**

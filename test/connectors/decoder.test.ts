@@ -5,7 +5,9 @@ import { csvRows, type Decoder, jsonLines } from '../../src/connectors/lines/dec
 import { fromAsyncIterable } from '../../src/connectors/streams/from-async-iterable.ts';
 import { fromNodeStream } from '../../src/connectors/streams/node-stream.ts';
 import { fromWebStream } from '../../src/connectors/streams/web-stream.ts';
+import { collect, type DeadLetter, Job, type RejectRecord } from '../../src/index.ts';
 import type { Source } from '../../src/operators/source.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 
 type Chunk = Uint8Array | string;
@@ -30,6 +32,13 @@ const piecesOf = (bytes: Uint8Array, length: number): Uint8Array[] =>
   Array.from({ length: Math.ceil(bytes.length / length) }, (_, index) =>
     bytes.subarray(index * length, (index + 1) * length),
   );
+
+/** Rows with an odd number. */
+function odd(row: unknown): { readonly a: number } {
+  const a = Number((row as { readonly a: unknown }).a);
+  if (a % 2 === 0) throw new Error(`${a} is even`);
+  return { a };
+}
 
 type Make = <Out>(chunks: readonly Chunk[], decode: Decoder<Out>) => Source<Out>;
 
@@ -105,6 +114,32 @@ describe.each(sources)('%s', (_name, make) => {
       { 'a\n1': '1', b: '2' },
       { 'a\n1': '3\r', b: '4' },
     ]);
+  });
+
+  it.each<[what: string, text: string, decode: (onError: RejectRecord<string>) => Decoder<unknown>, bad: string]>([
+    ['a line that is not JSON', '{"a":1}\n{"a":\n{"a":3}\n', (onError) => jsonLines({ onError }), '{"a":'],
+    [
+      'a line that `parse` refuses',
+      '{"a":1}\n{"a":2}\n{"a":3}',
+      (onError) => jsonLines({ parse: odd, onError }),
+      '{"a":2}',
+    ],
+    ['a row with too many values', 'a\n1\n"2\n",5\n3\n', (onError) => csvRows({ parse: odd, onError }), '"2\n",5'],
+    ['a row that `parse` refuses', 'a\n1\n2\n3\n', (onError) => csvRows({ parse: odd, onError }), '2'],
+  ])('%s is a dead letter, with its text and place', async (_what, text, decode, bad) => {
+    for (const length of [1, 1_000]) {
+      const letters = collect<DeadLetter<string>>();
+      const out = collect<unknown>();
+      const environment = virtualEnvironment();
+      const job = Job.create('rows');
+      const chunks = piecesOf(Buffer.from(text), length);
+      job.source('rows', make(chunks, decode({ deadLetter: letters }))).sink('out', out);
+      const { receipt } = await environment.drive(job.run({ environment }).result);
+      expect(out.records).toEqual([{ a: 1 }, { a: 3 }]);
+      const line = text.startsWith('a') ? 3 : 2;
+      expect(letters.records).toMatchObject([{ record: bad, position: `body:${line}`, operator: 'rows' }]);
+      expect(receipt.rejected).toEqual([{ operator: 'rows', skipped: 0, deadLetters: 1, replaced: 0 }]);
+    }
   });
 
   it('an empty stream', async () => {

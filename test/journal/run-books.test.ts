@@ -25,7 +25,7 @@ const began = (run: string, finished: RunBeginning['finished'] = []): RunBeginni
   firstAtMs: 1,
   identity,
   finished,
-  parts: [[], ['/out-0', '/out-1', '/out-2']],
+  parts: [[], [['/out-0'], ['/out-1'], ['/out-2', '/dead-2']]],
   plans: [[0, { files: ['a.jsonl'], at: new Date(3), ends: new Map([['a', 5n]]) }]],
 });
 
@@ -36,7 +36,10 @@ const step: fc.Arbitrary<RunStep> = fc.oneof(
     const stored = { run: 'r' as RunId, partition: 0 as never, attempt: 0 as never, records: 2, bytes: 9 };
     return { type: 'task.finished', ...of, results: [{ edge: 0, stored }] };
   }),
-  fc.array(task, { maxLength: 3 }).map((tasks): RunStep => ({ type: 'tasks.restarted', tasks })),
+  fc
+    .array(fc.record({ vertex: fc.integer({ min: 0, max: 1 }), start: fc.nat(2), count: fc.nat(2) }), { maxLength: 3 })
+    .map((drawn) => drawn.map(({ count, ...range }) => ({ ...range, end: Math.min(3, range.start + count) })))
+    .map((tasks): RunStep => ({ type: 'tasks.restarted', tasks })),
   fc.constant<RunStep>({ type: 'source.planned', vertex: 1, plan: { end: 7 } }),
 );
 
@@ -67,7 +70,11 @@ describe('the books of a run', () => {
         const key = ({ vertex, subtask }: EntryTask): string => `${vertex}/${subtask}`;
         for (const next of entries) {
           if (next.type === 'task.finished') finished.add(key(next));
-          if (next.type === 'tasks.restarted') for (const restarted of next.tasks) finished.delete(key(restarted));
+          if (next.type !== 'tasks.restarted') continue;
+          for (const { vertex, start, end } of next.tasks) {
+            for (const subtask of [0, 1, 2])
+              if (start <= subtask && subtask < end) finished.delete(key({ vertex, subtask }));
+          }
         }
         const books = fold(entriesOf(began('r'), entries));
         expect([...books.finished()].map(key)).toEqual([...finished].sort());
@@ -97,7 +104,7 @@ describe('the books of a run', () => {
   it('RB3: of the entries after a lost one whose loss would make the books wrong, none counts', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), fc.array(step, { maxLength: 20 }), (before, after) => {
-        const lost: RunStep = { type: 'tasks.restarted', tasks: [{ vertex: 0, subtask: 0 }] };
+        const lost: RunStep = { type: 'tasks.restarted', tasks: [{ vertex: 0, start: 0, end: 1 }] };
         const all = entriesOf(began('r'), [...before, lost, ...after]);
         const found = all.filter((_, index) => index !== before.length + 1);
         expect(contents(fold(found))).toEqual(contents(fold(entriesOf(began('r'), before))));

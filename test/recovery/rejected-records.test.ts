@@ -160,6 +160,11 @@ describe.each([1, 3])('a record at which a function fails, at parallelism %i', (
 });
 
 describe('a function that answers for the one that failed', () => {
+  /** After some turns of promises. */
+  const later = async (n: number): Promise<number> => {
+    for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+    return n;
+  };
   const rows: Readonly<Record<string, readonly [(stream: DataStream<number>) => DataStream<number>, number[]]>> = {
     map: [(stream) => stream.map((n) => taste(n, n), { uid: 'step', onError: (_, n) => -n }), poison.map((n) => -n)],
     filter: [
@@ -172,6 +177,14 @@ describe('a function that answers for the one that failed', () => {
     ],
     mapAsync: [
       (stream) => stream.mapAsync(async (n) => taste(n, n), { uid: 'step', onError: (_, n) => -n }),
+      poison.map((n) => -n),
+    ],
+    'mapAsync, in its own time': [
+      (stream) => stream.mapAsync(async (n) => taste(n, n), { uid: 'step', onError: (_, n) => later(-n) }),
+      poison.map((n) => -n),
+    ],
+    'mapAsync, in its own time and unordered': [
+      (stream) => stream.mapAsync((n) => taste(n, n), { uid: 'step', ordered: false, onError: (_, n) => later(-n) }),
       poison.map((n) => -n),
     ],
   };
@@ -199,6 +212,40 @@ describe('a function that answers for the one that failed', () => {
     await expect(failing).rejects.toThrow('no answer');
     const place = { operator: 'step', subtask: 0, position: 'range(0, 60), record 3' };
     expect(given).toEqual([['3 is poison', 3, place]]);
+  });
+
+  it('AM1, AM2: behind mapAsync it takes its time: the record keeps its order, and its place among the calls', async () => {
+    let underWay = 0;
+    let most = 0;
+    const busy = async <Of>(work: () => Promise<Of>): Promise<Of> => {
+      most = Math.max(most, ++underWay);
+      return work().finally(() => underWay--);
+    };
+    const { out } = await runThrough(
+      (stream) =>
+        stream.mapAsync((n) => busy(async () => taste(n, await later(n))), {
+          concurrency: 3,
+          onError: (_, n) => busy(() => later(-n)),
+        }),
+      1,
+    );
+    expect(out.records).toEqual(Array.from({ length: count }, (_, n) => (isPoison(n) ? -n : n)));
+    expect(most).toBe(3);
+  });
+
+  it('fails the task if its promise rejects', async () => {
+    const failing = runThrough(
+      (stream) =>
+        stream.mapAsync((n) => taste(n, n), {
+          onError: async (error, n) => {
+            await later(n);
+            throw new UnrecoverableError('no answer', { cause: error });
+          },
+        }),
+      1,
+    );
+    await expect(failing).rejects.toMatchObject({ message: expect.stringContaining('no answer') });
+    await expect(failing).rejects.toMatchObject({ place: { record: { picture: '3' } } });
   });
 
   it('must not answer with a promise', async () => {

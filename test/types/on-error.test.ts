@@ -32,8 +32,11 @@ it('a function of onError answers what the function would have answered', () => 
   // @ts-expect-error any number of results, not one
   refused(() => flights().flatMap(({ origin }) => [origin.length], { onError: () => 0 }));
   const asked: DataStream<number> = flights().mapAsync(async ({ delay }) => delay, { onError: () => 0 });
-  // @ts-expect-error not a promise: there is no retry behind it
-  refused(() => flights().mapAsync(async ({ delay }) => delay, { onError: async () => 0 }));
+  const askedLater: DataStream<number> = flights().mapAsync(async ({ delay }) => delay, { onError: async () => 0 });
+  // @ts-expect-error a number, in time
+  refused(() => flights().mapAsync(async ({ delay }) => delay, { onError: async () => 'none' }));
+  // @ts-expect-error map does not wait
+  refused(() => flights().map(({ delay }) => delay, { onError: async () => 0 }));
   const keyed: DataStream<number> = flights()
     .keyBy(({ origin }) => origin)
     .mapAsync(async ({ delay }) => delay, {
@@ -42,7 +45,7 @@ it('a function of onError answers what the function would have answered', () => 
   const byOrigin = flights().keyBy(({ origin }) => origin);
   // @ts-expect-error a number
   refused(() => byOrigin.mapAsync(async ({ delay }) => delay, { onError: () => 'none' }));
-  expect([lengths, late, letters, asked, keyed]).toHaveLength(5);
+  expect([lengths, late, letters, asked, askedLater, keyed]).toHaveLength(6);
 });
 
 it('a fold and a state have no function that could answer for them', () => {

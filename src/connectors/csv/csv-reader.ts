@@ -148,7 +148,8 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const { index, record } = this.#records[this.#at] as CsvRecord;
     const fault = findCsvFault(record, this.#head?.columns ?? [], dialect);
     const error = await this.#faultAt(index + (fault?.index ?? 0), fault?.problem ?? toError(cause).message, cause);
-    const records = rejected.reject<Out>(error, record, `${error.file}:${error.line}`);
+    // The fault may lie in a later line of a quoted value.
+    const records = rejected.reject<Out>(error, record, `${error.file}:${await this.#lineOf(index)}`);
     this.#at++;
     return records;
   }
@@ -173,12 +174,17 @@ export class CsvReader<Out> implements SourceReader<Out> {
     throw await this.#faultAt(index, problem, cause);
   }
 
+  /** The line in which the character at `index` of the block lies. */
+  #lineOf(index: number): Promise<number> {
+    return this.#lines.lineAt(this.#block.offset + Buffer.byteLength(this.#block.text.slice(0, index)));
+  }
+
   async #faultAt(index: number, problem: string, cause: unknown): Promise<MalformedInputError> {
     const before = this.#block.text.slice(0, index);
     return new MalformedInputError(
       {
         file: this.#lines.path,
-        line: await this.#lines.lineAt(this.#block.offset + Buffer.byteLength(before)),
+        line: await this.#lineOf(index),
         column: index - before.lastIndexOf(this.#lines.lineEnd),
       },
       problem,

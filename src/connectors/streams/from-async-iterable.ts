@@ -2,7 +2,7 @@ import { SourceNotReplayableError } from '../../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { Source } from '../../operators/source.ts';
-import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { checkDecodeOptions, type DecodeOptions, decoded, decodingErrors, type MayDecode } from '../lines/decoder.ts';
 import { PullReader } from './pull-reader.ts';
 
 /**
@@ -41,7 +41,9 @@ export function fromAsyncIterable<Out>(
     name,
     maxParallelism: 1,
     splitLimit: 'an async iterable has one reader',
-    open: async ({ signal, environment }) => {
+    ...decodingErrors(options),
+    open: async (context) => {
+      const { signal, environment } = context;
       const made = await make(signal);
       if (!isAsyncIterable(made)) {
         throw new InvalidArgumentError(`what ${name} of fromAsyncIterable returns`, made, 'an async iterable');
@@ -52,7 +54,7 @@ export function fromAsyncIterable<Out>(
       }
       used.add(iterator);
       const pulled = { next: () => iterator.next(), stop: () => iterator.return?.() };
-      return decoded(new PullReader<unknown>(pulled, environment.clock), name, options);
+      return decoded(new PullReader<unknown>(pulled, environment.clock), name, options, context);
     },
   };
 }

@@ -7,7 +7,7 @@ import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source, SourceReader } from '../../operators/source.ts';
-import { checkDecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { checkDecodeOptions, decoded, decodingErrors, type MayDecode } from '../lines/decoder.ts';
 import { Chunks, type ToChunk } from './chunks.ts';
 
 /**
@@ -33,6 +33,7 @@ export function fromNodeStream<Out = unknown>(
     name,
     maxParallelism: 1,
     splitLimit: 'a Node stream has one reader',
+    ...decodingErrors(options),
     open: async (context) => {
       const stream = await create(context);
       if (!hasMethods(stream, 'read', 'on')) {
@@ -44,7 +45,7 @@ export function fromNodeStream<Out = unknown>(
       }
       if (used.has(stream)) throw new SourceNotReplayableError(name, 'Return a new stream from each call');
       used.add(stream);
-      return decoded(new ReadableReader(stream, name), name, options);
+      return decoded(new ReadableReader(stream, name), name, options, context);
     },
   };
 }

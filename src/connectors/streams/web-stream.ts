@@ -5,7 +5,7 @@ import { checkFunction, checkOptions } from '../../options.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
-import { checkDecodeOptions, type DecodeOptions, decoded, type MayDecode } from '../lines/decoder.ts';
+import { checkDecodeOptions, type DecodeOptions, decoded, decodingErrors, type MayDecode } from '../lines/decoder.ts';
 import { Chunks, type ToChunk } from './chunks.ts';
 import { PullReader } from './pull-reader.ts';
 
@@ -41,6 +41,7 @@ export function fromWebStream<Out>(
     name,
     maxParallelism: 1,
     splitLimit: 'a web stream has one reader',
+    ...decodingErrors(options),
     open: async (context) => {
       const stream = await create(context);
       if (!hasMethods(stream, 'getReader')) {
@@ -57,7 +58,7 @@ export function fromWebStream<Out>(
         { next: () => reader.read() as Promise<IteratorResult<unknown, unknown>>, stop: () => reader.cancel() },
         context.environment.clock,
       );
-      return decoded(chunks, name, options);
+      return decoded(chunks, name, options, context);
     },
   };
 }

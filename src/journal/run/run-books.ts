@@ -6,6 +6,7 @@ import {
   type EntryTask,
   type FinishedTask,
   isVital,
+  type PartPaths,
   type RunBeginning,
   type RunEnd,
   type RunEntry,
@@ -28,7 +29,7 @@ export class RunBooks {
   /** When the first of the runs began that continue each other up to this one. */
   readonly firstBeganAtMs: number;
   /** By vertex and subtask: the files that sinks write. */
-  readonly parts: readonly (readonly string[])[];
+  readonly parts: PartPaths;
   readonly #plans: Map<number, unknown>;
   /** By vertex and subtask: the results of a finished task. */
   readonly #finished: Map<number, readonly EntryResult[]>[];
@@ -100,7 +101,9 @@ export class RunBooks {
         this.#tasksOf(entry.vertex).set(entry.subtask, entry.results);
         return;
       case 'tasks.restarted':
-        for (const { vertex, subtask } of entry.tasks) this.#tasksOf(vertex).delete(subtask);
+        for (const { vertex, start, end } of entry.tasks) {
+          for (let subtask = start; subtask < end; subtask++) this.#tasksOf(vertex).delete(subtask);
+        }
         return;
       case 'run.ended':
         this.#end = { status: entry.status, atMs: entry.atMs };

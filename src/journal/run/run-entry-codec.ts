@@ -5,7 +5,7 @@ import type { LogFormat } from '../log-scan.ts';
 /** The journal of runs. */
 export const runJournalFormat: LogFormat = {
   kind: 'RUNJ',
-  version: 1,
+  version: 2,
   remedy: 'Run the job with the version of kintsugi that wrote it, or delete the directory to start over',
 };
 

@@ -1,3 +1,4 @@
+import type { SubtaskRange } from '../../graph/distribution-pattern.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobIdentity } from '../identity/job-identity.ts';
 import type { StoredResult } from '../stored-result.ts';
@@ -14,6 +15,11 @@ export interface EntryTask {
   readonly subtask: number;
 }
 
+/** Tasks of one vertex. */
+export interface EntryTasks extends SubtaskRange {
+  readonly vertex: number;
+}
+
 /** A finished task, with those of its results that outlive the process. */
 export interface FinishedTask extends EntryTask {
   readonly results: readonly EntryResult[];
@@ -28,11 +34,14 @@ export interface RunBeginning {
   readonly firstAtMs: number;
   readonly identity: JobIdentity;
   readonly finished: readonly FinishedTask[];
-  /** By index of the vertex and subtask: the absolute paths of the files that its sink writes, if it writes files. */
-  readonly parts: readonly (readonly string[])[];
+  /** By index of the vertex and subtask: the absolute paths of the files that its sinks write. */
+  readonly parts: PartPaths;
   /** The plans of sources, by index of the vertex. */
   readonly plans: readonly (readonly [vertex: number, plan: unknown])[];
 }
+
+/** By vertex and subtask: absolute paths of files. */
+export type PartPaths = readonly (readonly (readonly string[])[])[];
 
 /** What happens in a run. */
 export type RunStep =
@@ -40,7 +49,7 @@ export type RunStep =
   /** Its results are safe, and the output of its sink is committed. */
   | ({ readonly type: 'task.finished' } & FinishedTask)
   /** Finished or not, these tasks run again. */
-  | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTask[] }
+  | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTasks[] }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
 
 /**

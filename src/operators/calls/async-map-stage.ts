@@ -9,6 +9,7 @@ import {
   type CallEntry,
   type CallListener,
   type Calls,
+  failedRecord,
   newEntry,
   takeAnswered,
   waitThen,
@@ -26,6 +27,7 @@ import type { CallsState, StageState } from '../state/stage-state.ts';
 import { skipped } from '../rejected/rejections.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
+import { isThenable } from '../../user-code.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 
@@ -171,6 +173,11 @@ export class AsyncMapStage implements OperatorStage {
     for (const call of calls) call?.abandon();
   }
 
+  #goOn(): void {
+    this.#begin();
+    this.#context.wake();
+  }
+
   /** Begins as many records as the limits allow; entries with a place go first. */
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
@@ -198,7 +205,7 @@ export class AsyncMapStage implements OperatorStage {
       this.#answered(entry, outcome.answer);
     };
     this.#orGiveUp(entry, recall, { isUnderWay: false });
-    return entry.isAnswered || this.#failure !== undefined;
+    return entry.isAnswered || entry.isReplaced || this.#failure !== undefined;
   }
 
   #mayTakeAnother(): boolean {
@@ -224,8 +231,7 @@ export class AsyncMapStage implements OperatorStage {
       const key = this.#options.keyOf?.(entry.record);
       entry.leavePlace = this.#limiter.requestPlace(key, () => {
         this.#placed.push(entry);
-        this.#begin();
-        this.#context.wake();
+        this.#goOn();
       });
     };
     this.#orGiveUp(entry, askForPlace, { isUnderWay: false });
@@ -247,8 +253,7 @@ export class AsyncMapStage implements OperatorStage {
     entry.stopWaiting = this.#limiter.requestCall({ costs, isRepeated: entry.isRepeated }, () => {
       entry.stopWaiting = undefined;
       this.#call(entry);
-      this.#begin();
-      this.#context.wake();
+      this.#goOn();
     });
   }
 
@@ -264,8 +269,7 @@ export class AsyncMapStage implements OperatorStage {
     if (this.#isClosed || entry.call !== call) return;
     call.onSettled?.();
     this.#take(entry, outcome);
-    this.#begin();
-    this.#context.wake();
+    this.#goOn();
   };
 
   #take(entry: CallEntry, outcome: CallOutcome): void {
@@ -279,9 +283,8 @@ export class AsyncMapStage implements OperatorStage {
     entry.result = result;
     entry.isAnswered = true;
     this.#open.delete(entry);
-    const isOrdered = this.#options.ordered;
-    if (result === skipped && isOrdered) this.#entries.splice(this.#entries.indexOf(entry), 1);
-    else if (result !== skipped && !isOrdered) this.#entries.push(entry);
+    if (result === skipped && this.#options.ordered) this.#entries.splice(this.#entries.indexOf(entry), 1);
+    else if (result !== skipped && !this.#options.ordered) this.#entries.push(entry);
     entry.leavePlace?.();
   }
 
@@ -295,8 +298,7 @@ export class AsyncMapStage implements OperatorStage {
         entry.retry++;
         waitThen(entry, this.#clock, next.delayMs, () => {
           this.#orGiveUp(entry, () => this.#callInTurn(entry));
-          this.#begin();
-          this.#context.wake();
+          this.#goOn();
         });
       } else {
         this.#limiter.pause(next.waitMs);
@@ -315,20 +317,34 @@ export class AsyncMapStage implements OperatorStage {
         this.#reject(entry, thrown);
       }
     } catch (thrown) {
-      for (const open of this.#open) withdraw(open);
-      if (this.#failure !== undefined) return;
-      this.#failure = toError(thrown);
-      const { record, number } = entry;
-      this.#blame = { operator: this.#operator, record: { value: record, number } };
+      this.#giveUp(entry, thrown);
     }
+  }
+
+  #giveUp({ record, number }: CallEntry, thrown: unknown): void {
+    for (const open of this.#open) withdraw(open);
+    if (this.#failure !== undefined) return;
+    this.#failure = toError(thrown);
+    this.#blame = { operator: this.#operator, record: { value: record, number } };
   }
 
   /** @throws the error, if it fails the stage */
   #reject(entry: CallEntry, error: unknown): void {
     if (entry.error !== undefined && error === entry.error) this.#calls.failed?.(entry, entry.error);
-    const { record, number, retry, isRepeated } = entry;
-    const failed = { operator: this.#operator, error, record, number, calls: isRepeated ? retry + 1 : 0 };
     if (this.#rejections === undefined) throw error;
-    this.#answered(entry, this.#rejections.reject(failed));
+    const answer = this.#rejections.reject(failedRecord(entry, this.#operator, error));
+    if (!isThenable(answer)) return this.#answered(entry, answer);
+    entry.isReplaced = true;
+    Promise.resolve(answer).then(
+      (result) => this.#replaced(() => this.#answered(entry, result)),
+      (thrown: unknown) => this.#replaced(() => this.#giveUp(entry, thrown)),
+    );
+  }
+
+  /** AM4: the function of `onError` has answered in its own time. */
+  #replaced(take: () => void): void {
+    if (this.#isClosed || this.#failure !== undefined) return;
+    take();
+    this.#goOn();
   }
 }

@@ -37,6 +37,8 @@ export interface CallEntry {
   /** What the last call for it failed with. */
   error: Error | undefined;
   isAnswered: boolean;
+  /** Whether the function of `onError` answers for it, and has not yet. */
+  isReplaced: boolean;
   result: unknown;
   /** The cost of a call for it; undefined until a call is requested. */
   costs: readonly number[] | undefined;
@@ -66,6 +68,11 @@ export function waitThen(entry: CallEntry, clock: Clock, delayMs: number, next: 
   entry.stopWaiting = () => clock.clearTimeout(timer);
 }
 
+/** A record whose calls have failed, or that could not be called for. */
+export function failedRecord({ record, number, retry, isRepeated }: CallEntry, operator: number, error: unknown) {
+  return { operator, error, record, number, calls: isRepeated ? retry + 1 : 0, mayWait: true };
+}
+
 /** A record for which no call was made. */
 export function newEntry(record: unknown, number: number | undefined): CallEntry {
   return {
@@ -75,6 +82,7 @@ export function newEntry(record: unknown, number: number | undefined): CallEntry
     isRepeated: false,
     error: undefined,
     isAnswered: false,
+    isReplaced: false,
     result: undefined,
     costs: undefined,
     call: undefined,

@@ -24,7 +24,10 @@ export interface ToDeadLetters<In> {
  */
 export type RejectRecord<In> = 'fail' | 'skip' | ToDeadLetters<In>;
 
-/** {@link RejectRecord}, or a function that answers instead of the one that failed. If it throws, the task fails. */
+/**
+ * {@link RejectRecord}, or a function that answers instead of the one that failed, synchronously; only for `mapAsync` it
+ * may be async. If it throws, the task fails.
+ */
 export type OnError<In, Answer> = RejectRecord<In> | ((error: Error, record: In, place: RejectionPlace) => Answer);
 
 /** A limit on failed records, as a share of the records that the operator was given. */

@@ -23,6 +23,8 @@ export interface FailedRecord {
   readonly number: number | undefined;
   /** How often the function was called for it. */
   readonly calls: number;
+  /** Whether whoever asks can wait for an answer that comes later. */
+  readonly mayWait?: boolean | undefined;
 }
 
 /** Decides about the records at which functions of a stage fail. */
@@ -34,7 +36,8 @@ export interface RecordRejections {
   /** Counts a record in `seen`. */
   noteRecord(operator: number): void;
   /**
-   * What takes the place of the failed function's result; {@link skipped} for nothing.
+   * What takes the place of the failed function's result, or a promise of it if the asker may wait; {@link skipped} for
+   * nothing.
    * @throws the error, if it fails the task
    */
   reject(failed: FailedRecord): unknown;
@@ -144,9 +147,9 @@ export class Rejections implements RecordRejections {
     this.seen[operator] = (this.seen[operator] ?? 0) + 1;
   }
 
-  reject({ operator, error, record, number, calls }: FailedRecord): unknown {
+  reject({ operator, error, record, number, calls, mayWait }: FailedRecord): unknown {
     const position = number === undefined ? undefined : this.#input?.placeOf(number);
-    return this.#reject(this.#desks[operator], toError(error), { record, position, number, calls });
+    return this.#reject(this.#desks[operator], toError(error), { record, position, number, calls, mayWait });
   }
 
   rejectKey(operator: number, error: unknown, key: unknown): void {
@@ -213,7 +216,7 @@ export class Rejections implements RecordRejections {
       case 'replace': {
         if (!('record' in failed)) throw error;
         const answer = reaction.fn(error, failed.record, { operator: uid, subtask, position });
-        if (isThenable(answer))
+        if (isThenable(answer) && failed.mayWait !== true)
           refusePromise(`result of onError of "${uid}"`, answer, 'what the function would return');
         counts.replaced++;
         return { outcome: 'replaced', answer };
@@ -228,6 +231,7 @@ interface Failed {
   readonly position?: string | undefined;
   readonly number?: number | undefined;
   readonly calls: number;
+  readonly mayWait?: boolean | undefined;
 }
 
 function placeOf(operator: string, failed: Failed): FailurePlace {

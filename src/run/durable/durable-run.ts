@@ -107,7 +107,7 @@ export class DurableRun {
     const { earlier, identity, sources } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
-    if (earlier !== undefined) removeStaleParts(earlier, parts);
+    if (directory.earlier !== undefined) removeStaleParts(directory.earlier, parts);
     const isDone = decision.restored.size === this.#shape.regions.count;
     this.#journal = new RunJournal({
       ...{ log: directory.log, shape: this.#shape, clock, failed: this.#failed },

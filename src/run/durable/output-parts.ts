@@ -3,15 +3,21 @@ import { resolve } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { partPath } from '../../connectors/outputs/part-file.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { PartPaths } from '../../journal/run/run-entry.ts';
+import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { JobPlan } from '../job-plan.ts';
 
-/** By vertex and subtask: the absolute paths of the files that the sinks of a job write and replace. */
-export function partsOf({ programs, jobGraph }: JobPlan): readonly (readonly string[])[] {
-  return programs.map(({ sink }, index) => {
-    if (sink?.redo !== 'replaces' || sink.target === undefined) return [];
-    const { path } = sink.target;
+/** The files that the sinks of a job write and replace, those of dead letters included. */
+export function partsOf({ programs, chains, jobGraph }: JobPlan): PartPaths {
+  return programs.map((program, index) => {
+    const letters = deadLetterSinks(program, chains[index] as readonly string[]);
+    const paths = [program.sink, ...letters.map(({ sink }) => sink)].flatMap((sink) =>
+      sink?.redo === 'replaces' && sink.target !== undefined ? [sink.target.path] : [],
+    );
     const parallelism = jobGraph.vertices[index]?.parallelism ?? 0;
-    return Array.from({ length: parallelism }, (_, subtask) => resolve(partPath(path, subtask, parallelism)));
+    return Array.from({ length: parallelism }, (_, subtask) =>
+      paths.map((path) => resolve(partPath(path, subtask, parallelism))),
+    );
   });
 }
 
@@ -22,13 +28,15 @@ export function partsOf({ programs, jobGraph }: JobPlan): readonly (readonly str
  *
  * @throws FileAccessError
  */
-export function removeStaleParts(books: RunBooks, parts: readonly (readonly string[])[]): void {
-  const written = new Set(parts.flat());
-  for (const [vertex, paths] of books.parts.entries()) {
-    for (const [subtask, part] of paths.entries()) {
-      if (written.has(part)) continue;
+export function removeStaleParts(books: RunBooks, parts: PartPaths): void {
+  const written = new Set(parts.flat(2));
+  for (const [vertex, tasks] of books.parts.entries()) {
+    for (const [subtask, paths] of tasks.entries()) {
       const isFinished = books.resultsOf({ vertex, subtask }) !== undefined;
-      if (isFinished || isWrittenSince(part, books.firstBeganAtMs)) remove(part);
+      for (const path of paths) {
+        if (written.has(path)) continue;
+        if (isFinished || isWrittenSince(path, books.firstBeganAtMs)) remove(path);
+      }
     }
   }
 }

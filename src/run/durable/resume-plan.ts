@@ -153,8 +153,8 @@ class FinishedTasks {
   #isOutputThere(vertex: ExecutionVertexId): boolean {
     const { comparison, books, isPartThere } = this.#earlier;
     const before = comparison.vertices[this.#graph.jobVertexIndexOf(vertex)]?.before;
-    const part = before === undefined ? undefined : books.parts[before]?.[this.#graph.subtaskOf(vertex)];
-    return part === undefined || isPartThere(part);
+    const parts = before === undefined ? [] : (books.parts[before]?.[this.#graph.subtaskOf(vertex)] ?? []);
+    return parts.every(isPartThere);
   }
 
   #resultsOf(vertex: ExecutionVertexId): readonly EntryResult[] | undefined {

@@ -9,6 +9,7 @@ import { RunBooks } from '../../journal/run/run-books.ts';
 import {
   type EntryResult,
   type EntryTask,
+  type EntryTasks,
   isVital,
   type RunBeginning,
   type RunEnd,
@@ -141,11 +142,18 @@ export class RunJournal {
     failed(new UnrecoverableError(`The run cannot be continued later, so it ends: ${cause.message}`, { cause }));
   }
 
-  #tasksIn(regions: readonly RegionId[]): EntryTask[] {
+  #tasksIn(regions: readonly RegionId[]): EntryTasks[] {
     const { regions: all } = this.#options.shape;
-    return regions.flatMap((region) =>
-      Array.from(all.verticesOf(region), (vertex) => this.#taskOf(vertex as ExecutionVertexId)),
-    );
+    const found: { vertex: number; start: number; end: number }[] = [];
+    for (const region of regions) {
+      for (const member of all.verticesOf(region)) {
+        const { vertex, subtask } = this.#taskOf(member as ExecutionVertexId);
+        const last = found.at(-1);
+        if (last?.vertex === vertex && last.end === subtask) last.end++;
+        else found.push({ vertex, start: subtask, end: subtask + 1 });
+      }
+    }
+    return found;
   }
 
   #taskOf(vertex: ExecutionVertexId): EntryTask {

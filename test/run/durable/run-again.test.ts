@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collect, forEach, fromArray, Job, jsonLinesFile, noRestart, toJsonLinesFile } from '../../../src/index.ts';
-import type { JobReceipt, JobRunOptions, Sink } from '../../../src/index.ts';
+import type { JobReceipt, JobRunOptions, OnError, Sink } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
 interface Text {
@@ -25,6 +25,7 @@ interface Version {
   /** Before it. */
   readonly prepare?: (text: Text) => Text;
   readonly sink?: Sink<Text>;
+  readonly onFixError?: OnError<Text, Text>;
   readonly parallelism?: number;
 }
 
@@ -51,7 +52,7 @@ const linesOf = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => `${JSON.stringify({ id: from + index })}\n`).join('');
 
 /** Texts, a step that is paid by the call, a kept result, and the user's code behind it. */
-function labels({ fix = asItIs, prepare = asItIs, sink, parallelism = 2 }: Version = {}): Job {
+function labels({ fix = asItIs, prepare = asItIs, sink, onFixError, parallelism = 2 }: Version = {}): Job {
   const job = Job.create('labels', { parallelism });
   job
     .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
@@ -64,7 +65,7 @@ function labels({ fix = asItIs, prepare = asItIs, sink, parallelism = 2 }: Versi
       { uid: 'label', remember: false },
     )
     .rebalance({ exchange: 'blocking' })
-    .map(fix, { uid: 'fix' })
+    .map(fix, { uid: 'fix', onError: onFixError })
     .sink('out', sink ?? toJsonLinesFile(at('out.jsonl')));
   return job;
 }
@@ -266,6 +267,55 @@ describe('sinks', () => {
       cause: { code: 'OUTPUT_COMMITTED' },
     });
     expect(letters).toHaveLength(1);
+  });
+
+  describe('files of dead letters', () => {
+    const letters = (name: string): Version => ({
+      fix: withBug,
+      onFixError: { deadLetter: toJsonLinesFile(at(name)) },
+    });
+    const idsIn = (prefix: string): number[] =>
+      readdirSync(home)
+        .filter((name) => name.startsWith(prefix))
+        .flatMap((name) => readFileSync(at(name), 'utf8').split('\n'))
+        .flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { record: Text }).record.id]));
+
+    it.each<[what: string, next: () => Version]>([
+      ['another parallelism', () => ({ ...letters('dead.jsonl'), parallelism: 3 })],
+      ['another path', () => letters('letters.jsonl')],
+      ['no dead letters', () => ({})],
+    ])('none of an earlier version stays behind %s', async (_, next) => {
+      await run(letters('dead.jsonl'));
+      expect(idsIn('dead')).toEqual([33]);
+      const version = next();
+      await run(version);
+      expect([...idsIn('dead'), ...idsIn('letters')]).toEqual(version.onFixError === undefined ? [] : [33]);
+      const parts = readdirSync(home).filter((name) => name.startsWith('dead') || name.startsWith('letters'));
+      expect(parts).toHaveLength(version.onFixError === undefined ? 0 : (version.parallelism ?? 2));
+      expect(written()).toHaveLength(version.onFixError === undefined ? 60 : 59);
+    });
+
+    it('are replaced if an operator before them changed', async () => {
+      await run(letters('dead.jsonl'));
+      const prepare = (text: Text): Text => ({ id: 92 - text.id });
+      await run({ ...letters('dead.jsonl'), prepare });
+      expect(idsIn('dead')).toEqual([33]);
+      await run({ ...letters('dead.jsonl'), prepare: (text) => ({ id: text.id + 100 }) });
+      expect([idsIn('dead'), written().length]).toEqual([[], 60]);
+    });
+
+    it('that were deleted are written again', async () => {
+      await run(letters('dead.jsonl'));
+      for (const name of readdirSync(home)) if (name.startsWith('dead')) rmSync(at(name));
+      await run(letters('dead.jsonl'));
+      expect(idsIn('dead')).toEqual([33]);
+    });
+  });
+
+  it.each(['auto', 'never'] as const)('no part of an earlier version stays with resume: %s', async (resume) => {
+    await run();
+    await run({ parallelism: 3 }, { resume });
+    expect(readdirSync(home).filter((name) => name.startsWith('out'))).toHaveLength(3);
   });
 
   it('collect: the records are collected anew in each process, from what is kept', async () => {
