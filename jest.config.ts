@@ -16,6 +16,7 @@ const config: Config = {
     '^rxjs$': '<rootDir>/node_modules/rxjs/dist/bundles/rxjs.umd.js',
     '^kintsugi$': '<rootDir>/src/index.ts',
     '^kintsugi/inspect$': '<rootDir>/src/inspector/index.ts',
+    '^kintsugi/metrics$': '<rootDir>/src/metrics/index.ts',
     '^kintsugi/testing$': '<rootDir>/src/testing/index.ts',
   },
   transform: {

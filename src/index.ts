@@ -45,6 +45,8 @@ export type { JobResult, JobRun } from './run/job-run.ts';
 export type { JobSnapshot } from './run/folds/job-snapshot.ts';
 export type { JobRunOptions, ResumePolicy } from './run/run-options.ts';
 export type { StorageUse } from './run/storage-use.ts';
+export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';
+export { pinoLogger, type PinoLike } from './run/pino-logger.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 

@@ -14,6 +14,7 @@ import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
+import { publishEvent } from './diagnostics.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
 import { FullDisk } from './full-disk.ts';
@@ -93,7 +94,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     },
     signal: options.signal,
   });
-  const observe = watchedBy(run, shape, logger, durable);
+  const observe = watchedBy(run, { id, shape, logger, durable });
   const { slotLimit } = executors;
   const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
   seams.cluster?.({ executors, connections });
@@ -106,18 +107,22 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   return run;
 }
 
+interface WatchedParts {
+  readonly id: RunId;
+  readonly shape: JobShape;
+  readonly logger: Logger;
+  readonly durable: DurableRun | undefined;
+}
+
 /** The single entry for events; all observers of the run are behind it. */
-function watchedBy(
-  run: JobRun,
-  shape: JobShape,
-  logger: Logger,
-  durable: DurableRun | undefined,
-): (event: JobEvent) => void {
+function watchedBy(run: JobRun, parts: WatchedParts): (event: JobEvent) => void {
+  const { id, shape, logger, durable } = parts;
   const reopenedSources = new ReopenedSources(shape.graph);
   const observe = (event: JobEvent): void => {
     durable?.next(event);
     logEvent(logger, shape.job, event);
     run.observe(event);
+    publishEvent(id, shape.job, event);
     const reopened = reopenedSources.after(event);
     if (reopened !== undefined) observe(reopened);
   };

@@ -24,6 +24,7 @@ const blocks = files.flatMap((file) => codeBlocks(file, readFileSync(join(root, 
 const entries: Record<string, string> = {
   kintsugi: join(root, 'src', 'index.ts'),
   'kintsugi/inspect': join(root, 'src', 'inspector', 'index.ts'),
+  'kintsugi/metrics': join(root, 'src', 'metrics', 'index.ts'),
   'kintsugi/testing': join(root, 'src', 'testing', 'index.ts'),
 };
 

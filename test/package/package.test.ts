@@ -100,6 +100,7 @@ describe('the package', () => {
     'dist/index.d.ts',
     'dist/testing/index.js',
     'dist/cli/bin.js',
+    'dist/metrics/index.js',
     'README.md',
     'docs/running.md',
     'LICENSE',

@@ -1,0 +1,143 @@
+import type { JobEvent } from '../actors/job-event.ts';
+import { type ExecutionState, executionStates, isTerminalJobStatus } from '../actors/protocol/states.ts';
+import type { ExecutionVertexId, FailoverId } from '../ids.ts';
+import type { RunInside } from '../run/run-inside.ts';
+import { causeClassOf } from './cause-class.ts';
+import type { JobTotals } from './job-totals.ts';
+import { RegionLabels } from './region-labels.ts';
+import type { Series } from './series.ts';
+import { WorkMeter } from './work-meter.ts';
+
+/** What a run adds to the metrics of its job: a fold over its events, and what is asked of it when they are read. */
+export class RunMeter {
+  readonly #inside: RunInside;
+  readonly #job: string;
+  readonly #totals: JobTotals;
+  readonly #hasTaskLabel: boolean;
+  readonly #work: WorkMeter;
+  readonly #regions: RegionLabels;
+  /** By index of the job vertex: its tasks by state. */
+  readonly #tasks: readonly Map<ExecutionState, number>[];
+  readonly #stateByTask = new Map<number, ExecutionState>();
+  /** The classes of causes of failures that are not decided. */
+  readonly #causes = new Map<FailoverId, string>();
+  #status: string;
+
+  constructor(inside: RunInside, status: string, job: string, totals: JobTotals, hasTaskLabel: boolean) {
+    this.#inside = inside;
+    this.#status = status;
+    this.#job = job;
+    this.#totals = totals;
+    this.#hasTaskLabel = hasTaskLabel;
+    this.#work = new WorkMeter(inside.shape.graph, job, totals);
+    this.#regions = new RegionLabels(inside.shape);
+    const { graph } = inside.shape;
+    this.#tasks = graph.jobGraph.vertices.map(() => new Map<ExecutionState, number>());
+    for (let task = 0; task < graph.vertexCount; task++) {
+      const { state } = inside.taskOf(task as ExecutionVertexId);
+      if (state !== undefined) this.#enter(task, state);
+    }
+  }
+
+  next(event: JobEvent): void {
+    switch (event.type) {
+      case 'job.statusChanged':
+        this.#status = event.status;
+        if (isTerminalJobStatus(event.status)) this.#count('kintsugi_runs_ended_total', [event.status]);
+        return;
+      case 'task.stateChanged':
+        this.#enter(event.vertex, event.state);
+        if (event.state === 'finished') this.#work.finished(event.vertex);
+        return;
+      case 'task.ended':
+        this.#work.ended(event);
+        return;
+      case 'partition.lost':
+        return this.#count('kintsugi_results_lost_total', []);
+      case 'executor.lost':
+        return this.#count('kintsugi_executors_lost_total', []);
+      case 'failover.completed':
+        return this.#totals.recovery.add(event.durationMs / 1_000);
+      case 'task.failed':
+      case 'failover.decided':
+      case 'failover.refused':
+        return this.#nextFailover(event);
+      default:
+    }
+  }
+
+  /** Adds what is true now to `gauges`, and what running tasks have done since to the totals. O(running tasks) */
+  read(gauges: Series): void {
+    this.#work.moved(this.#inside.moving());
+    const job = this.#job;
+    gauges.add('kintsugi_runs', [job, this.#status], 1);
+    for (const [index, counts] of this.#tasks.entries()) {
+      const vertex = this.#work.vertexLabel(index);
+      for (const state of executionStates) gauges.add('kintsugi_tasks', [job, vertex, state], counts.get(state) ?? 0);
+    }
+    this.#readStorage(gauges);
+  }
+
+  /** The run is over. */
+  end(): void {
+    this.#work.moved(this.#inside.moving());
+  }
+
+  #readStorage(gauges: Series): void {
+    const job = this.#job;
+    const { memoryBudgetBytes, diskBudgetBytes } = this.#inside;
+    let [memory, disk] = [0, 0];
+    for (const use of this.#inside.storage()) {
+      const vertices = [use.source, use.target].map((vertex) => this.#totals.labelOf('vertex', vertex));
+      const labels = [job, ...vertices, use.exchange];
+      gauges.add('kintsugi_exchange_results', labels, use.results);
+      gauges.add('kintsugi_exchange_held_records', labels, use.records);
+      gauges.add('kintsugi_exchange_held_bytes', [...labels, 'memory'], use.memoryBytes);
+      gauges.add('kintsugi_exchange_held_bytes', [...labels, 'disk'], use.diskBytes);
+      memory += use.memoryBytes;
+      disk += use.diskBytes;
+    }
+    gauges.add('kintsugi_memory_bytes', [job], memory);
+    gauges.add('kintsugi_disk_bytes', [job], disk);
+    if (memoryBudgetBytes !== Infinity) gauges.add('kintsugi_memory_budget_bytes', [job], memoryBudgetBytes);
+    if (diskBudgetBytes !== Infinity) gauges.add('kintsugi_disk_budget_bytes', [job], diskBudgetBytes);
+  }
+
+  #nextFailover(event: Extract<JobEvent, { type: 'task.failed' | 'failover.decided' | 'failover.refused' }>): void {
+    const { failover } = event;
+    if (event.type === 'task.failed') {
+      const cause = this.#totals.labelOf('cause', causeClassOf(event.cause));
+      this.#causes.set(failover, cause);
+      const region = (event.task === undefined ? undefined : this.#regions.ofTask(event.task)) ?? 'the job';
+      const task = this.#hasTaskLabel ? [this.#totals.labelOf('task', event.task ?? 'the job')] : [];
+      const labels = [this.#totals.labelOf('region', region), cause, event.classification, ...task];
+      this.#count('kintsugi_task_failures_total', labels);
+      return;
+    }
+    const cause = this.#causes.get(failover) ?? 'Error';
+    this.#causes.delete(failover);
+    if (event.type === 'failover.refused') return this.#count('kintsugi_restarts_refused_total', []);
+    for (const region of event.regions) {
+      const label = this.#totals.labelOf('region', this.#regions.of(region));
+      this.#count('kintsugi_region_restarts_total', [label, cause]);
+    }
+    this.#count('kintsugi_tasks_restarted_total', [], event.taskCount);
+    for (const { records, bytes } of event.reused) {
+      this.#count('kintsugi_reused_records_total', [], records);
+      this.#count('kintsugi_reused_bytes_total', [], bytes);
+    }
+  }
+
+  #enter(task: number, state: ExecutionState): void {
+    const counts = this.#tasks[this.#inside.shape.graph.jobVertexIndexOf(task as ExecutionVertexId)];
+    if (counts === undefined) return;
+    const before = this.#stateByTask.get(task);
+    if (before !== undefined) counts.set(before, (counts.get(before) ?? 0) - 1);
+    this.#stateByTask.set(task, state);
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+
+  #count(metric: Parameters<Series['add']>[0], labels: readonly string[], by = 1): void {
+    this.#totals.counters.add(metric, [this.#job, ...labels], by);
+  }
+}

@@ -1,0 +1,91 @@
+import type { JobEvent } from '../actors/job-event.ts';
+import type { RejectedRecords } from '../actors/protocol/deployment.ts';
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import type { ExecutionVertexId } from '../ids.ts';
+import type { RunInside } from '../run/run-inside.ts';
+import type { JobTotals } from './job-totals.ts';
+import type { MetricName } from './metric-definitions.ts';
+
+type Counts = { readonly recordsIn: number; readonly recordsOut: number; readonly waitedMs?: number };
+
+const nothing = { recordsIn: 0, recordsOut: 0, waitedMs: 0 };
+
+/** Counts the work of the tasks of a run: what an attempt has done beyond what was counted before. */
+export class WorkMeter {
+  readonly #graph: ExecutionGraph;
+  readonly #job: string;
+  readonly #totals: JobTotals;
+  /** What is counted of the running attempt of a task. */
+  readonly #counted = new Map<number, Counts>();
+  /** What the latest attempts rejected that have ended and not yet finished. */
+  readonly #rejected = new Map<number, readonly RejectedRecords[]>();
+  /** By index of the job vertex. */
+  readonly #vertexLabels: readonly string[];
+  readonly #exchangeLabels: readonly (readonly (readonly string[])[])[];
+
+  constructor(graph: ExecutionGraph, job: string, totals: JobTotals) {
+    this.#graph = graph;
+    this.#job = job;
+    this.#totals = totals;
+    const { vertices, edges } = graph.jobGraph;
+    this.#vertexLabels = vertices.map(({ id }) => totals.labelOf('vertex', id));
+    this.#exchangeLabels = vertices.map((_, index) =>
+      graph.edgesOutOf(index).flatMap((edge) => {
+        const { source, target, exchange } = edges[edge] ?? {};
+        if (source === undefined || target === undefined || exchange === undefined) return [];
+        return [[totals.labelOf('vertex', source), totals.labelOf('vertex', target), exchange.name]];
+      }),
+    );
+  }
+
+  vertexLabel(vertex: number): string {
+    return this.#vertexLabels[vertex] as string;
+  }
+
+  /** What running attempts have done so far. */
+  moved(moving: ReturnType<RunInside['moving']>): void {
+    for (const [task, counts] of moving) {
+      this.#advance(task, counts);
+      this.#counted.set(task, counts);
+    }
+  }
+
+  ended({ vertex: task, calls, rejected, ...counts }: Extract<JobEvent, { type: 'task.ended' }>): void {
+    this.#advance(task, counts);
+    this.#counted.delete(task);
+    if (calls !== undefined) {
+      this.#add('kintsugi_calls_total', ['made'], calls.made);
+      this.#add('kintsugi_calls_total', ['reused'], calls.reused);
+    }
+    if (rejected !== undefined) this.#rejected.set(task, rejected);
+    else this.#rejected.delete(task);
+  }
+
+  finished(task: number): void {
+    for (const { operator, skipped, deadLetters, replaced } of this.#rejected.get(task) ?? []) {
+      const label = this.#totals.labelOf('operator', operator);
+      this.#add('kintsugi_rejected_records_total', [label, 'skipped'], skipped);
+      this.#add('kintsugi_rejected_records_total', [label, 'dead_letter'], deadLetters);
+      this.#add('kintsugi_rejected_records_total', [label, 'replaced'], replaced);
+    }
+    this.#rejected.delete(task);
+  }
+
+  #advance(task: number, counts: Counts): void {
+    const vertex = this.#graph.jobVertexIndexOf(task as ExecutionVertexId);
+    const label = this.vertexLabel(vertex);
+    let before: Counts = this.#counted.get(task) ?? nothing;
+    // The end of the counted attempt was not told: its executor was lost.
+    if (counts.recordsIn < before.recordsIn || counts.recordsOut < before.recordsOut) before = nothing;
+    const out = counts.recordsOut - before.recordsOut;
+    this.#add('kintsugi_records_in_total', [label], counts.recordsIn - before.recordsIn);
+    this.#add('kintsugi_records_out_total', [label], out);
+    for (const labels of this.#exchangeLabels[vertex] ?? []) this.#add('kintsugi_exchange_records_total', labels, out);
+    const waitedMs = (counts.waitedMs ?? before.waitedMs ?? 0) - (before.waitedMs ?? 0);
+    this.#add('kintsugi_back_pressure_seconds_total', [label], Math.max(0, waitedMs) / 1_000);
+  }
+
+  #add(metric: MetricName, labels: readonly string[], value: number): void {
+    this.#totals.counters.add(metric, [this.#job, ...labels], value);
+  }
+}

@@ -1,0 +1,57 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { JobEvent, JobEventType } from '../actors/job-event.ts';
+import type { RunId } from '../ids.ts';
+
+/** What subscribers of the channels get. */
+export interface DiagnosticsMessage {
+  readonly run: RunId;
+  readonly job: string;
+  readonly event: JobEvent;
+}
+
+const [job, task, region, failover, result, executor] = [
+  'kintsugi:job',
+  'kintsugi:task',
+  'kintsugi:region',
+  'kintsugi:failover',
+  'kintsugi:result',
+  'kintsugi:executor',
+].map((name) => channel(name)) as [Channel, Channel, Channel, Channel, Channel, Channel];
+
+const channelOf = {
+  'job.resumed': job,
+  'job.statusChanged': job,
+  'observer.failed': job,
+  'closing.timedOut': job,
+  'task.stateChanged': task,
+  'task.ended': task,
+  'record.rejected': task,
+  'source.planned': task,
+  'source.reopened': task,
+  'determinism.broken': task,
+  'region.stateChanged': region,
+  'task.failed': failover,
+  'failover.decided': failover,
+  'failover.refused': failover,
+  'failover.overruled': failover,
+  'failover.completed': failover,
+  'failure.extensionFailed': failover,
+  'partition.lost': result,
+  'results.keepFailed': result,
+  'executor.registered': executor,
+  'executor.lost': executor,
+} as const satisfies Record<JobEventType, Channel>;
+
+/**
+ * The channels of `node:diagnostics_channel` in which the events of every run of this process are published: each event
+ * in one of them.
+ */
+export const diagnosticsChannels: Readonly<Record<JobEventType, string>> = Object.freeze(
+  Object.fromEntries(Object.entries(channelOf).map(([type, { name }]) => [type, String(name)])),
+) as Readonly<Record<JobEventType, string>>;
+
+/** Publishes an event of a run. Costs nothing without a subscriber. */
+export function publishEvent(run: RunId, jobName: string, event: JobEvent): void {
+  const published = channelOf[event.type];
+  if (published.hasSubscribers) published.publish({ run, job: jobName, event } satisfies DiagnosticsMessage);
+}
