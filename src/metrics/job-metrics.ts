@@ -4,6 +4,7 @@ import { insideOf } from '../run/run-inside.ts';
 import { BoundedValues } from './bounded-values.ts';
 import { JobTotals } from './job-totals.ts';
 import { type MetricDefinition, metricDefinitions, type MetricName } from './metric-definitions.ts';
+import type { MetricFamily } from './metric-family.ts';
 import { prometheusText } from './prometheus-text.ts';
 import type { RecoveryTimes } from './recovery-times.ts';
 import { RunMeter } from './run-meter.ts';
@@ -16,15 +17,6 @@ export interface JobMetricsOptions {
    * is never the id of a task.
    */
   readonly taskLabel?: boolean | undefined;
-}
-
-/** A metric and its values now. */
-export interface MetricFamily extends MetricDefinition {
-  readonly name: MetricName;
-  /** Of a counter or gauge: the value by the values of the labels. */
-  readonly series: readonly (readonly [labels: LabelValues, value: number])[];
-  /** Of a histogram. */
-  readonly histograms: readonly (readonly [labels: LabelValues, times: RecoveryTimes])[];
 }
 
 const mostJobs = 100;

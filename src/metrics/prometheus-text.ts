@@ -1,5 +1,5 @@
-import type { MetricFamily } from './job-metrics.ts';
 import { recoveryBuckets } from './metric-definitions.ts';
+import type { MetricFamily } from './metric-family.ts';
 import type { RecoveryTimes } from './recovery-times.ts';
 
 /**
