@@ -1,4 +1,5 @@
 import { type ActorRefFrom, type EventObject, fromCallback } from 'xstate';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
 
 /** Commands to a task. */
 export type TaskCommand = EventObject &
@@ -17,8 +18,8 @@ export interface RunningTask {
   fail(cause: Error): void;
   /** Makes the task wait before each batch that it takes; 0 ends that. For fault injection. */
   slow(delayMs: number): void;
-  /** Record counts so far. */
-  readonly counts?: { readonly recordsIn: number; readonly recordsOut: number };
+  /** Counts so far. */
+  readonly counts?: MovingCounts;
 }
 
 export interface TaskInput {

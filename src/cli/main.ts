@@ -6,7 +6,7 @@ import { runCommand } from './commands/run.ts';
 import { errorReport, exitCodeOf } from './error-report.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import { helpOf, helpOfAll } from './help.ts';
-import { packageVersion } from './package-version.ts';
+import { version } from '../version.ts';
 
 const commands: readonly Command[] = [runCommand, explainCommand];
 
@@ -23,7 +23,7 @@ export async function commandLine(args: readonly string[], io: CommandIo): Promi
 async function execute(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   const [first] = args;
   if (first === '--version' || first === '-v') {
-    io.stdout.write(`${packageVersion()}\n`);
+    io.stdout.write(`${version}\n`);
     return exitCodes.done;
   }
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') {

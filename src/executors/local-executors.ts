@@ -4,10 +4,11 @@ import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { HeldResult } from './held-result.ts';
 import { ResultDirectory } from './result-directory.ts';
-import { type MovedRecords, TaskExecutor } from './task-executor.ts';
+import { TaskExecutor } from './task-executor.ts';
 
 export interface LocalExecutorsOptions {
   readonly clock: Clock;
@@ -73,8 +74,8 @@ export class LocalExecutors {
     return undefined;
   }
 
-  /** Record counts of running attempts, by vertex. */
-  *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
+  /** Counts of running attempts, by vertex. */
+  *moving(): Generator<readonly [ExecutionVertexId, MovingCounts]> {
     for (const { executor } of this.#executors.values()) yield* executor.moving();
   }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
 import { isStorable } from '../partitions/result-partition.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { ResultDirectory } from './result-directory.ts';
@@ -27,9 +28,6 @@ export interface TaskExecutorOptions {
   /** Called when the master quarantines it: it gets no more tasks. */
   readonly quarantined: () => void;
 }
-
-/** Record counts of a running task. */
-export type MovedRecords = NonNullable<RunningTask['counts']>;
 
 /** A deployed attempt that has not ended. */
 interface DeployedTask {
@@ -77,8 +75,8 @@ export class TaskExecutor {
     return this.#tasks.has(vertex);
   }
 
-  /** Record counts of running attempts, by vertex. */
-  *moving(): Generator<readonly [ExecutionVertexId, MovedRecords]> {
+  /** Counts of running attempts, by vertex. */
+  *moving(): Generator<readonly [ExecutionVertexId, MovingCounts]> {
     for (const [vertex, { task }] of this.#tasks) if (task?.counts !== undefined) yield [vertex, task.counts];
   }
 

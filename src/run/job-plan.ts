@@ -1,7 +1,7 @@
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { StepDeclaration } from '../operators/identity/step-declaration.ts';
-import type { VertexProgram } from '../operators/operator-description.ts';
+import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
 
 /**
  * The default exchange of shuffles: `batch` completes a result before it is read (`blocking`), `streaming` passes
@@ -25,4 +25,14 @@ export interface JobPlan {
   readonly declarations: readonly (readonly StepDeclaration[])[];
   /** By index of the edge: its exchange with options. */
   readonly exchanges: readonly ExchangeSettings[];
+}
+
+/** How the records of an edge are assigned to the subtasks of its target. */
+export function partitioningOf(
+  { jobGraph, programs }: Pick<JobPlan, 'jobGraph' | 'programs'>,
+  edge: number,
+): Partitioning['kind'] {
+  const source = jobGraph.edges[edge]?.source;
+  const program = source === undefined ? undefined : programs[jobGraph.vertexIndexById.get(source) as number];
+  return program?.outputs.find((output) => output.edge === edge)?.partitioning.kind ?? 'forward';
 }

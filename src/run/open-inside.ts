@@ -1,6 +1,6 @@
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
-import type { ExecutionState } from '../actors/protocol/states.ts';
+import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
 import type { LocalExecutors } from '../executors/local-executors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { RunId } from '../ids.ts';
@@ -8,6 +8,7 @@ import { executionGroups } from '../machines/execution/execution-machine.ts';
 import type { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
 import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
+import { regionGroups } from '../machines/region/region-setup.ts';
 import { shownState } from '../machines/state-tap.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { JobPlan } from './job-plan.ts';
@@ -51,6 +52,10 @@ export function openInside(run: JobRun, parts: InsideParts): void {
       const execution = ledger.executions[vertex];
       const state = execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
       return { attempt: ledger.attemptOf(vertex), state };
+    },
+    regionStateOf: (region) => {
+      const actor = ledger.regionActors[region];
+      return actor && shownState<RegionState>(actor.getSnapshot().value, regionGroups);
     },
     moving: () => parts.executors.moving(),
     storage: () => run.storage(),

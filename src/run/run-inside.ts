@@ -1,14 +1,14 @@
 import type { Observable } from 'rxjs';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { JobEvent } from '../actors/job-event.ts';
-import type { ExecutionState } from '../actors/protocol/states.ts';
+import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
 import type { Environment } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { FailoverRule } from '../failover/failover-strategy.ts';
 import type { RecoveryView } from '../failover/restart-proposal.ts';
-import type { AttemptNumber, ExecutionVertexId, RunId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId, RunId } from '../ids.ts';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { JobShape } from './folds/job-shape.ts';
-import type { LiveRun } from './folds/receipt-book.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { RunControls } from './run-controls.ts';
 import type { JobRun } from './job-run.ts';
@@ -45,8 +45,10 @@ export interface RunInside {
   actors(): Iterable<AnyActorRef>;
   /** The present attempt of a task; its state is undefined before the job has begun. */
   taskOf(vertex: ExecutionVertexId): { readonly attempt: AttemptNumber; readonly state: ExecutionState | undefined };
-  /** Record counts of running attempts, by task. */
-  moving(): LiveRun['moving'];
+  /** The present state of a region; undefined before the job has begun. */
+  regionStateOf(region: RegionId): RegionState | undefined;
+  /** Counts of running attempts, by task. */
+  moving(): Iterable<readonly [vertex: ExecutionVertexId, counts: MovingCounts]>;
   /** Current use of memory and disk by results, by exchange. O(results) */
   storage(): readonly StorageUse[];
   /** Steers the run: restarts on request, and faults on purpose. */

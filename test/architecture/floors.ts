@@ -95,6 +95,8 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'plain-error.ts': 'kernel',
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
+  'waiting-time.ts': 'kernel',
+  'version.ts': 'kernel',
   'assert.ts': 'kernel',
   'clock-scheduler.ts': 'clock-scheduler',
   'index.ts': 'index',

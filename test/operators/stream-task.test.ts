@@ -289,6 +289,27 @@ describe('StreamTask', () => {
     expect(output.log).toEqual([[1], [2], 'flush']);
   });
 
+  it('counts how long it waits for room', () => {
+    const { task, input, output, environment, idle } = setUp();
+    task.start();
+    input.feed(1);
+    idle();
+    expect(task.counts.waitedMs).toBe(0);
+    output.isWritable = false;
+    input.feed(2);
+    idle();
+    environment.advance(30);
+    expect(task.counts.waitedMs).toBe(30);
+    output.becomeWritable();
+    idle();
+    environment.advance(100);
+    output.isWritable = false;
+    input.feed(3);
+    idle();
+    environment.advance(12);
+    expect(task.counts).toEqual({ recordsIn: 2, recordsOut: 2, waitedMs: 42 });
+  });
+
   it('ST2: finishes when the outputs are safe and the input is closed', () => {
     const { task, input, output, reports, idle } = setUp();
     output.finishesLater = true;

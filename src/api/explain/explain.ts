@@ -9,7 +9,7 @@ import type { Partitioning } from '../../operators/operator-description.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
 import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
-import type { JobPlan, JobMode } from '../../run/job-plan.ts';
+import { type JobPlan, type JobMode, partitioningOf } from '../../run/job-plan.ts';
 import { type JobRunOptions, resolveRunOptions } from '../../run/run-options.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
@@ -145,7 +145,7 @@ class PlanExplanation implements JobExplanation {
   readonly #failures: AssumedFailures;
 
   constructor(plan: JobPlan, rule: FailoverRule | undefined) {
-    const { jobGraph, programs, chains } = plan;
+    const { jobGraph, chains } = plan;
     const graph = new ExecutionGraph(jobGraph);
     const regions = pipelinedRegions(graph);
     const reproducible = new ReproducibleRegions(graph, regions);
@@ -167,9 +167,13 @@ class PlanExplanation implements JobExplanation {
       return { id, parallelism, operators: chains[index] as readonly string[] };
     });
     this.edges = jobGraph.edges.map(({ source, target, exchange, pattern }, edge) => {
-      const outputs = programs[jobGraph.vertexIndexById.get(source) as number]?.outputs ?? [];
-      const { kind } = outputs.find((output) => output.edge === edge)?.partitioning ?? { kind: 'forward' };
-      return { source, target, exchange: exchange.name as ExchangeName, pattern, partitioning: kind };
+      return {
+        source,
+        target,
+        exchange: exchange.name as ExchangeName,
+        pattern,
+        partitioning: partitioningOf(plan, edge),
+      };
     });
     this.regions = regionGroups(topology);
     this.slots = slotDemand(graph, regions);

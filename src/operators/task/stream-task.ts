@@ -4,13 +4,14 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
 import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
+import { WaitingTime } from '../../waiting-time.ts';
 import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
 import { TaskBrake, taskFaultPoints } from './task-faults.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable, Wakeable } from './runnable.ts';
-import type { TaskCounts, TaskListener, TaskParts } from './task-parts.ts';
+import type { MovingCounts, TaskCounts, TaskListener, TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
 import { snapshotOf } from './task-snapshot.ts';
 import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
@@ -33,12 +34,10 @@ export interface StreamTaskOptions {
  * One attempt of one task: takes elements from its input, runs them through its chain, and writes the results. It
  * works and reports only in its turns from the scheduler, or when an awaited answer arrives.
  *
- * Invariants:
  * - ST1 It takes no input while results wait for room in the outputs.
  * - ST2 It reports its end when it has stopped completely: input closed, outputs committed or aborted.
  * - ST3 A failure during its end has no effect: the first reason counts.
- * - ST4 It finishes as soon as no output needs more; calls in flight are aborted, which is not a failure. A task
- *   with a sink never does so.
+ * - ST4 Unless it has a sink, it finishes as soon as no output needs more; aborting calls in flight is no failure.
  * - ST5 When it needs no more input, by ST4 or because its chain is done, it dismisses its input at once; never
  *   when it fails or is canceled.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
@@ -60,9 +59,11 @@ export class StreamTask implements Runnable {
   #batches = 0;
   #recordsIn = 0;
   #recordsOut = 0;
+  readonly #waitingForRoom: WaitingTime;
 
   constructor(options: StreamTaskOptions) {
     this.#options = options;
+    this.#waitingForRoom = new WaitingTime(options.context.environment.clock);
     this.#wake = () => options.scheduler.wake(this);
   }
 
@@ -87,8 +88,8 @@ export class StreamTask implements Runnable {
     this.#brake.set(delayMs);
   }
 
-  get counts(): Pick<TaskCounts, 'recordsIn' | 'recordsOut'> {
-    return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut };
+  get counts(): MovingCounts {
+    return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, waitedMs: this.#waitingForRoom.totalMs };
   }
 
   /** Its state between two turns, while it runs. Every record taken so far is in the state or was written. */
@@ -161,8 +162,10 @@ export class StreamTask implements Runnable {
       }
       if (!outputs.every(({ isWritable }) => isWritable)) {
         for (const output of outputs) if (!output.isWritable) output.waitForRoom();
+        this.#waitingForRoom.begin();
         return 'blocked';
       }
+      this.#waitingForRoom.end();
       const results = chain.poll();
       if (results !== undefined) {
         this.#write(results);

@@ -20,6 +20,14 @@ export interface TaskParts {
   };
 }
 
+/** Counts of a running attempt so far. */
+export interface MovingCounts {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** How long it has waited for room in its outputs: the back pressure of their consumers. */
+  readonly waitedMs: number;
+}
+
 /** Record counts of an attempt so far. */
 export interface TaskCounts {
   readonly recordsIn: number;

@@ -4,10 +4,10 @@ import type { ExecutionGraph } from '../../../graph/execution-graph.ts';
 import type { ExecutionVertexId } from '../../../ids.ts';
 import type { JobRun } from '../../../run/job-run.ts';
 import { insideOf } from '../../../run/run-inside.ts';
+import { recordRun } from '../../recorder/live-recording.ts';
 import { RefusedRequest } from '../answer.ts';
 import type { InspectedRun, RunSummary } from './inspected-run.ts';
 import type { RunControls } from './run-actions.ts';
-import { runLines } from './run-lines.ts';
 
 /**
  * A run of this process, as the server knows it.
@@ -17,10 +17,10 @@ export function liveRun(run: JobRun): InspectedRun {
   const inside = insideOf(run);
   const { clock } = inside.environment;
   const epochMs = clock.epochMs() - clock.now();
-  const lines = runLines(inside);
+  const recording = recordRun(run);
   return {
     run: inside.run,
-    lines,
+    lines: recording,
     nowMs: () => clock.now(),
     summary: (): RunSummary => {
       const { startedAtMs, durationMs } = run.receipt();
@@ -32,10 +32,10 @@ export function liveRun(run: JobRun): InspectedRun {
         endedAtMs: hasEnded ? startedMs + durationMs : undefined,
       };
     },
-    recording: () => lines.opening().map((line) => JSON.stringify(line)),
+    recording: () => Array.from(recording.lines(), (line) => JSON.stringify(line)),
     receipt: () => run.receipt(),
     whatRestarts: (name) => whatRestartsNow(run, name),
-    focus: () => {},
+    focus: (actor) => recording.focus(actor),
     subject: { controls: controlsOf(run), taskCalled: (name) => taskCalled(inside.shape.graph, name) },
   };
 }
