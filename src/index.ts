@@ -205,7 +205,13 @@ export {
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
 export { JobCanceledError, JobFailedError, RestartRequestedError, UnrecoverableError } from './errors/job-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
-export { CommittedOutputError, NothingToResumeError, StateDirectoryInUseError } from './errors/state-errors.ts';
+export {
+  CommittedOutputError,
+  EndNotRecordedError,
+  NothingToResumeError,
+  OtherJobStateError,
+  StateDirectoryInUseError,
+} from './errors/state-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
 export {
   DeterminismBrokenError,

@@ -32,6 +32,40 @@ export class NothingToResumeError extends KintsugiError {
   }
 }
 
+/** The state directory is that of another job, whose results and output must not be touched. Nothing has run. */
+export class OtherJobStateError extends KintsugiError {
+  readonly code = 'STATE_OF_OTHER_JOB';
+  override readonly recovery = 'never';
+  readonly directory: string;
+  readonly job: string;
+  /** The job whose directory it is. */
+  readonly otherJob: string;
+
+  constructor(directory: string, job: string, otherJob: string) {
+    super(
+      `${directory} is the state directory of job "${otherJob}", and job "${job}" cannot use it too. Name a directory of its own. If the job was renamed, give it its name back, or run it once with resume: 'never' to start over`,
+    );
+    this.directory = directory;
+    this.job = job;
+    this.otherJob = otherJob;
+  }
+}
+
+/** The job has finished, and its output is complete, but the journal in its state directory cannot say so. */
+export class EndNotRecordedError extends KintsugiError {
+  readonly code = 'END_NOT_RECORDED';
+  override readonly recovery = 'never';
+  readonly job: string;
+
+  constructor(job: string, cause: Error) {
+    super(
+      `Job "${job}" has finished, and its output is complete, but its journal cannot say so: ${cause.message}. Run it again once that is mended; it only does what is left`,
+      { cause },
+    );
+    this.job = job;
+  }
+}
+
 /**
  * Running on would write records again to a sink that cannot replace what it has, after a change before it. Nothing has
  * run. Names the changed operator, the sink and the option that decides.

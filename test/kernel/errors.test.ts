@@ -236,6 +236,20 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'There is nothing of job "labels" to continue in state. Check the path, or leave out resume: \'require\' to begin from the start',
   },
+  OtherJobStateError: {
+    make: () => new errors.OtherJobStateError('state', 'labels', 'prices'),
+    code: 'STATE_OF_OTHER_JOB',
+    recovery: 'never',
+    message:
+      'state is the state directory of job "prices", and job "labels" cannot use it too. Name a directory of its own. If the job was renamed, give it its name back, or run it once with resume: \'never\' to start over',
+  },
+  EndNotRecordedError: {
+    make: () => new errors.EndNotRecordedError('labels', new Error('no space left')),
+    code: 'END_NOT_RECORDED',
+    recovery: 'never',
+    message:
+      'Job "labels" has finished, and its output is complete, but its journal cannot say so: no space left. Run it again once that is mended; it only does what is left',
+  },
   CommittedOutputError: {
     make: () => new errors.CommittedOutputError('out', [{ operator: 'fix', why: 'its function changed' }]),
     code: 'OUTPUT_COMMITTED',

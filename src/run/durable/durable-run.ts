@@ -1,5 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { Environment } from '../../environment.ts';
+import { EndNotRecordedError } from '../../errors/state-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
@@ -53,8 +55,8 @@ export class DurableRun {
 
   /**
    * Takes the state directory, decides what to take over from an earlier run, and begins the journal.
-   * @throws StateDirectoryInUseError | NothingToResumeError | CommittedOutputError | JournalFormatError |
-   *   JournalAccessError | FileAccessError (as a rejection); nothing has run then
+   * @throws StateDirectoryInUseError | NothingToResumeError | OtherJobStateError | CommittedOutputError |
+   *   JournalFormatError | JournalAccessError | FileAccessError (as a rejection); nothing has run then
    */
   begin(): Promise<Beginning> {
     const beginning = this.#begin();
@@ -85,12 +87,23 @@ export class DurableRun {
     this.#journal?.next(event);
   }
 
-  /** The run is over. Settles when the directory is safe and free. */
+  /** Whether a later run will find all that this one has done. */
+  get isRecorded(): boolean {
+    return this.#journal?.isComplete !== false;
+  }
+
+  /**
+   * The run is over. Settles when the directory is safe and free.
+   * @throws EndNotRecordedError (as a rejection) for a job that has finished; JournalAccessError for one that has not
+   */
   async close(): Promise<void> {
     this.#abort.abort();
     await this.#beginning.catch(() => {});
     try {
       await this.#journal?.compact();
+    } catch (error) {
+      const hasFinished = this.#journal?.hasFinished === true;
+      throw hasFinished ? new EndNotRecordedError(this.#plan.name, toError(error)) : error;
     } finally {
       await this.#directory?.close();
     }
@@ -107,7 +120,7 @@ export class DurableRun {
     const { earlier, identity, sources } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
-    if (directory.earlier !== undefined) removeStaleParts(directory.earlier, parts);
+    if (directory.earlier?.identity.job === this.#plan.name) removeStaleParts(directory.earlier, parts);
     const isDone = decision.restored.size === this.#shape.regions.count;
     this.#journal = new RunJournal({
       ...{ log: directory.log, shape: this.#shape, clock, failed: this.#failed },

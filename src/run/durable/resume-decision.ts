@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { CommittedOutputError, NothingToResumeError } from '../../errors/state-errors.ts';
+import { CommittedOutputError, NothingToResumeError, OtherJobStateError } from '../../errors/state-errors.ts';
 import { compareIdentities } from '../../journal/identity/compare-identities.ts';
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
@@ -36,7 +36,7 @@ export interface ResumeDecision extends ResumePlan {
   readonly identity: JobIdentity;
   readonly sources: EarlierSources;
   /** Why nothing may run. */
-  readonly refusal: NothingToResumeError | CommittedOutputError | undefined;
+  readonly refusal: NothingToResumeError | OtherJobStateError | CommittedOutputError | undefined;
 }
 
 /**
@@ -58,9 +58,17 @@ export async function decideResume(question: ResumeQuestion): Promise<ResumeDeci
           ...{ ...before, reasons, isPartThere: existsSync },
           isReadable: (stored) => isStored(stateDirectory, stored),
         });
-  const isMissing = earlier === undefined && resume === 'require';
-  const refusal = isMissing ? new NothingToResumeError(stateDirectory, plan.name) : committedOutput(plan, resumed);
+  const refusal = refusalOf(question, earlier) ?? committedOutput(plan, resumed);
   return { ...resumed, earlier, comparison, identity, sources, refusal };
+}
+
+/** Why the earlier run cannot be continued, whatever it left. */
+function refusalOf({ plan: { name }, stateDirectory, resume }: ResumeQuestion, earlier: RunBooks | undefined) {
+  if (earlier === undefined) {
+    return resume === 'require' ? new NothingToResumeError(stateDirectory, name) : undefined;
+  }
+  const { job } = earlier.identity;
+  return job === name ? undefined : new OtherJobStateError(stateDirectory, name, job);
 }
 
 /** A change that would repeat or mix the output of a sink that cannot replace it. */

@@ -35,16 +35,28 @@ export interface RunJournalOptions {
  *
  * RE1 The books are the fold of the entries in the log.
  * RE2 After an entry that could not be written, nothing is written any more.
+ * RE3 It settles only if a later run will find that the job has finished, if it has.
  */
 export class RunJournal {
   readonly #options: RunJournalOptions;
   #books: RunBooks | undefined;
   /** By vertex: the stored results of a task whose end was reported but not handled. */
   readonly #reported = new Map<number, readonly EntryResult[]>();
-  #hasFailed = false;
+  #failure: Error | undefined;
+  #hasFinished = false;
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
+  }
+
+  /** Whether the job has finished, be it that the log says so or not. */
+  get hasFinished(): boolean {
+    return this.#hasFinished;
+  }
+
+  /** Whether the log has all that happened so far. */
+  get isComplete(): boolean {
+    return this.#failure === undefined;
   }
 
   /** Undefined before the run began. */
@@ -84,13 +96,14 @@ export class RunJournal {
   }
 
   /**
-   * The run is over, and its files will be deleted if it has finished: then the journal keeps what it was and that
+   * RE3. The run is over, and its files will be deleted if it has finished: then the journal keeps what it was and that
    * nothing has to run again.
    * @throws JournalAccessError (as a rejection)
    */
   async compact(): Promise<void> {
     const { log } = this.#options;
     const books = this.#books;
+    if (this.#hasFinished && this.#failure !== undefined) throw this.#failure;
     if (books?.end?.status !== 'finished') return log.sync();
     const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, plans } = books;
     const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
@@ -105,7 +118,12 @@ export class RunJournal {
       plans: [...plans],
     });
     const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished', after: 0 });
-    await log.replaceWith([began, began, ended]);
+    try {
+      await log.replaceWith([began, began, ended]);
+    } catch {
+      // It says the same as before, at greater length.
+      await log.sync();
+    }
   }
 
   /** A task that was restored reports no end, and is in the books already. */
@@ -117,12 +135,13 @@ export class RunJournal {
 
   #end(status: RunEnd): void {
     const { clock, finishedAtMs } = this.#options;
+    this.#hasFinished = status === 'finished';
     this.#write({ type: 'run.ended', atMs: finishedAtMs ?? clock.epochMs(), status });
   }
 
   #write(step: RunStep): void {
     const { log, failed } = this.#options;
-    if (this.#hasFailed || this.#books === undefined) return;
+    if (this.#failure !== undefined || this.#books === undefined) return;
     const entry: RunEntry = { ...step, after: this.#books.vitalSteps };
     try {
       const payload = encodeEntry(entry);
@@ -136,9 +155,9 @@ export class RunJournal {
   }
 
   #fail(error: unknown, failed: (cause: Error) => void): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    if (this.#failure !== undefined) return;
     const cause = toError(error);
+    this.#failure = cause;
     failed(new UnrecoverableError(`The run cannot be continued later, so it ends: ${cause.message}`, { cause }));
   }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Job, jsonLinesFile, toJsonLinesFile } from '../../../src/index.ts';
+import { Job, type JobReceipt, jsonLinesFile, toJsonLinesFile } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
 let home: string;
@@ -36,7 +36,7 @@ function fillDiskAt(write: number): void {
 const lines = Array.from({ length: 40 }, (_, id) => `${JSON.stringify({ id })}\n`);
 
 /** Texts, a paid step, a kept result, a file. */
-async function run(paid: number[]): Promise<void> {
+async function run(paid: number[]): Promise<JobReceipt> {
   fs.writeFileSync(at('texts.jsonl'), lines.join(''));
   const job = Job.create('labels', { parallelism: 2 });
   job
@@ -50,7 +50,7 @@ async function run(paid: number[]): Promise<void> {
     )
     .rebalance({ exchange: 'blocking' })
     .sink('out', toJsonLinesFile(at('out.jsonl')));
-  await runStory(job, { stateDirectory: at('state') });
+  return (await runStory(job, { stateDirectory: at('state'), keepResults: 'until-job-ends' })).receipt;
 }
 
 const written = (): number[] =>
@@ -81,14 +81,22 @@ describe('no space for the journal', () => {
     expect(paid.sort((a, b) => a - b)).toEqual(lines.map((_, id) => id));
   });
 
-  it.each([3, 4, 5])(
-    'at its write %i, near the end: whether the job still finishes or not, the next run completes it',
+  it.each([3, 4, 5, 6, 7])(
+    'RE3: at its write %i, near the end: either the job has finished for the next run too, or it fails, and that one completes it',
     async (write) => {
       const paid: number[] = [];
       fillDiskAt(write);
-      await run(paid).catch(() => {});
+      const ended = await run(paid).then(
+        () => 'finished',
+        (error: unknown) => (error as { readonly code: string }).code,
+      );
       jest.restoreAllMocks();
-      await run(paid);
+      const { tasks, resumed } = await run(paid);
+      // The last task ends with write 5, the job with 6, and 7 compacts that.
+      expect(ended === 'finished').toBe(write === 7);
+      if (write === 6) expect(ended).toBe('END_NOT_RECORDED');
+      expect(resumed?.finishedAt !== undefined).toBe(ended === 'finished');
+      if (ended === 'END_NOT_RECORDED') expect(tasks.attempts).toBe(6 - write);
       expect(written()).toEqual(lines.map((_, id) => id));
       expect(paid).toHaveLength(lines.length);
       expect(fs.readdirSync(at('state')).sort()).toEqual(['answers', 'journal']);

@@ -10,7 +10,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collect, forEach, fromArray, Job, jsonLinesFile, noRestart, toJsonLinesFile } from '../../../src/index.ts';
+import {
+  collect,
+  explain,
+  forEach,
+  fromArray,
+  Job,
+  jsonLinesFile,
+  noRestart,
+  toJsonLinesFile,
+} from '../../../src/index.ts';
 import type { JobReceipt, JobRunOptions, OnError, Sink } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
@@ -352,6 +361,31 @@ describe('options', () => {
       .map((tick) => tick)
       .sink('out', collect());
     expect(() => job.run({ stateDirectory: at('state') })).toThrow(/cannot be read again.*reliable exchange/);
+  });
+});
+
+describe('a state directory of another job', () => {
+  const other = (): Job => {
+    const job = Job.create('other', { parallelism: 2 });
+    job.source('texts', jsonLinesFile<Text>(at('texts.jsonl'))).sink('out', toJsonLinesFile(at('other.jsonl')));
+    return job;
+  };
+
+  it('is refused, and its output stays', async () => {
+    await run();
+    await expect(runStory(other(), { stateDirectory: at('state') })).rejects.toMatchObject({
+      cause: { code: 'STATE_OF_OTHER_JOB', job: 'other', otherJob: 'labels' },
+    });
+    expect((await explain(other(), { stateDirectory: at('state') })).resume.refusal?.message).toContain('"labels"');
+    expect(written()).toEqual(numbers(60));
+    expect((await run()).resumed?.finishedAt).toBeDefined();
+  });
+
+  it("with resume: 'never' it becomes that of the new job, and the output of the other one stays", async () => {
+    await run();
+    await runStory(other(), { stateDirectory: at('state'), resume: 'never' });
+    expect(written()).toEqual(numbers(60));
+    await expect(run()).rejects.toMatchObject({ cause: { code: 'STATE_OF_OTHER_JOB' } });
   });
 });
 
