@@ -83,7 +83,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       clock.setImmediate(connected);
     },
     dispose: async () => {
-      // Results go once a later run knows that the job has finished.
       const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
       await disposed(hasFinished, connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen });
       await durable?.close();

@@ -3,15 +3,21 @@ import { runSeeds } from './run-seeds.ts';
 
 /**
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
- * `--json` it prints the summary as JSON, and its progress to standard error.
+ * `--resume`, each of them also as if its process had died after any event. With `--json` it prints the summary as JSON,
+ * and its progress to standard error.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string' }, seed: { type: 'string' }, json: { type: 'boolean' } },
+    options: {
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      resume: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
   });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  const summary = await runSeeds(first, count, values.json === true ? note : print);
+  const summary = await runSeeds(first, count, values.json === true ? note : print, values.resume);
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;

@@ -1,4 +1,5 @@
 import { simulate } from '../../src/testing/index.ts';
+import { resumeReport } from '../run/durable/simulated-resume.ts';
 import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
@@ -42,8 +43,14 @@ export interface SeedsSummary {
 /**
  * Simulates `count` drawn jobs, from seed `first` on.
  * @param tell gets failed runs, and occasionally the progress
+ * @param resume whether each run is also looked at as if its process had died, after every event
  */
-export async function runSeeds(first: number, count: number, tell: (line: string) => void): Promise<SeedsSummary> {
+export async function runSeeds(
+  first: number,
+  count: number,
+  tell: (line: string) => void,
+  resume = false,
+): Promise<SeedsSummary> {
   const failures: string[] = [];
   const sum = {
     faults: 0,
@@ -67,6 +74,8 @@ export async function runSeeds(first: number, count: number, tell: (line: string
     try {
       const { job, files } = drawJobAndFiles(seed);
       const report = await simulate(job, { seed, ...drawRudeExtensions(seed) });
+      const [problem] = resume ? (await resumeReport(job, report)).problems : [];
+      if (problem !== undefined) throw new Error(problem);
       const { drawn, firedFaults, isTooLarge, isInputChanged, receipt, history } = report;
       const changes = files.flatMap(({ isChanged, change }) => (isChanged ? [change] : []));
       const isChanged = changes.some((change) => change !== 'appended to');

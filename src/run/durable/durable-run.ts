@@ -87,7 +87,7 @@ export class DurableRun {
     this.#journal?.next(event);
   }
 
-  /** Whether a later run will find all that this one has done. */
+  /** Whether a later run will find all that this one has done: otherwise its results stay. */
   get isRecorded(): boolean {
     return this.#journal?.isComplete !== false;
   }
