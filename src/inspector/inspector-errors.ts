@@ -11,3 +11,17 @@ export class PortInUseError extends KintsugiError {
     this.port = port;
   }
 }
+
+/** An optional package is needed and not installed. */
+export class MissingPackageError extends KintsugiError {
+  readonly code = 'PACKAGE_MISSING';
+  override readonly recovery = 'never';
+  /** Its name in the registry. */
+  readonly package: string;
+
+  /** @param why it is needed, as a sentence without its end */
+  constructor(name: string, why: string, options?: { cause?: unknown }) {
+    super(`${why}, which need the package ${name}. Run \`npm install ${name}\``, options);
+    this.package = name;
+  }
+}

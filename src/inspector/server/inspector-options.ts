@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { checkBoolean, checkInteger, checkOptions, type OptionNames } from '../../options.ts';
+import type { Redact } from '../recording/plain-value.ts';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, type OptionNames } from '../../options.ts';
 import { drawToken } from './access.ts';
 
 /** Options of an inspector. */
@@ -23,6 +24,8 @@ export interface InspectorOptions {
    * false. Where `NODE_ENV` is `production`, it also takes `allowBreaking`.
    */
   readonly allowSend?: boolean | undefined;
+  /** Replaces what must not leave the run: in errors, events of actors and their contexts. Secrets are left out anyway. */
+  readonly redact?: Redact | undefined;
 }
 
 /** Options of `inspect`. */
@@ -41,6 +44,7 @@ export interface ResolvedInspectorOptions {
   readonly allowedHosts: readonly string[];
   readonly allowBreaking: boolean;
   readonly allowSend: boolean;
+  readonly redact: Redact | undefined;
 }
 
 const inspectorOptionNames: OptionNames<InspectorOptions> = {
@@ -49,6 +53,7 @@ const inspectorOptionNames: OptionNames<InspectorOptions> = {
   allowedHosts: true,
   allowBreaking: true,
   allowSend: true,
+  redact: true,
 };
 
 const { basePath: _, ...namesWithoutPath } = inspectorOptionNames;
@@ -67,6 +72,7 @@ export function resolveInspectorOptions(options: InspectorOptions): ResolvedInsp
     allowedHosts,
     allowBreaking,
     allowSend: allowSend && allowBreaking,
+    redact: options.redact,
   };
 }
 
@@ -81,6 +87,7 @@ export function checkInspectOptions(options: InspectOptions): void {
 
 function checkValues(options: InspectorOptions): void {
   const { basePath = '', token, allowedHosts = [], allowBreaking = false, allowSend = false } = options;
+  if (options.redact !== undefined) checkFunction('redact', options.redact);
   checkBoolean('allowBreaking', allowBreaking);
   checkBoolean('allowSend', allowSend);
   if (token !== undefined && !(typeof token === 'string' && /^[\w.~-]{16,}$/.test(token))) {

@@ -1,7 +1,9 @@
+import { wires } from '../wires/wire-server.ts';
 import type { AccessNeeds } from './access.ts';
 import { answer, jsonAnswer, RefusedRequest, textAnswer } from './answer.ts';
 import type { InspectedRun } from './runs/inspected-run.ts';
 import type { PageFiles } from './page-files.ts';
+import { upgradeRequired } from './node-upgrade.ts';
 import { jsonBody } from './request-body.ts';
 import type { Route, RouteCall } from './route.ts';
 import { runActions } from './runs/run-actions.ts';
@@ -21,8 +23,21 @@ const forCalls: AccessNeeds = { token: true, isPage: false };
 
 /** Everything that the inspector answers. */
 export function inspectorRoutes(context: RoutesContext): Route[] {
-  return [...pageRoutes(context.files), ...runRoutes(context)];
+  return [...pageRoutes(context.files), ...runRoutes(context), wireRoute];
 }
+
+/** The answer to those who may open a wire, but have not asked to upgrade. */
+const wireRoute: Route = {
+  method: 'GET',
+  path: '/wires/:wire',
+  needs: forCalls,
+  answer: ({ params }) => {
+    if (Object.hasOwn(wires, params['wire'] as string)) {
+      return textAnswer('This is a WebSocket. See docs/inspector.', upgradeRequired);
+    }
+    throw new RefusedRequest(404, 'There is no such wire', `There are ${Object.keys(wires).join(' and ')}.`);
+  },
+};
 
 function pageRoutes(files: PageFiles): Route[] {
   const asset = async ({ params }: RouteCall): Promise<Response> =>

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import { PortInUseError } from '../inspector-errors.ts';
@@ -34,6 +35,7 @@ export class InspectorServer {
     const { port: _, keepOpen = false, ...options } = given;
     const page = inspector(options);
     const server = createServer(nodeHandler(page));
+    server.on('upgrade', page.upgrade);
     if (!keepOpen) {
       server.unref();
       server.on('connection', (socket) => socket.unref());
@@ -55,7 +57,7 @@ export class InspectorServer {
   checkSame(options: InspectOptions): void {
     for (const [name, given] of Object.entries(options)) {
       const present = this.#options[name as keyof InspectOptions];
-      if (given === undefined || name === 'port' || JSON.stringify(given) === JSON.stringify(present)) continue;
+      if (given === undefined || name === 'port' || isDeepStrictEqual(given, present)) continue;
       const shown = name === 'token' ? '(left out)' : given;
       throw new InvalidArgumentError(`${name} of inspect`, shown, 'what the server at this port has, or another port');
     }

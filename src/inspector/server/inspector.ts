@@ -1,7 +1,9 @@
 import type { JobRun } from '../../run/job-run.ts';
+import { WireServer } from '../wires/wire-server.ts';
 import { Access } from './access.ts';
 import { type InspectorOptions, resolveInspectorOptions } from './inspector-options.ts';
 import { liveRun } from './runs/live-run.ts';
+import { type UpgradeHandler, upgradeHandler } from './node-upgrade.ts';
 import { PageFiles } from './page-files.ts';
 import { RequestHandler } from './request-handler.ts';
 import { RunList } from './runs/run-list.ts';
@@ -13,6 +15,11 @@ export interface Inspector {
    * Answers a web-standard request; never rejects. Bound, so that it can be passed on: `app.mount('/inspector', fetch)`.
    */
   readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * Opens the wires of XState's inspectors, `/wires/stately` and `/wires/xstate-inspect`, for servers of `node:http`:
+   * `server.on('upgrade', page.upgrade)`. Needs the package `ws`.
+   */
+  readonly upgrade: UpgradeHandler;
   /** What requests must have: `?token=…`, or the header `Authorization: Bearer …`. */
   readonly token: string;
   /** Shows a run. Returns how to show it no longer. */
@@ -27,16 +34,19 @@ export interface Inspector {
  * @throws InvalidArgumentError for an invalid option
  */
 export function inspector(options: InspectorOptions = {}): Inspector {
-  const { basePath, token, allowedHosts, allowBreaking } = resolveInspectorOptions(options);
+  const { basePath, token, allowedHosts, allowBreaking, allowSend, redact } = resolveInspectorOptions(options);
   const runs = new RunList();
   const routes = inspectorRoutes({ runs, files: new PageFiles(), allowBreaking });
   const handler = new RequestHandler(basePath, new Access(token, allowedHosts), routes);
+  const wires = new WireServer({ runs: () => runs.all().map(({ run }) => run.watched), redact, allowSend });
+  const fetch = (request: Request): Promise<Response> => handler.answer(request);
   return {
     token,
-    fetch: (request) => handler.answer(request),
+    fetch,
+    upgrade: upgradeHandler(fetch, wires),
     add: (run) => {
-      const live = liveRun(run);
-      runs.add(live);
+      const live = liveRun(run, redact);
+      if (runs.add(live)) wires.add(live.watched);
       return () => runs.remove(live.run);
     },
     linkAt: (origin) => `${origin}${basePath}/?token=${token}`,

@@ -32,8 +32,8 @@ export function nodeHandler({
   };
 }
 
-/** undefined if its host and path make no URL. */
-function webRequest(incoming: NodeRequest): Request | undefined {
+/** A request of `node:http` as a web-standard one; undefined if its host and path make no URL. */
+export function webRequest(incoming: NodeRequest): Request | undefined {
   const { method = 'GET', headers, originalUrl, url = '/' } = incoming;
   const path = originalUrl ?? url;
   const target = `http://${headers.host}${path}`;

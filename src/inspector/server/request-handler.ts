@@ -1,6 +1,6 @@
 import { KintsugiError } from '../../errors/kintsugi-error.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { Access, AccessNeeds } from './access.ts';
+import type { Access, AccessNeeds, AccessRequest } from './access.ts';
 import { answer, RefusedRequest, refusalAnswer } from './answer.ts';
 import { findRoute, type Route } from './route.ts';
 
@@ -33,7 +33,10 @@ export class RequestHandler {
     if (path === '') return this.#toPage(request, url);
     const found = path === undefined ? { kind: 'nothing' as const } : findRoute(this.#routes, request.method, path);
     // What exists is said only to those who may know.
-    this.#check(request, url, found.kind === 'route' ? found.route.needs : { token: true, isPage: false });
+    this.#check(
+      { url, headers: request.headers },
+      found.kind === 'route' ? found.route.needs : { token: true, isPage: false },
+    );
     if (found.kind === 'nothing') {
       throw new RefusedRequest(404, 'There is nothing here', 'docs/inspector lists the calls of the inspector.');
     }
@@ -45,12 +48,12 @@ export class RequestHandler {
 
   /** The links of the page are relative to a path that ends with a slash. */
   #toPage(request: Request, url: URL): Response {
-    this.#check(request, url, { token: true, isPage: true });
+    this.#check({ url, headers: request.headers }, { token: true, isPage: true });
     return answer(undefined, { status: 308, headers: { location: `${url.pathname}/${url.search}` } });
   }
 
-  #check(request: Request, url: URL, needs: AccessNeeds): void {
-    const refusal = this.#access.refusalOf({ url, headers: request.headers }, needs);
+  #check(request: AccessRequest, needs: AccessNeeds): void {
+    const refusal = this.#access.refusalOf(request, needs);
     if (refusal !== undefined) throw new RefusedRequest(refusal.status, refusal.error, refusal.remedy);
   }
 

@@ -4,6 +4,7 @@ import type { RecordingLine } from '../../../src/inspector/recording/recording-l
 import type { InspectedRun, RunSummary } from '../../../src/inspector/server/runs/inspected-run.ts';
 import type { RunLines } from '../../../src/inspector/server/runs/line-feed.ts';
 import type { ActionSubject, RunControls } from '../../../src/inspector/server/runs/run-actions.ts';
+import type { WatchedRun } from '../../../src/inspector/wires/actor-watch.ts';
 import { InvalidArgumentError } from '../../../src/errors/usage-errors.ts';
 import type { JobReceipt } from '../../../src/run/folds/job-receipt.ts';
 
@@ -23,6 +24,8 @@ export class HandRun implements InspectedRun {
   constructor(run = 'r1') {
     this.run = run;
   }
+
+  readonly watched = { run: 'r1', actors: () => [], inspect: () => () => {} } as unknown as WatchedRun;
 
   readonly lines: RunLines = {
     opening: () => {

@@ -1,6 +1,7 @@
 import type { RestartScope } from '../../../api/explain/restart-scope.ts';
 import type { JobReceipt } from '../../../run/folds/job-receipt.ts';
 import type { ActionSubject } from './run-actions.ts';
+import type { WatchedRun } from '../../wires/actor-watch.ts';
 import type { RunLines } from './line-feed.ts';
 
 /** One of the runs of an inspector, as its list shows it. */
@@ -26,6 +27,8 @@ export interface InspectedRun {
   receipt(): JobReceipt;
   /** @throws InvalidArgumentError for an unknown name */
   whatRestarts(name: string): RestartScope;
+  /** Its actors, for the wires. */
+  readonly watched: WatchedRun;
   /** What actions work on. */
   readonly subject: ActionSubject;
   /** Makes the lines of one actor complete: what it receives and does; null for none. */

@@ -5,6 +5,7 @@ import type { ExecutionVertexId } from '../../../ids.ts';
 import type { JobRun } from '../../../run/job-run.ts';
 import { insideOf } from '../../../run/run-inside.ts';
 import { recordRun } from '../../recorder/live-recording.ts';
+import type { Redact } from '../../recording/plain-value.ts';
 import { RefusedRequest } from '../answer.ts';
 import type { InspectedRun, RunSummary } from './inspected-run.ts';
 import type { RunControls } from './run-actions.ts';
@@ -13,14 +14,15 @@ import type { RunControls } from './run-actions.ts';
  * A run of this process, as the server knows it.
  * @throws InvalidArgumentError if it is not the handle of a run
  */
-export function liveRun(run: JobRun): InspectedRun {
+export function liveRun(run: JobRun, redact?: Redact): InspectedRun {
   const inside = insideOf(run);
   const { clock } = inside.environment;
   const epochMs = clock.epochMs() - clock.now();
-  const recording = recordRun(run);
+  const recording = recordRun(run, { redact });
   return {
     run: inside.run,
     lines: recording,
+    watched: inside,
     nowMs: () => clock.now(),
     summary: (): RunSummary => {
       const { startedAtMs, durationMs } = run.receipt();

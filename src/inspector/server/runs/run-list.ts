@@ -14,11 +14,13 @@ export interface ListedRun {
 export class RunList {
   readonly #runs = new Map<string, ListedRun>();
 
-  add(run: InspectedRun): void {
-    if (this.#runs.has(run.run)) return;
+  /** Whether the run is new. */
+  add(run: InspectedRun): boolean {
+    if (this.#runs.has(run.run)) return false;
     this.#runs.set(run.run, { run, feed: new LineFeed(run.lines, () => run.nowMs()) });
     const ended = [...this.#runs.values()].filter((listed) => listed.run.summary().endedAtMs !== undefined);
     for (const listed of ended.slice(0, Math.max(0, ended.length - mostEnded))) this.remove(listed.run.run);
+    return true;
   }
 
   remove(run: string): void {
