@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collect, fromIterable, Job, type JobRun, systemEnvironment } from 'kintsugi';
 import { inspector } from 'kintsugi/inspect';
@@ -48,7 +48,7 @@ async function serving(page = inspector({ token })) {
 
 /** The answer to a request to upgrade that is refused. */
 async function refusal(socket: WebSocket): Promise<{ status: number; text: string }> {
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   let text = '';
   for await (const chunk of response) text += chunk;
   return { status: response.statusCode as number, text };
@@ -179,7 +179,7 @@ describe('an event that a receiver sends to an actor', () => {
     const socket = await send(options);
     const messages = await messagesTo(
       socket,
-      ({ type, event }) => type === 'service.event' && /"hello"/.test(event ?? ''),
+      ({ type, event }) => type === 'service.event' && event?.includes('"hello"') === true,
     );
     expect(messages.at(-1)?.['sessionId']).toMatch(/x:/);
     expect(warnings).toEqual([]);

@@ -6,6 +6,7 @@ import type { JobRun } from '../../../run/job-run.ts';
 import { insideOf } from '../../../run/run-inside.ts';
 import { recordRun } from '../../recorder/live-recording.ts';
 import type { Redact } from '../../recording/plain-value.ts';
+import type { RecordingLine } from '../../recording/recording-line.ts';
 import { RefusedRequest } from '../answer.ts';
 import type { InspectedRun, RunSummary } from './inspected-run.ts';
 import type { RunControls } from './run-actions.ts';
@@ -34,12 +35,17 @@ export function liveRun(run: JobRun, redact?: Redact): InspectedRun {
         endedAtMs: hasEnded ? startedMs + durationMs : undefined,
       };
     },
-    recording: () => Array.from(recording.lines(), (line) => JSON.stringify(line)),
+    recording: () => asJson([...recording.lines()]),
     receipt: () => run.receipt(),
     whatRestarts: (name) => whatRestartsNow(run, name),
     focus: (actor) => recording.focus(actor),
     subject: { controls: controlsOf(run), taskCalled: (name) => taskCalled(inside.shape.graph, name) },
   };
+}
+
+/** Each line as JSON, made when it is asked for. */
+function* asJson(lines: readonly RecordingLine[]): Generator<string> {
+  for (const line of lines) yield JSON.stringify(line);
 }
 
 /** The task called `map[2]`. */
