@@ -3,4 +3,6 @@ export { inspect, type Inspection } from './server/inspect.ts';
 export { inspector, type Inspector } from './server/inspector.ts';
 export type { InspectOptions, InspectorOptions } from './server/inspector-options.ts';
 export { nodeHandler } from './server/node-handler.ts';
-export { PortInUseError } from './inspector-errors.ts';
+export type { UpgradeHandler } from './server/node-upgrade.ts';
+export { MissingPackageError, PortInUseError } from './inspector-errors.ts';
+export type { Redact } from './recording/plain-value.ts';

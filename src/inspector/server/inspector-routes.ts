@@ -1,3 +1,4 @@
+import type { JobMetrics } from '../../metrics/job-metrics.ts';
 import { wires } from '../wires/wire-server.ts';
 import type { AccessNeeds } from './access.ts';
 import { answer, jsonAnswer, RefusedRequest, textAnswer } from './answer.ts';
@@ -13,6 +14,7 @@ import type { ListedRun, RunList } from './runs/run-list.ts';
 export interface RoutesContext {
   readonly runs: RunList;
   readonly files: PageFiles;
+  readonly metrics: JobMetrics;
   /** Whether runs may be broken on purpose. */
   readonly allowBreaking: boolean;
 }
@@ -23,7 +25,18 @@ const forCalls: AccessNeeds = { token: true, isPage: false };
 
 /** Everything that the inspector answers. */
 export function inspectorRoutes(context: RoutesContext): Route[] {
-  return [...pageRoutes(context.files), ...runRoutes(context), wireRoute];
+  const { files, metrics } = context;
+  return [...pageRoutes(files), ...runRoutes(context), metricsRoute(metrics), wireRoute];
+}
+
+function metricsRoute(metrics: JobMetrics): Route {
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  return {
+    method: 'GET',
+    path: '/metrics',
+    needs: forCalls,
+    answer: () => answer(metrics.toPrometheus(), { headers }),
+  };
 }
 
 /** The answer to those who may open a wire, but have not asked to upgrade. */

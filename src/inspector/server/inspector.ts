@@ -1,3 +1,4 @@
+import { jobMetrics } from '../../metrics/job-metrics.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import { WireServer } from '../wires/wire-server.ts';
 import { Access } from './access.ts';
@@ -36,7 +37,8 @@ export interface Inspector {
 export function inspector(options: InspectorOptions = {}): Inspector {
   const { basePath, token, allowedHosts, allowBreaking, allowSend, redact } = resolveInspectorOptions(options);
   const runs = new RunList();
-  const routes = inspectorRoutes({ runs, files: new PageFiles(), allowBreaking });
+  const metrics = jobMetrics();
+  const routes = inspectorRoutes({ runs, files: new PageFiles(), metrics, allowBreaking });
   const handler = new RequestHandler(basePath, new Access(token, allowedHosts), routes);
   const wires = new WireServer({ runs: () => runs.all().map(({ run }) => run.watched), redact, allowSend });
   const fetch = (request: Request): Promise<Response> => handler.answer(request);
@@ -46,7 +48,10 @@ export function inspector(options: InspectorOptions = {}): Inspector {
     upgrade: upgradeHandler(fetch, wires),
     add: (run) => {
       const live = liveRun(run, redact);
-      if (runs.add(live)) wires.add(live.watched);
+      if (runs.add(live)) {
+        metrics.watch(run);
+        wires.add(live.watched);
+      }
       return () => runs.remove(live.run);
     },
     linkAt: (origin) => `${origin}${basePath}/?token=${token}`,

@@ -71,8 +71,10 @@ function withoutBody(full: Response): Response {
 function refusalFor(error: unknown): RefusedRequest {
   if (error instanceof RefusedRequest) return error;
   const { message } = toError(error);
-  if (error instanceof KintsugiError) {
-    return new RefusedRequest(error.code === 'INVALID_ARGUMENT' ? 400 : 409, message, 'Correct the request.');
+  if (!(error instanceof KintsugiError)) {
+    return new RefusedRequest(500, message, 'This is a bug of the inspector; the job is not affected.');
   }
-  return new RefusedRequest(500, message, 'This is a bug of the inspector; the job is not affected.');
+  return error.code === 'INVALID_ARGUMENT'
+    ? new RefusedRequest(400, message, 'Correct what was sent.')
+    : new RefusedRequest(409, message, 'Look at the run, and try again.');
 }

@@ -1,9 +1,16 @@
+import { Access } from '../../../src/inspector/server/access.ts';
+import { inspectorRoutes } from '../../../src/inspector/server/inspector-routes.ts';
+import { PageFiles } from '../../../src/inspector/server/page-files.ts';
+import { RequestHandler } from '../../../src/inspector/server/request-handler.ts';
+import { RunList } from '../../../src/inspector/server/runs/run-list.ts';
+import { jobMetrics } from '../../../src/metrics/job-metrics.ts';
 import type { RestartScope } from '../../../src/api/explain/restart-scope.ts';
-import type { ExecutionVertexId } from '../../../src/ids.ts';
+import type { ExecutionVertexId, RegionId } from '../../../src/ids.ts';
 import type { RecordingLine } from '../../../src/inspector/recording/recording-line.ts';
 import type { InspectedRun, RunSummary } from '../../../src/inspector/server/runs/inspected-run.ts';
 import type { RunLines } from '../../../src/inspector/server/runs/line-feed.ts';
-import type { ActionSubject, RunControls } from '../../../src/inspector/server/runs/run-actions.ts';
+import type { ActionSubject } from '../../../src/inspector/server/runs/run-actions.ts';
+import type { RunControls } from '../../../src/run/run-controls.ts';
 import type { WatchedRun } from '../../../src/inspector/wires/actor-watch.ts';
 import { InvalidArgumentError } from '../../../src/errors/usage-errors.ts';
 import type { JobReceipt } from '../../../src/run/folds/job-receipt.ts';
@@ -50,6 +57,7 @@ export class HandRun implements InspectedRun {
         (...given: unknown[]) =>
           this.done.push([name, ...given]),
     }),
+    restartingRegions: () => [2, 3] as RegionId[],
     taskCalled: (name) => {
       const [, subtask] = /^map\[([01])\]$/.exec(name) ?? [];
       return subtask === undefined ? undefined : (Number(subtask) as ExecutionVertexId);
@@ -97,4 +105,23 @@ export class HandRun implements InspectedRun {
 /** A line that can be told from others. */
 export function gap(lines: number): RecordingLine {
   return { type: 'gap', atMs: 0, lines };
+}
+
+/** The token of {@link handInspector}. */
+export const token = 'a-token-of-16-letters';
+
+/** An inspector that shows one run, which is driven by hand. */
+export function handInspector({
+  basePath = '',
+  allowedHosts = [] as readonly string[],
+  allowBreaking = true,
+  page = undefined as string | undefined,
+} = {}) {
+  const run = new HandRun();
+  const runs = new RunList();
+  runs.add(run);
+  const metrics = jobMetrics();
+  const routes = inspectorRoutes({ runs, files: new PageFiles(page), metrics, allowBreaking });
+  const handler = new RequestHandler(basePath, new Access(token, allowedHosts), routes);
+  return { run, runs, answer: (request: Request) => handler.answer(request) };
 }

@@ -52,6 +52,36 @@ describe('inspect', () => {
     });
   });
 
+  it('restarts, breaks and mends a run; its metrics and its receipt count that', async () => {
+    const { run, end } = heldRun();
+    await using shown = await inspect(run);
+    const call = caller(shown.url);
+    const [{ run: id }] = (await call('/api/runs')).body as [{ run: string }];
+    const act = (action: string, body: object) => call(`/api/runs/${id}/actions/${action}`, body);
+    const isRunning = async (restarts: number): Promise<void> => {
+      const holds = (): boolean => run.receipt().failovers.length >= restarts && run.snapshot().tasks.running === 2;
+      while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await isRunning(0);
+    expect(await act('fail-task', { task: 'held[1]', message: 'on purpose' })).toEqual({ status: 202, body: {} });
+    await isRunning(1);
+    expect(await act('restart-task', { task: 'held[0]' })).toEqual({ status: 202, body: {} });
+    expect(await act('restart-region', { region: 99 })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringMatching(/^region/) },
+    });
+    expect(await act('slow-consumer', { task: 'held[0]', delayMs: -1 })).toMatchObject({ status: 400 });
+    expect(await act('lose-executor', { executor: 'gone' })).toMatchObject({ status: 400 });
+    const { origin, search } = new URL(shown.url);
+    const metrics = await fetch(`${origin}/metrics${search}`);
+    expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await metrics.text()).toMatch(/^kintsugi_task_failures_total\{.*job="words".*\} 1$/m);
+    expect((await fetch(`${origin}/metrics`)).status).toBe(401);
+    await end();
+    const { body } = await call(`/api/runs/${id}/receipt`);
+    expect(body).toMatchObject({ failovers: [{ task: 'numbers[1]', cause: 'Error: on purpose' }, {}] });
+  });
+
   it('cancels a run', async () => {
     const { run } = heldRun();
     await using shown = await inspect(run);

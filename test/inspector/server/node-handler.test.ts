@@ -2,15 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Readable } from 'node:stream';
-import { Access } from '../../../src/inspector/server/access.ts';
 import { nodeHandler } from '../../../src/inspector/server/node-handler.ts';
-import { PageFiles } from '../../../src/inspector/server/page-files.ts';
-import { RequestHandler } from '../../../src/inspector/server/request-handler.ts';
-import { RunList } from '../../../src/inspector/server/runs/run-list.ts';
-import { inspectorRoutes } from '../../../src/inspector/server/inspector-routes.ts';
-import { gap, HandRun } from './hand-run.ts';
+import type { RunList } from '../../../src/inspector/server/runs/run-list.ts';
+import { gap, handInspector, type HandRun, token } from './hand-run.ts';
 
-const token = 'a-token-of-16-letters';
 const headers = { authorization: `Bearer ${token}` };
 
 let server: Server;
@@ -19,12 +14,9 @@ let runs: RunList;
 let origin: string;
 
 beforeEach(async () => {
-  run = new HandRun();
-  runs = new RunList();
-  runs.add(run);
-  const routes = inspectorRoutes({ runs, files: new PageFiles(), allowBreaking: true });
-  const handler = new RequestHandler('', new Access(token, []), routes);
-  server = createServer(nodeHandler({ fetch: (request) => handler.answer(request) })).listen(0, '127.0.0.1');
+  const inspected = handInspector();
+  ({ run, runs } = inspected);
+  server = createServer(nodeHandler({ fetch: inspected.answer })).listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -1,14 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Access } from '../../../src/inspector/server/access.ts';
-import { PageFiles } from '../../../src/inspector/server/page-files.ts';
-import { RequestHandler } from '../../../src/inspector/server/request-handler.ts';
-import { RunList } from '../../../src/inspector/server/runs/run-list.ts';
-import { inspectorRoutes } from '../../../src/inspector/server/inspector-routes.ts';
-import { HandRun } from './hand-run.ts';
+import { handInspector, HandRun, token } from './hand-run.ts';
 
-const token = 'a-token-of-16-letters';
 const bearer = { authorization: `Bearer ${token}` };
 const origin = 'http://127.0.0.1:4000';
 
@@ -31,24 +25,14 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** An inspector of one run. */
-function inspected({ basePath = '', allowedHosts = [] as string[], allowBreaking = true, page = 'page' } = {}) {
-  const run = new HandRun();
-  const runs = new RunList();
-  runs.add(run);
-  const files = new PageFiles(join(directory, page));
-  const handler = new RequestHandler(
-    basePath,
-    new Access(token, allowedHosts),
-    inspectorRoutes({ runs, files, allowBreaking }),
-  );
+/** An inspector of one run, and how to call it. */
+function inspected({ page = 'page', ...options }: Parameters<typeof handInspector>[0] = {}) {
+  const { run, runs, answer } = handInspector({ ...options, page: join(directory, page) });
   const ask = (path: string, { headers = bearer, method = 'GET', body }: Asked = {}): Promise<Response> => {
     const url = path.startsWith('http') ? path : `${origin}${path}`;
-    return handler.answer(
-      new Request(url, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }),
-    );
+    return answer(new Request(url, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }));
   };
-  return { run, runs, ask };
+  return { run, runs, answer, ask };
 }
 
 const post = (body: unknown = {}): Asked => ({ method: 'POST', body });
@@ -193,7 +177,7 @@ describe('the calls', () => {
     ['/api/runs/r1/actions/restart-task', post({ task: 7 }), 400, /`task`/],
     ['/api/runs/r1/actions/restart-region', post({ region: -1 }), 400, /`region`/],
     ['/api/runs/r1/actions/fill-disk', post({ on: 'yes' }), 400, /`on`/],
-    ['/api/runs/r1/actions/slow-consumer', post({ task: 'map[0]', delayMs: -1 }), 400, /`delayMs`/],
+    ['/api/runs/r1/actions/slow-consumer', post({ task: 'map[0]', delayMs: '5' }), 400, /`delayMs`/],
     ['/api/runs/r1/actions/lose-partition', post({ partition: '0' }), 400, /`partition`/],
   ])('%s with %j is refused', async (path, asked, status, error) => {
     const { ask, run } = inspected();
@@ -219,11 +203,11 @@ describe('the calls', () => {
   });
 });
 
-describe.each<[action: string, body: unknown, breaks: boolean, done: unknown[]]>([
+describe.each<[action: string, body: unknown, breaks: boolean, ...done: unknown[][]]>([
   ['cancel', {}, false, ['cancel']],
   ['restart-region', { region: 2 }, false, ['restartRegion', 2]],
   ['restart-task', { task: 'map[1]' }, false, ['restartTask', 1]],
-  ['skip-backoff', {}, false, ['skipBackoff']],
+  ['skip-backoff', {}, false, ['skipBackoff', 2], ['skipBackoff', 3]],
   ['skip-backoff', { region: 2 }, false, ['skipBackoff', 2]],
   ['fail-task', { task: 'map[1]' }, true, ['failTask', 1, undefined]],
   ['fail-task', { task: 'map[1]', message: 'on purpose' }, true, ['failTask', 1, 'on purpose']],
@@ -231,19 +215,19 @@ describe.each<[action: string, body: unknown, breaks: boolean, done: unknown[]]>
   ['lose-executor', { executor: 'local-0' }, true, ['loseExecutor', 'local-0']],
   ['fill-disk', { on: true }, true, ['fillDisk', true]],
   ['slow-consumer', { task: 'map[0]', delayMs: 5 }, true, ['slowConsumer', 0, 5]],
-])('the action %s with %j', (action, body, breaks, done) => {
+])('the action %s with %j', (action, body, breaks, ...done) => {
   const path = `/api/runs/r1/actions/${action}`;
 
   it('is done', async () => {
     const { ask, run } = inspected();
     expect((await ask(path, post(body))).status).toBe(202);
-    expect(run.done).toEqual([done]);
+    expect(run.done).toEqual(done);
   });
 
   it(breaks ? 'is refused in production, with the remedy' : 'is done in production', async () => {
     const { ask, run } = inspected({ allowBreaking: false });
     const answered = await ask(path, post(body));
-    expect(run.done).toEqual(breaks ? [] : [done]);
+    expect(run.done).toEqual(breaks ? [] : done);
     if (!breaks) return;
     expect([answered.status, await answered.json()]).toEqual([
       403,
@@ -268,12 +252,7 @@ describe('a body', () => {
   });
 
   it('with too many bytes is read to the limit', async () => {
-    const { run, runs } = inspected();
-    const handler = new RequestHandler(
-      '',
-      new Access(token, []),
-      inspectorRoutes({ runs, files: new PageFiles(directory), allowBreaking: true }),
-    );
+    const { run, answer } = inspected();
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => {
@@ -287,7 +266,7 @@ describe('a body', () => {
       body,
       duplex: 'half',
     });
-    expect((await handler.answer(request)).status).toBe(413);
+    expect((await answer(request)).status).toBe(413);
     expect(pulled).toBeLessThan(8);
     expect(run.focused).toBe(null);
   });

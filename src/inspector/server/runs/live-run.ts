@@ -1,15 +1,12 @@
 import { whatRestartsNow } from '../../../api/explain/live-restarts.ts';
 import { isTerminalJobStatus } from '../../../actors/protocol/states.ts';
-import type { ExecutionGraph } from '../../../graph/execution-graph.ts';
-import type { ExecutionVertexId } from '../../../ids.ts';
+import type { ExecutionVertexId, RegionId } from '../../../ids.ts';
 import type { JobRun } from '../../../run/job-run.ts';
-import { insideOf } from '../../../run/run-inside.ts';
+import { insideOf, type RunInside } from '../../../run/run-inside.ts';
 import { recordRun } from '../../recorder/live-recording.ts';
 import type { Redact } from '../../recording/plain-value.ts';
 import type { RecordingLine } from '../../recording/recording-line.ts';
-import { RefusedRequest } from '../answer.ts';
 import type { InspectedRun, RunSummary } from './inspected-run.ts';
-import type { RunControls } from './run-actions.ts';
 
 /**
  * A run of this process, as the server knows it.
@@ -39,8 +36,18 @@ export function liveRun(run: JobRun, redact?: Redact): InspectedRun {
     receipt: () => run.receipt(),
     whatRestarts: (name) => whatRestartsNow(run, name),
     focus: (actor) => recording.focus(actor),
-    subject: { controls: controlsOf(run), taskCalled: (name) => taskCalled(inside.shape.graph, name) },
+    subject: {
+      controls: inside.controls,
+      taskCalled: (name) => taskCalled(inside, name),
+      restartingRegions: () => restartingRegions(inside),
+    },
   };
+}
+
+function* restartingRegions({ shape, regionStateOf }: RunInside): Generator<RegionId> {
+  for (let region = 0; region < shape.regions.count; region++) {
+    if (regionStateOf(region as RegionId) === 'restarting') yield region as RegionId;
+  }
 }
 
 /** Each line as JSON, made when it is asked for. */
@@ -48,28 +55,11 @@ function* asJson(lines: readonly RecordingLine[]): Generator<string> {
   for (const line of lines) yield JSON.stringify(line);
 }
 
-/** The task called `map[2]`. */
-function taskCalled(graph: ExecutionGraph, name: string): ExecutionVertexId | undefined {
-  const [, id, digits] = /^(.*)\[(\d+)\]$/su.exec(name) ?? [];
-  const index = graph.jobGraph.vertices.findIndex((vertex) => vertex.id === id);
+/** The task called `map[2]`: by its vertex, or by an operator that runs in it. */
+function taskCalled({ shape, plan }: RunInside, name: string): ExecutionVertexId | undefined {
+  const [, called = '', digits] = /^(.*)\[(\d+)\]$/su.exec(name) ?? [];
+  const index = plan.chains.findIndex((uids) => uids.includes(called));
   const subtask = Number(digits);
-  const vertex = graph.jobGraph.vertices[index];
-  return vertex === undefined || subtask >= vertex.parallelism ? undefined : graph.vertexAt(index, subtask);
-}
-
-function controlsOf(run: JobRun): RunControls {
-  const missing = (): never => {
-    throw new RefusedRequest(501, 'The engine cannot do this yet', 'Cancel the run instead.');
-  };
-  return {
-    cancel: () => void run.cancel(),
-    restartRegion: missing,
-    restartTask: missing,
-    skipBackoff: missing,
-    failTask: missing,
-    losePartition: missing,
-    loseExecutor: missing,
-    fillDisk: missing,
-    slowConsumer: missing,
-  };
+  const vertex = plan.jobGraph.vertices[index];
+  return vertex === undefined || subtask >= vertex.parallelism ? undefined : shape.graph.vertexAt(index, subtask);
 }

@@ -1,24 +1,14 @@
 import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../../../ids.ts';
+import type { RunControls } from '../../../run/run-controls.ts';
 import { RefusedRequest } from '../answer.ts';
-
-/** What can be done to a run from outside. The last five break it on purpose. */
-export interface RunControls {
-  cancel(): void;
-  restartRegion(region: RegionId): void;
-  restartTask(vertex: ExecutionVertexId): void;
-  skipBackoff(region?: RegionId): void;
-  failTask(vertex: ExecutionVertexId, message?: string): void;
-  losePartition(partition: PartitionId): void;
-  loseExecutor(executor: ExecutorId): void;
-  fillDisk(on: boolean): void;
-  slowConsumer(vertex: ExecutionVertexId, delayMs: number): void;
-}
 
 /** What an action works on. */
 export interface ActionSubject {
   readonly controls: RunControls;
   /** The task called `map[2]`; undefined if there is none. */
   taskCalled(name: string): ExecutionVertexId | undefined;
+  /** The regions that restart now. */
+  restartingRegions(): Iterable<RegionId>;
 }
 
 type Body = Readonly<Record<string, unknown>>;
@@ -40,9 +30,9 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['restart-task', mends((subject, body) => subject.controls.restartTask(taskIn(body, subject)))],
   [
     'skip-backoff',
-    mends(({ controls }, body) => {
-      if (body['region'] === undefined) controls.skipBackoff();
-      else controls.skipBackoff(indexIn(body, 'region') as RegionId);
+    mends(({ controls, restartingRegions }, body) => {
+      const regions = body['region'] === undefined ? restartingRegions() : [indexIn(body, 'region') as RegionId];
+      for (const region of regions) controls.skipBackoff(region);
     }),
   ],
   ['fail-task', breaks((subject, body) => subject.controls.failTask(taskIn(body, subject), messageIn(body)))],
@@ -51,7 +41,7 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['fill-disk', breaks(({ controls }, body) => controls.fillDisk(booleanIn(body, 'on')))],
   [
     'slow-consumer',
-    breaks((subject, body) => subject.controls.slowConsumer(taskIn(body, subject), millisecondsIn(body, 'delayMs'))),
+    breaks((subject, body) => subject.controls.slowConsumer(taskIn(body, subject), numberIn(body, 'delayMs'))),
   ],
 ]);
 
@@ -84,10 +74,10 @@ function indexIn(body: Body, field: string): number {
   throw notIn(field, 'an integer from 0');
 }
 
-function millisecondsIn(body: Body, field: string): number {
+function numberIn(body: Body, field: string): number {
   const value = body[field];
-  if (typeof value === 'number' && value >= 0 && value <= 60_000) return value;
-  throw notIn(field, 'milliseconds from 0 to 60000');
+  if (typeof value === 'number') return value;
+  throw notIn(field, 'a number');
 }
 
 function notIn(field: string, expected: string): RefusedRequest {
