@@ -18,7 +18,7 @@ function publishedDoors(): string[] {
 function sourceTree(): SourceTree {
   const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
     .sort();
   return new Map(paths.map((path) => [path, readFileSync(join(root, 'src', path), 'utf8')]));
 }

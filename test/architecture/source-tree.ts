@@ -74,7 +74,7 @@ function crowdedFolders(files: readonly ParsedFile[]): string[] {
 }
 
 function nameViolations({ path }: ParsedFile, doors: readonly string[]): string[] {
-  const name = posix.basename(path, '.ts');
+  const name = posix.basename(path, posix.extname(path));
   if (name === 'index') return doors.includes(path) ? [] : [`${path} is no published door: import the files directly`];
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return [`${path} is not in kebab-case`];
   if (/(^|-)(utils?|helpers?|types|common|manager)$/.test(name)) return [`${path} does not say what is in it`];
@@ -209,7 +209,7 @@ function parse(path: string, source: string): ParsedFile {
     }
     for (const [key, child] of childrenOf(node)) visit(child, key);
   };
-  const module = parseModule(source);
+  const module = parseModule(source, { tsx: path.endsWith('.tsx') });
   visit(module, 'module');
   return {
     path,

@@ -7,8 +7,8 @@ export type SyntaxNode = Readonly<Record<string, unknown>> & {
 };
 
 /** The syntax tree of a TypeScript file. */
-export function parseModule(source: string): SyntaxNode {
-  return parseSync(source, { syntax: 'typescript', target: 'es2022' }) as unknown as SyntaxNode;
+export function parseModule(source: string, { tsx = false } = {}): SyntaxNode {
+  return parseSync(source, { syntax: 'typescript', tsx, target: 'es2022' }) as unknown as SyntaxNode;
 }
 
 /** The direct children of `node`, each with its role. */

@@ -63,6 +63,8 @@ beforeAll(() => {
   unpacked = join(directory, 'package');
 });
 
+const builtPage = (): string => join(unpacked, 'dist', 'inspector', 'page');
+
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** A project with the package and its dependencies, and nothing else. */
@@ -137,9 +139,15 @@ describe('the package', () => {
     expect(missing).toEqual([]);
   });
 
+  it('has the page of the inspector', () => {
+    const page = filesBelow(builtPage()).map((file) => file.slice(file.lastIndexOf('.')));
+    expect(page.sort()).toEqual(['.css', '.html', '.js', '.svg']);
+  });
+
   it('is up to date: every file of dist has its source', () => {
     const left = filesBelow(join(unpacked, 'dist'))
-      .filter((file) => file.endsWith('.js'))
+      // The page is bundled into files of other names.
+      .filter((file) => file.endsWith('.js') && !file.startsWith(builtPage()))
       .map((file) => file.replace(join(unpacked, 'dist'), join(unpacked, 'src')).replace(/\.js$/, '.ts'))
       .filter((file) => !existsSync(file));
     expect(left).toEqual([]);

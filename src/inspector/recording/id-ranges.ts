@@ -12,11 +12,6 @@ export function rangesOf(ids: readonly number[]): IdRange[] {
   return ranges;
 }
 
-/** The ids in ranges. */
-export function* idsOf(ranges: readonly IdRange[]): Generator<number> {
-  for (const [first, last] of ranges) for (let id = first; id <= last; id++) yield id;
-}
-
 /** How many ids ranges hold. */
 export function countOfIds(ranges: readonly IdRange[]): number {
   return ranges.reduce((count, [first, last]) => count + last - first + 1, 0);

@@ -84,8 +84,20 @@ export interface SampleLine {
   /** By index of the job vertex, over all attempts of its subtasks. */
   readonly vertices: readonly VertexSample[];
   readonly storage: readonly StorageUse[];
+  /** The results that are held, the first ones; absent if nobody counts them one by one. */
+  readonly held?: readonly HeldResult[];
   readonly memoryBytes: number;
   readonly diskBytes: number;
+}
+
+/** A result that an executor holds. */
+export interface HeldResult {
+  /** Index of the partition in the execution graph. */
+  readonly partition: number;
+  readonly records: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly ageMs: number;
 }
 
 export interface VertexSample {

@@ -1,0 +1,26 @@
+import type { RecordedEvent } from '../../recording/recording-line.ts';
+
+type TextOf<Type extends RecordedEvent['type']> = (event: Extract<RecordedEvent, { type: Type }>) => string;
+
+const texts: { readonly [Type in RecordedEvent['type']]?: TextOf<Type> } = {
+  'job.resumed': ({ earlier, taskCount, reused }) =>
+    `continues run ${earlier}: ${taskCount} tasks had finished, ${reused.length} results are re-used`,
+  'record.rejected': ({ task, outcome, cause }) => `${task} rejects records (${outcome}); the first: ${cause.message}`,
+  'source.reopened': ({ task, source }) =>
+    `${task} reopens the source "${source}", which cannot be read again: earlier records are lost`,
+  'failover.overruled': ({ part, problem, instead }) => `the ${part} was overruled: ${problem}; instead: ${instead}`,
+  'failure.extensionFailed': ({ extension, cause }) => `${extension} threw: ${cause.message}`,
+  'observer.failed': ({ observer, cause }) => `${observer}: an observer threw: ${cause.message}`,
+  'closing.timedOut': ({ task, what, timeoutMs }) =>
+    `${what}${task === undefined ? '' : ` of ${task}`} did not close within ${timeoutMs} ms and is left open`,
+  'partition.lost': ({ partition, cause }) => `the result ${partition} is lost: ${cause.message}`,
+  'determinism.broken': ({ task, partition, sequence }) =>
+    `${task} was declared deterministic, but wrote another record ${sequence} to ${partition}`,
+  'results.keepFailed': ({ cause }) => `results cannot be kept: ${cause.message}`,
+  'executor.lost': ({ executor, cause }) => `executor ${executor} is lost: ${cause.message}`,
+};
+
+/** A warning in words; undefined for events that other views show. */
+export function noticeText(event: RecordedEvent): string | undefined {
+  return (texts[event.type] as TextOf<RecordedEvent['type']> | undefined)?.(event);
+}

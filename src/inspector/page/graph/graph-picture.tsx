@@ -1,0 +1,133 @@
+import { useSignal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
+import type { RunPicture } from '../../recording/run-picture.ts';
+import { EdgeLabel } from './edge-label.tsx';
+import { type Box, type GraphLayout, layOut, pathThrough } from './graph-layout.ts';
+import type { GraphModel, Hull } from './graph-model.ts';
+import { NodeBox } from './node-box.tsx';
+import type { RestartPreview } from './restart-preview.ts';
+import { recordsByVertex } from './vertex-records.ts';
+
+interface GraphPictureProps {
+  readonly picture: RunPicture;
+  readonly model: GraphModel;
+  readonly preview: RestartPreview | undefined;
+}
+
+const zooms = [0.35, 0.5, 0.65, 0.8, 1, 1.25, 1.5];
+
+/** The job graph, drawn. */
+export function GraphPicture({ picture, model, preview }: GraphPictureProps) {
+  const layout = useMemo(() => layOut(model), [model]);
+  const zoom = useSignal(layout.width > 2_400 ? 1 : 4);
+  const scale = zooms[zoom.value] as number;
+  const records = recordsByVertex(picture);
+  return (
+    <div class="graph-frame">
+      <div class="graph-scroll" tabIndex={0} role="region" aria-label="Drawn job graph, scrollable">
+        <div class="graph-space" style={{ width: `${layout.width * scale}px`, height: `${layout.height * scale}px` }}>
+          <div
+            class={`graph-canvas${preview === undefined ? '' : ' previews'}`}
+            style={{ width: `${layout.width}px`, height: `${layout.height}px`, transform: `scale(${scale})` }}
+          >
+            <Hulls model={model} layout={layout} />
+            <Edges picture={picture} model={model} layout={layout} preview={preview} />
+            {model.edges.map(({ edge, source }, at) => (
+              <EdgeLabel
+                key={edge}
+                picture={picture}
+                edge={edge}
+                at={layout.edges[at]?.label}
+                reused={preview?.reusedOf.get(edge)}
+                records={records[model.nodes[source]?.vertices.at(-1) ?? -1]}
+              />
+            ))}
+            {model.nodes.map((node, at) => (
+              <NodeBox
+                key={at}
+                picture={picture}
+                node={node}
+                box={layout.nodes[at] as Box}
+                records={records}
+                restarting={preview?.restartingOf[at]}
+              />
+            ))}
+          </div>
+        </div>
+      </div>
+      <div class="zoom" role="group" aria-label="Size">
+        <button type="button" aria-label="Smaller" disabled={zoom.value === 0} onClick={() => zoom.value--}>
+          −
+        </button>
+        <output>{Math.round(scale * 100)} %</output>
+        <button
+          type="button"
+          aria-label="Larger"
+          disabled={zoom.value === zooms.length - 1}
+          onClick={() => zoom.value++}
+        >
+          +
+        </button>
+      </div>
+    </div>
+  );
+}
+
+const hullColours = 8;
+
+function nameOfHull({ regionCount, region }: Hull): string {
+  return region === undefined ? `${regionCount} regions` : `region ${region}`;
+}
+
+function Hulls({ model, layout }: { model: GraphModel; layout: GraphLayout }) {
+  return (
+    <>
+      {model.hulls.map((hull, at) => {
+        const { x, y, width, height } = layout.hulls[at] as Box;
+        return (
+          <div
+            key={at}
+            class={`hull hull-${at % hullColours}`}
+            style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
+          >
+            <span>{nameOfHull(hull)}</span>
+          </div>
+        );
+      })}
+    </>
+  );
+}
+
+interface EdgesProps extends GraphPictureProps {
+  readonly layout: GraphLayout;
+}
+
+function Edges({ picture, model, layout, preview }: EdgesProps) {
+  const { edges } = picture.shape.graph.jobGraph;
+  return (
+    <svg class="graph-edges" width={layout.width} height={layout.height} aria-hidden="true">
+      <defs>
+        <marker
+          id="arrow"
+          viewBox="0 0 8 8"
+          refX="7"
+          refY="4"
+          markerWidth="13"
+          markerHeight="13"
+          markerUnits="userSpaceOnUse"
+          orient="auto"
+        >
+          <path d="M0,0.5 L7.5,4 L0,7.5 Z" />
+        </marker>
+      </defs>
+      {model.edges.map(({ edge }, at) => (
+        <path
+          key={edge}
+          class={`exchange-${edges[edge]?.exchange.name}${preview?.reusedOf.has(edge) === true ? ' reused' : ''}`}
+          d={pathThrough(layout.edges[at]?.points ?? [])}
+          marker-end="url(#arrow)"
+        />
+      ))}
+    </svg>
+  );
+}
