@@ -28,20 +28,51 @@ function flushed(sink: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => sink.write('', () => resolve()));
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
-function endQuietlyWithReader(sink: NodeJS.WriteStream): TextSink {
-  sink.on('error', (error: NodeJS.ErrnoException) => {
+/** A stream as the command line writes to it, not heard by `onOtherWrites`. */
+function sinkTo(stream: NodeJS.WriteStream): TextSink {
+  const write = stream.write.bind(stream);
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has seen enough (`| head`) is no error.
     if (error.code === 'EPIPE') process.exit(exitCodes.done);
     throw error;
   });
-  return sink;
+  return {
+    write: (text, done) => write(text, done),
+    get isTTY() {
+      return stream.isTTY;
+    },
+    get columns() {
+      return stream.columns;
+    },
+    get rows() {
+      return stream.rows;
+    },
+  };
+}
+
+/** Hears what others write to a terminal: their calls of `write` pass through here for a while. */
+function onOtherWrites(listener: (text: string) => void): () => void {
+  const restore = [process.stdout, process.stderr]
+    .filter((stream) => stream.isTTY)
+    .map((stream) => {
+      const { write } = stream;
+      stream.write = (...args: unknown[]): boolean => {
+        listener(typeof args[0] === 'string' ? args[0] : '\n');
+        return (write as (...given: unknown[]) => boolean).apply(stream, args);
+      };
+      return () => (stream.write = write);
+    });
+  return () => {
+    for (const each of restore) each();
+  };
 }
 
 const io: CommandIo = {
-  stdout: endQuietlyWithReader(process.stdout),
-  stderr: endQuietlyWithReader(process.stderr),
+  stdout: sinkTo(process.stdout),
+  stderr: sinkTo(process.stderr),
   env: process.env,
   environment: systemEnvironment(),
+  onOtherWrites,
   onCancel,
 };
 const code = await commandLine(process.argv.slice(2), io);

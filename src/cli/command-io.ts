@@ -4,7 +4,8 @@ import type { CancelSignal } from './exit-code.ts';
 
 /** A stream of text: a terminal, a file or a pipe. */
 export interface TextSink {
-  write(text: string): unknown;
+  /** Calls `done` when there is room for more. */
+  write(text: string, done?: () => void): unknown;
   readonly isTTY?: boolean | undefined;
   /** Of a terminal. */
   readonly columns?: number | undefined;
@@ -19,6 +20,11 @@ export interface CommandIo {
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly environment: Environment;
+  /**
+   * Calls `listener` with what others, such as functions of the job, are about to write to the terminal. Returns how to
+   * stop.
+   */
+  onOtherWrites(listener: (text: string) => void): () => void;
   /** The signal of `onCancel` ends the process at once if it comes again. Returns how to stop listening. */
   onCancel(listener: (signal: CancelSignal) => void): () => void;
 }

@@ -22,6 +22,8 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  /** What it has written so far, stdout first. */
+  written(): string;
   /** Settles when it has written a text; rejects if it ends before that. */
   wrote(text: string): Promise<void>;
 }
@@ -104,7 +106,7 @@ export class CliProject {
         watch();
         void ended.then((end) => reject(new Error(`It ended without "${text}":\n${end.stdout}${end.stderr}`)));
       });
-    return { child, ended, wrote };
+    return { child, ended, wrote, written: () => `${written.stdout}${written.stderr}` };
   }
 
   /** Runs `kintsugi` with arguments to its end. */

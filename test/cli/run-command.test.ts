@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { CliProject } from './cli-project.ts';
+import { Terminal } from './terminal.ts';
 
 const jobs: Readonly<Record<string, string>> = {
   'ratings.ts': `
@@ -127,6 +129,7 @@ describe('kintsugi run', () => {
     ['a parameter without a value', ['ratings.ts', '--param', 'count'], 2, [/--param count: expected NAME=VALUE/]],
     ['one argument too many', ['ratings.ts', 'more.ts'], 2, [/"more\.ts" is one argument too many/]],
     ['an unknown strategy', ['ratings.ts', '--strategy', 'restart-some'], 2, [/There is no strategy "restart-some"/]],
+    ['an inspector that is not there', ['ratings.ts', '--keep-open'], 2, [/--keep-open needs --inspect/]],
     ['a rerun of nothing', ['ratings.ts', '--rerun'], 2, [/--rerun needs --state DIR/]],
     [
       'a policy that does not exist',
@@ -163,6 +166,64 @@ describe('kintsugi run', () => {
     const failed = lines.find(({ event }) => (event as { type?: string } | undefined)?.type === 'task.failed');
     expect(failed).toMatchObject({ event: { cause: { name: 'TypeError', message: 'dust has no weight' } } });
     expect(lines.at(-1)).toMatchObject({ type: 'end', status: 'failed', exitCode: 1, receipt: { job: 'hopeless' } });
+  });
+});
+
+describe('kintsugi run --inspect', () => {
+  it('prints a link to the run, which is there until it ends', async () => {
+    project.remove('go-on');
+    const running = project.start(['run', 'paid.mjs', '--state', 'inspected', '--inspect']);
+    await running.wrote('in its third call');
+    const link = new URL(/Inspector: (\S+)/.exec(running.written())?.[1] as string);
+    const runs = await fetch(new URL(`/api/runs${link.search}`, link));
+    expect(await runs.json()).toMatchObject([{ job: 'paid', status: 'running' }]);
+    project.write('go-on', '');
+    expect((await running.ended).code).toBe(0);
+    await expect(fetch(link)).rejects.toThrow();
+  });
+
+  it('with --keep-open stays until Ctrl-C, and ends with the exit code of the run', async () => {
+    const running = project.start(['run', 'fails.mjs', '--inspect', '--keep-open']);
+    await running.wrote('The inspector stays open at');
+    const link = new URL(/stays open at (\S+);/.exec(running.written())?.[1] as string);
+    const runs = await fetch(new URL(`/api/runs${link.search}`, link));
+    expect(await runs.json()).toMatchObject([{ job: 'hopeless', status: 'failed' }]);
+    running.child.kill('SIGINT');
+    expect((await running.ended).code).toBe(1);
+  });
+});
+
+// Of util-linux: it gives a command a terminal.
+const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
+
+(hasScript ? describe : describe.skip)('on a terminal (skipped where there is no `script`)', () => {
+  it('redraws a line per vertex, around what the job writes, and ends with the receipt', async () => {
+    project.write(
+      'talks.mjs',
+      `
+      import { collect, defineJob, fromArray, Job } from 'kintsugi';
+      const job = Job.create('talking');
+      job
+        .source('words', fromArray(['one', 'two', 'three', 'four']))
+        .mapAsync(async (word) => {
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          console.log('said ' + word);
+          return word;
+        }, { concurrency: 1, remember: false })
+        .sink('out', collect());
+      export default defineJob(job);`,
+    );
+    const command = `stty cols 60 rows 20; ${process.execPath} ${project.bin} run talks.mjs`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      ...{ cwd: project.directory, encoding: 'utf8', env: { PATH: process.env['PATH'], TERM: 'xterm', NO_COLOR: '1' } },
+    });
+    expect(stdout).toMatch(/\u001b\[2A/);
+    const terminal = new Terminal(60, 20);
+    terminal.write(stdout);
+    expect(terminal.screen).toEqual([
+      ...['said one', 'said two', 'said three', 'said four'],
+      expect.stringMatching(/^talking: 1 task in \d+ ms, 0 failures$/),
+    ]);
   });
 });
 

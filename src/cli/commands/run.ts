@@ -1,6 +1,8 @@
 import { explain } from '../../api/explain/explain.ts';
 import type { JobRun } from '../../run/job-run.ts';
-import { defineCommand } from '../command.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import type { InspectOptions } from '../../inspector/index.ts';
+import { CommandLineError, defineCommand } from '../command.ts';
 import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
 import { errorReport, exitCodeOf } from '../error-report.ts';
 import { type CancelSignal, type ExitCode, exitCodes } from '../exit-code.ts';
@@ -25,6 +27,9 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130
   options: {
     ...jobOptions,
     'dry-run': { type: 'boolean', about: 'only say what would run, and what it would take over from --state' },
+    inspect: { type: 'boolean', about: 'show the run in the inspector: prints a link to open in a browser' },
+    port: { type: 'string', value: 'PORT', about: 'with --inspect: the port; default: one that is free' },
+    'keep-open': { type: 'boolean', about: 'with --inspect: keep the inspector open after the end, until Ctrl-C' },
     json: { type: 'boolean', about: 'events, progress and the end as lines of JSON on stdout' },
   },
   async run({ values, operands }, io) {
@@ -32,50 +37,93 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130
     const options = await runOptionsGiven(values, name);
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
+    const inspect = inspectOptionsOf(values);
     const controller = new AbortController();
     const run = job.run({ ...options, signal: controller.signal });
     const viewed = { run, vertices, clock: io.environment.clock };
-    const view = values.json === true ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
-    return await shown(run, view, controller, { json: values.json === true, state: values.state }, io);
+    const isJson = values.json === true;
+    const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
+    const asked = { json: isJson, state: values.state, inspect };
+    return await shown({ run, view, controller, asked }, io);
   },
 });
 
 interface Asked {
   readonly json: boolean;
   readonly state: string | undefined;
+  readonly inspect: InspectOptions | undefined;
+}
+
+interface ShownRun {
+  readonly run: JobRun;
+  readonly view: RunView;
+  readonly controller: AbortController;
+  readonly asked: Asked;
+}
+
+function inspectOptionsOf(values: {
+  readonly inspect?: boolean | undefined;
+  readonly port?: string | undefined;
+  readonly 'keep-open'?: boolean | undefined;
+}): InspectOptions | undefined {
+  const { inspect, port, 'keep-open': keepOpen } = values;
+  if (inspect === true) return { port: port === undefined ? undefined : Number(port), keepOpen };
+  if (port === undefined && keepOpen !== true) return undefined;
+  throw new CommandLineError(`${port === undefined ? '--keep-open' : '--port'} needs --inspect`, name);
 }
 
 /** Shows a run until it has ended. */
-async function shown(
-  run: JobRun,
-  view: RunView,
-  controller: AbortController,
-  asked: Asked,
-  io: CommandIo,
-): Promise<ExitCode> {
-  let canceledBy: CancelSignal | undefined;
-  const events = run.events$.subscribe((event) => view.next(event));
-  const stopListening = io.onCancel((signal) => {
-    canceledBy = signal;
-    controller.abort(new Error(signal));
-    view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
-  });
-  let failure: unknown;
-  try {
-    await run.result;
-  } catch (error) {
-    failure = error;
-  } finally {
-    stopListening();
-    events.unsubscribe();
-    view.end();
-  }
+async function shown(shownRun: ShownRun, io: CommandIo): Promise<ExitCode> {
+  const { run, asked } = shownRun;
+  const { failure, canceledBy, link } = await ended(shownRun, io);
   const code = codeOf(failure, canceledBy);
   if (asked.json)
     io.stdout.write(jsonLine({ type: 'end', status: run.status, exitCode: code, receipt: run.receipt() }));
   else io.stderr.write(`${run.receipt().toString()}\n`);
   if (failure !== undefined) reportEnd(failure, canceledBy, asked, io);
+  if (link !== undefined && asked.inspect?.keepOpen === true) {
+    io.stderr.write(`The inspector stays open at ${link}; Ctrl-C closes it.\n`);
+    await new Promise<void>((resolve) => io.onCancel(() => resolve()));
+  }
   return code;
+}
+
+interface Ended {
+  readonly failure: unknown;
+  readonly canceledBy: CancelSignal | undefined;
+  /** The link to the inspector. */
+  readonly link: string | undefined;
+}
+
+async function ended({ run, view, controller, asked }: ShownRun, io: CommandIo): Promise<Ended> {
+  let canceledBy: CancelSignal | undefined;
+  let failure: unknown;
+  let link: string | undefined;
+  const events = run.events$.subscribe((event) => view.next(event));
+  const stopHearing = io.onOtherWrites((text) => view.makeRoom?.(text));
+  const stopListening = io.onCancel((signal) => {
+    canceledBy = signal;
+    controller.abort(new Error(signal));
+    view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
+  });
+  try {
+    if (asked.inspect !== undefined) {
+      // Loaded only for those who ask for it.
+      const { inspect } = await import('../../inspector/index.ts');
+      link = (await inspect(run, asked.inspect)).url;
+      view.note(`Inspector: ${link}`);
+    }
+    await run.result;
+  } catch (error) {
+    failure = error;
+    await run.cancel();
+  } finally {
+    stopListening();
+    stopHearing();
+    events.unsubscribe();
+    view.end();
+  }
+  return { failure, canceledBy, link };
 }
 
 function viewOf(viewed: ViewedRun, { stderr, env }: CommandIo): RunView {
@@ -99,5 +147,7 @@ function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { sta
     io.stderr.write(`${colors.yellow(`Canceled by ${canceledBy}.`)} ${again}\n`);
     return;
   }
-  io.stderr.write(errorReport(failure, colors, again));
+  // Only after a failure of the job there is something to continue.
+  const isContinued = propertyOf(failure, 'code') === 'JOB_FAILED' && exitCodeOf(failure) === exitCodes.failed;
+  io.stderr.write(errorReport(failure, colors, isContinued ? again : undefined));
 }

@@ -22,6 +22,8 @@ export class LiveView implements RunView {
   readonly #stop: () => void;
   #messages: string[] = [];
   #further = 0;
+  /** Whether others have left the cursor within a line. */
+  #isMidLine = false;
 
   constructor(viewed: ViewedRun, sink: TextSink, colors: Colors) {
     this.#viewed = viewed;
@@ -47,9 +49,9 @@ export class LiveView implements RunView {
     this.#redraw();
   }
 
-  /** Something else is about to be written to the terminal. */
-  makeRoom(): void {
+  makeRoom(text: string): void {
     this.#block.clear();
+    this.#isMidLine = !text.endsWith('\n');
   }
 
   end(): void {
@@ -82,6 +84,8 @@ export class LiveView implements RunView {
   }
 
   #flush(): void {
+    if (this.#isMidLine) this.#sink.write('\n');
+    this.#isMidLine = false;
     for (const message of this.#messages) this.#sink.write(`${message}\n`);
     if (this.#further > 0) this.#sink.write(this.#colors.dim(`… and ${this.#further} more messages\n`));
     this.#messages = [];

@@ -56,7 +56,7 @@ export function progressTable(
     headLine(head, columns, colors),
     ...chosen.map((row) => lineOf(row, widths, columns, colors)),
     ...(more > 0 ? [plainLine(`  … ${more} more`, columns, colors.dim)] : []),
-  ];
+  ].slice(0, lines);
 }
 
 /** `1:02:03` */
@@ -78,7 +78,7 @@ function headLine({ job, status, elapsedMs, failures }: ProgressHead, columns: n
   const name = cutToWidth(printable(job), Math.max(shortestName, columns - widthOf(middle) - widthOf(end)));
   const width = widthOf(name) + widthOf(middle) + widthOf(end);
   if (width > columns) return plainLine(`${name}${middle}${end}`, columns, colors.bold);
-  return { width, text: `${colors.bold(name)}${middle}${colors.red(end)}` };
+  return { width, text: `${colors.bold(name)}${middle}${end === '' ? '' : colors.red(end)}` };
 }
 
 function rowOf({ vertex, tasks, states, recordsIn, recordsOut, perSecond }: VertexProgress): Row {

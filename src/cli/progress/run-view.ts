@@ -15,6 +15,8 @@ export interface RunView {
   next(event: JobEvent): void;
   /** Shows a line of the command itself. */
   note(text: string): void;
+  /** Somebody else is about to write to the same terminal. */
+  makeRoom?(text: string): void;
   /** The run is over: stops the view, which leaves what is for good. */
   end(): void;
 }

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { OutputInUseError } from '../../errors/connector-errors.ts';
+import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import { OwnDirectory } from './own-directory.ts';
@@ -34,6 +34,11 @@ const heirName = 'heir';
 
 /** How often to retry when other processes release or remove the claim at the same moment. */
 const mostTries = 8;
+
+/** The process that holds a claim. */
+export interface ClaimHolder extends ClaimOwner {
+  readonly isDead: boolean;
+}
 
 /**
  * A run's exclusive claim on an output path: a directory beside it, `.name.kintsugi`, that names the owner and contains
@@ -82,6 +87,14 @@ export class PathClaim {
         if (!isGone || error instanceof OutputInUseError || tries === mostTries) throw error;
       }
     }
+  }
+
+  /** Who has claimed `path`, and whether that process is certainly dead; undefined if nobody has. Changes nothing. */
+  static holderOf(path: string, processes: ProcessTable = systemProcesses()): ClaimHolder | undefined {
+    const note = noteIn(join(dirname(path), `.${basename(path)}.kintsugi`));
+    const owner = note instanceof Uint8Array ? decodeOwner(note) : undefined;
+    if (owner?.purpose === undefined) return undefined;
+    return { ...claimOwner(owner, owner.purpose, processes), isDead: isDead(owner, processes) };
   }
 
   /** Whether the claim still exists and belongs to this run. */
@@ -214,21 +227,20 @@ function noteIn(claim: string): Uint8Array | 'absent' | undefined {
   }
 }
 
-function inUse(
-  path: string,
-  claim: string,
-  { pid, host }: Owner,
-  { run, job, vertex, since }: Purpose,
-  processes: ProcessTable,
-): OutputInUseError {
-  const isHere = pid === processes.pid && host === processes.host;
+function claimOwner({ pid, host }: Owner, { run, job, since }: Purpose, processes: ProcessTable): ClaimOwner {
+  return { run, job, pid, host, isHere: pid === processes.pid && host === processes.host, since };
+}
+
+function inUse(path: string, claim: string, found: Owner, purpose: Purpose, processes: ProcessTable): OutputInUseError {
+  const owner = claimOwner(found, purpose, processes);
+  const { run, job, pid, host, isHere } = owner;
   const where = isHere ? 'in this process' : `in process ${pid} on ${host}`;
   return new OutputInUseError(
     path,
     claim,
-    `"${vertex}" of job "${job}" writes it (run ${run}, ${where})`,
+    `"${purpose.vertex}" of job "${job}" writes it (run ${run}, ${where})`,
     `Write elsewhere, or wait until that run ends${isHere ? '' : `; if it is gone, delete ${claim}`}`,
-    { holder: run as RunId, owner: { run, job, pid, host, isHere, since } },
+    { holder: run as RunId, owner },
   );
 }
 

@@ -9,9 +9,12 @@ import type { LogLoss } from '../../journal/log-scan.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import { decodeEntry, runJournalFormat } from '../../journal/run/run-entry-codec.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
-import { PathClaim } from '../../partitions/claims/path-claim.ts';
+import { type ClaimHolder, PathClaim } from '../../partitions/claims/path-claim.ts';
 import { readStoredIndex, storedFileNames } from '../../partitions/storage/durable-store.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
+
+/** The claim of its owner is beside this name. */
+const claimName = 'owner';
 
 /** The run that opens a state directory. */
 interface Opener {
@@ -94,6 +97,30 @@ export class StateDirectory {
   }
 }
 
+/** Who owns a state directory; undefined if nobody does. */
+export function ownerOfState(stateDirectory: string): ClaimHolder | undefined {
+  return PathClaim.holderOf(join(stateDirectory, claimName));
+}
+
+/**
+ * Deletes the journal and the results in a state directory; answers stay.
+ * @throws StateDirectoryInUseError | FileAccessError
+ */
+export function removeState(stateDirectory: string, opener: Opener): void {
+  const claim = claimOf(stateDirectory, opener);
+  try {
+    // Without the journal, files of results mean nothing.
+    for (const name of namesIn(stateDirectory)) {
+      if (/^journal(\.|$)/.test(name)) rmSync(join(stateDirectory, name), { force: true });
+    }
+    rmSync(resultsDirectory(stateDirectory), { recursive: true, force: true });
+  } catch (error) {
+    throw fileProblem(stateDirectory, 'delete', error);
+  } finally {
+    claim.release();
+  }
+}
+
 /**
  * What earlier runs left in a state directory, which may be in use, and stays as it is; undefined if there were none.
  * @throws JournalFormatError | JournalAccessError
@@ -121,7 +148,7 @@ export function isStored(stateDirectory: string, stored: StoredResult): boolean 
 function claimOf(path: string, { run, job, since }: Opener): PathClaim {
   try {
     mkdirSync(path, { recursive: true });
-    return PathClaim.take(join(realpathSync(path), 'owner'), { run, job, vertex: 'the state directory', since });
+    return PathClaim.take(join(realpathSync(path), claimName), { run, job, vertex: 'the state directory', since });
   } catch (error) {
     if (!(error instanceof OutputInUseError)) throw fileProblem(path, 'write', error);
     const { owner, claim } = error;
