@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { collect, explain, fixedDelay, fromArray, Job, type JobRun, type JobRunOptions } from 'kintsugi';
 import { faultPlan, type VirtualEnvironment, virtualEnvironment } from 'kintsugi/testing';
@@ -100,7 +101,7 @@ describe('the table of progress', () => {
     for (const colors of [plain, colored]) {
       for (const { width, text } of progressTable(head, vertices, { columns, lines: 20, colors })) {
         expect(width).toBeLessThanOrEqual(columns);
-        expect(widthOf(text.replace(/\u001b\[\d+m/gu, ''))).toBe(width);
+        expect(widthOf(stripVTControlCharacters(text))).toBe(width);
       }
     }
   });

@@ -1,6 +1,10 @@
 import type { TextSink } from '../../src/cli/command-io.ts';
 import { widthOf } from '../../src/cli/progress/text-width.ts';
 
+const escape = String.fromCharCode(27);
+const tokens = new RegExp(`${escape}\\[\\d*[A-Za-z]|\\r|\\n|[^${escape}\\r\\n]+`, 'gu');
+const commandToken = new RegExp(`^${escape}\\[(\\d*)([A-Za-z])$`, 'u');
+
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** A terminal that understands what the progress view uses: it keeps what is on the screen, and how often it was told. */
@@ -20,8 +24,8 @@ export class Terminal implements TextSink {
 
   write(text: string): void {
     this.writes++;
-    for (const [token] of text.matchAll(/\u001b\[\d*[A-Za-z]|\r|\n|[^\u001b\r\n]+/gu)) {
-      const command = /^\u001b\[(\d*)([A-Za-z])$/u.exec(token);
+    for (const [token] of text.matchAll(tokens)) {
+      const command = commandToken.exec(token);
       if (command !== null) this.#obey(command[2] as string, Number(command[1] === '' ? 1 : command[1]));
       else if (token === '\n') this.#moveTo(this.#row + 1);
       else if (token === '\r') this.#column = 0;

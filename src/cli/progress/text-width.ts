@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Printable ASCII: one column each. */
@@ -38,8 +40,7 @@ export function padToWidth(text: string, width: number, side: 'left' | 'right' =
 
 /** A text from outside, without characters that move the cursor or command the terminal. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- They are what is looked for.
-  return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+  return stripVTControlCharacters(text).replace(/[^\t\n\P{Cc}]/gu, '');
 }
 
 function graphemeWidth(grapheme: string): number {
