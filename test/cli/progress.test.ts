@@ -52,7 +52,7 @@ describe('the width of a text', () => {
   });
 
   it('counts nothing that commands the terminal, which is removed', () => {
-    expect(printable('a\u001b[31mb\u001b[2J\u0007c\u009b1Ad\ne')).toBe('abc1Ad\ne');
+    expect(printable('a\u001b[31mb\u001b[2J\u0007c\u009b1Ad\ne')).toBe('abcd\ne');
   });
 });
 
