@@ -44,6 +44,7 @@ export type { KeepResults } from './graph/keep-results.ts';
 export type { JobResult, JobRun } from './run/job-run.ts';
 export type { JobSnapshot } from './run/folds/job-snapshot.ts';
 export type { JobRunOptions, ResumePolicy } from './run/run-options.ts';
+export type { RunRecordingOptions } from './run/record-option.ts';
 export type { StorageUse } from './run/storage-use.ts';
 export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';
 export { pinoLogger, type PinoLike } from './run/pino-logger.ts';
@@ -175,6 +176,7 @@ export type {
 export { taskFaultPoints } from './operators/task/task-faults.ts';
 export { partitionFaultPoints } from './partitions/result-partition.ts';
 export { spillFaultPoints } from './partitions/storage/spill-store.ts';
+export { recordingFaultPoints } from './inspector/recorder/flight-recorder.ts';
 export { partFileFaultPoints } from './connectors/outputs/part-file.ts';
 
 // Environment
@@ -212,6 +214,7 @@ export {
   OtherJobStateError,
   StateDirectoryInUseError,
 } from './errors/state-errors.ts';
+export { RecordingFormatError, RecordingLimitError } from './errors/recording-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
 export {
   DeterminismBrokenError,

@@ -2,6 +2,7 @@ import * as connectorErrors from './errors/connector-errors.ts';
 import * as executorErrors from './errors/executor-errors.ts';
 import * as jobErrors from './errors/job-errors.ts';
 import * as journalErrors from './errors/journal-errors.ts';
+import * as recordingErrors from './errors/recording-errors.ts';
 import * as resultErrors from './errors/result-errors.ts';
 import * as stateErrors from './errors/state-errors.ts';
 import * as usageErrors from './errors/usage-errors.ts';
@@ -36,6 +37,7 @@ for (const family of [
   connectorErrors,
   executorErrors,
   journalErrors,
+  recordingErrors,
   stateErrors,
   userCodeErrors,
 ]) {

@@ -165,7 +165,7 @@ export type JobEvent =
   | {
       readonly type: 'observer.failed';
       readonly atMs: number;
-      /** `events$`, `status$`, `logger` or `inspect`. */
+      /** `events$`, `status$`, `logger`, `inspect`, `inspector` or `record`. */
       readonly observer: string;
       readonly cause: Error;
     }

@@ -7,6 +7,8 @@ import { StreamEnd } from './stream-end.ts';
 import { declareSource } from './step-declarations.ts';
 import { planJob } from './job-planner.ts';
 import type { JobRun } from '../run/job-run.ts';
+import { recordToFile } from '../inspector/recorder/flight-recorder.ts';
+import { insideOf } from '../run/run-inside.ts';
 import { runJob } from '../run/run-job.ts';
 import type { JobRunOptions } from '../run/run-options.ts';
 import { type JobDefinition, StreamGraph, type StreamNode } from './stream-graph.ts';
@@ -111,6 +113,9 @@ export class Job implements JobDefinition {
    * @throws JobValidationError | InvalidArgumentError for an invalid job or option; nothing runs in that case.
    */
   run(options: JobRunOptions = {}): JobRun {
-    return runJob(planJob(this), options);
+    const run = runJob(planJob(this), options);
+    const { record } = insideOf(run);
+    if (record !== undefined) recordToFile(run, record);
+    return run;
   }
 }

@@ -43,6 +43,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     environment: options.environment,
     memoryBudgetBytes: options.memoryBudgetBytes,
     diskBudgetBytes: options.diskBudgetBytes,
+    record: options.record,
     failoverRule: options.failoverRule,
     recovery: ledger,
     events$: run.eventsFor(inspector),

@@ -12,6 +12,7 @@ import type { JobShape } from './folds/job-shape.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { RunControls } from './run-controls.ts';
 import type { JobRun } from './job-run.ts';
+import type { ResolvedRecordOptions } from './record-option.ts';
 import type { StorageUse } from './storage-use.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface RunInside {
   /** In bytes; Infinity for no limit. */
   readonly memoryBudgetBytes: number;
   readonly diskBudgetBytes: number;
+  /** How the run is to be recorded in a file; undefined if it is not. */
+  readonly record: ResolvedRecordOptions | undefined;
   /** What decides what restarts: a rule of the user, the default rule, or a machine. */
   readonly failoverRule: FailoverRule | 'default' | 'machine';
   /** Which results can be read now, and which regions have begun. */

@@ -11,6 +11,7 @@ import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/kee
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
+import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
 import { checkOptions, type OptionNames } from '../options.ts';
 
@@ -103,6 +104,11 @@ export interface JobRunOptions {
    * as the `inspect` of `@statelyai/inspect`. Costly: about doubles the cost of a transition.
    */
   readonly inspect?: ((event: InspectionEvent) => void) | InspectionObserver | undefined;
+  /**
+   * Records the run in a file (`run.jsonl`): its events, the states of its actors, samples. The inspector opens it later,
+   * also that of a process that was killed. Bounded, without likely secrets. Default: no recording.
+   */
+  readonly record?: string | RunRecordingOptions | undefined;
   /** Clock, randomness, logger, fault points. Default: those of the system. */
   readonly environment?: Environment | undefined;
 }
@@ -144,6 +150,7 @@ export interface ResolvedRunOptions {
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
+  readonly record: ResolvedRecordOptions | undefined;
   readonly environment: Environment;
 }
 
@@ -176,6 +183,7 @@ const optionNames: OptionNames<JobRunOptions> = {
   exceptionHistorySize: true,
   signal: true,
   inspect: true,
+  record: true,
   environment: true,
 };
 
@@ -221,6 +229,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     ),
     signal: abortSignal(options.signal),
     inspect: inspector(options.inspect),
+    record: resolveRecord(options.record),
     environment,
   };
 }

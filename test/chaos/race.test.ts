@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { bundledScript } from './bundled-script.ts';
+import { bundledScript } from '../support/bundled-script.ts';
 
 interface Refusal {
   readonly code: string;
@@ -24,7 +24,7 @@ let racers: Racer[] = [];
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'race-'));
-  script = await bundledScript('race-child.ts', home);
+  script = await bundledScript('chaos/race-child.ts', home);
 });
 afterEach(killAll);
 afterAll(() => rmSync(home, { recursive: true, force: true }));

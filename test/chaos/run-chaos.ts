@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { differences } from '../../src/testing/output-differences.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
-import { bundledScript } from './bundled-script.ts';
+import { bundledScript } from '../support/bundled-script.ts';
 import { chaosJob, writeInput } from './chaos-job.ts';
 import { type ChaosPlan, drawChaos, type Kill } from './chaos-plan.ts';
 import type { ChildReport } from './child.ts';
@@ -44,7 +44,7 @@ export async function runChaos(first: number, count: number, tell: (line: string
   const totals: Totals = { kills: 0, resumed: 0, damaged: 0, calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 };
   const failures: string[] = [];
   const workshop = mkdtempSync(join(tmpdir(), 'chaos-'));
-  const script = await bundledScript('child.ts', workshop);
+  const script = await bundledScript('chaos/child.ts', workshop);
   for (let seed = first; seed < first + count; seed++) {
     const run = new ChaosRun(seed, mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), script, totals);
     const problems = await run.problems();

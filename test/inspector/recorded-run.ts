@@ -3,7 +3,7 @@ import type { RecordingLine } from '../../src/inspector/recording/recording-line
 import { RunPicture } from '../../src/inspector/recording/run-picture.ts';
 import { collect, fixedDelay, Job, type JobEvent, type JobRun, type JobRunOptions, range } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
-import { faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { type FaultPlan, faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 
 /** numbers[0..1] ─┤├▶ sums[0..1]: four regions. */
 export function sumsJob(): Job {
@@ -24,8 +24,7 @@ export interface StartedRun {
 }
 
 /** A run of the job in which `sums[0]` and `numbers[1]` fail once, after some batches. */
-export function startedRun(options: JobRunOptions = {}): StartedRun {
-  const faults = faultPlan();
+export function startedRun(options: JobRunOptions = {}, faults: FaultPlan = faultPlan()): StartedRun {
   for (const [vertex, subtask] of [
     ['numbers', 1],
     ['sums', 0],

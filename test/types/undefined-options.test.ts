@@ -37,6 +37,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   FromObservableOptions: accepts<kintsugi.FromObservableOptions>(),
   JobOptions: accepts<kintsugi.JobOptions>(),
   JobRunOptions: accepts<kintsugi.JobRunOptions>(),
+  RunRecordingOptions: accepts<kintsugi.RunRecordingOptions>(),
   JsonLinesFileOptions: accepts<kintsugi.JsonLinesFileOptions<1>>(),
   JsonLinesOptions: accepts<kintsugi.JsonLinesOptions<1>>(),
   JsonTextOptions: accepts<kintsugi.JsonTextOptions>(),
