@@ -4,3 +4,7 @@ import './production.ts';
 await import('./run-again/main.ts');
 await import('./flights/main.ts');
 await import('./paid-calls/main.ts');
+
+// `npm run demo -- --inspect` shows the runs of this process in the inspector.
+const { sayStaysOpen } = await import('./inspected.ts');
+sayStaysOpen();

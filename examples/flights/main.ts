@@ -10,6 +10,7 @@ import {
   systemEnvironment,
 } from 'kintsugi';
 import { faultPlan } from 'kintsugi/testing';
+import { inspected } from '../inspected.ts';
 import { type Airport, flightsJob } from './flights-job.ts';
 import { showProgress } from './progress.ts';
 import { watchRecovery } from './recovery.ts';
@@ -76,11 +77,13 @@ async function run(
   }
   const startedMs = performance.now();
   const job = flightsJob({ parallelism, output, onRow: () => rowsRead++ });
-  await using running = job.run({
-    ...(failoverStrategy && { failoverStrategy }),
-    restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 0 }),
-    environment: systemEnvironment({ faults, freezeRecords: false }),
-  });
+  await using running = await inspected(
+    job.run({
+      ...(failoverStrategy && { failoverStrategy }),
+      restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 0 }),
+      environment: systemEnvironment({ faults, freezeRecords: false }),
+    }),
+  );
   showProgress(label, running, () => rowsRead);
   const recovery = watchRecovery(running);
   const { receipt } = await running.result;

@@ -14,6 +14,7 @@ import {
   systemEnvironment,
 } from 'kintsugi';
 import { faultPlan } from 'kintsugi/testing';
+import { inspected } from '../inspected.ts';
 
 const documents = Array.from({ length: 20_000 }, (_, id) => ({ id, topic: `topic-${id % 12}` }));
 
@@ -75,11 +76,12 @@ async function run(
     when: ({ vertex, subtask, records }) =>
       vertex === killed && subtask === 0 && Number(records) >= documents.length / 4,
   });
-  const { receipt } = await job.run({
+  const running = job.run({
     failoverStrategy,
     restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 0 }),
     environment: systemEnvironment({ faults, freezeRecords: false }),
-  }).result;
+  });
+  const { receipt } = await (await inspected(running)).result;
   const total = scores.records.reduce((sum, { score }) => sum + score, 0);
   const expected = documents.reduce((sum, { id }) => sum + ((id * 7_919) % 101), 0);
   return {
