@@ -115,7 +115,9 @@ export class LocalResults {
       case 'blocking':
         return new RetainedResultPartition({
           ...kept,
-          ...(lastingStore ? { retention: 'disk', sync: 'checkpoint' } : { retention: 'memory-then-disk' }),
+          ...(lastingStore
+            ? { retention: 'disk', sync: 'checkpoint', copies: true }
+            : { retention: 'memory-then-disk' }),
         });
       case 'memory': {
         const overflow = settings.memoryOverflow ?? memoryOverflow;

@@ -1,6 +1,14 @@
+/** Bytes that are held only while nobody else needs the room. */
+export interface YieldingBytes {
+  /** Makes `bytes` free, or as many as it holds. */
+  yield(bytes: number): void;
+}
+
 /**
  * A budget of bytes, in memory or on disk, for the results of a run or of one exchange. The `parent` of an exchange's
  * budget is that of the run.
+ *
+ * What is reserved has precedence over what is lent: lent bytes yield to a reservation, and take no room from one.
  */
 export class ByteBudget {
   readonly totalBytes: number;
@@ -9,7 +17,9 @@ export class ByteBudget {
   readonly #parent: ByteBudget | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #children = new Set<ByteBudget>();
+  readonly #borrowers = new Set<YieldingBytes>();
   #reservedBytes = 0;
+  #lentBytes = 0;
 
   constructor(totalBytes: number, parent?: ByteBudget, owner = 'the run') {
     this.totalBytes = totalBytes;
@@ -50,7 +60,31 @@ export class ByteBudget {
   /** Reserves `bytes` even if there is no room. */
   reserve(bytes: number): void {
     this.#reservedBytes += bytes;
+    if (this.#lentBytes > 0) this.#reclaim();
     this.#parent?.reserve(bytes);
+  }
+
+  get lentBytes(): number {
+    return this.#lentBytes;
+  }
+
+  /** Lends `bytes` that nobody needs now to a borrower. Returns false if there are not so many. */
+  lend(bytes: number, borrower: YieldingBytes): boolean {
+    if (!this.#hasRoomToLend(bytes)) return false;
+    this.#lend(bytes, borrower);
+    return true;
+  }
+
+  /** A borrower returns `bytes`. */
+  giveBack(bytes: number): void {
+    this.#lentBytes -= bytes;
+    this.#parent?.giveBack(bytes);
+  }
+
+  /** A borrower has returned everything. */
+  forget(borrower: YieldingBytes): void {
+    this.#borrowers.delete(borrower);
+    this.#parent?.forget(borrower);
   }
 
   release(bytes: number): void {
@@ -58,6 +92,26 @@ export class ByteBudget {
     this.#reservedBytes -= bytes;
     this.#parent?.release(bytes);
     if (wasExceeded && this.#reservedBytes <= this.totalBytes) this.#relieve();
+  }
+
+  #hasRoomToLend(bytes: number): boolean {
+    const isRoom = this.#reservedBytes + this.#lentBytes + bytes <= this.totalBytes;
+    return isRoom && (this.#parent === undefined || this.#parent.#hasRoomToLend(bytes));
+  }
+
+  #lend(bytes: number, borrower: YieldingBytes): void {
+    this.#lentBytes += bytes;
+    this.#borrowers.add(borrower);
+    if (this.#parent !== undefined) this.#parent.#lend(bytes, borrower);
+  }
+
+  /** Lent bytes yield to what is reserved. */
+  #reclaim(): void {
+    for (const borrower of this.#borrowers) {
+      const missing = this.#reservedBytes + this.#lentBytes - this.totalBytes;
+      if (missing <= 0) return;
+      borrower.yield(missing);
+    }
   }
 
   /** Notifies waiting producers here and in the parts, because room in the whole may be room for each part. */

@@ -69,6 +69,72 @@ describe('ByteBudget of a part', () => {
   });
 });
 
+describe('ByteBudget, lent bytes', () => {
+  /** Who borrows bytes of a budget, and yields a few at a time. */
+  class Borrower {
+    held = 0;
+    readonly #budget: ByteBudget;
+    readonly #most: number;
+
+    constructor(budget: ByteBudget, most = Infinity) {
+      this.#budget = budget;
+      this.#most = most;
+    }
+
+    borrow(bytes: number): boolean {
+      const isLent = this.#budget.lend(bytes, this);
+      if (isLent) this.held += bytes;
+      return isLent;
+    }
+
+    yield(bytes: number): void {
+      const given = Math.min(bytes, this.held, this.#most);
+      this.held -= given;
+      this.#budget.giveBack(given);
+    }
+  }
+
+  it('are what nobody else needs, in the part and in the whole, and take no room from a reservation', () => {
+    const run = new ByteBudget(100);
+    const part = new ByteBudget(60, run);
+    const borrower = new Borrower(part);
+    expect([borrower.borrow(61), borrower.borrow(50), borrower.borrow(11)]).toEqual([false, true, false]);
+    expect([part.hasRoomFor(60), run.hasRoomFor(100), part.lentBytes, run.lentBytes]).toEqual([true, true, 50, 50]);
+    run.reserve(45);
+    expect([borrower.borrow(6), borrower.borrow(5)]).toEqual([false, true]);
+  });
+
+  it('yield to a reservation, of the whole too, and no more of them than it needs', () => {
+    const run = new ByteBudget(100);
+    const part = new ByteBudget(60, run);
+    const [small, large] = [new Borrower(part, 10), new Borrower(run)];
+    small.borrow(20);
+    large.borrow(60);
+    run.reserve(50);
+    expect([small.held, large.held, run.lentBytes, part.lentBytes]).toEqual([10, 40, 50, 10]);
+    expect(run.isExceeded).toBe(false);
+  });
+
+  it('property: together with what is reserved, never exceed what there is, unless reservations alone do', () => {
+    const step = fc.record({ bytes: fc.integer({ min: 1, max: 40 }), part: fc.nat(1), isLoan: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const run = new ByteBudget(100);
+        const parts = [new ByteBudget(60, run), new ByteBudget(80, run)] as const;
+        const borrowers = parts.map((part) => new Borrower(part));
+        for (const { bytes, part, isLoan } of steps) {
+          if (isLoan) borrowers[part]?.borrow(bytes);
+          else parts[part]?.reserve(bytes);
+          for (const budget of [run, ...parts]) {
+            expect(budget.lentBytes).toBeLessThanOrEqual(Math.max(0, budget.totalBytes - budget.reservedBytes));
+          }
+          expect(run.lentBytes).toBe(borrowers.reduce((sum, { held }) => sum + held, 0));
+        }
+      }),
+    );
+  });
+});
+
 const estimateBytes = (records: readonly unknown[]): number => estimateElementBytes(elementOf(records));
 
 describe('the size of a batch', () => {

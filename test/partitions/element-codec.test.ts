@@ -367,7 +367,7 @@ describe('a mark that is written and read', () => {
   };
 
   it.each<[what: string, frame: Uint8Array, problem: string]>([
-    ['an unknown format', forged(3, [1]), 'its format 3 is unknown to this version'],
+    ['an unknown format', forged(9, [1]), 'its format 9 is unknown to this version'],
     ['a mark of another kind', forged(2, [9, 1]), 'it is not a barrier, watermark or idleness'],
     ['a barrier without a number', forged(2, [0, 'one']), 'it is not a barrier, watermark or idleness'],
     ['an idleness that is not a boolean', forged(2, [2, 1]), 'it is not a barrier, watermark or idleness'],

@@ -46,6 +46,18 @@ const kinds: { name: string; isRead: 'early' | 'at the end'; hasFile: boolean; o
     hasFile: true,
     options: { exchange: blocking, retention: 'memory-then-disk', memoryBytes: 0 },
   },
+  {
+    name: 'blocking, on disk with copies in memory',
+    isRead: 'at the end',
+    hasFile: true,
+    options: { exchange: blocking, retention: 'disk', copies: true },
+  },
+  {
+    name: 'blocking, on disk with a few copies in memory',
+    isRead: 'at the end',
+    hasFile: true,
+    options: { exchange: blocking, retention: 'disk', copies: true, memoryBytes: 700 },
+  },
 ];
 
 const times = (count: number, size: number): number[] => Array.from({ length: count }, () => size);

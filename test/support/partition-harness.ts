@@ -193,6 +193,7 @@ export interface RetainedRigOptions {
   readonly exchange?: ExchangeType;
   readonly subpartitionCount?: number;
   readonly memoryBytes?: number;
+  readonly copies?: boolean;
   readonly diskBytes?: number;
   readonly overflow?: DiskOverflow;
   /** Releases any result it finds, to make room on disk. */
@@ -227,7 +228,7 @@ export class RetainedRig {
     const { retention = 'disk', memoryBytes = unlimited, diskBytes = unlimited, timeoutMs = 1_000 } = options;
     const early = retention === 'disk' ? exchangeTypes.reliable : exchangeTypes.memory;
     const { exchange = early, subpartitionCount = 1, overflow = 'back-pressure', seed, sync = 'never' } = options;
-    const { freeze = false, isReproducible = true, reclaim = () => {} } = options;
+    const { freeze = false, isReproducible = true, copies = false, reclaim = () => {} } = options;
     this.environment = virtualEnvironment(seed === undefined ? {} : { seed, order: 'shuffled' });
     const { clock, faults } = this.environment;
     this.memory = new ByteBudget(memoryBytes);
@@ -239,6 +240,7 @@ export class RetainedRig {
       subpartitionCount,
       retention,
       budget: this.memory,
+      copies,
       disk: { budget: this.disk, overflow, reclaim: () => reclaim(this), clock, timeoutMs },
       spillStore: this.store,
       sync,

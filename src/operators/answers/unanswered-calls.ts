@@ -27,6 +27,6 @@ export class UnansweredCalls {
 }
 
 /** A hash as a key of a map. */
-export function textOf(hash: Uint8Array): string {
+function textOf(hash: Uint8Array): string {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.length).toString('latin1');
 }

@@ -6,6 +6,7 @@ import type { CheckpointId } from '../../ids.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
 import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';
+import { decodeColumns, encodeColumns } from './record-columns.ts';
 
 /**
  * A frame is a CRC32 of the rest of the frame, the length of the payload, the number of records, the subpartition (32
@@ -25,8 +26,8 @@ export interface ElementPlace {
 
 const beginning: ElementPlace = { subpartition: 0, sequence: 0 };
 
-/** The formats of a payload: plain records, escaped records if msgpack would change them, or a mark. */
-const formats = { plain: 0, escaped: 1, mark: 2 } as const;
+/** The formats of a payload: plain records, escaped records if msgpack would change them, a mark, or records by column. */
+const formats = { plain: 0, escaped: 1, mark: 2, columns: 3 } as const;
 
 /** The first item of a mark's payload. */
 const markCodes = { barrier: 0, watermark: 1, idleness: 2 } as const satisfies Record<Mark['kind'], number>;
@@ -40,6 +41,8 @@ const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension:
 export function encodeElement(element: WrittenElement, at: ElementPlace = beginning): Uint8Array {
   if (element.kind !== 'records') return frameOf(pack(partsOf(element)), formats.mark, 0, at);
   const { records } = element;
+  const columns = encodeColumns(records);
+  if (columns !== undefined) return frameOf(columns, formats.columns, records.length, at);
   const format = areUsual(records) ? formats.plain : formats.escaped;
   return frameOf(pack(format === formats.plain ? records : escapeRecords(records)), format, records.length, at);
 }
@@ -102,12 +105,14 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
   if (noted !== actual) throw new Error(`its checksum is ${hex(actual)}, expected ${hex(noted)}`);
   if (expected !== undefined) assertPlace(readFrameHeader(frame), expected);
   const format = header.getUint8(place.format);
-  const content: unknown = packr.unpack(frame.subarray(frameHeaderBytes));
+  const payload = frame.subarray(frameHeaderBytes);
+  const count = header.getUint32(place.count, true);
+  if (format === formats.columns) return elementOf(decodeColumns(payload, count));
+  const content: unknown = packr.unpack(payload);
   if (format === formats.mark) return markOf(content);
   if (format !== formats.plain && format !== formats.escaped) {
     throw new Error(`its format ${format} is unknown to this version`);
   }
-  const count = header.getUint32(place.count, true);
   if (!Array.isArray(content) || content.length !== count) throw new Error(`it does not have ${count} records`);
   return elementOf(format === formats.plain ? content : unescapeRecords(content));
 }

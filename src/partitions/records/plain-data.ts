@@ -31,12 +31,14 @@ export function assertSerializable(records: Batch): void {
 
 /**
  * Whether the fast format preserves these records.
+ *
+ * @param depth in how many records they are
  * @throws RecordNotSerializableError like {@link assertSerializable}.
  */
-export function areUsual(records: Batch): boolean {
+export function areUsual(records: Batch, depth = 0): boolean {
   let worst: Kind = usual;
   for (let index = 0; index < records.length; index++) {
-    const kind = kindOf(records[index], 0);
+    const kind = kindOf(records[index], depth);
     if (kind === foreign) throw describeFault(records[index]);
     if (kind > worst) worst = kind;
   }

@@ -129,10 +129,10 @@ export class ResultFile {
     if (old?.written !== undefined && old.reservedBytes === 0) old.element = undefined;
   }
 
-  /** Reads a written element. */
+  /** Reads a written element: from its copy, if there is one, on the caller's stack. */
   read(
     subpartition: number,
-    { sequence, written }: LogEntry,
+    { sequence, written, copy }: LogEntry,
     done: (error: Error | undefined, element: WrittenElement | undefined) => void,
   ): void {
     const file = this.#file;
@@ -141,7 +141,7 @@ export class ResultFile {
       return;
     }
     const { freeze } = this.#options;
-    readBack({ id: this.#id, file, ...written, place: { subpartition, sequence }, freeze }, done);
+    readBack({ id: this.#id, file, ...written, copy, place: { subpartition, sequence }, freeze }, done);
   }
 
   verify(done: (error?: Error) => void): void {

@@ -2,6 +2,7 @@ import type { ResultPartitionId } from '../../ids.ts';
 import { type ElementPlace, encodeElement } from '../records/element-codec.ts';
 import type { PartitionStatistics } from '../result-partition.ts';
 import { recordCountOf, type WrittenElement } from '../stream-element.ts';
+import { FrameCopies } from './frame-copies.ts';
 import { MemoryRoom } from './memory-room.ts';
 import { ResultFile } from './result-file.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
@@ -18,13 +19,14 @@ const inStep = 4;
  * The elements of one result, and the place of each: in memory, in the file, or (while it is written, and for a while
  * after) in both.
  *
- * Its invariants are those of the logs (RL1 to RL3), the memory (MR1 to MR4), the file (RF1, RF2) and the disk (DR1,
- * DR2).
+ * Its invariants are those of the logs (RL1 to RL3), the memory (MR1 to MR4), the copies (CO1, CO2), the file (RF1, RF2)
+ * and the disk (DR1, DR2).
  */
 export class RetainedElements {
   readonly logs: SubpartitionLogs;
   readonly memory: MemoryRoom;
   readonly file: ResultFile;
+  readonly #copies: FrameCopies | undefined;
   readonly #options: RetainedResultOptions;
 
   /** @param changed called when a blocked producer may continue, or after a failure */
@@ -33,6 +35,7 @@ export class RetainedElements {
     const { spillStore, disk, sync = 'never', freeze = false } = options;
     this.#options = options;
     this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount);
+    this.#copies = options.copies === true ? new FrameCopies(budget) : undefined;
     this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
     this.file = new ResultFile(id, {
       spillStore,
@@ -91,6 +94,7 @@ export class RetainedElements {
       element,
       reservedBytes: 0,
       written: undefined,
+      copy: undefined,
       checksum: undefined,
     };
     const isKept = !log.isDismissed || this.memory.isWorthKeeping(log, log.length, element);
@@ -130,6 +134,7 @@ export class RetainedElements {
   /** The next attempt writes them again. @param isLost whether the file is to be removed */
   restart(id: ResultPartitionId, isLost: boolean): void {
     const logs = [...this.logs];
+    this.#copies?.clear();
     this.file.restart(id, isLost, logs);
     this.logs.restart();
     this.memory.restart(logs);
@@ -138,6 +143,7 @@ export class RetainedElements {
   /** Gives everything back. Readers get `lost`. */
   close(lost: Error): void {
     this.memory.close();
+    this.#copies?.close();
     this.logs.lose(lost);
     this.file.close();
   }
@@ -149,7 +155,9 @@ export class RetainedElements {
     entry.element = element;
     if (place === 'memory') return true;
     const frame = this.#frameOf(element, { subpartition: log.subpartition, sequence: entry.sequence });
-    if (frame !== undefined) this.file.write(log, index, entry, frame);
+    if (frame === undefined) return true;
+    this.#copies?.add(entry, frame);
+    this.file.write(log, index, entry, frame);
     return true;
   }
 

@@ -11,6 +11,8 @@ export interface LogEntry {
   reservedBytes: number;
   /** Its place in the file, once written. */
   written: { readonly offset: number; readonly bytes: number } | undefined;
+  /** Its frame, if that is in memory besides. */
+  copy: Uint8Array | undefined;
   /** Checksum of its frame, once computed. */
   checksum: number | undefined;
 }

@@ -14,6 +14,8 @@ export interface RetainedResultOptions {
   readonly retention: Retention;
   /** The memory budget. */
   readonly budget: ByteBudget;
+  /** Whether what is on disk stays in memory too, as long as nobody else needs the room. Default: no. */
+  readonly copies?: boolean;
   /** The limits on disk space. Default: none. */
   readonly disk?: DiskRoomOptions;
   readonly spillStore: SpillStore;

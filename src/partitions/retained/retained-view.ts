@@ -173,7 +173,7 @@ export class RetainedView implements SubpartitionView, LogReader {
     for (;;) {
       const entry = this.#log.entryAt(this.#next);
       if (entry === undefined) return;
-      const { element, written } = entry;
+      const { element, written, copy } = entry;
       const isAhead = this.#slots.length >= this.#credits;
       if (element !== undefined) {
         if (isAhead) return;
@@ -181,7 +181,8 @@ export class RetainedView implements SubpartitionView, LogReader {
         this.#next++;
         continue;
       }
-      if (written === undefined || (isAhead && (!isLow || this.#isFarAhead))) return;
+      // There is nothing to wait for, so what is in memory is not decoded ahead.
+      if (written === undefined || (isAhead && (copy !== undefined || !isLow || this.#isFarAhead))) return;
       this.#next++;
       this.#fetch(entry, written.bytes);
     }

@@ -102,6 +102,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
           element: undefined,
           reservedBytes: 0,
           written: undefined,
+          copy: undefined,
           checksum: before.checksum(subpartition, index),
         });
       }
@@ -121,6 +122,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
         element: undefined,
         reservedBytes: 0,
         written,
+        copy: undefined,
         checksum,
       });
     }

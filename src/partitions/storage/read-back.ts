@@ -12,6 +12,8 @@ export interface WrittenPlace {
   readonly file: SpillFile;
   readonly offset: number;
   readonly bytes: number;
+  /** Its frame, if that is in memory too. */
+  readonly copy: Uint8Array | undefined;
   readonly place: ElementPlace;
   /** Whether to freeze its records, as the written ones were. */
   readonly freeze: boolean;
@@ -19,17 +21,13 @@ export interface WrittenPlace {
 
 /** Reads an element back. If it is not as it was written, the partition is lost and its producer runs again. */
 export function readBack(
-  { id, file, offset, bytes, place, freeze }: WrittenPlace,
+  { id, file, offset, bytes, copy, place, freeze }: WrittenPlace,
   done: (error: PartitionLostError | undefined, element: WrittenElement | undefined) => void,
 ): void {
   const lose = (cause: unknown): void => {
     done(new PartitionLostError(id, toError(cause).message, { cause, location: file.locate(offset) }), undefined);
   };
-  file.read(offset, bytes, (error, frame) => {
-    if (error !== undefined) {
-      lose(error);
-      return;
-    }
+  const decode = (frame: Uint8Array): void => {
     let element: WrittenElement;
     try {
       element = decodeElement(frame, place);
@@ -42,5 +40,11 @@ export function readBack(
       Object.freeze(element.records);
     }
     done(undefined, element);
-  });
+  };
+  if (copy !== undefined) decode(copy);
+  else
+    file.read(offset, bytes, (error, frame) => {
+      if (error !== undefined) lose(error);
+      else decode(frame);
+    });
 }

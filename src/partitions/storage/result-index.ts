@@ -25,7 +25,8 @@ export interface StoredIndex extends ResultIndex {
   readonly segments: readonly number[];
 }
 
-const format = { kind: 'RIDX', version: 1 } as const;
+/** Before version 2, the same records had other frames, so that their checksums cannot be compared. */
+const format = { kind: 'RIDX', version: 2 } as const;
 
 /** The counts of subpartitions, segments and elements (32 bits each, little endian), then segments and elements. */
 const headBytes = 12;
