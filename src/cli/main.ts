@@ -1,20 +1,11 @@
 import { nearestName } from '../nearest-name.ts';
 import { type Command, CommandLineError, givenTo } from './command.ts';
 import { colorsOf, type CommandIo } from './command-io.ts';
-import { exportAnswers, listAnswers, removeAnswers } from './commands/answers.ts';
-import { explainCommand } from './commands/explain.ts';
-import { listResults, removeResults } from './commands/results.ts';
-import { runCommand } from './commands/run.ts';
+import { commands } from './commands.ts';
 import { errorReport, exitCodeOf } from './error-report.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import { helpOf, helpOfAll } from './help.ts';
 import { version } from '../version.ts';
-
-const commands: readonly Command[] = [
-  ...[runCommand, explainCommand],
-  ...[listResults, removeResults],
-  ...[listAnswers, exportAnswers, removeAnswers],
-];
 
 /** Does what the arguments of the command line ask for, and returns the exit code. Never throws. */
 export async function commandLine(args: readonly string[], io: CommandIo): Promise<ExitCode> {

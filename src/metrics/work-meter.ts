@@ -2,13 +2,12 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { RejectedRecords } from '../actors/protocol/deployment.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { ExecutionVertexId } from '../ids.ts';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { RunInside } from '../run/run-inside.ts';
 import type { JobTotals } from './job-totals.ts';
 import type { MetricName } from './metric-definitions.ts';
 
-type Counts = { readonly recordsIn: number; readonly recordsOut: number; readonly waitedMs?: number };
-
-const nothing = { recordsIn: 0, recordsOut: 0, waitedMs: 0 };
+const nothing: MovingCounts = { recordsIn: 0, recordsOut: 0, waitedMs: 0 };
 
 /** Counts the work of the tasks of a run: what an attempt has done beyond what was counted before. */
 export class WorkMeter {
@@ -16,7 +15,7 @@ export class WorkMeter {
   readonly #job: string;
   readonly #totals: JobTotals;
   /** What is counted of the running attempt of a task. */
-  readonly #counted = new Map<number, Counts>();
+  readonly #counted = new Map<number, MovingCounts>();
   /** What the latest attempts rejected that have ended and not yet finished. */
   readonly #rejected = new Map<number, readonly RejectedRecords[]>();
   /** By index of the job vertex. */
@@ -71,18 +70,19 @@ export class WorkMeter {
     this.#rejected.delete(task);
   }
 
-  #advance(task: number, counts: Counts): void {
+  /** @param counts of an attempt that has ended without the time that it waited */
+  #advance(task: number, counts: Omit<MovingCounts, 'waitedMs'> & { readonly waitedMs?: number }): void {
     const vertex = this.#graph.jobVertexIndexOf(task as ExecutionVertexId);
     const label = this.vertexLabel(vertex);
-    let before: Counts = this.#counted.get(task) ?? nothing;
+    let before = this.#counted.get(task) ?? nothing;
     // The end of the counted attempt was not told: its executor was lost.
     if (counts.recordsIn < before.recordsIn || counts.recordsOut < before.recordsOut) before = nothing;
     const out = counts.recordsOut - before.recordsOut;
     this.#add('kintsugi_records_in_total', [label], counts.recordsIn - before.recordsIn);
     this.#add('kintsugi_records_out_total', [label], out);
     for (const labels of this.#exchangeLabels[vertex] ?? []) this.#add('kintsugi_exchange_records_total', labels, out);
-    const waitedMs = (counts.waitedMs ?? before.waitedMs ?? 0) - (before.waitedMs ?? 0);
-    this.#add('kintsugi_back_pressure_seconds_total', [label], Math.max(0, waitedMs) / 1_000);
+    const { waitedMs = before.waitedMs } = counts;
+    this.#add('kintsugi_back_pressure_seconds_total', [label], Math.max(0, waitedMs - before.waitedMs) / 1_000);
   }
 
   #add(metric: MetricName, labels: readonly string[], value: number): void {

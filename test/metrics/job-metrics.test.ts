@@ -130,6 +130,31 @@ describe('the metrics of a run', () => {
     expect(valueOf(text, 'kintsugi_rejected_records_total', { operator: 'weigh', outcome: 'skipped' })).toBe(1);
   });
 
+  it('count the time in which a slow consumer makes its producer wait', async () => {
+    const environment = virtualEnvironment();
+    const metrics = jobMetrics();
+    const job = Job.create('slow', { mode: 'streaming' });
+    const wait = (n: number): Promise<number> =>
+      new Promise((resolve) => environment.clock.setTimeout(() => resolve(n), 100));
+    job
+      .source('numbers', range(0, 1_000))
+      .rebalance({ exchange: 'pipelined' })
+      .mapAsync(wait, { uid: 'slow', concurrency: 1, remember: false })
+      .sink('out', collect());
+    const run = job.run({ environment, batchSize: 8 });
+    metrics.watch(run);
+    const texts = new Map<number, string>();
+    for (const seconds of [20, 40]) {
+      environment.clock.setTimeout(() => texts.set(seconds, metrics.toPrometheus()), seconds * 1_000);
+    }
+    await environment.drive(run.result);
+    const waited = [20, 40].map((seconds) =>
+      valueOf(texts.get(seconds) as string, 'kintsugi_back_pressure_seconds_total', { vertex: 'numbers' }),
+    );
+    expect((waited[1] as number) - (waited[0] as number)).toBeCloseTo(20, 0);
+    expect(valueOf(metrics.toPrometheus(), 'kintsugi_back_pressure_seconds_total', { vertex: 'slow' })).toBe(0);
+  });
+
   it('stop when they are told to', async () => {
     const { metrics, environment, run, stop } = watched(sumsJob());
     stop();
