@@ -1,3 +1,4 @@
+import type { RegionId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import { insideOf } from '../../run/run-inside.ts';
 import { AssumedFailures } from './assumed-failures.ts';
@@ -14,11 +15,12 @@ const asksMachine =
  * @throws InvalidArgumentError for an unknown name.
  */
 export function whatRestartsNow(run: JobRun, name: string): RestartScope {
-  const { plan, recovery, failoverRule } = insideOf(run);
+  const { plan, recovery, failoverRule, regionStateOf } = insideOf(run);
   const present = {
     why: failoverRule === 'machine' ? asksMachine : undefined,
     attemptOf: recovery.attemptOf.bind(recovery),
-    isWaiting: recovery.isWaiting.bind(recovery),
+    // One whose inputs are not there yet has not been scheduled.
+    isWaiting: (region: RegionId) => recovery.isWaiting(region) || regionStateOf(region) === 'created',
   };
   const rule = typeof failoverRule === 'function' ? failoverRule : undefined;
   return new AssumedFailures(plan, recovery, rule, present).whatRestarts(name);

@@ -3,8 +3,16 @@ import { createJobGraph } from '../../graph/job-graph.ts';
 import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
 import type { RunLine } from './recording-line.ts';
 
-/** The shape of a recorded job. Its vertices keep their order and numbers. */
-export function recordedShape({ job, vertices, edges }: Pick<RunLine, 'job' | 'vertices' | 'edges'>): JobShape {
+const known = new WeakMap<object, JobShape>();
+
+/** The shape of a recorded job: the same for the same line. Its vertices keep their order and numbers. */
+export function recordedShape(line: Pick<RunLine, 'job' | 'vertices' | 'edges'>): JobShape {
+  let shape = known.get(line);
+  if (shape === undefined) known.set(line, (shape = newShape(line)));
+  return shape;
+}
+
+function newShape({ job, vertices, edges }: Pick<RunLine, 'job' | 'vertices' | 'edges'>): JobShape {
   const typed = edges.map(({ exchange, ...edge }) => ({ ...edge, exchange: exchangeTypes[exchange] }));
   return jobShape({ name: job, jobGraph: createJobGraph(job, vertices, typed) });
 }

@@ -92,7 +92,7 @@ function Notices({ picture }: { picture: RunPicture }) {
   if (texts.length === 0 && picture.droppedLines === 0) return null;
   return (
     <section class="block" aria-label="Notices">
-      <h3>Notices</h3>
+      <h2 class="part">Notices</h2>
       <ul class="notices">
         {picture.droppedLines > 0 && <li>{counted(picture.droppedLines, 'line')} of the recording were dropped.</li>}
         {texts.map(({ event, text }, at) => (

@@ -7,7 +7,7 @@ export function RejectedTable({ picture }: { picture: RunPicture }) {
   if (rejected.length === 0) return null;
   return (
     <section class="block" aria-label="Rejected records">
-      <h3>Rejected records</h3>
+      <h2 class="part">Rejected records</h2>
       <table>
         <thead>
           <tr>

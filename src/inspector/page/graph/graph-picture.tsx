@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
+import type { ExecutionVertexId, RegionId } from '../../../ids.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { EdgeLabel } from './edge-label.tsx';
 import { type Box, type GraphLayout, layOut, pathThrough } from './graph-layout.ts';
@@ -30,7 +31,7 @@ export function GraphPicture({ picture, model, preview }: GraphPictureProps) {
             class={`graph-canvas${preview === undefined ? '' : ' previews'}`}
             style={{ width: `${layout.width}px`, height: `${layout.height}px`, transform: `scale(${scale})` }}
           >
-            <Hulls model={model} layout={layout} />
+            <Hulls picture={picture} model={model} layout={layout} />
             <Edges picture={picture} model={model} layout={layout} preview={preview} />
             {model.edges.map(({ edge, source }, at) => (
               <EdgeLabel
@@ -79,7 +80,8 @@ function nameOfHull({ regionCount, region }: Hull): string {
   return region === undefined ? `${regionCount} regions` : `region ${region}`;
 }
 
-function Hulls({ model, layout }: { model: GraphModel; layout: GraphLayout }) {
+function Hulls({ picture, model, layout }: { picture: RunPicture; model: GraphModel; layout: GraphLayout }) {
+  const mending = mendingRegions(picture, model);
   return (
     <>
       {model.hulls.map((hull, at) => {
@@ -87,15 +89,32 @@ function Hulls({ model, layout }: { model: GraphModel; layout: GraphLayout }) {
         return (
           <div
             key={at}
-            class={`hull hull-${at % hullColours}`}
+            class={`hull hull-${at % hullColours}${mending[at] ? ' mending' : ''}`}
             style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
           >
-            <span>{nameOfHull(hull)}</span>
+            <span>
+              {nameOfHull(hull)}
+              {mending[at] ? <strong> · {hull.regionCount === 1 ? 'mending' : `${mending[at]} mending`}</strong> : null}
+            </span>
           </div>
         );
       })}
     </>
   );
+}
+
+/** By hull: how many of its regions restart. O(regions) */
+function mendingRegions(picture: RunPicture, model: GraphModel): readonly number[] {
+  const { graph, regions } = picture.shape;
+  const counts = model.hulls.map(() => 0);
+  for (let region = 0 as RegionId; region < regions.count; region++) {
+    if (picture.regionState(region) !== 'restarting') continue;
+    const [task = 0] = regions.verticesOf(region);
+    const node = model.nodeOf[graph.jobVertexIndexOf(task as ExecutionVertexId)] ?? -1;
+    const hull = model.hulls.findIndex(({ nodes }) => nodes.includes(node));
+    counts[hull] = (counts[hull] ?? 0) + 1;
+  }
+  return counts;
 }
 
 interface EdgesProps extends GraphPictureProps {

@@ -19,9 +19,9 @@ interface GraphTableProps {
 export function GraphTable({ picture, model, preview }: GraphTableProps) {
   return (
     <div class="tables">
-      <h3>Vertices</h3>
+      <h2 class="part">Vertices</h2>
       <VertexTable picture={picture} model={model} preview={preview} />
-      <h3>Edges</h3>
+      <h2 class="part">Edges</h2>
       <EdgeTable picture={picture} preview={preview} />
     </div>
   );

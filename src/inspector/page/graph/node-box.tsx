@@ -1,6 +1,6 @@
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { formatShare, formatShort } from '../shell/format.ts';
-import { describeCounts, StateBar } from '../shell/state-bar.tsx';
+import { StateBar } from '../shell/state-bar.tsx';
 import { useStore } from '../store/store-context.ts';
 import type { Box } from './graph-layout.ts';
 import type { GraphNode } from './graph-model.ts';
@@ -36,7 +36,6 @@ export function NodeBox({ picture, node, box, records, restarting }: NodeBoxProp
       type="button"
       class={classes.filter(Boolean).join(' ')}
       aria-pressed={isSelected}
-      aria-label={`${name}: ${node.taskCount} tasks, ${describeCounts(countOf)}${restarting ? `; ${restarting} would restart` : ''}`}
       style={{ left: `${box.x}px`, top: `${box.y}px`, width: `${box.width}px`, height: `${box.height}px` }}
       onClick={() => {
         selection.value = isSelected ? undefined : { jobVertex: first, task: undefined };
@@ -53,7 +52,7 @@ export function NodeBox({ picture, node, box, records, restarting }: NodeBoxProp
         </span>
         {restarting ? (
           <span class="badge gold">
-            ↻ {restarting} of {node.taskCount}
+            <span class="only-read">would restart: </span>↻ {restarting} of {node.taskCount}
           </span>
         ) : (
           pressure >= 0.01 && (

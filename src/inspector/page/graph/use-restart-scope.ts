@@ -28,7 +28,7 @@ export function useRestartScope(picture: RunPicture, selection: Selection | unde
   const turn = Math.floor(picture.atMs / againMs);
   const own = useMemo(
     () => (name === undefined ? undefined : assumedRestart(picture, name)),
-    [picture, name, turn, picture.status],
+    [picture.shape, name, turn, picture.status],
   );
   const [told, setTold] = useState<{ readonly name: string; readonly scope: RestartScope } | undefined>(undefined);
   useEffect(() => {

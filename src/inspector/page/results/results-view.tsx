@@ -6,6 +6,7 @@ import type { RunPicture } from '../../recording/run-picture.ts';
 import { DataTable } from '../shell/data-table.tsx';
 import { formatBytes, formatCount, formatDuration } from '../shell/format.ts';
 import { StateChip } from '../shell/state-bar.tsx';
+import { useStore } from '../store/store-context.ts';
 import { ExchangeCards } from './exchange-cards.tsx';
 import { Gauge } from './gauge.tsx';
 import { LoseResult } from './lose-result.tsx';
@@ -24,9 +25,9 @@ export function ResultsView({ picture }: { picture: RunPicture }) {
           <Gauge label="Memory" used={latest?.memoryBytes ?? 0} budget={run.memoryBudgetBytes} />
           <Gauge label="Disk" used={latest?.diskBytes ?? 0} budget={run.diskBudgetBytes} />
         </div>
-        <h3>Exchanges</h3>
+        <h2 class="part">Exchanges</h2>
         <ExchangeCards picture={picture} shown={edgeShown} />
-        <h3>Results</h3>
+        <h2 class="part">Results</h2>
         <PartitionTable picture={picture} edge={edgeShown.value} />
       </section>
     </div>
@@ -38,6 +39,7 @@ const mostNames = 3;
 
 function PartitionTable({ picture, edge }: { picture: RunPicture; edge: number | undefined }) {
   const { attempts, shape, samples } = picture;
+  const isLive = useStore().isLive.value;
   const { graph } = shape;
   const partitions = useMemo(
     () =>
@@ -49,16 +51,9 @@ function PartitionTable({ picture, edge }: { picture: RunPicture; edge: number |
   const results = new ResultStates(picture);
   const held = new Map((samples.latest?.held ?? []).map((one) => [one.partition, one]));
   const bytes = (value: number | undefined): string => (value === undefined ? '–' : formatBytes(value));
-  const consumersOf = (partition: PartitionId): string => {
-    if (graph.exchangeOfPartition(partition).joinsRegions) return 'read while it is written';
-    const unread = results.unreadConsumers(graph.groupOfPartition(partition));
-    if (unread.length === 0) return 'none';
-    const names = unread.slice(0, mostNames).map((task) => graph.nameOf(task));
-    return `${names.join(', ')}${unread.length > mostNames ? ` and ${formatCount(unread.length - mostNames)} more` : ''}`;
-  };
   return (
     <DataTable
-      label="Results"
+      label="Each result"
       rowCount={partitions.length}
       rowAt={(at) => partitions[at] as PartitionId}
       empty="The job has no exchanges."
@@ -85,11 +80,27 @@ function PartitionTable({ picture, edge }: { picture: RunPicture; edge: number |
             return ageMs === undefined ? '–' : formatDuration(ageMs);
           },
         },
-        { title: 'Still to be read by', cell: consumersOf },
-        { title: '', cell: (partition) => <LoseResult picture={picture} partition={partition} /> },
+        { title: 'Still to be read by', cell: (partition) => consumersOf(partition, results, picture) },
+        ...(isLive
+          ? [
+              {
+                title: 'Break it',
+                cell: (partition: PartitionId) => <LoseResult picture={picture} partition={partition} />,
+              },
+            ]
+          : []),
       ]}
     />
   );
+}
+
+/** The consumers that have yet to read a result, by name as far as there is room. */
+function consumersOf(partition: PartitionId, results: ResultStates, { shape: { graph } }: RunPicture): string {
+  if (graph.exchangeOfPartition(partition).joinsRegions) return 'read while it is written';
+  const unread = results.unreadConsumers(graph.groupOfPartition(partition));
+  if (unread.length === 0) return 'none';
+  const names = unread.slice(0, mostNames).map((task) => graph.nameOf(task));
+  return `${names.join(', ')}${unread.length > mostNames ? ` and ${formatCount(unread.length - mostNames)} more` : ''}`;
 }
 
 /** A pipelined result is never kept: it is there while its producer runs. */

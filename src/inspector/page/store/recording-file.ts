@@ -58,7 +58,8 @@ export class RecordingFile {
     for (const text of lines) {
       const line = parsed(text);
       if (line === undefined) continue;
-      picture.next(line);
+      // The picture has begun with the first line.
+      if (readable.length > 0) picture.next(line);
       this.#times[readable.length] = picture.atMs;
       readable.push(text);
       if (readable.length % every === 0) this.#checkpoints.push(checkpointOf(picture, readable.length));

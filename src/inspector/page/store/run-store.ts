@@ -2,11 +2,9 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 import type { RecordingLine } from '../../recording/recording-line.ts';
 import { RunPicture } from '../../recording/run-picture.ts';
 
-/** The picture of a run at one animation frame. The picture changes with later lines; a new frame says so. */
+/** What is drawn in one animation frame. Its picture is another object in each frame, so that what shows it is drawn. */
 export interface Frame {
   readonly picture: RunPicture;
-  /** Grows with each frame. */
-  readonly number: number;
 }
 
 /** The run that the page shows. Lines change its picture at once, and what is drawn once per animation frame. */
@@ -15,7 +13,6 @@ export class RunStore {
   readonly #requestFrame: (draw: () => void) => void;
   #picture: RunPicture | undefined;
   #isDue = false;
-  #frames = 0;
 
   constructor(requestFrame: (draw: () => void) => void) {
     this.#requestFrame = requestFrame;
@@ -50,7 +47,7 @@ export class RunStore {
     this.#isDue = true;
     this.#requestFrame(() => {
       this.#isDue = false;
-      this.#frame.value = this.#picture && { picture: this.#picture, number: ++this.#frames };
+      this.#frame.value = this.#picture && { picture: this.#picture.sameAgain() };
     });
   }
 }

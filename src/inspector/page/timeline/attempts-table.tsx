@@ -31,7 +31,7 @@ function rowsOf({ attempts }: RunPicture, tasks: readonly number[], filter: Atte
 export function AttemptsTable({ picture, tasks, attempt }: AttemptsTableProps) {
   const { selection } = useStore();
   const { attempts, run, shape, atMs } = picture;
-  const rows = useMemo(() => rowsOf(picture, tasks, attempt), [picture, attempts.size, tasks.length, attempt]);
+  const rows = useMemo(() => rowsOf(picture, tasks, attempt), [shape, attempts.size, tasks.length, attempt]);
   const offset = (time: number): string => (Number.isNaN(time) ? '–' : formatOffset(time - run.atMs));
   const length = (from: number, to: number): string =>
     Number.isNaN(from) ? '–' : formatDuration((Number.isNaN(to) ? atMs : to) - from);

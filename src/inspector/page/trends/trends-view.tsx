@@ -48,7 +48,7 @@ export function TrendsView({ picture }: { picture: RunPicture }) {
         ) : (
           drawn.map(({ title, series, format }) => (
             <div key={title}>
-              <h3>{title}</h3>
+              <h2 class="part">{title}</h2>
               <DataTable
                 label={title}
                 rowCount={series.atS.length}

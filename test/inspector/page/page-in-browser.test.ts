@@ -1,0 +1,196 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { chromiumPath, startChromium } from '../../support/chromium.ts';
+import { builtPage } from './built-page.ts';
+import { type GatedJob, runGatedJob } from './gated-job.ts';
+import { type ServedPage, servePage } from './served-page.ts';
+
+const views = ['Graph', 'Timeline', 'Failures', 'Results', 'Statechart', 'Trends'];
+
+/** What the tests use of a browser's globals. */
+interface Shown {
+  readonly document: { readonly activeElement: { readonly textContent: string } | null };
+}
+
+/** What a page asked for and complained about. */
+class Watched {
+  readonly hosts = new Set<string>();
+  readonly complaints: string[] = [];
+
+  constructor(page: Page) {
+    page.on('request', (request) => this.hosts.add(new URL(request.url()).hostname));
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+    });
+    page.on('pageerror', ({ message }) => this.complaints.push(message));
+  }
+}
+
+/** What is wrong with the page for those who cannot see it well, by axe. */
+async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { axe: tool } = globalThis as unknown as { axe: typeof axe };
+    const { violations } = await tool.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
+  });
+  return found;
+}
+
+if (chromiumPath === undefined) {
+  process.stderr.write(
+    'The page is not tested in a browser: there is no chromium on the PATH (apt install chromium)\n',
+  );
+}
+const describeInBrowser = chromiumPath === undefined ? describe.skip : describe;
+
+describeInBrowser('the page in Chromium', () => {
+  let browser: Browser;
+  let directory: string;
+  let job: GatedJob;
+  let served: ServedPage;
+  let page: Page;
+  let watched: Watched;
+
+  beforeAll(async () => {
+    [browser, directory] = await Promise.all([startChromium(), builtPage()]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    job = runGatedJob('gold');
+    served = await servePage(directory, job.run);
+    page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+    watched = new Watched(page);
+  });
+  afterEach(async () => {
+    await page.close();
+    job.release();
+    await job.run.result;
+    await served.close();
+  });
+
+  const fact = (name: string) => page.locator(`[data-fact="${name}"]`).innerText();
+  const tab = (name: string) => page.locator('.tabs').getByRole('link', { name }).click();
+
+  it('shows a live job, breaks a task of it, watches its region mend, and says what the receipt says', async () => {
+    await page.goto(served.url);
+    await page.getByRole('heading', { level: 1, name: 'gold' }).waitFor();
+    await page.getByRole('button', { name: /^sums ×3 3 running/ }).click();
+    await page.getByLabel('subtask').fill('1');
+    const preview = page.locator('.restart-summary');
+    await preview.getByText('Asked of the running job.').waitFor();
+    expect(await preview.innerText()).toContain('4 of 9 tasks would restart');
+    expect(await preview.innerText()).toContain('re-uses 3 results of numbers → sums');
+
+    await page.getByRole('button', { name: 'Break it: fail' }).click();
+    await page.getByRole('button', { name: 'Fail the task' }).click();
+    await page.locator('.status', { hasText: 'mending' }).waitFor();
+    await page.locator('.status', { hasText: /^running$/ }).waitFor();
+    await tab('Failures');
+    await page
+      .locator('.failure-list')
+      .getByText(/mended in/)
+      .waitFor();
+    const [failover, ...others] = job.run.receipt().failovers;
+    expect(others).toEqual([]);
+    expect(failover?.task).toBe('sums[1]');
+    expect(await page.locator('.failure h2').innerText()).toContain('sums[1]');
+    expect(await fact('tasks-restarted')).toBe(String(failover?.tasksRestarted));
+    expect(await fact('results-reused')).toBe(String(failover?.partitionsReused));
+    expect(Number.parseFloat(await fact('recovery'))).toBeCloseTo(failover?.recoveryMs ?? 0, -1);
+
+    job.release();
+    await page.locator('.status-finished').waitFor();
+    expect(await page.locator('.progress').innerText()).toContain('9 of 9 tasks finished');
+    expect([...watched.hosts]).toEqual(['127.0.0.1']);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  it('goes through the time of a recording, from the server and from a file', async () => {
+    await page.goto(served.url);
+    await page.getByRole('button', { name: /^sums ×3 3 running/ }).waitFor();
+    job.release();
+    await page.locator('.status-finished').waitFor();
+    await page.getByRole('button', { name: 'Go back in time' }).click();
+    const time = page.getByRole('slider', { name: 'Time' });
+    await time.fill('0');
+    await page.locator('.status', { hasText: /initializing|created|running/ }).waitFor();
+    await time.press('End');
+    await page.locator('.status-finished').waitFor();
+
+    const recording = await page.evaluate(
+      async (address) => {
+        const response = await fetch(address);
+        return response.text();
+      },
+      `${served.origin}/api/runs/${await runId()}/recording${new URL(served.url).search}`,
+    );
+    const file = join(directory, 'run.jsonl');
+    await writeFile(file, recording);
+    await page.goto(served.origin);
+    await page.locator('input[type=file]').setInputFiles(file);
+    await page.getByRole('heading', { level: 1, name: 'gold' }).waitFor();
+    await page.locator('.status-finished').waitFor();
+    for (const view of views) await tab(view);
+    expect([...watched.hosts]).toEqual(['127.0.0.1']);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  it('refuses a file that is no recording, and says what to do', async () => {
+    await page.goto(served.origin);
+    const file = join(directory, 'table.jsonl');
+    await writeFile(file, 'name,age\n');
+    await page.locator('input[type=file]').setInputFiles(file);
+    expect(await page.getByRole('alert').innerText()).toMatch(/This is no recording.*Record one with/s);
+  });
+
+  it('is used without a mouse: tabs, vertices, the timeline', async () => {
+    await page.goto(served.url);
+    await page.getByRole('button', { name: /^sums ×3/ }).waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => (globalThis as unknown as Shown).document.activeElement?.textContent)).toBe(
+      'Skip to the view',
+    );
+    await page.getByRole('button', { name: /^sums ×3/ }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('complementary', { name: 'Details of sums' }).waitFor();
+    await page.locator('.tabs').getByRole('link', { name: 'Timeline' }).focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.gantt-scroll').focus();
+    await page.keyboard.press('ArrowDown');
+    await page.getByRole('complementary', { name: 'Attempts of numbers[0]' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.getByRole('complementary', { name: 'Attempts of numbers[1]' }).waitFor();
+  });
+
+  it.each(['light', 'dark'] as const)(
+    'has no problem of accessibility in any view, as a picture or a table: %s',
+    async (scheme) => {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+      await page.goto(served.url);
+      await page.getByRole('button', { name: /^sums ×3 3 running/ }).click();
+      const problems: string[] = [];
+      for (const view of views) {
+        await tab(view);
+        problems.push(...(await accessibilityProblems(page)).map((problem) => `${view}: ${problem}`));
+        const table = page.getByRole('button', { name: 'Table', exact: true });
+        if ((await table.count()) === 0) continue;
+        await table.click();
+        problems.push(...(await accessibilityProblems(page)).map((problem) => `${view} as a table: ${problem}`));
+      }
+      expect(problems).toEqual([]);
+    },
+  );
+
+  /** The id of the run, from the server. */
+  async function runId(): Promise<string> {
+    const runs = await fetch(`${served.origin}/api/runs${new URL(served.url).search}`);
+    return ((await runs.json()) as { run: string }[])[0]?.run ?? '';
+  }
+});
