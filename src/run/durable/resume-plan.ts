@@ -38,6 +38,11 @@ export interface ResumePlan {
   readonly rerun: readonly RerunVertex[];
 }
 
+/** The regions that run. */
+interface Affected {
+  has(region: RegionId): boolean;
+}
+
 const unrepeatable = { kind: 'never', why: 'it runs in another process' } as const;
 
 /**
@@ -69,7 +74,7 @@ export function planResume({ graph, regions }: JobShape, earlier: EarlierRun): R
   for (let region = 0 as RegionId; region < regions.count; region++) {
     if (!affected.has(region)) restored.set(region, had.storedIn(regions.verticesOf(region)));
   }
-  return { restored, rerun: had.rerun(regions.regionOf, affected) };
+  return { restored, rerun: had.rerun(regions, affected) };
 }
 
 /** The tasks of the job that had finished in the earlier run. */
@@ -111,10 +116,7 @@ class FinishedTasks {
   }
 
   /** The vertices with tasks that had finished and run again, each with the reason. */
-  rerun(
-    regionOf: (vertex: ExecutionVertexId) => RegionId,
-    affected: { has(region: RegionId): boolean },
-  ): RerunVertex[] {
+  rerun(regions: JobShape['regions'], affected: Affected): RerunVertex[] {
     const graph = this.#graph;
     const changed = new Set<number>();
     const found: RerunVertex[] = [];
@@ -123,7 +125,7 @@ class FinishedTasks {
       let hadFinished = false;
       let runs = false;
       for (const end = vertex + parallelism; vertex < end; vertex++) {
-        if (!affected.has(regionOf(vertex))) continue;
+        if (!affected.has(regions.regionOf(vertex))) continue;
         runs = true;
         if (this.#resultsOf(vertex) !== undefined) hadFinished = true;
       }
@@ -134,13 +136,32 @@ class FinishedTasks {
       if (own !== undefined || sources.some((source) => changed.has(source))) changed.add(index);
       if (!runs || (!hadFinished && own === undefined)) continue;
       const why =
-        own ??
-        (changed.has(index)
-          ? 'what it reads has changed'
-          : 'its results are needed, or what it reads is produced again');
+        own ?? (changed.has(index) ? 'what it reads has changed' : this.#whyAffected(index, regions, affected));
       found.push({ vertex: index, why, hadFinished, isChanged: changed.has(index), isOwnChange: own !== undefined });
     }
     return found;
+  }
+
+  /** Why tasks of a vertex run again that had finished, and are as they were. */
+  #whyAffected(jobVertex: number, regions: JobShape['regions'], affected: Affected): string {
+    const graph = this.#graph;
+    const { parallelism } = graph.jobGraph.vertices[jobVertex] as { readonly parallelism: number };
+    const tasks = Array.from({ length: parallelism }, (_, subtask) => graph.vertexAt(jobVertex, subtask)).filter(
+      (vertex) => affected.has(regions.regionOf(vertex)) && this.#resultsOf(vertex) !== undefined,
+    );
+    if (!tasks.every((vertex) => this.#isOutputThere(vertex))) return 'its output is no longer there';
+    const inputs = new Set<number>();
+    for (const vertex of tasks) graph.forEachConsumedGroup(vertex, (group) => inputs.add(group));
+    for (const group of inputs) {
+      if (graph.exchangeOfGroup(group).joinsRegions) continue;
+      for (let producer = graph.producerStart(group); producer < graph.producerEnd(group); producer++) {
+        if (affected.has(regions.regionOf(producer as ExecutionVertexId))) return 'what it reads is produced again';
+      }
+    }
+    const areDone = tasks.every((vertex) =>
+      regions.verticesOf(regions.regionOf(vertex)).every((member) => this.stands(member as ExecutionVertexId)),
+    );
+    return areDone ? 'what it wrote is needed, and no longer there' : 'it runs together with a task that has to run';
   }
 
   #whyChanged(jobVertex: number): string | undefined {

@@ -232,6 +232,44 @@ describe('a job that has not finished', () => {
   });
 });
 
+describe('why something runs again that had finished, and is as it was', () => {
+  //  texts ─blocking─▶ left ──▶ one.jsonl
+  //                ╰─▶ right ─exchange─▶ last ──▶ two.jsonl
+  const forked = async (exchange: 'blocking' | 'pipelined', last: (text: Text) => Text = asItIs) => {
+    const job = Job.create('forked', { parallelism: 2 });
+    const texts = job.source('texts', jsonLinesFile<Text>(at('texts.jsonl')));
+    const kept = texts.rebalance({ exchange: 'blocking' });
+    kept.map(asItIs, { uid: 'left' }).sink('one', toJsonLinesFile(at('one.jsonl')));
+    const right = kept.map(asItIs, { uid: 'right' }).rebalance({ exchange });
+    right.map(last, { uid: 'last' }).sink('two', toJsonLinesFile(at('two.jsonl')));
+    const options = {
+      stateDirectory: at('state'),
+      keepResults: 'until-job-ends',
+      restartBackoff: noRestart(),
+    } as const;
+    const { receipt } = await runStory(job, options);
+    return new Map(receipt.resumed?.rerun.map(({ operator, why }) => [operator, why]));
+  };
+
+  it('its output was deleted, what it reads is gone too, and others read that', async () => {
+    await forked('blocking');
+    rmSync(at('one-00000-of-00002.jsonl'));
+    expect([...(await forked('blocking'))]).toEqual([
+      ['texts', 'what it wrote is needed, and no longer there'],
+      ['left', 'its output is no longer there'],
+      ['right', 'what it reads is produced again'],
+      ['last', 'what it reads is produced again'],
+    ]);
+  });
+
+  it('it runs together with a task that failed', async () => {
+    await expect(forked('pipelined', withBug)).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    const again = await forked('pipelined', (text) => text);
+    expect(again.get('right')).toBe('it runs together with a task that has to run');
+    expect(again.has('texts')).toBe(false);
+  });
+});
+
 describe('sinks', () => {
   it('a part that was deleted since is written again', async () => {
     await run();
