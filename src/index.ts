@@ -16,7 +16,13 @@ export {
   type JobExplanation,
 } from './api/explain/explain.ts';
 export type { RestartScope } from './api/explain/restart-scope.ts';
-export type { PaidOperator, ResumeExplanation, ReusedTasks, RunningTasks } from './api/explain/resume-explanation.ts';
+export type {
+  PaidOperator,
+  RepeatedSink,
+  ResumeExplanation,
+  ReusedTasks,
+  RunningTasks,
+} from './api/explain/resume-explanation.ts';
 export type { LiveSource } from './api/explain/live-sources.ts';
 export type { RegionGroup } from './api/explain/region-groups.ts';
 export type { SubtasksOfVertex } from './api/explain/task-list.ts';

@@ -190,6 +190,40 @@ describe('explain with a state directory', () => {
     expect(contents()).toEqual(before);
     await run({ fix: (text) => ({ ...text }), sink: forEach(() => void (during ??= explained())) });
     expect((await during)?.earlier).toMatchObject({ end: undefined });
+    const { owner, refusal } = (await during) as ResumeExplanation;
+    expect(owner).toMatchObject({ pid: process.pid, isHere: true, job: 'labels', since: expect.any(String) });
+    expect(refusal).toMatchObject({
+      code: 'STATE_DIRECTORY_IN_USE',
+      message: expect.stringContaining('in this process'),
+    });
+    expect((await explained()).owner).toBeUndefined();
+  });
+
+  it('says which sinks get records again, and whether at the same positions', async () => {
+    const sinksOf = async (version: Version): Promise<unknown> => (await explained(version)).repeatedSinks;
+    expect(await sinksOf({})).toEqual([]);
+    const noPosition = 'the channels of "fix" are read in the order of arrival';
+    expect(await sinksOf({ sink: forEach(() => {}) })).toEqual([{ sink: 'out', noPosition }]);
+    const job = Job.create('kept');
+    const deadLetter = forEach(() => {});
+    job
+      .source('one', fromArray([1]))
+      .map((n) => n, { uid: 'step', onError: { deadLetter } })
+      .sink(
+        'letters',
+        forEach(() => {}),
+      );
+    job.source('two', fromArray([2])).sink(
+      'plain',
+      forEach(() => {}),
+    );
+    const { resume } = await explain(job, { stateDirectory: at('state') });
+    expect(resume.repeatedSinks).toEqual([
+      { sink: 'letters', noPosition: '"step" may reject other records the next time (`onError`)' },
+      { sink: 'step (dead letters)', noPosition: 'dead letters have none' },
+      { sink: 'plain', noPosition: undefined },
+    ]);
+    expect(`${resume}`).toMatch(/Sinks that get records again\n {2}letters .*\n.*\n {2}plain .* at the same positions/);
   });
 
   it('creates no directory', async () => {

@@ -5,6 +5,7 @@ import {
   type JobReceipt,
   type JobRunOptions,
   type KeptResult,
+  type Logger,
 } from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { runJob, type RunSeams } from '../../src/run/run-job.ts';
@@ -31,15 +32,16 @@ export interface StoryOptions extends JobRunOptions {
   readonly faults?: FaultPlan;
   /** Executors behave like separate machines: their results are lost with them. */
   readonly resultsOfLostExecutors?: 'kept' | 'lost';
+  readonly logger?: Logger;
 }
 
 /** Plays a story on virtual time. `strike` may arm faults that need the cluster. */
 export async function runStory(
   job: Job,
-  { faults = faultPlan(), resultsOfLostExecutors = 'kept', ...options }: StoryOptions = {},
+  { faults = faultPlan(), resultsOfLostExecutors = 'kept', logger, ...options }: StoryOptions = {},
   strike: (story: { faults: FaultPlan; loseExecutorOf: (task: string) => void }) => void = () => {},
 ): Promise<StoryEnd> {
-  const environment = virtualEnvironment({ faults });
+  const environment = virtualEnvironment({ faults, logger });
   const plan = planJob(job);
   const graph = new ExecutionGraph(plan.jobGraph);
   let cluster: Parameters<NonNullable<RunSeams['cluster']>>[0] | undefined;

@@ -2,10 +2,13 @@ import { type Environment, systemEnvironment } from '../../environment.ts';
 import type { PartitionId, RegionId, RunId } from '../../ids.ts';
 import { comparisonLines } from '../../journal/identity/comparison-lines.ts';
 import type { RunEnd } from '../../journal/run/run-entry.ts';
+import type { ClaimOwner } from '../../errors/connector-errors.ts';
+import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
+import type { Sink } from '../../operators/sink.ts';
 import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts';
 import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
-import { readBooks } from '../../run/durable/state-directory.ts';
+import { readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
 import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
@@ -38,6 +41,13 @@ export interface PaidOperator {
   readonly paysAgain: string | undefined;
 }
 
+/** A sink to which records of unfinished tasks come again when a job is run again. */
+export interface RepeatedSink {
+  readonly sink: string;
+  /** Why its records have no stable positions to know them by; undefined if they have. */
+  readonly noPosition: string | undefined;
+}
+
 /** What a run with a state directory would do, had it begun when it was explained. */
 export interface ResumeExplanation {
   readonly stateDirectory: string;
@@ -48,6 +58,10 @@ export interface ResumeExplanation {
   readonly paid: readonly PaidOperator[];
   /** Sources whose content has changed since, or cannot be compared. */
   readonly changedSources: readonly { readonly source: string; readonly why: string }[];
+  /** Sinks that cannot replace what they have, so that some records may come again. */
+  readonly repeatedSinks: readonly RepeatedSink[];
+  /** The run that owns the directory now; undefined if none does. */
+  readonly owner: ClaimOwner | undefined;
   /** How the job differs from that of the earlier run, as lines of text. */
   readonly differences: readonly string[];
   /** The error that the run would end with before anything runs. */
@@ -71,6 +85,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
   const decision = await decideResume({ plan, shape, stateDirectory, books, resume, rerun, context });
   const { earlier, comparison, sources } = decision;
   const [reused, running] = tasksOf(shape, decision);
+  const inUse = stateDirectoryInUse(stateDirectory);
   const explanation: ResumeExplanation = {
     stateDirectory,
     earlier: earlier && { run: earlier.run, beganAtMs: earlier.beganAtMs, end: earlier.end?.status },
@@ -84,7 +99,9 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
       return isSource ? [{ source: plan.jobGraph.vertices[vertex]?.id as string, why }] : [];
     }),
     differences: comparison === undefined ? [] : comparisonLines(comparison, decision.identity),
-    refusal: decision.refusal,
+    repeatedSinks: repeatedSinks(plan),
+    owner: inUse?.owner,
+    refusal: inUse ?? decision.refusal,
     toString: () => describe(explanation),
   };
   return Object.freeze(explanation);
@@ -100,6 +117,17 @@ function tasksOf(
     (restored.has(region) ? reused : running).add(regions.verticesOf(region));
   }
   return [reused.byVertex(), running.byVertex()];
+}
+
+function repeatedSinks({ programs, chains }: JobPlan): readonly RepeatedSink[] {
+  return programs.flatMap((program, index) => {
+    const { sink, orderFault } = program;
+    const isRepeated = ({ redo = 'repeats' }: Sink<unknown>): boolean => redo === 'repeats';
+    const uids = chains[index] as readonly string[];
+    const own = sink !== undefined && isRepeated(sink) ? [{ sink: uids.at(-1) as string, noPosition: orderFault }] : [];
+    const letters = deadLetterSinks(program, uids).filter((letter) => isRepeated(letter.sink));
+    return [...own, ...letters.map(({ vertex }) => ({ sink: vertex, noPosition: 'dead letters have none' }))];
+  });
 }
 
 function storedBy(vertex: string, { graph }: JobShape, { restored }: ResumeDecision) {
@@ -156,7 +184,8 @@ async function withAnswers(
 }
 
 function describe(explanation: ResumeExplanation): string {
-  const { stateDirectory, earlier, reused, runs, paid, changedSources, differences, refusal } = explanation;
+  const { stateDirectory, earlier, reused, runs, paid, changedSources, repeatedSinks: repeated } = explanation;
+  const { differences, refusal } = explanation;
   return [
     `If it runs now with ${stateDirectory}`,
     `  ${beginningOf(earlier)}`,
@@ -175,6 +204,10 @@ function describe(explanation: ResumeExplanation): string {
       paysAgain === undefined ? `${counted(answers, 'answer')} remembered` : `every call again: ${paysAgain}`,
     ]),
     ...section('Sources that have changed', changedSources, ({ source, why }) => [source, why]),
+    ...section('Sinks that get records again', repeated, ({ sink, noPosition }) => [
+      sink,
+      noPosition === undefined ? 'at the same positions' : `without positions: ${noPosition}`,
+    ]),
     ...section('Compared with the earlier run', differences, (line) => [line]),
   ].join('\n');
 }

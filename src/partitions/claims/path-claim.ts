@@ -38,6 +38,8 @@ const mostTries = 8;
 /** The process that holds a claim. */
 export interface ClaimHolder extends ClaimOwner {
   readonly isDead: boolean;
+  /** The directory of the claim. */
+  readonly claim: string;
 }
 
 /**
@@ -91,10 +93,11 @@ export class PathClaim {
 
   /** Who has claimed `path`, and whether that process is certainly dead; undefined if nobody has. Changes nothing. */
   static holderOf(path: string, processes: ProcessTable = systemProcesses()): ClaimHolder | undefined {
-    const note = noteIn(join(dirname(path), `.${basename(path)}.kintsugi`));
+    const claim = join(dirname(path), `.${basename(path)}.kintsugi`);
+    const note = noteIn(claim);
     const owner = note instanceof Uint8Array ? decodeOwner(note) : undefined;
     if (owner?.purpose === undefined) return undefined;
-    return { ...claimOwner(owner, owner.purpose, processes), isDead: isDead(owner, processes) };
+    return { ...claimOwner(owner, owner.purpose, processes), isDead: isDead(owner, processes), claim };
   }
 
   /** Whether the claim still exists and belongs to this run. */

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
-import { OutputInUseError } from '../../errors/connector-errors.ts';
+import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { StateDirectoryInUseError } from '../../errors/state-errors.ts';
 import type { RunId } from '../../ids.ts';
 import { type JournalLog, openLog, readLog } from '../../journal/journal-log.ts';
@@ -151,10 +151,22 @@ function claimOf(path: string, { run, job, since }: Opener): PathClaim {
     return PathClaim.take(join(realpathSync(path), claimName), { run, job, vertex: 'the state directory', since });
   } catch (error) {
     if (!(error instanceof OutputInUseError)) throw fileProblem(path, 'write', error);
-    const { owner, claim } = error;
-    const remedy = `Wait until it ends, or use another directory${owner?.isHere === true ? '' : `. If no such process exists, delete ${claim}`}`;
-    throw new StateDirectoryInUseError(path, owner, remedy, { cause: error });
+    throw inUse(path, error.owner, error.claim, error);
   }
+}
+
+/** The error of a run that would begin now, if another one owns the directory, which stays as it is. */
+export function stateDirectoryInUse(path: string): StateDirectoryInUseError | undefined {
+  const holder = existsSync(path) ? ownerOfState(realpathSync(path)) : undefined;
+  if (holder === undefined || holder.isDead) return undefined;
+  const { isDead: _, claim, ...owner } = holder;
+  return inUse(path, owner, claim);
+}
+
+function inUse(path: string, owner: ClaimOwner | undefined, claim: string, cause?: Error): StateDirectoryInUseError {
+  const isElsewhere = owner?.isHere !== true;
+  const remedy = `Wait until it ends, or use another directory${isElsewhere ? `. If no such process exists, delete ${claim}` : ''}`;
+  return new StateDirectoryInUseError(path, owner, remedy, { cause });
 }
 
 function namesIn(directory: string): string[] {

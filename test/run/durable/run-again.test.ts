@@ -447,8 +447,11 @@ describe('the owner of a state directory', () => {
 });
 
 describe('a damaged journal', () => {
-  it('a changed bit anywhere in it costs work at the most, never the output', async () => {
+  it('a changed bit anywhere in it costs work at the most, never the output, and is told with its place', async () => {
     await fails();
+    const warnings: string[] = [];
+    const logger = { debug: () => {}, info: () => {}, warn: (text: string) => warnings.push(text), error: () => {} };
+    let copies = 0;
     const journal = readFileSync(join(at('state'), 'journal'));
     for (let place = 5; place < journal.length; place += Math.ceil(journal.length / 12)) {
       const copy = at('copy');
@@ -457,9 +460,13 @@ describe('a damaged journal', () => {
       const damaged = Buffer.from(journal);
       damaged[place] = (damaged[place] as number) ^ 16;
       writeFileSync(join(copy, 'journal'), damaged);
-      await run({}, { stateDirectory: copy });
+      await runStory(labels(), { stateDirectory: copy, logger });
       expect(written()).toEqual(numbers(60));
+      copies++;
     }
+    const damages = warnings.filter((text) => / are damaged: /.test(text));
+    expect(damages).toHaveLength(copies);
+    expect(damages[1]).toMatch(/copy\/journal: \d+ bytes at \d+ are damaged: the checksum/);
   });
 
   it('of another version is refused, and stays as it is', async () => {
