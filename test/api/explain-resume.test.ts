@@ -223,7 +223,9 @@ describe('explain with a state directory', () => {
       { sink: 'step (dead letters)', noPosition: 'dead letters have none' },
       { sink: 'plain', noPosition: undefined },
     ]);
-    expect(`${resume}`).toMatch(/Sinks that get records again\n {2}letters .*\n.*\n {2}plain .* at the same positions/);
+    expect(resume.toString()).toMatch(
+      /Sinks that get records again\n {2}letters .*\n.*\n {2}plain .* at the same positions/,
+    );
   });
 
   it('creates no directory', async () => {

@@ -1,6 +1,6 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { Environment } from '../../environment.ts';
-import { EndNotRecordedError } from '../../errors/state-errors.ts';
+import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
@@ -8,10 +8,11 @@ import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
-import { partsOf, removeStaleParts } from './output-parts.ts';
+import { assertOutputsOutside, partsOf, removeStaleParts } from './output-parts.ts';
 import { decideResume } from './resume-decision.ts';
 import type { ResumePlan } from './resume-plan.ts';
 import { RunJournal } from './run-journal.ts';
+import { isStateDirectory } from './state-contents.ts';
 import { StateDirectory } from './state-directory.ts';
 
 export interface DurableRunOptions {
@@ -43,10 +44,12 @@ export class DurableRun {
 
   /**
    * @param failed called once if the journal cannot be written
-   * @throws JobValidationError for a source that cannot be read again, and whose records nothing keeps
+   * @throws JobValidationError for a source that cannot be read again, and whose records nothing keeps; and for a sink
+   *   that writes into the state directory
    */
   constructor(plan: JobPlan, shape: JobShape, options: DurableRunOptions, failed: (cause: Error) => void) {
     assertReadableAgain(plan);
+    assertOutputsOutside(plan, options.stateDirectory);
     this.#plan = plan;
     this.#shape = shape;
     this.#options = options;
@@ -70,6 +73,8 @@ export class DurableRun {
     // The clock cannot see this work: files are read and synced.
     const release = environment.hold?.();
     try {
+      const isMissing = this.#options.resume === 'require' && !isStateDirectory(stateDirectory);
+      if (isMissing) throw new NothingToResumeError(stateDirectory, this.#plan.name);
       const since = new Date(clock.epochMs()).toISOString();
       const directory = StateDirectory.open(stateDirectory, { run, job: this.#plan.name, since });
       this.#directory = directory;

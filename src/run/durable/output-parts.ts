@@ -1,18 +1,42 @@
 import { rmSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
+import { JobValidationError } from '../../errors/usage-errors.ts';
+import { entryOf, placeOf } from '../../partitions/claims/path-place.ts';
 import { partPath } from '../../connectors/outputs/part-file.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { PartPaths } from '../../journal/run/run-entry.ts';
 import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { JobPlan } from '../job-plan.ts';
 
-/** The files that the sinks of a job write and replace, those of dead letters included. */
-export function partsOf({ programs, chains, jobGraph }: JobPlan): PartPaths {
+/** @throws JobValidationError for a sink that writes into the state directory, whose files come and go with the run */
+export function assertOutputsOutside(plan: JobPlan, stateDirectory: string): void {
+  const directory = placeOf(stateDirectory);
+  for (const { uid, sink } of sinksOf(plan).flat()) {
+    if (sink.target === undefined || !`${entryOf(sink.target.path)}${sep}`.startsWith(`${directory}${sep}`)) continue;
+    throw new JobValidationError(
+      [uid],
+      `The sink "${uid}" of job "${plan.name}" writes ${sink.target.path}, which is in the state directory`,
+      'Write elsewhere: what the engine does not know there, it deletes',
+    );
+  }
+}
+
+/** By vertex: the sinks that its tasks write, those of dead letters included. */
+function sinksOf({ programs, chains }: JobPlan) {
   return programs.map((program, index) => {
-    const letters = deadLetterSinks(program, chains[index] as readonly string[]);
-    const paths = [program.sink, ...letters.map(({ sink }) => sink)].flatMap((sink) =>
-      sink?.redo === 'replaces' && sink.target !== undefined ? [sink.target.path] : [],
+    const uids = chains[index] as readonly string[];
+    const letters = deadLetterSinks(program, uids);
+    return program.sink === undefined ? letters : [{ uid: uids.at(-1) as string, sink: program.sink }, ...letters];
+  });
+}
+
+/** The files that the sinks of a job write and replace, those of dead letters included. */
+export function partsOf(plan: JobPlan): PartPaths {
+  const { jobGraph } = plan;
+  return sinksOf(plan).map((sinks, index) => {
+    const paths = sinks.flatMap(({ sink }) =>
+      sink.redo === 'replaces' && sink.target !== undefined ? [sink.target.path] : [],
     );
     const parallelism = jobGraph.vertices[index]?.parallelism ?? 0;
     return Array.from({ length: parallelism }, (_, subtask) =>

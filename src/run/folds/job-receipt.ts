@@ -116,8 +116,12 @@ function describeResumed(resumed: ResumedReceipt, total: number): string[] {
   if (finishedAt !== undefined && tasks === total) {
     return [`  finished on ${finishedAt}: nothing has changed since, and nothing was done`];
   }
+  const past =
+    finishedAt === undefined
+      ? `continued run ${earlier}: ${tasks} of ${counted(total, 'task')} had finished`
+      : `run ${earlier} finished on ${finishedAt}: ${tasks} of ${counted(total, 'task')} need not run again`;
   return [
-    `  continued run ${earlier}: ${tasks} of ${counted(total, 'task')} had finished`,
+    `  ${past}`,
     `  results re-used from an earlier run: ${results}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
     ...rerun.map(({ operator, why }) => `  "${operator}" runs again: ${why}`),
   ];

@@ -147,7 +147,8 @@ describe('a job that has finished', () => {
 
   it('runs again from what changed', async () => {
     await run();
-    await run({ fix: (text) => ({ id: text.id + 1_000 }) });
+    const receipt = await run({ fix: (text) => ({ id: text.id + 1_000 }) });
+    expect(receipt.toString()).toMatch(/run \S+ finished on \S+: 0 of 4 tasks need not run again/);
     expect(written()).toEqual(numbers(60).map((id) => id + 1_000));
   });
 
@@ -378,6 +379,7 @@ describe('options', () => {
   it("resume: 'require' fails if there is nothing to continue", async () => {
     await expect(run({}, { resume: 'require' })).rejects.toMatchObject({ cause: { code: 'NOTHING_TO_RESUME' } });
     expect(paid).toEqual([]);
+    expect(readdirSync(home)).toEqual(['texts.jsonl']);
   });
 
   it("resume: 'require' continues", async () => {
@@ -390,6 +392,16 @@ describe('options', () => {
     await fails();
     const { resumed } = await run({}, { resume: 'never' });
     expect([resumed, paid.length]).toEqual([undefined, 120]);
+  });
+
+  it.each<[what: string, version: () => Version]>([
+    ['a file', () => ({ sink: toJsonLinesFile(at('state/results/out.jsonl')) })],
+    ['dead letters', () => ({ onFixError: { deadLetter: toJsonLinesFile(at('state/dead.jsonl')) } })],
+  ])('a sink cannot write into the state directory: %s', (_, version) => {
+    expect(() => labels(version()).run({ stateDirectory: at('state') })).toThrow(
+      /is in the state directory.*elsewhere/,
+    );
+    expect(existsSync(at('state'))).toBe(false);
   });
 
   it('a source that cannot be read again needs a reliable exchange behind it', () => {
@@ -464,7 +476,7 @@ describe('a damaged journal', () => {
       expect(written()).toEqual(numbers(60));
       copies++;
     }
-    const damages = warnings.filter((text) => / are damaged: /.test(text));
+    const damages = warnings.filter((text) => text.includes(' are damaged: '));
     expect(damages).toHaveLength(copies);
     expect(damages[1]).toMatch(/copy\/journal: \d+ bytes at \d+ are damaged: the checksum/);
   });
