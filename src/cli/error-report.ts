@@ -8,6 +8,15 @@ import { printable } from './progress/text-width.ts';
 const usageCodes: readonly unknown[] = ['INVALID_ARGUMENT', 'JOB_INVALID', 'JOB_MODULE'];
 const inUseCodes: readonly unknown[] = ['STATE_DIRECTORY_IN_USE', 'ANSWERS_IN_USE', 'OUTPUT_IN_USE'];
 
+/** Errors whose cause comes from the functions or the module of the user. */
+const userCodeCodes: readonly unknown[] = ['JOB_FAILED', 'JOB_MODULE'];
+
+/** What to do about errors that do not say so themselves. */
+const remedyByCode: Readonly<Record<string, string>> = {
+  FILE_ACCESS: 'Check the path, and who may use it.',
+  RECORDING_FORMAT: 'Give it a file that `kintsugi run --record FILE` or `job.run({ record: FILE })` has written.',
+};
+
 /** The exit code of a command that ended with an error. */
 export function exitCodeOf(thrown: unknown): ExitCode {
   if (thrown instanceof CommandLineError || usageCodes.includes(propertyOf(thrown, 'code'))) return exitCodes.usage;
@@ -26,10 +35,12 @@ export function errorReport(thrown: unknown, colors: Colors, remedy?: string): s
   const lines = [colors.red(colors.bold(printable(messageOf(error))))];
   const origin = originOf(error);
   if (origin !== undefined) lines.push(...userFrames(origin).map((line) => colors.dim(printable(line))));
+  const code = propertyOf(error, 'code');
   if (error instanceof CommandLineError) {
     lines.push(`See: kintsugi ${error.command === undefined ? '' : `${error.command} `}--help`);
   } else if (remedy !== undefined) lines.push(remedy);
-  else if (propertyOf(error, 'code') === undefined) {
+  else if (typeof code === 'string' && Object.hasOwn(remedyByCode, code)) lines.push(remedyByCode[code] as string);
+  else if (code === undefined) {
     lines.push('This is not an error of the job. Please report it, with the lines above.');
   }
   return `${lines.join('\n')}\n`;
@@ -44,12 +55,12 @@ function messageOf(error: Error): string {
 /** The error of the user's code behind an error of ours, or an unexpected one itself. */
 function originOf(error: Error): Error | undefined {
   if (error instanceof CommandLineError) return undefined;
+  const code = propertyOf(error, 'code');
+  if (code === undefined) return error;
   const cause: unknown = propertyOf(error, 'cause');
-  if (cause !== undefined) {
-    const origin = toError(cause);
-    return propertyOf(origin, 'recovery') === undefined ? origin : undefined;
-  }
-  return propertyOf(error, 'code') === undefined ? error : undefined;
+  if (cause === undefined || !userCodeCodes.includes(code)) return undefined;
+  const origin = toError(cause);
+  return propertyOf(origin, 'recovery') === undefined ? origin : undefined;
 }
 
 const mostFrames = 6;

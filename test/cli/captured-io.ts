@@ -36,7 +36,5 @@ export class CapturedIo implements CommandIo {
     return () => {};
   }
 
-  onCancel(): () => void {
-    return () => {};
-  }
+  onCancel: CommandIo['onCancel'] = () => () => {};
 }

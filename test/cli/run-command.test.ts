@@ -149,6 +149,18 @@ describe('kintsugi run', () => {
     expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code, stdout: '' });
   });
 
+  it('with --record leaves a recording of the run', async () => {
+    const { code } = await project.run(['run', 'fails.mjs', '--record', 'run.jsonl']);
+    expect(code).toBe(1);
+    const lines = project
+      .read('run.jsonl')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; event?: { type: string } });
+    expect(lines[0]).toMatchObject({ type: 'run', job: 'hopeless' });
+    expect(lines.some(({ event }) => event?.type === 'task.failed')).toBe(true);
+  });
+
   it('warns of a parameter that the job does not read', async () => {
     const { code, stderr } = await project.run(['run', 'ratings.ts', '--param', 'cuont=14']);
     expect(code).toBe(0);

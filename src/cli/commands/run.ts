@@ -27,6 +27,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130
   options: {
     ...jobOptions,
     'dry-run': { type: 'boolean', about: 'only say what would run, and what it would take over from --state' },
+    record: { type: 'string', value: 'FILE', about: 'record the run, for kintsugi inspect FILE' },
     inspect: { type: 'boolean', about: 'show the run in the inspector: prints a link to open in a browser' },
     port: { type: 'string', value: 'PORT', about: 'with --inspect: the port; default: one that is free' },
     'keep-open': { type: 'boolean', about: 'with --inspect: keep the inspector open after the end, until Ctrl-C' },
@@ -39,7 +40,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130
     const { vertices } = explain(job);
     const inspect = inspectOptionsOf(values);
     const controller = new AbortController();
-    const run = job.run({ ...options, signal: controller.signal });
+    const run = job.run({ ...options, record: values.record, signal: controller.signal });
     const viewed = { run, vertices, clock: io.environment.clock };
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);

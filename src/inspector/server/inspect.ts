@@ -1,4 +1,5 @@
 import type { JobRun } from '../../run/job-run.ts';
+import type { ReadRecording } from '../recording/recording-text.ts';
 import { checkInspectOptions, type InspectOptions } from './inspector-options.ts';
 import { InspectorServer } from './inspector-server.ts';
 
@@ -14,7 +15,7 @@ export interface Inspection extends AsyncDisposable {
 const servers = new Map<number, Promise<InspectorServer>>();
 
 /**
- * Shows a run in the inspector: starts a server on this machine, or joins the one that this process has at the same
+ * Shows a run, or a recording of one (`await readRecording('run.jsonl')`), in the inspector: starts a server on this machine, or joins the one that this process has at the same
  * port, and says where it is. It costs nothing until somebody opens the page, and never keeps a process alive that has
  * finished, unless `keepOpen`.
  *
@@ -22,7 +23,7 @@ const servers = new Map<number, Promise<InspectorServer>>();
  *   rejection)
  * @throws PortInUseError if something else has the port (as a rejection)
  */
-export async function inspect(run: JobRun, options: InspectOptions = {}): Promise<Inspection> {
+export async function inspect(run: JobRun | ReadRecording, options: InspectOptions = {}): Promise<Inspection> {
   checkInspectOptions(options);
   const server = await serverAt(options);
   const remove = server.add(run);

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { JobRun } from '../../run/job-run.ts';
+import type { ReadRecording } from '../recording/recording-text.ts';
 import { PortInUseError } from '../inspector-errors.ts';
 import { type Inspector, inspector } from './inspector.ts';
 import type { InspectOptions } from './inspector-options.ts';
@@ -19,7 +20,7 @@ export class InspectorServer {
   readonly #server: Server;
   readonly #inspector: Inspector;
   readonly #options: InspectOptions;
-  readonly #runs = new Set<JobRun>();
+  readonly #runs = new Set<JobRun | ReadRecording>();
   #closed = (): void => {};
 
   private constructor(server: Server, page: Inspector, options: InspectOptions) {
@@ -63,8 +64,8 @@ export class InspectorServer {
     }
   }
 
-  /** Shows a run. Returns how to show it no longer. */
-  add(run: JobRun): () => void {
+  /** Shows a run or a recording. Returns how to show it no longer. */
+  add(run: JobRun | ReadRecording): () => void {
     const remove = this.#inspector.add(run);
     this.#runs.add(run);
     return () => {

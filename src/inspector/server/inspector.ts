@@ -3,10 +3,12 @@ import type { JobRun } from '../../run/job-run.ts';
 import { WireServer } from '../wires/wire-server.ts';
 import { Access } from './access.ts';
 import { type InspectorOptions, resolveInspectorOptions } from './inspector-options.ts';
+import type { ReadRecording } from '../recording/recording-text.ts';
 import { liveRun } from './runs/live-run.ts';
 import { type UpgradeHandler, upgradeHandler } from './node-upgrade.ts';
 import { PageFiles } from './page-files.ts';
 import { RequestHandler } from './request-handler.ts';
+import { isRecording, recordedRun } from './runs/recorded-run.ts';
 import { RunList } from './runs/run-list.ts';
 import { inspectorRoutes } from './inspector-routes.ts';
 
@@ -23,8 +25,8 @@ export interface Inspector {
   readonly upgrade: UpgradeHandler;
   /** What requests must have: `?token=…`, or the header `Authorization: Bearer …`. */
   readonly token: string;
-  /** Shows a run. Returns how to show it no longer. */
-  add(run: JobRun): () => void;
+  /** Shows a run, or a recording of one (`await readRecording('run.jsonl')`). Returns how to show it no longer. */
+  add(run: JobRun | ReadRecording): () => void;
   /** The link to open, for a server at `origin`: `http://localhost:3000`. */
   linkAt(origin: string): string;
 }
@@ -40,13 +42,18 @@ export function inspector(options: InspectorOptions = {}): Inspector {
   const metrics = jobMetrics();
   const routes = inspectorRoutes({ runs, files: new PageFiles(), metrics, allowBreaking });
   const handler = new RequestHandler(basePath, new Access(token, allowedHosts), routes);
-  const wires = new WireServer({ runs: () => runs.all().map(({ run }) => run.watched), redact, allowSend });
+  const wires = new WireServer({ runs: () => runs.all().flatMap(({ run }) => run.watched ?? []), redact, allowSend });
   const fetch = (request: Request): Promise<Response> => handler.answer(request);
   return {
     token,
     fetch,
     upgrade: upgradeHandler(fetch, wires),
     add: (run) => {
+      if (isRecording(run)) {
+        const recorded = recordedRun(run);
+        runs.add(recorded);
+        return () => runs.remove(recorded.run);
+      }
       const live = liveRun(run, redact);
       if (runs.add(live)) {
         metrics.watch(run);

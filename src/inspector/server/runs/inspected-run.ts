@@ -27,8 +27,8 @@ export interface InspectedRun {
   receipt(): JobReceipt;
   /** @throws InvalidArgumentError for an unknown name */
   whatRestarts(name: string): RestartScope;
-  /** Its actors, for the wires. */
-  readonly watched: WatchedRun;
+  /** Its actors, for the wires; undefined of a recording. */
+  readonly watched: WatchedRun | undefined;
   /** What actions work on. */
   readonly subject: ActionSubject;
   /** Makes the lines of one actor complete: what it receives and does; null for none. */

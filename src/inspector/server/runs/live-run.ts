@@ -12,7 +12,7 @@ import type { InspectedRun, RunSummary } from './inspected-run.ts';
  * A run of this process, as the server knows it.
  * @throws InvalidArgumentError if it is not the handle of a run
  */
-export function liveRun(run: JobRun, redact?: Redact): InspectedRun {
+export function liveRun(run: JobRun, redact?: Redact): InspectedRun & { readonly watched: RunInside } {
   const inside = insideOf(run);
   const { clock } = inside.environment;
   const epochMs = clock.epochMs() - clock.now();
