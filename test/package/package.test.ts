@@ -30,6 +30,19 @@ const lengths = collect();
 job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
 job.run().result.then(() => console.log(lengths.records.join(' ')));
 `;
+const inspected = `
+const job = Job.create('words');
+job.source('words', fromArray(['gold', 'dust', 'lacquer'])).sink('lengths', collect());
+inspect(job.run()).then(async ({ url }) => {
+  const page = await (await fetch(url)).text();
+  console.log(/<title>.*<.title>/.exec(page)[0]);
+  const files = page.matchAll(/"[.][/](assets[/][^"]*)"/g);
+  const answers = await Promise.all(Array.from(files, ([, file]) => fetch(new URL(file, url))));
+  console.log(...answers.map(({ status }) => status));
+  const runs = await (await fetch(url.replace('/?', '/api/runs?'))).json();
+  console.log(runs[0].job);
+});
+`;
 const jobModule = `
 import { defineJob, forEach, fromArray, Job } from 'kintsugi';
 const job = Job.create('words');
@@ -41,12 +54,16 @@ export default defineJob(job);
 `;
 const typed = `
 import { collect, fromArray, Job, type JobRun } from 'kintsugi';
+import { inspect, type Inspection, inspector, nodeHandler } from 'kintsugi/inspect';
 import { simulate } from 'kintsugi/testing';
 const job = Job.create('words');
 const lengths = collect<number>();
 job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
 export const run: JobRun = job.run();
 export const report: Promise<{ readonly seed: number }> = simulate(job, { seed: 1 });
+export const inspection: Promise<Inspection> = inspect(run, { port: 0 });
+export const page: (request: Request) => Promise<Response> = inspector({ basePath: '/inspector' }).fetch;
+export const handler: (request: never, response: never) => void = nodeHandler({ fetch: page });
 // @ts-expect-error words have no such method
 job.source('more', fromArray(['gold'])).map((word) => word.lenght);
 `;
@@ -173,6 +190,24 @@ describe('a fresh project', () => {
     expect(stderr).toMatch(/^words: 1 task in \d+ ms, 0 failures$/m);
     const { version } = manifest as unknown as { version: string };
     expect(execFileSync(process.execPath, [bin, '--version'], options)).toBe(`${version}\n`);
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'ES modules',
+      'inspected.mjs',
+      `import { collect, fromArray, Job } from 'kintsugi';\nimport { inspect } from 'kintsugi/inspect';`,
+    ],
+    [
+      'CommonJS',
+      'inspected.cjs',
+      `const { collect, fromArray, Job } = require('kintsugi');\nconst { inspect } = require('kintsugi/inspect');`,
+    ],
+  ])('of %s shows a run in the inspector', (_, file, imports) => {
+    const home = project(file, { [file]: `${imports}\n${inspected}` });
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    const printed = execFileSync(process.execPath, ['--no-warnings', file], options).split('\n');
+    expect(printed).toEqual(['<title>Kintsugi inspector</title>', expect.stringMatching(/^200 200/), 'words', '']);
   });
 
   it.each([

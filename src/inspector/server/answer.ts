@@ -33,7 +33,7 @@ export function jsonAnswer(value: unknown, status = 200): Response {
 }
 
 /** JSON in which infinite numbers are null, as JSON has it, and big integers are text. */
-export function toJson(value: unknown): string {
+function toJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}` : part));
 }
 

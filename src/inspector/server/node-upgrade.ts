@@ -1,11 +1,15 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { toError } from '../../errors/thrown-value.ts';
-import type { WireServer } from '../wires/wire-server.ts';
 import { webRequest } from './node-handler.ts';
 
 /** Takes requests to upgrade, as the event `upgrade` of a server of `node:http` has them. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** What opens a wire on a socket. */
+export interface WireOpener {
+  open(name: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+}
 
 /** The status of the answer to a request that may open a wire, but does not ask to upgrade. */
 export const upgradeRequired = 426;
@@ -15,7 +19,7 @@ export const upgradeRequired = 426;
  *
  * @param answer answers the request as if it did not ask to upgrade
  */
-export function upgradeHandler(answer: (request: Request) => Promise<Response>, wires: WireServer): UpgradeHandler {
+export function upgradeHandler(answer: (request: Request) => Promise<Response>, wires: WireOpener): UpgradeHandler {
   return (incoming, socket, head) => {
     // The other side may go away at any time.
     socket.on('error', () => {});

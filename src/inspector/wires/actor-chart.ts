@@ -28,7 +28,7 @@ export class ActorCharts {
 }
 
 /** The machine of an actor; undefined if it is a promise, callback, observable or transition. */
-export function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
+function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
   const logic = propertyOf(actor, 'logic');
   return propertyOf(logic, 'root') === undefined ? undefined : (logic as AnyStateMachine);
 }
