@@ -25,11 +25,11 @@ const config: Config = {
       {
         jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
         module: { type: 'commonjs', ignoreDynamic: false },
-        sourceMaps: 'inline',
+        sourceMaps: true,
       },
     ],
     // Dependencies that ship ES modules alone, and the few packages they need.
-    '^.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' }],
+    '^.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: true }],
   },
   transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hyparquet-writer|hysnappy|fzstd)/)'],
   collectCoverageFrom: ['src/**/*.ts'],
