@@ -6,11 +6,17 @@ import { faultPlan, type FaultPlan } from './fault-plan.ts';
 import { type SeededRandom, seededRandom } from './seeded-random.ts';
 import { VirtualClock, VirtualTimeError } from './virtual-clock.ts';
 
-/** The only real timer in this folder: lets promises of user code and completed file operations continue. */
+/** The only real timers in this folder. This one lets promises of user code continue; */
 const nextMacrotask = (
   (schedule) => () =>
     new Promise<void>((resolve) => schedule(resolve))
 )(setImmediate);
+
+/** this one waits for real work, and leaves it the processor. */
+const nextMillisecond = (
+  (schedule) => () =>
+    new Promise<void>((resolve) => schedule(resolve, 1))
+)(setTimeout);
 
 const defaultLimitMs = 24 * 60 * 60 * 1_000;
 
@@ -117,8 +123,9 @@ export class VirtualEnvironment implements Environment {
       }
       await nextMacrotask();
       if (predicate()) return;
-      if (clock.isReady || this.#holds > 0 || isFileOperationPending()) continue;
-      if (!clock.skip(untilMs)) throw this.#standstill(options);
+      if (clock.isReady) continue;
+      if (this.#holds > 0 || isFileOperationPending()) await nextMillisecond();
+      else if (!clock.skip(untilMs)) throw this.#standstill(options);
     }
   }
 

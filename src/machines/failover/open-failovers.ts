@@ -26,15 +26,14 @@ export class OpenFailovers {
   readonly #advisors: Advisors;
   readonly #records: FailureRecords;
   readonly #failingRecords = new FailingRecords();
-  /** Created once, because XState recomputes a machine each time implementations are provided. */
-  readonly #machine: typeof failoverMachine;
+  /** Created once, because XState recomputes a machine each time implementations are provided, and at the first failure. */
+  #machine: typeof failoverMachine | undefined;
   #lastId = 0;
 
   constructor(services: FailoverServices) {
     this.#services = services;
     this.#advisors = new Advisors(services);
     this.#records = new FailureRecords(services);
-    this.#machine = provideFailover(services, this.#advisors, this.#records);
   }
 
   /** Opens a failover for a task that failed, or a region that cannot do what it was told, or one that the user restarts. */
@@ -43,6 +42,7 @@ export class OpenFailovers {
     const { ledger, actors, environment, failureHandling } = this.#services;
     const { clock } = environment;
     const failover = ++this.#lastId as FailoverId;
+    this.#machine ??= provideFailover(this.#services, this.#advisors, this.#records);
     const actor: FailoverActorRef = createActor(this.#machine, {
       parent: master,
       // One id for all, because XState builds event types from ids and retains each type it has seen.
