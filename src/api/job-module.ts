@@ -7,11 +7,13 @@ import { toError } from '../errors/thrown-value.ts';
 import { propertyOf, show } from '../foreign-value.ts';
 import { nearestName } from '../nearest-name.ts';
 import { type DefinedJob, defineJob, isDefinedJob, isJob, type JobParams, makeJob } from './define-job.ts';
-import type { Job } from './job.ts';
+import { Job } from './job.ts';
 
 /** A job that was made from a module. */
 export interface LoadedJob {
   readonly job: Job;
+  /** Whether the module uses another copy of the library than its loader. */
+  readonly isForeign: boolean;
   /** Given parameters that the definition has not read, and the names of those that it has. */
   readonly unreadParams: readonly string[];
   readonly readParams: readonly string[];
@@ -33,7 +35,7 @@ export async function loadJob(file: string, params: JobParams): Promise<LoadedJo
   const readParams = new Set<string>();
   const job = makeJob(defined, params, (name) => readParams.add(name));
   const unreadParams = Object.keys(params).filter((name) => !readParams.has(name));
-  return { job, unreadParams, readParams: [...readParams] };
+  return { job, isForeign: !(job instanceof Job), unreadParams, readParams: [...readParams] };
 }
 
 /**

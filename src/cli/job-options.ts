@@ -31,7 +31,11 @@ type JobValues = Given<typeof jobOptions>['values'];
  * @throws CommandLineError | JobModuleError | what the definition throws (as a rejection)
  */
 export async function jobGiven(file: string, values: JobValues, io: CommandIo, command: string): Promise<Job> {
-  const { job, unreadParams, readParams } = await loadJob(file, paramsOf(values.param ?? [], command));
+  const { job, isForeign, unreadParams, readParams } = await loadJob(file, paramsOf(values.param ?? [], command));
+  const warn = (text: string): unknown => io.stderr.write(`${colorsOf(io.stderr, io.env).yellow(text)}\n`);
+  if (isForeign) {
+    warn('The job and this command use two copies of kintsugi: start the command of its project (npx kintsugi)');
+  }
   for (const name of unreadParams) {
     const near = nearestName(name, readParams);
     const hint =
@@ -40,7 +44,7 @@ export async function jobGiven(file: string, values: JobValues, io: CommandIo, c
         : readParams.length > 0
           ? `it reads ${readParams.join(', ')}`
           : 'it reads none';
-    io.stderr.write(`${colorsOf(io.stderr, io.env).yellow(`The job has not read the parameter ${name}: ${hint}`)}\n`);
+    warn(`The job has not read the parameter ${name}: ${hint}`);
   }
   return job;
 }

@@ -181,6 +181,74 @@ describe('kintsugi run', () => {
   });
 });
 
+describe('kintsugi run --strategy', () => {
+  it('takes the default export of a module', async () => {
+    project.write('never.mjs', "export default () => ({ kind: 'fail', why: 'this strategy never restarts' });");
+    const { code, stderr } = await project.run(['run', 'mends.mjs', '--strategy', './never.mjs']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/this strategy never restarts/);
+  });
+
+  it('refuses a module without one', async () => {
+    project.write('none.mjs', 'export const strategy = 1;');
+    const { code, stderr } = await project.run(['run', 'mends.mjs', '--strategy', './none.mjs']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/none\.mjs has no default export.*export default \(failure, topology\) =>/);
+  });
+});
+
+describe('kintsugi explain', () => {
+  it('says how the job would run', async () => {
+    const { code, stdout, stderr } = await project.run(['explain', 'mends.mjs']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Job "mended" \(batch\): 2 vertices, 2 tasks, 2 regions/);
+  });
+
+  it('says what restarts if one task fails', async () => {
+    const asked = await project.run(['explain', 'mends.mjs', 'weigh[0]']);
+    expect(asked).toMatchObject({ code: 0, stdout: 'weigh[0]: 1 of 2 tasks restarts\n' });
+    const json = await project.run(['explain', 'mends.mjs', 'weigh[0]', '--json', '--strategy', 'restartAll']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ failed: 'weigh[0]', kind: 'restart', taskCount: 2 });
+    const unknown = await project.run(['explain', 'mends.mjs', 'wiegh[0]']);
+    expect(unknown).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/a task, vertex or operator of job "mended"/),
+    });
+  });
+
+  it('and run --dry-run say what a state directory would spare, and run nothing', async () => {
+    project.write('go-on', '');
+    expect((await project.run(['run', 'paid.mjs', '--state', 'explained'])).code).toBe(0);
+    for (const command of [
+      ['explain', 'paid.mjs'],
+      ['run', 'paid.mjs', '--dry-run'],
+    ]) {
+      const { code, stdout } = await project.run([...command, '--state', 'explained']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/If it runs now with explained/);
+    }
+    const refused = await project.run(['run', 'paid.mjs', '--dry-run', '--state', 'nothing', '--resume', 'require']);
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/There is nothing of job "paid" to continue/),
+    });
+  });
+});
+
+describe('a job of another project', () => {
+  it('runs, and is warned of, because it uses another copy of the library', async () => {
+    const other = await CliProject.create({ packages: [] });
+    try {
+      other.write('pipes.mjs', jobs['pipes.mjs'] as string);
+      const { code, stdout, stderr } = await project.run(['run', `${other.directory}/pipes.mjs`]);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: 'gold\ndust\n' });
+      expect(stderr).toMatch(/two copies of kintsugi: start the command of its project \(npx kintsugi\)/);
+    } finally {
+      other.remove('.');
+    }
+  });
+});
+
 describe('kintsugi run --inspect', () => {
   it('prints a link to the run, which is there until it ends', async () => {
     project.remove('go-on');

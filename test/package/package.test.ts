@@ -55,11 +55,13 @@ export default defineJob(job);
 const typed = `
 import { collect, fromArray, Job, type JobRun } from 'kintsugi';
 import { inspect, type Inspection, inspector, nodeHandler } from 'kintsugi/inspect';
+import { jobMetrics } from 'kintsugi/metrics';
 import { simulate } from 'kintsugi/testing';
 const job = Job.create('words');
 const lengths = collect<number>();
 job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
 export const run: JobRun = job.run();
+export const stop: () => void = jobMetrics().watch(run);
 export const report: Promise<{ readonly seed: number }> = simulate(job, { seed: 1 });
 export const inspection: Promise<Inspection> = inspect(run, { port: 0 });
 export const page: (request: Request) => Promise<Response> = inspector({ basePath: '/inspector' }).fetch;
