@@ -23,6 +23,8 @@ export interface FailoverInput {
   /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
   readonly proposeEverything: () => Restart;
+  /** Whether a region need not run again for the failover to be complete: it had not begun, and waits as before. */
+  readonly mayWait: (region: RegionId) => boolean;
   readonly master: FailoverParentRef;
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
@@ -44,7 +46,9 @@ export interface FailoverContext extends FailoverInput {
   refusal: { readonly cause: Error; readonly why: string } | undefined;
   restartAtMs: number;
   newAttempt: boolean;
-  /** Regions that neither run again nor were taken over. */
+  /** Restarting regions that had not begun, */
+  waiting: ReadonlySet<RegionId>;
+  /** and the number of the others that neither run again nor were taken over. */
   pendingCount: number;
 }
 
@@ -95,7 +99,8 @@ const base = setup({
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isBadBackoff: (_, answer: BackoffAnswer) => !isValid(answer),
     mayRestart: (_, { canRestart }: { canRestart: boolean }) => canRestart,
-    isLastRegion: ({ context }) => context.pendingCount <= 1,
+    isAwaited: ({ context }, { region }: { region: RegionId }) => !context.waiting.has(region),
+    isComplete: ({ context }) => context.pendingCount === 0,
   },
 });
 
@@ -170,7 +175,11 @@ export const failoverSetup = base.extend({
       regions: restarting(context),
       failedAtMs: context.failure.atMs,
     })),
-    awaitRegions: assign(({ context }) => ({ pendingCount: restarting(context).length })),
+    awaitRegions: assign(({ context }) => {
+      const regions = restarting(context);
+      const waiting = new Set(regions.filter(context.mayWait));
+      return { waiting, pendingCount: regions.length - waiting.size };
+    }),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },
 });
