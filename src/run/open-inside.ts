@@ -14,7 +14,7 @@ import type { JobShape } from './folds/job-shape.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { JobRun } from './job-run.ts';
 import type { Observers } from './observers.ts';
-import { registerInside, type RunInside } from './run-inside.ts';
+import { type HeldStatistics, registerInside, type RunInside } from './run-inside.ts';
 import type { FullDisk } from './full-disk.ts';
 import { RunControls } from './run-controls.ts';
 import type { ResolvedRunOptions } from './run-options.ts';
@@ -59,6 +59,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
       return actor && shownState<RegionState>(actor.getSnapshot().value, regionGroups);
     },
     moving: () => parts.executors.moving(),
+    held: () => heldStatistics(parts.executors),
     storage: () => run.storage(),
     controls: new RunControls({
       ...{ shape, master: parts.master, executors: parts.executors, disk: options.disk },
@@ -84,5 +85,12 @@ function* withChildren(actors: Iterable<AnyActorRef>): Generator<AnyActorRef> {
     yield actor;
     const children = propertyOf(actor.getSnapshot(), 'children') as Readonly<Record<string, AnyActorRef>> | undefined;
     if (children !== undefined) yield* withChildren(Object.values(children));
+  }
+}
+
+function* heldStatistics({ held }: LocalExecutors): Generator<HeldStatistics> {
+  for (const { output, sinceMs } of held) {
+    const { records, memoryBytes, spilledBytes: diskBytes } = output.statistics();
+    yield { partition: output.id.partition, records, memoryBytes, diskBytes, sinceMs };
   }
 }

@@ -6,7 +6,7 @@ import type { Environment } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { FailoverRule } from '../failover/failover-strategy.ts';
 import type { RecoveryView } from '../failover/restart-proposal.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId, RunId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId, RunId, PartitionId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { JobPlan } from './job-plan.ts';
@@ -14,6 +14,15 @@ import type { RunControls } from './run-controls.ts';
 import type { JobRun } from './job-run.ts';
 import type { ResolvedRecordOptions } from './record-option.ts';
 import type { StorageUse } from './storage-use.ts';
+
+/** A result in an executor, and what it takes. */
+export interface HeldStatistics {
+  readonly partition: PartitionId;
+  readonly records: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly sinceMs: number;
+}
 
 /**
  * The inside of a run, for what watches and steers it: recordings, the inspector, metrics. Reading it changes nothing,
@@ -56,6 +65,8 @@ export interface RunInside {
   storage(): readonly StorageUse[];
   /** Steers the run: restarts on request, and faults on purpose. */
   readonly controls: RunControls;
+  /** The results in the executors, one by one; statistics are computed as they are asked for. */
+  held(): Iterable<HeldStatistics>;
   /** Reports, once per observer, that an observer of the run failed: by `observer.failed`, on a later turn. */
   observerFailed(observer: string, cause: Error): void;
 }

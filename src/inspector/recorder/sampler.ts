@@ -2,9 +2,12 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { RunInside } from '../../run/run-inside.ts';
-import type { SampleLine, VertexSample } from '../recording/recording-line.ts';
+import type { HeldResult, SampleLine, VertexSample } from '../recording/recording-line.ts';
 
 type Moving = RunInside['moving'] extends () => Iterable<readonly [infer _, infer Counts]> ? Counts : never;
+
+/** Results that a sample names. */
+const mostHeld = 100;
 
 /** Share of the time that samples may take at most. */
 const mostLoad = 0.02;
@@ -61,9 +64,20 @@ export class Sampler {
       atMs,
       vertices: this.#vertices(atMs),
       storage: held,
+      held: this.#held(atMs),
       memoryBytes: sum(({ memoryBytes }) => memoryBytes),
       diskBytes: sum(({ diskBytes }) => diskBytes),
     });
+  }
+
+  /** The first results that hold something. */
+  #held(atMs: number): HeldResult[] {
+    const found: HeldResult[] = [];
+    for (const { sinceMs, ...result } of this.#inside.held()) {
+      if (result.records === 0) continue;
+      if (found.push({ ...result, ageMs: Math.round(atMs - sinceMs) }) === mostHeld) break;
+    }
+    return found;
   }
 
   #run(): void {

@@ -84,7 +84,7 @@ export interface SampleLine {
   /** By index of the job vertex, over all attempts of its subtasks. */
   readonly vertices: readonly VertexSample[];
   readonly storage: readonly StorageUse[];
-  /** The results that are held, the first ones; absent if nobody counts them one by one. */
+  /** The results that hold records, the first ones. A picture has them in its latest sample alone. */
   readonly held?: readonly HeldResult[];
   readonly memoryBytes: number;
   readonly diskBytes: number;

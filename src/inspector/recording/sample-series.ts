@@ -15,9 +15,17 @@ export class SampleSeries {
   }
 
   next(sample: SampleLine): void {
+    this.#forgetHeld();
     if (this.all.push(sample) < mostSamples) return;
     const older = this.all.splice(0, mostSamples / 2);
     this.all.unshift(...older.filter((_, at) => at % 2 === 0));
+  }
+
+  /** Which results were held is shown for the present alone, and is most of a sample. */
+  #forgetHeld(): void {
+    if (this.latest?.held === undefined) return;
+    const { held: _, ...sample } = this.latest;
+    this.all[this.all.length - 1] = sample;
   }
 
   get latest(): SampleLine | undefined {

@@ -23,8 +23,6 @@ export interface FailoverInput {
   /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
   readonly proposeEverything: () => Restart;
-  /** Whether a region need not run again for the failover to be complete: it had not begun, and waits as before. */
-  readonly mayWait: (region: RegionId) => boolean;
   readonly master: FailoverParentRef;
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
@@ -46,9 +44,7 @@ export interface FailoverContext extends FailoverInput {
   refusal: { readonly cause: Error; readonly why: string } | undefined;
   restartAtMs: number;
   newAttempt: boolean;
-  /** Restarting regions that had not begun, */
-  waiting: ReadonlySet<RegionId>;
-  /** and the number of the others that neither run again nor were taken over. */
+  /** Regions that neither run again nor were taken over. */
   pendingCount: number;
 }
 
@@ -99,8 +95,7 @@ const base = setup({
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isBadBackoff: (_, answer: BackoffAnswer) => !isValid(answer),
     mayRestart: (_, { canRestart }: { canRestart: boolean }) => canRestart,
-    isAwaited: ({ context }, { region }: { region: RegionId }) => !context.waiting.has(region),
-    isComplete: ({ context }) => context.pendingCount === 0,
+    isLastRegion: ({ context }) => context.pendingCount <= 1,
   },
 });
 
@@ -175,11 +170,7 @@ export const failoverSetup = base.extend({
       regions: restarting(context),
       failedAtMs: context.failure.atMs,
     })),
-    awaitRegions: assign(({ context }) => {
-      const regions = restarting(context);
-      const waiting = new Set(regions.filter(context.mayWait));
-      return { waiting, pendingCount: regions.length - waiting.size };
-    }),
+    awaitRegions: assign(({ context }) => ({ pendingCount: restarting(context).length })),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },
 });

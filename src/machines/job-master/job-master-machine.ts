@@ -64,10 +64,7 @@ const countRestarting = {
 const settleRegion = {
   actions: {
     type: 'settleRegion',
-    params: ({ event: { failover, region } }: EventOf<'region.recovered' | 'region.overtaken'>) => ({
-      failover,
-      region,
-    }),
+    params: ({ event: { failover } }: EventOf<'region.recovered' | 'region.overtaken'>) => ({ failover }),
   },
 } as const;
 

@@ -1,5 +1,4 @@
-import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import type { ExecutionVertexId, RegionId } from '../../../ids.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { EdgeLabel } from './edge-label.tsx';
@@ -7,6 +6,7 @@ import { type Box, type GraphLayout, layOut, pathThrough } from './graph-layout.
 import type { GraphModel, Hull } from './graph-model.ts';
 import { NodeBox } from './node-box.tsx';
 import type { RestartPreview } from './restart-preview.ts';
+import { useScale } from './use-scale.tsx';
 import { recordsByVertex } from './vertex-records.ts';
 
 interface GraphPictureProps {
@@ -15,17 +15,15 @@ interface GraphPictureProps {
   readonly preview: RestartPreview | undefined;
 }
 
-const zooms = [0.35, 0.5, 0.65, 0.8, 1, 1.25, 1.5];
-
 /** The job graph, drawn. */
 export function GraphPicture({ picture, model, preview }: GraphPictureProps) {
   const layout = useMemo(() => layOut(model), [model]);
-  const zoom = useSignal(layout.width > 2_400 ? 1 : 4);
-  const scale = zooms[zoom.value] as number;
+  const scroller = useRef<HTMLDivElement>(null);
+  const { scale, buttons } = useScale(scroller, layout);
   const records = recordsByVertex(picture);
   return (
     <div class="graph-frame">
-      <div class="graph-scroll" tabIndex={0} role="region" aria-label="Drawn job graph, scrollable">
+      <div class="graph-scroll" ref={scroller} tabIndex={0} role="region" aria-label="Drawn job graph, scrollable">
         <div class="graph-space" style={{ width: `${layout.width * scale}px`, height: `${layout.height * scale}px` }}>
           <div
             class={`graph-canvas${preview === undefined ? '' : ' previews'}`}
@@ -56,20 +54,7 @@ export function GraphPicture({ picture, model, preview }: GraphPictureProps) {
           </div>
         </div>
       </div>
-      <div class="zoom" role="group" aria-label="Size">
-        <button type="button" aria-label="Smaller" disabled={zoom.value === 0} onClick={() => zoom.value--}>
-          −
-        </button>
-        <output>{Math.round(scale * 100)} %</output>
-        <button
-          type="button"
-          aria-label="Larger"
-          disabled={zoom.value === zooms.length - 1}
-          onClick={() => zoom.value++}
-        >
-          +
-        </button>
-      </div>
+      {buttons}
     </div>
   );
 }

@@ -17,6 +17,7 @@ export function formatShort(count: number): string {
 
 /** A duration with about three digits: `31 ms`, `4.20 s`, `3 min 5 s`, `2 h 4 min`. */
 export function formatDuration(ms: number): string {
+  if (ms === 0) return '0 ms';
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toPrecision(3)} s`;

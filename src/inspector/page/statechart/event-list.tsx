@@ -47,6 +47,8 @@ function EventRow({ picture, trace, withTarget }: EventRowProps) {
     return known === undefined ? 'outside' : shortId(picture, known.id);
   };
   const isIgnored = trace.taken.length === 0;
+  // What XState does for each of them: sending, spawning, stopping.
+  const actions = trace.actions.filter((action) => !action.startsWith('xstate.'));
   return (
     <li class={isIgnored ? 'ignored' : undefined}>
       <time class="muted">{formatOffset(trace.atMs - picture.run.atMs)}</time>
@@ -56,7 +58,7 @@ function EventRow({ picture, trace, withTarget }: EventRowProps) {
         </span>{' '}
         <code>{trace.event}</code>
         {isIgnored && <span class="badge amber">ignored</span>}
-        {trace.actions.length > 0 && <span class="muted"> does {trace.actions.join(', ')}</span>}
+        {actions.length > 0 && <span class="muted"> does {actions.join(', ')}</span>}
         <Payload payload={trace.payload} />
       </span>
     </li>

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { KnownActor } from '../../recording/actor-table.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { useStore } from '../store/store-context.ts';
@@ -53,9 +53,13 @@ function useFocus(id: string | undefined): void {
 
 function Chart({ picture, actor }: { picture: RunPicture; actor: KnownActor }) {
   const chart = actor.chart === undefined ? undefined : picture.charts.get(actor.chart);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    box.current?.querySelector('.state-box.on:not(.parent)')?.scrollIntoView({ block: 'nearest' });
+  }, [actor.actor]);
   const traces = picture.traces.filter((trace) => picture.actors.get(trace.actor)?.chart === actor.chart);
   return (
-    <div class="chart" tabIndex={0} role="region" aria-label={`Chart of ${shortId(picture, actor.id)}`}>
+    <div class="chart" ref={box} tabIndex={0} role="region" aria-label={`Chart of ${shortId(picture, actor.id)}`}>
       <p>
         <strong>{shortId(picture, actor.id)}</strong>{' '}
         <span class="muted">
