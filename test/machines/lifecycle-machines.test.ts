@@ -309,7 +309,7 @@ describe('task executor machine', () => {
           failTasks: enqueueActions(({ enqueue }) => enqueue.sendTo(master, { type: 'task.failed' })),
         },
       }),
-      { input: { executor: 'here' as ExecutorId, master } },
+      { input: { executor: 'here' as ExecutorId, master, attempts: () => [] } },
     );
     actor.start();
     actor.send({ type: 'executor.declareLost', why: 'a task hangs' });

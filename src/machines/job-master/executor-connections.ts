@@ -41,6 +41,17 @@ interface Connection {
 
 type Reply = ReplyTo<ExecutorToMasterMessage>;
 
+/** One for all runs, because XState recomputes a machine each time implementations are provided. */
+const executorMachine = taskExecutorMachine.provide({
+  actions: {
+    recordState: () => {},
+    failTasks: enqueueActions(({ context: { executor, attempts, why }, enqueue }) => {
+      const cause = new ExecutorLostError(executor, why ?? '');
+      for (const execution of attempts()) enqueue.sendTo(execution, { type: 'execution.fail', cause });
+    }),
+  },
+});
+
 /**
  * The master's connections to its executors: translates requests of the charts into messages, and reports of executors
  * into events for the charts and entries in the books.
@@ -53,17 +64,6 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #options: ExecutorConnectionsOptions;
   readonly #connections = new Map<ExecutorId, Connection>();
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
-  readonly #machine = taskExecutorMachine.provide({
-    actions: {
-      recordState: () => {},
-      failTasks: enqueueActions(({ context: { executor, why }, enqueue }) => {
-        const cause = new ExecutorLostError(executor, why ?? '');
-        for (const execution of this.#options.ledger.attempts.on(executor)) {
-          enqueue.sendTo(execution, { type: 'execution.fail', cause });
-        }
-      }),
-    },
-  });
   #master!: JobMasterActorRef;
 
   constructor(options: ExecutorConnectionsOptions) {
@@ -81,10 +81,10 @@ export class ExecutorConnections implements ExecutorGateway {
 
   /** Accepts an executor, which offers its slots with `executor.connected`. */
   accept(executor: ExecutorId, port: ExecutorPort): void {
-    const actor = createActor(this.#machine, {
+    const actor = createActor(executorMachine, {
       parent: this.#master,
       id: `${this.#master.id}/executor/${executor}`,
-      input: { executor, master: this.#master },
+      input: { executor, master: this.#master, attempts: () => this.#options.ledger.attempts.on(executor) },
     });
     const connection: Connection = { executor, port, actor };
     this.#connections.set(executor, connection);

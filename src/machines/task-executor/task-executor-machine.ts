@@ -3,6 +3,7 @@ import type { ExecutorToMasterEvent } from '../../actors/chart-events.ts';
 import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import type { ExecutorId } from '../../ids.ts';
+import type { ExecutionActorRef } from '../execution/execution-machine.ts';
 import { placeholder } from '../placeholder.ts';
 import { tapped } from '../state-tap.ts';
 import { told } from '../told.ts';
@@ -17,6 +18,8 @@ import { told } from '../told.ts';
 export interface TaskExecutorInput {
   readonly executor: ExecutorId;
   readonly master: ActorRef<Snapshot<unknown>, Extract<ExecutorToMasterEvent, { type: `executor.${string}` }>>;
+  /** The attempts that run on it now. */
+  readonly attempts: () => readonly ExecutionActorRef[];
 }
 
 export interface TaskExecutorContext extends TaskExecutorInput {
