@@ -181,35 +181,47 @@ describe('in production', () => {
 describe('a process', () => {
   const root = join(__dirname, '..', '..', '..');
 
-  /** A process that runs a short job, with a viewer in it or without. */
-  function inspecting(options: string): ReturnType<typeof spawn> {
+  /** A process whose job runs until it is canceled, and which prints its link. */
+  async function inspecting(options: string) {
     const source = `
       import { collect, fromArray, Job } from '${root}/src/index.ts';
       import { inspect } from '${root}/src/inspector/index.ts';
       const job = Job.create('words');
-      job.source('words', fromArray(['gold', 'dust'])).sink('out', collect());
+      job.source('words', fromArray(['gold'])).mapAsync(() => new Promise(() => {})).sink('out', collect());
       const run = job.run();
-      const { url } = await inspect(run, ${options});
-      const { origin, search } = new URL(url);
-      const [{ run: id }] = await (await fetch(origin + '/api/runs' + search)).json();
-      if (process.argv.includes('viewer')) await fetch(origin + '/api/runs/' + id + '/lines' + search);
-      await run.result;
-      console.log(url);
+      const working = setInterval(() => {}, 1_000);
+      console.log((await inspect(run, ${options})).url);
+      await run.result.catch(() => {});
+      clearInterval(working);
+      console.log('over');
     `;
     const args = ['--no-warnings', '--import', 'tsx', '--input-type=module', '-e', source];
-    return spawn(process.execPath, args, { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
+    const [printed] = (await once(child.stdout, 'data')) as [Buffer];
+    const link = printed.toString().trim();
+    const call = caller(link);
+    const [{ run }] = (await call('/api/runs')).body as [{ run: string }];
+    const { origin, search } = new URL(link);
+    // A viewer, whose connection stays open.
+    const lines = await fetch(`${origin}/api/runs/${run}/lines${search}`);
+    return { child, call, run, lines };
   }
 
-  it('ends with its run', async () => {
-    const child = inspecting('{}');
-    expect(await once(child, 'exit')).toEqual([0, null]);
+  it('ends with its run, whoever looks at it', async () => {
+    const { child, call, run, lines } = await inspecting('{}');
+    const exited = once(child, 'exit');
+    await call(`/api/runs/${run}/actions/cancel`, {});
+    expect(await exited).toEqual([0, null]);
+    // The last thing that its viewer heard.
+    expect(await lines.text()).toMatch(/"status":"canceled"\}\}\n\n/);
   });
 
   it('stays with keepOpen, to look at the run', async () => {
-    const child = inspecting('{ keepOpen: true }');
-    const [printed] = (await once(child.stdout as NonNullable<typeof child.stdout>, 'data')) as [Buffer];
-    const answered = await caller(printed.toString().trim())('/api/runs');
-    expect(answered.body).toMatchObject([{ job: 'words', status: 'finished' }]);
+    const { child, call, run } = await inspecting('{ keepOpen: true }');
+    const over = once(child.stdout, 'data');
+    await call(`/api/runs/${run}/actions/cancel`, {});
+    await over;
+    expect((await call('/api/runs')).body).toMatchObject([{ job: 'words', status: 'canceled' }]);
     expect(child.exitCode).toBe(null);
     child.kill();
     await once(child, 'exit');
