@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { type Environment, systemEnvironment } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
@@ -251,8 +252,10 @@ function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {
   throw new InvalidArgumentError('signal', given, 'an AbortSignal (`controller.signal`)');
 }
 
+/** An absolute path: the user's code may change the working directory. */
 function directory(option: string, given: string | undefined): string | undefined {
-  if (given === undefined || (typeof given === 'string' && given !== '' && !given.includes('\0'))) return given;
+  if (given === undefined) return undefined;
+  if (typeof given === 'string' && given !== '' && !given.includes('\0')) return resolve(given);
   throw new InvalidArgumentError(option, given, 'the path of a directory');
 }
 

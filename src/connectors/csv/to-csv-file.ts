@@ -54,13 +54,14 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     // At the beginning of a file, readers would take these for a `sep=` line or a byte order mark.
     quoted_match: [/^(?:sep=|\uFEFF)/i],
   };
+  const sink = partFileSink(path, {
+    kind: 'toCsvFile',
+    options: { columns, header, delimiter, compression: packingOf(path, options) },
+  });
   return {
-    ...partFileSink(path, {
-      kind: 'toCsvFile',
-      options: { columns, header, delimiter, compression: packingOf(path, options) },
-    }),
+    ...sink,
     open: async (context) => {
-      const file = await PartFile.open(path, context, options);
+      const file = await PartFile.open(sink.target.path, context, options);
       const cutter = new BatchCutter(atOnce);
       if (header) await file.append(stringify([columns], format));
       return {

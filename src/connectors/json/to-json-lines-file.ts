@@ -26,13 +26,14 @@ export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLines
   checkOptions('toJsonLinesFile', options, { int64: true, compression: true });
   if (options.int64 !== undefined) checkWord('int64', options.int64, ['number', 'string']);
   checkPackingOptions(options);
+  const sink = partFileSink(path, {
+    kind: 'toJsonLinesFile',
+    options: { int64: options.int64, compression: packingOf(path, options) },
+  });
   return {
-    ...partFileSink(path, {
-      kind: 'toJsonLinesFile',
-      options: { int64: options.int64, compression: packingOf(path, options) },
-    }),
+    ...sink,
     open: async (context) => {
-      const file = await PartFile.open(path, context, options);
+      const file = await PartFile.open(sink.target.path, context, options);
       return {
         write: (records) => appendTexts(toLines(records, file.path, options), (chunk) => file.append(chunk)),
         prepare: () => file.prepare(),

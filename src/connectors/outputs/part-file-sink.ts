@@ -1,20 +1,23 @@
 import { basename, resolve } from 'node:path';
 import type { ConnectorDefinition } from '../../operators/identity/step-declaration.ts';
-import type { Sink } from '../../operators/sink.ts';
+import type { Sink, SinkTarget } from '../../operators/sink.ts';
 import { commitPart, type PreparedPart } from './prepared-part.ts';
 
 /** The common part of all sinks of part files. `made` is the call without the path. */
 export function partFileSink(
   path: string,
   made: ConnectorDefinition,
-): Pick<Sink<never>, 'name' | 'target' | 'guarantee' | 'redo' | 'definition' | 'commitPrepared'> {
+): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'definition' | 'commitPrepared'> & {
+  readonly target: SinkTarget;
+} {
+  // Absolute, because the working directory may be another one later, and in another process.
+  const place = resolve(path);
   return {
     name: basename(path),
-    target: { kind: 'file', path },
+    target: { kind: 'file', path: place },
     guarantee: 'exactly-once',
     redo: 'replaces',
-    // Absolute, because another process may start in another directory.
-    definition: { ...made, options: { path: resolve(path), ...made.options } },
+    definition: { ...made, options: { path: place, ...made.options } },
     commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
   };
 }

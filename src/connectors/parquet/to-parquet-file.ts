@@ -49,14 +49,15 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
   checkInteger('rowGroupSize', rowGroupSize, 1, Number.MAX_SAFE_INTEGER);
   checkWord('compression', compression, Object.keys(codecs));
   const columns = options.columns === undefined ? undefined : typesOf(options.columns);
+  const sink = partFileSink(path, {
+    kind: 'toParquetFile',
+    options: { columns: options.columns, rowGroupSize, compression },
+  });
   return {
-    ...partFileSink(path, {
-      kind: 'toParquetFile',
-      options: { columns: options.columns, rowGroupSize, compression },
-    }),
+    ...sink,
     open: async (context) => {
       const library = await loadLibrary();
-      const file = await PartFile.open(path, context);
+      const file = await PartFile.open(sink.target.path, context);
       return new ParquetSinkWriter(
         library,
         file,

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Environment } from '../../environment.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
@@ -165,7 +165,7 @@ export function rememberingOf(
     );
   }
   const fn = callFunctionOf(description);
-  return [{ uid, version: versionOf(uid, description), directory, fn, options }];
+  return [{ uid, version: versionOf(uid, description), directory: resolve(directory), fn, options }];
 }
 
 /** What the answers of a function depend on: its version, or else a hash of its source text; and the declared inputs. */

@@ -99,7 +99,7 @@ export class DurableRun {
 
   /**
    * The run is over. Settles when the directory is safe and free.
-   * @throws EndNotRecordedError (as a rejection) for a job that has finished; JournalAccessError for one that has not
+   * @throws EndNotRecordedError (as a rejection) for a job that has finished
    */
   async close(): Promise<void> {
     this.#abort.abort();
@@ -107,8 +107,11 @@ export class DurableRun {
     try {
       await this.#journal?.compact();
     } catch (error) {
-      const hasFinished = this.#journal?.hasFinished === true;
-      throw hasFinished ? new EndNotRecordedError(this.#plan.name, toError(error)) : error;
+      const cause = toError(error);
+      if (this.#journal?.hasFinished === true) throw new EndNotRecordedError(this.#plan.name, cause);
+      // Why the job did not finish is what its caller has to know.
+      const { run, environment } = this.#options;
+      environment.logger.warn(`A power loss may cost the latest results: ${cause.message}`, { run });
     } finally {
       await this.#directory?.close();
     }

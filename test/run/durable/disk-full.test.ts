@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Job, type JobReceipt, jsonLinesFile, toJsonLinesFile } from '../../../src/index.ts';
+import { fromArray, Job, type JobReceipt, jsonLinesFile, noRestart, toJsonLinesFile } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
 let home: string;
@@ -63,6 +63,40 @@ const written = (): number[] =>
     )
     .map((line) => (JSON.parse(line) as { readonly id: number }).id)
     .sort((a, b) => a - b);
+
+it('a directory that is gone at the end fails the job with a JobFailedError, and not the close', async () => {
+  const job = Job.create('gone');
+  const toBug = (text: unknown): never => {
+    fs.rmSync(at('state'), { recursive: true });
+    throw new TypeError(`${JSON.stringify(text)} has no label`);
+  };
+  fs.writeFileSync(at('texts.jsonl'), lines.join(''));
+  job
+    .source('texts', jsonLinesFile(at('texts.jsonl')))
+    .map(toBug)
+    .sink('out', toJsonLinesFile(at('out.jsonl')));
+  const run = runStory(job, { stateDirectory: at('state'), restartBackoff: noRestart() });
+  await expect(run).rejects.toMatchObject({ code: 'JOB_FAILED', message: expect.stringContaining('has no label') });
+});
+
+it('a relative path means the same, whatever the working directory is later', async () => {
+  const before = process.cwd();
+  try {
+    process.chdir(home);
+    fs.mkdirSync('elsewhere');
+    const job = Job.create('wandering');
+    job
+      .source('numbers', fromArray([1, 2, 3]))
+      .mapAsync(async (n) => (process.chdir(at('elsewhere')), n), { uid: 'wander' })
+      .rebalance({ exchange: 'blocking' })
+      .sink('out', toJsonLinesFile('out.jsonl'));
+    await runStory(job, { stateDirectory: 'state' });
+    expect(fs.readdirSync(at('state')).sort()).toEqual(['answers', 'journal']);
+    expect(fs.readdirSync(at('elsewhere'))).toEqual([]);
+  } finally {
+    process.chdir(before);
+  }
+});
 
 describe('no space for the journal', () => {
   it.each([0, 1, 2])('at its write %i: the job fails and names the file; with space it continues', async (write) => {
