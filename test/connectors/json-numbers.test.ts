@@ -42,9 +42,7 @@ describe('numbers that a double holds as written', () => {
     fc.assert(
       fc.property(
         written.filter((text) => /[.e]/.test(text) && Number.isFinite(Number(text))),
-        (text) => {
-          expect(wideNumbersOf(text)).toEqual([]);
-        },
+        (text) => wideNumbersOf(text).length === 0,
       ),
       { numRuns: 2_000 },
     );
@@ -127,10 +125,11 @@ describe('numbers that a double does not hold', () => {
         const scale = zeros + String(digits).length;
         const exponent = /^[eE]/.test(after) ? Number(after.slice(1)) : 0;
         const difference = differenceInHalves(digits, scale - exponent);
-        if (Math.abs(difference) === 1) return;
+        if (Math.abs(difference) === 1) return true;
         const text = `0.${'0'.repeat(zeros)}${digits}${after}`;
+        // The counterexample says enough, and `expect` takes longer than the question.
         const found = wideNumbersOf(text).filter(({ start }) => start === 0);
-        expect([text, found.length]).toEqual([text, Math.abs(difference) < 1 ? 0 : 1]);
+        return found.length === (Math.abs(difference) < 1 ? 0 : 1);
       }),
       { numRuns: 20_000, seed: 20_261_128 },
     );
