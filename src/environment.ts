@@ -9,7 +9,8 @@ export interface Clock {
    * durations.
    */
   epochMs(): number;
-  setTimeout(callback: () => void, delayMs: number): unknown;
+  /** @param kind a `background` timer, for what only watches, does not keep the process alive. */
+  setTimeout(callback: () => void, delayMs: number, kind?: 'background'): unknown;
   clearTimeout(handle: unknown): void;
   /** Runs `callback` soon, after work that is already waiting (`setImmediate`). */
   setImmediate(callback: () => void): unknown;
@@ -82,7 +83,10 @@ export function systemEnvironment(overrides: EnvironmentOverrides = {}): Environ
     clock: {
       now: () => performance.now(),
       epochMs: () => Date.now(),
-      setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+      setTimeout: (callback, delayMs, kind) => {
+        const timer = setTimeout(callback, delayMs);
+        return kind === 'background' ? timer.unref() : timer;
+      },
       clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
       setImmediate: (callback) => setImmediate(callback),
     },

@@ -19,13 +19,17 @@ export class RunClock implements Clock {
     this.setImmediate = clock.setImmediate.bind(clock);
   }
 
-  setTimeout(callback: () => void, delayMs: number): unknown {
+  setTimeout(callback: () => void, delayMs: number, kind?: 'background'): unknown {
     const entry: { timer: unknown } = { timer: undefined };
     if (this.#isClosed) return entry;
-    entry.timer = this.#clock.setTimeout(() => {
-      this.#armed.delete(entry);
-      callback();
-    }, delayMs);
+    entry.timer = this.#clock.setTimeout(
+      () => {
+        this.#armed.delete(entry);
+        callback();
+      },
+      delayMs,
+      kind,
+    );
     this.#armed.add(entry);
     return entry;
   }

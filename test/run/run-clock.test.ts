@@ -1,5 +1,5 @@
 import { RunClock } from '../../src/run/run-clock.ts';
-import { collect, failoverStrategySetup, Job, range } from '../../src/index.ts';
+import { collect, failoverStrategySetup, Job, range, systemEnvironment } from '../../src/index.ts';
 import { faultPlan, VirtualClock, virtualEnvironment } from '../../src/testing/index.ts';
 
 describe('the clock of a run', () => {
@@ -14,6 +14,18 @@ describe('the clock of a run', () => {
     clock.clearTimeout(undefined);
     inner.advance(20);
     expect(log).toEqual(['immediate', 'timer at 15']);
+  });
+
+  it('does not keep the process alive by background timers', () => {
+    const clock = new RunClock(systemEnvironment().clock);
+    const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+    const before = timers();
+    clock.setTimeout(() => {}, 60_000, 'background');
+    expect(timers()).toBe(before);
+    clock.setTimeout(() => {}, 60_000);
+    expect(timers()).toBe(before + 1);
+    clock.close();
+    expect(timers()).toBe(before);
   });
 
   it('disarms its timers when it is closed, and arms none afterwards', () => {

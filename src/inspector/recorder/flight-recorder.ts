@@ -70,7 +70,7 @@ class FlightRecorder {
     this.#waitingLength += text.length;
     if (this.#waitingLength >= mostWaiting) this.#flush();
     else if (isUrgent(line)) this.#flushThisTurn();
-    else this.#timer ??= this.#inside.environment.clock.setTimeout(() => this.#flush(), latestMs);
+    else this.#timer ??= this.#inside.environment.clock.setTimeout(() => this.#flush(), latestMs, 'background');
   }
 
   /** What may be the last event before the process ends must not wait. */

@@ -85,7 +85,7 @@ export class Sampler {
     const beganMs = clock.now();
     this.sample();
     const tookMs = clock.now() - beganMs;
-    this.#timer = clock.setTimeout(() => this.#run(), Math.max(this.#everyMs, tookMs / mostLoad));
+    this.#timer = clock.setTimeout(() => this.#run(), Math.max(this.#everyMs, tookMs / mostLoad), 'background');
   }
 
   #vertices(atMs: number): VertexSample[] {
