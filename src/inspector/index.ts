@@ -8,5 +8,6 @@ export { readRecording } from './recorder/read-recording.ts';
 export { parseRecording, type ReadRecording } from './recording/recording-text.ts';
 export { RunPicture } from './recording/run-picture.ts';
 export type { RecordingLine } from './recording/recording-line.ts';
+export { decodeValue, shownTag, Unrecorded } from './recording/decode-value.ts';
 export type { Redact } from './recording/plain-value.ts';
 export { MissingPackageError, PortInUseError } from './inspector-errors.ts';

@@ -88,7 +88,7 @@ export function shownTag(tagged: Tagged): string {
 }
 
 /** Whether an encoded value is one that JSON cannot express. */
-export function isTagged(encoded: unknown): encoded is Tagged {
+function isTagged(encoded: unknown): encoded is Tagged {
   return typeof encoded === 'object' && encoded !== null && '$' in encoded && typeof encoded.$ === 'string';
 }
 

@@ -28,6 +28,14 @@ interface Tapped {
   value: StateValue | undefined;
   /** and as one text. */
   shown: string;
+  /** Whether it is among the changes of this turn, and among the ends. */
+  isChanged: boolean;
+  isEnding: boolean;
+}
+
+/** A snapshot, which has a value if it is a machine's. */
+interface Valued {
+  readonly value?: StateValue;
 }
 
 /** Errors after which it gives up. */
@@ -52,8 +60,9 @@ export class ActorTap {
   readonly #traces: ActorTraces;
   /** Changes of this turn. */
   #started: Tapped[] = [];
-  readonly #changed = new Set<Tapped>();
-  readonly #ending = new Set<Tapped>();
+  readonly #pathsByText = new Map<string, readonly string[]>();
+  #changed: Tapped[] = [];
+  #ending: Tapped[] = [];
   #traced: TraceLine[] = [];
   #isFlushDue = false;
   #focusedId: string | null = null;
@@ -77,7 +86,7 @@ export class ActorTap {
   /** Follows the actors from now on. Those that exist already are announced at once. */
   open(): void {
     if (this.#close !== undefined || this.#errors >= mostErrors) return;
-    this.#close = this.#options.inside.inspect((inspected) => this.#guard(() => this.#next(inspected)));
+    this.#close = this.#options.inside.inspect(this.#observe);
     this.#guard(() => {
       for (const tapped of this.#byRef.values()) {
         if (hasEnded(tapped.ref)) this.#end(tapped);
@@ -97,7 +106,7 @@ export class ActorTap {
 
   /** The run is over: no actor is left. */
   end(): void {
-    for (const tapped of this.#byRef.values()) this.#ending.add(tapped);
+    for (const tapped of this.#byRef.values()) this.#end(tapped);
     this.close();
   }
 
@@ -114,6 +123,16 @@ export class ActorTap {
     this.#guard(() => this.#announce());
   }
 
+  /** AT2. Called several times per event of an actor: no closure. */
+  readonly #observe = (inspected: InspectionEvent): void => {
+    if (this.#close === undefined) return;
+    try {
+      this.#next(inspected);
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
   #next(inspected: InspectionEvent): void {
     switch (inspected.type) {
       case '@xstate.actor':
@@ -122,8 +141,7 @@ export class ActorTap {
       case '@xstate.snapshot': {
         const tapped = this.#see(inspected.actorRef as AnyActorRef);
         if (tapped === undefined) break;
-        if (tapped.chart !== undefined && propertyOf(inspected.snapshot, 'value') !== tapped.value)
-          this.#change(tapped);
+        if (tapped.chart !== undefined && (inspected.snapshot as Valued).value !== tapped.value) this.#change(tapped);
         if (inspected.snapshot.status !== 'active') this.#end(tapped);
         break;
       }
@@ -146,22 +164,34 @@ export class ActorTap {
     if (ref._parent !== undefined) this.#see(ref._parent as AnyActorRef);
     const logic = propertyOf(ref, 'logic');
     const chart = isMachine(logic) ? this.#charts.nameOf(logic) : undefined;
-    const tapped: Tapped = { actor: this.#count++, ref, chart, value: undefined, shown: '' };
+    const tapped: Tapped = {
+      actor: this.#count++,
+      ref,
+      chart,
+      value: undefined,
+      shown: '',
+      isChanged: false,
+      isEnding: false,
+    };
     this.#byRef.set(ref, tapped);
     if (ref.id === this.#focusedId) this.#traces.add(ref);
     this.#started.push(tapped);
-    if (chart !== undefined) this.#changed.add(tapped);
+    if (chart !== undefined) this.#change(tapped);
     this.#flushLater();
     return tapped;
   }
 
   #change(tapped: Tapped): void {
-    this.#changed.add(tapped);
+    if (tapped.isChanged) return;
+    tapped.isChanged = true;
+    this.#changed.push(tapped);
     this.#flushLater();
   }
 
   #end(tapped: Tapped): void {
-    this.#ending.add(tapped);
+    if (tapped.isEnding) return;
+    tapped.isEnding = true;
+    this.#ending.push(tapped);
     this.#flushLater();
   }
 
@@ -173,31 +203,40 @@ export class ActorTap {
     });
     const states: [number, readonly string[]][] = [];
     for (const tapped of this.#changed) {
+      tapped.isChanged = false;
       // Without a value it could not begin: its initial context threw.
-      const value = propertyOf(tapped.ref.getSnapshot(), 'value') as StateValue | undefined;
+      const value = (tapped.ref.getSnapshot() as Valued).value;
       if (value === undefined) continue;
       tapped.value = value;
       const paths = statePaths(value);
-      const shown = paths.join('\n');
+      const shown = paths.length === 1 ? (paths[0] as string) : paths.join('\n');
       if (shown === tapped.shown) continue;
       tapped.shown = shown;
-      states.push([tapped.actor, paths]);
+      states.push([tapped.actor, this.#shared(shown, paths)]);
     }
-    const stopped = Array.from(this.#ending, ({ actor }) => actor);
+    const stopped = this.#ending.map(({ actor }) => actor);
     for (const { ref } of this.#ending) {
       this.#byRef.delete(ref);
       this.#stopped.add(ref);
       this.#traces.remove(ref);
     }
     this.#started = [];
-    this.#changed.clear();
-    this.#ending.clear();
+    this.#changed = [];
+    this.#ending = [];
     if (started.length + states.length + stopped.length > 0) {
       emit({ type: 'actors', atMs: this.#nowMs(), started, states, stopped });
     }
     const traced = this.#traced;
     this.#traced = [];
     for (const line of traced) emit(line);
+  }
+
+  /** The same paths as one array: thousands of actors are in the same state. */
+  #shared(shown: string, paths: readonly string[]): readonly string[] {
+    const known = this.#pathsByText.get(shown);
+    if (known !== undefined) return known;
+    this.#pathsByText.set(shown, paths);
+    return paths;
   }
 
   #flushLater(): void {
@@ -218,11 +257,15 @@ export class ActorTap {
     try {
       work();
     } catch (error) {
-      if (++this.#errors < mostErrors) return;
-      this.#close?.();
-      this.#close = undefined;
-      this.#options.inside.observerFailed('inspector', toError(error));
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    if (++this.#errors < mostErrors) return;
+    this.#close?.();
+    this.#close = undefined;
+    this.#options.inside.observerFailed('inspector', toError(error));
   }
 }
 
