@@ -133,10 +133,12 @@ function watchedBy(run: JobRun, parts: WatchedParts): (event: JobEvent) => void 
 function durableRun(
   plan: JobPlan,
   shape: JobShape,
-  { stateDirectory, ...options }: ResolvedRunOptions & { readonly run: RunId },
+  options: ResolvedRunOptions & { readonly run: RunId; readonly durableStore: DurableStore | undefined },
   failed: (cause: Error) => void,
 ): DurableRun | undefined {
-  return stateDirectory === undefined ? undefined : new DurableRun(plan, shape, { ...options, stateDirectory }, failed);
+  const { stateDirectory, durableStore } = options;
+  if (stateDirectory === undefined || durableStore === undefined) return undefined;
+  return new DurableRun(plan, shape, { ...options, stateDirectory, durableStore }, failed);
 }
 
 /** Takes over what an earlier run has finished. */

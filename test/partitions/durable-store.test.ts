@@ -82,6 +82,19 @@ describe('results that outlive their process', () => {
     await store.dispose();
   });
 
+  it('are there or not, and what tells so is read once', async () => {
+    const stored = await storedBefore();
+    const store = storeOf(second);
+    expect(store.has({ ...stored, attempt: 7 as AttemptNumber })).toBe(false);
+    expect(store.has(stored)).toBe(true);
+    for (const name of readdirSync(join(directory, first))) {
+      if (name.endsWith('.index')) rmSync(join(directory, first, name));
+    }
+    expect(await recordsOf(partition(store, 0, store.adopt(stored)), 2)).toEqual([{ name: 'a' }]);
+    expect(() => store.adopt(stored)).toThrow(/ENOENT/);
+    await store.dispose();
+  });
+
   it('are compared with what the next attempt of their producer writes', async () => {
     const stored = await storedBefore();
     const store = storeOf(second);

@@ -8,7 +8,7 @@ import type { Sink } from '../../operators/sink.ts';
 import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts';
 import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
-import { readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
+import { isStored, readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
 import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
@@ -82,7 +82,10 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
   const shape = jobShape(plan);
   const books = readBooks(stateDirectory);
   const context = { environment, signal: new AbortController().signal };
-  const decision = await decideResume({ plan, shape, stateDirectory, books, resume, rerun, context });
+  const decision = await decideResume({
+    ...{ plan, shape, stateDirectory, books, resume, rerun, context },
+    isStored: (stored) => isStored(stateDirectory, stored),
+  });
   const { earlier, comparison, sources } = decision;
   const [reused, running] = tasksOf(shape, decision);
   const inUse = stateDirectoryInUse(stateDirectory);

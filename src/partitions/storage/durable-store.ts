@@ -32,6 +32,8 @@ export class DurableStore implements DurableSpillStore {
   readonly #files = new Set<StoredFile>();
   /** The directories of this run and of those whose results it adopted, once they are made. */
   readonly #directories = new Map<string, Promise<string>>();
+  /** By path: indexes that were read to see what is there, until their results are adopted. */
+  readonly #indexes = new Map<string, StoredIndex>();
   /** Ending: results are released with their executors, and their files stay. */
   #state: 'open' | 'ending' | 'finished' = 'open';
 
@@ -43,8 +45,20 @@ export class DurableStore implements DurableSpillStore {
     return this.#open(id, this.#options.run);
   }
 
+  /** Whether the files of an earlier run's result are there, complete in length. */
+  has(stored: StoredResult): boolean {
+    try {
+      this.#indexes.set(indexPath(this.#options.directory, stored), readStoredIndex(this.#options.directory, stored));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   adopt(stored: StoredResult): { readonly file: DurableFile; readonly index: StoredIndex } {
-    const index = readStoredIndex(this.#options.directory, stored);
+    const path = indexPath(this.#options.directory, stored);
+    const index = this.#indexes.get(path) ?? readStoredIndex(this.#options.directory, stored);
+    this.#indexes.delete(path);
     return { file: this.#open(stored, stored.run, index.segments), index };
   }
 
@@ -206,9 +220,8 @@ function indexName(id: Pick<ResultPartitionId, 'partition' | 'attempt'>): string
   return `${resultFileName(id)}.index`;
 }
 
-/** The names of all files of a stored result. */
-export function storedFileNames(stored: StoredResult, { segments }: Pick<StoredIndex, 'segments'>): string[] {
-  return [indexName(stored), ...segments.map((_, number) => segmentName(stored, number))];
+function indexPath(directory: string, stored: StoredResult): string {
+  return join(directory, stored.run, indexName(stored));
 }
 
 /**
@@ -217,7 +230,7 @@ export function storedFileNames(stored: StoredResult, { segments }: Pick<StoredI
  */
 export function readStoredIndex(directory: string, stored: StoredResult): StoredIndex {
   const place = join(directory, stored.run);
-  const index = decodeIndex(readFileSync(join(place, indexName(stored))));
+  const index = decodeIndex(readFileSync(indexPath(directory, stored)));
   for (const [number, bytes] of index.segments.entries()) {
     const name = segmentName(stored, number);
     const { size } = statSync(join(place, name));

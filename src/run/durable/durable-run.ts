@@ -5,6 +5,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
@@ -18,6 +19,8 @@ import { StateDirectory } from './state-directory.ts';
 export interface DurableRunOptions {
   readonly run: RunId;
   readonly stateDirectory: string;
+  /** The results in it. */
+  readonly durableStore: Pick<DurableStore, 'has'>;
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly environment: Environment;
@@ -118,10 +121,11 @@ export class DurableRun {
   }
 
   async #beginIn(directory: StateDirectory): Promise<Beginning> {
-    const { run, environment, stateDirectory, resume, rerun } = this.#options;
+    const { run, environment, stateDirectory, durableStore, resume, rerun } = this.#options;
     const { clock } = environment;
     const decision = await decideResume({
       ...{ plan: this.#plan, shape: this.#shape, stateDirectory, books: directory.earlier, resume, rerun },
+      isStored: (stored) => durableStore.has(stored),
       context: { environment, signal: this.#abort.signal },
     });
     if (decision.refusal !== undefined) throw decision.refusal;

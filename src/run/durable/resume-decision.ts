@@ -4,6 +4,7 @@ import { compareIdentities } from '../../journal/identity/compare-identities.ts'
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { StoredResult } from '../../journal/stored-result.ts';
 import type { VertexProgram } from '../../operators/operator-description.ts';
 import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { SourcePlanContext } from '../../operators/source.ts';
@@ -13,7 +14,6 @@ import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
 import { EarlierSources } from './earlier-sources.ts';
 import { planResume, type ResumePlan } from './resume-plan.ts';
-import { isStored } from './state-directory.ts';
 
 /** A job that is about to run with a state directory. */
 export interface ResumeQuestion {
@@ -22,6 +22,8 @@ export interface ResumeQuestion {
   readonly stateDirectory: string;
   /** What earlier runs left there. */
   readonly books: RunBooks | undefined;
+  /** Whether the files of a stored result are there. */
+  readonly isStored: (stored: StoredResult) => boolean;
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly context: Pick<SourcePlanContext, 'environment' | 'signal'>;
@@ -44,7 +46,7 @@ export interface ResumeDecision extends ResumePlan {
  * @throws FileAccessError and other errors of sources that plan what they read (as a rejection)
  */
 export async function decideResume(question: ResumeQuestion): Promise<ResumeDecision> {
-  const { plan, shape, stateDirectory, books, resume, rerun } = question;
+  const { plan, shape, books, isStored, resume, rerun } = question;
   const identity = jobIdentity(plan);
   const earlier = resume === 'never' ? undefined : books;
   const comparison = earlier && compareIdentities(earlier.identity, identity);
@@ -56,7 +58,7 @@ export async function decideResume(question: ResumeQuestion): Promise<ResumeDeci
       ? { restored: new Map(), rerun: [] }
       : planResume(shape, {
           ...{ ...before, reasons, isPartThere: existsSync },
-          isReadable: (stored) => isStored(stateDirectory, stored),
+          isReadable: isStored,
         });
   const refusal = refusalOf(question, earlier) ?? committedOutput(plan, resumed);
   return { ...resumed, earlier, comparison, identity, sources, refusal };

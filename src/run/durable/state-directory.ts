@@ -10,8 +10,9 @@ import { RunBooks } from '../../journal/run/run-books.ts';
 import { decodeEntry, runJournalFormat } from '../../journal/run/run-entry-codec.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
 import { type ClaimHolder, PathClaim } from '../../partitions/claims/path-claim.ts';
-import { readStoredIndex, storedFileNames } from '../../partitions/storage/durable-store.ts';
+import { readStoredIndex } from '../../partitions/storage/durable-store.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
+import { resultFileName } from '../../partitions/storage/segment-header.ts';
 
 /** The claim of its owner is beside this name. */
 const claimName = 'owner';
@@ -80,13 +81,13 @@ export class StateDirectory {
     const keptByRun = new Map<string, Set<string>>();
     for (const result of stored) {
       const kept = keptByRun.get(result.run) ?? new Set<string>();
-      keptByRun.set(result.run, kept);
-      for (const name of storedFileNames(result, readStoredIndex(results, result))) kept.add(name);
+      keptByRun.set(result.run, kept.add(resultFileName(result)));
     }
     for (const run of namesIn(results)) {
       const [directory, kept] = [join(results, run), keptByRun.get(run)];
+      const isLeft = (name: string): boolean => kept?.has(name.split('.', 1)[0] as string) !== true;
       if (kept === undefined) rmSync(directory, { recursive: true, force: true });
-      else for (const name of namesIn(directory)) if (!kept.has(name)) rmSync(join(directory, name), { force: true });
+      else for (const name of namesIn(directory).filter(isLeft)) rmSync(join(directory, name), { force: true });
     }
   }
 
