@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type AsyncMapOptions, collect, Job, range, systemEnvironment } from 'kintsugi';
 import { openLog } from '../src/journal/journal-log.ts';
 import { AnswerStore } from '../src/operators/answers/answer-store.ts';
@@ -34,14 +35,17 @@ async function calls(remember: AsyncMapOptions<number>['remember']): Promise<voi
 }
 
 async function callRow(effort: number): Promise<BenchRow> {
-  return compare({
-    name: 'remember: 4 000 calls of 1 ms, beside the same without',
-    ours: () => inDirectory((directory) => calls({ directory })),
-    baseline: () => calls(false),
-    goal: { atLeast: 0.95 },
-    rounds: 9,
-    warmUp: 2,
-    effort,
+  return inDirectory((directory) => {
+    let round = 0;
+    return compare({
+      name: 'remember: 4 000 calls of 1 ms, beside the same without',
+      ours: () => calls({ directory: join(directory, `${round++}`) }),
+      baseline: () => calls(false),
+      goal: { atLeast: 0.95 },
+      rounds: 9,
+      warmUp: 2,
+      effort,
+    });
   });
 }
 
@@ -95,9 +99,14 @@ async function lookupRows(effort: number): Promise<BenchRow[]> {
       });
     const memoryOf = (store: AnswerStore): OperatorAnswers => new OperatorAnswers({ ...options, store });
     writeAnswers(storage, memoryOf(await open()));
-    const startMs = performance.now();
+    const openings: number[] = [];
+    for (let opening = 0; opening < 3; opening++) {
+      const startMs = performance.now();
+      const opened = await open();
+      openings.push(performance.now() - startMs);
+      await opened.close();
+    }
     const store = await open();
-    const openMs = performance.now() - startMs;
     const memory = memoryOf(store);
     const rounds = Math.max(3, Math.round(7 * effort));
     const lookups = 100_000;
@@ -119,7 +128,7 @@ async function lookupRows(effort: number): Promise<BenchRow[]> {
         measured((index) => textOf((index * 7_919) % answerCount)),
       ),
       reading('remember: index in memory, per answer', 'bytes', [store.indexBytes / store.count]),
-      reading('remember: opening 1 M answers', 'ms', [openMs]),
+      reading('remember: opening 1 M answers', 'ms', openings, { atMost: 2_000 }),
     ];
   });
 }

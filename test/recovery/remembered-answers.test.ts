@@ -221,3 +221,45 @@ describe('stateDirectory', () => {
     );
   });
 });
+
+describe('the keys of the next records', () => {
+  /** Six calls, one at a time, and what happened in which order; the key of record 4 cannot be told. */
+  async function traced(): Promise<{ readonly events: readonly string[]; readonly answers: readonly unknown[] }> {
+    const { environment } = new Service();
+    const events: string[] = [];
+    const out = collect<number>();
+    const job = Job.create('keys');
+    const key = (n: number): string => {
+      events.push(`key ${n}`);
+      if (n === 4) throw new Error('no key');
+      return `${n}`;
+    };
+    const call = async (n: number): Promise<number> => {
+      events.push(`call ${n}`);
+      await new Promise<void>((resolve) => environment.clock.setTimeout(resolve, 10));
+      events.push(`answer ${n}`);
+      return n;
+    };
+    job
+      .source('numbers', fromArray([0, 1, 2, 3, 4, 5]))
+      .mapAsync(call, {
+        ...{ uid: 'call', concurrency: 1, version: 1, onError: 'skip', maxErrors: 1 },
+        remember: { directory: newDirectory(), key },
+      })
+      .sink('out', out);
+    await environment.drive(job.run({ environment }).result);
+    return { events, answers: out.records };
+  }
+
+  it('are asked for while calls are in flight, and once', async () => {
+    const { events } = await traced();
+    expect(events.indexOf('key 2')).toBeLessThan(events.indexOf('answer 1'));
+    expect(events.filter((event) => event === 'key 2')).toHaveLength(1);
+  });
+
+  it('fail their own record alone, in its turn', async () => {
+    const { events, answers } = await traced();
+    expect(answers).toEqual([0, 1, 2, 3, 5]);
+    expect(events.filter((event) => event.startsWith('call'))).toEqual([0, 1, 2, 3, 5].map((n) => `call ${n}`));
+  });
+});

@@ -10,13 +10,13 @@ import {
   type CallListener,
   type Calls,
   failedRecord,
-  newEntry,
   takeAnswered,
   waitThen,
   withdraw,
 } from './call-entry.ts';
 import { callFunctionOf, DirectCalls } from './direct-calls.ts';
-import { RememberedCalls } from './remembered-calls.ts';
+import { RecordQueue } from './record-queue.ts';
+import { RememberedCalls } from '../answers/remembered-calls.ts';
 import { callsOf, snapshotOfCalls } from './calls-state.ts';
 import { type ResolvedAsyncMapOptions, resolveAsyncMapOptions } from './async-map-options.ts';
 import type { CallLimiter } from '../call-limiter.ts';
@@ -59,8 +59,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #cutter: BatchCutter;
   readonly #deadlines: CallDeadlines;
   /** Records not yet begun. */
-  #records: Batch = [];
-  #begun = 0;
+  readonly #waiting = new RecordQueue();
   /** Ordered: all entries begun but not polled, in order. Unordered: the answered entries. */
   #entries: CallEntry[] = [];
   /** Begun but not answered. */
@@ -73,8 +72,6 @@ export class AsyncMapStage implements OperatorStage {
   /** undefined: an error fails the stage. */
   readonly #rejections: StageContext['rejections'];
   readonly #lineage: Lineage | undefined;
-  /** Number of records before the current batch; negative if that batch was restored. */
-  #pushed = 0;
   /** Calls of the restored state, to be made again. */
   #restored: CallEntry[] = [];
   /** Number of results that the restored state will yield. */
@@ -100,13 +97,11 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   get isAccepting(): boolean {
-    return this.#begun === this.#records.length;
+    return this.#waiting.isEmpty;
   }
 
   push(records: Batch): void {
-    this.#pushed += this.#records.length;
-    this.#records = records;
-    this.#begun = 0;
+    this.#waiting.push(records);
     this.#begin();
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -122,6 +117,9 @@ export class AsyncMapStage implements OperatorStage {
     const numbers = this.#lineage && taken.map(({ number }) => number);
     if (numbers !== undefined) this.#lineage?.note(numbers.length, numbers);
     this.#begin();
+    const { prepare } = this.#calls;
+    // Nothing waits for it now; later, calls that could begin would.
+    if (prepare !== undefined) this.#waiting.prepare(this.#options.concurrency, prepare);
     return results;
   }
 
@@ -145,13 +143,12 @@ export class AsyncMapStage implements OperatorStage {
   snapshot(): StateSnapshot<CallsState> {
     const { ordered } = this.#options;
     const held = ordered ? this.#entries : [...this.#entries, ...this.#open];
-    return snapshotOfCalls(this.#name, held, this.#records.slice(this.#begun), this.#isOver);
+    return snapshotOfCalls(this.#name, held, this.#waiting.records, this.#isOver);
   }
 
   restore(state: StageState): void {
     const { held, waiting } = callsOf(state, this.#context.freezesRecords === true);
-    this.#records = waiting;
-    this.#pushed = -waiting.length;
+    this.#waiting.restore(waiting);
     this.#restoredCount = held.length + waiting.length;
     this.#restored = held.filter(({ isAnswered }) => !isAnswered);
     for (const entry of this.#restored) this.#open.add(entry);
@@ -167,9 +164,8 @@ export class AsyncMapStage implements OperatorStage {
     const calls = [...this.#open].map(({ call }) => call);
     this.#open.clear();
     this.#entries = [];
-    this.#records = [];
+    this.#waiting.clear();
     this.#restored = [];
-    this.#begun = 0;
     for (const call of calls) call?.abandon();
   }
 
@@ -210,7 +206,7 @@ export class AsyncMapStage implements OperatorStage {
 
   #mayTakeAnother(): boolean {
     if (this.#restored.length > 0) return true;
-    if (this.#begun === this.#records.length) return false;
+    if (this.#waiting.isEmpty) return false;
     const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#open.size;
     return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
   }
@@ -218,8 +214,7 @@ export class AsyncMapStage implements OperatorStage {
   #nextEntry(): CallEntry {
     const restored = this.#restored.shift();
     if (restored !== undefined) return restored;
-    const number = this.#pushed + this.#begun;
-    const entry = newEntry(this.#records[this.#begun++], number < 0 ? undefined : number);
+    const entry = this.#waiting.next();
     this.#rejections?.noteRecord(this.#operator);
     this.#open.add(entry);
     if (this.#options.ordered) this.#entries.push(entry);

@@ -9,6 +9,8 @@ export type CallListener = (entry: CallEntry, call: CallUnderWay, outcome: CallO
 export interface Calls {
   /** Makes the call for a record: its outcome, if it is known at once; else `listener` hears it. */
   call(entry: CallEntry, listener: CallListener): CallUnderWay | CallOutcome;
+  /** Does for a record what can be done before its call may begin. Absent: nothing can. */
+  readonly prepare?: (entry: CallEntry) => void;
   /** Whether a call for this record is in flight already, and is shared. Absent: none ever is. */
   isInFlight?(entry: CallEntry): boolean;
   /** The remembered outcome for a record; undefined if there is none. @throws what the user's key function throws */

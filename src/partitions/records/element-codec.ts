@@ -3,6 +3,7 @@ import { Packr } from 'msgpackr';
 import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { CheckpointId } from '../../ids.ts';
+import { crc32 as crc32OfFew } from '../../journal/crc32.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
 import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';
@@ -25,6 +26,9 @@ export interface ElementPlace {
 }
 
 const beginning: ElementPlace = { subpartition: 0, sequence: 0 };
+
+/** Below this length, a call of native code costs more than the checksum. */
+const fewBytes = 256;
 
 /** The formats of a payload: plain records, escaped records if msgpack would change them, a mark, or records by column. */
 const formats = { plain: 0, escaped: 1, mark: 2, columns: 3 } as const;
@@ -49,15 +53,23 @@ export function encodeElement(element: WrittenElement, at: ElementPlace = beginn
 
 function frameOf(payload: Uint8Array, format: number, count: number, at: ElementPlace): Uint8Array {
   const frame = new Uint8Array(frameHeaderBytes + payload.length);
-  const header = new DataView(frame.buffer, 0, frameHeaderBytes);
-  header.setUint32(place.length, payload.length, true);
-  header.setUint32(place.count, count, true);
-  header.setUint32(place.subpartition, at.subpartition, true);
-  header.setBigUint64(place.sequence, BigInt(at.sequence), true);
-  header.setUint8(place.format, format);
+  putWord(frame, place.length, payload.length);
+  putWord(frame, place.count, count);
+  putWord(frame, place.subpartition, at.subpartition);
+  putWord(frame, place.sequence, at.sequence);
+  putWord(frame, place.sequence + 4, at.sequence / 2 ** 32);
+  frame[place.format] = format;
   frame.set(payload, frameHeaderBytes);
-  header.setUint32(place.checksum, checksumOf(frame), true);
+  putWord(frame, place.checksum, checksumOf(frame));
   return frame;
+}
+
+/** The lower 32 bits of a number. Most frames are small, and a `DataView` for each costs more than the rest. */
+function putWord(frame: Uint8Array, at: number, word: number): void {
+  frame[at] = word;
+  frame[at + 1] = word >>> 8;
+  frame[at + 2] = word >>> 16;
+  frame[at + 3] = word >>> 24;
 }
 
 /** The checksum in a frame. */
@@ -155,8 +167,9 @@ function assertPlace(found: ElementPlace, expected: ElementPlace): void {
   );
 }
 
+/** Of everything after the checksum. */
 function checksumOf(frame: Uint8Array): number {
-  return crc32(frame.subarray(place.length));
+  return frame.length < fewBytes ? crc32OfFew(frame, 0, place.length) : crc32(frame.subarray(place.length));
 }
 
 function hex(checksum: number): string {

@@ -1,12 +1,5 @@
-import type {
-  AnswerMemory,
-  AwaitedCall,
-  CallAsker,
-  CallCounts,
-  CallIdentity,
-  CallOutcome,
-} from '../answers/answer-memory.ts';
-import type { CallEntry, CallListener, Calls, CallUnderWay } from './call-entry.ts';
+import type { AnswerMemory, AwaitedCall, CallAsker, CallCounts, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { CallEntry, CallListener, Calls, CallUnderWay } from '../calls/call-entry.ts';
 
 /** The calls of one subtask of an operator that remembers its answers. */
 export class RememberedCalls implements Calls {
@@ -20,6 +13,15 @@ export class RememberedCalls implements Calls {
   get counts(): CallCounts {
     return { ...this.#counts };
   }
+
+  /** Identifies a record. */
+  readonly prepare = (entry: CallEntry): void => {
+    try {
+      this.#identityOf(entry);
+    } catch {
+      // The record is asked again in its turn, and fails then.
+    }
+  };
 
   /** The remembered outcome for a record; undefined if there is none. @throws what its key function throws */
   recall(entry: CallEntry): CallOutcome | undefined {
