@@ -74,8 +74,9 @@ export class AnswerSegment {
         continue;
       }
       const record = readAnswerRecord(item.payload);
-      if (record?.kind === 'answer') yield { ...record, offset: item.offset, payload: item.payload };
-      else if (record?.kind === 'begun' || record?.kind === 'ended') yield record;
+      if (record?.kind === 'answer') {
+        yield { kind: 'answer', head: record.head, offset: item.offset, payload: item.payload };
+      } else if (record?.kind === 'begun' || record?.kind === 'ended') yield record;
       else if (record?.kind === 'origin') this.#originByNumber.set(record.number, record.origin);
       else if (record?.kind === 'owner') this.#owner = decodeOwner(record.note);
       else if (record?.kind === 'end') this.#hasEnded = true;
