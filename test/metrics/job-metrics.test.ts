@@ -19,12 +19,22 @@ function sumsJob(name = 'sums'): Job {
   return job;
 }
 
-/** A watched run on virtual time. */
-function watched(job: Job, options: JobRunOptions & { readonly failures?: number } = {}, metrics = jobMetrics()) {
-  const { failures = 0, ...runOptions } = options;
+interface Watched extends JobRunOptions {
+  /** How often the first task of `sums` fails, and at which of its batches, from 0. */
+  readonly failures?: number;
+  readonly atBatch?: number;
+}
+
+/** A watched run on virtual time. Its metrics are read at every batch before it fails. */
+function watched(job: Job, options: Watched = {}, metrics = jobMetrics()) {
+  const { failures = 0, atBatch = 0, ...runOptions } = options;
   const faults = faultPlan();
   if (failures > 0) {
-    faults.fail('task.batch', { when: ({ vertex, subtask }) => vertex === 'sums' && subtask === 0, times: failures });
+    const isFirstSum = ({ vertex, subtask }: Readonly<Record<string, unknown>>): boolean => {
+      if (faults.fired() === 0) metrics.toPrometheus();
+      return vertex === 'sums' && subtask === 0;
+    };
+    faults.fail('task.batch', { when: isFirstSum, skip: atBatch, times: failures });
   }
   const environment = virtualEnvironment({ faults });
   const restartBackoff = fixedDelay({ maxAttempts: 3, delayMs: 400 });
@@ -51,9 +61,12 @@ describe('the metrics of a run', () => {
     expect(valueOf(text, 'kintsugi_runs_ended_total', { outcome: 'finished' })).toBe(1);
   });
 
-  it('agree with the receipt, whenever they are read', async () => {
-    const { metrics, environment, run } = watched(sumsJob(), { failures: 1 });
-    run.events$.subscribe(() => metrics.toPrometheus());
+  it.each([
+    ['at every event', true],
+    ['only before the failure', false],
+  ])('agree with the receipt, also if they are read %s', async (_, isReadAtEvents) => {
+    const { metrics, environment, run } = watched(sumsJob(), { failures: 1, atBatch: 3 });
+    if (isReadAtEvents) run.events$.subscribe(() => metrics.toPrometheus());
     await environment.drive(run.result);
     const text = metrics.toPrometheus();
     const { movedByVertex, failovers } = run.receipt();
