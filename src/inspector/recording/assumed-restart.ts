@@ -1,32 +1,21 @@
-import { AssumedFailures } from '../../api/explain/assumed-failures.ts';
-import type { RestartScope } from '../../api/explain/restart-scope.ts';
-import type { RecoveryView } from '../../failover/restart-proposal.ts';
+import { type RestartScope, restartScope } from '../../api/explain/restart-scope.ts';
+import { type RecoveryView, smallestRestart } from '../../failover/restart-proposal.ts';
 import { ReproducibleRegions } from '../../graph/reproducibility.ts';
-import type { AttemptNumber } from '../../ids.ts';
+import type { ExecutionVertexId } from '../../ids.ts';
 import { ResultStates } from './result-states.ts';
 import type { RunPicture } from './run-picture.ts';
 
 /**
- * What would restart if a task failed now, by the engine's default rule and as far as the recording tells which results
- * can be read. O(tasks)
+ * What would restart if some tasks failed now, by the engine's default rule and as far as the recording tells which
+ * results can be read. O(tasks)
  *
- * @param name a task (`map-1[2]`), or a vertex or operator for all its tasks at once
- * @throws InvalidArgumentError for an unknown name.
+ * @param name of the task, or of the vertex whose tasks they are
  */
-export function assumedRestart(picture: RunPicture, name: string): RestartScope {
-  const { run, shape, attempts } = picture;
-  const { jobGraph } = shape.graph;
+export function assumedRestart(picture: RunPicture, name: string, tasks: Iterable<ExecutionVertexId>): RestartScope {
   const view = recoveryView(picture);
-  return new AssumedFailures(
-    { name: run.job, jobGraph, chains: run.vertices.map(({ chain }) => chain) },
-    view,
-    undefined,
-    {
-      attemptOf: (vertex) => Math.max(0, attempts.attempt.at(attempts.latestOf(vertex)) || 0) as AttemptNumber,
-      isWaiting: view.isWaiting.bind(view),
-      why: undefined,
-    },
-  ).whatRestarts(name);
+  const failedRegions = new Set(Array.from(tasks, (task) => view.regions.regionOf(task)));
+  const restart = smallestRestart(failedRegions, view);
+  return restartScope(view, { ...restart, name, failedRegions, isWaiting: view.isWaiting.bind(view) });
 }
 
 /** A recorded run as recovery sees it. */

@@ -1,6 +1,7 @@
 import { graphModel } from '../../../src/inspector/page/graph/graph-model.ts';
 import { type Box, layOut, pathThrough } from '../../../src/inspector/page/graph/graph-layout.ts';
 import { restartPreview, restartsIn } from '../../../src/inspector/page/graph/restart-preview.ts';
+import type { ExecutionVertexId } from '../../../src/ids.ts';
 import { assumedRestart } from '../../../src/inspector/recording/assumed-restart.ts';
 import { recordedShape } from '../../../src/inspector/recording/recorded-shape.ts';
 import type { RunLine } from '../../../src/inspector/recording/recording-line.ts';
@@ -95,6 +96,14 @@ describe('the drawn graph', () => {
 });
 
 describe('what would restart', () => {
+  /** If a task, or all tasks of a vertex, failed. */
+  function ifFailed(picture: RunPicture, name: string): ReturnType<typeof assumedRestart> {
+    const { graph } = picture.shape;
+    const all = Array.from({ length: graph.vertexCount }, (_, task) => task as ExecutionVertexId);
+    const tasks = all.filter((task) => graph.nameOf(task) === name || graph.jobVertexOf(task).id === name);
+    return assumedRestart(picture, name, tasks);
+  }
+
   /** A run in which every task runs, but for `finished` ones, whose regions have finished. */
   function running(line: RunLine, finished: readonly number[] = []): RunPicture {
     const picture = new RunPicture(line);
@@ -115,7 +124,7 @@ describe('what would restart', () => {
     ['log[0]', [0, 1, 2, 3], ['log 0-1'], ['parse→log 2']],
     ['write', [0, 1, 2, 3], ['sum 0-3', 'write 0-3'], ['parse→sum 2']],
   ])('if %s failed: by the rules of the engine, and by what is finished', (failed, finished, tasks, reused) => {
-    const scope = assumedRestart(running(fork, finished), failed);
+    const scope = ifFailed(running(fork, finished), failed);
     expect(
       scope.tasks.map(
         ({ vertex, subtasks }) => `${vertex} ${subtasks.map(({ start, end }) => `${start}-${end}`).join(' ')}`,
@@ -128,14 +137,14 @@ describe('what would restart', () => {
     const picture = running(fork, [0, 1, 2, 3]);
     const cause = new Error('damaged');
     picture.next(eventLine({ type: 'partition.lost', atMs: 1, partition: 'parse[1]→log', cause, location: undefined }));
-    expect(assumedRestart(picture, 'log[0]').tasks.map(({ vertex }) => vertex)).toContain('parse');
-    expect(assumedRestart(picture, 'log[0]').taskCount).toBe(11);
+    expect(ifFailed(picture, 'log[0]').tasks.map(({ vertex }) => vertex)).toContain('parse');
+    expect(ifFailed(picture, 'log[0]').taskCount).toBe(11);
   });
 
   it('is shown by box and edge', () => {
     const line = pointwise(fork);
     const picture = running(line, [0, 1, 2, 3]);
-    const scope = assumedRestart(picture, 'sum[1]');
+    const scope = ifFailed(picture, 'sum[1]');
     const model = graphModel(picture.shape);
     const preview = restartPreview(scope, model, picture.shape);
     expect(preview.restartingOf).toEqual([0, 0, 1, 0, 1]);

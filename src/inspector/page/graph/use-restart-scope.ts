@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { RestartScope } from '../../../api/explain/restart-scope.ts';
+import type { ExecutionVertexId } from '../../../ids.ts';
 import { assumedRestart } from '../../recording/assumed-restart.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import type { Selection } from '../store/page-store.ts';
@@ -13,7 +14,15 @@ export interface RestartAnswer {
 
 /** The name that a selection has in the engine: of a task, or of all tasks of a vertex. */
 function nameOfSelection({ shape }: RunPicture, { jobVertex, task }: Selection): string {
-  return task === undefined ? (shape.graph.jobGraph.vertices[jobVertex]?.id ?? '') : shape.graph.nameOf(task as never);
+  return task === undefined
+    ? (shape.graph.jobGraph.vertices[jobVertex]?.id ?? '')
+    : shape.graph.nameOf(task as ExecutionVertexId);
+}
+
+function tasksOfSelection({ shape }: RunPicture, { jobVertex, task }: Selection): ExecutionVertexId[] {
+  const count = shape.graph.jobGraph.vertices[jobVertex]?.parallelism ?? 0;
+  if (task !== undefined) return [task as ExecutionVertexId];
+  return Array.from({ length: count }, (_, subtask) => shape.graph.vertexAt(jobVertex, subtask));
 }
 
 /** How often the answer is computed again while the job changes. */
@@ -27,7 +36,10 @@ export function useRestartScope(picture: RunPicture, selection: Selection | unde
   const name = selection && nameOfSelection(picture, selection);
   const turn = Math.floor(picture.atMs / againMs);
   const own = useMemo(
-    () => (name === undefined ? undefined : assumedRestart(picture, name)),
+    () =>
+      name === undefined || selection === undefined
+        ? undefined
+        : assumedRestart(picture, name, tasksOfSelection(picture, selection)),
     [picture.shape, name, turn, picture.status],
   );
   const [told, setTold] = useState<{ readonly name: string; readonly scope: RestartScope } | undefined>(undefined);
