@@ -12,6 +12,7 @@ const actors = new ActorTable();
 for (const actor of [0, 1]) {
   actors.next(actorsLine(0, { started: [{ actor, id: `a/${actor}`, chart: 'region', parent: undefined }] }));
   actors.next(actorsLine(0, { states: [[actor, ['created']]] }));
+  actors.next(actorsLine(1, { states: [[actor, ['live.deploying']]] }));
   actors.next(actorsLine(1, { states: [[actor, ['live.running']]] }));
 }
 actors.next(actorsLine(2, { states: [[1, ['finished']]], stopped: [1] }));
@@ -31,7 +32,7 @@ it('counts how often actors of a chart entered a state', () => {
 });
 
 it('counts a transition by the moves of all actors if only it leads from one state to the other', () => {
-  const all = [transition('start', 'live.running'), transition('cancel', 'canceled')];
+  const all = [transition('start', 'live.deploying'), transition('cancel', 'canceled')];
   expect(takenCount('created', all[0] as ChartTransition, all, moves, [])).toEqual({ count: 2, by: 'moves' });
   expect(takenCount('created', all[1] as ChartTransition, all, moves, [])).toEqual({ count: 0, by: 'moves' });
 });

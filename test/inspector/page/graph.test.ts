@@ -84,6 +84,27 @@ describe('the drawn graph', () => {
     expect(edges.map(({ points }) => pathThrough(points).startsWith('M'))).toEqual(edges.map(() => true));
   });
 
+  it('keeps a hull together: a vertex of another one does not come between its boxes', () => {
+    //  a ──pipelined──▶ x
+    //  ├───blocking───▶ m
+    //  └──pipelined──▶ y
+    const line = runLine(
+      [
+        ['a', 1],
+        ['x', 1],
+        ['m', 1],
+        ['y', 1],
+      ],
+      [
+        ['a', 'pipelined', 'x'],
+        ['a', 'blocking', 'm'],
+        ['a', 'pipelined', 'y'],
+      ],
+    );
+    const [, x, m, y] = layOut(graphModel(recordedShape(line))).nodes as [Box, Box, Box, Box];
+    expect(m.y > Math.max(x.y, y.y) || m.y < Math.min(x.y, y.y)).toBe(true);
+  });
+
   it('lays out three hundred vertices of a fan in a moment', () => {
     const middle = Array.from({ length: 298 }, (_, at) => `step-${at}`);
     const line = runLine(
@@ -142,6 +163,9 @@ describe('what would restart', () => {
   });
 
   it('is shown by box and edge', () => {
+    const whole = running(fork, [0, 1, 2, 3]);
+    const all = restartPreview(ifFailed(whole, 'sum[1]'), graphModel(whole.shape), whole.shape);
+    expect(all.restartingOf).toEqual([0, 0, 3, 0, 3]);
     const line = pointwise(fork);
     const picture = running(line, [0, 1, 2, 3]);
     const scope = ifFailed(picture, 'sum[1]');

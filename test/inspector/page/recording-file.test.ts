@@ -9,7 +9,7 @@ const run = runLine([['a', 50]], []);
 function longRun(lines: number): RecordingLine[] {
   const states = ['created', 'scheduled', 'deploying', 'running', 'failed'];
   return Array.from({ length: lines }, (_, at) => {
-    if (at % 97 === 0) return sampleLine(at);
+    if (at % 97 === 0 || at % 2_000 === 1_998) return sampleLine(at);
     return taskLine(at % 50, Math.floor(at / 250), states[Math.floor(at / 50) % 5] as string, at);
   });
 }
@@ -22,7 +22,7 @@ describe('a recording', () => {
   const lines = longRun(9_000);
   const file = new RecordingFile(textOf(lines));
 
-  it.each([1, 2, 1_999, 2_000, 2_001, 4_500, 8_999, 9_001])('shows the run after %i lines', (count) => {
+  it.each([9_001, 8_999, 4_500, 2_001, 2_000, 1_999, 2, 1])('shows the run after %i lines', (count) => {
     const picture = new RunPicture(run);
     for (const line of lines.slice(0, count - 1)) picture.next(line);
     expect(JSON.stringify(file.pictureAfter(count).toPlain())).toBe(JSON.stringify(picture.toPlain()));
