@@ -37,23 +37,29 @@ export function GraphView({ picture }: { picture: RunPicture }) {
         ) : (
           <GraphTable picture={picture} model={model} preview={preview} />
         )}
-        <div class="legends">
-          <StateLegend states={executionStates} />
-          <ul class="legend" aria-label="Exchanges">
-            {(['pipelined', 'memory', 'reliable', 'blocking'] as const).map((name) => (
-              <li key={name}>
-                <svg class={`exchange-sample exchange-${name}`} width="34" height="10" aria-hidden="true">
-                  <path d="M1,5 H33" />
-                </svg>
-                {name}
-              </li>
-            ))}
-          </ul>
-        </div>
+        {shown === 'picture' && <Legends />}
       </section>
       {selection.value !== undefined && (
         <VertexPanel picture={picture} selection={selection.value} answer={answer} model={model} />
       )}
+    </div>
+  );
+}
+
+function Legends() {
+  return (
+    <div class="legends">
+      <StateLegend states={executionStates} />
+      <ul class="legend" aria-label="Exchanges">
+        {(['pipelined', 'memory', 'reliable', 'blocking'] as const).map((name) => (
+          <li key={name}>
+            <svg class={`exchange-sample exchange-${name}`} width="34" height="10" aria-hidden="true">
+              <path d="M1,5 H33" />
+            </svg>
+            {name}
+          </li>
+        ))}
+      </ul>
     </div>
   );
 }

@@ -35,6 +35,9 @@ export function AttemptsTable({ picture, tasks, attempt }: AttemptsTableProps) {
   const offset = (time: number): string => (Number.isNaN(time) ? '–' : formatOffset(time - run.atMs));
   const length = (from: number, to: number): string =>
     Number.isNaN(from) ? '–' : formatDuration((Number.isNaN(to) ? atMs : to) - from);
+  // Counted when the attempt has ended.
+  const records = (row: number, count: number): string =>
+    Number.isNaN(attempts.endedMs.at(row)) ? '–' : formatCount(count);
   const taskOf = (row: number): ExecutionVertexId => attempts.task.at(row) as ExecutionVertexId;
   return (
     <DataTable
@@ -58,8 +61,8 @@ export function AttemptsTable({ picture, tasks, attempt }: AttemptsTableProps) {
         },
         { title: 'Ran', isNumber: true, cell: (row) => length(attempts.runningMs.at(row), attempts.endedMs.at(row)) },
         { title: 'Ended', isNumber: true, cell: (row) => offset(attempts.endedMs.at(row)) },
-        { title: 'Records in', isNumber: true, cell: (row) => formatCount(attempts.recordsIn.at(row)) },
-        { title: 'Records out', isNumber: true, cell: (row) => formatCount(attempts.recordsOut.at(row)) },
+        { title: 'Records in', isNumber: true, cell: (row) => records(row, attempts.recordsIn.at(row)) },
+        { title: 'Records out', isNumber: true, cell: (row) => records(row, attempts.recordsOut.at(row)) },
       ]}
     />
   );

@@ -31,7 +31,7 @@ export function TimelineView({ picture }: { picture: RunPicture }) {
         ) : (
           <Gantt picture={picture} tasks={tasks} attempt={filter.value.attempt} />
         )}
-        <ul class="legend" aria-label="Colours">
+        <ul class="legend" aria-label="Colours" hidden={shown === 'table'}>
           {segmentKinds.map((kind) => (
             <li key={kind}>
               <span class={`swatch bar-${kind}`} />
