@@ -69,6 +69,31 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'never',
     message: 'no',
   },
+  JobModuleError: {
+    make: () => new errors.JobModuleError('job.ts', 'has no default export', 'Write: export default defineJob(…)'),
+    code: 'JOB_MODULE',
+    recovery: 'never',
+    message: 'job.ts has no default export. Write: export default defineJob(…)',
+  },
+  RecordingFormatError: {
+    make: () => new errors.RecordingFormatError('run.jsonl', 'its first line is no recording'),
+    code: 'RECORDING_FORMAT',
+    recovery: 'never',
+    message: 'run.jsonl: its first line is no recording',
+  },
+  RecordingLimitError: {
+    make: () => new errors.RecordingLimitError('run.jsonl', 1_000, 5_000),
+    code: 'RECORDING_LIMIT',
+    recovery: 'never',
+    message:
+      'run.jsonl: the recording ends here, because a picture of the run takes too much of maxBytes (1000). Give record a maxBytes of 5000 or more',
+  },
+  RestartRequestedError: {
+    make: () => new errors.RestartRequestedError('map[2]'),
+    code: 'RESTART_REQUESTED',
+    recovery: 'restart',
+    message: 'A restart of map[2] was requested',
+  },
   UnrecoverableError: {
     make: () => new errors.UnrecoverableError('no'),
     code: 'UNRECOVERABLE',
