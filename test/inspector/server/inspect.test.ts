@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { collect, fromArray, fromIterable, Job, type JobRun } from 'kintsugi';
 import { inspect, inspector } from 'kintsugi/inspect';
+import { WebSocket } from 'ws';
 
 /** A job that runs until `end`. */
 function heldRun(name = 'words'): { readonly run: JobRun; readonly end: () => Promise<unknown> } {
@@ -204,11 +205,14 @@ describe('a process', () => {
     const { origin, search } = new URL(link);
     // A viewer, whose connection stays open.
     const lines = await fetch(`${origin}/api/runs/${run}/lines${search}`);
-    return { child, call, run, lines };
+    return { child, call, run, lines, link };
   }
 
   it('ends with its run, whoever looks at it', async () => {
-    const { child, call, run, lines } = await inspecting('{}');
+    const { child, call, run, lines, link } = await inspecting('{}');
+    // Unlike a stream of lines, it does not end with the run.
+    const wire = new WebSocket(link.replace('http:', 'ws:').replace('/?', '/wires/stately?'));
+    await once(wire, 'open');
     const exited = once(child, 'exit');
     await call(`/api/runs/${run}/actions/cancel`, {});
     expect(await exited).toEqual([0, null]);
