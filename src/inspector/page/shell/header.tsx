@@ -111,8 +111,9 @@ function RecordingButtons() {
       </>
     );
   }
-  if (mode.kind === 'recording' && mode.run !== undefined) {
-    const { run } = mode;
+  const { run } = mode.kind === 'recording' ? mode : {};
+  const isOver = store.runs.value.some((listed) => listed.run === run && listed.endedAtMs !== undefined);
+  if (run !== undefined && !isOver) {
     return (
       <button type="button" onClick={() => void store.open({ run })}>
         Back to live

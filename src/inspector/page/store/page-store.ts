@@ -1,6 +1,6 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { type InspectorApi, type ListedRun, RefusedRequest, type RunAction } from './inspector-api.ts';
-import { RecordingFile, type RecordingProblem } from './recording-file.ts';
+import { RecordingFile } from './recording-file.ts';
 import { RunStore } from './run-store.ts';
 import { isTerminalStatus } from './statuses.ts';
 
@@ -110,7 +110,7 @@ export class PageStore {
   openRecording(text: string, name: string, run?: string): void {
     let file: RecordingFile;
     try {
-      file = new RecordingFile(text);
+      file = new RecordingFile(text, name);
     } catch (error) {
       this.#report(error);
       return;
@@ -180,7 +180,7 @@ export class PageStore {
   }
 
   #report(error: unknown): void {
-    const { message, remedy } = error as Partial<RecordingProblem>;
+    const { message, remedy } = error as Partial<RefusedRequest>;
     this.#notice.value = { tone: 'error', text: message ?? String(error), remedy };
   }
 }

@@ -1,9 +1,5 @@
-import {
-  recordingFormat,
-  type RecordedPicture,
-  type RecordingLine,
-  type RunLine,
-} from '../../recording/recording-line.ts';
+import type { RecordedPicture, RecordingLine, RunLine } from '../../recording/recording-line.ts';
+import { parseRecording } from '../../recording/recording-text.ts';
 import { RunPicture } from '../../recording/run-picture.ts';
 
 /** A picture to begin from, in place of the lines before it. */
@@ -20,11 +16,11 @@ const mostCheckpoints = 24;
 const linesBetween = 2_000;
 
 /**
- * A recording in memory, as text and the picture at some lines. The picture at any line is that of the nearest line
+ * A recording in memory: its lines, and the picture at some of them. The picture at any line is that of the nearest line
  * before it, and a fold over the lines between.
  */
 export class RecordingFile {
-  readonly #lines: readonly string[];
+  readonly #lines: readonly RecordingLine[];
   /** By line: the latest time so far. */
   readonly #times: Float64Array;
   readonly #checkpoints: Checkpoint[] = [];
@@ -34,39 +30,22 @@ export class RecordingFile {
   /** Lines that could not be read: the last one of a process that crashed, or damage. */
   readonly unreadable: number;
 
-  /** @throws RecordingProblem if it is no recording, or a newer format */
-  constructor(text: string) {
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    const run = parsed(lines[0] ?? '');
-    if (run?.type !== 'run') {
-      throw new RecordingProblem(
-        'This is no recording: its first line does not name a run',
-        'Record one with `job.run({ record: "run.jsonl" })`',
-      );
-    }
-    if (run.format > recordingFormat) {
-      throw new RecordingProblem(
-        `The recording has format ${run.format}; this page reads up to ${recordingFormat}`,
-        'Open it with a newer version of Kintsugi',
-      );
-    }
+  /** @throws RecordingFormatError if it is no recording, or a newer format */
+  constructor(text: string, name: string) {
+    const { run, lines, damagedLines, isTorn } = parseRecording(text, name);
     this.run = run;
+    this.unreadable = damagedLines + (isTorn ? 1 : 0);
+    this.#lines = lines;
     this.#times = new Float64Array(lines.length);
-    const readable: string[] = [];
     const every = Math.max(linesBetween, Math.ceil(lines.length / mostCheckpoints));
     const picture = new RunPicture(run);
-    for (const text of lines) {
-      const line = parsed(text);
-      if (line === undefined) continue;
+    for (const [at, line] of lines.entries()) {
       // The picture has begun with the first line.
-      if (readable.length > 0) picture.next(line);
-      this.#times[readable.length] = picture.atMs;
-      readable.push(text);
-      if (readable.length % every === 0) this.#checkpoints.push(checkpointOf(picture, readable.length));
+      if (at > 0) picture.next(line);
+      this.#times[at] = picture.atMs;
+      if ((at + 1) % every === 0) this.#checkpoints.push(checkpointOf(picture, at + 1));
     }
-    this.#lines = readable;
-    this.unreadable = lines.length - readable.length;
-    this.#latest = { picture, lines: readable.length };
+    this.#latest = { picture, lines: lines.length };
   }
 
   get lineCount(): number {
@@ -101,10 +80,7 @@ export class RecordingFile {
   pictureAfter(lines: number): RunPicture {
     const wanted = Math.min(Math.max(lines, 1), this.lineCount);
     const from = this.#nearest(wanted);
-    for (let at = from.lines; at < wanted; at++) {
-      const line = parsed(this.#lines[at] as string);
-      if (line !== undefined) from.picture.next(line);
-    }
+    for (let at = from.lines; at < wanted; at++) from.picture.next(this.#lines[at] as RecordingLine);
     this.#latest = { picture: from.picture, lines: wanted };
     return from.picture;
   }
@@ -117,27 +93,6 @@ export class RecordingFile {
   }
 }
 
-/** What is wrong with a file, and what to do. */
-export class RecordingProblem extends Error {
-  override readonly name = 'RecordingProblem';
-  readonly remedy: string;
-
-  constructor(problem: string, remedy: string) {
-    super(problem);
-    this.remedy = remedy;
-  }
-}
-
 function checkpointOf(picture: RunPicture, line: number): Checkpoint {
   return { line, run: picture.run, plain: picture.toPlain(), atMs: picture.atMs };
-}
-
-/** A line; undefined if it cannot be read. */
-function parsed(text: string): RecordingLine | undefined {
-  try {
-    const line: unknown = JSON.parse(text);
-    return typeof line === 'object' && line !== null && 'type' in line ? (line as RecordingLine) : undefined;
-  } catch {
-    return undefined;
-  }
 }
