@@ -1,5 +1,4 @@
 import type { AnyActorRef, AnyEventObject, InspectionEvent, Snapshot } from 'xstate';
-import { propertyOf } from '../../foreign-value.ts';
 import type { RunInside } from '../../run/run-inside.ts';
 
 /** Whose actors are watched. */
@@ -20,8 +19,8 @@ export interface ActorObserver {
  * Follows each actor of a run until the returned function is called: those that there are, and new ones.
  *
  * - AW1 Nothing is said of an actor before its start, and nothing of that before the start of its parent.
- * - AW2 Its stop is said last, and once, although XState says none: it is concluded from the action of the parent, from
- *   a last snapshot, and from the end of the run.
+ * - AW2 Its stop is said last, and once, although XState has no event for it: it is concluded from the last snapshot,
+ *   and from the end of the run.
  */
 export function watchActors(run: WatchedRun, observer: ActorObserver): () => void {
   const known = new Set<AnyActorRef>();
@@ -61,9 +60,6 @@ export function watchActors(run: WatchedRun, observer: ActorObserver): () => voi
       if (!isKnown(actor)) return;
       observer.changed(actor, inspected.snapshot, inspected.event);
       if (inspected.snapshot.status !== 'active') stopLater(actor);
-    } else if (inspected.type === '@xstate.action' && inspected.action.type === 'xstate.stopChild') {
-      const { params } = inspected.action;
-      if (propertyOf(params, 'sessionId') !== undefined) stopLater(params as unknown as AnyActorRef);
     }
   };
 
