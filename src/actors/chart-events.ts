@@ -166,6 +166,8 @@ export type MasterToFailoverEvent =
       readonly canRestart: boolean;
       readonly delayMs: number;
       readonly newAttempt: boolean;
+      /** How many more failures may follow; absent if unknown. */
+      readonly restartsLeft?: number;
     }
   | { readonly type: 'failover.backoffFailed'; readonly cause: unknown }
   /** One of its regions runs again, or was taken over by another failover. */
@@ -182,6 +184,7 @@ export type FailoverToMasterEvent =
       readonly restartAtMs: number;
       /** False if the failure was merged into a restart already planned. */
       readonly newAttempt: boolean;
+      readonly restartsLeft: number | undefined;
     }
   | {
       readonly type: 'failover.refused';

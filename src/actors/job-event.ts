@@ -135,6 +135,8 @@ export type JobEvent =
       /** False if it was merged into a restart already planned. */
       readonly newAttempt: boolean;
       readonly why: string | undefined;
+      /** How many more failures the restart backoff allows until the job fails; absent if it does not say. */
+      readonly restartsLeft?: number;
     }
   | {
       readonly type: 'failover.refused';

@@ -194,6 +194,7 @@ export class JobRig {
       sizes: new Map(),
       restartAtMs: cluster.clock.now(),
       newAttempt: true,
+      restartsLeft: undefined,
     });
     const restarting = new Set<RegionId>();
     for (const event of cluster.events.slice(before)) {

@@ -252,4 +252,20 @@ describe('restart backoff', () => {
   ])('%s out of range is refused by name', (argument, build) => {
     expect(build).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', argument }));
   });
+
+  const often = failureRate({ maxFailuresPerInterval: 3, intervalMs: 100, delayMs: 0 });
+  it.each<[what: string, rule: RestartBackoffRule, failuresAtMs: readonly number[], left: number | undefined]>([
+    ['fixed delay', fixedDelay({ maxAttempts: 3, delayMs: 0 }), [0, 0], 1],
+    ['fixed delay, used up', fixedDelay({ maxAttempts: 1, delayMs: 0 }), [0, 1, 2], 0],
+    ['exponential delay', growing({ maxAttempts: 4 }), [0, 200], 2],
+    ['exponential delay, merged', growing({ maxAttempts: 4 }), [0, 50, 60], 3],
+    ['exponential delay, after quiet', growing({ maxAttempts: 4 }), [0, 200, 90_000], 3],
+    ['failure rate', often, [0, 50], 1],
+    ['failure rate, after the interval', often, [0, 50, 200], 2],
+    ['none', noRestart(), [0], undefined],
+  ])('restarts left: %s', (_, rule, failuresAtMs, left) => {
+    let state = rule.initial;
+    for (const nowMs of failuresAtMs) ({ state } = rule.onFailure(state, nowMs, { next: () => 0.5 }));
+    expect(rule.restartsLeft?.(state, failuresAtMs.at(-1) as number)).toBe(left);
+  });
 });

@@ -121,7 +121,7 @@ describe('the controls of a run', () => {
     await it.until(isRunning('sums[0]'));
     it.controls.failTask(it.task('sums', 0));
     const decided = await it.until(({ type }) => type === 'failover.decided');
-    expect(decided).toMatchObject({ delayMs: 60_000 });
+    expect(decided).toMatchObject({ delayMs: 60_000, restartsLeft: 8 });
     const { regions } = decided as Extract<JobEvent, { type: 'failover.decided' }>;
     for (const region of regions) it.controls.skipBackoff(region);
     const completed = await it.until(({ type }) => type === 'failover.completed');

@@ -79,6 +79,7 @@ export function exponentialDelay(options: ExponentialDelayOptions = {}): Restart
       return { state: { attempts: attempts + 1, restartAtMs: nowMs + delayMs }, newAttempt: true };
     },
     canRestart: ({ attempts }) => attempts <= maxAttempts,
+    restartsLeft: ({ attempts }) => Math.max(0, maxAttempts - attempts),
     delayMs({ restartAtMs }, nowMs) {
       if (restartAtMs === undefined) throw new IllegalStateError('The delay was asked for before any failure');
       return Math.max(0, restartAtMs - nowMs);

@@ -25,5 +25,7 @@ export function failureRate(options: {
     onFailure: (times, nowMs) => ({ state: [...times, nowMs].slice(-(maxFailuresPerInterval + 1)), newAttempt: true }),
     canRestart: (times, nowMs) => times.length <= maxFailuresPerInterval || nowMs - (times[0] as number) > intervalMs,
     delayMs: () => delayMs,
+    restartsLeft: (times, nowMs) =>
+      Math.max(0, maxFailuresPerInterval - times.filter((time) => nowMs - time <= intervalMs).length),
   };
 }

@@ -18,5 +18,6 @@ export function fixedDelay(options: {
     onFailure: (failures) => ({ state: failures + 1, newAttempt: true }),
     canRestart: (failures) => failures <= maxAttempts,
     delayMs: () => delayMs,
+    restartsLeft: (failures) => Math.max(0, maxAttempts - failures),
   };
 }

@@ -12,4 +12,6 @@ export interface RestartBackoffRule<State = unknown> {
   canRestart(state: State, nowMs: number): boolean;
   /** Delay from `nowMs`, at least 0. */
   delayMs(state: State, nowMs: number): number;
+  /** How many more failures may follow this one until the job fails, for observers. */
+  restartsLeft?(state: State, nowMs: number): number;
 }

@@ -87,9 +87,11 @@ function decisionOf({
   taskCount,
   delayMs,
   why,
+  restartsLeft,
 }: About<'failover.decided'>): RecordedDecision {
   return {
     ...{ atMs, taskCount, delayMs, why },
+    ...(restartsLeft !== undefined && { restartsLeft }),
     regions: rangesOf(regions),
     again: rangesOf(again),
     reused: rangesOf(reused.map(({ partition }) => partition)),

@@ -260,6 +260,8 @@ export interface RecordedDecision {
   readonly taskCount: number;
   readonly delayMs: number;
   readonly why: string | undefined;
+  /** Absent if the backoff does not say. */
+  readonly restartsLeft?: number;
 }
 
 /** Consecutive ids, from the first to the last. */

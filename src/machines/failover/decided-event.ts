@@ -13,7 +13,7 @@ type Books = Pick<JobLedger, 'regions' | 'taskCount' | 'isPartitionReadable' | '
  * keep running, cannot be determined later.
  */
 export function decidedEvent(
-  { failover, restart, sizes, restartAtMs, newAttempt }: Omit<Decided, 'type'>,
+  { failover, restart, sizes, restartAtMs, newAttempt, restartsLeft }: Omit<Decided, 'type'>,
   books: Books,
   atMs: number,
 ): Extract<JobEvent, { type: 'failover.decided' }> {
@@ -31,6 +31,7 @@ export function decidedEvent(
     delayMs: Math.max(0, restartAtMs - atMs),
     newAttempt,
     why,
+    ...(restartsLeft !== undefined && { restartsLeft }),
   };
 }
 

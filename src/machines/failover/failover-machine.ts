@@ -96,6 +96,7 @@ export const failoverMachine = failoverSetup.createMachine({
     refusal: undefined,
     restartAtMs: 0,
     newAttempt: true,
+    restartsLeft: undefined,
     pendingCount: 0,
   }),
   initial: 'classifying',

@@ -44,6 +44,8 @@ export interface FailoverContext extends FailoverInput {
   refusal: { readonly cause: Error; readonly why: string } | undefined;
   restartAtMs: number;
   newAttempt: boolean;
+  /** How many more failures the backoff allows; undefined if unknown. */
+  restartsLeft: number | undefined;
   /** Regions that neither run again nor were taken over. */
   pendingCount: number;
 }
@@ -132,7 +134,8 @@ export const failoverSetup = base.extend({
       problem,
       instead: 'the default backoff',
     })),
-    takeBackoff: assign(({ context }, { delayMs, newAttempt }: BackoffAnswer) => ({
+    takeBackoff: assign(({ context }, { delayMs, newAttempt, restartsLeft }: BackoffAnswer) => ({
+      restartsLeft,
       restartAtMs: context.clock.now() + delayMs,
       newAttempt,
     })),
@@ -155,6 +158,7 @@ export const failoverSetup = base.extend({
       sizes: context.sizes,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
+      restartsLeft: context.restartsLeft,
     })),
     announceRefusal: sendTo(toMaster, ({ context }) => ({
       type: 'failover.refused',

@@ -5,7 +5,7 @@ import { Advisor, type AdvisorOptions } from './advisor.ts';
 import type { RestartBackoffEmitted, RestartBackoffEvent, RestartBackoffInput } from './restart-backoff-machine.ts';
 
 /** The answer of a restart backoff. */
-export type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt'>;
+export type BackoffAnswer = Pick<RestartBackoffEmitted, 'canRestart' | 'delayMs' | 'newAttempt' | 'restartsLeft'>;
 
 /** Settings shared by the backoffs of a job. */
 export interface RegionalBackoffsOptions extends Pick<AdvisorOptions<BackoffAnswer>, 'id' | 'actors'> {
@@ -45,9 +45,14 @@ export class RegionalBackoffs {
 
 /** Reads the event of a backoff, which may be user code, once. @throws InvalidArgumentError for a promise */
 function backoffAnswer(emitted: unknown): BackoffAnswer {
-  const { canRestart, delayMs, newAttempt } = emitted as BackoffAnswer;
-  for (const [name, value] of Object.entries({ canRestart, delayMs, newAttempt })) {
+  const { canRestart, delayMs, newAttempt, restartsLeft } = emitted as BackoffAnswer;
+  for (const [name, value] of Object.entries({ canRestart, delayMs, newAttempt, restartsLeft })) {
     if (isThenable(value)) refusePromise(`${name} of restartBackoff`, value);
   }
-  return { canRestart, delayMs, newAttempt };
+  return { canRestart, delayMs, newAttempt, ...(isCount(restartsLeft) && { restartsLeft }) };
+}
+
+/** It is for observers alone, so that one that is no count does not overrule the backoff. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -28,6 +28,8 @@ export interface RestartBackoffEmitted {
   readonly delayMs: number;
   /** False if the failure was merged into the restart already planned. */
   readonly newAttempt: boolean;
+  /** How many more failures may follow this one until the job fails, for observers; absent if unknown. */
+  readonly restartsLeft?: number;
 }
 
 export type RestartBackoffActorRef = ActorRef<Snapshot<unknown>, RestartBackoffEvent, RestartBackoffEmitted>;
@@ -75,11 +77,17 @@ export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
             canRestart: answerOf('canRestart', () => rule.canRestart(context.state, event.nowMs)),
             delayMs: answerOf('delayMs', () => rule.delayMs(context.state, event.nowMs)),
             newAttempt: context.newAttempt,
+            ...restartsLeft(rule, context.state, event.nowMs),
           })),
         ],
       },
     },
   });
+}
+
+function restartsLeft<State>(rule: RestartBackoffRule<State>, state: State, nowMs: number) {
+  if (rule.restartsLeft === undefined) return {};
+  return { restartsLeft: answerOf('restartsLeft', () => rule.restartsLeft?.(state, nowMs) as number) };
 }
 
 /** The synchronous answer of a rule. @throws its error; or an error for a promise, whose outcome is ignored */

@@ -98,7 +98,8 @@ function Decision({ failover: { decided, refused, overruled } }: { failover: Rec
           {decided.delayMs > 0 ? ` after ${formatDuration(decided.delayMs)}` : ' at once'}
           {decided.again.length > 0 &&
             `; ${formatCount(countOfIds(decided.again))} of them to reproduce the same results`}
-          .{decided.why !== undefined && ` Because: ${decided.why}`}
+          .{decided.restartsLeft !== undefined && ` ${counted(decided.restartsLeft, 'restart')} left.`}
+          {decided.why !== undefined && ` Because: ${decided.why}`}
         </p>
       )}
       {overruled.map(({ part, problem, instead }, at) => (
