@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BenchRow, isReached } from '../harness.ts';
@@ -28,6 +29,7 @@ export function publish(rows: readonly BenchRow[]): void {
   const measured = rows.filter(({ name }) => wanted.has(name)).map((row) => [row.name, row] as const);
   const figures: Figures = { ...readFigures(), ...Object.fromEntries(measured) };
   writeFileSync(figuresFile, `${JSON.stringify(figures, undefined, 2)}\n`);
+  execFileSync('npx', ['biome', 'format', '--write', figuresFile], { cwd: root, stdio: 'ignore' });
   for (const { file, lines } of pages) {
     const path = join(root, file);
     writeFileSync(path, withTable(readFileSync(path, 'utf8'), tableOf(lines, figures)));

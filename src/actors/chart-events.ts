@@ -171,7 +171,7 @@ export type MasterToFailoverEvent =
     }
   | { readonly type: 'failover.backoffFailed'; readonly cause: unknown }
   /** One of its regions runs again, or was taken over by another failover. */
-  | { readonly type: 'failover.regionSettled' };
+  | { readonly type: 'failover.regionSettled'; readonly region: RegionId };
 
 /** Events of a failover for the job master. */
 export type FailoverToMasterEvent =

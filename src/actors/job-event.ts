@@ -184,13 +184,16 @@ export type JobEvent =
       readonly what: string;
       readonly timeoutMs: number;
     }
-  /** Every region of the failover runs again or was taken over by a newer one. */
+  /**
+   * Every region of the failover that had begun runs again, or was taken over by a newer one. Regions that had not begun
+   * wait for their inputs as before.
+   */
   | {
       readonly type: 'failover.completed';
       readonly atMs: number;
       readonly failover: FailoverId;
       readonly regions: readonly RegionId[];
-      /** From the failure to the last region running again. */
+      /** From the failure to the last of those regions running again. */
       readonly durationMs: number;
     }
   | {

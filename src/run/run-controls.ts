@@ -32,8 +32,11 @@ export class RunControls {
     this.#parts = parts;
   }
 
+  /** Also while the job fails: the last decision counts. */
   cancel(): void {
-    this.#send({ type: 'job.cancel' });
+    const { status, master } = this.#parts;
+    if (isTerminalJobStatus(status())) this.#checkRunning();
+    master.send({ type: 'job.cancel' });
   }
 
   /** Restarts a task with all that must restart with it, at once: neither the strategy nor the backoff is asked. */

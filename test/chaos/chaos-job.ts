@@ -9,6 +9,7 @@ import {
   type Sink,
   toCsvFile,
   toJsonLinesFile,
+  toParquetFile,
 } from '../../src/index.ts';
 import type { ChaosPlan } from './chaos-plan.ts';
 
@@ -19,7 +20,7 @@ interface Item {
 }
 
 /** A service that is paid by the call. */
-export type Service = (call: string, answer: Item) => Promise<Item>;
+export type Service = (call: string, answer: Item, fails: boolean) => Promise<Item>;
 
 const modulus = 10_007;
 
@@ -27,33 +28,54 @@ function itemsOf({ records }: ChaosPlan): Item[] {
   return Array.from({ length: records }, (_, id) => ({ id, value: (id * 31) % modulus }));
 }
 
+/** Whether an item comes from the first source. */
+function isFirst({ isUnion }: ChaosPlan, { id }: Item): boolean {
+  return !isUnion || id % 2 === 0;
+}
+
 /** Writes the input of a job into the directory of its runs. */
 export function writeInput(plan: ChaosPlan, home: string): void {
-  const lines = itemsOf(plan).map((item) => `${JSON.stringify(item)}\n`);
+  const lines = itemsOf(plan)
+    .filter((item) => isFirst(plan, item))
+    .map((item) => `${JSON.stringify(item)}\n`);
   writeFileSync(join(home, 'input.jsonl'), lines.join(''));
 }
 
-/** The job of a plan, with its files in a directory. */
-export function chaosJob(plan: ChaosPlan, home: string, service: Service): Job {
-  const { seed, parallelism, source, paid, aggregate, hasSecondSink } = plan;
+/** The job of a plan, in a version, with its files in a directory. */
+export function chaosJob(plan: ChaosPlan, home: string, version: number, service: Service): Job {
+  const { seed, parallelism, source, paid, aggregate, hasSecondSink, change } = plan;
   const job = Job.create(`chaos-${seed}`, { parallelism });
-  const input = source === 'file' ? jsonLinesFile<Item>(join(home, 'input.jsonl')) : fromArray(itemsOf(plan));
+  const [first, others] = [true, false].map((isIn) => itemsOf(plan).filter((item) => isFirst(plan, item) === isIn));
+  const input = source === 'file' ? jsonLinesFile<Item>(join(home, 'input.jsonl')) : fromArray(first as Item[]);
   let stream = job.source('items', input);
+  if (plan.isUnion) stream = stream.union(job.source('others', fromArray(others as Item[])));
+  const changed = (uid: string): void => {
+    stream = stream.map(({ id, value }) => ({ id, value: (value + version) % modulus }), { uid, version });
+  };
+  if (change?.place === 'before') changed('prepare');
   for (const [index, { exchange, concurrency, isOrdered, remember }] of paid.entries()) {
     stream = stream
       .rebalance({ exchange })
       .mapAsync(
-        (item: Item) => service(`${index}/${item.id}`, { ...item, value: (item.value * 7 + index) % modulus }),
+        (item: Item, { retry }) =>
+          service(
+            `${index}/${item.id}/${item.value}`,
+            { ...item, value: (item.value * 7 + index) % modulus },
+            plan.hasFailingCalls && retry === 0 && item.id % 5 === 2,
+          ),
         {
+          retries: 1,
+          retryDelayMs: () => 1,
           uid: `paid-${index}`,
           concurrency,
           ordered: isOrdered,
           ...(remember === 'record' && { remember: true }),
-          ...(remember === 'key' && { remember: { key: ({ id }) => `${id}` } }),
+          ...(remember === 'key' && { remember: { key: ({ id, value }) => `${id}/${value}` } }),
         },
       );
   }
   if (hasSecondSink) stream.sink('paid', toJsonLinesFile(join(home, 'paid.jsonl')));
+  if (change?.place === 'behind') changed('fix');
   stream = tasted(stream, plan, home);
   if (aggregate !== undefined) stream = aggregated(stream, aggregate);
   stream.sink('out', sinkOf(plan, home));
@@ -61,9 +83,14 @@ export function chaosJob(plan: ChaosPlan, home: string, service: Service): Job {
 }
 
 function sinkOf({ sink }: ChaosPlan, home: string): Sink<Item> {
-  return sink === 'csv'
-    ? toCsvFile<Item>(join(home, 'out.csv'), { columns: ['id', 'value'] })
-    : toJsonLinesFile<Item>(join(home, 'out.jsonl'));
+  switch (sink) {
+    case 'csv':
+      return toCsvFile<Item>(join(home, 'out.csv'), { columns: ['id', 'value'] });
+    case 'parquet':
+      return toParquetFile<Item>(join(home, 'out.parquet'), { columns: { id: 'double', value: 'double' } });
+    default:
+      return toJsonLinesFile<Item>(join(home, sink === 'gzip' ? 'out.jsonl.gz' : 'out.jsonl'));
+  }
 }
 
 /** A step that fails at some records. */

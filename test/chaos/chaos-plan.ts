@@ -23,13 +23,24 @@ export interface ChaosPlan {
   readonly paid: readonly PaidPlan[];
   /** Keys of the aggregate between the last exchange and the sink; undefined: there is none. */
   readonly aggregate: { readonly keys: number; readonly exchange: Exchange } | undefined;
-  readonly sink: 'jsonl' | 'csv';
+  readonly sink: 'jsonl' | 'csv' | 'gzip' | 'parquet';
   /** Whether what is paid for is written too, beside what becomes of it. */
   readonly hasSecondSink: boolean;
   /** What becomes of the records at which a step behind the paid one fails. */
   readonly poison: 'none' | 'skip' | 'deadLetter';
   /** Whether a finished job is run once more. */
   readonly isRunAgain: boolean;
+  /** Whether the input comes from two sources. */
+  readonly isUnion: boolean;
+  /** Whether the first call for some records fails. */
+  readonly hasFailingCalls: boolean;
+  /** The user changes an operator before or behind the paid steps, from the process with this number on, from 0. */
+  readonly change: { readonly at: number; readonly place: 'before' | 'behind' } | undefined;
+}
+
+/** The version of the job that a process runs. The last one always has the last version. */
+export function versionIn({ change }: ChaosPlan, number = Number.POSITIVE_INFINITY): number {
+  return change !== undefined && number >= change.at ? 2 : 1;
 }
 
 /** When a process is killed. */
@@ -81,10 +92,13 @@ function drawPlan(random: SeededRandom): ChaosPlan {
       remember: random.pick(['default', 'record', 'key']),
     })),
     aggregate: random.chance(0.6) ? { keys: random.integer(1, 9), exchange: random.pick(exchanges) } : undefined,
-    sink: random.pick(['jsonl', 'csv']),
+    sink: random.pick(['jsonl', 'csv', 'gzip', 'parquet']),
     hasSecondSink: random.chance(0.4),
     poison: random.pick(['none', 'skip', 'deadLetter']),
     isRunAgain: random.chance(0.2),
+    isUnion: random.chance(0.25),
+    hasFailingCalls: random.chance(0.3),
+    change: random.chance(0.4) ? { at: random.integer(1, 3), place: random.pick(['before', 'behind']) } : undefined,
   };
 }
 

@@ -15,7 +15,7 @@ export interface ChildReport {
 }
 
 /** A process that runs the job of a directory until it has finished, or is killed. */
-async function main(home: string, kill: Kill | undefined): Promise<void> {
+async function main(home: string, version: number, kill: Kill | undefined): Promise<void> {
   const plan = JSON.parse(readFileSync(join(home, 'plan.json'), 'utf8')) as ChaosPlan;
   const ledger = new Ledger(join(home, 'ledger'));
   const counts = { call: 0, answer: 0, event: 0 };
@@ -23,10 +23,14 @@ async function main(home: string, kill: Kill | undefined): Promise<void> {
     counts[at]++;
     if (kill?.at === at && kill.count === counts[at]) die();
   };
-  const service: Service = async (call, answer) => {
+  const service: Service = async (call, answer, fails) => {
     ledger.add('started', call);
     count('call');
     await setTimeout((answer.id * 13) % 4);
+    if (fails) {
+      ledger.add('failed', call);
+      throw new Error('Busy');
+    }
     void answered(call);
     return answer;
   };
@@ -38,7 +42,7 @@ async function main(home: string, kill: Kill | undefined): Promise<void> {
     count('answer');
   };
   if (kill?.at === 'file') killAtFileOperation(kill, die);
-  const run = chaosJob(plan, home, service).run({
+  const run = chaosJob(plan, home, version, service).run({
     stateDirectory: join(home, 'state'),
     batchSize: 8,
     restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }),
@@ -54,5 +58,5 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-const [home, kill] = process.argv.slice(2) as [string, string | undefined];
-await main(home, kill === undefined ? undefined : (JSON.parse(kill) as Kill));
+const [home, version, kill] = process.argv.slice(2) as [string, string, string | undefined];
+await main(home, Number(version), kill === undefined ? undefined : (JSON.parse(kill) as Kill));

@@ -1,7 +1,10 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
-/** A line of the ledger: a call was made, or its answer was given and had time to be remembered. */
-type Line = 'started' | 'answered';
+/** A line of the ledger: a call was made; it failed; or its answer was given and had time to be remembered. */
+type Line = 'started' | 'failed' | 'answered';
+
+/** How often a call was started, how often it failed, and how often it was answered. */
+export type LedgerCounts = Readonly<Record<Line, number>>;
 
 /**
  * The calls of a job, as the service that is paid for them sees them: one line at the start of each, which survives the
@@ -18,13 +21,13 @@ export class Ledger {
     appendFileSync(this.#path, `${line} ${call}\n`);
   }
 
-  /** By call: how often it was started, and how often answered. */
-  read(): ReadonlyMap<string, { readonly started: number; readonly answered: number }> {
-    const found = new Map<string, { started: number; answered: number }>();
+  /** By call. */
+  read(): ReadonlyMap<string, LedgerCounts> {
+    const found = new Map<string, Record<Line, number>>();
     const text = existsSync(this.#path) ? readFileSync(this.#path, 'utf8') : '';
     for (const line of text.split('\n').slice(0, -1)) {
       const [kind, call] = line.split(' ', 2) as [Line, string];
-      const counts = found.get(call) ?? { started: 0, answered: 0 };
+      const counts = found.get(call) ?? { started: 0, failed: 0, answered: 0 };
       found.set(call, counts);
       counts[kind]++;
     }

@@ -1,28 +1,41 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { parquetReadObjects } from 'hyparquet';
 import type { ChaosPlan } from './chaos-plan.ts';
 
 /** Files that are not output. */
 const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state']);
 
 /** The output in a directory, by sink: `out`, `paid`, `rejected`. The records of a sink are the lines of all its parts. */
-export function outputIn(home: string): ReadonlyMap<string, readonly unknown[]> {
+export async function outputIn(home: string): Promise<ReadonlyMap<string, readonly unknown[]>> {
   const found = new Map<string, unknown[]>();
   for (const name of outputNames(home)) {
     // It was left behind.
     if (!statSync(join(home, name)).isFile()) continue;
     const sink = name.split(/[-.]/u, 1)[0] as string;
-    const lines = readFileSync(join(home, name), 'utf8').trimEnd().split('\n');
+    const lines = await linesOf(join(home, name));
     const records = lines.filter((line) => line !== '').map((line) => (sink === 'rejected' ? recordOf(line) : line));
     found.set(sink, [...(found.get(sink) ?? []), ...records]);
   }
   return found;
 }
 
+/** The records of a file, as text. */
+async function linesOf(path: string): Promise<string[]> {
+  const bytes = readFileSync(path);
+  if (path.endsWith('.parquet')) {
+    const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+    return (await parquetReadObjects({ file })).map((row) => JSON.stringify(row));
+  }
+  const text = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+  return text.trimEnd().split('\n');
+}
+
 /** What the directory has too much or too little, and differing bytes of files that must be the same. */
 export function fileDifferences(plan: ChaosPlan, expected: string, actual: string): string[] {
   const [names, found] = [outputNames(expected), outputNames(actual)];
-  const isSame = plan.parallelism === 1 && plan.paid.every(({ isOrdered }) => isOrdered);
+  const isSame = plan.parallelism === 1 && !plan.isUnion && plan.paid.every(({ isOrdered }) => isOrdered);
   return [
     ...names.filter((name) => !found.includes(name)).map((name) => `${name} is missing`),
     ...found.filter((name) => !names.includes(name)).map((name) => `${name} was left behind`),

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { differences } from '../../src/testing/output-differences.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 import { bundledScript } from '../support/bundled-script.ts';
 import { chaosJob, writeInput } from './chaos-job.ts';
-import { type ChaosPlan, drawChaos, type Kill } from './chaos-plan.ts';
+import { type ChaosPlan, drawChaos, type Kill, versionIn } from './chaos-plan.ts';
 import type { ChildReport } from './child.ts';
 import { damageFile } from './damage-file.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type LedgerCounts } from './ledger.ts';
 import { fileDifferences, outputIn } from './output-files.ts';
 
 /** Totals over runs with killed processes. */
@@ -44,6 +44,8 @@ export async function runChaos(first: number, count: number, tell: (line: string
   const totals: Totals = { kills: 0, resumed: 0, damaged: 0, calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 };
   const failures: string[] = [];
   const workshop = mkdtempSync(join(tmpdir(), 'chaos-'));
+  // What the script imports only when it needs it.
+  symlinkSync(resolve('node_modules'), join(workshop, 'node_modules'));
   const script = await bundledScript('chaos/child.ts', workshop);
   for (let seed = first; seed < first + count; seed++) {
     const run = new ChaosRun(seed, mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), script, totals);
@@ -101,7 +103,7 @@ class ChaosRun {
       const needed = await this.#undisturbed(expected);
       await this.#disturbed();
       const problems = [
-        ...differences(outputIn(expected), outputIn(this.#home)),
+        ...differences(await outputIn(expected), await outputIn(this.#home)),
         ...fileDifferences(this.#plan, expected, this.#home),
         ...this.#callProblems(needed),
       ];
@@ -120,7 +122,8 @@ class ChaosRun {
     mkdirSync(home);
     writeInput(this.#plan, home);
     let calls = 0;
-    const job = chaosJob(this.#plan, home, async (_, answer) => {
+    const job = chaosJob(this.#plan, home, versionIn(this.#plan), async (_, answer, fails) => {
+      if (fails) throw new Error('Busy');
       calls++;
       return answer;
     });
@@ -129,9 +132,11 @@ class ChaosRun {
   }
 
   async #disturbed(): Promise<void> {
-    for (const { kill, damage } of this.#disturbances) {
-      const end = await this.#process(kill);
-      if (end.kind === 'finished') return;
+    for (const [number, { kill, damage }] of this.#disturbances.entries()) {
+      const version = versionIn(this.#plan, number);
+      const end = await this.#process(kill, version);
+      if (end.kind === 'finished' && version === versionIn(this.#plan)) return;
+      if (end.kind === 'finished') break;
       this.#totals.kills++;
       const damaged = damage && damageFile(join(this.#home, 'state'), damage, this.#random);
       if (damaged === undefined) continue;
@@ -148,12 +153,15 @@ class ChaosRun {
     return end.kind === 'finished' && end.calls === 0 ? [] : ['run again after it had finished, it makes calls'];
   }
 
-  #callProblems(needed: number): string[] {
+  /** @param undisturbed calls that the last version of the job makes */
+  #callProblems(undisturbed: number): string[] {
     const counts = [...new Ledger(join(this.#home, 'ledger')).read().entries()];
-    const sum = (of: (counts: { started: number; answered: number }) => number): number =>
-      counts.reduce((total, [, one]) => total + of(one), 0);
-    const calls = sum(({ started }) => started);
-    const inFlight = sum(({ started, answered }) => started - answered);
+    const sum = (of: (counts: LedgerCounts) => number): number => counts.reduce((total, [, one]) => total + of(one), 0);
+    // Errors are not remembered, so calls that fail are made again.
+    const calls = sum(({ started, failed }) => started - failed);
+    const inFlight = sum(({ started, failed, answered }) => started - failed - answered);
+    // Another version may need other calls.
+    const needed = this.#plan.change?.place === 'before' ? Math.max(undisturbed, counts.length) : undisturbed;
     this.#totals.calls += calls;
     this.#totals.needed += needed;
     this.#totals.inFlight += inFlight;
@@ -167,8 +175,8 @@ class ChaosRun {
   }
 
   /** @throws Error if it fails */
-  async #process(kill: Kill | undefined): Promise<ChildEnd> {
-    const args = [this.#script, this.#home, ...(kill === undefined ? [] : [JSON.stringify(kill)])];
+  async #process(kill: Kill | undefined, version = versionIn(this.#plan)): Promise<ChildEnd> {
+    const args = [this.#script, this.#home, `${version}`, ...(kill === undefined ? [] : [JSON.stringify(kill)])];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let told = '';
     child.stderr.setEncoding('utf8').on('data', (data: string) => {

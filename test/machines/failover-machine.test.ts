@@ -45,6 +45,7 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
     isRequested: false,
     classify: () => ({ kind: 'recoverable' }),
     propose,
+    mayWait: () => false,
     proposeEverything: () => restartOf({ regions: allRegions }),
     master: listener(log),
     clock,
@@ -85,7 +86,7 @@ const events = {
   defaultYes: { type: 'failover.defaultBackoffDecided', canRestart: true, delayMs: 150, newAttempt: false },
   defaultNo: { type: 'failover.defaultBackoffDecided', canRestart: false, delayMs: 0, newAttempt: false },
   backoffThrew: { type: 'failover.backoffFailed', cause },
-  settled: { type: 'failover.regionSettled' },
+  settled: { type: 'failover.regionSettled', region: 1 },
   delay: { type: 'delay.elapsed' },
 } as const;
 
@@ -256,6 +257,22 @@ describe('failover machine', () => {
       ['propose', failure],
     ]);
     expect(it.take()).toEqual(['recordFailure', 'askStrategy']);
+  });
+
+  it('F5: is complete without the regions that had not begun', () => {
+    const it = opened({ mayWait: (region: number) => region === 2 });
+    for (const name of ['restart', 'yes'] as const) it.actor.send(events[name]);
+    it.actor.send({ type: 'failover.regionSettled', region: 2 });
+    expect(stateOf(it)).toBe('restarting');
+    it.actor.send({ type: 'failover.regionSettled', region: 1 });
+    expect(stateOf(it)).toBe('completed');
+  });
+
+  it('F5: is complete at once if none of its regions had begun', () => {
+    const told: { readonly type: string }[] = [];
+    const it = opened({ mayWait: () => true, master: listener((_, event) => told.push(event)) });
+    for (const name of ['restart', 'yes'] as const) it.actor.send(events[name]);
+    expect(told.map(({ type }) => type)).toEqual(['failover.decided', 'failover.completed']);
   });
 
   it('F7: a requested restart asks neither the strategy nor the backoff, and does not wait', () => {

@@ -523,25 +523,26 @@ describe('the number of allowed restarts', () => {
   });
 });
 
-describe('a result that is verified before a restart', () => {
-  //  (p) ═▶ (c[0..1])      c[0] fails, and while the result of p is looked at, its next attempt begins
-  const behind = () =>
-    new ManualCluster({
-      vertices: [
-        { id: 'p', parallelism: 1 },
-        { id: 'c', parallelism: 1 },
-      ],
-      edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking }],
-    }).start();
+//  (p) ═▶ (c)      p has finished, and c reads its result
+function readingCluster(options: Partial<ManualClusterOptions> = {}): ManualCluster {
+  const cluster = new ManualCluster({
+    vertices: ['p', 'c'].map((id) => ({ id, parallelism: 1 })),
+    edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking }],
+    ...options,
+  }).start();
+  cluster.runAll();
+  cluster.report('p[0]', 'finished');
+  cluster.runAll();
+  return cluster;
+}
 
+describe('a result that is verified before a restart', () => {
+  // c[0] fails, and while the result of p is looked at, its next attempt begins.
   it.each<[string, boolean]>([
     ['is lost if it is missing', true],
     ['is not lost if the verified attempt is no longer current: the missing result was released', false],
   ])('%s', (_, isPresent) => {
-    const cluster = behind();
-    cluster.runAll();
-    cluster.report('p[0]', 'finished');
-    cluster.runAll();
+    const cluster = readingCluster();
     const { executors } = cluster;
     executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
     cluster.fail('c[0]');
@@ -565,19 +566,6 @@ describe('a failover that has ended', () => {
   const keepFailover = assign({
     failover: ({ event }: { event: { readonly failover: FailoverId } }) => event.failover,
   });
-
-  //  (p) ═▶ (c)
-  const behind = (options: Partial<ManualClusterOptions>) => {
-    const cluster = new ManualCluster({
-      vertices: ['p', 'c'].map((id) => ({ id, parallelism: 1 })),
-      edges: [{ from: 'p', to: 'c', exchange: exchangeTypes.blocking }],
-      ...options,
-    }).start();
-    cluster.runAll();
-    cluster.report('p[0]', 'finished');
-    cluster.runAll();
-    return cluster;
-  };
 
   const strategy = failoverStrategySetup<{ failover: FailoverId }>().createMachine({
     context: { failover: 0 as FailoverId },
@@ -628,7 +616,7 @@ describe('a failover that has ended', () => {
     ['the strategy', { failoverStrategy: strategy }],
     ['the backoff', { restartBackoff: backoff }],
   ])('hears no late answer of %s', (_, options) => {
-    const cluster = behind(options);
+    const cluster = readingCluster(options);
     cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
     cluster.fail('c[0]');
     for (const elapsedMs of [1_000, 1_000, 200]) cluster.clock.advance(elapsedMs);

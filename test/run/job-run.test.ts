@@ -74,6 +74,27 @@ const settled = ({ environment, run }: Started): Promise<unknown> =>
     ),
   );
 
+describe('the time of a recovery', () => {
+  //  numbers[0..1] → map ══▶ sums[0..1]     sums[0..1] wait for both results; the map is not declared deterministic
+  it('does not include that of consumers that had not begun', async () => {
+    const job = Job.create('sums', { parallelism: 2 });
+    const odd = job.source('numbers', range(0, 200)).map((n) => n * 2 + 1);
+    const sums = odd.keyBy((n) => n % 10).reduce((a, b) => a + b, { uid: 'sums' });
+    sums.sink('out', collect());
+    const { environment, run } = started(job, failing('numbers'));
+    const events: JobEvent[] = [];
+    run.events$.subscribe((event) => events.push(event));
+    const { receipt } = await environment.drive(run.result);
+    const at = (isIt: (event: JobEvent) => boolean): number => events.findIndex(isIt);
+    const completed = at(({ type }) => type === 'failover.completed');
+    const isOf = (task: string, state: string) => (event: JobEvent) =>
+      event.type === 'task.stateChanged' && event.task === task && event.state === state;
+    expect(completed).toBeGreaterThan(events.findLastIndex(isOf('numbers[0]', 'running')));
+    expect(completed).toBeLessThan(at(isOf('numbers[0]', 'finished')));
+    expect(receipt.failovers).toMatchObject([{ regionsRestarted: 3, tasksRestarted: 1, recoveryMs: 100 }]);
+  });
+});
+
 describe('the receipt of a running job', () => {
   it('counts records read and emitted while tasks run, with start and rate', async () => {
     const environment = virtualEnvironment({ startMs: 1_000 });

@@ -8,7 +8,7 @@ import type { BackoffAnswer } from '../strategies/regional-backoffs.ts';
 import { type FailoverContext, type FailoverEvent, failoverSetup, unverified } from './failover-setup.ts';
 
 /**
- * The failover chart: one failure, from its classification until the last restarted region runs again. Its decision is
+ * The failover chart: one failure, from its classification until the last restarted region that had begun runs again. Its decision is
  * a value, the proposal in its context: computed once for the failure, once for the strategy's answer, and once for
  * each verification that finds results missing. Its guards only read fields.
  *
@@ -20,7 +20,8 @@ import { type FailoverContext, type FailoverEvent, failoverSetup, unverified } f
  *   is overruled by the default one, whose attempts are limited. Both cause a warning. Extensions never cost
  *   correctness.
  * F4 The restarted set is closed under the recovery rules, even if the strategy named less.
- * F5 It is complete when each of its regions runs again or was taken over by a newer failover.
+ * F5 It is complete when each of its regions that had begun runs again or was taken over by a newer failover. The others
+ *   wait for their inputs as before.
  * F6 A failure is classified and recorded before any decision about it.
  * F7 A restart that the user asked for is the smallest sound one, at once: neither the strategy nor the
  *   backoff is asked.
@@ -97,6 +98,7 @@ export const failoverMachine = failoverSetup.createMachine({
     restartAtMs: 0,
     newAttempt: true,
     restartsLeft: undefined,
+    waiting: new Set(),
     pendingCount: 0,
   }),
   initial: 'classifying',
@@ -168,11 +170,9 @@ export const failoverMachine = failoverSetup.createMachine({
     },
     restarting: {
       entry: ['awaitRegions', 'announceDecision'],
+      always: { guard: 'isComplete', target: 'completed' },
       on: {
-        'failover.regionSettled': [
-          { guard: 'isLastRegion', target: 'completed', actions: 'countRegion' },
-          { actions: 'countRegion' },
-        ],
+        'failover.regionSettled': { guard: { type: 'isAwaited', params: told }, actions: 'countRegion' },
       },
     },
     completed: { type: 'final', entry: 'announceCompletion' },

@@ -23,6 +23,8 @@ export interface FailoverInput {
   /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
   readonly proposeEverything: () => Restart;
+  /** Whether a region need not run again for the failover to be complete: it had not begun, and waits as before. */
+  readonly mayWait: (region: RegionId) => boolean;
   readonly master: FailoverParentRef;
   readonly clock: Clock;
   /** How long a strategy or a backoff may take to answer. */
@@ -46,7 +48,9 @@ export interface FailoverContext extends FailoverInput {
   newAttempt: boolean;
   /** How many more failures the backoff allows; undefined if unknown. */
   restartsLeft: number | undefined;
-  /** Regions that neither run again nor were taken over. */
+  /** Restarting regions that had not begun, */
+  waiting: ReadonlySet<RegionId>;
+  /** and the number of the others that neither run again nor were taken over. */
   pendingCount: number;
 }
 
@@ -97,7 +101,8 @@ const base = setup({
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isBadBackoff: (_, answer: BackoffAnswer) => !isValid(answer),
     mayRestart: (_, { canRestart }: { canRestart: boolean }) => canRestart,
-    isLastRegion: ({ context }) => context.pendingCount <= 1,
+    isAwaited: ({ context }, { region }: { region: RegionId }) => !context.waiting.has(region),
+    isComplete: ({ context }) => context.pendingCount === 0,
   },
 });
 
@@ -174,7 +179,11 @@ export const failoverSetup = base.extend({
       regions: restarting(context),
       failedAtMs: context.failure.atMs,
     })),
-    awaitRegions: assign(({ context }) => ({ pendingCount: restarting(context).length })),
+    awaitRegions: assign(({ context }) => {
+      const regions = restarting(context);
+      const waiting = new Set(regions.filter(context.mayWait));
+      return { waiting, pendingCount: regions.length - waiting.size };
+    }),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },
 });

@@ -41,6 +41,7 @@ export class OpenFailovers {
     const { vertex, attempt, cause, isRequested = false } = failed;
     const { ledger, actors, environment, failureHandling } = this.#services;
     const { clock } = environment;
+    const failedRegion = vertex === undefined ? undefined : ledger.regions.regionOf(vertex);
     const failover = ++this.#lastId as FailoverId;
     this.#machine ??= provideFailover(this.#services, this.#advisors, this.#records);
     const actor: FailoverActorRef = createActor(this.#machine, {
@@ -54,6 +55,7 @@ export class OpenFailovers {
         classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.#records.classify(failure)),
         propose: (failure, answer) => propose(failure, ledger, answer),
         proposeEverything: () => proposeEverything(ledger),
+        mayWait: (region) => !ledger.hasBegun(region) && region !== failedRegion,
         master,
         clock,
         deadlineMs: failureHandling.decisionDeadlineMs,

@@ -52,6 +52,8 @@ export class JobLedger implements RecoveryView {
   );
   /** The chart of each region, once created. */
   readonly regionActors: RegionActorRef[] = [];
+  /** By region: 1 once an attempt has begun. */
+  readonly #begun: Uint8Array;
   /** The latest failover that restarts each region. */
   readonly #latestFailovers = new Map<RegionId, FailoverId>();
   /** Regions that finished in an earlier run and have not been scheduled, with their results. */
@@ -70,6 +72,7 @@ export class JobLedger implements RecoveryView {
     this.run = run;
     this.graph = graph;
     this.regions = regions;
+    this.#begun = new Uint8Array(regions.count);
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
     this.declarations = new ReproductionDeclarations(graph, regions);
     this.results = new ResultTracker(graph, regions, keepResults);
@@ -134,6 +137,11 @@ export class JobLedger implements RecoveryView {
   /** Whether a region has not begun its current attempt and waits for inputs or slots. */
   isWaiting(region: RegionId): boolean {
     return this.regionActors[region]?.getSnapshot().matches({ live: 'scheduled' }) === true;
+  }
+
+  /** Whether an attempt of a region has ever begun. */
+  hasBegun(region: RegionId): boolean {
+    return this.#begun[region] === 1;
   }
 
   /** Whether a region could reproduce its results now. */
@@ -209,6 +217,7 @@ export class JobLedger implements RecoveryView {
 
   /** An attempt is about to write, in the mode of its region. Returns its results. */
   beginRegistration(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
+    this.#begun[this.regions.regionOf(vertex)] = 1;
     this.declarations.begin(vertex, mode);
     this.results.begin(vertex, attempt, mode);
     return this.#deployments.registrationsOf(vertex, attempt, mode);
@@ -225,6 +234,7 @@ export class JobLedger implements RecoveryView {
   ): PartitionRegistration[] {
     const tasks = Array.from(vertices as ArrayLike<ExecutionVertexId>);
     const registrations = tasks.flatMap((vertex) => {
+      this.#begun[this.regions.regionOf(vertex)] = 1;
       this.declarations.begin(vertex, 'new');
       this.results.begin(vertex, attempt, 'new');
       return this.#deployments.adoptionsOf(vertex, attempt, stored);

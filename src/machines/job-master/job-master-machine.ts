@@ -64,7 +64,10 @@ const countRestarting = {
 const settleRegion = {
   actions: {
     type: 'settleRegion',
-    params: ({ event: { failover } }: EventOf<'region.recovered' | 'region.overtaken'>) => ({ failover }),
+    params: ({ event: { failover, region } }: EventOf<'region.recovered' | 'region.overtaken'>) => ({
+      failover,
+      region,
+    }),
   },
 } as const;
 

@@ -105,7 +105,7 @@ export const masterSetup = setup({
     /** Restarts the regions of a decided failover. */
     restartRegions: (_, _params: Told<'failover.decided'>) => placeholder('job master', 'restartRegions'),
     /** Tells a failover that one of its regions runs again or was taken over. */
-    settleRegion: (_, _params: { failover: FailoverId }) => placeholder('job master', 'settleRegion'),
+    settleRegion: (_, _params: { failover: FailoverId; region: RegionId }) => placeholder('job master', 'settleRegion'),
     /** A failover is over: its regions run again, or nothing is restarted. */
     completeFailover: (_, _params: Told<'failover.completed'>) => placeholder('job master', 'completeFailover'),
     refuseFailover: (_, _params: Told<'failover.refused'>) => placeholder('job master', 'refuseFailover'),

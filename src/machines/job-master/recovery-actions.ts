@@ -1,6 +1,6 @@
 import { enqueueActions } from 'xstate';
 import { restartCommands } from '../../failover/restart-proposal.ts';
-import type { FailoverId } from '../../ids.ts';
+import type { FailoverId, RegionId } from '../../ids.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
 import type { FailoverServices, OpenFailovers } from '../failover/open-failovers.ts';
 import { loseResult } from '../failover/result-losses.ts';
@@ -44,9 +44,10 @@ export function recoveryActions(services: FailoverServices, failovers: OpenFailo
       }
       grantSlots(ledger, enqueue);
     }),
-    settleRegion: enqueueActions(({ enqueue }, { failover }: { failover: FailoverId }) => {
+    settleRegion: enqueueActions(({ enqueue }, { failover, region }: { failover: FailoverId; region: RegionId }) => {
       const open = failovers.get(failover);
-      if (open !== undefined) enqueue.sendTo(open, { type: 'failover.regionSettled' });
+      // It may be complete, with that event on its way: a region that had not begun is not awaited.
+      if (open?.getSnapshot().status === 'active') enqueue.sendTo(open, { type: 'failover.regionSettled', region });
     }),
     completeFailover: enqueueActions((_, { failover, regions, failedAtMs }: Told<'failover.completed'>) => {
       failovers.close(failover);

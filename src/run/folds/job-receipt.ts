@@ -22,7 +22,7 @@ export interface FailoverReceipt {
   readonly recordsReused: number;
   /** The delay set by the backoff. */
   readonly delayMs: number;
-  /** Time from the failure until every restarted region ran again; undefined if that never happened. */
+  /** Time from the failure until every restarted region that had begun ran again; undefined if that never happened. */
   readonly recoveryMs: number | undefined;
 }
 

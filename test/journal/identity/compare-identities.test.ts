@@ -5,39 +5,12 @@ import type { JobComparison } from '../../../src/journal/identity/job-comparison
 import type {
   EdgeIdentity,
   JobIdentity,
-  PartIdentity,
   PartsIdentity,
   StepIdentity,
   VertexIdentity,
 } from '../../../src/journal/identity/job-identity.ts';
 import { anyIdentity } from './drawn-identity.ts';
-
-const text = (hash: string): PartIdentity => ({ kind: 'text', hash });
-const version = (given: string | number): PartIdentity => ({ kind: 'version', version: given });
-const option = (value: string): PartIdentity => ({ kind: 'option', value });
-const data = (hash: string, size: number): PartIdentity => ({ kind: 'data', hash, size });
-const unknown = (why: string): PartIdentity => ({ kind: 'unknown', why });
-
-const step = (uid: string, parts: PartsIdentity = { function: text(uid) }, kind = 'map'): StepIdentity => ({
-  uid,
-  role: 'operator',
-  kind,
-  parts,
-});
-const vertex = (parallelism: number, ...steps: StepIdentity[]): VertexIdentity => ({
-  id: (steps[0] as StepIdentity).uid,
-  parallelism,
-  steps,
-});
-const edge = (source: string, target: string, given: Partial<EdgeIdentity> = {}): EdgeIdentity => ({
-  source,
-  target,
-  ordinal: 0,
-  exchange: 'reliable',
-  partitioning: { kind: 'hash', key: { key: text('key') } },
-  consumers: 2,
-  ...given,
-});
+import { data, edge, option, step, text, unknown, version, vertex } from './identities.ts';
 
 const texts: StepIdentity = { uid: 'texts', role: 'source', kind: 'fromArray', parts: { records: data('a', 3) } };
 const stream = (why: string): StepIdentity => ({ ...texts, kind: 'stream', parts: { records: unknown(why) } });

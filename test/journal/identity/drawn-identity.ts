@@ -1,12 +1,6 @@
 import fc from 'fast-check';
-import type {
-  EdgeIdentity,
-  JobIdentity,
-  PartIdentity,
-  PartsIdentity,
-  StepIdentity,
-  VertexIdentity,
-} from '../../../src/journal/identity/job-identity.ts';
+import type { JobIdentity, PartIdentity, PartsIdentity } from '../../../src/journal/identity/job-identity.ts';
+import { edge, step, vertex } from './identities.ts';
 
 const anyPart: fc.Arbitrary<PartIdentity> = fc.oneof(
   fc.record({ kind: fc.constant('text' as const), hash: fc.string() }),
@@ -36,17 +30,12 @@ export const anyIdentity: fc.Arbitrary<JobIdentity> = fc
     { minLength: 2, maxLength: 5 },
   )
   .map((drawn) => {
-    const vertices = drawn.map(({ parallelism, parts }, index): VertexIdentity => {
-      const steps = parts.map(
-        (own, step): StepIdentity => ({ uid: `v${index}.${step}`, role: 'operator', kind: 'map', parts: own }),
-      );
-      return { id: `v${index}.0`, parallelism, steps };
-    });
+    const vertices = drawn.map(({ parallelism, parts }, index) =>
+      vertex(parallelism, ...parts.map((own, number) => step(`v${index}.${number}`, own))),
+    );
     const edges = drawn.slice(1).flatMap(({ parallelism, exchanges, key }, index) =>
-      exchanges.map(
-        (exchange, ordinal): EdgeIdentity => ({
-          source: `v${index}.0`,
-          target: `v${index + 1}.0`,
+      exchanges.map((exchange, ordinal) =>
+        edge(`v${index}.0`, `v${index + 1}.0`, {
           ordinal,
           exchange,
           consumers: parallelism,
