@@ -115,6 +115,16 @@ function filesBelow(place: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+/** A built file with the files of the package that it imports before it runs, and those that they import. */
+function openedBy(file: string, opened = new Set<string>()): Set<string> {
+  if (opened.has(file)) return opened;
+  opened.add(file);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|export|\}).*"(\..*?)";$/gm)) {
+    openedBy(resolve(dirname(file), path as string), opened);
+  }
+  return opened;
+}
+
 describe('the package', () => {
   it.each([
     'dist/index.js',
@@ -163,13 +173,24 @@ describe('the package', () => {
     expect(page.sort()).toEqual(['.css', '.html', '.js', '.svg']);
   });
 
-  it('is up to date: every file of dist has its source', () => {
+  it('is up to date: all types in dist have their source', () => {
     const left = filesBelow(join(unpacked, 'dist'))
-      // The page is bundled into files of other names.
-      .filter((file) => file.endsWith('.js') && !file.startsWith(builtPage()))
-      .map((file) => file.replace(join(unpacked, 'dist'), join(unpacked, 'src')).replace(/\.js$/, '.ts'))
+      .filter((file) => file.endsWith('.d.ts'))
+      .map((file) => file.replace(join(unpacked, 'dist'), join(unpacked, 'src')).replace(/\.d\.ts$/, '.ts'))
       .filter((file) => !existsSync(file));
     expect(left).toEqual([]);
+  });
+
+  it.each([
+    ['index.js', 8],
+    ['inspector/index.js', 8],
+    ['metrics/index.js', 8],
+    ['testing/index.js', 8],
+    ['cli/bin.js', 8],
+  ])('opens few of its files on import: %s', (door, atMost) => {
+    const files = openedBy(join(unpacked, 'dist', door));
+    expect(files.size).toBeGreaterThan(1);
+    expect(files.size).toBeLessThanOrEqual(atMost);
   });
 });
 

@@ -1,10 +1,16 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, extname, join, relative, sep } from 'node:path';
 import { answer, textAnswer } from './answer.ts';
 
-/** The page as it was built; the same place for the sources of this package and for its compiled files. */
-const builtPage = fileURLToPath(new URL('../../../dist/inspector/page/', import.meta.url));
+/** The page as it was built, in the package that has this file, source or built. */
+function builtPage(): string {
+  let directory = dirname(import.meta.filename);
+  while (!existsSync(join(directory, 'package.json')) && directory !== dirname(directory)) {
+    directory = dirname(directory);
+  }
+  return join(directory, 'dist', 'inspector', 'page');
+}
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -25,7 +31,7 @@ const contentTypes: Readonly<Record<string, string>> = {
 export class PageFiles {
   readonly #directory: string;
 
-  constructor(directory = builtPage) {
+  constructor(directory = builtPage()) {
     this.#directory = directory;
   }
 
