@@ -14,10 +14,13 @@ import type { ExecutionVertexId, ExecutorId } from '../src/ids.ts';
 import { ExecutorConnections } from '../src/machines/job-master/executor-connections.ts';
 import { JobLedger } from '../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../src/machines/job-master/job-master-machine.ts';
-import { createJobMaster } from '../src/machines/job-master/create-job-master.ts';
+import { jobCharts } from '../src/machines/job-charts.ts';
+import { createJobMaster } from '../src/machines/create-job-master.ts';
 import { failoverStrategyMachine } from '../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../src/plain-error.ts';
+
+const charts = jobCharts({ delay: delayActor });
 
 const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
@@ -48,7 +51,7 @@ export class NoOpCluster {
       ...common,
       environment,
       gateway: connections,
-      delay: delayActor,
+      charts,
       actors: ActorHost.root('0123456789abcdef', { clock }),
       failureHandling: {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),

@@ -5,7 +5,7 @@ import { functionTypes } from './function-types.ts';
 /** A function of a source file. */
 export interface SourceFunction {
   /**
-   * `JobRun.observe`, `provideRegion.recordState`; an anonymous function is named by the call that gets it:
+   * `JobRun.observe`, `regionActions.recordState`; an anonymous function is named by the call that gets it:
    * `start.map()`.
    */
   readonly name: string;

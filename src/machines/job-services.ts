@@ -1,12 +1,15 @@
 import type { AnyActorLogic } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
-import type { delayActor } from '../actors/delay-actor.ts';
 import type { ExecutorGateway } from '../actors/executor-gateway.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
+import type { executionMachine } from './execution/execution-machine.ts';
+import type { failoverMachine } from './failover/failover-machine.ts';
 import type { JobLedger } from './job-master/job-ledger.ts';
+import type { jobMasterMachine } from './job-master/job-master-machine.ts';
+import type { regionMachine } from './region/region-machine.ts';
 
 /** How failures are handled: the user's extensions and the limits that protect the job from them. */
 export interface FailureHandling {
@@ -20,12 +23,21 @@ export interface FailureHandling {
   readonly decisionDeadlineMs: number;
 }
 
+/** The charts of a job with all implementations that they name. */
+export interface JobCharts {
+  readonly master: typeof jobMasterMachine;
+  readonly region: typeof regionMachine;
+  readonly execution: typeof executionMachine;
+  readonly failover: typeof failoverMachine;
+}
+
 /** The services that the charts of one job need. */
 export interface JobServices {
   readonly ledger: JobLedger;
   readonly environment: Environment;
   readonly gateway: ExecutorGateway;
-  readonly delay: typeof delayActor;
+  /** The same for all jobs of a process. */
+  readonly charts: JobCharts;
   /** Called synchronously with every event. Must not throw. */
   readonly observe: (event: JobEvent) => void;
   /** The host of its actors. */

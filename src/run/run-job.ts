@@ -8,7 +8,8 @@ import type { DataPlane } from '../executors/data-plane.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { LocalExecutors } from '../executors/local-executors.ts';
 import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
-import { createJobMaster } from '../machines/job-master/create-job-master.ts';
+import { jobCharts } from '../machines/job-charts.ts';
+import { createJobMaster } from '../machines/create-job-master.ts';
 import { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
@@ -29,6 +30,9 @@ import { openInside } from './open-inside.ts';
 import { RunClock } from './run-clock.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { storageUse } from './storage-use.ts';
+
+/** One for all runs, because XState recomputes a machine each time implementations are provided. */
+const charts = jobCharts({ delay: delayActor });
 
 /** Parts that a test may replace. */
 export interface RunSeams {
@@ -99,7 +103,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
   seams.cluster?.({ executors, connections });
   const master = createJobMaster({
-    ...{ ledger, environment, gateway: connections, delay: delayActor, observe, actors },
+    ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...failureHandlingOf(options),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers });

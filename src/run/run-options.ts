@@ -188,14 +188,18 @@ const optionNames: OptionNames<JobRunOptions> = {
   environment: true,
 };
 
+/** Made once, because XState computes each machine that is made anew. */
+const defaultStrategy = failoverStrategyMachine(restartPipelinedRegion());
+const defaultBackoff = restartBackoffMachine(exponentialDelay());
+
 /**
  * Fills in the defaults and checks every option.
  * @throws InvalidArgumentError for the first invalid option
  */
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   checkOptions('run', options, optionNames);
-  const strategy = options.failoverStrategy ?? restartPipelinedRegion();
-  const backoff = options.restartBackoff ?? exponentialDelay();
+  const strategy = options.failoverStrategy ?? defaultStrategy;
+  const backoff = options.restartBackoff ?? defaultBackoff;
   const { environment = systemEnvironment() } = options;
   checkEnvironment(environment);
   return {

@@ -22,7 +22,8 @@ import { createJobGraph } from '../../src/graph/job-graph.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
-import { createJobMaster } from '../../src/machines/job-master/create-job-master.ts';
+import { jobCharts } from '../../src/machines/job-charts.ts';
+import { createJobMaster } from '../../src/machines/create-job-master.ts';
 import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
@@ -105,6 +106,8 @@ export interface ManualClusterOptions {
   readonly keepResults?: KeepResults;
 }
 
+const charts = jobCharts({ delay: delayActor });
+
 const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
 /**
@@ -148,7 +151,7 @@ export class ManualCluster {
       ...{ ledger, observe, cancellationTimeoutMs },
       environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
       gateway: this.connections,
-      delay: delayActor,
+      charts,
       actors: ActorHost.root('test', { clock, inspect: options.inspect }),
       failureHandling: failureHandlingOf(options),
       slotRequestTimeoutMs: 10_000,

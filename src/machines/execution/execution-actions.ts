@@ -3,66 +3,74 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { AttemptResult } from '../job-master/attempts.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
-import type { JobServices } from '../job-services.ts';
-import { executionMachine } from './execution-machine.ts';
+import { chartServicesOf, type JobSystem } from '../chart-services.ts';
+import type { ExecutionActions } from './execution-machine.ts';
+
+const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'master'>;
 
 /** Implements the actions that the execution chart names. */
-export function provideExecution(
-  { ledger, environment, gateway, observe }: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>,
-  masterRef: () => JobMasterActorRef,
-): typeof executionMachine {
-  /** Releases a slot, and notifies the master if regions wait for slots. */
-  const free = (slot: Slot | undefined, tell: (master: JobMasterActorRef) => void): void => {
-    if (slot === undefined) return;
-    ledger.slots.release([slot]);
-    if (ledger.slots.pendingRequests > 0) tell(masterRef());
-  };
-  const release = (results: readonly AttemptResult[]): void => {
-    if (results.length > 0) gateway.releasePartitions(results.map(({ id }) => id));
-  };
-  return executionMachine.provide({
-    actions: {
-      recordState: ({ context: { vertex, attempt } }, { state }) => {
-        observe({
-          type: 'task.stateChanged',
-          atMs: environment.clock.now(),
-          task: ledger.graph.nameOf(vertex),
-          vertex,
-          attempt,
-          state,
-        });
-      },
-      deployTask: ({ context: { vertex, attempt, slot }, self }, { mode }) => {
-        try {
-          gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt, mode));
-        } catch (cause) {
-          self.send({ type: 'execution.fail', cause: toError(cause) });
-        }
-      },
-      cancelTask: ({ context: { vertex, attempt, slot } }) => {
-        if (slot !== undefined) gateway.cancel(slot.executor, vertex, attempt);
-      },
-      returnSlot: enqueueActions(({ context: { slot }, enqueue }) => {
-        free(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
-      }),
-      returnLateSlot: enqueueActions(({ enqueue }, { slot }: { slot: Slot }) => {
-        free(slot, (master) => enqueue.sendTo(master, { type: 'slots.returned' }));
-      }),
-      // Results that are read while they are written, or may be reproduced, stay until the next attempt begins, so that
-      // consumers are directed by the failover and do not fail on their own.
-      releasePartitions: ({ context: { vertex, attempt } }) => {
-        release(
-          ledger.attempts
-            .resultsOf(vertex, attempt)
-            .filter(
-              ({ exchange: { joinsRegions, consumption } }) =>
-                joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex)),
-            ),
-        );
-      },
-      releaseTransientPartitions: ({ context: { vertex, attempt } }) => {
-        release(ledger.attempts.resultsOf(vertex, attempt).filter(({ exchange }) => exchange.joinsRegions));
-      },
-    },
-  });
+export const executionActions: ExecutionActions = {
+  recordState: ({ context: { vertex, attempt }, system }, { state }) => {
+    const { ledger, environment, observe } = servicesOf(system);
+    observe({
+      type: 'task.stateChanged',
+      atMs: environment.clock.now(),
+      task: ledger.graph.nameOf(vertex),
+      vertex,
+      attempt,
+      state,
+    });
+  },
+  deployTask: ({ context: { vertex, attempt, slot }, self, system }, { mode }) => {
+    const { ledger, gateway } = servicesOf(system);
+    try {
+      gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt, mode));
+    } catch (cause) {
+      self.send({ type: 'execution.fail', cause: toError(cause) });
+    }
+  },
+  cancelTask: ({ context: { vertex, attempt, slot }, system }) => {
+    if (slot !== undefined) servicesOf(system).gateway.cancel(slot.executor, vertex, attempt);
+  },
+  returnSlot: enqueueActions(({ context: { slot }, enqueue, system }) => {
+    if (slot !== undefined) free(slot, enqueue, system);
+  }),
+  returnLateSlot: enqueueActions(({ enqueue, system }, { slot }: { slot: Slot }) => free(slot, enqueue, system)),
+  // Results that are read while they are written, or may be reproduced, stay until the next attempt begins, so that
+  // consumers are directed by the failover and do not fail on their own.
+  releasePartitions: ({ context: { vertex, attempt }, system }) => {
+    const { ledger } = servicesOf(system);
+    release(
+      ledger.attempts
+        .resultsOf(vertex, attempt)
+        .filter(
+          ({ exchange: { joinsRegions, consumption } }) =>
+            joinsRegions || (consumption === 'after-producer-finished' && !ledger.mayProduceAgain(vertex)),
+        ),
+      system,
+    );
+  },
+  releaseTransientPartitions: ({ context: { vertex, attempt }, system }) => {
+    const { ledger } = servicesOf(system);
+    release(
+      ledger.attempts.resultsOf(vertex, attempt).filter(({ exchange }) => exchange.joinsRegions),
+      system,
+    );
+  },
+};
+
+/** The part of an action's enqueuer that sends events to the master. */
+interface MasterTeller {
+  sendTo(target: JobMasterActorRef, event: { readonly type: 'slots.returned' }): void;
+}
+
+/** Releases a slot, and notifies the master if regions wait for slots. */
+function free(slot: Slot, enqueue: MasterTeller, system: JobSystem): void {
+  const { ledger, master } = servicesOf(system);
+  ledger.slots.release([slot]);
+  if (ledger.slots.pendingRequests > 0) enqueue.sendTo(master, { type: 'slots.returned' });
+}
+
+function release(results: readonly AttemptResult[], system: JobSystem): void {
+  if (results.length > 0) servicesOf(system).gateway.releasePartitions(results.map(({ id }) => id));
 }

@@ -236,3 +236,6 @@ const chart = executionSetup.createMachine({
 export const executionMachine = tapped(chart, executionGroups);
 
 export type ExecutionActorRef = ActorRefFrom<typeof executionMachine>;
+
+/** The implementations that the execution chart names. */
+export type ExecutionActions = NonNullable<Parameters<typeof executionMachine.provide>[0]['actions']>;

@@ -10,6 +10,8 @@ import type { FailoverStrategyEvent } from '../strategies/failover-strategy-mach
 import { RegionalBackoffs } from '../strategies/regional-backoffs.ts';
 import { restartBackoffMachine } from '../strategies/restart-backoff-machine.ts';
 
+const defaultBackoff = restartBackoffMachine(exponentialDelay());
+
 /**
  * The advisors of failovers: the strategy and the backoffs of a job, which may be user code, and the engine's default
  * backoff.
@@ -44,11 +46,7 @@ export class Advisors {
       readAnswer: (emitted) => decisionValue(propertyOf(emitted, 'decision'), 2 * ledger.regions.count),
     });
     this.backoffs = new RegionalBackoffs({ ...common, id: 'restartBackoff', logic: failureHandling.restartBackoff });
-    this.defaultBackoffs = new RegionalBackoffs({
-      ...common,
-      id: 'defaultBackoff',
-      logic: restartBackoffMachine(exponentialDelay()),
-    });
+    this.defaultBackoffs = new RegionalBackoffs({ ...common, id: 'defaultBackoff', logic: defaultBackoff });
     this.#scopeOf = ({ vertex }) =>
       vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
   }

@@ -181,3 +181,6 @@ export const failoverMachine = failoverSetup.createMachine({
 });
 
 export type FailoverActorRef = ActorRefFrom<typeof failoverMachine>;
+
+/** The implementations that the failover chart names. */
+export type FailoverActions = NonNullable<Parameters<typeof failoverMachine.provide>[0]['actions']>;

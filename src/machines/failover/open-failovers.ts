@@ -5,46 +5,44 @@ import { FailingRecords } from '../../failover/failing-records.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { FailoverId } from '../../ids.ts';
 import { Advisors } from './advisors.ts';
-import type { FailoverActorRef, failoverMachine } from './failover-machine.ts';
+import type { FailoverActorRef } from './failover-machine.ts';
 import type { FailoverParentRef } from './failover-setup.ts';
 import { FailureRecords } from './failure-records.ts';
 import type { Failed } from '../job-master/job-master-setup.ts';
 import type { FailoverStrategyEvent } from '../strategies/failover-strategy-machine.ts';
 import type { JobServices } from '../job-services.ts';
-import { provideFailover } from './failover-actions.ts';
 
 /** The parts of a job that failovers need. */
 export type FailoverServices = Pick<
   JobServices,
-  'ledger' | 'gateway' | 'observe' | 'environment' | 'delay' | 'actors' | 'failureHandling'
+  'ledger' | 'gateway' | 'observe' | 'environment' | 'charts' | 'actors' | 'failureHandling'
 >;
 
 /** The open failovers of a job, each an actor, and their advisors. */
 export class OpenFailovers {
   readonly #services: FailoverServices;
+  /** Whom they ask, */
+  readonly advisors: Advisors;
+  /** and where they record their failures. */
+  readonly records: FailureRecords;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
-  readonly #advisors: Advisors;
-  readonly #records: FailureRecords;
   readonly #failingRecords = new FailingRecords();
-  /** Created once, because XState recomputes a machine each time implementations are provided, and at the first failure. */
-  #machine: typeof failoverMachine | undefined;
   #lastId = 0;
 
   constructor(services: FailoverServices) {
     this.#services = services;
-    this.#advisors = new Advisors(services);
-    this.#records = new FailureRecords(services);
+    this.advisors = new Advisors(services);
+    this.records = new FailureRecords(services);
   }
 
   /** Opens a failover for a task that failed, or a region that cannot do what it was told, or one that the user restarts. */
   open(failed: Failed & { readonly isRequested?: boolean }, master: FailoverParentRef): void {
     const { vertex, attempt, cause, isRequested = false } = failed;
-    const { ledger, actors, environment, failureHandling } = this.#services;
+    const { ledger, actors, charts, environment, failureHandling } = this.#services;
     const { clock } = environment;
     const failedRegion = vertex === undefined ? undefined : ledger.regions.regionOf(vertex);
     const failover = ++this.#lastId as FailoverId;
-    this.#machine ??= provideFailover(this.#services, this.#advisors, this.#records);
-    const actor: FailoverActorRef = createActor(this.#machine, {
+    const actor: FailoverActorRef = createActor(charts.failover, {
       parent: master,
       // One id for all, because XState builds event types from ids and retains each type it has seen.
       id: actors.idOf('master/failover'),
@@ -52,7 +50,7 @@ export class OpenFailovers {
         failover,
         failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
         isRequested,
-        classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.#records.classify(failure)),
+        classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.records.classify(failure)),
         propose: (failure, answer) => propose(failure, ledger, answer),
         proposeEverything: () => proposeEverything(ledger),
         mayWait: (region) => !ledger.hasBegun(region) && region !== failedRegion,
@@ -81,12 +79,12 @@ export class OpenFailovers {
 
   /** Tells the failover strategy something that needs no answer. */
   tellStrategy(news: FailoverStrategyEvent): void {
-    this.#advisors.strategy.tell(news);
+    this.advisors.strategy.tell(news);
   }
 
   /** The job has ended. Returns the failovers that were still open, to be stopped. */
   stop(): FailoverActorRef[] {
-    this.#advisors.stop();
+    this.advisors.stop();
     const open = [...this.#open.values()];
     this.#open.clear();
     return open;

@@ -1,21 +1,25 @@
 import { enqueueActions } from 'xstate';
-import type { JobServices } from '../job-services.ts';
+import { chartServicesOf } from '../chart-services.ts';
 import type { MasterActions } from './job-master-machine.ts';
-import { ResultKeeper } from './result-keeper.ts';
 
-type Named = 'releaseConsumed' | 'releaseReproduced' | 'stopReleasing' | 'keepResults' | 'reportUnkept';
+const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'resultKeeper'>;
 
 /** The actions of the job master on results that were read, or that outlive the job. */
-export function resultActions(
-  services: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>,
-): Pick<MasterActions, Named> {
-  const { ledger, environment, gateway, observe } = services;
-  const keeper = new ResultKeeper(services);
-  return {
-    releaseConsumed: (_, { region }) => keeper.noteConsumed(ledger.results.regionFinished(region)),
-    releaseReproduced: (_, { vertex }) => keeper.noteConsumed(ledger.results.consumedOf(vertex)),
-    stopReleasing: () => keeper.stop(),
-    keepResults: enqueueActions(({ self }) => gateway.keepResults((outcome) => self.send(outcome))),
-    reportUnkept: (_, { cause }) => observe({ type: 'results.keepFailed', cause, atMs: environment.clock.now() }),
-  };
-}
+export const resultActions = {
+  releaseConsumed: ({ system }, { region }) => {
+    const { ledger, resultKeeper } = servicesOf(system);
+    resultKeeper.noteConsumed(ledger.results.regionFinished(region));
+  },
+  releaseReproduced: ({ system }, { vertex }) => {
+    const { ledger, resultKeeper } = servicesOf(system);
+    resultKeeper.noteConsumed(ledger.results.consumedOf(vertex));
+  },
+  stopReleasing: ({ system }) => servicesOf(system).resultKeeper.stop(),
+  keepResults: enqueueActions(({ self, system }) =>
+    servicesOf(system).gateway.keepResults((outcome) => self.send(outcome)),
+  ),
+  reportUnkept: ({ system }, { cause }) => {
+    const { observe, environment } = servicesOf(system);
+    observe({ type: 'results.keepFailed', cause, atMs: environment.clock.now() });
+  },
+} satisfies Partial<MasterActions>;

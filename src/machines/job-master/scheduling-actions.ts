@@ -2,74 +2,63 @@ import { enqueueActions } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
-import type { JobServices } from '../job-services.ts';
+import { chartServicesOf } from '../chart-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { MasterActions } from './job-master-machine.ts';
+import type { Told } from './job-master-setup.ts';
 import { grantSlots, type RegionTeller, tellRegion } from './tell-regions.ts';
 
-type Named =
-  | 'startScheduling'
-  | 'scheduleConsumers'
-  | 'rescheduleRegion'
-  | 'grantSlots'
-  | 'withdrawRequest'
-  | 'addExecutor'
-  | 'removeExecutor'
-  | 'failIfSomeNeverFit';
+const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe'>;
 
 /** The actions of the job master on slots and on the turns of regions. They decide; the chart sends the events. */
-export function schedulingActions({
-  ledger,
-  environment,
-  gateway,
-  observe,
-}: Pick<JobServices, 'ledger' | 'environment' | 'gateway' | 'observe'>): Pick<MasterActions, Named> {
-  const { scheduling, slots } = ledger;
-  const neverFitting = (candidates: Iterable<RegionId>): NoResourceAvailableError | undefined =>
-    neverFittingAmong(ledger, gateway.slotLimit, candidates);
-
-  return {
-    startScheduling: enqueueActions(({ enqueue }) => {
-      const unfit = neverFitting(unfinished(ledger));
+export const schedulingActions = {
+  startScheduling: enqueueActions(({ enqueue, system }) => {
+    const { ledger, gateway } = servicesOf(system);
+    const unfit = neverFittingAmong(ledger, gateway.slotLimit, unfinished(ledger));
+    if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+    schedule(ledger, enqueue, ledger.scheduling.offer(ledger.regionActors.keys() as Iterable<RegionId>));
+  }),
+  scheduleConsumers: enqueueActions(({ enqueue, system }, { vertex }: { vertex: ExecutionVertexId }) => {
+    const { ledger } = servicesOf(system);
+    scheduleAmong(ledger, enqueue, ledger.finishTask(vertex));
+  }),
+  rescheduleRegion: enqueueActions(
+    ({ enqueue, system }, { region, failover }: { region: RegionId; failover: FailoverId }) => {
+      const { ledger, gateway } = servicesOf(system);
+      // It will restart again, and report that.
+      if (!ledger.isLatestFailover(region, failover)) return;
+      const unfit = neverFittingAmong(ledger, gateway.slotLimit, [region]);
       if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
-      schedule(ledger, enqueue, scheduling.offer(ledger.regionActors.keys() as Iterable<RegionId>));
-    }),
-    scheduleConsumers: enqueueActions(({ enqueue }, { vertex }: { vertex: ExecutionVertexId }) => {
-      scheduleAmong(ledger.finishTask(vertex), enqueue);
-    }),
-    rescheduleRegion: enqueueActions(
-      ({ enqueue }, { region, failover }: { region: RegionId; failover: FailoverId }) => {
-        // It will restart again, and report that.
-        if (!ledger.isLatestFailover(region, failover)) return;
-        const unfit = neverFitting([region]);
-        if (unfit !== undefined) return enqueue.raise({ type: 'job.globalFailure', cause: unfit });
-        scheduleAmong(scheduling.offer([region]), enqueue);
-      },
-    ),
-    grantSlots: enqueueActions(({ enqueue }) => grantSlots(ledger, enqueue)),
-    withdrawRequest: enqueueActions(({ enqueue }, { region }: { region: RegionId }) => {
-      if (slots.cancelRequest(region)) grantSlots(ledger, enqueue);
-    }),
-    addExecutor: enqueueActions(({ enqueue }, { executor, slots: offered }) => {
-      slots.addExecutor(executor, offered);
-      observe({ type: 'executor.registered', executor, slots: offered, atMs: environment.clock.now() });
-      grantSlots(ledger, enqueue);
-    }),
-    removeExecutor: (_, { executor, cause }) => {
-      slots.removeExecutor(executor);
-      observe({ type: 'executor.lost', executor, cause, atMs: environment.clock.now() });
+      scheduleAmong(ledger, enqueue, ledger.scheduling.offer([region]));
     },
-    failIfSomeNeverFit: enqueueActions(({ enqueue }) => {
-      const unfit = neverFitting(unfinished(ledger));
-      if (unfit !== undefined) enqueue.raise({ type: 'job.globalFailure', cause: unfit });
-    }),
-  };
+  ),
+  grantSlots: enqueueActions(({ enqueue, system }) => grantSlots(servicesOf(system).ledger, enqueue)),
+  withdrawRequest: enqueueActions(({ enqueue, system }, { region }: { region: RegionId }) => {
+    const { ledger } = servicesOf(system);
+    if (ledger.slots.cancelRequest(region)) grantSlots(ledger, enqueue);
+  }),
+  addExecutor: enqueueActions(({ enqueue, system }, { executor, slots }: Told<'executor.registered'>) => {
+    const { ledger, environment, observe } = servicesOf(system);
+    ledger.slots.addExecutor(executor, slots);
+    observe({ type: 'executor.registered', executor, slots, atMs: environment.clock.now() });
+    grantSlots(ledger, enqueue);
+  }),
+  removeExecutor: ({ system }, { executor, cause }) => {
+    const { ledger, environment, observe } = servicesOf(system);
+    ledger.slots.removeExecutor(executor);
+    observe({ type: 'executor.lost', executor, cause, atMs: environment.clock.now() });
+  },
+  failIfSomeNeverFit: enqueueActions(({ enqueue, system }) => {
+    const { ledger, gateway } = servicesOf(system);
+    const unfit = neverFittingAmong(ledger, gateway.slotLimit, unfinished(ledger));
+    if (unfit !== undefined) enqueue.raise({ type: 'job.globalFailure', cause: unfit });
+  }),
+} satisfies Partial<MasterActions>;
 
-  /** A queued region may have waited only for one of these to run again, with free slots available. */
-  function scheduleAmong(ready: readonly RegionId[], enqueue: RegionTeller): void {
-    schedule(ledger, enqueue, ready);
-    if (ready.length > 0) grantSlots(ledger, enqueue);
-  }
+/** A queued region may have waited only for one of these to run again, with free slots available. */
+function scheduleAmong(ledger: JobLedger, enqueue: RegionTeller, ready: readonly RegionId[]): void {
+  schedule(ledger, enqueue, ready);
+  if (ready.length > 0) grantSlots(ledger, enqueue);
 }
 
 /** Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead. */

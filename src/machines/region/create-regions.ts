@@ -1,20 +1,19 @@
 import { createActor } from 'xstate';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
-import type { ExecutionActorRef, ExecutionParentRef, executionMachine } from '../execution/execution-machine.ts';
+import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import type { JobServices } from '../job-services.ts';
-import type { regionMachine } from './region-machine.ts';
 import type { RegionParentRef } from './region-setup.ts';
 
 /** The dependencies of regions. */
 export type RegionOrigins = Pick<
   JobServices,
-  'ledger' | 'environment' | 'actors' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
-> & { readonly region: typeof regionMachine; readonly execution: typeof executionMachine };
+  'ledger' | 'environment' | 'actors' | 'charts' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
+>;
 
 /** Creates and starts the chart of each region, with those of its first attempts, and records them in the books. */
 export function createRegions(origins: RegionOrigins, master: RegionParentRef): void {
-  const { ledger, environment, actors, region: logic, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
+  const { ledger, environment, actors, charts, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
   const job = {
     master,
     clock: environment.clock,
@@ -27,14 +26,14 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
   for (let region = 0 as RegionId; region < ledger.regions.count; region++) {
     const vertices = ledger.regions.verticesOf(region);
     const input = { region, vertices, feedsRegions: feedsRegions(ledger.graph, vertices), job };
-    const actor = createActor(logic, { parent: master, id: actors.idOf(`master/region/${region}`), input });
+    const actor = createActor(charts.region, { parent: master, id: actors.idOf(`master/region/${region}`), input });
     ledger.regionActors.push(actor);
     actor.start();
   }
 }
 
 function spawnExecutions(
-  { ledger, actors, execution: logic }: RegionOrigins,
+  { ledger, actors, charts }: RegionOrigins,
   parent: ExecutionParentRef,
   vertices: ArrayLike<number>,
   attempt: AttemptNumber,
@@ -42,7 +41,7 @@ function spawnExecutions(
   const spawned: ExecutionActorRef[] = [];
   for (let index = 0; index < vertices.length; index++) {
     const vertex = vertices[index] as ExecutionVertexId;
-    const actor = createActor(logic, {
+    const actor = createActor(charts.execution, {
       parent,
       id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
       input: { vertex, attempt, region: parent },

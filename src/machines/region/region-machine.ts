@@ -251,3 +251,6 @@ const chart = regionSetup.createMachine({
 export const regionMachine = tapped(chart, regionGroups);
 
 export type RegionActorRef = ActorRefFrom<typeof regionMachine>;
+
+/** The implementations that the region chart names. */
+export type RegionActions = NonNullable<Parameters<typeof regionMachine.provide>[0]['actions']>;

@@ -1,0 +1,25 @@
+import type { delayActor } from '../actors/delay-actor.ts';
+import { executionActions } from './execution/execution-actions.ts';
+import { executionMachine } from './execution/execution-machine.ts';
+import { failoverActions } from './failover/failover-actions.ts';
+import { failoverMachine } from './failover/failover-machine.ts';
+import { jobMasterMachine } from './job-master/job-master-machine.ts';
+import { masterActions } from './job-master/master-actions.ts';
+import type { JobCharts } from './job-services.ts';
+import { regionActions } from './region/region-actions.ts';
+import { regionMachine } from './region/region-machine.ts';
+
+/** The actors that charts of a job invoke. */
+export interface JobActors {
+  readonly delay: typeof delayActor;
+}
+
+/** Makes the charts of jobs. Once per process is enough: their actions ask for the services of their job. */
+export function jobCharts({ delay }: JobActors): JobCharts {
+  return {
+    master: jobMasterMachine.provide({ actions: masterActions }),
+    region: regionMachine.provide({ actors: { delay }, actions: regionActions }),
+    execution: executionMachine.provide({ actions: executionActions }),
+    failover: failoverMachine.provide({ actors: { delay }, actions: failoverActions }),
+  };
+}

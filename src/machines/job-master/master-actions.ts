@@ -1,0 +1,48 @@
+import { enqueueActions } from 'xstate';
+import type { ExecutionVertexId } from '../../ids.ts';
+import { chartServicesOf } from '../chart-services.ts';
+import { createRegions } from '../region/create-regions.ts';
+import type { MasterActions } from './job-master-machine.ts';
+import { recoveryActions } from './recovery-actions.ts';
+import { requestActions } from './request-actions.ts';
+import { resultActions } from './result-actions.ts';
+import { schedulingActions } from './scheduling-actions.ts';
+import { tellEveryRegion } from './tell-regions.ts';
+
+const servicesOf = chartServicesOf<
+  | 'ledger'
+  | 'environment'
+  | 'gateway'
+  | 'observe'
+  | 'actors'
+  | 'charts'
+  | 'slotRequestTimeoutMs'
+  | 'cancellationTimeoutMs'
+>;
+
+/** Implements the actions that the job master chart names. */
+export const masterActions: MasterActions = {
+  ...schedulingActions,
+  ...recoveryActions,
+  ...requestActions,
+  ...resultActions,
+  recordState: ({ system }, { state: status }) => {
+    const { observe, environment } = servicesOf(system);
+    observe({ type: 'job.statusChanged', atMs: environment.clock.now(), status });
+  },
+  createRegions: enqueueActions(({ self, system }) => createRegions(servicesOf(system), self)),
+  cancelRegions: enqueueActions(({ enqueue, system }) =>
+    tellEveryRegion(servicesOf(system).ledger, enqueue, { type: 'region.cancel' }),
+  ),
+  suspendRegions: enqueueActions(({ enqueue, system }) =>
+    tellEveryRegion(servicesOf(system).ledger, enqueue, { type: 'region.suspend' }),
+  ),
+  // Sends to the chart of the executor, which XState permits in an enqueuer only.
+  abandonHangingTasks: enqueueActions(({ system }, { vertices }: { vertices: readonly ExecutionVertexId[] }) => {
+    const { ledger, gateway, cancellationTimeoutMs } = servicesOf(system);
+    for (const [executor, tasks] of ledger.attempts.hangingOf(vertices)) {
+      const within = `within ${cancellationTimeoutMs} ms of being canceled`;
+      gateway.declareLost(executor, `${tasks.join(', ')} did not end ${within}`);
+    }
+  }),
+};
