@@ -57,7 +57,7 @@ export async function* rewriteSegments(
   const unanswered = files.unansweredIn(segments);
   if (unanswered.length > 0) {
     writer ??= begin();
-    writer.mark([{ kind: 'begun', hashes: unanswered }]);
+    writer.append([], [{ kind: 'begun', hashes: unanswered }]);
     for (const hash of unanswered) files.setUnanswered(hash, number);
   }
   if (writer !== undefined) {

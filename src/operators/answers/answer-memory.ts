@@ -21,6 +21,8 @@ export interface CallAsker {
    * @param isAgain whether it was in flight when the process of an earlier run died, and is paid twice
    */
   begun(isAgain: boolean): void;
+  /** The call has been answered, so another one may take its place. `settled` follows once the answer is written. */
+  answered(): void;
   /** The answer is with the operating system. */
   settled(outcome: CallOutcome): void;
 }

@@ -8,7 +8,7 @@ import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
 import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
 import type { AnswerHead, AnswerOrigin } from './answer-record.ts';
-import { AnswerWriter, type NewAnswer } from './answer-writer.ts';
+import { AnswerWriter, type NewAnswer, type WrittenAnswer } from './answer-writer.ts';
 
 /** The largest file, and the smallest limit for one. */
 const largestSegmentBytes = 1 << 28;
@@ -51,6 +51,11 @@ interface ArrivedAnswer {
   readonly done: (error: Error | undefined) => void;
 }
 
+/** Where answers were written, or why they were not. */
+type Written =
+  | { readonly segment: number; readonly places: readonly WrittenAnswer[]; readonly error?: undefined }
+  | { readonly error: Error; readonly segment?: undefined; readonly places?: undefined };
+
 /**
  * The answers in one directory, for one run, which may not be the only one that uses it.
  *
@@ -61,7 +66,8 @@ interface ArrivedAnswer {
  * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
  * - AS5 A call is made once the operating system knows that it is about to be made, so that after the process has died the
  *   next one knows all calls that may be paid again.
- * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write.
+ * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write, which also marks the calls
+ *   that are to begin. They begin right after it, and before anybody hears the answers.
  */
 export class AnswerStore {
   readonly #options: AnswerStoreOptions;
@@ -132,8 +138,9 @@ export class AnswerStore {
 
   /** AS1. @throws JournalAccessError, such as on a full disk; IllegalStateError after `close` */
   remember(answer: NewAnswer): void {
-    const error = this.#errorOf(() => this.#append([answer]));
-    if (error !== undefined) throw error;
+    const written = this.#write([answer], []);
+    if (written.error !== undefined) throw written.error;
+    this.#noteWritten([answer], written);
   }
 
   /** AS1, AS6: `done` is called at the end of this turn; with the error, if the answer could not be written. */
@@ -167,7 +174,7 @@ export class AnswerStore {
     const writer = this.#writer?.writer;
     this.#writer = undefined;
     try {
-      writer?.mark([{ kind: 'ended', hashes: this.#ended }]);
+      writer?.append([], [{ kind: 'ended', hashes: this.#ended }]);
       writer?.end();
       await writer?.sync();
     } catch (error) {
@@ -183,52 +190,47 @@ export class AnswerStore {
     this.#options.clock.setImmediate(() => this.#endTurn());
   }
 
-  /** Answers go first, because whoever hears one may begin another call. */
+  /** AS6. */
   #endTurn(): void {
-    const arrived = this.#arrived;
+    const [arrived, beginning] = [this.#arrived, this.#beginning];
     this.#arrived = [];
-    const unwritten = this.#errorOf(() => this.#append(arrived.map(({ answer }) => answer)));
-    for (const { done } of arrived) done(unwritten);
-    const calls = this.#beginning;
     this.#beginning = [];
     this.#isTurnEnding = false;
-    if (calls.length === 0) return;
-    const unmarked = this.#errorOf(() => this.#mark(calls.map(({ hash }) => hash)));
-    for (const { begin } of calls) begin(unmarked);
+    const answers = arrived.map(({ answer }) => answer);
+    const written = this.#write(
+      answers,
+      beginning.map(({ hash }) => hash),
+    );
+    for (const { begin } of beginning) begin(written.error);
+    this.#noteWritten(answers, written);
+    for (const { done } of arrived) done(written.error);
   }
 
-  /** After an error, what is written next goes to another file. */
-  #errorOf(write: () => void): Error | undefined {
-    if (this.#isClosed) return new IllegalStateError('The run is over, and remembers no more answers');
+  /** One write for answers, calls that begin, and those that have ended since the last one. */
+  #write(answers: readonly NewAnswer[], begun: readonly Uint8Array[]): Written {
+    if (this.#isClosed) return { error: new IllegalStateError('The run is over, and remembers no more answers') };
     try {
-      write();
-      return undefined;
+      const { writer, segment } = (this.#writer ??= this.#newWriter());
+      const places = writer.append(answers, [
+        { kind: 'ended', hashes: this.#ended },
+        { kind: 'begun', hashes: begun },
+      ]);
+      this.#ended = [];
+      this.#syncSoon();
+      return { segment, places };
     } catch (error) {
+      // What is written next goes to another file.
       this.#dropWriter();
-      return toError(error);
+      return { error: toError(error) };
     }
   }
 
-  #append(answers: readonly NewAnswer[]): void {
-    if (answers.length === 0) return;
-    const { writer, segment } = (this.#writer ??= this.#newWriter());
-    for (const [index, place] of writer.append(answers).entries()) {
-      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment, ...place });
+  /** From now on, these answers are found. */
+  #noteWritten(answers: readonly NewAnswer[], { segment, places = [] }: Written): void {
+    for (const [index, place] of places.entries()) {
+      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment: segment as number, ...place });
     }
-    this.#syncSoon();
-    if (writer.size >= this.#segmentBytes) this.#rotate();
-  }
-
-  /** One write for the calls that begin, and those that have ended since the last one. */
-  #mark(begun: readonly Uint8Array[]): void {
-    const { writer } = (this.#writer ??= this.#newWriter());
-    writer.mark([
-      { kind: 'ended', hashes: this.#ended },
-      { kind: 'begun', hashes: begun },
-    ]);
-    this.#ended = [];
-    this.#syncSoon();
-    if (writer.size >= this.#segmentBytes) this.#rotate();
+    if (this.#writer !== undefined && this.#writer.writer.size >= this.#segmentBytes) this.#rotate();
   }
 
   /** AS2. */
@@ -242,10 +244,9 @@ export class AnswerStore {
       this.#warn(error);
       this.#dropWriter();
     };
-    try {
-      if (this.#ended.length > 0) this.#mark([]);
-    } catch (error) {
-      failed(error);
+    if (this.#ended.length > 0) {
+      const { error } = this.#write([], []);
+      if (error !== undefined) this.#warn(error);
     }
     this.#writer?.writer.sync().catch(failed);
   }

@@ -47,8 +47,8 @@ export class AnswerWriter {
     return this.#log.size;
   }
 
-  /** Appends answers with one write: all or, if it throws, none. @throws JournalAccessError */
-  append(answers: readonly NewAnswer[]): WrittenAnswer[] {
+  /** Appends answers, and marks of calls behind them, with one write: all or, if it throws, none. @throws JournalAccessError */
+  append(answers: readonly NewAnswer[], marks: readonly CallMarks[] = []): WrittenAnswer[] {
     const payloads: Uint8Array[] = [];
     const known = this.#originNumbers.size;
     const places: number[] = [];
@@ -57,6 +57,7 @@ export class AnswerWriter {
       places.push(payloads.length);
       payloads.push(encodeAnswer({ isError, origin: number, ...identity, atMs }, packed));
     }
+    for (const mark of marks) if (mark.hashes.length > 0) payloads.push(encodeMarks(mark));
     try {
       return this.#written(this.#log.appendAll(payloads), payloads, places);
     } catch (error) {
@@ -65,11 +66,6 @@ export class AnswerWriter {
       this.#latest = undefined;
       throw error;
     }
-  }
-
-  /** Appends marks of calls with one write. @throws JournalAccessError */
-  mark(marks: readonly CallMarks[]): void {
-    this.#log.appendAll(marks.filter(({ hashes }) => hashes.length > 0).map(encodeMarks));
   }
 
   sync(): Promise<void> {

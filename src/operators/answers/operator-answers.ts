@@ -181,6 +181,7 @@ export class OperatorAnswers implements AnswerMemory {
       return;
     }
     this.#write(flight, { packed, answer });
+    flight.call.answered();
   }
 
   /** OA2, OA3. */

@@ -73,9 +73,13 @@ class RememberedCall implements CallUnderWay, CallAsker {
     if (isAgain) this.#counts.again++;
   }
 
+  answered(): void {
+    this.#listener.answered(this.#entry, this);
+  }
+
   settled(outcome: CallOutcome): void {
     if (this.#awaited.isShared && outcome.kind === 'answered') this.#counts.reused++;
-    this.#listener(this.#entry, this, outcome);
+    this.#listener.settled(this.#entry, this, outcome);
   }
 
   abandon(reason?: Error): void {

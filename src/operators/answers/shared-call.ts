@@ -3,7 +3,7 @@ import type { AwaitedCall, CallAsker, CallOutcome } from './answer-memory.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 
 /** Hears the outcome of a call. */
-type Asker = Pick<CallAsker, 'settled'>;
+type Asker = Pick<CallAsker, 'answered' | 'settled'>;
 
 /** One wait for the outcome of a call. */
 class Wait implements AwaitedCall {
@@ -31,7 +31,8 @@ export class SharedCall {
   readonly #clock: Clock;
   readonly #graceMs: number;
   readonly #abandoned: (reason: Error | undefined) => void;
-  readonly #waits = new Set<Wait>();
+  /** Few; mostly one. */
+  #waits: Wait[] = [];
   #graceTimer: unknown;
   #isSettled = false;
 
@@ -48,31 +49,38 @@ export class SharedCall {
 
   /** Whether somebody waits for it. */
   get isAwaited(): boolean {
-    return this.#waits.size > 0;
+    return this.#waits.length > 0;
   }
 
   /** Waits for the outcome, with others. */
   join(asker: Asker, isShared: boolean): AwaitedCall {
     const wait = new Wait(this, asker, isShared);
-    this.#waits.add(wait);
+    this.#waits.push(wait);
     this.#stopTimer();
     return wait;
+  }
+
+  /** Tells everybody who waits that the answer has arrived. */
+  answered(): void {
+    for (const { asker } of [...this.#waits]) asker.answered();
   }
 
   /** Tells everybody who waits. */
   settle(outcome: CallOutcome): void {
     this.#isSettled = true;
     this.#stopTimer();
-    const waits = [...this.#waits];
-    this.#waits.clear();
+    const waits = this.#waits;
+    this.#waits = [];
     for (const { asker } of waits) asker.settled(outcome);
   }
 
   /** One of them waits no more. With a reason, the call is aborted, for all who wait for it. */
   leave(wait: Wait, reason: Error | undefined): void {
-    if (!this.#waits.delete(wait) || this.#isSettled) return;
+    const at = this.#waits.indexOf(wait);
+    if (at < 0 || this.#isSettled) return;
+    this.#waits.splice(at, 1);
     if (reason !== undefined) this.#abandon(reason);
-    else if (this.#waits.size === 0) {
+    else if (this.#waits.length === 0) {
       this.#graceTimer = this.#clock.setTimeout(() => this.#abandon(undefined), this.#graceMs);
     }
   }

@@ -11,6 +11,7 @@ import {
   type Calls,
   failedRecord,
   takeAnswered,
+  UnderWay,
   waitThen,
   withdraw,
 } from './call-entry.ts';
@@ -66,7 +67,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #open = new Set<CallEntry>();
   /** Entries that have a place of their key but are not yet under way. */
   readonly #placed: CallEntry[] = [];
-  #underWay = 0;
+  readonly #underWay = new UnderWay();
   #failure: Error | undefined;
   #blame: Blame | undefined;
   /** undefined: an error fails the stage. */
@@ -177,7 +178,7 @@ export class AsyncMapStage implements OperatorStage {
   /** Begins as many records as the limits allow; entries with a place go first. */
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
-      const isFree = this.#underWay < this.#options.concurrency;
+      const isFree = this.#underWay.count < this.#options.concurrency;
       if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as CallEntry);
       else if ((isFree || this.#options.keyOf !== undefined) && this.#mayTakeAnother()) this.#beginNext();
       else return;
@@ -193,14 +194,11 @@ export class AsyncMapStage implements OperatorStage {
 
   /** AM6: whether nothing is left to be done for a record. */
   #isRecalled(entry: CallEntry): boolean {
-    const recall = (): void => {
+    this.#orGiveUp(entry, () => {
       const outcome = this.#calls.recall?.(entry);
       if (outcome?.kind === 'failed') throw outcome.error;
-      if (outcome === undefined) return;
-      this.#underWay++;
-      this.#answered(entry, outcome.answer);
-    };
-    this.#orGiveUp(entry, recall, { isUnderWay: false });
+      if (outcome !== undefined) this.#answered(entry, outcome.answer);
+    });
     return entry.isAnswered || entry.isReplaced || this.#failure !== undefined;
   }
 
@@ -222,28 +220,24 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #askForPlace(entry: CallEntry): void {
-    const askForPlace = (): void => {
+    this.#orGiveUp(entry, () => {
       const key = this.#options.keyOf?.(entry.record);
       entry.leavePlace = this.#limiter.requestPlace(key, () => {
         this.#placed.push(entry);
         this.#goOn();
       });
-    };
-    this.#orGiveUp(entry, askForPlace, { isUnderWay: false });
+    });
   }
 
   #start(entry: CallEntry): void {
-    this.#underWay++;
+    this.#underWay.add(entry);
     this.#orGiveUp(entry, () => this.#callInTurn(entry));
   }
 
   #callInTurn(entry: CallEntry): void {
     // A repeated call gets its own turn: a call that is refused synchronously would otherwise block the thread forever.
     const isItsTurn = this.#limiter.isOpen && !entry.isRepeated;
-    if (isItsTurn || this.#calls.isInFlight?.(entry) === true) {
-      this.#call(entry);
-      return;
-    }
+    if (isItsTurn || this.#calls.isInFlight?.(entry) === true) return this.#call(entry);
     const costs = (entry.costs ??= this.#options.costsOf(entry.record));
     entry.stopWaiting = this.#limiter.requestCall({ costs, isRepeated: entry.isRepeated }, () => {
       entry.stopWaiting = undefined;
@@ -253,18 +247,26 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #call(entry: CallEntry): void {
-    const call = this.#calls.call(entry, this.#settle);
+    const call = this.#calls.call(entry, this.#listener);
     if ('kind' in call) return this.#take(entry, call);
     entry.call = call;
-    this.#deadlines.limit(call, (error) => this.#settle(entry, call, { kind: 'failed', error }));
+    this.#deadlines.limit(call, (error) => this.#listener.settled(entry, call, { kind: 'failed', error }));
   }
 
   /** AM4: only the first outcome of the current call counts. */
-  readonly #settle: CallListener = (entry, call, outcome) => {
-    if (this.#isClosed || entry.call !== call) return;
-    call.onSettled?.();
-    this.#take(entry, outcome);
-    this.#goOn();
+  readonly #listener: CallListener = {
+    answered: (entry, call) => {
+      if (this.#isClosed || entry.call !== call) return;
+      call.onSettled?.();
+      this.#underWay.delete(entry);
+      this.#begin();
+    },
+    settled: (entry, call, outcome) => {
+      if (this.#isClosed || entry.call !== call) return;
+      call.onSettled?.();
+      this.#take(entry, outcome);
+      this.#goOn();
+    },
   };
 
   #take(entry: CallEntry, outcome: CallOutcome): void {
@@ -274,7 +276,7 @@ export class AsyncMapStage implements OperatorStage {
 
   #answered(entry: CallEntry, result: unknown): void {
     entry.call = undefined;
-    this.#underWay--;
+    this.#underWay.delete(entry);
     entry.result = result;
     entry.isAnswered = true;
     this.#open.delete(entry);
@@ -285,6 +287,7 @@ export class AsyncMapStage implements OperatorStage {
 
   #failed(entry: CallEntry, error: Error): void {
     entry.call = undefined;
+    this.#underWay.add(entry);
     entry.isRepeated = true;
     entry.error = error;
     this.#orGiveUp(entry, () => {
@@ -303,12 +306,11 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   /** Fails the stage with an error that is not retried, or that the user's options throw; or rejects the record. */
-  #orGiveUp(entry: CallEntry, action: () => void, { isUnderWay = true } = {}): void {
+  #orGiveUp(entry: CallEntry, action: () => void): void {
     try {
       try {
         action();
       } catch (thrown) {
-        if (!isUnderWay) this.#underWay++;
         this.#reject(entry, thrown);
       }
     } catch (thrown) {
@@ -329,6 +331,7 @@ export class AsyncMapStage implements OperatorStage {
     if (this.#rejections === undefined) throw error;
     const answer = this.#rejections.reject(failedRecord(entry, this.#operator, error));
     if (!isThenable(answer)) return this.#answered(entry, answer);
+    this.#underWay.add(entry);
     entry.isReplaced = true;
     Promise.resolve(answer).then(
       (result) => this.#replaced(() => this.#answered(entry, result)),

@@ -2,12 +2,17 @@ import type { Clock } from '../../environment.ts';
 import type { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
 
-/** Hears the outcome of a call, once, on a stack of its own. */
-export type CallListener = (entry: CallEntry, call: CallUnderWay, outcome: CallOutcome) => void;
+/** Hears of a call, on a stack of its own. */
+export interface CallListener {
+  /** It has been answered, so another one may take its place. Its outcome follows; it may come without this. */
+  answered(entry: CallEntry, call: CallUnderWay): void;
+  /** Its outcome, once. */
+  settled(entry: CallEntry, call: CallUnderWay, outcome: CallOutcome): void;
+}
 
 /** How a subtask makes the calls of its operator. */
 export interface Calls {
-  /** Makes the call for a record: its outcome, if it is known at once; else `listener` hears it. */
+  /** Makes the call for a record: its outcome, if it is known at once; else `listener` hears of it. */
   call(entry: CallEntry, listener: CallListener): CallUnderWay | CallOutcome;
   /** Does for a record what can be done before its call may begin. Absent: nothing can. */
   readonly prepare?: (entry: CallEntry) => void;
@@ -36,6 +41,8 @@ export interface CallEntry {
   retry: number;
   /** Whether an earlier call for it failed. */
   isRepeated: boolean;
+  /** Whether it takes one of the calls that may be made at once. */
+  isUnderWay: boolean;
   /** What the last call for it failed with. */
   error: Error | undefined;
   isAnswered: boolean;
@@ -51,6 +58,29 @@ export interface CallEntry {
   stopWaiting: (() => void) | undefined;
   /** Releases the place of its key, or withdraws the request for one. */
   leavePlace: (() => void) | undefined;
+}
+
+/** The records of a stage that have a call, or wait for one without waiting for another record. */
+export class UnderWay {
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Idempotent. */
+  add(entry: CallEntry): void {
+    if (entry.isUnderWay) return;
+    entry.isUnderWay = true;
+    this.#count++;
+  }
+
+  /** Idempotent. */
+  delete(entry: CallEntry): void {
+    if (!entry.isUnderWay) return;
+    entry.isUnderWay = false;
+    this.#count--;
+  }
 }
 
 /** Withdraws what an entry waits for, and releases its place. */
@@ -82,6 +112,7 @@ export function newEntry(record: unknown, number: number | undefined): CallEntry
     number,
     retry: 0,
     isRepeated: false,
+    isUnderWay: false,
     error: undefined,
     isAnswered: false,
     isReplaced: false,

@@ -42,8 +42,8 @@ export class DirectCalls implements Calls {
     }
     // `resolve` tames thenables, which may call back synchronously, twice, or throw.
     Promise.resolve(answer).then(
-      (result) => listener(entry, call, { kind: 'answered', answer: result }),
-      (error: unknown) => listener(entry, call, { kind: 'failed', error: toError(error) }),
+      (result) => listener.settled(entry, call, { kind: 'answered', answer: result }),
+      (error: unknown) => listener.settled(entry, call, { kind: 'failed', error: toError(error) }),
     );
     return call;
   }

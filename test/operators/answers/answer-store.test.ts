@@ -49,7 +49,7 @@ it('AS1: an answer is written before it is passed on: whoever dies then has reme
           afterKills.push(storage.afterKill());
           resolve();
         };
-        memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled });
+        memory.ask(memory.identify(record), record, 0, { begun: () => {}, answered: () => {}, settled });
       }),
   );
   await rig.environment.drive(Promise.all(asked));
@@ -218,7 +218,7 @@ describe('AS5: calls in flight when a process died', () => {
     const memory = rig.memory(store, { fn });
     for (const record of asked) {
       const begun = (isAgain: boolean): void => void (isAgain && again.push(record));
-      memory.ask(memory.identify(record), record, 0, { begun, settled: () => {} });
+      memory.ask(memory.identify(record), record, 0, { begun, answered: () => {}, settled: () => {} });
     }
     await rig.pass();
     return again;
@@ -249,7 +249,7 @@ describe('AS5: calls in flight when a process died', () => {
     };
     const memory = rig.memory(await rig.open({ pid: 2 }), { fn });
     for (const record of records(12)) {
-      memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled: () => {} });
+      memory.ask(memory.identify(record), record, 0, { begun: () => {}, answered: () => {}, settled: () => {} });
       if (record.endsWith('5')) await rig.pass();
     }
     await rig.pass();

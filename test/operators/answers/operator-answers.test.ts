@@ -29,7 +29,7 @@ interface Asked {
 function askFor(memory: OperatorAnswers, record: unknown): Asked {
   const outcomes: CallOutcome[] = [];
   const settled = (outcome: CallOutcome): void => void outcomes.push(outcome);
-  const awaited = memory.ask(memory.identify(record), record, 0, { begun: () => {}, settled });
+  const awaited = memory.ask(memory.identify(record), record, 0, { begun: () => {}, answered: () => {}, settled });
   return { outcomes, isShared: awaited.isShared, leave: (reason) => awaited.leave(reason) };
 }
 
@@ -154,6 +154,30 @@ it('OA3, AS6: answers that arrive in one turn are written with one write; until 
   expect([...asked, shared].map(({ outcomes }) => outcomes)).toEqual(
     ['a!', 'b!', 'c!', 'a!'].map((answer) => [answered(answer)]),
   );
+});
+
+it('AS6: one write holds the answers of a turn and the marks of the calls that take their places, which begin before anybody hears', async () => {
+  const storage = new CountingStorage();
+  const { rig, calls, memory } = await manual({}, storage);
+  const heard: string[] = [];
+  const ask = (record: string, next?: string): void => {
+    memory.ask(memory.identify(record), record, 0, {
+      begun: () => heard.push(`${record} begins after ${storage.writes} writes`),
+      answered: () => next !== undefined && ask(next),
+      settled: () => heard.push(`${record} is settled`),
+    });
+  };
+  ask('a', 'c');
+  ask('b', 'd');
+  await rig.pass();
+  storage.writes = 0;
+  heard.length = 0;
+  for (const { resolve } of calls.made) resolve('!');
+  await rig.pass();
+  expect(heard).toEqual(['c begins after 1 writes', 'd begins after 1 writes', 'a is settled', 'b is settled']);
+  rig.storage = storage.afterKill();
+  const again = rig.memory(await rig.open({ pid: 3 }));
+  expect(['a', 'b', 'c', 'd'].map((record) => recalled(again, record))).toEqual(['!', '!', undefined, undefined]);
 });
 
 it('is quiet once the calls in flight are answered or aborted', async () => {

@@ -86,7 +86,8 @@ export class StoreRig {
             new Promise<CallOutcome>((resolve) => {
               const identity = memory.identify(record);
               const known = memory.recall(identity);
-              if (known === undefined) memory.ask(identity, record, 0, { begun: () => {}, settled: resolve });
+              if (known === undefined)
+                memory.ask(identity, record, 0, { begun: () => {}, answered: () => {}, settled: resolve });
               else resolve(known);
             }),
         ),
