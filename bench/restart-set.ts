@@ -1,3 +1,4 @@
+import { collect, explain, fromArray, Job, restartIndividual } from '../src/index.ts';
 import { affectedRegions } from '../src/failover/affected-regions.ts';
 import { exchangeTypes } from '../src/graph/exchange-type.ts';
 import { ExecutionGraph } from '../src/graph/execution-graph.ts';
@@ -70,7 +71,24 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
     const [small, , large] = times as [number, number, number];
     rows.push(reading(`restart set: ${one.name}, growth 2,500 → 10,000`, '×', [large / small], { atMost: 6 }));
   }
+  rows.push(await explaining(effort));
   return rows;
+}
+
+/** What restarts if any producer of a large shuffle fails, by a rule given explicitly. */
+async function explaining(effort: number): Promise<BenchRow> {
+  const parallelism = 10_000;
+  const job = Job.create('bench', { parallelism });
+  job
+    .source('numbers', fromArray([1, 2, 3]))
+    .keyBy((number) => number, { exchange: 'blocking' })
+    .reduce((a, b) => a + b, { uid: 'sum' })
+    .sink('sums', collect());
+  const explained = explain(job, { failoverRule: restartIndividual() });
+  const work = (): number => explained.whatRestarts('numbers').taskCount;
+  if (work() !== 2 * parallelism) throw new Error(`explain: ${work()} tasks restart, expected ${2 * parallelism}`);
+  const name = `explain: all ${inWords(parallelism)} producers of a blocking shuffle, by restartIndividual()`;
+  return await measure({ name, run: work, effort, goal: { atMost: 1_000 } });
 }
 
 /** Which regions restart with a failed one, over shuffles. */

@@ -1,5 +1,6 @@
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
+import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { BoundaryGroup } from '../graph/region-boundaries.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
@@ -33,64 +34,115 @@ export function affectedRegions(
   return involvement.spread();
 }
 
+/** Marks of regions and groups, kept between calls so that a call costs what it marks and not the size of the job. */
+interface Marks {
+  /** Marks below are of earlier calls. */
+  floor: number;
+  /** By region: the floor of its call, and its mode. */
+  readonly regions: Uint32Array;
+  /** By group: the floor of its call, and what was done for it. */
+  readonly groups: Uint32Array;
+}
+
+/** Modes of regions above the floor. */
+const [again, renewed] = [1, 2] as const;
+/** What was done for a group, as bits above the floor. */
+const [producersSeen, consumersRenewed, consumersDisturbed] = [1, 2, 4] as const;
+const marksPerCall = 8;
+
+const marksByRegions = new WeakMap<PipelinedRegions, Marks>();
+
+function takeMarks({ regions, graph }: Topology): Marks {
+  const known = marksByRegions.get(regions);
+  // A call within a call has marks of its own.
+  marksByRegions.delete(regions);
+  if (known !== undefined && known.floor < 2 ** 32 - 2 * marksPerCall) {
+    known.floor += marksPerCall;
+    return known;
+  }
+  return {
+    floor: marksPerCall,
+    regions: new Uint32Array(regions.count),
+    groups: new Uint32Array(graph.groupCount),
+  };
+}
+
 /** The regions involved so far. */
 class Involvement {
   readonly #topology: Topology;
   readonly #lost: ReadonlySet<PartitionId>;
-  readonly #modeByRegion = new Map<RegionId, RestartMode>();
-  /** Regions to examine, with their modes. A region that turns out to write new results is examined again. */
+  readonly #marks: Marks;
+  /** Regions to examine. One that turns out to write new results is examined again. */
   readonly #queue: RegionId[] = [];
+  /** By entry of the queue: the mode of the region, from here on. */
   readonly #modes: RestartMode[] = [];
-  /** Groups whose producers were examined. */
-  readonly #consumed = new Set<number>();
-  /** Groups whose producers run again. */
-  readonly #disturbed = new Set<number>();
-  /** Groups whose producers write new results. */
-  readonly #renewed = new Set<number>();
 
   constructor(topology: Topology, lost: ReadonlySet<PartitionId>) {
     this.#topology = topology;
     this.#lost = lost;
+    this.#marks = takeMarks(topology);
   }
 
   /** Rule 1. */
   involve(region: RegionId, mode: RestartMode): void {
-    const known = this.#modeByRegion.get(region);
-    if (known === 'new' || known === mode) return;
+    const { floor, regions } = this.#marks;
+    const known = (regions[region] as number) - floor;
+    if (known === renewed || (known === again && mode === 'again')) return;
     const { count } = this.#topology.regions;
     if (!(region >= 0 && region < count)) {
       throw new IllegalStateError(`There is no region ${region} in this job, it has ${count}`);
     }
     const isNew = mode === 'new' || this.#topology.reproducibilityOf(region).kind === 'never';
-    const settled = isNew ? 'new' : 'again';
-    this.#modeByRegion.set(region, settled);
+    regions[region] = floor + (isNew ? renewed : again);
     this.#queue.push(region);
-    this.#modes.push(settled);
+    this.#modes.push(isNew ? 'new' : 'again');
   }
 
   /** Applies the rules until no more regions are involved. Returns the mode of each involved region. */
   spread(): Map<RegionId, RestartMode> {
     const { regions } = this.#topology;
-    for (let at = 0; at < this.#queue.length; at++) {
-      const [region, mode] = [this.#queue[at] as RegionId, this.#modes[at]];
-      for (const group of regions.inputsOf(region)) {
-        this.#involveProducers(group);
-        if (mode === 'again' && this.#disturbed.has(group.index)) this.#disturb(region);
+    const [queue, modes, marks] = [this.#queue, this.#modes, this.#marks];
+    for (let at = 0; at < queue.length; at++) {
+      const region = queue[at] as RegionId;
+      const isNew = modes[at] === 'new';
+      const inputs = regions.inputsOf(region);
+      for (let index = 0; index < inputs.length; index++) {
+        const group = inputs[index] as BoundaryGroup;
+        if (this.#isFirst(group.index, producersSeen)) this.#involveProducers(group);
+        if (!isNew && this.#has(group.index, consumersDisturbed)) this.#disturb(region);
       }
-      for (const group of regions.outputsOf(region)) {
-        if (mode === 'new') this.#involveConsumers(group);
-        this.#disturbConsumers(group);
+      const outputs = regions.outputsOf(region);
+      for (let index = 0; index < outputs.length; index++) {
+        const group = outputs[index] as BoundaryGroup;
+        if (isNew && this.#isFirst(group.index, consumersRenewed)) this.#involveConsumers(group);
+        if (this.#isFirst(group.index, consumersDisturbed)) this.#disturbConsumers(group);
       }
     }
-    const modes = this.#modeByRegion;
-    if (modes.size === regions.count) for (const region of modes.keys()) modes.set(region, 'new');
-    return modes;
+    const found = new Map<RegionId, RestartMode>();
+    for (let at = 0; at < queue.length; at++) found.set(queue[at] as RegionId, modes[at] as RestartMode);
+    if (found.size === regions.count && modes.includes('again')) {
+      for (const region of found.keys()) found.set(region, 'new');
+    }
+    marksByRegions.set(regions, marks);
+    return found;
+  }
+
+  #has(group: number, done: number): boolean {
+    const mark = (this.#marks.groups[group] as number) - this.#marks.floor;
+    return mark > 0 && (mark & done) !== 0;
+  }
+
+  /** Whether this is the first time that something is to be done for a group. */
+  #isFirst(group: number, what: number): boolean {
+    const { floor, groups } = this.#marks;
+    const done = Math.max((groups[group] as number) - floor, 0);
+    if ((done & what) !== 0) return false;
+    groups[group] = floor + (done | what);
+    return true;
   }
 
   /** Rule 2. */
-  #involveProducers({ index, exchange, firstPartition, producerRegions }: BoundaryGroup): void {
-    if (this.#consumed.has(index)) return;
-    this.#consumed.add(index);
+  #involveProducers({ exchange, firstPartition, producerRegions }: BoundaryGroup): void {
     for (let at = 0; at < producerRegions.length; at++) {
       const partition = (firstPartition + at) as PartitionId;
       if (isReadableAgain(partition, exchange, this.#topology, this.#lost)) continue;
@@ -99,21 +151,18 @@ class Involvement {
   }
 
   /** Rule 3. */
-  #involveConsumers({ index, consumerRegions }: BoundaryGroup): void {
-    if (this.#renewed.has(index)) return;
-    this.#renewed.add(index);
-    for (const region of consumerRegions) this.involve(region as RegionId, 'new');
+  #involveConsumers({ consumerRegions }: BoundaryGroup): void {
+    for (let at = 0; at < consumerRegions.length; at++) this.involve(consumerRegions[at] as RegionId, 'new');
   }
 
   /** A producer runs again: involved consumers lose the order that they recorded. */
-  #disturbConsumers({ index, consumerRegions }: BoundaryGroup): void {
-    if (this.#disturbed.has(index)) return;
-    this.#disturbed.add(index);
-    for (const region of consumerRegions) this.#disturb(region as RegionId);
+  #disturbConsumers({ consumerRegions }: BoundaryGroup): void {
+    for (let at = 0; at < consumerRegions.length; at++) this.#disturb(consumerRegions[at] as RegionId);
   }
 
   #disturb(region: RegionId): void {
-    if (this.#modeByRegion.get(region) !== 'again') return;
+    const { floor, regions } = this.#marks;
+    if (regions[region] !== floor + again) return;
     if (this.#topology.reproducibilityOf(region).kind === 'from-kept-results') this.involve(region, 'new');
   }
 }

@@ -5,7 +5,7 @@ import { affectedRegions } from './affected-regions.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { RestartCommand } from './restart-plan.ts';
 import type { TaskFailure } from './failover-strategy.ts';
-import { soundDecision } from './sound-decision.ts';
+import { type AskedRestart, madeSound, soundDecision, type SoundRestart } from './sound-decision.ts';
 
 /** The current state of a job, as proposals need it. */
 export interface RecoveryView extends Topology {
@@ -68,7 +68,16 @@ export function propose(
   if (answer === undefined)
     return smallestRestart([view.regions.regionOf(failure.vertex)], view, failure.lostPartitions);
   const sound = soundDecision(answer.decision, failure, view);
-  return sound.kind === 'restart' ? complete(new Set(sound.regions), sound.again, sound.why, view) : sound;
+  return sound.kind === 'restart' ? completed(sound, view) : sound;
+}
+
+/** Proposes what valid answers ask for together, made sound. */
+export function proposeAsked(asked: AskedRestart, view: RecoveryView): Restart {
+  return completed(madeSound(asked, view), view);
+}
+
+function completed({ regions, again, why }: SoundRestart, view: RecoveryView): Restart {
+  return complete(new Set(regions), again, why, view);
 }
 
 /** The smallest sound restart for a set of failed regions. */

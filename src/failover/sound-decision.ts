@@ -6,15 +6,18 @@ import { isThenable, refusePromise } from '../user-code.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { TaskFailure } from './failover-strategy.ts';
 
+/** A sound set of regions to restart. */
+export interface SoundRestart {
+  readonly kind: 'restart';
+  readonly regions: readonly RegionId[];
+  /** Regions that reproduce their results. */
+  readonly again: readonly RegionId[];
+  readonly why: string | undefined;
+}
+
 /** A checked answer of a strategy: a sound set of regions to restart, a failure of the job, or an invalid answer. */
 export type SoundDecision =
-  | {
-      readonly kind: 'restart';
-      readonly regions: readonly RegionId[];
-      /** Regions that reproduce their results. */
-      readonly again: readonly RegionId[];
-      readonly why: string | undefined;
-    }
+  | SoundRestart
   | { readonly kind: 'fail'; readonly cause: Error; readonly why: string | undefined }
   | { readonly kind: 'invalid'; readonly problem: string };
 
@@ -45,15 +48,25 @@ function refuseLater(what: string, answer: unknown): void {
   if (isThenable(answer)) refusePromise(what, answer, remedy);
 }
 
+/** The regions that a strategy asked for. More may have to restart with them. */
+export interface AskedRestart {
+  readonly kind: 'restart';
+  readonly regions: ReadonlySet<RegionId>;
+  readonly why: string | undefined;
+}
+
+/** A checked answer of a strategy, which may not be sound yet. */
+export type AskedDecision = AskedRestart | Exclude<SoundDecision, SoundRestart>;
+
 /**
  * Checks the answer of a failover strategy, which may be user code. A restart must name existing regions, including
- * that of the failed task. Regions that correctness requires are added, and `why` says so.
+ * that of the failed task.
  */
-export function soundDecision(
+export function askedDecision(
   decision: unknown,
-  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  failure: Pick<TaskFailure, 'vertex' | 'cause'>,
   topology: Topology,
-): SoundDecision {
+): AskedDecision {
   if (typeof decision !== 'object' || decision === null) return invalid(`it answered ${show(decision)}`);
   const { kind, regions, cause, why } = decision as Record<string, unknown>;
   const said = typeof why === 'string' ? why : undefined;
@@ -73,15 +86,35 @@ export function soundDecision(
     const failed = topology.regions.regionOf(failure.vertex);
     if (!asked.has(failed)) return invalid(`it left out region ${failed}, the region of the failed task`);
   }
-  const sound = affectedRegions(asked, topology, new Set<PartitionId>(failure.lostPartitions));
-  const again = [...sound].flatMap(([region, mode]) => (mode === 'again' ? [region] : []));
-  if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], again, why: said };
-  const more = sound.size - asked.size;
-  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read recomputed results, or produce lost ones`;
-  return { kind: 'restart', regions: [...sound.keys()], again, why: said === undefined ? added : `${said}; ${added}` };
+  return { kind: 'restart', regions: asked, why: said };
 }
 
-function invalid(problem: string): SoundDecision {
+/** Adds the regions that correctness requires to those that were asked for, and says so. */
+export function madeSound(
+  { regions: asked, why }: AskedRestart,
+  topology: Topology,
+  lost: Iterable<PartitionId> = [],
+): SoundRestart {
+  const sound = affectedRegions(asked, topology, new Set(lost));
+  const again: RegionId[] = [];
+  for (const [region, mode] of sound) if (mode === 'again') again.push(region);
+  if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], again, why };
+  const more = sound.size - asked.size;
+  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read recomputed results, or produce lost ones`;
+  return { kind: 'restart', regions: [...sound.keys()], again, why: why === undefined ? added : `${why}; ${added}` };
+}
+
+/** Both: checks the answer of a strategy, and makes it sound. */
+export function soundDecision(
+  decision: unknown,
+  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  topology: Topology,
+): SoundDecision {
+  const asked = askedDecision(decision, failure, topology);
+  return asked.kind === 'restart' ? madeSound(asked, topology, failure.lostPartitions) : asked;
+}
+
+function invalid(problem: string): Extract<SoundDecision, { readonly kind: 'invalid' }> {
   return { kind: 'invalid', problem };
 }
 

@@ -2,7 +2,7 @@ import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors
 import type { JobVertexId } from '../ids.ts';
 import type { DistributionPattern } from './distribution-pattern.ts';
 import type { ExchangeType } from './exchange-type.ts';
-import { stronglyConnectedComponents } from './strongly-connected-components.ts';
+import { edgeTable, stronglyConnectedComponents } from './strongly-connected-components.ts';
 
 /** The most subtasks one vertex may have: slot and partition indexes stay far inside 32 bits. */
 export const maxParallelism = 1 << 20;
@@ -140,7 +140,9 @@ function topologicalOrder(
  * cycle are not included.
  */
 function firstCycle(targets: readonly (readonly number[])[]): number[] {
-  const { componentOf } = stronglyConnectedComponents(targets.length, (index) => targets[index] as readonly number[]);
+  const { componentOf } = stronglyConnectedComponents(
+    edgeTable(targets.length, (index) => targets[index] as readonly number[]),
+  );
   const sizes = new Int32Array(targets.length);
   for (const component of componentOf) sizes[component] = (sizes[component] as number) + 1;
   const isOnCycle = (index: number): boolean =>

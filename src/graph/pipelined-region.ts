@@ -2,7 +2,7 @@ import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
 import { joinedVertices } from './joined-vertices.ts';
 import { type BoundaryGroup, RegionBoundaries } from './region-boundaries.ts';
-import { stronglyConnectedComponents } from './strongly-connected-components.ts';
+import { type EdgeTable, stronglyConnectedComponents } from './strongly-connected-components.ts';
 import type { UnionFind } from './union-find.ts';
 
 /** The pipelined regions of a job: a partition of its execution vertices into the units that restart together. */
@@ -42,41 +42,74 @@ function joinCycles(graph: ExecutionGraph, sets: UnionFind): void {
     if (!graph.exchangeOfGroup(group).joinsRegions) cutting.push(group);
   }
   if (cutting.length === 0) return;
-  const nodeOf = new Int32Array(graph.vertexCount).fill(-1);
+  const nodeOf = new Int32Array(graph.vertexCount);
+  const nodeOfAnchor = new Int32Array(graph.vertexCount).fill(-1);
   const anchors: number[] = [];
   for (let vertex = 0; vertex < graph.vertexCount; vertex++) {
     const anchor = sets.find(vertex);
-    if (nodeOf[anchor] === -1) nodeOf[anchor] = anchors.push(anchor) - 1;
-    nodeOf[vertex] = nodeOf[anchor] as number;
+    if (nodeOfAnchor[anchor] === -1) nodeOfAnchor[anchor] = anchors.push(anchor) - 1;
+    nodeOf[vertex] = nodeOfAnchor[anchor] as number;
   }
-  const edges: number[][] = anchors.map(() => []);
-  for (const group of cutting) {
-    const node = edges.push([]) - 1;
-    const into = distinct(nodeOf, graph.producerStart(group), graph.producerEnd(group));
-    const from = distinct(nodeOf, graph.consumerStart(group), graph.consumerEnd(group));
-    for (const producer of into) (edges[producer] as number[]).push(node);
-    edges[node] = from;
-  }
-  const { componentOf } = stronglyConnectedComponents(edges.length, (node) => edges[node] as number[]);
-  const firstOf = new Map<number, number>();
-  for (const [node, anchor] of anchors.entries()) {
-    const component = componentOf[node] as number;
-    const first = firstOf.get(component);
-    if (first === undefined) firstOf.set(component, anchor);
+  const { componentOf } = stronglyConnectedComponents(boundaryEdges(graph, cutting, nodeOf, anchors.length));
+  const firstOf = new Int32Array(graph.vertexCount + cutting.length).fill(-1);
+  for (let node = 0; node < anchors.length; node++) {
+    const [anchor, component] = [anchors[node] as number, componentOf[node] as number];
+    const first = firstOf[component] as number;
+    if (first === -1) firstOf[component] = anchor;
     else sets.union(first, anchor);
   }
 }
 
-/** The distinct values of `nodeOf` over a range. Neighbors are mostly equal, so runs are skipped first. */
-function distinct(nodeOf: Int32Array, start: number, end: number): number[] {
-  const seen = new Set<number>();
-  let last = -1;
-  for (let vertex = start; vertex < end; vertex++) {
-    const node = nodeOf[vertex] as number;
-    if (node !== last) seen.add(node);
-    last = node;
+/** The edges from producers to each cutting group, and from the group to its consumers. Groups follow the other nodes. */
+function boundaryEdges(
+  graph: ExecutionGraph,
+  cutting: readonly number[],
+  nodeOf: Int32Array,
+  nodeCount: number,
+): EdgeTable {
+  const starts = new Int32Array(nodeCount + cutting.length + 1);
+  const ofGroups: number[] = [];
+  const [producers, producerEnds]: [number[], number[]] = [[], []];
+  const seen = new Int32Array(nodeCount);
+  let round = 0;
+  /** Adds the distinct nodes of a range of vertices. */
+  const collectNodes = (start: number, end: number, into: number[]): void => {
+    round++;
+    for (let vertex = start; vertex < end; vertex++) {
+      const node = nodeOf[vertex] as number;
+      if (seen[node] === round) continue;
+      seen[node] = round;
+      into.push(node);
+    }
+  };
+  for (const group of cutting) {
+    collectNodes(graph.producerStart(group), graph.producerEnd(group), producers);
+    producerEnds.push(producers.length);
   }
-  return [...seen];
+  for (let index = 0; index < producers.length; index++) {
+    const after = (producers[index] as number) + 1;
+    starts[after] = (starts[after] as number) + 1;
+  }
+  for (let node = 0; node < nodeCount; node++) {
+    starts[node + 1] = (starts[node + 1] as number) + (starts[node] as number);
+  }
+  for (let index = 0; index < cutting.length; index++) {
+    const group = cutting[index] as number;
+    collectNodes(graph.consumerStart(group), graph.consumerEnd(group), ofGroups);
+    starts[nodeCount + index + 1] = producers.length + ofGroups.length;
+  }
+  const targets = new Int32Array(producers.length + ofGroups.length);
+  targets.set(ofGroups, producers.length);
+  const next = starts.slice(0, nodeCount);
+  for (let group = 0, at = 0; group < cutting.length; group++) {
+    for (; at < (producerEnds[group] as number); at++) {
+      const producer = producers[at] as number;
+      const edge = next[producer] as number;
+      targets[edge] = nodeCount + group;
+      next[producer] = edge + 1;
+    }
+  }
+  return { starts, targets };
 }
 
 function collect(graph: ExecutionGraph, sets: UnionFind): PipelinedRegions {

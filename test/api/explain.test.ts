@@ -381,13 +381,36 @@ describe('whatRestarts', () => {
     expect(explained.whatRestarts(failed)).toMatchObject({ taskCount: restarted, waitingTaskCount: waiting });
   });
 
-  it('asks restartPipelinedRegion() by default', () => {
+  it.each<[string, FailoverRule]>([
+    ['restartPipelinedRegion()', restartPipelinedRegion()],
+    // A rule of a user, asked about each region.
+    ['one that restarts the same', (failure, topology) => restartPipelinedRegion()(failure, topology)],
+  ])('asks restartPipelinedRegion() by default: %s agrees', (_, failoverRule) => {
     for (const job of [delays(), delays({ mode: 'streaming' }), pipelines(5), claimed()]) {
-      const [byDefault, byRule] = [explain(job), explain(job, { failoverRule: restartPipelinedRegion() })];
+      const [byDefault, byRule] = [explain(job), explain(job, { failoverRule })];
       for (const { operators, parallelism } of byDefault.vertices) {
         for (const name of operators.flatMap((operator) => [operator, `${operator}[${parallelism - 1}]`])) {
           const scope = { ...byDefault.whatRestarts(name), toString: expect.any(Function) };
           expect(byRule.whatRestarts(name)).toEqual(scope);
+        }
+      }
+    }
+  });
+
+  it('asks restartIndividual() about as many regions as needed: the answer is that of asking about each', () => {
+    for (const job of [
+      delays(),
+      delays({ mode: 'streaming' }),
+      pipelines(5),
+      claimed(),
+      claimed({ deterministic: false }),
+    ]) {
+      const atOnce = explain(job, { failoverRule: restartIndividual() });
+      const oneByOne = explain(job, { failoverRule: (failure, topology) => restartIndividual()(failure, topology) });
+      for (const { operators } of atOnce.vertices) {
+        for (const name of operators) {
+          const scope = { ...oneByOne.whatRestarts(name), toString: expect.any(Function) };
+          expect(atOnce.whatRestarts(name)).toEqual(scope);
         }
       }
     }

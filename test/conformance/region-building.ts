@@ -1,5 +1,5 @@
 import { pointwiseSources } from '../../src/graph/distribution-pattern.ts';
-import { stronglyConnectedComponents } from '../../src/graph/strongly-connected-components.ts';
+import { edgeTable, stronglyConnectedComponents } from '../../src/graph/strongly-connected-components.ts';
 import type { RegionId } from '../../src/ids.ts';
 import { joinedSets } from '../support/joined-sets.ts';
 import {
@@ -77,8 +77,8 @@ const scc: Handler = ({ given }) => {
   const ring = given['ring'] !== undefined;
   const outEdges = listOf<number[]>(given['outEdges'], 'outEdges');
   if (!ring && outEdges.length !== nodes) throw new CannotRun('there are not as many lists of edges as nodes');
-  const { componentOf, componentCount } = stronglyConnectedComponents(nodes, (node) =>
-    ring ? [(node + 1) % nodes] : (outEdges[node] as number[]),
+  const { componentOf, componentCount } = stronglyConnectedComponents(
+    edgeTable(nodes, (node) => (ring ? [(node + 1) % nodes] : (outEdges[node] as number[]))),
   );
   const components = Array.from({ length: componentCount }, (): number[] => []);
   for (let node = 0; node < nodes; node++) components[componentOf[node] as number]?.push(node);

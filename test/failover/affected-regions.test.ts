@@ -5,6 +5,7 @@ import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import { createJobGraph } from '../../src/graph/job-graph.ts';
 import type { PipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import type { Topology } from '../../src/graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
 import { namesOf, taskOf } from '../graph/drawn-graph.ts';
 import { anyClaimingGraph, type ExplicitEdge, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
@@ -263,6 +264,28 @@ describe('the regions that a failure affects', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it('may be asked again while it is answering', () => {
+    const plain = drawnTopology(['a => x! => y!', 'b'], ['x']);
+    const seed = ['a', 'y'].map((task) => plain.regions.regionOf(taskOf(plain.graph, task)));
+    const question = (topology: Topology): Map<RegionId, RestartMode> => affectedRegions(seed, topology, new Set());
+    const asking: Topology = {
+      ...plain,
+      isPartitionAvailable: (partition) => {
+        question(plain);
+        return plain.isPartitionAvailable(partition);
+      },
+    };
+    const modes = [...question(asking)].map(([region, mode]) => [
+      namesOf(plain.graph, plain.regions.verticesOf(region)),
+      mode,
+    ]);
+    expect(modes.sort()).toEqual([
+      [['a'], 'new'],
+      [['x'], 'new'],
+      [['y'], 'new'],
+    ]);
   });
 
   it('the regions that restart because of new input are the same in any order of evaluation', () => {

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { FailoverRule } from '../../failover/failover-strategy.ts';
-import { type Restart, type RecoveryView, smallestRestart } from '../../failover/restart-proposal.ts';
-import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
+import { asSmallestRestartRule } from '../../failover/strategies/smallest-restart.ts';
+import { proposeAsked, type Restart, type RecoveryView, smallestRestart } from '../../failover/restart-proposal.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
-import { decide, failureOf, type RestartScope, restartScope } from './restart-scope.ts';
+import { ask, failureOf, type RestartScope, restartScope } from './restart-scope.ts';
 import { cut } from './text-table.ts';
 
 /** What a running job adds to the assumption. */
@@ -55,22 +56,24 @@ export class AssumedFailures {
     const failedRegions = new Set(taskByRegion.keys());
     const scope = (kind: RestartScope['kind'], restart: Pick<Restart, 'regions' | 'reads' | 'why'>): RestartScope =>
       restartScope(this.#view, { name, kind, failedRegions, isWaiting: this.#present?.isWaiting, ...restart });
-    if (this.#rule === undefined) {
+    if (this.#rule === undefined || asSmallestRestartRule(this.#rule)?.saysWhy === false) {
       return scope('restart', { ...smallestRestart(failedRegions, this.#view), why: this.#present?.why });
     }
-    const restarted = new Set<RegionId>();
-    const reads = new Set<PartitionId>();
+    const smallest = asSmallestRestartRule(this.#rule) && smallestRestart(failedRegions, this.#view);
+    const isAlone = (region: RegionId): boolean => failedRegions.has(region) && regions.verticesOf(region).length === 1;
+    if (smallest?.regions.every(isAlone)) return scope('restart', smallest);
+    const asked = new Set<RegionId>();
     let why: string | undefined;
     for (const vertex of taskByRegion.values()) {
-      if (restarted.size === regions.count) break;
+      if (asked.size === regions.count || (smallest && why !== undefined)) break;
       const attempt = this.#present?.attemptOf(vertex) ?? (0 as AttemptNumber);
-      const decision = decide(this.#rule, failureOf(name, vertex, attempt), this.#view);
-      why ??= decision.why;
-      if (decision.kind === 'fail') return scope('fail', { regions: [], reads: [], why });
-      for (const each of decision.regions) restarted.add(each);
-      for (const each of decision.reads) reads.add(each);
+      const answer = ask(this.#rule, failureOf(name, vertex, attempt), this.#view);
+      why ??= answer.why;
+      if (answer.kind === 'fail') return scope('fail', { regions: [], reads: [], why });
+      for (const region of answer.regions) asked.add(region);
     }
-    return scope('restart', { regions: [...restarted], reads: [...reads], why });
+    if (smallest !== undefined) return scope('restart', { ...smallest, why });
+    return scope('restart', proposeAsked({ kind: 'restart', regions: asked, why }, this.#view));
   }
 
   #tasksCalled(name: string): ExecutionVertexId[] {

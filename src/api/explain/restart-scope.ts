@@ -1,11 +1,7 @@
 import { toError } from '../../errors/thrown-value.ts';
 import type { FailoverRule, TaskFailure } from '../../failover/failover-strategy.ts';
-import {
-  propose,
-  proposeEverything,
-  type RecoveryView,
-  type RestartProposal,
-} from '../../failover/restart-proposal.ts';
+import { proposeEverything, type RecoveryView } from '../../failover/restart-proposal.ts';
+import { askedDecision, type AskedDecision } from '../../failover/sound-decision.ts';
 import type { Topology } from '../../graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
 import { type SubtasksOfVertex, TaskList } from './task-list.ts';
@@ -31,21 +27,23 @@ export interface RestartScope {
   toString(): string;
 }
 
-/** The engine's decision: if the rule throws or its answer is invalid, everything restarts. */
-export function decide(
+/** What a rule asks for: if it throws or its answer is invalid, everything restarts. */
+export function ask(
   rule: FailoverRule,
   failure: TaskFailure,
   view: RecoveryView,
-): Exclude<RestartProposal, { readonly kind: 'invalid' }> {
+): Exclude<AskedDecision, { readonly kind: 'invalid' }> {
   let problem: string;
   try {
-    const proposal = propose(failure, view, { decision: rule(failure, view) });
-    if (proposal.kind !== 'invalid') return proposal;
-    ({ problem } = proposal);
+    const asked = askedDecision(rule(failure, view), failure, view);
+    if (asked.kind !== 'invalid') return asked;
+    ({ problem } = asked);
   } catch (error) {
     problem = `it threw: ${toError(error).message}`;
   }
-  return { ...proposeEverything(view), why: `everything, because the failover rule was overruled: ${problem}` };
+  const { regions } = proposeEverything(view);
+  const why = `everything, because the failover rule was overruled: ${problem}`;
+  return { kind: 'restart', regions: new Set(regions), why };
 }
 
 /** The failure of a task, as the failover rule sees it. */

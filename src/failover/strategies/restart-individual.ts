@@ -7,6 +7,7 @@ import { affectedRegions, isReadableAgain } from '../affected-regions.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
 import type { FailoverRule } from '../failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
+import { smallestRestartRule } from './smallest-restart.ts';
 
 /**
  * Restarts only the failed task where that is sound: it is alone in its region, can read all its inputs again, and
@@ -15,18 +16,21 @@ import { restartAll } from './restart-all.ts';
  */
 export function restartIndividual(...given: readonly never[]): FailoverRule {
   checkNoArguments('restartIndividual', given);
-  return (failure, topology) => {
-    const { vertex } = failure;
-    if (vertex === undefined) return restartAll()(failure, topology);
-    const failed = topology.regions.regionOf(vertex);
-    if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
-    const lost = new Set(failure.lostPartitions);
-    const affected = affectedRegions([failed], topology, lost);
-    const regions = [...affected.keys()];
-    if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
-    const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost, affected.get(failed))}`;
-    return { kind: 'restart', regions, why };
-  };
+  return smallestRestartRule(
+    (failure, topology) => {
+      const { vertex } = failure;
+      if (vertex === undefined) return restartAll()(failure, topology);
+      const failed = topology.regions.regionOf(vertex);
+      if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
+      const lost = new Set(failure.lostPartitions);
+      const affected = affectedRegions([failed], topology, lost);
+      const regions = [...affected.keys()];
+      if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
+      const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost, affected.get(failed))}`;
+      return { kind: 'restart', regions, why };
+    },
+    { saysWhy: true },
+  );
 }
 
 /** Which input or output of the failed task, or else of its region, forces other regions to restart. */
