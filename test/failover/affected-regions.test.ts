@@ -277,6 +277,7 @@ describe('the regions that a failure affects', () => {
         return plain.isPartitionAvailable(partition);
       },
     };
+    question(plain);
     const modes = [...question(asking)].map(([region, mode]) => [
       namesOf(plain.graph, plain.regions.verticesOf(region)),
       mode,
