@@ -34,6 +34,9 @@ export class NoOpCluster {
   readonly master: JobMasterActorRef;
   deployedCount = 0;
   readonly #port: MasterPort;
+  /** Get every event of the job. */
+  readonly observers: ((event: JobEvent) => void)[] = [];
+  readonly actors: ActorHost;
   #observe: ((event: JobEvent) => void) | undefined;
 
   constructor(jobGraph: JobGraph) {
@@ -43,16 +46,20 @@ export class NoOpCluster {
     const { clock } = environment;
     const common = {
       ledger: this.ledger,
-      observe: (event: JobEvent) => this.#observe?.(event),
+      observe: (event: JobEvent) => {
+        for (const observe of this.observers) observe(event);
+        this.#observe?.(event);
+      },
       cancellationTimeoutMs: 60_000,
     };
     const connections = new ExecutorConnections({ ...common, clock, slotLimit: Number.POSITIVE_INFINITY });
+    const actors = (this.actors = ActorHost.root('0123456789abcdef', { clock }));
     this.master = createJobMaster({
       ...common,
       environment,
       gateway: connections,
       charts,
-      actors: ActorHost.root('0123456789abcdef', { clock }),
+      actors,
       failureHandling: {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 0 })),
@@ -63,7 +70,7 @@ export class NoOpCluster {
       },
       slotRequestTimeoutMs: 60_000,
     });
-    connections.serve(this.master);
+    connections.serve(this.master, actors);
     const [masterEnd, port] = new LocalLink(clock).link<MasterToExecutorMessage, ExecutorToMasterMessage>();
     this.#port = port;
     port.onMessage((message) => this.#receive(message));

@@ -1,55 +1,86 @@
 import { join } from 'node:path';
 import { fromIterable, Job, type JobRunOptions, type Sink } from 'kintsugi';
-import type { AnyActorRef } from 'xstate';
+import { NEVER } from 'rxjs';
 import { recordRun } from '../src/inspector/recorder/live-recording.ts';
-import { ActorTap, type ActorLine } from '../src/inspector/tap/actor-tap.ts';
+import { FrequentChanges } from '../src/inspector/recorder/frequent-changes.ts';
+import type { RecordingLine } from '../src/inspector/recording/recording-line.ts';
+import { ActorTap } from '../src/inspector/tap/actor-tap.ts';
 import { systemEnvironment } from '../src/environment.ts';
+import type { JobShape } from '../src/run/folds/job-shape.ts';
 import { type Bench, type BenchOptions, type BenchRow, inDirectory, reading } from './harness.ts';
 import { inWords, pipelines } from './job-shapes.ts';
 import { NoOpCluster } from './no-op-cluster.ts';
 
 /** How a deployment is watched. */
-type Watch = 'nobody' | 'a counter' | 'the tap';
+type Watch = 'nobody' | 'a counter' | 'a viewer';
 
 interface Deployment {
   readonly cpuMs: number;
   /** Events that actors received. */
   readonly events: number;
-  /** Bytes of the tap's lines. */
+  /** Bytes of the lines. */
   readonly bytes: number;
 }
 
 /** CPU time from the job graph to the last task running, with what watches. */
 async function deploy(taskCount: number, watch: Watch): Promise<Deployment> {
   globalThis.gc?.();
-  const cluster = new NoOpCluster(pipelines(taskCount / 2));
-  const { system } = cluster.master;
-  let events = 0;
-  let bytes = 0;
   const before = process.cpuUsage();
-  if (watch === 'a counter') system.inspect(({ type }) => (events += type === '@xstate.event' ? 1 : 0));
-  if (watch === 'the tap') {
+  const cluster = new NoOpCluster(pipelines(taskCount / 2));
+  let events = 0;
+  if (watch === 'a counter') {
+    cluster.master.system.inspect(({ type }) => (events += type === '@xstate.event' ? 1 : 0));
+  }
+  const viewer = watch === 'a viewer' ? new DeploymentViewer(cluster) : undefined;
+  await cluster.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  const { user, system: kernel } = process.cpuUsage(before);
+  return { cpuMs: (user + kernel) / 1_000, events, bytes: viewer?.bytes ?? 0 };
+}
+
+/** Gets what a viewer gets of a deployment: states of tasks and regions, and of other actors, each line as JSON. */
+class DeploymentViewer {
+  bytes = 0;
+  readonly #frequent = new FrequentChanges();
+  #isDue = false;
+
+  constructor({ actors, ledger, observers }: NoOpCluster) {
+    const environment = systemEnvironment();
+    observers.push((event) => {
+      this.#frequent.add(event);
+      if (this.#frequent.isFull) this.#flush();
+      else this.#flushLater();
+    });
     const tap = new ActorTap({
       inside: {
-        environment: systemEnvironment(),
-        inspect: (observer) => {
-          const subscription = system.inspect(observer);
-          return () => subscription.unsubscribe();
-        },
-        actors: (): AnyActorRef[] => [],
+        ...{ environment, events$: NEVER, shape: { graph: ledger.graph, regions: ledger.regions } as JobShape },
+        ...{ actors: () => [actors.ref], inspect: (observer) => actors.inspect(observer) },
+        watch: (watcher) => actors.watch(watcher),
         observerFailed: (_, cause) => {
           throw cause;
         },
       },
-      emit: (line: ActorLine) => (bytes += JSON.stringify(line).length),
+      emit: (line) => this.#write(line),
       encode: (value) => value,
     });
     tap.open();
   }
-  await cluster.start();
-  await new Promise((resolve) => setImmediate(resolve));
-  const { user, system: kernel } = process.cpuUsage(before);
-  return { cpuMs: (user + kernel) / 1_000, events, bytes };
+
+  #flushLater(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isDue = false;
+    const line = this.#frequent.take();
+    if (line !== undefined) this.#write(line);
+  }
+
+  #write(line: RecordingLine): void {
+    this.bytes += JSON.stringify(line).length;
+  }
 }
 
 /** The cost of the tap, beside the same deployment without it, round by round. */
@@ -57,9 +88,9 @@ async function tapCost(taskCount: number, rounds: number): Promise<BenchRow[]> {
   const { events } = await deploy(taskCount, 'a counter');
   const samples: { readonly without: Deployment; readonly tapped: Deployment }[] = [];
   for (let round = -1; round < rounds; round++) {
-    const first = round % 2 === 0 ? 'nobody' : 'the tap';
+    const first = round % 2 === 0 ? 'nobody' : 'a viewer';
     const one = await deploy(taskCount, first);
-    const other = await deploy(taskCount, first === 'nobody' ? 'the tap' : 'nobody');
+    const other = await deploy(taskCount, first === 'nobody' ? 'a viewer' : 'nobody');
     const sample = first === 'nobody' ? { without: one, tapped: other } : { without: other, tapped: one };
     if (round >= 0) samples.push(sample);
   }

@@ -28,6 +28,35 @@ export interface ActorSystemOptions {
   readonly failed?: (cause: unknown) => void;
 }
 
+/** Follows the actors that the hosts of one system create. Must not throw. */
+export interface ActorWatcher {
+  created(actor: AnyActorRef): void;
+  /** It is about to handle an event, after which its state may be another. `xstate.stop` ends it. */
+  handles(actor: AnyActorRef, event: EventObject): void;
+}
+
+/** The watchers of one system, and the logics whose actors they can follow. */
+class Watchers {
+  /** Replaced when it changes, so that a loop over it gets those of its beginning. */
+  list: readonly ActorWatcher[] = [];
+  readonly #watched = new WeakMap<AnyActorLogic, AnyActorLogic>();
+
+  /** The same logic, whose actors say what they handle. */
+  of(logic: AnyActorLogic): AnyActorLogic {
+    let watched = this.#watched.get(logic);
+    if (watched === undefined) this.#watched.set(logic, (watched = this.#following(logic)));
+    return watched;
+  }
+
+  #following(logic: AnyActorLogic): AnyActorLogic {
+    const transition: AnyActorLogic['transition'] = (snapshot, event: EventObject, scope) => {
+      for (const watcher of this.list) watcher.handles(scope.self, event);
+      return logic.transition(snapshot, event, scope) as unknown;
+    };
+    return Object.assign(Object.create(logic) as AnyActorLogic, { transition });
+  }
+}
+
 /**
  * Hosts the actors of one side of a run: the master, or an executor. It is an actor itself and the parent of the actors
  * it creates, so all actors of a process form one system, which an inspector sees as one tree. Ids are paths, such as
@@ -40,10 +69,17 @@ export class ActorHost {
   readonly id: string;
   readonly #actor: Actor<AnyActorLogic>;
   readonly #failed: (cause: unknown) => void;
+  readonly #watchers: Watchers;
 
-  private constructor(id: string, failed: (cause: unknown) => void, options: ActorOptions<AnyActorLogic>) {
+  private constructor(
+    id: string,
+    failed: (cause: unknown) => void,
+    watchers: Watchers,
+    options: ActorOptions<AnyActorLogic>,
+  ) {
     this.id = id;
     this.#failed = failed;
+    this.#watchers = watchers;
     const logic = fromTransition((state: undefined, { type, child, error }: HostEvent, { stopChild }) => {
       if (type === 'host.stop' && child !== undefined) stopChild(child);
       else if (type.startsWith('xstate.error.')) failed(error);
@@ -54,12 +90,12 @@ export class ActorHost {
 
   /** The root of a system, named after its run. */
   static root(id: string, { clock, inspect, failed = raise }: ActorSystemOptions): ActorHost {
-    return new ActorHost(id, failed, { clock, ...(inspect === undefined ? {} : { inspect }) });
+    return new ActorHost(id, failed, new Watchers(), { clock, ...(inspect === undefined ? {} : { inspect }) });
   }
 
   /** A host inside this one. `failed` is called for its actors; default: that of this host. */
   within(name: string, failed = this.#failed): ActorHost {
-    return new ActorHost(this.idOf(name), failed, { parent: this.#actor });
+    return new ActorHost(this.idOf(name), failed, this.#watchers, { parent: this.#actor });
   }
 
   /** The id of the actor `name` of this host. */
@@ -68,9 +104,16 @@ export class ActorHost {
     return [this.id, name].join('/');
   }
 
-  /** Creates an actor without starting it. */
-  create<Logic extends AnyActorLogic>(logic: Logic, name: string, input: InputFrom<Logic>): Actor<Logic> {
-    return createActor<AnyActorLogic>(logic, { parent: this.#actor, id: this.idOf(name), input }) as Actor<Logic>;
+  /** Creates an actor without starting it. Its parent is the host if none is given. */
+  create<Logic extends AnyActorLogic>(
+    logic: Logic,
+    name: string,
+    input: InputFrom<Logic>,
+    parent: AnyActorRef = this.#actor,
+  ): Actor<Logic> {
+    const actor = createActor(this.#watchers.of(logic), { parent, id: this.idOf(name), input });
+    for (const watcher of this.#watchers.list) watcher.created(actor);
+    return actor as Actor<Logic>;
   }
 
   /** Its own actor, the parent of those that it creates. */
@@ -82,6 +125,17 @@ export class ActorHost {
   inspect(observer: (event: InspectionEvent) => void): () => void {
     const subscription = this.#actor.system.inspect(observer);
     return () => subscription.unsubscribe();
+  }
+
+  /**
+   * Follows the actors that the hosts of this system create, until the returned function is called. Costs far less than
+   * to inspect the system, but leaves out actors that are created otherwise: regions, executions, and what they invoke.
+   */
+  watch(watcher: ActorWatcher): () => void {
+    this.#watchers.list = [...this.#watchers.list, watcher];
+    return () => {
+      this.#watchers.list = this.#watchers.list.filter((each) => each !== watcher);
+    };
   }
 
   /** Stops an actor of this host. No effect if it has ended. */

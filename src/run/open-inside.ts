@@ -48,6 +48,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     recovery: ledger,
     events$: run.eventsFor(inspector),
     inspect: (observer) => actors.inspect(observers.guard<InspectionEvent>(inspector, observer)),
+    watch: (watcher) => actors.watch(watcher),
     actors: () => withChildren(actorsOf(parts)),
     taskOf: (vertex) => {
       const execution = ledger.executions[vertex];

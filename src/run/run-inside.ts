@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { ActorWatcher } from '../actors/actor-host.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
 import type { Environment } from '../environment.ts';
@@ -53,6 +54,11 @@ export interface RunInside {
    * function is called. Costs as much as `inspect` of `job.run`. An observer that throws is reported once.
    */
   inspect(observer: (event: InspectionEvent) => void): () => void;
+  /**
+   * Follows the actors of this process, except regions and executions, whose states are events of the job, until the
+   * returned function is called. Costs little. A watcher must not throw.
+   */
+  watch(watcher: ActorWatcher): () => void;
   /** The actors that exist now, parents first; without those of failovers, which end soon. O(tasks and results) */
   actors(): Iterable<AnyActorRef>;
   /** The present attempt of a task; its state is undefined before the job has begun. */

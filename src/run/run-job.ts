@@ -81,7 +81,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
       dataPlane.begin?.();
-      connections.serve(master);
+      connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port));
       // Wait for all executors to offer their slots, so that tasks are spread over all of them.
       clock.setImmediate(connected);

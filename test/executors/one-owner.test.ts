@@ -132,7 +132,7 @@ class World {
       cancellationTimeoutMs: 1_000,
     });
     const master = listener((_, event) => this.#heard(event as never));
-    this.#connections.serve(master as JobMasterActorRef);
+    this.#connections.serve(master as JobMasterActorRef, ActorHost.root('one', { clock }));
     this.#keeper = new ResultKeeper({
       ledger: this.#ledger,
       gateway: this.#connections,

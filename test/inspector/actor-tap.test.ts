@@ -3,17 +3,35 @@ import { recordRun } from '../../src/inspector/recorder/live-recording.ts';
 import type { RecordedActor, RecordingLine, TraceLine } from '../../src/inspector/recording/recording-line.ts';
 import { ActorTap, type ActorLine } from '../../src/inspector/tap/actor-tap.ts';
 import { statePaths } from '../../src/inspector/tap/state-paths.ts';
-import type { JobEvent } from '../../src/index.ts';
+import type { JobEvent, JobRun } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { enters, heard, pictureOf, recordedRun, startedRun } from './recorded-run.ts';
 
 const startedIn = (lines: readonly RecordingLine[]): RecordedActor[] =>
   lines.flatMap((line) => (line.type === 'actors' ? line.started : []));
 
+const isMachine = (actor: AnyActorRef): boolean => 'value' in actor.getSnapshot();
+
 /** The states of the actors of a run, as their snapshots say. */
 function presentStates(actors: Iterable<AnyActorRef>): Map<string, readonly string[]> {
-  const machines = [...actors].filter((actor) => 'value' in actor.getSnapshot());
+  const machines = [...actors].filter(isMachine);
   return new Map(machines.map((actor) => [actor.id, statePaths((actor.getSnapshot() as AnyMachineSnapshot).value)]));
+}
+
+/** The actors of a run of which lines say something else than is. Of a region, the steps inside a state are not said. */
+function wrongIn(lines: readonly RecordingLine[], run: JobRun): string[] {
+  const isStep = ({ _parent }: AnyActorRef): boolean => /\/region\/\d+$/.test(_parent?.id ?? '');
+  const actors = [...insideOf(run).actors()].filter((actor) => isMachine(actor) && !isStep(actor));
+  const said = new Map([...pictureOf(lines).actors.all].map((actor) => [actor.id, actor]));
+  const present = presentStates(actors);
+  const isSaid = ({ id }: AnyActorRef): boolean => {
+    const { states, stoppedMs } = said.get(id) ?? { states: [], stoppedMs: 0 };
+    if (stoppedMs !== undefined) return false;
+    const [first = ''] = present.get(id) ?? [];
+    if (id.includes('/region/')) return states.length === 1 && first.startsWith(states.join());
+    return states.join() === (present.get(id) ?? []).join();
+  };
+  return actors.filter((actor) => !isSaid(actor)).map(({ id }) => id);
 }
 
 /** A tap on a run, and what it says. */
@@ -45,15 +63,30 @@ describe('the tap', () => {
     await until(begins);
     const { lines } = heard(recording);
     await until(({ type }) => type === 'region.stateChanged');
-    const actors = [...insideOf(run).actors()];
-    const picture = pictureOf(lines);
-    const known = new Map([...picture.actors.all].map((actor) => [actor.id, actor]));
-    for (const [id, states] of presentStates(actors)) expect([id, known.get(id)?.states]).toEqual([id, states]);
-    const live = [...picture.actors.all].filter(({ stoppedMs }) => stoppedMs === undefined);
-    expect(live.map(({ id }) => id)).toEqual(expect.arrayContaining(actors.map(({ id }) => id)));
+    // What has changed in a turn is said at its end.
+    await environment.runUntil(() => wrongIn(lines, run).length === 0);
+    expect(wrongIn(lines, run)).toEqual([]);
     await environment.drive(run.result);
     const numbers = startedIn(lines).map(({ actor }) => actor);
     expect(new Set(numbers).size).toBe(numbers.length);
+  });
+
+  it('does not announce regions and executions: they follow from the events of the job', async () => {
+    const { lines, run } = await recordedRun();
+    expect(startedIn(lines).filter(({ id }) => /\/(region|execution)\//.test(id))).toEqual([]);
+    const { actors } = pictureOf(lines);
+    const ids = [...actors.all].map(({ id }) => id.slice(insideOf(run).run.length));
+    expect(ids).toEqual(
+      expect.arrayContaining([
+        ...['/master/region/0', '/master/region/3', '/master/execution/numbers[1]#0', '/master/execution/sums[0]#1'],
+        ...['/master', '/master/failover', '/master/executor/local-0', '/local-0/partition/0#0'],
+      ]),
+    );
+    for (const actor of actors.all) expect(actors.get(actor.actor)?.id).toBe(actor.id);
+    const began = actors.movesOf('execution').filter(({ from }) => from.length === 0);
+    expect(began).toEqual([
+      { from: [], to: ['waiting.created'], count: ids.filter((id) => id.includes('/execution/')).length },
+    ]);
   });
 
   it('names the parent before the child, and the chart before its actors', async () => {
@@ -101,13 +134,13 @@ describe('the tap', () => {
 
   it('AT3: announces the end of an attempt once, after its last state', async () => {
     const { lines } = await recordedRun();
-    const failed = startedIn(lines).find(({ id }) => id.endsWith('/execution/numbers[1]#0'))?.actor;
+    const failed = startedIn(lines).find(({ id }) => id.endsWith('/master/failover'))?.actor;
     const about = lines.flatMap((line) => {
       if (line.type !== 'actors') return [];
       const states = line.states.filter(([actor]) => actor === failed).map(([, paths]) => paths.join());
       return [...states, ...line.stopped.filter((actor) => actor === failed).map(() => 'stopped')];
     });
-    expect(about.slice(-2)).toEqual(['failed', 'stopped']);
+    expect(about.slice(-2)).toEqual(['completed', 'stopped']);
     expect(about.filter((state) => state === 'stopped')).toHaveLength(1);
   });
 
@@ -151,9 +184,21 @@ describe('the tap', () => {
     const states = lines.slice(before).flatMap((line) => (line.type === 'actors' ? line.states : []));
     const started = startedIn(lines as RecordingLine[]);
     const numberOf = (id: string) => started.find((actor) => actor.id.endsWith(id))?.actor as number;
-    expect(states).toContainEqual([numberOf('/execution/sums[0]#0'), ['deployed.running']]);
+    expect(states).toContainEqual([numberOf('/local-0/partition/1#0'), ['held.owned.finished']]);
     await environment.drive(run.result);
   });
+});
+
+it('XState inspects nothing unless an actor is focused: that would cost every event of every actor', async () => {
+  const started = startedRun();
+  const inspected = jest.spyOn(insideOf(started.run), 'inspect');
+  const recording = recordRun(started.run);
+  heard(recording);
+  await started.until(enters('numbers[0]', 'running'));
+  expect(inspected).not.toHaveBeenCalled();
+  recording.focus(`${insideOf(started.run).run}/master`);
+  expect(inspected).toHaveBeenCalledTimes(1);
+  await started.environment.drive(started.run.result);
 });
 
 describe('the trace of an actor', () => {
@@ -180,6 +225,25 @@ describe('the trace of an actor', () => {
     expect(traces.filter(({ context }) => context !== undefined).length).toBeGreaterThan(0);
     const { actors } = pictureOf(lines);
     expect(actors.get(traces[1]?.source as number)?.id).toMatch(/master\/region\/1$/);
+  });
+
+  it('of a region begins with the focus, and has the steps inside its states until the focus ends', async () => {
+    const { environment, run, until } = startedRun();
+    const recording = recordRun(run);
+    const { lines } = heard(recording);
+    await until(enters('numbers[0]', 'running'));
+    const shown = (): readonly string[] => {
+      const { actors } = pictureOf(lines);
+      return [...actors.all].find(({ id }) => id.endsWith('/master/region/1'))?.states ?? [];
+    };
+    recording.focus(`${insideOf(run).run}/master/region/1`);
+    await environment.runUntil(() => shown().length > 1);
+    expect(shown()).toEqual(['halting.purpose.restarting.backingOff', 'halting.attempts.ended']);
+    recording.focus(null);
+    await environment.runUntil(() => shown().length === 1);
+    expect(shown()).toEqual(['halting.purpose.restarting']);
+    await environment.drive(run.result);
+    expect(lines.some((line) => line.type === 'trace' && line.event === 'execution.failed')).toBe(true);
   });
 
   it('marks ignored events: no transition was taken', async () => {

@@ -1,13 +1,13 @@
 import { recordRun } from '../../src/inspector/recorder/live-recording.ts';
 import { LineRing } from '../../src/inspector/recorder/line-ring.ts';
-import type { EventLine, RecordingLine, SampleLine } from '../../src/inspector/recording/recording-line.ts';
+import type { RecordingLine, SampleLine } from '../../src/inspector/recording/recording-line.ts';
 import { collect, fromIterable, Job, type JobEvent, noRestart } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
-import { enters, heard, pictureOf, recordedRun, startedRun } from './recorded-run.ts';
+import { enters, eventsIn, heard, pictureOf, recordedRun, startedRun } from './recorded-run.ts';
 
-const eventsIn = (lines: readonly RecordingLine[]): EventLine['event'][] =>
-  lines.flatMap((line) => (line.type === 'event' ? [line.event] : []));
+/** Whether a line tells events of the job. */
+const isOfEvents = ({ type }: RecordingLine): boolean => type === 'event' || type === 'changes';
 const samplesIn = (lines: readonly RecordingLine[]): SampleLine[] => lines.filter((line) => line.type === 'sample');
 
 describe('a recording', () => {
@@ -18,7 +18,11 @@ describe('a recording', () => {
     run.events$.subscribe((event) => events.push(event));
     const { lines } = heard(recording);
     await environment.drive(run.result);
-    expect(eventsIn(lines).map(({ type, atMs }) => [type, atMs])).toEqual(events.map(({ type, atMs }) => [type, atMs]));
+    const named = events.map(({ type, atMs }) => [type, atMs]);
+    expect(eventsIn(lines).map(({ type, atMs }) => [type, atMs])).toEqual(named);
+    const frequent = (one: { readonly type: string }) => /Changed$|^task\.ended$/.test(one.type);
+    const withoutFiles = events.map(({ stored: _, ...event }: JobEvent & { stored?: unknown }) => event);
+    expect(eventsIn(lines).filter(frequent)).toEqual(withoutFiles.filter(frequent));
   });
 
   it('amounts to what the receipt counts', async () => {
@@ -52,6 +56,19 @@ describe('a recording', () => {
     await environment.drive(run.result);
     expect(pictureOf(late.lines).toPlain()).toEqual(pictureOf(first.lines).toPlain());
     expect(pictureOf([...recording.opening()]).toPlain()).toEqual(pictureOf(first.lines).toPlain());
+  });
+
+  it('LR1: one that comes within a turn gets what has happened in it once', async () => {
+    const { environment, run } = startedRun();
+    const recording = recordRun(run);
+    const first = heard(recording);
+    let late: ReturnType<typeof heard> | undefined;
+    insideOf(run).events$.subscribe((event) => {
+      if (enters('sums[1]', 'deploying')(event)) late = heard(recording);
+    });
+    await environment.drive(run.result);
+    expect(pictureOf(late?.lines ?? []).toPlain().moves).toEqual(pictureOf(first.lines).toPlain().moves);
+    expect(pictureOf(late?.lines ?? []).toPlain()).toEqual(pictureOf(first.lines).toPlain());
   });
 
   it.each([0, 500, 5_000, 1 << 20])(
@@ -103,20 +120,20 @@ describe('a recording', () => {
     const { environment, run, until } = startedRun();
     const recording = recordRun(run);
     await until(enters('numbers[0]', 'running'));
-    expect([...recording.lines()].filter(({ type }) => type !== 'run' && type !== 'event')).toEqual([]);
+    expect([...recording.lines()].filter((line) => line.type !== 'run' && !isOfEvents(line))).toEqual([]);
     const { stop } = heard(recording);
     await until(({ type }) => type === 'failover.decided');
     stop();
-    const before = [...recording.lines()].filter(({ type }) => type !== 'event');
+    const before = [...recording.lines()].filter((line) => !isOfEvents(line));
     await until(enters('sums[1]', 'running'));
     expect(before.some(({ type }) => type === 'actors')).toBe(true);
-    expect([...recording.lines()].filter(({ type }) => type !== 'event')).toEqual(before);
+    expect([...recording.lines()].filter((line) => !isOfEvents(line))).toEqual(before);
     await environment.drive(run.result);
   });
 
   it('at level `counts` says nothing of actors', async () => {
     const { lines } = await recordedRun({ level: 'counts' });
-    expect(new Set(lines.slice(2).map(({ type }) => type))).toEqual(new Set(['event', 'sample']));
+    expect(new Set(lines.slice(2).map(({ type }) => type))).toEqual(new Set(['event', 'changes', 'sample']));
   });
 
   it('a listener that throws is reported, not called again, and harms neither the run nor other listeners', async () => {

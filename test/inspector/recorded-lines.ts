@@ -16,7 +16,7 @@ export function runLine(
 ): RunLine {
   return {
     type: 'run',
-    format: 1,
+    format: 2,
     run: '00000000000000aa',
     job: 'job',
     mode: 'batch',

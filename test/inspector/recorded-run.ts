@@ -1,5 +1,7 @@
 import { type LiveRecording, type RecordingOptions, recordRun } from '../../src/inspector/recorder/live-recording.ts';
-import type { RecordingLine } from '../../src/inspector/recording/recording-line.ts';
+import { eventsOf } from '../../src/inspector/recording/frequent-events.ts';
+import { recordedShape } from '../../src/inspector/recording/recorded-shape.ts';
+import type { RecordedEvent, RecordingLine, RunLine } from '../../src/inspector/recording/recording-line.ts';
 import { RunPicture } from '../../src/inspector/recording/run-picture.ts';
 import { collect, fixedDelay, Job, type JobEvent, type JobRun, type JobRunOptions, range } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
@@ -71,6 +73,15 @@ export function pictureOf(lines: readonly RecordingLine[]): RunPicture {
   const picture = new RunPicture(run);
   for (const line of others) picture.next(line);
   return picture;
+}
+
+/** The events in lines, the first of which is the run. */
+export function eventsIn([run, ...lines]: readonly RecordingLine[]): RecordedEvent[] {
+  const { graph } = recordedShape(run as RunLine);
+  return lines.flatMap((line) => {
+    if (line.type === 'changes') return [...eventsOf(line, graph)];
+    return line.type === 'event' ? [line.event] : [];
+  });
 }
 
 /** A run that is recorded from its beginning to its end. */

@@ -1,3 +1,4 @@
+import { ActorHost } from '../../src/actors/actor-host.ts';
 import type { VerifiedResults } from '../../src/actors/executor-gateway.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import type {
@@ -55,7 +56,7 @@ function connected() {
     observe: (event) => told.push(event),
     cancellationTimeoutMs: 1_000,
   });
-  connections.serve(master);
+  connections.serve(master, ActorHost.root('test', { clock }));
   const [x, y] = ['x', 'y'] as [ExecutorId, ExecutorId];
   const ports = { x: new HandPort(), y: new HandPort() };
   connections.accept(x, ports.x);

@@ -147,16 +147,17 @@ export class ManualCluster {
         return slotLimit();
       },
     });
+    const actors = ActorHost.root('test', { clock, inspect: options.inspect });
     this.master = createJobMaster({
       ...{ ledger, observe, cancellationTimeoutMs },
       environment: { clock, random: { next: () => 0.5 }, logger: silentLogger, faults: noFaults, freezeRecords: true },
       gateway: this.connections,
       charts,
-      actors: ActorHost.root('test', { clock, inspect: options.inspect }),
+      actors,
       failureHandling: failureHandlingOf(options),
       slotRequestTimeoutMs: 10_000,
     });
-    this.connections.serve(this.master);
+    this.connections.serve(this.master, actors);
     this.master.start();
     const slots = options.slots ?? Number.POSITIVE_INFINITY;
     if (slots > 0) this.addExecutor('executor-0', slots);

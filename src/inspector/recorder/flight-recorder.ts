@@ -150,7 +150,5 @@ class FlightRecorder {
 
 /** Everything but the usual course of a run. */
 function isUrgent(line: RecordingLine): boolean {
-  if (line.type !== 'event') return false;
-  const { type } = line.event;
-  return type !== 'task.stateChanged' && type !== 'region.stateChanged' && type !== 'task.ended';
+  return line.type === 'event' && line.event.type !== 'task.ended';
 }

@@ -62,15 +62,14 @@ export class LineRing {
 /** What the names of a line's fields take, and numbers. */
 const usualBytes = 160;
 
+/** What a number in a list takes, in memory and at most as text. */
+const numberBytes = 8;
+
 /** The size of a line as JSON; estimated for the frequent ones, because writing them out would cost more than they do. */
 function lineBytes(line: RecordingLine): number {
   switch (line.type) {
-    case 'event': {
-      const { event } = line;
-      if (event.type === 'region.stateChanged') return usualBytes;
-      const isShort = event.type === 'task.stateChanged' || (event.type === 'task.ended' && !event.rejected);
-      return isShort ? usualBytes + event.task.length : jsonBytes(line);
-    }
+    case 'changes':
+      return usualBytes + numberBytes * line.changes.length;
     case 'actors': {
       const { started, states, stopped } = line;
       let bytes = usualBytes + 8 * stopped.length;

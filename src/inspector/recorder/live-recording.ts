@@ -5,6 +5,7 @@ import { encodeValue, type PlainValueLimits, type Redact } from '../recording/pl
 import type { PictureLine, RecordingLine, RunLine } from '../recording/recording-line.ts';
 import { RunPicture } from '../recording/run-picture.ts';
 import { ActorTap } from '../tap/actor-tap.ts';
+import { FrequentChanges } from './frequent-changes.ts';
 import { LineRing } from './line-ring.ts';
 import { presentPicture } from './present-picture.ts';
 import { recordedEvent } from './recorded-event.ts';
@@ -52,6 +53,9 @@ export class LiveRecording {
   readonly #tap: ActorTap;
   readonly #sampler: Sampler;
   readonly #ring: LineRing;
+  /** What has happened and is not yet a line. */
+  readonly #frequent = new FrequentChanges();
+  #isFlushDue = false;
   /** Replaced when it changes, so that a loop over it gets those of its beginning. */
   #listeners: readonly LineListener[] = [];
   /** The picture of all lines that the ring has dropped. */
@@ -82,7 +86,8 @@ export class LiveRecording {
     if (picture !== undefined) this.#push(picture);
     inside.events$.subscribe({
       next: (event) => {
-        this.#push({ type: 'event', event: recordedEvent(event, { redact }) });
+        if (this.#frequent.add(event)) this.#flushLater();
+        else this.#push({ type: 'event', event: recordedEvent(event, { redact }) });
         this.#sampler.next(event);
       },
       complete: () => this.#end(),
@@ -91,6 +96,7 @@ export class LiveRecording {
 
   /** What the lines so far amount to: the run, and a picture that replaces all that came before. */
   opening(): readonly [RunLine, PictureLine] {
+    this.#settle();
     if (this.#opening === undefined || this.#presentCount < this.#ring.end) {
       const present = this.#presentPicture();
       this.#opening = [this.run, { type: 'picture', atMs: present.atMs, picture: present.toPlain() }];
@@ -100,6 +106,7 @@ export class LiveRecording {
 
   /** The recording so far, as far as it is kept: the run, a picture of the lines that are not, and the lines that are. */
   *lines(): Generator<RecordingLine> {
+    this.#settle();
     yield this.run;
     if (this.#dropped !== undefined) {
       yield { type: 'picture', atMs: this.#dropped.atMs, picture: this.#dropped.toPlain() };
@@ -122,6 +129,7 @@ export class LiveRecording {
       this.#listeners = this.#listeners.filter((each) => each !== guarded);
       if (this.#listeners.length === 0) this.#rest();
     };
+    this.#flush();
     this.#listeners = [...this.#listeners, guarded];
     if (this.#listeners.length === 1) this.#wake();
     return stop;
@@ -146,7 +154,33 @@ export class LiveRecording {
     return this.#present;
   }
 
+  /** Without a listener, as late as possible. */
+  #flushLater(): void {
+    if (this.#frequent.isFull) this.#flush();
+    else if (this.#listeners.length > 0 && !this.#isFlushDue) {
+      this.#isFlushDue = true;
+      this.#inside.environment.clock.setImmediate(() => this.#flush());
+    }
+  }
+
+  /** Makes lines of what has happened, unless listeners, to whom they would be new, will get them this turn. */
+  #settle(): void {
+    if (this.#listeners.length === 0) this.#flush();
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    const line = this.#frequent.take();
+    if (line !== undefined) this.#pass(line);
+  }
+
   #push(line: RecordingLine): void {
+    // In the order in which it happened.
+    this.#flush();
+    this.#pass(line);
+  }
+
+  #pass(line: RecordingLine): void {
     this.#ring.push(line);
     for (const listener of this.#listeners) listener.next(line);
   }
@@ -162,6 +196,7 @@ export class LiveRecording {
   }
 
   #end(): void {
+    this.#flush();
     this.#tap.end();
     this.#sampler.stop();
     this.#sampler.sample();

@@ -12,8 +12,6 @@ type Encoded = Readonly<Record<string, unknown>>;
  */
 export function recordedEvent(event: JobEvent, options: PlainValueOptions): RecordedEvent {
   switch (event.type) {
-    case 'task.stateChanged':
-    case 'region.stateChanged':
     case 'job.statusChanged':
       return event;
     case 'task.ended': {

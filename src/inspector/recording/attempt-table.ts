@@ -101,14 +101,21 @@ export class AttemptTable {
     return this.#begun[task] === 1;
   }
 
-  /** Takes an event. O(1); O(rows) once in many. */
-  next(event: StateChanged | Ended): void {
+  /** Takes the end of an attempt. */
+  end(event: Ended): void {
     const row = this.#rowOf(event.vertex, event.attempt);
-    if (event.type === 'task.ended') {
-      this.recordsIn.set(row, event.recordsIn);
-      this.recordsOut.set(row, event.recordsOut);
-      return;
-    }
+    this.recordsIn.set(row, event.recordsIn);
+    this.recordsOut.set(row, event.recordsOut);
+  }
+
+  /**
+   * Takes a new state of an attempt, and returns the index of the one before; -1 for a new attempt. O(1); O(rows) once in
+   * many.
+   */
+  next(event: StateChanged): number {
+    const sizeBefore = this.size;
+    const row = this.#rowOf(event.vertex, event.attempt);
+    const before = row === sizeBefore ? -1 : this.state.at(row);
     const isLatest = row === this.latestOf(event.vertex);
     if (isLatest) this.#count(row, -1);
     this.state.set(row, indexOfState.get(event.state) ?? 0);
@@ -116,6 +123,7 @@ export class AttemptTable {
     const time = timeByState[event.state];
     if (time !== undefined) this[time].set(row, event.atMs);
     if (event.state === 'deploying') this.#begun[event.vertex] = 1;
+    return before;
   }
 
   toPlain(): AttemptColumns {

@@ -9,7 +9,7 @@ import type { JobMode } from '../../run/job-plan.ts';
 import type { StorageUse } from '../../run/storage-use.ts';
 
 /** The version of the format. A reader refuses newer ones. */
-export const recordingFormat = 1;
+export const recordingFormat = 2;
 
 /**
  * One line of a recording. The same lines are written to a file, streamed to a page, and read back: a page looks the
@@ -22,6 +22,7 @@ export type RecordingLine =
   | RunLine
   | PictureLine
   | EventLine
+  | ChangesLine
   | SampleLine
   | ChartLine
   | ActorsLine
@@ -68,6 +69,21 @@ export interface RecordedEdge {
 export interface EventLine {
   readonly type: 'event';
   readonly event: RecordedEvent;
+}
+
+/**
+ * The most frequent events, of one turn of the event loop, as numbers: new states of tasks and regions, and ends of
+ * attempts. `eventsOf` reads them.
+ */
+export interface ChangesLine {
+  readonly type: 'changes';
+  /** When the first one happened. */
+  readonly atMs: number;
+  /**
+   * One after the other: what (a state of a task by its index, of a region by its index + 32, or 64 for the end of an
+   * attempt), which task or region, µs since `atMs`; for tasks then the attempt; for ends then records read and written.
+   */
+  readonly changes: readonly number[];
 }
 
 /** `JobEvent` with plain errors. */
@@ -137,18 +153,24 @@ export interface ChartTransition {
   readonly actions: readonly string[];
 }
 
-/** Changes of actors in one turn of the event loop. Values only: no context and no children. */
+/**
+ * Changes of actors in one turn of the event loop. Values only: no context and no children. Regions and executions are
+ * not among them: their states are events of the job. Only while one is focused are its exact states.
+ */
 export interface ActorsLine {
   readonly type: 'actors';
   readonly atMs: number;
   readonly started: readonly RecordedActor[];
-  /** By number of the actor: its new state value, as paths of active leaves: `live.running`. */
+  /**
+   * By number of the actor: its new state value, as paths of active leaves: `live.running`. Of a region or an execution,
+   * no path ends the focus.
+   */
   readonly states: readonly (readonly [actor: number, states: readonly string[]])[];
   readonly stopped: readonly number[];
 }
 
 export interface RecordedActor {
-  /** Numbered by the recording, from 0. */
+  /** Numbered by the recording, from 0; `ActorNumbers` has those of regions and executions, which are negative. */
   readonly actor: number;
   /** `<run>/<executor>/task/map[2]#3` */
   readonly id: string;
@@ -210,6 +232,10 @@ export interface RecordedPicture {
   readonly samples: readonly SampleLine[];
   readonly charts: readonly ChartLine[];
   readonly actors: ActorColumns;
+  /** How often regions and executions went from one state to another; absent in format 1, where `actors` has them. */
+  readonly moves?: { readonly region: readonly NumberedMove[]; readonly execution: readonly NumberedMove[] };
+  /** The exact states of focused regions and executions, by number of the actor. */
+  readonly exact?: readonly (readonly [actor: number, states: readonly string[]])[];
   /** The latest lines of focused actors, oldest first; bounded. */
   readonly traces: readonly TraceLine[];
   /** Lines that were dropped. */
@@ -281,6 +307,9 @@ export interface RecordedExecutor {
   readonly registeredMs: number;
   readonly lostMs: number | null;
 }
+
+/** Moves between states, by their indexes in `regionStates` or `executionStates`; -1 for none before. */
+export type NumberedMove = readonly [from: number, to: number, count: number];
 
 /** Actors as parallel arrays, one entry per actor in the order of their creation. */
 export interface ActorColumns {

@@ -78,6 +78,7 @@ const isWholeByType: Readonly<Record<string, (line: unknown) => boolean>> = {
     const event = propertyOf(line, 'event');
     return typeof propertyOf(event, 'type') === 'string' && hasNumbers(event, 'atMs');
   },
+  changes: (line) => hasNumbers(line, 'atMs') && hasLists(line, 'changes'),
   sample: (line) => hasNumbers(line, 'atMs') && hasLists(line, 'vertices', 'storage'),
   chart: (line) => typeof propertyOf(line, 'chart') === 'string' && hasLists(propertyOf(line, 'definition'), 'states'),
   actors: (line) => hasNumbers(line, 'atMs') && hasLists(line, 'started', 'states', 'stopped'),

@@ -1,8 +1,13 @@
 import type { JobShape } from '../../run/folds/job-shape.ts';
 import { RejectedTally } from '../../run/folds/rejected-tally.ts';
-import { ActorTable } from './actor-table.ts';
+import { executionStates, regionStates } from '../../actors/protocol/states.ts';
+import { ActorNumbers } from './actors/actor-numbers.ts';
+import { ActorTable } from './actors/actor-table.ts';
+import { RunActors } from './actors/run-actors.ts';
+import { StateMoves } from './actors/state-moves.ts';
 import { AttemptTable } from './attempt-table.ts';
 import { FailoverList } from './failover-list.ts';
+import { eventsOf } from './frequent-events.ts';
 import { partitionCalled, recordedShape } from './recorded-shape.ts';
 import type {
   ChartLine,
@@ -72,9 +77,7 @@ export class RunPicture {
   }
 
   /** The state of a region; undefined if the recording does not say. */
-  regionState(region: number): string | undefined {
-    return this.#parts.regionStates[region];
-  }
+  readonly regionState = (region: number): string | undefined => this.#parts.regionStates[region];
 
   get attempts(): AttemptTable {
     return this.#parts.attempts;
@@ -115,8 +118,14 @@ export class RunPicture {
     return this.#parts.charts;
   }
 
-  get actors(): ActorTable {
-    return this.#parts.actors;
+  /** Its actors, as far as the recording tells of them. */
+  get actors(): RunActors {
+    const { announced, moves, exact } = this.#parts;
+    const { run, shape, status, statusSinceMs, attempts, charts, regionState } = this;
+    return new RunActors({
+      ...{ run, shape, status, statusSinceMs, attempts, charts, regionState },
+      ...{ announced, moves, exact },
+    });
   }
 
   /** The latest lines of focused actors, oldest first. */
@@ -147,6 +156,12 @@ export class RunPicture {
       case 'event':
         this.#event(line.event);
         return;
+      case 'changes':
+        for (const event of eventsOf(line, this.#shape.graph)) {
+          parts.atMs = Math.max(parts.atMs, event.atMs);
+          this.#event(event);
+        }
+        return;
       case 'sample':
         parts.samples.next(line);
         return;
@@ -154,7 +169,8 @@ export class RunPicture {
         parts.charts.set(line.chart, line);
         return;
       case 'actors':
-        parts.actors.next(line);
+        parts.announced.next(line);
+        for (const [actor, states] of line.states) this.#focused(actor, states);
         return;
       case 'trace':
         keepLatest(parts.traces, line, mostTraces);
@@ -183,7 +199,9 @@ export class RunPicture {
       executors: [...parts.executors.values()],
       samples: [...parts.samples.all],
       charts: [...parts.charts.values()],
-      actors: parts.actors.toPlain(),
+      actors: parts.announced.toPlain(),
+      moves: { region: parts.moves.region.toPlain(), execution: parts.moves.execution.toPlain() },
+      exact: [...parts.exact],
       traces: [...parts.traces],
       droppedLines: parts.droppedLines,
     };
@@ -197,15 +215,13 @@ export class RunPicture {
         parts.statusSinceMs = event.atMs;
         return;
       case 'region.stateChanged':
-        parts.regionStates[event.region] = event.state;
+        this.#regionChanged(event);
         return;
       case 'task.stateChanged':
-        if (event.state === 'deploying') this.#reproduce(event.vertex);
-        parts.attempts.next(event);
-        parts.rejected.next(event);
+        this.#taskChanged(event);
         return;
       case 'task.ended':
-        parts.attempts.next(event);
+        parts.attempts.end(event);
         parts.rejected.next(event);
         return;
       case 'task.failed':
@@ -230,6 +246,29 @@ export class RunPicture {
         keepLatest(parts.notices, event, mostNotices);
         this.#notice(event);
     }
+  }
+
+  #regionChanged({ region, state }: Extract<RecordedEvent, { type: 'region.stateChanged' }>): void {
+    const { regionStates: states, moves, exact, numbers } = this.#parts;
+    moves.region.add(regionIndex(states[region]), regionIndex(state));
+    states[region] = state;
+    if (exact.size > 0) exact.delete(numbers.of({ chart: 'region', region }));
+  }
+
+  #taskChanged(event: Extract<RecordedEvent, { type: 'task.stateChanged' }>): void {
+    const { vertex: task, attempt, state } = event;
+    const { attempts, rejected, moves, exact, numbers } = this.#parts;
+    if (state === 'deploying') this.#reproduce(task);
+    moves.execution.add(attempts.next(event), executionStates.indexOf(state));
+    rejected.next(event);
+    if (exact.size > 0) exact.delete(numbers.of({ chart: 'execution', task, attempt }));
+  }
+
+  /** The exact states of a focused region or execution; none if the focus has ended. */
+  #focused(actor: number, states: readonly string[]): void {
+    if (actor >= 0) return;
+    if (states.length === 0) this.#parts.exact.delete(actor);
+    else this.#parts.exact.set(actor, states);
   }
 
   /** What a warning changes beside being shown. */
@@ -275,10 +314,20 @@ function partsOf(shape: JobShape, atMs: number, plain?: RecordedPicture) {
     executors: new Map(plain?.executors.map((one) => [one.executor as string, one])),
     samples: new SampleSeries(plain?.samples),
     charts: new Map(plain?.charts.map((chart) => [chart.chart, chart])),
-    actors: new ActorTable(plain?.actors),
+    announced: new ActorTable(plain?.actors),
+    moves: {
+      region: new StateMoves(regionStates.length, plain?.moves?.region),
+      execution: new StateMoves(executionStates.length, plain?.moves?.execution),
+    },
+    exact: new Map(plain?.exact),
+    numbers: new ActorNumbers(shape),
     traces: [...(plain?.traces ?? [])],
     droppedLines: plain?.droppedLines ?? 0,
   };
+}
+
+function regionIndex(state: string | undefined): number {
+  return regionStates.indexOf(state as (typeof regionStates)[number]);
 }
 
 function keepLatest<Item>(items: Item[], item: Item, most: number): void {

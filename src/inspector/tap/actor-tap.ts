@@ -1,25 +1,28 @@
-import type { AnyActorRef, AnyStateMachine, InspectionEvent, StateValue } from 'xstate';
+import type { AnyActorRef, EventObject, StateValue } from 'xstate';
+import type { ActorWatcher } from '../../actors/actor-host.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import { propertyOf } from '../../foreign-value.ts';
 import type { RunInside } from '../../run/run-inside.ts';
-import type { ActorsLine, ChartLine, TraceLine } from '../recording/recording-line.ts';
+import type { ActorsLine, ChartLine, RecordedActor, TraceLine } from '../recording/recording-line.ts';
 import { ActorTraces } from './actor-traces.ts';
-import { chartDefinition } from './chart-definition.ts';
+import { type ActorObserver, type WatchedActors, watchActors } from './actor-watch.ts';
+import { ChartNames, machineOf } from './chart-names.ts';
+import { EngineActors, engineMachines } from './engine-actors.ts';
 import { statePaths } from './state-paths.ts';
 
 /** A line about actors. */
 export type ActorLine = ChartLine | ActorsLine | TraceLine;
 
 export interface ActorTapOptions {
-  readonly inside: Pick<RunInside, 'inspect' | 'actors' | 'observerFailed'> & {
-    readonly environment: Pick<RunInside['environment'], 'clock'>;
-  };
+  readonly inside: WatchedActors &
+    Pick<RunInside, 'watch' | 'shape' | 'observerFailed'> & {
+      readonly environment: { readonly clock: Pick<RunInside['environment']['clock'], 'now' | 'setImmediate'> };
+    };
   readonly emit: (line: ActorLine) => void;
   /** Encodes payloads and contexts of focused actors. */
   readonly encode: (value: unknown, path: string) => unknown;
 }
 
-/** An actor that was seen. */
+/** An actor that is announced. */
 interface Tapped {
   readonly actor: number;
   readonly ref: AnyActorRef;
@@ -28,52 +31,65 @@ interface Tapped {
   value: StateValue | undefined;
   /** and as one text. */
   shown: string;
+  /** The actors that it invoked, which are looked at when it changes. */
+  children: readonly AnyActorRef[];
   /** Whether it is among the changes of this turn, and among the ends. */
   isChanged: boolean;
   isEnding: boolean;
 }
 
-/** A snapshot, which has a value if it is a machine's. */
-interface Valued {
+/** What a snapshot has if it is a machine's. */
+interface MachineSnapshot {
+  readonly status: string;
   readonly value?: StateValue;
+  readonly children?: Readonly<Record<string, AnyActorRef>>;
 }
 
 /** Errors after which it gives up. */
 const mostErrors = 3;
 
 /**
- * Follows the actors of a run by XState's inspection events, and announces what changed, once per turn of the event
- * loop: which actors there are, the definition of each kind of chart once, and state values. Of focused actors also the
- * events.
+ * Follows the actors of a run, and announces what changed, once per turn of the event loop: which actors there are, the
+ * definition of each kind of chart once, and state values. Of focused actors also the events.
+ *
+ * Regions and executions, which are the many, are not announced: their states are events of the job. The others say that
+ * they handle an event, which costs them a call. Only while an actor is focused does it use XState's inspection.
  *
  * AT1 It subscribes to no actor, because that would change what an error of the actor does.
  * AT2 An error in it never reaches the run. After some it gives up, with one `observer.failed`.
- * AT3 XState does not say that an actor was stopped. It is concluded from the action of the parent and from the last
- *   snapshot, which arrives after the parent has reacted, and announced at the end of the turn.
+ * AT3 The end of an actor is announced once, after its last state.
  */
-export class ActorTap {
+export class ActorTap implements ActorWatcher {
   readonly #options: ActorTapOptions;
-  readonly #byRef = new Map<AnyActorRef, Tapped>();
-  /** Stopped actors that may still be mentioned. */
-  readonly #stopped = new WeakSet<AnyActorRef>();
+  readonly #engine: EngineActors;
   readonly #charts = new ChartNames();
   readonly #traces: ActorTraces;
+  readonly #byRef = new Map<AnyActorRef, Tapped>();
+  /** Ended actors that may still be mentioned. */
+  readonly #ended = new WeakMap<AnyActorRef, number>();
+  /** Actors known from traces alone, which say nothing themselves. */
+  readonly #mentioned = new Set<Tapped>();
+  #count = 0;
   /** Changes of this turn. */
-  #started: Tapped[] = [];
-  readonly #pathsByText = new Map<string, readonly string[]>();
+  #started: RecordedActor[] = [];
   #changed: Tapped[] = [];
   #ending: Tapped[] = [];
   #traced: TraceLine[] = [];
+  /** New exact states of focused regions and executions, by number; undefined for those no longer focused. */
+  readonly #exact = new Map<number, StateValue | undefined>();
+  readonly #focused = new Set<number>();
+  readonly #pathsByText = new Map<string, readonly string[]>();
   #isFlushDue = false;
   #focusedId: string | null = null;
-  #count = 0;
   #errors = 0;
-  #close: (() => void) | undefined;
+  #stopWatching: (() => void) | undefined;
+  #stopTracing: (() => void) | undefined;
 
   constructor(options: ActorTapOptions) {
     this.#options = options;
+    this.#engine = new EngineActors(options.inside.shape);
     this.#traces = new ActorTraces({
-      numberOf: (ref) => this.#byRef.get(ref)?.actor,
+      numberOf: (ref) => this.#numberOf(ref),
       nowMs: () => this.#nowMs(),
       encode: options.encode,
       emit: (line) => {
@@ -85,22 +101,23 @@ export class ActorTap {
 
   /** Follows the actors from now on. Those that exist already are announced at once. */
   open(): void {
-    if (this.#close !== undefined || this.#errors >= mostErrors) return;
-    this.#close = this.#options.inside.inspect(this.#observe);
+    if (this.#stopWatching !== undefined || this.#errors >= mostErrors) return;
+    this.#stopWatching = this.#options.inside.watch(this);
     this.#guard(() => {
-      for (const tapped of this.#byRef.values()) {
-        if (hasEnded(tapped.ref)) this.#end(tapped);
-        else if (tapped.chart !== undefined) this.#change(tapped);
-      }
-      for (const ref of this.#options.inside.actors()) if (!hasEnded(ref)) this.#see(ref);
+      for (const machine of engineMachines) this.#charts.of(machine);
+      for (const tapped of this.#byRef.values()) this.#change(tapped);
+      for (const ref of this.#options.inside.actors()) if (isActive(ref)) this.#meet(ref);
     });
+    this.#trace();
     this.flush();
   }
 
   /** Follows nothing any more, until it is opened again. */
   close(): void {
-    this.#close?.();
-    this.#close = undefined;
+    this.#stopTracing?.();
+    this.#stopTracing = undefined;
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
     this.flush();
   }
 
@@ -112,9 +129,12 @@ export class ActorTap {
 
   /** Traces the actors with this id, present and to come; null for none. */
   focus(id: string | null): void {
+    if (id === this.#focusedId) return;
     this.#focusedId = id;
-    const focused = [...this.#byRef.keys()].filter((ref) => ref.id === id);
-    this.#traces.focus(focused);
+    for (const number of this.#focused) this.#exact.set(number, undefined);
+    this.#focused.clear();
+    this.#trace();
+    this.#flushLater();
   }
 
   /** Announces the changes so far. */
@@ -123,61 +143,86 @@ export class ActorTap {
     this.#guard(() => this.#announce());
   }
 
-  /** AT2. Called several times per event of an actor: no closure. */
-  readonly #observe = (inspected: InspectionEvent): void => {
-    if (this.#close === undefined) return;
-    try {
-      this.#next(inspected);
-    } catch (error) {
-      this.#failed(error);
-    }
-  };
-
-  #next(inspected: InspectionEvent): void {
-    switch (inspected.type) {
-      case '@xstate.actor':
-        this.#see(inspected.actorRef as AnyActorRef);
-        break;
-      case '@xstate.snapshot': {
-        const tapped = this.#see(inspected.actorRef as AnyActorRef);
-        if (tapped === undefined) break;
-        if (tapped.chart !== undefined && (inspected.snapshot as Valued).value !== tapped.value) this.#change(tapped);
-        if (inspected.snapshot.status !== 'active') this.#end(tapped);
-        break;
-      }
-      case '@xstate.action':
-        if (inspected.action.type === 'xstate.stopChild') {
-          const tapped = this.#byRef.get(inspected.action.params as unknown as AnyActorRef);
-          if (tapped !== undefined) this.#end(tapped);
-        }
-        break;
-      default:
-    }
-    if (!this.#traces.isIdle) this.#traces.next(inspected);
+  created(ref: AnyActorRef): void {
+    this.#guard(() => this.#meet(ref));
   }
 
-  /** The actor's entry, made on first sight; its parent's comes before. undefined for one that has stopped. */
+  /** AT2. Called for each event of an actor: no closure. */
+  handles(ref: AnyActorRef, event: EventObject): void {
+    const tapped = this.#byRef.get(ref);
+    if (tapped === undefined) this.created(ref);
+    else this.#change(tapped);
+    if (tapped !== undefined && event.type === 'xstate.stop') this.#end(tapped);
+  }
+
+  /** Begins or ends to trace, as the focus wants it. */
+  #trace(): void {
+    this.#stopTracing?.();
+    this.#stopTracing = undefined;
+    const id = this.#focusedId;
+    if (id === null || this.#stopWatching === undefined) return;
+    const { inside } = this.#options;
+    const guarded: WatchedActors = {
+      ...inside,
+      inspect: (observer) => inside.inspect((event) => this.#guard(() => observer(event))),
+    };
+    const traces = this.#traces;
+    const observer: ActorObserver = {
+      started: (ref, snapshot) => {
+        traces.started(ref);
+        this.#noteExact(ref, snapshot);
+      },
+      received: (ref, event, source) => traces.received(ref, event, source),
+      stepped: (ref, taken) => traces.stepped(ref, taken),
+      acted: (ref, action) => traces.acted(ref, action),
+      changed: (ref, snapshot, event) => {
+        traces.changed(ref, snapshot, event);
+        this.#noteExact(ref, snapshot);
+      },
+      stopped: (ref) => traces.stopped(ref),
+    };
+    this.#guard(() => {
+      this.#stopTracing = watchActors(guarded, observer, (ref) => ref.id === id);
+    });
+  }
+
+  #noteExact(ref: AnyActorRef, snapshot: object): void {
+    const number = this.#engine.numberOf(ref);
+    if (number === undefined) return;
+    this.#exact.set(number, (snapshot as MachineSnapshot).value);
+    this.#focused.add(number);
+    this.#flushLater();
+  }
+
+  #numberOf(ref: AnyActorRef): number {
+    const number = this.#engine.numberOf(ref) ?? this.#byRef.get(ref)?.actor ?? this.#ended.get(ref);
+    if (number !== undefined) return number;
+    const seen = this.#see(ref) as Tapped;
+    this.#mentioned.add(seen);
+    return seen.actor;
+  }
+
+  /** Announces machines. What has no states is announced only when something that is said mentions it. */
+  #meet(ref: AnyActorRef): void {
+    if (machineOf(ref) !== undefined && this.#engine.numberOf(ref) === undefined) this.#see(ref);
+  }
+
+  /** The actor's entry, made on first sight; its parent's comes before. undefined for one that has ended. */
   #see(ref: AnyActorRef): Tapped | undefined {
     const known = this.#byRef.get(ref);
-    if (known !== undefined) return known;
-    if (this.#stopped.has(ref)) return undefined;
-    if (ref._parent !== undefined) this.#see(ref._parent as AnyActorRef);
-    const logic = propertyOf(ref, 'logic');
-    const chart = isMachine(logic) ? this.#charts.nameOf(logic) : undefined;
+    if (known !== undefined || this.#ended.has(ref)) return known;
+    const parentRef = ref._parent as AnyActorRef | undefined;
+    const parent = parentRef && (this.#engine.numberOf(parentRef) ?? this.#see(parentRef)?.actor);
+    const machine = machineOf(ref);
+    const chart = machine && this.#charts.of(machine);
+    const actor = this.#count++;
     const tapped: Tapped = {
-      actor: this.#count++,
-      ref,
-      chart,
-      value: undefined,
-      shown: '',
-      isChanged: false,
-      isEnding: false,
+      ...{ actor, ref, chart, value: undefined, shown: '' },
+      ...{ children: [], isChanged: false, isEnding: false },
     };
     this.#byRef.set(ref, tapped);
-    if (ref.id === this.#focusedId) this.#traces.add(ref);
-    this.#started.push(tapped);
-    if (chart !== undefined) this.#change(tapped);
-    this.#flushLater();
+    this.#started.push({ actor, id: ref.id, chart, parent });
+    this.#change(tapped);
     return tapped;
   }
 
@@ -197,46 +242,71 @@ export class ActorTap {
 
   #announce(): void {
     const { emit } = this.#options;
-    for (const chart of this.#charts.takeNew()) emit(chart);
-    const started = this.#started.map(({ actor, ref, chart }) => {
-      return { actor, id: ref.id, chart, parent: ref._parent && this.#byRef.get(ref._parent as AnyActorRef)?.actor };
-    });
     const states: [number, readonly string[]][] = [];
-    for (const tapped of this.#changed) {
-      tapped.isChanged = false;
-      // Without a value it could not begin: its initial context threw.
-      const value = (tapped.ref.getSnapshot() as Valued).value;
-      if (value === undefined) continue;
-      tapped.value = value;
-      const paths = statePaths(value);
-      const shown = paths.length === 1 ? (paths[0] as string) : paths.join('\n');
-      if (shown === tapped.shown) continue;
-      tapped.shown = shown;
-      states.push([tapped.actor, this.#shared(shown, paths)]);
+    for (const tapped of this.#mentioned) if (!isActive(tapped.ref)) this.#end(tapped);
+    // Grows while it is walked: by actors that changed ones have invoked.
+    for (const tapped of this.#changed) this.#takeChange(tapped, states);
+    for (const [number, value] of this.#exact) {
+      states.push([number, value === undefined ? [] : this.#pathsOf(value)]);
     }
-    const stopped = this.#ending.map(({ actor }) => actor);
-    for (const { ref } of this.#ending) {
-      this.#byRef.delete(ref);
-      this.#stopped.add(ref);
-      this.#traces.remove(ref);
+    this.#exact.clear();
+    const stopped: number[] = [];
+    for (const tapped of this.#ending) {
+      for (const child of tapped.children) this.#endChild(child);
+      stopped.push(tapped.actor);
+      this.#byRef.delete(tapped.ref);
+      this.#mentioned.delete(tapped);
+      this.#ended.set(tapped.ref, tapped.actor);
     }
-    this.#started = [];
-    this.#changed = [];
-    this.#ending = [];
+    const [started, traced] = [this.#started, this.#traced];
+    [this.#started, this.#changed, this.#ending, this.#traced] = [[], [], [], []];
+    for (const chart of this.#charts.takeNew()) emit(chart);
     if (started.length + states.length + stopped.length > 0) {
       emit({ type: 'actors', atMs: this.#nowMs(), started, states, stopped });
     }
-    const traced = this.#traced;
-    this.#traced = [];
     for (const line of traced) emit(line);
   }
 
+  /** Takes the state of an actor, whether it has ended, and what it has invoked. */
+  #takeChange(tapped: Tapped, states: [number, readonly string[]][]): void {
+    tapped.isChanged = false;
+    const { status, value, children = {} } = tapped.ref.getSnapshot() as MachineSnapshot;
+    if (value !== undefined && value !== tapped.value) {
+      const paths = this.#pathsOf(value);
+      const shown = paths.join('\n');
+      if (shown !== tapped.shown) states.push([tapped.actor, paths]);
+      tapped.value = value;
+      tapped.shown = shown;
+    }
+    if (status !== 'active') this.#end(tapped);
+    this.#takeChildren(tapped, children);
+  }
+
   /** The same paths as one array: thousands of actors are in the same state. */
-  #shared(shown: string, paths: readonly string[]): readonly string[] {
+  #pathsOf(value: StateValue): readonly string[] {
+    const paths = statePaths(value);
+    const shown = paths.join('\n');
     const known = this.#pathsByText.get(shown);
-    if (known !== undefined) return known;
-    this.#pathsByText.set(shown, paths);
-    return paths;
+    if (known === undefined) this.#pathsByText.set(shown, paths);
+    return known ?? paths;
+  }
+
+  #takeChildren(tapped: Tapped, children: Readonly<Record<string, AnyActorRef>>): void {
+    const before = tapped.children;
+    const present = Object.values(children);
+    if (before.length + present.length === 0) return;
+    tapped.children = present;
+    for (const child of before) if (!present.includes(child)) this.#endChild(child);
+    for (const child of present) {
+      this.#meet(child);
+      const known = this.#byRef.get(child);
+      if (known !== undefined) this.#change(known);
+    }
+  }
+
+  #endChild(ref: AnyActorRef): void {
+    const child = this.#byRef.get(ref);
+    if (child !== undefined) this.#end(child);
   }
 
   #flushLater(): void {
@@ -263,40 +333,13 @@ export class ActorTap {
 
   #failed(error: unknown): void {
     if (++this.#errors < mostErrors) return;
-    this.#close?.();
-    this.#close = undefined;
+    this.#stopTracing?.();
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
     this.#options.inside.observerFailed('inspector', toError(error));
   }
 }
 
-/** The charts seen so far, by the configuration that their machines share, with distinct names. */
-class ChartNames {
-  readonly #names = new Map<unknown, string>();
-  readonly #used = new Set<string>();
-  #new: ChartLine[] = [];
-
-  nameOf(machine: AnyStateMachine): string {
-    const known = this.#names.get(machine.config);
-    if (known !== undefined) return known;
-    let name = machine.id;
-    for (let number = 2; this.#used.has(name); number++) name = `${machine.id}#${number}`;
-    this.#used.add(name);
-    this.#names.set(machine.config, name);
-    this.#new.push({ type: 'chart', chart: name, definition: chartDefinition(machine) });
-    return name;
-  }
-
-  takeNew(): ChartLine[] {
-    const taken = this.#new;
-    this.#new = [];
-    return taken;
-  }
-}
-
-function isMachine(logic: unknown): logic is AnyStateMachine {
-  return propertyOf(logic, 'root') !== undefined && propertyOf(logic, 'config') !== undefined;
-}
-
-function hasEnded(ref: AnyActorRef): boolean {
-  return ref.getSnapshot().status !== 'active';
+function isActive(ref: AnyActorRef): boolean {
+  return (ref.getSnapshot() as MachineSnapshot).status === 'active';
 }

@@ -1,6 +1,7 @@
-import type { AnyActorRef, AnyEventObject, AnyStateNode, InspectionEvent } from 'xstate';
+import type { AnyActorRef, AnyEventObject, AnyStateNode, Snapshot } from 'xstate';
 import { propertyOf } from '../../foreign-value.ts';
 import type { TraceLine } from '../recording/recording-line.ts';
+import type { ActorObserver, TakenTransitions } from './actor-watch.ts';
 import { actionName, guardName, pathOf } from './chart-definition.ts';
 
 /** An event that an actor has received and not yet handled. */
@@ -11,7 +12,7 @@ interface OpenTrace {
   readonly actions: string[];
 }
 
-interface Focused {
+interface Traced {
   /** Oldest first: an actor handles one after the other. */
   readonly open: OpenTrace[];
   /** The context that was traced last. */
@@ -21,89 +22,58 @@ interface Focused {
 /** Most events waiting in one mailbox that are followed. */
 const mostOpen = 1_000;
 
-type Microstep = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
-
-/** What {@link ActorTraces} needs of the actors. */
+/** What {@link ActorTraces} needs. */
 export interface TraceContext {
-  readonly numberOf: (actor: AnyActorRef) => number | undefined;
+  readonly numberOf: (actor: AnyActorRef) => number;
   readonly nowMs: () => number;
   readonly encode: (value: unknown, path: string) => unknown;
   readonly emit: (line: TraceLine) => void;
 }
 
-/** What the focused actors receive and do, event by event. */
-export class ActorTraces {
+/** What the actors that it observes receive and do, event by event. */
+export class ActorTraces implements ActorObserver {
   readonly #context: TraceContext;
-  readonly #focused = new Map<AnyActorRef, Focused>();
+  readonly #traced = new Map<AnyActorRef, Traced>();
 
   constructor(context: TraceContext) {
     this.#context = context;
   }
 
-  get isIdle(): boolean {
-    return this.#focused.size === 0;
+  started(actor: AnyActorRef): void {
+    this.#traced.set(actor, { open: [], context: undefined });
   }
 
-  /** Follows exactly these actors. */
-  focus(actors: Iterable<AnyActorRef>): void {
-    this.#focused.clear();
-    for (const actor of actors) this.add(actor);
+  received(actor: AnyActorRef, event: AnyEventObject, source: AnyActorRef | undefined): void {
+    const open = this.#traced.get(actor)?.open;
+    if (open !== undefined && open.length < mostOpen) open.push({ event, source, taken: [], actions: [] });
   }
 
-  add(actor: AnyActorRef): void {
-    this.#focused.set(actor, { open: [], context: undefined });
+  stepped(actor: AnyActorRef, taken: TakenTransitions): void {
+    const [present] = this.#traced.get(actor)?.open ?? [];
+    for (const each of taken) present?.taken.push(takenOf(each));
   }
 
-  remove(actor: AnyActorRef): void {
-    this.#focused.delete(actor);
+  acted(actor: AnyActorRef, action: { readonly type: string }): void {
+    const [present] = this.#traced.get(actor)?.open ?? [];
+    present?.actions.push(actionName(action));
   }
 
-  /** Takes an inspection event. */
-  next(inspected: InspectionEvent): void {
-    const focused = this.#focused.get(inspected.actorRef as AnyActorRef);
-    if (focused === undefined) return;
-    const [present] = focused.open;
-    switch (inspected.type) {
-      case '@xstate.event':
-        if (focused.open.length < mostOpen) {
-          focused.open.push({
-            event: inspected.event,
-            source: inspected.sourceRef as AnyActorRef | undefined,
-            taken: [],
-            actions: [],
-          });
-        }
-        return;
-      case '@xstate.microstep':
-        for (const taken of inspected._transitions) present?.taken.push(takenOf(taken));
-        return;
-      case '@xstate.action':
-        present?.actions.push(actionName(inspected.action));
-        return;
-      case '@xstate.snapshot':
-        this.#handled(focused, inspected);
-        return;
-      default:
-    }
-  }
-
-  #handled(focused: Focused, { actorRef, event, snapshot }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>) {
-    const { numberOf, nowMs, encode, emit } = this.#context;
-    const index = focused.open.findIndex((one) => one.event === event);
-    // It began before the actor was focused.
-    if (index < 0) return;
+  changed(actor: AnyActorRef, snapshot: Snapshot<unknown>, event: AnyEventObject): void {
+    const traced = this.#traced.get(actor);
+    // It may have begun before the actor was focused.
+    const index = traced?.open.findIndex((one) => one.event === event) ?? -1;
+    if (traced === undefined || index < 0) return;
     // A stopped actor does not handle what came before.
-    const open = focused.open.splice(0, index + 1).at(-1);
-    const actor = numberOf(actorRef as AnyActorRef);
-    if (open === undefined || actor === undefined) return;
+    const open = traced.open.splice(0, index + 1).at(-1) as OpenTrace;
+    const { numberOf, nowMs, encode, emit } = this.#context;
     const { type, ...payload } = open.event;
     const context = propertyOf(snapshot, 'context');
-    const hasChanged = context !== focused.context;
-    focused.context = context;
+    const hasChanged = context !== traced.context;
+    traced.context = context;
     emit({
       type: 'trace',
       atMs: nowMs(),
-      actor,
+      actor: numberOf(actor),
       source: open.source && numberOf(open.source),
       event: type,
       payload: encode(payload, 'payload'),
@@ -112,8 +82,12 @@ export class ActorTraces {
       ...(hasChanged && context !== undefined && { context: encode(context, 'context') }),
     });
   }
+
+  stopped(actor: AnyActorRef): void {
+    this.#traced.delete(actor);
+  }
 }
 
-function takenOf({ source, eventType, guard }: Microstep['_transitions'][number]): TraceLine['taken'][number] {
+function takenOf({ source, eventType, guard }: TakenTransitions[number]): TraceLine['taken'][number] {
   return { source: pathOf(source as AnyStateNode), event: eventType, guard: guardName(guard) };
 }

@@ -1,6 +1,6 @@
-import type { AnyActorRef, AnyStateMachine } from 'xstate';
-import { propertyOf } from '../../foreign-value.ts';
+import type { AnyActorRef } from 'xstate';
 import { chartDefinition } from '../tap/chart-definition.ts';
+import { machineOf } from '../tap/chart-names.ts';
 import { chartConfig, type ConfigDialect, statusConfig } from './chart-config.ts';
 
 /**
@@ -25,10 +25,4 @@ export class ActorCharts {
     this.#byConfig.set(config, made);
     return made;
   }
-}
-
-/** The machine of an actor; undefined if it is a promise, callback, observable or transition. */
-function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
-  const logic = propertyOf(actor, 'logic');
-  return propertyOf(logic, 'root') === undefined ? undefined : (logic as AnyStateMachine);
 }

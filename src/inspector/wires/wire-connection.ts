@@ -1,6 +1,6 @@
 import type { AnyActorRef, Snapshot } from 'xstate';
 import { encodeValue, type PlainValueLimits, type Redact } from '../recording/plain-value.ts';
-import { type ActorObserver, type WatchedRun, watchActors } from './actor-watch.ts';
+import { type ActorObserver, type WatchedRun, watchActors } from '../tap/actor-watch.ts';
 import type { SentEvent, Wire, WireContext } from './wire.ts';
 
 /** What a connection needs of a WebSocket. */

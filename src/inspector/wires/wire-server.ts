@@ -6,7 +6,7 @@ import type { Redact } from '../recording/plain-value.ts';
 import { statelyWire } from './stately-wire.ts';
 import type { Wire } from './wire.ts';
 import { WireConnection } from './wire-connection.ts';
-import type { WatchedRun } from './actor-watch.ts';
+import type { WatchedRun } from '../tap/actor-watch.ts';
 import { xstateInspectWire } from './xstate-inspect-wire.ts';
 
 /** The wires by their name in the path. */

@@ -1,4 +1,4 @@
-import { createActor } from 'xstate';
+import type { InputFrom } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
 import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
 import { FailingRecords } from '../../failover/failing-records.ts';
@@ -42,23 +42,20 @@ export class OpenFailovers {
     const { clock } = environment;
     const failedRegion = vertex === undefined ? undefined : ledger.regions.regionOf(vertex);
     const failover = ++this.#lastId as FailoverId;
-    const actor: FailoverActorRef = createActor(charts.failover, {
-      parent: master,
-      // One id for all, because XState builds event types from ids and retains each type it has seen.
-      id: actors.idOf('master/failover'),
-      input: {
-        failover,
-        failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
-        isRequested,
-        classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.records.classify(failure)),
-        propose: (failure, answer) => propose(failure, ledger, answer),
-        proposeEverything: () => proposeEverything(ledger),
-        mayWait: (region) => !ledger.hasBegun(region) && region !== failedRegion,
-        master,
-        clock,
-        deadlineMs: failureHandling.decisionDeadlineMs,
-      },
-    });
+    const input: InputFrom<typeof charts.failover> = {
+      failover,
+      failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
+      isRequested,
+      classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.records.classify(failure)),
+      propose: (failure, answer) => propose(failure, ledger, answer),
+      proposeEverything: () => proposeEverything(ledger),
+      mayWait: (region) => !ledger.hasBegun(region) && region !== failedRegion,
+      master,
+      clock,
+      deadlineMs: failureHandling.decisionDeadlineMs,
+    };
+    // One id for all, because XState builds event types from ids and retains each type it has seen.
+    const actor: FailoverActorRef = actors.create(charts.failover, 'master/failover', input, master);
     this.#open.set(failover, actor);
     actor.start();
   }

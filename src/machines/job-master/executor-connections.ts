@@ -1,4 +1,5 @@
-import { createActor, enqueueActions } from 'xstate';
+import { enqueueActions } from 'xstate';
+import type { ActorHost } from '../../actors/actor-host.ts';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
@@ -65,6 +66,7 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #connections = new Map<ExecutorId, Connection>();
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
   #master!: JobMasterActorRef;
+  #actors!: Pick<ActorHost, 'create'>;
 
   constructor(options: ExecutorConnectionsOptions) {
     this.#options = options;
@@ -74,18 +76,17 @@ export class ExecutorConnections implements ExecutorGateway {
     return this.#options.slotLimit;
   }
 
-  /** Sets the master to report to. Call it before the first executor is accepted. */
-  serve(master: JobMasterActorRef): void {
+  /** Sets the master to report to, and the host of its actors. Call it before the first executor is accepted. */
+  serve(master: JobMasterActorRef, actors: Pick<ActorHost, 'create'>): void {
     this.#master = master;
+    this.#actors = actors;
   }
 
   /** Accepts an executor, which offers its slots with `executor.connected`. */
   accept(executor: ExecutorId, port: ExecutorPort): void {
-    const actor = createActor(executorMachine, {
-      parent: this.#master,
-      id: `${this.#master.id}/executor/${executor}`,
-      input: { executor, master: this.#master, attempts: () => this.#options.ledger.attempts.on(executor) },
-    });
+    const master = this.#master;
+    const input = { executor, master, attempts: () => this.#options.ledger.attempts.on(executor) };
+    const actor = this.#actors.create(executorMachine, `master/executor/${executor}`, input, master);
     const connection: Connection = { executor, port, actor };
     this.#connections.set(executor, connection);
     actor.start();

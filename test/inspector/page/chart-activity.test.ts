@@ -1,6 +1,6 @@
 import { entriesOf, isActive, takenCount } from '../../../src/inspector/page/statechart/chart-activity.ts';
 import type { ChartTransition, TraceLine } from '../../../src/inspector/recording/recording-line.ts';
-import { ActorTable } from '../../../src/inspector/recording/actor-table.ts';
+import { ActorTable } from '../../../src/inspector/recording/actors/actor-table.ts';
 import { actorsLine } from '../recorded-lines.ts';
 
 function transition(event: string, target: string, guard?: string): ChartTransition {

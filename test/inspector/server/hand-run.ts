@@ -11,7 +11,7 @@ import type { InspectedRun, RunSummary } from '../../../src/inspector/server/run
 import type { RunLines } from '../../../src/inspector/server/runs/line-feed.ts';
 import type { ActionSubject } from '../../../src/inspector/server/runs/run-actions.ts';
 import type { RunControls } from '../../../src/run/run-controls.ts';
-import type { WatchedRun } from '../../../src/inspector/wires/actor-watch.ts';
+import type { WatchedRun } from '../../../src/inspector/tap/actor-watch.ts';
 import { InvalidArgumentError } from '../../../src/errors/usage-errors.ts';
 import type { JobReceipt } from '../../../src/run/folds/job-receipt.ts';
 

@@ -2,7 +2,7 @@ import { Subject } from 'rxjs';
 import { createActor, createMachine, type InspectionEvent } from 'xstate';
 import { silentLogger } from '../../../src/environment.ts';
 import type { RunId } from '../../../src/ids.ts';
-import type { WatchedRun } from '../../../src/inspector/wires/actor-watch.ts';
+import type { WatchedRun } from '../../../src/inspector/tap/actor-watch.ts';
 import { statelyWire } from '../../../src/inspector/wires/stately-wire.ts';
 import { WireConnection, type WireSocket } from '../../../src/inspector/wires/wire-connection.ts';
 import { virtualEnvironment } from '../../../src/testing/virtual-environment.ts';

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { KnownActor } from '../../recording/actor-table.ts';
+import type { KnownActor } from '../../recording/actors/actor-table.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { DataTable } from '../shell/data-table.tsx';
 import { isTerminalStatus } from '../store/statuses.ts';

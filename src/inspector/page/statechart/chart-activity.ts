@@ -1,4 +1,4 @@
-import type { StateMove } from '../../recording/actor-table.ts';
+import type { StateMove } from '../../recording/actors/actor-table.ts';
 import type { ChartTransition, TraceLine } from '../../recording/recording-line.ts';
 
 /** Whether a state, by its path, is active while these leaves are. The root has the path `''`. */
@@ -38,7 +38,8 @@ export function takenCount(
       const isTaken = move.from.length > 0 && isActive(source, move.from) && !isActive(target, move.from);
       return isTaken && isActive(target, move.to) ? sum + move.count : sum;
     }, 0);
-    return { count, by: 'moves' };
+    // None may also mean that the target is a step inside a state, which the moves of regions do not tell.
+    if (count > 0 || traces.length === 0) return { count, by: 'moves' };
   }
   const traced = traces.reduce((sum, { taken }) => {
     const own = taken.filter(

@@ -1,4 +1,4 @@
-import type { StateMove } from '../../recording/actor-table.ts';
+import type { StateMove } from '../../recording/actors/actor-table.ts';
 import type { ChartState, ChartTransition, TraceLine } from '../../recording/recording-line.ts';
 import { formatShort } from '../shell/format.ts';
 import { entriesOf, isActive, takenCount } from './chart-activity.ts';

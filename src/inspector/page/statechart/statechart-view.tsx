@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { KnownActor } from '../../recording/actor-table.ts';
+import type { KnownActor } from '../../recording/actors/actor-table.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { useStore } from '../store/store-context.ts';
 import { ActorList, shortId } from './actor-list.tsx';

@@ -1,7 +1,7 @@
 import type { RestartScope } from '../../../api/explain/restart-scope.ts';
 import type { JobReceipt } from '../../../run/folds/job-receipt.ts';
 import type { ActionSubject } from './run-actions.ts';
-import type { WatchedRun } from '../../wires/actor-watch.ts';
+import type { WatchedRun } from '../../tap/actor-watch.ts';
 import type { RunLines } from './line-feed.ts';
 
 /** One of the runs of an inspector, as its list shows it. */

@@ -1,7 +1,7 @@
 import type { AnyActorRef } from 'xstate';
 import { collect, fixedDelay, fromArray, Job, type JobRun } from 'kintsugi';
-import { type ActorObserver, watchActors } from '../../../src/inspector/wires/actor-watch.ts';
-import { insideOf } from '../../../src/run/run-inside.ts';
+import { type ActorObserver, watchActors } from '../../src/inspector/tap/actor-watch.ts';
+import { insideOf } from '../../src/run/run-inside.ts';
 
 type Said = readonly [what: keyof ActorObserver, actor: AnyActorRef, status?: string];
 

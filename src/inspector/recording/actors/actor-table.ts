@@ -1,4 +1,4 @@
-import type { ActorColumns, ActorsLine, RecordedActor } from './recording-line.ts';
+import type { ActorColumns, ActorsLine, RecordedActor } from '../recording-line.ts';
 
 /** An actor, and its state now or when it stopped. */
 export interface KnownActor extends RecordedActor {
