@@ -66,15 +66,16 @@ export function encodeRecords(
   offset: number,
 ): Uint8Array {
   const beginning = recordBeginning(kind);
-  const length = payloads.reduce((sum, payload) => sum + recordHeaderBytes + payload.length, 0);
+  let length = 0;
+  for (const payload of payloads) length += recordHeaderBytes + payload.length;
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const payload of payloads) {
     bytes.set(beginning, at);
-    bytes.writeUInt32LE(version, at + place.version);
-    bytes.writeUInt32LE(payload.length, at + place.length);
-    bytes.writeUInt32LE(crc32(payload), at + place.payloadChecksum);
-    bytes.writeUInt32LE(headerChecksum(bytes, at, offset + at), at + place.checksum);
+    putWord(bytes, at + place.version, version);
+    putWord(bytes, at + place.length, payload.length);
+    putWord(bytes, at + place.payloadChecksum, crc32(payload));
+    putWord(bytes, at + place.checksum, headerChecksum(bytes, at, offset + at));
     bytes.set(payload, at + recordHeaderBytes);
     at += recordHeaderBytes + payload.length;
   }
@@ -141,6 +142,14 @@ export function wordAt(bytes: Uint8Array, at: number): number {
       ((bytes[at + 3] as number) << 24)) >>>
     0
   );
+}
+
+/** Writes the lower 32 bits of a number, little endian. */
+export function putWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
 }
 
 /** Of the header at `start` of `bytes`, which is at `offset` of its file. */

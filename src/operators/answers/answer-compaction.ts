@@ -75,9 +75,15 @@ function* batchesOf(files: AnswerFiles, segments: readonly AnswerSegment[]): Gen
   let answers: NewAnswer[] = [];
   for (const { head, payload, origin } of files.live(segments)) {
     // Without its operator and version, which were damaged, it can be found but not listed.
-    const { isError, atMs, hash, key, packedAt } = head;
+    const { isError, atMs, hash, key, format, packedAt } = head;
     const identity = { hash: hash.slice(), key };
-    answers.push({ origin: origin ?? unknownOrigin, identity, isError, atMs, packed: payload.slice(packedAt) });
+    answers.push({
+      origin: origin ?? unknownOrigin,
+      identity,
+      isError,
+      atMs,
+      packed: { bytes: payload.slice(packedAt), format },
+    });
     if (answers.length < batch) continue;
     yield answers;
     answers = [];

@@ -1,13 +1,13 @@
 import type { LogFormat } from '../../journal/log-scan.ts';
-import { wordAt } from '../../journal/record-header.ts';
-import { packData, unpackData } from '../../partitions/records/packed-data.ts';
+import { putWord, wordAt } from '../../journal/record-header.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { CallOutcome } from './answer-memory.ts';
+import { type PackedAnswer, packAnswer, unpackAnswer } from './packed-answer.ts';
 
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {
   kind: 'ANSW',
-  version: 1,
+  version: 2,
   remedy:
     'Use the version of kintsugi that wrote it, name another directory, or delete it and pay for its answers again',
 };
@@ -28,6 +28,8 @@ export interface AnswerHead {
   /** When it was remembered, in ms since 1970. */
   readonly atMs: number;
   readonly key: string | undefined;
+  /** How the answer is packed. */
+  readonly format: number;
   /** Offset of the packed answer in the payload. */
   readonly packedAt: number;
 }
@@ -56,12 +58,19 @@ export interface CallMarks {
 /** The first byte of a payload. */
 const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4, begun: 5, ended: 6 } as const;
 
-/** Of an answer: code, origin, hash, time, length of the key (`noKey` without one); then the key and the answer. */
-const place = { origin: 1, hash: 5, atMs: 21, keyLength: 29, key: 33 } as const;
+/**
+ * Of an answer: code, format, origin, hash, time, length of the key (`noKey` without one); then the key and the answer.
+ */
+const place = { format: 1, origin: 2, hash: 6, atMs: 22, keyLength: 30, key: 34 } as const;
 const noKey = 0xffff_ffff;
 const hashBytes = place.atMs - place.hash;
 
 const text = new TextEncoder();
+const fromText = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** To convert a number of 64 bits without a view for each record. */
+const eightBytes = new Uint8Array(8);
+const asNumber = new DataView(eightBytes.buffer);
 
 /** The first record of a file. */
 export function encodeOwnerRecord(note: Uint8Array): Uint8Array {
@@ -77,7 +86,11 @@ export function encodeOrigin(number: number, { operator, version }: AnswerOrigin
 export function encodeMarks({ kind, hashes }: CallMarks): Uint8Array {
   const payload = new Uint8Array(1 + hashes.length * hashBytes);
   payload[0] = codes[kind];
-  for (const [index, hash] of hashes.entries()) payload.set(hash, 1 + index * hashBytes);
+  let at = 1;
+  for (const hash of hashes) {
+    payload.set(hash, at);
+    at += hashBytes;
+  }
   return payload;
 }
 
@@ -87,22 +100,24 @@ export function encodeEnd(): Uint8Array {
 }
 
 /** An outcome, as data. @throws RecordNotSerializableError for an answer that is no plain data */
-export function packOutcome(outcome: CallOutcome): Uint8Array {
-  return packData([outcome.kind === 'answered' ? outcome.answer : toPlainError(outcome.error)]);
+export function packOutcome(outcome: CallOutcome): PackedAnswer {
+  return packAnswer(outcome.kind === 'answered' ? outcome.answer : toPlainError(outcome.error));
 }
 
 /** The record of an answer. */
-export function encodeAnswer(head: Omit<AnswerHead, 'packedAt'>, packed: Uint8Array): Buffer {
+export function encodeAnswer(head: Omit<AnswerHead, 'packedAt' | 'format'>, { format, bytes }: PackedAnswer): Buffer {
   const key = head.key === undefined ? undefined : text.encode(head.key);
   const packedAt = place.key + (key?.length ?? 0);
-  const payload = Buffer.allocUnsafe(packedAt + packed.length);
+  const payload = Buffer.allocUnsafe(packedAt + bytes.length);
   payload[0] = head.isError ? codes.error : codes.answer;
-  payload.writeUInt32LE(head.origin, place.origin);
+  payload[place.format] = format;
+  putWord(payload, place.origin, head.origin);
   payload.set(head.hash, place.hash);
-  payload.writeDoubleLE(head.atMs, place.atMs);
-  payload.writeUInt32LE(key?.length ?? noKey, place.keyLength);
+  asNumber.setFloat64(0, head.atMs, true);
+  payload.set(eightBytes, place.atMs);
+  putWord(payload, place.keyLength, key?.length ?? noKey);
   if (key !== undefined) payload.set(key, place.key);
-  payload.set(packed, packedAt);
+  payload.set(bytes, packedAt);
   return payload;
 }
 
@@ -112,7 +127,7 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
     case codes.owner:
       return { kind: 'owner', note: payload.subarray(1) };
     case codes.origin: {
-      const told = JSON.parse(new TextDecoder().decode(payload.subarray(1))) as [number, string, string];
+      const told = JSON.parse(fromText.decode(payload.subarray(1))) as [number, string, string];
       const [number, operator, version] = told;
       return { kind: 'origin', number, origin: { operator, version } };
     }
@@ -131,8 +146,8 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
 }
 
 /** The outcome in the record of an answer. @throws Error saying what is wrong with the bytes */
-export function unpackOutcome(payload: Uint8Array, { isError, packedAt }: AnswerHead): CallOutcome {
-  const [value] = unpackData(payload.subarray(packedAt));
+export function unpackOutcome(payload: Uint8Array, { isError, format, packedAt }: AnswerHead): CallOutcome {
+  const value = unpackAnswer({ format, bytes: payload.subarray(packedAt) });
   return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
 }
 
@@ -143,10 +158,6 @@ function hashesIn(payload: Uint8Array): Uint8Array[] {
   );
 }
 
-/** To read a number of 64 bits without a view for each record. */
-const eightBytes = new Uint8Array(8);
-const asNumber = new DataView(eightBytes.buffer);
-
 function headOf(payload: Uint8Array): AnswerHead {
   const keyLength = wordAt(payload, place.keyLength);
   const packedAt = place.key + (keyLength === noKey ? 0 : keyLength);
@@ -156,7 +167,8 @@ function headOf(payload: Uint8Array): AnswerHead {
     origin: wordAt(payload, place.origin),
     hash: payload.subarray(place.hash, place.atMs),
     atMs: asNumber.getFloat64(0, true),
-    key: keyLength === noKey ? undefined : new TextDecoder().decode(payload.subarray(place.key, packedAt)),
+    key: keyLength === noKey ? undefined : fromText.decode(payload.subarray(place.key, packedAt)),
+    format: payload[place.format] as number,
     packedAt,
   };
 }

@@ -39,16 +39,17 @@ interface OwnFile {
 }
 
 /** A call that is about to be made. */
-interface BeginningCall {
+export interface BeginningCall {
   readonly hash: Uint8Array;
   /** Makes it; with an error, it must not be made. */
-  readonly begin: (error?: Error) => void;
+  begin(error?: Error): void;
 }
 
 /** An answer that is not written yet, and who hears when it is. */
-interface ArrivedAnswer {
+export interface ArrivedAnswer {
   readonly answer: NewAnswer;
-  readonly done: (error: Error | undefined) => void;
+  /** The operating system has it. With an error, it could not be written. */
+  written(error: Error | undefined): void;
 }
 
 /** Where answers were written, or why they were not. */
@@ -143,15 +144,15 @@ export class AnswerStore {
     this.#noteWritten([answer], written);
   }
 
-  /** AS1, AS6: `done` is called at the end of this turn; with the error, if the answer could not be written. */
-  rememberSoon(answer: NewAnswer, done: ArrivedAnswer['done']): void {
-    this.#arrived.push({ answer, done });
+  /** AS1, AS6: it hears at the end of this turn that it is written. */
+  rememberSoon(answer: ArrivedAnswer): void {
+    this.#arrived.push(answer);
     this.#expectEndOfTurn();
   }
 
-  /** AS5: `begin` is called at the end of this turn. After an error, as on a full disk, the call must not be made. */
-  begin(hash: Uint8Array, begin: BeginningCall['begin']): void {
-    this.#beginning.push({ hash, begin });
+  /** AS5: it begins at the end of this turn. After an error, as on a full disk, it must not be made. */
+  begin(call: BeginningCall): void {
+    this.#beginning.push(call);
     this.#expectEndOfTurn();
   }
 
@@ -201,9 +202,9 @@ export class AnswerStore {
       answers,
       beginning.map(({ hash }) => hash),
     );
-    for (const { begin } of beginning) begin(written.error);
+    for (const call of beginning) call.begin(written.error);
     this.#noteWritten(answers, written);
-    for (const { done } of arrived) done(written.error);
+    for (const answer of arrived) answer.written(written.error);
   }
 
   /** One write for answers, calls that begin, and those that have ended since the last one. */

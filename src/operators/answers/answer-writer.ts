@@ -1,5 +1,6 @@
 import { type JournalLog, openLog, recordBytes } from '../../journal/journal-log.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
+import type { PackedAnswer } from './packed-answer.ts';
 import type { CallIdentity } from './answer-memory.ts';
 import {
   type AnswerOrigin,
@@ -18,7 +19,7 @@ export interface NewAnswer {
   readonly identity: Pick<CallIdentity, 'hash' | 'key'>;
   readonly isError: boolean;
   readonly atMs: number;
-  readonly packed: Uint8Array;
+  readonly packed: PackedAnswer;
 }
 
 /** Where an answer was written. */

@@ -3,7 +3,6 @@ import { causeWithCode } from '../../errors/cause-chain.ts';
 import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { isThenable } from '../../user-code.ts';
 import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
@@ -11,7 +10,7 @@ import { AnswerNotRememberedError } from './answer-errors.ts';
 import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
 import type { AnswerStore } from './answer-store.ts';
 import type { NewAnswer } from './answer-writer.ts';
-import { SharedCall } from './shared-call.ts';
+import { CallFlight, type FlightOwner } from './call-flight.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
@@ -27,19 +26,6 @@ export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly graceMs: number;
 }
 
-/** An answer, and as it is written. */
-interface PackedAnswer {
-  readonly packed: Uint8Array;
-  readonly answer: unknown;
-}
-
-/** A call, and its answer once there is one that could not be written. */
-interface Flight {
-  readonly identity: CallIdentity;
-  readonly call: SharedCall;
-  unwritten: PackedAnswer | undefined;
-}
-
 /**
  * The memory of one operator, for all of its subtasks and attempts on this thread.
  *
@@ -49,17 +35,25 @@ interface Flight {
  * - OA3 Until its answer is written, a call is in flight, and nobody hears the answer. So a process that dies loses no
  *   more answers than it had open calls.
  */
-export class OperatorAnswers implements AnswerMemory {
+export class OperatorAnswers implements AnswerMemory, FlightOwner {
+  readonly fn: OperatorAnswersOptions['fn'];
+  readonly store: AnswerStore;
+  readonly clock: Clock;
+  readonly graceMs: number;
   readonly #options: OperatorAnswersOptions;
   readonly #origin: AnswerOrigin;
   /** What the hash of a record, or of a key, is combined with, so that each operator and version has its own. */
   readonly #salts: Readonly<Record<'record' | 'key', Uint8Array>>;
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Map<string, CallFlight>();
   #onQuiet: (() => void) | undefined;
 
   constructor(options: OperatorAnswersOptions) {
-    const { operator, version } = options;
+    const { operator, version, fn, store, clock, graceMs } = options;
     this.#options = options;
+    this.fn = fn;
+    this.store = store;
+    this.clock = clock;
+    this.graceMs = graceMs;
     this.#origin = { operator, version };
     const saltOf = (kind: string): Uint8Array => Buffer.from(hashOfValue([operator, version, kind]), 'hex');
     this.#salts = { record: saltOf('record'), key: saltOf('key') };
@@ -76,10 +70,10 @@ export class OperatorAnswers implements AnswerMemory {
   }
 
   recall({ hash }: CallIdentity): CallOutcome | undefined {
-    const { store, clock, ttlMs, sinceMs, remembersErrors } = this.#options;
-    const found = store.find(hash);
+    const { ttlMs, sinceMs, remembersErrors } = this.#options;
+    const found = this.store.find(hash);
     if (found === undefined || (found.head.isError && !remembersErrors)) return undefined;
-    if (found.head.atMs < sinceMs || clock.epochMs() - found.head.atMs > ttlMs) return undefined;
+    if (found.head.atMs < sinceMs || this.clock.epochMs() - found.head.atMs > ttlMs) return undefined;
     return unpackOutcome(found.payload, found.head);
   }
 
@@ -91,32 +85,23 @@ export class OperatorAnswers implements AnswerMemory {
     const { name } = identity;
     const known = this.#flights.get(name);
     if (known !== undefined) {
-      const awaited = known.call.join(asker, true);
-      this.#writeAgain(known);
+      const awaited = known.join(asker, true);
+      known.writeAgain();
       return awaited;
     }
-    const { clock, graceMs } = this.#options;
     const answer = this.recall(identity);
     if (answer !== undefined) return this.#settledLater(answer, asker);
-    const flight: Flight = {
-      identity,
-      call: new SharedCall(retry, clock, graceMs, (reason) => {
-        // One that the end of the run aborts was in flight at that time.
-        if (reason !== undefined) this.#ended(flight);
-        this.#forget(flight);
-      }),
-      unwritten: undefined,
-    };
+    const flight = new CallFlight(this, identity, record, retry, asker);
     this.#flights.set(name, flight);
-    const awaited = flight.call.join(asker, false);
-    this.#begin(record, flight, asker);
+    const awaited = flight.join(asker, false);
+    this.store.begin(flight);
     return awaited;
   }
 
   /** The call was answered while this asker waited for its turn. */
   #settledLater(outcome: CallOutcome, asker: CallAsker): AwaitedCall {
     let isAwaited = true;
-    this.#options.clock.setImmediate(() => {
+    this.clock.setImmediate(() => {
       if (isAwaited) asker.settled(outcome);
     });
     const leave = (): void => {
@@ -128,7 +113,7 @@ export class OperatorAnswers implements AnswerMemory {
   rememberError(identity: CallIdentity, error: Error): void {
     if (!this.#options.remembersErrors) return;
     try {
-      this.#options.store.remember(this.#newAnswer(identity, packOutcome({ kind: 'failed', error }), true));
+      this.store.remember(this.#newAnswer(identity, { kind: 'failed', error }));
     } catch {
       // The call is made again, and fails again.
     }
@@ -142,97 +127,37 @@ export class OperatorAnswers implements AnswerMemory {
     });
   }
 
-  #begin(record: unknown, flight: Flight, asker: CallAsker): void {
-    const { store } = this.#options;
-    const { hash } = flight.identity;
-    store.begin(hash, (error) => {
-      if (error !== undefined) return this.#failed(flight, error);
-      // Its task has ended in the same turn.
-      if (!flight.call.isAwaited) return this.#failed(flight, new Error('Nobody waits for it'));
-      asker.begun(store.takeLost(hash));
-      this.#make(record, flight);
-    });
-  }
-
-  #make(record: unknown, flight: Flight): void {
-    const { fn } = this.#options;
-    let answer: unknown;
+  answerTo(identity: CallIdentity, answer: unknown): NewAnswer {
     try {
-      answer = fn(record, flight.call.context);
-      if (isThenable(answer)) {
-        Promise.resolve(answer).then(
-          (result) => this.#answered(flight, result),
-          (error: unknown) => this.#failed(flight, error),
-        );
-        return;
-      }
+      return this.#newAnswer(identity, { kind: 'answered', answer });
     } catch (error) {
-      return this.#failed(flight, error);
+      throw this.#refusal(error, 'it is no plain data', 'Return plain data');
     }
-    this.#answered(flight, answer);
   }
 
-  #answered(flight: Flight, answer: unknown): void {
-    let packed: Uint8Array;
-    try {
-      packed = packOutcome({ kind: 'answered', answer });
-    } catch (error) {
-      this.#failed(flight, this.#refusal(error, 'it is no plain data', 'Return plain data'));
-      return;
-    }
-    this.#write(flight, { packed, answer });
-    flight.call.answered();
+  isCurrent(flight: CallFlight): boolean {
+    return this.#flights.get(flight.identity.name) === flight;
   }
 
-  /** OA2, OA3. */
-  #write(flight: Flight, packed: PackedAnswer): void {
-    this.#options.store.rememberSoon(this.#newAnswer(flight.identity, packed.packed, false), (error) => {
-      if (error === undefined) {
-        this.#forget(flight);
-        flight.call.settle({ kind: 'answered', answer: packed.answer });
-      } else {
-        flight.unwritten = packed;
-        flight.call.settle({ kind: 'failed', error });
-        this.#tellIfQuiet();
-      }
-    });
+  ended(flight: CallFlight): void {
+    if (!this.isCurrent(flight)) return;
+    this.#flights.delete(flight.identity.name);
+    this.#tellIfQuiet();
   }
 
-  /** Somebody asks for an answer that could not be written. */
-  #writeAgain(flight: Flight): void {
-    const { unwritten } = flight;
-    if (unwritten === undefined) return;
-    flight.unwritten = undefined;
-    this.#write(flight, unwritten);
-  }
-
-  #failed(flight: Flight, thrown: unknown): void {
-    this.#ended(flight);
-    this.#forget(flight);
-    flight.call.settle({ kind: 'failed', error: toError(thrown) });
-  }
-
-  /** There is nothing to remember of a call, unless another one has taken its place. */
-  #ended(flight: Flight): void {
-    const { name, hash } = flight.identity;
-    if (this.#flights.get(name) === flight) this.#options.store.ended(hash);
-  }
-
-  #forget(flight: Flight): void {
-    const { name } = flight.identity;
-    if (this.#flights.get(name) !== flight) return;
-    this.#flights.delete(name);
+  kept(): void {
     this.#tellIfQuiet();
   }
 
   #tellIfQuiet(): void {
     if (this.#onQuiet === undefined) return;
-    for (const { unwritten } of this.#flights.values()) if (unwritten === undefined) return;
+    for (const { isUnwritten } of this.#flights.values()) if (!isUnwritten) return;
     this.#onQuiet();
   }
 
-  #newAnswer(identity: CallIdentity, packed: Uint8Array, isError: boolean): NewAnswer {
-    return { origin: this.#origin, identity, isError, atMs: this.#options.clock.epochMs(), packed };
+  #newAnswer(identity: CallIdentity, outcome: CallOutcome): NewAnswer {
+    const [packed, atMs] = [packOutcome(outcome), this.clock.epochMs()];
+    return { origin: this.#origin, identity, isError: outcome.kind === 'failed', atMs, packed };
   }
 
   #keyOf(record: unknown): string | undefined {

@@ -1,12 +1,9 @@
 import { crc32 } from 'node:zlib';
-import { Packr } from 'msgpackr';
-import { RecordNotSerializableError } from '../../errors/result-errors.ts';
-import { toError } from '../../errors/thrown-value.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { crc32 as crc32OfFew } from '../../journal/crc32.ts';
+import { putWord } from '../../journal/record-header.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
-import { escapeRecords, unescapeRecords } from './escape-records.ts';
-import { areUsual } from './plain-data.ts';
+import { packPlain, packRecords, unpackPlain, unpackRecords } from './plain-codec.ts';
 import { decodeColumns, encodeColumns } from './record-columns.ts';
 
 /**
@@ -36,19 +33,17 @@ const formats = { plain: 0, escaped: 1, mark: 2, columns: 3 } as const;
 /** The first item of a mark's payload. */
 const markCodes = { barrier: 0, watermark: 1, idleness: 2 } as const satisfies Record<Mark['kind'], number>;
 
-const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true });
-
 /**
  * Encodes an element as one frame of bytes. Decoding returns an equal element.
  * @throws RecordNotSerializableError for records that are not plain data.
  */
 export function encodeElement(element: WrittenElement, at: ElementPlace = beginning): Uint8Array {
-  if (element.kind !== 'records') return frameOf(pack(partsOf(element)), formats.mark, 0, at);
+  if (element.kind !== 'records') return frameOf(packPlain(partsOf(element)), formats.mark, 0, at);
   const { records } = element;
   const columns = encodeColumns(records);
   if (columns !== undefined) return frameOf(columns, formats.columns, records.length, at);
-  const format = areUsual(records) ? formats.plain : formats.escaped;
-  return frameOf(pack(format === formats.plain ? records : escapeRecords(records)), format, records.length, at);
+  const { bytes, isEscaped } = packRecords(records);
+  return frameOf(bytes, isEscaped ? formats.escaped : formats.plain, records.length, at);
 }
 
 function frameOf(payload: Uint8Array, format: number, count: number, at: ElementPlace): Uint8Array {
@@ -62,14 +57,6 @@ function frameOf(payload: Uint8Array, format: number, count: number, at: Element
   frame.set(payload, frameHeaderBytes);
   putWord(frame, place.checksum, checksumOf(frame));
   return frame;
-}
-
-/** The lower 32 bits of a number. Most frames are small, and a `DataView` for each costs more than the rest. */
-function putWord(frame: Uint8Array, at: number, word: number): void {
-  frame[at] = word;
-  frame[at + 1] = word >>> 8;
-  frame[at + 2] = word >>> 16;
-  frame[at + 3] = word >>> 24;
 }
 
 /** The checksum in a frame. */
@@ -120,13 +107,13 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
   const payload = frame.subarray(frameHeaderBytes);
   const count = header.getUint32(place.count, true);
   if (format === formats.columns) return elementOf(decodeColumns(payload, count));
-  const content: unknown = packr.unpack(payload);
-  if (format === formats.mark) return markOf(content);
+  if (format === formats.mark) return markOf(unpackPlain(payload));
   if (format !== formats.plain && format !== formats.escaped) {
     throw new Error(`its format ${format} is unknown to this version`);
   }
-  if (!Array.isArray(content) || content.length !== count) throw new Error(`it does not have ${count} records`);
-  return elementOf(format === formats.plain ? content : unescapeRecords(content));
+  const records = unpackRecords({ bytes: payload, isEscaped: format === formats.escaped });
+  if (records.length !== count) throw new Error(`it does not have ${count} records`);
+  return elementOf(records);
 }
 
 function partsOf(mark: Mark): Batch {
@@ -149,15 +136,6 @@ function markOf(content: unknown): Mark {
   if (code === markCodes.watermark && typeof value === 'number') return { kind: 'watermark', timestampMs: value };
   if (code === markCodes.idleness && typeof value === 'boolean') return { kind: 'idleness', isIdle: value };
   throw new Error('it is not a barrier, watermark or idleness');
-}
-
-function pack(records: Batch): Uint8Array {
-  try {
-    return packr.pack(records);
-  } catch (cause) {
-    // A detached buffer or a getter that throws: the types alone do not show such faults.
-    throw new RecordNotSerializableError('$', `not writable (${toError(cause).message})`);
-  }
 }
 
 function assertPlace(found: ElementPlace, expected: ElementPlace): void {

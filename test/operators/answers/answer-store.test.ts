@@ -13,7 +13,21 @@ const large = 'x'.repeat(1_000);
 describe.each(journalStorages)('answers in %s', (_, make) => {
   it('are there for the next run, whatever their values', async () => {
     const rig = new StoreRig(make());
-    const values = [undefined, null, -0, 1n, 'text', ['a', undefined], { a: new Date(5), b: new Uint8Array([1]) }, ''];
+    const values = [
+      undefined,
+      null,
+      -0,
+      NaN,
+      7,
+      1n,
+      'text',
+      '\ufeffmark',
+      '\ud800',
+      true,
+      ['a', undefined],
+      { a: new Date(5), b: new Uint8Array([1]) },
+      '',
+    ];
     const store = await rig.open();
     const memory = rig.memory(store, { fn: (index) => values[index as number] });
     await rig.ask(memory, [...values.keys()]);
