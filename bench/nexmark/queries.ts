@@ -1,4 +1,4 @@
-import { type DataStream, Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
+import { type DataStream, Job, noRecord, type Sink, type Source, systemEnvironment } from 'kintsugi';
 import { type Bid, eventAt, type NexmarkEvent } from './events.ts';
 
 /** What arrived: how many records, and a sum over all of them. */
@@ -49,6 +49,7 @@ function events(count: number): Source<NexmarkEvent> {
           for (const end = Math.min(count, at + max); at < end; at++) batch.push(eventAt(at));
           return batch;
         },
+        next: () => (at < count ? eventAt(at++) : noRecord),
         close: () => {},
       };
     },
@@ -64,6 +65,10 @@ function sumOf<In>(arrived: Arrived, valueOf: (record: In) => number): Sink<In> 
       write: (records) => {
         for (const record of records) arrived.sum += valueOf(record);
         arrived.records += records.length;
+      },
+      writeOne: (record) => {
+        arrived.sum += valueOf(record);
+        arrived.records++;
       },
       commit: () => {},
       abort: () => {},

@@ -30,6 +30,9 @@ export function collect<In>(): Collected<In> {
         write: (batch) => {
           for (const record of batch) written.push(record);
         },
+        writeOne: (record) => {
+          written.push(record);
+        },
         commit: () => {
           let own = commits.get(vertex);
           if (own?.parallelism !== parallelism) {

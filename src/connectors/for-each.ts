@@ -44,6 +44,14 @@ class Calls<In> implements SinkWriter<In> {
     }
   };
 
+  readonly writeOne = (record: In): PromiseLike<unknown> | undefined => {
+    this.#before += this.#batchLength;
+    this.#batchLength = 1;
+    this.#index = 0;
+    const result = this.#fn.call(undefined, record, this.#context);
+    return isThenable(result) ? result : undefined;
+  };
+
   readonly failedAt = (): number => this.#index;
 
   commit(): void {}

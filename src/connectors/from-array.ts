@@ -1,3 +1,4 @@
+import { noRecord } from '../operators/fused/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { shareOf } from './byte-range.ts';
@@ -16,7 +17,10 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
-      const reader = counting(start, end, from as number, (first, next) => records.slice(first, next));
+      const reader = counting(start, end, from as number, {
+        at: (index) => records[index] as Out,
+        between: (first, next) => records.slice(first, next),
+      });
       return { ...reader, locate: (record) => `array[${start + (from as number) + record}]` };
     },
   };
@@ -39,24 +43,28 @@ export function range(start: number, end: number): Source<number> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const share = shareOf(subtask, parallelism, end - start);
-      return counting(start + share.start, start + share.end, from as number, numbersBetween);
+      return counting(start + share.start, start + share.end, from as number, numbers);
     },
   };
 }
 
-function numbersBetween(from: number, to: number): number[] {
-  const numbers: number[] = [];
-  for (let number = from; number < to; number++) numbers.push(number);
-  return numbers;
+/** What there is at the places that a reader counts through. */
+interface Counted<Out> {
+  readonly at: (place: number) => Out;
+  readonly between: (from: number, to: number) => Out[];
 }
 
+const numbers: Counted<number> = {
+  at: (number) => number,
+  between: (from, to) => {
+    const between: number[] = [];
+    for (let number = from; number < to; number++) between.push(number);
+    return between;
+  },
+};
+
 /** Counts from `start`, skipping the first `skipped` numbers. Its position is how far it has counted. */
-function counting<Out>(
-  start: number,
-  end: number,
-  skipped: number,
-  between: (from: number, to: number) => Out[],
-): SourceReader<Out> {
+function counting<Out>(start: number, end: number, skipped: number, counted: Counted<Out>): SourceReader<Out> {
   let at = start + skipped;
   return {
     position: () => at - start,
@@ -64,8 +72,9 @@ function counting<Out>(
       if (at >= end) return null;
       const from = at;
       at = Math.min(end, at + maxRecords);
-      return between(from, at);
+      return counted.between(from, at);
     },
+    next: () => (at < end ? counted.at(at++) : noRecord),
     close: () => {},
   };
 }

@@ -1,6 +1,7 @@
 import { SourceNotReplayableError } from '../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { ignoreRejection } from '../foreign-value.ts';
+import { noRecord } from '../operators/fused/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';
@@ -70,7 +71,7 @@ class IteratorReader<Out> implements SourceReader<Out> {
     if (this.#skip > 0) return this.#passOver(maxRecords);
     const records: Out[] = [];
     while (records.length < maxRecords) {
-      const item = this.#next();
+      const item = this.#step();
       if (item.done === true) break;
       records.push(item.value);
     }
@@ -78,9 +79,17 @@ class IteratorReader<Out> implements SourceReader<Out> {
     return records.length > 0 ? records : null;
   }
 
+  next(): Out | typeof noRecord {
+    if (this.#isDone || this.#skip > 0) return noRecord;
+    const item = this.#step();
+    if (item.done === true) return noRecord;
+    this.#count++;
+    return item.value;
+  }
+
   #passOver(count: number): readonly Out[] | null {
     for (let passed = 0; passed < count && this.#skip > 0; passed++, this.#skip--) {
-      if (this.#next().done === true) return null;
+      if (this.#step().done === true) return null;
     }
     return [];
   }
@@ -91,7 +100,7 @@ class IteratorReader<Out> implements SourceReader<Out> {
   }
 
   /** An iterator that threw is done; its `return` is not called. */
-  #next(): IteratorResult<Out> {
+  #step(): IteratorResult<Out> {
     let isDone = true;
     try {
       const item: unknown = this.#iterator.next();

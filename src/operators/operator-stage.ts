@@ -2,18 +2,27 @@ import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { AnswerMemories, CallCounts } from './answers/answer-memory.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
+import type { LoopEnds } from './fused/loop-ends.ts';
 import type { RecordRejections } from './rejected/rejections.ts';
 import type { StageState } from './state/stage-state.ts';
 import type { StateSnapshot } from './state/state-snapshot.ts';
 
 /** What a stage was working on when it threw. */
 export interface Blame {
-  /** Index of the operator in the task's chain. */
-  readonly operator: number;
+  /** Index of the operator in the task's chain, or the end of the task that a loop of the stage reaches itself. */
+  readonly operator: number | 'source' | 'output';
+  /** uid of the operator behind the output, if a function of it failed. */
+  readonly uid?: string | undefined;
   /** The current record, and its number in the input of the stage, from 0; undefined if unknown. */
   readonly record?: { readonly value: unknown; readonly number: number | undefined };
   /** The current key, if the stage was not working on a record. */
   readonly key?: { readonly value: unknown };
+}
+
+/** Counts of records that a loop takes from a source, and puts into an output, without a batch between. */
+export interface DirectCounts {
+  readonly taken: number;
+  readonly put: number;
 }
 
 /**
@@ -25,6 +34,14 @@ export interface OperatorStage {
   readonly isAccepting: boolean;
   /** Takes a batch. @throws the error of a user function */
   push(records: Batch): void;
+  /**
+   * Takes at most `count` records from its head, of which `first` is taken already; returns how many. Called only while
+   * it accepts a batch. Absent without a head.
+   * @throws the error of a user function, or of the source
+   */
+  readonly pull?: ((first: unknown, count: number) => number) | undefined;
+  /** What it took from the head and put into the tail itself, so far. Absent if everything goes through `push` and `poll`. */
+  readonly direct?: DirectCounts | undefined;
   /** No input follows. Called once; `push` is not called again. */
   end(): void;
   /**
@@ -82,4 +99,6 @@ export interface StageContext extends BatchLimits {
   readonly freezesRecords?: boolean;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;
+  /** The ends of the task, for a stage whose loop may reach them. Not with `rejections`. Default: none. */
+  readonly ends?: LoopEnds | undefined;
 }

@@ -1,4 +1,12 @@
-import type { ResultBuffer } from './result-buffer.ts';
+/** Where results go, as far as the pace depends on it. */
+export interface ResultRoom {
+  /** Whether all results of earlier steps were taken. */
+  readonly isEmpty: boolean;
+  /** Total number of batches taken. */
+  readonly batchesTaken: number;
+  /** Whether it holds less than a batch. */
+  readonly hasRoom: boolean;
+}
 
 /** Maximum growth of a step over the last one. */
 const growth = 4;
@@ -11,13 +19,13 @@ const mostBatches = 4;
  * into many records, or a large one, and not all of them should be in memory at once. Begins with one record.
  */
 export class Pace {
-  readonly #results: ResultBuffer;
+  readonly #results: ResultRoom;
   #most = 1;
   /** Records processed since the last adaptation. */
   #worked = 0;
   #batchesBefore = 0;
 
-  constructor(results: ResultBuffer) {
+  constructor(results: ResultRoom) {
     this.#results = results;
   }
 

@@ -1,6 +1,5 @@
 import type { Batch } from '../partitions/stream-element.ts';
-import { Pace } from './pace.ts';
-import type { ResultBuffer } from './result-buffer.ts';
+import { Pace, type ResultRoom } from './pace.ts';
 
 const nothing: Batch = [];
 
@@ -10,7 +9,7 @@ export class PacedInput {
   #records = nothing;
   #at = 0;
 
-  constructor(results: ResultBuffer) {
+  constructor(results: ResultRoom) {
     this.#pace = new Pace(results);
   }
 

@@ -5,6 +5,12 @@ import type { RuntimeContext } from './runtime-context.ts';
 export interface SinkWriter<In> {
   /** Takes a batch. If it returns a promise, the task waits for it. */
   readonly write: (records: readonly In[]) => void | PromiseLike<unknown>;
+  /**
+   * Takes one record, as `write` with a batch of one, where the task has it at hand: without `onError` and functions of
+   * several results per record. If it returns a promise, the task waits for it. For writers that keep no batch anyway, as
+   * it saves the array. Optional.
+   */
+  readonly writeOne?: ((record: In) => void | PromiseLike<unknown>) | undefined;
   /** After `write` threw or rejected: the index of the failed record in its batch, if known. For messages. */
   readonly failedAt?: (() => number | undefined) | undefined;
   /**

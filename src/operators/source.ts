@@ -1,3 +1,4 @@
+import type { noRecord } from './fused/loop-ends.ts';
 import type { ConnectorDefinition } from './identity/step-declaration.ts';
 import type { ErrorHandling } from './rejected/on-error.ts';
 import type { RuntimeContext } from './runtime-context.ts';
@@ -13,13 +14,19 @@ export interface SourceReader<Out> {
    */
   read(maxRecords: number): readonly Out[] | null | PromiseLike<readonly Out[] | null>;
   /**
+   * The next record, if there is one without waiting; otherwise `noRecord`, and `read` says whether it has to wait or is
+   * at its end. Optional: the task takes records from it one by one, in any mixture with `read`, where that saves the
+   * array. A failed call is the last.
+   */
+  next?(): Out | typeof noRecord;
+  /**
    * The origin of a record: `flights.jsonl:18`. Called after a failure at the record, or for a dead letter while the
    * task runs, before `close`. `record` is its number among the records that this reader has read, from 0. undefined if unknown.
    */
   locate?(record: number): string | undefined | Promise<string | undefined>;
   /**
    * The place of the next record, as plain data: a reader that is opened at it continues with the same records. Called
-   * before each read, so it should cost little; never while a promise of `read` is pending. A reader that cannot tell
+   * before each read and between calls of `next`, so it should cost little; never while a promise of `read` is pending. A reader that cannot tell
    * leaves it out: its task then has no state to be restored from.
    */
   position?(): unknown;

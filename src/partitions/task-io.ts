@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { LoopHead, LoopTail } from '../operators/fused/loop-ends.ts';
 import type { StateSnapshot } from '../operators/state/state-snapshot.ts';
 import type { InputState, OutputState } from '../operators/state/task-state.ts';
 import type { Batch, Mark, StreamElement } from './stream-element.ts';
@@ -14,6 +15,13 @@ export interface TaskInput {
   emitNext(): boolean;
   /** Calls `listener` when an element waits after `emitNext` answered false, or when the input failed. One listener. */
   onAvailable(listener: () => void): void;
+  /**
+   * Has `pull` take records that are at hand, instead of emitting them: at most `count`, of which `first` is taken
+   * already. It returns how many it took, and throws the errors of `head`. Only before the first element.
+   */
+  readonly connect?: ((pull: (first: unknown, count: number) => number) => void) | undefined;
+  /** Where `pull` takes the records; undefined if it has to wait for each. */
+  readonly head?: LoopHead | undefined;
   /** The origin of emitted record number `record`, from 0, as far as it is known immediately. */
   placeOf(record: number): string | undefined;
   /** The exact origin, asynchronously; undefined if unknown. Call it before `close`. Never rejects. */
@@ -50,6 +58,8 @@ export interface TaskOutput {
   readonly failure: Error | undefined;
   /** What it was working on when it failed, if known. */
   readonly blame?: OutputBlame | undefined;
+  /** It as the end of a loop; undefined if it takes only batches. */
+  readonly tail?: LoopTail | undefined;
   /** The task has stopped because it cannot write: starts the time limit, if the output has one. */
   waitForRoom(): void;
   /** Calls `listener` whenever it becomes writable again, fails, or is needed no more. One listener. */

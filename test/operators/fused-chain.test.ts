@@ -4,7 +4,8 @@ import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
 import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
-import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
+import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
+import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });

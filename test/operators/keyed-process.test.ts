@@ -1,5 +1,6 @@
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
-import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
+import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
+import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { inBatches, StageHarness, unhandledDuring } from './stage-driver.ts';
 
 type Context = KeyedProcessContext<string, number>;

@@ -1,7 +1,8 @@
 import { from, map as rxMap } from 'rxjs';
 import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
 import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
-import { FusedChain, type SynchronousOperator } from '../../src/operators/fused/fused-chain.ts';
+import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
+import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import { PipeStage } from '../../src/operators/pipe-stage.ts';
 import { thenable, withThen } from '../support/rude-values.ts';

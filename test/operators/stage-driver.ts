@@ -1,4 +1,5 @@
 import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
+import type { LoopEnds } from '../../src/operators/fused/loop-ends.ts';
 import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
@@ -13,6 +14,7 @@ export class StageHarness implements StageContext {
   readonly callLimiters: CallLimiters;
   readonly runtime: RuntimeContext;
   wakes = 0;
+  ends: LoopEnds | undefined;
 
   constructor(batchSize = 4, environment = virtualEnvironment(), batchBytes = 1 << 20) {
     this.batchSize = batchSize;

@@ -1,6 +1,6 @@
 import { TaskScheduler } from '../../src/operators/task/task-scheduler.ts';
 import type { Clock } from '../../src/environment.ts';
-import type { Runnable } from '../../src/operators/task/runnable.ts';
+import type { Runnable } from '../../src/operators/task/task-scheduler.ts';
 
 /** A clock on which every step of work takes as long as the test says. */
 class WorkClock implements Clock {

@@ -1,9 +1,11 @@
 import { freezeRecord } from '../../partitions/records/freeze-records.ts';
+import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import { isThenable } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { type RecordRejections, skipped } from '../rejected/rejections.ts';
-import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
+import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
+import { type LoopTail, noRecord, type SinkTail, type WriterTail } from './loop-ends.ts';
 import type { SegmentTrace } from './segment.ts';
 
 type Fn = (...given: unknown[]) => unknown;
@@ -12,17 +14,20 @@ type Fn = (...given: unknown[]) => unknown;
 export function closureLoop(
   operators: readonly LoopOperator[],
   accumulators: readonly Accumulators[],
-  { freezesRecords = false, rejections, firstOperator = 0 }: LoopOptions = {},
-): Loop {
+  options: LoopOptions = {},
+): Loops {
+  const { freezesRecords = false, rejections, firstOperator = 0, ends } = options;
   let out: unknown[] = [];
   let origins: number[] | undefined;
   let trace: SegmentTrace | undefined;
-  const at = { operator: 0, index: 0 };
+  const at: Place = { operator: 0, index: 0, put: 0, value: undefined, isBusy: false };
+  const tail = tailOf(operators, options);
   let folds = accumulators.length;
-  let next: (record: unknown) => void = (record) => {
+  const collect = (record: unknown): void => {
     out.push(record);
     origins?.push(at.index);
   };
+  let next = tail === undefined ? collect : putting(tail, operators.length, at, freezesRecords);
   for (const [index, operator] of [...operators.entries()].reverse()) {
     const then = freezesRecords && index < operators.length - 1 ? freezing(next) : next;
     const enter = (): void => {
@@ -40,15 +45,90 @@ export function closureLoop(
       next = counting(rejections, firstOperator + index, next);
     }
   }
-  const first = next;
-  return (records, target, given) => {
+  const handle = next;
+  const running = (target: unknown[], given: SegmentTrace, work: () => void): void => {
     [out, origins, trace] = [target, given.origins, given];
+    [at.index, at.put, at.isBusy] = [0, 0, false];
     try {
-      for (at.index = 0; at.index < records.length; at.index++) first(records[at.index]);
+      work();
+      given.passed(at.index, at.put);
     } catch (error) {
-      given.failedAt(at.operator, at.index);
+      given.passed(at.operator < 0 ? at.index : at.index + 1, at.put);
+      given.failedAt(at.operator, at.index, at.value);
       throw error;
     }
+  };
+  const head = ends?.head;
+  return {
+    usesTail: tail !== undefined,
+    run: (records, target, given) => {
+      running(target, given, () => {
+        for (; at.index < records.length; at.index++) handle(records[at.index]);
+      });
+    },
+    pull:
+      head &&
+      ((first, count, target, given) => {
+        running(target, given, () => {
+          at.operator = -1;
+          for (let record = first === noRecord ? head.next() : first; record !== noRecord; ) {
+            at.value = record;
+            if (freezesRecords) freezeRecord(record);
+            handle(record);
+            if (++at.index === count) return;
+            at.operator = -1;
+            record = head.next();
+          }
+        });
+      }),
+  };
+}
+
+/** Where the loop is: its operator and input record, what it has put to its tail, and what it would blame. */
+interface Place {
+  operator: number;
+  index: number;
+  put: number;
+  value: unknown;
+  /** Whether the tail has to wait, so that further results are held. */
+  isBusy: boolean;
+}
+
+/** Puts results to a tail. */
+function putting(tail: LoopTail, end: number, at: Place, freezesRecords: boolean): (record: unknown) => void {
+  const put = tail.kind === 'sink' ? writing(tail, at) : choosing(tail, () => (at.operator = end + 1));
+  return (record) => {
+    [at.operator, at.value] = [end, record];
+    if (freezesRecords && tail.kind === 'writer') freezeRecord(record);
+    put(record);
+    at.put++;
+  };
+}
+
+function writing(tail: SinkTail, at: Place): (record: unknown) => void {
+  return (record) => {
+    if (at.isBusy) {
+      tail.hold(record);
+      return;
+    }
+    const answer = tail.writer.writeOne(record as never);
+    if (answer !== undefined) at.isBusy = tail.answered(answer, record, at.put);
+  };
+}
+
+/** @param chosen called when the subpartition is known */
+function choosing(tail: WriterTail, chosen: () => void): (record: unknown) => void {
+  const { selection, subpartitionCount } = tail;
+  return (record) => {
+    if (selection === 'in turn') {
+      chosen();
+      tail.putInTurn(record);
+      return;
+    }
+    const subpartition =
+      selection === undefined ? 0 : subpartitionOfKey(selection.keyOf(record as never), subpartitionCount);
+    chosen();
+    tail.put(subpartition, record);
   };
 }
 

@@ -1,9 +1,11 @@
 import { freezeRecord } from '../../partitions/records/freeze-records.ts';
+import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { skipped } from '../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
-import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
+import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
+import { type LoopTail, noRecord } from './loop-ends.ts';
 
 /**
  * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so
@@ -22,12 +24,12 @@ export function compileLoop(
   operators: readonly LoopOperator[],
   accumulators: readonly Accumulators[],
   options: LoopOptions = {},
-): Loop {
+): Loops {
   const code = new LoopCode(operators, accumulators, options);
   try {
     // oxlint-disable-next-line typescript/no-implied-eval -- the only user text in it is the letters of a name
-    const make = new Function(...code.names, code.text) as (...values: unknown[]) => Loop;
-    return make(...code.values);
+    const make = new Function(...code.values.keys(), code.text) as (...values: unknown[]) => Loops;
+    return make(...code.values.values());
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
     return closureLoop(operators, accumulators, options);
@@ -37,36 +39,68 @@ export function compileLoop(
 /** What the source text of a loop may call. */
 const helpers = {
   ...{ checkKey, checkVerdict, checkMany, freezeRecord, refuseAccumulator, refuseRecord },
-  ...{ allOf, skipped },
+  ...{ allOf, skipped, noRecord, subpartitionOfKey },
 };
 
-/** The source text of a loop, and the values it refers to by name. */
+/** The source text of the loops, and the values it refers to by name. */
 class LoopCode {
-  readonly names: string[];
-  readonly values: unknown[];
+  readonly values = new Map<string, unknown>(Object.entries(helpers));
   readonly text: string;
+  readonly #operators: readonly LoopOperator[];
+  readonly #accumulators: readonly Accumulators[];
+  readonly #options: LoopOptions;
+  readonly #tail: LoopTail | undefined;
 
-  constructor(
-    operators: readonly LoopOperator[],
-    accumulators: readonly Accumulators[],
-    { tracksOrigins = false, freezesRecords = false, name, rejections, firstOperator = 0 }: LoopOptions,
-  ) {
-    this.names = Object.keys(helpers);
-    this.values = Object.values(helpers);
-    const lines = [
-      '"use strict";',
-      'return function loop(records, out, trace) {',
+  constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[], options: LoopOptions) {
+    this.#operators = operators;
+    this.#accumulators = accumulators;
+    this.#options = options;
+    this.#tail = tailOf(operators, options);
+    const { name, ends } = options;
+    const lines = ['"use strict";', 'return {', `usesTail: ${this.#tail !== undefined},`];
+    lines.push('run: function loop(records, out, trace) {', ...this.#loop('records[i]'), '},');
+    if (ends?.head !== undefined) {
+      this.values.set('head', ends.head);
+      lines.push('pull: function loop(first, count, out, trace) {', ...this.#loop('r'), '},');
+    }
+    lines.push('};');
+    if (name !== undefined) lines.push(`//# sourceURL=kintsugi:${name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_')}`);
+    this.text = lines.join('\n');
+  }
+
+  /** @param first the current input record: one of a batch, or the one that was taken from the head */
+  #loop(first: 'records[i]' | 'r'): string[] {
+    const { tracksOrigins = false } = this.#options;
+    const isPulling = first === 'r';
+    const { lines, ends } = this.#body(first);
+    return [
       ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
-      'let i = 0, at = 0;',
+      'let i = 0, at = 0, n = 0, c, isBusy = false;',
       'try {',
-      'for (; i < records.length; i++) {',
+      isPulling
+        ? 'for (let r = first === noRecord ? (at = -1, head.next()) : first; r !== noRecord; r = ++i < count ? (at = -1, head.next()) : noRecord) {'
+        : 'for (; i < records.length; i++) {',
+      ...(isPulling ? ['c = r;', ...(this.#options.freezesRecords === true ? ['freezeRecord(r);'] : [])] : []),
+      ...lines,
+      ends,
+      'trace.passed(i, n);',
+      '} catch (error) {',
+      'trace.passed(at < 0 ? i : i + 1, n);',
+      'trace.failedAt(at, i, c);',
+      'throw error;',
+      '}',
     ];
-    /** Closes the open loops, innermost first; then the next result of a flatMap is at its operator again. */
+  }
+
+  /** What happens to one input record, and what closes the loops that it opens, innermost first. */
+  #body(first: string): { readonly lines: readonly string[]; readonly ends: string } {
+    const { tracksOrigins = false, freezesRecords = false, rejections, firstOperator = 0 } = this.#options;
+    const lines: string[] = [];
     let ends = '}';
     let skip = 'continue;';
     let folds = 0;
-    let value = 'records[i]';
-    for (const [index, operator] of operators.entries()) {
+    let value = first;
+    for (const [index, operator] of this.#operators.entries()) {
       lines.push(`at = ${index};`);
       const isCounted = rejections?.countsRecords(firstOperator + index) === true;
       if (isCounted) lines.push(`${this.#name(index, 'seen', rejections.seen)}[${firstOperator + index}]++;`);
@@ -80,25 +114,52 @@ class LoopCode {
           break;
         case 'flatMap':
           lines.push(...this.#flatMap(index, operator.fn, value, caught));
+          // The next result of a flatMap is at its operator again.
           ends = `at = ${index};}${ends}`;
           skip = `{ at = ${index}; continue; }`;
           break;
         case 'aggregate':
-          lines.push(...this.#fold(index, operator, value, accumulators[folds++] as Accumulators, caught));
+          lines.push(...this.#fold(index, operator, value, this.#accumulators[folds++] as Accumulators, caught));
           break;
       }
       value = `v${index}`;
-      const isHandedOn = operator.kind !== 'filter' && index < operators.length - 1;
+      const isHandedOn = operator.kind !== 'filter' && index < this.#operators.length - 1;
       if (freezesRecords && isHandedOn) lines.push(`freezeRecord(${value});`);
     }
-    const last = operators.at(-1);
+    const last = this.#operators.at(-1);
     if (last?.kind !== 'aggregate' || last.emit === 'updates') {
-      lines.push(`out.push(${value});`);
-      if (tracksOrigins) lines.push('origins.push(i);');
+      if (this.#tail !== undefined) lines.push(...this.#put(this.#tail, value));
+      else lines.push(`out.push(${value});`, ...(tracksOrigins ? ['origins.push(i);'] : []));
     }
-    lines.push(ends, '} catch (error) {', 'trace.failedAt(at, i);', 'throw error;', '}', '}');
-    if (name !== undefined) lines.push(`//# sourceURL=kintsugi:${name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_')}`);
-    this.text = lines.join('\n');
+    return { lines, ends };
+  }
+
+  /** Puts a result to the tail. */
+  #put(tail: LoopTail, value: string): string[] {
+    const end = this.#operators.length;
+    this.values.set('tail', tail);
+    const lines = [`c = ${value};`, `at = ${end};`];
+    if (tail.kind === 'sink') {
+      this.values.set('writer', tail.writer);
+      return [
+        ...lines,
+        'if (isBusy) tail.hold(c);',
+        'else { const w = writer.writeOne(c); if (w !== undefined) isBusy = tail.answered(w, c, n); }',
+        'n++;',
+      ];
+    }
+    if (this.#options.freezesRecords === true) lines.push('freezeRecord(c);');
+    const { selection, subpartitionCount } = tail;
+    if (selection === undefined) return [...lines, `at = ${end + 1};`, 'tail.put(0, c);', 'n++;'];
+    if (selection === 'in turn') return [...lines, `at = ${end + 1};`, 'tail.putInTurn(c);', 'n++;'];
+    this.values.set('placeBy', selection.keyOf);
+    return [
+      ...lines,
+      `const s = subpartitionOfKey(placeBy(c), ${subpartitionCount});`,
+      `at = ${end + 1};`,
+      'tail.put(s, c);',
+      'n++;',
+    ];
   }
 
   #map(index: number, fn: unknown, value: string, caught: Caught): string[] {
@@ -188,8 +249,7 @@ class LoopCode {
 
   #name(index: number, what: string, value: unknown): string {
     const name = `${what}${index}`;
-    this.names.push(name);
-    this.values.push(value);
+    this.values.set(name, value);
     return name;
   }
 }

@@ -2,21 +2,21 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
-import type { LoopOperator, LoopOptions } from './loop.ts';
+import type { LoopOptions } from './loop.ts';
+import { type LoopTail, noRecord } from './loop-ends.ts';
 import { KeyedState } from './keyed-state.ts';
 import { LoopSegment } from './loop-segment.ts';
 import { Lineage } from '../lineage.ts';
-import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { Pace } from '../pace.ts';
 import { PacedInput } from '../paced-input.ts';
 import { ResultBuffer } from '../result-buffer.ts';
 import type { FusedState, SegmentState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
+import { type FailedPlace, numberOf, RunTrace } from './run-trace.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
-
-/** An operator that returns synchronously. */
-export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;
+import { reachableEnds, type Stretch, stretchesOf, type SynchronousOperator } from './stretches.ts';
+import { TailRoom } from './tail-room.ts';
 
 /**
  * A run of synchronous operators as one stage: one loop per stretch. An operator with results at the end of the input
@@ -45,17 +45,27 @@ export class FusedChain implements OperatorStage {
   readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
   #blame: Blame | undefined;
+  /** The end of the task, if the loop puts results there. */
+  readonly #tail: LoopTail | undefined;
+  readonly direct = { taken: 0, put: 0 };
+  readonly pull: ((first: unknown, count: number) => number) | undefined;
 
   constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
     this.#context = context;
     this.#results = new ResultBuffer(context);
-    this.#input = new PacedInput(this.#results);
-    this.#pace = new Pace(this.#results);
     this.#isOneToOne = operators.every(({ kind }) => kind === 'map');
-    const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne;
+    const stretches = stretchesOf(operators);
+    const ends = reachableEnds(stretches, context.ends);
+    this.#tail = ends?.tail;
+    const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne && this.#tail === undefined;
     this.#lineage = tracksOrigins ? new Lineage() : undefined;
+    const room = this.#tail === undefined ? this.#results : new TailRoom(this.#tail);
+    this.#input = new PacedInput(room);
+    this.#pace = new Pace(this.#results);
     const { firstOperator = 0 } = context;
-    this.#segments = segmentsOf(operators, compile, firstOperator, { ...context, tracksOrigins });
+    this.#segments = segmentsOf(stretches, compile, firstOperator, { ...context, tracksOrigins, ends });
+    const pace = new Pace(room);
+    this.pull = this.#segments[0]?.segment.pull && ((first, count) => this.#pull(first, count, pace));
   }
 
   get isAccepting(): boolean {
@@ -173,12 +183,61 @@ export class FusedChain implements OperatorStage {
     try {
       segment.run(records, out, trace);
     } catch (error) {
-      const { place } = trace;
-      if (place !== undefined) {
-        const record = { value: records[place.index], number: numberAt(place.index) };
-        this.#blame = { operator: firstOperator + place.operator, record };
-      }
+      if (trace.place !== undefined) this.#noteBlame(index, trace.place, numberAt(trace.place.index), records);
       throw error;
+    } finally {
+      if (segment.usesTail === true) this.#notePut(trace.put);
+    }
+  }
+
+  #pull(first: unknown, count: number, pace: Pace): number {
+    const before = this.direct.taken;
+    let next = first;
+    pace.workOn(count, (step) => {
+      const taken = this.#pullStep(next, step);
+      next = noRecord;
+      return taken === step;
+    });
+    return this.direct.taken - before;
+  }
+
+  #pullStep(first: unknown, count: number): number {
+    const { segment } = this.#segments[0] as PlacedSegment;
+    const base = this.#worked;
+    const origins: number[] | undefined = this.#lineage && [];
+    const trace = new RunTrace(origins, undefined);
+    const out: unknown[] = [];
+    try {
+      segment.pull?.(first, count, out, trace);
+    } catch (error) {
+      if (trace.place !== undefined) this.#noteBlame(0, trace.place, numberOf(base, trace.place.index));
+      throw error;
+    } finally {
+      this.#worked += trace.taken;
+      this.direct.taken += trace.taken;
+      if (segment.usesTail === true) this.#notePut(trace.put);
+    }
+    this.#lineage?.note(out.length, origins, base);
+    this.#results.addAll(out);
+    return trace.taken;
+  }
+
+  #notePut(count: number): void {
+    this.direct.put += count;
+    this.#tail?.notePut(count);
+  }
+
+  /** @param records the input of the segment, if it was given any */
+  #noteBlame(index: number, place: FailedPlace, number: number | undefined, records?: Batch): void {
+    const { firstOperator, lastOperator } = this.#segments[index] as PlacedSegment;
+    const past = place.operator - (lastOperator - firstOperator + 1);
+    if (place.operator < 0) this.#blame = { operator: 'source' };
+    else if (past > 0) this.#blame = { operator: 'output' };
+    else if (past === 0) {
+      this.#blame = { operator: 'output', uid: this.#tail?.keyOwner, record: { value: place.value, number } };
+    } else {
+      const value = records === undefined ? place.value : records[place.index];
+      this.#blame = { operator: firstOperator + place.operator, record: { value, number } };
     }
   }
 
@@ -228,58 +287,19 @@ interface PlacedSegment {
   readonly lastOperator: number;
 }
 
-/** The trace of one run. An object, because a closure per batch would cost more than the trace. */
-class RunTrace implements SegmentTrace {
-  readonly origins: number[] | undefined;
-  readonly #reject: SegmentTrace['reject'] | undefined;
-  place: { readonly operator: number; readonly index: number } | undefined;
-
-  constructor(origins: number[] | undefined, reject: SegmentTrace['reject'] | undefined) {
-    this.origins = origins;
-    this.#reject = reject;
-  }
-
-  reject(operator: number, index: number, error: unknown, record: unknown): unknown {
-    if (this.#reject === undefined) throw error;
-    return this.#reject(operator, index, error, record);
-  }
-
-  failedAt(operator: number, index: number): void {
-    this.place = { operator, index };
-  }
-}
-
-function numberOf(base: number | undefined, index: number | undefined): number | undefined {
-  return base === undefined || index === undefined || base + index < 0 ? undefined : base + index;
-}
-
 function segmentsOf(
-  operators: readonly SynchronousOperator[],
+  stretches: readonly Stretch[],
   compile: typeof compileLoop,
   firstOperator: number,
   options: LoopOptions,
 ): PlacedSegment[] {
-  const segments: PlacedSegment[] = [];
   let next = firstOperator;
-  const place = (segment: Segment, count: number): void => {
-    segments.push({ segment, firstOperator: next, lastOperator: next + count - 1 });
+  return stretches.map((stretch, index) => {
+    const own = { ...options, firstOperator: next, ends: index === 0 ? options.ends : undefined };
+    const [segment, count] =
+      'kind' in stretch ? [new KeyedState(stretch, own), 1] : [new LoopSegment(stretch, compile, own), stretch.length];
+    const placed = { segment, firstOperator: next, lastOperator: next + count - 1 };
     next += count;
-  };
-  let stretch: LoopOperator[] = [];
-  const close = (): void => {
-    const own = { ...options, firstOperator: next };
-    if (stretch.length > 0) place(new LoopSegment(stretch, compile, own), stretch.length);
-    stretch = [];
-  };
-  for (const operator of operators) {
-    if (operator.kind === 'process') {
-      close();
-      place(new KeyedState(operator, { ...options, firstOperator: next }), 1);
-      continue;
-    }
-    stretch.push(operator);
-    if (operator.kind === 'aggregate' && operator.emit === 'final') close();
-  }
-  close();
-  return segments;
+    return placed;
+  });
 }

@@ -6,12 +6,14 @@ import { skipped } from '../rejected/rejections.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
-import type { Accumulators, Loop, LoopOperator, LoopOptions } from './loop.ts';
+import type { Accumulators, Loop, LoopOperator, LoopOptions, PullingLoop } from './loop.ts';
 import { pairsOf, type Segment } from './segment.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
 export class LoopSegment implements Segment {
   readonly run: Loop;
+  readonly pull: PullingLoop | undefined;
+  readonly usesTail: boolean;
   /** Iterates over the final results, if its last operator has any. */
   readonly drain: ((out: unknown[], keyCount: number) => boolean) | undefined;
   readonly #accumulators: readonly Accumulators[];
@@ -21,7 +23,7 @@ export class LoopSegment implements Segment {
 
   constructor(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions) {
     this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
-    this.run = compile(operators, this.#accumulators, options);
+    ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = compile(operators, this.#accumulators, options));
     const last = operators.at(-1);
     if (last?.kind !== 'aggregate' || last.emit !== 'final') return;
     const cells = this.#accumulators.at(-1) as Accumulators;

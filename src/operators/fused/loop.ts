@@ -1,6 +1,7 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
+import type { LoopEnds, LoopTail } from './loop-ends.ts';
 import type { SegmentTrace } from './segment.ts';
 
 /** An operator that needs only the record, so it can be a step of a loop. */
@@ -9,11 +10,22 @@ export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter'
 /** Runs a batch through a stretch of operators and appends the results. On failure it sets the position in `trace`. */
 export type Loop = (records: Batch, out: unknown[], trace: SegmentTrace) => void;
 
+/** The same for at most `count` records that it takes itself, of which `first` is taken already unless it is `noRecord`. */
+export type PullingLoop = (first: unknown, count: number, out: unknown[], trace: SegmentTrace) => void;
+
 /**
  * Accumulators by key, in the order in which the keys appeared. Each is in a cell that is changed in place, because a
  * `Map` that is written for every record takes twice the time.
  */
 export type Accumulators = Map<unknown, { accumulator: unknown }>;
+
+/** The loops of a stretch of operators. `pull` if it has a head. */
+export interface Loops {
+  readonly run: Loop;
+  readonly pull?: PullingLoop | undefined;
+  /** Whether results are put to the tail, and not into `out`. */
+  readonly usesTail: boolean;
+}
 
 /** Optional work of a loop. Its operators count their records if `countsRecords` says so. */
 export interface LoopOptions {
@@ -27,4 +39,14 @@ export interface LoopOptions {
   readonly firstOperator?: number | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
+  /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */
+  readonly ends?: LoopEnds | undefined;
+}
+
+/**
+ * The tail to which a loop puts its results; undefined if it collects them. The results of a flatMap are collected,
+ * because one record may have more of them than an output has room for.
+ */
+export function tailOf(operators: readonly LoopOperator[], { ends }: LoopOptions): LoopTail | undefined {
+  return operators.some(({ kind }) => kind === 'flatMap') ? undefined : ends?.tail;
 }

@@ -1,10 +1,17 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { SegmentState } from '../state/stage-state.ts';
+import type { PullingLoop } from './loop.ts';
 
 /** The trace of one run of a segment, for error places and for the origins of results. */
 export interface SegmentTrace {
-  /** It failed in operator `operator` of the segment, at the record with this index. */
-  failedAt(operator: number, index: number): void;
+  /**
+   * It failed in operator `operator` of the segment, at the record with this index. −1 is the head of the loop; the number
+   * of operators is the choice of the tail, and one more is the tail itself.
+   * @param value what the tail was given; else, what a head gave
+   */
+  failedAt(operator: number, index: number, value?: unknown): void;
+  /** A loop with a head or a tail took `taken` records, and put `put` results to its tail. Also called if it fails. */
+  passed(taken: number, put: number): void;
   /**
    * A function of operator `operator` failed at the record with this index, and the operator has `errors`.
    * @returns what takes the place of its result; `skipped` for nothing
@@ -18,6 +25,10 @@ export interface SegmentTrace {
 /** A stretch of the chain; `drain` emits what it holds back until the input has ended. */
 export interface Segment {
   run(records: Batch, out: unknown[], trace: SegmentTrace): void;
+  /** The same for at most `count` records that it takes itself, if it can. */
+  readonly pull?: PullingLoop | undefined;
+  /** Whether its results are put to the tail of the loop, not into `out`. */
+  readonly usesTail?: boolean;
   /** Processes `keyCount` more keys and appends their results; returns false when no keys were left. */
   readonly drain?: ((out: unknown[], keyCount: number) => boolean) | undefined;
   /** The current key in `drain`. */

@@ -3,6 +3,7 @@ import type { FailurePlace } from '../../failure-place.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import type { Blame } from '../operator-stage.ts';
 import { pictureOf } from '../record-picture.ts';
+import type { TaskParts } from './task-parts.ts';
 
 /** How long the end of a failed task may be delayed to locate the origin of a record exactly. */
 const locateTimeoutMs = 500;
@@ -22,9 +23,9 @@ export class FailureScene {
     this.#culprit ??= { uid, ...(record && { record }) };
   }
 
-  /** Blames an operator. @param uids of the chain's operators */
-  blameOperator({ operator, record, key }: Blame, uids: readonly string[]): void {
-    const uid = uids[operator];
+  /** Blames what a stage was working on. */
+  blameOperator({ operator, uid: owner, record, key }: Blame, uids: TaskParts['uids']): void {
+    const uid = owner ?? uidOf(operator, uids);
     if (uid === undefined) return;
     this.#culprit ??= { uid, ...(record && { record }), ...(key && { key }) };
   }
@@ -56,4 +57,9 @@ export class FailureScene {
     }
     return { operator, record: key && { position: `key ${pictureOf(key.value)}`, picture: undefined } };
   }
+}
+
+function uidOf(operator: Blame['operator'], uids: TaskParts['uids']): string | undefined {
+  if (typeof operator === 'number') return uids.operators[operator];
+  return operator === 'source' ? uids.source : uids.last;
 }

@@ -21,7 +21,8 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { InputState, OutputState, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
-import type { TaskInput } from '../../partitions/task-io.ts';
+import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { LoopEnds } from '../fused/loop-ends.ts';
 import { InputGate } from './input-gate.ts';
 import { type ChannelSelection, RecordWriter } from './record-writer.ts';
 import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';
@@ -162,20 +163,11 @@ function join(
   rejections: Rejections | undefined,
   { reader, writer, letters }: OpenEnds,
 ): TaskParts {
-  const { program, context, partitions, callLimiters, wake, uids, restore } = options;
+  const { program, context, callLimiters, wake, uids, restore } = options;
   const limits: BatchLimits = { batchSize: options.batchSize, batchBytes: options.batchBytes };
   const names = uidsOf(program, uids);
-  const outputs = program.outputs.map(
-    ({ partitioning }, index) =>
-      new RecordWriter({
-        partition: partitions[index] as ResultPartition,
-        selection: selectionOf(partitioning),
-        ...limits,
-        reader: options.readers[index] as string,
-        subtask: context.subtask,
-        freeze: context.environment.freezeRecords,
-      }),
-  );
+  const outputs = outputsOf(options, limits, writer);
+  const source = reader && openInput(options, reader, limits);
   const chain = createOperatorChain(program.operators, context, {
     ...limits,
     callLimiters,
@@ -187,27 +179,48 @@ function join(
       rejections !== undefined ||
       (context.attempt > 0 && program.outputs.some(({ partitioning }) => partitioning.kind === 'hash')),
     rejections,
+    ends: rejections === undefined ? endsOf(source, outputs) : undefined,
     wake,
   });
   try {
     if (restore !== undefined) {
       chain.restore(restore.state.chain);
-      for (const [index, output] of outputs.entries()) output.restore(restore.state.outputs[index] as OutputState);
+      for (const index of program.outputs.keys()) outputs[index]?.restore(restore.state.outputs[index] as OutputState);
     }
     // Channels last: what was opened before may fail, and a pipelined result is read once.
-    const input = reader === undefined ? openGate(options) : openInput(options, reader, limits);
+    const input = source ?? openGate(options);
     rejections?.connect(input, letterOutputs(letters, limits, input));
-    return {
-      input,
-      chain,
-      rejections,
-      outputs: writer === undefined ? outputs : [...outputs, new SinkOutput(writer, program.sink?.name ?? '')],
-      uids: names,
-    };
+    return { input, chain, rejections, outputs, uids: names };
   } catch (error) {
     chain.close();
     throw error;
   }
+}
+
+/** A writer for each edge, and the sink. */
+function outputsOf(
+  { program, context, partitions, readers }: OpenTaskOptions,
+  limits: BatchLimits,
+  writer: SinkWriter<unknown> | undefined,
+): TaskOutput[] {
+  const outputs: TaskOutput[] = program.outputs.map(
+    ({ partitioning }, index) =>
+      new RecordWriter({
+        partition: partitions[index] as ResultPartition,
+        selection: selectionOf(partitioning),
+        ...limits,
+        reader: readers[index] as string,
+        subtask: context.subtask,
+        freeze: context.environment.freezeRecords,
+      }),
+  );
+  if (writer !== undefined) outputs.push(new SinkOutput(writer, program.sink?.name ?? ''));
+  return outputs;
+}
+
+/** The ends that a loop may reach: a source that has records at hand, and an output, if it is the only one. */
+function endsOf(source: SourceInput | undefined, outputs: readonly TaskOutput[]): LoopEnds {
+  return { head: source?.head, tail: outputs.length === 1 ? outputs[0]?.tail : undefined };
 }
 
 function letterOutputs(

@@ -3,7 +3,9 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { CallCounts } from '../answers/answer-memory.ts';
 import { AsyncMapStage } from '../calls/async-map-stage.ts';
-import { FusedChain, type SynchronousOperator } from '../fused/fused-chain.ts';
+import { FusedChain } from '../fused/fused-chain.ts';
+import type { SynchronousOperator } from '../fused/stretches.ts';
+import type { LoopEnds } from '../fused/loop-ends.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { PipeStage } from '../pipe-stage.ts';
@@ -27,12 +29,13 @@ export function createOperatorChain(
   const { vertex: name, environment } = runtime;
   const about = { ...context, name, freezesRecords: environment.freezeRecords };
   try {
-    const groups = groupsOf(operators);
+    const groups = groupsOf(operators, context.ends);
     let firstOperator = 0;
     for (const [index, group] of groups.entries()) {
       const tracksOrigins = context.tracksOrigins === true || index < groups.length - 1;
       const rejections = context.rejections && behind(stages.slice(), context.rejections);
-      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins, rejections }));
+      const ends = groups.length === 1 ? context.ends : undefined;
+      stages.push(createStage(group, runtime, { ...about, firstOperator, tracksOrigins, rejections, ends }));
       firstOperator += 'kind' in group ? 1 : group.length;
     }
   } catch (error) {
@@ -45,7 +48,9 @@ export function createOperatorChain(
 
 type Group = Extract<OperatorDescription, { kind: 'asyncMap' | 'pipe' }> | readonly SynchronousOperator[];
 
-function groupsOf(operators: readonly OperatorDescription[]): Group[] {
+function groupsOf(operators: readonly OperatorDescription[], ends: LoopEnds | undefined): Group[] {
+  // Without operators, a loop from one end to the other.
+  if (operators.length === 0 && ends?.head !== undefined && ends.tail !== undefined) return [[]];
   const groups: Group[] = [];
   let run: SynchronousOperator[] | undefined;
   for (const operator of operators) {

@@ -4,6 +4,7 @@ import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
+import type { LoopTail, WriterTail } from '../fused/loop-ends.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
@@ -14,6 +15,9 @@ export type ChannelSelection =
   | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown; readonly passesErrors?: boolean };
 
 type KeyOf = (record: unknown) => unknown;
+
+/** Of the records of a batch that are put one by one, one in 256 is sampled, and more at the beginning. */
+const sampleMask = 255;
 
 export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
@@ -31,7 +35,8 @@ export interface RecordWriterOptions extends BatchLimits {
  * Writes the results of one task to one edge: chooses the subpartition of each record, and fills batches. It holds
  * back at most a batch per subpartition, in records and in bytes.
  */
-export class RecordWriter implements TaskOutput {
+export class RecordWriter implements TaskOutput, WriterTail {
+  readonly kind = 'writer';
   readonly failure = undefined;
   readonly #partition: ResultPartition;
   readonly #selection: ChannelSelection;
@@ -44,6 +49,9 @@ export class RecordWriter implements TaskOutput {
   /** Number of recent records that make a batch. */
   #fitting: number;
   readonly #freeze: boolean;
+  /** Whether records that are put are measured one by one, because there was a large one. */
+  #isMeasuring = false;
+  #batchesHanded = 0;
   /** The batch being filled, by subpartition; created on first use. The first serves all if records are broadcast. */
   readonly #batches: (unknown[] | undefined)[] = [];
   /** Bytes of those batches, as far as their records were measured. */
@@ -64,6 +72,30 @@ export class RecordWriter implements TaskOutput {
 
   get isWritable(): boolean {
     return this.#partition.isWritable;
+  }
+
+  get subpartitionCount(): number {
+    return this.#partition.subpartitionCount;
+  }
+
+  get batchesHanded(): number {
+    return this.#batchesHanded;
+  }
+
+  get keyOwner(): string {
+    return this.#reader;
+  }
+
+  /** This as the end of a loop; undefined if it has to look at errors of the key function. */
+  get tail(): LoopTail | undefined {
+    return this.#selection.kind === 'hash' && this.#selection.passesErrors === true ? undefined : this;
+  }
+
+  /** How a loop chooses a subpartition. */
+  get selection(): WriterTail['selection'] {
+    const selection = this.#selection;
+    if (selection.kind === 'hash') return selection;
+    return selection.kind === 'broadcast' ? undefined : 'in turn';
   }
 
   waitForRoom(): void {
@@ -99,6 +131,30 @@ export class RecordWriter implements TaskOutput {
         if (selection.passesErrors === true) return this.#writeByKeyOrFirst(records, selection.keyOf as KeyOf);
         return this.#writeByKey(records, selection.keyOf as KeyOf, fitting !== undefined);
     }
+  }
+
+  /** Takes one record for a subpartition, which was frozen if records are. @throws the error of an earlier batch */
+  put(subpartition: number, record: unknown): void {
+    if (this.#isMeasuring) {
+      this.#appendMeasured(subpartition, record);
+      return;
+    }
+    let batch = this.#batches[subpartition];
+    if (batch === undefined) this.#batches[subpartition] = batch = [];
+    const length = batch.push(record);
+    if ((length & (length - 1)) === 0 || (length & sampleMask) === 0) this.#sample(subpartition, record);
+    if (length >= this.#fitting) this.#handFull(subpartition, batch);
+  }
+
+  putInTurn(record: unknown): void {
+    const subpartition = this.#next;
+    this.#next = subpartition + 1 === this.#partition.subpartitionCount ? 0 : subpartition + 1;
+    this.put(subpartition, record);
+  }
+
+  notePut(count: number): void {
+    this.#before += count;
+    if (this.#isMeasuring) this.#expect(this.#cutter.fitting([]));
   }
 
   mark(mark: Mark): void {
@@ -189,6 +245,24 @@ export class RecordWriter implements TaskOutput {
     if (batch.length >= this.#fitting) this.#hand(subpartition);
   }
 
+  #sample(subpartition: number, record: unknown): void {
+    const bytes = this.#cutter.measure(record);
+    this.#fitting = Math.max(1, Math.min(this.#fitting, Math.floor(this.#batchBytes / bytes)));
+    this.#isMeasuring = this.#cutter.isMeasuring;
+    if (this.#isMeasuring) this.#bytes[subpartition] = bytes;
+  }
+
+  #handFull(subpartition: number, batch: Batch): void {
+    this.#expect(this.#cutter.fitting(batch));
+    this.#hand(subpartition);
+  }
+
+  /** @param fitting as the cutter says: undefined to measure each record */
+  #expect(fitting: number | undefined): void {
+    this.#isMeasuring = fitting === undefined;
+    if (fitting !== undefined) this.#fitting = fitting;
+  }
+
   #appendMeasured(subpartition: number, record: unknown): void {
     const bytes = this.#cutter.measure(record);
     if ((this.#bytes[subpartition] ?? 0) + bytes > this.#batchBytes) this.#hand(subpartition);
@@ -212,6 +286,7 @@ export class RecordWriter implements TaskOutput {
   #hand(subpartition: number): void {
     const batch = this.#batches[subpartition];
     if (batch === undefined) return;
+    this.#batchesHanded++;
     this.#batches[subpartition] = undefined;
     this.#bytes[subpartition] = 0;
     if (this.#selection.kind === 'broadcast') this.#handToAll(batch);

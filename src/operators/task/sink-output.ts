@@ -2,13 +2,18 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, type Returned } from '../../user-code.ts';
+import type { SinkTail } from '../fused/loop-ends.ts';
 import type { SinkWriter } from '../sink.ts';
 import { type Absence, absent, refuseState } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
+type WriterOfOne = SinkWriter<unknown> & SinkTail['writer'];
+
 /** A sink as an output of a task: one write at a time, then one commit or abort. */
 export class SinkOutput implements TaskOutput {
   readonly isNeeded = true;
+  /** undefined unless the writer takes single records. */
+  readonly tail: SinkTail | undefined;
   readonly #writer: SinkWriter<unknown>;
   readonly #sink: string;
   #listener: (() => void) | undefined;
@@ -17,6 +22,12 @@ export class SinkOutput implements TaskOutput {
   /** The batch being written, and the number of records before it. */
   #batch: Batch = [];
   #before = 0;
+  /** Whether the batch is one record that a loop put. */
+  #isSingle = false;
+  /** Number of records so far. */
+  #written = 0;
+  /** Records that a loop put while it was busy: fewer than a loop takes at once. */
+  #held: unknown[] = [];
   /** Runs when the sink is no longer busy. */
   readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'preparing' | 'committing' | 'aborted' = 'open';
@@ -25,6 +36,7 @@ export class SinkOutput implements TaskOutput {
   constructor(writer: SinkWriter<unknown>, sink: string) {
     this.#writer = writer;
     this.#sink = sink;
+    this.tail = typeof writer.writeOne !== 'function' ? undefined : this.#tailOf(writer as WriterOfOne);
   }
 
   get isWritable(): boolean {
@@ -51,8 +63,10 @@ export class SinkOutput implements TaskOutput {
 
   write(records: Batch): void {
     this.#throwFailure();
-    this.#before += this.#batch.length;
+    this.#before = this.#written;
+    this.#written += records.length;
     this.#batch = records;
+    this.#isSingle = false;
     this.#call('write', () => this.#writer.write(records));
     this.#throwFailure();
   }
@@ -100,6 +114,32 @@ export class SinkOutput implements TaskOutput {
     });
   }
 
+  #tailOf(writer: WriterOfOne): SinkTail {
+    const isWritable = (): boolean => !this.#isBusy;
+    return {
+      kind: 'sink',
+      writer,
+      batchesHanded: 0,
+      get isWritable() {
+        return isWritable();
+      },
+      hold: (record) => {
+        this.#held.push(record);
+      },
+      notePut: (count) => {
+        this.#written += count;
+      },
+      answered: (answer, record, before) => {
+        this.#before = this.#written + before;
+        this.#batch = [record];
+        this.#isSingle = true;
+        this.#call('writeOne', () => answer);
+        this.#throwFailure();
+        return this.#isBusy;
+      },
+    };
+  }
+
   #commit(done: (error?: Error) => void): void {
     if (this.#failure !== undefined || this.#phase !== 'preparing') {
       done(this.#failure);
@@ -111,6 +151,7 @@ export class SinkOutput implements TaskOutput {
   }
 
   #failedAt(): number | undefined {
+    if (this.#isSingle) return 0;
     try {
       return this.#writer.failedAt?.();
     } catch {
@@ -126,6 +167,7 @@ export class SinkOutput implements TaskOutput {
     const returned = callAndWait(action, (later) => {
       this.#isBusy = false;
       this.#note(later);
+      this.#writeHeld();
       this.#listener?.();
       while (!this.#isBusy && this.#afterwards.length > 0) this.#afterwards.shift()?.();
     });
@@ -139,6 +181,18 @@ export class SinkOutput implements TaskOutput {
       const what = `${method} of sink "${this.#sink}"`;
       this.#failure ??= new InvalidArgumentError(what, returned.value, 'nothing, or a promise');
     }
+  }
+
+  /** Those that came while a single record was written, which is now the batch. */
+  #writeHeld(): void {
+    const held = this.#held;
+    if (held.length === 0) return;
+    this.#held = [];
+    if (this.#failure !== undefined || this.#phase === 'aborted') return;
+    this.#before++;
+    this.#batch = held;
+    this.#isSingle = false;
+    this.#call('write', () => this.#writer.write(held));
   }
 
   #note(returned: Returned<unknown>): void {

@@ -8,12 +8,15 @@ import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import { elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
+import { type LoopHead, noRecord } from '../fused/loop-ends.ts';
 import type { SourceReader } from '../source.ts';
 import { absent, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { SourceState } from '../state/task-state.ts';
 
 /** The answer of a reader. */
 type Answer = readonly unknown[] | null;
+
+type Pull = (first: unknown, count: number) => number;
 
 type ReadingState =
   | { readonly kind: 'idle' | 'reading' | 'over' }
@@ -34,6 +37,7 @@ export class SourceInput implements TaskInput {
   readonly #name: string;
   readonly #freezesRecords: boolean;
   #listener: (() => void) | undefined;
+  #pull: Pull | undefined;
   #state: ReadingState = { kind: 'idle' };
   #closed: Promise<unknown> | undefined;
   /** The reader's position before the latest read. */
@@ -66,11 +70,19 @@ export class SourceInput implements TaskInput {
     this.#first = this.#emitted;
   }
 
+  get head(): LoopHead | undefined {
+    return typeof this.#reader.next === 'function' ? (this.#reader as LoopHead) : undefined;
+  }
+
+  connect(pull: Pull): void {
+    this.#pull = pull;
+  }
+
   emitNext(): boolean {
     const state = this.#state;
     switch (state.kind) {
       case 'idle':
-        return this.#read();
+        return (this.#pull !== undefined && this.#offer(this.#pull)) || this.#read();
       case 'read':
         this.#emit(state.answer, state.from);
         return true;
@@ -126,6 +138,21 @@ export class SourceInput implements TaskInput {
     void this.#closed.then(() => done());
   }
 
+  /** Has the records at hand pulled. Returns false if there is none: `read` knows why. */
+  #offer(pull: Pull): boolean {
+    let first: unknown;
+    try {
+      first = this.#reader.next?.();
+      if (first === noRecord) return false;
+      this.#checkFirst(first);
+    } catch (error) {
+      this.#fail(toError(error));
+      return true;
+    }
+    this.#emitted += pull(first, this.#cutter.nextWith(first));
+    return true;
+  }
+
   #read(): boolean {
     const returned = callAndWait<unknown>(
       () => {
@@ -162,11 +189,13 @@ export class SourceInput implements TaskInput {
       const expected = 'an array of records, null at the end, or a promise of either';
       throw new InvalidArgumentError(`read of source "${this.#name}"`, answer, expected);
     }
-    const [first] = answer as unknown[];
-    if (isThenable(first)) {
-      const expected = 'a record, not a promise of one (fromAsyncIterable awaits what a generator yields)';
-      refusePromise(`record of source "${this.#name}"`, first, expected);
-    }
+    this.#checkFirst(answer[0]);
+  }
+
+  #checkFirst(record: unknown): void {
+    if (!isThenable(record)) return;
+    const expected = 'a record, not a promise of one (fromAsyncIterable awaits what a generator yields)';
+    refusePromise(`record of source "${this.#name}"`, record, expected);
   }
 
   #emit(answer: Answer, from: number): void {

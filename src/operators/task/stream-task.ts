@@ -6,11 +6,12 @@ import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
 import { WaitingTime } from '../../waiting-time.ts';
 import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
+import { TaskProgress } from './task-progress.ts';
 import { TaskBrake, taskFaultPoints } from './task-faults.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
-import type { Runnable, Wakeable } from './runnable.ts';
+import type { Runnable, Wakeable } from './task-scheduler.ts';
 import type { MovingCounts, TaskCounts, TaskListener, TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
 import { snapshotOf } from './task-snapshot.ts';
@@ -56,13 +57,12 @@ export class StreamTask implements Runnable {
   #brake: TaskBrake | undefined;
   #isInputOver = false;
   #isCurtailed = false;
-  #batches = 0;
-  #recordsIn = 0;
-  #recordsOut = 0;
+  readonly #progress: TaskProgress;
   readonly #waitingForRoom: WaitingTime;
 
   constructor(options: StreamTaskOptions) {
     this.#options = options;
+    this.#progress = new TaskProgress(options.context);
     this.#waitingForRoom = new WaitingTime(options.context.environment.clock);
     this.#wake = () => options.scheduler.wake(this);
   }
@@ -89,7 +89,7 @@ export class StreamTask implements Runnable {
   }
 
   get counts(): MovingCounts {
-    return { recordsIn: this.#recordsIn, recordsOut: this.#recordsOut, waitedMs: this.#waitingForRoom.totalMs };
+    return { ...this.#progress.counts, waitedMs: this.#waitingForRoom.totalMs };
   }
 
   /** Its state between two turns, while it runs. Every record taken so far is in the state or was written. */
@@ -111,7 +111,7 @@ export class StreamTask implements Runnable {
 
   #open(): void {
     this.#options.listener.initializing();
-    this.#reach(taskFaultPoints.open);
+    this.#progress.reach(taskFaultPoints.open);
     if (this.#end !== undefined) return;
     const parts = this.#options.open(this.#wake, (uid) => this.#scene.blame(uid));
     if (!isThenable(parts)) {
@@ -134,9 +134,11 @@ export class StreamTask implements Runnable {
     this.#phase = 'running';
     this.#wake();
     if (this.#end !== undefined) return;
-    const { input } = parts;
+    const { input, chain } = parts;
     input.onAvailable(this.#wake);
     for (const output of this.#outputs) output.onWritable(this.#wake);
+    if (chain.direct !== undefined) this.#progress.direct = chain.direct;
+    if (chain.pull !== undefined) input.connect?.((first, count) => this.#pull(first, count));
     this.#subscription = input.elements$.subscribe({
       next: (element) => this.#attempt(() => this.#take(element)),
       error: (error: unknown) => this.#fail(error, parts.uids.source),
@@ -176,6 +178,8 @@ export class StreamTask implements Runnable {
         this.#commit();
         return 'blocked';
       }
+      // ST1: a loop of the chain may have put results into them.
+      if (!outputs.every(({ isWritable }) => isWritable)) continue;
       if (!this.#isInputOver && this.#brake?.isOn !== true && chain.isAccepting && input.emitNext()) {
         if (this.#end !== undefined) return this.#endEarly();
         this.#brake?.noteTaken();
@@ -191,7 +195,7 @@ export class StreamTask implements Runnable {
   #take(element: StreamElement): void {
     const { chain, rejections } = this.#parts as TaskParts;
     if (element.kind === 'end') {
-      this.#reach(taskFaultPoints.end);
+      this.#progress.reach(taskFaultPoints.end);
       this.#isInputOver = true;
       chain.end();
       return;
@@ -201,15 +205,21 @@ export class StreamTask implements Runnable {
     }
     const { records } = element;
     if (records.length === 0) return;
-    this.#reach(taskFaultPoints.batch);
-    this.#batches++;
-    this.#recordsIn += records.length;
+    this.#progress.begin();
+    this.#progress.recordsIn += records.length;
     rejections?.noteRead(records.length);
     chain.push(records);
   }
 
+  /** Lets the chain take records from the input. @returns how many it took */
+  #pull(first: unknown, count: number): number {
+    const { chain } = this.#parts as TaskParts;
+    this.#progress.begin();
+    return chain.pull?.(first, count) ?? 0;
+  }
+
   #write(results: Batch): void {
-    this.#recordsOut += results.length;
+    this.#progress.recordsOut += results.length;
     for (const output of (this.#parts as TaskParts).outputs) {
       try {
         output.write(results);
@@ -246,7 +256,7 @@ export class StreamTask implements Runnable {
     const finished = (): void => {
       this.#attempt(() => {
         this.#subscription?.unsubscribe();
-        this.#reach(taskFaultPoints.finish);
+        this.#progress.reach(taskFaultPoints.finish);
         this.#close([this.#inputClosing()], () => {
           if (this.#end === undefined) this.#report();
         });
@@ -312,9 +322,10 @@ export class StreamTask implements Runnable {
   #fail(error: unknown, uid?: string, record?: Blame['record']): void {
     if (this.#end === undefined) {
       this.#end = { kind: 'failed', cause: toError(error) };
-      const { chain, uids } = this.#parts ?? {};
       if (uid !== undefined) this.#scene.blame(uid, record);
-      else if (chain?.blame !== undefined) this.#scene.blameOperator(chain.blame, uids?.operators ?? []);
+      else if (this.#parts?.chain.blame !== undefined) {
+        this.#scene.blameOperator(this.#parts.chain.blame, this.#parts.uids);
+      }
     }
     this.#wake();
   }
@@ -326,8 +337,7 @@ export class StreamTask implements Runnable {
     const rejected = this.#parts?.rejections?.counts ?? [];
     const calls = this.#parts?.chain.calls;
     const counts: TaskCounts = {
-      recordsIn: this.#recordsIn,
-      recordsOut: this.#recordsOut,
+      ...this.#progress.counts,
       isCurtailed: this.#isCurtailed,
       ...(rejected.length > 0 && { rejected }),
       ...(calls && { calls }),
@@ -335,16 +345,5 @@ export class StreamTask implements Runnable {
     if (this.#end === undefined) listener.finished(counts);
     else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());
     else listener.canceled(counts);
-  }
-
-  #reach(point: string): void {
-    const { context } = this.#options;
-    context.environment.faults.reach(point, {
-      vertex: context.vertex,
-      subtask: context.subtask,
-      attempt: context.attempt,
-      batches: this.#batches,
-      records: this.#recordsIn,
-    });
   }
 }

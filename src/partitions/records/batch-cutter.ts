@@ -41,6 +41,19 @@ export class BatchCutter {
     return this.#next;
   }
 
+  /** Whether it measures every record, because it has seen a large one lately. */
+  get isMeasuring(): boolean {
+    return this.#measuredLeft > 0;
+  }
+
+  /** The number of records to request for the next batch, of which one is `record`. */
+  nextWith(record: unknown): number {
+    const fitting = Math.max(1, Math.floor(this.#limits.batchBytes / estimateRecordBytes(record)));
+    const next = Math.min(this.#next, fitting);
+    this.#expect(fitting);
+    return next;
+  }
+
   /**
    * The number of such records that fill a batch, estimated from a sample of `records`; undefined if each has to be
    * measured.
