@@ -164,7 +164,7 @@ export type { RejectedRecords, RejectionOutcome } from './operators/rejected/rej
 export type { PlainError } from './plain-error.ts';
 
 // Sources, sinks and the context of user functions
-export { noRecord } from './operators/fused/loop-ends.ts';
+export { noRecord } from './partitions/loop-ends.ts';
 export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './operators/source.ts';
 export type { DeliveryGuarantee, Redo, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';

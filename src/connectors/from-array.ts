@@ -1,4 +1,4 @@
-import { noRecord } from '../operators/fused/loop-ends.ts';
+import { noRecord } from '../partitions/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { shareOf } from './byte-range.ts';

@@ -1,7 +1,7 @@
 import { SourceNotReplayableError } from '../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { ignoreRejection } from '../foreign-value.ts';
-import { noRecord } from '../operators/fused/loop-ends.ts';
+import { noRecord } from '../partitions/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';

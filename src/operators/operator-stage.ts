@@ -2,7 +2,7 @@ import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { AnswerMemories, CallCounts } from './answers/answer-memory.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
 import type { Batch } from '../partitions/stream-element.ts';
-import type { LoopEnds } from './fused/loop-ends.ts';
+import type { LoopEnds } from '../partitions/loop-ends.ts';
 import type { RecordRejections } from './rejected/rejections.ts';
 import type { StageState } from './state/stage-state.ts';
 import type { StateSnapshot } from './state/state-snapshot.ts';

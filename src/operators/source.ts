@@ -1,4 +1,4 @@
-import type { noRecord } from './fused/loop-ends.ts';
+import type { noRecord } from '../partitions/loop-ends.ts';
 import type { ConnectorDefinition } from './identity/step-declaration.ts';
 import type { ErrorHandling } from './rejected/on-error.ts';
 import type { RuntimeContext } from './runtime-context.ts';

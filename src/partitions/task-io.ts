@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { LoopHead, LoopTail } from '../operators/fused/loop-ends.ts';
+import type { LoopHead, LoopTail } from './loop-ends.ts';
 import type { StateSnapshot } from '../operators/state/state-snapshot.ts';
 import type { InputState, OutputState } from '../operators/state/task-state.ts';
 import type { Batch, Mark, StreamElement } from './stream-element.ts';

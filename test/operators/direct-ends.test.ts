@@ -1,4 +1,4 @@
-import type { SinkTail } from '../../src/operators/fused/loop-ends.ts';
+import type { SinkTail } from '../../src/partitions/loop-ends.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { SinkOutput } from '../../src/operators/task/sink-output.ts';

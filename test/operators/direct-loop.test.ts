@@ -3,7 +3,7 @@ import { noRecord } from '../../src/index.ts';
 import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
 import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
-import type { LoopHead, LoopTail } from '../../src/operators/fused/loop-ends.ts';
+import type { LoopHead, LoopTail } from '../../src/partitions/loop-ends.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { SinkOutput } from '../../src/operators/task/sink-output.ts';

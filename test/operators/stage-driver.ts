@@ -1,5 +1,5 @@
 import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
-import type { LoopEnds } from '../../src/operators/fused/loop-ends.ts';
+import type { LoopEnds } from '../../src/partitions/loop-ends.ts';
 import type { OperatorStage, StageContext } from '../../src/operators/operator-stage.ts';
 import type { RuntimeContext } from '../../src/operators/runtime-context.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';

@@ -5,7 +5,7 @@ import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { type RecordRejections, skipped } from '../rejected/rejections.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
-import { type LoopTail, noRecord, type SinkTail, type WriterTail } from './loop-ends.ts';
+import { type LoopTail, noRecord, type SinkTail, type WriterTail } from '../../partitions/loop-ends.ts';
 import type { SegmentTrace } from './segment.ts';
 
 type Fn = (...given: unknown[]) => unknown;
@@ -16,60 +16,34 @@ export function closureLoop(
   accumulators: readonly Accumulators[],
   options: LoopOptions = {},
 ): Loops {
-  const { freezesRecords = false, rejections, firstOperator = 0, ends } = options;
-  let out: unknown[] = [];
-  let origins: number[] | undefined;
-  let trace: SegmentTrace | undefined;
-  const at: Place = { operator: 0, index: 0, put: 0, value: undefined, isBusy: false };
+  const { freezesRecords = false, ends } = options;
+  const at: Place = { operator: 0, index: 0, put: 0, value: undefined, isBusy: false, out: [], trace: undefined };
   const tail = tailOf(operators, options);
-  let folds = accumulators.length;
-  const collect = (record: unknown): void => {
-    out.push(record);
-    origins?.push(at.index);
-  };
-  let next = tail === undefined ? collect : putting(tail, operators.length, at, freezesRecords);
-  for (const [index, operator] of [...operators.entries()].reverse()) {
-    const then = freezesRecords && index < operators.length - 1 ? freezing(next) : next;
-    const enter = (): void => {
-      at.operator = index;
-    };
-    const reject: Reject | undefined =
-      operator.errors && ((error, record) => trace?.reject(index, at.index, error, record));
-    if (operator.kind === 'aggregate') {
-      const cells = accumulators[--folds] as Accumulators;
-      next = reject
-        ? rejectingFold(operator, cells, { enter, next: then, reject })
-        : foldStep(operator, cells, enter, then);
-    } else next = step(rejectingCall(operator, reject), enter, then);
-    if (rejections?.countsRecords(firstOperator + index) === true) {
-      next = counting(rejections, firstOperator + index, next);
-    }
-  }
-  const handle = next;
-  const running = (target: unknown[], given: SegmentTrace, work: () => void): void => {
-    [out, origins, trace] = [target, given.origins, given];
-    [at.index, at.put, at.isBusy] = [0, 0, false];
+  const last = tail === undefined ? collecting(at) : putting(tail, operators.length, at, freezesRecords);
+  const handle = stepsOf(operators, accumulators, options, { at, last });
+  const running = (out: unknown[], trace: SegmentTrace, work: () => void): void => {
+    Object.assign(at, { out, trace, index: 0, put: 0, isBusy: false });
     try {
       work();
-      given.passed(at.index, at.put);
+      trace.passed(at.index, at.put);
     } catch (error) {
-      given.passed(at.operator < 0 ? at.index : at.index + 1, at.put);
-      given.failedAt(at.operator, at.index, at.value);
+      trace.passed(at.operator < 0 ? at.index : at.index + 1, at.put);
+      trace.failedAt(at.operator, at.index, at.value);
       throw error;
     }
   };
   const head = ends?.head;
   return {
     usesTail: tail !== undefined,
-    run: (records, target, given) => {
-      running(target, given, () => {
+    run: (records, out, trace) => {
+      running(out, trace, () => {
         for (; at.index < records.length; at.index++) handle(records[at.index]);
       });
     },
     pull:
       head &&
-      ((first, count, target, given) => {
-        running(target, given, () => {
+      ((first, count, out, trace) => {
+        running(out, trace, () => {
           at.operator = -1;
           for (let record = first === noRecord ? head.next() : first; record !== noRecord; ) {
             at.value = record;
@@ -84,14 +58,55 @@ export function closureLoop(
   };
 }
 
-/** Where the loop is: its operator and input record, what it has put to its tail, and what it would blame. */
+/** Where the loop is: its operator and input record, and what it would blame. And where its results go. */
 interface Place {
   operator: number;
   index: number;
+  /** Number of results that it has put to its tail. */
   put: number;
   value: unknown;
   /** Whether the tail has to wait, so that further results are held. */
   isBusy: boolean;
+  out: unknown[];
+  trace: SegmentTrace | undefined;
+}
+
+function collecting(at: Place): Handle {
+  return (record) => {
+    at.out.push(record);
+    at.trace?.origins?.push(at.index);
+  };
+}
+
+type Handle = (record: unknown) => void;
+
+/** The first step, which calls the next, and so on to `last`. */
+function stepsOf(
+  operators: readonly LoopOperator[],
+  accumulators: readonly Accumulators[],
+  { freezesRecords = false, rejections, firstOperator = 0 }: LoopOptions,
+  { at, last }: { readonly at: Place; readonly last: Handle },
+): Handle {
+  let folds = accumulators.length;
+  let next = last;
+  for (const [index, operator] of [...operators.entries()].reverse()) {
+    const then = freezesRecords && index < operators.length - 1 ? freezing(next) : next;
+    const enter = (): void => {
+      at.operator = index;
+    };
+    const reject: Reject | undefined =
+      operator.errors && ((error, record) => at.trace?.reject(index, at.index, error, record));
+    if (operator.kind === 'aggregate') {
+      const cells = accumulators[--folds] as Accumulators;
+      next = reject
+        ? rejectingFold(operator, cells, { enter, next: then, reject })
+        : foldStep(operator, cells, enter, then);
+    } else next = step(rejectingCall(operator, reject), enter, then);
+    if (rejections?.countsRecords(firstOperator + index) === true) {
+      next = counting(rejections, firstOperator + index, next);
+    }
+  }
+  return next;
 }
 
 /** Puts results to a tail. */

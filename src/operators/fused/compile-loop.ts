@@ -5,7 +5,7 @@ import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from 
 import { skipped } from '../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
-import { type LoopTail, noRecord } from './loop-ends.ts';
+import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
 
 /**
  * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so

@@ -3,7 +3,7 @@ import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
 import type { LoopOptions } from './loop.ts';
-import { type LoopTail, noRecord } from './loop-ends.ts';
+import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
 import { KeyedState } from './keyed-state.ts';
 import { LoopSegment } from './loop-segment.ts';
 import { Lineage } from '../lineage.ts';

@@ -6,8 +6,8 @@ import { skipped } from '../rejected/rejections.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
-import type { Accumulators, Loop, LoopOperator, LoopOptions, PullingLoop } from './loop.ts';
-import { pairsOf, type Segment } from './segment.ts';
+import type { Accumulators, LoopOperator, LoopOptions } from './loop.ts';
+import { type Loop, pairsOf, type PullingLoop, type Segment } from './segment.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
 export class LoopSegment implements Segment {

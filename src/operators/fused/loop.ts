@@ -1,17 +1,10 @@
-import type { Batch } from '../../partitions/stream-element.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
-import type { LoopEnds, LoopTail } from './loop-ends.ts';
-import type { SegmentTrace } from './segment.ts';
+import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
+import type { Loop, PullingLoop } from './segment.ts';
 
 /** An operator that needs only the record, so it can be a step of a loop. */
 export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter' | 'flatMap' | 'aggregate' }>;
-
-/** Runs a batch through a stretch of operators and appends the results. On failure it sets the position in `trace`. */
-export type Loop = (records: Batch, out: unknown[], trace: SegmentTrace) => void;
-
-/** The same for at most `count` records that it takes itself, of which `first` is taken already unless it is `noRecord`. */
-export type PullingLoop = (first: unknown, count: number, out: unknown[], trace: SegmentTrace) => void;
 
 /**
  * Accumulators by key, in the order in which the keys appeared. Each is in a cell that is changed in place, because a

@@ -1,6 +1,5 @@
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { SegmentState } from '../state/stage-state.ts';
-import type { PullingLoop } from './loop.ts';
 
 /** The trace of one run of a segment, for error places and for the origins of results. */
 export interface SegmentTrace {
@@ -22,9 +21,17 @@ export interface SegmentTrace {
   readonly origins: number[] | undefined;
 }
 
+/** Runs a batch through a stretch of operators and appends the results. On failure it sets the position in `trace`. */
+export type Loop = (records: Batch, out: unknown[], trace: SegmentTrace) => void;
+
+/**
+ * The same for at most `count` records that it takes itself, of which `first` is taken already unless it is `noRecord`.
+ */
+export type PullingLoop = (first: unknown, count: number, out: unknown[], trace: SegmentTrace) => void;
+
 /** A stretch of the chain; `drain` emits what it holds back until the input has ended. */
 export interface Segment {
-  run(records: Batch, out: unknown[], trace: SegmentTrace): void;
+  readonly run: Loop;
   /** The same for at most `count` records that it takes itself, if it can. */
   readonly pull?: PullingLoop | undefined;
   /** Whether its results are put to the tail of the loop, not into `out`. */

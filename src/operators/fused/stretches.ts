@@ -1,6 +1,6 @@
 import type { OperatorDescription } from '../operator-description.ts';
 import { type LoopOperator, tailOf } from './loop.ts';
-import type { LoopEnds } from './loop-ends.ts';
+import type { LoopEnds } from '../../partitions/loop-ends.ts';
 
 /** An operator that returns synchronously. */
 export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;

@@ -1,5 +1,5 @@
 import type { ResultRoom } from '../pace.ts';
-import type { LoopTail } from './loop-ends.ts';
+import type { LoopTail } from '../../partitions/loop-ends.ts';
 
 /** The end of a task as the room for results. */
 export class TailRoom implements ResultRoom {

@@ -22,7 +22,7 @@ import { refuseState } from '../state/state-snapshot.ts';
 import type { InputState, OutputState, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
-import type { LoopEnds } from '../fused/loop-ends.ts';
+import type { LoopEnds } from '../../partitions/loop-ends.ts';
 import { InputGate } from './input-gate.ts';
 import { type ChannelSelection, RecordWriter } from './record-writer.ts';
 import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';

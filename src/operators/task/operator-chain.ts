@@ -5,7 +5,7 @@ import type { CallCounts } from '../answers/answer-memory.ts';
 import { AsyncMapStage } from '../calls/async-map-stage.ts';
 import { FusedChain } from '../fused/fused-chain.ts';
 import type { SynchronousOperator } from '../fused/stretches.ts';
-import type { LoopEnds } from '../fused/loop-ends.ts';
+import type { LoopEnds } from '../../partitions/loop-ends.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { PipeStage } from '../pipe-stage.ts';

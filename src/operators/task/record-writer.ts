@@ -4,7 +4,7 @@ import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
-import type { LoopTail, WriterTail } from '../fused/loop-ends.ts';
+import type { LoopTail, WriterTail } from '../../partitions/loop-ends.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 

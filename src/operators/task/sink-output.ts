@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, type Returned } from '../../user-code.ts';
-import type { SinkTail } from '../fused/loop-ends.ts';
+import type { SinkTail } from '../../partitions/loop-ends.ts';
 import type { SinkWriter } from '../sink.ts';
 import { type Absence, absent, refuseState } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';

@@ -8,7 +8,7 @@ import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import { elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
-import { type LoopHead, noRecord } from '../fused/loop-ends.ts';
+import { type LoopHead, noRecord } from '../../partitions/loop-ends.ts';
 import type { SourceReader } from '../source.ts';
 import { absent, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { SourceState } from '../state/task-state.ts';

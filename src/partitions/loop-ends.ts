@@ -1,5 +1,3 @@
-import type { OutputBlame } from '../../partitions/task-io.ts';
-
 /** The answer of a reader that has no record at hand: it has to wait, or has reached its end. */
 export const noRecord: unique symbol = Symbol('noRecord');
 
@@ -15,8 +13,8 @@ interface TailOutput {
   readonly isWritable: boolean;
   /** Total number of batches that it has handed on. */
   readonly batchesHanded: number;
-  /** What it was working on when a loop failed at its end, beside the record; undefined for the last part of the task. */
-  readonly keyOwner?: OutputBlame['uid'];
+  /** uid of the operator whose key function it calls; undefined if there is none. */
+  readonly keyOwner?: string | undefined;
   /** A loop has ended, in which it put `count` results. */
   notePut(count: number): void;
 }
