@@ -1,0 +1,22 @@
+import { type AnsweredHistoryReport, answeredHistory } from './answered-history.ts';
+
+describe('300 drawn runs that remember their answers, each through power losses and killed processes', () => {
+  const reports: AnsweredHistoryReport[] = [];
+  const sumOf = (of: (report: AnsweredHistoryReport) => number): number =>
+    reports.reduce((sum, report) => sum + of(report), 0);
+
+  it('AS1, AS2: no answer that was written before a kill, or synced before a power loss, is paid again', async () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const report = await answeredHistory(seed);
+      expect(report.problems.map((problem) => `seed ${seed}: ${problem}`)).toEqual([]);
+      reports.push(report);
+    }
+  });
+
+  it('answers were lost, and most were not', () => {
+    expect(sumOf(({ runs }) => runs)).toBeGreaterThan(800);
+    const again = sumOf(({ again: paidAgain }) => paidAgain);
+    expect(again).toBeGreaterThan(500);
+    expect(sumOf(({ calls }) => calls)).toBeGreaterThan(3 * again);
+  });
+});
