@@ -125,18 +125,18 @@ export class AnswerFiles {
 
   /** Whether a call was in flight when its process died, or at the end of its run; true once per call. */
   takeLost(hash: Uint8Array): boolean {
-    const number = this.#unanswered.segmentOf(hash);
-    if (number === undefined) return false;
-    const segment = this.#segments[number];
-    // A file that was removed grew no more.
-    if (segment !== undefined && !this.isFinished(segment)) return false;
-    this.#unanswered.ended(hash);
-    return true;
+    const lost = this.#unanswered.segmentsOf(hash).filter((number) => {
+      const segment = this.#segments[number];
+      // A file that was removed grew no more.
+      return segment === undefined || this.isFinished(segment);
+    });
+    for (const number of lost) this.#unanswered.ended(hash, number);
+    return lost.length > 0;
   }
 
   /** The calls of some files that never ended. */
   unansweredIn(segments: readonly AnswerSegment[]): Uint8Array[] {
-    return segments.flatMap(({ name }) => [...this.#unanswered.of(this.#numberByName.get(name) as number)]);
+    return [...this.#unanswered.of(new Set(segments.map(({ name }) => this.#numberByName.get(name) as number)))];
   }
 
   /** Notes in which file such a call is named now. */
@@ -172,12 +172,12 @@ export class AnswerFiles {
     if (item.kind !== 'answer') {
       for (const hash of item.hashes) {
         if (item.kind === 'begun') this.#unanswered.begun(hash, number);
-        else this.#unanswered.ended(hash);
+        else this.#unanswered.ended(hash, number);
       }
       return;
     }
     const { head, offset, payload } = item;
-    this.#unanswered.ended(head.hash);
+    this.#unanswered.answered(head.hash);
     if (this.#options.isExpired(segment.originOf(head), head.atMs)) return;
     this.set(head.hash, { segment: number, offset, length: payload.length });
   }

@@ -277,6 +277,26 @@ describe('AS5: calls in flight when a process died', () => {
     }
   });
 
+  it('are counted although another run makes the same call meanwhile: one that goes on, fails, or dies too', async () => {
+    const rig = new StoreRig();
+    rig.alive.add(3);
+    const [dying, other] = [await rig.open({ pid: 2 }), await rig.open({ pid: 3 })];
+    const asked = ['hang', 'fail'];
+    const memory = rig.memory(dying, { fn: () => new Promise(() => {}) });
+    for (const record of asked) {
+      memory.ask(memory.identify(record), record, 0, { begun: () => {}, answered: () => {}, settled: () => {} });
+    }
+    await rig.pass();
+    expect(await ask(rig, other, asked)).toEqual([]);
+    await rig.pass(50);
+    rig.alive.delete(2);
+    const next = await rig.open();
+    expect(await ask(rig, next, asked)).toEqual(asked);
+    await rig.environment.drive(next.close());
+    rig.alive.delete(3);
+    expect(await ask(rig, await rig.open(), ['hang'])).toEqual(['hang']);
+  });
+
   it('are known to the run after the next, also when files are written anew', async () => {
     const rig = new StoreRig();
     for (let run = 0; run < 12; run++) {
