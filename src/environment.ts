@@ -97,3 +97,6 @@ export function systemEnvironment(overrides: EnvironmentOverrides = {}): Environ
     ...givenOf(overrides),
   };
 }
+
+/** Whether this process runs the engine's charts by XState's interpreter: with `KINTSUGI_CHARTS=interpreted`. */
+export const interpretsCharts = process.env['KINTSUGI_CHARTS'] === 'interpreted';

@@ -92,6 +92,7 @@ export {
 } from './machines/strategies/restart-backoff-machine.ts';
 
 // Statecharts, to be drawn and walked
+export { compiled } from './machines/compiled/compiled.ts';
 export { executionMachine } from './machines/execution/execution-machine.ts';
 export { failoverMachine } from './machines/failover/failover-machine.ts';
 export { jobMasterMachine } from './machines/job-master/job-master-machine.ts';

@@ -12,7 +12,6 @@ import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
 import type { RunId } from '../ids.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
-import { makeDirectory } from '../partitions/claims/make-directory.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { ReleasedResultPartition } from '../partitions/reproduced/released-result-partition.ts';
 import { partitionFaultPoints, type ResultPartition } from '../partitions/result-partition.ts';
@@ -215,7 +214,7 @@ export class LocalResults {
 function assertFree(directory: string): void {
   let isThere: boolean;
   try {
-    makeDirectory(dirname(directory));
+    mkdirSync(dirname(directory), { recursive: true });
     isThere = lstatSync(directory, { throwIfNoEntry: false }) !== undefined;
     // Report a name that is too long, or a read-only disk, before the job runs.
     if (!isThere) {

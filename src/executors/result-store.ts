@@ -7,6 +7,7 @@ import type { Clock } from '../environment.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { ExecutionVertexId, PartitionId, ResultPartitionId } from '../ids.ts';
+import { engineChart } from '../machines/engine-chart.ts';
 import {
   type PartitionEvent,
   type PartitionExecutor,
@@ -35,7 +36,7 @@ export interface FailedRegistration {
   readonly cause: Error;
 }
 
-const machine = partitionMachine.provide({ actors: { storage: storageActor } });
+const machine = engineChart(partitionMachine.provide({ actors: { storage: storageActor } }));
 
 /**
  * The results of one executor, and the orders in which its tasks read their channels. It routes messages to results;

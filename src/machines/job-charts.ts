@@ -1,4 +1,5 @@
 import type { delayActor } from '../actors/delay-actor.ts';
+import { engineChart } from './engine-chart.ts';
 import { executionActions } from './execution/execution-actions.ts';
 import { executionMachine } from './execution/execution-machine.ts';
 import { failoverActions } from './failover/failover-actions.ts';
@@ -17,9 +18,9 @@ export interface JobActors {
 /** Makes the charts of jobs. Once per process is enough: their actions ask for the services of their job. */
 export function jobCharts({ delay }: JobActors): JobCharts {
   return {
-    master: jobMasterMachine.provide({ actions: masterActions }),
-    region: regionMachine.provide({ actors: { delay }, actions: regionActions }),
-    execution: executionMachine.provide({ actions: executionActions }),
-    failover: failoverMachine.provide({ actors: { delay }, actions: failoverActions }),
+    master: engineChart(jobMasterMachine.provide({ actions: masterActions })),
+    region: engineChart(regionMachine.provide({ actors: { delay }, actions: regionActions })),
+    execution: engineChart(executionMachine.provide({ actions: executionActions })),
+    failover: engineChart(failoverMachine.provide({ actors: { delay }, actions: failoverActions })),
   };
 }

@@ -67,6 +67,18 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
+  // The compiled form of a chart knows XState alone, nothing of ours.
+  machines: {
+    '.': ['compiled', 'execution', 'failover', 'job-master', 'region'],
+    compiled: [],
+    execution: ['.', 'job-master'],
+    failover: ['.', 'job-master', 'strategies'],
+    'job-master': ['.', 'execution', 'failover', 'region', 'task-executor'],
+    partition: ['.'],
+    region: ['.', 'execution'],
+    strategies: ['.'],
+    'task-executor': ['.', 'execution'],
+  },
   run: { '.': ['folds', 'identity', 'durable'], folds: [], identity: ['.'], durable: ['.', 'folds', 'identity'] },
   api: { '.': ['explain'], explain: ['.'] },
   cli: { '.': ['commands', 'progress'], commands: ['.', 'progress'], progress: ['.'] },

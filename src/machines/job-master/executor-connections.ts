@@ -16,6 +16,7 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import type { JobLedger } from './job-ledger.ts';
+import { engineChart } from '../engine-chart.ts';
 import type { JobMasterActorRef } from './job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
@@ -43,7 +44,7 @@ interface Connection {
 type Reply = ReplyTo<ExecutorToMasterMessage>;
 
 /** One for all runs, because XState recomputes a machine each time implementations are provided. */
-const executorMachine = taskExecutorMachine.provide({
+const executorMachine = engineChart(taskExecutorMachine).provide({
   actions: {
     recordState: () => {},
     failTasks: enqueueActions(({ context: { executor, attempts, why }, enqueue }) => {

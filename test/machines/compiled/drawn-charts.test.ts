@@ -1,0 +1,20 @@
+import fc from 'fast-check';
+import { whyInterpreted } from '../../../src/machines/compiled/why-interpreted.ts';
+import { bothStories } from './actor-story.ts';
+import { drawnCase } from './drawn-chart.ts';
+
+it('CF1: a drawn chart behaves as its interpreted form does, whatever happens to it', async () => {
+  let lines = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.gen(), async (g) => {
+      const { make, steps } = drawnCase(g);
+      expect(whyInterpreted(make(() => {}))).toBeUndefined();
+      const [interpreted, compiledForm] = await bothStories(make, { steps });
+      lines += interpreted.length;
+      expect(compiledForm).toEqual(interpreted);
+    }),
+    // Making a failing case smaller takes minutes. Without the second option it does.
+    { numRuns: Number(process.env['DRAWN_CHARTS'] ?? 200), endOnFailure: true },
+  );
+  expect(lines).toBeGreaterThan(3_000);
+});
