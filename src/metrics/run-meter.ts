@@ -8,6 +8,11 @@ import { RegionLabels } from './region-labels.ts';
 import type { Series } from './series.ts';
 import { WorkMeter } from './work-meter.ts';
 
+const stateIndex = Object.fromEntries(executionStates.map((state, index) => [state, index])) as Record<
+  ExecutionState,
+  number
+>;
+
 /** What a run adds to the metrics of its job: a fold over its events, and what is asked of it when they are read. */
 export class RunMeter {
   readonly #inside: RunInside;
@@ -16,9 +21,10 @@ export class RunMeter {
   readonly #hasTaskLabel: boolean;
   readonly #work: WorkMeter;
   readonly #regions: RegionLabels;
-  /** By index of the job vertex: its tasks by state. */
-  readonly #tasks: readonly Map<ExecutionState, number>[];
-  readonly #stateByTask = new Map<number, ExecutionState>();
+  /** By index of the job vertex and of the state: tasks in it. */
+  readonly #tasks: Int32Array;
+  /** By task: the index of its state + 1, or 0. */
+  readonly #stateByTask: Uint8Array;
   /** The classes of causes of failures that are not decided. */
   readonly #causes = new Map<FailoverId, string>();
   #status: string;
@@ -32,7 +38,8 @@ export class RunMeter {
     this.#work = new WorkMeter(inside.shape.graph, job, totals);
     this.#regions = new RegionLabels(inside.shape);
     const { graph } = inside.shape;
-    this.#tasks = graph.jobGraph.vertices.map(() => new Map<ExecutionState, number>());
+    this.#tasks = new Int32Array(graph.jobGraph.vertices.length * executionStates.length);
+    this.#stateByTask = new Uint8Array(graph.vertexCount);
     for (let task = 0; task < graph.vertexCount; task++) {
       const { state } = inside.taskOf(task as ExecutionVertexId);
       if (state !== undefined) this.#enter(task, state);
@@ -68,19 +75,20 @@ export class RunMeter {
 
   /** Adds what is true now to `gauges`, and what running tasks have done since to the totals. O(running tasks) */
   read(gauges: Series): void {
-    this.#work.moved(this.#inside.moving());
+    this.#work.read(this.#inside.moving());
     const job = this.#job;
     gauges.add('kintsugi_runs', [job, this.#status], 1);
-    for (const [index, counts] of this.#tasks.entries()) {
-      const vertex = this.#work.vertexLabel(index);
-      for (const state of executionStates) gauges.add('kintsugi_tasks', [job, vertex, state], counts.get(state) ?? 0);
+    for (const [at, count] of this.#tasks.entries()) {
+      const state = at % executionStates.length;
+      const vertex = this.#work.vertexLabel((at - state) / executionStates.length);
+      gauges.add('kintsugi_tasks', [job, vertex, executionStates[state] as ExecutionState], count);
     }
     this.#readStorage(gauges);
   }
 
   /** The run is over. */
   end(): void {
-    this.#work.moved(this.#inside.moving());
+    this.#work.read(this.#inside.moving());
   }
 
   #readStorage(gauges: Series): void {
@@ -129,12 +137,16 @@ export class RunMeter {
   }
 
   #enter(task: number, state: ExecutionState): void {
-    const counts = this.#tasks[this.#inside.shape.graph.jobVertexIndexOf(task as ExecutionVertexId)];
-    if (counts === undefined) return;
-    const before = this.#stateByTask.get(task);
-    if (before !== undefined) counts.set(before, (counts.get(before) ?? 0) - 1);
-    this.#stateByTask.set(task, state);
-    counts.set(state, (counts.get(state) ?? 0) + 1);
+    const first = this.#inside.shape.graph.jobVertexIndexOf(task as ExecutionVertexId) * executionStates.length;
+    const before = this.#stateByTask[task] ?? 0;
+    const after = stateIndex[state];
+    if (before > 0) this.#change(first + before - 1, -1);
+    this.#change(first + after, 1);
+    this.#stateByTask[task] = after + 1;
+  }
+
+  #change(at: number, by: number): void {
+    this.#tasks[at] = (this.#tasks[at] ?? 0) + by;
   }
 
   #count(metric: Parameters<Series['add']>[0], labels: readonly string[], by = 1): void {

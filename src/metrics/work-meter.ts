@@ -9,7 +9,10 @@ import type { MetricName } from './metric-definitions.ts';
 
 const nothing: MovingCounts = { recordsIn: 0, recordsOut: 0, waitedMs: 0 };
 
-/** Counts the work of the tasks of a run: what an attempt has done beyond what was counted before. */
+/**
+ * Counts the work of the tasks of a run: what an attempt has done beyond what was counted before. An event costs a few
+ * additions; series with labels are made when they are read.
+ */
 export class WorkMeter {
   readonly #graph: ExecutionGraph;
   readonly #job: string;
@@ -18,6 +21,11 @@ export class WorkMeter {
   readonly #counted = new Map<number, MovingCounts>();
   /** What the latest attempts rejected that have ended and not yet finished. */
   readonly #rejected = new Map<number, readonly RejectedRecords[]>();
+  /** What is not in the totals yet, by index of the job vertex, and whether there is anything. */
+  readonly #recordsIn: Float64Array;
+  readonly #recordsOut: Float64Array;
+  readonly #waitedMs: Float64Array;
+  readonly #hasWorked: Uint8Array;
   /** By index of the job vertex. */
   readonly #vertexLabels: readonly string[];
   readonly #exchangeLabels: readonly (readonly (readonly string[])[])[];
@@ -27,6 +35,10 @@ export class WorkMeter {
     this.#job = job;
     this.#totals = totals;
     const { vertices, edges } = graph.jobGraph;
+    this.#recordsIn = new Float64Array(vertices.length);
+    this.#recordsOut = new Float64Array(vertices.length);
+    this.#waitedMs = new Float64Array(vertices.length);
+    this.#hasWorked = new Uint8Array(vertices.length);
     this.#vertexLabels = vertices.map(({ id }) => totals.labelOf('vertex', id));
     this.#exchangeLabels = vertices.map((_, index) =>
       graph.edgesOutOf(index).flatMap((edge) => {
@@ -41,16 +53,18 @@ export class WorkMeter {
     return this.#vertexLabels[vertex] as string;
   }
 
-  /** What running attempts have done so far. */
-  moved(moving: ReturnType<RunInside['moving']>): void {
+  /** Adds to the totals what was done so far, by running attempts too. */
+  read(moving: ReturnType<RunInside['moving']>): void {
     for (const [task, counts] of moving) {
-      this.#advance(task, counts);
+      this.#advance(task, counts.recordsIn, counts.recordsOut, counts.waitedMs);
       this.#counted.set(task, counts);
     }
+    for (let vertex = 0; vertex < this.#hasWorked.length; vertex++)
+      if (this.#hasWorked[vertex] === 1) this.#total(vertex);
   }
 
-  ended({ vertex: task, calls, rejected, ...counts }: Extract<JobEvent, { type: 'task.ended' }>): void {
-    this.#advance(task, counts);
+  ended({ vertex: task, calls, rejected, recordsIn, recordsOut }: Extract<JobEvent, { type: 'task.ended' }>): void {
+    this.#advance(task, recordsIn, recordsOut);
     this.#counted.delete(task);
     if (calls !== undefined) {
       this.#add('kintsugi_calls_total', ['made'], calls.made);
@@ -70,22 +84,39 @@ export class WorkMeter {
     this.#rejected.delete(task);
   }
 
-  /** @param counts of an attempt that has ended without the time that it waited */
-  #advance(task: number, counts: Omit<MovingCounts, 'waitedMs'> & { readonly waitedMs?: number }): void {
+  /** @param waitedMs unknown of an attempt that has ended */
+  #advance(task: number, recordsIn: number, recordsOut: number, waitedMs?: number): void {
     const vertex = this.#graph.jobVertexIndexOf(task as ExecutionVertexId);
-    const label = this.vertexLabel(vertex);
     let before = this.#counted.get(task) ?? nothing;
     // The end of the counted attempt was not told: its executor was lost.
-    if (counts.recordsIn < before.recordsIn || counts.recordsOut < before.recordsOut) before = nothing;
-    const out = counts.recordsOut - before.recordsOut;
-    this.#add('kintsugi_records_in_total', [label], counts.recordsIn - before.recordsIn);
+    if (recordsIn < before.recordsIn || recordsOut < before.recordsOut) before = nothing;
+    increase(this.#recordsIn, vertex, recordsIn - before.recordsIn);
+    increase(this.#recordsOut, vertex, recordsOut - before.recordsOut);
+    if (waitedMs !== undefined) increase(this.#waitedMs, vertex, Math.max(0, waitedMs - before.waitedMs));
+    this.#hasWorked[vertex] = 1;
+  }
+
+  /** Moves what a job vertex has done to the totals. */
+  #total(vertex: number): void {
+    const label = this.vertexLabel(vertex);
+    const out = take(this.#recordsOut, vertex);
+    this.#add('kintsugi_records_in_total', [label], take(this.#recordsIn, vertex));
     this.#add('kintsugi_records_out_total', [label], out);
     for (const labels of this.#exchangeLabels[vertex] ?? []) this.#add('kintsugi_exchange_records_total', labels, out);
-    const { waitedMs = before.waitedMs } = counts;
-    this.#add('kintsugi_back_pressure_seconds_total', [label], Math.max(0, waitedMs - before.waitedMs) / 1_000);
+    this.#add('kintsugi_back_pressure_seconds_total', [label], take(this.#waitedMs, vertex) / 1_000);
   }
 
   #add(metric: MetricName, labels: readonly string[], value: number): void {
     this.#totals.counters.add(metric, [this.#job, ...labels], value);
   }
+}
+
+function increase(counts: Float64Array, at: number, by: number): void {
+  counts[at] = (counts[at] ?? 0) + by;
+}
+
+function take(counts: Float64Array, at: number): number {
+  const count = counts[at] ?? 0;
+  counts[at] = 0;
+  return count;
 }
