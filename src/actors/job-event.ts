@@ -117,6 +117,8 @@ export type JobEvent =
       /** Where in the task it failed, if known. */
       readonly place?: FailurePlace | undefined;
       readonly classification: 'recoverable' | 'unrecoverable' | 'partition-lost' | 'determinism-broken';
+      /** The results that it blames, which are lost: `map[2]→sums`; absent if none. Their producers restart too. */
+      readonly lostPartitions?: readonly string[];
       readonly labels: Readonly<Record<string, string>>;
     }
   | {

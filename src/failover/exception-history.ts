@@ -9,6 +9,8 @@ export interface ExceptionEntry {
   /** Where in the task it failed, if known. */
   readonly place?: FailurePlace | undefined;
   readonly cause: Error;
+  /** The lost results that it blames: `map[2]→sums`; absent if none. */
+  readonly lostPartitions?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
 import type { Logger } from '../environment.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { UserSubscriber } from '../operators/user-subscriber.ts';
 import { callAndForget } from '../user-code.ts';
 
@@ -79,18 +80,27 @@ class WatchedObservable<Item> extends Observable<Item> {
         ? observerOrNext
         : { ...(observerOrNext && { next: observerOrNext }), ...(error && { error }), ...(complete && { complete }) };
     const listening = new Subscription();
-    const call = (listen: () => unknown): void => {
+    const fail = (cause: Error): void => {
       if (hasFailed) return;
-      callAndForget(listen, (cause) => {
-        if (hasFailed) return;
-        hasFailed = true;
-        listening.unsubscribe();
-        this.#failed(cause);
-      });
+      hasFailed = true;
+      listening.unsubscribe();
+      this.#failed(cause);
+    };
+    const call = (listen: () => unknown): void => {
+      if (!hasFailed) callAndForget(listen, fail);
     };
     let hasFailed = false;
     const heard = super.subscribe({
-      next: (value) => call(() => observer.next?.(value)),
+      // For each event: without a closure, unless the listener is asynchronous.
+      next: (value) => {
+        if (hasFailed) return;
+        try {
+          const returned: unknown = observer.next?.(value);
+          if (returned !== undefined) callAndForget(() => returned, fail);
+        } catch (thrown) {
+          fail(toError(thrown));
+        }
+      },
       error: (cause: unknown) =>
         call(() => {
           if (observer.error === undefined) throw cause;

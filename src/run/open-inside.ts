@@ -11,6 +11,7 @@ import type { JobMasterActorRef } from '../machines/job-master/job-master-machin
 import { regionGroups } from '../machines/region/region-setup.ts';
 import { shownState } from '../machines/state-tap.ts';
 import type { JobShape } from './folds/job-shape.ts';
+import type { RunFolds } from './folds/run-folds.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { JobRun } from './job-run.ts';
 import type { Observers } from './observers.ts';
@@ -30,6 +31,7 @@ interface InsideParts {
   readonly connections: ExecutorConnections;
   readonly executors: LocalExecutors;
   readonly observers: Observers;
+  readonly folds: Pick<RunFolds, 'latest'>;
 }
 
 /** For the composition root: lets watchers see inside a run, which pays nothing until one does. */
@@ -47,6 +49,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     failoverRule: options.failoverRule,
     recovery: ledger,
     events$: run.eventsFor(inspector),
+    pastEvents: () => parts.folds.latest.value(),
     inspect: (observer) => actors.inspect(observers.guard<InspectionEvent>(inspector, observer)),
     watch: (watcher) => actors.watch(watcher),
     actors: () => withChildren(actorsOf(parts)),

@@ -49,6 +49,8 @@ export interface RunInside {
    * `observer.failed` and not called again.
    */
   readonly events$: Observable<JobEvent>;
+  /** What happened before and is kept: the events of executors and of the latest failovers. */
+  pastEvents(): readonly JobEvent[];
   /**
    * Observes XState's inspection events of the actors of this process, which form one system, until the returned
    * function is called. Costs as much as `inspect` of `job.run`. An observer that throws is reported once.

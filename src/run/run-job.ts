@@ -106,7 +106,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...failureHandlingOf(options),
   });
-  openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers });
+  openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds });
   run.start(master);
   return run;
 }

@@ -106,6 +106,21 @@ describe('a recording', () => {
     ).toEqual(Object.values(receipt.movedByVertex).map(({ recordsOut }) => recordsOut));
   });
 
+  it('that begins after failures has the latest of them, their decisions and receipts, and the executors', async () => {
+    const { environment, run, until } = startedRun();
+    await until(({ type }) => type === 'failover.completed');
+    const recording = recordRun(run);
+    const { failovers, executors } = pictureOf([...recording.opening()]);
+    const [first] = failovers.all;
+    expect(first).toMatchObject({ failure: { task: 'numbers[1]' }, decided: { delayMs: 700 } });
+    expect(first?.completedMs).toBeGreaterThan(0);
+    expect([...executors.keys()]).toEqual(['local-0']);
+    await environment.drive(run.result);
+    expect([...pictureOf([...recording.opening()]).failovers.all].map((failover) => failover.receipt)).toEqual(
+      run.receipt().failovers,
+    );
+  });
+
   it('of a run that is over says so', async () => {
     const { run, environment } = startedRun();
     await environment.drive(run.result);

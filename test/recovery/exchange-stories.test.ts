@@ -427,5 +427,10 @@ describe('damaged bytes in a file', () => {
     });
     expect(end.attempts['numbers']).toBe(2);
     expect(result()).toEqual(expected);
+    // The failure and its receipt name what it blames.
+    const { partition } = lost as { readonly partition: string };
+    const blamed = end.events.flatMap((event) => (event.type === 'task.failed' ? [event.lostPartitions] : []));
+    expect(blamed).toContainEqual([partition]);
+    expect(end.receipt.failovers.map(({ lostPartitions }) => lostPartitions)).toEqual(blamed);
   });
 });

@@ -1,46 +1,31 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import { toPlainError } from '../../plain-error.ts';
 import type { TextSink } from '../command-io.ts';
-import { RunProgress } from './run-progress.ts';
-import { repeat, type RunView, type ViewedRun } from './run-view.ts';
+import { PeriodicView, type ViewedRun } from './run-view.ts';
 
 const progressMs = 1_000;
 
 /** For machines: a JSON object per line. */
-export class JsonView implements RunView {
-  readonly #viewed: ViewedRun;
-  readonly #sink: TextSink;
-  readonly #progress: RunProgress;
-  readonly #stop: () => void;
-
+export class JsonView extends PeriodicView {
   constructor(viewed: ViewedRun, sink: TextSink) {
-    this.#viewed = viewed;
-    this.#sink = sink;
-    this.#progress = new RunProgress(viewed.vertices);
-    this.#stop = repeat(viewed.clock, progressMs, () => this.#report());
+    super(viewed, sink, progressMs);
   }
 
-  next(event: JobEvent): void {
-    this.#progress.next(event);
-    this.#sink.write(jsonLine({ type: 'event', event }));
+  override next(event: JobEvent): void {
+    this.progress.next(event);
+    this.sink.write(jsonLine({ type: 'event', event }));
   }
 
-  note(text: string): void {
-    this.#sink.write(jsonLine({ type: 'note', text }));
+  override note(text: string): void {
+    this.sink.write(jsonLine({ type: 'note', text }));
   }
 
-  end(): void {
-    this.#stop();
-  }
-
-  #report(): void {
-    const { run, clock } = this.#viewed;
+  protected override report(): void {
+    const { run, clock } = this.viewed;
     const atMs = clock.now();
-    this.#progress.sample(run.receipt(), atMs);
-    const vertices = this.#progress
-      .rows()
-      .map(({ states, ...row }) => ({ ...row, states: Object.fromEntries(states) }));
-    this.#sink.write(jsonLine({ type: 'progress', atMs, status: run.status, vertices }));
+    this.progress.sample(run.receipt(), atMs);
+    const vertices = this.progress.rows().map(({ states, ...row }) => ({ ...row, states: Object.fromEntries(states) }));
+    this.sink.write(jsonLine({ type: 'progress', atMs, status: run.status, vertices }));
   }
 }
 

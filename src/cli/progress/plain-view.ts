@@ -2,8 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { JobStatus } from '../../actors/protocol/states.ts';
 import type { TextSink } from '../command-io.ts';
 import { clockTime, grouped } from './progress-table.ts';
-import { RunProgress } from './run-progress.ts';
-import { messagesOf, repeat, type RunView, type ViewedRun } from './run-view.ts';
+import { messagesOf, PeriodicView, type ViewedRun } from './run-view.ts';
 import { printable } from './text-width.ts';
 
 const progressMs = 10_000;
@@ -12,38 +11,26 @@ const progressMs = 10_000;
 const toldStatuses: readonly JobStatus[] = ['running', 'canceling', 'canceled', 'failing', 'failed', 'finished'];
 
 /** Lines for a log: what happens, and now and then how far the job is. */
-export class PlainView implements RunView {
-  readonly #viewed: ViewedRun;
-  readonly #sink: TextSink;
-  readonly #progress: RunProgress;
-  readonly #stop: () => void;
-
+export class PlainView extends PeriodicView {
   constructor(viewed: ViewedRun, sink: TextSink) {
-    this.#viewed = viewed;
-    this.#sink = sink;
-    this.#progress = new RunProgress(viewed.vertices);
-    this.#stop = repeat(viewed.clock, progressMs, () => this.#report());
+    super(viewed, sink, progressMs);
   }
 
-  next(event: JobEvent): void {
-    this.#progress.next(event);
+  override next(event: JobEvent): void {
+    this.progress.next(event);
     if (event.type === 'job.statusChanged' && !toldStatuses.includes(event.status)) return;
-    for (const [, message] of messagesOf(this.#viewed.run.job, event)) this.note(message);
+    for (const [, message] of messagesOf(this.viewed.run.job, event)) this.note(message);
   }
 
-  note(text: string): void {
-    this.#sink.write(`[${clockTime(this.#viewed.run.receipt().durationMs)}] ${printable(text)}\n`);
+  override note(text: string): void {
+    this.sink.write(`[${clockTime(this.viewed.run.receipt().durationMs)}] ${printable(text)}\n`);
   }
 
-  end(): void {
-    this.#stop();
-  }
-
-  #report(): void {
-    const { run, clock } = this.#viewed;
+  protected override report(): void {
+    const { run, clock } = this.viewed;
     if (run.status !== 'running') return;
-    this.#progress.sample(run.receipt(), clock.now());
-    for (const { vertex, tasks, states, recordsIn, perSecond } of this.#progress.rows()) {
+    this.progress.sample(run.receipt(), clock.now());
+    for (const { vertex, tasks, states, recordsIn, perSecond } of this.progress.rows()) {
       const finished = states.get('finished') ?? 0;
       if (finished === tasks || recordsIn === 0) continue;
       this.note(`${vertex}: ${finished}/${tasks} finished, ${grouped(recordsIn)} records, ${grouped(perSecond)}/s`);

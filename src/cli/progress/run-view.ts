@@ -2,6 +2,8 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { Clock, Logger } from '../../environment.ts';
 import { logEvent } from '../../run/folds/log-event.ts';
 import type { JobRun } from '../../run/job-run.ts';
+import type { TextSink } from '../command-io.ts';
+import { RunProgress } from './run-progress.ts';
 
 /** A run, and what its views need of it. */
 export interface ViewedRun {
@@ -19,6 +21,31 @@ export interface RunView {
   makeRoom?(text: string): void;
   /** The run is over: stops the view, which leaves what is for good. */
   end(): void;
+}
+
+/** Shows how far a run is now and then. */
+export abstract class PeriodicView implements RunView {
+  protected readonly viewed: ViewedRun;
+  protected readonly sink: TextSink;
+  protected readonly progress: RunProgress;
+  readonly #stop: () => void;
+
+  constructor(viewed: ViewedRun, sink: TextSink, everyMs: number) {
+    this.viewed = viewed;
+    this.sink = sink;
+    this.progress = new RunProgress(viewed.vertices);
+    this.#stop = repeat(viewed.clock, everyMs, () => this.report());
+  }
+
+  abstract next(event: JobEvent): void;
+  abstract note(text: string): void;
+
+  end(): void {
+    this.#stop();
+  }
+
+  /** Shows how far it is now. */
+  protected abstract report(): void;
 }
 
 /** The log lines of an event, for people: level and message. */

@@ -82,7 +82,7 @@ export class LiveRecording {
       emit,
       encode: (value, path) => encodeValue(value, path, { redact, limits: traceLimits }),
     });
-    const picture = presentPicture(run, inside, this.run);
+    const picture = presentPicture(run, inside, this.run, { redact });
     if (picture !== undefined) this.#push(picture);
     inside.events$.subscribe({
       next: (event) => {

@@ -3,14 +3,21 @@ import type { ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { RunInside } from '../../run/run-inside.ts';
 import type { AttemptColumns, PictureLine, RunLine } from '../recording/recording-line.ts';
+import type { PlainValueOptions } from '../recording/plain-value.ts';
 import { RunPicture } from '../recording/run-picture.ts';
+import { recordedEvent } from './recorded-event.ts';
 
 /**
- * The picture of a run whose recording begins when it is under way: the present state of each task and region. Of what
- * happened before, the times are not known: they are given as the beginning of the recording. undefined if the run has
- * not begun.
+ * The picture of a run whose recording begins when it is under way: the present state of each task and region, its
+ * executors, and its latest failovers with their receipts. When tasks entered their states is not known: the beginning of
+ * the recording is given. undefined if the run has not begun.
  */
-export function presentPicture(run: JobRun, inside: RunInside, line: RunLine): PictureLine | undefined {
+export function presentPicture(
+  run: JobRun,
+  inside: RunInside,
+  line: RunLine,
+  options: PlainValueOptions,
+): PictureLine | undefined {
   if (inside.taskOf(0 as ExecutionVertexId).state === undefined) return undefined;
   const { graph, regions } = inside.shape;
   const attempts = presentAttempts(inside, graph.vertexCount, line.atMs);
@@ -18,8 +25,25 @@ export function presentPicture(run: JobRun, inside: RunInside, line: RunLine): P
     { length: regions.count },
     (_, region) => inside.regionStateOf(region as RegionId) ?? null,
   );
-  const picture = { ...new RunPicture(line).toPlain(), status: run.status, regionStates, attempts };
+  const past = pastPicture(run, inside, line, options);
+  const picture = { ...past, status: run.status, regionStates, attempts };
   return { type: 'picture', atMs: line.atMs, picture };
+}
+
+/** What the events amount to that were kept. */
+function pastPicture(
+  run: JobRun,
+  inside: RunInside,
+  line: RunLine,
+  options: PlainValueOptions,
+): ReturnType<RunPicture['toPlain']> {
+  const past = new RunPicture(line);
+  for (const event of inside.pastEvents()) past.next({ type: 'event', event: recordedEvent(event, options) });
+  const plain = past.toPlain();
+  // What a restart cost depends on what had begun then, which these events do not say.
+  const receipts = new Map(run.receipt().failovers.map((receipt) => [receipt.failover, receipt]));
+  const failovers = plain.failovers.map((one) => ({ ...one, receipt: receipts.get(one.failover) ?? one.receipt }));
+  return { ...plain, failovers };
 }
 
 function presentAttempts(inside: RunInside, taskCount: number, atMs: number): AttemptColumns {

@@ -55,6 +55,9 @@ export class FailureRecords {
       place: failure.place,
       cause,
       classification: verdict.kind,
+      ...(lostPartitions.length > 0 && {
+        lostPartitions: lostPartitions.map((partition) => nameOfResult(this.#services, partition)),
+      }),
       labels: this.#labels(failure),
     });
   }

@@ -119,11 +119,13 @@ function isReadAgain(group: number, restarting: ReadonlySet<RegionId>, { shape, 
   return false;
 }
 
-function opened({ failover, task, cause }: Extract<Costing, { type: 'task.failed' }>): FailoverReceipt {
+function opened(failed: Extract<Costing, { type: 'task.failed' }>): FailoverReceipt {
+  const { failover, task, cause, lostPartitions } = failed;
   return Object.freeze({
     failover,
     task,
     cause: `${cause.name}: ${cause.message}`,
+    ...(lostPartitions !== undefined && { lostPartitions }),
     why: undefined,
     regionsRestarted: 0,
     tasksRestarted: 0,

@@ -28,7 +28,8 @@ export class FailureHistory implements EventFold<readonly RootExceptionEntry[]> 
     const failure = this.#undecided.get(failover);
     if (failure === undefined) return;
     this.#undecided.delete(failover);
-    const { atMs, task, place, cause, labels } = failure;
-    this.#history.add({ atMs, task, place, cause, labels }, isRoot);
+    const { atMs, task, place, cause, lostPartitions, labels } = failure;
+    const blamed = lostPartitions !== undefined && { lostPartitions };
+    this.#history.add({ atMs, task, place, cause, ...blamed, labels }, isRoot);
   }
 }

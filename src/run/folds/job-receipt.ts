@@ -7,6 +7,8 @@ export interface FailoverReceipt {
   /** The failed task, `map[2]`; undefined for a failure of the job as a whole. */
   readonly task: string | undefined;
   readonly cause: string;
+  /** The lost results that the failure blames: `map[2]→sums`; absent if none. */
+  readonly lostPartitions?: readonly string[];
   /** The strategy's reason, or why more restarted than it asked for. */
   readonly why: string | undefined;
   readonly regionsRestarted: number;

@@ -23,10 +23,14 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     about: { earlier, taskCount, results: reused.length, rerun },
   }),
   'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
-  'task.failed': ({ task, cause, place, failover, attempt, classification, labels }, job) => ({
+  'task.failed': ({ task, cause, place, failover, attempt, classification, lostPartitions, labels }, job) => ({
     level: 'warn',
     message: `${task ?? `Job "${job}"`} failed: ${cause.message}${inWords(place)}`,
-    about: { failover, attempt, classification, cause, place, ...labels },
+    about: {
+      ...{ failover, attempt, classification, cause, place },
+      ...(lostPartitions !== undefined && { lostPartitions }),
+      ...labels,
+    },
   }),
   'task.ended': ({ task, recordsOut, isCurtailed }) =>
     isCurtailed

@@ -2,6 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import { FailureHistory } from './failure-history.ts';
 import type { JobShape } from './job-shape.ts';
 import { SnapshotFold } from './job-snapshot.ts';
+import { LatestEvents } from './latest-events.ts';
 import { ReceiptBook } from './receipt-book.ts';
 
 /** The folds behind the handle of a run. */
@@ -9,6 +10,7 @@ export interface RunFolds {
   readonly snapshot: SnapshotFold;
   readonly receipt: ReceiptBook;
   readonly failures: FailureHistory;
+  readonly latest: LatestEvents;
 }
 
 /** The folds of a new run. */
@@ -17,12 +19,14 @@ export function runFolds(shape: JobShape, { exceptionHistorySize }: { exceptionH
     snapshot: new SnapshotFold(shape),
     receipt: new ReceiptBook(shape),
     failures: new FailureHistory(exceptionHistorySize),
+    latest: new LatestEvents(),
   };
 }
 
 /** Hands an event to each of the folds. */
-export function foldEvent({ snapshot, receipt, failures }: RunFolds, event: JobEvent): void {
+export function foldEvent({ snapshot, receipt, failures, latest }: RunFolds, event: JobEvent): void {
   snapshot.next(event);
   receipt.next(event);
   failures.next(event);
+  latest.next(event);
 }

@@ -7,8 +7,9 @@ export interface GatedJob {
   release(): void;
 }
 
+/** @param delayMs the backoff before a restart */
 //  numbers ──reliable──▶ sums ──memory──▶ best
-export function runGatedJob(name: string): GatedJob {
+export function runGatedJob(name: string, delayMs = 200): GatedJob {
   let release!: () => void;
   const released = new Promise<void>((resolve) => (release = resolve));
   const job = Job.create(name, { parallelism: 3 });
@@ -26,6 +27,6 @@ export function runGatedJob(name: string): GatedJob {
     .keyBy(() => 0, { exchange: 'memory' })
     .reduce((a, b) => Math.max(a, b), { uid: 'best' })
     .sink('result', collect<number>());
-  const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 5, delayMs: 200 }) });
+  const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 5, delayMs }) });
   return { run, release };
 }

@@ -2,6 +2,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
+import { filter, firstValueFrom } from 'rxjs';
+import type { JobEvent } from '../../../src/index.ts';
+import { insideOf } from '../../../src/run/run-inside.ts';
 import { chromiumPath, startChromium } from '../../support/chromium.ts';
 import { builtPage } from './built-page.ts';
 import { type GatedJob, runGatedJob } from './gated-job.ts';
@@ -66,12 +69,14 @@ describeInBrowser('the page in Chromium', () => {
     job = runGatedJob('gold');
     served = await servePage(directory, job.run);
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+    page.setDefaultTimeout(10_000);
     watched = new Watched(page);
   });
   afterEach(async () => {
     await page.close();
     job.release();
-    await job.run.result;
+    // A test may have canceled it.
+    await job.run.result.catch(() => undefined);
     await served.close();
   });
 
@@ -110,6 +115,105 @@ describeInBrowser('the page in Chromium', () => {
     expect(await page.locator('.progress').innerText()).toContain('9 of 9 tasks finished');
     expect([...watched.hosts]).toEqual(['127.0.0.1']);
     expect(watched.complaints).toEqual([]);
+  });
+
+  describe('steers the run', () => {
+    /** Another job than the usual one, with a backoff of its own. */
+    const withBackoff = async (delayMs: number): Promise<void> => {
+      job.release();
+      await Promise.all([job.run.result, served.close()]);
+      job = runGatedJob('gold', delayMs);
+      served = await servePage(directory, job.run);
+    };
+    const happens = (matches: (event: JobEvent) => boolean): Promise<JobEvent> =>
+      firstValueFrom(job.run.events$.pipe(filter(matches)));
+    const open = async (): Promise<void> => {
+      await page.goto(served.url);
+      await page.getByRole('button', { name: /^sums ×3 3 running/ }).click();
+      await page.getByLabel('subtask').fill('1');
+    };
+    const breaks = async (label: string): Promise<void> => {
+      await page.getByRole('button', { name: 'Break it…' }).click();
+      await page.getByRole('button', { name: label }).click();
+    };
+    const says = (text: string) => page.locator('.notice-bar', { hasText: text }).waitFor();
+
+    it('cancels it', async () => {
+      await open();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByRole('button', { name: 'Cancel the job' }).click();
+      await page.locator('.status-canceled').waitFor();
+      expect(job.run.status).toBe('canceled');
+    });
+
+    it('restarts a region', async () => {
+      await open();
+      const decided = happens(({ type }) => type === 'failover.decided');
+      await page.getByRole('button', { name: 'Restart region' }).click();
+      await page.getByRole('button', { name: 'Restart', exact: true }).click();
+      expect(await decided).toMatchObject({ regions: expect.arrayContaining([4]) as number[] });
+    });
+
+    it('skips a backoff', async () => {
+      await withBackoff(600_000);
+      await open();
+      const restarted = happens(
+        (event) =>
+          event.type === 'task.stateChanged' &&
+          event.task === 'sums[1]' &&
+          event.attempt === 1 &&
+          event.state === 'running',
+      );
+      await page.getByRole('button', { name: 'Break it: fail' }).click();
+      await page.getByRole('button', { name: 'Fail the task' }).click();
+      await page.getByRole('button', { name: 'Skip the backoff' }).click();
+      expect(await restarted).toBeDefined();
+      // The regions behind it still wait.
+      await job.run.cancel();
+    });
+
+    it('loses a result', async () => {
+      await open();
+      const lost = happens(({ type }) => type === 'partition.lost');
+      await tab('Results');
+      await page.getByRole('button', { name: 'Lose it' }).first().click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Lose it' }).click();
+      expect(await lost).toMatchObject({ partition: 'numbers[0]→sums' });
+      await page.locator('.state-lost').first().waitFor();
+    });
+
+    it('slows a consumer, and lets it go', async () => {
+      const slowed = jest.spyOn(insideOf(job.run).controls, 'slowConsumer');
+      await open();
+      await breaks('Slow the task');
+      await says('The task is slowed down');
+      await breaks('Full speed again');
+      await says('The task runs at full speed');
+      expect(slowed.mock.calls).toEqual([
+        [4, 20],
+        [4, 0],
+      ]);
+    });
+
+    it('loses an executor', async () => {
+      await open();
+      const lost = happens(({ type }) => type === 'executor.lost');
+      await breaks('Lose the executor');
+      expect(await lost).toMatchObject({ executor: 'local-0' });
+    });
+
+    it('fills the disk, and frees it', async () => {
+      await withBackoff(3_000);
+      await open();
+      const failed = happens(({ type }) => type === 'task.failed');
+      await breaks('Fill the disk');
+      await says('The disk is full');
+      job.release();
+      expect(await failed).toMatchObject({ cause: { message: expect.stringMatching(/no space/) as string } });
+      await breaks('Free the disk');
+      await page.locator('.status-finished').waitFor();
+      expect(job.run.status).toBe('finished');
+    });
   });
 
   it('goes through the time of a recording, from the server and from a file', async () => {

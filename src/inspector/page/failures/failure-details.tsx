@@ -28,6 +28,7 @@ export function FailureDetails({ picture, failure }: { picture: RunPicture; fail
             <dd>{placeText(event.place)}</dd>
           </>
         )}
+        {event.lostPartitions && <Fact name="Lost results" value={firstOf(event.lostPartitions)} />}
         {Object.entries(event.labels).map(([label, value]) => (
           <Fact key={label} name={label} value={value} />
         ))}
@@ -50,6 +51,14 @@ function placeText(place: NonNullable<RecordedFailover['failure']['place']>): st
   const { operator, record } = place as { operator?: string; record?: { position?: string; picture?: string } };
   const parts = [operator && `operator "${operator}"`, record?.position && `at ${record.position}`];
   return [...parts, record?.picture && `record ${record.picture}`].filter(Boolean).join(', ');
+}
+
+/** Names that are listed. */
+const mostNames = 6;
+
+function firstOf(names: readonly string[]): string {
+  const more = names.length - mostNames;
+  return names.slice(0, mostNames).join(', ') + (more > 0 ? ` and ${formatCount(more)} more` : '');
 }
 
 function Fact({ name, value }: { name: string; value: string }) {

@@ -1,7 +1,7 @@
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { formatBytes, formatShort } from '../shell/format.ts';
 import type { Point } from './graph-layout.ts';
-import { storageOfEdge, type VertexRecords } from './vertex-records.ts';
+import { byReference, isByReference, storageOfEdge, type VertexRecords } from './vertex-records.ts';
 
 interface EdgeLabelProps {
   readonly picture: RunPicture;
@@ -26,7 +26,9 @@ export function EdgeLabel({ picture, edge, at, reused, records }: EdgeLabelProps
       {reused === undefined ? (
         <span class="muted">
           {written !== undefined && `${formatShort(written)} rec`}
-          {use !== undefined && ` · ${formatBytes(use.memoryBytes + use.diskBytes)}`}
+          {isByReference(picture, edge)
+            ? ` · ${byReference}`
+            : use !== undefined && ` · ${formatBytes(use.memoryBytes + use.diskBytes)}`}
         </span>
       ) : (
         <span>re-used: {reused === 1 ? '1 result' : `${reused} results`}</span>

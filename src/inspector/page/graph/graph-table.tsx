@@ -7,7 +7,7 @@ import { recordsOf } from './edge-label.tsx';
 import type { GraphModel } from './graph-model.ts';
 import type { RestartPreview } from './restart-preview.ts';
 import { restartsIn } from './restart-preview.ts';
-import { recordsByVertex, storageOfEdge } from './vertex-records.ts';
+import { byReference, isByReference, recordsByVertex, storageOfEdge } from './vertex-records.ts';
 
 interface GraphTableProps {
   readonly picture: RunPicture;
@@ -88,7 +88,8 @@ function EdgeTable({ picture, preview }: Pick<GraphTableProps, 'picture' | 'prev
         {
           title: 'In memory',
           isNumber: true,
-          cell: (edge) => formatBytes(storageOfEdge(picture, edge)?.memoryBytes ?? 0),
+          cell: (edge) =>
+            isByReference(picture, edge) ? byReference : formatBytes(storageOfEdge(picture, edge)?.memoryBytes ?? 0),
         },
         { title: 'On disk', isNumber: true, cell: (edge) => formatBytes(storageOfEdge(picture, edge)?.diskBytes ?? 0) },
         ...(preview === undefined

@@ -39,3 +39,10 @@ export function storageOfEdge({ samples, shape }: RunPicture, edge: number): Sto
     (use) => use.source === source && use.target === target && use.exchange === exchange?.name,
   );
 }
+
+/** What the memory of an exchange says whose records pass from task to task as they are: there are no bytes to count. */
+export const byReference = 'by reference';
+
+export function isByReference({ run }: RunPicture, edge: number): boolean {
+  return run.edges[edge]?.exchange === 'pipelined';
+}

@@ -2,7 +2,7 @@ import type { Signal } from '@preact/signals';
 import { ResultStates, type ResultState } from '../../recording/result-states.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { formatBytes, formatCount, formatDuration } from '../shell/format.ts';
-import { storageOfEdge } from '../graph/vertex-records.ts';
+import { byReference, isByReference, storageOfEdge } from '../graph/vertex-records.ts';
 
 interface ExchangeCardsProps {
   readonly picture: RunPicture;
@@ -64,14 +64,15 @@ export function ExchangeCards({ picture, shown }: ExchangeCardsProps) {
 
 function HeldCells({ picture, edge }: { picture: RunPicture; edge: number }) {
   const use = storageOfEdge(picture, edge);
-  if (use === undefined) {
+  const isPassed = isByReference(picture, edge);
+  if (use === undefined || isPassed) {
     return (
       <>
         <td class="number muted">–</td>
+        <td class="number muted">{isPassed ? byReference : '–'}</td>
         <td class="number muted">–</td>
         <td class="number muted">–</td>
-        <td class="number muted">–</td>
-        <td class="muted">nothing is held</td>
+        <td class="muted">{isPassed ? 'read while it is written' : 'nothing is held'}</td>
       </>
     );
   }
