@@ -2,7 +2,7 @@ import '../examples/production.ts';
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';
-import { publish } from './published/figures.ts';
+import { fallenBehind, publish, readFigures } from './published/figures.ts';
 
 const usage = `Measures the cost of the engine, beside baselines in the same run.
 
@@ -10,6 +10,7 @@ const usage = `Measures the cost of the engine, beside baselines in the same run
   --effort N     N times as many rounds (default 1; 0.2 for a quick look)
   --json         prints the rows as JSON instead of a table
   --publish      writes the figures into the tables of the README and of docs/performance.md
+  --check        fails if a published ratio has fallen by more than a tenth
   --list         lists the names
 `;
 
@@ -20,6 +21,7 @@ const { values: options, positionals } = parseArgs({
     effort: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     publish: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -60,6 +62,7 @@ for (const bench of chosen) {
   process.stderr.write(`${bench.name} …\n`);
   rows.push(...(await bench.run({ effort })));
 }
+const fallen = options.check ? fallenBehind(rows, readFigures()) : [];
 if (options.publish) publish(rows);
 if (options.json) {
   console.log(
@@ -72,3 +75,5 @@ if (options.json) {
 } else {
   console.log(formatTable(rows));
 }
+for (const line of fallen) console.error(line);
+process.exitCode = fallen.length > 0 ? 1 : 0;

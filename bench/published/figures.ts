@@ -36,6 +36,20 @@ export function publish(rows: readonly BenchRow[]): void {
   }
 }
 
+/** What fell behind: ratios of published lines that are more than a tenth below their published figure. */
+export function fallenBehind(
+  rows: readonly BenchRow[],
+  figures: Figures,
+  lines: readonly PublishedLine[] = publishedLines,
+): string[] {
+  const ratios = new Set(lines.filter(({ shown }) => shown === 'times as fast').flatMap((line) => line.rows));
+  return rows.flatMap(({ name, value }) => {
+    const published = figures[name]?.value;
+    if (!ratios.has(name) || published === undefined || value >= 0.9 * published) return [];
+    return [`${name}: ${value.toPrecision(2)}×, published are ${published.toPrecision(2)}×`];
+  });
+}
+
 /** The page with another table between the comments. @throws Error if it lacks the comments */
 export function withTable(page: string, table: string): string {
   const [before, rest] = page.split(`${opening}\n`);

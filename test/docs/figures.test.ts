@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pages, readFigures, tableOf, withTable } from '../../bench/published/figures.ts';
+import { fallenBehind, pages, readFigures, tableOf, withTable } from '../../bench/published/figures.ts';
 import { publishedLines } from '../../bench/published/lines.ts';
 
 const root = join(__dirname, '..', '..');
@@ -40,5 +40,17 @@ describe('published figures', () => {
     const line = { what: 'it', rows: ['row'], shown: 'ms' as const };
     expect(() => tableOf([line], {})).toThrow('There is no figure called "row"');
     expect(() => withTable('a page', 'a table')).toThrow('The page has no');
+  });
+
+  it.each<[what: string, value: number, shown: 'times as fast' | 'ms', fallen: readonly string[]]>([
+    ['a tenth below the published ratio', 0.73, 'times as fast', []],
+    ['further below', 0.71, 'times as fast', ['row: 0.71×, published are 0.80×']],
+    ['above', 1.2, 'times as fast', []],
+    ['no ratio, which depends on the machine', 0.1, 'ms', []],
+  ])('are checked against new measurements: %s', (_, value, shown, fallen) => {
+    const row = { name: 'row', ours: 1, unit: 'ms', spread: [0, 0] as const, value };
+    const line = { what: 'it', rows: ['row'], shown };
+    expect(fallenBehind([row], { row: { ...row, value: 0.8 } }, [line])).toEqual(fallen);
+    expect(fallenBehind([row], {}, [line])).toEqual([]);
   });
 });

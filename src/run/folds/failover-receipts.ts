@@ -13,10 +13,14 @@ export interface FailoverContext {
   readonly hasBegun: (task: number) => boolean;
 }
 
-/** The cost of each failover of a run, in the order in which they began. */
+/** How many failovers a receipt lists. */
+const listed = 1_000;
+
+/** The cost of the latest failovers of a run, in the order in which they began, and the number of all. */
 export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
   readonly #context: FailoverContext;
   readonly #receipts = new Map<FailoverId, FailoverReceipt>();
+  #count = 0;
 
   constructor(context: FailoverContext) {
     this.#context = context;
@@ -24,8 +28,21 @@ export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
 
   next(event: JobEvent): void {
     if (!isAboutFailover(event)) return;
-    const receipt = receiptAfter(this.#receipts.get(event.failover), event, this.#context);
-    if (receipt !== undefined) this.#receipts.set(event.failover, receipt);
+    const known = this.#receipts.get(event.failover);
+    const receipt = receiptAfter(known, event, this.#context);
+    if (receipt === undefined) return;
+    this.#receipts.set(event.failover, receipt);
+    if (known === undefined) this.#count++;
+    if (this.#receipts.size <= listed) return;
+    for (const oldest of this.#receipts.keys()) {
+      this.#receipts.delete(oldest);
+      return;
+    }
+  }
+
+  /** The number of all failovers, including those that are no longer listed. */
+  get count(): number {
+    return this.#count;
   }
 
   value(): readonly FailoverReceipt[] {

@@ -86,6 +86,9 @@ export interface JobReceipt {
    * between two attempts, except in the output of sinks without a rollback.
    */
   readonly reopenedSources: readonly { readonly source: string; readonly attempts: number; readonly records: number }[];
+  /** The number of all failures. */
+  readonly failures: number;
+  /** The latest failures, at most 1 000. */
   readonly failovers: readonly FailoverReceipt[];
   /** What this run took over from an earlier one; undefined if it began from the start. */
   readonly resumed: ResumedReceipt | undefined;
@@ -137,13 +140,18 @@ function rejectedBy({ operator, skipped, deadLetters }: RejectedRecords): string
   ];
 }
 
-/** A receipt as text: failures and their cost, tasks that ended early, sources that lost records. */
+/** How many failures the text of a receipt describes. */
+const mostDescribed = 100;
+
+/** A receipt as text: the latest failures and their cost, tasks that ended early, sources that lost records. */
 export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
-  const { tasks, records, failovers } = receipt;
+  const { tasks, records, failures } = receipt;
+  const failovers = receipt.failovers.slice(-mostDescribed);
   const lines = [
-    `${receipt.job}: ${counted(tasks.total, 'task')} in ${Math.round(receipt.durationMs)} ms, ${counted(failovers.length, 'failure')}`,
+    `${receipt.job}: ${counted(tasks.total, 'task')} in ${Math.round(receipt.durationMs)} ms, ${counted(failures, 'failure')}`,
   ];
   if (receipt.resumed !== undefined) lines.push(...describeResumed(receipt.resumed, tasks.total));
+  if (failures > failovers.length) lines.push(`  the latest ${failovers.length} failures:`);
   for (const failover of failovers) {
     const recovery =
       failover.recoveryMs === undefined ? 'not recovered' : `${failover.recoveryMs.toFixed(1)} ms to running`;

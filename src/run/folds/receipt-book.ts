@@ -65,6 +65,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       ...(calls && { calls }),
       rejected: this.#tally.rejected(),
       reopenedSources: this.#tally.reopenedSources(),
+      failures: this.#failovers.count,
       failovers: this.#failovers.value(),
       resumed: this.#resumed,
     };

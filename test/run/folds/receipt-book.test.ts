@@ -100,6 +100,21 @@ describe('the cost of a failover', () => {
   const reads = { partitionsReused: 2, recordsReused: 20, bytesReused: 200 };
   const readsNothing = { partitionsReused: 0, recordsReused: 0, bytesReused: 0 };
 
+  it('is listed for the latest 1 000 failures, and described for 100; all are counted', () => {
+    const events = Array.from({ length: 2_500 }, (__, at) => [failed(at + 1, 'b[0]'), decided(at + 1, [2])]).flat();
+    // The first is listed no more when it completes.
+    const receipt = receiptOf([...events, completed(1, 5), completed(2_500, 5)]);
+    expect(receipt.failures).toBe(2_500);
+    expect(receipt.failovers.map(({ failover }) => failover)).toEqual(
+      Array.from({ length: 1_000 }, (__, at) => at + 1_501),
+    );
+    expect(receipt.failovers.filter(({ recoveryMs }) => recoveryMs !== undefined)).toHaveLength(1);
+    const lines = receipt.toString().split('\n');
+    expect(lines[0]).toMatch(/2500 failures$/);
+    expect(lines[1]).toBe('  the latest 100 failures:');
+    expect(lines.filter((line) => line.includes(' failed ('))).toHaveLength(100);
+  });
+
   it.each<[string, readonly JobEvent[], Partial<FailoverReceipt>]>([
     ['of which only the failure is known', [failed(1, 'b[0]')], { task: 'b[0]', cause: 'TypeError: no. 1' }],
     ['of a job that failed as a whole', [failed(1, undefined)], { task: undefined }],
