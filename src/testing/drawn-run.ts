@@ -6,6 +6,7 @@ import { JobValidationError } from '../errors/usage-errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import type { RegionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
@@ -67,9 +68,10 @@ export function drawShape(
 ): DrawnShape {
   const shape = random.fork('shape');
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
-  const parallelism = fittingParallelism(job, mode, shape.integer(1, maxParallelism));
+  const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
+  const { parallelism } = plan;
   const executors = shape.integer(1, 2);
-  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksThatRunTogether(job, mode, parallelism);
+  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksThatRunTogether(plan);
   return {
     seed: random.seed,
     mode,
@@ -132,28 +134,34 @@ export function drawFaults(
   });
 }
 
-/** The drawn parallelism, unless it conflicts with operators that set their own. */
-function fittingParallelism({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): number {
+/** The plan with the drawn parallelism, unless it conflicts with operators that set their own. */
+function fittingPlan({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): FittingPlan {
+  const planned = (fitting: number): FittingPlan => ({
+    parallelism: fitting,
+    jobGraph: planJob({ name, steps, mode, parallelism: fitting }).jobGraph,
+  });
   try {
-    planJob({ name, steps, mode, parallelism: drawn });
-    return drawn;
+    return planned(drawn);
   } catch (error) {
-    if (error instanceof JobValidationError) return parallelism;
+    if (error instanceof JobValidationError) return planned(parallelism);
     throw error;
   }
+}
+
+interface FittingPlan extends Pick<JobPlan, 'jobGraph'> {
+  readonly parallelism: number;
 }
 
 /**
  * Number of tasks in the largest region; of all tasks if producers would wait for their consumers when memory is full.
  */
-function tasksThatRunTogether({ name, steps }: JobDefinition, mode: JobMode, parallelism: number): number {
-  const { jobGraph } = planJob({ name, steps, mode, parallelism });
+function tasksThatRunTogether({ jobGraph }: FittingPlan): number {
   const graph = new ExecutionGraph(jobGraph);
   if (jobGraph.edges.some(({ exchange }) => exchange.name === 'memory')) return graph.vertexCount;
   const regions = pipelinedRegions(graph);
   let most = 0;
-  for (let region = 0; region < regions.count; region++) {
-    most = Math.max(most, [...regions.verticesOf(region as never)].length);
+  for (let region = 0 as RegionId; region < regions.count; region++) {
+    most = Math.max(most, regions.verticesOf(region).length);
   }
   return most;
 }

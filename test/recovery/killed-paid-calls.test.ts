@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundledCode } from '../support/bundled-script.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'kintsugi-killed-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -9,31 +10,35 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const count = 300;
 const concurrency = 8;
 
-/** A run that notes each call when it begins and when it is answered; with `killAfter` it kills itself after so many. */
-function script(killAfter: number): string {
-  return `
-    import { appendFileSync } from 'node:fs';
-    import { collect, Job, range } from ${JSON.stringify(join(__dirname, '../../src/index.ts'))};
-    const note = (line) => appendFileSync('ledger', line + '\\n');
-    const job = Job.create('paid');
-    const out = collect();
-    let begun = 0;
-    job.source('numbers', range(0, ${count}))
-      .mapAsync(async (n) => {
-        note('begun ' + n);
-        if (++begun === ${killAfter}) process.kill(process.pid, 'SIGKILL');
-        await new Promise((resolve) => setTimeout(resolve, 2 + n % 5));
-        note('answered ' + n);
-        return n * 2;
-      }, { uid: 'paid', concurrency: ${concurrency}, version: 1, remember: { directory: 'answers' } })
-      .sink('out', out);
-    const { receipt } = await job.run().result;
-    console.log(JSON.stringify({ calls: receipt.calls, sum: out.records.reduce((a, b) => a + b, 0) }));`;
-}
+/** A run that notes each call when it begins and when it is answered; told so, it kills itself after so many. */
+const code = `
+  import { appendFileSync } from 'node:fs';
+  import { collect, Job, range } from 'kintsugi';
+  const killAfter = Number(process.argv[2]);
+  const note = (line) => appendFileSync('ledger', line + '\\n');
+  const job = Job.create('paid');
+  const out = collect();
+  let begun = 0;
+  job.source('numbers', range(0, ${count}))
+    .mapAsync(async (n) => {
+      note('begun ' + n);
+      if (++begun === killAfter) process.kill(process.pid, 'SIGKILL');
+      await new Promise((resolve) => setTimeout(resolve, 2 + n % 5));
+      note('answered ' + n);
+      return n * 2;
+    }, { uid: 'paid', concurrency: ${concurrency}, version: 1, remember: { directory: 'answers' } })
+    .sink('out', out);
+  const { receipt } = await job.run().result;
+  console.log(JSON.stringify({ calls: receipt.calls, sum: out.records.reduce((a, b) => a + b, 0) }));`;
+
+let script: string;
+
+beforeAll(async () => {
+  script = await bundledCode(code, root);
+});
 
 function run(killAfter: number): Promise<{ signal: string | null; printed: string }> {
-  const flags = ['--import', require.resolve('tsx'), '--input-type=module', '--eval'];
-  const child = spawn(process.execPath, [...flags, script(killAfter)], { cwd: root, timeout: 60_000 });
+  const child = spawn(process.execPath, [script, `${killAfter}`], { cwd: root, timeout: 60_000 });
   let printed = '';
   child.stdout.on('data', (text) => (printed += String(text)));
   child.stderr.on('data', (text) => (printed += String(text)));

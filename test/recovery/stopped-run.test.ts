@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundledCode } from '../support/bundled-script.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'kintsugi-stopped-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -9,36 +10,40 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const count = 120;
 const concurrency = 8;
 
-/** A run that a signal of the system ends; it notes each call. With `stopAfter` it sends itself the signal after so many. */
-function script(signal: string, stopAfter: number): string {
-  return `
-    import { appendFileSync } from 'node:fs';
-    import { Job, range, toJsonLinesFile } from ${JSON.stringify(join(__dirname, '../../src/index.ts'))};
-    const note = (line) => appendFileSync('${signal}.ledger', line + '\\n');
-    const stop = new AbortController();
-    process.once('${signal}', () => stop.abort(new Error('${signal}')));
-    let begun = 0;
-    const job = Job.create('paid');
-    job.source('numbers', range(0, ${count}))
-      .mapAsync(async (n, { signal }) => {
-        note('begun ' + n);
-        if (++begun === ${stopAfter}) process.kill(process.pid, '${signal}');
-        await new Promise((resolve) => setTimeout(resolve, 20 + n % 5));
-        note(signal.aborted ? 'aborted ' + n : 'answered ' + n);
-        return n * 2;
-      }, { uid: 'paid', concurrency: ${concurrency}, version: 1 })
-      .sink('out', toJsonLinesFile('${signal}.jsonl'));
-    try {
-      const { receipt } = await job.run({ stateDirectory: '${signal}.state', signal: stop.signal }).result;
-      console.log(JSON.stringify({ calls: receipt.calls }));
-    } catch (error) {
-      console.log(JSON.stringify({ code: error.code, reason: error.cause?.message }));
-    }`;
-}
+/** A run that a signal of the system ends; it notes each call. Told so, it sends itself the signal after so many. */
+const code = `
+  import { appendFileSync } from 'node:fs';
+  import { Job, range, toJsonLinesFile } from 'kintsugi';
+  const [signalName, stopAfter] = process.argv.slice(2);
+  const note = (line) => appendFileSync(signalName + '.ledger', line + '\\n');
+  const stop = new AbortController();
+  process.once(signalName, () => stop.abort(new Error(signalName)));
+  let begun = 0;
+  const job = Job.create('paid');
+  job.source('numbers', range(0, ${count}))
+    .mapAsync(async (n, { signal }) => {
+      note('begun ' + n);
+      if (++begun === Number(stopAfter)) process.kill(process.pid, signalName);
+      await new Promise((resolve) => setTimeout(resolve, 20 + n % 5));
+      note(signal.aborted ? 'aborted ' + n : 'answered ' + n);
+      return n * 2;
+    }, { uid: 'paid', concurrency: ${concurrency}, version: 1 })
+    .sink('out', toJsonLinesFile(signalName + '.jsonl'));
+  try {
+    const { receipt } = await job.run({ stateDirectory: signalName + '.state', signal: stop.signal }).result;
+    console.log(JSON.stringify({ calls: receipt.calls }));
+  } catch (error) {
+    console.log(JSON.stringify({ code: error.code, reason: error.cause?.message }));
+  }`;
+
+let script: string;
+
+beforeAll(async () => {
+  script = await bundledCode(code, root);
+});
 
 function run(signal: string, stopAfter = 0): Promise<{ code: number | null; printed: string }> {
-  const flags = ['--import', require.resolve('tsx'), '--input-type=module', '--eval'];
-  const child = spawn(process.execPath, [...flags, script(signal, stopAfter)], { cwd: root, timeout: 60_000 });
+  const child = spawn(process.execPath, [script, signal, `${stopAfter}`], { cwd: root, timeout: 60_000 });
   let printed = '';
   child.stdout.on('data', (text) => (printed += String(text)));
   child.stderr.on('data', (text) => (printed += String(text)));

@@ -106,7 +106,7 @@ export async function runSeeds(
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;
-    if (done % 250 === 0) tell(`… ${done} of ${count} seeds, ${failures.length} failed`);
+    if (done % 100 === 0) tell(`… ${done} of ${count} seeds, ${failures.length} failed`);
   }
   deleteFiles();
   return { passed: count - failures.length, failures, ...sum };

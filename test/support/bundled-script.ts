@@ -1,5 +1,19 @@
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = join(__dirname, '../..');
+
+const options: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  external: ['hyparquet*'],
+  // Some dependencies are CommonJS.
+  banner: {
+    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+  },
+};
 
 /**
  * Writes a script of `test/` (`chaos/child.ts`) as one module with all that a process needs, which starts at once.
@@ -7,18 +21,14 @@ import { build } from 'esbuild';
  */
 export async function bundledScript(script: string, directory: string): Promise<string> {
   const outfile = join(directory, `${basename(script)}.mjs`);
-  await build({
-    entryPoints: [join('test', script)],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    external: ['hyparquet*'],
-    // Some dependencies are CommonJS.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
-    },
-  });
+  await build({ ...options, entryPoints: [join('test', script)], outfile });
+  return outfile;
+}
+
+/** Likewise for code, whose `kintsugi` is the source. Several processes that run one job share it. */
+export async function bundledCode(code: string, directory: string): Promise<string> {
+  const outfile = join(directory, 'script.mjs');
+  const kintsugi = join(root, 'src', 'index.ts');
+  await build({ ...options, stdin: { contents: code, resolveDir: root }, alias: { kintsugi }, outfile });
   return outfile;
 }
