@@ -58,7 +58,13 @@ export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords }
 export type { JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Which tasks restart
-export type { FailoverDecision, FailoverRule, FailureEnricher, TaskFailure } from './failover/failover-strategy.ts';
+export type {
+  FailedTask,
+  FailoverDecision,
+  FailoverRule,
+  FailureEnricher,
+  TaskFailure,
+} from './failover/failover-strategy.ts';
 export type { FailureClass, FailureClassifier } from './failover/failure-classifier.ts';
 export { affectedRegions } from './failover/affected-regions.ts';
 export type { RestartMode } from './graph/reproducibility.ts';

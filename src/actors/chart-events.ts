@@ -41,6 +41,8 @@ export type TaskReport =
 export type ExecutorToMasterEvent =
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
+  /** All tasks of a lost executor have failed, each with this very cause. */
+  | { readonly type: 'executor.tasksFailed'; readonly executor: ExecutorId; readonly cause: Error }
   /**
    * A result became unreadable while no consumer was reading it. When an executor is lost, this includes unfinished
    * results.

@@ -113,6 +113,8 @@ export type JobEvent =
       /** undefined for a failure of the job as a whole. */
       readonly task: string | undefined;
       readonly attempt: AttemptNumber | undefined;
+      /** The tasks of other regions that failed with it, one of each region, when their executor was lost. */
+      readonly alsoFailed?: readonly string[];
       readonly cause: Error;
       /** Where in the task it failed, if known. */
       readonly place?: FailurePlace | undefined;

@@ -4,7 +4,7 @@ import type { PartitionId, RegionId } from '../ids.ts';
 import { affectedRegions } from './affected-regions.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { RestartCommand } from './restart-plan.ts';
-import type { TaskFailure } from './failover-strategy.ts';
+import { failedRegions, type TaskFailure } from './failover-strategy.ts';
 import { type AskedRestart, madeSound, soundDecision, type SoundRestart } from './sound-decision.ts';
 
 /** The current state of a job, as proposals need it. */
@@ -60,13 +60,14 @@ export interface StrategyAnswer {
  * O(vertices, groups and results of the answer).
  */
 export function propose(
-  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  failure: Pick<TaskFailure, 'vertex' | 'alsoFailed' | 'cause' | 'lostPartitions'>,
   view: RecoveryView,
   answer?: StrategyAnswer,
 ): RestartProposal {
   if (failure.vertex === undefined) return proposeEverything(view);
-  if (answer === undefined)
-    return smallestRestart([view.regions.regionOf(failure.vertex)], view, failure.lostPartitions);
+  if (answer === undefined) {
+    return smallestRestart(failedRegions(failure, view.regions), view, failure.lostPartitions);
+  }
   const sound = soundDecision(answer.decision, failure, view);
   return sound.kind === 'restart' ? completed(sound, view) : sound;
 }

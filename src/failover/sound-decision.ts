@@ -4,7 +4,7 @@ import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 import { affectedRegions } from './affected-regions.ts';
-import type { TaskFailure } from './failover-strategy.ts';
+import { failedRegions, type TaskFailure } from './failover-strategy.ts';
 
 /** A sound set of regions to restart. */
 export interface SoundRestart {
@@ -94,24 +94,27 @@ export function madeSound(
   { regions: asked, why }: AskedRestart,
   topology: Topology,
   lost: Iterable<PartitionId> = [],
+  failed: Iterable<RegionId> = [],
 ): SoundRestart {
-  const sound = affectedRegions(asked, topology, new Set(lost));
+  const sound = affectedRegions([...asked, ...failed], topology, new Set(lost));
   const again: RegionId[] = [];
   for (const [region, mode] of sound) if (mode === 'again') again.push(region);
   if (sound.size === asked.size) return { kind: 'restart', regions: [...asked], again, why };
   const more = sound.size - asked.size;
-  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they read recomputed results, or produce lost ones`;
+  const also = [...failed].some((region) => !asked.has(region)) ? 'failed too, ' : '';
+  const added = `${more} more ${more === 1 ? 'region was' : 'regions were'} added: they ${also}read recomputed results, or produce lost ones`;
   return { kind: 'restart', regions: [...sound.keys()], again, why: why === undefined ? added : `${why}; ${added}` };
 }
 
 /** Both: checks the answer of a strategy, and makes it sound. */
 export function soundDecision(
   decision: unknown,
-  failure: Pick<TaskFailure, 'vertex' | 'cause' | 'lostPartitions'>,
+  failure: Pick<TaskFailure, 'vertex' | 'alsoFailed' | 'cause' | 'lostPartitions'>,
   topology: Topology,
 ): SoundDecision {
   const asked = askedDecision(decision, failure, topology);
-  return asked.kind === 'restart' ? madeSound(asked, topology, failure.lostPartitions) : asked;
+  if (asked.kind !== 'restart') return asked;
+  return madeSound(asked, topology, failure.lostPartitions, failedRegions(failure, topology.regions));
 }
 
 function invalid(problem: string): Extract<SoundDecision, { readonly kind: 'invalid' }> {

@@ -63,6 +63,7 @@ const events = {
   completed: { type: 'failover.completed', failover: 1, regions: [0], failedAtMs: 0 },
   registered: { type: 'executor.registered', executor: 'here', slots: 1 },
   lost: { type: 'executor.lost', executor: 'here', cause },
+  tasksFailed: { type: 'executor.tasksFailed', executor: 'here', cause },
   slots: { type: 'slots.returned' },
   kept: { type: 'results.kept', kept: [] },
   keepFailed: { type: 'results.keepFailed', cause },
@@ -88,7 +89,8 @@ const provided = [
   'removeExecutor',
   'failIfSomeNeverFit',
   'openFailover',
-  'openFailoversOfUnable',
+  'beginLoss',
+  'openFailoverOfLoss',
   'restartRegions',
   'settleRegion',
   'completeFailover',
@@ -904,10 +906,12 @@ describe('a result that is reproduced', () => {
     expect(cluster.status).toBe('finished');
   });
 
-  it('but cannot be without its executor: that is a separate failure, while the job runs', () => {
+  it('J7: but cannot be without its executor: that fails with the tasks of the executor, while the job runs', () => {
     const failures = (cluster: ManualCluster) =>
       cluster.events.flatMap((event) =>
-        event.type === 'task.failed' ? [`${event.task} ${event.classification}`] : [],
+        event.type === 'task.failed'
+          ? [`${[event.task, ...(event.alsoFailed ?? [])].join()} ${event.classification}`]
+          : [],
       );
     for (const isRunning of [true, false]) {
       const cluster = fork();
@@ -915,7 +919,7 @@ describe('a result that is reproduced', () => {
       if (!isRunning) cluster.tell({ type: 'job.cancel' });
       cluster.ledger.loseTrace(cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'))[0] as never);
       cluster.quarantine('executor-0');
-      const more = isRunning ? ['p[0] recoverable', 'x[0] recoverable'] : [];
+      const more = isRunning ? ['p[0],x[0] recoverable'] : [];
       expect(failures(cluster)).toEqual(['c[0] partition-lost', ...more]);
       if (!isRunning) continue;
       const decided = cluster.events

@@ -299,7 +299,7 @@ describe('task executor machine', () => {
     expect(it.take()).toEqual(['recordState registered', '→ executor.registered']);
   });
 
-  it('T2: the master hears that it is lost before its tasks fail', () => {
+  it('T2: the master hears that it is lost before its tasks fail, and when all have failed', () => {
     const heard: string[] = [];
     const master = listener((entry) => heard.push(entry));
     const actor = createActor(
@@ -313,7 +313,7 @@ describe('task executor machine', () => {
     );
     actor.start();
     actor.send({ type: 'executor.declareLost', why: 'a task hangs' });
-    expect(heard).toEqual(['→ executor.lost', '→ task.failed']);
+    expect(heard).toEqual(['→ executor.lost', '→ task.failed', '→ executor.tasksFailed']);
   });
 
   it.each(['lost', 'stopped'])('T3: nothing leads out of %s, and nothing more is reported', (end) => {

@@ -126,6 +126,7 @@ export class ManualCluster {
   slotLimit = Number.POSITIVE_INFINITY;
   readonly #link = new LocalLink(this.clock);
   readonly #options: ManualClusterOptions;
+  readonly #masterEnds = new Map<string, ExecutorPort>();
   readonly #vertexByName = new Map<string, ExecutionVertexId>();
 
   constructor(options: ManualClusterOptions) {
@@ -166,6 +167,7 @@ export class ManualCluster {
   addExecutor(name: string, slots: number): void {
     const executor = name as ExecutorId;
     const [masterEnd, port] = this.#link.link<MasterToExecutorMessage, ExecutorToMasterMessage>();
+    this.#masterEnds.set(name, masterEnd);
     this.connections.accept(executor, this.#watched(masterEnd));
     this.executors.add(executor, port, slots);
     this.#settle();
@@ -174,6 +176,12 @@ export class ManualCluster {
   /** The executor runs nothing any more, and still holds its results. */
   quarantine(executor: string, why = 'the test says so'): void {
     this.connections.declareLost(executor as ExecutorId, why);
+    this.#settle();
+  }
+
+  /** The executor is gone, and its results with it. */
+  switchOff(executor: string, why = 'the test says so'): void {
+    this.#masterEnds.get(executor)?.close(why);
     this.#settle();
   }
 

@@ -5,7 +5,7 @@ import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
 import { checkNoArguments } from '../../options.ts';
 import { affectedRegions, isReadableAgain } from '../affected-regions.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
-import type { FailoverRule } from '../failover-strategy.ts';
+import { failedRegions, type FailoverRule } from '../failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 import { smallestRestartRule } from './smallest-restart.ts';
 
@@ -20,14 +20,17 @@ export function restartIndividual(...given: readonly never[]): FailoverRule {
     (failure, topology) => {
       const { vertex } = failure;
       if (vertex === undefined) return restartAll()(failure, topology);
-      const failed = topology.regions.regionOf(vertex);
-      if (failed === undefined) throw new IllegalStateError(`There is no task ${vertex} in this job`);
+      const failed = failedRegions(failure, topology.regions);
       const lost = new Set(failure.lostPartitions);
-      const affected = affectedRegions([failed], topology, lost);
-      const regions = [...affected.keys()];
-      if (regions.length === 1 && topology.regions.verticesOf(failed).length === 1) return { kind: 'restart', regions };
-      const why = `${topology.graph.nameOf(vertex)} cannot restart alone: ${forcedBy(vertex, failed, topology, lost, affected.get(failed))}`;
-      return { kind: 'restart', regions, why };
+      const regions = [...affectedRegions(failed, topology, lost).keys()];
+      for (const task of [vertex, ...(failure.alsoFailed ?? []).map((other) => other.vertex)]) {
+        const region = topology.regions.regionOf(task);
+        const affected = affectedRegions([region], topology, lost);
+        if (affected.size === 1 && topology.regions.verticesOf(region).length === 1) continue;
+        const why = `${topology.graph.nameOf(task)} cannot restart alone: ${forcedBy(task, region, topology, lost, affected.get(region))}`;
+        return { kind: 'restart', regions, why };
+      }
+      return { kind: 'restart', regions };
     },
     { saysWhy: true },
   );

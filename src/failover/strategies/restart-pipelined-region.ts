@@ -1,7 +1,6 @@
-import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { checkNoArguments } from '../../options.ts';
 import { affectedRegions } from '../affected-regions.ts';
-import type { FailoverRule } from '../failover-strategy.ts';
+import { failedRegions, type FailoverRule } from '../failover-strategy.ts';
 import { restartAll } from './restart-all.ts';
 import { smallestRestartRule } from './smallest-restart.ts';
 
@@ -14,12 +13,9 @@ export function restartPipelinedRegion(...given: readonly never[]): FailoverRule
   return smallestRestartRule(
     (failure, topology) => {
       if (failure.vertex === undefined) return restartAll()(failure, topology);
-      const failed = topology.regions.regionOf(failure.vertex);
-      if (failed === undefined) throw new IllegalStateError(`There is no task ${failure.vertex} in this job`);
-      return {
-        kind: 'restart',
-        regions: [...affectedRegions([failed], topology, new Set(failure.lostPartitions)).keys()],
-      };
+      const failed = failedRegions(failure, topology.regions);
+      const affected = affectedRegions(failed, topology, new Set(failure.lostPartitions));
+      return { kind: 'restart', regions: [...affected.keys()] };
     },
     { saysWhy: false },
   );

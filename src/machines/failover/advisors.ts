@@ -1,5 +1,5 @@
 import { exponentialDelay } from '../../failover/backoffs/exponential-delay.ts';
-import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import { failedRegions, type TaskFailure } from '../../failover/failover-strategy.ts';
 import { decisionValue } from '../../failover/sound-decision.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { Topology } from '../../graph/topology.ts';
@@ -47,11 +47,13 @@ export class Advisors {
     });
     this.backoffs = new RegionalBackoffs({ ...common, id: 'restartBackoff', logic: failureHandling.restartBackoff });
     this.defaultBackoffs = new RegionalBackoffs({ ...common, id: 'defaultBackoff', logic: defaultBackoff });
-    this.#scopeOf = ({ vertex }) =>
-      vertex === undefined || failureHandling.backoffScope === 'job' ? 'job' : ledger.regions.regionOf(vertex);
+    this.#scopeOf = (failure) => {
+      const [region, ...others] = failedRegions(failure, ledger.regions);
+      return region === undefined || others.length > 0 || failureHandling.backoffScope === 'job' ? 'job' : region;
+    };
   }
 
-  /** The scope in which a failure counts. */
+  /** The scope in which a failure counts. That of several regions, whose executor was lost, is the job. */
   scopeOf(failure: TaskFailure): RegionId | 'job' {
     return this.#scopeOf(failure);
   }

@@ -40,7 +40,7 @@ export class FailureRecords {
 
   record(failover: FailoverId, failure: TaskFailure, verdict: FailureClass): void {
     const { ledger, observe } = this.#services;
-    const { vertex, cause, lostPartitions } = failure;
+    const { vertex, alsoFailed = [], cause, lostPartitions } = failure;
     for (const partition of lostPartitions) loseResult(this.#services, partition, cause);
     if (vertex !== undefined) {
       if (this.#isLackOfRoom(cause)) ledger.declarations.loseRoom(ledger.regions.regionOf(vertex));
@@ -52,6 +52,7 @@ export class FailureRecords {
       failover,
       task: vertex === undefined ? undefined : ledger.graph.nameOf(vertex),
       attempt: failure.attempt,
+      ...(alsoFailed.length > 0 && { alsoFailed: alsoFailed.map((task) => ledger.graph.nameOf(task.vertex)) }),
       place: failure.place,
       cause,
       classification: verdict.kind,

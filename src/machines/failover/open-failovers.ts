@@ -1,10 +1,12 @@
 import type { InputFrom } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
+import { failedRegions } from '../../failover/failover-strategy.ts';
 import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
 import { FailingRecords } from '../../failover/failing-records.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { FailoverId } from '../../ids.ts';
 import { Advisors } from './advisors.ts';
+import { ExecutorLosses } from './executor-losses.ts';
 import type { FailoverActorRef } from './failover-machine.ts';
 import type { FailoverParentRef } from './failover-setup.ts';
 import { FailureRecords } from './failure-records.ts';
@@ -25,6 +27,8 @@ export class OpenFailovers {
   readonly advisors: Advisors;
   /** and where they record their failures. */
   readonly records: FailureRecords;
+  /** Executors that are being lost, whose failures are collected. */
+  readonly losses = new ExecutorLosses();
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #failingRecords = new FailingRecords();
   #lastId = 0;
@@ -35,21 +39,29 @@ export class OpenFailovers {
     this.records = new FailureRecords(services);
   }
 
-  /** Opens a failover for a task that failed, or a region that cannot do what it was told, or one that the user restarts. */
+  /** Opens a failover for a task that failed, unless its failure is part of the loss of an executor. */
+  fail(failed: Failed, master: FailoverParentRef): void {
+    if (!this.losses.take(failed)) this.open(failed, master);
+  }
+
+  /** Opens a failover for tasks that failed, or a region that cannot do what it was told, or one that the user restarts. */
   open(failed: Failed & { readonly isRequested?: boolean }, master: FailoverParentRef): void {
-    const { vertex, attempt, cause, isRequested = false } = failed;
+    const { vertex, attempt, alsoFailed, cause, isRequested = false } = failed;
     const { ledger, actors, charts, environment, failureHandling } = this.#services;
     const { clock } = environment;
-    const failedRegion = vertex === undefined ? undefined : ledger.regions.regionOf(vertex);
+    const regions = failedRegions(failed, ledger.regions);
     const failover = ++this.#lastId as FailoverId;
     const input: InputFrom<typeof charts.failover> = {
       failover,
-      failed: { vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
+      failed: {
+        ...{ vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
+        ...(alsoFailed && { alsoFailed }),
+      },
       isRequested,
       classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.records.classify(failure)),
       propose: (failure, answer) => propose(failure, ledger, answer),
       proposeEverything: () => proposeEverything(ledger),
-      mayWait: (region) => !ledger.hasBegun(region) && region !== failedRegion,
+      mayWait: (region) => !ledger.hasBegun(region) && !regions.has(region),
       master,
       clock,
       deadlineMs: failureHandling.decisionDeadlineMs,
@@ -81,6 +93,7 @@ export class OpenFailovers {
 
   /** The job has ended. Returns the failovers that were still open, to be stopped. */
   stop(): FailoverActorRef[] {
+    this.losses.clear();
     this.advisors.stop();
     const open = [...this.#open.values()];
     this.#open.clear();

@@ -47,9 +47,9 @@ type Reply = ReplyTo<ExecutorToMasterMessage>;
 const executorMachine = engineChart(taskExecutorMachine).provide({
   actions: {
     recordState: () => {},
-    failTasks: enqueueActions(({ context: { executor, attempts, why }, enqueue }) => {
-      const cause = new ExecutorLostError(executor, why ?? '');
-      for (const execution of attempts()) enqueue.sendTo(execution, { type: 'execution.fail', cause });
+    failTasks: enqueueActions(({ context: { attempts, cause }, enqueue }) => {
+      for (const execution of attempts())
+        enqueue.sendTo(execution, { type: 'execution.fail', cause: cause as ExecutorLostError });
     }),
   },
 });

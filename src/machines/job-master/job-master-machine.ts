@@ -17,6 +17,7 @@ import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
  * J6 If results outlive the job, it is `running` until all of them are kept, and then finished. A command to end it
  *   during that waits for the outcome. After any other end nothing is kept: stopping executors release the kept
  *   results.
+ * J7 The tasks of a lost executor fail as one: one failover, with one question to the strategy and one to the backoff.
  */
 
 type EventOf<Type extends JobMasterEvent['type']> = { readonly event: Extract<JobMasterEvent, { type: Type }> };
@@ -164,8 +165,9 @@ const chart = masterSetup.createMachine({
         'job.slowTask': { actions: { type: 'slowTask', params: told } },
         'job.losePartition': { actions: { type: 'losePartition', params: told } },
         'executor.lost': {
-          actions: [removeExecutor, { type: 'openFailoversOfUnable', params: told }, 'failIfSomeNeverFit'],
+          actions: [removeExecutor, { type: 'beginLoss', params: told }, 'failIfSomeNeverFit'],
         },
+        'executor.tasksFailed': { actions: { type: 'openFailoverOfLoss', params: told } },
       },
       initial: 'undisturbed',
       states: {

@@ -64,7 +64,7 @@ export interface JobMasterContext extends JobMasterInput {
 export type Told<Type extends JobMasterEvent['type']> = Omit<Extract<JobMasterEvent, { type: Type }>, 'type'>;
 
 /** The failed task; without a vertex, the job as a whole. */
-export type Failed = Pick<TaskFailure, 'vertex' | 'attempt' | 'place' | 'cause'>;
+export type Failed = Pick<TaskFailure, 'vertex' | 'attempt' | 'alsoFailed' | 'place' | 'cause'>;
 
 /** The actions and guards that the job master chart names: its counters, and the provided implementations. */
 export const masterSetup = setup({
@@ -100,8 +100,10 @@ export const masterSetup = setup({
 
     /** Opens a failover for a failure of a task or of the job. */
     openFailover: (_, _params: { failed: Failed }) => placeholder('job master', 'openFailover'),
-    /** Opens a failover for each region that can no longer reproduce its results without the lost executor. */
-    openFailoversOfUnable: (_, _params: { cause: Error }) => placeholder('job master', 'openFailoversOfUnable'),
+    /** Collects the failures caused by the loss of an executor, from now on. */
+    beginLoss: (_, _params: Told<'executor.lost'>) => placeholder('job master', 'beginLoss'),
+    /** Opens one failover for all of them. */
+    openFailoverOfLoss: (_, _params: Told<'executor.tasksFailed'>) => placeholder('job master', 'openFailoverOfLoss'),
     /** Restarts the regions of a decided failover. */
     restartRegions: (_, _params: Told<'failover.decided'>) => placeholder('job master', 'restartRegions'),
     /** Tells a failover that one of its regions runs again or was taken over. */

@@ -18,13 +18,18 @@ const now = (system: JobSystem): number => servicesOf(system).environment.clock.
  */
 export const recoveryActions = {
   openFailover: enqueueActions(({ self, system }, { failed }: { failed: Failed }) =>
-    servicesOf(system).failovers.open(failed, self),
+    servicesOf(system).failovers.fail(failed, self),
   ),
-  openFailoversOfUnable: enqueueActions(({ self, system }, { cause }: { cause: Error }) => {
+  beginLoss: ({ system }, { cause }) => {
     const { ledger, failovers } = servicesOf(system);
-    for (const vertex of ledger.unableToProduceAgain()) {
-      failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause }, self);
-    }
+    // Regions that can no longer reproduce their results without the executor.
+    const unable = ledger.unableToProduceAgain().map((vertex) => ({ vertex, attempt: ledger.attemptOf(vertex) }));
+    failovers.losses.begin(cause, unable);
+  },
+  openFailoverOfLoss: enqueueActions(({ self, system }, { cause }: { cause: Error }) => {
+    const { failovers } = servicesOf(system);
+    const failed = failovers.losses.end(cause);
+    if (failed !== undefined) failovers.open(failed, self);
   }),
   restartRegions: enqueueActions(({ enqueue, system }, decided: Told<'failover.decided'>) => {
     const { ledger, gateway, observe } = servicesOf(system);

@@ -12,7 +12,8 @@ import { told } from '../told.ts';
  * The task executor chart: an executor and its slots, from the job master's side.
  *
  * T1 It offers slots from its registration until it is lost or stopped, never before or after.
- * T2 When it is lost, the master hears of it before its tasks fail, so that nothing is deployed to it again.
+ * T2 When it is lost, the master hears of it before its tasks fail, so that nothing is deployed to it again, and once
+ *   more after they have failed, so that their failures are one.
  * T3 `lost` and `stopped` are never left: an executor that comes back is another executor.
  */
 export interface TaskExecutorInput {
@@ -25,8 +26,8 @@ export interface TaskExecutorInput {
 export interface TaskExecutorContext extends TaskExecutorInput {
   /** Maximum tasks at once, set when it registers; may be Infinity. */
   slots: number;
-  /** Why it is lost. */
-  why: string | undefined;
+  /** Why it is lost: the cause of the failures of all its tasks. */
+  cause: ExecutorLostError | undefined;
 }
 
 export type TaskExecutorEvent =
@@ -53,13 +54,20 @@ const executorSetup = base.extend({
       executor: context.executor,
       slots: context.slots,
     })),
-    announceLoss: base.sendTo(toMaster, ({ context }) => ({
+    announceLoss: base.sendTo(toMaster, ({ context: { executor, cause } }) => ({
       type: 'executor.lost',
-      executor: context.executor,
-      cause: new ExecutorLostError(context.executor, context.why ?? 'it stopped answering'),
+      executor,
+      cause: cause as ExecutorLostError,
+    })),
+    announceFailures: base.sendTo(toMaster, ({ context: { executor, cause } }) => ({
+      type: 'executor.tasksFailed',
+      executor,
+      cause: cause as ExecutorLostError,
     })),
     takeSlots: assign((_, { slots }: { slots: number }) => ({ slots })),
-    takeReason: assign((_, { why }: { why: string }) => ({ why })),
+    takeReason: assign(({ context: { executor } }, { why }: { why: string }) => ({
+      cause: new ExecutorLostError(executor, why),
+    })),
   },
 });
 
@@ -70,7 +78,7 @@ const lose = {
 
 const chart = executorSetup.createMachine({
   id: 'taskExecutor',
-  context: ({ input }) => ({ ...input, slots: 0, why: undefined }),
+  context: ({ input }) => ({ ...input, slots: 0, cause: undefined }),
   initial: 'connecting',
   states: {
     connecting: {
@@ -87,7 +95,7 @@ const chart = executorSetup.createMachine({
       entry: 'announce',
       on: { 'executor.declareLost': lose, 'executor.stop': 'stopped' },
     },
-    lost: { entry: ['announceLoss', 'failTasks'] },
+    lost: { entry: ['announceLoss', 'failTasks', 'announceFailures'] },
     stopped: {},
   },
 });

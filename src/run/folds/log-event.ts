@@ -23,9 +23,12 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     about: { earlier, taskCount, results: reused.length, rerun },
   }),
   'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
-  'task.failed': ({ task, cause, place, failover, attempt, classification, lostPartitions, labels }, job) => ({
+  'task.failed': (
+    { task, alsoFailed = [], cause, place, failover, attempt, classification, lostPartitions, labels },
+    job,
+  ) => ({
     level: 'warn',
-    message: `${task ?? `Job "${job}"`} failed: ${cause.message}${inWords(place)}`,
+    message: `${task ?? `Job "${job}"`}${others(alsoFailed)} failed: ${cause.message}${inWords(place)}`,
     about: {
       ...{ failover, attempt, classification, cause, place },
       ...(lostPartitions !== undefined && { lostPartitions }),
@@ -104,6 +107,10 @@ function reusedInWords(reused: readonly ReusedResult[]): string {
   return `${counted(reused.length, 'result')} with ${counted(records, 'record')} ${verb} re-used`;
 }
 const rejectedAs = { skipped: 'skipped', deadLetter: 'a dead letter', replaced: 'replaced' } as const;
+
+function others(tasks: readonly string[]): string {
+  return tasks.length === 0 ? '' : ` and ${counted(tasks.length, 'task')} of other regions`;
+}
 
 function inWords(place: FailurePlace | undefined): string {
   return place === undefined ? '' : ` (${describePlace(place)})`;
