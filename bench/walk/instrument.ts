@@ -33,7 +33,7 @@ export const walkGlobal = 'kintsugiWalk';
 export function instrument(source: string, file: string): InstrumentedFile {
   // Without comments and in ASCII, so byte offsets equal character offsets.
   const plain = { charset: 'ascii', minifyWhitespace: true, legalComments: 'none' } as const;
-  const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node20', ...plain });
+  const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node20.19', ...plain });
   let told = '';
   let from = 0;
   for (const { at, text } of insertions(findFunctions(code), file)) {

@@ -48,7 +48,7 @@ export class CliProject {
       splitting: true,
       platform: 'node',
       format: 'esm',
-      target: 'node20',
+      target: 'node20.19',
       packages: 'external',
       logLevel: 'error',
     });

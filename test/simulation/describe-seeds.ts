@@ -86,7 +86,7 @@ async function bundled(entry: string): Promise<string> {
     packages: 'external',
     platform: 'node',
     format: 'esm',
-    target: 'node20',
+    target: 'node20.19',
   });
   return (outputFiles[0] as { readonly text: string }).text;
 }

@@ -7,7 +7,7 @@ const options: BuildOptions = {
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: 'node20',
+  target: 'node20.19',
   external: ['hyparquet*'],
   // Some dependencies are CommonJS.
   banner: {
