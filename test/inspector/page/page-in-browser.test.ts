@@ -69,7 +69,6 @@ describeInBrowser('the page in Chromium', () => {
     job = runGatedJob('gold');
     served = await servePage(directory, job.run);
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
-    page.setDefaultTimeout(10_000);
     watched = new Watched(page);
   });
   afterEach(async () => {
