@@ -64,6 +64,7 @@ export class NoOpCluster {
         failoverStrategy: failoverStrategyMachine(restartPipelinedRegion()),
         restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: 0 })),
         backoffScope: 'region',
+        quarantine: undefined,
         classifiers: [],
         enrichers: [],
         decisionDeadlineMs: 1_000,

@@ -83,6 +83,7 @@ export type { Reproducibility } from './graph/reproducibility.ts';
 export type { Topology } from './graph/topology.ts';
 
 // Whether and when they restart
+export type { Quarantine } from './failover/quarantine.ts';
 export type { RestartBackoffRule } from './failover/backoffs/restart-backoff.ts';
 export { exponentialDelay, type ExponentialDelayOptions } from './failover/backoffs/exponential-delay.ts';
 export { failureRate } from './failover/backoffs/failure-rate.ts';
@@ -219,7 +220,14 @@ export {
   SourceNotReplayableError,
 } from './errors/connector-errors.ts';
 export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
-export { JobCanceledError, JobFailedError, RestartRequestedError, UnrecoverableError } from './errors/job-errors.ts';
+export {
+  JobCanceledError,
+  JobFailedError,
+  JobIncompleteError,
+  type QuarantinedRegion,
+  RestartRequestedError,
+  UnrecoverableError,
+} from './errors/job-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
 export {
   CommittedOutputError,

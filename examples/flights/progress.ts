@@ -10,6 +10,7 @@ const colourOf: Readonly<Record<RegionState, number>> = {
   running: cyan,
   canceling: yellow,
   restarting: yellow,
+  quarantined: red,
   finished: green,
   failed: red,
   canceled: red,

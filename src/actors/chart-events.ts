@@ -2,6 +2,7 @@ import type { FoundResult, KeptResult, StoredResult, TaskStatistics } from './pr
 import type { FailurePlace } from '../failure-place.ts';
 import type { TaskFailure } from '../failover/failover-strategy.ts';
 import type { RestartCommand } from '../failover/restart-plan.ts';
+import type { QuarantineVerdict } from '../failover/quarantine.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Restart } from '../failover/restart-proposal.ts';
 import type { Slot } from '../scheduling/slot-pool.ts';
@@ -111,6 +112,8 @@ export type MasterToRegionEvent =
       /** How to restart, or `wait` if it has not begun. */
       readonly mode: RestartCommand;
     }
+  /** Failover `failover` quarantines it: it ends its attempts, and restarts in this mode once it is released. */
+  | { readonly type: 'region.quarantine'; readonly failover: FailoverId; readonly mode: RestartCommand }
   /** The user ends its backoff. */
   | { readonly type: 'region.skipBackoff' }
   | { readonly type: 'region.cancel' }
@@ -143,6 +146,10 @@ export type RegionToMasterEvent =
   | { readonly type: 'region.restarted'; readonly region: RegionId; readonly failover: FailoverId }
   /** It runs (or has already finished) after a restart. */
   | { readonly type: 'region.recovered'; readonly region: RegionId; readonly failover: FailoverId }
+  /** It is quarantined, and its attempts have ended, */
+  | { readonly type: 'region.quarantined'; readonly region: RegionId }
+  /** until it restarts. */
+  | { readonly type: 'region.released'; readonly region: RegionId }
   /** The region was told to end, and every attempt has ended. */
   | { readonly type: 'region.halted'; readonly region: RegionId }
   | {
@@ -172,6 +179,8 @@ export type MasterToFailoverEvent =
       readonly restartsLeft?: number;
     }
   | { readonly type: 'failover.backoffFailed'; readonly cause: unknown }
+  /** Regions for which it does not wait: they are quarantined or held up, or restart because of such regions. */
+  | { readonly type: 'failover.regionsExcused'; readonly regions: readonly RegionId[] }
   /** One of its regions runs again, or was taken over by another failover. */
   | { readonly type: 'failover.regionSettled'; readonly region: RegionId };
 
@@ -180,7 +189,10 @@ export type FailoverToMasterEvent =
   | {
       readonly type: 'failover.decided';
       readonly failover: FailoverId;
+      readonly failure: TaskFailure;
       readonly restart: Restart;
+      /** What the failure means for the quarantine of its region. */
+      readonly quarantine: QuarantineVerdict;
       /** The sizes of the results that the restart will read, as far as they were verified. */
       readonly sizes: ReadonlyMap<PartitionId, FoundResult>;
       readonly restartAtMs: number;

@@ -141,6 +141,31 @@ export type JobEvent =
       readonly why: string | undefined;
       /** How many more failures the restart backoff allows until the job fails; absent if it does not say. */
       readonly restartsLeft?: number;
+      /** Regions of it that are quarantined, and those that wait for them; neither run for now. Absent if none. */
+      readonly quarantined?: readonly RegionId[];
+      readonly heldUp?: readonly RegionId[];
+    }
+  /** A region fails too often, and does not restart before it is released; the rest of the job goes on. */
+  | {
+      readonly type: 'region.quarantined';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      readonly region: RegionId;
+      /** The task that failed last, `map[2]`, and its failure. */
+      readonly task: string;
+      readonly cause: Error;
+      /** Number of tasks of the region. */
+      readonly taskCount: number;
+      /** Its failures within the window of `quarantine`. */
+      readonly failures: number;
+      readonly why: string;
+    }
+  /** The user released a quarantined region: it restarts. */
+  | {
+      readonly type: 'region.released';
+      readonly atMs: number;
+      readonly failover: FailoverId;
+      readonly region: RegionId;
     }
   | {
       readonly type: 'failover.refused';

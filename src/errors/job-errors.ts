@@ -1,5 +1,5 @@
 import { type FailurePlace, describePlace } from '../failure-place.ts';
-import type { RunId } from '../ids.ts';
+import type { RegionId, RunId } from '../ids.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 import { toError } from './thrown-value.ts';
 
@@ -44,6 +44,53 @@ export class JobFailedError extends KintsugiError {
     this.task = task;
     this.place = place;
     this.why = why;
+  }
+}
+
+/** A region that failed too often and was not released. */
+export interface QuarantinedRegion {
+  readonly region: RegionId;
+  /** Its tasks: `map[2]`. */
+  readonly tasks: readonly string[];
+  /** The task that failed last, and its failure. */
+  readonly task: string;
+  readonly cause: Error;
+  /** Its failures within the window of `quarantine`. */
+  readonly failures: number;
+}
+
+/**
+ * The job finished except for quarantined regions and what waits for their results: its output is incomplete. Finished
+ * sinks have committed, those held up have not. `cause` is the last failure of the first quarantined region.
+ */
+export class JobIncompleteError extends KintsugiError {
+  readonly code = 'JOB_INCOMPLETE';
+  readonly job: string;
+  readonly run: RunId | undefined;
+  /** The quarantined regions, in the order in which they were quarantined. */
+  readonly quarantined: readonly QuarantinedRegion[];
+  /** The tasks that did not run, or not to their end, because they wait for a quarantined region. */
+  readonly heldUp: readonly string[];
+
+  constructor(
+    job: string,
+    { quarantined, heldUp }: Pick<JobIncompleteError, 'quarantined' | 'heldUp'>,
+    options: { run?: RunId | undefined } = {},
+  ) {
+    const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+    const last = quarantined.slice(0, 3).map(({ region, task, failures, cause }) => {
+      return `region ${region} after ${count(failures, 'failure')}, last of ${task}: ${cause.message}`;
+    });
+    const more = quarantined.length > last.length ? `; ${quarantined.length - last.length} more` : '';
+    const behind = heldUp.length === 0 ? '' : ` ${count(heldUp.length, 'task')} behind it did not run.`;
+    super(
+      `Job "${job}" finished with ${count(quarantined.length, 'region')} quarantined (${last.join('; ')}${more}).${behind} Its output is incomplete. Mend the cause and run the job again: with a state directory, what has finished need not run again`,
+      { cause: quarantined[0]?.cause },
+    );
+    this.job = job;
+    this.run = options.run;
+    this.quarantined = quarantined;
+    this.heldUp = heldUp;
   }
 }
 

@@ -5,6 +5,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
+import type { Quarantine } from '../failover/quarantine.ts';
 import type { executionMachine } from './execution/execution-machine.ts';
 import type { failoverMachine } from './failover/failover-machine.ts';
 import type { JobLedger } from './job-master/job-ledger.ts';
@@ -17,6 +18,8 @@ export interface FailureHandling {
   readonly restartBackoff: AnyActorLogic;
   /** One backoff per failing region, so that one unstable region cannot use up the restarts of all, or one for all. */
   readonly backoffScope: 'region' | 'job';
+  /** When a region that fails often is quarantined; undefined: never. */
+  readonly quarantine: Quarantine | undefined;
   readonly classifiers: readonly FailureClassifier[];
   readonly enrichers: readonly FailureEnricher[];
   /** How long a strategy or backoff may take to answer, in ms. */

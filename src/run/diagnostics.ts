@@ -30,6 +30,8 @@ const channelOf = {
   'source.reopened': task,
   'determinism.broken': task,
   'region.stateChanged': region,
+  'region.quarantined': region,
+  'region.released': region,
   'task.failed': failover,
   'failover.decided': failover,
   'failover.refused': failover,

@@ -3,10 +3,10 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';
 import type { Clock } from '../environment.ts';
-import { JobCanceledError, JobFailedError } from '../errors/job-errors.ts';
+import { JobCanceledError, JobFailedError, JobIncompleteError } from '../errors/job-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { RootExceptionEntry } from '../failover/exception-history.ts';
-import type { RunId } from '../ids.ts';
+import type { RegionId, RunId } from '../ids.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import type { JobMasterContext } from '../machines/job-master/job-master-setup.ts';
 import { freezeRecords } from '../partitions/records/freeze-records.ts';
@@ -37,6 +37,8 @@ export interface JobRunParts {
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
+  /** Restarts a quarantined region; see {@link JobRun.release}. */
+  readonly release: (region: RegionId) => void;
   /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
   readonly begin: (() => Promise<void>) | undefined;
   /** Connects the executors; calls `connected` when they have offered their slots. */
@@ -122,8 +124,9 @@ export class JobRun implements AsyncDisposable {
   }
 
   /**
-   * Settles when the job has ended and all its tasks and files are closed.
-   * @throws JobFailedError | JobCanceledError (as a rejection)
+   * Settles when the job has ended and all its tasks and files are closed. It resolves only if everything has finished:
+   * an output without that of quarantined regions is not taken for a complete one.
+   * @throws JobFailedError | JobIncompleteError | JobCanceledError (as a rejection)
    */
   get result(): Promise<JobResult> {
     return this.#settled;
@@ -144,6 +147,16 @@ export class JobRun implements AsyncDisposable {
   async cancel(): Promise<void> {
     if (!isTerminalJobStatus(this.status)) this.#master?.send({ type: 'job.cancel' });
     await this.#settled.catch(() => {});
+  }
+
+  /**
+   * Restarts a quarantined region, at once, with all that must restart with it; its earlier failures no longer count. No
+   * effect on a region that is not quarantined.
+   * @throws InvalidArgumentError for an unknown region
+   * @throws IllegalStateError if the job has ended or ends
+   */
+  release(region: number): void {
+    this.#parts.release(region as RegionId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -241,9 +254,22 @@ export class JobRun implements AsyncDisposable {
     if (status === 'canceled') {
       return new JobCanceledError(this.job, { run, ...(signal?.aborted === true && { cause: signal.reason }) });
     }
+    if (status === 'incomplete') return this.#incompleteError();
     const { vertex, cause = new Error('unknown'), why = status, place } = failure ?? {};
     const task = vertex === undefined ? undefined : shape.graph.nameOf(vertex as never);
     return new JobFailedError(this.job, task, why, { cause, place, run });
+  }
+
+  #incompleteError(): JobIncompleteError {
+    const { run, folds, shape } = this.#parts;
+    const { quarantined } = folds.receipt;
+    const isQuarantined = new Set(quarantined.map(({ region }) => region));
+    const heldUp: string[] = [];
+    for (let region = 0 as RegionId; region < shape.regions.count; region++) {
+      if (isQuarantined.has(region) || folds.snapshot.hasFinished(region)) continue;
+      for (const vertex of shape.regions.verticesOf(region)) heldUp.push(shape.graph.nameOf(vertex as never));
+    }
+    return new JobIncompleteError(this.job, { quarantined, heldUp }, { run });
   }
 
   #close(settle: () => void): void {

@@ -45,10 +45,16 @@ export class RunControls {
     this.#send({ type: 'job.restartTask', vertex });
   }
 
-  /** As `restartTask`, for a region. */
+  /** As `restartTask`, for a region, which may be quarantined. */
   restartRegion(region: RegionId): void {
     this.#checkRegion(region);
     this.restartTask(this.#parts.shape.regions.verticesOf(region)[0] as ExecutionVertexId);
+  }
+
+  /** Restarts a quarantined region, as `restartRegion`. No effect on others. */
+  release(region: RegionId): void {
+    this.#checkRegion(region);
+    this.#send({ type: 'job.releaseRegion', region });
   }
 
   /** Ends the backoff of a restarting region. No effect on others. */

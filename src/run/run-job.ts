@@ -28,6 +28,7 @@ import { JobRun } from './job-run.ts';
 import { Observers } from './observers.ts';
 import { openInside } from './open-inside.ts';
 import { RunClock } from './run-clock.ts';
+import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { storageUse } from './storage-use.ts';
 
@@ -56,14 +57,13 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     clock.setImmediate(() => observe({ type: 'observer.failed', atMs: clock.now(), observer, cause })),
   );
   const options = guarded(resolveRunOptions(runOptions), observers);
-  const { environment, run: id, cancellationTimeoutMs } = options;
+  const { environment, run: id, cancellationTimeoutMs, inspect, executors: count, slots } = options;
   const { clock, logger } = environment;
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
   const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
-  const { inspect, executors: count, slots } = options;
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
   const link = seams.link && { link: seams.link(clock) };
   const executors = new LocalExecutors({ clock, dataPlane, actors, executors: count, slots, ...link });
@@ -78,6 +78,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
+    release: (region) => insideOf(run).controls.release(region),
     begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
       dataPlane.begin?.();
@@ -157,9 +158,10 @@ function failureHandlingOf(
   options: ResolvedRunOptions,
 ): Pick<JobServices, 'failureHandling' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'> {
   const { failureClassifiers: classifiers, failureEnrichers: enrichers } = options;
-  const { failoverStrategy, restartBackoff, backoffScope, decisionDeadlineMs } = options;
+  const { failoverStrategy, restartBackoff, backoffScope, quarantine, decisionDeadlineMs } = options;
+  const deciders = { failoverStrategy, restartBackoff, backoffScope, quarantine };
   return {
-    failureHandling: { failoverStrategy, restartBackoff, backoffScope, classifiers, enrichers, decisionDeadlineMs },
+    failureHandling: { ...deciders, classifiers, enrichers, decisionDeadlineMs },
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
   };

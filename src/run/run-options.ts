@@ -5,6 +5,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { exponentialDelay } from '../failover/backoffs/exponential-delay.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
+import { checkQuarantine, type Quarantine } from '../failover/quarantine.ts';
 import type { RestartBackoffRule } from '../failover/backoffs/restart-backoff.ts';
 import { restartPipelinedRegion } from '../failover/strategies/restart-pipelined-region.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
@@ -14,7 +15,7 @@ import { restartBackoffMachine } from '../machines/strategies/restart-backoff-ma
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
-import { checkOptions, type OptionNames } from '../options.ts';
+import { checkOptions, longestTimerMs, type OptionNames } from '../options.ts';
 
 /**
  * Options of a run. Every option has a default: `job.run()` runs the job in this process and recovers from failures.
@@ -32,6 +33,11 @@ export interface JobRunOptions {
   readonly restartBackoff?: RestartBackoffRule | AnyActorLogic | undefined;
   /** Whether each failing region has its own backoff (default), or all share one. */
   readonly backoffScope?: 'region' | 'job' | undefined;
+  /**
+   * Quarantines a region at failure `afterFailures` within `withinMs`: it does not restart before `run.release(region)`,
+   * and the job goes on without it, to end with a `JobIncompleteError`. Default: none; the backoff alone decides.
+   */
+  readonly quarantine?: Quarantine | undefined;
   /** Classify failures, asked in order before the built-in classifier. */
   readonly failureClassifiers?: readonly FailureClassifier[] | undefined;
   /** Label failures in events and history; do not affect the recovery. */
@@ -129,6 +135,7 @@ export interface ResolvedRunOptions {
   readonly failoverRule: FailoverRule | 'default' | 'machine';
   readonly restartBackoff: AnyActorLogic;
   readonly backoffScope: 'region' | 'job';
+  readonly quarantine: Quarantine | undefined;
   readonly failureClassifiers: readonly FailureClassifier[];
   readonly failureEnrichers: readonly FailureEnricher[];
   readonly decisionDeadlineMs: number;
@@ -162,6 +169,7 @@ const optionNames: OptionNames<JobRunOptions> = {
   failoverStrategy: true,
   restartBackoff: true,
   backoffScope: true,
+  quarantine: true,
   failureClassifiers: true,
   failureEnrichers: true,
   decisionDeadlineMs: true,
@@ -209,6 +217,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
       options.failoverStrategy === undefined ? 'default' : typeof strategy === 'function' ? strategy : 'machine',
     restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
     backoffScope: oneOf('backoffScope', options.backoffScope, ['region', 'job']),
+    quarantine: checkQuarantine(options.quarantine),
     failureClassifiers: functions('failureClassifiers', options.failureClassifiers),
     failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
     decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
@@ -311,9 +320,6 @@ function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect
   if (hasMethods(given, 'next')) return (event) => given.next?.(event);
   throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
 }
-
-/** The longest delay of a Node timer. */
-const longestTimerMs = 2 ** 31 - 1;
 
 function milliseconds(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;

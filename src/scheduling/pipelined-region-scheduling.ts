@@ -41,6 +41,8 @@ export class PipelinedRegionScheduling {
   readonly #missing: Int32Array;
   readonly #state: Uint8Array;
   readonly #isFinished: Uint8Array;
+  #absentCount: number;
+  #waitingCount = 0;
 
   constructor(
     graph: ExecutionGraph,
@@ -51,6 +53,7 @@ export class PipelinedRegionScheduling {
     this.#regions = regions;
     this.#decide = decide;
     this.#missing = new Int32Array(regions.count);
+    this.#absentCount = regions.count;
     this.#state = new Uint8Array(regions.count);
     this.#isFinished = new Uint8Array(graph.vertexCount);
     for (let group = 0; group < graph.groupCount; group++) this.#addGroup(group);
@@ -68,9 +71,21 @@ export class PipelinedRegionScheduling {
       if (state === undefined) throw new IllegalStateError(`There is no region ${region} in this job`);
       if (state !== absent) throw new IllegalStateError(`Region ${region} was already offered`);
       this.#state[region] = waiting;
+      this.#absentCount--;
+      this.#waitingCount++;
       if (this.#missing[region] === 0) ready.push(region);
     }
     return this.#schedule(ready);
+  }
+
+  /** Number of regions that wait for their inputs. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
+  /** Number of regions that were not offered, or will restart and were not offered again. */
+  get absentCount(): number {
+    return this.#absentCount;
   }
 
   /** Whether every result that a region reads may be consumed now. */
@@ -98,9 +113,11 @@ export class PipelinedRegionScheduling {
   /** These regions will restart: their tasks count as neither scheduled nor finished until they are offered again. */
   invalidate(regions: Iterable<RegionId>): void {
     for (const region of regions) {
-      const wasScheduled = this.#state[region] === scheduled;
+      const before = this.#state[region];
       this.#state[region] = absent;
-      if (!wasScheduled) continue;
+      if (before !== absent) this.#absentCount++;
+      if (before === waiting) this.#waitingCount--;
+      if (before !== scheduled) continue;
       for (const member of this.#regions.verticesOf(region)) {
         this.#advance(member as ExecutionVertexId, -1, this.#isFinished[member] === 1 ? -1 : 0, undefined);
         this.#isFinished[member] = 0;
@@ -129,6 +146,7 @@ export class PipelinedRegionScheduling {
       for (const region of wave) {
         if (this.#state[region] !== waiting) continue;
         this.#state[region] = scheduled;
+        this.#waitingCount--;
         order.push(region);
         for (const vertex of this.#regions.verticesOf(region)) this.#advance(vertex as ExecutionVertexId, 1, 0, next);
       }

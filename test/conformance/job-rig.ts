@@ -191,6 +191,8 @@ export class JobRig {
         reads: [],
         why: undefined,
       },
+      failure: { vertex: undefined, attempt: undefined, cause: new Error('stale'), atMs: 0, lostPartitions: [] },
+      quarantine: { kind: 'none' },
       sizes: new Map(),
       restartAtMs: cluster.clock.now(),
       newAttempt: true,

@@ -42,10 +42,10 @@ function input(clock: HandClock, log: (entry: string) => void, overrides: Record
   return {
     failover: 1 as FailoverId,
     failed,
-    isRequested: false,
     classify: () => ({ kind: 'recoverable' }),
     propose,
     mayWait: () => false,
+    judge: () => ({ kind: 'none' }),
     proposeEverything: () => restartOf({ regions: allRegions }),
     master: listener(log),
     clock,
@@ -86,6 +86,7 @@ const events = {
   defaultYes: { type: 'failover.defaultBackoffDecided', canRestart: true, delayMs: 150, newAttempt: false },
   defaultNo: { type: 'failover.defaultBackoffDecided', canRestart: false, delayMs: 0, newAttempt: false },
   backoffThrew: { type: 'failover.backoffFailed', cause },
+  excused: { type: 'failover.regionsExcused', regions: [1] },
   settled: { type: 'failover.regionSettled', region: 1 },
   delay: { type: 'delay.elapsed' },
 } as const;
@@ -105,15 +106,15 @@ const reach: Record<string, readonly EventName[]> = {
 
 /** `verifying'`: once the strategy has answered. */
 const table = `
-                           verified        missing    restart                    fail     invalid        threw          yes         no       badBackoff            defaultYes  defaultNo  backoffThrew          settled  delay
-verifying                  askingStrategy  verifying  -                          -        -              -              -           -        -                     -           -          -                     -        askingStrategy
-askingStrategy             -               -          verifying'                 refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff
-verifying'                 askingBackoff   -          -                          -        -              -              -           -        -                     -           -          -                     -        askingBackoff
-askingBackoff              -               -          -                          -        -              -              restarting  refused  askingDefaultBackoff  -           -          askingDefaultBackoff  -        askingDefaultBackoff
-askingDefaultBackoff       -               -          -                          -        -              -              -           -        -                     restarting  refused    -                     -        -
-restarting                 -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
-completed                  -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
-refused                    -               -          -                          -        -              -              -           -        -                     -           -          -                     -        -
+                      verified        missing    restart     fail     invalid        threw          yes         no       badBackoff            defaultYes  defaultNo  backoffThrew          settled  delay                 excused
+verifying             askingStrategy  verifying  -           -        -              -              -           -        -                     -           -          -                     -        askingStrategy        -
+askingStrategy        -               -          verifying'  refused  askingBackoff  askingBackoff  -           -        -                     -           -          -                     -        askingBackoff         -
+verifying'            askingBackoff   -          -           -        -              -              -           -        -                     -           -          -                     -        askingBackoff         -
+askingBackoff         -               -          -           -        -              -              restarting  refused  askingDefaultBackoff  -           -          askingDefaultBackoff  -        askingDefaultBackoff  -
+askingDefaultBackoff  -               -          -           -        -              -              -           -        -                     restarting  refused    -                     -        -                     -
+restarting            -               -          -           -        -              -              -           -        -                     -           -          -                     -        -                     -
+completed             -               -          -           -        -              -              -           -        -                     -           -          -                     -        -                     -
+refused               -               -          -           -        -              -              -           -        -                     -           -          -                     -        -                     -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
@@ -275,20 +276,72 @@ describe('failover machine', () => {
     expect(told.map(({ type }) => type)).toEqual(['failover.decided', 'failover.completed']);
   });
 
+  const requested = () => ({ kind: 'requested', region: 1 });
+
   it('F7: a requested restart asks neither the strategy nor the backoff, and does not wait', () => {
     const told: { readonly type: string }[] = [];
-    const it = opened({ isRequested: true, master: listener((_, event) => told.push(event)) });
+    const it = opened({ judge: requested, master: listener((_, event) => told.push(event)) });
     expect(it.take()).toEqual(['recordFailure']);
     expect(told).toMatchObject([{ type: 'failover.decided', restart: { regions }, restartAtMs: 0, newAttempt: true }]);
     expect(stateOf(it)).toBe('restarting');
   });
 
   it('F7: what a requested restart will read is verified, as ever', () => {
-    const it = opened({ isRequested: true, propose: proposingToRead() });
+    const it = opened({ judge: requested, propose: proposingToRead() });
     expect(stateOf(it)).toBe('verifying');
     it.actor.send(events.missing);
     it.actor.send(events.verified);
     expect(it.take()).toEqual(['recordFailure', 'verifyResults', 'verifyResults', '→ failover.decided']);
+  });
+
+  it.each([
+    { kind: 'flapping', region: 1, failures: 3, withinMs: 50 },
+    { kind: 'quarantined', region: 1 },
+  ] as const)('F8: for a region that is $kind neither the strategy nor the backoff is asked', (verdict) => {
+    const told: { readonly type: string }[] = [];
+    const it = opened({ judge: () => verdict, master: listener((_, event) => told.push(event)) });
+    expect(it.take()).toEqual(['recordFailure']);
+    expect(told).toMatchObject([
+      { type: 'failover.decided', restart: { regions }, restartAtMs: 0, quarantine: verdict },
+    ]);
+  });
+
+  it('F8: judges a failure by its class, once, however often it proposes', () => {
+    const judged: unknown[] = [];
+    const it = opened({
+      propose: proposingToRead(),
+      judge: (failure: unknown, verdict: unknown) => {
+        judged.push([failure, verdict]);
+        return { kind: 'none' };
+      },
+    });
+    for (const name of ['missing', 'verified', 'restart'] as const) it.actor.send(events[name]);
+    expect(judged).toEqual([[{ ...failed, lostPartitions: [] }, { kind: 'recoverable' }]]);
+  });
+
+  it('F8: an unrecoverable failure of a flapping region fails the job', () => {
+    const it = opened({
+      classify: () => ({ kind: 'unrecoverable', why: 'bad input' }),
+      judge: () => ({ kind: 'flapping', region: 1, failures: 3, withinMs: 50 }),
+    });
+    expect(stateOf(it)).toBe('refused');
+  });
+
+  it('F9: does not wait for regions that are quarantined, held up or added', () => {
+    const it = opened();
+    for (const name of ['restart', 'yes'] as const) it.actor.send(events[name]);
+    it.actor.send({ type: 'failover.regionsExcused', regions: [2, 3] });
+    it.actor.send({ type: 'failover.regionSettled', region: 3 });
+    expect(stateOf(it)).toBe('restarting');
+    it.actor.send({ type: 'failover.regionSettled', region: 1 });
+    expect(stateOf(it)).toBe('completed');
+  });
+
+  it('F9: is complete if it waits for none', () => {
+    const it = opened();
+    for (const name of ['restart', 'yes'] as const) it.actor.send(events[name]);
+    it.actor.send({ type: 'failover.regionsExcused', regions });
+    expect(stateOf(it)).toBe('completed');
   });
 
   it('evaluates an answer once', () => {
@@ -446,7 +499,7 @@ describe('failover machine', () => {
       Object.values(events),
       input(new HandClock(), () => {}, { propose: (_: unknown, answer: StrategyAnswer | undefined) => unseen(answer) }),
       ({ value, context }) =>
-        `${stateName(value)} ${context.answer !== undefined} ${context.pendingCount} ${context.verified.size}`,
+        `${stateName(value)} ${context.answer !== undefined} ${context.pendingCount} ${context.waiting.size} ${context.verified.size}`,
     );
     const states = rows.map(([state]) => state?.replace("'", ''));
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(states));

@@ -35,6 +35,8 @@ const events = {
   restarting: { type: 'region.restarting', region: 0, failover: 1, wasFinished: false },
   reopened: { type: 'region.restarting', region: 0, failover: 1, wasFinished: true },
   restarted: { type: 'region.restarted', region: 0, failover: 1 },
+  quarantined: { type: 'region.quarantined', region: 0 },
+  released: { type: 'region.released', region: 0 },
   recovered: { type: 'region.recovered', region: 0, failover: 1 },
   overtaken: { type: 'region.overtaken', region: 0, failover: 1 },
   halted: { type: 'region.halted', region: 0 },
@@ -69,6 +71,7 @@ const events = {
   keepFailed: { type: 'results.keepFailed', cause },
   partitionLost: { type: 'partition.lost', id: { partition: 0, attempt: 0 }, cause },
   restartTask: { type: 'job.restartTask', vertex: 0 },
+  releaseRegion: { type: 'job.releaseRegion', region: 0 },
   skipBackoff: { type: 'job.skipBackoff', region: 0 },
   failTask: { type: 'job.failTask', vertex: 0, cause },
   slowTask: { type: 'job.slowTask', vertex: 0, delayMs: 5 },
@@ -107,6 +110,7 @@ const provided = [
   'suspendRegions',
   'abandonHangingTasks',
   'restartOnRequest',
+  'releaseRegion',
   'skipBackoff',
   'failTask',
   'slowTask',
@@ -124,6 +128,7 @@ const reach: Record<string, readonly EventName[]> = {
   'canceling.keeping': ['start', 'finished', 'finished', 'cancel'],
   canceled: ['start', 'cancel', 'halted', 'halted'],
   finished: ['start', 'finished', 'finished', 'kept'],
+  incomplete: ['start', 'finished', 'restarting', 'quarantined'],
   suspended: ['start', 'suspend'],
 };
 
@@ -140,12 +145,15 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
     suspend: 'suspended',
     restarting: 'running.restarting',
     reopened: 'running.restarting',
+    // Not without the report that it is quarantined.
+    released: 'running.restarting',
     refused: 'failing.halting',
   },
   'running.restarting': {
     cancel: 'canceling.halting',
     suspend: 'suspended',
     restarted: 'running.undisturbed',
+    quarantined: 'running.undisturbed',
     refused: 'failing.halting',
   },
   'running.keeping': {
@@ -169,14 +177,21 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
   failed: {},
   canceled: {},
   finished: {},
+  incomplete: {},
   suspended: {},
+};
+
+/** The input of a job of two regions, one of which is quarantined once that is reported. */
+const inputOfTwo = {
+  regionCount: 2,
+  keepsResults: true,
+  quarantined: new Set([0]),
+  turns: { waitingCount: 0, absentCount: 1 },
 };
 
 /** A job of two regions whose results outlive it. */
 const jobOfTwo = ({ keepsResults = true, isStarted = true } = {}): RecordedActor =>
-  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ regionCount: 2, keepsResults }), {
-    isStarted,
-  });
+  recorded(jobMasterMachine as AnyStateMachine, provided, () => ({ ...inputOfTwo, keepsResults }), { isStarted });
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value);
 
 describe('job master machine', () => {
@@ -304,14 +319,17 @@ describe('job master machine', () => {
     expect(stateOf(it)).toBe('suspended');
   });
 
-  it.each(['failed', 'canceled', 'finished', 'suspended'] as const)('%s, it ends strategy and backoffs', (status) => {
-    const it = jobOfTwo();
-    for (const name of reach[status] as readonly EventName[]) it.actor.send(events[name]);
-    expect(it.take().filter((entry) => entry === 'stopAdvisors' || entry === `recordState ${status}`)).toEqual([
-      `recordState ${status}`,
-      'stopAdvisors',
-    ]);
-  });
+  it.each(['failed', 'canceled', 'finished', 'incomplete', 'suspended'] as const)(
+    '%s, it ends strategy and backoffs',
+    (status) => {
+      const it = jobOfTwo();
+      for (const name of reach[status] as readonly EventName[]) it.actor.send(events[name]);
+      expect(it.take().filter((entry) => entry === 'stopAdvisors' || entry === `recordState ${status}`)).toEqual([
+        `recordState ${status}`,
+        'stopAdvisors',
+      ]);
+    },
+  );
 
   it.each([
     ['refused', 'failing.halting', 'failed'],
@@ -340,16 +358,11 @@ describe('job master machine', () => {
   });
 
   it('J4: every reachable path ends in the expected status when a live master replays it, and no terminal status is left', () => {
-    const paths = walks(
-      jobMasterMachine as AnyStateMachine,
-      Object.values(events),
-      { regionCount: 2, keepsResults: true },
-      (snapshot) => {
-        const { finishedCount, restartingCount, haltedCount } = snapshot.context;
-        const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 2)));
-        return [stateName(snapshot.value), ...bounded].join();
-      },
-    );
+    const paths = walks(jobMasterMachine as AnyStateMachine, Object.values(events), inputOfTwo, (snapshot) => {
+      const { finishedCount, restartingCount, haltedCount } = snapshot.context;
+      const bounded = [finishedCount, restartingCount, haltedCount].map((count) => Math.max(-1, Math.min(count, 2)));
+      return [stateName(snapshot.value), ...bounded].join();
+    });
     expect(new Set(paths.map((path) => path.state))).toEqual(new Set(['initializing', ...Object.keys(reach)]));
     for (const path of paths) {
       // It initializes itself when it starts; earlier events are sent before that.

@@ -65,6 +65,7 @@ const events = {
   unregistered: { type: 'region.partitionRegistrationFailed', token: 0, producer: second, cause },
   restart: { type: 'region.restart', failover, restartAtMs: 0, mode: 'again' },
   later: { type: 'region.restart', failover, restartAtMs: 1_000, mode: 'new' },
+  quarantine: { type: 'region.quarantine', failover, mode: 'again' },
   cancel: { type: 'region.cancel' },
   suspend: { type: 'region.suspend' },
   up: { type: 'execution.running', vertex: first },
@@ -91,6 +92,8 @@ const reach: Record<string, readonly EventName[]> = {
   'failed+ended': [...running, 'failed', 'canceled'],
   'restarting.waiting+awaited': [...running, 'restart'],
   'restarting.backingOff+ended': [...running, 'later', 'canceled', 'canceled'],
+  'quarantined.emptying+awaited': [...running, 'quarantine'],
+  'quarantined.empty+ended': [...running, 'quarantine', 'canceled', 'canceled'],
   'canceling+awaited': [...running, 'cancel'],
   canceled: [...running, 'cancel', 'canceled', 'canceled'],
 };
@@ -98,20 +101,22 @@ const reach: Record<string, readonly EventName[]> = {
 // The complete table: state × event → state, `-` for no change. Two tasks: the effect of a second `up`, `finished`, …
 // differs.
 const table = `
-                             schedule              queue                 restore   grant                  registered unregistered restart                     later                        cancel             suspend  up      finished      failed         canceled       delay    hurry
-created                      scheduled.registering scheduled.allocating  adopting  -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-adopting                     -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-scheduled.allocating         -                     -                     -         scheduled.registering  -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-scheduled.registering        -                     -                     -         -                      deploying  -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-deploying                    -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-running                      -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       -             failed+awaited failed+awaited -        -
-finished                     -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  -                  -        -       -             -              -              -        -
-failed+awaited               -                     -                     -         -                      -          -            restarting.waiting+awaited  restarting.waiting+awaited   canceling+awaited  canceled -       failed+ended  failed+ended   failed+ended   -        -
-failed+ended                 -                     -                     -         -                      -          -            created                     restarting.backingOff+ended  canceled           canceled -       -             -              -              -        -
-restarting.waiting+awaited   -                     -                     -         -                      -          -            -                           -                            canceling+awaited  canceled -       -             -              -              -        -
-restarting.backingOff+ended  -                     -                     -         -                      -          -            created                     -                            canceled           canceled -       -             -              -              created  created
-canceling+awaited            -                     -                     -         -                      -          -            -                           -                            -                  canceled -       -             -              -              -        -
-canceled                     -                     -                     -         -                      -          -            -                           -                            -                  -        -       -             -              -              -        -
+                             schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine
+created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+running                      -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
+finished                     -                     -                    -        -                     -          -            created                    restarting.backingOff+ended -                 -        -  -            -              -              -       -       quarantined.empty+ended
+failed+awaited               -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  failed+ended failed+ended   failed+ended   -       -       quarantined.emptying+awaited
+failed+ended                 -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       quarantined.empty+ended
+restarting.waiting+awaited   -                     -                    -        -                     -          -            -                          -                           canceling+awaited canceled -  -            -              -              -       -       quarantined.emptying+awaited
+restarting.backingOff+ended  -                     -                    -        -                     -          -            created                    -                           canceled          canceled -  -            -              -              created created quarantined.empty+ended
+quarantined.emptying+awaited -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            -              -              -       -       -
+quarantined.empty+ended      -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       -
+canceling+awaited            -                     -                    -        -                     -          -            -                          -                           -                 canceled -  -            -              -              -       -       -
+canceled                     -                     -                    -        -                     -          -            -                          -                           -                 -        -  -            -              -              -       -       -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);
@@ -298,6 +303,34 @@ describe('region machine', () => {
       '→ region.taskFinished',
       '→ region.finished',
     ]);
+  });
+
+  it('R10: quarantined, it reports once its attempts have ended, and begins none until it is released', () => {
+    const it = inState('failed+awaited');
+    it.actor.send(events.quarantine);
+    expect(it.take()).toEqual(['recordState quarantined', '→ region.restarting']);
+    it.actor.send(events.canceled);
+    expect(it.take()).toEqual(['→ region.quarantined']);
+    it.clock.advance(100_000);
+    expect(it.take()).toEqual([]);
+    it.actor.send({ ...events.restart, failover: 2 });
+    expect(it.take()).toEqual([
+      'recordState restarting',
+      'releaseFinishedPartitions',
+      'recordState created',
+      '→ region.released',
+      '→ region.overtaken',
+      '10#0 → xstate.stop',
+      '11#0 → xstate.stop',
+      '→ region.restarted',
+    ]);
+  });
+
+  it('R10: a failover that names a quarantined region changes its plan, and takes it over', () => {
+    const it = inState('quarantined.empty+ended');
+    it.actor.send({ ...events.quarantine, failover: 2, mode: 'new' });
+    expect(it.take()).toEqual(['→ region.overtaken']);
+    expect(it.actor.getSnapshot().context).toMatchObject({ plan: 'to-be-new', failover: 2 });
   });
 
   it('fails the task whose results of an earlier run cannot be adopted', () => {

@@ -1,3 +1,4 @@
+import type { Quarantine } from '../../src/failover/quarantine.ts';
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { ActorHost } from '../../src/actors/actor-host.ts';
 import { delayActor } from '../../src/actors/delay-actor.ts';
@@ -96,6 +97,7 @@ export interface ManualClusterOptions {
   readonly failoverStrategy?: AnyActorLogic;
   readonly restartBackoff?: AnyActorLogic;
   readonly backoffScope?: 'region' | 'job';
+  readonly quarantine?: Quarantine;
   readonly classifiers?: readonly FailureClassifier[];
   readonly enrichers?: readonly FailureEnricher[];
   /** Slots of the initial executor; 0 for no executor. */
@@ -323,6 +325,7 @@ function failureHandlingOf(options: ManualClusterOptions): FailureHandling {
     failoverStrategy: options.failoverStrategy ?? failoverStrategyMachine(restartPipelinedRegion()),
     restartBackoff: options.restartBackoff ?? restartBackoffMachine(unlimited),
     backoffScope: options.backoffScope ?? 'region',
+    quarantine: options.quarantine,
     classifiers: options.classifiers ?? [],
     enrichers: options.enrichers ?? [],
     decisionDeadlineMs: 1_000,

@@ -35,11 +35,13 @@ export const regionStates = [
   'restarting',
   'canceling',
   'canceled',
+  // At the end, because recordings number them.
+  'quarantined',
 ] as const;
 
 export type RegionState = (typeof regionStates)[number];
 
-/** The states of a job, called its status. */
+/** The states of a job, called its status. `incomplete`: all has finished but quarantined regions and those behind them. */
 export const jobStatuses = [
   'initializing',
   'created',
@@ -49,6 +51,7 @@ export const jobStatuses = [
   'canceling',
   'canceled',
   'finished',
+  'incomplete',
   'suspended',
 ] as const;
 
@@ -56,8 +59,16 @@ export type JobStatus = (typeof jobStatuses)[number];
 
 /** Whether a job in this status has ended for good, at least for this master. */
 export function isTerminalJobStatus(status: JobStatus): boolean {
-  return status === 'failed' || status === 'canceled' || status === 'finished' || status === 'suspended';
+  return terminalJobStatuses.has(status);
 }
+
+const terminalJobStatuses: ReadonlySet<JobStatus> = new Set([
+  'failed',
+  'canceled',
+  'finished',
+  'incomplete',
+  'suspended',
+]);
 
 /** The states of a result partition. */
 export const partitionStates = [

@@ -224,6 +224,7 @@ function beginningOf(earlier: ResumeExplanation['earlier']): string {
 
 const endings: Readonly<Record<RunEnd, string>> = {
   finished: 'has finished',
+  incomplete: 'finished without its quarantined regions',
   failed: 'has failed',
   canceled: 'was canceled',
   suspended: 'was suspended',

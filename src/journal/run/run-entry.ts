@@ -69,4 +69,4 @@ export function isVital({ type }: Pick<RunEntry, 'type'>): boolean {
 }
 
 /** How a run ended. */
-export type RunEnd = 'finished' | 'failed' | 'canceled' | 'suspended';
+export type RunEnd = 'finished' | 'incomplete' | 'failed' | 'canceled' | 'suspended';

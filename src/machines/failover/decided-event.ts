@@ -1,5 +1,6 @@
 import type { FailoverToMasterEvent } from '../../actors/chart-events.ts';
 import type { JobEvent, ReusedResult } from '../../actors/job-event.ts';
+import type { IsolatedRestart } from '../../failover/isolation.ts';
 import type { Restart } from '../../failover/restart-proposal.ts';
 import type { PartitionId } from '../../ids.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
@@ -13,11 +14,18 @@ type Books = Pick<JobLedger, 'regions' | 'taskCount' | 'isPartitionReadable' | '
  * keep running, cannot be determined later.
  */
 export function decidedEvent(
-  { failover, restart, sizes, restartAtMs, newAttempt, restartsLeft }: Omit<Decided, 'type'>,
+  {
+    failover,
+    restart,
+    sizes,
+    restartAtMs,
+    newAttempt,
+    restartsLeft,
+  }: Omit<Decided, 'type' | 'failure' | 'quarantine' | 'restart'> & { readonly restart: IsolatedRestart },
   books: Books,
   atMs: number,
 ): Extract<JobEvent, { type: 'failover.decided' }> {
-  const { regions, again, reads, why } = restart;
+  const { regions, again, reads, why, quarantined, heldUp } = restart;
   const reused = reads.filter((partition) => books.isPartitionReadable(partition)).map(sizedBy(sizes));
   return {
     type: 'failover.decided',
@@ -27,11 +35,13 @@ export function decidedEvent(
     again,
     consumersKeepRunning: consumersKeepRunning(restart, books),
     reused,
-    taskCount: books.taskCount(regions),
+    taskCount: books.taskCount(regions) - books.taskCount(quarantined),
     delayMs: Math.max(0, restartAtMs - atMs),
     newAttempt,
     why,
     ...(restartsLeft !== undefined && { restartsLeft }),
+    ...(quarantined.length > 0 && { quarantined }),
+    ...(heldUp.length > 0 && { heldUp }),
   };
 }
 

@@ -24,7 +24,11 @@ import { type FailoverContext, type FailoverEvent, failoverSetup, unverified } f
  *   wait for their inputs as before.
  * F6 A failure is classified and recorded before any decision about it.
  * F7 A restart that the user asked for is the smallest sound one, at once: neither the strategy nor the
- *   backoff is asked.
+ *   backoff is asked. It releases its region, if that is quarantined.
+ * F8 A region that flaps is quarantined with the smallest sound restart, at once: neither the strategy nor the backoff
+ *   is asked, so it uses up no restarts. Nor are they asked about a region that is quarantined already, which stays so
+ *   with its new plan. An unrecoverable failure still fails the job.
+ * F9 Regions of its restart that are quarantined or held up are not awaited.
  */
 
 type EventOf<Type extends FailoverEvent['type']> = Extract<FailoverEvent, { type: Type }>;
@@ -90,6 +94,7 @@ export const failoverMachine = failoverSetup.createMachine({
     ...input,
     failure: { ...input.failed, lostPartitions: [] },
     unrecoverable: undefined,
+    quarantine: { kind: 'none' },
     verified: new Set(),
     sizes: new Map(),
     answer: undefined,
@@ -142,7 +147,7 @@ export const failoverMachine = failoverSetup.createMachine({
       always: [
         { guard: 'isUnrecoverable', target: 'refused', actions: 'refuseAsUnrecoverable' },
         {
-          guard: 'isRequested',
+          guard: 'needsNoBackoff',
           target: 'restarting',
           actions: { type: 'takeBackoff', params: { canRestart: true, delayMs: 0, newAttempt: true } },
         },
@@ -172,6 +177,7 @@ export const failoverMachine = failoverSetup.createMachine({
       entry: ['awaitRegions', 'announceDecision'],
       always: { guard: 'isComplete', target: 'completed' },
       on: {
+        'failover.regionsExcused': { actions: { type: 'excuseRegions', params: told } },
         'failover.regionSettled': { guard: { type: 'isAwaited', params: told }, actions: 'countRegion' },
       },
     },

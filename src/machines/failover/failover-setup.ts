@@ -4,6 +4,7 @@ import type { FoundResult } from '../../actors/protocol/deployment.ts';
 import type { FailoverToMasterEvent, MasterToFailoverEvent } from '../../actors/chart-events.ts';
 import type { Clock } from '../../environment.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
+import type { QuarantineVerdict } from '../../failover/quarantine.ts';
 import type { FailureClass } from '../../failover/failure-classifier.ts';
 import type { Restart, RestartProposal, StrategyAnswer } from '../../failover/restart-proposal.ts';
 import type { FailoverId, PartitionId, RegionId } from '../../ids.ts';
@@ -17,12 +18,15 @@ export interface FailoverInput {
   readonly failover: FailoverId;
   /** The failure; the blamed results are determined by classification. */
   readonly failed: Omit<TaskFailure, 'lostPartitions'>;
-  /** Whether the user restarts the task, and so has decided: no strategy, no backoff, no delay. */
-  readonly isRequested: boolean;
   readonly classify: (failed: FailoverInput['failed']) => FailureClass;
   /** The proposal in the current state; without a strategy's answer, the smallest sound restart. See `propose`. */
   readonly propose: (failure: TaskFailure, answer: StrategyAnswer | undefined) => RestartProposal;
   readonly proposeEverything: () => Restart;
+  /**
+   * Counts the failure against its region, and judges whether that flaps; see `FlappingRegions`. If the user restarts the
+   * task, it says so: the user has decided, so there is no strategy, no backoff and no delay.
+   */
+  readonly judge: (failure: TaskFailure, verdict: FailureClass) => QuarantineVerdict;
   /** Whether a region need not run again for the failover to be complete: it had not begun, and waits as before. */
   readonly mayWait: (region: RegionId) => boolean;
   readonly master: FailoverParentRef;
@@ -35,6 +39,8 @@ export interface FailoverContext extends FailoverInput {
   failure: TaskFailure;
   /** Why a restart cannot help; undefined if it may. */
   unrecoverable: string | undefined;
+  /** What the failure means for the quarantine of its region. */
+  quarantine: QuarantineVerdict;
   /** Verified results, */
   verified: ReadonlySet<PartitionId>;
   /** and the sizes of the readable ones. */
@@ -95,8 +101,8 @@ const base = setup({
     isInvalid: ({ context }) => context.proposal.kind === 'invalid',
     readsUnverified: ({ context }) => unverified(context).length > 0,
     needsNoAnswer: ({ context }) =>
-      context.isRequested || context.failure.vertex === undefined || context.answer !== undefined,
-    isRequested: ({ context }) => context.isRequested,
+      context.quarantine.kind !== 'none' || context.failure.vertex === undefined || context.answer !== undefined,
+    needsNoBackoff: ({ context }) => context.quarantine.kind !== 'none',
     someAreLost: (_, { lostCount }: { lostCount: number }) => lostCount > 0,
     isUnrecoverable: ({ context }) => context.unrecoverable !== undefined,
     isBadBackoff: (_, answer: BackoffAnswer) => !isValid(answer),
@@ -111,11 +117,15 @@ const toMaster = ({ context }: { context: FailoverContext }): FailoverInput['mas
 /** The implementations that the failover chart names: its decision as a value, and events to the master. */
 export const failoverSetup = base.extend({
   actions: {
-    classify: base.enqueueActions(({ context: { classify, failed }, enqueue }) => {
+    classify: base.enqueueActions(({ context: { classify, judge, failed }, enqueue }) => {
       const verdict = classify(failed);
       const lostPartitions = Object.freeze(verdict.kind === 'partition-lost' ? [...verdict.partitions] : []);
       const failure: TaskFailure = Object.freeze({ ...failed, lostPartitions });
-      enqueue.assign({ failure, unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined });
+      enqueue.assign({
+        failure,
+        unrecoverable: verdict.kind === 'unrecoverable' ? verdict.why : undefined,
+        quarantine: judge(failure, verdict),
+      });
       enqueue({ type: 'recordFailure', params: { failure, verdict } });
     }),
     propose: assign(({ context: { propose, failure, answer } }) => ({ proposal: propose(failure, answer) })),
@@ -159,7 +169,9 @@ export const failoverSetup = base.extend({
     announceDecision: sendTo(toMaster, ({ context }) => ({
       type: 'failover.decided',
       failover: context.failover,
+      failure: context.failure,
       restart: context.proposal as Restart,
+      quarantine: context.quarantine,
       sizes: context.sizes,
       restartAtMs: context.restartAtMs,
       newAttempt: context.newAttempt,
@@ -183,6 +195,11 @@ export const failoverSetup = base.extend({
       const regions = restarting(context);
       const waiting = new Set(regions.filter(context.mayWait));
       return { waiting, pendingCount: regions.length - waiting.size };
+    }),
+    /** They are told before any region can have settled. */
+    excuseRegions: assign(({ context }, { regions }: { regions: readonly RegionId[] }) => {
+      const waiting = new Set([...context.waiting, ...regions]);
+      return { waiting, pendingCount: restarting(context).filter((region) => !waiting.has(region)).length };
     }),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },

@@ -1,7 +1,9 @@
 import type { InputFrom } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
-import { failedRegions } from '../../failover/failover-strategy.ts';
 import { propose, proposeEverything } from '../../failover/restart-proposal.ts';
+import type { FailureClass } from '../../failover/failure-classifier.ts';
+import { failedRegions, type TaskFailure } from '../../failover/failover-strategy.ts';
+import { countsAgainstRegion, FlappingRegions, type QuarantineVerdict } from '../../failover/quarantine.ts';
 import { FailingRecords } from '../../failover/failing-records.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { FailoverId } from '../../ids.ts';
@@ -29,6 +31,8 @@ export class OpenFailovers {
   readonly records: FailureRecords;
   /** Executors that are being lost, whose failures are collected. */
   readonly losses = new ExecutorLosses();
+  /** The failures that count for quarantine. */
+  readonly flapping: FlappingRegions;
   readonly #open = new Map<FailoverId, FailoverActorRef>();
   readonly #failingRecords = new FailingRecords();
   #lastId = 0;
@@ -37,6 +41,7 @@ export class OpenFailovers {
     this.#services = services;
     this.advisors = new Advisors(services);
     this.records = new FailureRecords(services);
+    this.flapping = new FlappingRegions(services.failureHandling.quarantine);
   }
 
   /** Opens a failover for a task that failed, unless its failure is part of the loss of an executor. */
@@ -57,10 +62,10 @@ export class OpenFailovers {
         ...{ vertex, attempt, place: this.#placeOf(failed), cause: toError(cause), atMs: clock.now() },
         ...(alsoFailed && { alsoFailed }),
       },
-      isRequested,
       classify: (failure) => (isRequested ? { kind: 'recoverable' } : this.records.classify(failure)),
       propose: (failure, answer) => propose(failure, ledger, answer),
       proposeEverything: () => proposeEverything(ledger),
+      judge: (failure, verdict) => this.#judge(failure, verdict, isRequested),
       mayWait: (region) => !ledger.hasBegun(region) && !regions.has(region),
       master,
       clock,
@@ -70,6 +75,15 @@ export class OpenFailovers {
     const actor: FailoverActorRef = actors.create(charts.failover, 'master/failover', input, master);
     this.#open.set(failover, actor);
     actor.start();
+  }
+
+  #judge(failure: TaskFailure, { kind }: FailureClass, isRequested: boolean): QuarantineVerdict {
+    const { vertex, attempt, cause, atMs } = failure;
+    const { quarantined, regions, run } = this.#services.ledger;
+    if (vertex === undefined) return { kind: 'none' };
+    const isQuarantined = [...failedRegions(failure, regions)].every((region) => quarantined.has(region));
+    const counts = countsAgainstRegion(kind, cause, run);
+    return this.flapping.judge({ region: regions.regionOf(vertex), attempt, atMs, isRequested, counts }, isQuarantined);
   }
 
   #placeOf({ vertex, attempt, place }: Failed): FailurePlace | undefined {

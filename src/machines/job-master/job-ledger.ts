@@ -1,6 +1,6 @@
 import type { PartitionRegistration, StoredResult, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import { modeByPlan, planAfter, type RestartCommand, type RestartPlan } from '../../failover/restart-plan.ts';
-import type { RecoveryView } from '../../failover/restart-proposal.ts';
+import type { IsolationView } from '../../failover/isolation.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { KeepResults } from '../../graph/keep-results.ts';
 import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
@@ -35,7 +35,7 @@ const toBeNew: Reproducibility = { kind: 'never', why: 'it is about to write new
  * The books of one job: attempts, results, and the dependencies of waiting regions. Plain data beside the charts; the
  * plan of a region is in its chart and read from there. Every update is O(1) or O(items concerned).
  */
-export class JobLedger implements RecoveryView {
+export class JobLedger implements IsolationView {
   /** The run; undefined if there is only one. */
   readonly run: RunId | undefined;
   readonly graph: ExecutionGraph;
@@ -50,6 +50,8 @@ export class JobLedger implements RecoveryView {
     (region) => this.scheduling.isReady(region),
     (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
   );
+  /** The regions that were quarantined and not released, by decision: their charts may still have to end attempts. */
+  readonly quarantined = new Set<RegionId>();
   /** The chart of each region, once created. */
   readonly regionActors: RegionActorRef[] = [];
   /** By region: 1 once an attempt has begun. */
@@ -91,6 +93,11 @@ export class JobLedger implements RecoveryView {
   /** Whether the result of a partition's current attempt is readable now, complete or not. */
   isPartitionReadable(partition: PartitionId): boolean {
     return this.results.isReadable(partition);
+  }
+
+  /** Whether a result is complete, so that a running consumer can end. */
+  isPartitionComplete(partition: PartitionId): boolean {
+    return this.results.stateOf(partition) === 'finished';
   }
 
   /** The id of a partition as written by its producer's current attempt. */
@@ -137,6 +144,11 @@ export class JobLedger implements RecoveryView {
   /** Whether a region has not begun its current attempt and waits for inputs or slots. */
   isWaiting(region: RegionId): boolean {
     return this.regionActors[region]?.getSnapshot().matches({ live: 'scheduled' }) === true;
+  }
+
+  /** Whether a region was scheduled, and not told to restart since. */
+  isScheduled(region: RegionId): boolean {
+    return this.scheduling.isScheduled(region);
   }
 
   /** Whether an attempt of a region has ever begun. */

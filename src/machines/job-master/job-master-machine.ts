@@ -18,6 +18,8 @@ import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
  *   during that waits for the outcome. After any other end nothing is kept: stopping executors release the kept
  *   results.
  * J7 The tasks of a lost executor fail as one: one failover, with one question to the strategy and one to the backoff.
+ * J8 While regions are quarantined, the job ends as `incomplete` once every other region has finished or waits for them,
+ *   and no attempt is left. It is never `finished` then, and nothing is kept beyond it.
  */
 
 type EventOf<Type extends JobMasterEvent['type']> = { readonly event: Extract<JobMasterEvent, { type: Type }> };
@@ -100,6 +102,7 @@ const chart = masterSetup.createMachine({
     ...input,
     finishedCount: 0,
     restartingCount: 0,
+    quarantinedCount: 0,
     haltedCount: 0,
     kept: [],
     failure: undefined,
@@ -146,6 +149,8 @@ const chart = masterSetup.createMachine({
         'region.finished': { actions: ['countFinished', { type: 'releaseConsumed', params: told }] },
         'region.restarting': { actions: countRestarting },
         'region.restarted': { actions: ['countRestarted', { type: 'rescheduleRegion', params: told }] },
+        'region.quarantined': { actions: 'countQuarantined' },
+        'region.released': { actions: 'countReleased' },
         'region.recovered': settleRegion,
         'region.overtaken': settleRegion,
         'failover.decided': { actions: { type: 'restartRegions', params: told } },
@@ -160,6 +165,7 @@ const chart = masterSetup.createMachine({
           },
         },
         'job.restartTask': { actions: { type: 'restartOnRequest', params: told } },
+        'job.releaseRegion': { actions: { type: 'releaseRegion', params: told } },
         'job.skipBackoff': { actions: { type: 'skipBackoff', params: told } },
         'job.failTask': { actions: { type: 'failTask', params: told } },
         'job.slowTask': { actions: { type: 'slowTask', params: told } },
@@ -175,18 +181,20 @@ const chart = masterSetup.createMachine({
           always: [
             { guard: 'hasResultsToKeep', target: 'keeping' },
             { guard: 'hasFinished', target: '#jobMaster.finished' },
+            { guard: 'isIncomplete', target: '#jobMaster.incomplete' },
             { guard: 'isRestarting', target: 'restarting' },
           ],
         },
         restarting: {
           tags: 'restarting',
-          always: { guard: ({ context }) => context.restartingCount === 0, target: 'undisturbed' },
+          always: { guard: 'hasRestarted', target: 'undisturbed' },
         },
         keeping: {
           entry: 'keepResults',
           on: {
             // The results that a restart would re-read are being promoted, so a restart is impossible.
             'job.restartTask': {},
+            'job.releaseRegion': {},
             'job.losePartition': {},
             'job.cancel': cancelWhileKeeping,
             'failover.refused': { ...failWhileKeeping, actions: [recordRefusal, refuseFailover] },
@@ -222,6 +230,7 @@ const chart = masterSetup.createMachine({
     failed: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
     canceled: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
     finished: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
+    incomplete: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
     suspended: {
       tags: 'terminal',
       entry: ['stopAdvisors', 'stopReleasing', 'suspendRegions'],

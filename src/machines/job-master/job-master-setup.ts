@@ -9,6 +9,7 @@ import type {
 } from '../../actors/chart-events.ts';
 import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import type { ExecutionVertexId, FailoverId, PartitionId, RegionId } from '../../ids.ts';
+import type { PipelinedRegionScheduling } from '../../scheduling/pipelined-region-scheduling.ts';
 import { placeholder } from '../placeholder.ts';
 
 /** Commands of the handle of the run. */
@@ -18,6 +19,8 @@ export type JobCommand =
   | { readonly type: 'job.suspend'; readonly cause: Error }
   /** The user restarts a task, with all that must restart with it: without a strategy, a backoff, or a delay. */
   | { readonly type: 'job.restartTask'; readonly vertex: ExecutionVertexId }
+  /** The user restarts a quarantined region. */
+  | { readonly type: 'job.releaseRegion'; readonly region: RegionId }
   /** The user ends the backoff of a region that is about to restart. */
   | { readonly type: 'job.skipBackoff'; readonly region: RegionId }
   /** Fault injection: the running attempt of a task fails, or waits before each batch; a result is lost. */
@@ -42,11 +45,17 @@ export interface JobMasterInput {
   readonly regionCount: number;
   /** Whether results are to be kept beyond the job. */
   readonly keepsResults: boolean;
+  /** The quarantined regions, by decision. */
+  readonly quarantined: ReadonlySet<RegionId>;
+  /** The regions' turns. */
+  readonly turns: Pick<PipelinedRegionScheduling, 'waitingCount' | 'absentCount'>;
 }
 
 export interface JobMasterContext extends JobMasterInput {
   finishedCount: number;
   restartingCount: number;
+  /** Number of restarting regions that are quarantined and whose attempts have ended. */
+  quarantinedCount: number;
   /** Number of regions that have ended on command. */
   haltedCount: number;
   /** The results that outlive the job. */
@@ -116,6 +125,8 @@ export const masterSetup = setup({
     losePartition: (_, _params: { partition: PartitionId; cause: Error }) => placeholder('job master', 'losePartition'),
     /** Opens a failover for a task that the user restarts. */
     restartOnRequest: (_, _params: Told<'job.restartTask'>) => placeholder('job master', 'restartOnRequest'),
+    /** Opens a failover for a quarantined region that the user releases. */
+    releaseRegion: (_, _params: Told<'job.releaseRegion'>) => placeholder('job master', 'releaseRegion'),
     skipBackoff: (_, _params: Told<'job.skipBackoff'>) => placeholder('job master', 'skipBackoff'),
     failTask: (_, _params: Told<'job.failTask'>) => placeholder('job master', 'failTask'),
     slowTask: (_, _params: Told<'job.slowTask'>) => placeholder('job master', 'slowTask'),
@@ -146,6 +157,8 @@ export const masterSetup = setup({
       finishedCount: context.finishedCount - (wasFinished ? 1 : 0),
     })),
     countRestarted: assign({ restartingCount: ({ context }) => context.restartingCount - 1 }),
+    countQuarantined: assign({ quarantinedCount: ({ context }) => context.quarantinedCount + 1 }),
+    countReleased: assign({ quarantinedCount: ({ context }) => context.quarantinedCount - 1 }),
     takeKept: assign((_, { kept }: Told<'results.kept'>) => ({ kept })),
     recordFailure: assign((_, failure: NonNullable<JobMasterContext['failure']>) => ({ failure })),
     forgetFailure: assign({ failure: undefined }),
@@ -155,6 +168,13 @@ export const masterSetup = setup({
     hasResultsToKeep: ({ context }) =>
       context.keepsResults && context.finishedCount === context.regionCount && context.restartingCount === 0,
     hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
-    isRestarting: ({ context }) => context.restartingCount > 0,
+    isRestarting: ({ context }) => context.restartingCount > context.quarantinedCount,
+    hasRestarted: ({ context }) => context.restartingCount === context.quarantinedCount,
+    isIncomplete: ({
+      context: { regionCount, finishedCount, restartingCount, quarantinedCount, quarantined, turns },
+    }) =>
+      quarantinedCount > 0 &&
+      [quarantined.size, turns.absentCount, restartingCount].every((count) => count === quarantinedCount) &&
+      finishedCount + quarantinedCount + turns.waitingCount === regionCount,
   },
 });

@@ -1,9 +1,11 @@
 import { enqueueActions } from 'xstate';
-import { restartCommands } from '../../failover/restart-proposal.ts';
-import type { FailoverId, RegionId } from '../../ids.ts';
+import { type IsolatedRestart, isolated } from '../../failover/isolation.ts';
+import { type Restart, restartCommands } from '../../failover/restart-proposal.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
 import { loseResult } from '../failover/result-losses.ts';
-import { chartServicesOf, type JobSystem } from '../chart-services.ts';
+import { type ChartServices, chartServicesOf, type JobSystem } from '../chart-services.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import type { Failed, Told } from './job-master-setup.ts';
 import { grantSlots, tellRegion } from './tell-regions.ts';
@@ -32,15 +34,32 @@ export const recoveryActions = {
     if (failed !== undefined) failovers.open(failed, self);
   }),
   restartRegions: enqueueActions(({ enqueue, system }, decided: Told<'failover.decided'>) => {
-    const { ledger, gateway, observe } = servicesOf(system);
-    const { failover, restart, restartAtMs } = decided;
-    observe(decidedEvent(decided, ledger, now(system)));
+    const { ledger, gateway, observe, failovers } = servicesOf(system);
+    const { failover, restartAtMs } = decided;
+    const change = applyQuarantine(decided, { ledger, failovers }, now(system));
+    // Now, because regions may have been quarantined since the failover made its proposal.
+    const restart = isolated(decided.restart, ledger.quarantined, ledger);
+    observe(decidedEvent({ ...decided, restart }, ledger, now(system)));
+    if (change !== undefined) observe(change);
+    const excused = notAwaited(restart, decided.restart);
+    const open = failovers.get(failover);
+    if (excused.length > 0 && open?.getSnapshot().status === 'active') {
+      enqueue.sendTo(open, { type: 'failover.regionsExcused', regions: excused });
+    }
     const modes = restartCommands(restart);
     ledger.noteFailover(failover, modes.keys());
     const wanted = ledger.invalidate(modes);
     if (wanted.length > 0) gateway.forbidReclaim(wanted);
     for (const [region, mode] of modes) {
-      tellRegion(ledger, enqueue, region, { type: 'region.restart', failover, restartAtMs, mode });
+      const isQuarantined = ledger.quarantined.has(region);
+      tellRegion(
+        ledger,
+        enqueue,
+        region,
+        isQuarantined
+          ? { type: 'region.quarantine', failover, mode }
+          : { type: 'region.restart', failover, restartAtMs, mode },
+      );
     }
     grantSlots(ledger, enqueue);
   }),
@@ -71,3 +90,28 @@ export const recoveryActions = {
     for (const failover of servicesOf(system).failovers.stop()) enqueue.stopChild(failover);
   }),
 } satisfies Partial<MasterActions>;
+
+/** The regions of an isolated restart for which its failover does not wait: stopped ones, and those that were added. */
+function notAwaited({ regions, quarantined, heldUp }: IsolatedRestart, proposed: Restart): RegionId[] {
+  const known = regions.length > proposed.regions.length ? new Set(proposed.regions) : undefined;
+  return [...quarantined, ...heldUp, ...(known === undefined ? [] : regions.filter((region) => !known.has(region)))];
+}
+
+/** Quarantines the region of a failure, or releases it. Returns what to tell observers. */
+function applyQuarantine(
+  { failover, failure, quarantine }: Told<'failover.decided'>,
+  { ledger, failovers }: Pick<ChartServices, 'ledger' | 'failovers'>,
+  atMs: number,
+): JobEvent | undefined {
+  if (quarantine.kind === 'flapping') {
+    const { region, failures, withinMs } = quarantine;
+    ledger.quarantined.add(region);
+    const task = ledger.graph.nameOf(failure.vertex as ExecutionVertexId);
+    const why = `it failed ${failures} times within ${withinMs} ms`;
+    const taskCount = ledger.taskCount([region]);
+    return { type: 'region.quarantined', atMs, failover, region, task, taskCount, failures, why, cause: failure.cause };
+  }
+  if (quarantine.kind !== 'requested' || !ledger.quarantined.delete(quarantine.region)) return undefined;
+  failovers.flapping.forget(quarantine.region);
+  return { type: 'region.released', atMs, failover, region: quarantine.region };
+}

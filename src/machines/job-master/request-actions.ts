@@ -1,5 +1,6 @@
 import { enqueueActions } from 'xstate';
 import { RestartRequestedError } from '../../errors/job-errors.ts';
+import type { ExecutionVertexId } from '../../ids.ts';
 import { chartServicesOf } from '../chart-services.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import type { Told } from './job-master-setup.ts';
@@ -11,6 +12,13 @@ const servicesOf = chartServicesOf<'ledger' | 'gateway' | 'failovers'>;
 export const requestActions = {
   restartOnRequest: enqueueActions(({ self, system }, { vertex }: Told<'job.restartTask'>) => {
     const { ledger, failovers } = servicesOf(system);
+    const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
+    failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
+  }),
+  releaseRegion: enqueueActions(({ self, system }, { region }: Told<'job.releaseRegion'>) => {
+    const { ledger, failovers } = servicesOf(system);
+    if (!ledger.quarantined.has(region)) return;
+    const vertex = ledger.regions.verticesOf(region)[0] as ExecutionVertexId;
     const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
     failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
   }),

@@ -19,6 +19,8 @@ import { type RegionEvent, regionGroups, regionSetup } from './region-setup.ts';
  * R8 Its plan changes when a failover tells it to restart and when its attempt begins to write, by the table of
  *   `planAfter`.
  * R9 A region that finished in an earlier run adopts its results and is finished, without a slot or a deployment.
+ * R10 A quarantined region ends its attempts and begins none before a restart releases it. Until then failovers that
+ *   name it change its plan alone.
  */
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
 
@@ -28,6 +30,14 @@ const restart = {
   target: '#restarting',
   actions: [
     { type: 'followFailover', params: ({ event }: { event: EventOf<'region.restart'> }) => event },
+    'reportRestarting',
+  ],
+} as const;
+
+const quarantine = {
+  target: '#quarantined',
+  actions: [
+    { type: 'followFailover', params: ({ event }: { event: EventOf<'region.quarantine'> }) => event },
     'reportRestarting',
   ],
 } as const;
@@ -71,6 +81,7 @@ const chart = regionSetup.createMachine({
           actions: ['countEnded', { type: 'reportTaskCanceled', params: vertexOf }],
         },
         'region.restart': restart,
+        'region.quarantine': quarantine,
         'region.cancel': '#canceling',
         'region.suspend': 'canceled',
       },
@@ -173,6 +184,7 @@ const chart = regionSetup.createMachine({
       entry: 'reportFinished',
       on: {
         'region.restart': restart,
+        'region.quarantine': quarantine,
         'region.cancel': { actions: 'cancelExecutions' },
         'region.suspend': { actions: 'suspendExecutions' },
       },
@@ -192,13 +204,20 @@ const chart = regionSetup.createMachine({
         purpose: {
           initial: 'failed',
           states: {
-            failed: { id: 'failed', on: { 'region.restart': restart, 'region.cancel': 'canceling' } },
+            failed: {
+              id: 'failed',
+              on: { 'region.restart': restart, 'region.quarantine': quarantine, 'region.cancel': 'canceling' },
+            },
             restarting: {
               id: 'restarting',
               tags: 'restarting',
               on: {
                 'region.restart': {
                   target: '.waiting',
+                  actions: { type: 'followFailover', params: ({ event }) => event },
+                },
+                'region.quarantine': {
+                  target: 'quarantined',
                   actions: { type: 'followFailover', params: ({ event }) => event },
                 },
                 'region.skipBackoff': { target: '.waiting', actions: 'skipBackoff' },
@@ -223,6 +242,23 @@ const chart = regionSetup.createMachine({
                   entry: ['releaseFinishedPartitions', 'replaceExecutions'],
                   always: { target: '#region.live', actions: 'reportRestarted' },
                 },
+              },
+            },
+            /** It fails too often, and waits to be released. */
+            quarantined: {
+              id: 'quarantined',
+              on: {
+                'region.restart': {
+                  target: 'restarting',
+                  actions: { type: 'followFailover', params: ({ event }) => event },
+                },
+                'region.quarantine': { actions: { type: 'followFailover', params: ({ event }) => event } },
+                'region.cancel': 'canceling',
+              },
+              initial: 'emptying',
+              states: {
+                emptying: { always: { guard: 'hasEnded', target: 'empty' } },
+                empty: { entry: 'reportQuarantined', exit: 'reportReleased' },
               },
             },
             canceling: { id: 'canceling', always: { guard: 'hasEnded', target: '#region.canceled' } },

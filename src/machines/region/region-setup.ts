@@ -183,7 +183,14 @@ export const regionSetup = base.extend({
       if (plan !== context.plan) enqueue.assign({ plan });
     }),
     followFailover: enqueueActions(
-      ({ context, enqueue }, { failover, restartAtMs, mode }: Omit<EventOf<'region.restart'>, 'type'>) => {
+      (
+        { context, enqueue },
+        {
+          failover,
+          restartAtMs = 0,
+          mode,
+        }: Omit<EventOf<'region.quarantine'>, 'type'> & Partial<Pick<EventOf<'region.restart'>, 'restartAtMs'>>,
+      ) => {
         const { region, plan, job } = context;
         if (context.failover !== undefined) {
           enqueue.sendTo(job.master, { type: 'region.overtaken', region, failover: context.failover });
@@ -203,6 +210,8 @@ export const regionSetup = base.extend({
       region: context.region,
       failover: context.failover as FailoverId,
     })),
+    reportQuarantined: sendTo(toMaster, ({ context: { region } }) => ({ type: 'region.quarantined', region })),
+    reportReleased: sendTo(toMaster, ({ context: { region } }) => ({ type: 'region.released', region })),
     reportRecovered: base.enqueueActions(({ context: { failover, job, region }, enqueue }) => {
       if (failover === undefined) return;
       enqueue.sendTo(job.master, { type: 'region.recovered', region, failover });

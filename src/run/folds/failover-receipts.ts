@@ -50,13 +50,20 @@ export class FailoverReceipts implements EventFold<readonly FailoverReceipt[]> {
   }
 }
 
-const failoverEvents = ['task.failed', 'failover.decided', 'failover.refused', 'failover.completed'] as const;
+const failoverEvents = [
+  'task.failed',
+  'failover.decided',
+  'failover.refused',
+  'failover.completed',
+  'region.quarantined',
+] as const;
 
 type FailoverEvent = Extract<JobEvent, { type: (typeof failoverEvents)[number] }>;
 
 /** The event with a cause of which only the name and the message matter. */
 type Costing =
-  | Exclude<FailoverEvent, { type: 'task.failed' }>
+  | Exclude<FailoverEvent, { type: 'task.failed' | 'region.quarantined' }>
+  | Pick<Extract<FailoverEvent, { type: 'region.quarantined' }>, 'type' | 'failover' | 'why'>
   | (Omit<Extract<FailoverEvent, { type: 'task.failed' }>, 'cause'> & {
       readonly cause: Pick<Error, 'name' | 'message'>;
     });
@@ -84,13 +91,17 @@ function changeBy(
       return costOf(event, context);
     case 'failover.refused':
       return { why: event.why };
+    case 'region.quarantined':
+      return { why: `its region is quarantined: ${event.why}` };
     case 'failover.completed':
       return { recoveryMs: event.durationMs };
   }
 }
 
 function costOf(event: Decided, context: FailoverContext): Partial<FailoverReceipt> {
-  const { regions, again, consumersKeepRunning, delayMs, why } = event;
+  const { again, consumersKeepRunning, delayMs, why, quarantined = [], heldUp = [] } = event;
+  const stopped = new Set([...quarantined, ...heldUp]);
+  const regions = stopped.size === 0 ? event.regions : event.regions.filter((region) => !stopped.has(region));
   return {
     regionsRestarted: regions.length,
     tasksRestarted: begunTasks(regions, context),

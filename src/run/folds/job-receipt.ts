@@ -44,6 +44,18 @@ export interface ResumedReceipt {
   readonly rerun: readonly { readonly operator: string; readonly why: string }[];
 }
 
+/** A region that is quarantined. */
+export interface QuarantineReceipt {
+  readonly region: number;
+  /** The task that failed last, `map[2]`, with its failure. */
+  readonly task: string;
+  readonly cause: string;
+  /** Number of its tasks. */
+  readonly tasks: number;
+  /** Its failures within the window of `quarantine`. */
+  readonly failures: number;
+}
+
 /** The account of a run: its work and the cost of its recovery. Immutable. */
 export interface JobReceipt {
   readonly job: string;
@@ -90,6 +102,10 @@ export interface JobReceipt {
   readonly failures: number;
   /** The latest failures, at most 1 000. */
   readonly failovers: readonly FailoverReceipt[];
+  /** Regions that are quarantined, or were at the end. Absent if there is none. */
+  readonly quarantined?: readonly QuarantineReceipt[];
+  /** Given with `quarantined`: whether the job ended so, with an incomplete output. */
+  readonly isIncomplete?: boolean;
   /** What this run took over from an earlier one; undefined if it began from the start. */
   readonly resumed: ResumedReceipt | undefined;
   toString(): string;
@@ -132,6 +148,20 @@ function describeResumed(resumed: ResumedReceipt, total: number): string[] {
   ];
 }
 
+function describeQuarantined({ quarantined = [], isIncomplete }: Omit<JobReceipt, 'toString'>): string[] {
+  if (quarantined.length === 0) return [];
+  const regions = counted(quarantined.length, 'region');
+  return [
+    isIncomplete === true
+      ? `  finished with ${regions} quarantined: the output is incomplete`
+      : `  ${regions} quarantined`,
+    ...quarantined.map(
+      ({ region, task, tasks, failures, cause }) =>
+        `    region ${region} (${counted(tasks, 'task')}) after ${counted(failures, 'failure')}, last of ${task}: ${cause}`,
+    ),
+  ];
+}
+
 /** `12 skipped by "parse"`, `3 dead letters of "embed"`. */
 function rejectedBy({ operator, skipped, deadLetters }: RejectedRecords): string[] {
   return [
@@ -149,6 +179,7 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   const failovers = receipt.failovers.slice(-mostDescribed);
   const lines = [
     `${receipt.job}: ${counted(tasks.total, 'task')} in ${Math.round(receipt.durationMs)} ms, ${counted(failures, 'failure')}`,
+    ...describeQuarantined(receipt),
   ];
   if (receipt.resumed !== undefined) lines.push(...describeResumed(receipt.resumed, tasks.total));
   if (failures > failovers.length) lines.push(`  the latest ${failovers.length} failures:`);

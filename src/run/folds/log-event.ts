@@ -22,7 +22,10 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${reusedInWords(reused)}`,
     about: { earlier, taskCount, results: reused.length, rerun },
   }),
-  'job.statusChanged': ({ status }, job) => ({ level: 'info', message: `Job "${job}" is ${status}` }),
+  'job.statusChanged': ({ status }, job) =>
+    status === 'incomplete'
+      ? { level: 'error', message: `Job "${job}" finished with regions quarantined: its output is incomplete` }
+      : { level: 'info', message: `Job "${job}" is ${status}` },
   'task.failed': (
     { task, alsoFailed = [], cause, place, failover, attempt, classification, lostPartitions, labels },
     job,
@@ -53,6 +56,16 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     level: 'info',
     message: `${tasks === 1 ? '1 task restarts' : `${tasks} tasks restart`} in ${Math.round(delayMs)} ms`,
     about: { failover, regions: regions.length, again: again.length, tasks, delayMs, why },
+  }),
+  'region.quarantined': ({ region, task, taskCount, failures, why, cause, failover }) => ({
+    level: 'error',
+    message: `Region ${region} (${counted(taskCount, 'task')}) is quarantined: ${why}; last ${task}: ${cause.message}`,
+    about: { failover, region, failures, cause },
+  }),
+  'region.released': ({ region, failover }) => ({
+    level: 'info',
+    message: `Region ${region} is released from quarantine, and restarts`,
+    about: { failover, region },
   }),
   'failover.completed': ({ failover, durationMs }) => ({
     level: 'info',

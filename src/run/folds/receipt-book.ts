@@ -1,9 +1,11 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
+import { isTerminalJobStatus, type JobStatus } from '../../actors/protocol/states.ts';
+import type { QuarantinedRegion } from '../../errors/job-errors.ts';
 import type { EventFold } from './event-fold.ts';
 import { FailoverReceipts } from './failover-receipts.ts';
 import { describeReceipt, type JobReceipt, type MovedRecords, type ResumedReceipt } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
+import { QuarantinedRegions } from './quarantined-regions.ts';
 import { type MovedCounts, TaskTally, type VertexTally } from './task-tally.ts';
 
 /** Live data of a run that is not in its events yet. */
@@ -18,7 +20,8 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   readonly #shape: JobShape;
   readonly #tally: TaskTally;
   readonly #failovers: FailoverReceipts;
-  #isOver = false;
+  readonly #quarantined: QuarantinedRegions;
+  #status: JobStatus = 'initializing';
   #resumed: ResumedReceipt | undefined;
   #startedMs: number | undefined;
   #latestMs = 0;
@@ -26,17 +29,24 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   constructor(shape: JobShape) {
     this.#shape = shape;
     this.#tally = new TaskTally(shape);
+    this.#quarantined = new QuarantinedRegions(shape);
     this.#failovers = new FailoverReceipts({ shape, hasBegun: (task) => this.#tally.attemptsOf(task) > 0 });
   }
 
   next(event: JobEvent): void {
     // Events after the end (a listener that threw, files that do not close) do not make the job longer.
-    if (!this.#isOver) this.#latestMs = event.atMs;
+    if (!isTerminalJobStatus(this.#status)) this.#latestMs = event.atMs;
     this.#startedMs ??= event.atMs;
-    if (event.type === 'job.statusChanged') this.#isOver = isTerminalJobStatus(event.status);
+    if (event.type === 'job.statusChanged') this.#status = event.status;
     if (event.type === 'job.resumed') this.#resumed = resumedReceipt(event);
     this.#tally.next(event);
     this.#failovers.next(event);
+    this.#quarantined.next(event);
+  }
+
+  /** The regions that are quarantined now, or at the end of the run. */
+  get quarantined(): readonly QuarantinedRegion[] {
+    return this.#quarantined.value();
   }
 
   /**
@@ -45,7 +55,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
    * @param live for a run under way, its live data
    */
   value(live?: LiveRun): JobReceipt {
-    const since = this.#isOver ? undefined : live;
+    const since = isTerminalJobStatus(this.#status) ? undefined : live;
     const durationMs = this.#durationMs(since);
     const vertices = this.#tally.byVertex(since?.moving ?? []);
     const { calls } = this.#tally;
@@ -67,9 +77,18 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       reopenedSources: this.#tally.reopenedSources(),
       failures: this.#failovers.count,
       failovers: this.#failovers.value(),
+      ...this.#incompleteness(),
       resumed: this.#resumed,
     };
     return Object.freeze({ ...receipt, toString: () => describeReceipt(receipt) });
+  }
+
+  #incompleteness(): Pick<JobReceipt, 'quarantined' | 'isIncomplete'> {
+    const quarantined = this.quarantined.map(({ region, task, tasks, failures, cause }) =>
+      Object.freeze({ region, task, tasks: tasks.length, failures, cause: `${cause.name}: ${cause.message}` }),
+    );
+    if (quarantined.length === 0) return {};
+    return { quarantined: Object.freeze(quarantined), isIncomplete: this.#status === 'incomplete' };
   }
 
   #durationMs(live: LiveRun | undefined): number {

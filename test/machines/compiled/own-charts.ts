@@ -158,9 +158,14 @@ export const ownCharts: Readonly<Record<string, OwnChart>> = {
   'job master': own(
     jobMasterMachine,
     masterActions,
-    () => ({ regionCount: 2, keepsResults: true }),
-    ({ finishedCount, restartingCount, haltedCount }) =>
-      [few(finishedCount), few(restartingCount), few(haltedCount)].join(),
+    () => ({
+      regionCount: 2,
+      keepsResults: true,
+      quarantined: new Set([0]),
+      turns: { waitingCount: 0, absentCount: 1 },
+    }),
+    ({ finishedCount, restartingCount, quarantinedCount, haltedCount }) =>
+      [few(finishedCount), few(restartingCount), few(haltedCount), (quarantinedCount as number) > 0].join(),
     allVariants.slice(0, 2),
   ),
   failover: own(
@@ -169,8 +174,8 @@ export const ownCharts: Readonly<Record<string, OwnChart>> = {
     (note) => ({
       failover: 1,
       failed: { vertex: 7, attempt: 0, cause, atMs: 0 },
-      isRequested: false,
       classify: () => ({ kind: 'recoverable' }),
+      judge: () => ({ kind: 'none' }),
       propose: (_: unknown, answer: { decision: unknown } | undefined) => answer?.decision ?? restart,
       mayWait: () => false,
       proposeEverything: () => restart,

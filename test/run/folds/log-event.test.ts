@@ -45,6 +45,11 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     'warn: map[2] rejects records: the first is skipped: gone (in "map", at rows.jsonl:3: {})',
   ],
   'region.stateChanged': [{ region, state: 'running' }, undefined],
+  'region.quarantined': [
+    { failover, region, task: 'map[2]', taskCount: 2, failures: 3, why: 'it failed 3 times within 5 ms', cause },
+    'error: Region 0 (2 tasks) is quarantined: it failed 3 times within 5 ms; last map[2]: gone',
+  ],
+  'region.released': [{ failover, region }, 'info: Region 0 is released from quarantine, and restarts'],
   'task.failed': [
     { failover, task: 'map[2]', attempt, cause, classification: 'recoverable', labels: {} },
     'warn: map[2] failed: gone',
