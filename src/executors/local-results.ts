@@ -12,6 +12,7 @@ import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
 import type { RunId } from '../ids.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { ByteBudget } from '../partitions/byte-budget.ts';
+import { makeDirectory } from '../partitions/claims/make-directory.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { ReleasedResultPartition } from '../partitions/reproduced/released-result-partition.ts';
 import { partitionFaultPoints, type ResultPartition } from '../partitions/result-partition.ts';
@@ -214,7 +215,7 @@ export class LocalResults {
 function assertFree(directory: string): void {
   let isThere: boolean;
   try {
-    mkdirSync(dirname(directory), { recursive: true });
+    makeDirectory(dirname(directory));
     isThere = lstatSync(directory, { throwIfNoEntry: false }) !== undefined;
     // Report a name that is too long, or a read-only disk, before the job runs.
     if (!isThere) {

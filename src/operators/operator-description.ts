@@ -57,8 +57,8 @@ export interface AsyncMapOptions<In = never> {
   /** Whether results keep the order of the input. Default: true. */
   readonly ordered?: boolean | undefined;
   /**
-   * Time limit per call, in ms. When it passes, the call's signal is aborted and the call counts as failed. Default:
-   * none.
+   * Time limit per call, in ms. When it passes, the call's signal is aborted and the call counts as failed. An `onError`
+   * that answers with a promise has as much time; then the task fails. Default: none.
    */
   readonly timeoutMs?: number | undefined;
   /**

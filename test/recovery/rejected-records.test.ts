@@ -248,6 +248,45 @@ describe('a function that answers for the one that failed', () => {
     await expect(failing).rejects.toMatchObject({ place: { record: { picture: '3' } } });
   });
 
+  it.each([true, false])('AM4: fails the task if its promise exceeds `timeoutMs` (ordered: %s)', async (ordered) => {
+    let asked = 0;
+    const failing = runThrough(
+      (stream) =>
+        stream.mapAsync((n) => taste(n, n), {
+          uid: 'step',
+          timeoutMs: 50,
+          ordered,
+          onError: (_, n) => (asked++ === 1 ? new Promise<number>(() => {}) : later(-n)),
+        }),
+      1,
+    );
+    const { out, receipt } = await failing;
+    expect([...out.records].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: count }, (_, n) => (isPoison(n) ? -n : n)).sort((a, b) => a - b),
+    );
+    expect(receipt.failovers).toEqual([
+      expect.objectContaining({
+        cause: expect.stringContaining('onError of "step" did not finish within 50 ms') as unknown,
+      }),
+    ]);
+  });
+
+  it('is left behind where the job is canceled: whatever it does, nothing waits for it', async () => {
+    const environment = virtualEnvironment();
+    const job = Job.create('canceled');
+    job
+      .source('numbers', range(0, count))
+      .mapAsync((n) => taste(n, n), { uid: 'step', onError: () => new Promise<number>(() => {}) })
+      .sink('out', collect<number>());
+    const run = job.run({ environment });
+    environment.clock.setTimeout(() => void run.cancel(), 100);
+    const ended = run.result.then(
+      () => 'finished',
+      (error: unknown) => [(error as Error).name, environment.clock.now() < 200],
+    );
+    expect(await environment.drive(ended)).toEqual(['JobCanceledError', true]);
+  });
+
   it('must not answer with a promise', async () => {
     const failing = runThrough(
       (stream) => stream.map((n) => taste(n, n), { onError: (async () => 0) as unknown as () => number }),

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RecordingFormatError } from '../../errors/recording-errors.ts';
+import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 
 /**
  * The file of a recording, and the one before it, which has `.1` at the end of its name. Writes synchronously, so that
@@ -25,7 +26,7 @@ export class RecordingFile {
    * @throws RecordingFormatError if there is a file that is not a recording
    */
   begin(text: string): void {
-    mkdirSync(dirname(this.path), { recursive: true });
+    makeDirectory(dirname(this.path));
     assertRecording(this.path);
     // Under another name until it can be read, so that there is a readable file at any time.
     const [next, before] = [`${this.path}.next`, `${this.path}.1`];

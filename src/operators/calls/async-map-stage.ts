@@ -333,15 +333,16 @@ export class AsyncMapStage implements OperatorStage {
     if (!isThenable(answer)) return this.#answered(entry, answer);
     this.#underWay.add(entry);
     entry.isReplaced = true;
-    Promise.resolve(answer).then(
-      (result) => this.#replaced(() => this.#answered(entry, result)),
-      (thrown: unknown) => this.#replaced(() => this.#giveUp(entry, thrown)),
-    );
+    const fail = (thrown: unknown): void => this.#replaced(entry, () => this.#giveUp(entry, thrown));
+    entry.stopWaiting = this.#deadlines.limitReply(fail);
+    Promise.resolve(answer).then((result) => this.#replaced(entry, () => this.#answered(entry, result)), fail);
   }
 
-  /** AM4: the function of `onError` has answered in its own time. */
-  #replaced(take: () => void): void {
+  /** AM4: the function of `onError` has answered in its own time, or not in time. */
+  #replaced(entry: CallEntry, take: () => void): void {
     if (this.#isClosed || this.#failure !== undefined) return;
+    entry.stopWaiting?.();
+    entry.stopWaiting = undefined;
     take();
     this.#goOn();
   }

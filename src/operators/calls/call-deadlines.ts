@@ -3,7 +3,7 @@ import type { Clock } from '../../environment.ts';
 import { OperationTimeoutError } from '../../errors/user-code-errors.ts';
 import type { CallUnderWay } from './call-entry.ts';
 
-/** The time limit of the calls of one operator. */
+/** The time limit of the calls of one operator, and of the answers of its `onError`. */
 export class CallDeadlines {
   readonly #operator: string;
   readonly #timeoutMs: number;
@@ -23,5 +23,12 @@ export class CallDeadlines {
       timedOut(error);
       call.abandon(error);
     });
+  }
+
+  /** Tells if `onError` has not answered for a record in time. Returns what ends the wait; undefined without a limit. */
+  limitReply(timedOut: (error: Error) => void): (() => void) | undefined {
+    return this.#queue?.add(() =>
+      timedOut(new OperationTimeoutError(`onError of "${this.#operator}"`, this.#timeoutMs)),
+    );
   }
 }

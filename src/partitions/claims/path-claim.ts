@@ -1,18 +1,9 @@
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
+import { makeDirectory, makeFreshDirectory } from './make-directory.ts';
 import { OwnDirectory } from './own-directory.ts';
 import {
   decodeOwner,
@@ -73,7 +64,7 @@ export class PathClaim {
    * @throws OutputInUseError if another run holds it
    */
   static take(path: string, purpose: Purpose, processes: ProcessTable = systemProcesses()): PathClaim {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     const parent = realpathSync(dirname(path));
     const directory = join(parent, `.${basename(path)}.kintsugi`);
     const note = encodeOwner(ownerOf(processes, purpose));
@@ -117,7 +108,7 @@ export class PathClaim {
 /** Creates a directory with an owner's note that is not a claim yet. */
 function freshDirectory(parent: string, note: Uint8Array): string {
   for (let tries = 0; ; tries++) {
-    const fresh = mkdtempSync(join(parent, unclaimedPrefix));
+    const fresh = makeFreshDirectory(parent, unclaimedPrefix);
     try {
       writeFileSync(join(fresh, ownerFile), note, { flag: 'wx' });
       return fresh;

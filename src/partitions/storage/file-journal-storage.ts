@@ -4,7 +4,6 @@ import {
   fdatasync,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -15,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { JournalFile, JournalStorage, LogBytes } from '../../journal/journal-storage.ts';
+import { makeDirectory } from '../claims/make-directory.ts';
 import { syncDirectory } from './file-segment.ts';
 
 // Windows has only some of these; undefined adds no bits.
@@ -77,7 +77,7 @@ export class FileJournalStorage implements JournalStorage {
   }
 
   #makeDirectory(): void {
-    const first = mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const first = makeDirectory(this.#directory, 0o700);
     if (first === undefined) return;
     const top = dirname(first);
     for (let at = dirname(this.#directory); ; at = dirname(at)) {

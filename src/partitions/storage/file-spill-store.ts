@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type FaultPoints, noFaults } from '../../environment.ts';
 import type { ResultPartitionId } from '../../ids.ts';
+import { makeDirectory } from '../claims/make-directory.ts';
 import { systemProcesses } from '../claims/process-table.ts';
 import { claimDirectory, disownDirectory, sweepOrphans } from '../claims/run-directory.ts';
 import { FilePool } from './file-pool.ts';
@@ -104,7 +105,7 @@ export class FileSpillStore implements SpillStore {
 
   async #makeFreshDirectory(): Promise<string> {
     try {
-      await mkdir(this.#parent, { recursive: true });
+      makeDirectory(this.#parent);
       this.#sweeping ??= sweepOrphans(this.#parent, systemProcesses(), () => this.#isDisposed);
       return await claimDirectory(this.#parent);
     } catch (error) {

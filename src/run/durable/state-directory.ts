@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
@@ -9,6 +9,7 @@ import type { LogLoss } from '../../journal/log-scan.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import { decodeEntry, runJournalFormat } from '../../journal/run/run-entry-codec.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
+import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { type ClaimHolder, PathClaim } from '../../partitions/claims/path-claim.ts';
 import { readStoredIndex } from '../../partitions/storage/durable-store.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
@@ -148,7 +149,7 @@ export function isStored(stateDirectory: string, stored: StoredResult): boolean 
 
 function claimOf(path: string, { run, job, since }: Opener): PathClaim {
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     return PathClaim.take(join(realpathSync(path), claimName), { run, job, vertex: 'the state directory', since });
   } catch (error) {
     if (!(error instanceof OutputInUseError)) throw fileProblem(path, 'write', error);
