@@ -1,4 +1,3 @@
-import { noRecord } from '../partitions/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { shareOf } from './byte-range.ts';
@@ -17,10 +16,7 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
-      const reader = counting(start, end, from as number, {
-        at: (index) => records[index] as Out,
-        between: (first, next) => records.slice(first, next),
-      });
+      const reader = counting(start, end, from as number, (first, next) => records.slice(first, next));
       return { ...reader, locate: (record) => `array[${start + (from as number) + record}]` };
     },
   };
@@ -43,28 +39,24 @@ export function range(start: number, end: number): Source<number> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const share = shareOf(subtask, parallelism, end - start);
-      return counting(start + share.start, start + share.end, from as number, numbers);
+      return counting(start + share.start, start + share.end, from as number, numbersBetween);
     },
   };
 }
 
-/** What there is at the places that a reader counts through. */
-interface Counted<Out> {
-  readonly at: (place: number) => Out;
-  readonly between: (from: number, to: number) => Out[];
+function numbersBetween(from: number, to: number): number[] {
+  const numbers: number[] = [];
+  for (let number = from; number < to; number++) numbers.push(number);
+  return numbers;
 }
 
-const numbers: Counted<number> = {
-  at: (number) => number,
-  between: (from, to) => {
-    const between: number[] = [];
-    for (let number = from; number < to; number++) between.push(number);
-    return between;
-  },
-};
-
 /** Counts from `start`, skipping the first `skipped` numbers. Its position is how far it has counted. */
-function counting<Out>(start: number, end: number, skipped: number, counted: Counted<Out>): SourceReader<Out> {
+function counting<Out>(
+  start: number,
+  end: number,
+  skipped: number,
+  between: (from: number, to: number) => Out[],
+): SourceReader<Out> {
   let at = start + skipped;
   return {
     position: () => at - start,
@@ -72,9 +64,8 @@ function counting<Out>(start: number, end: number, skipped: number, counted: Cou
       if (at >= end) return null;
       const from = at;
       at = Math.min(end, at + maxRecords);
-      return counted.between(from, at);
+      return between(from, at);
     },
-    next: () => (at < end ? counted.at(at++) : noRecord),
     close: () => {},
   };
 }
