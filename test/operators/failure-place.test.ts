@@ -179,7 +179,7 @@ describe('the blame of a chain when a function throws', () => {
   ] as const)('a loop of %s tracks the origins of its results', (_, compile) => {
     const { run } = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], { tracksOrigins: true });
     const [out, origins]: [unknown[], number[]] = [[], []];
-    run([1, 2, 3, 4], out, { origins, failedAt: () => {}, passed: () => {}, reject: () => {} });
+    run([1, 2, 3, 4], out, { origins, failedAt: () => {}, failedWith: () => {}, passed: () => {}, reject: () => {} });
     expect({ out, origins }).toEqual({ out: [2, 2.01, 4, 4.01], origins: [1, 1, 3, 3] });
   });
 });

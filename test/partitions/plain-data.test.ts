@@ -36,7 +36,7 @@ describe('whether records are plain data', () => {
     new Uint8Array(2),
     Buffer.from('b'),
     new Error('e'),
-    new Array(2),
+    Object.assign([], { length: 2 }),
     -0,
     '\ud800',
   );

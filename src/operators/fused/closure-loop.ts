@@ -28,7 +28,8 @@ export function closureLoop(
       trace.passed(at.index, at.put);
     } catch (error) {
       trace.passed(at.operator < 0 ? at.index : at.index + 1, at.put);
-      trace.failedAt(at.operator, at.index, at.value);
+      trace.failedWith(at.value);
+      trace.failedAt(at.operator, at.index);
       throw error;
     }
   };

@@ -5,7 +5,7 @@ import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from 
 import { skipped } from '../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
-import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
+import { type LoopTail, noRecord, type WriterTail } from '../../partitions/loop-ends.ts';
 
 /**
  * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so
@@ -72,21 +72,22 @@ class LoopCode {
   #loop(first: 'records[i]' | 'r'): string[] {
     const { tracksOrigins = false } = this.#options;
     const isPulling = first === 'r';
+    const head = '(at = -1, head.next())';
     const { lines, ends } = this.#body(first);
+    const freezing = this.#options.freezesRecords === true ? ['freezeRecord(r);'] : [];
     return [
       ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
-      'let i = 0, at = 0, n = 0, c, isBusy = false;',
+      'let i = 0, at = 0, n = 0, isBusy = false;',
       'try {',
       isPulling
-        ? 'for (let r = first === noRecord ? (at = -1, head.next()) : first; r !== noRecord; r = ++i < count ? (at = -1, head.next()) : noRecord) {'
+        ? `for (let r = first === noRecord ? ${head} : first; r !== noRecord; r = ++i < count ? ${head} : noRecord) {`
         : 'for (; i < records.length; i++) {',
-      ...(isPulling ? ['c = r;', ...(this.#options.freezesRecords === true ? ['freezeRecord(r);'] : [])] : []),
-      ...lines,
-      ends,
+      ...(isPulling ? noting('r', [...freezing, ...lines, ends]) : [...lines, ends]),
+      '}',
       'trace.passed(i, n);',
       '} catch (error) {',
       'trace.passed(at < 0 ? i : i + 1, n);',
-      'trace.failedAt(at, i, c);',
+      'trace.failedAt(at, i);',
       'throw error;',
       '}',
     ];
@@ -96,7 +97,7 @@ class LoopCode {
   #body(first: string): { readonly lines: readonly string[]; readonly ends: string } {
     const { tracksOrigins = false, freezesRecords = false, rejections, firstOperator = 0 } = this.#options;
     const lines: string[] = [];
-    let ends = '}';
+    let ends = '';
     let skip = 'continue;';
     let folds = 0;
     let value = first;
@@ -138,28 +139,27 @@ class LoopCode {
   #put(tail: LoopTail, value: string): string[] {
     const end = this.#operators.length;
     this.values.set('tail', tail);
-    const lines = [`c = ${value};`, `at = ${end};`];
+    const lines = [`at = ${end};`];
     if (tail.kind === 'sink') {
       this.values.set('writer', tail.writer);
-      return [
-        ...lines,
-        'if (isBusy) tail.hold(c);',
-        'else { const w = writer.writeOne(c); if (w !== undefined) isBusy = tail.answered(w, c, n); }',
-        'n++;',
-      ];
+      lines.push(
+        `if (isBusy) tail.hold(${value});`,
+        `else { const w = writer.writeOne(${value}); if (w !== undefined) isBusy = tail.answered(w, ${value}, n); }`,
+      );
+    } else {
+      if (this.#options.freezesRecords === true) lines.push(`freezeRecord(${value});`);
+      lines.push(...this.#choose(tail, value));
     }
-    if (this.#options.freezesRecords === true) lines.push('freezeRecord(c);');
-    const { selection, subpartitionCount } = tail;
-    if (selection === undefined) return [...lines, `at = ${end + 1};`, 'tail.put(0, c);', 'n++;'];
-    if (selection === 'in turn') return [...lines, `at = ${end + 1};`, 'tail.putInTurn(c);', 'n++;'];
+    return [...noting(value, lines), 'n++;'];
+  }
+
+  /** Puts a result to the subpartition that it belongs to. */
+  #choose({ selection, subpartitionCount }: WriterTail, value: string): string[] {
+    const put = `at = ${this.#operators.length + 1};`;
+    if (selection === undefined) return [put, `tail.put(0, ${value});`];
+    if (selection === 'in turn') return [put, `tail.putInTurn(${value});`];
     this.values.set('placeBy', selection.keyOf);
-    return [
-      ...lines,
-      `const s = subpartitionOfKey(placeBy(c), ${subpartitionCount});`,
-      `at = ${end + 1};`,
-      'tail.put(s, c);',
-      'n++;',
-    ];
+    return [`const s = subpartitionOfKey(placeBy(${value}), ${subpartitionCount});`, put, `tail.put(s, ${value});`];
   }
 
   #map(index: number, fn: unknown, value: string, caught: Caught): string[] {
@@ -273,4 +273,12 @@ function assigned(name: string, call: string, caught: Caught): string[] {
 /** The line that refuses a promise, without a call that V8 might not inline. */
 function refusing(value: string, refuse: string): string {
   return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') ${refuse};`;
+}
+
+/**
+ * Lines that note the value at which they fail. In a `try` of their own, because a variable that outlives them would keep
+ * V8 from leaving the record out where nobody keeps it.
+ */
+function noting(value: string, lines: readonly string[]): string[] {
+  return ['try {', ...lines, '} catch (error) {', `trace.failedWith(${value});`, 'throw error;', '}'];
 }

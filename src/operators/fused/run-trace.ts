@@ -12,6 +12,7 @@ export class RunTrace implements SegmentTrace {
   readonly origins: number[] | undefined;
   readonly #reject: SegmentTrace['reject'] | undefined;
   place: FailedPlace | undefined;
+  #failed: { readonly value: unknown } | undefined;
   taken = 0;
   put = 0;
 
@@ -25,8 +26,12 @@ export class RunTrace implements SegmentTrace {
     return this.#reject(operator, index, error, record);
   }
 
-  failedAt(operator: number, index: number, value?: unknown): void {
-    this.place = { operator, index, value };
+  failedAt(operator: number, index: number): void {
+    this.place = { operator, index, value: this.#failed?.value };
+  }
+
+  failedWith(value: unknown): void {
+    this.#failed ??= { value };
   }
 
   passed(taken: number, put: number): void {

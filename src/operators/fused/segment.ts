@@ -6,9 +6,10 @@ export interface SegmentTrace {
   /**
    * It failed in operator `operator` of the segment, at the record with this index. −1 is the head of the loop; the number
    * of operators is the choice of the tail, and one more is the tail itself.
-   * @param value what the tail was given; else, what a head gave
    */
-  failedAt(operator: number, index: number, value?: unknown): void;
+  failedAt(operator: number, index: number): void;
+  /** Called before `failedAt` with what the tail was given, or what came from the head. The first call counts. */
+  failedWith(value: unknown): void;
   /** A loop with a head or a tail took `taken` records, and put `put` results to its tail. Also called if it fails. */
   passed(taken: number, put: number): void;
   /**
