@@ -11,6 +11,7 @@ export interface PublishedLine {
 /** How the value of a row is shown: relative to its baseline, or in a unit. */
 export type Shown = 'times as fast' | 'µs' | 'ms' | 's' | 'kB' | 'B' | 'MB in use';
 
+const nexmark = ['q0, pass-through', 'q1, currency', 'q2, filter'];
 const noOps = 'deployment of 20,000 no-op tasks';
 const deployments = [`${noOps}, one region, a pipelined shuffle`, `${noOps}, 10,000 pipelines of two`];
 const followed = ['5,000', '10,000'].map((n) => `deployment of ${n} no-op tasks, every actor followed`);
@@ -29,6 +30,16 @@ export const publishedLines: readonly PublishedLine[] = [
     rows: ['the same through a 4-way hash shuffle'],
     shown: 'times as fast',
     inReadme: true,
+  },
+  {
+    what: 'Nexmark q0 · q1 · q2, whole job, vs. a loop that handles each event before it makes the next',
+    rows: nexmark.map((query) => `Nexmark ${query}, beside a loop over records`),
+    shown: 'times as fast',
+  },
+  {
+    what: 'the same vs. a loop over batches of events',
+    rows: nexmark.map((query) => `Nexmark ${query}, beside a loop over batches`),
+    shown: 'times as fast',
   },
   {
     what: 'a whole job without records',
