@@ -11,7 +11,7 @@ import { ExecutionGraph } from '../src/graph/execution-graph.ts';
 import type { JobGraph } from '../src/graph/job-graph.ts';
 import { pipelinedRegions } from '../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId, ExecutorId } from '../src/ids.ts';
-import { ExecutorConnections } from '../src/machines/job-master/executor-connections.ts';
+import { ExecutorConnections } from '../src/machines/connections/executor-connections.ts';
 import { JobLedger } from '../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../src/machines/job-master/job-master-machine.ts';
 import { jobCharts } from '../src/machines/job-charts.ts';
@@ -19,6 +19,7 @@ import { createJobMaster } from '../src/machines/create-job-master.ts';
 import { failoverStrategyMachine } from '../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../src/plain-error.ts';
+import { protocolVersion } from '../src/version.ts';
 
 const charts = jobCharts({ delay: delayActor });
 
@@ -86,7 +87,12 @@ export class NoOpCluster {
       (event) => event.type === 'task.stateChanged' && event.state === 'running' && ++running === vertexCount,
     );
     this.master.start();
-    this.#port.post({ type: 'executor.connected', slots: Number.POSITIVE_INFINITY });
+    this.#port.post({
+      type: 'executor.connected',
+      protocol: protocolVersion,
+      incarnation: 0,
+      slots: Number.POSITIVE_INFINITY,
+    });
     // Until its slots are known.
     await new Promise((resolve) => setImmediate(resolve));
     this.master.send({ type: 'job.start' });

@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from './errors/usage-errors.ts';
+import { hasMethods, propertyOf } from './foreign-value.ts';
 import { checkOptions, givenOf, type OptionNames } from './options.ts';
 
 /** Time and timers. The virtual one drives XState's timers and RxJS's scheduler in one order. */
@@ -100,3 +102,21 @@ export function systemEnvironment(overrides: EnvironmentOverrides = {}): Environ
 
 /** Whether this process runs the engine's charts by XState's interpreter: with `KINTSUGI_CHARTS=interpreted`. */
 export const interpretsCharts = process.env['KINTSUGI_CHARTS'] === 'interpreted';
+
+/** @throws InvalidArgumentError if a part is missing */
+export function checkEnvironment(given: Environment): void {
+  const missing = (
+    [
+      ['clock', 'now', 'epochMs', 'setTimeout', 'clearTimeout', 'setImmediate'],
+      ['random', 'next'],
+      ['logger', 'debug', 'info', 'warn', 'error'],
+      ['faults', 'reach'],
+    ] as const
+  ).flatMap(([part, ...methods]) => {
+    const methodsOf = propertyOf(given, part);
+    return methods.filter((method) => !hasMethods(methodsOf, method)).map((m) => `${part}.${m}`);
+  });
+  if (missing.length === 0) return;
+  const expected = `an environment from systemEnvironment() or virtualEnvironment(); ${missing.join(', ')} missing`;
+  throw new InvalidArgumentError('environment', given, expected);
+}

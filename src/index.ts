@@ -105,6 +105,7 @@ export { failoverMachine } from './machines/failover/failover-machine.ts';
 export { jobMasterMachine } from './machines/job-master/job-master-machine.ts';
 export { partitionMachine } from './machines/partition/partition-machine.ts';
 export { regionMachine } from './machines/region/region-machine.ts';
+export { heartbeatMachine } from './machines/heartbeat/heartbeat-machine.ts';
 export { taskExecutorMachine } from './machines/task-executor/task-executor-machine.ts';
 export {
   type ExecutionState,

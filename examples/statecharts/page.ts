@@ -1,6 +1,7 @@
 import {
   executionMachine,
   failoverMachine,
+  heartbeatMachine,
   jobMasterMachine,
   partitionMachine,
   regionMachine,
@@ -22,6 +23,10 @@ const machines: readonly (readonly [AnyStateMachine, string])[] = [
   ],
   [partitionMachine, 'One per result of an attempt.'],
   [taskExecutorMachine, 'One per task executor: its slots and its connection to the job master.'],
+  [
+    heartbeatMachine,
+    'One at each end of a connection that is watched: whether the other end still answers. Whoever was itself stalled asks once more.',
+  ],
 ];
 
 /** The page `docs/statecharts.md`. */

@@ -258,6 +258,16 @@ export type JobEvent =
       readonly executor: ExecutorId;
       readonly slots: number;
     }
+  /** A warning: the master or an executor got a message that was not valid, and ignored it. */
+  | {
+      readonly type: 'message.invalid';
+      readonly atMs: number;
+      readonly executor: ExecutorId;
+      readonly receiver: 'master' | 'executor';
+      /** The type of the message, as far as it has one. */
+      readonly message: string;
+      readonly problem: string;
+    }
   | { readonly type: 'executor.lost'; readonly atMs: number; readonly executor: ExecutorId; readonly cause: Error };
 
 export type JobEventType = JobEvent['type'];

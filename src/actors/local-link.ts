@@ -11,6 +11,7 @@ export class PortEnd<Sent, Received> implements Port<Sent, Received> {
   readonly #unheard: Received[] = [];
   #listener: ((message: Received) => void) | undefined;
   #closeListener: ((why: string) => void) | undefined;
+  #sentListener: ((hasArrived: boolean) => void) | undefined;
   #closed: { readonly why: string } | undefined;
 
   constructor(send: (message: Sent) => void) {
@@ -33,6 +34,15 @@ export class PortEnd<Sent, Received> implements Port<Sent, Received> {
   onClose(listener: (why: string) => void): void {
     this.#closeListener = listener;
     if (this.#closed !== undefined) listener(this.#closed.why);
+  }
+
+  onSent(listener: (hasArrived: boolean) => void): void {
+    this.#sentListener = listener;
+  }
+
+  /** For a carrier that knows: what was posted last arrived, or could not be sent. */
+  sent(hasArrived: boolean): void {
+    if (this.#closed === undefined) this.#sentListener?.(hasArrived);
   }
 
   close(why: string): void {

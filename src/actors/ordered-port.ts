@@ -18,7 +18,7 @@ export class OrderedPort<Sent, Received> extends PortEnd<Sent, Received> {
 
   /** For the carrier: delivers an envelope. */
   receive({ number, message }: Envelope<Received>): void {
-    if (this.isClosed || number < this.#next) return;
+    if (this.isClosed || !(number >= this.#next)) return;
     this.#early.set(number, message);
     for (let next = this.#early.get(this.#next); next !== undefined; next = this.#early.get(this.#next)) {
       this.#early.delete(this.#next++);

@@ -20,6 +20,41 @@ export class NoResourceAvailableError extends KintsugiError {
   }
 }
 
+/** An executor speaks another version of the protocol than its master, so it gets no tasks. Names both. */
+export class ProtocolVersionError extends KintsugiError {
+  readonly code = 'PROTOCOL_VERSION';
+  override readonly recovery = 'never';
+  readonly executor: ExecutorId;
+  /** The version of the executor, */
+  readonly spoken: number;
+  /** and that of the master. */
+  readonly understood: number;
+
+  constructor(executor: ExecutorId, spoken: number, understood: number) {
+    super(
+      `Executor ${executor} speaks version ${spoken} of the protocol, and its master version ${understood}: install the same version of kintsugi for both`,
+    );
+    this.executor = executor;
+    this.spoken = spoken;
+    this.understood = understood;
+  }
+}
+
+/** An executor no longer runs an attempt that it was given, and never reported its end. */
+export class AttemptVanishedError extends KintsugiError {
+  readonly code = 'ATTEMPT_VANISHED';
+  readonly executor: ExecutorId;
+  readonly task: string;
+  readonly attempt: number;
+
+  constructor(executor: ExecutorId, task: string, attempt: number) {
+    super(`Executor ${executor} does not run attempt ${attempt} of ${task} that it was given`);
+    this.executor = executor;
+    this.task = task;
+    this.attempt = attempt;
+  }
+}
+
 /** The executor of a task is lost, with all results it held in memory. */
 export class ExecutorLostError extends KintsugiError {
   readonly code = 'EXECUTOR_LOST';

@@ -1,7 +1,14 @@
 import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
+import { checkedExecutorPort, checkedMasterPort, type MessageChecks } from '../actors/checked-port.ts';
 import { type LinkPorts, LocalLink } from '../actors/local-link.ts';
-import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
+import type { HeartbeatSettings } from '../actors/protocol/heartbeat.ts';
+import type {
+  ExecutorPort,
+  ExecutorToMasterMessage,
+  MasterPort,
+  MasterToExecutorMessage,
+} from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
@@ -18,8 +25,12 @@ export interface LocalExecutorsOptions {
   /** Number of executors, and of slots per executor; Infinity for no limit. */
   readonly executors: number;
   readonly slots: number;
+  /** How the master and the executors watch each other. Default: they do not, as they share a thread. */
+  readonly heartbeat?: HeartbeatSettings | undefined;
   /** Creates the connections between the master and the executors. Default: a queue on this thread. */
   readonly link?: LinkPorts;
+  /** Checks what arrives over the connections. Default: none, for messages that never leave this thread. */
+  readonly checks?: MessageChecks;
 }
 
 /** An executor, and its end of the connection to the master. */
@@ -100,13 +111,24 @@ export class LocalExecutors {
     await this.#options.dataPlane.dispose();
   }
 
-  #start(): void {
-    const name = `local-${this.#count++}` as ExecutorId;
-    const { clock, dataPlane, actors, slots } = this.#options;
+  /** The two ends of a new connection. */
+  #ports(): readonly [ExecutorPort, MasterPort] {
+    const { checks } = this.#options;
     const [executorPort, masterPort] = this.#link<MasterToExecutorMessage, ExecutorToMasterMessage>();
+    if (checks === undefined) return [executorPort, masterPort];
+    return [checkedExecutorPort(executorPort, checks), checkedMasterPort(masterPort, checks)];
+  }
+
+  #start(): void {
+    const incarnation = this.#count++;
+    const name = `local-${incarnation}` as ExecutorId;
+    const { clock, dataPlane, actors, slots, heartbeat } = this.#options;
+    const [executorPort, masterPort] = this.#ports();
     const executor = new TaskExecutor({
       executor: name,
+      incarnation,
       slots,
+      heartbeat,
       port: masterPort,
       dataPlane,
       directory: this.#directory,

@@ -62,6 +62,17 @@ export class ResultStore implements ResultShelf {
     return [...this.#results.values()].filter(({ isHeld }) => isHeld);
   }
 
+  /** Bytes that its results take. O(results) */
+  size(): { readonly memoryBytes: number; readonly diskBytes: number } {
+    const size = { memoryBytes: 0, diskBytes: 0 };
+    for (const { output } of this.held) {
+      const { memoryBytes, spilledBytes } = output.statistics();
+      size.memoryBytes += memoryBytes;
+      size.diskBytes += spilledBytes;
+    }
+    return size;
+  }
+
   /** The charts of the results. */
   *actorRefs(): Generator<AnyActorRef> {
     for (const result of this.#results.values()) if (result instanceof OwnedResult) yield result.actor;

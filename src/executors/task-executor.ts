@@ -1,6 +1,7 @@
 import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { StoredOutput, TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
+import type { ExecutorReport, HeartbeatSettings, ReportedTask } from '../actors/protocol/heartbeat.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, type TaskCommand, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
@@ -9,13 +10,17 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } 
 import { fromPlainError, toPlainError } from '../plain-error.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import { isStorable } from '../partitions/result-partition.ts';
+import { protocolVersion } from '../version.ts';
 import type { DataPlane } from './data-plane.ts';
+import { MasterWatch } from './master-watch.ts';
 import type { ResultDirectory } from './result-directory.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { ResultStore } from './result-store.ts';
 
 export interface TaskExecutorOptions {
   readonly executor: ExecutorId;
+  /** Which of the executors that ever had this name. */
+  readonly incarnation: number;
   /** Maximum tasks at once; Infinity for no limit. */
   readonly slots: number;
   readonly port: MasterPort;
@@ -25,6 +30,8 @@ export interface TaskExecutorOptions {
   readonly clock: Clock;
   /** The host of its actors. */
   readonly actors: ActorHost;
+  /** How it watches the master; undefined if it does not, because they share a thread. */
+  readonly heartbeat: HeartbeatSettings | undefined;
   /** Called when the master quarantines it: it gets no more tasks. */
   readonly quarantined: () => void;
 }
@@ -33,6 +40,7 @@ export interface TaskExecutorOptions {
 interface DeployedTask {
   readonly deployment: TaskDeployment;
   readonly actor: TaskActorRef;
+  state: ReportedTask['state'];
   /** Set once it is started. */
   task: RunningTask | undefined;
 }
@@ -45,12 +53,14 @@ const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed:
  *
  * TE1 It reports exactly one end of each deployed attempt; once it is stopped or quarantined, none.
  * TE2 It holds the results of its tasks until it is told to release them, or is stopped.
+ * TE3 If it does not hear the master for too long, it cancels its tasks, says that it leaves, and is stopped.
  */
 export class TaskExecutor {
   readonly #options: TaskExecutorOptions;
   readonly #results: ResultStore;
   readonly #keeping: ResultKeeping;
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
+  #watch: MasterWatch | undefined;
   #phase: 'open' | 'quarantined' | 'stopped' = 'open';
 
   constructor(options: TaskExecutorOptions) {
@@ -62,12 +72,15 @@ export class TaskExecutor {
 
   /** Offers its slots to the master. Without a master it stops. */
   connect(): void {
-    const { port, slots } = this.#options;
+    const { port, slots, incarnation, heartbeat } = this.#options;
     port.onMessage((message) => this.#receive(message));
     port.onClose(() => {
       void this.stop(false);
     });
-    port.post({ type: 'executor.connected', slots });
+    port.post({ type: 'executor.connected', protocol: protocolVersion, incarnation, slots });
+    if (heartbeat === undefined) return;
+    const watch = { ...this.#options, settings: heartbeat, report: () => this.#state(), lost: this.#leave };
+    this.#watch = new MasterWatch(watch);
   }
 
   /** Whether a deployed attempt of a task has not ended. */
@@ -93,10 +106,30 @@ export class TaskExecutor {
    */
   async stop(hasFinished: boolean): Promise<void> {
     this.#phase = 'stopped';
+    this.#watch?.stop();
     this.#abandonTasks();
     await this.#keeping.end(hasFinished);
     this.#results.close();
   }
+
+  /** Its state for the master. O(tasks and results) */
+  #state(): ExecutorReport {
+    const tasks: ReportedTask[] = [];
+    for (const { deployment, state, task } of this.#tasks.values()) {
+      const { vertex, attempt } = deployment;
+      const { recordsIn = 0, recordsOut = 0 } = task?.counts ?? {};
+      tasks.push({ vertex, attempt, state, recordsIn, recordsOut });
+    }
+    return { tasks, ...this.#results.size() };
+  }
+
+  readonly #leave = (why: string): void => {
+    // TE3: after its reports, as it is the last message.
+    this.#phase = 'stopped';
+    this.#abandonTasks();
+    this.#options.port.post({ type: 'executor.left', why });
+    void this.stop(false);
+  };
 
   #receive(message: MasterToExecutorMessage): void {
     const results = this.#results;
@@ -134,6 +167,8 @@ export class TaskExecutor {
           token: message.token,
           kept,
         }));
+      case 'heartbeat.request':
+        return this.#watch?.requested(message.number);
       case 'executor.quarantine':
         this.#phase = 'quarantined';
         this.#abandonTasks();
@@ -156,7 +191,7 @@ export class TaskExecutor {
       },
       failed: (cause) => this.#failed(deployed, toError(cause), nothingMoved),
     });
-    const deployed: DeployedTask = { deployment, actor, task: undefined };
+    const deployed: DeployedTask = { deployment, actor, state: 'deploying', task: undefined };
     this.#tasks.set(vertex, deployed);
     actor.start();
   }
@@ -219,8 +254,12 @@ export class TaskExecutor {
         }),
       planned: (plan) => port.post({ type: 'source.planned', jobVertex: deployment.jobVertex, plan }),
       leftOpen: (what) => port.post({ type: 'task.leftOpen', vertex, attempt, what }),
-      initializing: () => this.#report(deployed, { type: 'task.initializing', vertex, attempt }),
+      initializing: () => {
+        deployed.state = 'initializing';
+        this.#report(deployed, { type: 'task.initializing', vertex, attempt });
+      },
       running: () => {
+        deployed.state = 'running';
         if (this.#isPresent(deployed)) this.#results.noteRunning(outputs);
         this.#report(deployed, { type: 'task.running', vertex, attempt });
       },

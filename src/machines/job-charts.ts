@@ -4,6 +4,8 @@ import { executionActions } from './execution/execution-actions.ts';
 import { executionMachine } from './execution/execution-machine.ts';
 import { failoverActions } from './failover/failover-actions.ts';
 import { failoverMachine } from './failover/failover-machine.ts';
+import { heartbeatActions } from './heartbeat/heartbeat-actions.ts';
+import { heartbeatMachine } from './heartbeat/heartbeat-machine.ts';
 import { jobMasterMachine } from './job-master/job-master-machine.ts';
 import { masterActions } from './job-master/master-actions.ts';
 import type { JobCharts } from './job-services.ts';
@@ -22,5 +24,6 @@ export function jobCharts({ delay }: JobActors): JobCharts {
     region: engineChart(regionMachine.provide({ actors: { delay }, actions: regionActions })),
     execution: engineChart(executionMachine.provide({ actions: executionActions })),
     failover: engineChart(failoverMachine.provide({ actors: { delay }, actions: failoverActions })),
+    heartbeat: engineChart(heartbeatMachine.provide({ actors: { delay }, actions: heartbeatActions })),
   };
 }

@@ -8,6 +8,7 @@ import type { FailureEnricher } from '../failover/failover-strategy.ts';
 import type { Quarantine } from '../failover/quarantine.ts';
 import type { executionMachine } from './execution/execution-machine.ts';
 import type { failoverMachine } from './failover/failover-machine.ts';
+import type { heartbeatMachine } from './heartbeat/heartbeat-machine.ts';
 import type { JobLedger } from './job-master/job-ledger.ts';
 import type { jobMasterMachine } from './job-master/job-master-machine.ts';
 import type { regionMachine } from './region/region-machine.ts';
@@ -32,6 +33,8 @@ export interface JobCharts {
   readonly region: typeof regionMachine;
   readonly execution: typeof executionMachine;
   readonly failover: typeof failoverMachine;
+  /** Of the master's end of each connection that is watched. */
+  readonly heartbeat: typeof heartbeatMachine;
 }
 
 /** The services that the charts of one job need. */

@@ -42,6 +42,7 @@ const channelOf = {
   'results.keepFailed': result,
   'executor.registered': executor,
   'executor.lost': executor,
+  'message.invalid': executor,
 } as const satisfies Record<JobEventType, Channel>;
 
 /**

@@ -5,7 +5,7 @@ import type { LocalExecutors } from '../executors/local-executors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { RunId } from '../ids.ts';
 import { executionGroups } from '../machines/execution/execution-machine.ts';
-import type { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
+import type { ExecutorConnections } from '../machines/connections/executor-connections.ts';
 import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import { regionGroups } from '../machines/region/region-setup.ts';

@@ -1,4 +1,5 @@
 import { ActorHost } from '../actors/actor-host.ts';
+import { messageChecks } from '../actors/checked-port.ts';
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { LinkPorts } from '../actors/local-link.ts';
@@ -10,7 +11,7 @@ import { LocalExecutors } from '../executors/local-executors.ts';
 import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
 import { createJobMaster } from '../machines/create-job-master.ts';
-import { ExecutorConnections } from '../machines/job-master/executor-connections.ts';
+import { ExecutorConnections } from '../machines/connections/executor-connections.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
@@ -40,6 +41,8 @@ export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
   /** How messages travel between the master and the executors. */
   readonly link?: (clock: Clock) => LinkPorts;
+  /** Called instead of killing an executor that the master gave up, which lives on until `kill` is called. */
+  readonly lose?: (kill: () => void, clock: Clock) => void;
   /** Called with the executors, and the master's connections to them, before they start. */
   readonly cluster?: (cluster: {
     readonly executors: LocalExecutors;
@@ -57,7 +60,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     clock.setImmediate(() => observe({ type: 'observer.failed', atMs: clock.now(), observer, cause })),
   );
   const options = guarded(resolveRunOptions(runOptions), observers);
-  const { environment, run: id, cancellationTimeoutMs, inspect, executors: count, slots } = options;
+  const { environment, run: id, cancellationTimeoutMs, inspect, executors: count, slots, heartbeat } = options;
   const { clock, logger } = environment;
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
@@ -65,8 +68,8 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
-  const link = seams.link && { link: seams.link(clock) };
-  const executors = new LocalExecutors({ clock, dataPlane, actors, executors: count, slots, ...link });
+  const link = seams.link && { link: seams.link(clock), checks: messageChecks(shape.graph) };
+  const executors = new LocalExecutors({ clock, dataPlane, actors, executors: count, slots, heartbeat, ...link });
   const folds = runFolds(shape, options);
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
@@ -100,8 +103,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     signal: options.signal,
   });
   const observe = watchedBy(run, { id, shape, logger, durable });
-  const { slotLimit } = executors;
-  const connections = new ExecutorConnections({ ledger, clock, slotLimit, observe, cancellationTimeoutMs });
+  const connections = connectionsTo(executors, { ...options, ledger, observe }, seams);
   seams.cluster?.({ executors, connections });
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
@@ -110,6 +112,27 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds });
   run.start(master);
   return run;
+}
+
+/** The master's connections to the executors, and what becomes of one that the master has given up. */
+function connectionsTo(
+  executors: LocalExecutors,
+  {
+    heartbeat,
+    environment: { clock },
+    ...parts
+  }: Pick<ResolvedRunOptions, 'heartbeat' | 'environment' | 'cancellationTimeoutMs'> & {
+    readonly ledger: JobLedger;
+    readonly observe: (event: JobEvent) => void;
+  },
+  { lose = (kill) => kill() }: RunSeams,
+): ExecutorConnections {
+  const { ledger, observe, cancellationTimeoutMs } = parts;
+  return new ExecutorConnections({
+    ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
+    heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
+    lost: (executor, why) => lose(() => executors.kill(executor, why), clock),
+  });
 }
 
 interface WatchedParts {

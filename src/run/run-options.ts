@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
-import { type Environment, systemEnvironment } from '../environment.ts';
+import type { HeartbeatSettings } from '../actors/protocol/heartbeat.ts';
+import { checkEnvironment, type Environment, systemEnvironment } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { exponentialDelay } from '../failover/backoffs/exponential-delay.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
@@ -13,6 +14,7 @@ import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/kee
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
+import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
 import { checkOptions, longestTimerMs, type OptionNames } from '../options.ts';
@@ -51,6 +53,11 @@ export interface JobRunOptions {
    * Default 1.
    */
   readonly executors?: number | undefined;
+  /**
+   * How the master and its executors watch each other. Default: they do not, because executors of this process share
+   * the master's thread, and would be silent only together with it.
+   */
+  readonly heartbeat?: HeartbeatOptions | undefined;
   /** How long a region waits for slots before it fails, in ms. Default 300 000. */
   readonly slotRequestTimeoutMs?: number | undefined;
   /** How long a canceled task may take to end before its executor is quarantined, in ms. Default 30 000. */
@@ -141,6 +148,7 @@ export interface ResolvedRunOptions {
   readonly decisionDeadlineMs: number;
   readonly slots: number;
   readonly executors: number;
+  readonly heartbeat: HeartbeatSettings | undefined;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
   readonly batchSize: number;
@@ -175,6 +183,7 @@ const optionNames: OptionNames<JobRunOptions> = {
   decisionDeadlineMs: true,
   slots: true,
   executors: true,
+  heartbeat: true,
   slotRequestTimeoutMs: true,
   cancellationTimeoutMs: true,
   batchSize: true,
@@ -223,6 +232,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
     slots: count('slots', options.slots, Number.POSITIVE_INFINITY),
     executors: count('executors', options.executors, 1, 1_000),
+    heartbeat: resolveHeartbeat(options.heartbeat),
     slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),
@@ -270,23 +280,6 @@ function directory(option: string, given: string | undefined): string | undefine
   if (given === undefined) return undefined;
   if (typeof given === 'string' && given !== '' && !given.includes('\0')) return resolve(given);
   throw new InvalidArgumentError(option, given, 'the path of a directory');
-}
-
-function checkEnvironment(given: Environment): void {
-  const missing = (
-    [
-      ['clock', 'now', 'epochMs', 'setTimeout', 'clearTimeout', 'setImmediate'],
-      ['random', 'next'],
-      ['logger', 'debug', 'info', 'warn', 'error'],
-      ['faults', 'reach'],
-    ] as const
-  ).flatMap(([part, ...methods]) => {
-    const methodsOf = propertyOf(given, part);
-    return methods.filter((method) => !hasMethods(methodsOf, method)).map((m) => `${part}.${m}`);
-  });
-  if (missing.length === 0) return;
-  const expected = `an environment from systemEnvironment() or virtualEnvironment(); ${missing.join(', ')} missing`;
-  throw new InvalidArgumentError('environment', given, expected);
 }
 
 /** One of the given words; the first by default. */

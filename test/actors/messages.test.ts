@@ -8,6 +8,9 @@ import type {
   RunId,
 } from '../../src/ids.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
+import { messageChecks } from '../../src/actors/checked-port.ts';
+import { createJobGraph } from '../../src/graph/job-graph.ts';
+import { protocolVersion } from '../../src/version.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 
 type ByType<Message extends { readonly type: string }> = {
@@ -66,12 +69,32 @@ const toExecutor = {
   'results.forbidReclaim': { type: 'results.forbidReclaim', ids: [id] },
   'results.promote': { type: 'results.promote', token: 3, edges: [{ edge: 0, results: [id] }] },
   'results.keep': { type: 'results.keep', token: 4, edges: [{ edge: 0, partitions: [lain] }] },
+  'heartbeat.request': { type: 'heartbeat.request', number: 7 },
   'executor.quarantine': { type: 'executor.quarantine', why: 'a task on it does not end' },
   'executor.stop': { type: 'executor.stop', token: 5, hasFinished: true },
 } satisfies ByType<MasterToExecutorMessage>;
 
 const toMaster = {
-  'executor.connected': { type: 'executor.connected', slots: Number.POSITIVE_INFINITY },
+  'executor.connected': {
+    type: 'executor.connected',
+    protocol: protocolVersion,
+    incarnation: 2,
+    slots: Number.POSITIVE_INFINITY,
+  },
+  'heartbeat.report': {
+    type: 'heartbeat.report',
+    answers: 7,
+    tasks: [{ vertex, attempt, state: 'running', recordsIn: 3, recordsOut: 2 }],
+    memoryBytes: 100,
+    diskBytes: 0,
+  },
+  'executor.left': { type: 'executor.left', why: 'the master is lost' },
+  'message.invalid': {
+    type: 'message.invalid',
+    receiver: 'executor',
+    message: 'task.deploy',
+    problem: 'deployment.attempt is "1", not a whole number',
+  },
   'task.initializing': { type: 'task.initializing', vertex, attempt },
   'task.running': { type: 'task.running', vertex, attempt },
   'task.finished': { type: 'task.finished', ...end },
@@ -119,6 +142,47 @@ function isNumber(part: object, key: string): boolean {
   return typeof (part as Record<string, unknown>)[key] === 'number';
 }
 
+/** Copies of a message, each with one part of another form; by the path to the part. */
+function* breakages(message: object): Generator<readonly [path: string, broken: object]> {
+  for (const path of pathsIn(message)) {
+    const broken = withPart(message, path);
+    yield [
+      path
+        .map((key) => (/^\d+$/.test(key) ? `[${key}]` : `.${key}`))
+        .join('')
+        .slice(1),
+      broken,
+    ];
+  }
+}
+
+/** A copy in which a part is a function. */
+function withPart(part: unknown, [key, ...rest]: readonly string[]): object {
+  if (key === undefined) return () => {};
+  const copy = (Array.isArray(part) ? [...part] : { ...(part as object) }) as Record<string, unknown>;
+  copy[key] = withPart(copy[key], rest);
+  return copy;
+}
+
+function pathsIn(part: object, before: readonly string[] = []): string[][] {
+  return Object.entries(part).flatMap(([key, value]) => {
+    if (value === undefined) return [];
+    const path = [...before, key];
+    const isParent =
+      typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !(value instanceof Date);
+    return [path, ...(isParent ? pathsIn(value as object, path) : [])];
+  });
+}
+
+/** Parts that only their receiver understands. */
+function isOpaque(type: string, path: string): boolean {
+  return (
+    path.startsWith('deployment.restore.state.') ||
+    (type === 'source.planned' && path.startsWith('plan')) ||
+    /(^|\.)data\./.test(path)
+  );
+}
+
 describe('messages between the job master and executors', () => {
   it.each(Object.entries({ ...toExecutor, ...toMaster }))('%s is plain data', (_, message) => {
     expect(structuredClone(message)).toStrictEqual(message);
@@ -130,6 +194,55 @@ describe('messages between the job master and executors', () => {
       expect(namelessIn(message)).toEqual([]);
     },
   );
+
+  const checks = messageChecks({
+    vertexCount: 5,
+    partitionCount: 5,
+    jobGraph: createJobGraph('job', [{ id: 'map', parallelism: 5 }], []),
+  });
+  const checkOf = (message: object) => {
+    const { type } = message as { readonly type: string };
+    return type in toExecutor ? checks.command(message) : checks.report(message);
+  };
+
+  it.each(Object.entries({ ...toExecutor, ...toMaster }))('W7: %s is valid as it arrives', (_, message) => {
+    expect(checkOf(structuredClone(message))).toBeUndefined();
+  });
+
+  it.each(Object.entries({ ...toExecutor, ...toMaster }))(
+    'W7: %s is not valid with a part missing or of another form, and the problem names the part',
+    (type, message) => {
+      for (const [path, broken] of breakages(message)) {
+        const problem = checkOf(broken);
+        if (isOpaque(type, path)) expect(problem).toBeUndefined();
+        else expect(problem?.startsWith(path === 'type' ? 'its type is not known' : `${path} is `)).toBe(true);
+      }
+    },
+  );
+
+  it.each([null, undefined, 7, 'task.cancel', [], {}, { type: 'task.explode' }, { type: 'toString' }])(
+    'W7: %j is no message',
+    (foreign) => {
+      expect([checks.command(foreign), checks.report(foreign)]).not.toContain(undefined);
+    },
+  );
+
+  it('W7: tasks and results beyond the job are not valid', () => {
+    expect(checkOf({ ...toExecutor['task.cancel'], vertex: 5 as ExecutionVertexId })).toBe(
+      'vertex is 5, not a whole number below 5',
+    );
+    expect(checkOf({ ...toMaster['results.reclaimed'], ids: [id, { ...id, partition: 5 }] })).toBe(
+      'ids[1].partition is 5, not a whole number below 5',
+    );
+  });
+
+  it('W6: of another version of the protocol only that is understood', () => {
+    const other = { type: 'executor.connected', protocol: protocolVersion + 1, seats: 'many' };
+    expect([checkOf(other), checkOf({ ...other, protocol: protocolVersion })]).toEqual([
+      undefined,
+      'incarnation is undefined, not a whole number',
+    ]);
+  });
 
   it('an error in a message is the original error on the same thread', () => {
     const revived = fromPlainError(structuredClone(toMaster['task.failed']).cause);

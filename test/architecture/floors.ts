@@ -69,11 +69,13 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
   // The compiled form of a chart knows XState alone, nothing of ours.
   machines: {
-    '.': ['compiled', 'execution', 'failover', 'job-master', 'region'],
+    '.': ['compiled', 'execution', 'failover', 'heartbeat', 'job-master', 'region'],
     compiled: [],
+    connections: ['.', 'execution', 'heartbeat', 'job-master', 'task-executor'],
     execution: ['.', 'job-master'],
     failover: ['.', 'job-master', 'strategies'],
-    'job-master': ['.', 'execution', 'failover', 'region', 'task-executor'],
+    heartbeat: ['.'],
+    'job-master': ['.', 'execution', 'failover', 'region'],
     partition: ['.'],
     region: ['.', 'execution'],
     strategies: ['.'],

@@ -6,6 +6,7 @@ import { exchangePropertyHandlers } from './exchange-properties.ts';
 import { executionHandlers } from './execution.ts';
 import { failureHandlers } from './failure-handler.ts';
 import { failoverHandlers } from './failover.ts';
+import { heartbeatHandlers } from './heartbeat.ts';
 import { jobHandlers } from './job-sequences.ts';
 import { partitionReleaseHandlers } from './partition-release.ts';
 import { partitionTrackerHandlers } from './partition-tracker.ts';
@@ -27,6 +28,7 @@ export const handlers: Handlers = {
     ...producerLifecycleHandlers,
     ...exchangePropertyHandlers,
   },
+  heartbeat: heartbeatHandlers,
   scheduling: { ...schedulingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

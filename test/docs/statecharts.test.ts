@@ -15,6 +15,7 @@ describe('statecharts', () => {
     expect(machines.map(([name]) => name).sort()).toEqual([
       'executionMachine',
       'failoverMachine',
+      'heartbeatMachine',
       'jobMasterMachine',
       'partitionMachine',
       'regionMachine',

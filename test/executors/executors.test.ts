@@ -11,6 +11,7 @@ import type { AttemptNumber, ExecutionVertexId, JobVertexId, RunId } from '../..
 import { forEach, fromArray, fromObservable, Job, reliable } from '../../src/index.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { toPlainError } from '../../src/plain-error.ts';
+import { protocolVersion } from '../../src/version.ts';
 import type { JobPlan } from '../../src/run/job-plan.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
@@ -124,9 +125,9 @@ async function connected({ connect }: (typeof kinds)[number]) {
 const typesOf = (messages: readonly ExecutorToMasterMessage[]): string[] => messages.map(({ type }) => type);
 
 describe.each(kinds)('a task executor $kind', (kind) => {
-  it('T1: first reports how many slots it offers', async () => {
+  it('T1, W6: first reports its version of the protocol, and how many slots it offers', async () => {
     const { first } = await connected(kind);
-    expect(first).toEqual([{ type: 'executor.connected', slots: 4 }]);
+    expect(first).toEqual([{ type: 'executor.connected', protocol: protocolVersion, incarnation: 0, slots: 4 }]);
   });
 
   it('W2: answers later, with the token of the question', async () => {

@@ -21,7 +21,7 @@ import type {
   ResultPartitionId,
 } from '../../src/ids.ts';
 import type { ExecutionActorRef } from '../../src/machines/execution/execution-machine.ts';
-import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
+import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import { ResultKeeper } from '../../src/machines/job-master/result-keeper.ts';
@@ -158,6 +158,8 @@ class World {
     this.#connections.accept(executor, wire.executorPort);
     new TaskExecutor({
       executor,
+      incarnation: 0,
+      heartbeat: undefined,
       slots: 4,
       port: wire.masterPort,
       dataPlane: this.#dataPlane,

@@ -1,3 +1,4 @@
+import type { HeartbeatSettings } from '../../src/actors/protocol/heartbeat.ts';
 import { ActorHost } from '../../src/actors/actor-host.ts';
 import type { PartitionRegistration, TaskDeployment } from '../../src/actors/protocol/deployment.ts';
 import type {
@@ -42,7 +43,7 @@ const registrationOf = (attempt: number): PartitionRegistration => ({
 });
 
 /** An executor, with a master and tasks played by the test. */
-function connected() {
+function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
   const clock = new HandClock();
   const said: ExecutorToMasterMessage[] = [];
   const released: ResultPartitionId[] = [];
@@ -54,10 +55,13 @@ function connected() {
       tell = listener;
     },
     onClose: () => {},
+    onSent: () => {},
     close: () => {},
   };
   const executor = new TaskExecutor({
     executor: 'local-0' as ExecutorId,
+    incarnation: 0,
+    heartbeat,
     slots: 1,
     port,
     clock,
@@ -93,7 +97,7 @@ function connected() {
         ? [`${message.type}#${message.attempt}`]
         : [],
     );
-  return { executor, said, released, deploy, ends, tell: (message: MasterToExecutorMessage) => tell(message) };
+  return { executor, clock, said, released, deploy, ends, tell: (message: MasterToExecutorMessage) => tell(message) };
 }
 
 type End = [name: string, end: (task: TaskSurroundings) => void];
@@ -103,6 +107,60 @@ const everyEnd: readonly End[] = [
   ['task.failed', (task) => task.failed(new Error('broken'), statistics, undefined)],
   ['task.canceled', (task) => task.canceled(statistics)],
 ];
+
+describe('a task executor that watches its master', () => {
+  const heartbeat = { intervalMs: 100, timeoutMs: 500, failedSends: 2 };
+
+  it('answers a request with its state, and a plain silence with nothing', () => {
+    const { deploy, said, tell, clock } = connected({ heartbeat });
+    const task = deploy(3);
+    const attempt = { vertex, attempt: 3, recordsIn: 0, recordsOut: 0 };
+    const answers = (): unknown[] => said.splice(0).filter(({ type }) => type === 'heartbeat.report');
+    tell({ type: 'heartbeat.request', number: 7 });
+    task.initializing();
+    task.running();
+    tell({ type: 'heartbeat.request', number: 8 });
+    task.finished(statistics);
+    tell({ type: 'heartbeat.request', number: 9 });
+    clock.advance(200);
+    expect(answers()).toMatchObject([
+      { answers: 7, tasks: [{ ...attempt, state: 'deploying' }] },
+      { answers: 8, tasks: [{ ...attempt, state: 'running' }] },
+      { answers: 9, tasks: [] },
+    ]);
+  });
+
+  it('TE3: cancels its tasks if the master is silent, and says that it leaves, as its last message', () => {
+    const { deploy, said, clock, executor } = connected({ heartbeat });
+    const task = deploy(0);
+    clock.advance(499);
+    expect(task.isCanceled).toBe(false);
+    clock.advance(1);
+    expect([task.isCanceled, executor.runs(vertex)]).toEqual([true, false]);
+    for (const [, end] of everyEnd) end(task);
+    clock.advance(1_000);
+    expect(said.at(-1)).toEqual({ type: 'executor.left', why: 'the master is lost: it was not heard for 500 ms' });
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('TE3: after a stall of its own it asks the master once more', () => {
+    const { deploy, said, tell, clock } = connected({ heartbeat });
+    const task = deploy(0);
+    said.length = 0;
+    clock.stall(20_000);
+    expect(said).toMatchObject([{ type: 'heartbeat.report', answers: undefined }]);
+    clock.advance(499);
+    tell({ type: 'heartbeat.request', number: 1 });
+    clock.advance(499);
+    expect(task.isCanceled).toBe(false);
+  });
+
+  it('ends its watch when it is stopped', () => {
+    const { tell, clock } = connected({ heartbeat });
+    tell({ type: 'executor.stop', token: 1, hasFinished: false });
+    expect(clock.pendingCount).toBe(0);
+  });
+});
 
 describe('a task executor', () => {
   it.each(everyEnd)('TE1: reports one end of an attempt, the first: %s', (name, end) => {

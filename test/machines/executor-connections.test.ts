@@ -8,7 +8,8 @@ import type {
 } from '../../src/actors/protocol/messages.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
-import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
+import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
+import { protocolVersion } from '../../src/version.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import { ManualCluster } from '../support/manual-cluster.ts';
 
@@ -16,7 +17,12 @@ import { ManualCluster } from '../support/manual-cluster.ts';
 class HandPort implements ExecutorPort {
   readonly posted: MasterToExecutorMessage[] = [];
   say: (message: ExecutorToMasterMessage) => void = () => {};
-  close: (why: string) => void = () => {};
+  closed: (why: string) => void = () => {};
+  carried: (hasArrived: boolean) => void = () => {};
+
+  close(why: string): void {
+    this.closed(why);
+  }
 
   post(message: MasterToExecutorMessage): void {
     this.posted.push(message);
@@ -27,7 +33,11 @@ class HandPort implements ExecutorPort {
   }
 
   onClose(listener: (why: string) => void): void {
-    this.close = listener;
+    this.closed = listener;
+  }
+
+  onSent(listener: (hasArrived: boolean) => void): void {
+    this.carried = listener;
   }
 
   /** The token of the last question. */
@@ -84,10 +94,10 @@ describe('connections to executors', () => {
   it('T1: an executor offers slots when it reports that it is connected, and none once the run is over', () => {
     const { connections, events, ports } = connected();
     const offered = () => events.flatMap((event) => (event.type === 'executor.registered' ? [event.executor] : []));
-    ports.x.say({ type: 'executor.connected', slots: 1 });
+    ports.x.say({ type: 'executor.connected', protocol: protocolVersion, incarnation: 0, slots: 1 });
     expect(offered()).toEqual(['x']);
     connections.stop(true, () => {});
-    ports.y.say({ type: 'executor.connected', slots: 1 });
+    ports.y.say({ type: 'executor.connected', protocol: protocolVersion, incarnation: 0, slots: 1 });
     expect(offered()).toEqual(['x']);
   });
 
@@ -188,5 +198,36 @@ describe('connections to executors', () => {
     expect(ledger.reproducibilityOf(region).kind).not.toBe('never');
     ports.x.say({ type: 'result.traceless', id: ids[0] as ResultPartitionId });
     expect(ledger.reproducibilityOf(region).kind).toBe('never');
+  });
+
+  /** What became of the executors. */
+  const newsOf = (events: readonly JobEvent[]): string[] =>
+    events.flatMap((event) =>
+      event.type === 'executor.lost' ? [event.cause.message] : event.type === 'executor.registered' ? [event.type] : [],
+    );
+  const connect = { type: 'executor.connected', protocol: protocolVersion, incarnation: 0, slots: 1 } as const;
+
+  it('W6: an executor that speaks another version of the protocol is refused, with both versions', () => {
+    const { events, ports } = connected();
+    const refused = 'Executor x speaks version 9 of the protocol, and its master version 1';
+    ports.x.say({ ...connect, protocol: 9 });
+    expect(ports.x.posted).toEqual([{ type: 'executor.quarantine', why: expect.stringContaining(refused) }]);
+    expect(newsOf(events)).toEqual([expect.stringContaining(refused)]);
+  });
+
+  it('W6: one that started anew behind the same port is another executor', () => {
+    const { events, ports } = connected();
+    ports.x.say(connect);
+    ports.x.say(connect);
+    expect(newsOf(events)).toEqual(['executor.registered']);
+    ports.x.say({ ...connect, incarnation: 1 });
+    expect(newsOf(events)).toEqual(['executor.registered', 'Task executor x is lost: it started anew']);
+  });
+
+  it('W8: one that leaves is lost', () => {
+    const { events, ports } = connected();
+    ports.x.say(connect);
+    ports.x.say({ type: 'executor.left', why: 'the master is lost' });
+    expect(newsOf(events)).toEqual(['executor.registered', 'Task executor x is lost: it left: the master is lost']);
   });
 });

@@ -7,6 +7,7 @@ import type {
 import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import type { ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
 import { toPlainError } from '../../src/plain-error.ts';
+import { protocolVersion } from '../../src/version.ts';
 
 /** A message of the master that asks for an answer. */
 export type Question = Extract<MasterToExecutorMessage, { readonly token: number }>;
@@ -29,6 +30,10 @@ export class HandExecutors {
   readonly deployments: TaskDeployment[] = [];
   /** Cancel commands, as `map[2]`. */
   readonly canceled: string[] = [];
+  /** Numbers of the heartbeats that the master requested. */
+  readonly requests: number[] = [];
+  /** Everything that the master said. */
+  readonly commands: MasterToExecutorMessage[] = [];
   readonly released: ResultPartitionId[] = [];
   readonly lost: ResultPartitionId[] = [];
   readonly quarantined: { readonly executor: ExecutorId; readonly why: string }[] = [];
@@ -54,7 +59,7 @@ export class HandExecutors {
   add(executor: ExecutorId, port: MasterPort, slots: number): void {
     this.#ports.push(port);
     port.onMessage((message) => this.#receive(executor, port, message));
-    port.post({ type: 'executor.connected', slots });
+    port.post({ type: 'executor.connected', protocol: protocolVersion, incarnation: this.#ports.length, slots });
   }
 
   /** Said by the executor that has the task, or had it last; by the first one if none had it. */
@@ -62,7 +67,13 @@ export class HandExecutors {
     (this.#portOf.get(report.vertex) ?? this.#ports[0])?.post(report);
   }
 
+  /** Said by an executor, by the order in which they were added. */
+  say(message: ExecutorToMasterMessage, executor: number): void {
+    this.#ports[executor]?.post(message);
+  }
+
   #receive(executor: ExecutorId, port: MasterPort, message: MasterToExecutorMessage): void {
+    this.commands.push(message);
     switch (message.type) {
       case 'task.deploy':
         this.#portOf.set(message.deployment.vertex, port);
@@ -80,6 +91,9 @@ export class HandExecutors {
         return;
       case 'executor.quarantine':
         this.quarantined.push({ executor, why: message.why });
+        return;
+      case 'heartbeat.request':
+        this.requests.push(message.number);
         return;
       case 'task.fail':
       case 'task.slow':

@@ -5,6 +5,7 @@ import { delayActor } from '../../src/actors/delay-actor.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import { LocalLink } from '../../src/actors/local-link.ts';
 import type { TaskDeployment, TaskStatistics } from '../../src/actors/protocol/deployment.ts';
+import type { HeartbeatSettings } from '../../src/actors/protocol/heartbeat.ts';
 import type {
   ExecutorPort,
   ExecutorToMasterMessage,
@@ -25,7 +26,7 @@ import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
 import { jobCharts } from '../../src/machines/job-charts.ts';
 import { createJobMaster } from '../../src/machines/create-job-master.ts';
-import { ExecutorConnections } from '../../src/machines/job-master/executor-connections.ts';
+import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import type { JobMasterEvent } from '../../src/machines/job-master/job-master-setup.ts';
@@ -68,6 +69,12 @@ export class HandClock implements Clock {
     return this.#timers.length;
   }
 
+  /** The process stands still for `ms`: what became due meanwhile runs late, at the end of it. */
+  stall(ms: number): void {
+    this.#now += ms;
+    this.advance(0);
+  }
+
   /** Runs what is due within the next `ms`, in order. */
   advance(ms: number): void {
     const until = this.#now + ms;
@@ -106,6 +113,8 @@ export interface ManualClusterOptions {
   readonly posting?: (message: MasterToExecutorMessage, post: () => void) => void;
   readonly inspect?: (event: InspectionEvent) => void;
   readonly keepResults?: KeepResults;
+  /** How the executors are watched. Default: they are not. */
+  readonly heartbeat?: HeartbeatSettings;
 }
 
 const charts = jobCharts({ delay: delayActor });
@@ -146,6 +155,7 @@ export class ManualCluster {
     const cancellationTimeoutMs = 30_000;
     this.connections = new ExecutorConnections({
       ...{ ledger, clock, observe, cancellationTimeoutMs },
+      heartbeat: options.heartbeat && { machine: charts.heartbeat, settings: options.heartbeat },
       get slotLimit() {
         return slotLimit();
       },
@@ -275,6 +285,12 @@ export class ManualCluster {
     this.#say({ type: 'task.failed', ...base, ...failure });
   }
 
+  /** The executors say something else. */
+  say(message: ExecutorToMasterMessage, executor = 0): void {
+    this.executors.say(message, executor);
+    this.#settle();
+  }
+
   /** Results found missing by verification, by the names of their producers. */
   runAll(tasks: readonly string[] = this.tasks): void {
     for (const task of tasks) {
@@ -290,6 +306,7 @@ export class ManualCluster {
       post: (message) => posting(message, () => port.post(message)),
       onMessage: (listener) => port.onMessage(listener),
       onClose: (listener) => port.onClose(listener),
+      onSent: (listener) => port.onSent(listener),
       close: (why) => port.close(why),
     };
   }

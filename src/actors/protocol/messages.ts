@@ -11,6 +11,7 @@ import type {
   TaskDeployment,
   TaskStatistics,
 } from './deployment.ts';
+import type { ExecutorReport } from './heartbeat.ts';
 import type { Port } from './port.ts';
 
 /**
@@ -27,6 +28,12 @@ import type { Port } from './port.ts';
  * - W5 An executor whose port is closed is lost, with its tasks and results. A quarantined executor gets no new
  *   tasks, but holds its results and answers requests about them. An executor that is told to stop reports that it
  *   has stopped, as its last message.
+ * - W6 The first message of an executor names the version of the protocol that it speaks. The master refuses any but its
+ *   own, before anything else is said.
+ * - W7 What comes from outside this process is validated when it is received. A message that is not valid is reported,
+ *   and has no effect, not even half of one.
+ * - W8 An end that hears nothing of the other for too long, although it asks, counts it as lost: the master closes the
+ *   port, and an executor cancels its tasks and leaves.
  */
 export type MasterToExecutorMessage =
   /** Runs an attempt, whose results are already registered. */
@@ -96,6 +103,8 @@ export type MasterToExecutorMessage =
       readonly token: number;
       readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
     }
+  /** Answered by `heartbeat.report` with the same number. */
+  | { readonly type: 'heartbeat.request'; readonly number: number }
   /** A task on the executor does not end: reports of its tasks are ignored, and it gets no new tasks. */
   | { readonly type: 'executor.quarantine'; readonly why: string }
   /**
@@ -113,7 +122,29 @@ type TaskEnd = {
 
 export type ExecutorToMasterMessage =
   /** The first message of an executor: the number of slots it offers, Infinity for no limit. */
-  | { readonly type: 'executor.connected'; readonly slots: number }
+  | {
+      readonly type: 'executor.connected';
+      readonly protocol: number;
+      /** Which of the executors that ever had this name: the connection ends with it. */
+      readonly incarnation: number;
+      readonly slots: number;
+    }
+  /** The state of the executor. */
+  | ({
+      readonly type: 'heartbeat.report';
+      /** The request that it answers; undefined for one that asks the master for a sign of life. */
+      readonly answers: number | undefined;
+    } & ExecutorReport)
+  /** It does not hear the master and has canceled its tasks; its results are released. Its last message. */
+  | { readonly type: 'executor.left'; readonly why: string }
+  /** A message was not valid, and had no effect. */
+  | {
+      readonly type: 'message.invalid';
+      readonly receiver: 'master' | 'executor';
+      /** The type of the message, as far as it has one. */
+      readonly message: string;
+      readonly problem: string;
+    }
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | ({

@@ -8,6 +8,8 @@ export interface Port<Sent, Received> {
   onMessage(listener: (message: Received) => void): void;
   /** Calls `listener` once, when this end is closed by its owner or because the other end is gone. */
   onClose(listener: (why: string) => void): void;
+  /** Calls `listener` whenever the carrier learns that what was posted last arrived, or that it could not be sent. */
+  onSent(listener: (hasArrived: boolean) => void): void;
   close(why: string): void;
 }
 
@@ -18,8 +20,9 @@ export interface Envelope<Message> {
 }
 
 /**
- * Carries envelopes in one direction. It may delay, repeat and reorder them, but loses none while it is open; the
- * receiver restores their order by number.
+ * Carries envelopes in one direction. It may delay, repeat and reorder them; the receiver restores their order by number.
+ * One that loses an envelope is broken: nothing after the gap is delivered, heartbeats neither, so that both ends notice
+ * the silence.
  */
 export interface Carrier<Message> {
   carry(envelope: Envelope<Message>): void;

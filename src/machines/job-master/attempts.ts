@@ -55,6 +55,17 @@ export class Attempts {
     });
   }
 
+  /** Whether an attempt is the current one of its task, has not ended, and runs on an executor. */
+  isWantedOn(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): boolean {
+    const snapshot = this.executions[vertex]?.getSnapshot();
+    return (
+      snapshot !== undefined &&
+      snapshot.context.attempt === attempt &&
+      snapshot.context.slot?.executor === executor &&
+      !snapshot.hasTag('terminal')
+    );
+  }
+
   /** The executor on which a task has a slot. */
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
     return this.executions[vertex]?.getSnapshot().context.slot?.executor;

@@ -111,6 +111,14 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `The results of job "${job}" cannot be kept: ${cause.message}`,
     about: { cause },
   }),
+  'message.invalid': ({ executor, receiver, message, problem }) => ({
+    level: 'warn',
+    message:
+      receiver === 'master'
+        ? `A message "${message}" of executor ${executor} was not valid and is ignored: ${problem}`
+        : `A message "${message}" to executor ${executor} was not valid and was ignored: ${problem}`,
+    about: { executor },
+  }),
   'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: cause.message, about: { executor } }),
 };
 

@@ -3,6 +3,8 @@ import { executionActions } from '../../../src/machines/execution/execution-acti
 import { executionMachine } from '../../../src/machines/execution/execution-machine.ts';
 import { failoverActions } from '../../../src/machines/failover/failover-actions.ts';
 import { failoverMachine } from '../../../src/machines/failover/failover-machine.ts';
+import { heartbeatActions } from '../../../src/machines/heartbeat/heartbeat-actions.ts';
+import { heartbeatMachine } from '../../../src/machines/heartbeat/heartbeat-machine.ts';
 import { jobMasterMachine } from '../../../src/machines/job-master/job-master-machine.ts';
 import { masterActions } from '../../../src/machines/job-master/master-actions.ts';
 import { partitionMachine } from '../../../src/machines/partition/partition-machine.ts';
@@ -129,6 +131,14 @@ const own = (
 
 const few = (count: unknown): number => Math.max(-1, Math.min(count as number, 2));
 
+const heartbeat = (settings: object): OwnChart =>
+  own(
+    heartbeatMachine,
+    heartbeatActions,
+    () => ({ clock: new HandClock(), intervalMs: 100, timeoutMs: 500, failedSends: 3, peer: {}, ...settings }),
+    ({ failedCount }) => few(failedCount),
+  );
+
 export const ownCharts: Readonly<Record<string, OwnChart>> = {
   execution: own(
     executionMachine,
@@ -196,6 +206,10 @@ export const ownCharts: Readonly<Record<string, OwnChart>> = {
     }),
     ({ reclaim, trace: left }) => [reclaim, left !== undefined].join(),
   ),
+  heartbeat: heartbeat({}),
+  // Due at once, and due before it began.
+  'heartbeat of a silent peer': heartbeat({ timeoutMs: 0 }),
+  'heartbeat after a stall': heartbeat({ intervalMs: -1 }),
   'task executor': own(taskExecutorMachine, { recordState: 1, failTasks: 1, stopTasks: 1 }, (note) => ({
     executor: 'here',
     slots: 4,

@@ -83,6 +83,10 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   ],
   'results.keepFailed': [{ cause }, 'error: The results of job "sums" cannot be kept: gone'],
   'executor.registered': [{ executor, slots: 4 }, undefined],
+  'message.invalid': [
+    { executor, receiver: 'executor', message: 'task.deploy', problem: 'it has no deployment' },
+    `warn: A message "task.deploy" to executor ${executor} was not valid and was ignored: it has no deployment`,
+  ],
   'executor.lost': [{ executor, cause }, 'warn: gone'],
 };
 

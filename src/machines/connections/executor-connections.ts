@@ -2,43 +2,39 @@ import { enqueueActions } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
-import type { JobEvent } from '../../actors/job-event.ts';
-import type {
-  FoundResult,
-  PartitionRegistration,
-  TaskDeployment,
-  TaskStatistics,
-} from '../../actors/protocol/deployment.ts';
+import type { FoundResult, PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { Clock } from '../../environment.ts';
-import { ExecutorLostError } from '../../errors/executor-errors.ts';
+import { ExecutorLostError, ProtocolVersionError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
-import type { JobLedger } from './job-ledger.ts';
+import { protocolVersion } from '../../version.ts';
+import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
+import { ExecutorWatch, type WatchedBy } from './executor-watch.ts';
 import { engineChart } from '../engine-chart.ts';
-import type { JobMasterActorRef } from './job-master-machine.ts';
+import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
 import { ResultPromotion } from './result-promotion.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
 
-export interface ExecutorConnectionsOptions {
-  readonly ledger: JobLedger;
+export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
   readonly clock: Clock;
   readonly slotLimit: number;
-  readonly observe: (event: JobEvent) => void;
-  readonly cancellationTimeoutMs: number;
+  /** How executors are watched; undefined if they are not, because they share the master's thread. */
+  readonly heartbeat?: WatchedBy | undefined;
+  /** Called later, once the master has given an executor up although its port was open. */
+  readonly lost?: (executor: ExecutorId, why: string) => void;
 }
-
-/** The report of an executor at the end of an attempt. */
-type TaskEnd = Extract<ExecutorToMasterMessage, { readonly statistics: TaskStatistics }>;
 
 /** A connected executor, until its port closes. Its chart has its state. */
 interface Connection {
   readonly executor: ExecutorId;
   readonly port: ExecutorPort;
   readonly actor: TaskExecutorActorRef;
+  incarnation: number | undefined;
+  watch: ExecutorWatch | undefined;
 }
 
 type Reply = ReplyTo<ExecutorToMasterMessage>;
@@ -66,11 +62,13 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #options: ExecutorConnectionsOptions;
   readonly #connections = new Map<ExecutorId, Connection>();
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
+  readonly #reports: ExecutorReports;
   #master!: JobMasterActorRef;
-  #actors!: Pick<ActorHost, 'create'>;
+  #actors!: Pick<ActorHost, 'create' | 'stop'>;
 
   constructor(options: ExecutorConnectionsOptions) {
     this.#options = options;
+    this.#reports = new ExecutorReports(options);
   }
 
   get slotLimit(): number {
@@ -78,7 +76,7 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   /** Sets the master to report to, and the host of its actors. Call it before the first executor is accepted. */
-  serve(master: JobMasterActorRef, actors: Pick<ActorHost, 'create'>): void {
+  serve(master: JobMasterActorRef, actors: Pick<ActorHost, 'create' | 'stop'>): void {
     this.#master = master;
     this.#actors = actors;
   }
@@ -88,11 +86,12 @@ export class ExecutorConnections implements ExecutorGateway {
     const master = this.#master;
     const input = { executor, master, attempts: () => this.#options.ledger.attempts.on(executor) };
     const actor = this.#actors.create(executorMachine, `master/executor/${executor}`, input, master);
-    const connection: Connection = { executor, port, actor };
+    const connection: Connection = { executor, port, actor, incarnation: undefined, watch: undefined };
     this.#connections.set(executor, connection);
     actor.start();
     port.onMessage((message) => this.#receive(connection, message));
     port.onClose((why) => this.#closed(connection, why));
+    port.onSent((hasArrived) => connection.watch?.sent(hasArrived));
   }
 
   /**
@@ -217,88 +216,57 @@ export class ExecutorConnections implements ExecutorGateway {
 
   // Reports of executors
 
-  #receive({ executor, actor }: Connection, message: ExecutorToMasterMessage): void {
-    const { ledger } = this.#options;
+  #receive(connection: Connection, message: ExecutorToMasterMessage): void {
+    const { executor } = connection;
     switch (message.type) {
       case 'executor.connected':
-        actor.send({ type: 'executor.connected', slots: message.slots });
-        return;
-      case 'task.initializing':
-      case 'task.running':
-        ledger.executions[message.vertex]?.send(message);
-        return;
-      case 'task.finished':
-      case 'task.canceled':
-        this.#recordEnd(message);
-        ledger.executions[message.vertex]?.send(message);
-        return;
-      case 'task.failed':
-        this.#recordEnd(message);
-        ledger.executions[message.vertex]?.send({ ...message, cause: fromPlainError(message.cause) });
-        return;
-      case 'record.rejected':
-        this.#rejected(message);
-        return;
-      case 'source.planned':
-        this.#planned(message.jobVertex, message.plan);
-        return;
-      case 'task.leftOpen':
-        this.#leftOpen(message.vertex, message.what);
-        return;
-      case 'result.truncated':
-        ledger.results.truncated(message.id);
-        return;
-      case 'result.traceless':
-        if (ledger.attempts.isPresent(message.id)) ledger.loseTrace(message.id.partition);
-        return;
-      case 'results.reclaimed':
-        for (const id of message.ids) this.#reclaimed(id, executor);
-        return;
+        return this.#connected(connection, message);
+      case 'executor.left':
+        return this.#lose(connection, `it left: ${message.why}`);
+      case 'heartbeat.report':
+        return connection.watch?.heard(message);
       default:
-        this.#questions.answer(executor, message.token, message);
+        if ('token' in message) this.#questions.answer(executor, message.token, message);
+        else this.#reports.take(executor, message, this.#master);
     }
   }
 
-  /** The executor was allowed to, but the result may be needed again since. */
-  #reclaimed(id: ResultPartitionId, executor: ExecutorId): void {
-    if (this.#options.ledger.results.reclaimed(id) !== 'missed') return;
-    const cause = new PartitionLostError(id, `executor ${executor} released it because its disk space was used up`);
-    this.#master.send({ type: 'partition.lost', id, cause });
+  #connected(
+    connection: Connection,
+    { protocol, incarnation, slots }: Extract<ExecutorToMasterMessage, { type: 'executor.connected' }>,
+  ): void {
+    const { executor, port, actor } = connection;
+    if (protocol !== protocolVersion) {
+      const refused = new ProtocolVersionError(executor, protocol, protocolVersion);
+      port.post({ type: 'executor.quarantine', why: refused.message });
+      return port.close(refused.message);
+    }
+    const isAnother = connection.incarnation !== undefined && connection.incarnation !== incarnation;
+    if (isAnother) return this.#lose(connection, 'it started anew');
+    connection.incarnation = incarnation;
+    actor.send({ type: 'executor.connected', slots });
+    connection.watch ??= this.#watch(connection);
   }
 
-  #recordEnd({ vertex, attempt, statistics, ...end }: TaskEnd): void {
-    const { ledger, clock, observe } = this.#options;
-    observe({
-      type: 'task.ended',
-      atMs: clock.now(),
-      task: ledger.graph.nameOf(vertex),
-      vertex,
-      attempt,
-      ...statistics,
-      ...('stored' in end && end.stored && { stored: end.stored }),
-    });
+  #watch(connection: Connection): ExecutorWatch | undefined {
+    const { heartbeat, ledger, clock } = this.#options;
+    if (heartbeat === undefined) return undefined;
+    const { executor, port } = connection;
+    const lost = (why: string): void => this.#lose(connection, why);
+    return new ExecutorWatch({ ...{ executor, port, heartbeat, ledger, clock, lost }, actors: this.#actors });
   }
 
-  #rejected(message: Extract<ExecutorToMasterMessage, { type: 'record.rejected' }>): void {
-    const { ledger, clock, observe } = this.#options;
-    const task = ledger.graph.nameOf(message.vertex);
-    observe({ ...message, atMs: clock.now(), task, cause: fromPlainError(message.cause) });
-  }
-
-  /** Another executor may have planned at the same time: the first plan counts for all later deployments. */
-  #planned(vertex: JobVertexId, plan: unknown): void {
-    const { ledger, clock, observe } = this.#options;
-    if (ledger.takePlan(vertex, plan)) observe({ type: 'source.planned', atMs: clock.now(), vertex, plan });
-  }
-
-  #leftOpen(vertex: ExecutionVertexId, what: string): void {
-    const { ledger, clock, observe, cancellationTimeoutMs: timeoutMs } = this.#options;
-    observe({ type: 'closing.timedOut', atMs: clock.now(), task: ledger.graph.nameOf(vertex), what, timeoutMs });
+  /** It cannot be relied on any more. It is told, in case it can hear, and another one may take its place. */
+  #lose({ executor, port }: Connection, why: string): void {
+    port.post({ type: 'executor.quarantine', why });
+    port.close(why);
+    this.#later(() => this.#options.lost?.(executor, why));
   }
 
   /** W5: its results are lost before its tasks fail, so that the failovers of those tasks know. */
-  #closed({ executor, actor }: Connection, why: string): void {
+  #closed({ executor, actor, watch }: Connection, why: string): void {
     if (!this.#connections.delete(executor)) return;
+    watch?.stop();
     const lost = new ExecutorLostError(executor, why);
     for (const id of this.#options.ledger.loseResultsOn(executor)) {
       const cause = new PartitionLostError(id, `executor ${executor} is lost, and its files with it`);

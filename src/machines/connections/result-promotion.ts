@@ -4,7 +4,7 @@ import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../act
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
-import type { JobLedger } from './job-ledger.ts';
+import type { JobLedger } from '../job-master/job-ledger.ts';
 import type { Reply } from './open-questions.ts';
 
 type Ask = (
