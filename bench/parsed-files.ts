@@ -132,6 +132,7 @@ async function rowOf({ name, write, source, byHand }: Format, effort: number): P
       baseline: async () => check(await byHand(path)),
       goal: { atLeast: 0.9 },
       clock: 'cpu',
+      collectsBefore: false,
       rounds: 9,
       warmUp: 3,
       effort,
