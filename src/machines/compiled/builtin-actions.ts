@@ -36,10 +36,8 @@ interface AssignAction extends BuiltinAction {
 type Assignment = (args: AssignArgs, params: unknown) => object;
 
 interface AssignArgs extends ActionArgs {
-  readonly spawn: Spawn;
+  readonly spawn: (src: string | AnyActorLogic, options?: SpawnOptions) => AnyActorRef;
 }
-
-type Spawn = (src: string | AnyActorLogic, options?: SpawnOptions) => AnyActorRef;
 
 interface SpawnOptions {
   readonly id?: string;
@@ -57,8 +55,14 @@ export function assigned(
   scope: Scope,
 ): ChartSnapshot {
   const { assignment } = action as AssignAction;
-  const spawner = new Spawner(scope, snapshot, event);
-  const args = { context, event, spawn: spawner.spawn, self, system };
+  let spawner: Spawner | undefined;
+  const args: AssignArgs = {
+    context,
+    event,
+    spawn: (src, options) => (spawner ??= new Spawner(scope, snapshot, event)).spawn(src, options),
+    self,
+    system,
+  };
   let changes: Record<string, unknown> | object = {};
   if (typeof assignment === 'function') changes = assignment(args, params);
   else {
@@ -68,14 +72,13 @@ export function assigned(
         typeof value === 'function' ? (value as Assignment)(args, params) : value;
     }
   }
-  const { spawned } = spawner;
-  const children = spawned === undefined ? snapshot.children : { ...snapshot.children, ...spawned };
+  const children = spawner === undefined ? snapshot.children : { ...snapshot.children, ...spawner.spawned };
   return withContext(snapshot, { ...(context as object), ...changes }, children);
 }
 
 /** Creates children for an `assign`, or for a context that is a function. */
 export class Spawner {
-  spawned: Record<string, AnyActorRef> | undefined;
+  readonly spawned: Record<string, AnyActorRef> = {};
   readonly #scope: Scope;
   readonly #snapshot: Pick<ChartSnapshot, 'machine' | 'context'>;
   readonly #event: EventObject;
@@ -88,7 +91,7 @@ export class Spawner {
     this.#event = event;
   }
 
-  readonly spawn: Spawn = (src, options) => {
+  spawn(src: string | AnyActorLogic, options?: SpawnOptions): AnyActorRef {
     const child = createActor<AnyActorLogic>(this.#logicOf(src), {
       id: options?.id,
       parent: this.#scope.self,
@@ -97,10 +100,10 @@ export class Spawner {
       src,
       systemId: options?.systemId,
     } as object);
-    (this.spawned ??= {})[child.id] = child;
+    this.spawned[child.id] = child;
     if (this.#unstarted.push(child) === 1) this.#scope.defer(() => this.#start());
     return child;
-  };
+  }
 
   #start(): void {
     const children = this.#unstarted;

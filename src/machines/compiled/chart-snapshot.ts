@@ -13,11 +13,15 @@ const { matches, hasTag, can, getMeta, toJSON } = createMachine({}).resolveState
   value: {},
 }) as unknown as ChartSnapshot;
 
+/** No children, or no history. Never changed in place, and so shared: a job has thousands of actors without. */
+const nothing = Object.freeze({});
+
 /** The snapshot of a machine that has done nothing yet. */
 export function firstSnapshot(
   machine: AnyStateMachine,
   { nodes, value, tags }: Position,
   context: unknown,
+  children: Readonly<Record<string, AnyActorRef>> = nothing,
 ): ChartSnapshot {
   return {
     status: 'active',
@@ -28,8 +32,8 @@ export function firstSnapshot(
     _nodes: nodes,
     value,
     tags,
-    children: {},
-    historyValue: {},
+    children,
+    historyValue: nothing,
     matches,
     hasTag,
     can,

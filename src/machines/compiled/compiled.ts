@@ -2,7 +2,7 @@ import type { AnyStateMachine, EventObject } from 'xstate';
 import { Spawner } from './builtin-actions.ts';
 import { ChartPlans } from './chart-plans.ts';
 import type { ChartNode, ChartSnapshot, Scope } from './chart-shapes.ts';
-import { ended, firstSnapshot, withContext } from './chart-snapshot.ts';
+import { ended, firstSnapshot } from './chart-snapshot.ts';
 import { Macrostep } from './macrostep.ts';
 import { whyInterpreted } from './why-interpreted.ts';
 
@@ -67,16 +67,29 @@ function isUnusual({ type }: EventObject): boolean {
 function initialSnapshot(machine: AnyStateMachine, plans: ChartPlans, scope: Scope, input: unknown): ChartSnapshot {
   const { context } = machine.config as { readonly context?: object | ((args: object) => object) };
   const event = { type: 'xstate.init', input };
-  let snapshot = firstSnapshot(machine, plans.before, typeof context === 'object' ? context : {});
+  let snapshot: ChartSnapshot | undefined;
   try {
-    if (typeof context === 'function') {
-      const spawner = new Spawner(scope, snapshot, event);
-      const { self } = scope;
-      const made = { ...context({ spawn: spawner.spawn, input, self }) };
-      snapshot = withContext(snapshot, made, spawner.spawned ?? snapshot.children);
-    }
+    snapshot = typeof context === 'function' ? undefined : firstSnapshot(machine, plans.before, context ?? {});
+    snapshot ??= withFirstContext(machine, plans, context as (args: object) => object, event, scope);
     return new Macrostep(plans, snapshot, event, scope).begin();
   } catch (error) {
-    return ended(snapshot, { status: 'error', error });
+    return ended(snapshot ?? firstSnapshot(machine, plans.before, {}), { status: 'error', error });
   }
+}
+
+function withFirstContext(
+  machine: AnyStateMachine,
+  plans: ChartPlans,
+  contextOf: (args: object) => object,
+  event: EventObject & { readonly input: unknown },
+  scope: Scope,
+): ChartSnapshot {
+  let spawner: Spawner | undefined;
+  const made = contextOf({
+    spawn: (...args: Parameters<Spawner['spawn']>) =>
+      (spawner ??= new Spawner(scope, { machine, context: {} }, event)).spawn(...args),
+    input: event.input,
+    self: scope.self,
+  });
+  return firstSnapshot(machine, plans.before, { ...made }, spawner?.spawned);
 }
