@@ -45,8 +45,13 @@ function takesNoDirectories(path: string, parent: string, cause: unknown): FileA
   return new FileAccessError(path, problem, { cause, recovery: 'never' });
 }
 
+/** False also where it cannot be examined, as below a file: the error of making it says more. */
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function codeOf(error: unknown): unknown {
