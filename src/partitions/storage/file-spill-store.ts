@@ -99,19 +99,21 @@ export class FileSpillStore implements SpillStore {
     const known = this.#directory;
     // A cleaner of temporary directories may have deleted it: its files are lost, but new ones can be written.
     if (known !== undefined && !existsSync(await known) && this.#directory === known) this.#directory = undefined;
-    this.#directory ??= this.#makeFreshDirectory();
-    return this.#directory;
+    if (this.#directory !== undefined) return this.#directory;
+    const made = this.#makeFreshDirectory();
+    this.#directory = made;
+    try {
+      return await made;
+    } catch (error) {
+      // A restarted task tries again: the disk may be writable by then.
+      if (this.#directory === made) this.#directory = undefined;
+      throw error;
+    }
   }
 
   async #makeFreshDirectory(): Promise<string> {
-    try {
-      makeDirectory(this.#parent);
-      this.#sweeping ??= sweepOrphans(this.#parent, systemProcesses(), () => this.#isDisposed);
-      return await claimDirectory(this.#parent);
-    } catch (error) {
-      // A restarted task tries again: the disk may be writable by then.
-      this.#directory = undefined;
-      throw error;
-    }
+    makeDirectory(this.#parent);
+    this.#sweeping ??= sweepOrphans(this.#parent, systemProcesses(), () => this.#isDisposed);
+    return claimDirectory(this.#parent);
   }
 }
