@@ -48,6 +48,8 @@ export class LocalExecutors {
   readonly #directory = new ResultDirectory();
   readonly #link: LinkPorts;
   readonly #executors = new Map<ExecutorId, LocalExecutor>();
+  /** What ends executors that were given up and may live on. */
+  readonly #givenUp = new Set<() => void>();
   /** Killed executors, until they have stopped completely. */
   readonly #killed: Promise<void>[] = [];
   #accept: ((executor: ExecutorId, port: ExecutorPort) => void) | undefined;
@@ -95,18 +97,35 @@ export class LocalExecutors {
     for (const { executor } of this.#executors.values()) yield* executor.actorRefs();
   }
 
-  /** Kills an executor with its tasks and results, like a machine that is switched off. */
+  /** Kills an executor with its tasks and results, like a machine that is switched off. Another one replaces it. */
   kill(executor: ExecutorId, why: string): void {
-    const killed = this.#executors.get(executor);
-    if (killed === undefined) return;
+    this.giveUp(executor, why)();
+    this.#start();
+  }
+
+  /** The master does not rely on an executor any more. Returns what ends it; the end of the run does so, too. */
+  giveUp(executor: ExecutorId, why: string): () => void {
+    const lost = this.#executors.get(executor);
+    if (lost === undefined) return () => {};
     this.#executors.delete(executor);
-    this.#killed.push(killed.executor.stop(false));
-    killed.close(why);
+    lost.executor.isolate();
+    const end = (): void => {
+      if (!this.#givenUp.delete(end)) return;
+      this.#killed.push(lost.executor.stop(false));
+      lost.close(why);
+    };
+    this.#givenUp.add(end);
+    return end;
+  }
+
+  /** Starts another executor in place of one that was given up. */
+  replace(): void {
     this.#start();
   }
 
   /** Frees the shared resources, once the master knows that every executor has stopped. */
   async dispose(): Promise<void> {
+    for (const end of [...this.#givenUp]) end();
     await Promise.all(this.#killed);
     await this.#options.dataPlane.dispose();
   }

@@ -73,6 +73,11 @@ export class ResultStore implements ResultShelf {
     return size;
   }
 
+  /** Others of this process do not find its results any more. */
+  isolate(): void {
+    this.#options.directory.remove(this);
+  }
+
   /** The charts of the results. */
   *actorRefs(): Generator<AnyActorRef> {
     for (const result of this.#results.values()) if (result instanceof OwnedResult) yield result.actor;

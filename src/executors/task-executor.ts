@@ -83,6 +83,11 @@ export class TaskExecutor {
     this.#watch = new MasterWatch(watch);
   }
 
+  /** Its results are not found by the other executors of this process any more. */
+  isolate(): void {
+    this.#results.isolate();
+  }
+
   /** Whether a deployed attempt of a task has not ended. */
   runs(vertex: ExecutionVertexId): boolean {
     return this.#tasks.has(vertex);

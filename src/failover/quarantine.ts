@@ -46,7 +46,7 @@ const blamesRegion: Readonly<Record<FailureClass['kind'], boolean>> = {
 };
 
 /** Of its surroundings. A result of an earlier attempt may be lost, too: then the class does not say so. */
-const blameless = ['PARTITION_LOST', 'EXECUTOR_LOST', 'NO_RESOURCE_AVAILABLE'] as const;
+const blameless = ['PARTITION_LOST', 'EXECUTOR_LOST', 'ATTEMPT_VANISHED', 'NO_RESOURCE_AVAILABLE'] as const;
 
 /** Whether a failure counts against its region: not if a result or an executor was lost, or if there were no slots. */
 export function countsAgainstRegion(kind: FailureClass['kind'], cause: Error, run: RunId | undefined): boolean {

@@ -9,7 +9,7 @@ export interface MetricDefinition {
 const counter = (help: string, labels: readonly string[], unit?: 'bytes' | 'seconds'): MetricDefinition => ({
   ...{ kind: 'counter', help, unit, labels: ['job', ...labels] },
 });
-const gauge = (help: string, labels: readonly string[], unit?: 'bytes'): MetricDefinition => ({
+const gauge = (help: string, labels: readonly string[], unit?: 'bytes' | 'seconds'): MetricDefinition => ({
   ...{ kind: 'gauge', help, unit, labels: ['job', ...labels] },
 });
 
@@ -39,6 +39,12 @@ export const metricDefinitions = {
   kintsugi_reused_bytes_total: counter('Size of these results.', [], 'bytes'),
   kintsugi_results_lost_total: counter('Results that were lost.', []),
   kintsugi_executors_lost_total: counter('Executors that were lost.', []),
+  kintsugi_executors: gauge('Executors by state.', ['state']),
+  kintsugi_executor_heartbeat_age_seconds: gauge(
+    'Time since the longest silent executor was heard; absent without heartbeats.',
+    [],
+    'seconds',
+  ),
   kintsugi_records_in_total: counter('Records that tasks read, over all attempts.', ['vertex']),
   kintsugi_records_out_total: counter('Records that tasks emitted, over all attempts.', ['vertex']),
   kintsugi_exchange_records_total: counter('Records written to an exchange, over all attempts.', [

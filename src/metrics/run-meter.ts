@@ -83,7 +83,19 @@ export class RunMeter {
       const vertex = this.#work.vertexLabel((at - state) / executionStates.length);
       gauges.add('kintsugi_tasks', [job, vertex, executionStates[state] as ExecutionState], count);
     }
+    this.#readExecutors(gauges);
     this.#readStorage(gauges);
+  }
+
+  #readExecutors(gauges: Series): void {
+    let longestMs: number | undefined;
+    for (const { state, silentMs } of this.#inside.executors()) {
+      gauges.add('kintsugi_executors', [this.#job, state], 1);
+      if (silentMs !== undefined) longestMs = Math.max(longestMs ?? 0, silentMs);
+    }
+    if (longestMs !== undefined) {
+      gauges.add('kintsugi_executor_heartbeat_age_seconds', [this.#job], longestMs / 1_000);
+    }
   }
 
   /** The run is over. */

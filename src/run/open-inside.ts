@@ -65,6 +65,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     moving: () => parts.executors.moving(),
     held: () => heldStatistics(parts.executors),
     storage: () => run.storage(),
+    executors: () => parts.connections.connected(),
     controls: new RunControls({
       ...{ shape, master: parts.master, executors: parts.executors, disk: options.disk },
       status: () => run.status,

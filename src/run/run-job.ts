@@ -2,6 +2,7 @@ import { ActorHost } from '../actors/actor-host.ts';
 import { messageChecks } from '../actors/checked-port.ts';
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
+import { isTerminalJobStatus } from '../actors/protocol/states.ts';
 import type { LinkPorts } from '../actors/local-link.ts';
 import type { Clock, Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
@@ -41,8 +42,8 @@ export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
   /** How messages travel between the master and the executors. */
   readonly link?: (clock: Clock) => LinkPorts;
-  /** Called instead of killing an executor that the master gave up, which lives on until `kill` is called. */
-  readonly lose?: (kill: () => void, clock: Clock) => void;
+  /** Called instead of ending an executor that the master gave up, which lives on until `end` is called. */
+  readonly lose?: (end: () => void, clock: Clock) => void;
   /** Called with the executors, and the master's connections to them, before they start. */
   readonly cluster?: (cluster: {
     readonly executors: LocalExecutors;
@@ -103,7 +104,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     signal: options.signal,
   });
   const observe = watchedBy(run, { id, shape, logger, durable });
-  const connections = connectionsTo(executors, { ...options, ledger, observe }, seams);
+  const connections = connectionsTo(executors, run, { ...options, ledger, observe }, seams);
   seams.cluster?.({ executors, connections });
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
@@ -117,6 +118,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
 /** The master's connections to the executors, and what becomes of one that the master has given up. */
 function connectionsTo(
   executors: LocalExecutors,
+  run: Pick<JobRun, 'status'>,
   {
     heartbeat,
     environment: { clock },
@@ -125,13 +127,18 @@ function connectionsTo(
     readonly ledger: JobLedger;
     readonly observe: (event: JobEvent) => void;
   },
-  { lose = (kill) => kill() }: RunSeams,
+  { lose = (end) => end() }: RunSeams,
 ): ExecutorConnections {
   const { ledger, observe, cancellationTimeoutMs } = parts;
   return new ExecutorConnections({
     ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
     heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
-    lost: (executor, why) => lose(() => executors.kill(executor, why), clock),
+    lost: (executor, why) => {
+      lose(executors.giveUp(executor, why), clock);
+      clock.setImmediate(() => {
+        if (!isTerminalJobStatus(run.status)) executors.replace();
+      });
+    },
   });
 }
 

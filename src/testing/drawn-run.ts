@@ -53,6 +53,8 @@ export interface DrawnShape {
    * one turn later.
    */
   readonly messages: 'prompt' | 'rough';
+  /** How often a direction of a connection goes silent for a while; if it may, executors are watched by heartbeats. */
+  readonly outages: number;
 }
 
 /** Everything drawn for a run. */
@@ -67,6 +69,7 @@ export function drawShape(
   { maxParallelism = 4 }: { readonly maxParallelism?: number | undefined },
 ): DrawnShape {
   const shape = random.fork('shape');
+  const connections = random.fork('connections');
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
   const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
   const { parallelism } = plan;
@@ -98,8 +101,14 @@ export function drawShape(
     slots,
     maxSteps: shape.pick([1, 4, 32]),
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
-    messages: shape.chance(0.5) ? 'rough' : 'prompt',
+    ...drawMessages(shape, connections),
   };
+}
+
+/** How messages travel. Only rough ones meet outages. */
+function drawMessages(shape: SeededRandom, connections: SeededRandom): Pick<DrawnShape, 'messages' | 'outages'> {
+  if (!shape.chance(0.5)) return { messages: 'prompt', outages: 0 };
+  return { messages: 'rough', outages: connections.pick([0, 1, 2, 4]) };
 }
 
 /**

@@ -86,7 +86,9 @@ export async function runSimulated(
     {
       cluster: ({ executors }) => started(executors),
       ...(drawn.messages === 'rough' && {
-        link: (clock) => roughLink(clock, seededRandom(drawn.seed).fork('messages')),
+        link: (clock) => roughLink(clock, seededRandom(drawn.seed).fork('messages'), outagesOf(drawn)),
+        // A machine that the master has given up does not know yet, and goes on for a while.
+        lose: (end, clock) => void clock.setTimeout(end, drawn.seed % 3 === 0 ? 0 : (drawn.seed % 7) * 100),
       }),
       dataPlane: (given, resolved) =>
         new LocalDataPlane(given, {
@@ -129,7 +131,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
     failoverStrategy: strategies[drawn.failoverStrategy](),
     // A job that fails without faults must be reported at once; more restarts than faults are a fault of the engine.
     restartBackoff: isDisturbed(drawn)
-      ? fixedDelay({ maxAttempts: restartLimit(drawn.faults.length), delayMs: drawn.delayMs })
+      ? fixedDelay({ maxAttempts: restartLimit(drawn.faults.length + 2 * drawn.outages), delayMs: drawn.delayMs })
       : noRestart(),
     batchSize: drawn.batchSize,
     memoryBudgetBytes: drawn.memoryBudgetBytes,
@@ -140,6 +142,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
     keepResults: drawn.keepResults,
     executors: drawn.executors,
     slots: drawn.slots,
+    ...(outagesOf(drawn) > 0 && { heartbeat: { intervalMs: 50, timeoutMs: 250, failedSends: 3 } }),
   };
 }
 
@@ -147,6 +150,11 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
 function drawnSteps({ seed, maxSteps }: DrawnShape): () => number {
   const interleaving = seededRandom(seed).fork('interleaving');
   return () => interleaving.integer(0, maxSteps);
+}
+
+/** The undisturbed run has none. */
+function outagesOf(drawn: DrawnShape | DrawnRun): number {
+  return isDisturbed(drawn) ? drawn.outages : 0;
 }
 
 function isDisturbed(drawn: DrawnShape | DrawnRun): drawn is DrawnRun {

@@ -1,6 +1,15 @@
-import { fixedDelay, forEach, fromAsyncIterable, Job, type JobEvent, type JobRunOptions } from '../../src/index.ts';
+import {
+  fixedDelay,
+  forEach,
+  fromAsyncIterable,
+  Job,
+  type JobEvent,
+  type JobRun,
+  type JobRunOptions,
+} from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { runJob, type RunSeams } from '../../src/run/run-job.ts';
+import { insideOf, type RunInside } from '../../src/run/run-inside.ts';
 import { resolveRunOptions } from '../../src/run/run-options.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { SwitchedLink } from '../support/switched-link.ts';
@@ -12,6 +21,7 @@ async function running(
   strike: (at: { link: SwitchedLink; after: (ms: number, act: () => void) => void }) => void = () => {},
   options: JobRunOptions = { heartbeat },
   seams: RunSeams = {},
+  watch: (run: JobRun) => void = () => {},
 ) {
   const environment = virtualEnvironment();
   const { clock } = environment;
@@ -44,6 +54,7 @@ async function running(
       ...seams,
     },
   );
+  watch(run);
   const events: JobEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
   const after = (ms: number, act: () => void) => void clock.setTimeout(act, ms);
@@ -57,6 +68,30 @@ async function running(
 
 const lost = ({ ofType }: Awaited<ReturnType<typeof running>>) =>
   ofType('executor.lost').map(({ atMs, cause }) => `${atMs}: ${cause.message}`);
+
+describe('the executors of a run, for observers', () => {
+  it('are shown with their state and what they said last', async () => {
+    let inside: RunInside | undefined;
+    const shown: unknown[] = [];
+    await running(
+      ({ after }) => {
+        after(500, () => {
+          for (const { executor, state, silentMs, report } of inside?.executors() ?? [])
+            shown.push([executor, state, (silentMs as number) <= 100, report?.tasks.length]);
+        });
+      },
+      { heartbeat },
+      {},
+      (run) => {
+        inside = insideOf(run);
+      },
+    );
+    expect(shown).toEqual([
+      ['local-0', 'registered', true, 2],
+      ['local-1', 'registered', true, 2],
+    ]);
+  });
+});
 
 describe('heartbeats between the master and its executors', () => {
   it('are off by default: executors of this process cost none', async () => {
@@ -93,6 +128,9 @@ describe('heartbeats between the master and its executors', () => {
       'local-2',
     ]);
     expect([end.receipt.tasks.reRun > 0, end.isWhole]).toEqual([true, true]);
+    const cause = 'Task executor local-0 is lost: it was not heard for 500 ms';
+    expect(end.receipt.lostExecutors).toEqual([{ executor: 'local-0', cause }]);
+    expect(`${end.receipt}`).toContain(`  ${cause}\n`);
   });
 
   it('W8: an executor that comes back late is not heard any more', async () => {

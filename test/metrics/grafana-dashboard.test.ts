@@ -58,6 +58,7 @@ describe('the dashboard', () => {
     expect(absent).toEqual([
       'kintsugi_tasks_restarted_total',
       'kintsugi_reused_records_total',
+      'kintsugi_executor_heartbeat_age_seconds',
       'kintsugi_records_out_total',
       'kintsugi_exchange_results',
       'kintsugi_exchange_held_records',

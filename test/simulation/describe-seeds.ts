@@ -38,6 +38,10 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.tooLarge).toBeLessThan(count / 25);
     });
 
+    it('executors were lost, also because their connections went silent', () => {
+      expect(summary.lostExecutors).toBeGreaterThan(count / 6);
+    });
+
     it('extensions, observers and sinks misbehaved, and files changed while they were read', () => {
       expect(summary.rudeSinks).toBeGreaterThan(count / 8);
       expect(summary.rejected).toBeGreaterThan(count);

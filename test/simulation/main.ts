@@ -21,9 +21,9 @@ async function main(): Promise<number> {
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
-    const { rejected, rudeSinks, overruled, unheard, appended, changed, inputsChanged } = summary;
+    const { rejected, rudeSinks, overruled, unheard, lostExecutors, appended, changed, inputsChanged } = summary;
     print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
-    print(`${rejected} records were rejected`);
+    print(`${rejected} records were rejected, ${lostExecutors} executors were lost`);
     print(
       `${again} regions reproduced their output, ${brokenDeclarations} declarations were false, ${tooLarge} jobs were too large`,
     );

@@ -30,6 +30,8 @@ export interface SeedsSummary {
   readonly rudeSinks: number;
   /** Overruled answers of strategies and backoffs. */
   readonly overruled: number;
+  /** Executors that were lost, by a fault or because their connection went silent. */
+  readonly lostExecutors: number;
   /** Observers, classifiers and enrichers that failed. */
   readonly unheard: number;
   /** Jobs with a file that was appended to during the run, which changes nothing. */
@@ -66,6 +68,7 @@ export async function runSeeds(
     rudeSinks: 0,
     overruled: 0,
     unheard: 0,
+    lostExecutors: 0,
     appended: 0,
     changed: 0,
     inputsChanged: 0,
@@ -86,6 +89,7 @@ export async function runSeeds(
       sum.rudeSinks += drawn.sinkAnswers === 'drawn' ? 1 : 0;
       for (const { type } of history.events) {
         if (type === 'failover.overruled') sum.overruled++;
+        else if (type === 'executor.lost') sum.lostExecutors++;
         else if (type === 'failure.extensionFailed' || type === 'observer.failed') sum.unheard++;
       }
       sum.faults += firedFaults;

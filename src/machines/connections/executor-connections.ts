@@ -4,6 +4,8 @@ import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
 import type { FoundResult, PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import type { ExecutorReport } from '../../actors/protocol/heartbeat.ts';
+import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { ExecutorLostError, ProtocolVersionError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
@@ -24,7 +26,7 @@ export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
   readonly slotLimit: number;
   /** How executors are watched; undefined if they are not, because they share the master's thread. */
   readonly heartbeat?: WatchedBy | undefined;
-  /** Called later, once the master has given an executor up although its port was open. */
+  /** Called when the master gives an executor up although its port is open, just before it closes the port. */
   readonly lost?: (executor: ExecutorId, why: string) => void;
 }
 
@@ -35,6 +37,16 @@ interface Connection {
   readonly actor: TaskExecutorActorRef;
   incarnation: number | undefined;
   watch: ExecutorWatch | undefined;
+}
+
+/** A connected executor, for observers. */
+export interface ConnectedExecutor {
+  readonly executor: ExecutorId;
+  readonly state: TaskExecutorState;
+  /** Time since its last heartbeat; undefined without heartbeats, or before the first. */
+  readonly silentMs: number | undefined;
+  /** What it said then. */
+  readonly report: ExecutorReport | undefined;
 }
 
 type Reply = ReplyTo<ExecutorToMasterMessage>;
@@ -91,6 +103,8 @@ export class ExecutorConnections implements ExecutorGateway {
     actor.start();
     port.onMessage((message) => this.#receive(connection, message));
     port.onClose((why) => this.#closed(connection, why));
+    // From now on, because it may never say anything.
+    connection.watch = this.#watch(connection);
     port.onSent((hasArrived) => connection.watch?.sent(hasArrived));
   }
 
@@ -101,20 +115,35 @@ export class ExecutorConnections implements ExecutorGateway {
   stop(hasFinished: boolean, done: () => void): void {
     const connected = [...this.#connections.values()];
     let open = connected.length;
-    const stopped = (): void => {
+    const stopped = ({ watch }: Connection): void => {
+      watch?.stop();
       if (--open === 0) done();
     };
     if (open === 0) this.#later(done);
-    for (const { executor, actor } of connected) {
+    for (const connection of connected) {
+      const { executor, actor } = connection;
       actor.send({ type: 'executor.stop' });
       const question = (token: number): MasterToExecutorMessage => ({ type: 'executor.stop', token, hasFinished });
-      this.#ask(executor, question, { answered: stopped, gone: stopped });
+      this.#ask(executor, question, {
+        answered: () => stopped(connection),
+        gone: () => stopped(connection),
+      });
     }
   }
 
   /** The charts of the connected executors. */
   get executors(): TaskExecutorActorRef[] {
     return [...this.#connections.values()].map(({ actor }) => actor);
+  }
+
+  /** The connected executors, as far as they are known. */
+  *connected(): Generator<ConnectedExecutor> {
+    const nowMs = this.#options.clock.now();
+    for (const { executor, actor, watch } of this.#connections.values()) {
+      const { report, heardMs } = watch?.latest ?? {};
+      const state = actor.getSnapshot().value as TaskExecutorState;
+      yield { executor, state, silentMs: heardMs && nowMs - heardMs, report };
+    }
   }
 
   // Requests of the charts
@@ -245,7 +274,6 @@ export class ExecutorConnections implements ExecutorGateway {
     if (isAnother) return this.#lose(connection, 'it started anew');
     connection.incarnation = incarnation;
     actor.send({ type: 'executor.connected', slots });
-    connection.watch ??= this.#watch(connection);
   }
 
   #watch(connection: Connection): ExecutorWatch | undefined {
@@ -259,8 +287,8 @@ export class ExecutorConnections implements ExecutorGateway {
   /** It cannot be relied on any more. It is told, in case it can hear, and another one may take its place. */
   #lose({ executor, port }: Connection, why: string): void {
     port.post({ type: 'executor.quarantine', why });
+    this.#options.lost?.(executor, why);
     port.close(why);
-    this.#later(() => this.#options.lost?.(executor, why));
   }
 
   /** W5: its results are lost before its tasks fail, so that the failovers of those tasks know. */

@@ -35,7 +35,8 @@ type Report = Extract<ExecutorToMasterMessage, { type: 'heartbeat.report' }>;
  */
 export class ExecutorWatch {
   readonly #options: ExecutorWatchOptions;
-  readonly #heartbeat: HeartbeatActorRef;
+  /** Until it is stopped. */
+  #heartbeat: HeartbeatActorRef | undefined;
   /** Number of the last request. */
   #requests = 0;
   /** Attempts that the executor did not report, and the last request at that time. */
@@ -59,20 +60,21 @@ export class ExecutorWatch {
 
   heard(report: Report): void {
     const type = report.answers === undefined ? 'heartbeat.requested' : 'heartbeat.heard';
-    this.#heartbeat.send({ type, payload: report });
+    this.#heartbeat?.send({ type, payload: report });
   }
 
   sent(hasArrived: boolean): void {
-    this.#heartbeat.send({ type: hasArrived ? 'heartbeat.sent' : 'heartbeat.sendFailed' });
+    this.#heartbeat?.send({ type: hasArrived ? 'heartbeat.sent' : 'heartbeat.sendFailed' });
   }
 
   stop(): void {
-    this.#options.actors.stop(this.#heartbeat);
+    if (this.#heartbeat !== undefined) this.#options.actors.stop(this.#heartbeat);
+    this.#heartbeat = undefined;
   }
 
   /** What the executor said last, and when it was heard. */
   get latest(): { readonly report: Report | undefined; readonly heardMs: number | undefined } {
-    return { report: this.#latest, heardMs: this.#heartbeat.getSnapshot().context.heardMs };
+    return { report: this.#latest, heardMs: this.#heartbeat?.getSnapshot().context.heardMs };
   }
 
   #request(): void {

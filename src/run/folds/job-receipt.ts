@@ -44,6 +44,13 @@ export interface ResumedReceipt {
   readonly rerun: readonly { readonly operator: string; readonly why: string }[];
 }
 
+/** An executor that was lost. */
+export interface LostExecutorReceipt {
+  readonly executor: string;
+  /** `Task executor local-0 is lost: it was not heard for 10000 ms` */
+  readonly cause: string;
+}
+
 /** A region that is quarantined. */
 export interface QuarantineReceipt {
   readonly region: number;
@@ -106,6 +113,8 @@ export interface JobReceipt {
   readonly quarantined?: readonly QuarantineReceipt[];
   /** Given with `quarantined`: whether the job ended so, with an incomplete output. */
   readonly isIncomplete?: boolean;
+  /** The latest executors that were lost, at most 100, with the reason; absent if none was. */
+  readonly lostExecutors?: readonly LostExecutorReceipt[];
   /** What this run took over from an earlier one; undefined if it began from the start. */
   readonly resumed: ResumedReceipt | undefined;
   toString(): string;
@@ -196,6 +205,7 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     );
     if (failover.why !== undefined) lines.push(`    because ${failover.why}`);
   }
+  for (const { cause } of receipt.lostExecutors ?? []) lines.push(`  ${cause}`);
   for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
     lines.push(
       `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: no consumer needed more`,

@@ -3,7 +3,13 @@ import { isTerminalJobStatus, type JobStatus } from '../../actors/protocol/state
 import type { QuarantinedRegion } from '../../errors/job-errors.ts';
 import type { EventFold } from './event-fold.ts';
 import { FailoverReceipts } from './failover-receipts.ts';
-import { describeReceipt, type JobReceipt, type MovedRecords, type ResumedReceipt } from './job-receipt.ts';
+import {
+  describeReceipt,
+  type LostExecutorReceipt,
+  type JobReceipt,
+  type MovedRecords,
+  type ResumedReceipt,
+} from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
 import { QuarantinedRegions } from './quarantined-regions.ts';
 import { type MovedCounts, TaskTally, type VertexTally } from './task-tally.ts';
@@ -15,12 +21,15 @@ export interface LiveRun {
   readonly moving: Iterable<readonly [task: number, counts: MovedCounts]>;
 }
 
+const mostLostExecutors = 100;
+
 /** Computes the receipt of a run. */
 export class ReceiptBook implements EventFold<JobReceipt> {
   readonly #shape: JobShape;
   readonly #tally: TaskTally;
   readonly #failovers: FailoverReceipts;
   readonly #quarantined: QuarantinedRegions;
+  readonly #lostExecutors: LostExecutorReceipt[] = [];
   #status: JobStatus = 'initializing';
   #resumed: ResumedReceipt | undefined;
   #startedMs: number | undefined;
@@ -41,6 +50,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     if (event.type === 'job.resumed') this.#resumed = resumedReceipt(event);
     this.#tally.next(event);
     this.#failovers.next(event);
+    if (event.type === 'executor.lost') this.#lose(event);
     this.#quarantined.next(event);
   }
 
@@ -77,6 +87,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       reopenedSources: this.#tally.reopenedSources(),
       failures: this.#failovers.count,
       failovers: this.#failovers.value(),
+      ...(this.#lostExecutors.length > 0 && { lostExecutors: Object.freeze([...this.#lostExecutors]) }),
       ...this.#incompleteness(),
       resumed: this.#resumed,
     };
@@ -89,6 +100,11 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     );
     if (quarantined.length === 0) return {};
     return { quarantined: Object.freeze(quarantined), isIncomplete: this.#status === 'incomplete' };
+  }
+
+  #lose({ executor, cause }: Extract<JobEvent, { type: 'executor.lost' }>): void {
+    this.#lostExecutors.push(Object.freeze({ executor, cause: cause.message }));
+    if (this.#lostExecutors.length > mostLostExecutors) this.#lostExecutors.shift();
   }
 
   #durationMs(live: LiveRun | undefined): number {
