@@ -130,7 +130,7 @@ describe('heartbeats between the master and its executors', () => {
     expect([end.receipt.tasks.reRun > 0, end.isWhole]).toEqual([true, true]);
     const cause = 'Task executor local-0 is lost: it was not heard for 500 ms';
     expect(end.receipt.lostExecutors).toEqual([{ executor: 'local-0', cause }]);
-    expect(`${end.receipt}`).toContain(`  ${cause}\n`);
+    expect(end.receipt.toString()).toContain(`  ${cause}\n`);
   });
 
   it('W8: an executor that comes back late is not heard any more', async () => {
