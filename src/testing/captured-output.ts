@@ -89,6 +89,11 @@ export class CapturedOutput {
     };
   }
 
+  /** The subtasks of a sink that have committed. */
+  committedBy(sink: string): ReadonlySet<number> {
+    return new Set(this.#recordsBySink.get(sink)?.keys());
+  }
+
   /** The committed records of each sink, in subtask order. */
   records(): ReadonlyMap<string, readonly unknown[]> {
     return new Map(

@@ -5,6 +5,7 @@ import type { JobRun } from '../run/job-run.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import { quarantineViolations } from './quarantine/quarantine-rules.ts';
 import { type ExecutionState, isTerminalExecutionState } from '../actors/protocol/states.ts';
 
 /** The states from which an execution may enter each state. (Flink: `ExecutionState`.) */
@@ -29,6 +30,7 @@ const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | '
  * - H3 A region restarts only if a failover decided it; in a region that no failover named, each task runs once.
  * - H4 A task starts only when every complete result it reads is of its producer's current attempt.
  * - H5 When the job has finished, every task's last attempt has finished.
+ * - H6, H7 See {@link quarantineViolations}.
  */
 export class JobHistory {
   readonly events: JobEvent[] = [];
@@ -84,7 +86,7 @@ export class JobHistory {
       }
       if (tasks.size !== graph.vertexCount) found.push(`H5: ${tasks.size} of ${graph.vertexCount} tasks were seen`);
     }
-    return found;
+    return [...found, ...quarantineViolations(this.events, graph, regions)];
   }
 }
 

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { planJob } from '../api/job-planner.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
 import { causeWithCode } from '../errors/cause-chain.ts';
+import { propertyOf } from '../foreign-value.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
 import type { LocalExecutors } from '../executors/local-executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
@@ -13,6 +14,8 @@ import { armFaults } from './armed-faults.ts';
 import { CapturedOutput } from './captured-output.ts';
 import { type DrawnRun, drawFaults, drawShape } from './drawn-run.ts';
 import type { JobHistory } from './job-history.ts';
+import { IncompleteOutput } from './quarantine/incomplete-output.ts';
+import { quarantineEnd } from './quarantine/quarantine-rules.ts';
 import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { differences } from './output-differences.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -46,6 +49,8 @@ export interface SimulationReport {
   readonly isTooLarge: boolean;
   /** Whether it failed because an input file changed while it was read. */
   readonly isInputChanged: boolean;
+  /** Whether it ended with quarantined regions: given by `quarantine` of its options. */
+  readonly isIncomplete: boolean;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
   /** Committed records by sink. */
@@ -105,12 +110,18 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     executors = started;
   });
   const { history, receipt, leftovers } = ended;
+  const regions = pipelinedRegions(graph);
+  const isIncomplete = propertyOf(ended.failure, 'code') === 'JOB_INCOMPLETE';
+  const incomplete = isIncomplete && new IncompleteOutput(plan, graph, regions, quarantineEnd(history.events, graph));
   // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
   const isTooLarge =
-    ended.failure !== undefined && (isWant(ended.failure) || wants.length > restartLimit(faults.length) / 2);
-  const isInputChanged = ended.failure !== undefined && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
-  const failure = isTooLarge || isInputChanged ? undefined : ended.failure;
+    ended.failure !== undefined &&
+    !isIncomplete &&
+    (isWant(ended.failure) || wants.length > restartLimit(faults.length) / 2);
+  const isInputChanged =
+    ended.failure !== undefined && !isIncomplete && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
+  const failure = isTooLarge || isInputChanged || isIncomplete ? undefined : ended.failure;
   const output = captured.records();
   const outcome: typeof options.outcome = (records, sink) => {
     const comparable = captured.comparable(records, sink);
@@ -118,13 +129,25 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   };
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
-    ...history.violations(graph, pipelinedRegions(graph)),
+    ...history.violations(graph, regions),
     ...(ended.failure === undefined ? differences(undisturbed.output, output, outcome) : []),
+    ...(incomplete ? differences(undisturbed.output, output, outcome, (sink) => incomplete.mayLack(sink)) : []),
+    ...(incomplete ? incomplete.problems(captured, output.keys()) : []),
     ...leftovers,
     ...ended.unrecorded,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
-  return { seed, drawn, firedFaults: firedFaults(), isTooLarge, isInputChanged, receipt, history, output };
+  return {
+    seed,
+    drawn,
+    firedFaults: firedFaults(),
+    isTooLarge,
+    isInputChanged,
+    isIncomplete,
+    receipt,
+    history,
+    output,
+  };
 }
 
 function checkSimulationOptions(given: SimulationOptions): void {
@@ -148,6 +171,7 @@ function checkSimulationOptions(given: SimulationOptions): void {
 const runOptionNames: OptionNames<GivenRunOptions> = {
   failoverStrategy: true,
   restartBackoff: true,
+  quarantine: true,
   failureClassifiers: true,
   failureEnrichers: true,
   decisionDeadlineMs: true,

@@ -27,6 +27,7 @@ export type GivenRunOptions = Pick<
   JobRunOptions,
   | 'failoverStrategy'
   | 'restartBackoff'
+  | 'quarantine'
   | 'failureClassifiers'
   | 'failureEnrichers'
   | 'decisionDeadlineMs'

@@ -42,13 +42,16 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.lostExecutors).toBeGreaterThan(count / 6);
     });
 
-    it('extensions, observers and sinks misbehaved, and files changed while they were read', () => {
+    it('extensions, observers and sinks misbehaved, files changed while they were read, regions were quarantined', () => {
       expect(summary.rudeSinks).toBeGreaterThan(count / 8);
       expect(summary.rejected).toBeGreaterThan(count);
       expect(summary.overruled).toBeGreaterThan(count / 50);
       expect(summary.unheard).toBeGreaterThan(count / 50);
       expect(summary.appended).toBeGreaterThan(count / 1_000);
       expect(summary.inputsChanged).toBeGreaterThan(count / 500);
+      expect(summary.quarantined).toBeGreaterThan(count / 40);
+      expect(summary.released).toBeGreaterThan(count / 200);
+      expect(summary.incomplete).toBeGreaterThan(count / 40);
       expect(summary.changed).toBeGreaterThanOrEqual(summary.inputsChanged);
     });
   });

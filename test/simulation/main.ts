@@ -21,6 +21,7 @@ async function main(): Promise<number> {
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
+    const { quarantined, released, incomplete } = summary;
     const { rejected, rudeSinks, overruled, unheard, lostExecutors, appended, changed, inputsChanged } = summary;
     print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
     print(`${rejected} records were rejected, ${lostExecutors} executors were lost`);
@@ -33,6 +34,7 @@ async function main(): Promise<number> {
     print(
       `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
     );
+    print(`${quarantined} regions were quarantined, ${released} released, ${incomplete} jobs ended as incomplete`);
     print(`${passed} passed, ${failures.length} failed`);
   }
   return summary.failures.length > 0 ? 1 : 0;

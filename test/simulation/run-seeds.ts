@@ -2,6 +2,7 @@ import { simulate } from '../../src/testing/index.ts';
 import { resumeReport } from '../run/durable/simulated-resume.ts';
 import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
+import { withQuarantine } from './drawn-quarantine.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
 
 /** Totals over simulated jobs. */
@@ -40,6 +41,11 @@ export interface SeedsSummary {
   readonly changed: number;
   /** and those among them that rightly failed because of it. */
   readonly inputsChanged: number;
+  /** Regions that were quarantined, and released again, */
+  readonly quarantined: number;
+  readonly released: number;
+  /** and jobs that ended with one. */
+  readonly incomplete: number;
 }
 
 /**
@@ -72,14 +78,18 @@ export async function runSeeds(
     appended: 0,
     changed: 0,
     inputsChanged: 0,
+    quarantined: 0,
+    released: 0,
+    incomplete: 0,
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
       const { job, files } = drawJobAndFiles(seed);
-      const report = await simulate(job, { seed, ...drawRudeExtensions(seed) });
+      const report = await simulate(job, { seed, ...withQuarantine(seed, drawRudeExtensions(seed)) });
       const [problem] = resume ? (await resumeReport(job, report)).problems : [];
       if (problem !== undefined) throw new Error(problem);
-      const { drawn, firedFaults, isTooLarge, isInputChanged, receipt, history } = report;
+      const { drawn, firedFaults, isTooLarge, isInputChanged, isIncomplete, receipt, history } = report;
+      sum.incomplete += isIncomplete ? 1 : 0;
       const changes = files.flatMap(({ isChanged, change }) => (isChanged ? [change] : []));
       const isChanged = changes.some((change) => change !== 'appended to');
       if (isInputChanged && !isChanged) throw new Error('it failed because of a change that there was not');
@@ -90,6 +100,8 @@ export async function runSeeds(
       for (const { type } of history.events) {
         if (type === 'failover.overruled') sum.overruled++;
         else if (type === 'executor.lost') sum.lostExecutors++;
+        else if (type === 'region.quarantined') sum.quarantined++;
+        else if (type === 'region.released') sum.released++;
         else if (type === 'failure.extensionFailed' || type === 'observer.failed') sum.unheard++;
       }
       sum.faults += firedFaults;
