@@ -83,6 +83,7 @@ export type { Reproducibility } from './graph/reproducibility.ts';
 export type { Topology } from './graph/topology.ts';
 
 // Whether and when they restart
+export type { BackoffScope, BackoffScopeRule } from './failover/backoffs/backoff-scope.ts';
 export type { Quarantine } from './failover/quarantine.ts';
 export type { RestartBackoffRule } from './failover/backoffs/restart-backoff.ts';
 export { exponentialDelay, type ExponentialDelayOptions } from './failover/backoffs/exponential-delay.ts';

@@ -94,3 +94,39 @@ export function checkMilliseconds(what: string, given: unknown, { mayBeZero = fa
   const least = mayBeZero ? '0' : 'above 0';
   throw new InvalidArgumentError(what, given, `milliseconds from ${least} to ${longestTimerMs}`);
 }
+
+/** Milliseconds above 0 that a timer can wait. */
+export function milliseconds(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(typeof value === 'number' && value > 0 && value <= longestTimerMs)) {
+    throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
+  }
+  return value;
+}
+
+/** An integer from 1 to `most`; without a limit also Infinity. */
+export function count(
+  option: string,
+  given: number | undefined,
+  otherwise: number,
+  most = Number.POSITIVE_INFINITY,
+): number {
+  const value = given ?? otherwise;
+  const isUnlimited = value === Number.POSITIVE_INFINITY && most === Number.POSITIVE_INFINITY;
+  if (!isUnlimited && !(Number.isInteger(value) && value >= 1 && value <= most)) {
+    throw new InvalidArgumentError(
+      option,
+      value,
+      most === Number.POSITIVE_INFINITY ? 'an integer ≥ 1 or Infinity' : `an integer from 1 to ${most}`,
+    );
+  }
+  return value;
+}
+
+/** Bytes, from 0; Infinity for no limit. */
+export function budget(option: string, given: number | undefined, otherwise: number): number {
+  const value = given ?? otherwise;
+  if (!(typeof value === 'number' && value >= 0))
+    throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
+  return value;
+}

@@ -9,7 +9,7 @@ const usageCodes: readonly unknown[] = ['INVALID_ARGUMENT', 'JOB_INVALID', 'JOB_
 const inUseCodes: readonly unknown[] = ['STATE_DIRECTORY_IN_USE', 'ANSWERS_IN_USE', 'OUTPUT_IN_USE'];
 
 /** Errors whose cause comes from the functions or the module of the user. */
-const userCodeCodes: readonly unknown[] = ['JOB_FAILED', 'JOB_MODULE'];
+const userCodeCodes: readonly unknown[] = ['JOB_FAILED', 'JOB_INCOMPLETE', 'JOB_MODULE'];
 
 /** What to do about errors that do not say so themselves. */
 const remedyByCode: Readonly<Record<string, string>> = {
@@ -20,6 +20,7 @@ const remedyByCode: Readonly<Record<string, string>> = {
 /** The exit code of a command that ended with an error. */
 export function exitCodeOf(thrown: unknown): ExitCode {
   if (thrown instanceof CommandLineError || usageCodes.includes(propertyOf(thrown, 'code'))) return exitCodes.usage;
+  if (propertyOf(thrown, 'code') === 'JOB_INCOMPLETE') return exitCodes.incomplete;
   for (const error of [thrown, propertyOf(thrown, 'cause')]) {
     if (inUseCodes.includes(propertyOf(error, 'code'))) return exitCodes.inUse;
   }

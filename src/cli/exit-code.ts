@@ -8,6 +8,8 @@ export const exitCodes = {
   usage: 2,
   /** Another process uses the state directory, the answers or an output. Nothing has run; later it may. */
   inUse: 3,
+  /** The job finished, but for quarantined regions and what depends on them: its output is incomplete. */
+  incomplete: 4,
   /** SIGHUP, SIGINT and SIGTERM have canceled the run. */
   SIGHUP: 129,
   SIGINT: 130,

@@ -22,6 +22,8 @@ export interface ExchangeType {
    */
   readonly reconnectsWithLoss: boolean;
   readonly consumption: ConsumptionConstraint;
+  /** A producer whose consumer does not read may have to wait for it. */
+  readonly waitsForConsumer?: boolean;
 }
 
 /** The four exchanges of FLIP-1. */
@@ -39,6 +41,7 @@ export const exchangeTypes = {
     reconsumable: true,
     reconnectsWithLoss: false,
     consumption: 'after-producer-scheduled',
+    waitsForConsumer: true,
   },
   reliable: {
     name: 'reliable',

@@ -5,6 +5,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { Environment } from '../environment.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
+import type { BackoffScope } from '../failover/backoffs/backoff-scope.ts';
 import type { Quarantine } from '../failover/quarantine.ts';
 import type { executionMachine } from './execution/execution-machine.ts';
 import type { failoverMachine } from './failover/failover-machine.ts';
@@ -17,8 +18,11 @@ import type { regionMachine } from './region/region-machine.ts';
 export interface FailureHandling {
   readonly failoverStrategy: AnyActorLogic;
   readonly restartBackoff: AnyActorLogic;
-  /** One backoff per failing region, so that one unstable region cannot use up the restarts of all, or one for all. */
-  readonly backoffScope: 'region' | 'job';
+  /**
+   * One backoff per failing region, so that one unstable region cannot use up the restarts of all, or one for all, or one
+   * for each name that the user gives.
+   */
+  readonly backoffScope: BackoffScope;
   /** When a region that fails often is quarantined; undefined: never. */
   readonly quarantine: Quarantine | undefined;
   readonly classifiers: readonly FailureClassifier[];

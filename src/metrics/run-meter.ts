@@ -1,6 +1,6 @@
 import type { JobEvent } from '../actors/job-event.ts';
 import { type ExecutionState, executionStates, isTerminalJobStatus } from '../actors/protocol/states.ts';
-import type { ExecutionVertexId, FailoverId } from '../ids.ts';
+import type { ExecutionVertexId, FailoverId, RegionId } from '../ids.ts';
 import type { RunInside } from '../run/run-inside.ts';
 import { causeClassOf } from './cause-class.ts';
 import type { JobTotals } from './job-totals.ts';
@@ -25,6 +25,7 @@ export class RunMeter {
   readonly #tasks: Int32Array;
   /** By task: the index of its state + 1, or 0. */
   readonly #stateByTask: Uint8Array;
+  readonly #quarantined: Set<RegionId>;
   /** The classes of causes of failures that are not decided. */
   readonly #causes = new Map<FailoverId, string>();
   #status: string;
@@ -37,7 +38,11 @@ export class RunMeter {
     this.#hasTaskLabel = hasTaskLabel;
     this.#work = new WorkMeter(inside.shape.graph, job, totals);
     this.#regions = new RegionLabels(inside.shape);
-    const { graph } = inside.shape;
+    const { graph, regions } = inside.shape;
+    this.#quarantined = new Set();
+    for (let region = 0 as RegionId; region < regions.count; region++) {
+      if (inside.regionStateOf(region) === 'quarantined') this.#quarantined.add(region);
+    }
     this.#tasks = new Int32Array(graph.jobGraph.vertices.length * executionStates.length);
     this.#stateByTask = new Uint8Array(graph.vertexCount);
     for (let task = 0; task < graph.vertexCount; task++) {
@@ -59,6 +64,12 @@ export class RunMeter {
       case 'task.ended':
         this.#work.ended(event);
         return;
+      case 'region.quarantined':
+        this.#quarantined.add(event.region);
+        return;
+      case 'region.released':
+        this.#quarantined.delete(event.region);
+        return;
       case 'partition.lost':
         return this.#count('kintsugi_results_lost_total', []);
       case 'executor.lost':
@@ -78,6 +89,7 @@ export class RunMeter {
     this.#work.read(this.#inside.moving());
     const job = this.#job;
     gauges.add('kintsugi_runs', [job, this.#status], 1);
+    gauges.add('kintsugi_regions_quarantined', [job], this.#quarantined.size);
     for (const [at, count] of this.#tasks.entries()) {
       const state = at % executionStates.length;
       const vertex = this.#work.vertexLabel((at - state) / executionStates.length);
@@ -138,6 +150,7 @@ export class RunMeter {
     this.#causes.delete(failover);
     if (event.type === 'failover.refused') return this.#count('kintsugi_restarts_refused_total', []);
     for (const region of event.regions) {
+      if (this.#quarantined.has(region)) continue;
       const label = this.#totals.labelOf('region', this.#regions.of(region));
       this.#count('kintsugi_region_restarts_total', [label, cause]);
     }

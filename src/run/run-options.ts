@@ -4,6 +4,7 @@ import type { HeartbeatSettings } from '../actors/protocol/heartbeat.ts';
 import { checkEnvironment, type Environment, systemEnvironment } from '../environment.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { exponentialDelay } from '../failover/backoffs/exponential-delay.ts';
+import { type BackoffScope, checkBackoffScope } from '../failover/backoffs/backoff-scope.ts';
 import type { FailoverRule, FailureEnricher } from '../failover/failover-strategy.ts';
 import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import { checkQuarantine, type Quarantine } from '../failover/quarantine.ts';
@@ -17,7 +18,7 @@ import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
 import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
-import { checkOptions, longestTimerMs, type OptionNames } from '../options.ts';
+import { budget, checkOptions, count, milliseconds, type OptionNames } from '../options.ts';
 
 /**
  * Options of a run. Every option has a default: `job.run()` runs the job in this process and recovers from failures.
@@ -33,8 +34,11 @@ export interface JobRunOptions {
    * custom rule, or a machine made with `restartBackoffSetup`. Default: `exponentialDelay()`.
    */
   readonly restartBackoff?: RestartBackoffRule | AnyActorLogic | undefined;
-  /** Whether each failing region has its own backoff (default), or all share one. */
-  readonly backoffScope?: 'region' | 'job' | undefined;
+  /**
+   * Which failures share a restart budget: those of a `region` (default), those of the `job`, or those to which a function
+   * gives the same name, such as a tenant's.
+   */
+  readonly backoffScope?: BackoffScope | undefined;
   /**
    * Quarantines a region at failure `afterFailures` within `withinMs`: it does not restart before `run.release(region)`,
    * and the job goes on without it, to end with a `JobIncompleteError`. Default: none; the backoff alone decides.
@@ -141,7 +145,7 @@ export interface ResolvedRunOptions {
   /** What `failoverStrategy` was made of. */
   readonly failoverRule: FailoverRule | 'default' | 'machine';
   readonly restartBackoff: AnyActorLogic;
-  readonly backoffScope: 'region' | 'job';
+  readonly backoffScope: BackoffScope;
   readonly quarantine: Quarantine | undefined;
   readonly failureClassifiers: readonly FailureClassifier[];
   readonly failureEnrichers: readonly FailureEnricher[];
@@ -225,7 +229,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     failoverRule:
       options.failoverStrategy === undefined ? 'default' : typeof strategy === 'function' ? strategy : 'machine',
     restartBackoff: isRule(backoff) ? restartBackoffMachine(backoff) : actorLogic('restartBackoff', backoff),
-    backoffScope: oneOf('backoffScope', options.backoffScope, ['region', 'job']),
+    backoffScope: checkBackoffScope(options.backoffScope),
     quarantine: checkQuarantine(options.quarantine),
     failureClassifiers: functions('failureClassifiers', options.failureClassifiers),
     failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
@@ -275,6 +279,21 @@ function abortSignal(given: AbortSignal | undefined): AbortSignal | undefined {
   throw new InvalidArgumentError('signal', given, 'an AbortSignal (`controller.signal`)');
 }
 
+function isRule(backoff: unknown): backoff is RestartBackoffRule {
+  return propertyOf(backoff, 'onFailure') !== undefined;
+}
+
+function actorLogic(option: string, given: unknown): AnyActorLogic {
+  if (hasMethods(given, 'transition', 'getInitialSnapshot')) return given as AnyActorLogic;
+  throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
+}
+
+function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect'] {
+  if (given === undefined || typeof given === 'function') return given;
+  if (hasMethods(given, 'next')) return (event) => given.next?.(event);
+  throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
+}
+
 /** An absolute path: the user's code may change the working directory. */
 function directory(option: string, given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
@@ -290,15 +309,7 @@ function oneOf<Word extends string>(option: string, given: Word | undefined, wor
   return value;
 }
 
-function isRule(backoff: unknown): backoff is RestartBackoffRule {
-  return propertyOf(backoff, 'onFailure') !== undefined;
-}
-
-function actorLogic(option: string, given: unknown): AnyActorLogic {
-  if (hasMethods(given, 'transition', 'getInitialSnapshot')) return given as AnyActorLogic;
-  throw new InvalidArgumentError(option, given, 'a rule, or a machine or other actor logic of XState');
-}
-
+/** An array of functions; none by default. */
 function functions<Fn>(option: string, given: readonly Fn[] | undefined): readonly Fn[] {
   if (given !== undefined && !Array.isArray(given))
     throw new InvalidArgumentError(option, given, 'an array of functions');
@@ -306,38 +317,4 @@ function functions<Fn>(option: string, given: readonly Fn[] | undefined): readon
     if (typeof item !== 'function') throw new InvalidArgumentError(option, item, 'functions');
   }
   return given ?? [];
-}
-
-function inspector(given: JobRunOptions['inspect']): ResolvedRunOptions['inspect'] {
-  if (given === undefined || typeof given === 'function') return given;
-  if (hasMethods(given, 'next')) return (event) => given.next?.(event);
-  throw new InvalidArgumentError('inspect', given, 'a function, or an observer with a method next');
-}
-
-function milliseconds(option: string, given: number | undefined, otherwise: number): number {
-  const value = given ?? otherwise;
-  if (!(typeof value === 'number' && value > 0 && value <= longestTimerMs)) {
-    throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
-  }
-  return value;
-}
-
-function count(option: string, given: number | undefined, otherwise: number, most = Number.POSITIVE_INFINITY): number {
-  const value = given ?? otherwise;
-  const isUnlimited = value === Number.POSITIVE_INFINITY && most === Number.POSITIVE_INFINITY;
-  if (!isUnlimited && !(Number.isInteger(value) && value >= 1 && value <= most)) {
-    throw new InvalidArgumentError(
-      option,
-      value,
-      most === Number.POSITIVE_INFINITY ? 'an integer ≥ 1 or Infinity' : `an integer from 1 to ${most}`,
-    );
-  }
-  return value;
-}
-
-function budget(option: string, given: number | undefined, otherwise: number): number {
-  const value = given ?? otherwise;
-  if (!(typeof value === 'number' && value >= 0))
-    throw new InvalidArgumentError(option, value, 'bytes ≥ 0; Infinity for no limit');
-  return value;
 }

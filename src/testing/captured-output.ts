@@ -1,4 +1,5 @@
 import type { StreamNode } from '../api/stream-graph.ts';
+import type { AttemptNumber } from '../ids.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
 import { deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
@@ -13,6 +14,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export class CapturedOutput {
   /** Committed records by sink, then by subtask. A subtask that runs again replaces its earlier records. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
+  /** The attempts that committed them. */
+  readonly #attemptsBySink = new Map<string, Map<number, AttemptNumber>>();
   /** Those that are dead letters. */
   readonly #deadLetters = new Set<string>();
   readonly #answers: SeededRandom | undefined;
@@ -61,11 +64,13 @@ export class CapturedOutput {
   /** A stand-in for the sink `name`. */
   sink(name: string): Sink<unknown> {
     const committed = new Map<number, readonly unknown[]>();
+    const attempts = new Map<number, AttemptNumber>();
     this.#recordsBySink.set(name, committed);
+    this.#attemptsBySink.set(name, attempts);
     return {
       name: `${name} (captured)`,
       guarantee: 'exactly-once',
-      open: ({ subtask, environment }: RuntimeContext) => {
+      open: ({ subtask, attempt, environment }: RuntimeContext) => {
         const records: unknown[] = [];
         const writer: SinkWriter<unknown> = {
           write: (batch) => {
@@ -74,6 +79,7 @@ export class CapturedOutput {
           prepare: () => ({ records: records.length }),
           commit: () => {
             committed.set(subtask, records);
+            attempts.set(subtask, attempt);
           },
           abort: () => {},
         };
@@ -89,9 +95,9 @@ export class CapturedOutput {
     };
   }
 
-  /** The subtasks of a sink that have committed. */
-  committedBy(sink: string): ReadonlySet<number> {
-    return new Set(this.#recordsBySink.get(sink)?.keys());
+  /** By subtask of a sink that has committed: the latest attempt that did. */
+  committedBy(sink: string): ReadonlyMap<number, AttemptNumber> {
+    return this.#attemptsBySink.get(sink) ?? new Map<number, AttemptNumber>();
   }
 
   /** The committed records of each sink, in subtask order. */

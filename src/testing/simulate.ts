@@ -9,6 +9,7 @@ import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { JobVertexId } from '../ids.ts';
 import { checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
+import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { armFaults } from './armed-faults.ts';
 import { CapturedOutput } from './captured-output.ts';
@@ -110,18 +111,14 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     executors = started;
   });
   const { history, receipt, leftovers } = ended;
-  const regions = pipelinedRegions(graph);
-  const isIncomplete = propertyOf(ended.failure, 'code') === 'JOB_INCOMPLETE';
-  const incomplete = isIncomplete && new IncompleteOutput(plan, graph, regions, quarantineEnd(history.events, graph));
+  const incomplete = incompleteOutput(ended.failure, plan, graph, history);
+  const isIncomplete = incomplete !== undefined;
   // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
-  const isTooLarge =
-    ended.failure !== undefined &&
-    !isIncomplete &&
-    (isWant(ended.failure) || wants.length > restartLimit(faults.length) / 2);
-  const isInputChanged =
-    ended.failure !== undefined && !isIncomplete && causeWithCode(ended.failure, 'INPUT_CHANGED') !== undefined;
-  const failure = isTooLarge || isInputChanged || isIncomplete ? undefined : ended.failure;
+  const unexpected = isIncomplete ? undefined : ended.failure;
+  const isTooLarge = unexpected !== undefined && (isWant(unexpected) || wants.length > restartLimit(faults.length) / 2);
+  const isInputChanged = causeWithCode(unexpected, 'INPUT_CHANGED') !== undefined;
+  const failure = isTooLarge || isInputChanged ? undefined : unexpected;
   const output = captured.records();
   const outcome: typeof options.outcome = (records, sink) => {
     const comparable = captured.comparable(records, sink);
@@ -129,25 +126,28 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   };
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
-    ...history.violations(graph, regions),
-    ...(ended.failure === undefined ? differences(undisturbed.output, output, outcome) : []),
-    ...(incomplete ? differences(undisturbed.output, output, outcome, (sink) => incomplete.mayLack(sink)) : []),
-    ...(incomplete ? incomplete.problems(captured, output.keys()) : []),
+    ...history.violations(graph, pipelinedRegions(graph)),
+    ...(ended.failure === undefined || isIncomplete
+      ? differences(undisturbed.output, output, outcome, (sink) => incomplete?.mayLack(sink) === true)
+      : []),
+    ...(incomplete?.problems(captured, output.keys()) ?? []),
     ...leftovers,
     ...ended.unrecorded,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
-  return {
-    seed,
-    drawn,
-    firedFaults: firedFaults(),
-    isTooLarge,
-    isInputChanged,
-    isIncomplete,
-    receipt,
-    history,
-    output,
-  };
+  const why = { isTooLarge, isInputChanged, isIncomplete };
+  return { seed, drawn, firedFaults: firedFaults(), ...why, receipt, history, output };
+}
+
+/** What the output may be if the job ended with quarantined regions. */
+function incompleteOutput(
+  failure: Error | undefined,
+  plan: JobPlan,
+  graph: ExecutionGraph,
+  { events }: JobHistory,
+): IncompleteOutput | undefined {
+  if (propertyOf(failure, 'code') !== 'JOB_INCOMPLETE') return undefined;
+  return new IncompleteOutput(plan, graph, quarantineEnd(events, graph));
 }
 
 function checkSimulationOptions(given: SimulationOptions): void {

@@ -185,7 +185,7 @@ const leads: Record<string, Partial<Record<EventName, string>>> = {
 const inputOfTwo = {
   regionCount: 2,
   keepsResults: true,
-  quarantined: new Set([0]),
+  decisions: { stoppedCount: 1 },
   turns: { waitingCount: 0, absentCount: 1 },
 };
 

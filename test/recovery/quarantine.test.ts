@@ -234,6 +234,37 @@ describe('a flapping region', () => {
     expect(cluster.status).toBe('incomplete');
   });
 
+  describe('over memory, where a producer waits for its consumer', () => {
+    it('holds up the unfinished producer of a quarantined region, so that the job ends', () => {
+      const cluster = running(twoBranches(memory));
+      quarantined(cluster, 'sums[0]');
+      cancelAll(cluster);
+      expect(['left[0]', 'store[0]'].map((task) => cluster.regionStateOf(task))).toEqual(['quarantined', 'created']);
+      finish(cluster, 'right[0]', 'copy[0]');
+      expect(cluster.status).toBe('incomplete');
+      expect(openFailovers(cluster)).toBe(0);
+    });
+
+    it('lets a finished producer be', () => {
+      const cluster = running(twoBranches(memory));
+      finish(cluster, 'left[0]');
+      quarantined(cluster, 'sums[0]');
+      expect(cluster.stateOf('left[0]')).toBe('finished');
+    });
+
+    it('brings the producer back with the region', () => {
+      const cluster = running(twoBranches(memory));
+      quarantined(cluster, 'sums[0]');
+      cancelAll(cluster);
+      cluster.tell({ type: 'job.releaseRegion', region: cluster.regionOf('sums[0]') });
+      cancelAll(cluster);
+      cluster.runAll();
+      expect(cluster.tasks.map((task) => cluster.stateOf(task))).toEqual(cluster.tasks.map(() => 'running'));
+      finish(cluster, ...cluster.tasks);
+      expect(cluster.status).toBe('finished');
+    });
+  });
+
   it('can be canceled, with the rest of the job', () => {
     const cluster = running(twoBranches(blocking));
     quarantined(cluster, 'left[0]');

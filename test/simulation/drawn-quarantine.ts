@@ -20,10 +20,14 @@ export function withQuarantine(seed: number, options: Drawn): Drawn {
   };
 }
 
+/** A region whose disk is too small would be released forever. */
+const mostReleases = 3;
+
 function releaseQuarantined(run: JobRun, afterMs: number): void {
   const { clock } = insideOf(run).environment;
+  let releases = 0;
   run.events$.subscribe((event) => {
-    if (event.type !== 'region.quarantined') return;
+    if (event.type !== 'region.quarantined' || ++releases > mostReleases) return;
     clock.setTimeout(() => {
       if (run.status === 'running') run.release(event.region);
     }, afterMs);

@@ -1,3 +1,4 @@
+import type { BackoffScope } from '../../src/failover/backoffs/backoff-scope.ts';
 import type { Quarantine } from '../../src/failover/quarantine.ts';
 import type { AnyActorLogic, InspectionEvent } from 'xstate';
 import { ActorHost } from '../../src/actors/actor-host.ts';
@@ -103,7 +104,7 @@ export interface ManualClusterOptions {
   }[];
   readonly failoverStrategy?: AnyActorLogic;
   readonly restartBackoff?: AnyActorLogic;
-  readonly backoffScope?: 'region' | 'job';
+  readonly backoffScope?: BackoffScope;
   readonly quarantine?: Quarantine;
   readonly classifiers?: readonly FailureClassifier[];
   readonly enrichers?: readonly FailureEnricher[];

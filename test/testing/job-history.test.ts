@@ -74,6 +74,11 @@ const sound: Readonly<Record<string, readonly JobEvent[]>> = {
   ],
 };
 
+const quarantined = (region: number): JobEvent => ({
+  ...{ type: 'region.quarantined', atMs: 0, failover: 1 as never, region: region as never, task: 'a[0]' },
+  ...{ taskCount: 1, failures: 1, why: 'often', cause: new Error('boom') },
+});
+
 const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
   ['H1: a state is skipped', /^H1.*a\[0\]#0 goes from created to deploying/, task('a', 'created', 'deploying')],
   ['H1: a finished task runs on', /^H1.*from finished to running/, task('a', ...whole, 'running')],
@@ -92,6 +97,17 @@ const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
     'H3: a restart without a decision',
     /^H3.*region 0/,
     [...task('a', ...whole), decided(1), ...task('a#1', 'created')],
+  ],
+  ['H6: a task is deployed in quarantine', /^H6.*a\[0\] is deployed/, [quarantined(0), ...task('a', ...toDeployed)]],
+  [
+    'H7: a job is incomplete without a quarantined region',
+    /^H7.*no region is quarantined/,
+    [...task('a', ...whole), ...task('b', ...whole), status('incomplete')],
+  ],
+  [
+    'H7: a job is incomplete before the rest has finished',
+    /^H7.*a\[0\], which depends on no quarantined region/,
+    [...task('a', 'created'), quarantined(1), ...task('b', 'created'), status('incomplete')],
   ],
   ['H4: a consumer of a missing result', /^H4.*before a\[0\] has finished/, task('b', ...toDeployed)],
   [

@@ -1,5 +1,6 @@
 import { explain } from '../../api/explain/explain.ts';
 import type { JobRun } from '../../run/job-run.ts';
+import type { Quarantine } from '../../failover/quarantine.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { InspectOptions } from '../../inspector/index.ts';
 import { CommandLineError, defineCommand } from '../command.ts';
@@ -23,9 +24,15 @@ export const runCommand = defineCommand({
   details: `The module exports its job: export default defineJob((params) => job).
 Progress, failures and the receipt go to stderr, so that a job may write to stdout.
 Ctrl-C cancels the job and waits until its files are closed; again, it ends the process at once.
-Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130 canceled by Ctrl-C.`,
+Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 finished with regions quarantined,
+130 canceled by Ctrl-C.`,
   options: {
     ...jobOptions,
+    quarantine: {
+      type: 'string',
+      value: 'FAILURES/MS',
+      about: 'set a region aside that fails so often within MS (3/60000), and go on without it',
+    },
     'dry-run': { type: 'boolean', about: 'only say what would run, and what it would take over from --state' },
     record: { type: 'string', value: 'FILE', about: 'record the run, for kintsugi inspect FILE' },
     inspect: { type: 'boolean', about: 'show the run in the inspector: prints a link to open in a browser' },
@@ -35,7 +42,8 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 130
   },
   async run({ values, operands }, io) {
     const job = await jobGiven(operands[0] as string, values, io, name);
-    const options = await runOptionsGiven(values, name);
+    const quarantine = quarantineGiven(values.quarantine);
+    const options = { ...(await runOptionsGiven(values, name)), quarantine };
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
     const inspect = inspectOptionsOf(values);
@@ -60,6 +68,16 @@ interface ShownRun {
   readonly view: RunView;
   readonly controller: AbortController;
   readonly asked: Asked;
+}
+
+/** `3/60000` */
+function quarantineGiven(given: string | undefined): Quarantine | undefined {
+  if (given === undefined) return undefined;
+  const [, afterFailures, withinMs] = /^(\d+)\/(\d+)$/.exec(given) ?? [];
+  if (Number(afterFailures) > 0 && Number(withinMs) > 0) {
+    return { afterFailures: Number(afterFailures), withinMs: Number(withinMs) };
+  }
+  throw new CommandLineError(`--quarantine ${given}: expected FAILURES/MS, for example 3/60000`, name);
 }
 
 function inspectOptionsOf(values: {
@@ -149,6 +167,8 @@ function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { sta
     return;
   }
   // Only after a failure of the job there is something to continue.
-  const isContinued = propertyOf(failure, 'code') === 'JOB_FAILED' && exitCodeOf(failure) === exitCodes.failed;
+  const code = exitCodeOf(failure);
+  const hasFailed = propertyOf(failure, 'code') === 'JOB_FAILED' && code === exitCodes.failed;
+  const isContinued = hasFailed || code === exitCodes.incomplete;
   io.stderr.write(errorReport(failure, colors, isContinued ? again : undefined));
 }

@@ -1,5 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { Logger } from '../../environment.ts';
+import { counted } from '../../run/folds/counted.ts';
+import type { JobSnapshot } from '../../run/folds/job-snapshot.ts';
 import type { Colors, TextSink } from '../command-io.ts';
 import { LiveBlock } from './live-block.ts';
 import { progressTable } from './progress-table.ts';
@@ -69,7 +71,7 @@ export class LiveView implements RunView {
     this.#flush();
     const head = {
       job: run.job,
-      status: snapshot.restarting ? 'restarting' : snapshot.status,
+      status: statusOf(snapshot),
       elapsedMs: receipt.durationMs,
       failures: snapshot.failures,
     };
@@ -96,4 +98,10 @@ export class LiveView implements RunView {
     if (level === 'error') return this.#colors.red;
     return level === 'warn' ? this.#colors.yellow : this.#colors.dim;
   }
+}
+
+/** `running, 1 region quarantined` */
+function statusOf({ status, restarting, regions: { quarantined } }: JobSnapshot): string {
+  const now = restarting ? 'restarting' : status;
+  return quarantined === 0 ? now : `${now}, ${counted(quarantined, 'region')} quarantined`;
 }

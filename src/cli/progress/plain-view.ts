@@ -8,7 +8,9 @@ import { printable } from './text-width.ts';
 const progressMs = 10_000;
 
 /** The others are over at once. */
-const toldStatuses: readonly JobStatus[] = ['running', 'canceling', 'canceled', 'failing', 'failed', 'finished'];
+const toldStatuses: readonly JobStatus[] = [
+  ...(['running', 'canceling', 'canceled', 'failing', 'failed', 'finished', 'incomplete'] as const),
+];
 
 /** Lines for a log: what happens, and now and then how far the job is. */
 export class PlainView extends PeriodicView {

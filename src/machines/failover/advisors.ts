@@ -1,5 +1,6 @@
+import { type BackoffKey, backoffKeyOf } from '../../failover/backoffs/backoff-scope.ts';
 import { exponentialDelay } from '../../failover/backoffs/exponential-delay.ts';
-import { failedRegions, type TaskFailure } from '../../failover/failover-strategy.ts';
+import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import { decisionValue } from '../../failover/sound-decision.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { Topology } from '../../graph/topology.ts';
@@ -23,14 +24,18 @@ export class Advisors {
   readonly defaultBackoffs: RegionalBackoffs;
   /** The read-only view of the job that they get. */
   readonly topology: Topology;
-  readonly #scopeOf: (failure: TaskFailure) => RegionId | 'job';
+  readonly #scopeOf: (failure: TaskFailure) => BackoffKey;
 
-  constructor({
-    ledger,
-    environment,
-    actors,
-    failureHandling,
-  }: Pick<JobServices, 'ledger' | 'environment' | 'actors' | 'failureHandling'>) {
+  /** @param scopeFailed called with errors of the user's `backoffScope` */
+  constructor(
+    {
+      ledger,
+      environment,
+      actors,
+      failureHandling,
+    }: Pick<JobServices, 'ledger' | 'environment' | 'actors' | 'failureHandling'>,
+    scopeFailed: (cause: Error) => void,
+  ) {
     this.topology = topologyOf(ledger);
     const common = {
       // Their errors are reported by the advisors.
@@ -47,14 +52,12 @@ export class Advisors {
     });
     this.backoffs = new RegionalBackoffs({ ...common, id: 'restartBackoff', logic: failureHandling.restartBackoff });
     this.defaultBackoffs = new RegionalBackoffs({ ...common, id: 'defaultBackoff', logic: defaultBackoff });
-    this.#scopeOf = (failure) => {
-      const [region, ...others] = failedRegions(failure, ledger.regions);
-      return region === undefined || others.length > 0 || failureHandling.backoffScope === 'job' ? 'job' : region;
-    };
+    const { backoffScope } = failureHandling;
+    this.#scopeOf = (failure) => backoffKeyOf(backoffScope, failure, this.topology, scopeFailed);
   }
 
-  /** The scope in which a failure counts. That of several regions, whose executor was lost, is the job. */
-  scopeOf(failure: TaskFailure): RegionId | 'job' {
+  /** The scope in which a failure counts. */
+  scopeOf(failure: TaskFailure): BackoffKey {
     return this.#scopeOf(failure);
   }
 

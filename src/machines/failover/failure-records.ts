@@ -28,7 +28,7 @@ export class FailureRecords {
     return classifyFailure(
       cause,
       failureHandling.classifiers,
-      (classifier, reason) => this.#extensionFailed(classifier, reason),
+      (classifier, reason) => this.extensionFailed(classifier, reason),
       {
         task: vertex === undefined ? undefined : ledger.graph.nameOf(vertex),
         run: ledger.run,
@@ -94,7 +94,7 @@ export class FailureRecords {
       const name = `failureEnrichers[${index}]`;
       const answer = callNow(name, () => enrich(failure));
       const named = answer.kind === 'error' ? answer : callNow(name, () => Object.entries(answer.value ?? {}));
-      if (named.kind === 'error') this.#extensionFailed(name, named.error);
+      if (named.kind === 'error') this.extensionFailed(name, named.error);
       else for (const [key, label] of named.value) labels.set(key, typeof label === 'string' ? label : show(label));
     }
     // Safe for any name, even `__proto__`.
@@ -102,7 +102,7 @@ export class FailureRecords {
   }
 
   /** Reports each failing extension once. */
-  #extensionFailed(extension: string, cause: Error): void {
+  extensionFailed(extension: string, cause: Error): void {
     if (this.#failedExtensions.has(extension)) return;
     this.#failedExtensions.add(extension);
     const { observe, environment } = this.#services;

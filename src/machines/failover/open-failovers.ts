@@ -39,8 +39,8 @@ export class OpenFailovers {
 
   constructor(services: FailoverServices) {
     this.#services = services;
-    this.advisors = new Advisors(services);
     this.records = new FailureRecords(services);
+    this.advisors = new Advisors(services, (cause) => this.records.extensionFailed('backoffScope', cause));
     this.flapping = new FlappingRegions(services.failureHandling.quarantine);
   }
 

@@ -52,6 +52,10 @@ export class JobLedger implements IsolationView {
   );
   /** The regions that were quarantined and not released, by decision: their charts may still have to end attempts. */
   readonly quarantined = new Set<RegionId>();
+  /** Those of them whose release is under way: it is not decided yet what restarts with them. */
+  readonly releasing = new Set<RegionId>();
+  /** Other regions that are quarantined, because they would wait for such consumers. */
+  blocked: ReadonlySet<RegionId> = new Set();
   /** The chart of each region, once created. */
   readonly regionActors: RegionActorRef[] = [];
   /** By region: 1 once an attempt has begun. */
@@ -144,6 +148,22 @@ export class JobLedger implements IsolationView {
   /** Whether a region has not begun its current attempt and waits for inputs or slots. */
   isWaiting(region: RegionId): boolean {
     return this.regionActors[region]?.getSnapshot().matches({ live: 'scheduled' }) === true;
+  }
+
+  /** Number of regions that are quarantined by decision, and stay so. */
+  get stoppedCount(): number {
+    return this.quarantined.size + this.blocked.size - this.releasing.size;
+  }
+
+  /** The user restarts a region: if it is quarantined, the job waits for the decision. */
+  beginRelease(region: RegionId): void {
+    if (this.quarantined.has(region)) this.releasing.add(region);
+  }
+
+  /** Returns whether the region was quarantined. */
+  release(region: RegionId): boolean {
+    this.releasing.delete(region);
+    return this.quarantined.delete(region);
   }
 
   /** Whether a region was scheduled, and not told to restart since. */

@@ -45,8 +45,8 @@ export interface JobMasterInput {
   readonly regionCount: number;
   /** Whether results are to be kept beyond the job. */
   readonly keepsResults: boolean;
-  /** The quarantined regions, by decision. */
-  readonly quarantined: ReadonlySet<RegionId>;
+  /** How many regions are quarantined, by decision. */
+  readonly decisions: { readonly stoppedCount: number };
   /** The regions' turns. */
   readonly turns: Pick<PipelinedRegionScheduling, 'waitingCount' | 'absentCount'>;
 }
@@ -170,11 +170,9 @@ export const masterSetup = setup({
     hasHalted: ({ context }) => context.finishedCount + context.haltedCount === context.regionCount,
     isRestarting: ({ context }) => context.restartingCount > context.quarantinedCount,
     hasRestarted: ({ context }) => context.restartingCount === context.quarantinedCount,
-    isIncomplete: ({
-      context: { regionCount, finishedCount, restartingCount, quarantinedCount, quarantined, turns },
-    }) =>
+    isIncomplete: ({ context: { regionCount, finishedCount, restartingCount, quarantinedCount, decisions, turns } }) =>
       quarantinedCount > 0 &&
-      [quarantined.size, turns.absentCount, restartingCount].every((count) => count === quarantinedCount) &&
+      [decisions.stoppedCount, turns.absentCount, restartingCount].every((count) => count === quarantinedCount) &&
       finishedCount + quarantinedCount + turns.waitingCount === regionCount,
   },
 });

@@ -38,7 +38,8 @@ export const recoveryActions = {
     const { failover, restartAtMs } = decided;
     const change = applyQuarantine(decided, { ledger, failovers }, now(system));
     // Now, because regions may have been quarantined since the failover made its proposal.
-    const restart = isolated(decided.restart, ledger.quarantined, ledger);
+    const restart = isolated(decided.restart, ledger, ledger);
+    ledger.blocked = restart.blocked;
     observe(decidedEvent({ ...decided, restart }, ledger, now(system)));
     if (change !== undefined) observe(change);
     const excused = notAwaited(restart, decided.restart);
@@ -51,7 +52,7 @@ export const recoveryActions = {
     const wanted = ledger.invalidate(modes);
     if (wanted.length > 0) gateway.forbidReclaim(wanted);
     for (const [region, mode] of modes) {
-      const isQuarantined = ledger.quarantined.has(region);
+      const isQuarantined = ledger.quarantined.has(region) || ledger.blocked.has(region);
       tellRegion(
         ledger,
         enqueue,
@@ -111,7 +112,7 @@ function applyQuarantine(
     const taskCount = ledger.taskCount([region]);
     return { type: 'region.quarantined', atMs, failover, region, task, taskCount, failures, why, cause: failure.cause };
   }
-  if (quarantine.kind !== 'requested' || !ledger.quarantined.delete(quarantine.region)) return undefined;
+  if (quarantine.kind !== 'requested' || !ledger.release(quarantine.region)) return undefined;
   failovers.flapping.forget(quarantine.region);
   return { type: 'region.released', atMs, failover, region: quarantine.region };
 }

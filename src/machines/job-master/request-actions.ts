@@ -1,7 +1,8 @@
 import { enqueueActions } from 'xstate';
 import { RestartRequestedError } from '../../errors/job-errors.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
-import { chartServicesOf } from '../chart-services.ts';
+import { type ChartServices, chartServicesOf } from '../chart-services.ts';
+import type { FailoverParentRef } from '../failover/failover-setup.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import type { Told } from './job-master-setup.ts';
 import { tellRegion } from './tell-regions.ts';
@@ -11,16 +12,12 @@ const servicesOf = chartServicesOf<'ledger' | 'gateway' | 'failovers'>;
 /** The actions of the job master on requests of the user: restarts, and faults on purpose. */
 export const requestActions = {
   restartOnRequest: enqueueActions(({ self, system }, { vertex }: Told<'job.restartTask'>) => {
-    const { ledger, failovers } = servicesOf(system);
-    const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
-    failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
+    restart(vertex, servicesOf(system), self);
   }),
   releaseRegion: enqueueActions(({ self, system }, { region }: Told<'job.releaseRegion'>) => {
-    const { ledger, failovers } = servicesOf(system);
-    if (!ledger.quarantined.has(region)) return;
-    const vertex = ledger.regions.verticesOf(region)[0] as ExecutionVertexId;
-    const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
-    failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, self);
+    const services = servicesOf(system);
+    if (!services.ledger.quarantined.has(region)) return;
+    restart(services.ledger.regions.verticesOf(region)[0] as ExecutionVertexId, services, self);
   }),
   skipBackoff: enqueueActions(({ enqueue, system }, { region }: Told<'job.skipBackoff'>) => {
     tellRegion(servicesOf(system).ledger, enqueue, region, { type: 'region.skipBackoff' });
@@ -36,3 +33,14 @@ export const requestActions = {
     if (executor !== undefined) gateway.slowTask(executor, vertex, ledger.attemptOf(vertex), delayMs);
   },
 } satisfies Partial<MasterActions>;
+
+/** Opens a failover that restarts a task, and releases its region if that is quarantined. */
+function restart(
+  vertex: ExecutionVertexId,
+  { ledger, failovers }: Pick<ChartServices, 'ledger' | 'failovers'>,
+  master: FailoverParentRef,
+): void {
+  ledger.beginRelease(ledger.regions.regionOf(vertex));
+  const cause = new RestartRequestedError(ledger.graph.nameOf(vertex));
+  failovers.open({ vertex, attempt: ledger.attemptOf(vertex), cause, isRequested: true }, master);
+}

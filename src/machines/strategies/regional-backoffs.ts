@@ -1,5 +1,5 @@
 import type { AnyActorLogic } from 'xstate';
-import type { RegionId } from '../../ids.ts';
+import type { BackoffKey } from '../../failover/backoffs/backoff-scope.ts';
 import { isThenable, refusePromise } from '../../user-code.ts';
 import { Advisor, type AdvisorOptions } from './advisor.ts';
 import type { RestartBackoffEmitted, RestartBackoffEvent, RestartBackoffInput } from './restart-backoff-machine.ts';
@@ -13,17 +13,17 @@ export interface RegionalBackoffsOptions extends Pick<AdvisorOptions<BackoffAnsw
   readonly input: RestartBackoffInput;
 }
 
-/** The actors of one backoff: one per failing region, and one for failures of the whole job. Created on demand. */
+/** The actors of one backoff: one per scope, such as a failing region, or the whole job. Created on demand. */
 export class RegionalBackoffs {
   readonly #options: RegionalBackoffsOptions;
-  readonly #backoffs = new Map<RegionId | 'job', Advisor<RestartBackoffEvent, BackoffAnswer>>();
+  readonly #backoffs = new Map<BackoffKey, Advisor<RestartBackoffEvent, BackoffAnswer>>();
 
   constructor(options: RegionalBackoffsOptions) {
     this.#options = options;
   }
 
   /** The actor to ask about a failure in `scope`; see {@link Advisor.expect}. */
-  of(scope: RegionId | 'job'): Advisor<RestartBackoffEvent, BackoffAnswer> {
+  of(scope: BackoffKey): Advisor<RestartBackoffEvent, BackoffAnswer> {
     let backoff = this.#backoffs.get(scope);
     if (backoff === undefined) {
       const { id, ...options } = this.#options;

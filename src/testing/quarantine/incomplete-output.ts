@@ -1,5 +1,4 @@
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
 import type { CapturedOutput } from '../captured-output.ts';
@@ -9,13 +8,11 @@ import type { QuarantineEnd } from './quarantine-rules.ts';
 export class IncompleteOutput {
   readonly #plan: JobPlan;
   readonly #graph: ExecutionGraph;
-  readonly #regions: PipelinedRegions;
   readonly #end: QuarantineEnd;
 
-  constructor(plan: JobPlan, graph: ExecutionGraph, regions: PipelinedRegions, end: QuarantineEnd) {
+  constructor(plan: JobPlan, graph: ExecutionGraph, end: QuarantineEnd) {
     this.#plan = plan;
     this.#graph = graph;
-    this.#regions = regions;
     this.#end = end;
   }
 
@@ -26,17 +23,22 @@ export class IncompleteOutput {
     return this.#tasksOf(vertex).some((task) => this.#end.unfinished.has(task));
   }
 
-  /** Sinks of regions that wait for quarantined ones and that have committed, although they never finished. */
+  /**
+   * Sinks that have committed although they have not finished, in an attempt that began after the last region was
+   * quarantined. An earlier attempt may have committed before its end was known, and its region was held up.
+   */
   problems(captured: CapturedOutput, sinks: Iterable<string>): string[] {
-    const { quarantined, unfinished, everFinished } = this.#end;
+    const { unfinished, deployedSince } = this.#end;
     return [...sinks].flatMap((sink) => {
       const vertex = this.#vertexOf(sink);
       if (vertex === -1) return [];
       const committed = captured.committedBy(sink);
-      return this.#tasksOf(vertex)
-        .filter((task) => unfinished.has(task) && !everFinished.has(task) && committed.has(this.#graph.subtaskOf(task)))
-        .filter((task) => !quarantined.has(this.#regions.regionOf(task)))
-        .map((task) => `${this.#graph.nameOf(task)} is held up, and its sink "${sink}" has committed`);
+      return this.#tasksOf(vertex).flatMap((task) => {
+        const attempt = committed.get(this.#graph.subtaskOf(task));
+        const since = deployedSince.get(task);
+        if (!unfinished.has(task) || attempt === undefined || since === undefined || attempt < since) return [];
+        return [`${this.#graph.nameOf(task)}#${attempt} is held up, and its sink "${sink}" has committed`];
+      });
     });
   }
 

@@ -2,34 +2,37 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import { type ExecutionState, isTerminalExecutionState } from '../../actors/protocol/states.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
-import type { ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
 
 /** What the events of a run say of its quarantined regions, in the end. */
 export interface QuarantineEnd {
   readonly quarantined: ReadonlySet<RegionId>;
   /** The tasks that have not finished, with their last states. */
   readonly unfinished: ReadonlyMap<ExecutionVertexId, ExecutionState | 'unseen'>;
-  /** Tasks of which some attempt has finished, be it that they were restarted since. */
-  readonly everFinished: ReadonlySet<ExecutionVertexId>;
+  /** By task: its first attempt that was deployed after the last region was quarantined, and has not failed. */
+  readonly deployedSince: ReadonlyMap<ExecutionVertexId, AttemptNumber>;
 }
 
 export function quarantineEnd(events: readonly JobEvent[], graph: ExecutionGraph): QuarantineEnd {
   const quarantined = new Set<RegionId>();
   const unfinished = new Map<ExecutionVertexId, ExecutionState | 'unseen'>();
-  const everFinished = new Set<ExecutionVertexId>();
+  const deployedSince = new Map<ExecutionVertexId, AttemptNumber>();
   for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) unfinished.set(vertex, 'unseen');
   for (const event of events) {
-    if (event.type === 'region.quarantined') quarantined.add(event.region);
-    else if (event.type === 'region.released') quarantined.delete(event.region);
+    if (event.type === 'region.quarantined') {
+      quarantined.add(event.region);
+      deployedSince.clear();
+    } else if (event.type === 'region.released') quarantined.delete(event.region);
     else if (event.type === 'task.stateChanged') {
-      const vertex = event.vertex as ExecutionVertexId;
-      if (event.state === 'finished') {
-        unfinished.delete(vertex);
-        everFinished.add(vertex);
-      } else unfinished.set(vertex, event.state);
+      const { vertex: index, state, attempt } = event;
+      const vertex = index as ExecutionVertexId;
+      if (state === 'finished') unfinished.delete(vertex);
+      else unfinished.set(vertex, state);
+      if (state === 'deploying' && !deployedSince.has(vertex)) deployedSince.set(vertex, attempt);
+      if (state === 'failed') deployedSince.delete(vertex);
     }
   }
-  return { quarantined, unfinished, everFinished };
+  return { quarantined, unfinished, deployedSince };
 }
 
 /**
@@ -76,12 +79,19 @@ function endViolations(
   return found;
 }
 
-/** The quarantined regions, and those that read their results, directly or through others. */
+/**
+ * The quarantined regions, those that read their results, directly or through others, and those that would wait for such
+ * consumers.
+ */
 function dependentOn(quarantined: ReadonlySet<RegionId>, regions: PipelinedRegions): ReadonlySet<RegionId> {
   const dependent = new Set(quarantined);
   for (const region of dependent) {
     for (const { consumerRegions } of regions.outputsOf(region)) {
       for (const consumer of consumerRegions) dependent.add(consumer as RegionId);
+    }
+    for (const { exchange, producerRegions } of regions.inputsOf(region)) {
+      if (exchange.waitsForConsumer !== true) continue;
+      for (const producer of producerRegions) dependent.add(producer as RegionId);
     }
   }
   return dependent;

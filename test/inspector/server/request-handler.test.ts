@@ -207,6 +207,7 @@ describe.each<[action: string, body: unknown, breaks: boolean, ...done: unknown[
   ['cancel', {}, false, ['cancel']],
   ['restart-region', { region: 2 }, false, ['restartRegion', 2]],
   ['restart-task', { task: 'map[1]' }, false, ['restartTask', 1]],
+  ['release', { region: 2 }, false, ['release', 2]],
   ['skip-backoff', {}, false, ['skipBackoff', 2], ['skipBackoff', 3]],
   ['skip-backoff', { region: 2 }, false, ['skipBackoff', 2]],
   ['fail-task', { task: 'map[1]' }, true, ['failTask', 1, undefined]],

@@ -171,7 +171,7 @@ export const ownCharts: Readonly<Record<string, OwnChart>> = {
     () => ({
       regionCount: 2,
       keepsResults: true,
-      quarantined: new Set([0]),
+      decisions: { stoppedCount: 1 },
       turns: { waitingCount: 0, absentCount: 1 },
     }),
     ({ finishedCount, restartingCount, quarantinedCount, haltedCount }) =>

@@ -1,3 +1,4 @@
+import type { RegionState } from '../../../actors/protocol/states.ts';
 import { useMemo, useRef } from 'preact/hooks';
 import type { ExecutionVertexId, RegionId } from '../../../ids.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
@@ -66,7 +67,8 @@ function nameOfHull({ regionCount, region }: Hull): string {
 }
 
 function Hulls({ picture, model, layout }: { picture: RunPicture; model: GraphModel; layout: GraphLayout }) {
-  const mending = mendingRegions(picture, model);
+  const mending = regionsIn('restarting', picture, model);
+  const quarantined = regionsIn('quarantined', picture, model);
   return (
     <>
       {model.hulls.map((hull, at) => {
@@ -74,12 +76,13 @@ function Hulls({ picture, model, layout }: { picture: RunPicture; model: GraphMo
         return (
           <div
             key={at}
-            class={`hull hull-${at % hullColours}${mending[at] ? ' mending' : ''}`}
+            class={`hull hull-${at % hullColours}${mending[at] ? ' mending' : ''}${quarantined[at] ? ' quarantined' : ''}`}
             style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
           >
             <span>
               {nameOfHull(hull)}
               {mending[at] ? <strong> · {hull.regionCount === 1 ? 'mending' : `${mending[at]} mending`}</strong> : null}
+              {quarantined[at] ? <strong> · {quarantined[at]} quarantined</strong> : null}
             </span>
           </div>
         );
@@ -88,12 +91,12 @@ function Hulls({ picture, model, layout }: { picture: RunPicture; model: GraphMo
   );
 }
 
-/** By hull: how many of its regions restart. O(regions) */
-function mendingRegions(picture: RunPicture, model: GraphModel): readonly number[] {
+/** By hull: how many of its regions are in a state. O(regions) */
+function regionsIn(state: RegionState, picture: RunPicture, model: GraphModel): readonly number[] {
   const { graph, regions } = picture.shape;
   const counts = model.hulls.map(() => 0);
   for (let region = 0 as RegionId; region < regions.count; region++) {
-    if (picture.regionState(region) !== 'restarting') continue;
+    if (picture.regionState(region) !== state) continue;
     const [task = 0] = regions.verticesOf(region);
     const node = model.nodeOf[graph.jobVertexIndexOf(task as ExecutionVertexId)] ?? -1;
     const hull = model.hulls.findIndex(({ nodes }) => nodes.includes(node));

@@ -1,5 +1,6 @@
 import type { ExecutionState } from '../../../actors/protocol/states.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
+import { isTerminalStatus } from '../store/statuses.ts';
 import { useStore } from '../store/store-context.ts';
 import { BreakMenu } from './break-menu.tsx';
 import { ConfirmButton } from './confirm-button.tsx';
@@ -48,16 +49,18 @@ function RunFacts({ picture }: { picture: RunPicture }) {
   const { attempts, run, shape, status, atMs, statusSinceMs } = picture;
   const countOf = (state: ExecutionState): number =>
     shape.graph.jobGraph.vertices.reduce((sum, _, vertex) => sum + attempts.countOf(vertex, state), 0);
-  const restarting = Array.from({ length: shape.regions.count }, (_, region) => picture.regionState(region)).filter(
-    (state) => state === 'restarting',
-  ).length;
-  const isOver = ['finished', 'failed', 'canceled', 'suspended'].includes(status);
+  const states = Array.from({ length: shape.regions.count }, (_, region) => picture.regionState(region));
+  const [restarting = 0, quarantined = 0] = ['restarting', 'quarantined'].map(
+    (wanted) => states.filter((state) => state === wanted).length,
+  );
+  const isOver = isTerminalStatus(status);
   return (
     <>
       <h1 title={`Run ${run.run}`}>{run.job}</h1>
       <span class={`status status-${restarting > 0 && status === 'running' ? 'restarting' : status}`} role="status">
         {status}
         {restarting > 0 && !isOver && `, ${restarting} ${restarting === 1 ? 'region' : 'regions'} mending`}
+        {quarantined > 0 && `, ${quarantined} ${quarantined === 1 ? 'region' : 'regions'} quarantined`}
       </span>
       <span class="progress">
         <StateBar countOf={countOf} total={shape.graph.vertexCount} />

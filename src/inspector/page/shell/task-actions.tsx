@@ -26,6 +26,14 @@ export function TaskActions({ picture, task }: { picture: RunPicture; task: numb
         confirm="Restart"
         onConfirm={() => void store.act({ action: 'restart-task', body: { task: name } }, `${name} restarts`)}
       />
+      {picture.regionState(region) === 'quarantined' && (
+        <button
+          type="button"
+          onClick={() => void store.act({ action: 'release', body: { region } }, `Region ${region} is released`)}
+        >
+          Release region
+        </button>
+      )}
       {picture.regionState(region) === 'restarting' && (
         <button
           type="button"

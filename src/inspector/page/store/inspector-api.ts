@@ -13,7 +13,7 @@ export interface ListedRun {
 /** What a button does, and what it is about. */
 export type RunAction =
   | { readonly action: 'cancel'; readonly body: Record<never, never> }
-  | { readonly action: 'restart-region' | 'skip-backoff'; readonly body: { readonly region?: number } }
+  | { readonly action: 'restart-region' | 'skip-backoff' | 'release'; readonly body: { readonly region?: number } }
   | { readonly action: 'restart-task' | 'fail-task'; readonly body: { readonly task: string } }
   | { readonly action: 'lose-partition'; readonly body: { readonly partition: number } }
   | { readonly action: 'lose-executor'; readonly body: { readonly executor: string } }

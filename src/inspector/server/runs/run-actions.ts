@@ -28,6 +28,7 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['cancel', mends(({ controls }) => controls.cancel())],
   ['restart-region', mends(({ controls }, body) => controls.restartRegion(indexIn(body, 'region') as RegionId))],
   ['restart-task', mends((subject, body) => subject.controls.restartTask(taskIn(body, subject)))],
+  ['release', mends(({ controls }, body) => controls.release(indexIn(body, 'region') as RegionId))],
   [
     'skip-backoff',
     mends(({ controls, restartingRegions }, body) => {
