@@ -181,6 +181,32 @@ describe('kintsugi run', () => {
   });
 });
 
+describe('kintsugi run --quarantine', () => {
+  it('goes on without a region that fails too often, and says so by an exit code of its own', async () => {
+    project.write(
+      'breaks.mjs',
+      `import { collect, defineJob, fromArray, Job } from 'kintsugi';
+      export default defineJob(() => {
+        const job = Job.create('two');
+        const broken = () => { throw new Error('the database is away'); };
+        job.source('a', fromArray([1])).map(broken, { uid: 'breaks' }).sink('left', collect());
+        job.source('b', fromArray([1])).sink('right', collect());
+        return job;
+      });`,
+    );
+    const { code, stderr } = await project.run(['run', 'breaks.mjs', '--quarantine', '2/60000']);
+    expect(stderr).toContain('finished with 1 region quarantined');
+    expect(stderr).toContain('the database is away');
+    expect(code).toBe(4);
+  });
+
+  it.each(['3', '0/5', 'often'])('refuses %s', async (given) => {
+    const { code, stderr } = await project.run(['run', 'fails.mjs', '--quarantine', given]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/expected FAILURES\/MS/);
+  });
+});
+
 describe('kintsugi run --strategy', () => {
   it('takes the default export of a module', async () => {
     project.write('never.mjs', "export default () => ({ kind: 'fail', why: 'this strategy never restarts' });");
