@@ -145,7 +145,9 @@ describe('the catalogue', () => {
 
   it('our exchanges have the properties of the types that they stand for in cases', () => {
     for (const [type, exchanges] of Object.entries(counterparts)) {
-      for (const exchange of exchanges) expect({ ...exchange, name: type }).toEqual(flinkExchangeTypes[type]);
+      for (const { waitsForConsumer: _, ...exchange } of exchanges) {
+        expect({ ...exchange, name: type }).toEqual(flinkExchangeTypes[type]);
+      }
     }
   });
 

@@ -54,6 +54,9 @@ function executionChart(): Chart {
   return readChart(executionMachine as AnyStateMachine, (leaf) => leaf.key.toUpperCase());
 }
 
+/** How a job with quarantined regions ends; the catalogue has no quarantine. */
+const withQuarantine = 'INCOMPLETE';
+
 /**
  * The chart of a job. A command before its master runs ends a job on the spot; the catalogue has no such jobs, so those
  * transitions are left out.
@@ -63,10 +66,14 @@ function jobChart(): Chart {
     shownJobStatus(leaf.path[0] as JobStatus, leaf.tags.includes('restarting')),
   );
   const ends = new Set(terminalOf(chart));
-  const waysFrom = new Map(chart.waysFrom);
+  const waysFrom = new Map(
+    [...chart.waysFrom]
+      .filter(([state]) => state !== withQuarantine)
+      .map(([state, ways]) => [state, ways.filter(({ to }) => to !== withQuarantine)]),
+  );
   waysFrom.set(
     chart.initial,
-    (chart.waysFrom.get(chart.initial) ?? []).filter(({ to }) => !ends.has(to)),
+    (waysFrom.get(chart.initial) ?? []).filter(({ to }) => !ends.has(to)),
   );
   return { ...chart, waysFrom };
 }

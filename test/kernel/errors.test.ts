@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { causeChain, causeWithCode } from '../../src/errors/cause-chain.ts';
 import { toError } from '../../src/errors/thrown-value.ts';
-import type { AttemptNumber, ExecutorId, PartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutorId, PartitionId, RegionId } from '../../src/ids.ts';
 import * as errors from '../../src/index.ts';
 import { fromPlainError, toPlainError } from '../../src/plain-error.ts';
 import { errorWithout, revokedProxy, trappingProxy } from '../support/rude-values.ts';
@@ -292,6 +292,19 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'restart',
     message:
       'Job "etl" failed: no such city (in "rate", at cities.jsonl:18: {"city":"Ys"}, in map[2]; no restart left)',
+  },
+  JobIncompleteError: {
+    make: () =>
+      new errors.JobIncompleteError('etl', {
+        quarantined: [
+          { region: 2 as RegionId, tasks: ['map[2]'], task: 'map[2]', cause: new Error('no such city'), failures: 3 },
+        ],
+        heldUp: ['sum[0]'],
+      }),
+    code: 'JOB_INCOMPLETE',
+    recovery: 'restart',
+    message:
+      'Job "etl" finished with 1 region quarantined (region 2 after 3 failures, last of map[2]: no such city). 1 task behind it did not run. Its output is incomplete. Mend the cause and run the job again: with a state directory, what has finished need not run again',
   },
   JobCanceledError: {
     make: () => new errors.JobCanceledError('etl'),
