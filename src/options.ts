@@ -98,9 +98,7 @@ export function checkMilliseconds(what: string, given: unknown, { mayBeZero = fa
 /** Milliseconds above 0 that a timer can wait. */
 export function milliseconds(option: string, given: number | undefined, otherwise: number): number {
   const value = given ?? otherwise;
-  if (!(typeof value === 'number' && value > 0 && value <= longestTimerMs)) {
-    throw new InvalidArgumentError(option, value, `milliseconds from above 0 to ${longestTimerMs}`);
-  }
+  checkMilliseconds(option, value);
   return value;
 }
 
@@ -112,14 +110,7 @@ export function count(
   most = Number.POSITIVE_INFINITY,
 ): number {
   const value = given ?? otherwise;
-  const isUnlimited = value === Number.POSITIVE_INFINITY && most === Number.POSITIVE_INFINITY;
-  if (!isUnlimited && !(Number.isInteger(value) && value >= 1 && value <= most)) {
-    throw new InvalidArgumentError(
-      option,
-      value,
-      most === Number.POSITIVE_INFINITY ? 'an integer ≥ 1 or Infinity' : `an integer from 1 to ${most}`,
-    );
-  }
+  checkInteger(option, value, 1, most);
   return value;
 }
 

@@ -3,6 +3,7 @@ import { delayActor } from '../actors/delay-actor.ts';
 import type { ExecutorReport, HeartbeatSettings } from '../actors/protocol/heartbeat.ts';
 import type { MasterPort } from '../actors/protocol/messages.ts';
 import type { Clock } from '../environment.ts';
+import { engineChart } from '../machines/engine-chart.ts';
 import { heartbeatActions } from '../machines/heartbeat/heartbeat-actions.ts';
 import { type HeartbeatActorRef, heartbeatMachine } from '../machines/heartbeat/heartbeat-machine.ts';
 
@@ -18,7 +19,7 @@ export interface MasterWatchOptions {
 }
 
 /** One for all executors, because XState recomputes a machine each time implementations are provided. */
-const machine = heartbeatMachine.provide({ actors: { delay: delayActor }, actions: heartbeatActions });
+const machine = engineChart(heartbeatMachine.provide({ actors: { delay: delayActor }, actions: heartbeatActions }));
 
 /** Watches the master from an executor: answers its requests, and notices when there are none. */
 export class MasterWatch {

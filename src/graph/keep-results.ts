@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, longestTimerMs } from '../options.ts';
 
 /**
  * How long results are kept: until their consumer regions have finished, some time longer, until the job ends, or
@@ -25,7 +25,7 @@ export function checkKeepResults(what: string, keep: KeepResults, { mayOutlive =
   const given = (typeof keep === 'object' && keep !== null ? keep : {}) as Record<string, unknown>;
   checkOptions<object>(what, given, { ttlMs: true, directory: true } satisfies Record<string, true>);
   const { ttlMs, directory } = given;
-  const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= 2 ** 31 - 1;
+  const isTtl = typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= longestTimerMs;
   const isDirectory = mayOutlive && typeof directory === 'string' && directory !== '' && !directory.includes('\0');
   if (keep === 'until-consumers-finish' || keep === 'until-job-ends') return keep;
   if (directory === undefined ? isTtl : isDirectory && ttlMs === undefined) return keep;

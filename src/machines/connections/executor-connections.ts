@@ -142,7 +142,7 @@ export class ExecutorConnections implements ExecutorGateway {
     for (const { executor, actor, watch } of this.#connections.values()) {
       const { report, heardMs } = watch?.latest ?? {};
       const state = actor.getSnapshot().value as TaskExecutorState;
-      yield { executor, state, silentMs: heardMs && nowMs - heardMs, report };
+      yield { executor, state, silentMs: heardMs === undefined ? undefined : nowMs - heardMs, report };
     }
   }
 

@@ -8,6 +8,7 @@ import type { QuarantineVerdict } from '../../failover/quarantine.ts';
 import type { FailureClass } from '../../failover/failure-classifier.ts';
 import type { Restart, RestartProposal, StrategyAnswer } from '../../failover/restart-proposal.ts';
 import type { FailoverId, PartitionId, RegionId } from '../../ids.ts';
+import { longestTimerMs } from '../../options.ts';
 import { placeholder, placeholderActor } from '../placeholder.ts';
 import type { BackoffAnswer } from '../strategies/regional-backoffs.ts';
 
@@ -62,12 +63,9 @@ export interface FailoverContext extends FailoverInput {
 
 export type FailoverEvent = MasterToFailoverEvent | DelayElapsedEvent;
 
-/** The longest delay of a Node timer: 24.8 days. */
-const longestDelayMs = 2 ** 31 - 1;
-
 /** Whether the answer of a backoff, which may be user code, is valid. */
 function isValid({ canRestart, delayMs, newAttempt }: BackoffAnswer): boolean {
-  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && delayMs <= longestDelayMs;
+  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && delayMs <= longestTimerMs;
   return typeof canRestart === 'boolean' && typeof newAttempt === 'boolean' && (isDelay || !canRestart);
 }
 

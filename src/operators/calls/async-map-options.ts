@@ -1,7 +1,7 @@
 import type { Random } from '../../environment.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { unrecoverableReason } from '../../failover/unrecoverable-reason.ts';
-import { checkBoolean, checkFunction, checkOptions } from '../../options.ts';
+import { checkBoolean, checkFunction, checkOptions, longestTimerMs } from '../../options.ts';
 import { CallCostError } from './call-errors.ts';
 import type { CallKey, CallLimits } from '../call-limiter.ts';
 import { checkKey } from '../key-identity.ts';
@@ -39,9 +39,6 @@ export interface ResolvedAsyncMapOptions {
 /** Long enough for a daily quota to renew. */
 const defaultMaxRetryAfterMs = 24 * 3_600_000;
 
-/** The longest delay of a Node timer: 24.8 days. */
-const longestMs = 2 ** 31 - 1;
-
 function check(
   operator: string,
   option: string,
@@ -75,14 +72,14 @@ export function checkAsyncMapOptions<In>(operator: string, options: AsyncMapOpti
   ) => {
     if (given !== undefined) check(operator, option, given, isValid, expected);
   };
-  const aDuration = `a number of milliseconds above 0, at most ${longestMs}`;
+  const aDuration = `a number of milliseconds above 0, at most ${longestTimerMs}`;
   checkOptional('concurrency', concurrency, isIntegerFrom(1), 'an integer from 1');
   checkOptional('ordered', ordered, (given) => typeof given === 'boolean', 'true or false');
   checkOptional('timeoutMs', timeoutMs, isDuration, aDuration);
   checkOptional('retries', retries, isIntegerFrom(0), 'an integer from 0');
   checkOptional('retryDelayMs', retryDelayMs, isFunction, 'a function');
   checkOptional('retryIf', retryIf, isFunction, 'a function');
-  checkOptional('maxRetryAfterMs', maxRetryAfterMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
+  checkOptional('maxRetryAfterMs', maxRetryAfterMs, isDelay, `a number of milliseconds from 0 to ${longestTimerMs}`);
   if (rateLimit !== undefined) for (const limit of listOf(rateLimit)) checkRateLimit(operator, limit);
   checkOptional('concurrencyPerKey', concurrencyPerKey, isObject, '{ key, limit }');
   if (concurrencyPerKey !== undefined) {
@@ -104,7 +101,13 @@ function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
     checkOptions(what, limit, { calls: true, perMs: true });
     check(operator, 'rateLimit.calls', limit.calls, isIntegerFrom(1), 'an integer from 1');
   }
-  check(operator, 'rateLimit.perMs', limit.perMs, isDuration, `a number of milliseconds above 0, at most ${longestMs}`);
+  check(
+    operator,
+    'rateLimit.perMs',
+    limit.perMs,
+    isDuration,
+    `a number of milliseconds above 0, at most ${longestTimerMs}`,
+  );
 }
 
 /** @throws InvalidArgumentError for the first option of `remember` that is invalid; `operator` is for the message */
@@ -163,7 +166,13 @@ export function resolveAsyncMapOptions(
     retryDelayMs: (retry, error) => {
       if (retryDelayMs === undefined) return defaultRetryDelayMs(retry, random);
       const delayMs = retryDelayMs(retry, error);
-      check(operator, 'result of retryDelayMs', delayMs, isDelay, `a number of milliseconds from 0 to ${longestMs}`);
+      check(
+        operator,
+        'result of retryDelayMs',
+        delayMs,
+        isDelay,
+        `a number of milliseconds from 0 to ${longestTimerMs}`,
+      );
       return delayMs;
     },
     retryIf: retryIf ?? isWorthARetry,
@@ -203,7 +212,7 @@ function isIntegerFrom(least: number): (given: unknown) => boolean {
 }
 
 function isDelay(given: unknown): boolean {
-  return typeof given === 'number' && given >= 0 && given <= longestMs;
+  return typeof given === 'number' && given >= 0 && given <= longestTimerMs;
 }
 
 function isDuration(given: unknown): boolean {
