@@ -58,9 +58,16 @@ if (options.list) {
   process.exit(0);
 }
 const rows: BenchRow[] = [];
+const broken: string[] = [];
 for (const bench of chosen) {
   process.stderr.write(`${bench.name} …\n`);
-  rows.push(...(await bench.run({ effort })));
+  try {
+    rows.push(...(await bench.run({ effort })));
+  } catch (error) {
+    // The others have taken minutes.
+    console.error(error);
+    broken.push(`The bench ${bench.name} is broken: it has no rows`);
+  }
 }
 const fallen = options.check ? fallenBehind(rows, readFigures()) : [];
 if (options.publish) publish(rows);
@@ -75,5 +82,5 @@ if (options.json) {
 } else {
   console.log(formatTable(rows));
 }
-for (const line of fallen) console.error(line);
-process.exitCode = fallen.length > 0 ? 1 : 0;
+for (const line of [...fallen, ...broken]) console.error(line);
+process.exitCode = fallen.length + broken.length > 0 ? 1 : 0;

@@ -81,6 +81,8 @@ async function explaining(effort: number): Promise<BenchRow> {
   const job = Job.create('bench', { parallelism });
   job
     .source('numbers', fromArray([1, 2, 3]))
+    // Not declared deterministic, so that its consumers restart with it.
+    .map((number) => number)
     .keyBy((number) => number, { exchange: 'blocking' })
     .reduce((a, b) => a + b, { uid: 'sum' })
     .sink('sums', collect());
