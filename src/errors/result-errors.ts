@@ -112,9 +112,18 @@ export class SpillError extends KintsugiError {
   }
 }
 
+/** What a record that has to be plain data is made plain for, and what else helps. */
+const plainDataUses = {
+  spilled: {
+    what: 'spilled',
+    remedy: "make it pipelined, or memory with memoryOverflow: 'drop'",
+  },
+  sent: { what: 'sent to another executor', remedy: 'run the job in this process, without workers' },
+} as const;
+
 /**
- * A record cannot be written to disk without changing it (a function, a class instance, …). Names the path in the
- * record.
+ * A record cannot be written to disk, or sent to another executor, without changing it (a function, a class instance,
+ * …). Names the path in the record.
  */
 export class RecordNotSerializableError extends KintsugiError {
   readonly code = 'RECORD_NOT_SERIALIZABLE';
@@ -124,11 +133,12 @@ export class RecordNotSerializableError extends KintsugiError {
   /** What is there: `an instance of Point`. */
   readonly found: string;
 
-  constructor(path: string, what: string) {
+  constructor(path: string, found: string, use: keyof typeof plainDataUses = 'spilled') {
+    const { what, remedy } = plainDataUses[use];
     super(
-      `A record cannot be spilled: ${cutToFit(path, 200)} is ${cutToFit(what, 200)}. Map to plain data before the exchange, or make it pipelined, or memory with memoryOverflow: 'drop'`,
+      `A record cannot be ${what}: ${cutToFit(path, 200)} is ${cutToFit(found, 200)}. Map to plain data before the exchange, or ${remedy}`,
     );
     this.path = path;
-    this.found = what;
+    this.found = found;
   }
 }

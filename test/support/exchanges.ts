@@ -7,6 +7,7 @@ import type { ResultPartition } from '../../src/partitions/result-partition.ts';
 import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { somePartition } from './partition-harness.ts';
+import { overLink } from './remote-exchange.ts';
 
 /** A kind of result. */
 export interface Exchange {
@@ -64,8 +65,8 @@ function retained(retention: Retention, budgetBytes = Number.POSITIVE_INFINITY):
   };
 }
 
-/** Every kind of result. The tests over this list hold for all of them. */
-export const exchanges: [string, () => Exchange][] = [
+/** Every kind of result, read by the executor that holds it. */
+const localExchanges: [string, () => Exchange][] = [
   [
     'pipelined',
     () => ({
@@ -84,4 +85,13 @@ export const exchanges: [string, () => Exchange][] = [
   ['memory, then disk', retained('memory-then-disk', 4_000)],
   ['memory, spilled', retained('memory-then-disk', 0)],
   ['reliable', retained('disk')],
+];
+
+/** Every kind of result, read here and by another executor. The tests over this list hold for all of them. */
+export const exchanges: [string, () => Exchange][] = [
+  ...localExchanges,
+  ...localExchanges.map(([name, exchange], index): [string, () => Exchange] => [
+    `${name}, of another executor`,
+    overLink(exchange, index + 1),
+  ]),
 ];

@@ -13,9 +13,12 @@ export interface PackedRecords {
   readonly isEscaped: boolean;
 }
 
-/** @throws RecordNotSerializableError for records that are not plain data */
-export function packRecords(records: Batch): PackedRecords {
-  const isEscaped = !areUsual(records);
+/**
+ * @param depth in how many records they are
+ * @throws RecordNotSerializableError for records that are not plain data
+ */
+export function packRecords(records: Batch, depth = 0): PackedRecords {
+  const isEscaped = !areUsual(records, depth);
   return { bytes: packPlain(isEscaped ? escapeRecords(records) : records), isEscaped };
 }
 
