@@ -219,6 +219,18 @@ describe('the owner of results that others read', () => {
     expect(held.partition.isNeeded).toBe(false);
   });
 
+  it('opens no reader for a peer that is lost in the moment the result arrives', async () => {
+    const { arrivals, held, read, server, settle } = rigWithBoard();
+    new Reading(read(), 1);
+    await settle();
+    const channel = new HandChannel();
+    held.partition = { ...pipelined(), read: () => channel } as ResultPartition;
+    arrivals.arrived(somePartition);
+    server.lost(readingExecutor);
+    await settle();
+    expect(channel.isRead).toBe(false);
+  });
+
   it('takes the readers of a lost peer for gone, not for dismissed', async () => {
     const channel = new HandChannel();
     const { read, settle, server } = rig(reading(channel));

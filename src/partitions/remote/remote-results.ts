@@ -103,6 +103,7 @@ class RemoteOwner {
     if (known === undefined) return;
     switch (message.type) {
       case 'reader.element':
+        // RV3.
         if (message.element.kind === 'end') this.#readers.delete(message.reader);
         known.view.take(message.element);
         return;

@@ -90,9 +90,8 @@ export class RemoteView implements SubpartitionView {
     this.#requestMore();
   }
 
-  /** RV3. */
+  /** RV3. Not called once the end has arrived. */
   lose(error: Error): void {
-    if (this.#isSettled) return;
     this.#isSettled = true;
     this.#lost = error;
     this.#held.length = 0;
