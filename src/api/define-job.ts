@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { hasMethods, ignoreRejection, propertyOf } from '../foreign-value.ts';
 import type { Job } from './job.ts';
+import { noteOrigin } from './job-origin.ts';
 
 /** Parameters of a job, as text: `kintsugi run job.ts --param city=Oslo` gives `{ city: 'Oslo' }`. */
 export type JobParams<Name extends string = string> = { readonly [Each in Name]?: string | undefined };
@@ -8,7 +9,7 @@ export type JobParams<Name extends string = string> = { readonly [Each in Name]?
 /** In a defined job: its definition. Registered, so that a job module may use another copy of the library. */
 const definitionKey = Symbol.for('kintsugi.definedJob');
 
-/** A job that a program which loads its module can make: the command line, and later a worker. */
+/** A job that a program which loads its module can make: the command line, or a worker thread. */
 export interface DefinedJob<Name extends string = string> {
   /**
    * Makes the job.
@@ -79,7 +80,10 @@ export function makeJob(
   });
   const define = propertyOf(defined, definitionKey) as (params: JobParams) => unknown;
   const job = define(watched);
-  if (isJob(job)) return job;
+  if (isJob(job)) {
+    noteOrigin(job, { params });
+    return job;
+  }
   ignoreRejection(job);
   throw new InvalidArgumentError(
     'result of the definition of defineJob',
@@ -88,7 +92,8 @@ export function makeJob(
   );
 }
 
-function checkParams(params: unknown): asserts params is JobParams {
+/** @throws InvalidArgumentError unless the parameters are texts by name */
+export function checkParams(params: unknown): asserts params is JobParams {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
     throw new InvalidArgumentError('parameters of the job', params, 'an object of texts by name');
   }

@@ -8,6 +8,7 @@ import { propertyOf, show } from '../foreign-value.ts';
 import { nearestName } from '../nearest-name.ts';
 import { type DefinedJob, defineJob, isDefinedJob, isJob, type JobParams, makeJob } from './define-job.ts';
 import { Job } from './job.ts';
+import { noteOrigin } from './job-origin.ts';
 
 /** A job that was made from a module. */
 export interface LoadedJob {
@@ -34,6 +35,7 @@ export async function loadJob(file: string, params: JobParams): Promise<LoadedJo
   const defined = definedIn(file, await importModule(file));
   const readParams = new Set<string>();
   const job = makeJob(defined, params, (name) => readParams.add(name));
+  noteOrigin(job, { module: resolve(file) });
   const unreadParams = Object.keys(params).filter((name) => !readParams.has(name));
   return { job, isForeign: !(job instanceof Job), unreadParams, readParams: [...readParams] };
 }

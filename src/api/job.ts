@@ -5,7 +5,9 @@ import { checkOptions, type OptionNames } from '../options.ts';
 import { DataStream } from './data-stream.ts';
 import { StreamEnd } from './stream-end.ts';
 import { declareSource } from './step-declarations.ts';
+import { originOf } from './job-origin.ts';
 import { planJob } from './job-planner.ts';
+import { checkNotLoading } from './worker/loading-job.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { recordToFile } from '../inspector/recorder/flight-recorder.ts';
 import { insideOf } from '../run/run-inside.ts';
@@ -111,9 +113,12 @@ export class Job implements JobDefinition {
    * sources can be read; runs are independent.
    *
    * @throws JobValidationError | InvalidArgumentError for an invalid job or option; nothing runs in that case.
+   * @throws JobOriginError for executors in worker threads, if the module of the job is not known
+   * @throws RunInWorkerError in a worker thread that loads the module of the job
    */
   run(options: JobRunOptions = {}): JobRun {
-    const run = runJob(planJob(this), options);
+    checkNotLoading(this.name);
+    const run = runJob({ ...planJob(this), origin: originOf(this) }, options);
     const { record } = insideOf(run);
     if (record !== undefined) recordToFile(run, record);
     return run;

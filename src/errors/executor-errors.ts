@@ -65,3 +65,86 @@ export class ExecutorLostError extends KintsugiError {
     this.executor = executor;
   }
 }
+
+/** A worker thread cannot start, and no other would. */
+export class WorkerStartError extends KintsugiError {
+  readonly code = 'WORKER_START';
+  override readonly recovery = 'never';
+  readonly executor: ExecutorId;
+
+  constructor(executor: ExecutorId, why: string) {
+    super(
+      `${executor} cannot start: ${why}. A worker thread loads the module of the job: let it end there without running anything`,
+    );
+    this.executor = executor;
+  }
+}
+
+/** A worker thread has made another job than the one that runs. Names the first difference. */
+export class JobMismatchError extends KintsugiError {
+  readonly code = 'JOB_MISMATCH';
+  override readonly recovery = 'never';
+  readonly job: string;
+  readonly executor: ExecutorId;
+  readonly difference: string;
+
+  constructor(job: string, executor: ExecutorId, difference: string) {
+    super(
+      `The job "${job}" that ${executor} has loaded is not the one that runs: ${difference}. Name the module that makes it, and its parameters (\`workers({ module, params })\`), and let nothing else decide about its steps`,
+    );
+    this.job = job;
+    this.executor = executor;
+    this.difference = difference;
+  }
+}
+
+/** A job is to run in worker threads, which load its module, and no module is known. The message shows how to write it. */
+export class JobOriginError extends KintsugiError {
+  readonly code = 'JOB_ORIGIN';
+  override readonly recovery = 'never';
+  readonly job: string;
+
+  constructor(job: string) {
+    super(
+      `Worker threads load the job "${job}" from its module, which is not known. Write the job in a module of its own, here job.js:
+  export default defineJob((params) => {
+    const job = Job.create('${job}');
+    …
+    return job;
+  });
+and name it where it runs:
+  import defined from './job.js';
+  defined(params).run({ executors: workers({ module: new URL('./job.js', import.meta.url) }) });`,
+    );
+    this.job = job;
+  }
+}
+
+/** A module runs its job while a worker thread loads it, which would run it again in each worker. */
+export class RunInWorkerError extends KintsugiError {
+  readonly code = 'RUN_IN_WORKER';
+  override readonly recovery = 'never';
+  readonly job: string;
+  /** The path of the module. */
+  readonly module: string;
+
+  constructor(job: string, module: string) {
+    super(
+      `${module} runs the job "${job}" while a worker thread loads it. Run it in the main thread only (\`if (isMainThread) job.run()\`, with isMainThread of node:worker_threads), or in another module`,
+    );
+    this.job = job;
+    this.module = module;
+  }
+}
+
+/** Something of a job or of its options does not work over worker threads yet. Names it, and what to do instead. */
+export class WorkersUnsupportedError extends KintsugiError {
+  readonly code = 'WORKERS_UNSUPPORTED';
+  override readonly recovery = 'never';
+  readonly feature: string;
+
+  constructor(feature: string, remedy: string) {
+    super(`Worker threads do not support ${feature} yet. ${remedy}`);
+    this.feature = feature;
+  }
+}

@@ -13,6 +13,7 @@ import type { Clock } from '../environment.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { DataPlane } from './data-plane.ts';
+import type { Executors } from './executors.ts';
 import type { HeldResult } from './held-result.ts';
 import { ResultDirectory } from './result-directory.ts';
 import { TaskExecutor } from './task-executor.ts';
@@ -43,7 +44,8 @@ interface LocalExecutor {
  * The task executors of this process. They share one thread, a data plane, and a directory by which their tasks find
  * each other's results. A quarantined or lost executor is replaced.
  */
-export class LocalExecutors {
+export class LocalExecutors implements Executors {
+  readonly shareResults = true;
   readonly #options: LocalExecutorsOptions;
   readonly #directory = new ResultDirectory();
   readonly #link: LinkPorts;
@@ -60,50 +62,43 @@ export class LocalExecutors {
     this.#link = options.link ?? new LocalLink(options.clock).link;
   }
 
-  /** Maximum number of slots, as lost ones are replaced. */
   get slotLimit(): number {
     return this.#options.executors * this.#options.slots;
   }
 
-  /** Starts the executors. `accept` gets the port to each of them, including later replacements. */
-  connect(accept: (executor: ExecutorId, port: ExecutorPort) => void): void {
+  connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void {
     this.#accept = accept;
     for (let index = 0; index < this.#options.executors; index++) this.#start();
+    // Their first messages are on their way.
+    this.#options.clock.setImmediate(connected);
   }
 
-  /** The executors that run tasks or could. */
   get names(): readonly ExecutorId[] {
     return [...this.#executors.keys()];
   }
 
-  /** The results in the executors, with their start times. */
   get held(): readonly HeldResult[] {
     return this.#directory.held;
   }
 
-  /** The executor that runs a task. */
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
     for (const [name, { executor }] of this.#executors) if (executor.runs(vertex)) return name;
     return undefined;
   }
 
-  /** Counts of running attempts, by vertex. */
   *moving(): Generator<readonly [ExecutionVertexId, MovingCounts]> {
     for (const { executor } of this.#executors.values()) yield* executor.moving();
   }
 
-  /** The actors of the executors, each host before the others. */
   *actors(): Generator<AnyActorRef> {
     for (const { executor } of this.#executors.values()) yield* executor.actorRefs();
   }
 
-  /** Kills an executor with its tasks and results, like a machine that is switched off. Another one replaces it. */
   kill(executor: ExecutorId, why: string): void {
     this.giveUp(executor, why)();
     this.#start();
   }
 
-  /** The master does not rely on an executor any more. Returns what ends it; the end of the run does so, too. */
   giveUp(executor: ExecutorId, why: string): () => void {
     const lost = this.#executors.get(executor);
     if (lost === undefined) return () => {};
@@ -118,12 +113,10 @@ export class LocalExecutors {
     return end;
   }
 
-  /** Starts another executor in place of one that was given up. */
   replace(): void {
     this.#start();
   }
 
-  /** Frees the shared resources, once the master knows that every executor has stopped. */
   async dispose(): Promise<void> {
     for (const end of [...this.#givenUp]) end();
     await Promise.all(this.#killed);

@@ -2,6 +2,7 @@ import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { VerifiedResults } from '../actors/executor-gateway.ts';
 import type { FoundResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
+import type { ReportedResult } from '../actors/protocol/heartbeat.ts';
 import { storageActor, type ResultSource } from '../actors/storage-actor.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
@@ -71,6 +72,15 @@ export class ResultStore implements ResultShelf {
       size.diskBytes += spilledBytes;
     }
     return size;
+  }
+
+  /** Its results one by one, for observers. O(results) */
+  described(): ReportedResult[] {
+    const nowMs = this.#options.clock.now();
+    return this.held.map(({ output, sinceMs }) => {
+      const { records, batches, memoryBytes, spilledBytes } = output.statistics();
+      return { id: output.id, ageMs: nowMs - sinceMs, records, batches, memoryBytes, spilledBytes };
+    });
   }
 
   /** Others of this process do not find its results any more. */

@@ -15,6 +15,7 @@ import type { DataPlane } from './data-plane.ts';
 import { MasterWatch } from './master-watch.ts';
 import type { ResultDirectory } from './result-directory.ts';
 import { ResultKeeping } from './result-keeping.ts';
+import { reachOf, type ResultReach } from './result-reach.ts';
 import { ResultStore } from './result-store.ts';
 
 export interface TaskExecutorOptions {
@@ -27,6 +28,10 @@ export interface TaskExecutorOptions {
   readonly dataPlane: DataPlane;
   /** The directory of results of all executors in this process. */
   readonly directory: ResultDirectory;
+  /** How its tasks find results. Default: in the directory. */
+  readonly reach?: ResultReach;
+  /** Whether its heartbeats describe each result, for observers elsewhere. Default: not. */
+  readonly describesResults?: boolean;
   readonly clock: Clock;
   /** The host of its actors. */
   readonly actors: ActorHost;
@@ -57,6 +62,7 @@ const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed:
  */
 export class TaskExecutor {
   readonly #options: TaskExecutorOptions;
+  readonly #reach: ResultReach;
   readonly #results: ResultStore;
   readonly #keeping: ResultKeeping;
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
@@ -65,7 +71,8 @@ export class TaskExecutor {
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
-    const { port } = options;
+    const { port, directory, reach = reachOf(directory) } = options;
+    this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
     this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
   }
@@ -122,10 +129,11 @@ export class TaskExecutor {
     const tasks: ReportedTask[] = [];
     for (const { deployment, state, task } of this.#tasks.values()) {
       const { vertex, attempt } = deployment;
-      const { recordsIn = 0, recordsOut = 0 } = task?.counts ?? {};
-      tasks.push({ vertex, attempt, state, recordsIn, recordsOut });
+      const { recordsIn = 0, recordsOut = 0, waitedMs = 0 } = task?.counts ?? {};
+      tasks.push({ vertex, attempt, state, recordsIn, recordsOut, waitedMs });
     }
-    return { tasks, ...this.#results.size() };
+    const results = this.#options.describesResults === true ? { results: this.#results.described() } : {};
+    return { tasks, ...this.#results.size(), ...results };
   }
 
   readonly #leave = (why: string): void => {
@@ -160,6 +168,8 @@ export class TaskExecutor {
         return results.allowReclaim(message.ids, message.traced);
       case 'results.forbidReclaim':
         return results.forbidReclaim(message.ids);
+      case 'results.placed':
+        return this.#reach.placed(message.ids, message.executor);
       case 'results.promote':
         return this.#answerKeeping(message.token, this.#keeping.promote(message.edges), (edges) => ({
           type: 'results.promoted',
@@ -189,6 +199,7 @@ export class TaskExecutor {
   #deploy(deployment: TaskDeployment): void {
     if (this.#phase !== 'open') return;
     const { vertex, attempt, task } = deployment;
+    this.#reach.note(deployment);
     const actor = this.#options.actors.create(taskActor, `task/${task}#${attempt}`, {
       createTask: () => {
         deployed.task = this.#createTask(deployed);
@@ -239,14 +250,14 @@ export class TaskExecutor {
   }
 
   #createTask(deployed: DeployedTask): RunningTask {
-    const { dataPlane, directory, port } = this.#options;
+    const { dataPlane, port } = this.#options;
     const { deployment } = deployed;
     const { vertex, attempt, channelOrder } = deployment;
     const outputs = deployment.outputs.map(({ partition }) => partition);
     return dataPlane.createTask(deployment, {
-      source: directory.find,
+      source: (id) => this.#reach.find(id),
       output: this.#results.outputOf,
-      registered: (id, signal) => directory.arrivals.until(id, signal),
+      registered: (id, signal) => this.#reach.registered(id, signal),
       channelOrder: channelOrder === 'any' ? undefined : this.#results.orderOf(vertex, channelOrder),
       rejected: ({ outcome, cause, place }) =>
         this.#report(deployed, {

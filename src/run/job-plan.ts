@@ -1,3 +1,4 @@
+import type { JobOrigin } from '../executors/workers/worker-threads.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import type { StepDeclaration } from '../operators/identity/step-declaration.ts';
@@ -25,6 +26,8 @@ export interface JobPlan {
   readonly declarations: readonly (readonly StepDeclaration[])[];
   /** By index of the edge: its exchange with options. */
   readonly exchanges: readonly ExchangeSettings[];
+  /** Where the job comes from, as far as it is known. */
+  readonly origin?: Partial<JobOrigin>;
 }
 
 /** How the records of an edge are assigned to the subtasks of its target. */

@@ -1,7 +1,7 @@
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
-import type { LocalExecutors } from '../executors/local-executors.ts';
+import type { Executors } from '../executors/executors.ts';
 import { propertyOf } from '../foreign-value.ts';
 import type { RunId } from '../ids.ts';
 import { executionGroups } from '../machines/execution/execution-machine.ts';
@@ -29,7 +29,7 @@ interface InsideParts {
   readonly actors: ActorHost;
   readonly master: JobMasterActorRef;
   readonly connections: ExecutorConnections;
-  readonly executors: LocalExecutors;
+  readonly executors: Executors;
   readonly observers: Observers;
   readonly folds: Pick<RunFolds, 'latest'>;
 }
@@ -93,7 +93,7 @@ function* withChildren(actors: Iterable<AnyActorRef>): Generator<AnyActorRef> {
   }
 }
 
-function* heldStatistics({ held }: LocalExecutors): Generator<HeldStatistics> {
+function* heldStatistics({ held }: Executors): Generator<HeldStatistics> {
   for (const { output, sinceMs } of held) {
     const { records, memoryBytes, spilledBytes: diskBytes } = output.statistics();
     yield { partition: output.id.partition, records, memoryBytes, diskBytes, sinceMs };

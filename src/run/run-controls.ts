@@ -1,6 +1,6 @@
 import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';
 import { InvalidArgumentError, IllegalStateError } from '../errors/usage-errors.ts';
-import type { LocalExecutors } from '../executors/local-executors.ts';
+import type { Executors } from '../executors/executors.ts';
 import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../ids.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import type { JobShape } from './folds/job-shape.ts';
@@ -10,7 +10,7 @@ import type { FullDisk } from './full-disk.ts';
 export interface RunControlsParts {
   readonly shape: JobShape;
   readonly master: Pick<JobMasterActorRef, 'send'>;
-  readonly executors: Pick<LocalExecutors, 'kill' | 'names'>;
+  readonly executors: Pick<Executors, 'kill' | 'names'>;
   readonly disk: FullDisk;
   readonly status: () => JobStatus;
 }

@@ -1,5 +1,4 @@
 import { ActorHost } from '../actors/actor-host.ts';
-import { messageChecks } from '../actors/checked-port.ts';
 import { delayActor } from '../actors/delay-actor.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import { isTerminalJobStatus } from '../actors/protocol/states.ts';
@@ -8,7 +7,7 @@ import type { Clock, Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
-import { LocalExecutors } from '../executors/local-executors.ts';
+import type { Executors } from '../executors/executors.ts';
 import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
 import { createJobMaster } from '../machines/create-job-master.ts';
@@ -30,6 +29,7 @@ import { JobRun } from './job-run.ts';
 import { Observers } from './observers.ts';
 import { openInside } from './open-inside.ts';
 import { RunClock } from './run-clock.ts';
+import { checkWorkers, executorsOf } from './executors/run-executors.ts';
 import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { storageUse } from './storage-use.ts';
@@ -45,14 +45,11 @@ export interface RunSeams {
   /** Called instead of ending an executor that the master gave up, which lives on until `end` is called. */
   readonly lose?: (end: () => void, clock: Clock) => void;
   /** Called with the executors, and the master's connections to them, before they start. */
-  readonly cluster?: (cluster: {
-    readonly executors: LocalExecutors;
-    readonly connections: ExecutorConnections;
-  }) => void;
+  readonly cluster?: (cluster: { readonly executors: Executors; readonly connections: ExecutorConnections }) => void;
 }
 
 /**
- * Runs a planned job in this process: joins the charts, the executors and the data plane, and starts them.
+ * Runs a planned job: joins the charts, the executors and the data plane, and starts them.
  * @throws InvalidArgumentError for an option out of range.
  */
 export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: RunSeams = {}): JobRun {
@@ -60,8 +57,8 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const observers = new Observers((observer, cause) =>
     clock.setImmediate(() => observe({ type: 'observer.failed', atMs: clock.now(), observer, cause })),
   );
-  const options = guarded(resolveRunOptions(runOptions), observers);
-  const { environment, run: id, cancellationTimeoutMs, inspect, executors: count, slots, heartbeat } = options;
+  const options = guarded(checkWorkers(plan, resolveRunOptions(runOptions)), observers);
+  const { run: id, cancellationTimeoutMs, inspect, environment } = options;
   const { clock, logger } = environment;
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
@@ -69,16 +66,17 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
-  const link = seams.link && { link: seams.link(clock), checks: messageChecks(shape.graph) };
-  const executors = new LocalExecutors({ clock, dataPlane, actors, executors: count, slots, heartbeat, ...link });
+  const executors = executorsOf({
+    ...{ plan, shape, options, dataPlane, actors, link: seams.link?.(clock) },
+    alive: (executor) => connections.noteAlive(executor),
+    isNeeded: () => !isTerminalJobStatus(run.status),
+    failed: (cause) => run.abandon(cause),
+  });
   const folds = runFolds(shape, options);
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
   const run = new JobRun({
-    run: id,
-    shape,
-    folds,
-    clock,
+    ...{ run: id, shape, folds, clock },
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
@@ -87,9 +85,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     connect: (connected) => {
       dataPlane.begin?.();
       connections.serve(master, actors);
-      executors.connect((executor, port) => connections.accept(executor, port));
-      // Wait for all executors to offer their slots, so that tasks are spread over all of them.
-      clock.setImmediate(connected);
+      executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
     dispose: async () => {
       const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
@@ -117,7 +113,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
 
 /** The master's connections to the executors, and what becomes of one that the master has given up. */
 function connectionsTo(
-  executors: LocalExecutors,
+  executors: Executors,
   run: Pick<JobRun, 'status'>,
   {
     heartbeat,
@@ -132,6 +128,7 @@ function connectionsTo(
   const { ledger, observe, cancellationTimeoutMs } = parts;
   return new ExecutorConnections({
     ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
+    shareResults: executors.shareResults,
     heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
     lost: (executor, why) => {
       lose(executors.giveUp(executor, why), clock);
@@ -201,7 +198,7 @@ function failureHandlingOf(
 function disposed(
   hasFinished: boolean,
   connections: ExecutorConnections,
-  executors: LocalExecutors,
+  executors: Executors,
   limit: CloseLimit,
 ): Promise<void> {
   return new Promise((resolve, reject) => {

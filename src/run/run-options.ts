@@ -15,6 +15,7 @@ import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/kee
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
+import { type ExecutorsOption, resolveExecutors } from './executors/executors-option.ts';
 import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
@@ -53,13 +54,13 @@ export interface JobRunOptions {
   /** Maximum tasks that run at once, per executor. Default: no limit. */
   readonly slots?: number | undefined;
   /**
-   * Number of task executors in this process. A task that cannot be canceled takes down the tasks of its executor.
-   * Default 1.
+   * Where tasks run: a number of task executors in this process, or `workers({ count })` for executors in worker threads.
+   * A task that cannot be canceled takes down the tasks of its executor. Default 1.
    */
-  readonly executors?: number | undefined;
+  readonly executors?: ExecutorsOption | undefined;
   /**
-   * How the master and its executors watch each other. Default: they do not, because executors of this process share
-   * the master's thread, and would be silent only together with it.
+   * How the master and its executors watch each other. Default: they do if executors are worker threads; those of this
+   * process share the master's thread, and would be silent only together with it.
    */
   readonly heartbeat?: HeartbeatOptions | undefined;
   /** How long a region waits for slots before it fails, in ms. Default 300 000. */
@@ -151,7 +152,7 @@ export interface ResolvedRunOptions {
   readonly failureEnrichers: readonly FailureEnricher[];
   readonly decisionDeadlineMs: number;
   readonly slots: number;
-  readonly executors: number;
+  readonly executors: ExecutorsOption;
   readonly heartbeat: HeartbeatSettings | undefined;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
@@ -222,6 +223,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
   const strategy = options.failoverStrategy ?? defaultStrategy;
   const backoff = options.restartBackoff ?? defaultBackoff;
   const { environment = systemEnvironment() } = options;
+  const executors = resolveExecutors(options.executors);
   checkEnvironment(environment);
   return {
     failoverStrategy:
@@ -235,8 +237,8 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     failureEnrichers: functions('failureEnrichers', options.failureEnrichers),
     decisionDeadlineMs: milliseconds('decisionDeadlineMs', options.decisionDeadlineMs, 10_000),
     slots: count('slots', options.slots, Number.POSITIVE_INFINITY),
-    executors: count('executors', options.executors, 1, 1_000),
-    heartbeat: resolveHeartbeat(options.heartbeat),
+    executors,
+    heartbeat: resolveHeartbeat(options.heartbeat ?? (typeof executors === 'number' ? undefined : {})),
     slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),

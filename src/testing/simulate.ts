@@ -4,7 +4,7 @@ import type { JobDefinition } from '../api/stream-graph.ts';
 import { causeWithCode } from '../errors/cause-chain.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
-import type { LocalExecutors } from '../executors/local-executors.ts';
+import type { Executors } from '../executors/executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { JobVertexId } from '../ids.ts';
@@ -100,7 +100,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const environment = virtualEnvironment({ seed, order: 'shuffled', logger: options.logger });
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const graph = new ExecutionGraph(plan.jobGraph);
-  let executors: LocalExecutors | undefined;
+  let executors: Executors | undefined;
   const loseExecutor = (vertex: string, subtask: number): void => {
     const index = plan.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
     const executor = executors?.executorOf(graph.vertexAt(index, subtask));

@@ -1,6 +1,6 @@
 import { toError } from '../errors/thrown-value.ts';
 import type { Logger } from '../environment.ts';
-import type { LocalExecutors } from '../executors/local-executors.ts';
+import type { Executors } from '../executors/executors.ts';
 import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { fixedDelay } from '../failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../failover/backoffs/no-restart.ts';
@@ -77,7 +77,7 @@ export async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: UndrawnOptions,
-  started: (executors: LocalExecutors) => void = () => {},
+  started: (executors: Executors) => void = () => {},
 ): Promise<SimulatedEnd> {
   const history = new JobHistory();
   let filesLeft: readonly string[] = [];

@@ -1,6 +1,7 @@
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../src/actors/protocol/messages.ts';
 import type {
   AttemptNumber,
+  ExecutorId,
   CheckpointId,
   ExecutionVertexId,
   JobVertexId,
@@ -67,6 +68,7 @@ const toExecutor = {
   'results.release': { type: 'results.release', ids: [id], traced: [id] },
   'results.allowReclaim': { type: 'results.allowReclaim', ids: [id], traced: [] },
   'results.forbidReclaim': { type: 'results.forbidReclaim', ids: [id] },
+  'results.placed': { type: 'results.placed', ids: [id], executor: 'worker-1' as ExecutorId },
   'results.promote': { type: 'results.promote', token: 3, edges: [{ edge: 0, results: [id] }] },
   'results.keep': { type: 'results.keep', token: 4, edges: [{ edge: 0, partitions: [lain] }] },
   'heartbeat.request': { type: 'heartbeat.request', number: 7 },
@@ -84,7 +86,8 @@ const toMaster = {
   'heartbeat.report': {
     type: 'heartbeat.report',
     answers: 7,
-    tasks: [{ vertex, attempt, state: 'running', recordsIn: 3, recordsOut: 2 }],
+    tasks: [{ vertex, attempt, state: 'running', recordsIn: 3, recordsOut: 2, waitedMs: 5 }],
+    results: [{ id, ageMs: 10, records: 3, batches: 1, memoryBytes: 100, spilledBytes: 0 }],
     memoryBytes: 100,
     diskBytes: 0,
   },

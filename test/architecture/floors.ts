@@ -81,8 +81,15 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     strategies: ['.'],
     'task-executor': ['.', 'execution'],
   },
-  run: { '.': ['folds', 'identity', 'durable'], folds: [], identity: ['.'], durable: ['.', 'folds', 'identity'] },
-  api: { '.': ['explain'], explain: ['.'] },
+  executors: { '.': [], workers: ['.'] },
+  run: {
+    '.': ['folds', 'identity', 'durable', 'executors'],
+    executors: ['.', 'durable', 'folds'],
+    folds: [],
+    identity: ['.'],
+    durable: ['.', 'folds', 'identity'],
+  },
+  api: { '.': ['explain', 'worker'], explain: ['.'], worker: ['.'] },
   cli: { '.': ['commands', 'progress'], commands: ['.', 'progress'], progress: ['.'] },
   partitions: {
     '.': ['records'],

@@ -226,7 +226,7 @@ const consequence: Handler = ({ given, when }) => {
         .filter((task) => executorOf(task) === name && cluster.stateOf(task) === 'running')
         .map((task) => ({
           ...{ vertex: cluster.vertex(task), attempt: cluster.attemptOf(task) as never, state: 'running' as const },
-          ...{ recordsIn: 0, recordsOut: 0 },
+          ...{ recordsIn: 0, recordsOut: 0, waitedMs: 0 },
         }));
       if (index !== silent)
         cluster.say({ type: 'heartbeat.report', answers: 0, tasks, memoryBytes: 0, diskBytes: 0 }, index);

@@ -48,7 +48,10 @@ const kinds: readonly { readonly kind: string; readonly connect: (plan: JobPlan)
       const actors = ActorHost.root('run', { clock });
       const executors = new LocalExecutors({ clock, dataPlane, actors, executors: 1, slots: 4 });
       const ports: ExecutorPort[] = [];
-      executors.connect((_, port) => ports.push(port));
+      executors.connect(
+        (_, port) => ports.push(port),
+        () => {},
+      );
       const settle = async (): Promise<void> => {
         for (let turn = 0; turn < 100; turn++) {
           environment.advance(1);

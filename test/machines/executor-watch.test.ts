@@ -20,6 +20,7 @@ function watched() {
     state: 'running',
     recordsIn: 0,
     recordsOut: 0,
+    waitedMs: 0,
   });
   /** The executor answers the latest request, or an earlier one, or none. */
   const report = (tasks: readonly ReportedTask[], answers: number | undefined = cluster.executors.requests.at(-1)) =>

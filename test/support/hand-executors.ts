@@ -99,6 +99,7 @@ export class HandExecutors {
       case 'task.slow':
       case 'results.allowReclaim':
       case 'results.forbidReclaim':
+      case 'results.placed':
         return;
       default:
         this.#answer(port, message);

@@ -2,7 +2,7 @@ import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected
 import type { CallCounts } from '../../operators/answers/answer-memory.ts';
 import type { TaskRestore } from '../../operators/state/task-state.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
-import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 
 /** One attempt of one task, as an executor needs it. Plain data: the functions are in the executor's registry. */
 export interface TaskDeployment {
@@ -28,6 +28,11 @@ export interface TaskDeployment {
     readonly subpartition: number;
     /** By partition: the record of the subpartition to begin with. Default: the first. */
     readonly fromRecords?: readonly number[];
+    /**
+     * By partition: the executor that has it; null if none has yet, which `results.placed` tells later. Absent for
+     * executors that share their results.
+     */
+    readonly executors?: readonly (ExecutorId | null)[];
   }[];
   /** Per outgoing edge: the partition to write, already registered. */
   readonly outputs: readonly { readonly edge: number; readonly partition: ResultPartitionId }[];

@@ -1,4 +1,4 @@
-import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 
 /** How the two ends of a connection watch each other. */
 export interface HeartbeatSettings {
@@ -17,6 +17,18 @@ export interface ReportedTask {
   readonly state: 'deploying' | 'initializing' | 'running';
   readonly recordsIn: number;
   readonly recordsOut: number;
+  /** How long it has waited for room in its outputs. */
+  readonly waitedMs: number;
+}
+
+/** A result that an executor holds, for observers. Counts are since its creation, bytes are those of now. */
+export interface ReportedResult {
+  readonly id: ResultPartitionId;
+  readonly ageMs: number;
+  readonly records: number;
+  readonly batches: number;
+  readonly memoryBytes: number;
+  readonly spilledBytes: number;
 }
 
 /** What an executor says of itself. */
@@ -26,4 +38,6 @@ export interface ExecutorReport {
   /** Bytes that its results take. */
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Its results one by one, if it is not in the process of its master. */
+  readonly results?: readonly ReportedResult[];
 }

@@ -1,7 +1,20 @@
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { protocolVersion } from '../../version.ts';
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from './messages.ts';
-import { amount, anything, flag, list, nested, object, oneOf, optional, type Shape, text, whole } from './shapes.ts';
+import {
+  amount,
+  anything,
+  flag,
+  list,
+  nested,
+  object,
+  oneOf,
+  optional,
+  orNull,
+  type Shape,
+  text,
+  whole,
+} from './shapes.ts';
 
 /** The size of a job, beyond which a message refers to nothing. */
 export type JobSize = Pick<ExecutionGraph, 'vertexCount' | 'partitionCount' | 'jobGraph'>;
@@ -76,7 +89,11 @@ export function commandCheck(size: JobSize): MessageCheck {
     ...{ vertex, attempt, jobVertex, task: text, operators: list(text), subtask: whole(), parallelism: whole() },
     channelOrder: oneOf('any', 'new', 'again'),
     inputs: list(
-      object({ edge: whole(), partitions: ids, subpartition: whole(), fromRecords: optional(list(whole())) }),
+      object({
+        ...{ edge: whole(), partitions: ids, subpartition: whole() },
+        fromRecords: optional(list(whole())),
+        executors: optional(list(orNull(text))),
+      }),
     ),
     outputs: list(object({ edge: whole(), partition: id })),
     sourcePlan: optional(object({ plan: anything })),
@@ -98,6 +115,7 @@ export function commandCheck(size: JobSize): MessageCheck {
     'results.release': { ids, traced: ids },
     'results.allowReclaim': { ids, traced: ids },
     'results.forbidReclaim': { ids },
+    'results.placed': { ids, executor: text },
     'results.promote': { token, edges: list(object({ edge: whole(), results: ids })) },
     'results.keep': { token, edges: keptEdges },
     'heartbeat.request': { number: whole() },
@@ -117,6 +135,15 @@ export function reportCheck(size: JobSize): MessageCheck {
     state: oneOf('deploying', 'initializing', 'running'),
     recordsIn: amount,
     recordsOut: amount,
+    waitedMs: amount,
+  });
+  const held = object({
+    id,
+    ageMs: amount,
+    records: amount,
+    batches: amount,
+    memoryBytes: amount,
+    spilledBytes: amount,
   });
   const kept = object({ source: text, target: text, directory: text, records: amount, bytes: amount });
   const table: Table<ExecutorToMasterMessage> = {
@@ -126,6 +153,7 @@ export function reportCheck(size: JobSize): MessageCheck {
       tasks: list(reported),
       memoryBytes: amount,
       diskBytes: amount,
+      results: optional(list(held)),
     },
     'executor.left': { why: text },
     'message.invalid': { receiver: oneOf('master', 'executor'), message: text, problem: text },

@@ -1,5 +1,5 @@
 import type { FailurePlace } from '../../failure-place.ts';
-import type { AttemptNumber, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
 import type { PlainError } from '../../plain-error.ts';
 import type {
   FoundResult,
@@ -85,6 +85,11 @@ export type MasterToExecutorMessage =
     }
   /** They are read again: revokes `results.allowReclaim`. */
   | { readonly type: 'results.forbidReclaim'; readonly ids: readonly ResultPartitionId[] }
+  /**
+   * Results that a deployed task reads were registered with an executor, which was not known when it was deployed. Only to
+   * executors that do not share their results.
+   */
+  | { readonly type: 'results.placed'; readonly ids: readonly ResultPartitionId[]; readonly executor: ExecutorId }
   /**
    * Detaches complete results, by edge, to be kept beyond the job, and describes their files. Answered by
    * `results.promoted` or `results.promotionFailed`.

@@ -35,6 +35,12 @@ export const optional =
   (value) =>
     value === undefined ? undefined : shape(value);
 
+/** Null, or of this form. */
+export const orNull =
+  (shape: Shape): Shape =>
+  (value) =>
+    value === null ? undefined : shape(value);
+
 /** An array of such items. */
 export const list =
   (item: Shape): Shape =>

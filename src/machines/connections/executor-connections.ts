@@ -18,12 +18,15 @@ import { engineChart } from '../engine-chart.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
+import { ResultPlaces } from './result-places.ts';
 import { ResultPromotion } from './result-promotion.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
 
 export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
   readonly clock: Clock;
   readonly slotLimit: number;
+  /** Whether the executors find each other's results by themselves. Default: they do. */
+  readonly shareResults?: boolean;
   /** How executors are watched; undefined if they are not, because they share the master's thread. */
   readonly heartbeat?: WatchedBy | undefined;
   /** Called when the master gives an executor up although its port is open, just before it closes the port. */
@@ -75,12 +78,15 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #connections = new Map<ExecutorId, Connection>();
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
   readonly #reports: ExecutorReports;
+  readonly #places: ResultPlaces;
   #master!: JobMasterActorRef;
   #actors!: Pick<ActorHost, 'create' | 'stop'>;
 
   constructor(options: ExecutorConnectionsOptions) {
     this.#options = options;
     this.#reports = new ExecutorReports(options);
+    const tell = (executor: ExecutorId, message: MasterToExecutorMessage): void => this.#tell(executor, message);
+    this.#places = new ResultPlaces(options.ledger, options.shareResults ?? true, tell);
   }
 
   get slotLimit(): number {
@@ -131,6 +137,11 @@ export class ExecutorConnections implements ExecutorGateway {
     }
   }
 
+  /** An executor cannot answer now, but it is known to live: another sign of life than a heartbeat. */
+  noteAlive(executor: ExecutorId): void {
+    this.#connections.get(executor)?.watch?.noteAlive();
+  }
+
   /** The charts of the connected executors. */
   get executors(): TaskExecutorActorRef[] {
     return [...this.#connections.values()].map(({ actor }) => actor);
@@ -149,20 +160,19 @@ export class ExecutorConnections implements ExecutorGateway {
   // Requests of the charts
 
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {
-    this.#connections.get(executor)?.port.post({ type: 'task.deploy', deployment });
+    this.#tell(executor, { type: 'task.deploy', deployment: this.#places.locate(executor, deployment) });
   }
 
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
-    this.#connections.get(executor)?.port.post({ type: 'task.cancel', vertex, attempt });
+    this.#tell(executor, { type: 'task.cancel', vertex, attempt });
   }
 
   failTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, cause: Error): void {
-    const message = { type: 'task.fail', vertex, attempt, cause: toPlainError(cause) } as const;
-    this.#connections.get(executor)?.port.post(message);
+    this.#tell(executor, { type: 'task.fail', vertex, attempt, cause: toPlainError(cause) });
   }
 
   slowTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, delayMs: number): void {
-    this.#connections.get(executor)?.port.post({ type: 'task.slow', vertex, attempt, delayMs });
+    this.#tell(executor, { type: 'task.slow', vertex, attempt, delayMs });
   }
 
   registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
@@ -172,7 +182,7 @@ export class ExecutorConnections implements ExecutorGateway {
     if (open === 0) this.#later(() => done());
     for (const [executor, placed] of byExecutor) {
       const registrations = placed.map(({ registration }) => registration);
-      for (const registration of registrations) this.#place(registration, executor);
+      for (const registration of registrations) this.#places.place(registration, executor);
       const answered = (failure: typeof failed): void => {
         failed ??= failure;
         if (--open > 0) return;
@@ -301,6 +311,7 @@ export class ExecutorConnections implements ExecutorGateway {
       this.#master.send({ type: 'partition.lost', id, cause });
     }
     actor.send({ type: 'executor.declareLost', why });
+    this.#places.forget(executor);
     this.#questions.abandon(executor, lost);
   }
 
@@ -318,9 +329,7 @@ export class ExecutorConnections implements ExecutorGateway {
     ids: readonly ResultPartitionId[],
     message: (results: readonly ResultPartitionId[]) => MasterToExecutorMessage,
   ): void {
-    for (const [executor, results] of this.#byExecutor(ids)) {
-      this.#connections.get(executor)?.port.post(message(results));
-    }
+    for (const [executor, results] of this.#byExecutor(ids)) this.#tell(executor, message(results));
   }
 
   #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {
@@ -331,13 +340,8 @@ export class ExecutorConnections implements ExecutorGateway {
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;
   }
 
-  /** Records the executor of a result, and releases an earlier attempt's result on another executor. */
-  #place({ producer, id, origin }: PartitionRegistration, executor: ExecutorId): void {
-    const { ledger } = this.#options;
-    const before = ledger.results.place(producer, id.attempt, executor);
-    if (before === undefined || before.executor === executor || origin !== 'new') return;
-    const ids = ledger.attempts.resultsOf(producer, before.attempt).map((result) => result.id);
-    this.#connections.get(before.executor)?.port.post({ type: 'results.release', ids, traced: [] });
+  #tell(executor: ExecutorId, message: MasterToExecutorMessage): void {
+    this.#connections.get(executor)?.port.post(message);
   }
 
   #later(callback: () => void): void {

@@ -50,7 +50,9 @@ export class ExecutorWatch {
       beat: () => this.#request(),
       ask: () => this.#request(),
       answer: () => this.#request(),
-      take: (report: unknown) => this.#reconcile(report as Report),
+      take: (report: unknown) => {
+        if (report !== undefined) this.#reconcile(report as Report);
+      },
       lost,
     };
     const input = { ...heartbeat.settings, clock, peer };
@@ -61,6 +63,11 @@ export class ExecutorWatch {
   heard(report: Report): void {
     const type = report.answers === undefined ? 'heartbeat.requested' : 'heartbeat.heard';
     this.#heartbeat?.send({ type, payload: report });
+  }
+
+  /** It is known to live, although it says nothing now. */
+  noteAlive(): void {
+    this.#heartbeat?.send({ type: 'heartbeat.heard' });
   }
 
   sent(hasArrived: boolean): void {

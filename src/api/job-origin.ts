@@ -1,0 +1,17 @@
+import type { JobOrigin } from '../executors/workers/worker-threads.ts';
+
+/** Where jobs come from. */
+const origins = new WeakMap<object, Partial<JobOrigin>>();
+
+/** Notes the module from which a job was made, or the parameters, as far as they are known. */
+export function noteOrigin(
+  job: object,
+  origin: { readonly module?: string; readonly params?: JobOrigin['params'] },
+): void {
+  origins.set(job, { ...origins.get(job), ...origin });
+}
+
+/** Where a job comes from, as far as it is known. */
+export function originOf(job: object): Partial<JobOrigin> {
+  return origins.get(job) ?? {};
+}

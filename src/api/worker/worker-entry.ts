@@ -1,0 +1,39 @@
+import { isMainThread, workerData } from 'node:worker_threads';
+import { messageChecks } from '../../actors/checked-port.ts';
+import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import { JobMismatchError } from '../../errors/executor-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { differenceOf, outlineOf } from '../../executors/workers/job-outline.ts';
+import { isWorkerBoot, type WorkerBoot } from '../../executors/workers/worker-boot.ts';
+import { WorkerExecutor } from '../../executors/workers/worker-executor.ts';
+import { WorkerLine, type WiringMessage } from '../../executors/workers/worker-line.ts';
+import { ExecutionGraph } from '../../graph/execution-graph.ts';
+import { toPlainError } from '../../plain-error.ts';
+import { loadJob } from '../job-module.ts';
+import { planJob } from '../job-planner.ts';
+import { whileLoading } from './loading-job.ts';
+
+/** The URL of this module, which a worker thread runs. */
+export const workerEntry = import.meta.url;
+
+/** In a worker thread of a run: makes the job from its module, and offers to run its tasks. */
+async function start(boot: WorkerBoot): Promise<void> {
+  const early: WiringMessage[] = [];
+  let wired = (message: WiringMessage): unknown => early.push(message);
+  const line = new WorkerLine<ExecutorToMasterMessage, MasterToExecutorMessage>(boot.line, (message) => wired(message));
+  try {
+    const { module, params } = boot.origin;
+    const plan = await whileLoading(module, async () => planJob((await loadJob(module, params)).job));
+    const difference = differenceOf(boot.outline, outlineOf(plan));
+    if (difference !== undefined) throw new JobMismatchError(plan.name, boot.executor, difference);
+    const checks = messageChecks(new ExecutionGraph(plan.jobGraph));
+    const executor = new WorkerExecutor({ boot, plan, checks, line });
+    wired = (message) => executor.wired(message);
+    for (const message of early.splice(0)) executor.wired(message);
+    executor.connect();
+  } catch (error) {
+    line.wire({ type: 'worker.startFailed', cause: toPlainError(toError(error)) });
+  }
+}
+
+if (!isMainThread && isWorkerBoot(workerData)) void start(workerData);

@@ -1,0 +1,51 @@
+import type { AnyActorRef } from 'xstate';
+import type { ExecutorPort } from '../actors/protocol/messages.ts';
+import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
+import type { MovingCounts } from '../operators/task/task-parts.ts';
+import type { ResultPartition } from '../partitions/result-partition.ts';
+
+/** A result in an executor, as far as it is known here. */
+export interface ShownResult {
+  readonly output: Pick<ResultPartition, 'id' | 'statistics'>;
+  readonly sinceMs: number;
+}
+
+/**
+ * The executors of a run, wherever they are: in this process ({@link LocalExecutors}) or in worker threads
+ * ({@link WorkerExecutors}). A quarantined or lost executor is replaced by another one, of another name.
+ *
+ * The master knows them by the ports that `connect` hands out; everything else here is for those who watch and steer.
+ */
+export interface Executors {
+  /** Maximum number of slots, as lost ones are replaced. */
+  readonly slotLimit: number;
+  /**
+   * Whether their tasks find each other's results by themselves, in a directory that they share. If not, the master
+   * tells each task which executor has its inputs.
+   */
+  readonly shareResults: boolean;
+  /**
+   * Starts the executors. `accept` gets the port to each of them, including later replacements.
+   *
+   * @param connected called once, when the first ones have offered their slots, so that tasks are spread over all
+   */
+  connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void;
+  /** The executors that run tasks or could. */
+  readonly names: readonly ExecutorId[];
+  /** The results in the executors, with their start times. */
+  readonly held: Iterable<ShownResult>;
+  /** The executor that runs a task. */
+  executorOf(vertex: ExecutionVertexId): ExecutorId | undefined;
+  /** Counts of running attempts, by vertex. */
+  moving(): Iterable<readonly [ExecutionVertexId, MovingCounts]>;
+  /** The actors of the executors in this thread, each host before the others. */
+  actors(): Iterable<AnyActorRef>;
+  /** Kills an executor with its tasks and results, like a machine that is switched off. Another one replaces it. */
+  kill(executor: ExecutorId, why: string): void;
+  /** The master does not rely on an executor any more. Returns what ends it; the end of the run does so, too. */
+  giveUp(executor: ExecutorId, why: string): () => void;
+  /** Starts another executor in place of one that was given up. */
+  replace(): void;
+  /** Frees the resources, once the master knows that every executor has stopped. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+import type { Clock } from '../../environment.ts';
+
+/** Time between two beats of a worker. */
+const beatMs = 100;
+
+/** The memory that a worker and the main thread share: how often the worker's event loop has turned. */
+export type PulseMemory = SharedArrayBuffer;
+
+export function pulseMemory(): PulseMemory {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** In a worker: beats as long as the event loop turns. It does not keep the worker alive. */
+export function beat(memory: PulseMemory, clock: Clock): void {
+  Atomics.add(new Int32Array(memory), 0, 1);
+  clock.setTimeout(() => beat(memory, clock), beatMs, 'background');
+}
+
+/** In the main thread: the pulse of one worker. */
+export class Pulse {
+  readonly memory = pulseMemory();
+  readonly #clock: Clock;
+  readonly #beats = new Int32Array(this.memory);
+  #latest = 0;
+  #sinceMs: number;
+  #readMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#sinceMs = clock.now();
+    this.#readMs = this.#sinceMs;
+  }
+
+  /**
+   * Looks at the worker; to be called every {@link Pulse.intervalMs}. Returns how long its event loop has not turned, in
+   * ms: 0 if this thread itself was stalled and cannot tell.
+   */
+  read(): number {
+    const nowMs = this.#clock.now();
+    const wasStalled = nowMs - this.#readMs > 4 * Pulse.intervalMs;
+    this.#readMs = nowMs;
+    const beats = Atomics.load(this.#beats, 0);
+    if (beats !== this.#latest || wasStalled) {
+      this.#latest = beats;
+      this.#sinceMs = nowMs;
+    }
+    return nowMs - this.#sinceMs;
+  }
+
+  static readonly intervalMs = 2 * beatMs;
+}

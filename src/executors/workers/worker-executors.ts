@@ -1,0 +1,257 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import type { AnyActorRef } from 'xstate';
+import type { MessageChecks } from '../../actors/checked-port.ts';
+import type { HeartbeatSettings } from '../../actors/protocol/heartbeat.ts';
+import type { ExecutorPort } from '../../actors/protocol/messages.ts';
+import type { Clock } from '../../environment.ts';
+import { WorkerStartError } from '../../errors/executor-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import type { ExecutionVertexId, ExecutorId } from '../../ids.ts';
+import type { MovingCounts } from '../../operators/task/task-parts.ts';
+import { makeDirectory } from '../../partitions/claims/make-directory.ts';
+import { claimDirectory } from '../../partitions/claims/run-directory.ts';
+import type { DataPlane } from '../data-plane.ts';
+import type { Executors, ShownResult } from '../executors.ts';
+import type { JobOutline } from './job-outline.ts';
+import { Pulse } from './pulse.ts';
+import type { WorkerRunOptions } from './worker-boot.ts';
+import { type WorkerEnd, WorkerThread } from './worker-thread.ts';
+import type { JobOrigin, WorkerThreads } from './worker-threads.ts';
+
+export interface WorkerExecutorsOptions {
+  readonly threads: WorkerThreads;
+  readonly slots: number;
+  readonly origin: JobOrigin;
+  readonly outline: JobOutline;
+  readonly heartbeat: HeartbeatSettings;
+  readonly options: WorkerRunOptions;
+  readonly checks: MessageChecks;
+  readonly clock: Clock;
+  /** How long workers may take to start. */
+  readonly startTimeoutMs: number;
+  /** That of the main thread, which claims the outputs, and releases them at the end. */
+  readonly dataPlane: DataPlane;
+  /** Called for an executor whose thread lives, but is in one long call, so that it cannot answer. */
+  readonly busy: (executor: ExecutorId) => void;
+  /** Whether a lost executor is to be replaced: the job has not ended. */
+  readonly isNeeded: () => boolean;
+  /** Called when workers cannot be started. */
+  readonly failed: (cause: Error) => void;
+}
+
+/** Silence of an event loop from which it counts as busy. */
+const busyAfterMs = 1_000;
+
+/** Threads in a row that may end before they offer slots. */
+const mostFailedStarts = 3;
+
+/**
+ * The task executors of a run in worker threads. Each loads the job's module and is an executor with its own data plane;
+ * they read each other's results over ports that join each two of them. This side starts, watches, replaces and ends them.
+ *
+ * - A thread that has ended, whatever ended it, is lost at once: first for the master, then for the other workers, so
+ *   that its loss is one failure.
+ * - A thread that lives is not silent: while it is in one long call, its silence is excused, up to `callTimeoutMs`.
+ * - A thread that the master gives up is terminated. What it spilled is deleted.
+ */
+export class WorkerExecutors implements Executors {
+  readonly shareResults = false;
+  readonly #options: WorkerExecutorsOptions;
+  /** The threads that run, or will. */
+  readonly #threads = new Map<ExecutorId, WorkerThread>();
+  /** All that have not ended. */
+  readonly #alive = new Set<WorkerThread>();
+  #accept!: (executor: ExecutorId, port: ExecutorPort) => void;
+  #connected: (() => void) | undefined;
+  #entry = '';
+  /** Parent of the spill directories of the workers; undefined if it could not be made. */
+  #spillDirectory: string | undefined;
+  #count = 0;
+  #failedStarts = 0;
+  #isDisposed = false;
+
+  constructor(options: WorkerExecutorsOptions) {
+    this.#options = options;
+  }
+
+  get slotLimit(): number {
+    return this.#options.threads.count * this.#options.slots;
+  }
+
+  connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void {
+    this.#accept = accept;
+    this.#connected = connected;
+    const { threads, clock, startTimeoutMs, failed } = this.#options;
+    this.#prepare().then(
+      () => {
+        for (let index = 0; index < threads.count && !this.#isDisposed; index++) this.#start();
+        this.#look();
+      },
+      (error: unknown) => failed(toError(error)),
+    );
+    clock.setTimeout(() => this.#startTimedOut(), startTimeoutMs, 'background');
+  }
+
+  get names(): readonly ExecutorId[] {
+    return [...this.#threads.values()].filter(({ isConnected }) => isConnected).map(({ executor }) => executor);
+  }
+
+  /** As of their last heartbeats. */
+  get held(): ShownResult[] {
+    return [...this.#threads.values()].flatMap(({ latest }) =>
+      latest === undefined
+        ? []
+        : (latest.report.results ?? []).map(({ id, ageMs, ...statistics }) => ({
+            output: { id, statistics: () => statistics },
+            sinceMs: latest.atMs - ageMs,
+          })),
+    );
+  }
+
+  executorOf(vertex: ExecutionVertexId): ExecutorId | undefined {
+    for (const { executor, latest } of this.#threads.values()) {
+      if (latest?.report.tasks.some((task) => task.vertex === vertex) === true) return executor;
+    }
+    return undefined;
+  }
+
+  *moving(): Generator<readonly [ExecutionVertexId, MovingCounts]> {
+    for (const { latest } of this.#threads.values()) {
+      for (const { vertex, ...counts } of latest?.report.tasks ?? []) yield [vertex, counts];
+    }
+  }
+
+  /** None: those of a worker are a system of their own. */
+  actors(): Iterable<AnyActorRef> {
+    return [];
+  }
+
+  kill(executor: ExecutorId, why: string): void {
+    void this.#threads.get(executor)?.terminate(why);
+  }
+
+  giveUp(executor: ExecutorId, why: string): () => void {
+    const thread = this.#threads.get(executor);
+    this.#threads.delete(executor);
+    return () => void thread?.terminate(why);
+  }
+
+  replace(): void {
+    this.#start();
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over')));
+    if (this.#spillDirectory !== undefined) await rm(this.#spillDirectory, { recursive: true, force: true });
+    await this.#options.dataPlane.dispose();
+  }
+
+  async #prepare(): Promise<void> {
+    const { threads, options } = this.#options;
+    this.#entry = await threads.entry();
+    const parent = options.spillDirectory ?? tmpdir();
+    try {
+      makeDirectory(parent);
+      this.#spillDirectory = await claimDirectory(parent);
+    } catch {
+      // A task that has to spill says what is wrong.
+    }
+  }
+
+  #start(): void {
+    if (this.#isDisposed) return;
+    const { threads, slots, origin, outline, heartbeat, options, checks, clock } = this.#options;
+    const incarnation = this.#count++;
+    const executor = `worker-${incarnation}` as ExecutorId;
+    const spillDirectory = this.#spillDirectoryOf(executor) ?? options.spillDirectory;
+    const thread = new WorkerThread({
+      entry: this.#entry,
+      resourceLimits: threads.resourceLimits,
+      boot: { executor, incarnation, slots, origin, outline, heartbeat, options: { ...options, spillDirectory } },
+      checks,
+      clock,
+      connected: (one) => this.#join(one),
+      stopping: (one, hasFinished) => this.#stopping(one, hasFinished),
+      ended: (one, end) => this.#ended(one, end),
+    });
+    this.#threads.set(executor, thread);
+    this.#alive.add(thread);
+  }
+
+  /** Joins a worker with all others, and then the master with it. */
+  #join(thread: WorkerThread): void {
+    this.#failedStarts = 0;
+    for (const other of this.#threads.values()) {
+      if (other === thread || !other.isConnected) continue;
+      const [there, here] = [new MessageChannel(), new MessageChannel()];
+      thread.connectPeer(other.executor, there.port1, here.port2);
+      other.connectPeer(thread.executor, here.port1, there.port2);
+    }
+    this.#accept(thread.executor, thread.port);
+    if ([...this.#threads.values()].every(({ isConnected }) => isConnected)) this.#allConnected();
+  }
+
+  #allConnected(): void {
+    this.#connected?.();
+    this.#connected = undefined;
+  }
+
+  #ended(thread: WorkerThread, { why, startFailure }: WorkerEnd): void {
+    const { executor, port } = thread;
+    this.#alive.delete(thread);
+    const wasRelied = this.#threads.delete(executor);
+    port.close(why);
+    for (const other of this.#threads.values()) if (other.isConnected) other.losePeer(executor, why);
+    const spilled = this.#spillDirectoryOf(executor);
+    if (spilled !== undefined) void rm(spilled, { recursive: true, force: true }).catch(() => {});
+    if (!wasRelied || this.#isDisposed || !this.#options.isNeeded()) return;
+    if (!thread.hasStarted) {
+      this.#failedStarts++;
+      if (startFailure !== undefined || this.#failedStarts >= mostFailedStarts) {
+        this.#options.failed(startFailure ?? new WorkerStartError(executor, why));
+        return;
+      }
+    }
+    this.#start();
+  }
+
+  #stopping(thread: WorkerThread, hasFinished: boolean): void {
+    const { dataPlane, clock, options } = this.#options;
+    dataPlane.end?.(hasFinished);
+    // It may be in a loop, and never hear of it.
+    const stop = (): void => void thread.terminate('it did not stop');
+    clock.setTimeout(stop, options.cancellationTimeoutMs, 'background');
+  }
+
+  #startTimedOut(): void {
+    if (this.#connected === undefined) return;
+    const { startTimeoutMs, failed } = this.#options;
+    const late = [...this.#threads.values()].find(({ isConnected }) => !isConnected);
+    failed(
+      new WorkerStartError(late?.executor ?? ('worker-0' as ExecutorId), `it was not ready after ${startTimeoutMs} ms`),
+    );
+  }
+
+  /** Excuses workers in long calls, and ends those that are in one for too long. */
+  #look(): void {
+    if (this.#isDisposed) return;
+    const { threads, clock, busy } = this.#options;
+    const { callTimeoutMs = Number.POSITIVE_INFINITY } = threads;
+    for (const thread of this.#alive) {
+      const silentMs = thread.pulse.read();
+      if (!thread.isConnected) continue;
+      if (silentMs > callTimeoutMs) {
+        void thread.terminate(`it was in one call for more than ${callTimeoutMs} ms (callTimeoutMs)`);
+      } else if (silentMs >= busyAfterMs && this.#threads.has(thread.executor)) busy(thread.executor);
+    }
+    clock.setTimeout(() => this.#look(), Pulse.intervalMs, 'background');
+  }
+
+  #spillDirectoryOf(executor: ExecutorId): string | undefined {
+    return this.#spillDirectory && join(this.#spillDirectory, executor);
+  }
+}

@@ -1,0 +1,50 @@
+import type { MessagePort, Transferable } from 'node:worker_threads';
+import { PortEnd } from '../../actors/local-link.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import type { ExecutorId } from '../../ids.ts';
+import type { PlainError } from '../../plain-error.ts';
+
+/** What the main thread and a worker say to each other beside the protocol: how threads are joined, nothing of the job. */
+export type WiringMessage =
+  /** To a worker: another one can be reached. It reads the results of the other by one port, and serves it by the second. */
+  | {
+      readonly type: 'worker.peerConnected';
+      readonly executor: ExecutorId;
+      readonly reads: MessagePort;
+      readonly serves: MessagePort;
+    }
+  /** To a worker: the master has given another one up. */
+  | { readonly type: 'worker.peerLost'; readonly executor: ExecutorId; readonly why: string }
+  /** From a worker: it cannot start. Its last message. */
+  | { readonly type: 'worker.startFailed'; readonly cause: PlainError };
+
+/**
+ * One end of the line between the main thread and a worker. It carries the messages of the protocol, and between them, in
+ * one order, those about the wiring: a worker knows its peers before it hears of tasks that read from them.
+ */
+export class WorkerLine<Sent, Received> {
+  /** The connection between the master and the executor. */
+  readonly port: PortEnd<Sent, Received>;
+  readonly #carrier: MessagePort;
+
+  /** @param wired called with each message about the wiring */
+  constructor(carrier: MessagePort, wired: (message: WiringMessage) => void) {
+    this.#carrier = carrier;
+    this.port = new PortEnd((message) => carrier.postMessage(message));
+    carrier.on('message', (message: unknown) => {
+      const type = propertyOf(message, 'type');
+      if (typeof type === 'string' && type.startsWith('worker.')) wired(message as WiringMessage);
+      else this.port.deliver(message as Received);
+    });
+  }
+
+  wire(message: WiringMessage, transferred: readonly Transferable[] = []): void {
+    this.#carrier.postMessage(message, transferred);
+  }
+
+  /** Nothing is sent or received any more. */
+  close(why: string): void {
+    this.port.close(why);
+    this.#carrier.close();
+  }
+}
