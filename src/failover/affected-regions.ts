@@ -5,6 +5,7 @@ import type { BoundaryGroup } from '../graph/region-boundaries.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Topology } from '../graph/topology.ts';
 import type { PartitionId, RegionId } from '../ids.ts';
+import { RestartModes } from './restart-modes.ts';
 
 /**
  * The recovery rule: which regions must restart if the `seed` regions do, and in which mode.
@@ -28,7 +29,7 @@ export function affectedRegions(
   seed: Iterable<RegionId>,
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
-): Map<RegionId, RestartMode> {
+): ReadonlyMap<RegionId, RestartMode> {
   const involvement = new Involvement(topology, lost);
   for (const region of seed) involvement.involve(region, 'again');
   return involvement.spread();
@@ -44,8 +45,8 @@ interface Marks {
   readonly groups: Uint32Array;
 }
 
-/** Modes of regions above the floor. */
-const [again, renewed] = [1, 2] as const;
+/** Modes of regions above the floor; `renewedLater`: it was `again` when the queue first had it. */
+const [again, renewed, renewedLater] = [1, 2, 3] as const;
 /** What was done for a group, as bits above the floor. */
 const [producersSeen, consumersRenewed, consumersDisturbed] = [1, 2, 4] as const;
 const marksPerCall = 8;
@@ -87,19 +88,20 @@ class Involvement {
   involve(region: RegionId, mode: RestartMode): void {
     const { floor, regions } = this.#marks;
     const known = (regions[region] as number) - floor;
-    if (known === renewed || (known === again && mode === 'again')) return;
+    if (known >= renewed || (known === again && mode === 'again')) return;
     const { count } = this.#topology.regions;
     if (!(region >= 0 && region < count)) {
       throw new IllegalStateError(`There is no region ${region} in this job, it has ${count}`);
     }
     const isNew = mode === 'new' || this.#topology.reproducibilityOf(region).kind === 'never';
-    regions[region] = floor + (isNew ? renewed : again);
+    const mark = known === again ? renewedLater : renewed;
+    regions[region] = floor + (isNew ? mark : again);
     this.#queue.push(region);
     this.#modes.push(isNew ? 'new' : 'again');
   }
 
   /** Applies the rules until no more regions are involved. Returns the mode of each involved region. */
-  spread(): Map<RegionId, RestartMode> {
+  spread(): RestartModes {
     const { regions } = this.#topology;
     const [queue, modes, marks] = [this.#queue, this.#modes, this.#marks];
     for (let at = 0; at < queue.length; at++) {
@@ -118,13 +120,28 @@ class Involvement {
         if (this.#isFirst(group.index, consumersDisturbed)) this.#disturbConsumers(group);
       }
     }
-    const found = new Map<RegionId, RestartMode>();
-    for (let at = 0; at < queue.length; at++) found.set(queue[at] as RegionId, modes[at] as RestartMode);
-    if (found.size === regions.count && modes.includes('again')) {
-      for (const region of found.keys()) found.set(region, 'new');
-    }
+    const found = this.#found();
     marksByRegions.set(regions, marks);
     return found;
+  }
+
+  /** The regions of the queue, each where it was first and in its final mode. */
+  #found(): RestartModes {
+    const { count } = this.#topology.regions;
+    const { floor, regions: marks } = this.#marks;
+    const regions: RegionId[] = [];
+    const modes: RestartMode[] = [];
+    let isAllNew = true;
+    for (let at = 0; at < this.#queue.length; at++) {
+      const region = this.#queue[at] as RegionId;
+      const mark = (marks[region] as number) - floor;
+      if (mark === renewedLater && this.#modes[at] === 'new') continue;
+      regions.push(region);
+      modes.push(mark === again ? 'again' : 'new');
+      isAllNew &&= mark !== again;
+    }
+    if (regions.length === count && !isAllNew) modes.fill('new');
+    return new RestartModes(regions, modes, count);
   }
 
   #has(group: number, done: number): boolean {

@@ -35,13 +35,18 @@ type GroupEnd = Pick<VertexOutput, 'group' | 'exchange'>;
 export class RegionBoundaries {
   readonly #graph: ExecutionGraph;
   readonly #tables: RegionTables;
-  readonly #groups: (BoundaryGroup | undefined)[] = [];
-  readonly #inputs: (readonly BoundaryGroup[] | undefined)[] = [];
-  readonly #outputs: (readonly BoundaryGroup[] | undefined)[] = [];
+  // Of their whole length from the start, as an array that begins far from its start is a slow one.
+  readonly #groups: (BoundaryGroup | undefined)[];
+  readonly #inputs: (readonly BoundaryGroup[] | undefined)[];
+  readonly #outputs: (readonly BoundaryGroup[] | undefined)[];
 
   constructor(graph: ExecutionGraph, tables: RegionTables) {
     this.#graph = graph;
     this.#tables = tables;
+    const regions = tables.starts.length - 1;
+    this.#groups = Array.from({ length: graph.groupCount }, () => undefined);
+    this.#inputs = Array.from({ length: regions }, () => undefined);
+    this.#outputs = Array.from({ length: regions }, () => undefined);
   }
 
   readonly inputsOf = (region: RegionId): readonly BoundaryGroup[] =>

@@ -38,11 +38,14 @@ export class ReproducibleRegions {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
   readonly #distrusted = new Set<number>();
-  readonly #known: (Reproducibility | undefined)[] = [];
+  /** By region. */
+  readonly #known: (Reproducibility | undefined)[];
 
   constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
     this.#graph = graph;
     this.#regions = regions;
+    // Of its whole length from the start, as an array that begins far from its start is a slow one.
+    this.#known = Array.from({ length: regions.count }, () => undefined);
   }
 
   of(region: RegionId): Reproducibility {
@@ -52,7 +55,7 @@ export class ReproducibleRegions {
   /** Records that a job vertex was declared deterministic but is not. */
   distrust(jobVertex: number): void {
     this.#distrusted.add(jobVertex);
-    this.#known.length = 0;
+    this.#known.fill(undefined);
   }
 
   /** Whether the tasks of a vertex must record the order in which they merge their channels. */

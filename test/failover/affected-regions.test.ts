@@ -269,7 +269,8 @@ describe('the regions that a failure affects', () => {
   it('may be asked again while it is answering', () => {
     const plain = drawnTopology(['a => x! => y!', 'b'], ['x']);
     const seed = ['a', 'y'].map((task) => plain.regions.regionOf(taskOf(plain.graph, task)));
-    const question = (topology: Topology): Map<RegionId, RestartMode> => affectedRegions(seed, topology, new Set());
+    const question = (topology: Topology): ReadonlyMap<RegionId, RestartMode> =>
+      affectedRegions(seed, topology, new Set());
     const asking: Topology = {
       ...plain,
       isPartitionAvailable: (partition) => {
