@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isKintsugiError } from '../errors/kintsugi-error.ts';
 import { JobModuleError } from '../errors/usage-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
 import { propertyOf, show } from '../foreign-value.ts';
@@ -29,12 +30,13 @@ const example = `End it with
 
 /**
  * Loads a module and makes its job.
- * @throws JobModuleError (as a rejection) if it cannot be loaded or exports no job; what its definition throws
+ * @throws JobModuleError (as a rejection) if it cannot be loaded, exports no job, or its definition throws; the errors of
+ *   this library that a definition meets, such as JobInvalidError, as they are
  */
 export async function loadJob(file: string, params: JobParams): Promise<LoadedJob> {
   const defined = definedIn(file, await importModule(file));
   const readParams = new Set<string>();
-  const job = makeJob(defined, params, (name) => readParams.add(name));
+  const job = madeBy(file, () => makeJob(defined, params, (name) => readParams.add(name)));
   noteOrigin(job, { module: resolve(file) });
   const unreadParams = Object.keys(params).filter((name) => !readParams.has(name));
   return { job, isForeign: !(job instanceof Job), unreadParams, readParams: [...readParams] };
@@ -69,6 +71,17 @@ function definedIn(file: string, module: unknown): DefinedJob {
   if (exported === undefined) throw new JobModuleError(file, 'has no default export', example);
   const what = typeof exported === 'function' ? 'a function that defineJob was not given' : show(exported);
   throw new JobModuleError(file, `exports no job but ${what}`, example);
+}
+
+/** @throws JobModuleError for an error of the user's code, which the definition runs */
+function madeBy(file: string, make: () => Job): Job {
+  try {
+    return make();
+  } catch (thrown) {
+    if (isKintsugiError(thrown)) throw thrown;
+    const cause = toError(thrown);
+    throw new JobModuleError(file, `cannot define its job: ${show(cause)}`, 'Correct its definition', { cause });
+  }
 }
 
 function isTypeScript(path: string): boolean {

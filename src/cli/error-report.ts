@@ -1,3 +1,4 @@
+import { isKintsugiError } from '../errors/kintsugi-error.ts';
 import { toError } from '../errors/thrown-value.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { CommandLineError } from './command.ts';
@@ -6,7 +7,7 @@ import { type ExitCode, exitCodes } from './exit-code.ts';
 import { printable } from './progress/text-width.ts';
 
 const usageCodes: readonly unknown[] = ['INVALID_ARGUMENT', 'JOB_INVALID', 'JOB_MODULE'];
-const inUseCodes: readonly unknown[] = ['STATE_DIRECTORY_IN_USE', 'ANSWERS_IN_USE', 'OUTPUT_IN_USE'];
+const inUseCodes: readonly unknown[] = ['STATE_DIRECTORY_IN_USE', 'ANSWERS_IN_USE', 'OUTPUT_IN_USE', 'PORT_IN_USE'];
 
 /** Errors whose cause comes from the functions or the module of the user. */
 const userCodeCodes: readonly unknown[] = ['JOB_FAILED', 'JOB_INCOMPLETE', 'JOB_MODULE'];
@@ -40,28 +41,30 @@ export function errorReport(thrown: unknown, colors: Colors, remedy?: string): s
   if (error instanceof CommandLineError) {
     lines.push(`See: kintsugi ${error.command === undefined ? '' : `${error.command} `}--help`);
   } else if (remedy !== undefined) lines.push(remedy);
-  else if (typeof code === 'string' && Object.hasOwn(remedyByCode, code)) lines.push(remedyByCode[code] as string);
-  else if (code === undefined) {
+  else if (!isOurs(error)) {
     lines.push('This is not an error of the job. Please report it, with the lines above.');
-  }
+  } else if (typeof code === 'string' && Object.hasOwn(remedyByCode, code)) lines.push(remedyByCode[code] as string);
   return `${lines.join('\n')}\n`;
+}
+
+function isOurs(error: Error): boolean {
+  return error instanceof CommandLineError || isKintsugiError(error);
 }
 
 /** Errors of this library say what is wrong in their message, others also by their name. */
 function messageOf(error: Error): string {
-  const isOurs = error instanceof CommandLineError || propertyOf(error, 'code') !== undefined;
-  return isOurs ? error.message : `${error.name}: ${error.message}`;
+  return isOurs(error) ? error.message : `${error.name}: ${error.message}`;
 }
 
 /** The error of the user's code behind an error of ours, or an unexpected one itself. */
 function originOf(error: Error): Error | undefined {
   if (error instanceof CommandLineError) return undefined;
+  if (!isOurs(error)) return error;
   const code = propertyOf(error, 'code');
-  if (code === undefined) return error;
   const cause: unknown = propertyOf(error, 'cause');
   if (cause === undefined || !userCodeCodes.includes(code)) return undefined;
   const origin = toError(cause);
-  return propertyOf(origin, 'recovery') === undefined ? origin : undefined;
+  return isKintsugiError(origin) ? undefined : origin;
 }
 
 const mostFrames = 6;

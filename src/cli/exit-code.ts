@@ -6,7 +6,7 @@ export const exitCodes = {
   failed: 1,
   /** Unknown commands and options, a module without a job, a job that cannot run as described. Nothing has run. */
   usage: 2,
-  /** Another process uses the state directory, the answers or an output. Nothing has run; later it may. */
+  /** Something else uses the state directory, the answers, an output or the port. Nothing has run; later it may. */
   inUse: 3,
   /** The job finished, but for quarantined regions and what depends on them: its output is incomplete. */
   incomplete: 4,

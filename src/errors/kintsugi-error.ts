@@ -1,4 +1,4 @@
-import { cutToFit } from '../foreign-value.ts';
+import { cutToFit, propertiesOf } from '../foreign-value.ts';
 
 /** How the job master reacts to a failure: see `failover/failure-classifier.ts`. */
 export type Recovery = 'restart' | 'restart-producer' | 'restart-consumers' | 'never';
@@ -16,4 +16,10 @@ export abstract class KintsugiError extends Error {
     super(cutToFit(message), options);
     this.name = new.target.name;
   }
+}
+
+/** Whether a thrown value is an error of this library, or of another copy of it. Its message says what to do. */
+export function isKintsugiError(thrown: unknown): boolean {
+  const { code, recovery } = propertiesOf(thrown, 'code', 'recovery');
+  return typeof code === 'string' && recovery !== undefined;
 }

@@ -122,6 +122,14 @@ describe('kintsugi inspect URL', () => {
     expect(stdout).toMatch(/^Runs\n {2}\w{16} {2}words {2}finished {2}\S+Z\n$/);
   });
 
+  it('says what to do with what is no URL', async () => {
+    expect(await command('inspect', 'http://%')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'http://% is no URL. Use the whole link\nSee: kintsugi inspect --help\n',
+    });
+  });
+
   it('says what to do if it may not look, or nobody answers', async () => {
     const run = wordsJob().run();
     const inspection = await inspect(run);

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { CliProject } from './cli-project.ts';
 import { Terminal } from './terminal.ts';
 
@@ -63,6 +65,16 @@ const jobs: Readonly<Record<string, string>> = {
   'throws.mjs': `
     const setting = () => { throw new RangeError('SETTING is not set'); };
     setting();`,
+  'throws-later.mjs': `
+    import { defineJob } from 'kintsugi';
+    const setting = () => { throw Object.assign(new RangeError('SETTING is not set'), { code: 'E_SETTING' }); };
+    export default defineJob(() => setting());`,
+  // What it waits for does not keep a process alive.
+  'waits.mjs': `
+    import { collect, defineJob, fromArray, Job } from 'kintsugi';
+    const job = Job.create('waiting');
+    job.source('words', fromArray(['gold'])).mapAsync(() => new Promise(() => {}), { remember: false }).sink('out', collect());
+    export default defineJob(job);`,
   'no-job.mjs': "import { defineJob } from 'kintsugi'; export default defineJob(async () => {});",
   'bad-import.mjs': "import 'no-such-package'; export default 1;",
 };
@@ -123,6 +135,16 @@ describe('kintsugi run', () => {
       2,
       [/RangeError: SETTING is not set/, /at setting \(.*throws\.mjs:2/, /Correct the module/],
     ],
+    [
+      'a definition that throws',
+      ['throws-later.mjs'],
+      2,
+      [
+        /cannot define its job: RangeError: SETTING is not set/,
+        /at setting \(.*throws-later\.mjs:3/,
+        /Correct its def/,
+      ],
+    ],
     ['a missing package', ['bad-import.mjs'], 2, [/no-such-package/, /Install what is missing/]],
     ['an unknown option', ['ratings.ts', '--parm', 'a=1'], 2, [/no option --parm: did you mean --param\?/]],
     ['an option without its value', ['ratings.ts', '--state', '--json'], 2, [/--state needs a value: --state DIR/]],
@@ -136,6 +158,12 @@ describe('kintsugi run', () => {
       ['ratings.ts', '--state', 's', '--resume', 'perhaps'],
       2,
       [/"auto" or "require" or "never"/],
+    ],
+    [
+      'a state directory that is none',
+      ['ratings.ts', '--state', 'pipes.mjs'],
+      1,
+      [/pipes\.mjs: cannot write/, /Nothing of it is kept: pipes\.mjs could not be used\. Check the path/],
     ],
     [
       'nothing to resume',
@@ -179,6 +207,16 @@ describe('kintsugi run', () => {
     expect(failed).toMatchObject({ event: { cause: { name: 'TypeError', message: 'dust has no weight' } } });
     expect(lines.at(-1)).toMatchObject({ type: 'end', status: 'failed', exitCode: 1, receipt: { job: 'hopeless' } });
   });
+});
+
+it('a job that waits for what keeps no process alive is waited for', async () => {
+  const { child, wrote, ended } = project.start(['run', 'waits.mjs', '--json']);
+  // The first comes after a second: Node would have ended the process long before.
+  await wrote('"type":"progress"');
+  child.kill('SIGINT');
+  await wrote('SIGINT: canceling');
+  child.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: undefined, signal: 'SIGINT' });
 });
 
 describe('kintsugi run --quarantine', () => {
@@ -286,6 +324,19 @@ describe('kintsugi run --inspect', () => {
     project.write('go-on', '');
     expect((await running.ended).code).toBe(0);
     await expect(fetch(link)).rejects.toThrow();
+  });
+
+  it.each<[what: string, portOf: (inUse: number) => string, code: number, says: RegExp]>([
+    ['that is none', () => 'any', 2, /port: expected an integer from 0 to 65535/],
+    ['in use', String, 3, /Port \d+ is in use\. Give/],
+  ])('runs nothing if it gets a port %s', async (_, portOf, code, says) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const port = portOf((server.address() as AddressInfo).port);
+    const ended = await project.run(['run', 'pipes.mjs', '--inspect', '--port', port]);
+    server.close();
+    expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
+    expect(ended.stderr).not.toContain('is running');
   });
 
   it('with --keep-open stays until Ctrl-C, and ends with the exit code of the run', async () => {

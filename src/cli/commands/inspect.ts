@@ -24,6 +24,7 @@ URL may also be the link to an inspector that is running, with its token: then i
       const { readRecording } = await import('../../inspector/index.ts');
       return serve(await readRecording(place), port, io);
     }
+    if (!URL.canParse(place)) throw new CommandLineError(`${place} is no URL. Use the whole link`, name);
     const url = new URL(place);
     if (url.searchParams.has('token')) return listRuns(url, io);
     const { parseRecording } = await import('../../inspector/index.ts');

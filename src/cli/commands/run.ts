@@ -1,8 +1,10 @@
 import { explain } from '../../api/explain/explain.ts';
+import { isStateDirectory } from '../../run/durable/state-contents.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { Quarantine } from '../../failover/quarantine.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { InspectOptions } from '../../inspector/index.ts';
+import type { InspectorServer } from '../../inspector/server/inspector-server.ts';
 import { CommandLineError, defineCommand } from '../command.ts';
 import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
 import { errorReport, exitCodeOf } from '../error-report.ts';
@@ -47,12 +49,15 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
     const inspect = inspectOptionsOf(values);
+    // Before the run: where its inspector cannot be opened, nothing has run.
+    const inspector = inspect && (await opened(inspect));
     const controller = new AbortController();
     const run = job.run({ ...options, record: values.record, signal: controller.signal });
     const viewed = { run, vertices, clock: io.environment.clock };
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
-    const asked = { json: isJson, state: values.state, inspect };
+    inspector?.add(run);
+    const asked = { json: isJson, state: values.state, link: inspector?.url, keepOpen: inspect?.keepOpen === true };
     return await shown({ run, view, controller, asked }, io);
   },
 });
@@ -60,7 +65,9 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
 interface Asked {
   readonly json: boolean;
   readonly state: string | undefined;
-  readonly inspect: InspectOptions | undefined;
+  /** The link to the inspector, and whether it stays open. */
+  readonly link: string | undefined;
+  readonly keepOpen: boolean;
 }
 
 interface ShownRun {
@@ -91,17 +98,28 @@ function inspectOptionsOf(values: {
   throw new CommandLineError(`${port === undefined ? '--keep-open' : '--port'} needs --inspect`, name);
 }
 
+/** @throws InvalidArgumentError | PortInUseError (as a rejection) */
+async function opened(options: InspectOptions): Promise<InspectorServer> {
+  // Loaded only for those who ask for it.
+  const [{ checkInspectOptions }, server] = await Promise.all([
+    import('../../inspector/server/inspector-options.ts'),
+    import('../../inspector/server/inspector-server.ts'),
+  ]);
+  checkInspectOptions(options);
+  return server.InspectorServer.open(options);
+}
+
 /** Shows a run until it has ended. */
 async function shown(shownRun: ShownRun, io: CommandIo): Promise<ExitCode> {
   const { run, asked } = shownRun;
-  const { failure, canceledBy, link } = await ended(shownRun, io);
+  const { failure, canceledBy } = await ended(shownRun, io);
   const code = codeOf(failure, canceledBy);
   if (asked.json)
     io.stdout.write(jsonLine({ type: 'end', status: run.status, exitCode: code, receipt: run.receipt() }));
   else io.stderr.write(`${run.receipt().toString()}\n`);
   if (failure !== undefined) reportEnd(failure, canceledBy, asked, io);
-  if (link !== undefined && asked.inspect?.keepOpen === true) {
-    io.stderr.write(`The inspector stays open at ${link}; Ctrl-C closes it.\n`);
+  if (asked.link !== undefined && asked.keepOpen) {
+    io.stderr.write(`The inspector stays open at ${asked.link}; Ctrl-C closes it.\n`);
     await new Promise<void>((resolve) => io.onCancel(() => resolve()));
   }
   return code;
@@ -110,14 +128,11 @@ async function shown(shownRun: ShownRun, io: CommandIo): Promise<ExitCode> {
 interface Ended {
   readonly failure: unknown;
   readonly canceledBy: CancelSignal | undefined;
-  /** The link to the inspector. */
-  readonly link: string | undefined;
 }
 
 async function ended({ run, view, controller, asked }: ShownRun, io: CommandIo): Promise<Ended> {
   let canceledBy: CancelSignal | undefined;
   let failure: unknown;
-  let link: string | undefined;
   const events = run.events$.subscribe((event) => view.next(event));
   const stopHearing = io.onOtherWrites((text) => view.makeRoom?.(text));
   const stopListening = io.onCancel((signal) => {
@@ -125,13 +140,8 @@ async function ended({ run, view, controller, asked }: ShownRun, io: CommandIo):
     controller.abort(new Error(signal));
     view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
   });
+  if (asked.link !== undefined) view.note(`Inspector: ${asked.link}`);
   try {
-    if (asked.inspect !== undefined) {
-      // Loaded only for those who ask for it.
-      const { inspect } = await import('../../inspector/index.ts');
-      link = (await inspect(run, asked.inspect)).url;
-      view.note(`Inspector: ${link}`);
-    }
     await run.result;
   } catch (error) {
     failure = error;
@@ -142,7 +152,7 @@ async function ended({ run, view, controller, asked }: ShownRun, io: CommandIo):
     events.unsubscribe();
     view.end();
   }
-  return { failure, canceledBy, link };
+  return { failure, canceledBy };
 }
 
 function viewOf(viewed: ViewedRun, { stderr, env }: CommandIo): RunView {
@@ -158,10 +168,7 @@ function codeOf(failure: unknown, canceledBy: CancelSignal | undefined): ExitCod
 
 function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { state }: Asked, io: CommandIo): void {
   const colors = colorsOf(io.stderr, io.env);
-  const again =
-    state === undefined
-      ? 'Nothing of it is kept. With --state DIR the next run would continue where this one ended.'
-      : `Run it again, with the same command: ${state} has what had finished, and the answers that were paid for.`;
+  const again = whatAgainDoes(state);
   if (canceledBy !== undefined) {
     io.stderr.write(`${colors.yellow(`Canceled by ${canceledBy}.`)} ${again}\n`);
     return;
@@ -171,4 +178,14 @@ function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { sta
   const hasFailed = propertyOf(failure, 'code') === 'JOB_FAILED' && code === exitCodes.failed;
   const isContinued = hasFailed || code === exitCodes.incomplete;
   io.stderr.write(errorReport(failure, colors, isContinued ? again : undefined));
+}
+
+/** What running the job again does, after an end before everything has finished. */
+function whatAgainDoes(state: string | undefined): string {
+  if (state === undefined) {
+    return 'Nothing of it is kept. With --state DIR the next run would continue where this one ended.';
+  }
+  return isStateDirectory(state)
+    ? `Run it again, with the same command: ${state} has what had finished, and the answers that were paid for.`
+    : `Nothing of it is kept: ${state} could not be used. Check the path, and who may use it.`;
 }

@@ -56,7 +56,10 @@ export function messagesOf(job: string, event: JobEvent): readonly (readonly [ke
   return lines;
 }
 
-/** Calls `callback` every `everyMs` until the returned function is called; does not keep the process alive. */
+/**
+ * Calls `callback` every `everyMs` until the returned function is called. Keeps the process alive: what a job waits for,
+ * such as a promise that nobody settles, may not, and Node would end in the middle of it.
+ */
 export function repeat(clock: Clock, everyMs: number, callback: () => void): () => void {
   let timer: unknown;
   const start = (): void => {
@@ -64,7 +67,6 @@ export function repeat(clock: Clock, everyMs: number, callback: () => void): () 
       start();
       callback();
     }, everyMs);
-    (timer as { unref?: () => void } | undefined)?.unref?.();
   };
   start();
   return () => clock.clearTimeout(timer);

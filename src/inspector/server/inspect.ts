@@ -49,7 +49,7 @@ async function serverAt(options: InspectOptions): Promise<InspectorServer> {
 }
 
 async function opened(port: number, options: InspectOptions): Promise<InspectorServer> {
-  const opening = InspectorServer.open(port, options);
+  const opening = InspectorServer.open(options);
   const forget = (): void => {
     for (const [known, server] of servers) if (server === opening) servers.delete(known);
   };

@@ -31,9 +31,12 @@ export class InspectorServer {
     this.url = page.linkAt(`http://${host}:${this.port}`);
   }
 
-  /** @throws PortInUseError (as a rejection) */
-  static async open(port: number, given: InspectOptions): Promise<InspectorServer> {
-    const { port: _, keepOpen = false, ...options } = given;
+  /**
+   * @param given checked by `checkInspectOptions`
+   * @throws PortInUseError (as a rejection)
+   */
+  static async open(given: InspectOptions): Promise<InspectorServer> {
+    const { port = 0, keepOpen = false, ...options } = given;
     const page = inspector(options);
     const server = createServer(nodeHandler(page));
     server.on('upgrade', page.upgrade);
