@@ -36,7 +36,9 @@ describe('records on their way to another executor', () => {
     ['a smaller integer', inTurn(1, 2, -(2 ** 31) - 1), 'records: Float64Array'],
     ['−0 among integers', inTurn(0, -0), 'records: Float64Array'],
     ['doubles', inTurn(1, 0.5, Number.NaN, Number.NEGATIVE_INFINITY), 'records: Float64Array'],
-    ['texts', inTurn('', 'ä', '👩‍🚀', '\ud800', 'x'.repeat(9)), 'records: texts'],
+    ['texts', many((index) => `ä👩‍🚀${index}\ud800`), 'records: texts'],
+    ['a few texts', inTurn('', 'ä', '👩‍🚀', '\ud800', 'x'.repeat(9)), 'records: Uint16Array'],
+    ['few texts at first', [...inTurn('a', 'b'), ...many((index) => `${index}`)], 'records: texts'],
     ['booleans', inTurn(true, false), 'records: Uint8Array'],
     ['numbers and a text', inTurn(1, 2, 'three'), 'records: packed'],
     ['texts and nothing', inTurn('one', undefined), 'records: packed'],
@@ -57,7 +59,7 @@ describe('records on their way to another executor', () => {
     ['no prototype', many(() => Object.assign(Object.create(null) as object, { id: 1 })), 'records: packed'],
     ['a key __proto__', many(() => JSON.parse('{"id": 1, "__proto__": 2}') as unknown), 'records: packed'],
     ['no keys', many(() => ({})), 'records: packed'],
-    ['keys that are numbers', many((id) => ({ b: id, 1: 'one', 0: 'zero' })), '["0","1","b"]: texts,texts,Int32Array'],
+    ['keys that are numbers', many((id) => ({ b: id, 1: 'one', 0: 'zero' })), '["0","1","b"]: Uint16Array,Uint16Array,Int32Array'],
   ])('take the form that suits them, and arrive unchanged: %s', (_, records, form) => {
     expect(formOf(records)).toBe(form);
     expect(changeOf(records)).toBeUndefined();
@@ -170,7 +172,8 @@ describe('records on their way to another executor', () => {
   it.each<[what: string, records: unknown[], least: number, most: number]>([
     ['integers', many((id) => id), 4 * count, 5 * count],
     ['doubles', many((id) => id / 2), 8 * count, 10 * count],
-    ['texts', many(() => 'x'.repeat(100)), 100 * count, 150 * count],
+    ['texts', many((index) => `${index}`.padStart(100)), 100 * count, 150 * count],
+    ['a few texts', many(() => 'x'.repeat(100)), 100 + 2 * count, 150 + 2 * count],
     ['lists', many(() => ['x'.repeat(100)]), 100 * count, 150 * count],
   ])('tell about how much memory they take: %s', (_, records, least, most) => {
     const bytes = wireBytes(toWire(records));

@@ -64,10 +64,11 @@ function compiled(keys: readonly string[]): Loops | undefined {
     return {
       take: loop<Loops['take']>(
         'records',
-        `const [${columns}] = [${keys.map(() => '[]').join(', ')}];
-        for (let i = 0; i < records.length; i++) {
+        `const count = records.length;
+        const [${columns}] = [${keys.map(() => 'new Array(count)').join(', ')}];
+        for (let i = 0; i < count; i++) {
           const record = records[i];
-          ${names.map((name, index) => `column${index}.push(record[${name}]);`).join(' ')}
+          ${names.map((name, index) => `column${index}[i] = record[${name}];`).join(' ')}
         }
         return [${columns}];`,
       ),

@@ -1,6 +1,6 @@
 import { commonShape, shapeOf } from '../records/record-shape.ts';
 import type { Batch } from '../stream-element.ts';
-import { bufferOf, bytesOf, packedColumn, typedColumn, valuesIn, type WireColumn } from './wire-column.ts';
+import { bufferOf, bytesOf, mapped, packedColumn, typedColumn, valuesIn, type WireColumn } from './wire-column.ts';
 
 /** Fewer records are not worth columns. */
 const fewestRecords = 16;
@@ -52,7 +52,7 @@ export function fromWire({ count, keys, columns }: WireRecords): unknown[] {
   const [only] = columns;
   if (keys === undefined && only !== undefined) {
     const values = valuesIn(only, count);
-    return Array.isArray(values) ? values : Array.from(values);
+    return Array.isArray(values) ? values : mapped(values as ArrayLike<number>, (number) => number);
   }
   const shape = shapeOf(keys ?? '[]');
   if (columns.length !== shape.keys.length) {
