@@ -7,7 +7,7 @@ import { freezeRecords } from '../records/freeze-records.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import { elementOf, endOfPartition, type StreamElement } from '../stream-element.ts';
 import type { WireElement } from './exchange-messages.ts';
-import { fromWire, wireBytes } from './wire-records.ts';
+import { WireDecoder, wireBytes } from './wire-records.ts';
 
 /** The connection of a remote reader to the owner of its result. */
 export interface ReaderHost {
@@ -36,6 +36,7 @@ export class RemoteView implements SubpartitionView {
   readonly elements$: Observable<StreamElement>;
   readonly #id: ResultPartitionId;
   readonly #host: ReaderHost;
+  readonly #decoder = new WireDecoder();
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   /** What arrived and is not emitted yet. */
@@ -127,7 +128,7 @@ export class RemoteView implements SubpartitionView {
     if (element.kind !== 'records') return element;
     let records: unknown[];
     try {
-      records = fromWire(element);
+      records = this.#decoder.decode(element);
     } catch (cause) {
       this.#lost = new PartitionLostError(this.#id, `an element arrived damaged: ${toError(cause).message}`, { cause });
       return undefined;

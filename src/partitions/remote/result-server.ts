@@ -6,7 +6,7 @@ import { toPlainError } from '../../plain-error.ts';
 import type { ResultPartition, SubpartitionView } from '../result-partition.ts';
 import type { StreamElement } from '../stream-element.ts';
 import type { ReaderMessage, ReaderNumber, ServingPort } from './exchange-messages.ts';
-import { buffersOf, toWire } from './wire-records.ts';
+import { buffersOf, WireEncoder } from './wire-records.ts';
 
 /** The results of an executor, as its peers need them. */
 export interface ServedResults {
@@ -85,10 +85,11 @@ class ServedPeer {
 
   #open({ reader: number, id, subpartition, fromRecord, credits }: Extract<ReaderMessage, { type: 'reader.open' }>) {
     const port = this.#port;
+    const encoder = new WireEncoder();
     const reader = new ServedReader({
       emit: (element) => {
         if (element.kind === 'records') {
-          const records = toWire(element.records);
+          const records = encoder.encode(element.records);
           port.post({ type: 'reader.element', reader: number, element: records }, buffersOf(records));
           return;
         }

@@ -1,0 +1,93 @@
+/** Texts of a column, by number. */
+export interface WireTexts {
+  readonly kind: 'told texts';
+  /** The number of each text, in the order in which they were told. */
+  readonly values: Uint16Array<ArrayBuffer>;
+  /** The texts that are told now. */
+  readonly fresh: readonly string[];
+  /** Whether earlier ones are forgotten. */
+  readonly isNew: boolean;
+}
+
+/** The most texts that both sides remember of a column, and the length of the longest. */
+const most = { texts: 8_192, length: 64 } as const;
+
+/** So many batches may have any number of fresh texts; later ones, one in four. */
+const learningBatches = 4;
+
+/** How many batches a column rests whose texts rarely repeat. It doubles each time. */
+const rest = { first: 64, last: 1_024 } as const;
+
+/**
+ * The texts of one column that the other side has heard, so that each is sent once: keys repeat, and their consumer
+ * shares them as their producer did. A column whose texts rarely repeat costs next to nothing.
+ */
+export class ToldTexts {
+  readonly #numberByText = new Map<string, number>();
+  /** Batches since it began. */
+  #batches = 0;
+  #restLeft = 0;
+  #nextRest: number = rest.first;
+
+  /** Undefined if the texts are to be sent as they are, or are not all texts. */
+  encode(values: readonly unknown[]): WireTexts | undefined {
+    if (this.#restLeft > 0) {
+      this.#restLeft--;
+      return undefined;
+    }
+    const isNew = this.#numberByText.size === 0;
+    const mostFresh = this.#batches < learningBatches ? values.length : values.length >> 2;
+    const numbers = new Uint16Array(values.length);
+    const fresh: string[] = [];
+    for (let index = 0; index < values.length; index++) {
+      const text = values[index] as string;
+      let number = this.#numberByText.get(text);
+      if (number === undefined) {
+        number = this.#numberByText.size;
+        if (typeof text !== 'string') return this.#forget();
+        if (fresh.length === mostFresh || text.length > most.length) return this.#rest();
+        if (number === most.texts) return this.#batches > rest.first ? this.#again(values) : this.#rest();
+        this.#numberByText.set(text, number);
+        fresh.push(text);
+      }
+      numbers[index] = number;
+    }
+    this.#batches++;
+    return { kind: 'told texts', values: numbers, fresh, isNew };
+  }
+
+  #forget(): undefined {
+    this.#numberByText.clear();
+    this.#batches = 0;
+  }
+
+  /** Its texts do repeat, but there are others by now. */
+  #again(values: readonly unknown[]): WireTexts | undefined {
+    this.#forget();
+    return this.encode(values);
+  }
+
+  #rest(): undefined {
+    this.#forget();
+    this.#restLeft = this.#nextRest;
+    this.#nextRest = Math.min(rest.last, this.#nextRest * 2);
+  }
+}
+
+/** The other side: the texts of one column that were told. */
+export class HeardTexts {
+  #texts: string[] = [];
+
+  /** @throws Error that says what is wrong with the column */
+  decode({ values, fresh, isNew }: WireTexts): string[] {
+    if (isNew) this.#texts = [];
+    for (const text of fresh) this.#texts.push(text);
+    const texts: string[] = [];
+    for (let index = 0; index < values.length; index++) {
+      const text = this.#texts[values[index] as number];
+      if (text === undefined) throw new Error(`a column refers to text ${values[index]} of ${this.#texts.length}`);
+      texts.push(text);
+    }
+    return texts;
+  }
+}
