@@ -141,7 +141,7 @@ describe('records on their way to another executor', () => {
         });
         expect(changeOf(isFrozen ? (Object.freeze(records) as unknown[]) : records)).toBeUndefined();
       }),
-      { numRuns: 2_000 },
+      { numRuns: 800 },
     );
   });
 
